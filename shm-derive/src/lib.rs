@@ -1,0 +1,1 @@
+//! `#[derive(ShmLayout)]`: see the `shm-core` crate.
