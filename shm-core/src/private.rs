@@ -45,7 +45,7 @@ pub const fn no_padding_after<S: ShmLayout>(number: usize) {
 }
 
 /// The layout of a type that the derive has refused.
-pub const REFUSED: TypeLayout = TypeLayout::structure("refused", 0, 0, 1, &[]);
+pub const REFUSED: TypeLayout = TypeLayout::refused();
 
 /// [`REFUSED`], after the types of the fields have met their bounds.
 #[must_use]

@@ -132,6 +132,9 @@ const fn explain(layout: &TypeLayout) -> Text {
 /// Fails the build if the first padding of `layout` lies behind the field with this number.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
+    if layout.is_refused() {
+        return;
+    }
     match first_gap(layout) {
         Some(first) if first == number => panic!("{}", explain(layout).as_str()),
         // Padding inside a field's type is that type's mistake, unless it is generic: then it shows only here.
@@ -163,6 +166,7 @@ const fn inner(layout: &TypeLayout) -> Text {
 /// Fails the build, where code for a segment of this layout is generated, if it cannot be shared.
 #[track_caller]
 pub(crate) const fn assert_shareable(layout: &TypeLayout) {
+    assert!(!layout.is_refused(), "a type that cannot be shared");
     if layout.padded() {
         panic!("{}", inner(layout).as_str());
     }
