@@ -12,6 +12,10 @@ pub trait Access: sealed::Sealed + Copy + Send + Sync + 'static {
     /// Whether the pages are mapped with `PROT_WRITE`.
     #[doc(hidden)]
     const WRITABLE: bool;
+
+    /// What a standard atomic of type `T` looks like through such a mapping.
+    #[doc(hidden)]
+    type Atomic<T: 'static>;
 }
 
 /// Access that allows writing: [`ReadWrite`] and nothing else.
@@ -36,10 +40,12 @@ impl sealed::Sealed for ReadOnly {}
 
 impl Access for ReadWrite {
     const WRITABLE: bool = true;
+    type Atomic<T: 'static> = T;
 }
 
 impl Access for ReadOnly {
     const WRITABLE: bool = false;
+    type Atomic<T: 'static> = crate::cell::LoadOnly<T>;
 }
 
 impl Writable for ReadWrite {}
