@@ -2,6 +2,7 @@
 
 use crate::layout::{self, FieldLayout, ShmLayout, TypeLayout};
 
+pub use crate::cell::Plain;
 pub use crate::layout::refuse::Refused;
 
 /// A type that may be a field. It says the same as [`ShmLayout`], but error messages that end here do not list

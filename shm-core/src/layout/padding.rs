@@ -123,7 +123,7 @@ const fn explain(layout: &TypeLayout) -> Text {
         number += 1;
     }
     // Falling alignment leaves no gap between fields, so only what is missing at the end would be left.
-    if gaps > 0 && (layout.size() - total) % layout.align() == 0 {
+    if gaps > 0 && (layout.size() - total).is_multiple_of(layout.align()) {
         text = text.add("; or order the fields from the largest alignment to the smallest");
     }
     text

@@ -11,7 +11,7 @@ use super::create;
 use super::handle::Shm;
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
-use crate::layout::ShmLayout;
+use crate::layout::{ShmLayout, assert_shareable};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 
@@ -62,15 +62,17 @@ impl<T: ?Sized> fmt::Debug for ShmOptions<T> {
     }
 }
 
-impl<T: ?Sized> Default for ShmOptions<T> {
+impl<T: ShmLayout + ?Sized> Default for ShmOptions<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: ?Sized> ShmOptions<T> {
+impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// The defaults: mode `0o600`, the creator's group, every page reserved, only segments of this user, one second.
     pub fn new() -> Self {
+        // Every way to a segment leads through here, so this is where a generic type's instance is looked at.
+        const { assert_shareable(T::LAYOUT) };
         let settings = Settings {
             mode: 0o600,
             group: None,

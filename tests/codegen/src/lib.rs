@@ -60,6 +60,7 @@ macro_rules! both {
     };
 }
 
+#[cfg(feature = "raw")]
 macro_rules! raw {
     (|$raw:ident $(, $arg:ident)*| $body:expr) => {
         |$raw $(, $arg)*| {
