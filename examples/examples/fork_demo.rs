@@ -23,12 +23,11 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getpid, getppid};
 use rustix::param::page_size;
-use rustix::thread::futex;
-use rustix::time::Timespec;
+use rustix::thread::futex::{self, Timespec};
 use shm_core::{Shm, ShmError, ShmLayout};
 
 const TEXT: &str = "Ala ma kota";
@@ -37,20 +36,22 @@ const TEXT: &str = "Ala ma kota";
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Board {
-    /// One of the turns below.
+    /// Whose turn it is. All bytes of a new region are zero, and 0 is the child's first look.
     turn: AtomicU32,
     text: [u8; 20],
 }
 
-const CHILD_LOOKS: u32 = 0;
 const PARENT_WRITES: u32 = 1;
 const CHILD_LOOKS_AGAIN: u32 = 2;
+
+/// The child's exit code when the pipe that it writes to has no reader any more.
+const NOBODY_READS: i32 = 3;
 
 pub(crate) fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         // Nobody reads on: `fork_demo | head -1`.
-        Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "error: {failure}");
             ExitCode::FAILURE
@@ -85,23 +86,27 @@ fn demonstrate(what: &str, board: &Shm<Board>) -> Result<(), Failure> {
     let parent = getpid();
     // SAFETY: this process has a single thread, so the child may do all that its parent could.
     match unsafe { fork() }? {
-        ForkResult::Child => {
-            let result = child(board, parent);
-            std::process::exit(i32::from(result.is_err()));
-        }
-        ForkResult::Parent { child } => {
-            let wrote = write_text(board, child);
-            let status = match wrote {
-                Err(Failure::ChildEnded(status)) => status,
-                _ => waitpid(child, None)?,
-            };
-            wrote?;
-            match status {
-                WaitStatus::Exited(_, 0) => writeln!(io::stdout(), "child {child} has ended")?,
-                _ => return Err(Failure::ChildEnded(status)),
+        ForkResult::Child => std::process::exit(match child(board, parent) {
+            Ok(()) => 0,
+            Err(failure) if failure.is_broken_pipe() => NOBODY_READS,
+            Err(failure) => {
+                let _ = writeln!(io::stderr(), "error: in the child: {failure}");
+                1
             }
-            Ok(())
-        }
+        }),
+        ForkResult::Parent { child } => match write_text(board, child) {
+            Ok(()) => match waitpid(child, None)? {
+                WaitStatus::Exited(_, 0) => Ok(writeln!(io::stdout(), "child {child} has ended")?),
+                status => Err(status.into()),
+            },
+            Err(failure @ Failure::ChildEnded(_)) => Err(failure),
+            Err(failure) => {
+                // Its turn will never come.
+                let _ = kill(child, Signal::SIGKILL);
+                let _ = waitpid(child, None);
+                Err(failure)
+            }
+        },
     }
 }
 
@@ -121,7 +126,7 @@ fn write_text(board: &Shm<Board>, child: Pid) -> Result<(), Failure> {
     wait_for(board, PARENT_WRITES, || {
         match waitpid(child, Some(WaitPidFlag::WNOHANG))? {
             WaitStatus::StillAlive => Ok(()),
-            status => Err(Failure::ChildEnded(status)),
+            status => Err(status.into()),
         }
     })?;
     writeln!(io::stdout(), "parent {} writes {TEXT}", getpid())?;
@@ -181,6 +186,16 @@ enum Failure {
     ChildEnded(WaitStatus),
 }
 
+impl Failure {
+    fn is_broken_pipe(&self) -> bool {
+        match self {
+            Self::Io(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            Self::ChildEnded(status) => matches!(status, WaitStatus::Exited(_, NOBODY_READS)),
+            Self::Shm(_) => false,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -206,6 +221,12 @@ impl From<ShmError> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl From<WaitStatus> for Failure {
+    fn from(status: WaitStatus) -> Self {
+        Self::ChildEnded(status)
     }
 }
 

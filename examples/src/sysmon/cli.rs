@@ -69,9 +69,7 @@ fn interval(text: &str) -> Result<Duration, String> {
     };
     let seconds = number.parse::<f64>().map(|number| number * unit);
     match seconds {
-        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => {
-            Ok(Duration::from_secs_f64(seconds))
-        }
+        Ok(seconds) if (0.01..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         Ok(_) => Err("not between 10ms and a day".into()),
         Err(_) => Err("not a time such as 100ms, 0.5s or 2".into()),
     }
@@ -99,7 +97,10 @@ mod tests {
             assert_eq!(millis(text), Err("not between 10ms and a day".into()));
         }
         for text in ["", "s", "ms", "1m", "fast"] {
-            assert_eq!(millis(text), Err("not a time such as 100ms, 0.5s or 2".into()));
+            assert_eq!(
+                millis(text),
+                Err("not a time such as 100ms, 0.5s or 2".into())
+            );
         }
     }
 }

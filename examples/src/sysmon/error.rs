@@ -91,7 +91,10 @@ impl fmt::Display for Error {
                 }
                 if let Some(silent) = silent {
                     let seconds = silent.as_secs_f64();
-                    write!(f, ", silent for {seconds:.1} s but not dead (is it stopped?)")?;
+                    write!(
+                        f,
+                        ", silent for {seconds:.1} s but not dead (is it stopped?)"
+                    )?;
                 }
                 f.write_str("; end it first, or take another --name")
             }

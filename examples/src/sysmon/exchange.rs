@@ -38,7 +38,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use nix::time::{ClockId, clock_gettime};
-use shm_core::{ReadOnly, Shm, ShmError};
+use shm_core::{ReadOnly, Shm, ShmError, ShmLayout};
 
 use super::error::Error;
 use super::segment::{Sample, Sysmon};

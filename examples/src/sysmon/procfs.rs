@@ -123,8 +123,12 @@ pub fn memory(text: &str) -> Result<Memory, Malformed> {
     memory.total = total.ok_or_else(missing("MemTotal"))?;
     memory.free = free.ok_or_else(missing("MemFree"))?;
     // Kernels before 3.14 do not estimate it; this is what people used until then.
-    memory.available =
-        available.unwrap_or_else(|| memory.free.saturating_add(memory.buffers).saturating_add(memory.cached));
+    memory.available = available.unwrap_or_else(|| {
+        memory
+            .free
+            .saturating_add(memory.buffers)
+            .saturating_add(memory.cached)
+    });
     Ok(memory)
 }
 
@@ -304,7 +308,14 @@ mod tests {
 
     #[test]
     fn loadavg_that_is_broken() {
-        for text in ["", "0.1 0.2", "0.1 0.2 0.3", "0.1 0.2 0.3 4 5", "0.1 0.2 0.3 1/2", "a b c 1/2 3"] {
+        for text in [
+            "",
+            "0.1 0.2",
+            "0.1 0.2 0.3",
+            "0.1 0.2 0.3 4 5",
+            "0.1 0.2 0.3 1/2",
+            "a b c 1/2 3",
+        ] {
             let told = load(text).unwrap_err().to_string();
             assert!(told.contains(&format!("`{text}`")), "{told}");
         }
@@ -330,10 +341,7 @@ mod tests {
 
     #[test]
     fn pressure_that_is_missing_or_broken() {
-        assert_eq!(
-            pressure("/proc/pressure/cpu", ""),
-            Ok(Pressure::ABSENT)
-        );
+        assert_eq!(pressure("/proc/pressure/cpu", ""), Ok(Pressure::ABSENT));
         let told = pressure("/proc/pressure/cpu", "some avg10=much").unwrap_err();
         assert_eq!(
             told.to_string(),

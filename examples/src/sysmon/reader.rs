@@ -33,7 +33,9 @@ fn run(args: &ReaderArgs, signals: &Signals) -> Result<(), Error> {
         }
         if !told {
             let name = &args.name;
-            notice(format_args!("waiting for a writer of `{name}`; Ctrl-C ends"));
+            notice(format_args!(
+                "waiting for a writer of `{name}`; Ctrl-C ends"
+            ));
             told = true;
         }
         Ok(())
@@ -134,7 +136,9 @@ pub fn show(
             Writing::Ended => {
                 drop(view);
                 let (name, pid) = (&args.name, reader.writer_pid());
-                notice(format_args!("the writer of `{name}`, process {pid}, has ended"));
+                notice(format_args!(
+                    "the writer of `{name}`, process {pid}, has ended"
+                ));
                 return Ok(());
             }
             Writing::Silent(silent) => return Err(died(reader, &args.name, silent)),
@@ -162,7 +166,10 @@ impl View {
         let written = match self {
             Self::Table(screen) => {
                 // Asked each time: the window may have been resized.
-                let size = stdout_size().unwrap_or(render::Size { columns: 80, rows: 24 });
+                let size = stdout_size().unwrap_or(render::Size {
+                    columns: 80,
+                    rows: 24,
+                });
                 screen.show(&render::table(frame, size), size)
             }
             Self::Lines(out) => {

@@ -102,9 +102,21 @@ mod tests {
         let mut out = Vec::new();
         let mut screen = Screen::new(&mut out);
         screen.show("a\n", SIZE).unwrap();
-        screen.show("b\n", Size { columns: 40, ..SIZE }).unwrap();
+        screen
+            .show(
+                "b\n",
+                Size {
+                    columns: 40,
+                    ..SIZE
+                },
+            )
+            .unwrap();
         drop(screen);
-        assert!(String::from_utf8(out).unwrap().contains("\x1b[2J\x1b[Hb\x1b[K"));
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .contains("\x1b[2J\x1b[Hb\x1b[K")
+        );
     }
 
     #[test]

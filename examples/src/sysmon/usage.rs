@@ -76,7 +76,13 @@ pub struct Frame {
 impl Frame {
     /// What happened from `before` to `after`, `age` being the age of `after`.
     #[must_use]
-    pub fn between(name: &str, writer: u32, before: &Sample, after: &Sample, age: Duration) -> Self {
+    pub fn between(
+        name: &str,
+        writer: u32,
+        before: &Sample,
+        after: &Sample,
+        age: Duration,
+    ) -> Self {
         let was = kept(&before.cpus);
         let cpus = kept(&after.cpus).iter().map(|cpu| {
             // By id: a processor that went offline moves the others up. One that has
