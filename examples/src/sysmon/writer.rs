@@ -30,16 +30,6 @@ pub fn run(args: &WriterArgs, signals: &Signals, out: &mut impl Write) -> Result
     let Some(writer) = Writer::start(&args.name, signals)? else {
         return Ok(());
     };
-    writeln!(
-        out,
-        "writing to `{}` every {} ms as process {}; Ctrl-C ends",
-        args.name,
-        args.interval.as_millis(),
-        std::process::id()
-    )
-    .and_then(|()| out.flush())
-    .map_err(|error| Error::io("writing to standard output", error))?;
-
     let mut sample = Box::new(Sample::ZERO);
     let mut due = Instant::now();
     let mut written = 0;
@@ -47,6 +37,10 @@ pub fn run(args: &WriterArgs, signals: &Signals, out: &mut impl Write) -> Result
         sampler.take(&mut sample)?;
         writer.publish(&mut sample);
         written += 1;
+        if written == 1 {
+            // Not earlier: who has read this line can start a reader.
+            announce(args, out)?;
+        }
         if args.count == Some(written) {
             return Ok(());
         }
@@ -57,6 +51,18 @@ pub fn run(args: &WriterArgs, signals: &Signals, out: &mut impl Write) -> Result
             return Ok(());
         }
     }
+}
+
+fn announce(args: &WriterArgs, out: &mut impl Write) -> Result<(), Error> {
+    writeln!(
+        out,
+        "writing to `{}` every {} ms as process {}; Ctrl-C ends",
+        args.name,
+        args.interval.as_millis(),
+        std::process::id()
+    )
+    .and_then(|()| out.flush())
+    .map_err(|error| Error::io("writing to standard output", error))
 }
 
 /// Waits until `due`, giving signs of life. True when a signal came.

@@ -2,11 +2,15 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::Stdio;
 
 use crate::support::{Name, Program, command};
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::Signal;
+use rustix::termios::{Winsize, tcsetwinsize};
 
 fn writer(name: &Name) -> Program {
     let writer = Program::start("sysmon_writer", &["--name", &name.0, "--interval", "20ms"]);
@@ -14,24 +18,40 @@ fn writer(name: &Name) -> Program {
     writer
 }
 
+/// A terminal, and what a program on it has for standard output. Not `openpty`: programs
+/// that other tests start meanwhile would inherit its descriptors, and keep it open.
+fn terminal(columns: u16, rows: u16) -> (File, File) {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&master, size).unwrap();
+    let slave = File::options()
+        .write(true)
+        .custom_flags(OFlag::O_NOCTTY.bits())
+        .open(ptsname_r(&master).unwrap())
+        .unwrap();
+    (File::from(OwnedFd::from(master)), slave)
+}
+
 #[test]
 fn a_terminal_gets_its_cursor_back_after_ctrl_c() {
     let name = Name::unique();
     let _writer = writer(&name);
-    let size = Winsize {
-        ws_row: 24,
-        ws_col: 60,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    let pty = openpty(Some(&size), None).unwrap();
+    let (master, slave) = terminal(60, 24);
     let mut command = command("sysmon_reader", &["--name", &name.0, "--interval", "50ms"]);
-    command.env("TERM", "xterm").stdout(Stdio::from(pty.slave));
+    command.env("TERM", "xterm").stdout(Stdio::from(slave));
     let reader = Program::spawn(&mut command);
     // It holds this side's copy of the terminal, which would never end otherwise.
     drop(command);
 
-    let mut terminal = BufReader::new(File::from(pty.master));
+    let mut terminal = BufReader::new(master);
     let mut seen = String::new();
     while seen.matches("sysmon /shm-examples-test").count() < 2 {
         assert_ne!(terminal.read_line(&mut seen).unwrap(), 0, "{seen}");
