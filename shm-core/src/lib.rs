@@ -1,1 +1,79 @@
 //! Typed POSIX shared memory.
+//!
+//! `#[derive(ShmLayout)]` turns a plain struct into a segment that processes share: the compiler rejects what cannot
+//! be shared, `create` and `attach` refuse what does not match, and a process that dies or misbehaves does not make
+//! another one hang, crash or read outside the segment.
+//!
+//! ```
+//! use shm_core::ShmLayout;
+//!
+//! #[derive(Clone, Copy, Debug, ShmLayout)]
+//! #[repr(C)]
+//! pub struct Telemetry {
+//!     pub frame: u64,
+//!     pub position: [f64; 3],
+//!     pub temperature: f32,
+//!     pub flags: u32,
+//! }
+//!
+//! # fn main() -> Result<(), shm_core::ShmError> {
+//! # let name = format!("/doc-lib-{}", std::process::id());
+//! // Process A. The name appears only once the segment is complete; it goes when `shm` is dropped.
+//! let shm = Telemetry::create(&name)?;
+//! shm.frame.set(1);
+//! shm.position[0].set(2.5);
+//! shm.store(Telemetry { frame: 2, ..shm.load() });
+//!
+//! // Process B. The pages are read-only, and `set` does not compile.
+//! let shm = Telemetry::attach_read_only(&name)?;
+//! assert_eq!(shm.frame.get(), 2);
+//! # Ok(()) }
+//! ```
+//!
+//! # Where to look
+//!
+//! - [`ShmLayout`]: the derive, and every way to make or find a segment.
+//! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
+//! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
+//! - [`ShmError`]: what can go wrong.
+//! - [`TypeLayout`]: the layout as data.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "shm-core runs on Linux only: it needs O_TMPFILE, open file description locks and sealed memfds"
+);
+
+#[cfg(not(all(
+    target_has_atomic = "64",
+    target_has_atomic = "32",
+    target_has_atomic = "16",
+    target_has_atomic = "8"
+)))]
+compile_error!("shm-core needs a processor with atomic accesses of 1, 2, 4 and 8 bytes");
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!(
+    "shm-core needs a 64-bit processor: segments and lock offsets are counted in 64 bits"
+);
+
+mod access;
+mod cell;
+mod error;
+mod layout;
+mod name;
+mod primitive;
+mod segment;
+mod sys;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+pub use access::{Access, ReadOnly, ReadWrite, Writable};
+pub use cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
+pub use error::{Existing, ShmError};
+pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout};
+pub use segment::{Shm, ShmOptions};
+
+/// See [`ShmLayout`](trait@ShmLayout).
+pub use shm_derive::ShmLayout;

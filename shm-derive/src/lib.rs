@@ -1,1 +1,41 @@
-//! `#[derive(ShmLayout)]`: see the `shm-core` crate.
+//! `#[derive(ShmLayout)]` for the `shm-core` crate, which re-exports it: use it from there.
+//!
+//! The pipeline is parse, model, check, emit:
+//!
+//! - [`attr`] and [`repr`] read the attributes, [`model`] turns the item into what the rest works on;
+//! - [`check`] holds one function per rule; all mistakes are collected in a [`ctxt::Ctxt`] and reported at once;
+//! - [`emit`] writes the view, the implementation and the padding checks, and cannot fail. After mistakes it
+//!   still writes them, as far as they can be told, so that uses of the type cause no errors of their own.
+//!
+//! What needs the types themselves (whether a field's type can be shared, where padding lies) is not decided here
+//! but by trait bounds and constants of `shm-core`, which see through aliases and generics.
+
+mod attr;
+mod bound;
+mod check;
+mod ctxt;
+mod emit;
+mod expand;
+mod known;
+mod model;
+mod repr;
+
+use proc_macro::TokenStream;
+
+/// Makes a struct shareable between processes: checks at compile time that it is plain data without pointers and
+/// padding, and gives it `create`, `attach` and a view of its fields as cells.
+///
+/// The struct needs `#[repr(C)]` or `#[repr(transparent)]`. Its fields may be fixed-width integers, floats, `bool`,
+/// arrays, standard atomics, `Wrapping`, `Option<NonZero..>`, `PhantomData`, other structs with this derive, and
+/// type parameters.
+///
+/// # Attributes
+///
+/// - `#[shm(version = 3)]` on the struct: a number that is part of the fingerprint, for changes of meaning that the
+///   fields do not show.
+/// - `#[shm(crate = "path::to::shm_core")]` on the struct: where to find the crate if it was renamed.
+/// - `#[shm(rename = "x")]` on a field: its name in the schema and the fingerprint.
+#[proc_macro_derive(ShmLayout, attributes(shm))]
+pub fn derive_shm_layout(input: TokenStream) -> TokenStream {
+    expand::derive(input.into()).into()
+}

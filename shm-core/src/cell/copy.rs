@@ -1,0 +1,340 @@
+//! Moving whole values between shared and private memory, leaf by leaf.
+//!
+//! Three ways, picked at compile time where possible:
+//!
+//! 1. A value of few leaves has a [`Plan`]: a constant list of its leaves, which the compiler unrolls to one move
+//!    each.
+//! 2. A larger one goes through [`bulk`] where that exists.
+//! 3. Otherwise the layout is walked, with one atomic access per leaf.
+//!
+//! What comes out of shared memory is made a valid value on the private side: the byte of a `bool` becomes 0 or 1.
+
+use std::marker::PhantomData;
+
+use super::{Leaf, bulk};
+use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
+
+/// Values with more leaves than this are moved in bulk.
+const MAX_MOVES: usize = 16;
+
+/// One leaf's move.
+#[derive(Clone, Copy)]
+struct Move {
+    offset: usize,
+    step: Step,
+    is_bool: bool,
+}
+
+/// All moves of a small value.
+#[derive(Clone, Copy)]
+struct Moves {
+    list: [Move; MAX_MOVES],
+    len: usize,
+    /// Whether all moves found a place in the list.
+    complete: bool,
+}
+
+impl Moves {
+    const fn of(layout: &TypeLayout) -> Self {
+        let none = Move {
+            offset: 0,
+            step: Step::W1,
+            is_bool: false,
+        };
+        Self {
+            list: [none; MAX_MOVES],
+            len: 0,
+            complete: true,
+        }
+        .add(layout, 0)
+    }
+
+    const fn push(mut self, next: Move) -> Self {
+        if self.len < MAX_MOVES {
+            self.list[self.len] = next;
+            self.len += 1;
+        } else {
+            self.complete = false;
+        }
+        self
+    }
+
+    const fn add(mut self, layout: &TypeLayout, offset: usize) -> Self {
+        match layout.kind() {
+            LayoutKind::Scalar(scalar) => {
+                let step = scalar.kind().step();
+                let is_bool = matches!(scalar.kind(), ScalarKind::Bool);
+                let mut done = 0;
+                while done < layout.size() {
+                    self = self.push(Move {
+                        offset: offset + done,
+                        step,
+                        is_bool,
+                    });
+                    done += step.bytes();
+                }
+            }
+            LayoutKind::Array { element, len } => {
+                let mut i = 0;
+                while i < len && self.complete && element.size() > 0 {
+                    self = self.add(element, offset + i * element.size());
+                    i += 1;
+                }
+            }
+            LayoutKind::Struct { fields, .. } => {
+                let mut i = 0;
+                while i < fields.len() && self.complete {
+                    self = self.add(fields[i].layout(), offset + fields[i].offset());
+                    i += 1;
+                }
+            }
+        }
+        self
+    }
+}
+
+/// The constant plan of `T`.
+struct Plan<T>(PhantomData<T>);
+
+impl<T: ShmLayout> Plan<T> {
+    const MOVES: Moves = Moves::of(T::LAYOUT);
+}
+
+/// Which side of a move is shared memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shared {
+    Source,
+    Destination,
+}
+
+/// Moves one leaf with one atomic access on the shared side.
+///
+/// # Safety
+///
+/// `dst` and `src` are valid for the step's bytes. The side that `shared` names is aligned for it and only accessed
+/// atomically; the other is private.
+#[inline(always)]
+unsafe fn step(dst: *mut u8, src: *const u8, step: Step, shared: Shared) {
+    macro_rules! step {
+        ($ty:ty) => {
+            match shared {
+                Shared::Source => {
+                    // SAFETY: `src` is shared, aligned and readable, says the caller.
+                    let value = unsafe { <$ty>::load(src.cast_mut().cast()) };
+                    // SAFETY: `dst` is private and writable for as many bytes.
+                    unsafe { dst.cast::<$ty>().write_unaligned(value) };
+                }
+                Shared::Destination => {
+                    // SAFETY: `src` is private and readable for as many bytes, all initialised: leaves have no padding.
+                    let value = unsafe { src.cast::<$ty>().read_unaligned() };
+                    // SAFETY: `dst` is shared, aligned and writable.
+                    unsafe { <$ty>::store(dst.cast(), value) };
+                }
+            }
+        };
+    }
+    match step {
+        Step::W1 => step!(u8),
+        Step::W2 => step!(u16),
+        Step::W4 => step!(u32),
+        Step::W8 => step!(u64),
+    }
+}
+
+/// Moves `bytes` bytes of leaves of one width.
+///
+/// # Safety
+///
+/// As [`step`], for all of them.
+unsafe fn steps(dst: *mut u8, src: *const u8, width: Step, bytes: usize, shared: Shared) {
+    for offset in (0..bytes).step_by(width.bytes()) {
+        // SAFETY: the offset lies within the bytes.
+        let (dst, src) = (dst.wrapping_add(offset), src.wrapping_add(offset));
+        // SAFETY: passed on.
+        unsafe { step(dst, src, width, shared) };
+    }
+}
+
+/// Moves `count` values of `layout` that lie one behind the other, one atomic access per leaf.
+///
+/// # Safety
+///
+/// As [`step`], for all leaves of all values.
+unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, shared: Shared) {
+    if let Some(width) = layout.uniform() {
+        // SAFETY: passed on; a uniform layout is leaves of one width without gaps.
+        return unsafe { steps(dst, src, width, layout.size() * count, shared) };
+    }
+    for i in 0..count {
+        let (dst, src) = (
+            dst.wrapping_add(i * layout.size()),
+            src.wrapping_add(i * layout.size()),
+        );
+        match layout.kind() {
+            // A scalar is uniform, and so is everything without bytes.
+            LayoutKind::Scalar(_) => {}
+            LayoutKind::Array { element, len } => {
+                // SAFETY: passed on; the elements are the array's bytes.
+                unsafe { walk(dst, src, element, len, shared) };
+            }
+            LayoutKind::Struct { fields, .. } => {
+                for field in fields {
+                    let (dst, src) = (
+                        dst.wrapping_add(field.offset()),
+                        src.wrapping_add(field.offset()),
+                    );
+                    // SAFETY: passed on; the field lies within the struct.
+                    unsafe { walk(dst, src, field.layout(), 1, shared) };
+                }
+            }
+        }
+    }
+}
+
+/// Brings the byte of every `bool` in `count` private values to 0 or 1.
+///
+/// # Safety
+///
+/// `at` is private memory, valid for reads and writes of `count` values.
+unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
+    if !layout.has_bool() {
+        return;
+    }
+    for i in 0..count {
+        let at = at.wrapping_add(i * layout.size());
+        match layout.kind() {
+            LayoutKind::Scalar(_) => {
+                // SAFETY: the only scalar for which `has_bool` holds is a `bool`, of one byte.
+                let byte = unsafe { at.read() };
+                // SAFETY: as above.
+                unsafe { at.write(u8::from(byte != 0)) };
+            }
+            LayoutKind::Array { element, len } => {
+                // SAFETY: passed on; the elements are the array's bytes.
+                unsafe { normalize(at, element, len) };
+            }
+            LayoutKind::Struct { fields, .. } => {
+                for field in fields {
+                    // SAFETY: passed on; the field lies within the struct.
+                    unsafe { normalize(at.wrapping_add(field.offset()), field.layout(), 1) };
+                }
+            }
+        }
+    }
+}
+
+/// Reads `count` values out of shared memory. All bytes of `dst` are initialised and valid for the type afterwards,
+/// if every leaf of `layout` is plain.
+///
+/// # Safety
+///
+/// `src` is shared memory with `count` values of `layout`, live, aligned, and only accessed atomically. `dst` is
+/// private memory, valid for writes of as many bytes.
+pub(crate) unsafe fn read(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
+    if bulk::WIDE {
+        // SAFETY: whole values are whole leaves; `src` is aligned for all of them.
+        unsafe { bulk::copy(dst, src, layout.size() * count) };
+    } else {
+        // SAFETY: passed on.
+        unsafe { walk(dst, src, layout, count, Shared::Source) };
+    }
+    // SAFETY: `dst` is private and was just filled.
+    unsafe { normalize(dst, layout, count) };
+}
+
+/// Writes `count` values into shared memory.
+///
+/// # Safety
+///
+/// `src` is private memory with `count` values of `layout`. `dst` is shared memory for as many, live, aligned,
+/// writable, and only accessed atomically.
+pub(crate) unsafe fn write(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
+    if bulk::WIDE {
+        // SAFETY: whole values are whole leaves; `dst` is aligned for all of them.
+        unsafe { bulk::copy(dst, src, layout.size() * count) };
+    } else {
+        // SAFETY: passed on.
+        unsafe { walk(dst, src, layout, count, Shared::Destination) };
+    }
+}
+
+/// Reads one value. All bytes of `dst` are initialised and valid for `T` afterwards, if every leaf of `T` is plain.
+///
+/// # Safety
+///
+/// As [`read`], with one value of `T`.
+#[inline(always)]
+pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
+    let (dst, src) = (dst.cast::<u8>(), src.cast::<u8>());
+    if const { Plan::<T>::MOVES.complete } {
+        let moves = const { &Plan::<T>::MOVES };
+        for i in 0..const { Plan::<T>::MOVES.len } {
+            let next = moves.list[i];
+            let (dst, src) = (dst.wrapping_add(next.offset), src.wrapping_add(next.offset));
+            if next.is_bool {
+                // SAFETY: the leaf lies within the shared value; `bool::load` accepts any byte.
+                let value = unsafe { bool::load(src.cast_mut().cast()) };
+                // SAFETY: the leaf lies within the private value.
+                unsafe { dst.write(u8::from(value)) };
+            } else {
+                // SAFETY: the leaf lies within both values.
+                unsafe { step(dst, src, next.step, Shared::Source) };
+            }
+        }
+    } else {
+        // SAFETY: passed on.
+        unsafe { read(dst, src, T::LAYOUT, 1) };
+    }
+}
+
+/// Writes one value.
+///
+/// # Safety
+///
+/// As [`write`], with one value of `T`.
+#[inline(always)]
+pub(crate) unsafe fn write_one<T: ShmLayout>(dst: *mut T, src: *const T) {
+    let (dst, src) = (dst.cast::<u8>(), src.cast::<u8>());
+    if const { Plan::<T>::MOVES.complete } {
+        let moves = const { &Plan::<T>::MOVES };
+        for i in 0..const { Plan::<T>::MOVES.len } {
+            let next = moves.list[i];
+            let (dst, src) = (dst.wrapping_add(next.offset), src.wrapping_add(next.offset));
+            // SAFETY: the leaf lies within both values.
+            unsafe { step(dst, src, next.step, Shared::Destination) };
+        }
+    } else {
+        // SAFETY: passed on.
+        unsafe { write(dst, src, T::LAYOUT, 1) };
+    }
+}
+
+/// Writes `value` to `count` places one behind the other.
+///
+/// # Safety
+///
+/// As [`write`], with `count` values of `T`.
+pub(crate) unsafe fn fill<T: ShmLayout + Copy>(dst: *mut T, value: T, count: usize) {
+    // A private block of copies turns filling into bulk writes.
+    let mut block = [0_u64; 512];
+    let in_block = (size_of_val(&block) / size_of::<T>().max(1)).min(count);
+    if in_block < 2 {
+        for i in 0..count {
+            // SAFETY: the place is one of the `count`; `value` is private.
+            unsafe { write_one(dst.wrapping_add(i), &raw const value) };
+        }
+        return;
+    }
+    let block = block.as_mut_ptr().cast::<T>();
+    for i in 0..in_block {
+        // SAFETY: `in_block` values fit into the block, which need not be aligned for them.
+        unsafe { block.wrapping_add(i).write_unaligned(value) };
+    }
+    let mut done = 0;
+    while done < count {
+        let now = (count - done).min(in_block);
+        // SAFETY: `now` places from `done` on are within the `count`; as many of the block are initialised.
+        unsafe { write(dst.wrapping_add(done).cast(), block.cast(), T::LAYOUT, now) };
+        done += now;
+    }
+}

@@ -1,0 +1,21 @@
+//! Cells: the only way to shared bytes.
+//!
+//! No `&T` and no `&mut T` into shared memory ever exists. A [`ShmCell`] is a place that holds a `T`, and every
+//! access to it is atomic: one relaxed access per leaf, of the leaf's own size (two of 8 bytes for 128-bit
+//! numbers). Other processes may therefore write at the same time, and may write any bytes.
+
+mod atomic;
+mod bulk;
+mod copy;
+mod debug;
+mod handle;
+mod leaf;
+mod shm_cell;
+mod slice;
+mod value;
+
+pub use atomic::LoadOnly;
+pub use leaf::{Leaf, Plain};
+pub use shm_cell::ShmCell;
+pub use slice::{ShmSlice, SliceIndex};
+pub use value::ShmValue;

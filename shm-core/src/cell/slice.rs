@@ -1,0 +1,270 @@
+//! Many cells in a row: arrays and trailing slices.
+
+use std::mem::MaybeUninit;
+use std::ops::{Index, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
+use std::slice;
+
+use super::{ShmCell, ShmValue, copy};
+use crate::access::{Access, ReadOnly, ReadWrite, Writable};
+use crate::layout::ShmLayout;
+
+/// Cells one behind the other: what an array in shared memory is.
+///
+/// Index it by a number for a cell or by a range for a part, iterate over it, or move all of it at once. The
+/// length is that of the type, not something another process could change.
+///
+/// ```
+/// use shm_core::ShmLayout;
+///
+/// #[derive(ShmLayout)]
+/// #[repr(C)]
+/// struct Samples { values: [u32; 8] }
+///
+/// # fn main() -> Result<(), shm_core::ShmError> {
+/// let shm = Samples::create_anonymous()?;
+/// shm.values.fill(1);
+/// shm.values[2..4].write_from(&[20, 30]);
+/// assert_eq!(shm.values[3].get(), 30);
+/// assert_eq!(shm.values.to_vec(), [1, 1, 20, 30, 1, 1, 1, 1]);
+/// assert_eq!(shm.values.iter().map(|cell| cell.get()).sum::<u32>(), 56);
+/// # Ok(()) }
+/// ```
+#[repr(transparent)]
+pub struct ShmSlice<T, A: Access = ReadWrite> {
+    cells: [ShmCell<T, A>],
+}
+
+impl<T, A: Access> ShmSlice<T, A> {
+    fn new(cells: &[ShmCell<T, A>]) -> &Self {
+        let cells = std::ptr::from_ref(cells) as *const Self;
+        // SAFETY: `repr(transparent)` over the very slice.
+        unsafe { &*cells }
+    }
+
+    /// The number of cells.
+    #[must_use]
+    #[inline]
+    pub const fn len(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Whether there are no cells.
+    #[must_use]
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
+    /// The cells as a standard slice, with all its methods: `first`, `chunks`, `split_at` and so on.
+    #[must_use]
+    #[inline]
+    pub const fn as_cells(&self) -> &[ShmCell<T, A>] {
+        &self.cells
+    }
+
+    /// An iterator over the cells.
+    #[inline]
+    pub fn iter(&self) -> slice::Iter<'_, ShmCell<T, A>> {
+        self.cells.iter()
+    }
+
+    /// The cell at a number, or the part in a range; `None` where that is out of bounds.
+    #[must_use]
+    #[inline]
+    pub fn get<I: SliceIndex<T, A>>(&self, index: I) -> Option<&I::Output> {
+        index.get(self)
+    }
+
+    /// The same cells, but only for reading.
+    #[must_use]
+    #[inline]
+    pub fn read_only(&self) -> &ShmSlice<T, ReadOnly> {
+        let cells = std::ptr::from_ref(self) as *const ShmSlice<T, ReadOnly>;
+        // SAFETY: the two types differ in `A` alone, which has no bytes; reading is allowed for every `A`.
+        unsafe { &*cells }
+    }
+
+    /// The address of the first cell in this process; see [`ShmCell::as_ptr`].
+    #[must_use]
+    #[inline]
+    pub const fn as_ptr(&self) -> *const T {
+        self.cells.as_ptr().cast()
+    }
+
+    fn place(&self) -> *mut T {
+        // Derived from the whole slice, not from its first cell.
+        self.cells.as_ptr().cast_mut().cast()
+    }
+}
+
+/// Moving many values at once, at the speed of memory: one relaxed access per leaf, in any order. Each leaf is
+/// whole; values that another process is writing meanwhile may be partly old and partly new.
+impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
+    /// Reads all values into `out`.
+    ///
+    /// # Panics
+    ///
+    /// If `out` has another length. Read a part through a range: `cells[..out.len()].read_into(out)`.
+    #[track_caller]
+    pub fn read_into(&self, out: &mut [T])
+    where
+        T: ShmValue,
+    {
+        same_len("read_into", self.len(), out.len());
+        // SAFETY: the cells are live, aligned and readable; `out` is private, has as many places, and what is
+        // written is valid for `T` (`ShmValue`).
+        unsafe {
+            copy::read(
+                out.as_mut_ptr().cast(),
+                self.place().cast(),
+                T::LAYOUT,
+                self.len(),
+            )
+        };
+    }
+
+    /// Writes all values from `values`.
+    ///
+    /// # Panics
+    ///
+    /// If `values` has another length. Write a part through a range: `cells[..values.len()].write_from(values)`.
+    #[track_caller]
+    pub fn write_from(&self, values: &[T])
+    where
+        T: ShmValue,
+        A: Writable,
+    {
+        same_len("write_from", self.len(), values.len());
+        // SAFETY: the cells are live, aligned and writable; `values` is private and has as many values.
+        unsafe {
+            copy::write(
+                self.place().cast(),
+                values.as_ptr().cast(),
+                T::LAYOUT,
+                self.len(),
+            )
+        };
+    }
+
+    /// Writes `value` to every cell.
+    pub fn fill(&self, value: T)
+    where
+        T: ShmValue,
+        A: Writable,
+    {
+        // SAFETY: the cells are live, aligned and writable.
+        unsafe { copy::fill(self.place(), value, self.len()) };
+    }
+
+    /// Reads all values into a new `Vec`.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<T>
+    where
+        T: ShmValue,
+    {
+        let mut values = Vec::with_capacity(self.len());
+        let room: &mut [MaybeUninit<T>] = &mut values.spare_capacity_mut()[..self.len()];
+        // SAFETY: the cells are live, aligned and readable; the room is private and has as many places.
+        unsafe {
+            copy::read(
+                room.as_mut_ptr().cast(),
+                self.place().cast(),
+                T::LAYOUT,
+                self.len(),
+            )
+        };
+        // SAFETY: `read` has initialised as many values, valid for `T` (`ShmValue`).
+        unsafe { values.set_len(self.len()) };
+        values
+    }
+}
+
+#[track_caller]
+fn same_len(what: &str, cells: usize, values: usize) {
+    assert!(
+        cells == values,
+        "{what}: {cells} cells in shared memory and {values} values"
+    );
+}
+
+impl<'a, T, A: Access> IntoIterator for &'a ShmSlice<T, A> {
+    type Item = &'a ShmCell<T, A>;
+    type IntoIter = slice::Iter<'a, ShmCell<T, A>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// What a [`ShmSlice`] can be indexed by: `usize` and the ranges of it.
+pub trait SliceIndex<T, A: Access>: sealed::Sealed {
+    /// A cell for a number, a part for a range.
+    type Output: ?Sized;
+
+    #[doc(hidden)]
+    fn get(self, cells: &ShmSlice<T, A>) -> Option<&Self::Output>;
+
+    #[doc(hidden)]
+    fn index(self, cells: &ShmSlice<T, A>) -> &Self::Output;
+}
+
+impl sealed::Sealed for usize {}
+
+impl<T, A: Access> SliceIndex<T, A> for usize {
+    type Output = ShmCell<T, A>;
+
+    #[inline(always)]
+    fn get(self, cells: &ShmSlice<T, A>) -> Option<&ShmCell<T, A>> {
+        cells.cells.get(self)
+    }
+
+    #[inline(always)]
+    #[track_caller]
+    fn index(self, cells: &ShmSlice<T, A>) -> &ShmCell<T, A> {
+        &cells.cells[self]
+    }
+}
+
+macro_rules! ranges {
+    ($($range:ty),*) => {$(
+        impl sealed::Sealed for $range {}
+
+        impl<T, A: Access> SliceIndex<T, A> for $range {
+            type Output = ShmSlice<T, A>;
+
+            #[inline]
+            fn get(self, cells: &ShmSlice<T, A>) -> Option<&ShmSlice<T, A>> {
+                cells.cells.get(self).map(ShmSlice::new)
+            }
+
+            #[inline]
+            #[track_caller]
+            fn index(self, cells: &ShmSlice<T, A>) -> &ShmSlice<T, A> {
+                ShmSlice::new(&cells.cells[self])
+            }
+        }
+    )*};
+}
+
+ranges!(
+    Range<usize>,
+    RangeFrom<usize>,
+    RangeFull,
+    RangeInclusive<usize>,
+    RangeTo<usize>,
+    RangeToInclusive<usize>
+);
+
+impl<T, A: Access, I: SliceIndex<T, A>> Index<I> for ShmSlice<T, A> {
+    type Output = I::Output;
+
+    #[inline(always)]
+    #[track_caller]
+    fn index(&self, index: I) -> &I::Output {
+        index.index(self)
+    }
+}

@@ -1,0 +1,94 @@
+//! Whole values: `load` and `store` of everything that is plain data.
+
+use std::mem::MaybeUninit;
+
+use super::{ShmCell, copy};
+use crate::access::{Access, ReadOnly, Writable};
+use crate::layout::ShmLayout;
+
+/// A `Copy` type that can be read out of shared memory whatever bytes are there: every leaf accepts them all.
+///
+/// It needs no implementation of its own: every `Copy` type that derives [`ShmLayout`] and consists of numbers and
+/// `bool`s has it.
+///
+/// # Safety
+///
+/// Implemented for all types that fulfil it; there is nothing left to implement.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be loaded as a whole",
+    label = "`load` and `store` need a `Copy` type of which any bytes are a value",
+    note = "add `#[derive(Clone, Copy)]` to a struct of numbers; types with atomics are read field by field"
+)]
+pub unsafe trait ShmValue: ShmLayout + Copy {}
+
+// SAFETY: a cell is `Send` exactly if every leaf below it is plain (see its `impl Send`).
+#[diagnostic::do_not_recommend]
+unsafe impl<T> ShmValue for T
+where
+    T: ShmLayout + Copy,
+    T::View<ReadOnly>: Send,
+{
+}
+
+/// Whole values. A value is moved leaf by leaf: each leaf is whole, but a value that another process is
+/// writing at the same time may be read partly old and partly new.
+impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
+    /// Reads the whole value: one relaxed access per leaf, in any order.
+    #[must_use]
+    #[inline(always)]
+    pub fn load(&self) -> T
+    where
+        T: ShmValue,
+    {
+        let mut value = MaybeUninit::uninit();
+        // SAFETY: the cell is live, aligned and readable; `value` is private.
+        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        // SAFETY: `read_one` has initialised all bytes, and they are valid since all leaves are plain (`ShmValue`).
+        unsafe { value.assume_init() }
+    }
+
+    /// Writes the whole value: one relaxed access per leaf, in any order.
+    #[inline(always)]
+    pub fn store(&self, value: T)
+    where
+        T: ShmValue,
+        A: Writable,
+    {
+        self.store_from(&value);
+    }
+
+    /// [`store`](Self::store)s a value that need not be on the stack.
+    #[inline(always)]
+    pub fn store_from(&self, value: &T)
+    where
+        T: ShmValue,
+        A: Writable,
+    {
+        // SAFETY: the cell is live, aligned and writable; `value` is private, and a layout has no padding, so all
+        // its bytes are initialised.
+        unsafe { copy::write_one(self.place(), value) };
+    }
+
+    /// Reads the whole value into `out`, without a copy on the stack.
+    #[inline(always)]
+    pub fn load_into(&self, out: &mut T)
+    where
+        T: ShmValue,
+    {
+        // SAFETY: the cell is live, aligned and readable; `out` is private, and what is written is valid for `T`.
+        unsafe { copy::read_one(out, self.place()) };
+    }
+
+    /// Reads the whole value into a new box, without a copy on the stack.
+    #[must_use]
+    pub fn load_boxed(&self) -> Box<T>
+    where
+        T: ShmValue,
+    {
+        let mut value = Box::<T>::new_uninit();
+        // SAFETY: as in `load`.
+        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        // SAFETY: as in `load`.
+        unsafe { value.assume_init() }
+    }
+}

@@ -1,0 +1,93 @@
+//! The shareable types that are not structs of the user's.
+
+use std::marker::PhantomData;
+use std::num::{
+    NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16, NonZeroU32,
+    NonZeroU64, NonZeroU128, Wrapping,
+};
+
+use super::{ScalarKind, ShmLayout, TypeLayout};
+use crate::access::Access;
+use crate::cell::{Plain, ShmCell, ShmSlice};
+use crate::primitive::{
+    AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
+    AtomicU64,
+};
+
+macro_rules! scalars {
+    ($($ty:ty => $kind:ident),* $(,)?) => {$(
+        // SAFETY: 1. a scalar is one leaf of its own size and alignment. 2. `Plain` stands for "the cell is all
+        // there is": it has no bytes. 3. The address is returned as it is.
+        unsafe impl ShmLayout for $ty {
+            type View<A: Access> = Plain;
+            const LAYOUT: &'static TypeLayout = &TypeLayout::scalar(ScalarKind::$kind, false, align_of::<$ty>());
+            #[inline]
+            fn view_at<A: Access>(payload: *const (), _: usize) -> *const Plain {
+                payload.cast()
+            }
+        }
+    )*};
+}
+
+scalars! {
+    u8 => U8, u16 => U16, u32 => U32, u64 => U64, u128 => U128,
+    i8 => I8, i16 => I16, i32 => I32, i64 => I64, i128 => I128,
+    f32 => F32, f64 => F64, bool => Bool,
+    // Zero stands for `None`: the layout of the standard library, guaranteed for exactly these.
+    Option<NonZeroU8> => U8, Option<NonZeroU16> => U16, Option<NonZeroU32> => U32, Option<NonZeroU64> => U64,
+    Option<NonZeroU128> => U128, Option<NonZeroI8> => I8, Option<NonZeroI16> => I16, Option<NonZeroI32> => I32,
+    Option<NonZeroI64> => I64, Option<NonZeroI128> => I128,
+}
+
+// SAFETY: `Wrapping` is `repr(transparent)`: all three hold as they hold for `T`.
+unsafe impl<T: ShmLayout> ShmLayout for Wrapping<T> {
+    type View<A: Access> = T::View<A>;
+    const LAYOUT: &'static TypeLayout = T::LAYOUT;
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), tail: usize) -> *const Self::View<A> {
+        T::view_at(payload, tail)
+    }
+}
+
+macro_rules! atomics {
+    ($($ty:ty => $kind:ident),* $(,)?) => {$(
+        // SAFETY: 1. an atomic is one leaf of its own size and alignment. 2. The view is the atomic itself, or a
+        // transparent wrapper that can only load. 3. The address is returned as it is.
+        unsafe impl ShmLayout for $ty {
+            type View<A: Access> = A::Atomic<$ty>;
+            const LAYOUT: &'static TypeLayout = &TypeLayout::scalar(ScalarKind::$kind, true, align_of::<$ty>());
+            #[inline]
+            fn view_at<A: Access>(payload: *const (), _: usize) -> *const Self::View<A> {
+                payload.cast()
+            }
+        }
+    )*};
+}
+
+atomics! {
+    AtomicU8 => U8, AtomicU16 => U16, AtomicU32 => U32, AtomicU64 => U64,
+    AtomicI8 => I8, AtomicI16 => I16, AtomicI32 => I32, AtomicI64 => I64,
+    AtomicBool => Bool,
+}
+
+// SAFETY: 1. and 2. `N` elements one behind the other, each of which fulfils the contract. 3. The length is the
+// metadata that is added.
+unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
+    type View<A: Access> = ShmSlice<T, A>;
+    const LAYOUT: &'static TypeLayout = &TypeLayout::array(T::LAYOUT, N);
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const ShmSlice<T, A> {
+        std::ptr::slice_from_raw_parts(payload.cast::<ShmCell<T, A>>(), N) as *const ShmSlice<T, A>
+    }
+}
+
+// SAFETY: there are no bytes to describe, and `Plain` has none. `T`'s own layout is left alone, so that a type may
+// speak of itself.
+unsafe impl<T: ShmLayout> ShmLayout for PhantomData<T> {
+    type View<A: Access> = Plain;
+    const LAYOUT: &'static TypeLayout = &TypeLayout::structure("PhantomData", 0, 0, 1, &[]);
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Plain {
+        payload.cast()
+    }
+}

@@ -1,0 +1,227 @@
+//! Padding, found and explained at compile time.
+//!
+//! Padding has no cell. It would carry whatever lay in the writer's memory into that of other processes, and
+//! reading it in Rust is undefined. So a shared struct has none, and the error says where to put a field instead.
+
+use super::{LayoutKind, TypeLayout};
+
+/// The largest alignment that a mapping can promise on every machine: the smallest page.
+const MAX_ALIGN: usize = 4096;
+
+/// Text put together in a constant, for panics.
+struct Text {
+    bytes: [u8; 2048],
+    len: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; 2048],
+            len: 0,
+        }
+    }
+
+    /// Adds `text`, as far as there is room: up to the last whole character.
+    const fn add(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        if self.len + text.len() <= self.bytes.len() {
+            let mut i = 0;
+            while i < text.len() {
+                self.bytes[self.len] = text[i];
+                self.len += 1;
+                i += 1;
+            }
+        }
+        self
+    }
+
+    const fn number(self, number: usize) -> Self {
+        let mut digits = [0; 20];
+        let (mut at, mut rest) = (digits.len(), number);
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        match str::from_utf8(digits.split_at(at).1) {
+            Ok(digits) => self.add(digits),
+            Err(_) => self,
+        }
+    }
+
+    const fn as_str(&self) -> &str {
+        match str::from_utf8(self.bytes.split_at(self.len).0) {
+            Ok(text) => text,
+            Err(_) => "padding",
+        }
+    }
+}
+
+/// Bytes of padding behind the field with this number, and where they begin.
+const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
+    let fields = layout.fields();
+    let end = fields[number].offset() + fields[number].layout().size();
+    let next = if number + 1 < fields.len() {
+        fields[number + 1].offset()
+    } else {
+        layout.size()
+    };
+    (next - end, end)
+}
+
+/// The field behind which the first padding lies.
+const fn first_gap(layout: &TypeLayout) -> Option<usize> {
+    let mut number = 0;
+    while number < layout.fields().len() {
+        if gap(layout, number).0 > 0 {
+            return Some(number);
+        }
+        number += 1;
+    }
+    None
+}
+
+const fn explain(layout: &TypeLayout) -> Text {
+    let fields = layout.fields();
+    let mut text = Text::new()
+        .add("`")
+        .add(layout.name())
+        .add("` has padding, bytes that belong to no field: ");
+    let (mut number, mut gaps, mut total) = (0, 0, 0);
+    while number < fields.len() {
+        let (bytes, _) = gap(layout, number);
+        if bytes > 0 {
+            if gaps > 0 {
+                text = text.add("; ");
+            }
+            let name = fields[number].name();
+            text = text
+                .number(bytes)
+                .add(if bytes == 1 {
+                    " byte after `"
+                } else {
+                    " bytes after `"
+                })
+                .add(name)
+                .add("`, add `");
+            // A tuple struct's fields have numbers. Elsewhere the first is `_pad`, the next ones `_pad1` and so on.
+            if !name.as_bytes()[0].is_ascii_digit() {
+                text = text.add("_pad");
+                if gaps > 0 {
+                    text = text.number(gaps);
+                }
+                text = text.add(": ");
+            }
+            text = text.add("[u8; ").number(bytes).add("]` there");
+            gaps += 1;
+            total += bytes;
+        }
+        number += 1;
+    }
+    // Falling alignment leaves no gap between fields, so only what is missing at the end would be left.
+    if gaps > 0 && (layout.size() - total) % layout.align() == 0 {
+        text = text.add("; or order the fields from the largest alignment to the smallest");
+    }
+    text
+}
+
+/// Fails the build if the first padding of `layout` lies behind the field with this number.
+#[track_caller]
+pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
+    match first_gap(layout) {
+        Some(first) if first == number => panic!("{}", explain(layout).as_str()),
+        // Padding inside a field's type is that type's mistake, unless it is generic: then it shows only here.
+        None if layout.padded() && layout.fields()[number].layout().padded() => {
+            panic!("{}", inner(layout.fields()[number].layout()).as_str())
+        }
+        _ => {}
+    }
+}
+
+/// The explanation of the innermost layout that has padding.
+const fn inner(layout: &TypeLayout) -> Text {
+    match layout.kind() {
+        LayoutKind::Array { element, .. } => inner(element),
+        LayoutKind::Struct { fields, .. } => {
+            let mut number = 0;
+            while number < fields.len() {
+                if fields[number].layout().padded() {
+                    return inner(fields[number].layout());
+                }
+                number += 1;
+            }
+            explain(layout)
+        }
+        LayoutKind::Scalar(_) => Text::new(),
+    }
+}
+
+/// Fails the build, where code for a segment of this layout is generated, if it cannot be shared.
+#[track_caller]
+pub(crate) const fn assert_shareable(layout: &TypeLayout) {
+    if layout.padded() {
+        panic!("{}", inner(layout).as_str());
+    }
+    assert!(
+        layout.align() <= MAX_ALIGN,
+        "a shared type is aligned to at most 4096 bytes, the size of a page"
+    );
+    assert!(layout.size() > 0, "a shared type has at least one byte");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{FieldLayout, ShmLayout, place};
+
+    const A: &TypeLayout = &TypeLayout::structure(
+        "Mixed",
+        0,
+        24,
+        8,
+        const {
+            &place([
+                FieldLayout::new("flags", u32::LAYOUT),
+                FieldLayout::new("mode", u64::LAYOUT),
+                FieldLayout::new("last", u8::LAYOUT),
+            ])
+        },
+    );
+
+    #[test]
+    fn all_gaps_are_listed_with_their_remedies() {
+        assert_eq!(
+            explain(A).as_str(),
+            "`Mixed` has padding, bytes that belong to no field: 4 bytes after `flags`, add `_pad: [u8; 4]` there; \
+             7 bytes after `last`, add `_pad1: [u8; 7]` there"
+        );
+        assert_eq!(first_gap(A), Some(0));
+        assert!(A.padded());
+    }
+
+    #[test]
+    fn an_order_that_helps_is_named() {
+        const SWAPPED: &TypeLayout = &TypeLayout::structure(
+            "Swapped",
+            0,
+            24,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("a", u32::LAYOUT),
+                    FieldLayout::new("b", u64::LAYOUT),
+                    FieldLayout::new("c", u32::LAYOUT),
+                ])
+            },
+        );
+        assert!(
+            explain(SWAPPED)
+                .as_str()
+                .ends_with("; or order the fields from the largest alignment to the smallest")
+        );
+    }
+}

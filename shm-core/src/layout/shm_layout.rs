@@ -1,0 +1,205 @@
+//! The trait behind everything: a type that can lie in shared memory.
+
+use std::os::fd::OwnedFd;
+
+use super::TypeLayout;
+use crate::access::{Access, ReadOnly, ReadWrite};
+use crate::error::ShmError;
+use crate::segment::{self, Shm, ShmOptions};
+
+/// A type that can lie in shared memory.
+///
+/// Derive it on a `#[repr(C)]` struct; it is implemented for fixed-width integers, floats, `bool`, arrays of
+/// shareable types and the standard atomics. Its methods make and find segments that hold one value of the type.
+///
+/// ```
+/// use shm_core::ShmLayout;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+/// #[repr(C)]
+/// pub struct Telemetry {
+///     pub frame: u64,
+///     pub position: [f64; 3],
+///     pub temperature: f32,
+///     pub flags: u32,
+/// }
+///
+/// # fn main() -> Result<(), shm_core::ShmError> {
+/// # let name = format!("/doc-telemetry-{}", std::process::id());
+/// let writer = Telemetry::create(&name)?; // removed when `writer` is dropped
+/// writer.frame.set(7);
+/// writer.position[0].set(2.5);
+///
+/// // Any other process:
+/// let reader = Telemetry::attach_read_only(&name)?;
+/// assert_eq!(reader.frame.get(), 7);
+/// assert_eq!(reader.load().position, [2.5, 0.0, 0.0]);
+/// # Ok(()) }
+/// ```
+///
+/// # What a peer can do
+///
+/// Another process may write any bytes at any time, or die at any instruction. Nothing here hangs, crashes or
+/// reads outside the segment because of that; what is read may be any value of its type.
+///
+/// # Safety
+///
+/// For implementors, which is to say for the derive:
+///
+/// 1. `LAYOUT` describes every byte of the type: leaves at their offsets, no padding, and the type's size and
+///    alignment.
+/// 2. `View<A>` has the type's size and alignment, holds nothing but cells and atomics at the places where
+///    `LAYOUT` has leaves, and is valid for any bytes.
+/// 3. `view_at(p, tail)` returns `p` with no more than metadata added.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot lie in shared memory",
+    label = "not a type that processes can share",
+    note = "for a struct of your own, add `#[derive(ShmLayout)]` and `#[repr(C)]` to `{Self}`"
+)]
+pub unsafe trait ShmLayout: 'static {
+    /// What a [`Shm`] and a [`ShmCell`](crate::ShmCell) of this type deref to: for a struct, its fields as cells.
+    type View<A: Access>: ?Sized;
+
+    /// The type's layout as constant data.
+    const LAYOUT: &'static TypeLayout;
+
+    /// Size in bytes of the type itself.
+    const SIZE: usize = Self::LAYOUT.size();
+
+    /// Alignment in bytes of the type itself.
+    const ALIGN: usize = Self::LAYOUT.align();
+
+    /// Bytes that a segment of this type occupies, header and schema included: a multiple of 4096.
+    const PAGE_ROUNDED_SIZE: usize = segment::segment_len(Self::LAYOUT, 0);
+
+    /// A hash of the layout: field names, offsets, kinds, nesting, version and byte order. Two programs whose
+    /// types have the same fingerprint understand each other's segments; the types' own names do not matter.
+    const FINGERPRINT: u64 = Self::LAYOUT.fingerprint();
+
+    /// The view of the value at `payload`, which has `tail` elements in its trailing slice (0 without one).
+    #[doc(hidden)]
+    fn view_at<A: Access>(payload: *const (), tail: usize) -> *const Self::View<A>;
+
+    /// Creates a segment of zero bytes under `name` and owns the name: dropping the handle removes it, unless
+    /// [`persist`](Shm::persist) was called. Its mode is 0600.
+    ///
+    /// The name appears only once the segment is complete. A leftover of an owner that was killed is replaced;
+    /// a segment that somebody is attached to, or that was made persistent, never is. If this process is
+    /// killed, the name stays as such a leftover.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`](ShmError::InvalidName), [`AlreadyExists`](ShmError::AlreadyExists),
+    /// [`NoSpace`](ShmError::NoSpace) when the machine's shared memory is full,
+    /// [`PermissionDenied`](ShmError::PermissionDenied), [`Busy`](ShmError::Busy), or [`Os`](ShmError::Os) for
+    /// any other failing system call.
+    fn create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
+    where
+        Self: Sized,
+    {
+        Self::options().create(name)
+    }
+
+    /// [`create`](Self::create)s a segment whose first content `init` writes, before the name exists.
+    ///
+    /// Nobody ever sees the segment without that content. If `init` panics, nothing is left behind.
+    ///
+    /// ```
+    /// # use shm_core::ShmLayout;
+    /// # #[derive(Clone, Copy, ShmLayout)] #[repr(C)] struct Config { limit: u64 }
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-create-with-{}", std::process::id());
+    /// let shm = Config::create_with(&name, |view| view.limit.set(100))?;
+    /// assert_eq!(shm.limit.get(), 100);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    fn create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
+    where
+        Self: Sized,
+        F: FnOnce(&Shm<Self, ReadWrite>),
+    {
+        Self::options().create_with(name, init)
+    }
+
+    /// Attaches to the segment `name`, or creates it where there is none: all callers end up on the same one.
+    ///
+    /// Every handle made this way is an owner, and the last of them to be dropped removes the name. A segment
+    /// whose processes were all killed is opened as they left it.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
+    fn open_or_create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
+    where
+        Self: Sized,
+    {
+        Self::options().open_or_create(name)
+    }
+
+    /// Attaches to the segment `name` for reading and writing. Dropping the handle leaves the name alone.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ShmError::NotFound), [`PermissionDenied`](ShmError::PermissionDenied),
+    /// [`WrongOwner`](ShmError::WrongOwner) for another user's segment,
+    /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat) and
+    /// [`Corrupt`](ShmError::Corrupt) for files that are no sound segment,
+    /// [`LayoutMismatch`](ShmError::LayoutMismatch) for a segment of another type,
+    /// [`Busy`](ShmError::Busy), or [`Os`](ShmError::Os).
+    fn attach(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError> {
+        Self::options().attach(name)
+    }
+
+    /// Attaches to the segment `name` for reading only: the pages are mapped `PROT_READ`, and the handle has
+    /// nothing that writes. The file need only be readable.
+    ///
+    /// # Errors
+    ///
+    /// As [`attach`](Self::attach).
+    fn attach_read_only(name: &str) -> Result<Shm<Self, ReadOnly>, ShmError> {
+        Self::options().attach_read_only(name)
+    }
+
+    /// Creates a segment without a name, sealed against shrinking and growing: for children of `fork`, or for
+    /// processes that are handed its descriptor ([`AsFd`](std::os::fd::AsFd), [`from_fd`](Self::from_fd)).
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`](ShmError::NoSpace) or [`Os`](ShmError::Os).
+    fn create_anonymous() -> Result<Shm<Self, ReadWrite>, ShmError>
+    where
+        Self: Sized,
+    {
+        Self::options().create_anonymous()
+    }
+
+    /// Attaches to the anonymous segment behind a descriptor that another process has passed on.
+    ///
+    /// # Errors
+    ///
+    /// As [`attach`](Self::attach); [`NotASegment`](ShmError::NotASegment) also when the seals are missing.
+    fn from_fd(fd: impl Into<OwnedFd>) -> Result<Shm<Self, ReadWrite>, ShmError> {
+        Self::options().from_fd(fd)
+    }
+
+    /// Removes `name`, whoever made it. Processes that are attached keep their memory; the next
+    /// [`create`](Self::create) makes a new segment.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`](ShmError::InvalidName), [`NotFound`](ShmError::NotFound),
+    /// [`PermissionDenied`](ShmError::PermissionDenied), [`Busy`](ShmError::Busy), or [`Os`](ShmError::Os).
+    fn unlink(name: &str) -> Result<(), ShmError> {
+        segment::unlink(name)
+    }
+
+    /// Ways to make and find a segment that differ from the defaults: mode, group, sparseness, other users'
+    /// segments, and more.
+    fn options() -> ShmOptions<Self> {
+        ShmOptions::new()
+    }
+}

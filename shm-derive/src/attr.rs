@@ -1,0 +1,158 @@
+//! `#[shm(..)]` on the struct and on its fields.
+
+use proc_macro2::Span;
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, LitInt, LitStr, Path};
+
+use crate::ctxt::Ctxt;
+
+/// A value that may be given once.
+struct Once<T> {
+    key: &'static str,
+    value: Option<T>,
+}
+
+impl<T> Once<T> {
+    fn new(key: &'static str) -> Self {
+        Self { key, value: None }
+    }
+
+    fn set(&mut self, meta: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
+        if self.value.is_some() {
+            return Err(meta.error(format!("`{}` is given twice; keep one of them", self.key)));
+        }
+        self.value = Some(value);
+        Ok(())
+    }
+}
+
+/// What `#[shm(..)]` on the struct says.
+pub(crate) struct Container {
+    /// Where `shm-core` is found.
+    pub(crate) krate: Option<Path>,
+    /// The layout's version, 0 without one.
+    pub(crate) version: u32,
+}
+
+/// What `#[shm(..)]` on a field says.
+pub(crate) struct Field {
+    /// The field's name in the schema, if it is another.
+    pub(crate) rename: Option<String>,
+}
+
+impl Container {
+    pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut krate = Once::new("crate");
+        let mut version = Once::new("version");
+        each(cx, attrs, "crate, version", &mut |meta| {
+            if meta.path.is_ident("crate") {
+                let text: LitStr = value(meta, "#[shm(crate = \"path::to::shm_core\")]")?;
+                let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
+                    syn::Error::new(
+                        text.span(),
+                        "`crate` is the path of shm-core, such as \"my_crate::shm_core\"",
+                    )
+                })?;
+                krate.set(meta, path).map(|()| true)
+            } else if meta.path.is_ident("version") {
+                let number: LitInt = value(meta, "#[shm(version = 3)]")?;
+                let parsed = number
+                    .base10_parse::<u32>()
+                    .ok()
+                    .filter(|version| *version > 0)
+                    .ok_or_else(|| {
+                        syn::Error::new(
+                            number.span(),
+                            "`version` is a number from 1 to 4294967295, such as `version = 3`",
+                        )
+                    })?;
+                version.set(meta, parsed).map(|()| true)
+            } else if meta.path.is_ident("rename") {
+                Err(meta.error(
+                    "`rename` belongs on a field; the struct's own name is not part of the layout",
+                ))
+            } else {
+                Ok(false)
+            }
+        });
+        Self {
+            krate: krate.value,
+            version: version.value.unwrap_or(0),
+        }
+    }
+}
+
+impl Field {
+    pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
+        let mut rename = Once::new("rename");
+        each(cx, attrs, "rename", &mut |meta| {
+            if meta.path.is_ident("rename") {
+                let text: LitStr = value(meta, "#[shm(rename = \"name\")]")?;
+                if text.value().is_empty() {
+                    return Err(syn::Error::new(
+                        text.span(),
+                        "`rename` gives the field's name; it cannot be empty",
+                    ));
+                }
+                rename.set(meta, text.value()).map(|()| true)
+            } else if meta.path.is_ident("crate") || meta.path.is_ident("version") {
+                Err(meta.error("this belongs on the struct, not on a field"))
+            } else {
+                Ok(false)
+            }
+        });
+        Self {
+            rename: rename.value,
+        }
+    }
+}
+
+/// Parses `= value`; what is missing is said with an example.
+fn value<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>, example: &str) -> syn::Result<T> {
+    let parse = || meta.value()?.parse();
+    parse().map_err(|error: syn::Error| {
+        syn::Error::new(error.span(), format!("write it as `{example}`"))
+    })
+}
+
+/// Calls `key` for each key of each `#[shm(..)]`; it says whether it knows the key.
+fn each(
+    cx: &Ctxt,
+    attrs: &[Attribute],
+    known: &str,
+    key: &mut dyn FnMut(&ParseNestedMeta<'_>) -> syn::Result<bool>,
+) {
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("shm")) {
+        if !matches!(&attr.meta, syn::Meta::List(list) if !list.tokens.is_empty()) {
+            cx.error(attr, format!("`#[shm(..)]` takes at least one of: {known}"));
+            continue;
+        }
+        let parsed = attr.parse_nested_meta(|meta| {
+            if key(&meta)? {
+                Ok(())
+            } else {
+                Err(meta.error(format!("`shm` does not know this; it knows here: {known}")))
+            }
+        });
+        if let Err(error) = parsed {
+            cx.syn_error(error);
+        }
+    }
+}
+
+/// The doc comments among `attrs`.
+pub(crate) fn docs(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("doc"))
+        .cloned()
+        .collect()
+}
+
+/// The place of the attribute called `name`, if there is one.
+pub(crate) fn span_of(attrs: &[Attribute], name: &str) -> Option<Span> {
+    attrs
+        .iter()
+        .find(|attr| attr.path().is_ident(name))
+        .map(|attr| attr.path().segments[0].ident.span())
+}

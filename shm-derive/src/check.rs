@@ -1,0 +1,171 @@
+//! The rules that the tokens alone decide, one function each.
+//!
+//! Types that are named by a path (`Vec<u8>`, `usize`, an alias of a pointer) are left to the trait bounds of
+//! `shm-core`, which know what the name stands for.
+
+use std::collections::HashMap;
+
+use syn::{Data, Expr, GenericParam, Lit, Type, UnOp};
+
+use crate::attr;
+use crate::ctxt::Ctxt;
+use crate::model::{Field, Model, Shape};
+
+pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
+    if model.shape == Shape::NotAStruct {
+        return only_structs(cx, model);
+    }
+    repr_is_fixed(cx, model);
+    no_lifetimes(cx, model);
+    has_fields(cx, model);
+    names_are_unique(cx, model);
+    for field in &mut model.fields {
+        field.refused = !is_shareable(cx, field, field.ty);
+    }
+}
+
+fn only_structs(cx: &Ctxt, model: &Model<'_>) {
+    match &model.item.data {
+        Data::Union(data) => cx.error(
+            data.union_token,
+            "a union cannot be shared: nothing says which of its fields was written last; use a struct with all of \
+             them, or an array of bytes",
+        ),
+        Data::Enum(data) => cx.error(
+            data.enum_token,
+            "an enum cannot be shared as it is: other processes can write values that are none of its variants; \
+             store an integer field and convert it with `match` where you read it",
+        ),
+        Data::Struct(_) => {}
+    }
+}
+
+fn repr_is_fixed(cx: &Ctxt, model: &Model<'_>) {
+    let repr = &model.repr;
+    if let Some(span) = repr.packed {
+        cx.error_at(
+            span,
+            "a packed struct cannot be shared: its fields are not aligned, so they cannot be accessed atomically; \
+             remove `packed` and fill gaps with fields such as `_pad: [u8; 4]`",
+        );
+    }
+    if repr.c.is_some() || repr.transparent.is_some() {
+        return;
+    }
+    match &repr.other {
+        Some((span, name)) => cx.error_at(
+            *span,
+            format!("`repr({name})` does not fix the order of the fields; write `#[repr(C)]`"),
+        ),
+        None => cx.error_at(
+            attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
+            format!(
+                "`{}` needs `#[repr(C)]`: without it the compiler may order the fields differently in each program",
+                model.ident
+            ),
+        ),
+    }
+}
+
+fn no_lifetimes(cx: &Ctxt, model: &Model<'_>) {
+    for param in &model.generics.params {
+        if let GenericParam::Lifetime(param) = param {
+            cx.error(
+                param,
+                format!(
+                    "a shared struct has no lifetimes: references mean nothing in another process; remove `{}` and \
+                     store values",
+                    param.lifetime
+                ),
+            );
+        }
+    }
+}
+
+fn has_fields(cx: &Ctxt, model: &Model<'_>) {
+    if model.fields.is_empty() {
+        cx.error(
+            model.ident,
+            format!(
+                "`{}` has no fields, so there is nothing to share; add one",
+                model.ident
+            ),
+        );
+    }
+}
+
+fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
+    let mut seen = HashMap::new();
+    for field in &model.fields {
+        if let Some(first) = seen.insert(&field.schema_name, &field.name) {
+            cx.error_at(
+                field.span(),
+                format!(
+                    "`{first}` and `{}` have the same name in the layout: {}",
+                    field.name, field.schema_name
+                ),
+            );
+        }
+    }
+}
+
+/// Reports types that are refused whatever their parts mean.
+fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
+    let name = &field.name;
+    let refuse = |message: String| {
+        cx.error(ty, message);
+        false
+    };
+    match ty {
+        Type::Reference(_) => refuse(format!(
+            "field `{name}` is a reference, an address that means nothing in another process; store the value \
+             itself, or an index into an array in the same segment"
+        )),
+        Type::Ptr(_) => refuse(format!(
+            "field `{name}` is a raw pointer, an address that means nothing in another process; store the value \
+             itself, or an index into an array in the same segment"
+        )),
+        Type::FnPtr(_) => refuse(format!(
+            "field `{name}` is a function pointer, an address that means nothing in another process; store a number \
+             and `match` on it"
+        )),
+        Type::TraitObject(_) | Type::ImplTrait(_) => refuse(format!(
+            "field `{name}` is a trait object, which holds the address of a table of this process; store a concrete \
+             type"
+        )),
+        Type::Tuple(tuple) => refuse(if tuple.elems.is_empty() {
+            format!("field `{name}` is `()`, which holds nothing; remove it")
+        } else {
+            format!(
+                "field `{name}` is a tuple, whose layout the compiler may choose differently in each program; make \
+                 it a struct with `#[repr(C)]` and this derive"
+            )
+        }),
+        Type::Slice(_) => refuse(format!(
+            "field `{name}` is a slice, whose length is not part of the type; write an array such as `[u8; 64]`"
+        )),
+        Type::Never(_) => refuse(format!(
+            "field `{name}` is `!`, which has no values; remove it"
+        )),
+        Type::Infer(_) => refuse(format!("field `{name}` needs a type")),
+        Type::Array(array) => {
+            negative_length(cx, &array.len) && is_shareable(cx, field, &array.elem)
+        }
+        Type::Paren(inner) => is_shareable(cx, field, &inner.elem),
+        Type::Group(inner) => is_shareable(cx, field, &inner.elem),
+        _ => true,
+    }
+}
+
+/// A negative length would be reported by rustc once for the struct and once for its view.
+fn negative_length(cx: &Ctxt, len: &Expr) -> bool {
+    let negative = matches!(
+        len,
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_))
+            && matches!(&*unary.expr, Expr::Lit(literal) if matches!(literal.lit, Lit::Int(_)))
+    );
+    if negative {
+        cx.error(len, "the length of an array cannot be negative");
+    }
+    !negative
+}

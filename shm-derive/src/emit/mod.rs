@@ -1,0 +1,159 @@
+//! Writing the expansion. Nothing here can fail.
+//!
+//! Everything but the padding checks lies in one `const _`, so that no name of it can meet one of the user's. Names
+//! inside are chosen to differ from every identifier in the struct; all paths are absolute.
+
+mod layout;
+mod view;
+
+use std::collections::HashSet;
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{GenericParam, Path, parse_quote};
+
+use crate::bound;
+use crate::model::{Model, Shape};
+
+/// The names that the expansion uses besides the user's.
+struct Names {
+    krate: Path,
+    view: Ident,
+    access: Ident,
+}
+
+impl Names {
+    fn new(model: &Model<'_>) -> Self {
+        let mut taken = HashSet::new();
+        collect(model.item.to_token_stream(), &mut taken);
+        Self {
+            krate: model
+                .attr
+                .krate
+                .clone()
+                .unwrap_or_else(|| parse_quote!(::shm_core)),
+            view: free(&format!("{}View", model.ident), &taken),
+            access: free("Access", &taken),
+        }
+    }
+}
+
+fn collect(tokens: TokenStream, into: &mut HashSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => {
+                into.insert(ident.to_string());
+            }
+            TokenTree::Group(group) => collect(group.stream(), into),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+/// `wish`, lengthened until the struct has no identifier of that name.
+fn free(wish: &str, taken: &HashSet<String>) -> Ident {
+    let mut name = wish.trim_start_matches("r#").to_owned();
+    while taken.contains(&name) {
+        name.push('_');
+    }
+    Ident::new(&name, Span::call_site())
+}
+
+/// A span at the place of `span`, but belonging to the expansion: lints about generated code do not blame the user.
+fn at(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// `path` at another place: the span of an error reaches over all tokens of the expression, the path's too.
+fn respan(path: &Path, span: Span) -> TokenStream {
+    path.to_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            token.set_span(span);
+            token
+        })
+        .collect()
+}
+
+/// `ident` again, at another place.
+fn moved(ident: &Ident, span: Span) -> Ident {
+    let mut ident = ident.clone();
+    ident.set_span(span);
+    ident
+}
+
+/// The whole expansion; `sound` tells whether the checks found nothing.
+pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
+    let names = Names::new(model);
+    let has_lifetimes = model.generics.lifetimes().next().is_some();
+    if model.shape == Shape::NotAStruct || has_lifetimes || model.fields.is_empty() {
+        return refused(model, &names);
+    }
+    let Names {
+        krate,
+        view,
+        access,
+    } = &names;
+    let view_item = view::item(model, &names);
+    let (layout, padding) = (
+        layout::constant(model, &names, sound),
+        layout::padding_checks(model, &names, sound),
+    );
+
+    let generics = bound::shareable(model.generics, krate);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let view_args = view::arguments(model, &names);
+    // At the call site, so that a deprecated struct does not warn about its own expansion.
+    let ident = moved(model.ident, at(model.ident.span()));
+    quote! {
+        const _: () = {
+            #view_item
+
+            unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
+                type View<#access: #krate::Access> = #view #view_args;
+                const LAYOUT: &'static #krate::TypeLayout = #layout;
+                #[inline(always)]
+                fn view_at<#access: #krate::Access>(
+                    payload: *const (),
+                    _: ::core::primitive::usize,
+                ) -> *const #view #view_args {
+                    payload.cast()
+                }
+            }
+        };
+        #padding
+    }
+}
+
+/// After a mistake that leaves no fields to work with: an implementation all the same, so that uses of the type are
+/// not reported as well.
+fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
+    let Names { krate, access, .. } = names;
+    let mut generics = model.generics.clone();
+    generics.params = generics
+        .params
+        .into_iter()
+        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
+        .collect();
+    let generics = bound::shareable(&generics, krate);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let arguments = model.generics.params.iter().map(|param| match param {
+        GenericParam::Lifetime(_) => quote!('static),
+        GenericParam::Type(param) => param.ident.to_token_stream(),
+        GenericParam::Const(param) => param.ident.to_token_stream(),
+    });
+    let ident = moved(model.ident, at(model.ident.span()));
+    quote! {
+        unsafe impl #impl_generics #krate::ShmLayout for #ident<#(#arguments),*> #where_clause {
+            type View<#access: #krate::Access> = #krate::__private::Refused;
+            const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;
+            fn view_at<#access: #krate::Access>(
+                payload: *const (),
+                _: ::core::primitive::usize,
+            ) -> *const #krate::__private::Refused {
+                payload.cast()
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The view: a struct with the same fields, each of them a cell.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::GenericParam;
+
+use super::{Names, at, moved};
+use crate::model::{Model, Shape};
+
+/// The definition of the view.
+pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
+    let Names {
+        krate,
+        view,
+        access,
+    } = names;
+    let vis = model.vis;
+    let params = parameters(model, names);
+    let where_clause = &model.generics.where_clause;
+    // `repr(transparent)` is left out: with one field that has bytes, `repr(C)` lies the same way.
+    let align = model
+        .repr
+        .align
+        .as_ref()
+        .map(|align| quote!(#[repr(align(#align))]));
+    let fields = model.fields.iter().map(|field| {
+        let (docs, vis, ty) = (&field.docs, field.vis, field.ty);
+        let span = at(field.span());
+        let name = field.ident.map(|ident| {
+            let ident = moved(ident, span);
+            quote_spanned!(span => #ident:)
+        });
+        let cell = if field.refused {
+            quote!(#krate::__private::Refused)
+        } else {
+            ty.to_token_stream()
+        };
+        quote!(#(#docs)* #vis #name #krate::ShmCell<#cell, #access>)
+    });
+    let doc = format!(
+        "The fields of [`{}`] as cells in shared memory.",
+        model.ident
+    );
+    let head = quote! {
+        #[doc = #doc]
+        #[repr(C)]
+        #align
+        #vis struct #view #params
+    };
+    match model.shape {
+        Shape::Tuple => quote!(#head (#(#fields),*) #where_clause;),
+        _ => quote!(#head #where_clause { #(#fields),* }),
+    }
+}
+
+/// `<T: Bound, const N: usize, Access: ..>`: the struct's own parameters without defaults, and the kind of access.
+fn parameters(model: &Model<'_>, names: &Names) -> TokenStream {
+    let Names { krate, access, .. } = names;
+    let (generics, _, _) = model.generics.split_for_impl();
+    let own = inside(generics.to_token_stream());
+    quote!(<#own #access: #krate::Access>)
+}
+
+/// `<T, N, Access>`.
+pub(crate) fn arguments(model: &Model<'_>, names: &Names) -> TokenStream {
+    let access = &names.access;
+    let own = model.generics.params.iter().map(|param| match param {
+        GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
+        GenericParam::Type(param) => param.ident.to_token_stream(),
+        GenericParam::Const(param) => param.ident.to_token_stream(),
+    });
+    quote!(<#(#own,)* #access>)
+}
+
+/// The tokens between the angle brackets, with a comma at the end.
+fn inside(generics: TokenStream) -> TokenStream {
+    let tokens: Vec<_> = generics.into_iter().collect();
+    match tokens.as_slice() {
+        [_, inner @ .., _] if !inner.is_empty() => {
+            let ends_in_comma = inner.last().is_some_and(|token| token.to_string() == ",");
+            let comma = (!ends_in_comma).then(|| quote!(,));
+            quote!(#(#inner)* #comma)
+        }
+        _ => TokenStream::new(),
+    }
+}

@@ -1,0 +1,25 @@
+//! The pipeline from tokens to tokens.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::ctxt::Ctxt;
+use crate::model::Model;
+use crate::{check, emit};
+
+pub(crate) fn derive(input: TokenStream) -> TokenStream {
+    let item = match syn::parse2(input) {
+        Ok(item) => item,
+        Err(error) => return error.into_compile_error(),
+    };
+    let cx = Ctxt::new();
+    let mut model = Model::read(&cx, &item);
+    check::all(&cx, &mut model);
+    let errors = cx.into_errors();
+    let expansion = emit::expansion(&model, errors.is_empty());
+    let errors = errors.iter().map(syn::Error::to_compile_error);
+    quote! {
+        #(#errors)*
+        #expansion
+    }
+}

@@ -1,0 +1,138 @@
+//! Sizes that the tokens tell, to leave out checks that cannot fail.
+//!
+//! A name can mislead (`struct u64;`), so nothing is refused because of what is found here, and `shm-core` looks
+//! at the true layout again before a segment is made.
+
+use syn::{Expr, GenericArgument, Lit, PathArguments, PathSegment, Type};
+
+/// Size and alignment in bytes.
+pub(crate) type Extent = (u64, u64);
+
+/// The extent of a type that is spelled in one of the usual ways.
+pub(crate) fn extent(ty: &Type) -> Option<Extent> {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => named(path.path.segments.last()?),
+        Type::Array(array) => {
+            let (size, align) = extent(&array.elem)?;
+            let Expr::Lit(literal) = &array.len else {
+                return None;
+            };
+            let Lit::Int(len) = &literal.lit else {
+                return None;
+            };
+            Some((size.checked_mul(len.base10_parse().ok()?)?, align))
+        }
+        Type::Paren(inner) => extent(&inner.elem),
+        Type::Group(inner) => extent(&inner.elem),
+        _ => None,
+    }
+}
+
+fn named(segment: &PathSegment) -> Option<Extent> {
+    let name = segment.ident.to_string();
+    match &segment.arguments {
+        PathArguments::None => plain(&name),
+        PathArguments::AngleBracketed(arguments) => {
+            let argument = match arguments.args.first()? {
+                GenericArgument::Type(ty) => ty,
+                _ => return None,
+            };
+            match name.as_str() {
+                "PhantomData" => Some((0, 1)),
+                "Wrapping" => extent(argument),
+                "Option" => match argument {
+                    Type::Path(path) => plain(
+                        path.path
+                            .segments
+                            .last()?
+                            .ident
+                            .to_string()
+                            .strip_prefix("NonZero")?,
+                    ),
+                    _ => None,
+                },
+                _ => None,
+            }
+        }
+        PathArguments::Parenthesized(_) => None,
+    }
+}
+
+fn plain(name: &str) -> Option<Extent> {
+    let name = name.strip_prefix("Atomic").unwrap_or(name);
+    let size = match name {
+        "u8" | "i8" | "bool" | "U8" | "I8" | "Bool" => 1,
+        "u16" | "i16" | "U16" | "I16" => 2,
+        "u32" | "i32" | "f32" | "U32" | "I32" => 4,
+        // Aligned to 8 bytes where this crate runs; elsewhere the checks below are only more or fewer.
+        "u64" | "i64" | "f64" | "U64" | "I64" => 8,
+        _ => return None,
+    };
+    Some((size, size))
+}
+
+/// Where a struct of such fields has its first gap, if it has one.
+pub(crate) enum Padding {
+    /// Not to be told from the tokens.
+    Unknown,
+    None,
+    /// Behind the field with this number.
+    After(usize),
+}
+
+pub(crate) fn padding(extents: impl Iterator<Item = Option<Extent>>, min_align: u64) -> Padding {
+    let (mut end, mut max_align, mut last) = (0_u64, min_align, 0);
+    for (number, extent) in extents.enumerate() {
+        let Some((size, align)) = extent else {
+            return Padding::Unknown;
+        };
+        if end % align != 0 {
+            return Padding::After(last);
+        }
+        let Some(next) = end.checked_add(size) else {
+            return Padding::Unknown;
+        };
+        (end, max_align, last) = (next, max_align.max(align), number);
+    }
+    if end % max_align == 0 {
+        Padding::None
+    } else {
+        Padding::After(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    #[test]
+    fn usual_spellings_are_known() {
+        let known = |ty: Type| extent(&ty);
+        assert_eq!(known(parse_quote!(u64)), Some((8, 8)));
+        assert_eq!(known(parse_quote!([[f32; 3]; 4])), Some((48, 4)));
+        assert_eq!(
+            known(parse_quote!(std::sync::atomic::AtomicBool)),
+            Some((1, 1))
+        );
+        assert_eq!(
+            known(parse_quote!(Option<std::num::NonZeroU32>)),
+            Some((4, 4))
+        );
+        assert_eq!(known(parse_quote!(Wrapping<i16>)), Some((2, 2)));
+        assert_eq!(known(parse_quote!(PhantomData<T>)), Some((0, 1)));
+        assert_eq!(known(parse_quote!([u8; N])), None);
+        assert_eq!(known(parse_quote!(Option<u32>)), None);
+        assert_eq!(known(parse_quote!(Inner)), None);
+    }
+
+    #[test]
+    fn padding_is_found_where_it_begins() {
+        let padding =
+            |sizes: &[u64], min| padding(sizes.iter().map(|size| Some((*size, *size))), min);
+        assert!(matches!(padding(&[8, 4, 4], 1), Padding::None));
+        assert!(matches!(padding(&[4, 8], 1), Padding::After(0)));
+        assert!(matches!(padding(&[8, 4], 1), Padding::After(1)));
+        assert!(matches!(padding(&[8], 64), Padding::After(0)));
+    }
+}

@@ -1,0 +1,114 @@
+//! What the derive knows about the struct.
+
+use proc_macro2::{Ident, Span};
+use quote::ToTokens;
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type, Visibility, ext::IdentExt};
+
+use crate::attr;
+use crate::ctxt::Ctxt;
+use crate::repr::Repr;
+
+/// The struct.
+pub(crate) struct Model<'a> {
+    pub(crate) item: &'a DeriveInput,
+    pub(crate) ident: &'a Ident,
+    pub(crate) vis: &'a Visibility,
+    pub(crate) generics: &'a Generics,
+    pub(crate) attr: attr::Container,
+    pub(crate) repr: Repr,
+    pub(crate) shape: Shape,
+    pub(crate) fields: Vec<Field<'a>>,
+}
+
+/// How the fields are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Named,
+    Tuple,
+    Unit,
+    /// An enum or a union: no struct at all.
+    NotAStruct,
+}
+
+/// A field.
+pub(crate) struct Field<'a> {
+    pub(crate) ident: Option<&'a Ident>,
+    /// The name as written, or the number in a tuple struct: what messages say.
+    pub(crate) name: String,
+    /// The name in the schema and the fingerprint.
+    pub(crate) schema_name: String,
+    pub(crate) vis: &'a Visibility,
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) ty: &'a Type,
+    /// Set by the checks if the type cannot be shared as it is written: it has no cell then.
+    pub(crate) refused: bool,
+}
+
+impl<'a> Model<'a> {
+    pub(crate) fn read(cx: &Ctxt, item: &'a DeriveInput) -> Self {
+        let (shape, fields) = match &item.data {
+            Data::Struct(data) => {
+                let shape = match &data.fields {
+                    Fields::Named(_) => Shape::Named,
+                    Fields::Unnamed(_) => Shape::Tuple,
+                    Fields::Unit => Shape::Unit,
+                };
+                let fields = data
+                    .fields
+                    .iter()
+                    .enumerate()
+                    .map(|(number, field)| Field::read(cx, number, field));
+                (shape, fields.collect())
+            }
+            _ => (Shape::NotAStruct, Vec::new()),
+        };
+        Self {
+            item,
+            ident: &item.ident,
+            vis: &item.vis,
+            generics: &item.generics,
+            attr: attr::Container::read(cx, &item.attrs),
+            repr: Repr::read(cx, &item.attrs),
+            shape,
+            fields,
+        }
+    }
+
+    /// Whether the struct has type or const parameters.
+    pub(crate) fn is_generic(&self) -> bool {
+        !self.generics.params.is_empty()
+    }
+}
+
+impl<'a> Field<'a> {
+    fn read(cx: &Ctxt, number: usize, field: &'a syn::Field) -> Self {
+        let name = field
+            .ident
+            .as_ref()
+            .map_or_else(|| number.to_string(), |ident| ident.unraw().to_string());
+        Self {
+            ident: field.ident.as_ref(),
+            schema_name: attr::Field::read(cx, &field.attrs)
+                .rename
+                .unwrap_or_else(|| name.clone()),
+            name,
+            vis: &field.vis,
+            docs: attr::docs(&field.attrs),
+            ty: &field.ty,
+            refused: false,
+        }
+    }
+
+    /// Where to put a mistake about the field as a whole: its name, or its type in a tuple struct.
+    pub(crate) fn span(&self) -> Span {
+        match self.ident {
+            Some(ident) => ident.span(),
+            None => self
+                .ty
+                .to_token_stream()
+                .into_iter()
+                .next()
+                .map_or_else(Span::call_site, |token| token.span()),
+        }
+    }
+}
