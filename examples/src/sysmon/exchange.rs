@@ -126,7 +126,7 @@ impl Writer {
         let number = self.shm.published.load(Ordering::Relaxed).wrapping_add(1);
         sample.number = number;
         fence(Ordering::Release);
-        self.shm.halves[half(number)].store(*sample);
+        self.shm.halves[half(number)].store_from(sample);
         self.shm.published.store(number, Ordering::Release);
         self.beat();
     }

@@ -21,7 +21,7 @@ fn fill(sample: &mut Sample, number: u64) {
 
 #[test]
 fn no_sample_is_torn() {
-    const SAMPLES: u64 = 2_000;
+    const SAMPLES: u64 = 500;
     let name = Name::unique();
     let signals = Signals::block().unwrap();
     let writer = Writer::start(&name.0, &signals).unwrap().unwrap();
