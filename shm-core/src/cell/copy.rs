@@ -15,7 +15,11 @@ use super::{Leaf, bulk};
 use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
 
 /// Values with more leaves than this are moved in bulk.
-const MAX_MOVES: usize = 16;
+const MAX_MOVES: usize = 32;
+
+/// LLVM looks at no more than ten turns of a loop to decide whether unrolling dissolves it, so the moves are made in
+/// loops of eight.
+const MOVES_A_LOOP: usize = 8;
 
 /// One leaf's move.
 #[derive(Clone, Copy)]
@@ -258,6 +262,52 @@ pub(crate) unsafe fn write(dst: *mut u8, src: *const u8, layout: &TypeLayout, co
     }
 }
 
+impl<T: ShmLayout> Plan<T> {
+    /// Makes the moves of the `N`th loop.
+    ///
+    /// # Safety
+    ///
+    /// As [`read`] if the source is shared and [`write`] if the destination is, with one value of `T`.
+    #[inline(always)]
+    unsafe fn turn<const N: usize>(dst: *mut u8, src: *const u8, shared: Shared) {
+        let end = const {
+            let (len, end) = (Self::MOVES.len, (N + 1) * MOVES_A_LOOP);
+            if len < end { len } else { end }
+        };
+        for i in N * MOVES_A_LOOP..end {
+            let next = const { &Self::MOVES }.list[i];
+            let (dst, src) = (dst.wrapping_add(next.offset), src.wrapping_add(next.offset));
+            if next.is_bool && shared == Shared::Source {
+                // SAFETY: the leaf lies within the shared value; `bool::load` accepts any byte.
+                let value = unsafe { bool::load(src.cast_mut().cast()) };
+                // SAFETY: the leaf lies within the private value.
+                unsafe { dst.write(u8::from(value)) };
+            } else {
+                // SAFETY: the leaf lies within both values.
+                unsafe { step(dst, src, next.step, shared) };
+            }
+        }
+    }
+
+    /// Makes all moves.
+    ///
+    /// # Safety
+    ///
+    /// As [`turn`](Self::turn).
+    #[inline(always)]
+    unsafe fn run(dst: *mut u8, src: *const u8, shared: Shared) {
+        const { assert!(MAX_MOVES == 4 * MOVES_A_LOOP) };
+        // SAFETY: passed on.
+        unsafe { Self::turn::<0>(dst, src, shared) };
+        // SAFETY: passed on.
+        unsafe { Self::turn::<1>(dst, src, shared) };
+        // SAFETY: passed on.
+        unsafe { Self::turn::<2>(dst, src, shared) };
+        // SAFETY: passed on.
+        unsafe { Self::turn::<3>(dst, src, shared) };
+    }
+}
+
 /// Reads one value. All bytes of `dst` are initialised and valid for `T` afterwards, if every leaf of `T` is plain.
 ///
 /// # Safety
@@ -265,25 +315,12 @@ pub(crate) unsafe fn write(dst: *mut u8, src: *const u8, layout: &TypeLayout, co
 /// As [`read`], with one value of `T`.
 #[inline(always)]
 pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
-    let (dst, src) = (dst.cast::<u8>(), src.cast::<u8>());
     if const { Plan::<T>::MOVES.complete } {
-        let moves = const { &Plan::<T>::MOVES };
-        for i in 0..const { Plan::<T>::MOVES.len } {
-            let next = moves.list[i];
-            let (dst, src) = (dst.wrapping_add(next.offset), src.wrapping_add(next.offset));
-            if next.is_bool {
-                // SAFETY: the leaf lies within the shared value; `bool::load` accepts any byte.
-                let value = unsafe { bool::load(src.cast_mut().cast()) };
-                // SAFETY: the leaf lies within the private value.
-                unsafe { dst.write(u8::from(value)) };
-            } else {
-                // SAFETY: the leaf lies within both values.
-                unsafe { step(dst, src, next.step, Shared::Source) };
-            }
-        }
+        // SAFETY: passed on.
+        unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Source) };
     } else {
         // SAFETY: passed on.
-        unsafe { read(dst, src, T::LAYOUT, 1) };
+        unsafe { read(dst.cast(), src.cast(), T::LAYOUT, 1) };
     }
 }
 
@@ -294,18 +331,12 @@ pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
 /// As [`write`], with one value of `T`.
 #[inline(always)]
 pub(crate) unsafe fn write_one<T: ShmLayout>(dst: *mut T, src: *const T) {
-    let (dst, src) = (dst.cast::<u8>(), src.cast::<u8>());
     if const { Plan::<T>::MOVES.complete } {
-        let moves = const { &Plan::<T>::MOVES };
-        for i in 0..const { Plan::<T>::MOVES.len } {
-            let next = moves.list[i];
-            let (dst, src) = (dst.wrapping_add(next.offset), src.wrapping_add(next.offset));
-            // SAFETY: the leaf lies within both values.
-            unsafe { step(dst, src, next.step, Shared::Destination) };
-        }
+        // SAFETY: passed on.
+        unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Destination) };
     } else {
         // SAFETY: passed on.
-        unsafe { write(dst, src, T::LAYOUT, 1) };
+        unsafe { write(dst.cast(), src.cast(), T::LAYOUT, 1) };
     }
 }
 

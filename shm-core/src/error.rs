@@ -1,0 +1,503 @@
+//! What can go wrong with a segment.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::sys::{Errno, SysError};
+
+/// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
+/// with one.
+pub(crate) const ANONYMOUS: &str = "(anonymous)";
+
+/// Why a segment could not be created, attached to, kept or removed.
+///
+/// Every variant has the segment's name, which is `(anonymous)` for one that has none, and its text says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ShmError {
+    /// The name breaks a rule of POSIX shared-memory names.
+    #[non_exhaustive]
+    InvalidName {
+        /// The name as it was given.
+        name: String,
+        /// The rule.
+        reason: &'static str,
+    },
+    /// No segment has this name, or not any more.
+    #[non_exhaustive]
+    NotFound {
+        /// The segment's name.
+        name: String,
+    },
+    /// The name is taken, and what has it may not be replaced.
+    #[non_exhaustive]
+    AlreadyExists {
+        /// The segment's name.
+        name: String,
+        /// What has the name.
+        existing: Existing,
+    },
+    /// The system forbids it to this user.
+    #[non_exhaustive]
+    PermissionDenied {
+        /// The segment's name.
+        name: String,
+        /// The system call that was refused.
+        call: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The segment belongs to a user that this program was not told to trust.
+    #[non_exhaustive]
+    WrongOwner {
+        /// The segment's name.
+        name: String,
+        /// The user id that owns it.
+        owner: u32,
+        /// The effective user id of this process.
+        user: u32,
+    },
+    /// There is something else under the name, or behind the descriptor.
+    #[non_exhaustive]
+    NotASegment {
+        /// The segment's name.
+        name: String,
+        /// How that was seen.
+        reason: String,
+    },
+    /// A segment, but written by another version of the format or on a machine with another byte order.
+    #[non_exhaustive]
+    UnsupportedFormat {
+        /// The segment's name.
+        name: String,
+        /// What is not supported.
+        reason: String,
+    },
+    /// A segment of another type, or of another version of the type.
+    #[non_exhaustive]
+    LayoutMismatch {
+        /// The segment's name.
+        name: String,
+        /// The first difference, on both sides.
+        difference: String,
+    },
+    /// A segment whose header contradicts itself or the file.
+    #[non_exhaustive]
+    Corrupt {
+        /// The segment's name.
+        name: String,
+        /// The contradiction.
+        reason: String,
+    },
+    /// The shared-memory file system is too full.
+    #[non_exhaustive]
+    NoSpace {
+        /// The segment's name.
+        name: String,
+        /// Bytes that the segment needs.
+        needed: u64,
+        /// Bytes that were available.
+        available: u64,
+    },
+    /// Another process held a lock of the segment for the whole of the timeout.
+    #[non_exhaustive]
+    Busy {
+        /// The segment's name.
+        name: String,
+        /// What was waited for.
+        reason: &'static str,
+        /// How long.
+        waited: Duration,
+    },
+    /// Any other refusal by the system.
+    #[non_exhaustive]
+    Os {
+        /// The segment's name.
+        name: String,
+        /// The system call that failed.
+        call: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+const _: () = assert!(size_of::<ShmError>() <= 128);
+
+/// What has the name that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Existing {
+    /// A segment that at least one living process is attached to.
+    Live,
+    /// A segment that was told to stay, whether or not anyone is attached.
+    Persistent,
+    /// A segment of the user with this id.
+    OtherUser(u32),
+    /// A file that this process may not open for writing, so that it cannot tell or replace what it is.
+    NotWritable,
+    /// A segment with a damaged header, or one of an unknown version of the format.
+    Unreadable,
+    /// Not a segment at all.
+    NotASegment,
+}
+
+impl fmt::Display for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Live => f.write_str(
+                "a live segment has it; attach to that one, or end the processes that use it",
+            ),
+            Self::Persistent => f.write_str(
+                "a persistent segment has it; attach to that one, or remove it with `unlink`",
+            ),
+            Self::OtherUser(uid) => {
+                write!(f, "it belongs to user {uid}; choose another name, or remove it as that user")
+            }
+            Self::NotWritable => f.write_str(
+                "it may not be opened for writing, so a leftover cannot be told from a segment in use; remove it with \
+                 `unlink` if nobody needs it",
+            ),
+            Self::Unreadable => f.write_str(
+                "it is a segment with a damaged header or of an unknown format; remove it with `unlink` if nobody \
+                 needs it",
+            ),
+            Self::NotASegment => f.write_str(
+                "it is not a segment of this library; choose another name, or remove it with `unlink` if nobody needs it",
+            ),
+        }
+    }
+}
+
+/// How a message speaks of a segment.
+struct Named<'a>(&'a str);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == ANONYMOUS {
+            f.write_str("anonymous segment")
+        } else {
+            // A name may hold line breaks and terminal controls, which do not belong in a log.
+            write!(f, "segment `{}`", self.0.escape_debug())
+        }
+    }
+}
+
+impl fmt::Display for ShmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidName { name, reason } => {
+                write!(
+                    f,
+                    "`{}` is not a segment name: {reason}",
+                    name.escape_debug()
+                )
+            }
+            Self::NotFound { name } => write!(
+                f,
+                "{} does not exist: it was not created yet, or its owner has ended; create it first, or use \
+                 `open_or_create`",
+                Named(name)
+            ),
+            Self::AlreadyExists { name, existing } => {
+                write!(
+                    f,
+                    "{} cannot be created because the name is taken: {existing}",
+                    Named(name)
+                )
+            }
+            Self::PermissionDenied { name, call, source } => write!(
+                f,
+                "{}: {call}: {source}; run as its owner, or have it created with a wider `mode` or another `group`",
+                Named(name)
+            ),
+            Self::WrongOwner { name, owner, user } => write!(
+                f,
+                "{} belongs to user {owner} and this process runs as user {user}; if that user is trusted, say so with \
+                 `allowed_owner({owner})`",
+                Named(name)
+            ),
+            Self::NotASegment { name, reason } => {
+                write!(
+                    f,
+                    "{} is not a segment of this library: {reason}; check the name",
+                    Named(name)
+                )
+            }
+            Self::UnsupportedFormat { name, reason } => write!(
+                f,
+                "{} has an unsupported format: {reason}; use the same version of this library on both sides",
+                Named(name)
+            ),
+            Self::LayoutMismatch { name, difference } => {
+                write!(f, "{} holds another layout: {difference}", Named(name))
+            }
+            Self::Corrupt { name, reason } => {
+                write!(
+                    f,
+                    "{} is damaged: {reason}; remove it with `unlink` and create it again",
+                    Named(name)
+                )
+            }
+            Self::NoSpace {
+                name,
+                needed,
+                available,
+            } => write!(
+                f,
+                "{} needs {needed} bytes and /dev/shm has {available} available: {}; remove unused segments or enlarge \
+                 /dev/shm (`mount -o remount,size=...`, in Docker `--shm-size`)",
+                Named(name),
+                io::Error::from_raw_os_error(Errno::ENOSPC as i32)
+            ),
+            Self::Busy {
+                name,
+                reason,
+                waited,
+            } => write!(
+                f,
+                "{} is busy: {reason}, for {waited:?}; try again, with a longer `timeout` if need be",
+                Named(name)
+            ),
+            Self::Os { name, call, source } => {
+                write!(f, "{}: {call}: {source}{}", Named(name), hint(call, source))
+            }
+        }
+    }
+}
+
+/// What to do about refusals that have a usual cause.
+fn hint(call: &str, source: &io::Error) -> &'static str {
+    let errno = source.raw_os_error().map(Errno::from_raw);
+    match (call, errno) {
+        ("mlock", _) => "; raise the limit on locked memory (`ulimit -l`)",
+        ("open(O_TMPFILE)", _) => "; /dev/shm must be a writable tmpfs",
+        ("fchown", _) => "; only a group that this process is in can be given",
+        (_, Some(Errno::EMFILE | Errno::ENFILE)) => "; raise the limit on open files (`ulimit -n`)",
+        (_, Some(Errno::EFBIG)) => "; the segment is larger than a file may be (`ulimit -f`)",
+        (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
+        _ => "",
+    }
+}
+
+impl Error for ShmError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::PermissionDenied { source, .. } | Self::Os { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl ShmError {
+    /// The name of the segment, as it was given; `(anonymous)` for a segment that has none.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::InvalidName { name, .. }
+            | Self::NotFound { name }
+            | Self::AlreadyExists { name, .. }
+            | Self::PermissionDenied { name, .. }
+            | Self::WrongOwner { name, .. }
+            | Self::NotASegment { name, .. }
+            | Self::UnsupportedFormat { name, .. }
+            | Self::LayoutMismatch { name, .. }
+            | Self::Corrupt { name, .. }
+            | Self::NoSpace { name, .. }
+            | Self::Busy { name, .. }
+            | Self::Os { name, .. } => name,
+        }
+    }
+
+    /// A failed call that has no better variant than what its number says.
+    pub(crate) fn from_sys(name: &str, error: SysError) -> Self {
+        let (name, call, source) = (name.to_owned(), error.call, error.io());
+        match error.errno {
+            Errno::EACCES | Errno::EPERM => Self::PermissionDenied { name, call, source },
+            _ => Self::Os { name, call, source },
+        }
+    }
+
+    pub(crate) fn not_found(name: &str) -> Self {
+        Self::NotFound {
+            name: name.to_owned(),
+        }
+    }
+
+    pub(crate) fn exists(name: &str, existing: Existing) -> Self {
+        Self::AlreadyExists {
+            name: name.to_owned(),
+            existing,
+        }
+    }
+
+    pub(crate) fn not_a_segment(name: &str, reason: impl Into<String>) -> Self {
+        Self::NotASegment {
+            name: name.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    pub(crate) fn busy(name: &str, reason: &'static str, waited: Duration) -> Self {
+        Self::Busy {
+            name: name.to_owned(),
+            reason,
+            waited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn io_error(errno: Errno) -> io::Error {
+        io::Error::from_raw_os_error(errno as i32)
+    }
+
+    #[test]
+    fn a_layout_mismatch_reads_exactly_like_this() {
+        let error = ShmError::LayoutMismatch {
+            name: "/telemetry".into(),
+            difference: "field `temperature` is f64 at byte 40 in the segment and f32 at byte 40 in this program".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "segment `/telemetry` holds another layout: field `temperature` is f64 at byte 40 in the segment and f32 at \
+             byte 40 in this program"
+        );
+    }
+
+    #[test]
+    fn every_variant_says_its_name_and_what_to_do() {
+        let name = || "/t".to_owned();
+        let cases: Vec<(ShmError, &[&str])> = vec![
+            (
+                ShmError::InvalidName {
+                    name: "t".into(),
+                    reason: "it must start with `/`",
+                },
+                &["`t`", "must start"],
+            ),
+            (ShmError::not_found("/t"), &["`/t`", "open_or_create"]),
+            (
+                ShmError::exists("/t", Existing::Live),
+                &["`/t`", "live", "attach"],
+            ),
+            (
+                ShmError::exists("/t", Existing::Persistent),
+                &["persistent", "unlink"],
+            ),
+            (
+                ShmError::exists("/t", Existing::OtherUser(17)),
+                &["user 17", "another name"],
+            ),
+            (
+                ShmError::exists("/t", Existing::NotWritable),
+                &["writing", "unlink"],
+            ),
+            (
+                ShmError::exists("/t", Existing::Unreadable),
+                &["damaged", "unlink"],
+            ),
+            (
+                ShmError::exists("/t", Existing::NotASegment),
+                &["not a segment", "another name"],
+            ),
+            (
+                ShmError::from_sys("/t", SysError::new("shm_open", Errno::EACCES)),
+                &["`/t`", "shm_open: Permission denied", "mode"],
+            ),
+            (
+                ShmError::WrongOwner {
+                    name: name(),
+                    owner: 5,
+                    user: 6,
+                },
+                &["`/t`", "user 5", "user 6", "allowed_owner(5)"],
+            ),
+            (
+                ShmError::not_a_segment("/t", "it is a FIFO"),
+                &["`/t`", "it is a FIFO", "check the name"],
+            ),
+            (
+                ShmError::UnsupportedFormat {
+                    name: name(),
+                    reason: "format version 9".into(),
+                },
+                &["`/t`", "format version 9", "same version"],
+            ),
+            (
+                ShmError::Corrupt {
+                    name: name(),
+                    reason: "the checksum is wrong".into(),
+                },
+                &["`/t`", "checksum", "unlink"],
+            ),
+            (
+                ShmError::NoSpace {
+                    name: name(),
+                    needed: 4096,
+                    available: 12,
+                },
+                &[
+                    "`/t`",
+                    "4096 bytes",
+                    "12 available",
+                    "No space left on device",
+                    "--shm-size",
+                ],
+            ),
+            (
+                ShmError::busy(
+                    "/t",
+                    "another process keeps it locked",
+                    Duration::from_millis(20),
+                ),
+                &["`/t`", "keeps it locked", "20ms", "timeout"],
+            ),
+            (
+                ShmError::Os {
+                    name: name(),
+                    call: "mlock",
+                    source: io_error(Errno::ENOMEM),
+                },
+                &["`/t`", "mlock: Cannot allocate memory", "ulimit -l"],
+            ),
+            (
+                ShmError::Os {
+                    name: name(),
+                    call: "memfd_create",
+                    source: io_error(Errno::EMFILE),
+                },
+                &["memfd_create: Too many open files", "ulimit -n"],
+            ),
+        ];
+        for (error, parts) in cases {
+            let text = error.to_string();
+            for part in parts {
+                assert!(text.contains(part), "{part:?} is missing in {text:?}");
+            }
+            assert!(!error.name().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_system_error_is_the_source() {
+        let error = ShmError::from_sys("/t", SysError::new("mmap", Errno::ENOMEM));
+        let source = error
+            .source()
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .unwrap();
+        assert_eq!(source.raw_os_error(), Some(Errno::ENOMEM as i32));
+        assert!(ShmError::not_found("/t").source().is_none());
+    }
+
+    #[test]
+    fn a_segment_without_a_name_and_a_hostile_name_are_told_safely() {
+        let text = ShmError::from_sys(ANONYMOUS, SysError::new("mmap", Errno::ENOMEM)).to_string();
+        assert!(text.starts_with("anonymous segment: mmap: "), "{text}");
+        let text = ShmError::not_found("/a\n\x1b[31m").to_string();
+        assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Names of segments.
+
+use crate::error::ShmError;
+
+/// The longest name, in bytes, without the leading slash: what one directory entry can hold.
+const LONGEST: usize = 255;
+
+/// A name that has passed every rule, so that it is one entry of the shared-memory directory and no path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SegmentName(Box<str>);
+
+impl SegmentName {
+    /// Checks a name: a `/`, then 1 to 255 bytes without `/` and NUL, and not `.` or `..`.
+    pub(crate) fn new(name: &str) -> Result<Self, ShmError> {
+        match broken_rule(name) {
+            None => Ok(Self(name.into())),
+            Some(reason) => Err(ShmError::InvalidName {
+                name: name.to_owned(),
+                reason,
+            }),
+        }
+    }
+
+    /// With the leading slash, as `shm_open` takes it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn broken_rule(name: &str) -> Option<&'static str> {
+    let Some(entry) = name.strip_prefix('/') else {
+        return Some("it must start with `/`");
+    };
+    if entry.is_empty() {
+        return Some("something must follow the `/`");
+    }
+    if entry.contains('/') {
+        return Some("only the first character may be a `/`");
+    }
+    if entry.contains('\0') {
+        return Some("it must not contain a NUL byte");
+    }
+    if entry.len() > LONGEST {
+        return Some("at most 255 bytes may follow the `/`");
+    }
+    if entry == "." || entry == ".." {
+        return Some("`.` and `..` are directories");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(name: &str) -> &'static str {
+        match SegmentName::new(name) {
+            Err(ShmError::InvalidName { name: told, reason }) => {
+                assert_eq!(told, name);
+                reason
+            }
+            other => panic!("{name:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn good_names_are_kept_as_they_are() {
+        for name in [
+            "/a",
+            "/telemetry",
+            "/...",
+            "/.hidden",
+            "/with space",
+            "/\u{fc}mlaut",
+            "/a\nb",
+        ] {
+            assert_eq!(SegmentName::new(name).unwrap().as_str(), name);
+        }
+        let longest = format!("/{}", "x".repeat(255));
+        assert_eq!(SegmentName::new(&longest).unwrap().as_str(), longest);
+    }
+
+    #[test]
+    fn each_rule_has_its_reason() {
+        assert!(reason("").contains("start with `/`"));
+        assert!(reason("telemetry").contains("start with `/`"));
+        assert!(reason("/").contains("must follow"));
+        assert!(reason("//").contains("only the first"));
+        assert!(reason("/a/b").contains("only the first"));
+        assert!(reason("/../etc").contains("only the first"));
+        assert!(reason("/a\0b").contains("NUL"));
+        assert!(reason("/.").contains("directories"));
+        assert!(reason("/..").contains("directories"));
+        assert!(reason(&format!("/{}", "x".repeat(256))).contains("255"));
+        // The limit counts bytes: 128 characters of two bytes are one too many.
+        assert!(reason(&format!("/{}", "\u{fc}".repeat(128))).contains("255"));
+    }
+}

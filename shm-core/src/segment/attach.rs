@@ -1,0 +1,235 @@
+//! Finding a segment and believing it.
+//!
+//! The header is read once, into private memory, with `pread`: a file that is cut short meanwhile gives fewer bytes
+//! and no SIGBUS. What is mapped and where the payload lies follows from that copy, which was checked against the
+//! file's length and the program's type; nothing is looked up in the shared bytes later.
+
+use std::fs::File;
+
+use super::header::{self, Difference, Expected, Frozen, Geometry, PAGE, Refusal};
+use super::lock_byte::{ATTACH, OWNER};
+use super::options::Settings;
+use super::{Parts, Segment, create};
+use crate::error::{ANONYMOUS, ShmError};
+use crate::layout::TypeLayout;
+use crate::layout::schema::{self, Schema};
+use crate::name::SegmentName;
+use crate::sys::clock::{Backoff, Deadline};
+use crate::sys::file::{self, FileId};
+use crate::sys::lock::{self, Kind};
+use crate::sys::{Errno, SysError, effective_user, memfd, shm};
+
+/// The longest schema that is read to explain a mismatch. A hostile header could ask for any amount of memory.
+const LONGEST_SCHEMA: u64 = 16 << 20;
+
+/// How a handle is made.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    pub(super) writable: bool,
+    /// Whether the handle keeps the name alive and, as the last to do so, removes it.
+    pub(super) owner: bool,
+}
+
+/// Attaches to the segment that has this name.
+pub(super) fn attach(
+    settings: &Settings,
+    name: &SegmentName,
+    layout: &'static TypeLayout,
+    how: How,
+    deadline: Deadline,
+) -> Result<Segment, ShmError> {
+    let (file, id) = find(settings, name, how, deadline)?;
+    let (geometry, tail) = check(name.as_str(), &file, &id, layout)?;
+    let mapping = create::map(
+        settings,
+        name.as_str(),
+        &file,
+        geometry.total_len,
+        how.writable,
+    )?;
+    let parts = Parts {
+        name: Some(name.clone()),
+        owner: how.owner,
+        published: true,
+        timeout: settings.timeout,
+        payload_offset: geometry.payload_offset,
+        tail,
+    };
+    Ok(Segment::new(file, id, mapping, parts))
+}
+
+/// Opens what has the name, and holds it so that nobody replaces it.
+fn find(
+    settings: &Settings,
+    name: &SegmentName,
+    how: How,
+    deadline: Deadline,
+) -> Result<(File, FileId), ShmError> {
+    let os = |error| ShmError::from_sys(name.as_str(), error);
+    let mut backoff = Backoff::until(deadline);
+    loop {
+        let file = shm::open(name.as_str(), how.writable).map_err(|error| refused(name, error))?;
+        let id = file::stat(&file).map_err(os)?;
+        if !id.is_regular() {
+            return Err(ShmError::not_a_segment(
+                name.as_str(),
+                format!("it is {}", id.kind()),
+            ));
+        }
+        let user = effective_user();
+        if id.owner != user && !settings.trusts(id.owner) {
+            return Err(ShmError::WrongOwner {
+                name: name.as_str().to_owned(),
+                owner: id.owner,
+                user,
+            });
+        }
+        let held = lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)?
+            && (!how.owner || lock::try_lock(&file, OWNER, Kind::Shared).map_err(os)?);
+        if held {
+            // Who replaces or removes it does so under an exclusive lock, so after ours this answer is final, but for
+            // an explicit `unlink`.
+            let id = file::stat(&file).map_err(os)?;
+            if id.links > 0 {
+                return Ok((file, id));
+            }
+        }
+        // The locks, if any, go with this description before the pause.
+        drop(file);
+        if !backoff.pause() {
+            return Err(ShmError::busy(
+                name.as_str(),
+                "another process is replacing or removing it",
+                settings.timeout,
+            ));
+        }
+    }
+}
+
+/// Says why a name could not be opened.
+fn refused(name: &SegmentName, error: SysError) -> ShmError {
+    if error.errno == Errno::ENOENT {
+        return ShmError::not_found(name.as_str());
+    }
+    // Links, directories and sockets give errors of their own, which say less than what the thing is.
+    match shm::stat_name(name.as_str()) {
+        Ok(id) if !id.is_regular() => {
+            ShmError::not_a_segment(name.as_str(), format!("it is {}", id.kind()))
+        }
+        _ => ShmError::from_sys(name.as_str(), error),
+    }
+}
+
+/// Attaches to the anonymous segment behind a descriptor.
+pub(super) fn from_fd(
+    settings: &Settings,
+    file: File,
+    layout: &'static TypeLayout,
+    writable: bool,
+    deadline: Deadline,
+) -> Result<Segment, ShmError> {
+    let os = |error| ShmError::from_sys(ANONYMOUS, error);
+    match memfd::size_is_sealed(&file) {
+        Ok(true) => {}
+        Ok(false) => {
+            return Err(ShmError::not_a_segment(
+                ANONYMOUS,
+                "its size is not sealed (F_SEAL_SHRINK, F_SEAL_GROW)",
+            ));
+        }
+        Err(error) if error.errno == Errno::EINVAL => {
+            return Err(ShmError::not_a_segment(
+                ANONYMOUS,
+                "the descriptor is not one of a memfd",
+            ));
+        }
+        Err(error) => return Err(os(error)),
+    }
+    file::close_on_exec(&file).map_err(os)?;
+    let mut backoff = Backoff::until(deadline);
+    while !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
+        if !backoff.pause() {
+            return Err(ShmError::busy(
+                ANONYMOUS,
+                "another process keeps it locked",
+                settings.timeout,
+            ));
+        }
+    }
+    let id = file::stat(&file).map_err(os)?;
+    let (geometry, tail) = check(ANONYMOUS, &file, &id, layout)?;
+    let mapping = create::map(settings, ANONYMOUS, &file, geometry.total_len, writable)?;
+    let parts = Parts {
+        name: None,
+        owner: false,
+        published: false,
+        timeout: settings.timeout,
+        payload_offset: geometry.payload_offset,
+        tail,
+    };
+    Ok(Segment::new(file, id, mapping, parts))
+}
+
+/// Reads the header and compares it with itself, the file and the type.
+fn check(
+    name: &str,
+    file: &File,
+    id: &FileId,
+    layout: &'static TypeLayout,
+) -> Result<(Geometry, usize), ShmError> {
+    let mut start = [0; PAGE];
+    let count =
+        file::read_at(file, &mut start, 0).map_err(|error| ShmError::from_sys(name, error))?;
+    let name_owned = || name.to_owned();
+    let header = header::parse(&start[..count], id.len).map_err(|refusal| match refusal {
+        Refusal::NotASegment(reason) => ShmError::not_a_segment(name, reason),
+        Refusal::UnsupportedFormat(reason) => ShmError::UnsupportedFormat {
+            name: name_owned(),
+            reason,
+        },
+        Refusal::Corrupt(reason) => ShmError::Corrupt {
+            name: name_owned(),
+            reason,
+        },
+    })?;
+    header::compare(&header.frozen, &Expected::of(layout)).map_err(|difference| {
+        let difference = match difference {
+            Difference::Number(text) => text,
+            Difference::Fingerprint => match explain(file, &header.frozen, layout) {
+                Ok(text) => text,
+                Err(error) => return ShmError::from_sys(name, error),
+            },
+        };
+        ShmError::LayoutMismatch {
+            name: name_owned(),
+            difference,
+        }
+    })
+}
+
+/// Puts into words how a segment of another fingerprint differs.
+fn explain(file: &File, frozen: &Frozen, layout: &'static TypeLayout) -> Result<String, SysError> {
+    let fingerprints = format!(
+        "the fingerprint is {:#018x} in the segment and {:#018x} in this program",
+        frozen.fingerprint,
+        layout.fingerprint()
+    );
+    let unreadable = |why: &str| format!("{fingerprints}, and its schema cannot be read: {why}");
+    let len = match usize::try_from(frozen.schema_len) {
+        Ok(len) if frozen.schema_len <= LONGEST_SCHEMA => len,
+        _ => return Ok(unreadable("it is too long")),
+    };
+    let mut bytes = vec![0; len];
+    if file::read_at(file, &mut bytes, frozen.schema_offset)? < len {
+        return Ok(unreadable("the file ends inside it"));
+    }
+    let (segment, program) = match (
+        Schema::decode(&bytes),
+        Schema::decode(&schema::encode(layout)),
+    ) {
+        (Ok(segment), Ok(program)) => (segment, program),
+        (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
+    };
+    // Equal schemas of different fingerprints: the header lies, or the type's version differs.
+    Ok(Schema::first_difference(&segment, &program).unwrap_or(fingerprints))
+}

@@ -1,0 +1,241 @@
+//! Making a segment: an unnamed file is completed first, and only then gets its name.
+//!
+//! Killed anywhere before `linkat`, the creator leaves nothing, for an unnamed file goes with its last descriptor.
+
+use std::fs::File;
+use std::sync::atomic::Ordering;
+
+use super::header::{Expected, FLAG_ANONYMOUS, FLAG_SPARSE, Geometry, HEADER_LEN, Header, Origin};
+use super::lifetime::{self, Found};
+use super::lock_byte::{ATTACH, OWNER};
+use super::options::Settings;
+use super::{Parts, Segment};
+use crate::error::{ANONYMOUS, ShmError};
+use crate::layout::{TypeLayout, schema};
+use crate::name::SegmentName;
+use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
+use crate::sys::lock::{self, Kind};
+use crate::sys::map::Mapping;
+use crate::sys::{Errno, SysError, effective_user, file, memfd, shm};
+
+/// Builds a segment that has no name yet; [`Segment::publish`] gives it one.
+pub(super) fn prepare(
+    settings: &Settings,
+    name: &SegmentName,
+    layout: &'static TypeLayout,
+    tail: usize,
+    deadline: Deadline,
+) -> Result<Segment, ShmError> {
+    // Only `linkat` decides whether the name is free. This look saves reserving memory that is of no use.
+    let found = lifetime::examine(name)?;
+    if let Found::Taken(existing) = found {
+        return Err(ShmError::exists(name.as_str(), existing));
+    }
+    match (build(settings, name, layout, tail), found) {
+        // The leftover itself may be what fills the file system, and it would be replaced anyway.
+        (Err(ShmError::NoSpace { .. }), Found::Leftover(file, id)) => {
+            lifetime::replace(name, file, &id, deadline)?;
+            build(settings, name, layout, tail)
+        }
+        (built, _) => built,
+    }
+}
+
+fn build(
+    settings: &Settings,
+    name: &SegmentName,
+    layout: &'static TypeLayout,
+    tail: usize,
+) -> Result<Segment, ShmError> {
+    let os = |error| ShmError::from_sys(name.as_str(), error);
+    let file = shm::open_unnamed().map_err(os)?;
+    // Nobody else has the file, so these cannot be refused; were they, the segment would not be safe to publish.
+    for byte in [ATTACH, OWNER] {
+        if !lock::try_lock(&file, byte, Kind::Shared).map_err(os)? {
+            return Err(os(SysError::new("fcntl(F_OFD_SETLK)", Errno::EAGAIN)));
+        }
+    }
+    let geometry = fill(settings, name.as_str(), &file, layout, tail, 0)?;
+    finish(settings, file, geometry, tail, Some(name.clone()))
+}
+
+/// Builds a segment that never has a name.
+pub(super) fn anonymous(
+    settings: &Settings,
+    layout: &'static TypeLayout,
+    tail: usize,
+) -> Result<Segment, ShmError> {
+    let os = |error| ShmError::from_sys(ANONYMOUS, error);
+    let file = memfd::create("shm-core").map_err(os)?;
+    if !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
+        return Err(os(SysError::new("fcntl(F_OFD_SETLK)", Errno::EAGAIN)));
+    }
+    let geometry = fill(settings, ANONYMOUS, &file, layout, tail, FLAG_ANONYMOUS)?;
+    memfd::seal_size(&file).map_err(os)?;
+    // A memfd starts with all permissions, which count for who opens it again through /proc.
+    file::set_mode(&file, settings.mode).map_err(os)?;
+    finish(settings, file, geometry, tail, None)
+}
+
+/// Gives the file its length, its pages, header and schema.
+fn fill(
+    settings: &Settings,
+    name: &str,
+    file: &File,
+    layout: &TypeLayout,
+    tail: usize,
+    flags: u64,
+) -> Result<Geometry, ShmError> {
+    let os = |error| ShmError::from_sys(name, error);
+    let expected = Expected::of(layout);
+    let Some(geometry) = expected.geometry(tail) else {
+        return Err(os(SysError::new("fallocate", Errno::EFBIG)));
+    };
+    let len = geometry.total_len as u64;
+    let sized = if settings.sparse {
+        file::set_len(file, len)
+    } else {
+        file::reserve(file, len)
+    };
+    sized.map_err(|error| out_of_space(name, file, len, error))?;
+
+    let flags = flags | if settings.sparse { FLAG_SPARSE } else { 0 };
+    let origin = Origin {
+        created_at: wall_clock_ns(),
+        pid: std::process::id(),
+        uid: effective_user(),
+    };
+    let header = Header::new(&expected, geometry, tail, flags, origin);
+    let schema = schema::encode(layout);
+    debug_assert_eq!(schema.len(), expected.schema_len);
+    let write = |bytes: &[u8], at: usize| {
+        file::write_at(file, bytes, at as u64).map_err(|error| out_of_space(name, file, len, error))
+    };
+    write(bytemuck::bytes_of(&header), 0)?;
+    write(&schema, HEADER_LEN)?;
+    Ok(geometry)
+}
+
+fn finish(
+    settings: &Settings,
+    file: File,
+    geometry: Geometry,
+    tail: usize,
+    name: Option<SegmentName>,
+) -> Result<Segment, ShmError> {
+    let shown = name.as_ref().map_or(ANONYMOUS, SegmentName::as_str);
+    let os = |error| ShmError::from_sys(shown, error);
+    // While the file is still closed to others: the group must not get in before the mode is decided.
+    if let Some(group) = settings.group {
+        file::set_group(&file, group).map_err(os)?;
+    }
+    let mapping = map(settings, shown, &file, geometry.total_len, true)?;
+    let id = file::stat(&file).map_err(os)?;
+    let parts = Parts {
+        owner: name.is_some(),
+        name,
+        published: false,
+        timeout: settings.timeout,
+        payload_offset: geometry.payload_offset,
+        tail,
+    };
+    Ok(Segment::new(file, id, mapping, parts))
+}
+
+/// Maps a segment's file as the options ask.
+pub(super) fn map(
+    settings: &Settings,
+    name: &str,
+    file: &File,
+    len: usize,
+    writable: bool,
+) -> Result<Mapping, ShmError> {
+    let os = |error| ShmError::from_sys(name, error);
+    let mapping = Mapping::new(file, len, writable).map_err(os)?;
+    // First the advice, for it decides which pages the other two make.
+    if settings.huge_pages {
+        mapping.advise_huge_pages();
+    }
+    if settings.populate {
+        mapping.populate().map_err(|error| match error.errno {
+            // A page of a sparse segment that the file system has no room for.
+            Errno::EFAULT => out_of_space(
+                name,
+                file,
+                len as u64,
+                SysError::new(error.call, Errno::ENOSPC),
+            ),
+            _ => os(error),
+        })?;
+    }
+    if settings.lock_in_memory {
+        mapping
+            .lock_in_memory()
+            .map_err(|error| match error.errno {
+                // Not a matter of the segment's mode, which is what `PermissionDenied` would suggest.
+                Errno::EPERM => ShmError::Os {
+                    name: name.to_owned(),
+                    call: error.call,
+                    source: error.io(),
+                },
+                _ => os(error),
+            })?;
+    }
+    Ok(mapping)
+}
+
+fn out_of_space(name: &str, file: &File, needed: u64, error: SysError) -> ShmError {
+    if error.errno != Errno::ENOSPC {
+        return ShmError::from_sys(name, error);
+    }
+    // What this segment holds already counts as available to it.
+    let held = file::stat(file).map_or(0, |id| id.allocated);
+    let free = file::available(file).unwrap_or(0);
+    ShmError::NoSpace {
+        name: name.to_owned(),
+        needed,
+        available: free.saturating_add(held),
+    }
+}
+
+impl Segment {
+    /// Gives a complete segment its name, replacing a leftover. Fails with `AlreadyExists` without changing anything,
+    /// so that it can be called again.
+    pub(super) fn publish(&self, settings: &Settings, deadline: Deadline) -> Result<(), ShmError> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        let os = |error| ShmError::from_sys(name.as_str(), error);
+        let busy = || {
+            ShmError::busy(
+                name.as_str(),
+                "other processes keep replacing it",
+                settings.timeout,
+            )
+        };
+        file::set_mode(&self.file, settings.mode).map_err(os)?;
+        let mut backoff = Backoff::until(deadline);
+        let mut first = true;
+        loop {
+            match shm::link(&self.file, name.as_str()) {
+                Ok(()) => {
+                    self.published.store(true, Ordering::Release);
+                    return Ok(());
+                }
+                Err(error) if error.errno != Errno::EEXIST => return Err(os(error)),
+                // The leftover is removed, and the name given, by two calls, so a second try is always due.
+                Err(_) if !first && deadline.left().is_zero() => return Err(busy()),
+                Err(_) => first = false,
+            }
+            let again_at_once = match lifetime::examine(name)? {
+                Found::Taken(existing) => return Err(ShmError::exists(name.as_str(), existing)),
+                Found::Nothing => true,
+                Found::Leftover(file, id) => lifetime::replace(name, file, &id, deadline)?,
+                Found::InTransition => false,
+            };
+            if !again_at_once && !backoff.pause() {
+                return Err(busy());
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+use super::*;
+
+const SIZED: Expected = Expected {
+    size: 40,
+    align: 8,
+    tail_stride: None,
+    schema_len: 100,
+    fingerprint: 0xfeed,
+    version: 3,
+};
+const SLICE: Expected = Expected {
+    size: 8,
+    align: 8,
+    tail_stride: Some(4),
+    schema_len: 100,
+    fingerprint: 0xbeef,
+    version: 0,
+};
+const ORIGIN: Origin = Origin {
+    created_at: 12,
+    pid: 34,
+    uid: 56,
+};
+
+fn header(expected: &Expected, tail: usize) -> Header {
+    Header::new(expected, expected.geometry(tail).unwrap(), tail, 0, ORIGIN)
+}
+
+fn accept(header: &Header) -> Result<Header, Refusal> {
+    parse(bytemuck::bytes_of(header), header.frozen.total_len)
+}
+
+/// Changes one field as somebody would who also corrects the checksum.
+fn forged(change: impl FnOnce(&mut Frozen)) -> Header {
+    let mut header = header(&SIZED, 0);
+    change(&mut header.frozen);
+    header.frozen.checksum = header.frozen.own_checksum();
+    header
+}
+
+#[track_caller]
+fn corrupt_with(change: impl FnOnce(&mut Frozen), part: &str) {
+    match accept(&forged(change)) {
+        Err(Refusal::Corrupt(reason)) => {
+            assert!(reason.contains(part), "{part:?} is missing in {reason:?}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_geometry_is_aligned_and_whole_pages() {
+    let sized = SIZED.geometry(0).unwrap();
+    assert_eq!(
+        sized,
+        Geometry {
+            payload_offset: 384,
+            payload_len: 40,
+            total_len: 4096
+        }
+    );
+    let aligned = Expected {
+        align: 4096,
+        size: 4096,
+        ..SIZED
+    }
+    .geometry(0)
+    .unwrap();
+    assert_eq!(
+        aligned,
+        Geometry {
+            payload_offset: 4096,
+            payload_len: 4096,
+            total_len: 8192
+        }
+    );
+    // 8 + 20 bytes are 32.
+    assert_eq!(SLICE.geometry(5).unwrap().payload_len, 32);
+    assert_eq!(SLICE.geometry(0).unwrap().payload_len, 8);
+}
+
+#[test]
+fn impossible_sizes_are_none_and_not_a_wrapped_number() {
+    assert_eq!(SLICE.geometry(usize::MAX), None);
+    assert_eq!(SLICE.geometry(usize::MAX / 4), None);
+    assert_eq!(SLICE.geometry(isize::MAX as usize / 4), None);
+    assert_eq!(
+        Expected {
+            size: usize::MAX,
+            ..SIZED
+        }
+        .geometry(0),
+        None
+    );
+    assert_eq!(
+        Expected {
+            schema_len: usize::MAX,
+            ..SIZED
+        }
+        .geometry(0),
+        None
+    );
+}
+
+#[test]
+fn a_new_header_reads_back_with_what_was_put_in() {
+    let made = header(&SLICE, 5);
+    let read = accept(&made).unwrap();
+    assert_eq!(read, made);
+    assert_eq!(read.mutable.next_participant, 1);
+    assert_eq!(
+        (
+            read.frozen.created_at,
+            read.frozen.creator_pid,
+            read.frozen.creator_uid
+        ),
+        (12, 34, 56)
+    );
+    assert_eq!(
+        compare(&read.frozen, &SLICE),
+        Ok((SLICE.geometry(5).unwrap(), 5))
+    );
+    assert_eq!(
+        compare(&header(&SIZED, 0).frozen, &SIZED),
+        Ok((SIZED.geometry(0).unwrap(), 0))
+    );
+}
+
+#[test]
+fn the_bytes_are_those_of_the_format() {
+    let bytes: [u8; HEADER_LEN] = bytemuck::cast(header(&SIZED, 0));
+    assert_eq!(&bytes[..8], b"\x89SHM\r\n\x1a\n");
+    assert_eq!(bytes[8..10], 1u16.to_ne_bytes());
+    assert_eq!(bytes[10..12], 256u16.to_ne_bytes());
+    assert_eq!(bytes[12..16], [BYTE_ORDER, 0, 0, 0]);
+    assert_eq!(bytes[16..24], 4096u64.to_ne_bytes());
+    assert_eq!(bytes[80..88], 0xfeedu64.to_ne_bytes());
+    assert_eq!(bytes[200..208], 1u64.to_ne_bytes());
+    // The reference value of FNV-1a for "a".
+    assert_eq!(checksum(b"a"), 0xaf63_dc4c_8601_ec8c);
+}
+
+#[test]
+fn what_is_no_segment_is_told_from_a_cut_one() {
+    assert_eq!(parse(b"", 0), Err(Refusal::NotASegment("it is empty")));
+    assert_eq!(
+        parse(b"\x89SHM", 4),
+        Err(Refusal::NotASegment("it is too short"))
+    );
+    assert!(matches!(
+        parse(&[0; 4096], 4096),
+        Err(Refusal::NotASegment(_))
+    ));
+    let whole = header(&SIZED, 0);
+    let bytes = bytemuck::bytes_of(&whole);
+    assert!(matches!(
+        parse(&bytes[..255], 255),
+        Err(Refusal::Corrupt(_))
+    ));
+    assert!(matches!(parse(bytes, 256), Err(Refusal::Corrupt(_))));
+}
+
+#[test]
+fn every_single_changed_byte_of_the_frozen_part_is_noticed() {
+    let good: [u8; HEADER_LEN] = bytemuck::cast(header(&SIZED, 0));
+    for place in 0..128 {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut bytes = good;
+            bytes[place] ^= flip;
+            assert!(parse(&bytes, 4096).is_err(), "byte {place}");
+        }
+    }
+    // The part that changes in use is not covered.
+    let mut bytes = good;
+    bytes[STATE_OFFSET] ^= 1;
+    assert!(parse(&bytes, 4096).is_ok());
+}
+
+#[test]
+fn formats_from_elsewhere_are_unsupported_and_not_damaged() {
+    let refuse = |header: Header, part: &str| match accept(&header) {
+        Err(Refusal::UnsupportedFormat(reason)) => assert!(reason.contains(part), "{reason}"),
+        other => panic!("{other:?}"),
+    };
+    refuse(
+        forged(|frozen| frozen.format_version = 2),
+        "format version 2",
+    );
+    refuse(
+        forged(|frozen| frozen.byte_order = 3 - BYTE_ORDER),
+        "endian",
+    );
+    refuse(forged(|frozen| frozen.byte_order = 9), "byte order 9");
+    refuse(forged(|frozen| frozen.flags |= 1 << 31), "flags 0x80000000");
+    assert!(accept(&forged(|frozen| frozen.flags |= 1 << 32)).is_ok());
+}
+
+#[test]
+fn every_contradiction_has_its_reason() {
+    corrupt_with(|frozen| frozen.header_len = 512, "claims 512 bytes");
+    corrupt_with(|frozen| frozen.total_len = 4097, "4097 bytes is impossible");
+    corrupt_with(|frozen| frozen.schema_offset = 264, "byte 264");
+    corrupt_with(|frozen| frozen.schema_len = 129, "schema reaches");
+    corrupt_with(|frozen| frozen.schema_len = u64::MAX, "schema reaches");
+    corrupt_with(
+        |frozen| frozen.payload_offset = 392,
+        "byte 392 is not aligned",
+    );
+    corrupt_with(|frozen| frozen.payload_len = 4096, "beyond the file");
+    corrupt_with(|frozen| frozen.payload_len = u64::MAX, "beyond the file");
+    corrupt_with(|frozen| frozen.payload_align = 0, "alignment of 0");
+    corrupt_with(|frozen| frozen.payload_align = 24, "alignment of 24");
+    corrupt_with(|frozen| frozen.payload_align = 8192, "alignment of 8192");
+    corrupt_with(|frozen| frozen.tail_len = 1, "no slice");
+    corrupt_with(|frozen| frozen.tail_stride = 1, "no slice");
+    let slice = |frozen: &mut Frozen, stride, len| {
+        frozen.flags |= FLAG_HAS_TAIL;
+        (frozen.tail_stride, frozen.tail_len) = (stride, len);
+    };
+    corrupt_with(|frozen| slice(frozen, 4, 11), "do not fit");
+    corrupt_with(|frozen| slice(frozen, u64::MAX, u64::MAX), "do not fit");
+}
+
+#[test]
+fn another_type_is_a_difference() {
+    let other = Expected {
+        fingerprint: 1,
+        ..SIZED
+    };
+    assert_eq!(
+        compare(&header(&SIZED, 0).frozen, &other),
+        Err(Difference::Fingerprint)
+    );
+}
+
+#[test]
+fn the_right_fingerprint_with_wrong_numbers_is_not_believed() {
+    let refuse = |change: fn(&mut Frozen), part: &str| match compare(&forged(change).frozen, &SIZED)
+    {
+        Err(Difference::Number(reason)) => {
+            assert!(reason.contains(part), "{part:?} is missing in {reason:?}")
+        }
+        other => panic!("{other:?}"),
+    };
+    refuse(
+        |frozen| frozen.layout_version = 4,
+        "version is 4 in the segment and 3 in this program",
+    );
+    refuse(|frozen| frozen.payload_align = 16, "alignment is 16");
+    refuse(|frozen| frozen.schema_len = 90, "schema's length is 90");
+    refuse(|frozen| frozen.tail_stride = 2, "element size");
+    refuse(|frozen| frozen.flags = FLAG_HAS_TAIL, "number of slices");
+    refuse(
+        |frozen| frozen.payload_offset = 448,
+        "payload's offset is 448",
+    );
+    refuse(|frozen| frozen.payload_len = 48, "payload's length is 48");
+    refuse(|frozen| frozen.total_len = 8192, "segment's length is 8192");
+    // A slice whose elements have no size could claim any number of them; the length still has to be possible.
+    let mut long = header(&SLICE, 5).frozen;
+    long.tail_len = u64::MAX;
+    assert!(matches!(compare(&long, &SLICE), Err(Difference::Number(_))));
+}

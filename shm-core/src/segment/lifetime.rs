@@ -1,0 +1,353 @@
+//! Who may remove a name, and when.
+//!
+//! States of a name: nothing; a segment with attached handles (ATTACH held shared by each); a leftover, to which nobody
+//! is attached; and, for moments, one that is being replaced (ATTACH held exclusively) or removed by its last owner
+//! (OWNER held exclusively).
+//!
+//! Removing is always the same: lock NAME of the file exclusively, look whether the name still leads to that file,
+//! unlink. A file gets its name only once and `linkat` never replaces, so while NAME is held the answer stays true.
+//! Who dies in between leaves a name that leads to the same file as before, and the kernel releases the locks.
+//!
+//! Each lock is taken by trying for a bounded time: a peer that may read the file can hold any of them shared.
+
+use std::fs::File;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::header::{self, HEADER_LEN, Refusal, STATE_PERSISTENT};
+use super::lock_byte::{ATTACH, NAME, OWNER};
+use super::{Segment, options};
+use crate::error::{Existing, ShmError};
+use crate::name::SegmentName;
+use crate::sys::clock::{Backoff, Deadline};
+use crate::sys::file::{self, FileId};
+use crate::sys::fork::generation;
+use crate::sys::lock::{self, Kind};
+use crate::sys::{Errno, SysResult, effective_user, shm};
+
+const NAME_LOCKED: &str = "another process keeps its name locked";
+
+/// What a creator finds under a name.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The name is free.
+    Nothing,
+    /// It may not be replaced.
+    Taken(Existing),
+    /// A segment that nobody is attached to and nobody told to stay.
+    Leftover(File, FileId),
+    /// Another process is just replacing it.
+    InTransition,
+}
+
+/// Looks at what has a name, taking no lock.
+pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
+    let name = name.as_str();
+    let os = |error| ShmError::from_sys(name, error);
+    let file = match shm::open(name, true) {
+        Ok(file) => file,
+        Err(error) if error.errno == Errno::ENOENT => return Ok(Found::Nothing),
+        Err(error) => {
+            return match shm::stat_name(name) {
+                Err(gone) if gone.errno == Errno::ENOENT => Ok(Found::Nothing),
+                Err(other) => Err(os(other)),
+                Ok(id) if !id.is_regular() => Ok(Found::Taken(Existing::NotASegment)),
+                Ok(id) if id.owner != effective_user() => {
+                    Ok(Found::Taken(Existing::OtherUser(id.owner)))
+                }
+                Ok(_) if matches!(error.errno, Errno::EACCES | Errno::EPERM) => {
+                    Ok(Found::Taken(Existing::NotWritable))
+                }
+                Ok(_) => Err(os(error)),
+            };
+        }
+    };
+    let id = file::stat(&file).map_err(os)?;
+    if !id.is_regular() {
+        return Ok(Found::Taken(Existing::NotASegment));
+    }
+    if id.links == 0 {
+        return Ok(Found::Nothing);
+    }
+    // Root can open everybody's files, and still only replaces its own.
+    if id.owner != effective_user() {
+        return Ok(Found::Taken(Existing::OtherUser(id.owner)));
+    }
+    let mut start = [0; HEADER_LEN];
+    let count = file::read_at(&file, &mut start, 0).map_err(os)?;
+    match header::parse(&start[..count], id.len) {
+        Err(Refusal::NotASegment(_)) => return Ok(Found::Taken(Existing::NotASegment)),
+        Err(_) => return Ok(Found::Taken(Existing::Unreadable)),
+        Ok(header) if header.mutable.state & STATE_PERSISTENT != 0 => {
+            return Ok(Found::Taken(Existing::Persistent));
+        }
+        Ok(_) => {}
+    }
+    Ok(match lock::holder(&file, ATTACH).map_err(os)? {
+        Some(Kind::Shared) => Found::Taken(Existing::Live),
+        Some(Kind::Exclusive) => Found::InTransition,
+        None => Found::Leftover(file, id),
+    })
+}
+
+/// Removes the name of a leftover, if it still is one. `false` means: look again.
+pub(super) fn replace(
+    name: &SegmentName,
+    file: File,
+    id: &FileId,
+    deadline: Deadline,
+) -> Result<bool, ShmError> {
+    let os = |error| ShmError::from_sys(name.as_str(), error);
+    // From here until the descriptor is closed nobody can attach: who tries meets this lock, or finds afterwards that
+    // the file has no name any more.
+    if !lock::try_lock(&file, ATTACH, Kind::Exclusive).map_err(os)? {
+        return Ok(false);
+    }
+    let removal = remove(name, &file, id, deadline, Persistent::Stays).map_err(os)?;
+    Ok(matches!(removal, Removal::Removed))
+}
+
+/// What removing does with a segment that was told to stay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Persistent {
+    Stays,
+    Goes,
+}
+
+enum Removal {
+    Removed,
+    /// The name leads to another file or to none.
+    LeadsElsewhere,
+    Kept,
+    /// The lock could not be had in time.
+    Busy,
+}
+
+/// Removes a name if it leads to this file, which no other thread may be locking through the same description.
+fn remove(
+    name: &SegmentName,
+    file: &File,
+    id: &FileId,
+    deadline: Deadline,
+    persistent: Persistent,
+) -> SysResult<Removal> {
+    if !lock_name(file, deadline)? {
+        return Ok(Removal::Busy);
+    }
+    let removal = remove_locked(name, file, id, persistent);
+    // Closing does not do it when a fork child has the description too.
+    lock::unlock(file, NAME)?;
+    removal
+}
+
+fn remove_locked(
+    name: &SegmentName,
+    file: &File,
+    id: &FileId,
+    persistent: Persistent,
+) -> SysResult<Removal> {
+    if persistent == Persistent::Stays && read_state(file)? & STATE_PERSISTENT != 0 {
+        return Ok(Removal::Kept);
+    }
+    if !leads_to(name, id)? {
+        return Ok(Removal::LeadsElsewhere);
+    }
+    match shm::unlink(name.as_str()) {
+        Ok(()) => Ok(Removal::Removed),
+        Err(error) if error.errno == Errno::ENOENT => Ok(Removal::LeadsElsewhere),
+        Err(error) => Err(error),
+    }
+}
+
+fn lock_name(file: &File, deadline: Deadline) -> SysResult<bool> {
+    let mut backoff = Backoff::until(deadline);
+    while !lock::try_lock(file, NAME, Kind::Exclusive)? {
+        if !backoff.pause() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Through the descriptor, because a leftover is not mapped. A file cut short has no state.
+fn read_state(file: &File) -> SysResult<u32> {
+    let mut word = [0; 4];
+    file::read_at(file, &mut word, header::STATE_OFFSET as u64)?;
+    Ok(u32::from_ne_bytes(word))
+}
+
+fn leads_to(name: &SegmentName, id: &FileId) -> SysResult<bool> {
+    match shm::stat_name(name.as_str()) {
+        Ok(found) => Ok(found.same_file(id)),
+        Err(error) if error.errno == Errno::ENOENT => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a name, whatever it leads to. Who is attached stays attached.
+///
+/// # Errors
+///
+/// `InvalidName`, `NotFound`, `PermissionDenied`, `Busy` when another process keeps the name locked for a second, and
+/// `Os`.
+pub(crate) fn unlink(name: &str) -> Result<(), ShmError> {
+    let name = SegmentName::new(name)?;
+    let os = |error| ShmError::from_sys(name.as_str(), error);
+    let timeout = options::DEFAULT_TIMEOUT;
+    let deadline = Deadline::after(timeout);
+    let mut backoff = Backoff::until(deadline);
+    loop {
+        let file = match shm::open(name.as_str(), true) {
+            Ok(file) => file,
+            Err(error) if error.errno == Errno::ENOENT => {
+                return Err(ShmError::not_found(name.as_str()));
+            }
+            Err(error) if is_shortage(error.errno) => return Err(os(error)),
+            // What cannot be opened for writing has no lock that could be taken.
+            Err(_) => return unlink_unlocked(&name),
+        };
+        let id = file::stat(&file).map_err(os)?;
+        if !id.is_regular() {
+            return unlink_unlocked(&name);
+        }
+        match remove(&name, &file, &id, deadline, Persistent::Goes).map_err(os)? {
+            Removal::Removed => return Ok(()),
+            Removal::Busy => return Err(ShmError::busy(name.as_str(), NAME_LOCKED, timeout)),
+            // Another process was first, and a third may have put a new segment there.
+            Removal::LeadsElsewhere | Removal::Kept => {}
+        }
+        if !backoff.pause() {
+            return Err(ShmError::busy(
+                name.as_str(),
+                "other processes keep replacing it",
+                timeout,
+            ));
+        }
+    }
+}
+
+fn unlink_unlocked(name: &SegmentName) -> Result<(), ShmError> {
+    shm::unlink(name.as_str()).map_err(|error| match error.errno {
+        Errno::ENOENT => ShmError::not_found(name.as_str()),
+        _ => ShmError::from_sys(name.as_str(), error),
+    })
+}
+
+/// Refusals that say nothing about the file.
+fn is_shortage(errno: Errno) -> bool {
+    matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
+}
+
+/// A description of a segment's file of one's own, for locking its name.
+enum Own {
+    Opened(File),
+    /// The file's mode forbids it, so nobody else of this user locks the name either.
+    Forbidden,
+    /// The name leads elsewhere.
+    Elsewhere,
+}
+
+impl Segment {
+    /// Opens the file once more. Two threads that lock through one description do not exclude each other.
+    fn reopen(&self, name: &SegmentName) -> Result<Own, ShmError> {
+        let os = |error| ShmError::from_sys(name.as_str(), error);
+        let file = match shm::open(name.as_str(), true) {
+            Ok(file) => file,
+            Err(error) if error.errno == Errno::ENOENT => return Ok(Own::Elsewhere),
+            Err(error) if is_shortage(error.errno) => return Err(os(error)),
+            Err(_) if leads_to(name, &self.id).map_err(os)? => return Ok(Own::Forbidden),
+            Err(_) => return Ok(Own::Elsewhere),
+        };
+        let same = file::stat(&file).map_err(os)?.same_file(&self.id);
+        Ok(if same {
+            Own::Opened(file)
+        } else {
+            Own::Elsewhere
+        })
+    }
+
+    /// See `Shm::unlink`.
+    pub(super) fn unlink(&self) -> Result<(), ShmError> {
+        let Some(name) = &self.name else {
+            return Err(ShmError::not_found(self.name()));
+        };
+        let os = |error| ShmError::from_sys(name.as_str(), error);
+        match self.reopen(name)? {
+            Own::Elsewhere => Err(ShmError::not_found(name.as_str())),
+            Own::Forbidden => unlink_unlocked(name),
+            Own::Opened(file) => {
+                let deadline = Deadline::after(self.timeout);
+                match remove(name, &file, &self.id, deadline, Persistent::Goes).map_err(os)? {
+                    Removal::Removed => Ok(()),
+                    Removal::Busy => Err(ShmError::busy(name.as_str(), NAME_LOCKED, self.timeout)),
+                    Removal::LeadsElsewhere | Removal::Kept => {
+                        Err(ShmError::not_found(name.as_str()))
+                    }
+                }
+            }
+        }
+    }
+
+    /// See `Shm::persist`. The mapping is writable.
+    pub(super) fn persist(&self) -> Result<(), ShmError> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        if !self.published.load(Ordering::Acquire) {
+            self.mark_persistent();
+            return Ok(());
+        }
+        // Under the lock, so that an owner who is just going either sees the mark or has removed the name before.
+        let lock = match self.reopen(name)? {
+            Own::Elsewhere => return Err(ShmError::not_found(name.as_str())),
+            Own::Forbidden => None,
+            Own::Opened(file) => Some(file),
+        };
+        if let Some(file) = &lock {
+            let os = |error| ShmError::from_sys(name.as_str(), error);
+            if !lock_name(file, Deadline::after(self.timeout)).map_err(os)? {
+                return Err(ShmError::busy(name.as_str(), NAME_LOCKED, self.timeout));
+            }
+            if !leads_to(name, &self.id).map_err(os)? {
+                return Err(ShmError::not_found(name.as_str()));
+            }
+        }
+        self.mark_persistent();
+        Ok(())
+    }
+
+    /// Whether the name leads to this segment.
+    pub(super) fn is_current(&self) -> bool {
+        self.name
+            .as_ref()
+            .is_some_and(|name| leads_to(name, &self.id).unwrap_or(false))
+    }
+
+    /// Removes the name if this is the last owner.
+    fn give_up_ownership(&self, name: &SegmentName) -> SysResult<()> {
+        // An owner's drop should not hang for long where a peer holds a lock for ever; the name then is a leftover.
+        const LONGEST: Duration = Duration::from_millis(200);
+        // First let go, then ask for all of it: of owners that go at the same time, the last to let go gets it.
+        lock::unlock(&self.file, OWNER)?;
+        if !lock::try_lock(&self.file, OWNER, Kind::Exclusive)? {
+            return Ok(());
+        }
+        let deadline = Deadline::after(self.timeout.min(LONGEST));
+        let removal = remove(name, &self.file, &self.id, deadline, Persistent::Stays);
+        // A fork child may have the description for long; without this a name that stays could not be owned again.
+        lock::unlock(&self.file, OWNER)?;
+        removal.map(drop)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let Some(name) = &self.name else { return };
+        let removes = self.owner && *self.published.get_mut() && !*self.kept.get_mut();
+        // The handle that a fork child inherited is not the owner's.
+        if removes && self.maker == generation() {
+            // Nobody can be told. What could not be removed is a leftover, which the next `create` replaces.
+            let _ = self.give_up_ownership(name);
+        }
+    }
+}

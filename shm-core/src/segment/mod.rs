@@ -1,0 +1,126 @@
+//! Segments: one file each, complete when its name appears and gone when its owners are.
+//!
+//! Everything in here is about bytes and names; only [`Shm`] and [`ShmOptions`] know a type, and they are thin, so
+//! that a program with many types does not compile all of this for each.
+
+mod attach;
+mod create;
+mod handle;
+mod header;
+mod lifetime;
+mod options;
+#[cfg(test)]
+pub(crate) mod support;
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::error::ANONYMOUS;
+use crate::name::SegmentName;
+use crate::sys::file::FileId;
+use crate::sys::fork::{Generation, generation};
+use crate::sys::map::Mapping;
+
+pub use handle::Shm;
+pub(crate) use header::{checked_segment_len, payload_offset, segment_len};
+pub(crate) use lifetime::unlink;
+pub use options::ShmOptions;
+
+/// Bytes of the file that are only ever locked, far behind what can be mapped. They are part of the format.
+pub(crate) mod lock_byte {
+    /// Every handle holds it shared for its whole life, so whoever gets it exclusively knows that there is none. It is
+    /// never unlocked: fork children share the description and live on.
+    pub(crate) const ATTACH: i64 = (1 << 40) - 1;
+    /// Owners hold it shared, so the one who gets it exclusively is the last and takes the name away.
+    pub(crate) const OWNER: i64 = (1 << 40) - 2;
+    /// Held exclusively from looking where the name leads until it is removed, so that between the two nobody else can
+    /// remove it and a third put another file there.
+    pub(crate) const NAME: i64 = (1 << 40) - 3;
+}
+
+/// A mapped segment, of whatever type.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    mapping: Mapping,
+    file: File,
+    id: FileId,
+    name: Option<SegmentName>,
+    /// The process that made this handle. Its fork children have the handle too and must not remove the name.
+    maker: Generation,
+    owner: bool,
+    /// Whether the name was given. Until then there is nothing to remove.
+    published: AtomicBool,
+    /// Whether this handle was told to leave the name behind.
+    kept: AtomicBool,
+    timeout: Duration,
+    payload_offset: usize,
+    tail: usize,
+}
+
+/// What [`Segment::new`] needs besides the file.
+struct Parts {
+    name: Option<SegmentName>,
+    owner: bool,
+    published: bool,
+    timeout: Duration,
+    payload_offset: usize,
+    tail: usize,
+}
+
+impl Segment {
+    fn new(file: File, id: FileId, mapping: Mapping, parts: Parts) -> Self {
+        Self {
+            mapping,
+            file,
+            id,
+            name: parts.name,
+            maker: generation(),
+            owner: parts.owner,
+            published: AtomicBool::new(parts.published),
+            kept: AtomicBool::new(false),
+            timeout: parts.timeout,
+            payload_offset: parts.payload_offset,
+            tail: parts.tail,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_ref().map_or(ANONYMOUS, SegmentName::as_str)
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    pub(crate) fn mapped_len(&self) -> usize {
+        self.mapping.len()
+    }
+
+    fn payload(&self) -> *const () {
+        let start = self.mapping.start().as_ptr();
+        // SAFETY: the payload starts inside the mapping: `Expected::geometry` puts its offset and length within the
+        // length that was mapped.
+        unsafe { start.add(self.payload_offset) }
+            .cast_const()
+            .cast()
+    }
+
+    /// The word of the header that says whether the name is to stay.
+    fn state(&self) -> &AtomicU32 {
+        let start = self.mapping.start().as_ptr();
+        // SAFETY: the mapping is at least a header long.
+        let word = unsafe { start.add(header::STATE_OFFSET) };
+        // SAFETY: the word is aligned, lives as long as the mapping, and is only accessed atomically through mappings.
+        unsafe { AtomicU32::from_ptr(word.cast()) }
+    }
+
+    /// Writes into the header that the name is to stay. The caller has a writable mapping.
+    fn mark_persistent(&self) {
+        self.state()
+            .fetch_or(header::STATE_PERSISTENT, Ordering::AcqRel);
+        self.kept.store(true, Ordering::Release);
+    }
+}

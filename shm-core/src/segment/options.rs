@@ -1,0 +1,379 @@
+//! How a segment is made or attached to, as a builder.
+
+use std::fmt;
+use std::fs::File;
+use std::marker::PhantomData;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use super::attach::{self, How};
+use super::create;
+use super::handle::Shm;
+use crate::access::{Access, ReadOnly};
+use crate::error::ShmError;
+use crate::layout::ShmLayout;
+use crate::name::SegmentName;
+use crate::sys::clock::{Backoff, Deadline};
+
+pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The options without the type.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) mode: u32,
+    pub(super) group: Option<u32>,
+    pub(super) sparse: bool,
+    pub(super) populate: bool,
+    pub(super) huge_pages: bool,
+    pub(super) lock_in_memory: bool,
+    pub(super) allowed_owners: Vec<u32>,
+    pub(super) any_owner: bool,
+    pub(super) timeout: Duration,
+}
+
+impl Settings {
+    pub(super) fn trusts(&self, owner: u32) -> bool {
+        self.any_owner || self.allowed_owners.contains(&owner)
+    }
+}
+
+/// How to create a segment of `T` or to attach to one.
+///
+/// Set what differs from the defaults, then call one of the methods that take a name or a descriptor. The options can
+/// be used any number of times.
+#[must_use = "options do nothing until a segment is created or attached to"]
+pub struct ShmOptions<T: ?Sized> {
+    settings: Settings,
+    kind: PhantomData<fn(*const T)>,
+}
+
+impl<T: ?Sized> Clone for ShmOptions<T> {
+    fn clone(&self) -> Self {
+        Self {
+            settings: self.settings.clone(),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for ShmOptions<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ShmOptions").field(&self.settings).finish()
+    }
+}
+
+impl<T: ?Sized> Default for ShmOptions<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: ?Sized> ShmOptions<T> {
+    /// The defaults: mode `0o600`, the creator's group, every page reserved, only segments of this user, one second.
+    pub fn new() -> Self {
+        let settings = Settings {
+            mode: 0o600,
+            group: None,
+            sparse: false,
+            populate: false,
+            huge_pages: false,
+            lock_in_memory: false,
+            allowed_owners: Vec::new(),
+            any_owner: false,
+            timeout: DEFAULT_TIMEOUT,
+        };
+        Self {
+            settings,
+            kind: PhantomData,
+        }
+    }
+
+    /// The permission bits of a new segment, exactly: the umask does not apply. Other bits are ignored.
+    ///
+    /// Who may only read can attach read-only. Without the owner's write permission a leftover cannot be replaced.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.settings.mode = mode & 0o777;
+        self
+    }
+
+    /// The group id of a new segment. An ordinary user can give a group that the process is in.
+    pub fn group(mut self, group: u32) -> Self {
+        self.settings.group = Some(group);
+        self
+    }
+
+    /// Does not reserve the pages of a new segment, so that parts never written take no memory.
+    ///
+    /// The price: where /dev/shm is full when such a part is first touched, the process that touches it gets `SIGBUS`.
+    pub fn sparse(mut self, sparse: bool) -> Self {
+        self.settings.sparse = sparse;
+        self
+    }
+
+    /// Makes every page present while creating or attaching, so that no later access takes a page fault. Kernels
+    /// before 5.14 ignore it.
+    pub fn populate(mut self, populate: bool) -> Self {
+        self.settings.populate = populate;
+        self
+    }
+
+    /// Asks for huge pages. It is advice: the kernel gives them where /dev/shm is configured for them.
+    pub fn huge_pages(mut self, huge_pages: bool) -> Self {
+        self.settings.huge_pages = huge_pages;
+        self
+    }
+
+    /// Keeps the pages out of swap as long as the handle lives, within the limit on locked memory.
+    pub fn lock_in_memory(mut self, lock: bool) -> Self {
+        self.settings.lock_in_memory = lock;
+        self
+    }
+
+    /// Also attaches to segments of the user with this id. May be called for several. Segments of the process's own
+    /// effective user are always allowed.
+    pub fn allowed_owner(mut self, user: u32) -> Self {
+        self.settings.allowed_owners.push(user);
+        self
+    }
+
+    /// Attaches to segments of any user. Whoever owns a named segment can truncate it, which kills with `SIGBUS` who
+    /// touches it.
+    pub fn any_owner(mut self) -> Self {
+        self.settings.any_owner = true;
+        self
+    }
+
+    /// How long to retry, in all, while other processes replace, remove or lock the segment. One second unless set;
+    /// each call tries at least once.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+}
+
+impl<T: ShmLayout + ?Sized> ShmOptions<T> {
+    /// Creates a segment of zero bytes; a trailing slice gets no elements. The name appears once the segment is
+    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced.
+    ///
+    /// If this process is killed before the name appears nothing stays behind; if later, a leftover.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) when a live or persistent
+    /// segment, or something else, has the name; [`NoSpace`](ShmError::NoSpace);
+    /// [`PermissionDenied`](ShmError::PermissionDenied); [`Busy`](ShmError::Busy) when other processes keep locking or
+    /// replacing it for the whole timeout; [`Os`](ShmError::Os).
+    pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError> {
+        self.create_with(name, |_| {})
+    }
+
+    /// [`create`](Self::create), and runs `init` before the name appears, so that no other process sees the segment
+    /// without what `init` wrote. A panic in it leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create). `init` may have run although the name was taken in the end.
+    pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError> {
+        self.create_tail(name, 0, init)
+    }
+
+    /// Attaches to the segment that has the name, or creates it. Every handle made by this is an owner: the name goes
+    /// with the last of them, so that equal peers may start and end in any order.
+    ///
+    /// It also attaches to a leftover, whose contents are complete but may be old.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
+    pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError> {
+        self.open_or_create_with(name, |_| {})
+    }
+
+    /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open_or_create`](Self::open_or_create). `init` may run without effect, when another process creates
+    /// the segment at the same time.
+    pub fn open_or_create_with(
+        &self,
+        name: &str,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        self.open_or_create_tail(name, 0, init)
+    }
+
+    /// Attaches to the segment that has the name, for reading and writing. The name does not depend on this handle,
+    /// but a leftover is not replaced as long as it lives.
+    ///
+    /// The handle stays usable when the owner ends and the name goes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`](ShmError::InvalidName), [`NotFound`](ShmError::NotFound),
+    /// [`PermissionDenied`](ShmError::PermissionDenied), [`WrongOwner`](ShmError::WrongOwner),
+    /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat),
+    /// [`Corrupt`](ShmError::Corrupt), [`LayoutMismatch`](ShmError::LayoutMismatch) when it holds another type or
+    /// another version of this one; [`Busy`](ShmError::Busy) when other processes keep replacing or removing it for
+    /// the whole timeout; [`Os`](ShmError::Os).
+    pub fn attach(&self, name: &str) -> Result<Shm<T>, ShmError> {
+        self.attach_as(name)
+    }
+
+    /// Attaches for reading only: the pages cannot be written, and the handle has no method that would.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`attach`](Self::attach).
+    pub fn attach_read_only(&self, name: &str) -> Result<Shm<T, ReadOnly>, ShmError> {
+        self.attach_as(name)
+    }
+
+    /// Creates a segment without a name: a memfd that nobody can shrink or grow. Share it by `fork`, or pass its
+    /// descriptor to another process, which calls [`from_fd`](Self::from_fd). It goes with the last who has it.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSpace`](ShmError::NoSpace), [`Os`](ShmError::Os).
+    pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError> {
+        self.create_anonymous_with(|_| {})
+    }
+
+    /// [`create_anonymous`](Self::create_anonymous), and runs `init` on the new segment.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_anonymous`](Self::create_anonymous).
+    pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError> {
+        self.create_anonymous_tail(0, init)
+    }
+
+    /// Attaches to the anonymous segment behind a descriptor, for reading and writing. The descriptor becomes
+    /// close-on-exec and goes with the handle.
+    ///
+    /// Who passes a descriptor is trusted with the contents as any peer is, and not with the size, which must be
+    /// sealed. The owner of the file is not asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed, and those of [`attach`](Self::attach).
+    pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
+        self.from_fd_as(fd.into())
+    }
+
+    /// [`from_fd`](Self::from_fd) for reading only.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`from_fd`](Self::from_fd).
+    pub fn from_fd_read_only(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T, ReadOnly>, ShmError> {
+        self.from_fd_as(fd.into())
+    }
+
+    /// [`create_with`](Self::create_with) for `tail` elements in the trailing slice.
+    pub(crate) fn create_tail(
+        &self,
+        name: &str,
+        tail: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        let name = SegmentName::new(name)?;
+        let deadline = self.deadline();
+        let shm = Shm::new(create::prepare(
+            &self.settings,
+            &name,
+            T::LAYOUT,
+            tail,
+            deadline,
+        )?);
+        init(&shm);
+        // `init` may have taken longer than the timeout, which is for retries.
+        shm.segment().publish(&self.settings, self.deadline())?;
+        Ok(shm)
+    }
+
+    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice of a new segment.
+    pub(crate) fn open_or_create_tail(
+        &self,
+        name: &str,
+        tail: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        let name = SegmentName::new(name)?;
+        let deadline = self.deadline();
+        let mut backoff = Backoff::until(deadline);
+        let mut init = Some(init);
+        // What was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
+        // runs only once.
+        let mut built: Option<Shm<T>> = None;
+        loop {
+            let how = How {
+                writable: true,
+                owner: true,
+            };
+            match attach::attach(&self.settings, &name, T::LAYOUT, how, deadline) {
+                Err(ShmError::NotFound { .. }) => {}
+                other => return other.map(Shm::new),
+            }
+            let published = match &built {
+                Some(shm) => shm.segment().publish(&self.settings, deadline),
+                None => create::prepare(&self.settings, &name, T::LAYOUT, tail, deadline).and_then(
+                    |segment| {
+                        let shm = built.insert(Shm::new(segment));
+                        if let Some(init) = init.take() {
+                            init(shm);
+                        }
+                        shm.segment().publish(&self.settings, deadline)
+                    },
+                ),
+            };
+            match (published, built.take()) {
+                (Ok(()), Some(shm)) => return Ok(shm),
+                (Err(ShmError::AlreadyExists { .. }), lost) => built = lost,
+                (Err(other), _) => return Err(other),
+                // Nothing is published without having been built.
+                (Ok(()), None) => {}
+            }
+            if !backoff.pause() {
+                let reason = "other processes keep creating and removing it";
+                return Err(ShmError::busy(name.as_str(), reason, self.settings.timeout));
+            }
+        }
+    }
+
+    /// [`create_anonymous_with`](Self::create_anonymous_with) for `tail` elements in the trailing slice.
+    pub(crate) fn create_anonymous_tail(
+        &self,
+        tail: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        let shm = Shm::new(create::anonymous(&self.settings, T::LAYOUT, tail)?);
+        init(&shm);
+        Ok(shm)
+    }
+
+    fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
+        let name = SegmentName::new(name)?;
+        let how = How {
+            writable: A::WRITABLE,
+            owner: false,
+        };
+        attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
+    }
+
+    fn from_fd_as<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
+        let file = File::from(fd);
+        attach::from_fd(
+            &self.settings,
+            file,
+            T::LAYOUT,
+            A::WRITABLE,
+            self.deadline(),
+        )
+        .map(Shm::new)
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.settings.timeout)
+    }
+}

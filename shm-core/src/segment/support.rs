@@ -1,0 +1,77 @@
+//! What the unit tests of this crate share.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::error::ShmError;
+use crate::sys::shm;
+
+/// A fork child has copies of every descriptor, and with them the locks. So a test that forks runs while no other
+/// test has a segment.
+static SEGMENTS: RwLock<()> = RwLock::new(());
+
+/// Keeps every other test with a segment away.
+pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
+    SEGMENTS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A name that nothing else uses and that is removed afterwards, whatever has it. At most one a test.
+pub(crate) struct TestName {
+    name: String,
+    _shared: Option<RwLockReadGuard<'static, ()>>,
+    _alone: Option<RwLockWriteGuard<'static, ()>>,
+}
+
+impl TestName {
+    pub(crate) fn new(tag: &str) -> Self {
+        let shared = SEGMENTS.read().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            name: unique(tag),
+            _shared: Some(shared),
+            _alone: None,
+        }
+    }
+
+    /// For a test that forks.
+    pub(crate) fn alone(tag: &str) -> Self {
+        Self {
+            name: unique(tag),
+            _shared: None,
+            _alone: Some(alone()),
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// What is under the name, as a path.
+    pub(crate) fn path(&self) -> String {
+        format!("{}{}", shm::DIRECTORY, self.name)
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        shm::stat_name(&self.name).is_ok()
+    }
+}
+
+impl Drop for TestName {
+    fn drop(&mut self) {
+        let _ = shm::unlink(&self.name);
+    }
+}
+
+fn unique(tag: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("/shm-core-unit-{}-{number}-{tag}", std::process::id())
+}
+
+/// The error of a result whose value has no `Debug`.
+#[track_caller]
+pub(crate) fn error<T>(result: Result<T, ShmError>) -> ShmError {
+    match result {
+        Ok(_) => panic!("this should have been refused"),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,434 @@
+//! The protocol between handles, played inside one process: locks belong to open file descriptions, so two handles of
+//! a process are to each other what handles of two processes are.
+
+mod anonymous;
+mod foreign;
+mod locks;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::lock_byte::{ATTACH, NAME, OWNER};
+use super::support::{TestName, error};
+use super::{Shm, ShmOptions, unlink};
+use crate::access::{Access, ReadOnly};
+use crate::error::{Existing, ShmError};
+use crate::layout::ShmLayout;
+use crate::sys::fork::in_child;
+use crate::sys::lock::{self, Kind};
+use crate::sys::{file, shm};
+
+fn options() -> ShmOptions<u64> {
+    ShmOptions::new()
+}
+
+/// For what is expected to run out of time.
+fn impatient() -> ShmOptions<u64> {
+    options().timeout(Duration::from_millis(5))
+}
+
+fn word<T: ShmLayout, A: Access>(shm: &Shm<T, A>) -> &AtomicU64 {
+    // SAFETY: every type here starts with, or is, eight aligned bytes that are only accessed atomically, and the
+    // borrow keeps them mapped.
+    unsafe { AtomicU64::from_ptr(shm.as_ptr().cast_mut().cast()) }
+}
+
+fn get<T: ShmLayout, A: Access>(shm: &Shm<T, A>) -> u64 {
+    word(shm).load(Ordering::Relaxed)
+}
+
+fn set<T: ShmLayout>(shm: &Shm<T>, value: u64) {
+    word(shm).store(value, Ordering::Relaxed);
+}
+
+/// A segment whose owner was killed: no handle is left, and nobody removed the name.
+fn leftover(name: &TestName, value: u64) {
+    let mut shm = options()
+        .create_with(name.as_str(), |shm| set(shm, value))
+        .unwrap();
+    shm.disown();
+    drop(shm);
+    assert!(name.exists());
+}
+
+fn existing<T>(result: Result<T, ShmError>) -> Existing {
+    match error(result) {
+        ShmError::AlreadyExists { existing, .. } => existing,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn what_one_handle_writes_the_others_read() {
+    let name = TestName::new("basic");
+    let made = options()
+        .create_with(name.as_str(), |shm| set(shm, 5))
+        .unwrap();
+    let other = options().attach(name.as_str()).unwrap();
+    let reader = options().attach_read_only(name.as_str()).unwrap();
+    assert_eq!((get(&made), get(&other), get(&reader)), (5, 5, 5));
+    set(&other, 6);
+    assert_eq!((get(&made), get(&reader)), (6, 6));
+    assert_eq!((made.name(), made.mapped_len()), (name.as_str(), 4096));
+    assert_eq!(made.as_ptr().cast(), made.payload());
+    assert_eq!(made.tail(), 0);
+}
+
+#[test]
+fn a_large_segment_starts_as_zeros_and_is_reserved() {
+    let name = TestName::new("large");
+    let shm = ShmOptions::<[u64; 1 << 20]>::new()
+        .create(name.as_str())
+        .unwrap();
+    let stat = file::stat(shm.segment().file()).unwrap();
+    assert!(stat.allocated >= 8 << 20, "{stat:?}");
+    assert_eq!(stat.len, shm.mapped_len() as u64);
+    for index in [0, 1 << 19, (1 << 20) - 1] {
+        // SAFETY: `index` is inside the array.
+        let place = unsafe { shm.as_ptr().cast::<u64>().add(index) };
+        // SAFETY: the place is aligned, mapped and only accessed atomically.
+        let word = unsafe { AtomicU64::from_ptr(place.cast_mut()) };
+        assert_eq!(word.load(Ordering::Relaxed), 0);
+    }
+}
+
+#[test]
+fn options_reach_the_file_and_the_mapping() {
+    let name = TestName::new("options");
+    let sparse = ShmOptions::<[u64; 1 << 17]>::new()
+        .mode(0o7640)
+        .sparse(true)
+        .create(name.as_str())
+        .unwrap();
+    let stat = file::stat(sparse.segment().file()).unwrap();
+    assert_eq!(stat.mode & 0o7777, 0o640);
+    assert!(stat.allocated < 1 << 20);
+
+    let populated = ShmOptions::<[u64; 1 << 17]>::new()
+        .populate(true)
+        .huge_pages(true)
+        .attach(name.as_str())
+        .unwrap();
+    assert!(file::stat(populated.segment().file()).unwrap().allocated >= 1 << 20);
+
+    drop((sparse, populated));
+    let group = nix::unistd::getegid().as_raw();
+    let locked = options()
+        .group(group)
+        .lock_in_memory(true)
+        .create(name.as_str())
+        .unwrap();
+    assert!(locked.is_current());
+}
+
+#[test]
+fn a_segment_too_large_for_the_file_system_says_how_much_there_is() {
+    let name = TestName::new("no-space");
+    let refused = error(ShmOptions::<[u8; 1 << 60]>::new().create(name.as_str()));
+    match &refused {
+        ShmError::NoSpace {
+            needed, available, ..
+        } => {
+            assert!(*needed > 1 << 60);
+            assert!(*available < 1 << 60);
+        }
+        other => panic!("{other}"),
+    }
+    assert!(refused.to_string().contains(name.as_str()));
+    assert!(!name.exists());
+}
+
+#[test]
+fn the_name_goes_with_the_owner_and_the_bytes_with_the_last_handle() {
+    let name = TestName::new("owner");
+    let owner = options().create(name.as_str()).unwrap();
+    let peer = options().attach(name.as_str()).unwrap();
+    assert!(owner.is_current() && peer.is_current());
+    drop(owner);
+    assert!(!name.exists());
+    assert!(!peer.is_current());
+    set(&peer, 9);
+    assert_eq!(get(&peer), 9);
+    assert!(matches!(
+        error(options().attach(name.as_str())),
+        ShmError::NotFound { .. }
+    ));
+}
+
+#[test]
+fn an_attached_handle_does_not_take_the_name_along() {
+    let name = TestName::new("peer");
+    let owner = options().create(name.as_str()).unwrap();
+    drop(options().attach(name.as_str()).unwrap());
+    drop(options().attach_read_only(name.as_str()).unwrap());
+    assert!(owner.is_current());
+}
+
+#[test]
+fn the_name_goes_with_the_last_of_several_owners_in_any_order() {
+    for keep in 0..3 {
+        let name = TestName::new("co-owner");
+        let mut owners = vec![
+            options()
+                .open_or_create_with(name.as_str(), |shm| set(shm, 1))
+                .unwrap(),
+            options()
+                .open_or_create_with(name.as_str(), |_| panic!("it exists"))
+                .unwrap(),
+            options().open_or_create(name.as_str()).unwrap(),
+        ];
+        let last = owners.swap_remove(keep);
+        drop(owners);
+        assert!(last.is_current());
+        assert_eq!(get(&last), 1);
+        drop(last);
+        assert!(!name.exists());
+    }
+}
+
+#[test]
+fn one_who_opened_outlives_one_who_created() {
+    let name = TestName::new("joined");
+    let owner = options().create(name.as_str()).unwrap();
+    let joined = options().open_or_create(name.as_str()).unwrap();
+    drop(owner);
+    assert!(joined.is_current());
+    drop(joined);
+    assert!(!name.exists());
+}
+
+#[test]
+fn a_live_segment_is_not_replaced() {
+    let name = TestName::new("live");
+    let owner = options().create(name.as_str()).unwrap();
+    assert_eq!(existing(options().create(name.as_str())), Existing::Live);
+    assert!(owner.is_current());
+    // Nor one whose owner was killed while a peer lives.
+    let peer = options().attach_read_only(name.as_str()).unwrap();
+    let mut owner = owner;
+    owner.disown();
+    drop(owner);
+    assert_eq!(existing(options().create(name.as_str())), Existing::Live);
+    drop(peer);
+    options().create(name.as_str()).unwrap();
+}
+
+#[test]
+fn a_leftover_is_replaced_by_create_and_joined_by_the_others() {
+    let name = TestName::new("leftover");
+    leftover(&name, 7);
+    assert_eq!(get(&options().attach(name.as_str()).unwrap()), 7);
+    let joined = options().open_or_create(name.as_str()).unwrap();
+    assert_eq!(get(&joined), 7);
+    drop(joined);
+    assert!(!name.exists());
+
+    leftover(&name, 7);
+    let fresh = options()
+        .timeout(Duration::ZERO)
+        .create(name.as_str())
+        .unwrap();
+    assert_eq!(get(&fresh), 0);
+    assert!(fresh.is_current());
+}
+
+#[test]
+fn a_leftover_of_another_type_is_replaced_too() {
+    let name = TestName::new("leftover-type");
+    leftover(&name, 7);
+    assert!(matches!(
+        error(ShmOptions::<f64>::new().attach(name.as_str())),
+        ShmError::LayoutMismatch { .. }
+    ));
+    assert!(
+        ShmOptions::<f64>::new()
+            .create(name.as_str())
+            .unwrap()
+            .is_current()
+    );
+}
+
+#[test]
+fn another_type_is_told_by_its_first_difference() {
+    let name = TestName::new("mismatch");
+    let _owner = options().create(name.as_str()).unwrap();
+    let refused = error(ShmOptions::<f64>::new().attach(name.as_str()));
+    let text = refused.to_string();
+    assert!(
+        text.starts_with(&format!(
+            "segment `{}` holds another layout: ",
+            name.as_str()
+        )),
+        "{text}"
+    );
+    assert!(
+        text.contains("in the segment and") && text.contains("in this program"),
+        "{text}"
+    );
+    assert!(matches!(
+        error(ShmOptions::<f64>::new().open_or_create(name.as_str())),
+        ShmError::LayoutMismatch { .. }
+    ));
+}
+
+#[test]
+fn what_was_persisted_stays_until_it_is_unlinked() {
+    let name = TestName::new("persist");
+    let owner = options()
+        .create_with(name.as_str(), |shm| set(shm, 3))
+        .unwrap();
+    let peer = options().open_or_create(name.as_str()).unwrap();
+    peer.persist().unwrap();
+    drop(peer);
+    drop(owner);
+    assert!(name.exists());
+    assert_eq!(
+        existing(options().create(name.as_str())),
+        Existing::Persistent
+    );
+    let again = options().open_or_create(name.as_str()).unwrap();
+    assert_eq!(get(&again), 3);
+    drop(again);
+    assert!(name.exists());
+    unlink(name.as_str()).unwrap();
+    assert!(!name.exists());
+    assert!(matches!(
+        error(unlink(name.as_str())),
+        ShmError::NotFound { .. }
+    ));
+}
+
+#[test]
+fn persist_works_while_the_segment_has_no_name_yet() {
+    let name = TestName::new("persist-early");
+    drop(
+        options()
+            .create_with(name.as_str(), |shm| shm.persist().unwrap())
+            .unwrap(),
+    );
+    assert!(name.exists());
+}
+
+#[test]
+fn a_handle_never_removes_or_keeps_a_name_that_leads_elsewhere() {
+    let name = TestName::new("elsewhere");
+    let first = options().create(name.as_str()).unwrap();
+    first.unlink().unwrap();
+    let second = options().create(name.as_str()).unwrap();
+    assert!(!first.is_current());
+    assert!(matches!(error(first.unlink()), ShmError::NotFound { .. }));
+    assert!(matches!(error(first.persist()), ShmError::NotFound { .. }));
+    drop(first);
+    assert!(second.is_current());
+}
+
+#[test]
+fn a_read_only_handle_can_unlink() {
+    let name = TestName::new("ro-unlink");
+    let _owner = options().create(name.as_str()).unwrap();
+    let reader: Shm<u64, ReadOnly> = options().attach_read_only(name.as_str()).unwrap();
+    reader.unlink().unwrap();
+    assert!(!name.exists());
+}
+
+#[test]
+fn no_name_exists_while_init_runs_and_none_stays_when_it_panics() {
+    let name = TestName::new("init");
+    let outcome = std::panic::catch_unwind(|| {
+        options().create_with(name.as_str(), |shm| {
+            assert!(!name.exists() && !shm.is_current());
+            assert!(matches!(error(shm.unlink()), ShmError::NotFound { .. }));
+            std::panic::resume_unwind(Box::new("on purpose"));
+        })
+    });
+    assert_eq!(
+        outcome
+            .err()
+            .and_then(|payload| payload.downcast_ref::<&str>().copied()),
+        Some("on purpose")
+    );
+    assert!(!name.exists());
+}
+
+#[test]
+fn who_loses_the_race_for_the_name_changes_nothing() {
+    let name = TestName::new("race");
+    let mut winner = None;
+    let lost = options().create_with(name.as_str(), |_| {
+        winner = options().create(name.as_str()).ok()
+    });
+    assert_eq!(existing(lost), Existing::Live);
+    assert!(winner.is_some_and(|shm| shm.is_current()));
+
+    // With open_or_create the loser takes what the winner made.
+    let mut winner = None;
+    let joined = options()
+        .open_or_create_with(name.as_str(), |_| {
+            winner = options().create_with(name.as_str(), |shm| set(shm, 8)).ok();
+        })
+        .unwrap();
+    assert_eq!(get(&joined), 8);
+    drop(winner);
+    assert!(joined.is_current());
+}
+
+#[test]
+fn creators_of_one_name_never_both_win() {
+    let name = TestName::new("creators");
+    for _ in 0..50 {
+        leftover(&name, 1);
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| options().create(name.as_str())))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        let won: Vec<_> = results
+            .iter()
+            .filter_map(|result| result.as_ref().ok())
+            .collect();
+        assert_eq!(won.len(), 1);
+        assert!(won[0].is_current());
+        drop(results);
+        assert!(!name.exists());
+    }
+}
+
+#[test]
+fn equal_peers_that_come_and_go_never_lose_a_name_that_is_owned() {
+    let name = TestName::new("peers");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    let shm = options()
+                        .timeout(Duration::from_secs(60))
+                        .open_or_create(name.as_str())
+                        .unwrap();
+                    // An owner holds the name; nobody unlinks explicitly.
+                    assert!(shm.is_current());
+                }
+            });
+        }
+    });
+    assert!(!name.exists());
+}
+
+#[test]
+fn a_child_of_fork_leaves_the_name_to_its_parent() {
+    let name = TestName::alone("fork");
+    let mut owner = Some(options().create(name.as_str()).unwrap());
+    let code = in_child(|| {
+        drop(owner.take());
+        i32::from(!name.exists())
+    });
+    assert_eq!(code, 0);
+    assert!(owner.as_ref().is_some_and(Shm::is_current));
+    // The locks are still the parent's, although the child closed its copy of the descriptor.
+    assert_eq!(existing(options().create(name.as_str())), Existing::Live);
+    drop(owner);
+    assert!(!name.exists());
+}

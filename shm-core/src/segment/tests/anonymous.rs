@@ -1,0 +1,91 @@
+//! Segments without a name.
+
+use std::os::fd::AsFd;
+
+use super::*;
+use crate::sys::{Errno, memfd};
+
+#[test]
+fn an_anonymous_segment_is_shared_through_its_descriptor() {
+    let made = options().create_anonymous_with(|shm| set(shm, 11)).unwrap();
+    assert_eq!(made.name(), "(anonymous)");
+    assert!(!made.is_current());
+    let other = options()
+        .from_fd(made.as_fd().try_clone_to_owned().unwrap())
+        .unwrap();
+    let reader = options()
+        .from_fd_read_only(made.as_fd().try_clone_to_owned().unwrap())
+        .unwrap();
+    set(&other, 12);
+    assert_eq!((get(&made), get(&reader)), (12, 12));
+    drop(made);
+    assert_eq!(get(&reader), 12);
+    other.persist().unwrap();
+    assert!(matches!(error(other.unlink()), ShmError::NotFound { .. }));
+}
+
+#[test]
+fn nobody_can_change_its_size() {
+    let made = options().create_anonymous().unwrap();
+    let file = made.segment().file();
+    assert_eq!(file::set_len(file, 0).unwrap_err().errno, Errno::EPERM);
+    assert_eq!(
+        file::set_len(file, 1 << 20).unwrap_err().errno,
+        Errno::EPERM
+    );
+    assert_eq!(file::stat(file).unwrap().mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_descriptor_of_another_type_or_none_at_all_is_refused() {
+    let made = options().create_anonymous().unwrap();
+    let fd = || made.as_fd().try_clone_to_owned().unwrap();
+    assert!(matches!(
+        error(ShmOptions::<f64>::new().from_fd(fd())),
+        ShmError::LayoutMismatch { .. }
+    ));
+
+    let reason = |fd: std::fs::File| match error(options().from_fd(fd)) {
+        ShmError::NotASegment { name, reason } => {
+            assert_eq!(name, "(anonymous)");
+            reason
+        }
+        other => panic!("{other}"),
+    };
+    assert!(reason(std::fs::File::open("/proc/self/exe").unwrap()).contains("not one of a memfd"));
+    let unsealed = memfd::create("unsealed").unwrap();
+    assert!(reason(unsealed).contains("not sealed"));
+    let empty = memfd::create("empty").unwrap();
+    memfd::seal_size(&empty).unwrap();
+    assert!(reason(empty).contains("empty"));
+    let zeros = memfd::create("zeros").unwrap();
+    file::set_len(&zeros, 4096).unwrap();
+    memfd::seal_size(&zeros).unwrap();
+    assert!(reason(zeros).contains("magic"));
+}
+
+#[test]
+fn a_named_segment_is_not_taken_for_an_anonymous_one() {
+    let name = TestName::new("named-fd");
+    let named = options().create(name.as_str()).unwrap();
+    let fd = named.as_fd().try_clone_to_owned().unwrap();
+    assert!(matches!(
+        error(options().from_fd(fd)),
+        ShmError::NotASegment { .. }
+    ));
+}
+
+#[test]
+fn a_descriptor_that_may_only_be_read_maps_read_only() {
+    let made = options().create_anonymous_with(|shm| set(shm, 5)).unwrap();
+    let path = format!(
+        "/proc/self/fd/{}",
+        std::os::fd::AsRawFd::as_raw_fd(&made.as_fd())
+    );
+    let read_only = || std::fs::File::open(&path).unwrap();
+    assert_eq!(get(&options().from_fd_read_only(read_only()).unwrap()), 5);
+    match error(options().from_fd(read_only())) {
+        ShmError::PermissionDenied { call: "mmap", .. } => {}
+        other => panic!("{other}"),
+    }
+}

@@ -1,0 +1,140 @@
+//! What happens at each lock that another process holds.
+
+use super::*;
+
+fn hold(name: &TestName, byte: i64, kind: Kind) -> std::fs::File {
+    let file = shm::open(name.as_str(), true).unwrap();
+    assert!(lock::try_lock(&file, byte, kind).unwrap());
+    file
+}
+
+#[track_caller]
+fn is_busy<T>(result: Result<T, ShmError>) {
+    match error(result) {
+        ShmError::Busy { waited, .. } => assert_eq!(waited, Duration::from_millis(5)),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn handles_hold_the_locks_of_the_format() {
+    let name = TestName::new("held");
+    let owner = options().create(name.as_str()).unwrap();
+    let probe = shm::open(name.as_str(), true).unwrap();
+    assert_eq!(
+        lock::holder(&probe, (1 << 40) - 1).unwrap(),
+        Some(Kind::Shared)
+    );
+    assert_eq!(
+        lock::holder(&probe, (1 << 40) - 2).unwrap(),
+        Some(Kind::Shared)
+    );
+    assert_eq!(lock::holder(&probe, (1 << 40) - 3).unwrap(), None);
+    let peer = options().attach_read_only(name.as_str()).unwrap();
+    drop(owner);
+    assert_eq!(lock::holder(&probe, ATTACH).unwrap(), Some(Kind::Shared));
+    assert_eq!(lock::holder(&probe, OWNER).unwrap(), None);
+    drop(peer);
+    assert_eq!(lock::holder(&probe, ATTACH).unwrap(), None);
+}
+
+#[test]
+fn while_it_is_replaced_nobody_attaches_or_creates() {
+    let name = TestName::new("replacing");
+    leftover(&name, 1);
+    let replacer = hold(&name, ATTACH, Kind::Exclusive);
+    is_busy(impatient().attach(name.as_str()));
+    is_busy(impatient().attach_read_only(name.as_str()));
+    is_busy(impatient().open_or_create(name.as_str()));
+    is_busy(impatient().create(name.as_str()));
+    // Killed in the middle, the replacer leaves a leftover.
+    drop(replacer);
+    assert_eq!(get(&options().attach(name.as_str()).unwrap()), 1);
+    options().create(name.as_str()).unwrap();
+}
+
+#[test]
+fn an_attacher_waits_for_a_replacer_and_gets_the_new_segment() {
+    let name = TestName::new("waits");
+    leftover(&name, 1);
+    let replacer = hold(&name, ATTACH, Kind::Exclusive);
+    std::thread::scope(|scope| {
+        let attacher = scope.spawn(|| {
+            options()
+                .timeout(Duration::from_secs(60))
+                .attach(name.as_str())
+        });
+        shm::unlink(name.as_str()).unwrap();
+        // From here on the attacher may see the old file without a name, no name, or the new one.
+        let file = shm::open_unnamed().unwrap();
+        drop(file);
+        drop(replacer);
+        match attacher.join().unwrap() {
+            Ok(shm) => panic!("it attached to a file without a name: {}", shm.is_current()),
+            Err(ShmError::NotFound { .. }) => {}
+            Err(other) => panic!("{other}"),
+        }
+    });
+}
+
+#[test]
+fn while_the_last_owner_removes_it_nobody_becomes_an_owner() {
+    let name = TestName::new("removing");
+    leftover(&name, 1);
+    let remover = hold(&name, OWNER, Kind::Exclusive);
+    is_busy(impatient().open_or_create(name.as_str()));
+    options().attach(name.as_str()).unwrap();
+    drop(remover);
+    options().open_or_create(name.as_str()).unwrap();
+}
+
+#[test]
+fn a_peer_that_pins_a_lock_for_ever_gives_an_error_and_no_hang() {
+    let name = TestName::new("pinned");
+    // Read access is all that these three locks take.
+    let pin = |byte| {
+        let file = shm::open(name.as_str(), false).unwrap();
+        assert!(lock::try_lock(&file, byte, Kind::Shared).unwrap());
+        file
+    };
+    let owner = impatient().create(name.as_str()).unwrap();
+    let pinned = pin(NAME);
+    is_busy(owner.unlink());
+    is_busy(owner.persist());
+    drop(owner);
+    assert!(name.exists());
+    // The leftover cannot be replaced while the name is locked, and can afterwards.
+    is_busy(impatient().create(name.as_str()));
+    drop(pinned);
+    drop(impatient().create(name.as_str()).unwrap());
+    assert!(!name.exists());
+
+    let owner = impatient().create(name.as_str()).unwrap();
+    let pinned = pin(OWNER);
+    drop(owner);
+    assert!(name.exists());
+    drop(pinned);
+
+    let pinned = pin(ATTACH);
+    assert_eq!(existing(impatient().create(name.as_str())), Existing::Live);
+    drop(pinned);
+    impatient().create(name.as_str()).unwrap();
+}
+
+#[test]
+fn an_owner_that_leaves_a_name_behind_does_not_keep_it_locked() {
+    let name = TestName::alone("released");
+    let owner = options().create(name.as_str()).unwrap();
+    // The duplicate stands for a fork child, which shares the description and its locks.
+    let shared = owner.segment().file().try_clone().unwrap();
+    options()
+        .attach(name.as_str())
+        .unwrap()
+        .segment()
+        .mark_persistent();
+    drop(owner);
+    assert!(name.exists());
+    let again = impatient().open_or_create(name.as_str()).unwrap();
+    assert_eq!(lock::holder(again.segment().file(), NAME).unwrap(), None);
+    drop(shared);
+}

@@ -1,0 +1,259 @@
+//! Files by descriptor: contents, size, mode, and what is known about them.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use nix::fcntl::{FallocateFlags, FcntlArg, FdFlag, fcntl};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::stat::{FileStat, Mode};
+use nix::unistd::Gid;
+
+use super::{Errno, SysError, SysResult, retry, retry_io};
+
+/// What `stat` says of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileId {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) links: u64,
+    pub(crate) owner: u32,
+    pub(crate) mode: u32,
+    pub(crate) len: u64,
+    /// Bytes that the file system has reserved for it.
+    pub(crate) allocated: u64,
+}
+
+impl FileId {
+    // The C types differ between platforms, so some of these conversions do nothing here.
+    #[allow(clippy::unnecessary_cast)]
+    pub(super) fn from_stat(stat: &FileStat) -> Self {
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            links: stat.st_nlink as u64,
+            owner: stat.st_uid,
+            mode: stat.st_mode as u32,
+            len: u64::try_from(stat.st_size).unwrap_or(0),
+            // Counted in units of 512 bytes, whatever the block size.
+            allocated: u64::try_from(stat.st_blocks)
+                .unwrap_or(0)
+                .saturating_mul(512),
+        }
+    }
+
+    pub(crate) fn same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    pub(crate) fn is_regular(&self) -> bool {
+        self.mode & libc::S_IFMT == libc::S_IFREG
+    }
+
+    /// What kind of file this is, in words.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.mode & libc::S_IFMT {
+            libc::S_IFREG => "a regular file",
+            libc::S_IFDIR => "a directory",
+            libc::S_IFLNK => "a symbolic link",
+            libc::S_IFIFO => "a FIFO",
+            libc::S_IFSOCK => "a socket",
+            libc::S_IFBLK | libc::S_IFCHR => "a device",
+            _ => "an unknown kind of file",
+        }
+    }
+}
+
+#[doc(alias = "fstat")]
+pub(crate) fn stat(file: &File) -> SysResult<FileId> {
+    retry("fstat", || nix::sys::stat::fstat(file)).map(|stat| FileId::from_stat(&stat))
+}
+
+/// Bytes that an ordinary user can still reserve in the file system of `file`.
+///
+/// One without a limit of its own, as that of every memfd, has the machine's: all memory and swap.
+#[doc(alias = "fstatvfs")]
+pub(crate) fn available(file: &File) -> SysResult<u64> {
+    let stat = retry("fstatvfs", || nix::sys::statvfs::fstatvfs(file))?;
+    if stat.blocks() == 0 {
+        return memory_and_swap();
+    }
+    // 64 bits hold both factors on every platform; on some the casts do nothing.
+    #[allow(clippy::unnecessary_cast)]
+    let (blocks, size) = (stat.blocks_available() as u64, stat.fragment_size() as u64);
+    Ok(blocks.saturating_mul(size))
+}
+
+#[doc(alias = "sysinfo")]
+fn memory_and_swap() -> SysResult<u64> {
+    // SAFETY: `sysinfo` is plain integers, for which zero is a value.
+    let mut info: libc::sysinfo = unsafe { std::mem::zeroed() };
+    retry("sysinfo", || {
+        // SAFETY: the argument is a place of the right type that may be written.
+        Errno::result(unsafe { libc::sysinfo(&raw mut info) })
+    })?;
+    // The C types differ between platforms, so these conversions do nothing on some.
+    #[allow(clippy::unnecessary_cast)]
+    let (memory, swap) = (info.totalram as u64, info.totalswap as u64);
+    Ok(memory
+        .saturating_add(swap)
+        .saturating_mul(u64::from(info.mem_unit)))
+}
+
+/// Reads from `offset` until `buffer` is full or the file ends; says how many bytes came.
+#[doc(alias = "pread")]
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> SysResult<usize> {
+    let mut done = 0;
+    while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match retry_io("pread", || {
+            file.read_at(rest, offset.saturating_add(done as u64))
+        })? {
+            0 => break,
+            count => done += count,
+        }
+    }
+    Ok(done)
+}
+
+#[doc(alias = "pwrite")]
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> SysResult<()> {
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        match retry_io("pwrite", || {
+            file.write_at(rest, offset.saturating_add(done as u64))
+        })? {
+            0 => return Err(SysError::new("pwrite", Errno::EIO)),
+            count => done += count,
+        }
+    }
+    Ok(())
+}
+
+/// Sets the size and reserves every page of it, so that touching one later cannot fail.
+#[doc(alias = "fallocate")]
+pub(crate) fn reserve(file: &File, len: u64) -> SysResult<()> {
+    /// A signal makes tmpfs give back what one call has reserved so far. In pieces, a process that gets signals
+    /// all the time still comes to an end.
+    const PIECE: u64 = 16 << 20;
+    within_size_limit("fallocate", len)?;
+    // Without this look, what cannot fit would first take all memory there is, from everybody.
+    if available(file)? < len {
+        return Err(SysError::new("fallocate", Errno::ENOSPC));
+    }
+    let mut start = 0;
+    while start < len {
+        let piece = PIECE.min(len - start);
+        let (offset, count) = (signed("fallocate", start)?, signed("fallocate", piece)?);
+        retry("fallocate", || {
+            nix::fcntl::fallocate(file, FallocateFlags::empty(), offset, count)
+        })?;
+        start += piece;
+    }
+    Ok(())
+}
+
+/// Sets the size without reserving anything.
+#[doc(alias = "ftruncate")]
+pub(crate) fn set_len(file: &File, len: u64) -> SysResult<()> {
+    within_size_limit("ftruncate", len)?;
+    let len = signed("ftruncate", len)?;
+    retry("ftruncate", || nix::unistd::ftruncate(file, len))
+}
+
+/// Sets the permission bits exactly: unlike a mode given at creation, the umask does not apply.
+#[doc(alias = "fchmod")]
+pub(crate) fn set_mode(file: &File, mode: u32) -> SysResult<()> {
+    let mode = Mode::from_bits_truncate(mode as libc::mode_t & 0o777);
+    retry("fchmod", || nix::sys::stat::fchmod(file, mode))
+}
+
+#[doc(alias = "fchown")]
+pub(crate) fn set_group(file: &File, group: u32) -> SysResult<()> {
+    retry("fchown", || {
+        nix::unistd::fchown(file, None, Some(Gid::from_raw(group)))
+    })
+}
+
+/// Makes sure that a descriptor which came from elsewhere is not inherited by programs that this one starts.
+#[doc(alias = "FD_CLOEXEC")]
+pub(crate) fn close_on_exec(file: &File) -> SysResult<()> {
+    retry("fcntl(F_SETFD)", || {
+        fcntl(file, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))
+    })
+    .map(drop)
+}
+
+/// Growing a file past `RLIMIT_FSIZE` raises `SIGXFSZ`, which kills; an error is better.
+fn within_size_limit(call: &'static str, len: u64) -> SysResult<()> {
+    let (limit, _) = retry("getrlimit", || getrlimit(Resource::RLIMIT_FSIZE))?;
+    if len > limit {
+        Err(SysError::new(call, Errno::EFBIG))
+    } else {
+        Ok(())
+    }
+}
+
+fn signed(call: &'static str, value: u64) -> SysResult<libc::off_t> {
+    libc::off_t::try_from(value).map_err(|_| SysError::new(call, Errno::EFBIG))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::shm::open_unnamed;
+
+    #[test]
+    fn what_is_written_can_be_read_and_the_end_is_short() {
+        let file = open_unnamed().unwrap();
+        write_at(&file, b"abcdef", 2).unwrap();
+        let mut buffer = [9u8; 8];
+        assert_eq!(read_at(&file, &mut buffer, 4).unwrap(), 4);
+        assert_eq!(&buffer, b"cdef\x09\x09\x09\x09");
+        assert_eq!(read_at(&file, &mut buffer, 100).unwrap(), 0);
+    }
+
+    #[test]
+    fn reserving_takes_pages_and_sparse_does_not() {
+        let full = open_unnamed().unwrap();
+        reserve(&full, 40 << 20).unwrap();
+        assert_eq!(stat(&full).unwrap().len, 40 << 20);
+        assert!(stat(&full).unwrap().allocated >= 40 << 20);
+
+        let sparse = open_unnamed().unwrap();
+        set_len(&sparse, 40 << 20).unwrap();
+        assert_eq!(stat(&sparse).unwrap().len, 40 << 20);
+        assert_eq!(stat(&sparse).unwrap().allocated, 0);
+    }
+
+    #[test]
+    fn what_cannot_fit_is_refused_before_it_takes_anything() {
+        for file in [
+            open_unnamed().unwrap(),
+            crate::sys::memfd::create("too large").unwrap(),
+        ] {
+            let room = available(&file).unwrap();
+            assert!(room > 0);
+            let error = reserve(&file, 1 << 60).unwrap_err();
+            assert_eq!((error.call, error.errno), ("fallocate", Errno::ENOSPC));
+            assert_eq!(stat(&file).unwrap().allocated, 0);
+        }
+    }
+
+    #[test]
+    fn mode_is_exact_and_cannot_leave_the_permission_bits() {
+        let file = open_unnamed().unwrap();
+        set_mode(&file, 0o7666).unwrap();
+        let stat = stat(&file).unwrap();
+        assert_eq!(stat.mode & 0o7777, 0o666);
+        assert!(stat.is_regular());
+        assert_eq!(stat.kind(), "a regular file");
+    }
+
+    #[test]
+    fn a_size_beyond_the_kernels_is_an_error() {
+        let file = open_unnamed().unwrap();
+        assert_eq!(
+            set_len(&file, u64::MAX - 1).unwrap_err().errno,
+            Errno::EFBIG
+        );
+    }
+}

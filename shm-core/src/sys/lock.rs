@@ -1,0 +1,126 @@
+//! Locks on single bytes of a file that belong to an open file description.
+//!
+//! The kernel releases them when the last descriptor of that description is closed, however the process ends,
+//! and they count across pid and user namespaces. They say nothing about who holds them, which is why nothing
+//! here needs a pid.
+
+use std::fs::File;
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+use super::{Errno, SysResult, retry};
+
+// Lock bytes lie beyond 2^40; a narrower offset would silently be another byte.
+const _: () = assert!(
+    size_of::<libc::off_t>() == 8,
+    "shm-core needs 64-bit file offsets"
+);
+
+/// Whether a lock can be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any number of descriptions may hold it at a time.
+    Shared,
+    /// One description holds it alone.
+    Exclusive,
+}
+
+/// Takes a lock on one byte, or changes the kind of the one this description holds. `false` when another
+/// description's lock is in the way.
+#[doc(alias = "F_OFD_SETLK")]
+pub(crate) fn try_lock(file: &File, byte: i64, kind: Kind) -> SysResult<bool> {
+    let flock = range(byte, raw(kind));
+    let result = retry("fcntl(F_OFD_SETLK)", || {
+        fcntl(file, FcntlArg::F_OFD_SETLK(&flock))
+    });
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.errno, Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives up this description's lock on one byte, for every process that shares the description.
+#[doc(alias = "F_UNLCK")]
+pub(crate) fn unlock(file: &File, byte: i64) -> SysResult<()> {
+    let flock = range(byte, libc::F_UNLCK);
+    retry("fcntl(F_OFD_SETLK)", || {
+        fcntl(file, FcntlArg::F_OFD_SETLK(&flock))
+    })
+    .map(drop)
+}
+
+/// Which lock of another description would refuse an exclusive one on this byte, if any.
+#[doc(alias = "F_OFD_GETLK")]
+pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<Kind>> {
+    let mut flock = range(byte, libc::F_WRLCK);
+    retry("fcntl(F_OFD_GETLK)", || {
+        fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
+    })?;
+    Ok(match i32::from(flock.l_type) {
+        libc::F_UNLCK => None,
+        libc::F_RDLCK => Some(Kind::Shared),
+        _ => Some(Kind::Exclusive),
+    })
+}
+
+fn raw(kind: Kind) -> i32 {
+    match kind {
+        Kind::Shared => libc::F_RDLCK,
+        Kind::Exclusive => libc::F_WRLCK,
+    }
+}
+
+fn range(byte: i64, l_type: i32) -> libc::flock {
+    // SAFETY: `flock` is plain integers on every platform, for which zero is a value. Some platforms have more
+    // fields than the five below, and locks of descriptions want `l_pid` to be zero.
+    let mut flock: libc::flock = unsafe { std::mem::zeroed() };
+    flock.l_type = l_type as libc::c_short;
+    flock.l_whence = libc::SEEK_SET as libc::c_short;
+    flock.l_start = byte;
+    flock.l_len = 1;
+    flock
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::support::TestName;
+    use crate::sys::shm;
+
+    const BYTE: i64 = (1 << 40) - 1;
+
+    #[test]
+    fn shared_locks_add_up_and_refuse_an_exclusive_one() {
+        let name = TestName::new("lock");
+        let first = shm::open_unnamed().unwrap();
+        shm::link(&first, name.as_str()).unwrap();
+        let second = shm::open(name.as_str(), false).unwrap();
+        let third = shm::open(name.as_str(), true).unwrap();
+
+        assert_eq!(holder(&third, BYTE).unwrap(), None);
+        assert!(try_lock(&first, BYTE, Kind::Shared).unwrap());
+        assert!(try_lock(&second, BYTE, Kind::Shared).unwrap());
+        assert!(!try_lock(&third, BYTE, Kind::Exclusive).unwrap());
+        assert_eq!(holder(&third, BYTE).unwrap(), Some(Kind::Shared));
+        // The byte beside it is another lock.
+        assert!(try_lock(&third, BYTE - 1, Kind::Exclusive).unwrap());
+
+        unlock(&first, BYTE).unwrap();
+        assert!(!try_lock(&third, BYTE, Kind::Exclusive).unwrap());
+        drop(second);
+        assert!(try_lock(&third, BYTE, Kind::Exclusive).unwrap());
+        assert!(!try_lock(&first, BYTE, Kind::Shared).unwrap());
+        assert_eq!(holder(&first, BYTE).unwrap(), Some(Kind::Exclusive));
+    }
+
+    #[test]
+    fn an_exclusive_lock_needs_a_writable_descriptor() {
+        let name = TestName::new("lock-ro");
+        let file = shm::open_unnamed().unwrap();
+        shm::link(&file, name.as_str()).unwrap();
+        let reader = shm::open(name.as_str(), false).unwrap();
+        let error = try_lock(&reader, BYTE, Kind::Exclusive).unwrap_err();
+        assert_eq!(error.errno, Errno::EBADF);
+    }
+}

@@ -1,0 +1,150 @@
+//! Mappings of whole files.
+
+use std::fs::File;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
+
+use super::{Errno, SysError, SysResult, retry};
+
+/// A shared mapping of the first bytes of a file; dropping it unmaps.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    start: NonNull<libc::c_void>,
+    len: NonZeroUsize,
+    writable: bool,
+}
+
+// SAFETY: a mapping belongs to the process, not to the thread that made it, and this type only hands out its address.
+unsafe impl Send for Mapping {}
+// SAFETY: as above; no method changes anything but the kernel's own state.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Maps `len` bytes of `file` from its start, for reading, and for writing where asked.
+    #[doc(alias = "mmap")]
+    pub(crate) fn new(file: &File, len: usize, writable: bool) -> SysResult<Self> {
+        let len = NonZeroUsize::new(len).ok_or(SysError::new("mmap", Errno::EINVAL))?;
+        let mut protection = ProtFlags::PROT_READ;
+        if writable {
+            protection |= ProtFlags::PROT_WRITE;
+        }
+        let start = retry("mmap", || {
+            // SAFETY: the kernel chooses a free address, so no memory that is in use changes.
+            unsafe { nix::sys::mman::mmap(None, len, protection, MapFlags::MAP_SHARED, file, 0) }
+        })?;
+        Ok(Self {
+            start,
+            len,
+            writable,
+        })
+    }
+
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start.cast()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.get()
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Asks for huge pages. Advice: a kernel without them does nothing.
+    #[doc(alias = "MADV_HUGEPAGE")]
+    pub(crate) fn advise_huge_pages(&self) {
+        // Whether it helped can only be measured, so there is nothing to do about a refusal.
+        let _ = self.advise(MmapAdvise::MADV_HUGEPAGE);
+    }
+
+    /// Makes every page present now. A kernel before 5.14 does not know how and is left alone.
+    #[doc(alias = "MADV_POPULATE_WRITE")]
+    pub(crate) fn populate(&self) -> SysResult<()> {
+        let advice = if self.writable {
+            MmapAdvise::MADV_POPULATE_WRITE
+        } else {
+            MmapAdvise::MADV_POPULATE_READ
+        };
+        match self.advise(advice) {
+            Err(error) if error.errno == Errno::EINVAL => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Keeps every page in memory until the mapping goes.
+    #[doc(alias = "mlock")]
+    pub(crate) fn lock_in_memory(&self) -> SysResult<()> {
+        retry("mlock", || {
+            // SAFETY: the range is this mapping's own, and locking changes no contents.
+            unsafe { nix::sys::mman::mlock(self.start, self.len.get()) }
+        })
+    }
+
+    #[doc(alias = "madvise")]
+    fn advise(&self, advice: MmapAdvise) -> SysResult<()> {
+        retry("madvise", || {
+            // SAFETY: the range is this mapping's own, and the advice given here changes no contents.
+            unsafe { nix::sys::mman::madvise(self.start, self.len.get(), advice) }
+        })
+    }
+}
+
+impl Drop for Mapping {
+    #[doc(alias = "munmap")]
+    fn drop(&mut self) {
+        // SAFETY: the range came from `mmap`, and whoever owns this value has no pointer into it any more. It fails
+        // only for a range that is not a mapping.
+        let _ = unsafe { nix::sys::mman::munmap(self.start, self.len.get()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::{file, memfd};
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    fn byte(mapping: &Mapping) -> &AtomicU8 {
+        // SAFETY: the mapping is at least one byte long, lives as long as the borrow, and is only accessed atomically.
+        unsafe { AtomicU8::from_ptr(mapping.start().as_ptr()) }
+    }
+
+    #[test]
+    fn two_mappings_of_a_file_share_its_bytes() {
+        let memfd = memfd::create("map").unwrap();
+        file::set_len(&memfd, 8192).unwrap();
+        let writer = Mapping::new(&memfd, 8192, true).unwrap();
+        let reader = Mapping::new(&memfd, 8192, false).unwrap();
+        writer.advise_huge_pages();
+        writer.populate().unwrap();
+        reader.populate().unwrap();
+        assert!(writer.is_writable() && !reader.is_writable());
+        assert_eq!((writer.len(), reader.len()), (8192, 8192));
+        byte(&writer).store(77, Ordering::Relaxed);
+        assert_eq!(byte(&reader).load(Ordering::Relaxed), 77);
+        drop(writer);
+        assert_eq!(byte(&reader).load(Ordering::Relaxed), 77);
+    }
+
+    #[test]
+    fn a_small_mapping_can_be_kept_in_memory() {
+        let memfd = memfd::create("mlock").unwrap();
+        file::set_len(&memfd, 4096).unwrap();
+        Mapping::new(&memfd, 4096, true)
+            .unwrap()
+            .lock_in_memory()
+            .unwrap();
+    }
+
+    #[test]
+    fn nothing_cannot_be_mapped() {
+        let memfd = memfd::create("empty").unwrap();
+        assert_eq!(
+            Mapping::new(&memfd, 0, true).unwrap_err().errno,
+            Errno::EINVAL
+        );
+    }
+}

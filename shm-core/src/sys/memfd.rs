@@ -1,0 +1,55 @@
+//! Files that never have a name, and the seals that fix their size.
+
+use std::fs::File;
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::MFdFlags;
+
+use super::{SysResult, retry};
+
+/// Makes an anonymous file, close-on-exec, that can be sealed. `label` shows up in `/proc/self/maps`.
+#[doc(alias = "memfd_create")]
+pub(crate) fn create(label: &str) -> SysResult<File> {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    retry("memfd_create", || {
+        nix::sys::memfd::memfd_create(label, flags)
+    })
+    .map(File::from)
+}
+
+/// Fixes the size for good, and refuses any further seal: no holder can make the contents read-only for the rest.
+#[doc(alias = "F_ADD_SEALS")]
+pub(crate) fn seal_size(file: &File) -> SysResult<()> {
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+    retry("fcntl(F_ADD_SEALS)", || {
+        fcntl(file, FcntlArg::F_ADD_SEALS(seals))
+    })
+    .map(drop)
+}
+
+/// Whether neither shrinking nor growing is possible any more.
+#[doc(alias = "F_GET_SEALS")]
+pub(crate) fn size_is_sealed(file: &File) -> SysResult<bool> {
+    let bits = retry("fcntl(F_GET_SEALS)", || fcntl(file, FcntlArg::F_GET_SEALS))?;
+    let wanted = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+    Ok(SealFlag::from_bits_truncate(bits).contains(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::{Errno, file};
+
+    #[test]
+    fn a_sealed_file_keeps_its_size() {
+        let memfd = create("test").unwrap();
+        file::set_len(&memfd, 4096).unwrap();
+        assert!(!size_is_sealed(&memfd).unwrap());
+        seal_size(&memfd).unwrap();
+        assert!(size_is_sealed(&memfd).unwrap());
+        assert_eq!(file::set_len(&memfd, 0).unwrap_err().errno, Errno::EPERM);
+        assert_eq!(file::set_len(&memfd, 8192).unwrap_err().errno, Errno::EPERM);
+        assert_eq!(seal_size(&memfd).unwrap_err().errno, Errno::EPERM);
+        file::write_at(&memfd, b"still writable", 0).unwrap();
+    }
+}
