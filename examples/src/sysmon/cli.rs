@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, value_parser};
 
 /// The name that writer and reader agree on unless told otherwise.
 pub const DEFAULT_NAME: &str = "/shm-sysmon";
@@ -20,7 +20,7 @@ pub struct WriterArgs {
     pub interval: Duration,
 
     /// End after this many samples
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
 
@@ -40,7 +40,7 @@ pub struct ReaderArgs {
     pub interval: Duration,
 
     /// End after showing this many samples
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
     /// Wait for a writer when there is none yet
@@ -57,7 +57,7 @@ pub struct BothArgs {
     pub interval: Duration,
 
     /// End after showing this many samples
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
 
@@ -85,6 +85,15 @@ mod tests {
         WriterArgs::command().debug_assert();
         ReaderArgs::command().debug_assert();
         BothArgs::command().debug_assert();
+    }
+
+    #[test]
+    fn a_count_of_nothing_is_refused() {
+        let parse = |count| ReaderArgs::try_parse_from(["sysmon_reader", "--count", count]);
+        assert_eq!(parse("1").unwrap().count, Some(1));
+        for count in ["0", "-1", "many"] {
+            assert!(parse(count).is_err(), "{count}");
+        }
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Reader {
         self.shm.writer_pid.load(Ordering::Relaxed)
     }
 
-    /// How the writer is.
+    /// How the writer is. A killed one shows after [`SILENCE`], if no successor comes first.
     #[must_use]
     pub fn writing(&self) -> Writing {
         if self.shm.stopped.load(Ordering::Acquire) != 0 {
@@ -223,7 +223,8 @@ impl Reader {
         }
     }
 
-    /// Copies the newest sample; false when there is none yet.
+    /// Copies the newest sample; false when there is none yet. It is a whole one, also when
+    /// the writer was killed while it wrote the next.
     ///
     /// # Errors
     ///
