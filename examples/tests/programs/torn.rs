@@ -8,26 +8,34 @@ use shm_examples::sysmon::exchange::{Reader, Writer};
 use shm_examples::sysmon::segment::{Cpu, Sample, Ticks};
 use shm_examples::sysmon::signals::Signals;
 
-/// A sample in which every processor has the same number everywhere.
-fn fill(sample: &mut Sample, number: u64) {
+/// What the fields of sample `number` have. Three values in turn: samples `n` and `n + 2`,
+/// which lie in the same half, differ.
+fn value(number: u64) -> u64 {
+    number % 3
+}
+
+/// A sample in which every processor has the same value everywhere.
+fn filled(value: u64) -> Box<Sample> {
+    let mut sample = Box::new(Sample::ZERO);
     let ticks = Ticks {
-        user: number,
-        idle: number,
+        user: value,
+        idle: value,
         ..Ticks::ZERO
     };
-    sample.cpus.each = [Cpu { id: number, ticks }; 256];
-    sample.memory.swap_free = number;
+    sample.cpus.each = [Cpu { id: value, ticks }; 256];
+    sample.memory.swap_free = value;
+    sample
 }
 
 #[test]
 fn no_sample_is_torn() {
-    const SAMPLES: u64 = 500;
+    const SAMPLES: u64 = 2_000;
     let name = Name::unique();
     let signals = Signals::block().unwrap();
     let writer = Writer::start(&name.0, &signals).unwrap().unwrap();
-    let mut sample = Box::new(Sample::ZERO);
-    fill(&mut sample, 1);
-    writer.publish(&mut sample);
+    // Made beforehand, so that the writer does nothing but publish.
+    let mut samples = [0, 1, 2].map(filled);
+    writer.publish(&mut samples[1]);
 
     thread::scope(|scope| {
         let readers = [(); 2].map(|()| {
@@ -43,11 +51,12 @@ fn no_sample_is_torn() {
                         Err(error) => panic!("{error}"),
                     }
                     let number = sample.number;
+                    let expected = value(number);
                     assert!(number >= last, "{number} after {last}");
-                    assert_eq!(sample.memory.swap_free, number);
+                    assert_eq!(sample.memory.swap_free, expected, "sample {number}");
                     for cpu in &sample.cpus.each {
-                        let ticks = cpu.ticks;
-                        assert_eq!([cpu.id, ticks.user, ticks.idle], [number; 3]);
+                        let found = [cpu.id, cpu.ticks.user, cpu.ticks.idle];
+                        assert_eq!(found, [expected; 3], "sample {number}");
                     }
                     seen += u64::from(number > last);
                     last = number;
@@ -57,8 +66,7 @@ fn no_sample_is_torn() {
         let mut number = 1;
         while readers.iter().any(|reader| !reader.is_finished()) {
             number += 1;
-            fill(&mut sample, number);
-            writer.publish(&mut sample);
+            writer.publish(&mut samples[value(number) as usize]);
         }
     });
 }
