@@ -1,16 +1,16 @@
 //! Why some types cannot be shared: the traits that the compiler names when it refuses one.
 //!
-//! Every refused type of the standard library is a [`KnownType`], with a reason. One implementation of
-//! [`ShmLayout`] covers them all, under a bound that never holds: [`SharedMemory`] has none of the traits here. Each
-//! stands for a reason, and carries the explanation and the remedy that the compiler prints wherever the type turns
-//! up, also behind an alias or an associated type.
+//! [`SharedMemory`] knows the types of the standard library that it cannot hold, and for each the reason. One
+//! implementation of [`ShmLayout`] covers them all, under a bound that never holds: [`SharedMemory`] has none of the
+//! `Holds` traits here. Each stands for a reason, and carries the explanation and the remedy that the compiler prints
+//! wherever the type turns up, also behind an alias or an associated type.
 //!
 //! Nothing here is for use in programs, and none of it can be implemented outside of this crate: who could
 //! implement such a trait could pass a pointer off as plain data.
 
 // Three things keep the compiler's messages short. The one implementation is for a type parameter, so that it is not
-// listed among the types that implement `ShmLayout`. All others are marked `do_not_recommend`. And the bound that fails
-// is one on another type (`SharedMemory`), or else its text would give way to that of `ShmLayout`.
+// listed among the types that implement `ShmLayout`. All others are marked `do_not_recommend`. And the bounds that fail
+// are on another type (`SharedMemory`), or else their texts would give way to that of `ShmLayout`.
 
 use super::{ShmLayout, TypeLayout};
 use crate::access::Access;
@@ -26,10 +26,32 @@ mod sealed {
 #[derive(Debug)]
 pub enum SharedMemory {}
 
-/// A type that this crate knows, and cannot share.
-pub trait KnownType: 'static {
+/// Implemented by [`SharedMemory`] for the types `T` that it knows and cannot hold.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` cannot lie in shared memory",
+    label = "not a type that processes can share",
+    note = "if `{T}` is a struct of your own, give it `#[derive(ShmLayout)]` and `#[repr(C)]`; otherwise store its parts \
+            as integers, floats, `bool`s or arrays"
+)]
+pub trait Knows<T: ?Sized> {
     /// The reason: one of the types of this module.
     type Because;
+}
+
+/// A type that can be a field of a shared struct: the same as [`ShmLayout`].
+///
+/// The derive asks for it because the compiler has nothing to list as its implementations.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot lie in shared memory, because of a type that it is made of",
+    label = "made of a type that processes cannot share"
+)]
+pub trait Field {
+    /// [`ShmLayout::LAYOUT`].
+    const LAYOUT: &'static TypeLayout;
+}
+
+impl<T: ShmLayout> Field for T {
+    const LAYOUT: &'static TypeLayout = T::LAYOUT;
 }
 
 /// A reason that allows the type `T` to be shared all the same. None does.
@@ -41,9 +63,10 @@ pub trait Allows<T: ?Sized>: sealed::Reason {}
 pub struct Refused(());
 
 // SAFETY: the bound never holds, so this is never used.
-unsafe impl<T: KnownType + ?Sized> ShmLayout for T
+unsafe impl<T: ?Sized + 'static> ShmLayout for T
 where
-    T::Because: Allows<T>,
+    SharedMemory: Knows<T>,
+    <SharedMemory as Knows<T>>::Because: Allows<T>,
 {
     type View<A: Access> = Refused;
     const LAYOUT: &'static TypeLayout = &TypeLayout::refused();
@@ -88,7 +111,7 @@ macro_rules! reasons {
 
         $(
             #[diagnostic::do_not_recommend]
-            impl<$($param)*> KnownType for $ty {
+            impl<$($param)*> Knows<$ty> for SharedMemory {
                 type Because = $reason;
             }
         )*

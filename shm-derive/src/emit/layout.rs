@@ -48,7 +48,7 @@ fn of(ty: &Type, krate: &Path) -> TokenStream {
         }
         Type::Paren(inner) => of(&inner.elem, krate),
         Type::Group(inner) => of(&inner.elem, krate),
-        _ => quote!(<#ty as #krate::ShmLayout>::LAYOUT),
+        _ => quote!(<#ty as #krate::why::Field>::LAYOUT),
     }
 }
 
