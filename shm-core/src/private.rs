@@ -1,8 +1,9 @@
 //! What the derive's expansion calls. Not part of the public interface: it changes without notice.
 
-use crate::layout::{self, FieldLayout, ShmLayout, TypeLayout};
+use crate::layout::{self, FieldLayout, LayoutKind, ShmLayout, TypeLayout};
 
-pub use crate::cell::Plain;
+pub use crate::cell::{Checked, Plain};
+pub use crate::layout::Variant;
 pub use crate::layout::refuse::Refused;
 
 /// A field that has no place yet.
@@ -31,6 +32,46 @@ pub const fn structure<S>(
     fields: &'static [FieldLayout],
 ) -> TypeLayout {
     TypeLayout::structure(name, version, size_of::<S>(), align_of::<S>(), fields)
+}
+
+/// The layout of the enum `E`, whose integer is `R`.
+#[must_use]
+pub const fn enumeration<E, R: ShmLayout>(
+    name: &'static str,
+    variants: &'static [Variant],
+) -> TypeLayout {
+    let LayoutKind::Scalar(scalar) = R::LAYOUT.kind() else {
+        panic!("an enum is stored as an integer");
+    };
+    assert!(
+        size_of::<E>() == size_of::<R>(),
+        "an enum is as large as its integer"
+    );
+    TypeLayout::enumeration(name, scalar.kind(), variants)
+}
+
+/// A variant, with its discriminant as 64 bits.
+#[must_use]
+pub const fn variant(name: &'static str, bits: u64) -> Variant {
+    Variant::new(name, bits)
+}
+
+/// The layout of a struct that ends in a trailing slice. `fields` have their places; the last one is the slice.
+#[must_use]
+pub const fn unsized_structure(
+    name: &'static str,
+    version: u32,
+    min_align: usize,
+    fields: &'static [FieldLayout],
+) -> TypeLayout {
+    let (size, align) = layout::unsized_extent(fields, min_align);
+    TypeLayout::structure(name, version, size, align, fields)
+}
+
+/// The layout of a trailing slice.
+#[must_use]
+pub const fn slice(element: &'static TypeLayout) -> TypeLayout {
+    TypeLayout::slice(element)
 }
 
 /// Fails the build if the first padding of `S` lies behind this field.

@@ -11,7 +11,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Leaf, bulk};
+use super::{AnyLeaf, Leaf, bulk};
 use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
 
 /// Values with more leaves than this are moved in bulk.
@@ -78,6 +78,16 @@ impl Moves {
                     done += step.bytes();
                 }
             }
+            LayoutKind::Enum { repr, .. } => {
+                let (step, is_bool) = (repr.step(), false);
+                self = self.push(Move {
+                    offset,
+                    step,
+                    is_bool,
+                });
+            }
+            // Not part of a sized value.
+            LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
                 let mut i = 0;
                 while i < len && self.complete && element.size() > 0 {
@@ -175,8 +185,8 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
             src.wrapping_add(i * layout.size()),
         );
         match layout.kind() {
-            // A scalar is uniform, and so is everything without bytes.
-            LayoutKind::Scalar(_) => {}
+            // Leaves are uniform, and a slice is no part of a sized value.
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
                 // SAFETY: passed on; the elements are the array's bytes.
                 unsafe { walk(dst, src, element, len, shared) };
@@ -213,6 +223,8 @@ unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
                 // SAFETY: as above.
                 unsafe { at.write(u8::from(byte != 0)) };
             }
+            // No `bool` lies in these.
+            LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
                 // SAFETY: passed on; the elements are the array's bytes.
                 unsafe { normalize(at, element, len) };

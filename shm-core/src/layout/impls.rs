@@ -8,7 +8,7 @@ use std::num::{
 
 use super::{ScalarKind, ShmLayout, TypeLayout};
 use crate::access::Access;
-use crate::cell::{Plain, ShmCell, ShmSlice};
+use crate::cell::{Checked, Plain, ShmCell, ShmSlice};
 use crate::primitive::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64,
@@ -48,6 +48,18 @@ unsafe impl<T: ShmLayout> ShmLayout for Wrapping<T> {
     #[inline]
     fn view_at<A: Access>(payload: *const (), tail: usize) -> *const Self::View<A> {
         T::view_at(payload, tail)
+    }
+}
+
+// SAFETY: 1. one leaf of its own size and alignment. 2. `Checked` has no bytes. 3. The address is returned as it is.
+#[diagnostic::do_not_recommend]
+unsafe impl ShmLayout for char {
+    type View<A: Access> = Checked;
+    const LAYOUT: &'static TypeLayout =
+        &TypeLayout::scalar(ScalarKind::Char, false, align_of::<Self>());
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Checked {
+        payload.cast()
     }
 }
 

@@ -159,7 +159,8 @@ const fn inner(layout: &TypeLayout) -> Text {
             }
             explain(layout)
         }
-        LayoutKind::Scalar(_) => Text::new(),
+        LayoutKind::Slice { element } => inner(element),
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
     }
 }
 
@@ -174,7 +175,28 @@ pub(crate) const fn assert_shareable(layout: &TypeLayout) {
         layout.align() <= MAX_ALIGN,
         "a shared type is aligned to at most 4096 bytes, the size of a page"
     );
-    assert!(layout.size() > 0, "a shared type has at least one byte");
+    assert!(
+        layout.size() > 0 || layout.tail_stride().is_some(),
+        "a shared type has at least one byte"
+    );
+}
+
+/// Fails the build where a segment would be created of zeroes that are no value of its type.
+#[track_caller]
+pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout) {
+    assert!(
+        layout.zero_is_valid(),
+        "a new segment is zeroes, and this type has an enum without a variant of value 0: write it in `create_with`"
+    );
+}
+
+/// Fails the build where a length is given for a type that has none to give.
+#[track_caller]
+pub(crate) const fn assert_has_tail(layout: &TypeLayout) {
+    assert!(
+        layout.tail_stride().is_some(),
+        "only a struct whose last field is a slice, such as `[u8]`, is created with a length"
+    );
 }
 
 #[cfg(test)]
