@@ -75,5 +75,10 @@ pub use error::{Existing, ShmError};
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout};
 pub use segment::{Shm, ShmOptions};
 
+/// The programs in the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;
+
 /// See [`ShmLayout`](trait@ShmLayout).
 pub use shm_derive::ShmLayout;
