@@ -70,7 +70,7 @@ mod sys;
 pub mod __private;
 
 pub use access::{Access, ReadOnly, ReadWrite, Writable};
-pub use cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
+pub use cell::{Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex};
 pub use error::{Existing, ShmError};
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout};
 pub use segment::{Shm, ShmOptions};

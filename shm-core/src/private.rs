@@ -2,6 +2,7 @@
 
 use crate::layout::{self, FieldLayout, ShmLayout, TypeLayout};
 
+pub use crate::cell::Plain;
 pub use crate::layout::refuse::Refused;
 
 /// A type that may be a field. It says the same as [`ShmLayout`], but error messages that end here do not list
@@ -45,7 +46,7 @@ pub const fn no_padding_after<S: ShmLayout>(number: usize) {
 }
 
 /// The layout of a type that the derive has refused.
-pub const REFUSED: TypeLayout = TypeLayout::structure("refused", 0, 0, 1, &[]);
+pub const REFUSED: TypeLayout = TypeLayout::refused();
 
 /// [`REFUSED`], after the types of the fields have met their bounds.
 #[must_use]

@@ -123,7 +123,7 @@ const fn explain(layout: &TypeLayout) -> Text {
         number += 1;
     }
     // Falling alignment leaves no gap between fields, so only what is missing at the end would be left.
-    if gaps > 0 && (layout.size() - total) % layout.align() == 0 {
+    if gaps > 0 && (layout.size() - total).is_multiple_of(layout.align()) {
         text = text.add("; or order the fields from the largest alignment to the smallest");
     }
     text
@@ -132,6 +132,9 @@ const fn explain(layout: &TypeLayout) -> Text {
 /// Fails the build if the first padding of `layout` lies behind the field with this number.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
+    if layout.is_refused() {
+        return;
+    }
     match first_gap(layout) {
         Some(first) if first == number => panic!("{}", explain(layout).as_str()),
         // Padding inside a field's type is that type's mistake, unless it is generic: then it shows only here.
@@ -163,6 +166,7 @@ const fn inner(layout: &TypeLayout) -> Text {
 /// Fails the build, where code for a segment of this layout is generated, if it cannot be shared.
 #[track_caller]
 pub(crate) const fn assert_shareable(layout: &TypeLayout) {
+    assert!(!layout.is_refused(), "a type that cannot be shared");
     if layout.padded() {
         panic!("{}", inner(layout).as_str());
     }

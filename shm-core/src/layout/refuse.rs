@@ -14,7 +14,7 @@ use crate::access::Access;
 pub struct Refused(());
 
 /// The layout of what has none. It is never read: the bound of the implementation cannot hold.
-const NONE: &TypeLayout = &TypeLayout::structure("refused", 0, 0, 1, &[]);
+const NONE: &TypeLayout = &TypeLayout::refused();
 
 #[diagnostic::on_unimplemented(
     message = "`{T}` is an address, which means nothing in another process",

@@ -34,6 +34,8 @@ pub struct TypeLayout {
     has_bool: bool,
     /// Whether bytes of it belong to no field. No segment is ever made of such a type.
     padded: bool,
+    /// Whether the derive has refused it, or a type in it. That error is enough: checks pass over it.
+    refused: bool,
 }
 
 /// What a type is made of.
@@ -250,6 +252,7 @@ impl TypeLayout {
             uniform: Some(kind.step()),
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
+            refused: false,
         }
     }
 
@@ -267,6 +270,7 @@ impl TypeLayout {
             uniform: element.uniform,
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
+            refused: element.refused,
         }
     }
 
@@ -287,6 +291,7 @@ impl TypeLayout {
         let mut bytes = 0;
         let mut has_bool = false;
         let mut padded = false;
+        let mut refused = false;
         let mut uniform: Option<Step> = None;
         let mut mixed = false;
         let mut i = 0;
@@ -300,6 +305,7 @@ impl TypeLayout {
             bytes += field.layout.size;
             has_bool |= field.layout.has_bool;
             padded |= field.layout.padded;
+            refused |= field.layout.refused;
             if field.layout.size > 0 {
                 match (uniform, field.layout.uniform) {
                     (None, step) if step.is_some() => uniform = step,
@@ -323,7 +329,15 @@ impl TypeLayout {
             },
             has_bool,
             padded: padded || bytes != size,
+            refused,
         }
+    }
+
+    /// What stands in for the layout of a type that the derive has refused.
+    pub(crate) const fn refused() -> Self {
+        let mut layout = Self::structure("refused", 0, 0, 1, &[]);
+        layout.refused = true;
+        layout
     }
 
     /// The type's name, for people: not part of the fingerprint.
@@ -394,6 +408,10 @@ impl TypeLayout {
 
     pub(crate) const fn padded(&self) -> bool {
         self.padded
+    }
+
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.refused
     }
 }
 

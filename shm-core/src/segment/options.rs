@@ -11,7 +11,7 @@ use super::create;
 use super::handle::Shm;
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
-use crate::layout::ShmLayout;
+use crate::layout::{ShmLayout, assert_shareable};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 
@@ -62,15 +62,17 @@ impl<T: ?Sized> fmt::Debug for ShmOptions<T> {
     }
 }
 
-impl<T: ?Sized> Default for ShmOptions<T> {
+impl<T: ShmLayout + ?Sized> Default for ShmOptions<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: ?Sized> ShmOptions<T> {
+impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// The defaults: mode `0o600`, the creator's group, every page reserved, only segments of this user, one second.
     pub fn new() -> Self {
+        // Every way to a segment leads through here, so this is where a generic type's instance is looked at.
+        const { assert_shareable(T::LAYOUT) };
         let settings = Settings {
             mode: 0o600,
             group: None,
@@ -180,7 +182,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Attaches to the segment that has the name, or creates it. Every handle made by this is an owner: the name goes
     /// with the last of them, so that equal peers may start and end in any order.
     ///
-    /// It also attaches to a leftover, whose contents are complete but may be old.
+    /// It also attaches to a leftover, whose contents are complete but may be old. Where the last owner runs as another
+    /// user than the segment's, the system does not let it remove the name, and a leftover stays.
     ///
     /// # Errors
     ///
@@ -258,7 +261,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed, and those of [`attach`](Self::attach).
     pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
-        self.from_fd_as(fd.into())
+        self.attach_fd(fd.into())
     }
 
     /// [`from_fd`](Self::from_fd) for reading only.
@@ -267,7 +270,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`from_fd`](Self::from_fd).
     pub fn from_fd_read_only(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T, ReadOnly>, ShmError> {
-        self.from_fd_as(fd.into())
+        self.attach_fd(fd.into())
     }
 
     /// [`create_with`](Self::create_with) for `tail` elements in the trailing slice.
@@ -361,7 +364,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
     }
 
-    fn from_fd_as<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
+    fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
         let file = File::from(fd);
         attach::from_fd(
             &self.settings,
