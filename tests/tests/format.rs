@@ -1,10 +1,11 @@
 //! The bytes of real segments, read by code that follows `docs/format.md` and shares nothing with the library.
 
 use std::fs::File;
+use std::io::Write;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -52,7 +53,7 @@ struct Everything {
 struct Tuple(u16, i16, i32);
 
 const DOCUMENT: &str = include_str!("../../docs/format.md");
-const DECODE_PY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/decode.py");
+const DECODE_PY: &str = include_str!("../../docs/decode.py");
 
 /// A child has copies of all descriptors until it starts its program, and with them the locks. So the test that starts
 /// one and the test that looks at locks take turns.
@@ -452,13 +453,24 @@ fn a_program_in_another_language_reads_a_segment() {
     shm.inners[0][1].byte.set(-3);
     shm.inners[0][1].on.set(true);
     shm.last.write_from(&[1, -2, 3]);
-    let output = match Command::new("python3").args([DECODE_PY, &name]).output() {
-        Ok(output) => output,
+    // The script goes in by a pipe: the user of this test need not be able to read the sources.
+    let child = Command::new("python3")
+        .args(["-", &name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
         Err(error) => {
             eprintln!("skipped: python3 cannot be started: {error}");
             return;
         }
     };
+    let mut script = child.stdin.take().unwrap();
+    script.write_all(DECODE_PY.as_bytes()).unwrap();
+    drop(script);
+    let output = child.wait_with_output().unwrap();
     let (stdout, stderr) = (
         String::from_utf8(output.stdout).unwrap(),
         String::from_utf8_lossy(&output.stderr),
