@@ -72,6 +72,8 @@ pub mod __private;
 pub use access::{Access, ReadOnly, ReadWrite, Writable};
 pub use cell::{Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex};
 pub use error::{Existing, ShmError};
+#[doc(inline)]
+pub use layout::refuse as why;
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout};
 pub use segment::{Shm, ShmOptions};
 

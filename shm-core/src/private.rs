@@ -5,22 +5,16 @@ use crate::layout::{self, FieldLayout, ShmLayout, TypeLayout};
 pub use crate::cell::Plain;
 pub use crate::layout::refuse::Refused;
 
-/// A type that may be a field. It says the same as [`ShmLayout`], but error messages that end here do not list
-/// all the types that are shareable.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot lie in shared memory",
-    label = "not a type that processes can share",
-    note = "if `{Self}` is a struct of yours, give it `#[derive(ShmLayout)]` and `#[repr(C)]`; otherwise store its \
-            value in fields of fixed-width integers, floats, `bool`s, arrays or such structs"
-)]
-pub trait Share: ShmLayout {}
-
-impl<T: ShmLayout> Share for T {}
-
 /// A field that has no place yet.
 #[must_use]
-pub const fn field<T: Share>(name: &'static str) -> FieldLayout {
-    FieldLayout::new(name, T::LAYOUT)
+pub const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayout {
+    FieldLayout::new(name, layout)
+}
+
+/// The layout of an array.
+#[must_use]
+pub const fn array(element: &'static TypeLayout, len: usize) -> TypeLayout {
+    TypeLayout::array(element, len)
 }
 
 /// Gives the fields of a `repr(C)` struct their offsets.

@@ -3,7 +3,7 @@
 mod fingerprint;
 mod impls;
 mod padding;
-pub(crate) mod refuse;
+pub mod refuse;
 pub(crate) mod schema;
 mod shm_layout;
 mod type_layout;

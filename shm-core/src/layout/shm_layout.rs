@@ -54,7 +54,8 @@ use crate::segment::{self, Shm, ShmOptions};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lie in shared memory",
     label = "not a type that processes can share",
-    note = "for a struct of your own, add `#[derive(ShmLayout)]` and `#[repr(C)]` to `{Self}`"
+    note = "if `{Self}` is a struct of your own, give it `#[derive(ShmLayout)]` and `#[repr(C)]`; otherwise store its \
+            parts as integers, floats, `bool`s or arrays"
 )]
 pub unsafe trait ShmLayout: 'static {
     /// What a [`Shm`] and a [`ShmCell`](crate::ShmCell) of this type deref to: for a struct, its fields as cells.

@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::{Path, Type};
 
 use super::{Names, at, moved, respan};
 use crate::known::{self, Padding};
@@ -18,8 +19,8 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
         .iter()
         .filter(|field| !field.refused)
         .map(|field| {
-            let (name, ty) = (&field.schema_name, field.ty);
-            quote!(#krate::__private::field::<#ty>(#name))
+            let (name, layout) = (&field.schema_name, of(field.ty, krate));
+            quote!(#krate::__private::field(#name, #layout))
         });
     if !sound {
         return quote!(#krate::__private::refused(&[#(#fields),*]));
@@ -32,6 +33,22 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
             #version,
             const { &#krate::__private::place([#(#fields),*]) },
         )
+    }
+}
+
+/// The layout of a field's type.
+///
+/// An array of something that is not a plain number is taken apart, so that a mistake in the element is told with its
+/// own reason.
+fn of(ty: &Type, krate: &Path) -> TokenStream {
+    match ty {
+        Type::Array(array) if known::extent(ty).is_none() => {
+            let (element, len) = (of(&array.elem, krate), &array.len);
+            quote!(const { &#krate::__private::array(#element, #len) })
+        }
+        Type::Paren(inner) => of(&inner.elem, krate),
+        Type::Group(inner) => of(&inner.elem, krate),
+        _ => quote!(<#ty as #krate::why::Field>::LAYOUT),
     }
 }
 

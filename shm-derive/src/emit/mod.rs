@@ -110,6 +110,7 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         const _: () = {
             #view_item
 
+            #[automatically_derived]
             unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
                 type View<#access: #krate::Access> = #view #view_args;
                 const LAYOUT: &'static #krate::TypeLayout = #layout;
@@ -145,6 +146,7 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
     });
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
+        #[automatically_derived]
         unsafe impl #impl_generics #krate::ShmLayout for #ident<#(#arguments),*> #where_clause {
             type View<#access: #krate::Access> = #krate::__private::Refused;
             const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;
