@@ -6,7 +6,8 @@
 
 use std::fs::File;
 
-use super::header::{self, Difference, Expected, Frozen, Geometry, PAGE, Refusal};
+use super::geometry::{Expected, Geometry, PAGE};
+use super::header::{self, Difference, Frozen, Refusal};
 use super::lock_byte::{ATTACH, OWNER};
 use super::options::Settings;
 use super::{Parts, Segment, create};

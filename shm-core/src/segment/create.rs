@@ -5,7 +5,8 @@
 use std::fs::File;
 use std::sync::atomic::Ordering;
 
-use super::header::{Expected, FLAG_ANONYMOUS, FLAG_SPARSE, Geometry, HEADER_LEN, Header, Origin};
+use super::geometry::{Expected, Geometry};
+use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, HEADER_LEN, Header, Origin};
 use super::lifetime::{self, Found};
 use super::lock_byte::{ATTACH, OWNER};
 use super::options::Settings;

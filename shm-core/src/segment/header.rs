@@ -1,18 +1,15 @@
-//! The first 256 bytes of a segment, where everything lies behind them, and what may be believed of them.
+//! The first 256 bytes of a segment, and what may be believed of them.
 //!
 //! The first 128 bytes are written before the segment has a name and never again. The last 64 may change while it is
 //! in use and stand on a cache line of their own.
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::layout::TypeLayout;
+use super::geometry::{CACHE_LINE, Expected, Geometry, PAGE};
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89SHM\r\n\x1a\n";
 pub(crate) const FORMAT_VERSION: u16 = 1;
 pub(crate) const HEADER_LEN: usize = 256;
-/// A file's length is a multiple of this, whatever the machine's page size, so that peers agree on it.
-pub(crate) const PAGE: usize = 4096;
-const CACHE_LINE: usize = 64;
 
 #[cfg(target_endian = "little")]
 pub(crate) const BYTE_ORDER: u8 = 1;
@@ -125,118 +122,6 @@ const _: () = {
     assert!(offset_of!(Mutable, reserved_end) == 16);
     assert!(offset_of!(Header, mutable) + offset_of!(Mutable, state) == STATE_OFFSET);
 };
-
-/// What a program expects of a segment: the numbers of a type's layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Expected {
-    pub(crate) size: usize,
-    pub(crate) align: usize,
-    pub(crate) tail_stride: Option<usize>,
-    pub(crate) schema_len: usize,
-    pub(crate) fingerprint: u64,
-    pub(crate) version: u32,
-}
-
-/// Where the parts of a segment lie, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Geometry {
-    pub(crate) payload_offset: usize,
-    pub(crate) payload_len: usize,
-    pub(crate) total_len: usize,
-}
-
-impl Expected {
-    pub(crate) const fn of(layout: &TypeLayout) -> Self {
-        Self {
-            size: layout.size(),
-            align: layout.align(),
-            tail_stride: layout.tail_stride(),
-            schema_len: layout.schema_len(),
-            fingerprint: layout.fingerprint(),
-            version: layout.version(),
-        }
-    }
-
-    /// The start of the payload: behind the schema, on a cache line of its own and aligned for the type.
-    pub(crate) const fn payload_offset(&self) -> Option<usize> {
-        let Some(end) = HEADER_LEN.checked_add(self.schema_len) else {
-            return None;
-        };
-        round_up(
-            end,
-            if self.align > CACHE_LINE {
-                self.align
-            } else {
-                CACHE_LINE
-            },
-        )
-    }
-
-    /// Where everything lies with `tail` elements in the trailing slice; `None` when no address space is that large.
-    pub(crate) const fn geometry(&self, tail: usize) -> Option<Geometry> {
-        let stride = match self.tail_stride {
-            Some(stride) => stride,
-            None => 0,
-        };
-        let Some(tail_len) = stride.checked_mul(tail) else {
-            return None;
-        };
-        let Some(used) = self.size.checked_add(tail_len) else {
-            return None;
-        };
-        // A reference to a value with a trailing slice covers its size rounded up to the alignment.
-        let Some(payload_len) = round_up(used, self.align) else {
-            return None;
-        };
-        let Some(payload_offset) = self.payload_offset() else {
-            return None;
-        };
-        let Some(end) = payload_offset.checked_add(payload_len) else {
-            return None;
-        };
-        let Some(total_len) = round_up(end, PAGE) else {
-            return None;
-        };
-        // No Rust object may be larger, and no mapping can be.
-        if total_len > isize::MAX as usize {
-            return None;
-        }
-        Some(Geometry {
-            payload_offset,
-            payload_len,
-            total_len,
-        })
-    }
-}
-
-/// Bytes that a segment of this layout occupies, header and schema included; `usize::MAX` when none can be that large.
-pub(crate) const fn segment_len(layout: &TypeLayout, tail: usize) -> usize {
-    match checked_segment_len(layout, tail) {
-        Some(len) => len,
-        None => usize::MAX,
-    }
-}
-
-/// [`segment_len`] for a number of elements that a user gave.
-pub(crate) const fn checked_segment_len(layout: &TypeLayout, tail: usize) -> Option<usize> {
-    match Expected::of(layout).geometry(tail) {
-        Some(geometry) => Some(geometry.total_len),
-        None => None,
-    }
-}
-
-/// Where the payload of this layout starts in its segment.
-pub(crate) const fn payload_offset(layout: &TypeLayout) -> Option<usize> {
-    Expected::of(layout).payload_offset()
-}
-
-/// `to` is a power of two.
-const fn round_up(value: usize, to: usize) -> Option<usize> {
-    match value.checked_add(to - 1) {
-        Some(sum) => Some(sum & !(to - 1)),
-        None => None,
-    }
-}
 
 /// FNV-1a, 64 bits.
 fn checksum(bytes: &[u8]) -> u64 {
@@ -387,7 +272,7 @@ pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
 }
 
 fn check_places(frozen: &Frozen) -> Result<(), Refusal> {
-    if frozen.total_len % PAGE as u64 != 0 || usize::try_from(frozen.total_len).is_err() {
+    if !frozen.total_len.is_multiple_of(PAGE as u64) || usize::try_from(frozen.total_len).is_err() {
         return corrupt(format!(
             "a length of {} bytes is impossible",
             frozen.total_len
@@ -407,7 +292,10 @@ fn check_places(frozen: &Frozen) -> Result<(), Refusal> {
     if schema_end.is_none_or(|end| end > frozen.payload_offset) {
         return corrupt("the schema reaches into the payload");
     }
-    if frozen.payload_offset % align.max(CACHE_LINE as u64) != 0 {
+    if !frozen
+        .payload_offset
+        .is_multiple_of(align.max(CACHE_LINE as u64))
+    {
         return corrupt(format!(
             "a payload at byte {} is not aligned",
             frozen.payload_offset

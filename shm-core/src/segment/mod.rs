@@ -5,6 +5,7 @@
 
 mod attach;
 mod create;
+mod geometry;
 mod handle;
 mod header;
 mod lifetime;
@@ -24,8 +25,8 @@ use crate::sys::file::FileId;
 use crate::sys::fork::{Generation, generation};
 use crate::sys::map::Mapping;
 
+pub(crate) use geometry::{checked_segment_len, payload_offset, segment_len};
 pub use handle::Shm;
-pub(crate) use header::{checked_segment_len, payload_offset, segment_len};
 pub(crate) use lifetime::unlink;
 pub use options::ShmOptions;
 

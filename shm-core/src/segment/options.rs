@@ -180,7 +180,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Attaches to the segment that has the name, or creates it. Every handle made by this is an owner: the name goes
     /// with the last of them, so that equal peers may start and end in any order.
     ///
-    /// It also attaches to a leftover, whose contents are complete but may be old.
+    /// It also attaches to a leftover, whose contents are complete but may be old. Where the last owner runs as another
+    /// user than the segment's, the system does not let it remove the name, and a leftover stays.
     ///
     /// # Errors
     ///
@@ -258,7 +259,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed, and those of [`attach`](Self::attach).
     pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
-        self.from_fd_as(fd.into())
+        self.attach_fd(fd.into())
     }
 
     /// [`from_fd`](Self::from_fd) for reading only.
@@ -267,7 +268,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`from_fd`](Self::from_fd).
     pub fn from_fd_read_only(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T, ReadOnly>, ShmError> {
-        self.from_fd_as(fd.into())
+        self.attach_fd(fd.into())
     }
 
     /// [`create_with`](Self::create_with) for `tail` elements in the trailing slice.
@@ -361,7 +362,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
     }
 
-    fn from_fd_as<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
+    fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
         let file = File::from(fd);
         attach::from_fd(
             &self.settings,

@@ -41,40 +41,35 @@ pub(crate) fn open_unnamed() -> SysResult<File> {
 /// Gives an unnamed file its name, or fails with `EEXIST`.
 #[doc(alias = "linkat")]
 pub(crate) fn link(file: &File, name: &str) -> SysResult<()> {
-    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let to = path(name);
-    let through_proc = retry("linkat", || {
-        nix::unistd::linkat(
-            AT_FDCWD,
-            from.as_str(),
-            AT_FDCWD,
-            to.as_str(),
-            AtFlags::AT_SYMLINK_FOLLOW,
-        )
-    });
-    match through_proc {
+    match link_through_proc(file, name) {
         // Without /proc there is a second way. It needs a privilege on older kernels, so it comes second.
-        Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
-            retry("linkat", || {
-                nix::unistd::linkat(
-                    file.as_fd(),
-                    "",
-                    AT_FDCWD,
-                    to.as_str(),
-                    AtFlags::AT_EMPTY_PATH,
-                )
-            })
-            // Its own ENOENT says only that the privilege is missing.
-            .map_err(|second| {
-                if second.errno == Errno::ENOENT {
-                    error
-                } else {
-                    second
-                }
+        Err(first) if matches!(first.errno, Errno::ENOENT | Errno::ENOTDIR) => {
+            link_by_descriptor(file, name).map_err(|second| match second.errno {
+                // Says only that the privilege is missing.
+                Errno::ENOENT => first,
+                _ => second,
             })
         }
         other => other,
     }
+}
+
+fn link_through_proc(file: &File, name: &str) -> SysResult<()> {
+    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let (from, to) = (from.as_str(), path(name));
+    retry("linkat", || {
+        let to = to.as_str();
+        nix::unistd::linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
+    })
+}
+
+#[doc(alias = "AT_EMPTY_PATH")]
+fn link_by_descriptor(file: &File, name: &str) -> SysResult<()> {
+    let to = path(name);
+    retry("linkat", || {
+        let to = to.as_str();
+        nix::unistd::linkat(file.as_fd(), "", AT_FDCWD, to, AtFlags::AT_EMPTY_PATH)
+    })
 }
 
 /// Removes a name. What is open stays open.
@@ -125,6 +120,25 @@ mod tests {
         unlink(name.as_str()).unwrap();
         assert_eq!(stat_name(name.as_str()).unwrap_err().errno, Errno::ENOENT);
         assert_eq!(super::super::file::stat(&file).unwrap().links, 0);
+    }
+
+    #[test]
+    fn the_way_without_proc_gives_a_name_or_says_that_a_privilege_is_missing() {
+        let name = TestName::new("no-proc");
+        let file = open_unnamed().unwrap();
+        match link_by_descriptor(&file, name.as_str()) {
+            Ok(()) => {
+                let named = stat_name(name.as_str()).unwrap();
+                assert!(named.same_file(&super::super::file::stat(&file).unwrap()));
+                let second = link_by_descriptor(&open_unnamed().unwrap(), name.as_str());
+                assert_eq!(second.unwrap_err().errno, Errno::EEXIST);
+            }
+            Err(error) => {
+                assert_ne!(crate::sys::effective_user(), 0, "{error:?}");
+                assert_eq!(error.errno, Errno::ENOENT);
+                assert!(!name.exists());
+            }
+        }
     }
 
     #[test]

@@ -58,23 +58,18 @@ fn an_attacher_waits_for_a_replacer_and_gets_the_new_segment() {
     let name = TestName::new("waits");
     leftover(&name, 1);
     let replacer = hold(&name, ATTACH, Kind::Exclusive);
+    let fresh = format!("{}-fresh", name.as_str());
+    let new = options().create_with(&fresh, |shm| set(shm, 2)).unwrap();
     std::thread::scope(|scope| {
-        let attacher = scope.spawn(|| {
-            options()
-                .timeout(Duration::from_secs(60))
-                .attach(name.as_str())
-        });
-        shm::unlink(name.as_str()).unwrap();
-        // From here on the attacher may see the old file without a name, no name, or the new one.
-        let file = shm::open_unnamed().unwrap();
-        drop(file);
+        let patient = options().timeout(Duration::from_secs(60));
+        let name = &name;
+        let attacher = scope.spawn(move || patient.attach(name.as_str()).map(|shm| get(&shm)));
+        // In one step, so that the name always leads somewhere: first to the locked file, then to the new one.
+        std::fs::rename(format!("{}{fresh}", shm::DIRECTORY), name.path()).unwrap();
         drop(replacer);
-        match attacher.join().unwrap() {
-            Ok(shm) => panic!("it attached to a file without a name: {}", shm.is_current()),
-            Err(ShmError::NotFound { .. }) => {}
-            Err(other) => panic!("{other}"),
-        }
+        assert_eq!(attacher.join().unwrap().unwrap(), 2);
     });
+    assert!(!new.is_current());
 }
 
 #[test]

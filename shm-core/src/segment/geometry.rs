@@ -1,0 +1,124 @@
+//! Where the parts of a segment lie: header, schema, payload.
+//!
+//! The arithmetic is the same for the creator, for who attaches, and for the constants of a type, and it is checked:
+//! the number of elements of a slice comes from users and from headers that may lie.
+
+use super::header::HEADER_LEN;
+use crate::layout::TypeLayout;
+
+/// A file's length is a multiple of this, whatever the machine's page size, so that peers agree on it.
+pub(crate) const PAGE: usize = 4096;
+/// The payload starts on a line of its own.
+pub(crate) const CACHE_LINE: usize = 64;
+
+/// What a program expects of a segment: the numbers of a type's layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) size: usize,
+    pub(crate) align: usize,
+    pub(crate) tail_stride: Option<usize>,
+    pub(crate) schema_len: usize,
+    pub(crate) fingerprint: u64,
+    pub(crate) version: u32,
+}
+
+/// Where the parts of a segment lie, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    pub(crate) payload_offset: usize,
+    pub(crate) payload_len: usize,
+    pub(crate) total_len: usize,
+}
+
+impl Expected {
+    pub(crate) const fn of(layout: &TypeLayout) -> Self {
+        Self {
+            size: layout.size(),
+            align: layout.align(),
+            tail_stride: layout.tail_stride(),
+            schema_len: layout.schema_len(),
+            fingerprint: layout.fingerprint(),
+            version: layout.version(),
+        }
+    }
+
+    /// The start of the payload: behind the schema, on a cache line of its own and aligned for the type.
+    pub(crate) const fn payload_offset(&self) -> Option<usize> {
+        let Some(end) = HEADER_LEN.checked_add(self.schema_len) else {
+            return None;
+        };
+        round_up(
+            end,
+            if self.align > CACHE_LINE {
+                self.align
+            } else {
+                CACHE_LINE
+            },
+        )
+    }
+
+    /// Where everything lies with `tail` elements in the trailing slice; `None` when no address space is that large.
+    pub(crate) const fn geometry(&self, tail: usize) -> Option<Geometry> {
+        let stride = match self.tail_stride {
+            Some(stride) => stride,
+            None => 0,
+        };
+        let Some(tail_len) = stride.checked_mul(tail) else {
+            return None;
+        };
+        let Some(used) = self.size.checked_add(tail_len) else {
+            return None;
+        };
+        // A reference to a value with a trailing slice covers its size rounded up to the alignment.
+        let Some(payload_len) = round_up(used, self.align) else {
+            return None;
+        };
+        let Some(payload_offset) = self.payload_offset() else {
+            return None;
+        };
+        let Some(end) = payload_offset.checked_add(payload_len) else {
+            return None;
+        };
+        let Some(total_len) = round_up(end, PAGE) else {
+            return None;
+        };
+        // No Rust object may be larger, and no mapping can be.
+        if total_len > isize::MAX as usize {
+            return None;
+        }
+        Some(Geometry {
+            payload_offset,
+            payload_len,
+            total_len,
+        })
+    }
+}
+
+/// Bytes that a segment of this layout occupies, header and schema included; `usize::MAX` when none can be that large.
+pub(crate) const fn segment_len(layout: &TypeLayout, tail: usize) -> usize {
+    match checked_segment_len(layout, tail) {
+        Some(len) => len,
+        None => usize::MAX,
+    }
+}
+
+/// [`segment_len`] for a number of elements that a user gave.
+pub(crate) const fn checked_segment_len(layout: &TypeLayout, tail: usize) -> Option<usize> {
+    match Expected::of(layout).geometry(tail) {
+        Some(geometry) => Some(geometry.total_len),
+        None => None,
+    }
+}
+
+/// Where the payload of this layout starts in its segment.
+pub(crate) const fn payload_offset(layout: &TypeLayout) -> Option<usize> {
+    Expected::of(layout).payload_offset()
+}
+
+/// `to` is a power of two.
+const fn round_up(value: usize, to: usize) -> Option<usize> {
+    match value.checked_add(to - 1) {
+        Some(sum) => Some(sum & !(to - 1)),
+        None => None,
+    }
+}
