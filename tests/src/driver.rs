@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use shm_core::ShmError;
@@ -12,13 +12,15 @@ use shm_core::ShmError;
 /// How long to wait for any answer. Generous: on a loaded machine a test should be slow and not fail.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A process that runs the peers' program. It is killed and reaped when this is dropped.
+/// A process that runs the peers' program. When this is dropped its input is closed, at which it should end in order; where
+/// it does not, or the test has failed, it is killed.
 #[derive(Debug)]
 pub struct Peer {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
     reader: Option<JoinHandle<()>>,
+    reaped: bool,
 }
 
 impl Peer {
@@ -44,7 +46,7 @@ impl Peer {
         let output = child.stdout.take().expect("stdout is a pipe");
         let (sender, lines) = channel();
         // A thread of its own, because a pipe cannot be read with a deadline. It ends with the peer.
-        let reader = std::thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in BufReader::new(output).lines() {
                 let Ok(line) = line else { break };
                 if sender.send(line).is_err() {
@@ -57,6 +59,7 @@ impl Peer {
             input,
             lines,
             reader: Some(reader),
+            reaped: false,
         }
     }
 
@@ -137,6 +140,7 @@ impl Peer {
     pub fn kill(&mut self) {
         self.child.kill().expect("the peer is there");
         let status = self.child.wait().expect("the peer can be waited for");
+        self.reaped = true;
         assert_eq!(status.signal(), Some(libc::SIGKILL), "{status:?}");
     }
 
@@ -159,29 +163,47 @@ impl Peer {
     /// If it does not until the [`DEADLINE`].
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
+        assert!(self.output_ends(), "the peer does not end");
+        self.reaped = true;
+        self.child.wait().expect("the peer can be waited for")
+    }
+
+    /// Whether its output ends, as it does with the process, before the [`DEADLINE`].
+    fn output_ends(&self) -> bool {
         let end = Instant::now() + DEADLINE;
-        // Its output ends with it.
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
                 Ok(_) => {}
-                Err(RecvTimeoutError::Timeout) => panic!("the peer does not end"),
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => return true,
             }
         }
-        self.child.wait().expect("the peer can be waited for")
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // For fork children of the peer, which end when the input does.
+        // It ends at that and takes its names along; so do fork children that it has left.
         self.input = None;
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let failed = if self.reaped {
+            None
+        } else if thread::panicking() {
+            // What went wrong may be that it does not end.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            None
+        } else {
+            let ended = self.output_ends();
+            let _ = self.child.kill();
+            let status = self.child.wait();
+            let success = status.as_ref().is_ok_and(ExitStatus::success);
+            (!ended || !success).then_some(status)
+        };
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
+        assert!(failed.is_none(), "the peer did not end well: {failed:?}");
     }
 }
 

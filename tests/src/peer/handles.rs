@@ -9,7 +9,7 @@ use std::time::Duration;
 use shm_core::{ReadOnly, Shm, ShmError, ShmLayout, ShmOptions};
 
 use super::loops::until;
-use super::process::in_child;
+use super::process::{in_child, reap, start_child};
 use super::{Answer, Failure, Program, Words, line, other};
 use crate::types::{Gate, Huge, Large, Telemetry, TelemetryWide};
 
@@ -108,6 +108,10 @@ impl<'a> Request<'a> {
                 let file = File::options().read(true).write(true).open(name);
                 Handle::Writer(options.from_fd(file.map_err(other)?)?)
             }
+            "file-read" => {
+                let file = File::open(name).map_err(other)?;
+                Handle::Reader(options.from_fd_read_only(file)?)
+            }
             how => return Err(other(format!("nothing is opened by `{how}`"))),
         };
         Ok(opened)
@@ -153,6 +157,26 @@ impl Program {
         let slot = words.next()?;
         let handles = &mut self.handles;
         in_child(|| i32::from(handles.remove(slot).is_none()))
+    }
+}
+
+impl Program {
+    /// `fork-outlive SLOT`: this process drops the handle, and then a fork child still uses its own copy.
+    pub(super) fn fork_outlive(&mut self, words: &mut Words<'_>) -> Answer {
+        let slot = words.next()?;
+        let handle = self
+            .handles
+            .get(slot)
+            .ok_or_else(|| other("nothing is there"))?;
+        let child = start_child(|| {
+            let gone = until(|| !handle.is_current()).is_ok();
+            let kept = handle.load().is_ok() && handle.store(99).is_ok();
+            let same = matches!(handle.load().as_deref(), Ok("99"));
+            i32::from(!(gone && kept && same))
+        })?;
+        self.handles.remove(slot);
+        reap(child)?;
+        Ok(String::new())
     }
 }
 
@@ -234,7 +258,7 @@ impl Handle {
             return Err(other("this handle cannot write"));
         };
         shm.frame.set(0);
-        let child = super::process::start_child(|| {
+        let child = start_child(|| {
             if until(|| shm.frame.get() == 1000).is_err() {
                 return 1;
             }
@@ -242,7 +266,7 @@ impl Handle {
             0
         })?;
         shm.frame.set(1000);
-        super::process::reap(child)?;
+        reap(child)?;
         self.load()
     }
 }

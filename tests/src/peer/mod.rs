@@ -115,6 +115,7 @@ impl Program {
             "fds" => Ok(process::shared_fds()),
             "exec-fds" => process::exec_fds(),
             "fork-drop" => self.fork_drop(&mut words),
+            "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "umask" => process::umask(words.next()?),
