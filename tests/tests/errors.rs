@@ -7,9 +7,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, fcntl};
 use shm_core::{Existing, ShmError, ShmLayout};
-use shm_tests::{Names, Telemetry, TelemetryWide, is_root, peer, variant};
+use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 
 /// The bytes of the format that are locked: by every handle, by owners, and while a name is removed.
 const ATTACH: i64 = (1 << 40) - 1;
@@ -43,18 +42,11 @@ fn file(name: &str) -> File {
         .unwrap()
 }
 
-/// Does what a hostile peer might: locks a byte, for ever.
-fn pin(name: &str, byte: i64, kind: i32) -> File {
-    let file = file(name);
-    let lock = libc::flock {
-        l_type: kind as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: byte,
-        l_len: 1,
-        l_pid: 0,
-    };
-    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).unwrap();
-    file
+/// A process that locks a byte and does not give it back.
+fn pin(name: &str, byte: i64, kind: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("pin {name} {byte} {kind}"));
+    peer
 }
 
 /// The variants, out of the source: the enum is `non_exhaustive`, so the compiler does not say when one is added.
@@ -101,7 +93,7 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
     met.push((error(Telemetry::attach(&other)), "not a segment"));
     fs::remove_file(Names::path(&other)).unwrap();
 
-    let pinned = pin(&taken, NAME, libc::F_RDLCK);
+    let pinned = pin(&taken, NAME, "shared");
     let impatient = Telemetry::options().timeout(Duration::from_millis(5));
     let hasty = impatient.attach(&taken).unwrap();
     met.push((error(hasty.unlink()), "for 5ms"));
@@ -255,7 +247,7 @@ fn a_lock_that_is_never_given_back_is_an_error_in_time() {
     owner.ok(&format!("open s create {name}"));
     owner.kill();
     let text = {
-        let _replacing = pin(&name, ATTACH, libc::F_WRLCK);
+        let _replacing = pin(&name, ATTACH, "exclusive");
         for how in ["attach", "read", "create"] {
             other.refused(&format!("open s {how} {name} timeout=3"), "Busy");
         }
@@ -263,15 +255,15 @@ fn a_lock_that_is_never_given_back_is_an_error_in_time() {
     };
     assert!(text.contains("for 3ms"), "{text}");
     {
-        let _removing = pin(&name, OWNER, libc::F_WRLCK);
+        let _removing = pin(&name, OWNER, "exclusive");
         other.refused(&format!("open s join {name} timeout=3"), "Busy");
         other.ok(&format!("open s attach {name}"));
         other.ok("drop s");
     }
     {
-        let _pinned = pin(&name, NAME, libc::F_RDLCK);
+        let _pinned = pin(&name, NAME, "shared");
         other.refused(&format!("open s create {name} timeout=3"), "Busy");
     }
-    // What is free again works at once.
+    // The locks went with the processes, so there is nothing to wait for.
     other.ok(&format!("open s create {name} timeout=0"));
 }

@@ -113,6 +113,49 @@ fn another_user_must_be_trusted_and_permitted() {
 }
 
 #[test]
+fn a_group_can_be_let_in() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let names = Names::new("group");
+    let name = names.name("t");
+    let (mut owner, mut stranger) = (peer!(), peer!());
+    stranger.ok(&format!("setuid {STRANGER}"));
+    for group in [STRANGER + 1, STRANGER] {
+        owner.ok(&format!(
+            "open s create {name} frame=3 mode=660 group={group}"
+        ));
+        assert_eq!(fs::metadata(Names::path(&name)).unwrap().gid(), group);
+        let attach = format!("open s attach {name} owner=0");
+        if group == STRANGER {
+            stranger.ok(&attach);
+            assert_eq!(stranger.ok("load s"), "3");
+        } else {
+            stranger.refused(&attach, "PermissionDenied");
+        }
+        owner.ok("drop s");
+    }
+}
+
+#[test]
+fn a_group_that_one_is_not_in_cannot_be_given() {
+    let names = Names::new("group-denied");
+    let name = names.name("t");
+    let mut peer = peer!();
+    if nix::unistd::geteuid().is_root() {
+        peer.ok(&format!("setuid {STRANGER}"));
+    }
+    let create = format!("open s create {name} group={}", STRANGER + 1);
+    let text = peer.refused(&create, "PermissionDenied");
+    assert!(
+        text.contains("fchown") && text.contains("only a group"),
+        "{text}"
+    );
+    assert!(!Names::exists(&name));
+    assert_eq!(peer.ok("fds"), "");
+}
+
+#[test]
 fn a_stranger_that_goes_last_leaves_the_name_to_be_replaced() {
     if !is_root("becoming another user") {
         return;

@@ -65,6 +65,7 @@ impl<'a> Request<'a> {
                     let mode = u32::from_str_radix(value, 8).map_err(other)?;
                     request.options = options.mode(mode);
                 }
+                ("group", _) => request.options = options.group(value.parse().map_err(other)?),
                 ("owner", "any") => request.options = options.any_owner(),
                 ("owner", _) => {
                     request.options = options.allowed_owner(value.parse().map_err(other)?);

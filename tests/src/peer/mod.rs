@@ -8,6 +8,7 @@ mod process;
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::fs::File;
 use std::io::stdin;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -79,6 +80,8 @@ fn line() -> Option<String> {
 #[derive(Default)]
 struct Program {
     handles: HashMap<String, Handle>,
+    /// Descriptions that hold locks until this process ends.
+    pins: Vec<File>,
 }
 
 impl Program {
@@ -118,6 +121,7 @@ impl Program {
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
+            "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
             "limit-files" => process::limit_files(words.number()?),
