@@ -96,23 +96,10 @@ impl Expected {
 
 /// Bytes that a segment of this layout occupies, header and schema included; `usize::MAX` when none can be that large.
 pub(crate) const fn segment_len(layout: &TypeLayout, tail: usize) -> usize {
-    match checked_segment_len(layout, tail) {
-        Some(len) => len,
+    match Expected::of(layout).geometry(tail) {
+        Some(geometry) => geometry.total_len,
         None => usize::MAX,
     }
-}
-
-/// [`segment_len`] for a number of elements that a user gave.
-pub(crate) const fn checked_segment_len(layout: &TypeLayout, tail: usize) -> Option<usize> {
-    match Expected::of(layout).geometry(tail) {
-        Some(geometry) => Some(geometry.total_len),
-        None => None,
-    }
-}
-
-/// Where the payload of this layout starts in its segment.
-pub(crate) const fn payload_offset(layout: &TypeLayout) -> Option<usize> {
-    Expected::of(layout).payload_offset()
 }
 
 /// `to` is a power of two.

@@ -118,7 +118,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Deref for Shm<T, A> {
 
     #[inline]
     fn deref(&self) -> &Self::Target {
-        let view = T::view_at::<A>(self.payload, self.tail);
+        let view = T::view_at::<A>(self.payload(), self.tail());
         // SAFETY: the payload is mapped as long as the handle lives, aligned for `T`, and as long as `T` with this tail,
         // because the layout of `T` was compared with the header's; a view accepts any bytes and accesses them atomically.
         unsafe { &*view }

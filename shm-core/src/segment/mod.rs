@@ -25,7 +25,7 @@ use crate::sys::file::FileId;
 use crate::sys::fork::{Generation, generation};
 use crate::sys::map::Mapping;
 
-pub(crate) use geometry::{checked_segment_len, payload_offset, segment_len};
+pub(crate) use geometry::segment_len;
 pub use handle::Shm;
 pub(crate) use lifetime::unlink;
 pub use options::ShmOptions;
