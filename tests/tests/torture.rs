@@ -7,8 +7,8 @@ use std::hash::BuildHasher;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
-use shm_core::{Shm, ShmError, ShmLayout};
-use shm_tests::{Names, Peer, Stats, Telemetry, peer};
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{Names, Peer, Stats, peer};
 
 /// Instants to kill at: not the same in every run, and as short as what they should hit.
 struct Instants(u64);
@@ -38,12 +38,15 @@ fn looping(kind: &str, name: &str, stats: &Shm<Stats>) -> Peer {
     peer
 }
 
-/// What has the name at any moment is a whole segment.
-fn look(name: &str) {
-    match Telemetry::attach_read_only(name) {
-        Ok(shm) => assert!(shm.load().is_whole(), "{:?}", shm.load()),
-        Err(ShmError::NotFound { .. }) => {}
-        Err(error) => panic!("{error}"),
+/// What has the name at any moment is a whole segment. A peer looks: were it this process, children that another test is
+/// just forking would share its descriptor, and count as attached until they run their own program.
+fn look(observer: &mut Peer, name: &str) {
+    let answer = observer.ask(&format!("open look read {name}"));
+    if answer.starts_with("ok") {
+        observer.ok("load look");
+        observer.ok("drop look");
+    } else {
+        assert!(answer.starts_with("err NotFound "), "{answer}");
     }
 }
 
@@ -66,7 +69,7 @@ fn a_creator_killed_at_any_instant_leaves_nothing_that_stands_in_the_way() {
         instants.spin();
         victim.kill();
         leftovers += u32::from(Names::exists(&name));
-        look(&name);
+        look(&mut next, &name);
         next.ok(&format!("open s create {name} frame=9"));
         assert_eq!(next.ok("current s"), "true");
         next.ok("drop s");
@@ -86,13 +89,14 @@ fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name()
     let mut creators: Vec<Peer> = (0..3)
         .map(|_| looping("loop-create", &name, &stats))
         .collect();
+    let mut next = peer!();
     let mut attacher = looping("loop-attach", &name, &stats);
     let mut instants = Instants::new();
     for number in 0..300 {
         let victim = number % creators.len();
         instants.spin();
         creators[victim].kill();
-        look(&name);
+        look(&mut next, &name);
         creators[victim] = looping("loop-create", &name, &stats);
         if number % 10 == 0 {
             attacher.kill();
@@ -109,7 +113,6 @@ fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name()
         assert!(seen.load(Acquire) > 0, "{:?}", stats.cell());
     }
     // Whoever was killed last may have left the name; it is no obstacle.
-    let mut next = peer!();
     next.ok(&format!("open s create {name} frame=9"));
     next.ok("drop s");
     assert_eq!(names.left().len(), 1, "{:?}", names.left());

@@ -44,6 +44,19 @@ fn the_mode_is_exact_whatever_the_umask() {
 }
 
 #[test]
+fn an_anonymous_segment_has_a_mode_too() {
+    let mut peer = peer!();
+    for (option, expected) in [("", 0o600), ("mode=640", 0o640), ("mode=777", 0o666)] {
+        peer.ok(&format!("open s anonymous - {option}"));
+        let path = format!("/proc/{}/fd/{}", peer.pid(), peer.ok("fd s"));
+        assert_eq!(
+            fs::metadata(path).unwrap().permissions().mode() & 0o7777,
+            expected
+        );
+    }
+}
+
+#[test]
 fn who_joins_does_not_change_the_mode() {
     let names = Names::new("mode-join");
     let name = names.name("t");
