@@ -160,10 +160,14 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// If it does not until the [`DEADLINE`].
+    /// If it says something instead, or does not end until the [`DEADLINE`].
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
-        assert!(self.output_ends(), "the peer does not end");
+        match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) => panic!("the peer says `{line}` instead of ending"),
+            Err(RecvTimeoutError::Timeout) => panic!("the peer does not end"),
+            Err(RecvTimeoutError::Disconnected) => {}
+        }
         self.reaped = true;
         self.child.wait().expect("the peer can be waited for")
     }
