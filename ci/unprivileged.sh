@@ -19,7 +19,7 @@ trap 'rm -rf "$temp"' EXIT
 # One line a test program: its folder, a tab, its path.
 programs() {
     cargo test --workspace --lib --bins --tests --no-run --quiet --message-format=json |
-        sed -n 's/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"test":true}.*"executable":"\([^"]*\)".*/\1\t\2/p'
+        sed -n 's/.*"manifest_path":"\([^"]*\)\/Cargo.toml".*"profile":{[^}]*"test":true}.*"executable":"\([^"]*\)".*/\1\t\2/p'
 }
 
 programs >"$temp/programs"
