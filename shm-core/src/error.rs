@@ -216,11 +216,6 @@ impl fmt::Display for ShmError {
                     Named(name)
                 )
             }
-            Self::PermissionDenied { name, call, source } => write!(
-                f,
-                "{}: {call}: {source}; run as its owner, or have it created with a wider `mode` or another `group`",
-                Named(name)
-            ),
             Self::WrongOwner { name, owner, user } => write!(
                 f,
                 "{} belongs to user {owner} and this process runs as user {user}; if that user is trusted, say so with \
@@ -274,7 +269,7 @@ impl fmt::Display for ShmError {
                 "{} is busy: {reason}, for {waited:?}; try again, with a longer `timeout` if need be",
                 Named(name)
             ),
-            Self::Os { name, call, source } => {
+            Self::PermissionDenied { name, call, source } | Self::Os { name, call, source } => {
                 write!(f, "{}: {call}: {source}{}", Named(name), hint(call, source))
             }
         }
@@ -286,11 +281,15 @@ fn hint(call: &str, source: &io::Error) -> &'static str {
     let errno = source.raw_os_error().map(Errno::from_raw);
     match (call, errno) {
         ("mlock", _) => "; raise the limit on locked memory (`ulimit -l`)",
-        ("open(O_TMPFILE)", _) => "; /dev/shm must be a writable tmpfs",
-        ("fchown", _) => "; only a group that this process is in can be given",
+        // Shortages before the calls that met them: they say nothing about the call.
         (_, Some(Errno::EMFILE | Errno::ENFILE)) => "; raise the limit on open files (`ulimit -n`)",
         (_, Some(Errno::EFBIG)) => "; the segment is larger than a file may be (`ulimit -f`)",
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
+        ("open(O_TMPFILE)", _) => "; /dev/shm must be a writable tmpfs",
+        ("fchown", _) => "; only a group that this process is in can be given",
+        (_, Some(Errno::EACCES | Errno::EPERM)) => {
+            "; run as its owner, or have it created with a wider `mode` or another `group`"
+        }
         _ => "",
     }
 }
@@ -487,6 +486,18 @@ mod tests {
                     source: io_error(Errno::EMFILE),
                 },
                 &["memfd_create: Too many open files", "ulimit -n"],
+            ),
+            (
+                ShmError::from_sys("/t", SysError::new("open(O_TMPFILE)", Errno::EMFILE)),
+                &["open(O_TMPFILE): Too many open files", "ulimit -n"],
+            ),
+            (
+                ShmError::from_sys("/t", SysError::new("open(O_TMPFILE)", Errno::EACCES)),
+                &["Permission denied", "writable tmpfs"],
+            ),
+            (
+                ShmError::from_sys("/t", SysError::new("fchown", Errno::EPERM)),
+                &["fchown: Operation not permitted", "only a group"],
             ),
         ];
         for (error, parts) in cases {

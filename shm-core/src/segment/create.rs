@@ -73,8 +73,9 @@ pub(super) fn anonymous(
     }
     let geometry = fill(settings, ANONYMOUS, &file, layout, tail, FLAG_ANONYMOUS)?;
     memfd::seal_size(&file).map_err(os)?;
-    // A memfd starts with all permissions, which count for who opens it again through /proc.
-    file::set_mode(&file, settings.mode).map_err(os)?;
+    // A memfd starts with permissions for everybody, which count for who opens it again through /proc. Those to execute
+    // it are sealed away.
+    file::set_mode(&file, settings.mode & 0o666).map_err(os)?;
     finish(settings, file, geometry, tail, None)
 }
 

@@ -8,6 +8,9 @@
 //! unlink. A file gets its name only once and `linkat` never replaces, so while NAME is held the answer stays true.
 //! Who dies in between leaves a name that leads to the same file as before, and the kernel releases the locks.
 //!
+//! A fork child shares the locks of its parent until it runs another program or ends. So a leftover to which this process
+//! was attached a moment ago may still look alive while another thread of it is starting a program.
+//!
 //! Each lock is taken by trying for a bounded time: a peer that may read the file can hold any of them shared.
 
 use std::fs::File;

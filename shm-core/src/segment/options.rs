@@ -90,7 +90,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         }
     }
 
-    /// The permission bits of a new segment, exactly: the umask does not apply. Other bits are ignored.
+    /// The permission bits of a new segment, exactly: the umask does not apply. Other bits are ignored, and those for
+    /// execution too where the segment is anonymous.
     ///
     /// Who may only read can attach read-only. Without the owner's write permission a leftover cannot be replaced.
     pub fn mode(mut self, mode: u32) -> Self {

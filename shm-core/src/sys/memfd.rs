@@ -5,12 +5,23 @@ use std::fs::File;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::MFdFlags;
 
-use super::{SysResult, retry};
+use super::{Errno, SysResult, retry};
 
-/// Makes an anonymous file, close-on-exec, that can be sealed. `label` shows up in `/proc/self/maps`.
+/// Makes an anonymous file, close-on-exec, that can be sealed and can never be executed. `label` shows up in
+/// `/proc/self/maps`.
 #[doc(alias = "memfd_create")]
 pub(crate) fn create(label: &str) -> SysResult<File> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    // Systems can be set to refuse files that might be executed (`vm.memfd_noexec`), so say that this one will not.
+    let never_executed = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
+    match create_as(label, flags | never_executed) {
+        // Kernels before 6.3 do not know the flag.
+        Err(error) if error.errno == Errno::EINVAL => create_as(label, flags),
+        other => other,
+    }
+}
+
+fn create_as(label: &str, flags: MFdFlags) -> SysResult<File> {
     retry("memfd_create", || {
         nix::sys::memfd::memfd_create(label, flags)
     })
@@ -38,7 +49,7 @@ pub(crate) fn size_is_sealed(file: &File) -> SysResult<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{Errno, file};
+    use crate::sys::file;
 
     #[test]
     fn a_sealed_file_keeps_its_size() {
@@ -51,5 +62,18 @@ mod tests {
         assert_eq!(file::set_len(&memfd, 8192).unwrap_err().errno, Errno::EPERM);
         assert_eq!(seal_size(&memfd).unwrap_err().errno, Errno::EPERM);
         file::write_at(&memfd, b"still writable", 0).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_never_executable() {
+        let memfd = create("test").unwrap();
+        let mode = file::stat(&memfd).unwrap().mode;
+        // Kernels before 6.3 give all permissions and have no seal.
+        if mode & 0o111 == 0 {
+            let refused = file::set_mode(&memfd, 0o700).unwrap_err();
+            assert_eq!(refused.errno, Errno::EPERM);
+        }
+        file::set_mode(&memfd, 0o640).unwrap();
+        assert_eq!(file::stat(&memfd).unwrap().mode & 0o777, 0o640);
     }
 }

@@ -1,0 +1,7 @@
+//! The program that the tests run as their other processes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shm_tests::peer::run()
+}

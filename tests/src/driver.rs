@@ -1,0 +1,221 @@
+//! Starting peers, talking to them line by line, and making sure that none is left.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use shm_core::ShmError;
+
+/// How long to wait for any answer. Generous: on a loaded machine a test should be slow and not fail.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// A process that runs the peers' program. When this is dropped its input is closed, at which it should end in order; where
+/// it does not, or the test has failed, it is killed.
+#[derive(Debug)]
+pub struct Peer {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    reader: Option<JoinHandle<()>>,
+    reaped: bool,
+}
+
+impl Peer {
+    /// Starts one from the path of the program.
+    #[must_use]
+    pub fn start(program: &str) -> Self {
+        Self::spawn(&mut Command::new(program))
+    }
+
+    /// Starts one from a command of the caller's making.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    #[must_use]
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the peer starts");
+        let input = child.stdin.take();
+        let output = child.stdout.take().expect("stdout is a pipe");
+        let (sender, lines) = channel();
+        // A thread of its own, because a pipe cannot be read with a deadline. It ends with the peer.
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                let Ok(line) = line else { break };
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            input,
+            lines,
+            reader: Some(reader),
+            reaped: false,
+        }
+    }
+
+    /// The process's id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a command without waiting for the answer.
+    ///
+    /// # Panics
+    ///
+    /// If the peer is gone.
+    pub fn tell(&mut self, command: &str) {
+        let input = self.input.as_mut().expect("the input is open");
+        writeln!(input, "{command}").expect("the peer takes commands");
+    }
+
+    /// Waits for the next line.
+    ///
+    /// # Panics
+    ///
+    /// If the peer ends instead, or says nothing until the [`DEADLINE`].
+    pub fn hear(&mut self) -> String {
+        match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => panic!("the peer says nothing"),
+            Err(RecvTimeoutError::Disconnected) => {
+                panic!("the peer ended: {:?}", self.child.wait())
+            }
+        }
+    }
+
+    /// Sends a command and returns the answer, whatever it is.
+    pub fn ask(&mut self, command: &str) -> String {
+        self.tell(command);
+        self.hear()
+    }
+
+    /// Sends a command that should succeed and returns the result.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    #[track_caller]
+    pub fn ok(&mut self, command: &str) -> String {
+        let answer = self.ask(command);
+        match answer.strip_prefix("ok") {
+            Some(result) => result.trim_start().to_owned(),
+            None => panic!("`{command}` gave `{answer}`"),
+        }
+    }
+
+    /// Sends a command that should be refused with this variant of [`ShmError`], and returns the message.
+    ///
+    /// # Panics
+    ///
+    /// If it succeeds or is refused otherwise.
+    #[track_caller]
+    pub fn refused(&mut self, command: &str, variant: &str) -> String {
+        let answer = self.ask(command);
+        match answer
+            .strip_prefix("err ")
+            .and_then(|rest| rest.split_once(' '))
+        {
+            Some((found, text)) if found == variant => text.to_owned(),
+            _ => panic!("`{command}` gave `{answer}` instead of {variant}"),
+        }
+    }
+
+    /// Kills it (SIGKILL) and waits until the kernel has taken it apart.
+    ///
+    /// # Panics
+    ///
+    /// If it ended by itself before.
+    #[track_caller]
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the peer is there");
+        let status = self.child.wait().expect("the peer can be waited for");
+        self.reaped = true;
+        assert_eq!(status.signal(), Some(libc::SIGKILL), "{status:?}");
+    }
+
+    /// Closes its input, at which it drops what it has and ends, and checks that it did so in order.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end, or fails.
+    #[track_caller]
+    pub fn end(mut self) {
+        self.input = None;
+        let status = self.wait();
+        assert!(status.success(), "{status:?}");
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    ///
+    /// If it says something instead, or does not end until the [`DEADLINE`].
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) => panic!("the peer says `{line}` instead of ending"),
+            Err(RecvTimeoutError::Timeout) => panic!("the peer does not end"),
+            Err(RecvTimeoutError::Disconnected) => {}
+        }
+        self.reaped = true;
+        self.child.wait().expect("the peer can be waited for")
+    }
+
+    /// Whether its output ends, as it does with the process, before the [`DEADLINE`].
+    fn output_ends(&self) -> bool {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return false,
+                Err(RecvTimeoutError::Disconnected) => return true,
+            }
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It ends at that and takes its names along; so do fork children that it has left.
+        self.input = None;
+        let failed = if self.reaped {
+            None
+        } else if thread::panicking() {
+            // What went wrong may be that it does not end.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            None
+        } else {
+            let ended = self.output_ends();
+            let _ = self.child.kill();
+            let status = self.child.wait();
+            let success = status.as_ref().is_ok_and(ExitStatus::success);
+            (!ended || !success).then_some(status)
+        };
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        assert!(failed.is_none(), "the peer did not end well: {failed:?}");
+    }
+}
+
+/// The name of an error's variant.
+#[must_use]
+pub fn variant(error: &ShmError) -> String {
+    let text = format!("{error:?}");
+    text.chars()
+        .take_while(|character| character.is_alphanumeric())
+        .collect()
+}

@@ -1,0 +1,326 @@
+//! Making handles as a command asks, and using them.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use shm_core::{ReadOnly, Shm, ShmError, ShmLayout, ShmOptions};
+
+use super::loops::until;
+use super::process::{in_child, reap, start_child};
+use super::{Answer, Failure, Program, Words, line, other};
+use crate::types::{Gate, Huge, Large, Telemetry, TelemetryWide};
+
+/// Less than any of the values that threads with this stack work on.
+const SMALL_STACK: usize = 64 << 10;
+
+pub(super) enum Handle {
+    Writer(Shm<Telemetry>),
+    Reader(Shm<Telemetry, ReadOnly>),
+    Wide(Shm<TelemetryWide>),
+}
+
+/// What `create_with`'s closure does besides writing the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum During {
+    Nothing,
+    Panic,
+    /// Says "inside" and waits for a line.
+    Hold,
+}
+
+struct Request<'a> {
+    how: &'a str,
+    name: &'a str,
+    wide: bool,
+    frame: u16,
+    during: During,
+    options: ShmOptions<Telemetry>,
+}
+
+impl<'a> Request<'a> {
+    fn parse(words: &mut Words<'a>) -> Result<Self, Failure> {
+        let (how, name) = (words.next()?, words.next()?);
+        let mut request = Self {
+            how,
+            name,
+            wide: false,
+            frame: 1,
+            during: During::Nothing,
+            options: Telemetry::options(),
+        };
+        while let Ok(word) = words.next() {
+            let (key, value) = word
+                .split_once('=')
+                .ok_or_else(|| other("an option has a value"))?;
+            let options = request.options.clone();
+            match (key, value) {
+                ("type", "wide") => request.wide = true,
+                ("frame", _) => request.frame = value.parse().map_err(other)?,
+                ("during", "panic") => request.during = During::Panic,
+                ("during", "hold") => request.during = During::Hold,
+                ("mode", _) => {
+                    let mode = u32::from_str_radix(value, 8).map_err(other)?;
+                    request.options = options.mode(mode);
+                }
+                ("group", _) => request.options = options.group(value.parse().map_err(other)?),
+                ("owner", "any") => request.options = options.any_owner(),
+                ("owner", _) => {
+                    request.options = options.allowed_owner(value.parse().map_err(other)?);
+                }
+                ("timeout", _) => {
+                    let span = Duration::from_millis(value.parse().map_err(other)?);
+                    request.options = options.timeout(span);
+                }
+                _ => return Err(other(format!("there is no option `{word}`"))),
+            }
+        }
+        Ok(request)
+    }
+
+    fn open(&self) -> Result<Handle, Failure> {
+        let init = |shm: &Shm<Telemetry>| {
+            shm.store(Telemetry::numbered(self.frame));
+            match self.during {
+                During::Nothing => {}
+                // Not `panic!`, which would clutter the tests' output.
+                During::Panic => resume_unwind(Box::new("on purpose")),
+                During::Hold => {
+                    println!("inside");
+                    line();
+                }
+            }
+        };
+        let (name, options) = (self.name, &self.options);
+        let opened = match self.how {
+            "create" if self.wide => Handle::Wide(TelemetryWide::create(name)?),
+            "attach" if self.wide => Handle::Wide(TelemetryWide::attach(name)?),
+            "create" => Handle::Writer(options.create_with(name, init)?),
+            "join" => Handle::Writer(options.open_or_create_with(name, init)?),
+            "attach" => Handle::Writer(options.attach(name)?),
+            "read" => Handle::Reader(options.attach_read_only(name)?),
+            "anonymous" => Handle::Writer(options.create_anonymous_with(init)?),
+            "fd" => Handle::Writer(options.from_fd(inherited(name)?)?),
+            "fd-read" => Handle::Reader(options.from_fd_read_only(inherited(name)?)?),
+            // By the path of another process's descriptor.
+            "file" => {
+                let file = File::options().read(true).write(true).open(name);
+                Handle::Writer(options.from_fd(file.map_err(other)?)?)
+            }
+            "file-read" => {
+                let file = File::open(name).map_err(other)?;
+                Handle::Reader(options.from_fd_read_only(file)?)
+            }
+            how => return Err(other(format!("nothing is opened by `{how}`"))),
+        };
+        Ok(opened)
+    }
+}
+
+/// A descriptor that this process was started with.
+fn inherited(number: &str) -> Result<OwnedFd, Failure> {
+    let number: RawFd = number.parse().map_err(other)?;
+    // SAFETY: the test has put a descriptor there for this program, which opens none by itself; the command names each
+    // number once.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+impl Program {
+    /// `open SLOT HOW NAME [KEY=VALUE]..`
+    pub(super) fn open(&mut self, words: &mut Words<'_>) -> Answer {
+        let slot = words.next()?.to_owned();
+        let request = Request::parse(words)?;
+        let opened = catch_unwind(AssertUnwindSafe(|| request.open()));
+        let Ok(opened) = opened else {
+            return Err(other("panicked"));
+        };
+        self.handles.insert(slot, opened?);
+        Ok(String::new())
+    }
+
+    /// `race GATE ROUND SLOT HOW NAME [KEY=VALUE]..`: opens at the moment that the gate opens.
+    pub(super) fn race(&mut self, words: &mut Words<'_>) -> Answer {
+        let gate = Gate::attach_read_only(words.next()?)?;
+        let round: u64 = words.number()?;
+        let slot = words.next()?.to_owned();
+        let request = Request::parse(words)?;
+        println!("ready");
+        until(|| gate.open.load(Ordering::Acquire) >= round)?;
+        let opened = request.open()?;
+        self.handles.insert(slot, opened);
+        Ok(String::new())
+    }
+
+    /// `fork-drop SLOT`: a fork child drops its copy of the handle and ends.
+    pub(super) fn fork_drop(&mut self, words: &mut Words<'_>) -> Answer {
+        let slot = words.next()?;
+        let handles = &mut self.handles;
+        in_child(|| i32::from(handles.remove(slot).is_none()))
+    }
+}
+
+impl Program {
+    /// `fork-outlive SLOT`: this process drops the handle, and then a fork child still uses its own copy.
+    pub(super) fn fork_outlive(&mut self, words: &mut Words<'_>) -> Answer {
+        let slot = words.next()?;
+        let handle = self
+            .handles
+            .get(slot)
+            .ok_or_else(|| other("nothing is there"))?;
+        let child = start_child(|| {
+            let gone = until(|| !handle.is_current()).is_ok();
+            let kept = handle.load().is_ok() && handle.store(99).is_ok();
+            let same = matches!(handle.load().as_deref(), Ok("99"));
+            i32::from(!(gone && kept && same))
+        })?;
+        self.handles.remove(slot);
+        reap(child)?;
+        Ok(String::new())
+    }
+}
+
+impl Handle {
+    pub(super) fn store(&self, frame: u16) -> Answer {
+        match self {
+            Self::Writer(shm) => shm.store(Telemetry::numbered(frame)),
+            Self::Wide(shm) => shm.frame.set(u64::from(frame)),
+            Self::Reader(_) => return Err(other("this handle cannot write")),
+        }
+        Ok(String::new())
+    }
+
+    /// The number, when the whole value follows from it.
+    pub(super) fn load(&self) -> Answer {
+        let value = match self {
+            Self::Writer(shm) => shm.load(),
+            Self::Reader(shm) => shm.load(),
+            Self::Wide(shm) => return Ok(shm.frame.get().to_string()),
+        };
+        if value.is_whole() {
+            Ok(value.frame.to_string())
+        } else {
+            Err(other(format!("not a whole value: {value:?}")))
+        }
+    }
+
+    /// Writes 7 to the first field, going round the types: what a program with a bug might do.
+    pub(super) fn raw_write(&self) -> Answer {
+        let place = match self {
+            Self::Writer(shm) => shm.as_ptr(),
+            Self::Reader(shm) => shm.as_ptr(),
+            Self::Wide(shm) => shm.as_ptr(),
+        };
+        // SAFETY: the place is mapped, aligned and only accessed atomically. Where it is mapped read-only the store kills
+        // this process, which is what the test is about.
+        let word = unsafe { AtomicU64::from_ptr(place.cast_mut().cast()) };
+        word.store(7, Ordering::Relaxed);
+        Ok(String::new())
+    }
+
+    pub(super) fn is_current(&self) -> bool {
+        match self {
+            Self::Writer(shm) => shm.is_current(),
+            Self::Reader(shm) => shm.is_current(),
+            Self::Wide(shm) => shm.is_current(),
+        }
+    }
+
+    pub(super) fn persist(&self) -> Answer {
+        match self {
+            Self::Writer(shm) => shm.persist()?,
+            Self::Wide(shm) => shm.persist()?,
+            Self::Reader(_) => return Err(other("this handle cannot write")),
+        }
+        Ok(String::new())
+    }
+
+    pub(super) fn unlink(&self) -> Answer {
+        match self {
+            Self::Writer(shm) => shm.unlink()?,
+            Self::Reader(shm) => shm.unlink()?,
+            Self::Wide(shm) => shm.unlink()?,
+        }
+        Ok(String::new())
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        match self {
+            Self::Writer(shm) => shm.as_fd().as_raw_fd(),
+            Self::Reader(shm) => shm.as_fd().as_raw_fd(),
+            Self::Wide(shm) => shm.as_fd().as_raw_fd(),
+        }
+    }
+
+    /// A fork child waits for what this process writes, and answers through the segment.
+    pub(super) fn fork_exchange(&self) -> Answer {
+        let Self::Writer(shm) = self else {
+            return Err(other("this handle cannot write"));
+        };
+        shm.frame.set(0);
+        let child = start_child(|| {
+            if until(|| shm.frame.get() == 1000).is_err() {
+                return 1;
+            }
+            shm.store(Telemetry::numbered(1001));
+            0
+        })?;
+        shm.frame.set(1000);
+        reap(child)?;
+        self.load()
+    }
+}
+
+/// Runs `work` on a thread with a small stack.
+fn on_small_stack(work: impl FnOnce() -> Result<(), ShmError> + Send) -> Answer {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .stack_size(SMALL_STACK)
+            .spawn_scoped(scope, work)
+            .map_err(other)?;
+        thread.join().map_err(|_| other("panicked"))??;
+        Ok(String::new())
+    })
+}
+
+/// `huge NAME`: creates, attaches to and uses 1 GiB that is not reserved.
+pub(super) fn huge(name: &str) -> Answer {
+    on_small_stack(|| {
+        let made = Huge::options()
+            .sparse(true)
+            .create_with(name, |shm| shm.words[0].set(11))?;
+        let last = made.words.len() - 1;
+        let other = Huge::attach(name)?;
+        let reader = Huge::attach_read_only(name)?;
+        other.words[last].set(12);
+        assert_eq!((reader.words[0].get(), reader.words[last].get()), (11, 12));
+        assert_eq!(reader.words[last / 2].get(), 0);
+        let joined = Huge::open_or_create(name)?;
+        assert_eq!(joined.words[last].get(), 12);
+        let anonymous = Huge::options().sparse(true).create_anonymous()?;
+        anonymous.words[last].set(13);
+        assert_eq!(anonymous.words[last].get(), 13);
+        Ok(())
+    })
+}
+
+/// `large NAME`: moves 64 MiB in and out without having them on the stack.
+pub(super) fn large(name: &str) -> Answer {
+    on_small_stack(|| {
+        let shm = Large::create(name)?;
+        let last = shm.words.len() - 1;
+        let mut value = shm.load_boxed();
+        assert!(value.words.iter().all(|word| *word == 0));
+        for (number, word) in (1..).zip(value.words.iter_mut()) {
+            *word = number;
+        }
+        shm.store_from(&value);
+        assert_eq!(shm.words[last].get(), value.words[last]);
+        shm.words[last].set(5);
+        Large::attach_read_only(name)?.load_into(&mut value);
+        assert_eq!((value.words[0], value.words[last]), (1, 5));
+        assert_eq!(shm.load_boxed().words, value.words);
+        Ok(())
+    })
+}

@@ -1,0 +1,84 @@
+//! What peers do over and over until they are told to stop, or killed.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::time::Instant;
+
+use shm_core::{Shm, ShmError, ShmLayout};
+
+use super::{Answer, Failure, Words, other};
+use crate::driver::DEADLINE;
+use crate::types::{Stats, Telemetry};
+
+/// Waits for what another process does, by looking. It has no other way to wait that is independent of what is tested.
+pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
+    let start = Instant::now();
+    while !happened() {
+        if start.elapsed() > DEADLINE {
+            return Err(other("it did not happen"));
+        }
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+/// `loop-create NAME STATS [only]`: creates the segment and lets it go, now and then by `open_or_create` unless `only`.
+pub(super) fn create(words: &mut Words<'_>) -> Answer {
+    let name = words.next()?;
+    let stats = Stats::attach(words.next()?)?;
+    let only_create = words.next().is_ok();
+    println!("looping");
+    let mut round = 0u16;
+    until(|| {
+        round = round.wrapping_add(1);
+        let init = |shm: &Shm<Telemetry>| shm.store(Telemetry::numbered(round));
+        let options = Telemetry::options();
+        let opened = if only_create || !round.is_multiple_of(4) {
+            options.create_with(name, init)
+        } else {
+            options.open_or_create_with(name, init)
+        };
+        match opened {
+            Ok(shm) => {
+                stats.created.fetch_add(1, AcqRel);
+                if !shm.load().is_whole() {
+                    stats.torn.fetch_add(1, AcqRel);
+                }
+                // For as long as this handle lives, nobody may take the name away.
+                for _ in 0..round % 8 {
+                    if !shm.is_current() {
+                        stats.lost.fetch_add(1, AcqRel);
+                    }
+                }
+            }
+            Err(ShmError::AlreadyExists { .. }) => {
+                stats.refused.fetch_add(1, AcqRel);
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                stats.failed.fetch_add(1, AcqRel);
+            }
+        }
+        stats.stop.load(Acquire) != 0
+    })?;
+    Ok(String::new())
+}
+
+/// `loop-attach NAME STATS`: attaches again and again.
+pub(super) fn attach(words: &mut Words<'_>) -> Answer {
+    let name = words.next()?;
+    let stats = Stats::attach(words.next()?)?;
+    println!("looping");
+    until(|| {
+        match Telemetry::attach_read_only(name) {
+            Ok(shm) if shm.load().is_whole() => stats.attached.fetch_add(1, AcqRel),
+            Ok(_) => stats.torn.fetch_add(1, AcqRel),
+            Err(ShmError::NotFound { .. }) => stats.refused.fetch_add(1, AcqRel),
+            Err(error) => {
+                eprintln!("{error}");
+                stats.failed.fetch_add(1, AcqRel)
+            }
+        };
+        stats.stop.load(Acquire) != 0
+    })?;
+    Ok(String::new())
+}

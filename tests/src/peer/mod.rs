@@ -1,0 +1,139 @@
+//! The helper program: it takes one command a line and answers each with one line, `ok ..` or `err Variant text`.
+//!
+//! It has a single thread, so that it can fork, and ends when its input does.
+
+mod handles;
+mod loops;
+mod process;
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::stdin;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use nix::sys::resource::{Resource, setrlimit};
+use shm_core::{ShmError, ShmLayout};
+
+use crate::driver::variant;
+use crate::types::Telemetry;
+use handles::Handle;
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    // Some tests want a crash, and nobody wants its core file.
+    if setrlimit(Resource::RLIMIT_CORE, 0, 0).is_err() {
+        return ExitCode::FAILURE;
+    }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => Program::default().serve(),
+        [mode] if mode == "fds" => println!("{}", process::shared_fds()),
+        _ => return ExitCode::FAILURE,
+    }
+    ExitCode::SUCCESS
+}
+
+/// Why a command failed.
+enum Failure {
+    Shm(ShmError),
+    Other(String),
+}
+
+impl From<ShmError> for Failure {
+    fn from(error: ShmError) -> Self {
+        Self::Shm(error)
+    }
+}
+
+/// What a command gives.
+type Answer = Result<String, Failure>;
+
+fn other(reason: impl Display) -> Failure {
+    Failure::Other(reason.to_string())
+}
+
+/// The words of a command, taken one by one.
+struct Words<'a>(std::str::SplitWhitespace<'a>);
+
+impl<'a> Words<'a> {
+    fn next(&mut self) -> Result<&'a str, Failure> {
+        self.0.next().ok_or_else(|| other("a word is missing"))
+    }
+
+    fn number<T: FromStr<Err: Display>>(&mut self) -> Result<T, Failure> {
+        self.next()?.parse().map_err(other)
+    }
+}
+
+/// The next line of the input without its end; `None` when it has ended.
+fn line() -> Option<String> {
+    let mut line = String::new();
+    match stdin().read_line(&mut line) {
+        Ok(0) | Err(_) => None,
+        Ok(_) => Some(line.trim_end().to_owned()),
+    }
+}
+
+#[derive(Default)]
+struct Program {
+    handles: HashMap<String, Handle>,
+    /// Descriptions that hold locks until this process ends.
+    pins: Vec<File>,
+}
+
+impl Program {
+    fn serve(&mut self) {
+        while let Some(line) = line() {
+            match self.obey(Words(line.split_whitespace())) {
+                Ok(result) => println!("ok {result}"),
+                Err(Failure::Shm(error)) => println!("err {} {error}", variant(&error)),
+                Err(Failure::Other(reason)) => println!("bad {reason}"),
+            }
+        }
+    }
+
+    fn obey(&mut self, mut words: Words<'_>) -> Answer {
+        match words.next()? {
+            "open" => self.open(&mut words),
+            "drop" => {
+                self.handles.remove(words.next()?);
+                Ok(String::new())
+            }
+            "store" => self.at(&mut words)?.store(words.number()?),
+            "load" => self.at(&mut words)?.load(),
+            "raw-write" => self.at(&mut words)?.raw_write(),
+            "current" => Ok(self.at(&mut words)?.is_current().to_string()),
+            "persist" => self.at(&mut words)?.persist(),
+            "unlink" => self.at(&mut words)?.unlink(),
+            "remove" => Ok(Telemetry::unlink(words.next()?).map(|()| String::new())?),
+            "race" => self.race(&mut words),
+            "huge" => handles::huge(words.next()?),
+            "large" => handles::large(words.next()?),
+            "loop-create" => loops::create(&mut words),
+            "loop-attach" => loops::attach(&mut words),
+            "fd" => Ok(self.at(&mut words)?.fd().to_string()),
+            "fds" => Ok(process::shared_fds()),
+            "exec-fds" => process::exec_fds(),
+            "fork-drop" => self.fork_drop(&mut words),
+            "fork-outlive" => self.fork_outlive(&mut words),
+            "fork-continue" => process::fork_continue(),
+            "fork-exchange" => self.at(&mut words)?.fork_exchange(),
+            "pin" => self.pin(&mut words),
+            "umask" => process::umask(words.next()?),
+            "setuid" => process::set_user(words.number()?),
+            "limit-files" => process::limit_files(words.number()?),
+            unknown => Err(other(format!("there is no command `{unknown}`"))),
+        }
+    }
+
+    /// The handle in the slot that the next word names.
+    fn at(&mut self, words: &mut Words<'_>) -> Result<&Handle, Failure> {
+        let slot = words.next()?;
+        self.handles
+            .get(slot)
+            .ok_or_else(|| other(format!("nothing is in `{slot}`")))
+    }
+}

@@ -1,0 +1,133 @@
+//! What a process can do to itself: fork, become another user, list its descriptors.
+
+use std::fs::{File, read_dir, read_link};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{
+    ForkResult, Gid, Pid, Uid, fork, getpid, pause, setgroups, setresgid, setresuid,
+};
+
+use super::{Answer, Failure, Program, Words, other};
+use crate::names::Names;
+
+/// Runs `work` in a fork child, which ends with what it returns.
+pub(super) fn start_child(work: impl FnOnce() -> i32) -> Result<Pid, Failure> {
+    // SAFETY: this process has one thread, so the child's memory is in no state that the child could not go on from.
+    match unsafe { fork() }.map_err(other)? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            let code = catch_unwind(AssertUnwindSafe(work)).unwrap_or(101);
+            // SAFETY: ends the child at once, without dropping what belongs to the parent.
+            unsafe { libc::_exit(code) }
+        }
+    }
+}
+
+/// Waits for a child that should succeed.
+pub(super) fn reap(child: Pid) -> Result<(), Failure> {
+    match waitpid(child, None).map_err(other)? {
+        WaitStatus::Exited(_, 0) => Ok(()),
+        status => Err(other(format!("the child ended with {status:?}"))),
+    }
+}
+
+pub(super) fn in_child(work: impl FnOnce() -> i32) -> Answer {
+    reap(start_child(work)?)?;
+    Ok(String::new())
+}
+
+/// The child goes on with this program's commands in its parent's place, which does nothing more until it is killed.
+pub(super) fn fork_continue() -> Answer {
+    // SAFETY: as in `start_child`.
+    match unsafe { fork() }.map_err(other)? {
+        ForkResult::Child => Ok(getpid().to_string()),
+        ForkResult::Parent { .. } => {
+            // Also when the test itself is killed.
+            let _ = set_pdeathsig(Signal::SIGKILL);
+            loop {
+                pause();
+            }
+        }
+    }
+}
+
+/// What this process's descriptors lead to, as far as it is shared memory.
+pub(super) fn shared_fds() -> String {
+    let Ok(entries) = read_dir("/proc/self/fd") else {
+        return "unreadable".to_owned();
+    };
+    let mut targets: Vec<String> = entries
+        .filter_map(|entry| Some(read_link(entry.ok()?.path()).ok()?.display().to_string()))
+        .filter(|target| target.starts_with("/dev/shm/") || target.contains("memfd:"))
+        .collect();
+    targets.sort();
+    targets.join(",")
+}
+
+/// The same list, of a program that this one starts.
+pub(super) fn exec_fds() -> Answer {
+    let output = Command::new("/proc/self/exe")
+        .arg("fds")
+        .output()
+        .map_err(other)?;
+    if !output.status.success() {
+        return Err(other(format!("the program ended with {:?}", output.status)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+impl Program {
+    /// `pin NAME BYTE shared|exclusive`: locks a byte until this process ends, as a hostile peer might.
+    pub(super) fn pin(&mut self, words: &mut Words<'_>) -> Answer {
+        let path = Names::path(words.next()?);
+        let byte: libc::off_t = words.number()?;
+        let kind = match words.next()? {
+            "shared" => libc::F_RDLCK,
+            "exclusive" => libc::F_WRLCK,
+            kind => return Err(other(format!("no lock is `{kind}`"))),
+        };
+        // Reading is all that a shared lock takes.
+        let mut options = File::options();
+        options.read(true).write(kind == libc::F_WRLCK);
+        let file = options.open(path).map_err(other)?;
+        let lock = libc::flock {
+            l_type: kind as libc::c_short,
+            l_whence: libc::SEEK_SET as libc::c_short,
+            l_start: byte,
+            l_len: 1,
+            l_pid: 0,
+        };
+        fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).map_err(other)?;
+        self.pins.push(file);
+        Ok(String::new())
+    }
+}
+
+pub(super) fn umask(mask: &str) -> Answer {
+    let mask = u32::from_str_radix(mask, 8).map_err(other)?;
+    nix::sys::stat::umask(Mode::from_bits_truncate(mask));
+    Ok(String::new())
+}
+
+/// Becomes another user, for good.
+pub(super) fn set_user(id: u32) -> Answer {
+    let (user, group) = (Uid::from_raw(id), Gid::from_raw(id));
+    setgroups(&[]).map_err(other)?;
+    setresgid(group, group, group).map_err(other)?;
+    setresuid(user, user, user).map_err(other)?;
+    Ok(String::new())
+}
+
+/// Allows no more than `count` descriptors.
+pub(super) fn limit_files(count: u64) -> Answer {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(other)?;
+    setrlimit(Resource::RLIMIT_NOFILE, count, hard).map_err(other)?;
+    Ok(String::new())
+}

@@ -1,0 +1,104 @@
+//! What lies in the segments of the tests.
+
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+use shm_core::ShmLayout;
+
+/// A value whose fields all follow from one number, so that half a value shows.
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(C)]
+pub struct Telemetry {
+    /// The number.
+    pub frame: u64,
+    /// Three numbers that differ.
+    pub position: [f64; 3],
+    /// Another one.
+    pub speed: f64,
+    /// At byte 40, as a `f32`.
+    pub temperature: f32,
+    /// Its lower half, inverted.
+    pub flags: u32,
+}
+
+impl Telemetry {
+    /// The value that follows from `frame`, which is exact as a `f32`.
+    #[must_use]
+    pub fn numbered(frame: u16) -> Self {
+        let base = f64::from(frame);
+        Self {
+            frame: u64::from(frame),
+            position: [base + 0.25, base + 0.5, base + 0.75],
+            speed: -base,
+            temperature: f32::from(frame),
+            flags: !u32::from(frame),
+        }
+    }
+
+    /// Whether all fields follow from the same number, which a value of zeros does not.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        u16::try_from(self.frame).is_ok_and(|frame| *self == Self::numbered(frame))
+    }
+}
+
+/// [`Telemetry`] as another version of a program has it.
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(C)]
+pub struct TelemetryWide {
+    /// As before.
+    pub frame: u64,
+    /// As before.
+    pub position: [f64; 3],
+    /// As before.
+    pub speed: f64,
+    /// At byte 40 too, but as a `f64`.
+    pub temperature: f64,
+    /// Behind it.
+    pub flags: u64,
+}
+
+/// Lets many processes begin at the same moment.
+#[derive(Debug, ShmLayout)]
+#[repr(C)]
+pub struct Gate {
+    /// The number of the last round that was opened.
+    pub open: AtomicU64,
+}
+
+/// What looping processes have seen. It survives those that are killed.
+#[derive(Debug, ShmLayout)]
+#[repr(C)]
+pub struct Stats {
+    /// Segments made.
+    pub created: AtomicU64,
+    /// Segments attached to that held a whole value.
+    pub attached: AtomicU64,
+    /// Refusals that are in order: the name is taken, or free.
+    pub refused: AtomicU64,
+    /// Times that a name led elsewhere although its owner lived and nobody unlinked it.
+    pub lost: AtomicU64,
+    /// Values that were not whole.
+    pub torn: AtomicU64,
+    /// Errors that should not be.
+    pub failed: AtomicU64,
+    /// Tells the loops to end.
+    pub stop: AtomicU32,
+    /// Nothing.
+    pub _pad: u32,
+}
+
+/// 1 GiB.
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+pub struct Huge {
+    /// All of it.
+    pub words: [u64; 1 << 27],
+}
+
+/// 64 MiB, many times the stack of any thread.
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+pub struct Large {
+    /// All of it.
+    pub words: [u64; 1 << 23],
+}

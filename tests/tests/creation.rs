@@ -1,0 +1,203 @@
+//! A name appears with a complete segment or not at all, and only one process wins it.
+
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{Gate, Names, Peer, Stats, Telemetry, peer};
+
+const CROWD: u16 = 64;
+
+/// Has every peer do the same at the same moment, and returns the answers.
+fn race(crowd: &mut [Peer], gate: &Shm<Gate>, round: u64, how: &str, name: &str) -> Vec<String> {
+    for (frame, peer) in (1..).zip(crowd.iter_mut()) {
+        let frame: u16 = frame;
+        peer.tell(&format!(
+            "race {} {round} s {how} {name} frame={frame}",
+            gate.name()
+        ));
+    }
+    for peer in crowd.iter_mut() {
+        assert_eq!(peer.hear(), "ready");
+    }
+    gate.open.store(round, Release);
+    crowd.iter_mut().map(Peer::hear).collect()
+}
+
+#[test]
+fn of_64_creators_exactly_one_wins() {
+    let names = Names::new("crowd-create");
+    let gate = Gate::create(&names.name("gate")).unwrap();
+    let name = names.name("t");
+    let mut crowd: Vec<Peer> = (0..CROWD).map(|_| peer!()).collect();
+    for round in 1..=10 {
+        let answers = race(&mut crowd, &gate, round, "create", &name);
+        let winners: Vec<usize> = (0..answers.len())
+            .filter(|number| answers[*number].starts_with("ok"))
+            .collect();
+        assert_eq!(winners.len(), 1, "{answers:?}");
+        for (number, answer) in answers.iter().enumerate() {
+            assert!(
+                number == winners[0] || answer.starts_with("err AlreadyExists "),
+                "{answer}"
+            );
+        }
+        // The value is the winner's, and the losers have done nothing to it.
+        let loser = &mut crowd[usize::from(winners[0] == 0)];
+        loser.ok(&format!("open s read {name}"));
+        assert_eq!(loser.ok("load s"), (winners[0] + 1).to_string());
+        loser.ok("drop s");
+        assert_eq!(crowd[winners[0]].ok("current s"), "true");
+        // In every other round what is to be won is a leftover.
+        if round % 2 == 0 {
+            crowd[winners[0]].ok("drop s");
+            assert!(!Names::exists(&name));
+        } else {
+            crowd[winners[0]].kill();
+            assert!(Names::exists(&name));
+            crowd[winners[0]] = peer!();
+        }
+    }
+}
+
+#[test]
+fn of_64_that_open_or_create_all_are_on_the_same_segment() {
+    let names = Names::new("crowd-join");
+    let gate = Gate::create(&names.name("gate")).unwrap();
+    let name = names.name("t");
+    let mut crowd: Vec<Peer> = (0..CROWD).map(|_| peer!()).collect();
+    for round in 1..=5 {
+        let answers = race(&mut crowd, &gate, round, "join", &name);
+        assert!(
+            answers.iter().all(|answer| answer.starts_with("ok")),
+            "{answers:?}"
+        );
+        let first = crowd[0].ok("load s");
+        for peer in &mut crowd {
+            assert_eq!(peer.ok("load s"), first);
+        }
+        // One writes and everybody reads: equal values were not a coincidence.
+        crowd[round as usize].ok("store s 777");
+        for peer in &mut crowd {
+            assert_eq!(peer.ok("load s"), "777");
+            assert_eq!(peer.ok("current s"), "true");
+        }
+        // The last to go takes the name along, not one before.
+        let keep = (round as usize * 13) % crowd.len();
+        for number in (0..crowd.len()).filter(|number| *number != keep) {
+            crowd[number].ok("drop s");
+        }
+        assert_eq!(crowd[keep].ok("current s"), "true");
+        crowd[keep].ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn who_attaches_meanwhile_finds_nothing_or_the_first_value() {
+    const WANTED: u64 = 300;
+    let names = Names::new("atomic");
+    let stats = Stats::create(&names.name("stats")).unwrap();
+    let name = names.name("t");
+    let (mut creator, mut attacher) = (peer!(), peer!());
+    let arguments = format!("{name} {}", stats.name());
+    creator.tell(&format!("loop-create {arguments} only"));
+    attacher.tell(&format!("loop-attach {arguments}"));
+    assert_eq!(
+        (creator.hear(), attacher.hear()),
+        ("looping".into(), "looping".into())
+    );
+
+    // The two run until each outcome was seen often enough; looking here too makes it three.
+    let start = std::time::Instant::now();
+    while stats.attached.load(Acquire) < WANTED || stats.refused.load(Acquire) < WANTED {
+        assert!(start.elapsed() < shm_tests::DEADLINE, "{:?}", stats.cell());
+        if let Ok(shm) = Telemetry::attach(&name) {
+            assert!(shm.load().is_whole(), "{:?}", shm.load());
+        }
+    }
+    stats.stop.store(1, Release);
+    assert_eq!(
+        (creator.hear(), attacher.hear()),
+        ("ok ".into(), "ok ".into())
+    );
+    assert!(stats.created.load(Acquire) > 0);
+    for wrong in [&stats.torn, &stats.lost, &stats.failed] {
+        assert_eq!(wrong.load(Acquire), 0, "{:?}", stats.cell());
+    }
+}
+
+#[test]
+fn a_panic_before_the_name_appears_leaves_nothing() {
+    let names = Names::new("panic");
+    let name = names.name("t");
+    let mut creator = peer!();
+    for how in ["create", "join"] {
+        assert_eq!(
+            creator.ask(&format!("open s {how} {name} during=panic")),
+            "bad panicked"
+        );
+        assert!(!Names::exists(&name));
+    }
+    assert_eq!(creator.ok("fds"), "");
+    creator.ok(&format!("open s create {name}"));
+}
+
+#[test]
+fn a_panic_leaves_the_leftover_that_was_to_be_replaced() {
+    let names = Names::new("panic-leftover");
+    let name = names.name("t");
+    let (mut killed, mut creator) = (peer!(), peer!());
+    killed.ok(&format!("open s create {name} frame=8"));
+    killed.kill();
+    assert_eq!(
+        creator.ask(&format!("open s create {name} during=panic")),
+        "bad panicked"
+    );
+    creator.ok(&format!("open s join {name}"));
+    assert_eq!(creator.ok("load s"), "8");
+}
+
+#[test]
+fn killed_before_the_name_appears_a_creator_leaves_nothing() {
+    let names = Names::new("killed-inside");
+    let name = names.name("t");
+    let mut killed = peer!();
+    assert_eq!(
+        killed.ask(&format!("open s create {name} during=hold")),
+        "inside"
+    );
+    assert!(!Names::exists(&name));
+    killed.kill();
+    assert_eq!(names.left(), Vec::<std::path::PathBuf>::new());
+    peer!().ok(&format!("open s create {name}"));
+}
+
+#[test]
+fn a_name_that_is_being_prepared_can_be_taken_by_another() {
+    let names = Names::new("overtaken");
+    let name = names.name("t");
+    let (mut slow, mut quick) = (peer!(), peer!());
+    assert_eq!(
+        slow.ask(&format!("open s create {name} frame=1 during=hold")),
+        "inside"
+    );
+    quick.refused(&format!("open s attach {name}"), "NotFound");
+    quick.ok(&format!("open s create {name} frame=2"));
+    slow.refused("go on", "AlreadyExists");
+    assert_eq!(quick.ok("current s"), "true");
+    assert_eq!(quick.ok("load s"), "2");
+
+    // One that takes what there is ends up with what the quick one made.
+    quick.ok("drop s");
+    assert_eq!(
+        slow.ask(&format!("open s join {name} frame=1 during=hold")),
+        "inside"
+    );
+    quick.ok(&format!("open s create {name} frame=3"));
+    slow.ok("go on");
+    assert_eq!(slow.ok("load s"), "3");
+    quick.ok("drop s");
+    assert_eq!(slow.ok("current s"), "true");
+}

@@ -1,0 +1,128 @@
+//! Descriptors: passed on where that is wanted, and nowhere else.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use shm_core::ShmLayout;
+use shm_tests::{Names, Peer, Telemetry, peer};
+
+#[test]
+fn programs_that_are_started_inherit_nothing() {
+    let names = Names::new("exec");
+    let (one, two) = (names.name("one"), names.name("two"));
+    let (mut peer, mut other) = (peer!(), peer!());
+    other.ok(&format!("open s create {one}"));
+    peer.ok(&format!("open a attach {one}"));
+    peer.ok(&format!("open b read {one}"));
+    peer.ok(&format!("open c create {two}"));
+    peer.ok(&format!("open d join {two}"));
+    peer.ok("open e anonymous -");
+    let here = peer.ok("fds");
+    assert_eq!(here.split(',').count(), 5, "{here}");
+    assert!(here.contains(&one) && here.contains("memfd:"), "{here}");
+    assert_eq!(peer.ok("exec-fds"), "");
+    // Nor do dropped handles leave any behind.
+    for slot in ["a", "b", "c", "d", "e"] {
+        peer.ok(&format!("drop {slot}"));
+    }
+    assert_eq!(peer.ok("fds"), "");
+}
+
+#[test]
+fn refusals_leave_no_descriptors() {
+    let names = Names::new("refused");
+    let name = names.name("t");
+    let (mut owner, mut peer) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} type=wide"));
+    peer.refused(&format!("open s attach {name}"), "LayoutMismatch");
+    peer.refused(&format!("open s read {name}"), "LayoutMismatch");
+    peer.refused(&format!("open s join {name}"), "LayoutMismatch");
+    peer.refused(&format!("open s create {name}"), "AlreadyExists");
+    assert_eq!(peer.ok("fds"), "");
+}
+
+#[test]
+fn an_inherited_descriptor_gives_the_same_memory() {
+    /// Beyond what the program opens by itself.
+    const NUMBER: i32 = 100;
+    let shm = Telemetry::create_anonymous().unwrap();
+    shm.store(Telemetry::numbered(3));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peer"));
+    let fd = shm.as_fd().as_raw_fd();
+    let inherit = move || {
+        // SAFETY: one system call that touches no memory. The duplicate, unlike the original, survives `exec`.
+        match unsafe { libc::dup2(fd, NUMBER) } {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    // SAFETY: the closure only makes a system call that is safe between fork and exec.
+    unsafe { command.pre_exec(inherit) };
+    let mut peer = Peer::spawn(&mut command);
+
+    assert!(peer.ok("fds").contains("memfd:"));
+    assert!(peer.ok("exec-fds").contains("memfd:"));
+    peer.ok(&format!("open s fd {NUMBER}"));
+    // The handle does not pass it on by accident.
+    assert_eq!(peer.ok("exec-fds"), "");
+    assert_eq!(peer.ok("load s"), "3");
+    peer.ok("store s 4");
+    assert_eq!(shm.load(), Telemetry::numbered(4));
+    shm.store(Telemetry::numbered(5));
+    drop(shm);
+    assert_eq!(peer.ok("load s"), "5");
+    peer.refused("unlink s", "NotFound");
+    assert_eq!(peer.ok("current s"), "false");
+}
+
+#[test]
+fn a_descriptor_of_another_process_can_be_opened_by_its_path() {
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok("open s anonymous - frame=3");
+    let path = format!("/proc/{}/fd/{}", owner.pid(), owner.ok("fd s"));
+    other.ok(&format!("open s file {path}"));
+    other.ok(&format!("open r file-read {path}"));
+    other.ok("store s 4");
+    assert_eq!(
+        (owner.ok("load s"), other.ok("load r")),
+        ("4".into(), "4".into())
+    );
+    owner.kill();
+    other.ok("store s 5");
+    assert_eq!(other.ok("load r"), "5");
+}
+
+#[test]
+fn an_anonymous_segment_is_shared_by_fork() {
+    let mut peer = peer!();
+    peer.ok("open s anonymous -");
+    assert_eq!(peer.ok("fork-exchange s"), "1001");
+    // A child that drops its copy takes nothing from its parent.
+    peer.ok("fork-drop s");
+    peer.ok("store s 4");
+    assert_eq!(peer.ok("load s"), "4");
+    // And one whose parent is killed goes on.
+    peer.ok("fork-continue");
+    peer.kill();
+    assert_eq!(peer.ok("load s"), "4");
+}
+
+#[test]
+fn a_named_segment_is_shared_by_fork_too() {
+    let names = Names::new("fork-named");
+    let mut peer = peer!();
+    peer.ok(&format!("open s create {}", names.name("t")));
+    assert_eq!(peer.ok("fork-exchange s"), "1001");
+}
+
+#[test]
+fn the_descriptor_of_a_named_segment_is_no_anonymous_one() {
+    let names = Names::new("named-fd");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {}", names.name("t")));
+    let path = format!("/proc/{}/fd/{}", owner.pid(), owner.ok("fd s"));
+    let text = other.refused(&format!("open s file {path}"), "NotASegment");
+    assert!(text.starts_with("anonymous segment"), "{text}");
+    assert!(Telemetry::create_anonymous().is_ok());
+}

@@ -1,0 +1,270 @@
+//! Every error that a user can meet, met.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, chown};
+use std::time::Duration;
+
+use shm_core::{Existing, ShmError, ShmLayout};
+use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
+
+/// The bytes of the format that are locked: by every handle, by owners, and while a name is removed.
+const ATTACH: i64 = (1 << 40) - 1;
+const OWNER: i64 = (1 << 40) - 2;
+const NAME: i64 = (1 << 40) - 3;
+
+/// More than any machine has.
+type Impossible = [u64; 1 << 57];
+
+#[track_caller]
+fn error<T>(result: Result<T, ShmError>) -> ShmError {
+    match result {
+        Ok(_) => panic!("this should have been refused"),
+        Err(error) => error,
+    }
+}
+
+#[track_caller]
+fn existing<T>(result: Result<T, ShmError>) -> Existing {
+    match error(result) {
+        ShmError::AlreadyExists { existing, .. } => existing,
+        other => panic!("{other}"),
+    }
+}
+
+fn file(name: &str) -> File {
+    File::options()
+        .read(true)
+        .write(true)
+        .open(Names::path(name))
+        .unwrap()
+}
+
+/// A process that locks a byte and does not give it back.
+fn pin(name: &str, byte: i64, kind: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("pin {name} {byte} {kind}"));
+    peer
+}
+
+/// The variants, out of the source: the enum is `non_exhaustive`, so the compiler does not say when one is added.
+fn all_variants() -> BTreeSet<String> {
+    let source = include_str!("../../shm-core/src/error.rs");
+    let (_, body) = source.split_once("pub enum ShmError {\n").unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    body.lines()
+        .filter_map(|line| {
+            let line = line.strip_prefix("    ")?;
+            let name: String = line
+                .chars()
+                .take_while(char::is_ascii_alphanumeric)
+                .collect();
+            (!name.is_empty()).then_some(name)
+        })
+        .collect()
+}
+
+/// Each with the text that a user would act on.
+fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
+    let taken = names.name("taken");
+    let owner = Telemetry::create(&taken).unwrap();
+    let mut met = vec![
+        (error(Telemetry::create("no-slash")), "must start with `/`"),
+        (
+            error(Telemetry::attach(&names.name("none"))),
+            "does not exist",
+        ),
+        (error(Telemetry::create(&taken)), "attach to that one"),
+        (error(TelemetryWide::attach(&taken)), "another layout"),
+        (
+            error(Impossible::create(&names.name("large"))),
+            "No space left on device",
+        ),
+        (
+            error(Impossible::create_anonymous()),
+            "No space left on device",
+        ),
+    ];
+
+    let other = names.name("other");
+    fs::write(Names::path(&other), [7; 5000]).unwrap();
+    met.push((error(Telemetry::attach(&other)), "not a segment"));
+    fs::remove_file(Names::path(&other)).unwrap();
+
+    let pinned = pin(&taken, NAME, "shared");
+    let impatient = Telemetry::options().timeout(Duration::from_millis(5));
+    let hasty = impatient.attach(&taken).unwrap();
+    met.push((error(hasty.unlink()), "for 5ms"));
+    drop(pinned);
+
+    let patched = file(&taken);
+    let mut version = [0; 2];
+    patched.read_exact_at(&mut version, 8).unwrap();
+    patched.write_all_at(&99u16.to_ne_bytes(), 8).unwrap();
+    met.push((error(Telemetry::attach(&taken)), "format version 99"));
+    patched.write_all_at(&version, 8).unwrap();
+    drop(Telemetry::attach(&taken).unwrap());
+    patched.write_all_at(&[0xff], 24).unwrap();
+    met.push((error(Telemetry::attach(&taken)), "damaged"));
+    drop(owner);
+    met
+}
+
+#[test]
+fn every_variant_is_reached() {
+    let mut all = all_variants();
+    assert!(all.contains("NotFound") && all.len() >= 12, "{all:?}");
+    let names = Names::new("variants");
+    let mut reached = BTreeSet::new();
+    for (error, part) in met(&names) {
+        let text = error.to_string();
+        assert!(text.contains(part), "{text}");
+        assert!(
+            error.name() == "(anonymous)" || text.contains(error.name()),
+            "{text}"
+        );
+        reached.insert(variant(&error));
+    }
+
+    // The rest needs a process in a state that this one should not be in.
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    other.ok("limit-files 3");
+    let text = other.refused(&format!("open s create {name}"), "Os");
+    assert!(
+        text.contains("open(O_TMPFILE): Too many open files"),
+        "{text}"
+    );
+    assert!(text.contains("ulimit -n"), "{text}");
+    let text = other.refused("open s anonymous -", "Os");
+    assert!(
+        text.starts_with("anonymous segment: memfd_create: "),
+        "{text}"
+    );
+    reached.insert("Os".to_owned());
+    other.ok("limit-files 64");
+
+    owner.ok(&format!("open s create {name} mode=000"));
+    if is_root("the variant `WrongOwner`") {
+        // Root may open everything, so somebody else has to try.
+        chown(Names::path(&name), Some(54321), None).unwrap();
+        let text = other.refused(&format!("open s attach {name}"), "WrongOwner");
+        assert!(text.contains("allowed_owner(54321)"), "{text}");
+        chown(Names::path(&name), Some(0), None).unwrap();
+        reached.insert("WrongOwner".to_owned());
+        other.ok("setuid 54321");
+    } else {
+        assert_eq!(existing(Telemetry::create(&name)), Existing::NotWritable);
+        all.remove("WrongOwner");
+    }
+    let text = other.refused(&format!("open s attach {name}"), "PermissionDenied");
+    assert!(text.contains("shm_open: Permission denied"), "{text}");
+    reached.insert("PermissionDenied".to_owned());
+
+    assert_eq!(reached, all);
+}
+
+#[test]
+fn another_layout_is_told_by_its_first_difference_word_by_word() {
+    let names = Names::new("layout");
+    let name = names.name("telemetry");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} type=wide"));
+    for how in ["attach", "read", "join"] {
+        assert_eq!(
+            other.refused(&format!("open s {how} {name}"), "LayoutMismatch"),
+            format!(
+                "segment `{name}` holds another layout: field `temperature` is f64 at byte 40 in the segment and f32 at \
+                 byte 40 in this program"
+            )
+        );
+    }
+    owner.ok("drop s");
+    owner.ok(&format!("open s create {name}"));
+    assert_eq!(
+        other.refused(&format!("open s attach {name} type=wide"), "LayoutMismatch"),
+        format!(
+            "segment `{name}` holds another layout: field `temperature` is f32 at byte 40 in the segment and f64 at byte \
+             40 in this program"
+        )
+    );
+    // Being refused has not changed anything.
+    other.ok(&format!("open s attach {name}"));
+}
+
+#[test]
+fn what_has_a_name_that_cannot_be_created_is_said() {
+    let names = Names::new("existing");
+    let name = names.name("t");
+    let owner = Telemetry::create(&name).unwrap();
+    assert_eq!(existing(Telemetry::create(&name)), Existing::Live);
+    owner.persist().unwrap();
+    drop(owner);
+    assert_eq!(existing(Telemetry::create(&name)), Existing::Persistent);
+    file(&name).write_all_at(&[0xff], 24).unwrap();
+    assert_eq!(existing(Telemetry::create(&name)), Existing::Unreadable);
+    file(&name).write_all_at(&[0xff], 0).unwrap();
+    assert_eq!(existing(Telemetry::create(&name)), Existing::NotASegment);
+    if is_root("giving a file away") {
+        chown(Names::path(&name), Some(54321), None).unwrap();
+        assert_eq!(
+            existing(Telemetry::create(&name)),
+            Existing::OtherUser(54321)
+        );
+    }
+    Telemetry::unlink(&name).unwrap();
+    assert!(matches!(
+        error(Telemetry::unlink(&name)),
+        ShmError::NotFound { .. }
+    ));
+}
+
+#[test]
+fn a_file_that_was_cut_short_is_damaged_and_does_not_kill() {
+    let names = Names::new("cut");
+    let name = names.name("t");
+    let mut peer = peer!();
+    for len in [1, 7, 8, 255, 256, 300, 4095] {
+        peer.ok(&format!("open s create {name}"));
+        peer.kill();
+        file(&name).set_len(len).unwrap();
+        let expected = if len < 8 { "NotASegment" } else { "Corrupt" };
+        peer = peer!();
+        for how in ["attach", "read", "join"] {
+            peer.refused(&format!("open s {how} {name}"), expected);
+        }
+        peer.refused(&format!("open s create {name}"), "AlreadyExists");
+        peer.ok(&format!("remove {name}"));
+    }
+}
+
+#[test]
+fn a_lock_that_is_never_given_back_is_an_error_in_time() {
+    let names = Names::new("pinned");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name}"));
+    owner.kill();
+    let text = {
+        let _replacing = pin(&name, ATTACH, "exclusive");
+        for how in ["attach", "read", "create"] {
+            other.refused(&format!("open s {how} {name} timeout=3"), "Busy");
+        }
+        other.refused(&format!("open s join {name} timeout=3"), "Busy")
+    };
+    assert!(text.contains("for 3ms"), "{text}");
+    {
+        let _removing = pin(&name, OWNER, "exclusive");
+        other.refused(&format!("open s join {name} timeout=3"), "Busy");
+        other.ok(&format!("open s attach {name}"));
+        other.ok("drop s");
+    }
+    {
+        let _pinned = pin(&name, NAME, "shared");
+        other.refused(&format!("open s create {name} timeout=3"), "Busy");
+    }
+    // The locks went with the processes, so there is nothing to wait for.
+    other.ok(&format!("open s create {name} timeout=0"));
+}

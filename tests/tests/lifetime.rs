@@ -1,0 +1,253 @@
+//! Who keeps a name, who takes it away, and what is left of the killed.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+
+use shm_tests::{Names, peer};
+
+#[test]
+fn a_process_that_ends_takes_its_name_along() {
+    let names = Names::new("ends");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} frame=3"));
+    other.ok(&format!("open s attach {name}"));
+    owner.end();
+    assert!(!Names::exists(&name));
+    assert_eq!(other.ok("load s"), "3");
+    assert_eq!(other.ok("current s"), "false");
+    other.refused(&format!("open again attach {name}"), "NotFound");
+}
+
+#[test]
+fn who_is_attached_does_not_take_the_name_along() {
+    let names = Names::new("attached");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name}"));
+    for how in ["attach", "read"] {
+        other.ok(&format!("open s {how} {name}"));
+        other.ok("drop s");
+        assert_eq!(owner.ok("current s"), "true");
+    }
+    other.ok(&format!("open s attach {name}"));
+    other.kill();
+    assert_eq!(owner.ok("current s"), "true");
+}
+
+#[test]
+fn a_fork_child_that_drops_its_copy_leaves_the_name() {
+    let names = Names::new("fork-drop");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    for how in ["create", "join"] {
+        owner.ok(&format!("open s {how} {name} frame=3"));
+        owner.ok("fork-drop s");
+        assert_eq!(owner.ok("current s"), "true");
+        assert_eq!(owner.ok("load s"), "3");
+        // Nor did the child give away the locks that it shared.
+        other.refused(&format!("open s create {name}"), "AlreadyExists");
+        owner.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn a_fork_child_does_not_keep_the_name_and_keeps_the_memory() {
+    let names = Names::new("fork-outlive");
+    let name = names.name("t");
+    let mut owner = peer!();
+    for how in ["create", "join"] {
+        owner.ok(&format!("open s {how} {name}"));
+        owner.ok("fork-outlive s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn a_fork_child_of_a_killed_owner_is_a_life() {
+    let names = Names::new("fork-killed");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} frame=3"));
+    // From here on the child answers.
+    assert_ne!(owner.ok("fork-continue"), owner.pid().to_string());
+    owner.kill();
+    assert_eq!(owner.ok("load s"), "3");
+    let text = other.refused(&format!("open s create {name}"), "AlreadyExists");
+    assert!(text.contains("live"), "{text}");
+    owner.ok("drop s");
+    // It was not the child's to remove. Now nobody has it, so it is a leftover.
+    assert!(Names::exists(&name));
+    other.ok(&format!("open s create {name} frame=4"));
+    assert_eq!(other.ok("load s"), "4");
+}
+
+#[test]
+fn a_killed_owner_leaves_what_the_next_create_replaces() {
+    let names = Names::new("killed");
+    let name = names.name("t");
+    for how in ["create", "join"] {
+        let (mut owner, mut next, mut reader) = (peer!(), peer!(), peer!());
+        owner.ok(&format!("open s {how} {name} frame=3"));
+        owner.kill();
+        assert!(Names::exists(&name));
+        next.ok(&format!("open s create {name} frame=4"));
+        reader.ok(&format!("open s read {name}"));
+        assert_eq!(reader.ok("load s"), "4");
+        next.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn a_leftover_of_another_type_is_replaced_too() {
+    let names = Names::new("killed-type");
+    let name = names.name("t");
+    let (mut owner, mut next) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} type=wide"));
+    owner.kill();
+    next.refused(&format!("open s attach {name}"), "LayoutMismatch");
+    next.refused(&format!("open s join {name}"), "LayoutMismatch");
+    next.ok(&format!("open s create {name} frame=4"));
+    assert_eq!(next.ok("load s"), "4");
+}
+
+#[test]
+fn a_leftover_that_is_opened_keeps_its_contents_and_has_an_owner_again() {
+    let names = Names::new("killed-join");
+    let name = names.name("t");
+    let (mut owner, mut next) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} frame=3"));
+    owner.kill();
+    next.ok(&format!("open s join {name} frame=4"));
+    assert_eq!(next.ok("load s"), "3");
+    next.ok("drop s");
+    assert!(!Names::exists(&name));
+}
+
+#[test]
+fn a_reader_keeps_the_segment_of_a_killed_owner() {
+    let names = Names::new("killed-reader");
+    let name = names.name("t");
+    let (mut owner, mut reader, mut next) = (peer!(), peer!(), peer!());
+    owner.ok(&format!("open s create {name} frame=3"));
+    reader.ok(&format!("open s read {name}"));
+    owner.kill();
+    let text = next.refused(&format!("open s create {name}"), "AlreadyExists");
+    assert!(text.contains("live"), "{text}");
+    assert_eq!(reader.ok("current s"), "true");
+
+    next.ok(&format!("open s join {name} frame=4"));
+    next.ok("store s 5");
+    assert_eq!(reader.ok("load s"), "5");
+    next.ok("drop s");
+    assert!(!Names::exists(&name));
+    assert_eq!(reader.ok("load s"), "5");
+
+    // With the reader killed too, nothing stands in the way of a new one.
+    owner = peer!();
+    owner.ok(&format!("open s create {name} frame=6"));
+    reader.ok(&format!("open s read {name}"));
+    owner.kill();
+    reader.kill();
+    next.ok(&format!("open s create {name} frame=7"));
+    assert_eq!(next.ok("load s"), "7");
+}
+
+#[test]
+fn the_last_owner_removes_the_name_however_the_others_ended() {
+    let names = Names::new("co-owners");
+    let name = names.name("t");
+    // Who ends how: the first makes it, the others join.
+    for first in ["create", "join"] {
+        let (mut one, mut two, mut three) = (peer!(), peer!(), peer!());
+        one.ok(&format!("open s {first} {name} frame=3"));
+        two.ok(&format!("open s join {name}"));
+        three.ok(&format!("open s join {name}"));
+        one.ok("drop s");
+        assert_eq!(three.ok("current s"), "true");
+        two.kill();
+        assert_eq!(three.ok("current s"), "true");
+        assert_eq!(three.ok("load s"), "3");
+        three.end();
+        assert!(!Names::exists(&name));
+    }
+
+    // The last one killed is as an only one killed.
+    let (mut one, mut two) = (peer!(), peer!());
+    one.ok(&format!("open s join {name} frame=3"));
+    two.ok(&format!("open s join {name}"));
+    one.ok("drop s");
+    two.kill();
+    assert!(Names::exists(&name));
+    one.ok(&format!("open s create {name} frame=4"));
+    assert_eq!(one.ok("load s"), "4");
+}
+
+#[test]
+fn a_persistent_segment_stays_until_it_is_unlinked_and_its_successor_is_another() {
+    let names = Names::new("persist");
+    let name = names.name("t");
+    let (mut owner, mut peer, mut next) = (peer!(), peer!(), peer!());
+    owner.ok(&format!("open s create {name} frame=3"));
+    owner.ok("persist s");
+    owner.end();
+    assert!(Names::exists(&name));
+    let text = next.refused(&format!("open s create {name}"), "AlreadyExists");
+    assert!(text.contains("persistent"), "{text}");
+    // Those who open it do not take it away, nor does being killed change what it is.
+    let mut killed = peer!();
+    killed.ok(&format!("open s join {name}"));
+    killed.kill();
+    next.ok(&format!("open s join {name}"));
+    next.ok("drop s");
+    next.refused(&format!("open s create {name}"), "AlreadyExists");
+
+    peer.ok(&format!("open s attach {name}"));
+    assert_eq!(
+        (peer.ok("load s"), peer.ok("current s")),
+        ("3".into(), "true".into())
+    );
+    next.ok(&format!("remove {name}"));
+    assert!(!Names::exists(&name));
+    assert_eq!(peer.ok("current s"), "false");
+    next.refused(&format!("remove {name}"), "NotFound");
+
+    // Created again while the old one is in use: two segments, of which the name has one.
+    next.ok(&format!("open s create {name} frame=4"));
+    peer.ok("store s 5");
+    assert_eq!(
+        (next.ok("load s"), peer.ok("load s")),
+        ("4".into(), "5".into())
+    );
+    assert_eq!(
+        (next.ok("current s"), peer.ok("current s")),
+        ("true".into(), "false".into())
+    );
+    // What is not current touches its successor neither by word nor by ending.
+    peer.refused("unlink s", "NotFound");
+    peer.refused("persist s", "NotFound");
+    peer.end();
+    assert_eq!(next.ok("current s"), "true");
+}
+
+#[test]
+fn any_handle_can_unlink_and_everybody_stays_attached() {
+    let names = Names::new("unlink");
+    let name = names.name("t");
+    let (mut owner, mut reader, mut next) = (peer!(), peer!(), peer!());
+    owner.ok(&format!("open s create {name} frame=3"));
+    reader.ok(&format!("open s read {name}"));
+    reader.ok("unlink s");
+    assert!(!Names::exists(&name));
+    owner.ok("store s 4");
+    assert_eq!(reader.ok("load s"), "4");
+    next.ok(&format!("open s create {name} frame=5"));
+    // The old owner's end is not the new segment's.
+    owner.end();
+    reader.end();
+    assert_eq!(next.ok("current s"), "true");
+    assert_eq!(fs::metadata(Names::path(&name)).unwrap().len() % 4096, 0);
+}

@@ -1,0 +1,215 @@
+//! Modes, and processes of other users.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use shm_tests::{Names, is_root, peer};
+
+/// A user that owns nothing.
+const STRANGER: u32 = 54321;
+
+fn mode(name: &str) -> u32 {
+    fs::metadata(Names::path(name))
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o7777
+}
+
+#[test]
+fn the_mode_is_exact_whatever_the_umask() {
+    let names = Names::new("umask");
+    let name = names.name("t");
+    let mut peer = peer!();
+    for umask in ["000", "022", "077", "777"] {
+        peer.ok(&format!("umask {umask}"));
+        for how in ["create", "join"] {
+            for (option, expected) in [
+                ("", 0o600),
+                ("mode=640", 0o640),
+                ("mode=666", 0o666),
+                ("mode=400", 0o400),
+                // Only permission bits count.
+                ("mode=7644", 0o644),
+            ] {
+                peer.ok(&format!("open s {how} {name} {option}"));
+                assert_eq!(mode(&name), expected, "{how} {option} under umask {umask}");
+                peer.ok("drop s");
+                assert!(!Names::exists(&name), "{how} {option}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_anonymous_segment_has_a_mode_too() {
+    let mut peer = peer!();
+    for (option, expected) in [("", 0o600), ("mode=640", 0o640), ("mode=777", 0o666)] {
+        peer.ok(&format!("open s anonymous - {option}"));
+        let path = format!("/proc/{}/fd/{}", peer.pid(), peer.ok("fd s"));
+        assert_eq!(
+            fs::metadata(path).unwrap().permissions().mode() & 0o7777,
+            expected
+        );
+    }
+}
+
+#[test]
+fn who_joins_does_not_change_the_mode() {
+    let names = Names::new("mode-join");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} mode=640"));
+    other.ok(&format!("open s join {name} mode=666"));
+    assert_eq!(mode(&name), 0o640);
+}
+
+#[test]
+fn a_leftover_is_replaced_with_the_new_mode() {
+    let names = Names::new("mode-leftover");
+    let name = names.name("t");
+    let (mut owner, mut next) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} mode=666"));
+    owner.kill();
+    next.ok(&format!("open s create {name}"));
+    assert_eq!(mode(&name), 0o600);
+}
+
+#[test]
+fn another_user_must_be_trusted_and_permitted() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let names = Names::new("stranger");
+    let name = names.name("t");
+    let (mut owner, mut stranger) = (peer!(), peer!());
+    stranger.ok(&format!("setuid {STRANGER}"));
+
+    owner.ok(&format!("open s create {name} frame=3 mode=666"));
+    for how in ["attach", "read", "join"] {
+        let text = stranger.refused(&format!("open s {how} {name}"), "WrongOwner");
+        assert!(
+            text.contains("user 0") && text.contains(&format!("user {STRANGER}")),
+            "{text}"
+        );
+        stranger.refused(&format!("open s {how} {name} owner=7"), "WrongOwner");
+    }
+    for trust in ["owner=0", "owner=any"] {
+        stranger.ok(&format!("open s attach {name} {trust}"));
+        stranger.ok("store s 4");
+        assert_eq!(owner.ok("load s"), "4");
+    }
+    // Taking part is one thing; the name is the owner's.
+    stranger.refused("unlink s", "PermissionDenied");
+    stranger.refused(&format!("remove {name}"), "PermissionDenied");
+    let text = stranger.refused(&format!("open n create {name}"), "AlreadyExists");
+    assert!(text.contains("user 0"), "{text}");
+    owner.ok("drop s");
+
+    owner.ok(&format!("open s create {name} frame=3 mode=644"));
+    stranger.ok(&format!("open s read {name} owner=0"));
+    assert_eq!(stranger.ok("load s"), "3");
+    let text = stranger.refused(&format!("open n attach {name} owner=0"), "PermissionDenied");
+    assert!(text.contains("shm_open: Permission denied"), "{text}");
+    owner.ok("drop s");
+
+    owner.ok(&format!("open s create {name}"));
+    for how in ["attach", "read", "join"] {
+        stranger.refused(
+            &format!("open n {how} {name} owner=any"),
+            "PermissionDenied",
+        );
+    }
+    stranger.refused(&format!("open n create {name}"), "AlreadyExists");
+}
+
+#[test]
+fn a_group_can_be_let_in() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let names = Names::new("group");
+    let name = names.name("t");
+    let (mut owner, mut stranger) = (peer!(), peer!());
+    stranger.ok(&format!("setuid {STRANGER}"));
+    for group in [STRANGER + 1, STRANGER] {
+        owner.ok(&format!(
+            "open s create {name} frame=3 mode=660 group={group}"
+        ));
+        assert_eq!(fs::metadata(Names::path(&name)).unwrap().gid(), group);
+        let attach = format!("open s attach {name} owner=0");
+        if group == STRANGER {
+            stranger.ok(&attach);
+            assert_eq!(stranger.ok("load s"), "3");
+        } else {
+            stranger.refused(&attach, "PermissionDenied");
+        }
+        owner.ok("drop s");
+    }
+}
+
+#[test]
+fn a_group_that_one_is_not_in_cannot_be_given() {
+    let names = Names::new("group-denied");
+    let name = names.name("t");
+    let mut peer = peer!();
+    if nix::unistd::geteuid().is_root() {
+        peer.ok(&format!("setuid {STRANGER}"));
+    }
+    let create = format!("open s create {name} group={}", STRANGER + 1);
+    let text = peer.refused(&create, "PermissionDenied");
+    assert!(
+        text.contains("fchown") && text.contains("only a group"),
+        "{text}"
+    );
+    assert!(!Names::exists(&name));
+    assert_eq!(peer.ok("fds"), "");
+}
+
+#[test]
+fn a_stranger_that_goes_last_leaves_the_name_to_be_replaced() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let names = Names::new("stranger-last");
+    let name = names.name("t");
+    let (mut owner, mut stranger) = (peer!(), peer!());
+    stranger.ok(&format!("setuid {STRANGER}"));
+    owner.ok(&format!("open s join {name} frame=3 mode=666"));
+    stranger.ok(&format!("open s join {name} owner=0"));
+    owner.ok("drop s");
+    assert_eq!(stranger.ok("current s"), "true");
+    stranger.ok("drop s");
+    assert!(Names::exists(&name));
+    owner.ok(&format!("open s create {name} frame=4"));
+    assert_eq!(owner.ok("load s"), "4");
+}
+
+#[test]
+fn root_is_a_stranger_too() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let names = Names::new("root");
+    let name = names.name("t");
+    let (mut user, mut root) = (peer!(), peer!());
+    user.ok(&format!("setuid {STRANGER}"));
+    // Who has changed its user can still use all of it.
+    user.ok("open a anonymous -");
+    user.ok(&format!("open s create {name} frame=3"));
+    assert_eq!(fs::metadata(Names::path(&name)).unwrap().uid(), STRANGER);
+    for how in ["attach", "read", "join"] {
+        root.refused(&format!("open s {how} {name}"), "WrongOwner");
+    }
+    root.ok(&format!("open s read {name} owner={STRANGER}"));
+    assert_eq!(root.ok("load s"), "3");
+    root.ok("drop s");
+    // Root could replace a leftover of another user, and does not.
+    user.kill();
+    let text = root.refused(&format!("open s create {name}"), "AlreadyExists");
+    assert!(text.contains(&format!("user {STRANGER}")), "{text}");
+    root.ok(&format!("remove {name}"));
+    assert!(!Names::exists(&name));
+}
