@@ -20,6 +20,9 @@ struct Names {
     krate: Path,
     view: Ident,
     access: Ident,
+    /// Hygienic, so that a constant or static of the user's is not taken for it.
+    payload: Ident,
+    tail: Ident,
 }
 
 impl Names {
@@ -34,6 +37,8 @@ impl Names {
                 .unwrap_or_else(|| parse_quote!(::shm_core)),
             view: free(&format!("{}View", model.ident), &taken),
             access: free("Access", &taken),
+            payload: Ident::new("payload", Span::mixed_site()),
+            tail: Ident::new("tail", Span::mixed_site()),
         }
     }
 }
@@ -95,6 +100,8 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         krate,
         view,
         access,
+        payload,
+        tail,
     } = &names;
     let view_item = view::item(model, &names);
     let (layout, padding) = (
@@ -102,20 +109,24 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         layout::padding_checks(model, &names, sound),
     );
 
+    let pin = layout::pin_check(model, &names, sound);
+    let no_drop = layout::drop_check(model, &names, sound);
+
     let generics = bound::shareable(model.generics, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let view_args = view::arguments(model, &names);
-    let (tail, address) =
-        if model.tail().is_some() && model.fields.iter().all(|field| !field.refused) {
-            // A pointer to a struct with a slice at its end has the slice's length as its metadata.
-            (
-                quote!(tail),
-                quote!(::core::ptr::slice_from_raw_parts(payload, tail) as *const #view #view_args),
-            )
-        } else {
-            (quote!(_), quote!(payload.cast()))
-        };
+    let (tail_arg, address) = if model.tail().is_some()
+        && model.fields.iter().all(|field| !field.refused)
+    {
+        // A pointer to a struct with a slice at its end has the slice's length as its metadata.
+        (
+            quote!(#tail),
+            quote!(::core::ptr::slice_from_raw_parts(#payload, #tail) as *const #view #view_args),
+        )
+    } else {
+        (quote!(_), quote!(#payload.cast()))
+    };
     // At the call site, so that a deprecated struct does not warn about its own expansion.
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
@@ -128,21 +139,31 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
                 const LAYOUT: &'static #krate::TypeLayout = #layout;
                 #[inline(always)]
                 fn view_at<#access: #krate::Access>(
-                    payload: *const (),
-                    #tail: ::core::primitive::usize,
+                    #payload: *const (),
+                    #tail_arg: ::core::primitive::usize,
                 ) -> *const #view #view_args {
                     #address
                 }
             }
         };
         #padding
+        #no_drop
+        #pin
     }
 }
 
 /// The implementation for an enum that has passed the checks.
 fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
-    let Names { krate, access, .. } = names;
-    let layout = layout::enumeration(model, names);
+    let Names {
+        krate,
+        access,
+        payload,
+        ..
+    } = names;
+    let (layout, pin) = (
+        layout::enumeration(model, names),
+        layout::pin_check(model, names, true),
+    );
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
@@ -152,22 +173,29 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
             const LAYOUT: &'static #krate::TypeLayout = #layout;
             #[inline(always)]
             fn view_at<#access: #krate::Access>(
-                payload: *const (),
+                #payload: *const (),
                 _: ::core::primitive::usize,
             ) -> *const #krate::__private::Checked {
-                payload.cast()
+                #payload.cast()
             }
         }
 
         #[automatically_derived]
         unsafe impl #impl_generics #krate::CheckedLeaf for #ident #ty_generics #where_clause {}
+
+        #pin
     }
 }
 
 /// After a mistake that leaves no fields to work with: an implementation all the same, so that uses of the type are
 /// not reported as well.
 fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
-    let Names { krate, access, .. } = names;
+    let Names {
+        krate,
+        access,
+        payload,
+        ..
+    } = names;
     let mut generics = model.generics.clone();
     generics.params = generics
         .params
@@ -188,10 +216,10 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
             type View<#access: #krate::Access> = #krate::__private::Refused;
             const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;
             fn view_at<#access: #krate::Access>(
-                payload: *const (),
+                #payload: *const (),
                 _: ::core::primitive::usize,
             ) -> *const #krate::__private::Refused {
-                payload.cast()
+                #payload.cast()
             }
         }
     }

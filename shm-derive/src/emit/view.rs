@@ -13,6 +13,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
         krate,
         view,
         access,
+        ..
     } = names;
     let vis = model.vis;
     let params = parameters(model, names);
