@@ -8,12 +8,8 @@ use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
 use shm_core::{Existing, ShmError, ShmLayout};
+use shm_tests::locks::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
-
-/// The bytes of the format that are locked: by every handle, by owners, and while a name is removed.
-const ATTACH: i64 = (1 << 40) - 1;
-const OWNER: i64 = (1 << 40) - 2;
-const NAME: i64 = (1 << 40) - 3;
 
 /// More than any machine has.
 type Impossible = [u64; 1 << 57];
