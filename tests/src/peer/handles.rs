@@ -324,3 +324,9 @@ pub(super) fn large(name: &str) -> Answer {
         Ok(())
     })
 }
+
+/// `populate NAME`: 64 MiB that are not reserved, and yet have to be there at once.
+pub(super) fn populate(name: &str) -> Answer {
+    let options = Large::options().sparse(true).populate(true);
+    Ok(options.create(name).map(|_| String::new())?)
+}
