@@ -48,4 +48,5 @@ impl Access for ReadOnly {
     type Atomic<T: 'static> = crate::cell::LoadOnly<T>;
 }
 
+#[diagnostic::do_not_recommend]
 impl Writable for ReadWrite {}

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::cell::InvalidValue;
 use crate::sys::{Errno, SysError};
 
 /// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
@@ -90,6 +91,14 @@ pub enum ShmError {
         name: String,
         /// The contradiction.
         reason: String,
+    },
+    /// The closure that initialises a new segment has left a field without a value.
+    #[non_exhaustive]
+    Uninitialized {
+        /// The segment's name.
+        name: String,
+        /// The field, and what it holds.
+        value: InvalidValue,
     },
     /// The shared-memory file system is too full.
     #[non_exhaustive]
@@ -235,6 +244,11 @@ impl fmt::Display for ShmError {
                     Named(name)
                 )
             }
+            Self::Uninitialized { name, value } => write!(
+                f,
+                "{} was not created: {value}; write the field in the closure that initialises the segment",
+                Named(name)
+            ),
             Self::NoSpace {
                 name,
                 needed,
@@ -284,6 +298,7 @@ impl Error for ShmError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::PermissionDenied { source, .. } | Self::Os { source, .. } => Some(source),
+            Self::Uninitialized { value, .. } => Some(value),
             _ => None,
         }
     }
@@ -302,6 +317,7 @@ impl ShmError {
             | Self::UnsupportedFormat { name, .. }
             | Self::LayoutMismatch { name, .. }
             | Self::Corrupt { name, .. }
+            | Self::Uninitialized { name, .. }
             | Self::NoSpace { name, .. }
             | Self::Busy { name, .. }
             | Self::Os { name, .. } => name,

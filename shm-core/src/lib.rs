@@ -70,9 +70,13 @@ mod sys;
 pub mod __private;
 
 pub use access::{Access, ReadOnly, ReadWrite, Writable};
-pub use cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
+pub use cell::{
+    AnyLeaf, CheckedLeaf, InvalidValue, Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex,
+};
 pub use error::{Existing, ShmError};
-pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout};
+#[doc(inline)]
+pub use layout::refuse as why;
+pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout, Variant};
 pub use segment::{Shm, ShmOptions};
 
 /// See [`ShmLayout`](trait@ShmLayout).

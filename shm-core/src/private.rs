@@ -1,25 +1,21 @@
 //! What the derive's expansion calls. Not part of the public interface: it changes without notice.
 
-use crate::layout::{self, FieldLayout, ShmLayout, TypeLayout};
+use crate::layout::{self, FieldLayout, LayoutKind, ShmLayout, TypeLayout};
 
+pub use crate::cell::{Checked, Plain};
+pub use crate::layout::Variant;
 pub use crate::layout::refuse::Refused;
-
-/// A type that may be a field. It says the same as [`ShmLayout`], but error messages that end here do not list
-/// all the types that are shareable.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot lie in shared memory",
-    label = "not a type that processes can share",
-    note = "if `{Self}` is a struct of yours, give it `#[derive(ShmLayout)]` and `#[repr(C)]`; otherwise store its \
-            value in fields of fixed-width integers, floats, `bool`s, arrays or such structs"
-)]
-pub trait Share: ShmLayout {}
-
-impl<T: ShmLayout> Share for T {}
 
 /// A field that has no place yet.
 #[must_use]
-pub const fn field<T: Share>(name: &'static str) -> FieldLayout {
-    FieldLayout::new(name, T::LAYOUT)
+pub const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayout {
+    FieldLayout::new(name, layout)
+}
+
+/// The layout of an array.
+#[must_use]
+pub const fn array(element: &'static TypeLayout, len: usize) -> TypeLayout {
+    TypeLayout::array(element, len)
 }
 
 /// Gives the fields of a `repr(C)` struct their offsets.
@@ -38,6 +34,46 @@ pub const fn structure<S>(
     TypeLayout::structure(name, version, size_of::<S>(), align_of::<S>(), fields)
 }
 
+/// The layout of the enum `E`, whose integer is `R`.
+#[must_use]
+pub const fn enumeration<E, R: ShmLayout>(
+    name: &'static str,
+    variants: &'static [Variant],
+) -> TypeLayout {
+    let LayoutKind::Scalar(scalar) = R::LAYOUT.kind() else {
+        panic!("an enum is stored as an integer");
+    };
+    assert!(
+        size_of::<E>() == size_of::<R>(),
+        "an enum is as large as its integer"
+    );
+    TypeLayout::enumeration(name, scalar.kind(), variants)
+}
+
+/// A variant, with its discriminant as 64 bits.
+#[must_use]
+pub const fn variant(name: &'static str, bits: u64) -> Variant {
+    Variant::new(name, bits)
+}
+
+/// The layout of a struct that ends in a trailing slice. `fields` have their places; the last one is the slice.
+#[must_use]
+pub const fn unsized_structure(
+    name: &'static str,
+    version: u32,
+    min_align: usize,
+    fields: &'static [FieldLayout],
+) -> TypeLayout {
+    let (size, align) = layout::unsized_extent(fields, min_align);
+    TypeLayout::structure(name, version, size, align, fields)
+}
+
+/// The layout of a trailing slice.
+#[must_use]
+pub const fn slice(element: &'static TypeLayout) -> TypeLayout {
+    TypeLayout::slice(element)
+}
+
 /// Fails the build if the first padding of `S` lies behind this field.
 #[track_caller]
 pub const fn no_padding_after<S: ShmLayout>(number: usize) {
@@ -45,7 +81,7 @@ pub const fn no_padding_after<S: ShmLayout>(number: usize) {
 }
 
 /// The layout of a type that the derive has refused.
-pub const REFUSED: TypeLayout = TypeLayout::structure("refused", 0, 0, 1, &[]);
+pub const REFUSED: TypeLayout = TypeLayout::refused();
 
 /// [`REFUSED`], after the types of the fields have met their bounds.
 #[must_use]

@@ -12,31 +12,86 @@ use crate::ctxt::Ctxt;
 use crate::model::{Field, Model, Shape};
 
 pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
-    if model.shape == Shape::NotAStruct {
-        return only_structs(cx, model);
+    match model.shape {
+        Shape::Union => return no_unions(cx, model),
+        Shape::Enum => return enumeration(cx, model),
+        Shape::Named | Shape::Tuple | Shape::Unit => {}
     }
     repr_is_fixed(cx, model);
     no_lifetimes(cx, model);
     has_fields(cx, model);
     names_are_unique(cx, model);
-    for field in &mut model.fields {
-        field.refused = !is_shareable(cx, field, field.ty);
+    let last = model.fields.len().saturating_sub(1);
+    for (number, field) in model.fields.iter_mut().enumerate() {
+        let ty = match field.ty {
+            Type::Slice(slice) if number == last => &slice.elem,
+            ty => ty,
+        };
+        field.refused = !is_shareable(cx, field, ty);
     }
 }
 
-fn only_structs(cx: &Ctxt, model: &Model<'_>) {
-    match &model.item.data {
-        Data::Union(data) => cx.error(
+fn no_unions(cx: &Ctxt, model: &Model<'_>) {
+    if let Data::Union(data) = &model.item.data {
+        cx.error(
             data.union_token,
             "a union cannot be shared: nothing says which of its fields was written last; use a struct with all of \
              them, or an array of bytes",
+        );
+    }
+}
+
+/// The rules of enums: no data, a fixed integer, at least one variant.
+fn enumeration(cx: &Ctxt, model: &Model<'_>) {
+    let mut has_data = false;
+    for variant in &model.variants {
+        if !variant.fields.is_empty() {
+            has_data = true;
+            cx.error(
+                variant,
+                format!(
+                    "variant `{}` carries data, which another process could change together with the variant at any \
+                     moment; write a fieldless enum for the kind, and a struct with fields for the data of each",
+                    variant.ident
+                ),
+            );
+        }
+    }
+    if model.variants.is_empty() {
+        cx.error(
+            model.ident,
+            format!(
+                "`{}` has no variants, so it has no value to share; add one",
+                model.ident
+            ),
+        );
+    }
+    no_lifetimes(cx, model);
+    let repr = &model.repr;
+    match (&repr.int, &repr.other) {
+        (Some(_), None) => {}
+        (_, Some((span, name))) if matches!(name.as_str(), "usize" | "isize") => cx.error_at(
+            *span,
+            format!("the width of `{name}` depends on the program that uses it; write `repr(u8)` or another fixed width"),
         ),
-        Data::Enum(data) => cx.error(
-            data.enum_token,
-            "an enum cannot be shared as it is: other processes can write values that are none of its variants; \
-             store an integer field and convert it with `match` where you read it",
+        (_, Some((span, name))) => {
+            cx.error_at(*span, format!("`repr({name})` is no integer of 1 to 8 bytes; write `#[repr(u8)]`"));
+        }
+        (None, None) if has_data => {}
+        (None, None) => cx.error_at(
+            attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
+            format!(
+                "`{}` needs `#[repr(u8)]` (or another integer): without it the compiler may choose another size in \
+                 each program",
+                model.ident
+            ),
         ),
-        Data::Struct(_) => {}
+    }
+    if let Some(align) = &repr.align {
+        cx.error(
+            align,
+            "an enum in shared memory is aligned as its integer; remove `align`",
+        );
     }
 }
 
@@ -52,7 +107,8 @@ fn repr_is_fixed(cx: &Ctxt, model: &Model<'_>) {
     if repr.c.is_some() || repr.transparent.is_some() {
         return;
     }
-    match &repr.other {
+    let int = repr.int.as_ref().map(|int| (int.span(), int.to_string()));
+    match repr.other.as_ref().or(int.as_ref()) {
         Some((span, name)) => cx.error_at(
             *span,
             format!("`repr({name})` does not fix the order of the fields; write `#[repr(C)]`"),
@@ -142,7 +198,8 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
             )
         }),
         Type::Slice(_) => refuse(format!(
-            "field `{name}` is a slice, whose length is not part of the type; write an array such as `[u8; 64]`"
+            "field `{name}` is a slice, whose length is not part of the type; make it the last field of the struct, or \
+             write an array such as `[u8; 64]`"
         )),
         Type::Never(_) => refuse(format!(
             "field `{name}` is `!`, which has no values; remove it"

@@ -22,6 +22,8 @@ pub(crate) fn extent(ty: &Type) -> Option<Extent> {
             };
             Some((size.checked_mul(len.base10_parse().ok()?)?, align))
         }
+        // No element counts into the size of the struct.
+        Type::Slice(slice) => extent(&slice.elem).map(|(_, align)| (0, align)),
         Type::Paren(inner) => extent(&inner.elem),
         Type::Group(inner) => extent(&inner.elem),
         _ => None,
@@ -80,7 +82,12 @@ pub(crate) enum Padding {
     After(usize),
 }
 
-pub(crate) fn padding(extents: impl Iterator<Item = Option<Extent>>, min_align: u64) -> Padding {
+/// `min_align` is what `repr(align)` asks for. A struct that ends in a slice (`tail`) has no size to fill up.
+pub(crate) fn padding(
+    extents: impl Iterator<Item = Option<Extent>>,
+    min_align: u64,
+    tail: bool,
+) -> Padding {
     let (mut end, mut max_align, mut last) = (0_u64, min_align, 0);
     for (number, extent) in extents.enumerate() {
         let Some((size, align)) = extent else {
@@ -94,7 +101,7 @@ pub(crate) fn padding(extents: impl Iterator<Item = Option<Extent>>, min_align: 
         };
         (end, max_align, last) = (next, max_align.max(align), number);
     }
-    if end % max_align == 0 {
+    if tail || end % max_align == 0 {
         Padding::None
     } else {
         Padding::After(last)
@@ -129,7 +136,7 @@ mod tests {
     #[test]
     fn padding_is_found_where_it_begins() {
         let padding =
-            |sizes: &[u64], min| padding(sizes.iter().map(|size| Some((*size, *size))), min);
+            |sizes: &[u64], min| padding(sizes.iter().map(|size| Some((*size, *size))), min, false);
         assert!(matches!(padding(&[8, 4, 4], 1), Padding::None));
         assert!(matches!(padding(&[4, 8], 1), Padding::After(0)));
         assert!(matches!(padding(&[8, 4], 1), Padding::After(1)));

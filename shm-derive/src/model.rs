@@ -2,7 +2,8 @@
 
 use proc_macro2::{Ident, Span};
 use quote::ToTokens;
-use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type, Visibility, ext::IdentExt};
+use syn::ext::IdentExt;
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type, Variant, Visibility};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
@@ -18,6 +19,8 @@ pub(crate) struct Model<'a> {
     pub(crate) repr: Repr,
     pub(crate) shape: Shape,
     pub(crate) fields: Vec<Field<'a>>,
+    /// The variants of an enum.
+    pub(crate) variants: Vec<&'a Variant>,
 }
 
 /// How the fields are written.
@@ -26,8 +29,9 @@ pub(crate) enum Shape {
     Named,
     Tuple,
     Unit,
-    /// An enum or a union: no struct at all.
-    NotAStruct,
+    /// An enum, whose variants are in [`Model::variants`].
+    Enum,
+    Union,
 }
 
 /// A field.
@@ -60,7 +64,12 @@ impl<'a> Model<'a> {
                     .map(|(number, field)| Field::read(cx, number, field));
                 (shape, fields.collect())
             }
-            _ => (Shape::NotAStruct, Vec::new()),
+            Data::Enum(_) => (Shape::Enum, Vec::new()),
+            Data::Union(_) => (Shape::Union, Vec::new()),
+        };
+        let variants = match &item.data {
+            Data::Enum(data) => data.variants.iter().collect(),
+            _ => Vec::new(),
         };
         Self {
             item,
@@ -71,6 +80,15 @@ impl<'a> Model<'a> {
             repr: Repr::read(cx, &item.attrs),
             shape,
             fields,
+            variants,
+        }
+    }
+
+    /// The element type of the trailing slice, if the struct ends in one.
+    pub(crate) fn tail(&self) -> Option<&'a Type> {
+        match self.fields.last()?.ty {
+            Type::Slice(slice) => Some(&slice.elem),
+            _ => None,
         }
     }
 

@@ -1,9 +1,11 @@
 //! `#[repr(..)]`: whole lists, and several attributes.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, LitInt, Token, parenthesized, token};
 
 use crate::ctxt::Ctxt;
+
+const INTS: [&str; 8] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"];
 
 /// What all `#[repr(..)]` of a struct say together.
 #[derive(Default)]
@@ -13,7 +15,9 @@ pub(crate) struct Repr {
     pub(crate) packed: Option<Span>,
     /// The argument of `align(N)`, to be written on the view as well.
     pub(crate) align: Option<LitInt>,
-    /// `Rust`, an integer, `simd`: whatever else was given.
+    /// The integer of an enum, if it is one of 1 to 8 bytes and of fixed width.
+    pub(crate) int: Option<Ident>,
+    /// `Rust`, `usize`, `simd`: whatever else was given.
     pub(crate) other: Option<(Span, String)>,
 }
 
@@ -47,6 +51,12 @@ impl Repr {
                     if !repr.align.as_ref().is_some_and(larger) {
                         repr.align = Some(align);
                     }
+                } else if let Some(int) = meta
+                    .path
+                    .get_ident()
+                    .filter(|path| INTS.iter().any(|int| *path == int))
+                {
+                    repr.int = Some(int.clone());
                 } else {
                     let name = meta
                         .path

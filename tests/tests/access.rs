@@ -269,7 +269,7 @@ fn atomics_are_themselves() {
     assert_eq!(shm.hits.fetch_add(2, Ordering::Relaxed), 0);
     assert_eq!(shm.hits.load(Ordering::Acquire), 2);
     shm.level.store(-4, Ordering::Release);
-    assert_eq!(shm.open.swap(true, Ordering::AcqRel), false);
+    assert!(!shm.open.swap(true, Ordering::AcqRel));
     shm.slots[2].fetch_or(8, Ordering::Relaxed);
     let view = shm.read_only();
     assert_eq!(view.hits.load(Ordering::Relaxed), 2);
@@ -408,7 +408,7 @@ fn the_fingerprint_follows_the_layout_and_not_the_names_of_types() {
         use shm_core::ShmLayout;
         #[derive(ShmLayout)]
         #[repr(C)]
-        pub struct Renamed {
+        pub(super) struct Renamed {
             pub xs: [u16; 4],
             pub on: bool,
             pub _pad: [u8; 3],
@@ -416,7 +416,7 @@ fn the_fingerprint_follows_the_layout_and_not_the_names_of_types() {
         }
         #[derive(ShmLayout)]
         #[repr(C)]
-        pub struct OtherField {
+        pub(super) struct OtherField {
             pub ys: [u16; 4],
             pub on: bool,
             pub _pad: [u8; 3],
@@ -425,7 +425,7 @@ fn the_fingerprint_follows_the_layout_and_not_the_names_of_types() {
         #[derive(ShmLayout)]
         #[repr(C)]
         #[shm(version = 2)]
-        pub struct Newer {
+        pub(super) struct Newer {
             pub xs: [u16; 4],
             pub on: bool,
             pub _pad: [u8; 3],
@@ -445,7 +445,11 @@ fn handles_and_cells_cross_threads_and_unwinding() {
     sync(&shm);
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..1000).for_each(|_| drop(shm.hits.fetch_add(1, Ordering::Relaxed))));
+            scope.spawn(|| {
+                for _ in 0..1000 {
+                    shm.hits.fetch_add(1, Ordering::Relaxed);
+                }
+            });
         }
     });
     assert_eq!(shm.hits.load(Ordering::Relaxed), 4000);

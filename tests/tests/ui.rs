@@ -11,7 +11,10 @@ const BLESSED: &str = "rustc 1.95.";
 #[test]
 fn ui() {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = Command::new(rustc).arg("--version").output().expect("rustc runs");
+    let version = Command::new(rustc)
+        .arg("--version")
+        .output()
+        .expect("rustc runs");
     let version = String::from_utf8_lossy(&version.stdout);
     if !version.starts_with(BLESSED) {
         eprintln!("skipped: the messages are those of {BLESSED}*, and this is {version}");

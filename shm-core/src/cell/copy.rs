@@ -11,7 +11,7 @@
 
 use std::marker::PhantomData;
 
-use super::{Leaf, bulk};
+use super::{AnyLeaf, Leaf, bulk};
 use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
 
 /// Values with more leaves than this are moved in bulk.
@@ -78,6 +78,16 @@ impl Moves {
                     done += step.bytes();
                 }
             }
+            LayoutKind::Enum { repr, .. } => {
+                let (step, is_bool) = (repr.step(), false);
+                self = self.push(Move {
+                    offset,
+                    step,
+                    is_bool,
+                });
+            }
+            // Not part of a sized value.
+            LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
                 let mut i = 0;
                 while i < len && self.complete && element.size() > 0 {
@@ -175,8 +185,8 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
             src.wrapping_add(i * layout.size()),
         );
         match layout.kind() {
-            // A scalar is uniform, and so is everything without bytes.
-            LayoutKind::Scalar(_) => {}
+            // Leaves are uniform, and a slice is no part of a sized value.
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
                 // SAFETY: passed on; the elements are the array's bytes.
                 unsafe { walk(dst, src, element, len, shared) };
@@ -213,6 +223,8 @@ unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
                 // SAFETY: as above.
                 unsafe { at.write(u8::from(byte != 0)) };
             }
+            // No `bool` lies in these.
+            LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
                 // SAFETY: passed on; the elements are the array's bytes.
                 unsafe { normalize(at, element, len) };
@@ -346,26 +358,19 @@ pub(crate) unsafe fn write_one<T: ShmLayout>(dst: *mut T, src: *const T) {
 ///
 /// As [`write`], with `count` values of `T`.
 pub(crate) unsafe fn fill<T: ShmLayout + Copy>(dst: *mut T, value: T, count: usize) {
-    // A private block of copies turns filling into bulk writes.
-    let mut block = [0_u64; 512];
-    let in_block = (size_of_val(&block) / size_of::<T>().max(1)).min(count);
-    if in_block < 2 {
-        for i in 0..count {
-            // SAFETY: the place is one of the `count`; `value` is private.
-            unsafe { write_one(dst.wrapping_add(i), &raw const value) };
+    let fits = const { size_of::<T>() > 0 && bulk::PATTERN.is_multiple_of(size_of::<T>()) };
+    if bulk::WIDE && fits && count > 1 {
+        let mut pattern = [0_u8; bulk::PATTERN];
+        for i in 0..bulk::PATTERN / size_of::<T>() {
+            let place = pattern.as_mut_ptr().cast::<T>().wrapping_add(i);
+            // SAFETY: as many values fit into the pattern, which need not be aligned for them.
+            unsafe { place.write_unaligned(value) };
         }
-        return;
+        // SAFETY: passed on; the pattern is whole values.
+        return unsafe { bulk::fill(dst.cast(), &pattern, size_of::<T>() * count) };
     }
-    let block = block.as_mut_ptr().cast::<T>();
-    for i in 0..in_block {
-        // SAFETY: `in_block` values fit into the block, which need not be aligned for them.
-        unsafe { block.wrapping_add(i).write_unaligned(value) };
-    }
-    let mut done = 0;
-    while done < count {
-        let now = (count - done).min(in_block);
-        // SAFETY: `now` places from `done` on are within the `count`; as many of the block are initialised.
-        unsafe { write(dst.wrapping_add(done).cast(), block.cast(), T::LAYOUT, now) };
-        done += now;
+    for i in 0..count {
+        // SAFETY: the place is one of the `count`; `value` is private.
+        unsafe { write_one(dst.wrapping_add(i), &raw const value) };
     }
 }

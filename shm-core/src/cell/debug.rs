@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::checked::{extend, number};
 use super::{Leaf, ShmCell, ShmSlice};
 use crate::access::Access;
-use crate::layout::{LayoutKind, ScalarKind, ShmLayout, TypeLayout};
+use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
+use crate::segment::Shm;
 
 /// A value somewhere in shared memory, together with what it is.
 pub(crate) struct Value<'a> {
@@ -14,6 +16,8 @@ pub(crate) struct Value<'a> {
     ///    atomically.
     at: *const u8,
     layout: &'a TypeLayout,
+    /// Elements of the trailing slice, if the layout has one.
+    tail: usize,
 }
 
 impl<'a> Value<'a> {
@@ -21,6 +25,16 @@ impl<'a> Value<'a> {
         Self {
             at: cell.as_ptr().cast(),
             layout: T::LAYOUT,
+            tail: 0,
+        }
+    }
+
+    /// The whole payload of a segment.
+    pub(crate) fn payload<T: ShmLayout + ?Sized, A: Access>(shm: &'a Shm<T, A>) -> Self {
+        Self {
+            at: shm.payload().cast(),
+            layout: T::LAYOUT,
+            tail: shm.tail(),
         }
     }
 
@@ -29,6 +43,18 @@ impl<'a> Value<'a> {
         Self {
             at: self.at.wrapping_add(offset),
             layout,
+            // Only the last field of the outermost struct is a slice, so what is left alone is the tail's.
+            tail: self.tail,
+        }
+    }
+
+    /// The integer of an enum, extended to 64 bits.
+    fn bits(&self, repr: ScalarKind) -> u64 {
+        match repr.step() {
+            Step::W1 => extend(repr, self.leaf::<u8>().into()),
+            Step::W2 => extend(repr, self.leaf::<u16>().into()),
+            Step::W4 => extend(repr, self.leaf::<u32>().into()),
+            Step::W8 => self.leaf(),
         }
     }
 
@@ -55,7 +81,22 @@ impl fmt::Debug for Value<'_> {
                 ScalarKind::F32 => self.leaf::<f32>().fmt(f),
                 ScalarKind::F64 => self.leaf::<f64>().fmt(f),
                 ScalarKind::Bool => self.leaf::<bool>().fmt(f),
+                ScalarKind::Char => match char::from_u32(self.leaf()) {
+                    Some(character) => character.fmt(f),
+                    None => write!(f, "char({:#x})", self.leaf::<u32>()),
+                },
             },
+            LayoutKind::Enum { repr, variants } => {
+                let bits = self.bits(repr);
+                match variants.iter().find(|variant| variant.bits() == bits) {
+                    Some(variant) => f.write_str(variant.name()),
+                    None => write!(f, "{}({})", self.layout.name(), number(repr, bits)),
+                }
+            }
+            LayoutKind::Slice { element } => f
+                .debug_list()
+                .entries((0..self.tail).map(|i| self.part(i * element.size(), element)))
+                .finish(),
             LayoutKind::Array { element, len } => f
                 .debug_list()
                 .entries((0..len).map(|i| self.part(i * element.size(), element)))
@@ -92,5 +133,14 @@ impl<T: ShmLayout, A: Access> fmt::Debug for ShmCell<T, A> {
 impl<T: ShmLayout, A: Access> fmt::Debug for ShmSlice<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self).finish()
+    }
+}
+
+impl<T: ShmLayout + ?Sized, A: Access> fmt::Debug for Shm<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shm")
+            .field(&self.name())
+            .field(&Value::payload(self))
+            .finish()
     }
 }

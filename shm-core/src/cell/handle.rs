@@ -1,11 +1,21 @@
 //! What a handle can do with its payload as one cell.
 
-use std::fmt;
-
-use super::{Leaf, ShmCell, ShmValue};
+use super::{AnyLeaf, CheckedLeaf, InvalidValue, Leaf, ShmCell, ShmValue, checked};
 use crate::access::{Access, ReadOnly, Writable};
 use crate::layout::ShmLayout;
 use crate::segment::Shm;
+
+impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
+    /// Looks whether every enum and `char` of the payload holds a value of its type, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] tells the first field that does not.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        // SAFETY: the payload of a live mapping, with as many elements in its slice; only accessed atomically.
+        unsafe { checked::validate(self.payload().cast(), T::LAYOUT, self.tail()) }
+    }
+}
 
 impl<T: ShmLayout, A: Access> Shm<T, A> {
     /// The whole payload as one cell.
@@ -25,12 +35,28 @@ impl<T: ShmLayout, A: Access> Shm<T, A> {
     }
 }
 
-impl<T: Leaf, A: Access> Shm<T, A> {
+impl<T: AnyLeaf, A: Access> Shm<T, A> {
     /// Reads the value: see [`ShmCell::get`].
     #[must_use]
     #[inline(always)]
-    pub fn get(&self) -> T {
+    pub fn get(&self) -> T
+    where
+        T: Leaf,
+    {
         self.cell().get()
+    }
+
+    /// Reads the value, if it is one: see [`ShmCell::try_get`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] tells what is there instead.
+    #[inline]
+    pub fn try_get(&self) -> Result<T, InvalidValue>
+    where
+        T: CheckedLeaf,
+    {
+        self.cell().try_get()
     }
 
     /// Writes the value: see [`ShmCell::set`].
@@ -56,11 +82,28 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
         self.cell().load()
     }
 
+    /// Reads the whole value, if it is one: see [`ShmCell::try_load`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] tells the first field that holds no value of its type.
+    pub fn try_load(&self) -> Result<T, InvalidValue> {
+        self.cell().try_load()
+    }
+
+    /// Reads the whole value into a new box, if it is one: see [`ShmCell::try_load_boxed`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] tells the first field that holds no value of its type.
+    pub fn try_load_boxed(&self) -> Result<Box<T>, InvalidValue> {
+        self.cell().try_load_boxed()
+    }
+
     /// Writes the whole value: see [`ShmCell::store`].
     #[inline(always)]
     pub fn store(&self, value: T)
     where
-        T: ShmValue,
         A: Writable,
     {
         self.cell().store(value);
@@ -70,7 +113,6 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
     #[inline(always)]
     pub fn store_from(&self, value: &T)
     where
-        T: ShmValue,
         A: Writable,
     {
         self.cell().store_from(value);
@@ -92,14 +134,5 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
         T: ShmValue,
     {
         self.cell().load_boxed()
-    }
-}
-
-impl<T: ShmLayout, A: Access> fmt::Debug for Shm<T, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Shm")
-            .field(&self.name())
-            .field(self.cell())
-            .finish()
     }
 }

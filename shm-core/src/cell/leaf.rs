@@ -12,12 +12,32 @@ use crate::primitive::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Rela
 #[derive(Debug)]
 pub struct Plain(());
 
-/// A number or `bool`: what [`ShmCell::get`](crate::ShmCell::get) and [`set`](crate::ShmCell::set) move.
+/// A number, `bool`, `char` or enum: what [`ShmCell::set`](crate::ShmCell::set) writes.
 ///
 /// # Safety
 ///
-/// The type has no padding and accepts what `load` makes of any bytes.
-pub unsafe trait Leaf: ShmLayout + Copy {
+/// The type has no padding, and `store` writes all of it.
+pub unsafe trait AnyLeaf: ShmLayout {
+    /// Writes with relaxed atomic accesses.
+    ///
+    /// # Safety
+    ///
+    /// `at` is aligned and points to live memory that may be written and is only accessed atomically.
+    #[doc(hidden)]
+    unsafe fn store(at: *mut Self, value: Self);
+}
+
+/// A number or `bool`: what [`ShmCell::get`](crate::ShmCell::get) reads.
+///
+/// # Safety
+///
+/// The type accepts what `load` makes of any bytes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read with `get`: some bytes are no value of it",
+    label = "other processes can write bytes that are no `{Self}`",
+    note = "write `try_get()`, which checks them"
+)]
+pub unsafe trait Leaf: AnyLeaf + Copy {
     /// Reads with relaxed atomic accesses.
     ///
     /// # Safety
@@ -25,19 +45,12 @@ pub unsafe trait Leaf: ShmLayout + Copy {
     /// `at` is aligned and points to live memory that may be read and is only accessed atomically.
     #[doc(hidden)]
     unsafe fn load(at: *mut Self) -> Self;
-
-    /// Writes with relaxed atomic accesses.
-    ///
-    /// # Safety
-    ///
-    /// As for `load`, and the memory may be written.
-    #[doc(hidden)]
-    unsafe fn store(at: *mut Self, value: Self);
 }
 
 macro_rules! leaves {
     ($($ty:ty, $atomic:ident, $from:expr, $into:expr);* $(;)?) => {$(
         // SAFETY: the type has the atomic's size, and `$from` accepts every value of it.
+        #[diagnostic::do_not_recommend]
         unsafe impl Leaf for $ty {
             #[inline(always)]
             unsafe fn load(at: *mut Self) -> Self {
@@ -46,7 +59,10 @@ macro_rules! leaves {
                 let atomic = unsafe { $atomic::from_ptr(at.cast()) };
                 $from(atomic.load(Relaxed))
             }
+        }
 
+        // SAFETY: no padding, and all of it is stored.
+        unsafe impl AnyLeaf for $ty {
             #[inline(always)]
             unsafe fn store(at: *mut Self, value: Self) {
                 // SAFETY: as in `load`.
@@ -84,7 +100,10 @@ unsafe impl Leaf for u128 {
         let second = unsafe { u64::load(next) };
         bytemuck::must_cast([first, second])
     }
+}
 
+// SAFETY: no padding; the two halves are all of it.
+unsafe impl AnyLeaf for u128 {
     #[inline(always)]
     unsafe fn store(at: *mut Self, value: Self) {
         let [first, second]: [u64; 2] = bytemuck::must_cast(value);
@@ -107,7 +126,10 @@ macro_rules! converted {
                 // SAFETY: the caller vouches for the memory.
                 $from(unsafe { <$raw>::load(at.cast()) })
             }
+        }
 
+        // SAFETY: no padding, and all of it is stored.
+        unsafe impl$(<$param: Leaf>)? AnyLeaf for $ty {
             #[inline(always)]
             unsafe fn store(at: *mut Self, value: Self) {
                 // SAFETY: the caller vouches for the memory.

@@ -6,6 +6,7 @@
 
 mod atomic;
 mod bulk;
+pub(crate) mod checked;
 mod copy;
 mod debug;
 mod handle;
@@ -15,7 +16,8 @@ mod slice;
 mod value;
 
 pub use atomic::LoadOnly;
-pub use leaf::{Leaf, Plain};
+pub use checked::{Checked, CheckedLeaf, InvalidValue};
+pub use leaf::{AnyLeaf, Leaf, Plain};
 pub use shm_cell::ShmCell;
 pub use slice::{ShmSlice, SliceIndex};
 pub use value::ShmValue;

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::panic::RefUnwindSafe;
 
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
-use crate::cell::Leaf;
+use crate::cell::{AnyLeaf, CheckedLeaf, InvalidValue, Leaf, checked};
 use crate::layout::ShmLayout;
 
 /// A place in shared memory that holds a `T`.
@@ -16,6 +16,7 @@ use crate::layout::ShmLayout;
 /// mapped segment. Which methods it has depends on `T`:
 ///
 /// - numbers and `bool`: [`get`](Self::get) and [`set`](Self::set);
+/// - enums and `char`: [`try_get`](Self::try_get) and [`set`](Self::set);
 /// - structs: their fields, each a cell, by dereference;
 /// - arrays: [`ShmSlice`](crate::ShmSlice), by dereference;
 /// - atomics: the atomic itself, by dereference; only its `load` when `A` is [`ReadOnly`];
@@ -89,15 +90,33 @@ impl<T, A: Access> ShmCell<T, A> {
     }
 }
 
-impl<T: Leaf, A: Access> ShmCell<T, A> {
+impl<T: AnyLeaf, A: Access> ShmCell<T, A> {
     /// Reads the value: one relaxed atomic load.
     ///
-    /// Any bytes that another process may have written are a value: a `bool` is `true` for every byte but 0.
+    /// Any bytes that another process may have written are a value: a `bool` is `true` for every byte but 0. Enums and
+    /// `char`, of which that is not so, have [`try_get`](Self::try_get) instead.
     #[must_use]
     #[inline(always)]
-    pub fn get(&self) -> T {
+    pub fn get(&self) -> T
+    where
+        T: Leaf,
+    {
         // SAFETY: the cell is live, aligned and readable (invariant 1).
         unsafe { T::load(self.place()) }
+    }
+
+    /// Reads the value of an enum or `char`: one relaxed atomic load, and a look whether it is one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] with what is there, if that is no value of `T`: other processes can write anything.
+    #[inline]
+    pub fn try_get(&self) -> Result<T, InvalidValue>
+    where
+        T: CheckedLeaf,
+    {
+        // SAFETY: the cell is live, aligned and readable (invariant 1).
+        unsafe { checked::load(self.place()) }
     }
 
     /// Writes the value: one relaxed atomic store.

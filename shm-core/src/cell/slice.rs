@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::{Index, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 use std::slice;
 
-use super::{ShmCell, ShmValue, copy};
+use super::{InvalidValue, ShmCell, ShmValue, checked, copy};
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::layout::ShmLayout;
 
@@ -131,7 +131,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
     #[track_caller]
     pub fn write_from(&self, values: &[T])
     where
-        T: ShmValue,
+        T: Copy,
         A: Writable,
     {
         same_len("write_from", self.len(), values.len());
@@ -149,7 +149,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
     /// Writes `value` to every cell.
     pub fn fill(&self, value: T)
     where
-        T: ShmValue,
+        T: Copy,
         A: Writable,
     {
         // SAFETY: the cells are live, aligned and writable.
@@ -176,6 +176,35 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         // SAFETY: `read` has initialised as many values, valid for `T` (`ShmValue`).
         unsafe { values.set_len(self.len()) };
         values
+    }
+}
+
+impl<T: ShmLayout + Copy, A: Access> ShmSlice<T, A> {
+    /// Reads all values into a new `Vec`, if each is one: the way to read enums and `char`s.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] tells the first element that holds no value of its type.
+    pub fn try_to_vec(&self) -> Result<Vec<T>, InvalidValue> {
+        let mut values: Vec<T> = Vec::with_capacity(self.len());
+        let room: &mut [MaybeUninit<T>] = &mut values.spare_capacity_mut()[..self.len()];
+        // SAFETY: the cells are live, aligned and readable; the room is private and has as many places.
+        unsafe {
+            copy::read(
+                room.as_mut_ptr().cast(),
+                self.place().cast(),
+                T::LAYOUT,
+                self.len(),
+            )
+        };
+        for (number, value) in room.iter().enumerate() {
+            // SAFETY: `read` has initialised all bytes.
+            unsafe { checked::validate(value.as_ptr().cast(), T::LAYOUT, 0) }
+                .map_err(|error| error.within(&format!("[{number}]")))?;
+        }
+        // SAFETY: as many values are initialised, and every leaf of them is valid.
+        unsafe { values.set_len(self.len()) };
+        Ok(values)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::{ShmCell, copy};
+use super::{InvalidValue, ShmCell, checked, copy};
 use crate::access::{Access, ReadOnly, Writable};
 use crate::layout::ShmLayout;
 
@@ -16,8 +16,8 @@ use crate::layout::ShmLayout;
 /// Implemented for all types that fulfil it; there is nothing left to implement.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be loaded as a whole",
-    label = "`load` and `store` need a `Copy` type of which any bytes are a value",
-    note = "add `#[derive(Clone, Copy)]` to a struct of numbers; types with atomics are read field by field"
+    label = "some bytes are no value of it: it holds an enum or a `char`",
+    note = "write `try_load()` (for a slice `try_to_vec()`), which checks the bytes that other processes can write"
 )]
 pub unsafe trait ShmValue: ShmLayout + Copy {}
 
@@ -47,11 +47,40 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         unsafe { value.assume_init() }
     }
 
+    /// Reads the whole value, if every leaf holds a value of its type: the way to load what has enums or `char`s.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidValue`] tells the first field that does not, and what it holds: other processes can write anything.
+    pub fn try_load(&self) -> Result<T, InvalidValue> {
+        let mut value = MaybeUninit::uninit();
+        // SAFETY: the cell is live, aligned and readable; `value` is private.
+        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        // SAFETY: `read_one` has initialised all bytes.
+        unsafe { checked::validate(value.as_ptr().cast(), T::LAYOUT, 0) }?;
+        // SAFETY: initialised, and every leaf is valid.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// [`try_load`](Self::try_load) into a new box, without a copy on the stack.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_load`](Self::try_load).
+    pub fn try_load_boxed(&self) -> Result<Box<T>, InvalidValue> {
+        let mut value = Box::<T>::new_uninit();
+        // SAFETY: as in `try_load`.
+        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        // SAFETY: as in `try_load`.
+        unsafe { checked::validate(value.as_ptr().cast(), T::LAYOUT, 0) }?;
+        // SAFETY: as in `try_load`.
+        Ok(unsafe { value.assume_init() })
+    }
+
     /// Writes the whole value: one relaxed access per leaf, in any order.
     #[inline(always)]
     pub fn store(&self, value: T)
     where
-        T: ShmValue,
         A: Writable,
     {
         self.store_from(&value);
@@ -61,7 +90,6 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     #[inline(always)]
     pub fn store_from(&self, value: &T)
     where
-        T: ShmValue,
         A: Writable,
     {
         // SAFETY: the cell is live, aligned and writable; `value` is private, and a layout has no padding, so all

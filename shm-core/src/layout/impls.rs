@@ -8,7 +8,7 @@ use std::num::{
 
 use super::{ScalarKind, ShmLayout, TypeLayout};
 use crate::access::Access;
-use crate::cell::{Plain, ShmCell, ShmSlice};
+use crate::cell::{Checked, Plain, ShmCell, ShmSlice};
 use crate::primitive::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64,
@@ -18,6 +18,7 @@ macro_rules! scalars {
     ($($ty:ty => $kind:ident),* $(,)?) => {$(
         // SAFETY: 1. a scalar is one leaf of its own size and alignment. 2. `Plain` stands for "the cell is all
         // there is": it has no bytes. 3. The address is returned as it is.
+        #[diagnostic::do_not_recommend]
         unsafe impl ShmLayout for $ty {
             type View<A: Access> = Plain;
             const LAYOUT: &'static TypeLayout = &TypeLayout::scalar(ScalarKind::$kind, false, align_of::<$ty>());
@@ -40,6 +41,7 @@ scalars! {
 }
 
 // SAFETY: `Wrapping` is `repr(transparent)`: all three hold as they hold for `T`.
+#[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout> ShmLayout for Wrapping<T> {
     type View<A: Access> = T::View<A>;
     const LAYOUT: &'static TypeLayout = T::LAYOUT;
@@ -49,10 +51,23 @@ unsafe impl<T: ShmLayout> ShmLayout for Wrapping<T> {
     }
 }
 
+// SAFETY: 1. one leaf of its own size and alignment. 2. `Checked` has no bytes. 3. The address is returned as it is.
+#[diagnostic::do_not_recommend]
+unsafe impl ShmLayout for char {
+    type View<A: Access> = Checked;
+    const LAYOUT: &'static TypeLayout =
+        &TypeLayout::scalar(ScalarKind::Char, false, align_of::<Self>());
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Checked {
+        payload.cast()
+    }
+}
+
 macro_rules! atomics {
     ($($ty:ty => $kind:ident),* $(,)?) => {$(
         // SAFETY: 1. an atomic is one leaf of its own size and alignment. 2. The view is the atomic itself, or a
         // transparent wrapper that can only load. 3. The address is returned as it is.
+        #[diagnostic::do_not_recommend]
         unsafe impl ShmLayout for $ty {
             type View<A: Access> = A::Atomic<$ty>;
             const LAYOUT: &'static TypeLayout = &TypeLayout::scalar(ScalarKind::$kind, true, align_of::<$ty>());
@@ -72,6 +87,7 @@ atomics! {
 
 // SAFETY: 1. and 2. `N` elements one behind the other, each of which fulfils the contract. 3. The length is the
 // metadata that is added.
+#[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
     type View<A: Access> = ShmSlice<T, A>;
     const LAYOUT: &'static TypeLayout = &TypeLayout::array(T::LAYOUT, N);
@@ -83,6 +99,7 @@ unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
 
 // SAFETY: there are no bytes to describe, and `Plain` has none. `T`'s own layout is left alone, so that a type may
 // speak of itself.
+#[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout> ShmLayout for PhantomData<T> {
     type View<A: Access> = Plain;
     const LAYOUT: &'static TypeLayout = &TypeLayout::structure("PhantomData", 0, 0, 1, &[]);

@@ -3,13 +3,18 @@
 mod fingerprint;
 mod impls;
 mod padding;
-pub(crate) mod refuse;
+pub mod refuse;
+mod scalar;
 pub(crate) mod schema;
 mod shm_layout;
 mod type_layout;
 
 pub(crate) use fingerprint::Fnv;
-pub(crate) use padding::{assert_shareable, no_padding_after};
+pub(crate) use padding::{
+    assert_has_tail, assert_shareable, assert_zero_is_valid, no_padding_after,
+};
+pub(crate) use scalar::Step;
+pub use scalar::{Scalar, ScalarKind, Variant};
 pub use shm_layout::ShmLayout;
-pub use type_layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, TypeLayout};
-pub(crate) use type_layout::{Step, place};
+pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
+pub(crate) use type_layout::{place, tag, unsized_extent};

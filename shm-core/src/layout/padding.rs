@@ -123,7 +123,7 @@ const fn explain(layout: &TypeLayout) -> Text {
         number += 1;
     }
     // Falling alignment leaves no gap between fields, so only what is missing at the end would be left.
-    if gaps > 0 && (layout.size() - total) % layout.align() == 0 {
+    if gaps > 0 && (layout.size() - total).is_multiple_of(layout.align()) {
         text = text.add("; or order the fields from the largest alignment to the smallest");
     }
     text
@@ -132,6 +132,9 @@ const fn explain(layout: &TypeLayout) -> Text {
 /// Fails the build if the first padding of `layout` lies behind the field with this number.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
+    if layout.is_refused() {
+        return;
+    }
     match first_gap(layout) {
         Some(first) if first == number => panic!("{}", explain(layout).as_str()),
         // Padding inside a field's type is that type's mistake, unless it is generic: then it shows only here.
@@ -156,13 +159,15 @@ const fn inner(layout: &TypeLayout) -> Text {
             }
             explain(layout)
         }
-        LayoutKind::Scalar(_) => Text::new(),
+        LayoutKind::Slice { element } => inner(element),
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
     }
 }
 
 /// Fails the build, where code for a segment of this layout is generated, if it cannot be shared.
 #[track_caller]
 pub(crate) const fn assert_shareable(layout: &TypeLayout) {
+    assert!(!layout.is_refused(), "a type that cannot be shared");
     if layout.padded() {
         panic!("{}", inner(layout).as_str());
     }
@@ -170,7 +175,28 @@ pub(crate) const fn assert_shareable(layout: &TypeLayout) {
         layout.align() <= MAX_ALIGN,
         "a shared type is aligned to at most 4096 bytes, the size of a page"
     );
-    assert!(layout.size() > 0, "a shared type has at least one byte");
+    assert!(
+        layout.size() > 0 || layout.tail_stride().is_some(),
+        "a shared type has at least one byte"
+    );
+}
+
+/// Fails the build where a segment would be created of zeroes that are no value of its type.
+#[track_caller]
+pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout) {
+    assert!(
+        layout.zero_is_valid(),
+        "a new segment is zeroes, and this type has an enum without a variant of value 0: write it in `create_with`"
+    );
+}
+
+/// Fails the build where a length is given for a type that has none to give.
+#[track_caller]
+pub(crate) const fn assert_has_tail(layout: &TypeLayout) {
+    assert!(
+        layout.tail_stride().is_some(),
+        "only a struct whose last field is a slice, such as `[u8]`, is created with a length"
+    );
 }
 
 #[cfg(test)]

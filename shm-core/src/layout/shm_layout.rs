@@ -54,7 +54,8 @@ use crate::segment::{self, Shm, ShmOptions};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lie in shared memory",
     label = "not a type that processes can share",
-    note = "for a struct of your own, add `#[derive(ShmLayout)]` and `#[repr(C)]` to `{Self}`"
+    note = "if `{Self}` is a struct of your own, give it `#[derive(ShmLayout)]` and `#[repr(C)]`; otherwise store its \
+            parts as integers, floats, `bool`s or arrays"
 )]
 pub unsafe trait ShmLayout: 'static {
     /// What a [`Shm`] and a [`ShmCell`](crate::ShmCell) of this type deref to: for a struct, its fields as cells.
@@ -175,6 +176,54 @@ pub unsafe trait ShmLayout: 'static {
         Self: Sized,
     {
         Self::options().create_anonymous()
+    }
+
+    /// [`create`](Self::create)s a segment of a type that ends in a slice, with `len` elements in it.
+    ///
+    /// The length is part of the segment: whoever attaches finds it.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    ///
+    /// #[derive(ShmLayout)]
+    /// #[repr(C)]
+    /// struct Image { width: u32, height: u32, pixels: [u8] }
+    ///
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-image-{}", std::process::id());
+    /// let shm = Image::create_with_len(&name, 640 * 480)?;
+    /// shm.pixels[5].set(255);
+    ///
+    /// let other = Image::attach_read_only(&name)?;
+    /// assert_eq!(other.pixels.len(), 640 * 480);
+    /// assert_eq!(other.pixels[5].get(), 255);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create); [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
+    fn create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
+        Self::options().create_with_len(name, len)
+    }
+
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
+    /// elements in it, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_or_create`](Self::open_or_create); [`LayoutMismatch`](ShmError::LayoutMismatch) for another length.
+    fn open_or_create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
+        Self::options().open_or_create_with_len(name, len)
+    }
+
+    /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_anonymous`](Self::create_anonymous).
+    fn create_anonymous_with_len(len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
+        Self::options().create_anonymous_with_len(len)
     }
 
     /// Attaches to the anonymous segment behind a descriptor that another process has passed on.

@@ -1,6 +1,7 @@
 //! A type's layout as constant data: what the derive writes down and everything else reads.
 
 use super::fingerprint::Fnv;
+use super::scalar::{Scalar, ScalarKind, Step, Variant};
 use super::schema;
 
 /// A type's layout: its size, alignment, and what lies at each offset.
@@ -34,6 +35,14 @@ pub struct TypeLayout {
     has_bool: bool,
     /// Whether bytes of it belong to no field. No segment is ever made of such a type.
     padded: bool,
+    /// Whether some bytes are no value of it: a `char` or an enum lies in it.
+    checked: bool,
+    /// Whether zeroes are a value of it.
+    zero_valid: bool,
+    /// Bytes of one element of the trailing slice that it ends in.
+    tail_stride: Option<usize>,
+    /// Whether the derive has refused it, or a type in it. That error is enough: checks pass over it.
+    refused: bool,
 }
 
 /// What a type is made of.
@@ -49,6 +58,20 @@ pub enum LayoutKind {
         element: &'static TypeLayout,
         /// How many there are.
         len: usize,
+    },
+    /// As many elements one behind the other as the segment says: the end of a struct.
+    #[non_exhaustive]
+    Slice {
+        /// The layout of each element.
+        element: &'static TypeLayout,
+    },
+    /// An integer of which only some values are valid, each with a name.
+    #[non_exhaustive]
+    Enum {
+        /// The integer.
+        repr: ScalarKind,
+        /// The variants, in the order of their declaration.
+        variants: &'static [Variant],
     },
     /// Named fields at their offsets, in the order of their declaration.
     #[non_exhaustive]
@@ -68,165 +91,13 @@ pub struct FieldLayout {
     layout: &'static TypeLayout,
 }
 
-/// A leaf of a layout: what one cell holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Scalar {
-    kind: ScalarKind,
-    atomic: bool,
-}
-
-/// The kinds of [`Scalar`]. The numbers are part of the segment format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u8)]
-#[allow(missing_docs, reason = "each is named as the Rust type is")]
-pub enum ScalarKind {
-    U8 = 1,
-    U16 = 2,
-    U32 = 3,
-    U64 = 4,
-    U128 = 5,
-    I8 = 6,
-    I16 = 7,
-    I32 = 8,
-    I64 = 9,
-    I128 = 10,
-    F32 = 11,
-    F64 = 12,
-    Bool = 13,
-}
-
-/// How the bytes of a leaf are moved: one access of this width, or two of eight bytes for 128-bit numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    W1,
-    W2,
-    W4,
-    W8,
-}
-
-impl Step {
-    pub(crate) const fn bytes(self) -> usize {
-        match self {
-            Self::W1 => 1,
-            Self::W2 => 2,
-            Self::W4 => 4,
-            Self::W8 => 8,
-        }
-    }
-}
-
-impl ScalarKind {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-        Self::U128,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::I128,
-        Self::F32,
-        Self::F64,
-        Self::Bool,
-    ];
-
-    /// Size in bytes.
-    #[must_use]
-    pub const fn size(self) -> usize {
-        match self {
-            Self::U8 | Self::I8 | Self::Bool => 1,
-            Self::U16 | Self::I16 => 2,
-            Self::U32 | Self::I32 | Self::F32 => 4,
-            Self::U64 | Self::I64 | Self::F64 => 8,
-            Self::U128 | Self::I128 => 16,
-        }
-    }
-
-    pub(crate) const fn step(self) -> Step {
-        match self.size() {
-            1 => Step::W1,
-            2 => Step::W2,
-            4 => Step::W4,
-            _ => Step::W8,
-        }
-    }
-
-    /// The name of the Rust type: `u64`, `bool`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::U8 => "u8",
-            Self::U16 => "u16",
-            Self::U32 => "u32",
-            Self::U64 => "u64",
-            Self::U128 => "u128",
-            Self::I8 => "i8",
-            Self::I16 => "i16",
-            Self::I32 => "i32",
-            Self::I64 => "i64",
-            Self::I128 => "i128",
-            Self::F32 => "f32",
-            Self::F64 => "f64",
-            Self::Bool => "bool",
-        }
-    }
-
-    const fn atomic_name(self) -> &'static str {
-        match self {
-            Self::U8 => "AtomicU8",
-            Self::U16 => "AtomicU16",
-            Self::U32 => "AtomicU32",
-            Self::U64 => "AtomicU64",
-            Self::I8 => "AtomicI8",
-            Self::I16 => "AtomicI16",
-            Self::I32 => "AtomicI32",
-            Self::I64 => "AtomicI64",
-            Self::Bool => "AtomicBool",
-            // There is no standard atomic of these; the name serves schemas of other languages.
-            Self::U128 => "atomic u128",
-            Self::I128 => "atomic i128",
-            Self::F32 => "atomic f32",
-            Self::F64 => "atomic f64",
-        }
-    }
-}
-
-impl Scalar {
-    pub(crate) const fn new(kind: ScalarKind, atomic: bool) -> Self {
-        Self { kind, atomic }
-    }
-
-    /// Which number or boolean it is.
-    #[must_use]
-    pub const fn kind(self) -> ScalarKind {
-        self.kind
-    }
-
-    /// Whether it is a standard atomic (`AtomicU64`) and not the plain type (`u64`).
-    #[must_use]
-    pub const fn is_atomic(self) -> bool {
-        self.atomic
-    }
-
-    /// The name of the Rust type: `u64`, `AtomicU64`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        if self.atomic {
-            self.kind.atomic_name()
-        } else {
-            self.kind.name()
-        }
-    }
-}
-
 /// Tags that keep the fingerprints of different kinds apart; the same numbers tag schema nodes.
 pub(crate) mod tag {
     pub(crate) const SCALAR: u8 = 1;
     pub(crate) const ARRAY: u8 = 2;
+    pub(crate) const SLICE: u8 = 3;
     pub(crate) const STRUCT: u8 = 4;
+    pub(crate) const ENUM: u8 = 5;
 }
 
 /// Every fingerprint begins with its kind and the machine's byte order.
@@ -250,6 +121,62 @@ impl TypeLayout {
             uniform: Some(kind.step()),
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
+            checked: matches!(kind, ScalarKind::Char),
+            zero_valid: true,
+            tail_stride: None,
+            refused: false,
+        }
+    }
+
+    /// The layout of an enum without fields.
+    pub(crate) const fn enumeration(
+        name: &'static str,
+        repr: ScalarKind,
+        variants: &'static [Variant],
+    ) -> Self {
+        let mut hash = seed(tag::ENUM).byte(repr as u8).word(variants.len() as u64);
+        let mut schema_len = schema::enum_len(name);
+        let mut zero_valid = false;
+        let mut i = 0;
+        while i < variants.len() {
+            hash = hash.text(variants[i].name()).word(variants[i].bits());
+            schema_len += schema::variant_len(&variants[i]);
+            zero_valid |= variants[i].bits() == 0;
+            i += 1;
+        }
+        Self {
+            name,
+            kind: LayoutKind::Enum { repr, variants },
+            size: repr.size(),
+            align: repr.size(),
+            fingerprint: hash.finish(),
+            schema_len,
+            uniform: Some(repr.step()),
+            has_bool: false,
+            padded: false,
+            checked: true,
+            zero_valid,
+            tail_stride: None,
+            refused: false,
+        }
+    }
+
+    /// The layout of a trailing slice: none of its elements count into the size.
+    pub(crate) const fn slice(element: &'static TypeLayout) -> Self {
+        Self {
+            name: "slice",
+            kind: LayoutKind::Slice { element },
+            size: 0,
+            align: element.align,
+            fingerprint: seed(tag::SLICE).word(element.fingerprint).finish(),
+            schema_len: schema::slice_len(element.schema_len),
+            uniform: None,
+            has_bool: element.has_bool,
+            padded: element.padded,
+            checked: element.checked,
+            zero_valid: element.zero_valid,
+            tail_stride: Some(element.size),
+            refused: element.refused,
         }
     }
 
@@ -267,6 +194,10 @@ impl TypeLayout {
             uniform: element.uniform,
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
+            checked: element.checked && len > 0,
+            zero_valid: element.zero_valid || len == 0,
+            tail_stride: None,
+            refused: element.refused,
         }
     }
 
@@ -287,6 +218,8 @@ impl TypeLayout {
         let mut bytes = 0;
         let mut has_bool = false;
         let mut padded = false;
+        let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
+        let mut refused = false;
         let mut uniform: Option<Step> = None;
         let mut mixed = false;
         let mut i = 0;
@@ -300,6 +233,11 @@ impl TypeLayout {
             bytes += field.layout.size;
             has_bool |= field.layout.has_bool;
             padded |= field.layout.padded;
+            checked |= field.layout.checked;
+            zero_valid &= field.layout.zero_valid;
+            // Only the last field of a struct can be unsized, so no other overrides this.
+            tail_stride = field.layout.tail_stride;
+            refused |= field.layout.refused;
             if field.layout.size > 0 {
                 match (uniform, field.layout.uniform) {
                     (None, step) if step.is_some() => uniform = step,
@@ -323,7 +261,18 @@ impl TypeLayout {
             },
             has_bool,
             padded: padded || bytes != size,
+            checked,
+            zero_valid,
+            tail_stride,
+            refused,
         }
+    }
+
+    /// What stands in for the layout of a type that the derive has refused.
+    pub(crate) const fn refused() -> Self {
+        let mut layout = Self::structure("refused", 0, 0, 1, &[]);
+        layout.refused = true;
+        layout
     }
 
     /// The type's name, for people: not part of the fingerprint.
@@ -376,7 +325,19 @@ impl TypeLayout {
 
     /// Bytes of one element of the trailing slice, where the type ends in one.
     pub(crate) const fn tail_stride(&self) -> Option<usize> {
-        None
+        self.tail_stride
+    }
+
+    /// Whether some bytes are no value of the type, so that reading it can fail.
+    #[must_use]
+    pub const fn is_checked(&self) -> bool {
+        self.checked
+    }
+
+    /// Whether zeroes are a value of the type: what a new segment holds.
+    #[must_use]
+    pub const fn zero_is_valid(&self) -> bool {
+        self.zero_valid
     }
 
     /// Bytes of the encoded schema.
@@ -394,6 +355,10 @@ impl TypeLayout {
 
     pub(crate) const fn padded(&self) -> bool {
         self.padded
+    }
+
+    pub(crate) const fn is_refused(&self) -> bool {
+        self.refused
     }
 }
 
@@ -428,6 +393,20 @@ impl FieldLayout {
 
 const fn round_up(offset: usize, align: usize) -> usize {
     offset.next_multiple_of(align)
+}
+
+/// Size and alignment of a `repr(C)` struct that ends in a trailing slice, up to the slice. Nothing the compiler says
+/// about an unsized type can be used in a constant, so this follows the rule of `repr(C)`.
+pub(crate) const fn unsized_extent(fields: &[FieldLayout], min_align: usize) -> (usize, usize) {
+    let (mut end, mut align, mut i) = (0, min_align, 0);
+    while i < fields.len() {
+        end = fields[i].offset + fields[i].layout.size;
+        if fields[i].layout.align > align {
+            align = fields[i].layout.align;
+        }
+        i += 1;
+    }
+    (end, align)
 }
 
 /// Gives every field its offset by the rule of `repr(C)`: each at the next multiple of its alignment.

@@ -6,6 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::geometry::{CACHE_LINE, Expected, Geometry, PAGE};
+use crate::layout::Fnv;
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89SHM\r\n\x1a\n";
 pub(crate) const FORMAT_VERSION: u16 = 1;
@@ -123,17 +124,11 @@ const _: () = {
     assert!(offset_of!(Header, mutable) + offset_of!(Mutable, state) == STATE_OFFSET);
 };
 
-/// FNV-1a, 64 bits.
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 impl Frozen {
     fn own_checksum(&self) -> u64 {
         let bytes = bytemuck::bytes_of(self);
-        checksum(&bytes[..size_of::<Self>() - size_of::<u64>()])
+        let before = &bytes[..size_of::<Self>() - size_of::<u64>()];
+        Fnv::new().bytes(before).finish()
     }
 }
 

@@ -11,7 +11,7 @@ use super::create;
 use super::handle::Shm;
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
-use crate::layout::ShmLayout;
+use crate::layout::{ShmLayout, assert_has_tail, assert_shareable, assert_zero_is_valid};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 
@@ -62,15 +62,17 @@ impl<T: ?Sized> fmt::Debug for ShmOptions<T> {
     }
 }
 
-impl<T: ?Sized> Default for ShmOptions<T> {
+impl<T: ShmLayout + ?Sized> Default for ShmOptions<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: ?Sized> ShmOptions<T> {
+impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// The defaults: mode `0o600`, the creator's group, every page reserved, only segments of this user, one second.
     pub fn new() -> Self {
+        // Every way to a segment leads through here, so this is where a generic type's instance is looked at.
+        const { assert_shareable(T::LAYOUT) };
         let settings = Settings {
             mode: 0o600,
             group: None,
@@ -153,7 +155,7 @@ impl<T: ?Sized> ShmOptions<T> {
 }
 
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
-    /// Creates a segment of zero bytes; a trailing slice gets no elements. The name appears once the segment is
+    /// Creates a segment of zero bytes. The name appears once the segment is
     /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced.
     ///
     /// If this process is killed before the name appears nothing stays behind; if later, a leftover.
@@ -164,8 +166,12 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// segment, or something else, has the name; [`NoSpace`](ShmError::NoSpace);
     /// [`PermissionDenied`](ShmError::PermissionDenied); [`Busy`](ShmError::Busy) when other processes keep locking or
     /// replacing it for the whole timeout; [`Os`](ShmError::Os).
-    pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError> {
-        self.create_with(name, |_| {})
+    pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError>
+    where
+        T: Sized,
+    {
+        const { assert_zero_is_valid(T::LAYOUT) };
+        self.create_tail(name, 0, |_| {})
     }
 
     /// [`create`](Self::create), and runs `init` before the name appears, so that no other process sees the segment
@@ -174,8 +180,36 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// # Errors
     ///
     /// Those of [`create`](Self::create). `init` may have run although the name was taken in the end.
-    pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError> {
+    pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
+    where
+        T: Sized,
+    {
         self.create_tail(name, 0, init)
+    }
+
+    /// [`create`](Self::create) for a type that ends in a slice, with `len` elements in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create), and [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
+    pub fn create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
+        const { assert_zero_is_valid(T::LAYOUT) };
+        self.create_with_len_and(name, len, |_| {})
+    }
+
+    /// [`create_with`](Self::create_with) for a type that ends in a slice, with `len` elements in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_with_len`](Self::create_with_len).
+    pub fn create_with_len_and(
+        &self,
+        name: &str,
+        len: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        const { assert_has_tail(T::LAYOUT) };
+        self.create_tail(name, len, init)
     }
 
     /// Attaches to the segment that has the name, or creates it. Every handle made by this is an owner: the name goes
@@ -187,8 +221,12 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// # Errors
     ///
     /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
-    pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError> {
-        self.open_or_create_with(name, |_| {})
+    pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
+    where
+        T: Sized,
+    {
+        const { assert_zero_is_valid(T::LAYOUT) };
+        self.open_or_create_tail(name, 0, |_| {})
     }
 
     /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears.
@@ -201,8 +239,48 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         &self,
         name: &str,
         init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
+    ) -> Result<Shm<T>, ShmError>
+    where
+        T: Sized,
+    {
         self.open_or_create_tail(name, 0, init)
+    }
+
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
+    /// elements in it, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
+    /// length, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
+    pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
+        const { assert_zero_is_valid(T::LAYOUT) };
+        self.open_or_create_with_len_and(name, len, |_| {})
+    }
+
+    /// [`open_or_create_with`](Self::open_or_create_with) for a type that ends in a slice.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open_or_create_with_len`](Self::open_or_create_with_len).
+    pub fn open_or_create_with_len_and(
+        &self,
+        name: &str,
+        len: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        const { assert_has_tail(T::LAYOUT) };
+        let shm = self.open_or_create_tail(name, len, init)?;
+        if shm.tail() == len {
+            return Ok(shm);
+        }
+        Err(ShmError::LayoutMismatch {
+            name: name.to_owned(),
+            difference: format!(
+                "its slice has {} elements in the segment, and {len} were asked for",
+                shm.tail()
+            ),
+        })
     }
 
     /// Attaches to the segment that has the name, for reading and writing. The name does not depend on this handle,
@@ -237,8 +315,12 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// # Errors
     ///
     /// [`NoSpace`](ShmError::NoSpace), [`Os`](ShmError::Os).
-    pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError> {
-        self.create_anonymous_with(|_| {})
+    pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError>
+    where
+        T: Sized,
+    {
+        const { assert_zero_is_valid(T::LAYOUT) };
+        self.create_anonymous_tail(0, |_| {})
     }
 
     /// [`create_anonymous`](Self::create_anonymous), and runs `init` on the new segment.
@@ -246,8 +328,35 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// # Errors
     ///
     /// Those of [`create_anonymous`](Self::create_anonymous).
-    pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError> {
+    pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
+    where
+        T: Sized,
+    {
         self.create_anonymous_tail(0, init)
+    }
+
+    /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_anonymous`](Self::create_anonymous), and `EFBIG` for a length that no machine has.
+    pub fn create_anonymous_with_len(&self, len: usize) -> Result<Shm<T>, ShmError> {
+        const { assert_zero_is_valid(T::LAYOUT) };
+        self.create_anonymous_with_len_and(len, |_| {})
+    }
+
+    /// [`create_anonymous_with`](Self::create_anonymous_with) for a type that ends in a slice.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create_anonymous_with_len`](Self::create_anonymous_with_len).
+    pub fn create_anonymous_with_len_and(
+        &self,
+        len: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        const { assert_has_tail(T::LAYOUT) };
+        self.create_anonymous_tail(len, init)
     }
 
     /// Attaches to the anonymous segment behind a descriptor, for reading and writing. The descriptor becomes
@@ -273,7 +382,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 
     /// [`create_with`](Self::create_with) for `tail` elements in the trailing slice.
-    pub(crate) fn create_tail(
+    fn create_tail(
         &self,
         name: &str,
         tail: usize,
@@ -289,13 +398,14 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             deadline,
         )?);
         init(&shm);
+        initialized(&shm)?;
         // `init` may have taken longer than the timeout, which is for retries.
         shm.segment().publish(&self.settings, self.deadline())?;
         Ok(shm)
     }
 
     /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice of a new segment.
-    pub(crate) fn open_or_create_tail(
+    fn open_or_create_tail(
         &self,
         name: &str,
         tail: usize,
@@ -325,6 +435,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                         if let Some(init) = init.take() {
                             init(shm);
                         }
+                        initialized(shm)?;
                         shm.segment().publish(&self.settings, deadline)
                     },
                 ),
@@ -344,13 +455,14 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 
     /// [`create_anonymous_with`](Self::create_anonymous_with) for `tail` elements in the trailing slice.
-    pub(crate) fn create_anonymous_tail(
+    fn create_anonymous_tail(
         &self,
         tail: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
         let shm = Shm::new(create::anonymous(&self.settings, T::LAYOUT, tail)?);
         init(&shm);
+        initialized(&shm)?;
         Ok(shm)
     }
 
@@ -378,4 +490,15 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     fn deadline(&self) -> Deadline {
         Deadline::after(self.settings.timeout)
     }
+}
+
+/// Looks whether `init` has written every enum of which zero is no value: none of them can be read otherwise.
+fn initialized<T: ShmLayout + ?Sized>(shm: &Shm<T>) -> Result<(), ShmError> {
+    if T::LAYOUT.zero_is_valid() {
+        return Ok(());
+    }
+    shm.validate().map_err(|value| ShmError::Uninitialized {
+        name: shm.name().to_owned(),
+        value,
+    })
 }

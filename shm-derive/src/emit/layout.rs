@@ -1,7 +1,9 @@
 //! `LAYOUT`, and the checks that point at padding.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::{Path, Type};
 
 use super::{Names, at, moved, respan};
 use crate::known::{self, Padding};
@@ -18,20 +20,76 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
         .iter()
         .filter(|field| !field.refused)
         .map(|field| {
-            let (name, ty) = (&field.schema_name, field.ty);
-            quote!(#krate::__private::field::<#ty>(#name))
+            let (name, layout) = (&field.schema_name, of(field.ty, krate));
+            quote!(#krate::__private::field(#name, #layout))
         });
     if !sound {
         return quote!(#krate::__private::refused(&[#(#fields),*]));
     }
-    let (name, version) = (model.ident.to_string(), model.attr.version);
-    let name = name.trim_start_matches("r#");
+    let (name, version) = (plain(model.ident), model.attr.version);
+    if model.tail().is_some() {
+        let align = model.repr.min_align();
+        return quote! {
+            &#krate::__private::unsized_structure(
+                #name,
+                #version,
+                #align as ::core::primitive::usize,
+                const { &#krate::__private::place([#(#fields),*]) },
+            )
+        };
+    }
     quote! {
         &#krate::__private::structure::<Self>(
             #name,
             #version,
             const { &#krate::__private::place([#(#fields),*]) },
         )
+    }
+}
+
+/// The expression of `LAYOUT` for an enum, which has passed the checks.
+pub(crate) fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
+    let (krate, name, int) = (&names.krate, plain(model.ident), &model.repr.int);
+    // First to the integer itself, then to 64 bits of its own sign.
+    let signed = int
+        .as_ref()
+        .is_some_and(|int| int.to_string().starts_with('i'));
+    let wide = signed.then(|| quote!(as ::core::primitive::i64));
+    let variants = model.variants.iter().map(|variant| {
+        let (ident, name) = (&variant.ident, plain(&variant.ident));
+        quote! {
+            #krate::__private::variant(
+                #name,
+                Self::#ident as ::core::primitive::#int #wide as ::core::primitive::u64,
+            )
+        }
+    });
+    quote! {
+        &#krate::__private::enumeration::<Self, ::core::primitive::#int>(#name, const { &[#(#variants),*] })
+    }
+}
+
+fn plain(ident: &Ident) -> String {
+    ident.unraw().to_string()
+}
+
+/// The layout of a field's type.
+///
+/// An array of something that is not a plain number is taken apart, so that a mistake in the element is told with its
+/// own reason.
+fn of(ty: &Type, krate: &Path) -> TokenStream {
+    match ty {
+        Type::Array(array) if known::extent(ty).is_none() => {
+            let (element, len) = (of(&array.elem, krate), &array.len);
+            quote!(const { &#krate::__private::array(#element, #len) })
+        }
+        Type::Slice(slice) => {
+            let element = of(&slice.elem, krate);
+            quote!(const { &#krate::__private::slice(#element) })
+        }
+        Type::Paren(inner) => of(&inner.elem, krate),
+        Type::Group(inner) => of(&inner.elem, krate),
+        _ => quote!(<#ty as #krate::why::Field>::LAYOUT),
     }
 }
 
@@ -43,7 +101,7 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
         return TokenStream::new();
     }
     let extents = model.fields.iter().map(|field| known::extent(field.ty));
-    let suspects = match known::padding(extents, model.repr.min_align()) {
+    let suspects = match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
         Padding::None => 0..0,
         Padding::After(number) => number..number + 1,
         Padding::Unknown => 0..model.fields.len(),

@@ -86,8 +86,10 @@ fn moved(ident: &Ident, span: Span) -> Ident {
 pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
     let names = Names::new(model);
     let has_lifetimes = model.generics.lifetimes().next().is_some();
-    if model.shape == Shape::NotAStruct || has_lifetimes || model.fields.is_empty() {
-        return refused(model, &names);
+    match model.shape {
+        Shape::Enum if sound => return enumeration(model, &names),
+        Shape::Named | Shape::Tuple if !has_lifetimes && !model.fields.is_empty() => {}
+        _ => return refused(model, &names),
     }
     let Names {
         krate,
@@ -104,25 +106,61 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let view_args = view::arguments(model, &names);
+    let (tail, address) =
+        if model.tail().is_some() && model.fields.iter().all(|field| !field.refused) {
+            // A pointer to a struct with a slice at its end has the slice's length as its metadata.
+            (
+                quote!(tail),
+                quote!(::core::ptr::slice_from_raw_parts(payload, tail) as *const #view #view_args),
+            )
+        } else {
+            (quote!(_), quote!(payload.cast()))
+        };
     // At the call site, so that a deprecated struct does not warn about its own expansion.
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
         const _: () = {
             #view_item
 
+            #[automatically_derived]
             unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
                 type View<#access: #krate::Access> = #view #view_args;
                 const LAYOUT: &'static #krate::TypeLayout = #layout;
                 #[inline(always)]
                 fn view_at<#access: #krate::Access>(
                     payload: *const (),
-                    _: ::core::primitive::usize,
+                    #tail: ::core::primitive::usize,
                 ) -> *const #view #view_args {
-                    payload.cast()
+                    #address
                 }
             }
         };
         #padding
+    }
+}
+
+/// The implementation for an enum that has passed the checks.
+fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
+    let Names { krate, access, .. } = names;
+    let layout = layout::enumeration(model, names);
+    let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
+    let ident = moved(model.ident, at(model.ident.span()));
+    quote! {
+        #[automatically_derived]
+        unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
+            type View<#access: #krate::Access> = #krate::__private::Checked;
+            const LAYOUT: &'static #krate::TypeLayout = #layout;
+            #[inline(always)]
+            fn view_at<#access: #krate::Access>(
+                payload: *const (),
+                _: ::core::primitive::usize,
+            ) -> *const #krate::__private::Checked {
+                payload.cast()
+            }
+        }
+
+        #[automatically_derived]
+        unsafe impl #impl_generics #krate::CheckedLeaf for #ident #ty_generics #where_clause {}
     }
 }
 
@@ -145,6 +183,7 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
     });
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
+        #[automatically_derived]
         unsafe impl #impl_generics #krate::ShmLayout for #ident<#(#arguments),*> #where_clause {
             type View<#access: #krate::Access> = #krate::__private::Refused;
             const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::GenericParam;
+use syn::{GenericParam, Type};
 
 use super::{Names, at, moved};
 use crate::model::{Model, Shape};
@@ -30,6 +30,10 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
             let ident = moved(ident, span);
             quote_spanned!(span => #ident:)
         });
+        if let (Type::Slice(slice), false) = (ty, field.refused) {
+            let element = &slice.elem;
+            return quote!(#(#docs)* #vis #name #krate::ShmSlice<#element, #access>);
+        }
         let cell = if field.refused {
             quote!(#krate::__private::Refused)
         } else {

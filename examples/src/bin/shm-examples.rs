@@ -1,0 +1,23 @@
+//! The example programs as one, for the integration tests: the first argument says which.
+
+use std::process::ExitCode;
+
+use shm_examples::sysmon::{both, reader, writer};
+
+// The same file that `cargo run --example fork_demo` builds.
+#[path = "../../examples/fork_demo.rs"]
+mod fork_demo;
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1).peekable();
+    match args.peek().and_then(|arg| arg.to_str()) {
+        Some("sysmon_writer") => writer::main(args),
+        Some("sysmon_reader") => reader::main(args),
+        Some("sysmon") => both::main(args, &["sysmon"]),
+        Some("fork_demo") => fork_demo::main(),
+        _ => {
+            eprintln!("usage: shm-examples sysmon_writer|sysmon_reader|sysmon|fork_demo ...");
+            ExitCode::FAILURE
+        }
+    }
+}

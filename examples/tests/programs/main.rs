@@ -1,0 +1,6 @@
+//! The example programs, run for real.
+
+mod output;
+mod support;
+mod sysmon;
+mod torn;

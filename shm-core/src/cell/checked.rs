@@ -1,0 +1,310 @@
+//! Leaves of which only some bytes are a value: `char` and fieldless enums.
+//!
+//! Another process can write any bytes, so these have no `get`. What is there is copied once into private memory and
+//! checked there; a valid value is made only of what has passed.
+
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+
+use super::{AnyLeaf, Leaf};
+use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout, Variant};
+
+/// The view of a leaf of which only some bytes are a value. It has no methods: the cell's own are enough.
+#[derive(Debug)]
+pub struct Checked {
+    // Not `Send`: see the `impl Send` of `ShmCell`.
+    not_plain: PhantomData<*const ()>,
+}
+
+// SAFETY: it has no contents.
+unsafe impl Sync for Checked {}
+
+/// A `char` or a fieldless enum: what [`ShmCell::try_get`](crate::ShmCell::try_get) reads.
+///
+/// The derive implements it for enums.
+///
+/// # Safety
+///
+/// `LAYOUT` is a scalar of kind `char`, or an enum whose list of variants is complete, with their discriminants; the
+/// type is as large as the integer that `LAYOUT` names.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` needs no `try_get`: any bytes are a value of it",
+    label = "has `get`",
+    note = "write `get()`"
+)]
+pub unsafe trait CheckedLeaf: ShmLayout + Sized {}
+
+// SAFETY: `LAYOUT` is the scalar `char`, of four bytes.
+unsafe impl CheckedLeaf for char {}
+
+// SAFETY: such a type is an integer of 1, 2, 4 or 8 bytes without padding, and all of it is stored.
+unsafe impl<T: CheckedLeaf> AnyLeaf for T {
+    #[inline(always)]
+    unsafe fn store(at: *mut Self, value: Self) {
+        let value = ManuallyDrop::new(value);
+        let bits = (&raw const value).cast::<u8>();
+        macro_rules! store {
+            ($ty:ty) => {{
+                // SAFETY: the type is as large as this integer, and initialised.
+                let bits = unsafe { bits.cast::<$ty>().read_unaligned() };
+                // SAFETY: the caller vouches for the memory.
+                unsafe { <$ty>::store(at.cast(), bits) }
+            }};
+        }
+        match const { step::<T>() } {
+            Step::W1 => store!(u8),
+            Step::W2 => store!(u16),
+            Step::W4 => store!(u32),
+            Step::W8 => store!(u64),
+        }
+    }
+}
+
+const fn step<T: CheckedLeaf>() -> Step {
+    match T::LAYOUT.uniform() {
+        Some(step) if step.bytes() == size_of::<T>() => step,
+        _ => panic!("a checked leaf is one integer"),
+    }
+}
+
+/// Reads a checked leaf with one relaxed access.
+///
+/// # Safety
+///
+/// As [`Leaf::load`].
+#[inline]
+pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue> {
+    macro_rules! load {
+        ($ty:ty) => {{
+            // SAFETY: the caller vouches for the memory.
+            let bits = unsafe { <$ty>::load(at.cast()) };
+            let extended = extend(const { integer(T::LAYOUT) }, bits.into());
+            if !const { Valid::of(T::LAYOUT) }.holds(extended) {
+                return Err(InvalidValue::new(T::LAYOUT, extended));
+            }
+            // SAFETY: the type is as large as this integer, and has a value of these bits.
+            Ok(unsafe { (&raw const bits).cast::<T>().read() })
+        }};
+    }
+    match const { step::<T>() } {
+        Step::W1 => load!(u8),
+        Step::W2 => load!(u16),
+        Step::W4 => load!(u32),
+        Step::W8 => load!(u64),
+    }
+}
+
+/// The integer that a checked leaf is stored as.
+const fn integer(layout: &TypeLayout) -> ScalarKind {
+    match layout.kind() {
+        LayoutKind::Enum { repr, .. } => repr,
+        _ => ScalarKind::U32,
+    }
+}
+
+/// Extends the bits of an integer to 64, with its sign if it has one.
+pub(crate) const fn extend(kind: ScalarKind, bits: u64) -> u64 {
+    let unused = 64 - 8 * kind.step().bytes() as u32;
+    if kind.is_signed() {
+        ((bits << unused).cast_signed() >> unused).cast_unsigned()
+    } else {
+        bits << unused >> unused
+    }
+}
+
+/// The number that extended bits stand for.
+pub(crate) fn number(kind: ScalarKind, bits: u64) -> i128 {
+    if kind.is_signed() {
+        bits.cast_signed().into()
+    } else {
+        bits.into()
+    }
+}
+
+/// How to tell valid bits, worked out at compile time.
+#[derive(Clone, Copy)]
+enum Valid {
+    Char,
+    /// All from `first` to `last - first` above it.
+    Range {
+        first: u64,
+        span: u64,
+    },
+    Listed(&'static [Variant]),
+}
+
+impl Valid {
+    const fn of(layout: &TypeLayout) -> Self {
+        let LayoutKind::Enum { variants, repr } = layout.kind() else {
+            return Self::Char;
+        };
+        if variants.is_empty() {
+            return Self::Listed(variants);
+        }
+        // Moved so that unsigned comparison puts negative numbers first.
+        let shift = if repr.is_signed() { 1 << 63 } else { 0 };
+        let (mut least, mut most) = (u64::MAX, 0);
+        let mut i = 0;
+        while i < variants.len() {
+            let moved = variants[i].bits() ^ shift;
+            if moved < least {
+                least = moved;
+            }
+            if moved > most {
+                most = moved;
+            }
+            i += 1;
+        }
+        // Discriminants differ from each other, so as many as the range is long fill it.
+        let span = most - least;
+        if span == variants.len() as u64 - 1 {
+            Self::Range {
+                first: least ^ shift,
+                span,
+            }
+        } else {
+            Self::Listed(variants)
+        }
+    }
+
+    #[inline]
+    fn holds(self, bits: u64) -> bool {
+        match self {
+            Self::Char => u32::try_from(bits).is_ok_and(|code| char::from_u32(code).is_some()),
+            Self::Range { first, span } => bits.wrapping_sub(first) <= span,
+            Self::Listed(variants) => variants.iter().any(|variant| variant.bits() == bits),
+        }
+    }
+}
+
+/// Looks whether every checked leaf holds a value of its type. `tail` is the number of elements of the trailing slice,
+/// if `layout` has one.
+///
+/// # Safety
+///
+/// `at` points to live bytes of `layout`, aligned and initialised, that are private or only accessed atomically.
+pub(crate) unsafe fn validate(
+    at: *const u8,
+    layout: &'static TypeLayout,
+    tail: usize,
+) -> Result<(), InvalidValue> {
+    if !layout.is_checked() {
+        return Ok(());
+    }
+    let elements = |element: &'static TypeLayout, len| {
+        (0..len).try_for_each(|number| {
+            // SAFETY: the element lies within the array or slice.
+            unsafe { validate(at.wrapping_add(number * element.size()), element, 0) }
+                .map_err(|error| error.within(&format!("[{number}]")))
+        })
+    };
+    match layout.kind() {
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => {
+            // SAFETY: the leaf is live, aligned, and only accessed atomically.
+            let bits = extend(integer(layout), unsafe { read_bits(at, layout) });
+            if Valid::of(layout).holds(bits) {
+                Ok(())
+            } else {
+                Err(InvalidValue::new(layout, bits))
+            }
+        }
+        LayoutKind::Array { element, len } => elements(element, len),
+        LayoutKind::Slice { element } => elements(element, tail),
+        LayoutKind::Struct { fields, .. } => fields.iter().try_for_each(|field| {
+            // SAFETY: the field lies within the struct; only its last field has the slice.
+            unsafe { validate(at.wrapping_add(field.offset()), field.layout(), tail) }
+                .map_err(|error| error.within(&format!(".{}", field.name())))
+        }),
+    }
+}
+
+/// # Safety
+///
+/// `at` points to a leaf of `layout`, aligned and initialised, that is private or only accessed atomically.
+unsafe fn read_bits(at: *const u8, layout: &TypeLayout) -> u64 {
+    macro_rules! read {
+        ($ty:ty) => {
+            // SAFETY: the caller vouches for as many bytes.
+            unsafe { <$ty>::load(at.cast_mut().cast()) }.into()
+        };
+    }
+    match integer(layout).step() {
+        Step::W1 => read!(u8),
+        Step::W2 => read!(u16),
+        Step::W4 => read!(u32),
+        Step::W8 => read!(u64),
+    }
+}
+
+/// A place in shared memory holds bytes that are no value of its type.
+///
+/// Another process has written them, or the place was never written and zero is no value of the type.
+#[derive(Clone, Debug)]
+pub struct InvalidValue {
+    path: String,
+    bits: u64,
+    layout: &'static TypeLayout,
+}
+
+impl InvalidValue {
+    fn new(layout: &'static TypeLayout, bits: u64) -> Self {
+        Self {
+            path: String::new(),
+            bits,
+            layout,
+        }
+    }
+
+    /// The same one level further out.
+    pub(crate) fn within(mut self, outer: &str) -> Self {
+        self.path.insert_str(0, outer);
+        self
+    }
+
+    /// The path of the field that holds it, such as `inner.modes[3]`; empty for a cell that was read alone.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.strip_prefix('.').unwrap_or(&self.path)
+    }
+
+    /// The number that was found.
+    #[must_use]
+    pub fn found(&self) -> i128 {
+        number(integer(self.layout), self.bits)
+    }
+
+    /// The name of the type of which it is no value.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.layout.name()
+    }
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path() {
+            "" => f.write_str("the cell")?,
+            path => write!(f, "field `{path}`")?,
+        }
+        write!(f, " holds {}, which is ", self.found())?;
+        let LayoutKind::Enum { variants, repr } = self.layout.kind() else {
+            return f.write_str("no `char`");
+        };
+        write!(f, "no variant of `{}` (", self.type_name())?;
+        // Enough to see what was meant.
+        for (number_of, variant) in variants.iter().take(8).enumerate() {
+            let comma = if number_of > 0 { ", " } else { "" };
+            write!(
+                f,
+                "{comma}{} = {}",
+                variant.name(),
+                number(repr, variant.bits())
+            )?;
+        }
+        f.write_str(if variants.len() > 8 { ", ..)" } else { ")" })
+    }
+}
+
+impl Error for InvalidValue {}

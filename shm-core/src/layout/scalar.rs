@@ -1,0 +1,208 @@
+//! The leaves of a layout: numbers, booleans, characters, and the variants of enums.
+
+/// A variant of a fieldless enum.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant {
+    name: &'static str,
+    /// The discriminant's 64-bit two's complement.
+    bits: u64,
+}
+
+impl Variant {
+    pub(crate) const fn new(name: &'static str, bits: u64) -> Self {
+        Self { name, bits }
+    }
+
+    /// The variant's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The discriminant, extended to 64 bits with its sign if it has one.
+    #[must_use]
+    pub const fn bits(&self) -> u64 {
+        self.bits
+    }
+}
+
+/// A leaf of a layout: what one cell holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scalar {
+    kind: ScalarKind,
+    atomic: bool,
+}
+
+/// The kinds of [`Scalar`]. The numbers are part of the segment format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[repr(u8)]
+#[allow(missing_docs, reason = "each is named as the Rust type is")]
+pub enum ScalarKind {
+    U8 = 1,
+    U16 = 2,
+    U32 = 3,
+    U64 = 4,
+    U128 = 5,
+    I8 = 6,
+    I16 = 7,
+    I32 = 8,
+    I64 = 9,
+    I128 = 10,
+    F32 = 11,
+    F64 = 12,
+    Bool = 13,
+    Char = 14,
+}
+
+/// How the bytes of a leaf are moved: one access of this width, or two of eight bytes for 128-bit numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    W1,
+    W2,
+    W4,
+    W8,
+}
+
+impl Step {
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::W1 => 1,
+            Self::W2 => 2,
+            Self::W4 => 4,
+            Self::W8 => 8,
+        }
+    }
+}
+
+impl ScalarKind {
+    pub(crate) const ALL: [Self; 14] = [
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+        Self::U128,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::I128,
+        Self::F32,
+        Self::F64,
+        Self::Bool,
+        Self::Char,
+    ];
+
+    /// Size in bytes.
+    #[must_use]
+    pub const fn size(self) -> usize {
+        match self {
+            Self::U8 | Self::I8 | Self::Bool => 1,
+            Self::U16 | Self::I16 => 2,
+            Self::U32 | Self::I32 | Self::F32 | Self::Char => 4,
+            Self::U64 | Self::I64 | Self::F64 => 8,
+            Self::U128 | Self::I128 => 16,
+        }
+    }
+
+    pub(crate) const fn step(self) -> Step {
+        match self.size() {
+            1 => Step::W1,
+            2 => Step::W2,
+            4 => Step::W4,
+            _ => Step::W8,
+        }
+    }
+
+    /// Whether it is an integer with a sign.
+    pub(crate) const fn is_signed(self) -> bool {
+        matches!(
+            self,
+            Self::I8 | Self::I16 | Self::I32 | Self::I64 | Self::I128
+        )
+    }
+
+    /// Whether it is an integer of at most eight bytes: what an enum may have as its `repr`.
+    pub(crate) const fn is_word(self) -> bool {
+        matches!(
+            self,
+            Self::U8
+                | Self::U16
+                | Self::U32
+                | Self::U64
+                | Self::I8
+                | Self::I16
+                | Self::I32
+                | Self::I64
+        )
+    }
+
+    /// The name of the Rust type: `u64`, `bool`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::U64 => "u64",
+            Self::U128 => "u128",
+            Self::I8 => "i8",
+            Self::I16 => "i16",
+            Self::I32 => "i32",
+            Self::I64 => "i64",
+            Self::I128 => "i128",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::Bool => "bool",
+            Self::Char => "char",
+        }
+    }
+
+    const fn atomic_name(self) -> &'static str {
+        match self {
+            Self::U8 => "AtomicU8",
+            Self::U16 => "AtomicU16",
+            Self::U32 => "AtomicU32",
+            Self::U64 => "AtomicU64",
+            Self::I8 => "AtomicI8",
+            Self::I16 => "AtomicI16",
+            Self::I32 => "AtomicI32",
+            Self::I64 => "AtomicI64",
+            Self::Bool => "AtomicBool",
+            // There is no standard atomic of these; the name serves schemas of other languages.
+            Self::U128 => "atomic u128",
+            Self::I128 => "atomic i128",
+            Self::F32 => "atomic f32",
+            Self::F64 => "atomic f64",
+            Self::Char => "atomic char",
+        }
+    }
+}
+
+impl Scalar {
+    pub(crate) const fn new(kind: ScalarKind, atomic: bool) -> Self {
+        Self { kind, atomic }
+    }
+
+    /// Which number or boolean it is.
+    #[must_use]
+    pub const fn kind(self) -> ScalarKind {
+        self.kind
+    }
+
+    /// Whether it is a standard atomic (`AtomicU64`) and not the plain type (`u64`).
+    #[must_use]
+    pub const fn is_atomic(self) -> bool {
+        self.atomic
+    }
+
+    /// The name of the Rust type: `u64`, `AtomicU64`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        if self.atomic {
+            self.kind.atomic_name()
+        } else {
+            self.kind.name()
+        }
+    }
+}

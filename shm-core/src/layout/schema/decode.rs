@@ -1,0 +1,177 @@
+//! Reading a schema that anybody may have written.
+
+use super::super::{Scalar, ScalarKind, tag};
+
+/// Deepest nesting that a reader follows. A layout of the derive is as deep as its structs and arrays nest.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// A schema read back from bytes that anybody may have written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Schema {
+    pub(super) root: Node,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Node {
+    Scalar(Scalar),
+    Array {
+        len: u64,
+        element: Box<Node>,
+    },
+    Slice {
+        element: Box<Node>,
+    },
+    Enum {
+        repr: ScalarKind,
+        variants: Vec<(String, u64)>,
+    },
+    Struct {
+        size: u64,
+        align: u32,
+        version: u32,
+        fields: Vec<Field>,
+    },
+    /// A node that a later version of the format defines.
+    Unknown {
+        tag: u8,
+        body: Vec<u8>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Field {
+    pub(super) name: String,
+    pub(super) offset: u64,
+    pub(super) node: Node,
+}
+
+/// Reads from the front of a slice; every length is checked against what is left.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], String> {
+        let (head, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or_else(|| format!("the schema ends where {len} more bytes are due"))?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(self.take(N)?);
+        Ok(bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32, String> {
+        self.array().map(u32::from_ne_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, String> {
+        self.array().map(u64::from_ne_bytes)
+    }
+
+    fn text(&mut self) -> Result<String, String> {
+        let len = u16::from_ne_bytes(self.array()?);
+        let bytes = self.take(usize::from(len))?;
+        std::str::from_utf8(bytes)
+            .map(str::to_owned)
+            .map_err(|_| "a name in the schema is not UTF-8".to_owned())
+    }
+
+    fn node(&mut self, depth: usize) -> Result<Node, String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("the schema nests deeper than {MAX_DEPTH} levels"));
+        }
+        let [tag, zeros @ ..] = self.array::<4>()?;
+        if zeros != [0; 3] {
+            return Err("a reserved byte in the schema is not zero".to_owned());
+        }
+        let len = self.u32()?;
+        let mut body = Reader(self.take(len as usize)?);
+        let node = match tag {
+            tag::SCALAR => body.scalar()?,
+            tag::ARRAY => Node::Array {
+                len: body.u64()?,
+                element: Box::new(body.node(depth + 1)?),
+            },
+            tag::SLICE => Node::Slice {
+                element: Box::new(body.node(depth + 1)?),
+            },
+            tag::STRUCT => body.structure(depth)?,
+            tag::ENUM => body.enumeration()?,
+            _ => Node::Unknown {
+                tag,
+                body: std::mem::take(&mut body.0).to_vec(),
+            },
+        };
+        if body.0.is_empty() {
+            Ok(node)
+        } else {
+            Err(format!("a node with tag {tag} is longer than its content"))
+        }
+    }
+
+    fn scalar(&mut self) -> Result<Node, String> {
+        let [code, atomic, zeros @ ..] = self.array::<4>()?;
+        let kind = ScalarKind::ALL.into_iter().find(|kind| *kind as u8 == code);
+        match (kind, atomic, zeros) {
+            (Some(kind), 0 | 1, [0, 0]) => Ok(Node::Scalar(Scalar::new(kind, atomic == 1))),
+            _ => Err(format!(
+                "the schema holds an unknown scalar (code {code}, atomic {atomic})"
+            )),
+        }
+    }
+
+    fn enumeration(&mut self) -> Result<Node, String> {
+        let [code, zeros @ ..] = self.array::<4>()?;
+        let repr = ScalarKind::ALL
+            .into_iter()
+            .find(|kind| *kind as u8 == code && kind.is_word())
+            .filter(|_| zeros == [0; 3])
+            .ok_or_else(|| {
+                format!("the schema holds an enum of an unknown integer (code {code})")
+            })?;
+        let count = self.u32()?;
+        self.text()?;
+        let mut variants = Vec::new();
+        for _ in 0..count {
+            variants.push((self.text()?, self.u64()?));
+        }
+        Ok(Node::Enum { repr, variants })
+    }
+
+    fn structure(&mut self, depth: usize) -> Result<Node, String> {
+        let (size, align, version, count) = (self.u64()?, self.u32()?, self.u32()?, self.u32()?);
+        self.text()?;
+        // Grown as fields are read, never reserved by `count`: a lying count cannot make this allocate.
+        let mut fields = Vec::new();
+        for _ in 0..count {
+            fields.push(Field {
+                name: self.text()?,
+                offset: self.u64()?,
+                node: self.node(depth + 1)?,
+            });
+        }
+        Ok(Node::Struct {
+            size,
+            align,
+            version,
+            fields,
+        })
+    }
+}
+
+impl Schema {
+    /// Reads a schema; the error says what is wrong with it.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let mut reader = Reader(bytes);
+        let root = reader.node(0)?;
+        if reader.0.is_empty() {
+            Ok(Self { root })
+        } else {
+            Err("the schema is followed by stray bytes".to_owned())
+        }
+    }
+}

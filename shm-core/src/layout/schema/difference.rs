@@ -1,0 +1,197 @@
+//! What differs between two schemas, in words.
+
+use super::decode::{Field, Node, Schema};
+
+impl Schema {
+    /// The first place where the two differ, as a clause of an error message; `None` if they describe the same.
+    pub(crate) fn first_difference(segment: &Self, program: &Self) -> Option<String> {
+        difference("", 0, &segment.root, &program.root)
+    }
+}
+
+/// `path` is the field's path with dots, "" for the payload itself; `base` its offset in the payload.
+fn difference(path: &str, base: u64, segment: &Node, program: &Node) -> Option<String> {
+    let what = if path.is_empty() {
+        "the payload".to_owned()
+    } else {
+        format!("field `{path}`")
+    };
+    match (segment, program) {
+        (Node::Struct { fields: a, .. }, Node::Struct { fields: b, .. }) => {
+            fields_differ(path, base, a, b).or_else(|| struct_differs(&what, segment, program))
+        }
+        (Node::Array { len: a, element: x }, Node::Array { len: b, element: y }) => {
+            // The same element in another number reads best as the two whole types.
+            if a != b && x == y {
+                return Some(whole(&what, base, segment, program));
+            }
+            difference(&format!("{path}[0]"), base, x, y)
+                .or_else(|| (a != b).then(|| whole(&what, base, segment, program)))
+        }
+        (Node::Slice { element: x }, Node::Slice { element: y }) => {
+            difference(&format!("{path}[0]"), base, x, y)
+        }
+        (
+            Node::Enum {
+                repr: r,
+                variants: a,
+            },
+            Node::Enum {
+                repr: s,
+                variants: b,
+            },
+        ) if r == s => variants_differ(&what, a, b),
+        _ => (segment != program).then(|| whole(&what, base, segment, program)),
+    }
+}
+
+fn variants_differ(
+    what: &str,
+    segment: &[(String, u64)],
+    program: &[(String, u64)],
+) -> Option<String> {
+    let at = (0..segment.len().max(program.len())).find(|i| segment.get(*i) != program.get(*i))?;
+    let say = |side: &[(String, u64)]| match side.get(at) {
+        Some((name, bits)) => format!("`{name} = {}`", bits.cast_signed()),
+        None => "no more".to_owned(),
+    };
+    Some(format!(
+        "{what} is an enum whose variant number {} is {} in the segment and {} in this program",
+        at + 1,
+        say(segment),
+        say(program)
+    ))
+}
+
+fn whole(what: &str, base: u64, segment: &Node, program: &Node) -> String {
+    format!(
+        "{what} is {} at byte {base} in the segment and {} at byte {base} in this program",
+        segment.describe(),
+        program.describe()
+    )
+}
+
+fn fields_differ(path: &str, base: u64, segment: &[Field], program: &[Field]) -> Option<String> {
+    let full = |field: &Field| {
+        if path.is_empty() {
+            field.name.clone()
+        } else {
+            format!("{path}.{}", field.name)
+        }
+    };
+    let at = |field: &Field| {
+        format!(
+            "{} at byte {}",
+            field.node.describe(),
+            base.saturating_add(field.offset)
+        )
+    };
+    for i in 0..segment.len().max(program.len()) {
+        let (a, b) = match (segment.get(i), program.get(i)) {
+            (Some(a), Some(b)) => (a, b),
+            (Some(a), None) => {
+                return Some(format!(
+                    "field `{}` ({}) is only in the segment",
+                    full(a),
+                    at(a)
+                ));
+            }
+            (None, Some(b)) => {
+                return Some(format!(
+                    "field `{}` ({}) is only in this program",
+                    full(b),
+                    at(b)
+                ));
+            }
+            (None, None) => return None,
+        };
+        if a.name != b.name {
+            let missing = |name: &str, side: &[Field]| !side.iter().any(|field| field.name == name);
+            return Some(if missing(&a.name, program) {
+                format!("field `{}` ({}) is only in the segment", full(a), at(a))
+            } else if missing(&b.name, segment) {
+                format!("field `{}` ({}) is only in this program", full(b), at(b))
+            } else {
+                format!(
+                    "the order of the fields differs: `{}` comes first in the segment and `{}` in this program",
+                    full(a),
+                    full(b)
+                )
+            });
+        }
+        if a.offset != b.offset {
+            return Some(format!(
+                "field `{}` is {} in the segment and {} in this program",
+                full(a),
+                at(a),
+                at(b)
+            ));
+        }
+        let found = difference(&full(a), base.saturating_add(a.offset), &a.node, &b.node);
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+fn struct_differs(what: &str, segment: &Node, program: &Node) -> Option<String> {
+    let (
+        Node::Struct {
+            size: s1,
+            align: a1,
+            version: v1,
+            ..
+        },
+        Node::Struct {
+            size: s2,
+            align: a2,
+            version: v2,
+            ..
+        },
+    ) = (segment, program)
+    else {
+        return None;
+    };
+    if v1 != v2 {
+        Some(format!(
+            "{what} has version {v1} in the segment and version {v2} in this program"
+        ))
+    } else if s1 != s2 {
+        Some(format!(
+            "{what} has {s1} bytes in the segment and {s2} bytes in this program"
+        ))
+    } else {
+        (a1 != a2).then(|| {
+            format!(
+                "{what} is aligned to {a1} bytes in the segment and to {a2} bytes in this program"
+            )
+        })
+    }
+}
+
+impl Node {
+    /// The type as Rust would write it, as far as the schema tells.
+    fn describe(&self) -> String {
+        match self {
+            Self::Scalar(scalar) => scalar.name().to_owned(),
+            Self::Slice { element } => format!("[{}]", element.describe()),
+            Self::Enum { repr, variants } => {
+                format!(
+                    "an enum of {} variants in a {}",
+                    variants.len(),
+                    repr.name()
+                )
+            }
+            Self::Array { len, element } => format!("[{}; {len}]", element.describe()),
+            Self::Struct { size, fields, .. } => {
+                let plural = if fields.len() == 1 { "" } else { "s" };
+                format!(
+                    "a struct of {} field{plural} and {size} bytes",
+                    fields.len()
+                )
+            }
+            Self::Unknown { tag, .. } => format!("a type of a later format (tag {tag})"),
+        }
+    }
+}

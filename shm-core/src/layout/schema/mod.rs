@@ -1,0 +1,129 @@
+//! The schema: a layout as bytes, so that a program without the Rust type can decode a payload.
+//!
+//! A schema is one node. A node is a tag (1 byte), three zero bytes, the length of its body (`u32`) and the
+//! body; a reader skips a node whose tag it does not know. Integers are in the byte order of the machine that
+//! made the segment, which the header tells. Names are a length (`u16`) and UTF-8 bytes.
+//!
+//! | tag | node | body |
+//! |---|---|---|
+//! | 1 | scalar | code `u8` ([`ScalarKind`]), atomic `u8` (0 or 1), two zero bytes |
+//! | 2 | array | number of elements `u64`, node of the element |
+//! | 3 | slice, at the end of a struct | node of the element |
+//! | 4 | struct | size `u64`, align `u32`, version `u32`, number of fields `u32`, type name, then for each field: name, offset `u64`, node |
+//! | 5 | enum | code `u8` of its integer, three zero bytes, number of variants `u32`, type name, then for each variant: name, discriminant `u64` (sign-extended two's complement) |
+//!
+//! The numbers from 6 on are for types of later versions.
+
+mod decode;
+mod difference;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use decode::Schema;
+
+use super::{FieldLayout, LayoutKind, TypeLayout, Variant, tag};
+
+const NODE_HEADER: usize = 8;
+/// Bytes of a scalar's node.
+pub(crate) const SCALAR_LEN: usize = NODE_HEADER + 4;
+
+/// Bytes of an array's node.
+pub(crate) const fn array_len(element: usize) -> usize {
+    NODE_HEADER + 8 + element
+}
+
+/// Bytes of a trailing slice's node.
+pub(crate) const fn slice_len(element: usize) -> usize {
+    NODE_HEADER + element
+}
+
+/// Bytes of an enum's node without its variants.
+pub(crate) const fn enum_len(name: &str) -> usize {
+    NODE_HEADER + 4 + 4 + text_len(name)
+}
+
+/// Bytes that a variant adds to the node of its enum.
+pub(crate) const fn variant_len(variant: &Variant) -> usize {
+    text_len(variant.name()) + 8
+}
+
+/// Bytes of a struct's node without its fields.
+pub(crate) const fn struct_len(name: &str) -> usize {
+    NODE_HEADER + 8 + 4 + 4 + 4 + text_len(name)
+}
+
+/// Bytes that a field adds to the node of its struct.
+pub(crate) const fn field_len(field: &FieldLayout) -> usize {
+    text_len(field.name()) + 8 + field.layout().schema_len()
+}
+
+const fn text_len(text: &str) -> usize {
+    assert!(
+        text.len() <= u16::MAX as usize,
+        "a name in a schema has at most 65535 bytes"
+    );
+    2 + text.len()
+}
+
+/// Encodes `layout`: exactly [`schema_len`](TypeLayout::schema_len) bytes.
+pub(crate) fn encode(layout: &TypeLayout) -> Vec<u8> {
+    let mut out = Vec::with_capacity(layout.schema_len());
+    node(layout, &mut out);
+    debug_assert_eq!(out.len(), layout.schema_len());
+    out
+}
+
+fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
+    let tag = match layout.kind() {
+        LayoutKind::Scalar(_) => tag::SCALAR,
+        LayoutKind::Array { .. } => tag::ARRAY,
+        LayoutKind::Slice { .. } => tag::SLICE,
+        LayoutKind::Enum { .. } => tag::ENUM,
+        LayoutKind::Struct { .. } => tag::STRUCT,
+    };
+    out.extend([tag, 0, 0, 0]);
+    out.extend(int32(layout.schema_len() - NODE_HEADER).to_ne_bytes());
+    match layout.kind() {
+        LayoutKind::Scalar(scalar) => {
+            out.extend([scalar.kind() as u8, u8::from(scalar.is_atomic()), 0, 0])
+        }
+        LayoutKind::Array { element, len } => {
+            out.extend((len as u64).to_ne_bytes());
+            node(element, out);
+        }
+        LayoutKind::Slice { element } => node(element, out),
+        LayoutKind::Enum { repr, variants } => {
+            out.extend([repr as u8, 0, 0, 0]);
+            out.extend(int32(variants.len()).to_ne_bytes());
+            text(layout.name(), out);
+            for variant in variants {
+                text(variant.name(), out);
+                out.extend(variant.bits().to_ne_bytes());
+            }
+        }
+        LayoutKind::Struct { version, fields } => {
+            out.extend((layout.size() as u64).to_ne_bytes());
+            out.extend(int32(layout.align()).to_ne_bytes());
+            out.extend(version.to_ne_bytes());
+            out.extend(int32(fields.len()).to_ne_bytes());
+            text(layout.name(), out);
+            for field in fields {
+                text(field.name(), out);
+                out.extend((field.offset() as u64).to_ne_bytes());
+                node(field.layout(), out);
+            }
+        }
+    }
+}
+
+fn text(text: &str, out: &mut Vec<u8>) {
+    // `text_len` has checked the length when the layout was made.
+    let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    out.extend(len.to_ne_bytes());
+    out.extend(text.as_bytes());
+}
+
+/// Schemas stay far below 4 GiB: the limit for a whole segment's schema is 16 MiB.
+fn int32(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

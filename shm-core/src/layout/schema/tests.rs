@@ -1,0 +1,195 @@
+use super::decode::MAX_DEPTH;
+use super::*;
+use crate::ShmLayout;
+use crate::layout::place;
+
+const U32: &TypeLayout = u32::LAYOUT;
+const F64: &TypeLayout = f64::LAYOUT;
+const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayout {
+    FieldLayout::new(name, layout)
+}
+
+const PAIR: &TypeLayout = &TypeLayout::structure(
+    "Pair",
+    3,
+    8,
+    4,
+    const { &place([field("a", U32), field("b", u32::LAYOUT)]) },
+);
+const NEST: &TypeLayout = &TypeLayout::structure(
+    "Nest",
+    0,
+    56,
+    8,
+    const {
+        &place([
+            field("x", F64),
+            field("pairs", <[f64; 3]>::LAYOUT),
+            field("p", PAIR),
+            field("q", PAIR),
+            field("z", u64::LAYOUT),
+        ])
+    },
+);
+
+fn decoded(layout: &TypeLayout) -> Schema {
+    Schema::decode(&encode(layout)).unwrap()
+}
+
+#[test]
+fn length_is_known_beforehand() {
+    for layout in [U32, PAIR, NEST, <[[u8; 3]; 4]>::LAYOUT] {
+        assert_eq!(encode(layout).len(), layout.schema_len());
+    }
+}
+
+#[test]
+fn bytes_are_as_specified() {
+    assert_eq!(
+        encode(U32),
+        [&[1, 0, 0, 0], &4u32.to_ne_bytes()[..], &[3, 0, 0, 0]].concat()
+    );
+    let array = encode(<[u8; 5]>::LAYOUT);
+    assert_eq!(array[..4], [2, 0, 0, 0]);
+    assert_eq!(array[8..16], 5u64.to_ne_bytes());
+    assert_eq!(array[16..20], [1, 0, 0, 0]);
+    let pair = encode(PAIR);
+    assert_eq!(pair[8..16], 8u64.to_ne_bytes(), "size");
+    assert_eq!(pair[16..20], 4u32.to_ne_bytes(), "align");
+    assert_eq!(pair[20..24], 3u32.to_ne_bytes(), "version");
+    assert_eq!(pair[24..28], 2u32.to_ne_bytes(), "fields");
+    assert_eq!(pair[28..34], [&4u16.to_ne_bytes()[..], b"Pair"].concat());
+    assert_eq!(pair[34..37], [&1u16.to_ne_bytes()[..], b"a"].concat());
+}
+
+#[test]
+fn every_prefix_is_an_error_and_every_changed_byte_is_no_panic() {
+    let bytes = encode(NEST);
+    for end in 0..bytes.len() {
+        assert!(Schema::decode(&bytes[..end]).is_err(), "{end} bytes");
+    }
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            if let Ok(schema) = Schema::decode(&changed) {
+                let _ = Schema::first_difference(&schema, &decoded(NEST));
+            }
+        }
+    }
+}
+
+#[test]
+fn deep_nesting_and_a_lying_count_are_errors() {
+    let mut bytes = encode(U32);
+    for _ in 0..MAX_DEPTH + 1 {
+        let body = [&1u64.to_ne_bytes()[..], &bytes].concat();
+        bytes = [
+            &[2, 0, 0, 0][..],
+            &u32::try_from(body.len()).unwrap().to_ne_bytes(),
+            &body,
+        ]
+        .concat();
+    }
+    assert!(Schema::decode(&bytes).unwrap_err().contains("deeper"));
+
+    let mut bytes = encode(PAIR);
+    bytes[24..28].copy_from_slice(&u32::MAX.to_ne_bytes());
+    assert!(Schema::decode(&bytes).is_err());
+}
+
+#[test]
+fn an_unknown_node_is_kept_and_differs() {
+    let unknown =
+        Schema::decode(&[&[200, 0, 0, 0][..], &3u32.to_ne_bytes(), &[1, 2, 3]].concat()).unwrap();
+    assert_eq!(
+        Schema::first_difference(&unknown, &decoded(U32)).unwrap(),
+        "the payload is a type of a later format (tag 200) at byte 0 in the segment and u32 at byte 0 in this program"
+    );
+}
+
+fn told(segment: &TypeLayout, program: &TypeLayout) -> String {
+    Schema::first_difference(&decoded(segment), &decoded(program)).unwrap()
+}
+
+macro_rules! layout {
+    ($size:expr, $version:expr, $($name:literal: $ty:ty),*) => {
+        &TypeLayout::structure("S", $version, $size, 8, const { &place([$(field($name, <$ty>::LAYOUT)),*]) })
+    };
+}
+
+#[test]
+fn differences_are_told_in_words() {
+    assert_eq!(
+        Schema::first_difference(&decoded(NEST), &decoded(NEST)),
+        None
+    );
+    let base: &TypeLayout = layout!(16, 0, "a": u64, "b": f32, "c": u32);
+    assert_eq!(
+        told(base, layout!(16, 0, "a": u64, "b": u32, "c": u32)),
+        "field `b` is f32 at byte 8 in the segment and u32 at byte 8 in this program"
+    );
+    assert_eq!(
+        told(base, layout!(16, 0, "a": u64, "b": f64)),
+        "field `b` is f32 at byte 8 in the segment and f64 at byte 8 in this program"
+    );
+    assert_eq!(
+        told(layout!(8, 0, "a": u64), layout!(16, 0, "a": u64, "b": u64)),
+        "field `b` (u64 at byte 8) is only in this program"
+    );
+    assert_eq!(
+        told(layout!(16, 0, "x": u64, "a": u64), layout!(8, 0, "a": u64)),
+        "field `x` (u64 at byte 0) is only in the segment"
+    );
+    assert_eq!(
+        told(
+            layout!(16, 0, "x": u64, "a": u64),
+            layout!(16, 0, "a": u64, "x": u64)
+        ),
+        "the order of the fields differs: `x` comes first in the segment and `a` in this program"
+    );
+    assert_eq!(
+        told(layout!(8, 1, "a": u64), layout!(8, 2, "a": u64)),
+        "the payload has version 1 in the segment and version 2 in this program"
+    );
+    assert_eq!(
+        told(layout!(8, 0, "a": [u8; 8]), layout!(16, 0, "a": [u8; 16])),
+        "field `a` is [u8; 8] at byte 0 in the segment and [u8; 16] at byte 0 in this program"
+    );
+    assert_eq!(
+        told(
+            layout!(8, 0, "a": [[u8; 2]; 4]),
+            layout!(8, 0, "a": [[i8; 2]; 4])
+        ),
+        "field `a[0][0]` is u8 at byte 0 in the segment and i8 at byte 0 in this program"
+    );
+    assert_eq!(
+        told(
+            layout!(8, 0, "a": u64),
+            layout!(8, 0, "a": std::sync::atomic::AtomicU64)
+        ),
+        "field `a` is u64 at byte 0 in the segment and AtomicU64 at byte 0 in this program"
+    );
+}
+
+#[test]
+fn nested_differences_name_the_path_and_the_offset_in_the_payload() {
+    const OTHER: &TypeLayout = &TypeLayout::structure(
+        "Pair",
+        3,
+        8,
+        4,
+        const { &place([field("a", U32), field("b", i32::LAYOUT)]) },
+    );
+    let outer = |inner: &'static TypeLayout| -> TypeLayout {
+        let fields = Box::leak(Box::new(place([
+            field("n", u64::LAYOUT),
+            field("pair", inner),
+        ])));
+        TypeLayout::structure("Outer", 0, 16, 8, fields)
+    };
+    assert_eq!(
+        told(&outer(PAIR), &outer(OTHER)),
+        "field `pair.b` is u32 at byte 12 in the segment and i32 at byte 12 in this program"
+    );
+}
