@@ -204,6 +204,41 @@ fn a_name_that_is_being_prepared_can_be_taken_by_another() {
 }
 
 #[test]
+fn preparing_for_longer_than_the_timeout_is_in_order() {
+    let names = Names::new("slow");
+    let name = names.name("t");
+    let (mut slow, mut quick, mut killed) = (peer!(), peer!(), peer!());
+    for how in ["create", "join"] {
+        // A timeout of zero is over whenever the closure returns.
+        let open = format!("open s {how} {name} frame=1 timeout=0 during=hold");
+        assert_eq!(slow.ask(&open), "inside");
+        slow.ok("go on");
+        assert_eq!(slow.ok("load s"), "1");
+        slow.ok("drop s");
+    }
+    let join = format!("open s join {name} frame=1 timeout=0 during=hold");
+    assert_eq!(slow.ask(&join), "inside");
+    quick.ok(&format!("open s create {name} frame=2"));
+    slow.ok("go on");
+    assert_eq!(slow.ok("load s"), "2");
+    slow.ok("drop s");
+    quick.ok("drop s");
+
+    // A leftover that appeared meanwhile is no obstacle.
+    for how in ["create", "join"] {
+        let open = format!("open s {how} {name} frame=1 timeout=0 during=hold");
+        assert_eq!(slow.ask(&open), "inside");
+        killed.ok(&format!("open s create {name} frame=3"));
+        killed.kill();
+        killed = peer!();
+        slow.ok("go on");
+        assert_eq!(slow.ok("load s"), "1");
+        slow.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
 fn a_leftover_is_replaced_or_joined_and_never_both() {
     let names = Names::new("crowd-leftover");
     let gate = Gate::create(&names.name("gate")).unwrap();

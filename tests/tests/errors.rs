@@ -11,6 +11,19 @@ use shm_core::{Existing, ShmError, ShmLayout};
 use shm_tests::locks::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(u32)]
+enum Kind {
+    Only = 1,
+}
+
+/// A type of which zero bytes are no value.
+#[derive(ShmLayout)]
+#[repr(C)]
+struct NotZero {
+    kind: Kind,
+}
+
 /// More than any machine has.
 type Impossible = [u64; 1 << 57];
 
@@ -74,6 +87,10 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
         ),
         (error(Telemetry::create(&taken)), "attach to that one"),
         (error(TelemetryWide::attach(&taken)), "another layout"),
+        (
+            error(NotZero::create_with(&names.name("zero"), |_| {})),
+            "`kind`",
+        ),
         (
             error(Impossible::create(&names.name("large"))),
             "No space left on device",
