@@ -79,5 +79,10 @@ pub use layout::refuse as why;
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout, Variant};
 pub use segment::{Shm, ShmOptions};
 
+/// The programs in the README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;
+
 /// See [`ShmLayout`](trait@ShmLayout).
 pub use shm_derive::ShmLayout;

@@ -2,9 +2,9 @@
 //!
 //! The pipeline is parse, model, check, emit:
 //!
-//! - [`attr`] and [`repr`] read the attributes, [`model`] turns the item into what the rest works on;
-//! - [`check`] holds one function per rule; all mistakes are collected in a [`ctxt::Ctxt`] and reported at once;
-//! - [`emit`] writes the view, the implementation and the padding checks, and cannot fail. After mistakes it
+//! - `attr` and `repr` read the attributes, `model` turns the item into what the rest works on;
+//! - `check` holds one function per rule; all mistakes are collected in a `ctxt::Ctxt` and reported at once;
+//! - `emit` writes the view, the implementation and the padding checks, and cannot fail. After mistakes it
 //!   still writes them, as far as they can be told, so that uses of the type cause no errors of their own.
 //!
 //! What needs the types themselves (whether a field's type can be shared, where padding lies) is not decided here

@@ -90,10 +90,7 @@ fn values_come_back() {
     shm[0].level.set(Level::High);
     assert_eq!(shm[0].inner[1].letter.try_get().unwrap(), 'x');
     assert_eq!(shm[0].level.try_get().unwrap(), Level::High);
-    assert_eq!(
-        format!("{:?}", shm[1]),
-        format!("{:?}", device())
-    );
+    assert_eq!(format!("{:?}", shm[1]), format!("{:?}", device()));
 }
 
 #[test]

@@ -210,6 +210,8 @@ pub(crate) unsafe fn validate(
                 Err(InvalidValue::new(layout, bits))
             }
         }
+        // SAFETY: the same bytes.
+        LayoutKind::Meaning { inner, .. } => unsafe { validate(at, inner, tail) },
         LayoutKind::Array { element, len } => elements(element, len),
         LayoutKind::Slice { element } => elements(element, tail),
         LayoutKind::Struct { fields, .. } => fields.iter().try_for_each(|field| {

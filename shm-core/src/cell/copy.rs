@@ -88,6 +88,7 @@ impl Moves {
             }
             // Not part of a sized value.
             LayoutKind::Slice { .. } => {}
+            LayoutKind::Meaning { inner, .. } => self = self.add(inner, offset),
             LayoutKind::Array { element, len } => {
                 let mut i = 0;
                 while i < len && self.complete && element.size() > 0 {
@@ -187,6 +188,8 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
         match layout.kind() {
             // Leaves are uniform, and a slice is no part of a sized value.
             LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
+            // SAFETY: passed on; the same bytes.
+            LayoutKind::Meaning { inner, .. } => unsafe { walk(dst, src, inner, 1, shared) },
             LayoutKind::Array { element, len } => {
                 // SAFETY: passed on; the elements are the array's bytes.
                 unsafe { walk(dst, src, element, len, shared) };
@@ -223,6 +226,8 @@ unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
                 // SAFETY: as above.
                 unsafe { at.write(u8::from(byte != 0)) };
             }
+            // SAFETY: passed on; the same bytes.
+            LayoutKind::Meaning { inner, .. } => unsafe { normalize(at, inner, 1) },
             // No `bool` lies in these.
             LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {

@@ -93,6 +93,7 @@ impl fmt::Debug for Value<'_> {
                     None => write!(f, "{}({})", self.layout.name(), number(repr, bits)),
                 }
             }
+            LayoutKind::Meaning { inner, .. } => self.part(0, inner).fmt(f),
             LayoutKind::Slice { element } => f
                 .debug_list()
                 .entries((0..self.tail).map(|i| self.part(i * element.size(), element)))

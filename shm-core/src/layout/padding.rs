@@ -160,6 +160,7 @@ const fn inner(layout: &TypeLayout) -> Text {
             explain(layout)
         }
         LayoutKind::Slice { element } => inner(element),
+        LayoutKind::Meaning { inner: parts, .. } => inner(parts),
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
     }
 }

@@ -73,6 +73,16 @@ pub enum LayoutKind {
         /// The variants, in the order of their declaration.
         variants: &'static [Variant],
     },
+    /// A type of this library: what it means, and what it is made of. Who does not know the meaning sees the bytes.
+    #[non_exhaustive]
+    Meaning {
+        /// The meaning: `str`, `vec`, `offset`.
+        meaning: &'static str,
+        /// What it is made of.
+        inner: &'static TypeLayout,
+        /// What an offset leads to.
+        target: Option<fn() -> &'static TypeLayout>,
+    },
     /// Named fields at their offsets, in the order of their declaration.
     #[non_exhaustive]
     Struct {
@@ -98,6 +108,7 @@ pub(crate) mod tag {
     pub(crate) const SLICE: u8 = 3;
     pub(crate) const STRUCT: u8 = 4;
     pub(crate) const ENUM: u8 = 5;
+    pub(crate) const MEANING: u8 = 6;
 }
 
 /// Every fingerprint begins with its kind and the machine's byte order.
@@ -158,6 +169,49 @@ impl TypeLayout {
             zero_valid,
             tail_stride: None,
             refused: false,
+        }
+    }
+
+    /// The layout of a type of this library. Padding in `inner` is allowed: such types are never moved as a whole.
+    pub(crate) const fn meaning(
+        meaning: &'static str,
+        inner: &'static TypeLayout,
+        target: Option<fn() -> &'static TypeLayout>,
+    ) -> Self {
+        Self {
+            name: meaning,
+            kind: LayoutKind::Meaning {
+                meaning,
+                inner,
+                target,
+            },
+            // The target stays out: a type may have offsets to itself, whose fingerprint would need its own.
+            fingerprint: seed(tag::MEANING)
+                .text(meaning)
+                .word(inner.fingerprint)
+                .finish(),
+            schema_len: schema::meaning_len(meaning, inner.schema_len),
+            padded: false,
+            uniform: if inner.padded { None } else { inner.uniform },
+            ..inner.copied()
+        }
+    }
+
+    const fn copied(&self) -> Self {
+        Self {
+            name: self.name,
+            kind: self.kind,
+            size: self.size,
+            align: self.align,
+            fingerprint: self.fingerprint,
+            schema_len: self.schema_len,
+            uniform: self.uniform,
+            has_bool: self.has_bool,
+            padded: self.padded,
+            checked: self.checked,
+            zero_valid: self.zero_valid,
+            tail_stride: self.tail_stride,
+            refused: self.refused,
         }
     }
 

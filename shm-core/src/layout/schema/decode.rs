@@ -21,6 +21,11 @@ pub(super) enum Node {
     Slice {
         element: Box<Node>,
     },
+    Meaning {
+        meaning: String,
+        target: u64,
+        inner: Box<Node>,
+    },
     Enum {
         repr: ScalarKind,
         variants: Vec<(String, u64)>,
@@ -101,6 +106,11 @@ impl<'a> Reader<'a> {
             },
             tag::STRUCT => body.structure(depth)?,
             tag::ENUM => body.enumeration()?,
+            tag::MEANING => Node::Meaning {
+                target: body.u64()?,
+                meaning: body.text()?,
+                inner: Box::new(body.node(depth + 1)?),
+            },
             _ => Node::Unknown {
                 tag,
                 body: std::mem::take(&mut body.0).to_vec(),

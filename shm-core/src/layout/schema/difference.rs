@@ -28,6 +28,18 @@ fn difference(path: &str, base: u64, segment: &Node, program: &Node) -> Option<S
             difference(&format!("{path}[0]"), base, x, y)
                 .or_else(|| (a != b).then(|| whole(&what, base, segment, program)))
         }
+        (
+            Node::Meaning {
+                meaning: a,
+                inner: x,
+                ..
+            },
+            Node::Meaning {
+                meaning: b,
+                inner: y,
+                ..
+            },
+        ) if a == b => difference(path, base, x, y),
         (Node::Slice { element: x }, Node::Slice { element: y }) => {
             difference(&format!("{path}[0]"), base, x, y)
         }
@@ -175,6 +187,7 @@ impl Node {
     fn describe(&self) -> String {
         match self {
             Self::Scalar(scalar) => scalar.name().to_owned(),
+            Self::Meaning { meaning, inner, .. } => format!("{meaning} of {}", inner.describe()),
             Self::Slice { element } => format!("[{}]", element.describe()),
             Self::Enum { repr, variants } => {
                 format!(

@@ -11,8 +11,9 @@
 //! | 3 | slice, at the end of a struct | node of the element |
 //! | 4 | struct | size `u64`, align `u32`, version `u32`, number of fields `u32`, type name, then for each field: name, offset `u64`, node |
 //! | 5 | enum | code `u8` of its integer, three zero bytes, number of variants `u32`, type name, then for each variant: name, discriminant `u64` (sign-extended two's complement) |
+//! | 6 | meaning | fingerprint of what an offset leads to `u64` (0 for other meanings), meaning as a name, node of what it is made of |
 //!
-//! The numbers from 6 on are for types of later versions.
+//! The numbers from 7 on are for types of later versions.
 
 mod decode;
 mod difference;
@@ -40,6 +41,11 @@ pub(crate) const fn slice_len(element: usize) -> usize {
 /// Bytes of an enum's node without its variants.
 pub(crate) const fn enum_len(name: &str) -> usize {
     NODE_HEADER + 4 + 4 + text_len(name)
+}
+
+/// Bytes of the node of a type of this library.
+pub(crate) const fn meaning_len(meaning: &str, inner: usize) -> usize {
+    NODE_HEADER + 8 + text_len(meaning) + inner
 }
 
 /// Bytes that a variant adds to the node of its enum.
@@ -79,6 +85,7 @@ fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
         LayoutKind::Array { .. } => tag::ARRAY,
         LayoutKind::Slice { .. } => tag::SLICE,
         LayoutKind::Enum { .. } => tag::ENUM,
+        LayoutKind::Meaning { .. } => tag::MEANING,
         LayoutKind::Struct { .. } => tag::STRUCT,
     };
     out.extend([tag, 0, 0, 0]);
@@ -92,6 +99,16 @@ fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
             node(element, out);
         }
         LayoutKind::Slice { element } => node(element, out),
+        LayoutKind::Meaning {
+            meaning,
+            inner,
+            target,
+        } => {
+            let target = target.map_or(0, |target| target().fingerprint());
+            out.extend(target.to_ne_bytes());
+            text(meaning, out);
+            node(inner, out);
+        }
         LayoutKind::Enum { repr, variants } => {
             out.extend([repr as u8, 0, 0, 0]);
             out.extend(int32(variants.len()).to_ne_bytes());

@@ -1,0 +1,15 @@
+# Sourced by the scripts beside it: strict mode, the repository's root as the working directory, a heading.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+heading() {
+    printf '\n=== %s\n' "$*"
+}
+
+# Adds a component of the toolchain in use, where rustup is there and the component is not.
+need_component() {
+    if ! cargo "$1" --version >/dev/null 2>&1; then
+        rustup component add "$2"
+    fi
+}

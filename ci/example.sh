@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+heading "example: the examples run"
+cargo run --example sysmon -- --count 3
+cargo run --example fork_demo

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Reads a segment with nothing but what docs/format.md says: `docs/decode.py /telemetry`.
+
+Prints the header, then every field of the payload with its type and value. It needs no Rust type and no library, only
+Python 3. It takes no locks, so a segment that is being written may be shown partly old and partly new.
+"""
+
+import os
+import struct
+import sys
+
+MAGIC = b"\x89SHM\r\n\x1a\n"
+SCALARS = {
+    1: ("u8", "B"), 2: ("u16", "H"), 3: ("u32", "I"), 4: ("u64", "Q"), 5: ("u128", None),
+    6: ("i8", "b"), 7: ("i16", "h"), 8: ("i32", "i"), 9: ("i64", "q"), 10: ("i128", None),
+    11: ("f32", "f"), 12: ("f64", "d"), 13: ("bool", "B"),
+}
+FROZEN = (
+    "magic format_version header_len byte_order reserved total_len schema_offset schema_len payload_offset "
+    "payload_len payload_align layout_version tail_len tail_stride fingerprint flags created_at creator_pid "
+    "creator_uid reserved_end checksum"
+).split()
+
+
+def fnv(data, value=0xCBF29CE484222325):
+    """64-bit FNV-1a."""
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) % (1 << 64)
+    return value
+
+
+def word(value):
+    """Fingerprints are fed eight bytes, lowest first, whatever the byte order of the machine."""
+    return struct.pack("<Q", value)
+
+
+class Schema:
+    """Reads nodes from the front of a piece of the schema; never reads past its end."""
+
+    def __init__(self, data, order):
+        self.data, self.order, self.at = data, order, 0
+
+    def take(self, count):
+        if self.at + count > len(self.data):
+            raise ValueError("the schema ends too early")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def number(self, code):
+        return struct.unpack(self.order + code, self.take(struct.calcsize(code)))[0]
+
+    def text(self):
+        return self.take(self.number("H")).decode()
+
+    def node(self):
+        tag = self.take(4)[0]
+        body = Schema(self.take(self.number("I")), self.order)
+        if tag == 1:
+            code, atomic, _ = body.take(1)[0], body.take(1)[0], body.take(2)
+            node = {"tag": 1, "code": code, "atomic": atomic}
+        elif tag == 2:
+            node = {"tag": 2, "len": body.number("Q"), "element": body.node()}
+        elif tag == 4:
+            node = {"tag": 4, "size": body.number("Q"), "align": body.number("I"), "version": body.number("I")}
+            count = body.number("I")
+            node["name"] = body.text()
+            node["fields"] = [(body.text(), body.number("Q"), body.node()) for _ in range(count)]
+        else:
+            raise ValueError(f"a node of a later format, tag {tag}")
+        if body.at != len(body.data):
+            raise ValueError("a node is longer than its content")
+        return node
+
+
+def size(node):
+    if node["tag"] == 1:
+        kind, code = SCALARS[node["code"]]
+        return struct.calcsize(code) if code else 16
+    return node["size"] if node["tag"] == 4 else node["len"] * size(node["element"])
+
+
+def fingerprint(node, order):
+    start = bytes([node["tag"], order == ">"])
+    if node["tag"] == 1:
+        return fnv(start + bytes([node["code"], node["atomic"]]))
+    if node["tag"] == 2:
+        return fnv(start + word(node["len"]) + word(fingerprint(node["element"], order)))
+    data = start + word(node["size"]) + word(node["align"]) + word(node["version"]) + word(len(node["fields"]))
+    for name, offset, inner in node["fields"]:
+        name = name.encode()
+        data += word(len(name)) + name + word(offset) + word(fingerprint(inner, order))
+    return fnv(data)
+
+
+def show(node, data, at, path, order):
+    """Prints one line per leaf: offset, path, type, value. Arrays of numbers are one line."""
+    if node["tag"] == 4:
+        for name, offset, inner in node["fields"]:
+            show(inner, data, at + offset, f"{path}.{name}" if path else name, order)
+    elif node["tag"] == 2 and node["element"]["tag"] == 1:
+        step = size(node["element"])
+        values = [value(node["element"], data, at + i * step, order) for i in range(node["len"])]
+        kind = SCALARS[node["element"]["code"]][0]
+        print(f"{at:8} {path or 'payload'}: [{kind}; {node['len']}] = [{', '.join(values)}]")
+    elif node["tag"] == 2:
+        for i in range(node["len"]):
+            show(node["element"], data, at + i * size(node["element"]), f"{path}[{i}]", order)
+    else:
+        print(f"{at:8} {path or 'payload'}: {SCALARS[node['code']][0]} = {value(node, data, at, order)}")
+
+
+def value(node, data, at, order):
+    kind, code = SCALARS[node["code"]]
+    raw = data[at : at + size(node)]
+    if kind == "bool":
+        return "true" if raw[0] else "false"
+    if code:
+        return repr(struct.unpack(order + code, raw)[0])
+    return str(int.from_bytes(raw, "little" if order == "<" else "big", signed=kind == "i128"))
+
+
+def main(name):
+    with open("/dev/shm" + name, "rb") as file:
+        data = file.read()
+        length = os.fstat(file.fileno()).st_size
+    if data[:8] != MAGIC:
+        raise ValueError("this is no segment: the magic bytes are missing")
+    order = {1: "<", 2: ">"}[data[12]]
+    header = dict(zip(FROZEN, struct.unpack(order + "8sHHB3s5Q2I5Q2I2Q", data[:128])))
+    if header["checksum"] != fnv(data[:120]):
+        raise ValueError("the checksum of the header is wrong")
+    if header["format_version"] != 1 or header["total_len"] != length:
+        raise ValueError("another version of the format, or a file that was cut")
+    schema = data[header["schema_offset"] : header["schema_offset"] + header["schema_len"]]
+    reader = Schema(schema, order)
+    node = reader.node()
+    if reader.at != len(schema) or fingerprint(node, order) != header["fingerprint"]:
+        raise ValueError("the schema does not belong to the fingerprint")
+    state, next_participant = struct.unpack(order + "I4xQ", data[192:208])
+    for key in FROZEN[1:]:
+        if not key.startswith("reserved"):
+            print(f"{key} = {header[key]:#018x}" if key in ("fingerprint", "checksum") else f"{key} = {header[key]}")
+    print(f"state = {state}\nnext_participant = {next_participant}")
+    payload = data[header["payload_offset"] : header["payload_offset"] + header["payload_len"]]
+    show(node, payload, 0, "", order)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1])
+    except (IndexError, KeyError, OSError, UnicodeDecodeError, ValueError) as error:
+        sys.exit(f"decode.py: {error!r}" if len(sys.argv) > 1 else "usage: decode.py /NAME")

@@ -1,0 +1,111 @@
+//! What the documents point at exists: the tests that they name, and the files that they link to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The text of every Rust file below `folder`.
+fn sources(folder: &Path, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}")) {
+        let path = entry.unwrap().path();
+        let hidden = path.file_name().unwrap().to_string_lossy().starts_with('.');
+        if path.is_dir() && !hidden && !path.ends_with("target") {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// The documents, with their places.
+fn documents() -> Vec<(PathBuf, String)> {
+    let files = [
+        "README.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "docs/format.md",
+        "docs/crash-model.md",
+    ];
+    files
+        .iter()
+        .map(|file| {
+            let path = root().join(file);
+            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+            (path, text)
+        })
+        .collect()
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let mut rust = String::new();
+    for folder in ["shm-core", "shm-derive", "examples", "tests"] {
+        sources(&root().join(folder), &mut rust);
+    }
+    let model = fs::read_to_string(root().join("docs/crash-model.md")).unwrap();
+    let names: Vec<&str> = model
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| {
+            code.matches('_').count() > 2
+                && code
+                    .bytes()
+                    .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        })
+        .collect();
+    assert!(names.len() > 20, "only {names:?} were found");
+    for name in names {
+        assert!(
+            rust.contains(&format!("fn {name}()")),
+            "docs/crash-model.md names the test `{name}`, which does not exist"
+        );
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut links = 0;
+    for (path, text) in documents() {
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let leads_to = match file {
+                "" => path.clone(),
+                file => path.parent().unwrap().join(file),
+            };
+            assert!(leads_to.exists(), "{path:?} links to {target}");
+            if !anchor.is_empty() {
+                let there = fs::read_to_string(&leads_to).unwrap();
+                let found = there
+                    .lines()
+                    .filter(|line| line.starts_with('#'))
+                    .any(|line| slug(line) == anchor);
+                assert!(found, "{path:?} links to {target}");
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 20, "only {links} links were found");
+}
+
+/// A heading's anchor: small letters, dashes for spaces, nothing else.
+fn slug(heading: &str) -> String {
+    heading
+        .trim_start_matches('#')
+        .trim()
+        .to_lowercase()
+        .chars()
+        .filter_map(|c| match c {
+            ' ' => Some('-'),
+            c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
+            _ => None,
+        })
+        .collect()
+}

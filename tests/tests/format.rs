@@ -1,0 +1,492 @@
+//! The bytes of real segments, read by code that follows `docs/format.md` and shares nothing with the library.
+
+use std::fs::File;
+use std::io::Write;
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use shm_core::{LayoutKind, ShmLayout, TypeLayout};
+
+/// The document's example.
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+struct Telemetry {
+    frame: u64,
+    position: [f64; 3],
+    temperature: f32,
+    flags: u32,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+#[shm(version = 7)]
+struct Inner {
+    hits: AtomicU64,
+    open: [AtomicBool; 2],
+    on: bool,
+    #[shm(rename = "renamed")]
+    byte: i8,
+    id: Option<NonZeroU32>,
+}
+
+#[derive(ShmLayout)]
+#[repr(C, align(128))]
+struct Everything {
+    wide: u128,
+    wide_signed: i128,
+    inners: [[Inner; 2]; 2],
+    tuple: Tuple,
+    marker: PhantomData<u64>,
+    none: [u16; 0],
+    rest: [u32; 32],
+    last: [i64; 3],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Tuple(u16, i16, i32);
+
+const DOCUMENT: &str = include_str!("../../docs/format.md");
+const DECODE_PY: &str = include_str!("../../docs/decode.py");
+
+/// A child has copies of all descriptors until it starts its program, and with them the locks. So the test that starts
+/// one and the test that looks at locks take turns.
+static CHILDREN: Mutex<()> = Mutex::new(());
+
+fn unique(tag: &str) -> String {
+    format!("/shm-tests-format-{}-{tag}", std::process::id())
+}
+
+fn open(name: &str) -> File {
+    File::open(format!("/dev/shm{name}")).expect("the name leads to a file in /dev/shm")
+}
+
+fn bytes_of(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_ne_bytes(bytes[at..at + 2].try_into().unwrap())
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// A schema's node, as the document describes it.
+#[derive(Debug, PartialEq)]
+enum Node {
+    Scalar {
+        code: u8,
+        atomic: u8,
+    },
+    Array {
+        len: u64,
+        element: Box<Node>,
+    },
+    Struct {
+        size: u64,
+        align: u32,
+        version: u32,
+        name: String,
+        fields: Vec<(String, u64, Node)>,
+    },
+}
+
+fn text(bytes: &mut &[u8]) -> String {
+    let len = usize::from(u16_at(bytes, 0));
+    let text = String::from_utf8(bytes[2..2 + len].to_vec()).unwrap();
+    *bytes = &bytes[2 + len..];
+    text
+}
+
+fn node(bytes: &mut &[u8]) -> Node {
+    let (tag, zeros, len) = (bytes[0], &bytes[1..4], u32_at(bytes, 4) as usize);
+    assert_eq!(zeros, [0; 3]);
+    let mut body = &bytes[8..8 + len];
+    *bytes = &bytes[8 + len..];
+    let node = match tag {
+        1 => {
+            assert_eq!(body[2..], [0, 0]);
+            let node = Node::Scalar {
+                code: body[0],
+                atomic: body[1],
+            };
+            body = &[];
+            node
+        }
+        2 => {
+            let len = u64_at(body, 0);
+            body = &body[8..];
+            Node::Array {
+                len,
+                element: Box::new(node(&mut body)),
+            }
+        }
+        4 => {
+            let (size, align, version) = (u64_at(body, 0), u32_at(body, 8), u32_at(body, 12));
+            let count = u32_at(body, 16);
+            body = &body[20..];
+            let name = text(&mut body);
+            let mut fields = Vec::new();
+            for _ in 0..count {
+                let name = text(&mut body);
+                let offset = u64_at(body, 0);
+                body = &body[8..];
+                fields.push((name, offset, node(&mut body)));
+            }
+            Node::Struct {
+                size,
+                align,
+                version,
+                name,
+                fields,
+            }
+        }
+        other => panic!("tag {other} is not in the document"),
+    };
+    assert!(body.is_empty(), "a node is as long as its content");
+    node
+}
+
+/// What the document says is hashed for a node.
+fn hashed(node: &Node) -> Vec<u8> {
+    let big = u8::from(cfg!(target_endian = "big"));
+    let word = |value: u64| value.to_le_bytes();
+    let mut input = Vec::new();
+    match node {
+        Node::Scalar { code, atomic } => input.extend([1, big, *code, *atomic]),
+        Node::Array { len, element } => {
+            input.extend([2, big]);
+            input.extend(word(*len));
+            input.extend(word(fnv(&hashed(element))));
+        }
+        Node::Struct {
+            size,
+            align,
+            version,
+            fields,
+            ..
+        } => {
+            input.extend([4, big]);
+            for number in [
+                *size,
+                u64::from(*align),
+                u64::from(*version),
+                fields.len() as u64,
+            ] {
+                input.extend(word(number));
+            }
+            for (name, offset, field) in fields {
+                input.extend(word(name.len() as u64));
+                input.extend(name.as_bytes());
+                input.extend(word(*offset));
+                input.extend(word(fnv(&hashed(field))));
+            }
+        }
+    }
+    input
+}
+
+/// Compares what was decoded with what the library says of the type.
+fn same(node: &Node, layout: &TypeLayout) {
+    assert_eq!(fnv(&hashed(node)), layout.fingerprint(), "{node:?}");
+    match (node, layout.kind()) {
+        (Node::Scalar { code, atomic }, LayoutKind::Scalar(scalar)) => {
+            assert_eq!(
+                (*code, *atomic == 1),
+                (scalar.kind() as u8, scalar.is_atomic())
+            );
+        }
+        (
+            Node::Array { len, element },
+            LayoutKind::Array {
+                element: expected,
+                len: count,
+                ..
+            },
+        ) => {
+            assert_eq!(*len, count as u64);
+            same(element, expected);
+        }
+        (
+            Node::Struct {
+                size,
+                align,
+                version,
+                name,
+                fields,
+            },
+            LayoutKind::Struct {
+                version: expected, ..
+            },
+        ) => {
+            assert_eq!(
+                (*size as usize, *align as usize, *version),
+                (layout.size(), layout.align(), expected)
+            );
+            assert_eq!(name, layout.name());
+            assert_eq!(fields.len(), layout.fields().len());
+            for ((name, offset, node), field) in fields.iter().zip(layout.fields()) {
+                assert_eq!(
+                    (name.as_str(), *offset as usize),
+                    (field.name(), field.offset())
+                );
+                same(node, field.layout());
+            }
+        }
+        other => panic!("two different kinds: {other:?}"),
+    }
+}
+
+/// Checks everything that the document says of the bytes in front of the payload, and returns the payload.
+fn check<T: ShmLayout>(file: &File) -> Vec<u8> {
+    let bytes = bytes_of(file);
+    assert_eq!(bytes[..8], [0x89, b'S', b'H', b'M', 0x0d, 0x0a, 0x1a, 0x0a]);
+    assert_eq!(u16_at(&bytes, 8), 1, "format version");
+    assert_eq!(u16_at(&bytes, 10), 256, "header length");
+    assert_eq!(bytes[12], if cfg!(target_endian = "big") { 2 } else { 1 });
+    assert_eq!(bytes[13..16], [0; 3]);
+    assert_eq!(u64_at(&bytes, 16), bytes.len() as u64, "length of the file");
+    assert_eq!(bytes.len(), T::PAGE_ROUNDED_SIZE);
+    assert_eq!(u64_at(&bytes, 24), 256, "offset of the schema");
+    let schema_len = u64_at(&bytes, 32) as usize;
+    let payload = u64_at(&bytes, 40) as usize;
+    assert_eq!(
+        payload,
+        (256 + schema_len).next_multiple_of(T::ALIGN.max(64))
+    );
+    assert_eq!(u64_at(&bytes, 48), T::SIZE as u64, "length of the payload");
+    assert_eq!(
+        bytes.len(),
+        (payload + T::SIZE).next_multiple_of(4096),
+        "whole pages"
+    );
+    assert_eq!(u32_at(&bytes, 56), T::ALIGN as u32);
+    assert_eq!(u32_at(&bytes, 60), T::LAYOUT.version());
+    assert_eq!((u64_at(&bytes, 64), u64_at(&bytes, 72)), (0, 0), "no slice");
+    assert_eq!(u64_at(&bytes, 80), T::FINGERPRINT);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let age = now.as_nanos() as i128 - i128::from(u64_at(&bytes, 96));
+    assert!(age.abs() < 3_600_000_000_000, "created {age} ns ago");
+    assert_eq!(u32_at(&bytes, 104), std::process::id());
+    assert_eq!(u32_at(&bytes, 108), file.metadata().unwrap().uid());
+    assert_eq!(u64_at(&bytes, 112), 0);
+    assert_eq!(u64_at(&bytes, 120), fnv(&bytes[..120]), "checksum");
+    assert_eq!(bytes[128..192], [0; 64]);
+    assert_eq!(u32_at(&bytes, 196), 0);
+    assert_eq!(u64_at(&bytes, 200), 1, "the next participant");
+    assert_eq!(bytes[208..256], [0; 48]);
+
+    let mut rest = &bytes[256..256 + schema_len];
+    let root = node(&mut rest);
+    assert!(rest.is_empty(), "the schema is one node");
+    same(&root, T::LAYOUT);
+    assert!(
+        bytes[256 + schema_len..payload]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+    let end = payload + T::SIZE;
+    assert!(bytes[end..].iter().all(|byte| *byte == 0));
+    bytes[payload..end].to_vec()
+}
+
+#[test]
+fn the_example_of_the_document_is_true() {
+    let name = unique("example");
+    let shm = Telemetry::create(&name).unwrap();
+    shm.store(Telemetry {
+        frame: 7,
+        position: [1.0, -2.5, 0.25],
+        temperature: 21.5,
+        flags: 3,
+    });
+    let file = open(&name);
+    let payload = check::<Telemetry>(&file);
+    assert_eq!(u64_at(&payload, 0), 7);
+    assert_eq!(f64::from_bits(u64_at(&payload, 16)), -2.5);
+    assert_eq!(f32::from_bits(u32_at(&payload, 32)), 21.5);
+    assert_eq!(u32_at(&payload, 36), 3);
+
+    // The numbers in the document are those of a little-endian machine.
+    if cfg!(target_endian = "little") {
+        let bytes = bytes_of(&file);
+        let schema = &bytes[256..256 + u64_at(&bytes, 32) as usize];
+        for row in schema.chunks(16) {
+            let row: Vec<_> = row.iter().map(|byte| format!("{byte:02x}")).collect();
+            let row = row.join(" ");
+            assert!(DOCUMENT.contains(&row), "the schema's row {row}");
+        }
+        for fingerprint in [
+            Telemetry::FINGERPRINT,
+            u64::FINGERPRINT,
+            f64::FINGERPRINT,
+            <[f64; 3]>::FINGERPRINT,
+            f32::FINGERPRINT,
+            u32::FINGERPRINT,
+        ] {
+            let fingerprint = format!("{fingerprint:#018x}");
+            assert!(
+                DOCUMENT.contains(&fingerprint),
+                "the fingerprint {fingerprint}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_node_reads_back() {
+    let name = unique("nodes");
+    let shm = Everything::create(&name).unwrap();
+    shm.wide.set(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
+    shm.inners[1][0].hits.store(5, Ordering::Relaxed);
+    shm.inners[1][0].on.set(true);
+    shm.inners[1][0].id.set(NonZeroU32::new(9));
+    shm.tuple.2.set(-4);
+    let payload = check::<Everything>(&open(&name));
+    assert_eq!(
+        payload[..16],
+        0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10_u128.to_ne_bytes()
+    );
+    let inner = std::mem::offset_of!(Everything, inners) + size_of::<[Inner; 2]>();
+    assert_eq!(u64_at(&payload, inner), 5);
+    assert_eq!(payload[inner + std::mem::offset_of!(Inner, on)], 1);
+    assert_eq!(u32_at(&payload, inner + std::mem::offset_of!(Inner, id)), 9);
+    let tuple = std::mem::offset_of!(Everything, tuple);
+    assert_eq!(u32_at(&payload, tuple + 4).cast_signed(), -4);
+}
+
+#[test]
+fn a_number_and_an_array_are_payloads_too() {
+    let name = unique("scalar");
+    let number = u16::create(&name).unwrap();
+    number.set(0xabcd);
+    assert_eq!(u16_at(&check::<u16>(&open(&name)), 0), 0xabcd);
+    drop(number);
+    let array = <[i32; 1000]>::create(&name).unwrap();
+    array[999].set(-1);
+    assert_eq!(check::<[i32; 1000]>(&open(&name))[3996..], [0xff; 4]);
+}
+
+#[test]
+fn flags_and_the_state_are_where_the_document_says() {
+    let name = unique("flags");
+    let shm = u64::create(&name).unwrap();
+    let file = open(&name);
+    let (flags, state) = (88, 192);
+    assert_eq!(u64_at(&bytes_of(&file), flags), 0);
+    assert_eq!(u32_at(&bytes_of(&file), state), 0);
+    shm.persist().unwrap();
+    assert_eq!(u32_at(&bytes_of(&file), state), 1, "persistent");
+    check::<u64>(&file);
+    shm.unlink().unwrap();
+
+    let sparse = u64::options().sparse(true).create(&name).unwrap();
+    assert_eq!(u64_at(&bytes_of(&open(&name)), flags), 1);
+    drop(sparse);
+    let anonymous = u64::create_anonymous().unwrap();
+    let fd = std::os::fd::AsFd::as_fd(&anonymous)
+        .try_clone_to_owned()
+        .unwrap();
+    assert_eq!(u64_at(&bytes_of(&File::from(fd)), flags), 2);
+}
+
+/// The kind of lock that stands in the way of an exclusive one on this byte.
+fn lock_on(file: &File, byte: i64) -> i32 {
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: byte,
+        l_len: 1,
+        l_pid: 0,
+    };
+    fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock)).unwrap();
+    i32::from(lock.l_type)
+}
+
+#[test]
+fn the_locks_are_on_the_bytes_of_the_document() {
+    let _no_children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (attach, owner, name_byte) = (0xff_ffff_ffff, 0xff_ffff_fffe, 0xff_ffff_fffd);
+    for byte in [attach, owner, name_byte] {
+        let row = format!("`{byte:#x}`");
+        assert!(DOCUMENT.contains(&row), "the lock byte {row}");
+    }
+    let name = unique("locks");
+    let creator = u64::create(&name).unwrap();
+    let file = open(&name);
+    let locks = || [attach, owner, name_byte].map(|byte| lock_on(&file, byte));
+    assert_eq!(locks(), [libc::F_RDLCK, libc::F_RDLCK, libc::F_UNLCK]);
+    let reader = u64::attach_read_only(&name).unwrap();
+    drop(creator);
+    assert_eq!(locks(), [libc::F_RDLCK, libc::F_UNLCK, libc::F_UNLCK]);
+    drop(reader);
+    assert_eq!(locks(), [libc::F_UNLCK; 3]);
+}
+
+#[test]
+fn a_program_in_another_language_reads_a_segment() {
+    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = unique("python");
+    let shm = Everything::create(&name).unwrap();
+    shm.wide_signed.set(-5);
+    shm.inners[0][1].hits.store(77, Ordering::Relaxed);
+    shm.inners[0][1].byte.set(-3);
+    shm.inners[0][1].on.set(true);
+    shm.last.write_from(&[1, -2, 3]);
+    // The script goes in by a pipe: the user of this test need not be able to read the sources.
+    let child = Command::new("python3")
+        .args(["-", &name])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("skipped: python3 cannot be started: {error}");
+            return;
+        }
+    };
+    let mut script = child.stdin.take().unwrap();
+    script.write_all(DECODE_PY.as_bytes()).unwrap();
+    drop(script);
+    let output = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{stderr}");
+    let last = std::mem::offset_of!(Everything, last);
+    for line in [
+        format!("fingerprint = {:#018x}", Everything::FINGERPRINT),
+        "layout_version = 0".to_owned(),
+        "wide_signed: i128 = -5".to_owned(),
+        "inners[0][1].hits: u64 = 77".to_owned(),
+        "inners[0][1].renamed: i8 = -3".to_owned(),
+        "inners[0][1].on: bool = true".to_owned(),
+        "tuple.2: i32 = 0".to_owned(),
+        format!("{last:8} last: [i64; 3] = [1, -2, 3]"),
+    ] {
+        assert!(stdout.contains(&line), "{line:?} is missing in:\n{stdout}");
+    }
+}
