@@ -415,9 +415,10 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
         let name = SegmentName::new(name)?;
-        let deadline = self.deadline();
+        let mut deadline = self.deadline();
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
+        let mut lost_before = false;
         // What was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
         // runs only once.
         let mut built: Option<Shm<T>> = None;
@@ -439,13 +440,22 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                             init(shm);
                         }
                         initialized(shm)?;
+                        // `init` may have taken longer than the timeout, which is for retries.
+                        deadline = self.deadline();
+                        backoff = Backoff::until(deadline);
                         shm.segment().publish(&self.settings, deadline)
                     },
                 ),
             };
             match (published, built.take()) {
                 (Ok(()), Some(shm)) => return Ok(shm),
-                (Err(ShmError::AlreadyExists { .. }), lost) => built = lost,
+                (Err(ShmError::AlreadyExists { .. }), lost) => {
+                    built = lost;
+                    // The winner was there a moment ago, so however short the timeout is, it is worth a look.
+                    if !std::mem::replace(&mut lost_before, true) {
+                        continue;
+                    }
+                }
                 (Err(other), _) => return Err(other),
                 // Nothing is published without having been built.
                 (Ok(()), None) => {}
