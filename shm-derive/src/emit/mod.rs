@@ -8,7 +8,7 @@ mod view;
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{GenericParam, Path, parse_quote};
 
@@ -20,7 +20,8 @@ struct Names {
     krate: Path,
     view: Ident,
     access: Ident,
-    /// Hygienic, so that a constant or static of the user's is not taken for it.
+    /// No parameter may have the name of a static, and a constant's name in its place would be a pattern. Hygiene does
+    /// not help with either, so these are names that nobody gives.
     payload: Ident,
     tail: Ident,
 }
@@ -37,8 +38,8 @@ impl Names {
                 .unwrap_or_else(|| parse_quote!(::shm_core)),
             view: free(&format!("{}View", model.ident), &taken),
             access: free("Access", &taken),
-            payload: Ident::new("payload", Span::mixed_site()),
-            tail: Ident::new("tail", Span::mixed_site()),
+            payload: free("__shm_payload", &taken),
+            tail: free("__shm_tail", &taken),
         }
     }
 }
@@ -75,6 +76,23 @@ fn respan(path: &Path, span: Span) -> TokenStream {
         .into_iter()
         .map(|mut token| {
             token.set_span(span);
+            token
+        })
+        .collect()
+}
+
+/// The tokens at their places, but belonging to the expansion: see [`at`].
+fn generated(tokens: impl ToTokens) -> TokenStream {
+    tokens
+        .into_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            if let TokenTree::Group(group) = &mut token {
+                let span = at(group.span());
+                *group = Group::new(group.delimiter(), generated(group.stream()));
+                group.set_span(span);
+            }
+            token.set_span(at(token.span()));
             token
         })
         .collect()

@@ -20,7 +20,7 @@ pub use wide::Wide;
 
 /// Names that a careless expansion would pick up.
 pub mod shadows {
-    #![allow(non_camel_case_types, non_upper_case_globals)]
+    #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
     /// Not the primitive type.
     #[derive(Debug)]
