@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::cell::InvalidValue;
+use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
 
 /// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
@@ -14,7 +15,8 @@ pub(crate) const ANONYMOUS: &str = "(anonymous)";
 
 /// Why a segment could not be created, attached to, kept or removed.
 ///
-/// Every variant has the segment's name, which is `(anonymous)` for one that has none, and its text says what to do.
+/// Every variant has the segment's name, which is `(anonymous)` for one that has none and `/dev/shm` where it is about
+/// all of them, and its text says what to do.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ShmError {
@@ -186,6 +188,8 @@ impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == ANONYMOUS {
             f.write_str("anonymous segment")
+        } else if self.0 == DIRECTORY {
+            f.write_str(DIRECTORY)
         } else {
             // A name may hold line breaks and terminal controls, which do not belong in a log.
             write!(f, "segment `{}`", self.0.escape_debug())
@@ -284,8 +288,13 @@ fn hint(call: &str, source: &io::Error) -> &'static str {
         // Shortages before the calls that met them: they say nothing about the call.
         (_, Some(Errno::EMFILE | Errno::ENFILE)) => "; raise the limit on open files (`ulimit -n`)",
         (_, Some(Errno::EFBIG)) => "; the segment is larger than a file may be (`ulimit -f`)",
+        ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::ENOSPC)) => {
+            "; /dev/shm has no room for another file (`df -i /dev/shm`): remove unused ones, or enlarge it (`mount -o \
+             remount,nr_inodes=...`)"
+        }
+        ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
-        ("open(O_TMPFILE)", _) => "; /dev/shm must be a writable tmpfs",
+        ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",
         ("fchown", _) => "; only a group that this process is in can be given",
         (_, Some(Errno::EACCES | Errno::EPERM)) => {
             "; run as its owner, or have it created with a wider `mode` or another `group`"
@@ -305,7 +314,8 @@ impl Error for ShmError {
 }
 
 impl ShmError {
-    /// The name of the segment, as it was given; `(anonymous)` for a segment that has none.
+    /// The name of the segment, as it was given; `(anonymous)` for a segment that has none; `/dev/shm` where
+    /// the error is not about a single one.
     pub fn name(&self) -> &str {
         match self {
             Self::InvalidName { name, .. }

@@ -35,6 +35,7 @@
 //! - [`ShmLayout`]: the derive, and every way to make or find a segment.
 //! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
 //! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
+//! - [`list()`], [`sweep()`]: which segments there are, and removing those that nobody uses any more.
 //! - [`ShmError`]: what can go wrong.
 //! - [`TypeLayout`]: the layout as data.
 
@@ -77,7 +78,9 @@ pub use error::{Existing, ShmError};
 #[doc(inline)]
 pub use layout::refuse as why;
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout, Variant};
-pub use segment::{Shm, ShmOptions};
+pub use segment::{
+    SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,
+};
 
 /// The programs in the README are compiled and run as tests.
 #[cfg(doctest)]

@@ -50,6 +50,7 @@ pub(super) fn attach(
     )?;
     let parts = Parts {
         name: Some(name.clone()),
+        hidden: None,
         owner: how.owner,
         published: true,
         timeout: settings.timeout,
@@ -162,6 +163,7 @@ pub(super) fn from_fd(
     let mapping = create::map(settings, ANONYMOUS, &file, geometry.total_len, writable)?;
     let parts = Parts {
         name: None,
+        hidden: None,
         owner: false,
         published: false,
         timeout: settings.timeout,

@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::header::{self, HEADER_LEN, Refusal, STATE_PERSISTENT};
+use super::info::is_shortage;
 use super::lock_byte::{ATTACH, NAME, OWNER};
 use super::{Segment, options};
 use crate::error::{Existing, ShmError};
@@ -234,11 +235,6 @@ fn unlink_unlocked(name: &SegmentName) -> Result<(), ShmError> {
         Errno::ENOENT => ShmError::not_found(name.as_str()),
         _ => ShmError::from_sys(name.as_str(), error),
     })
-}
-
-/// Refusals that say nothing about the file.
-fn is_shortage(errno: Errno) -> bool {
-    matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
 }
 
 /// A description of a segment's file of one's own, for locking its name.

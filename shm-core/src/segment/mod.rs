@@ -8,12 +8,15 @@ mod create;
 mod geometry;
 mod handle;
 mod header;
+mod info;
 mod lifetime;
+mod list;
 mod options;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]
 mod tests;
+mod unpublished;
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,11 +27,15 @@ use crate::name::SegmentName;
 use crate::sys::file::FileId;
 use crate::sys::fork::{Generation, generation};
 use crate::sys::map::Mapping;
+use unpublished::Hidden;
 
 pub(crate) use geometry::segment_len;
 pub use handle::Shm;
+pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
+pub use list::{Segments, list, sweep};
 pub use options::ShmOptions;
+pub(crate) use unpublished::HIDDEN_PREFIX;
 
 /// Bytes of the file that are only ever locked, far behind what can be mapped. They are part of the format.
 pub(crate) mod lock_byte {
@@ -49,6 +56,8 @@ pub(crate) struct Segment {
     file: File,
     id: FileId,
     name: Option<SegmentName>,
+    /// The name until then, on systems where a file cannot be without one.
+    hidden: Option<Hidden>,
     /// The process that made this handle. Its fork children have the handle too and must not remove the name.
     maker: Generation,
     owner: bool,
@@ -64,6 +73,7 @@ pub(crate) struct Segment {
 /// What [`Segment::new`] needs besides the file.
 struct Parts {
     name: Option<SegmentName>,
+    hidden: Option<Hidden>,
     owner: bool,
     published: bool,
     timeout: Duration,
@@ -78,6 +88,7 @@ impl Segment {
             file,
             id,
             name: parts.name,
+            hidden: parts.hidden,
             maker: generation(),
             owner: parts.owner,
             published: AtomicBool::new(parts.published),

@@ -43,7 +43,7 @@ impl Settings {
 /// be used any number of times.
 #[must_use = "options do nothing until a segment is created or attached to"]
 pub struct ShmOptions<T: ?Sized> {
-    settings: Settings,
+    pub(super) settings: Settings,
     kind: PhantomData<fn(*const T)>,
 }
 

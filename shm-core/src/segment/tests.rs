@@ -3,7 +3,9 @@
 
 mod anonymous;
 mod foreign;
+mod list;
 mod locks;
+mod unpublished;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -19,8 +19,10 @@ mod decode;
 mod difference;
 #[cfg(test)]
 mod tests;
+mod title;
 
 pub(crate) use decode::Schema;
+pub(crate) use title::{LONGEST_TITLE, title};
 
 use super::{FieldLayout, LayoutKind, TypeLayout, Variant, tag};
 
