@@ -144,7 +144,7 @@ fn every_variant_is_reached() {
     // The rest needs a process in a state that this one should not be in.
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
-    other.ok("limit-files 3");
+    other.ok("limit files 3");
     let text = other.refused(&format!("open s create {name}"), "Os");
     assert!(
         text.contains("open(O_TMPFILE): Too many open files"),
@@ -157,7 +157,7 @@ fn every_variant_is_reached() {
         "{text}"
     );
     reached.insert("Os".to_owned());
-    other.ok("limit-files 64");
+    other.ok("limit files 64");
 
     owner.ok(&format!("open s create {name} mode=000"));
     if is_root("the variant `WrongOwner`") {

@@ -11,7 +11,7 @@ fn confined(bytes: usize) -> Option<Peer> {
         return None;
     }
     let mut peer = peer!();
-    let answer = peer.ask(&format!("small-shm {bytes}"));
+    let answer = peer.ask(&format!("own-shm size={bytes}"));
     if answer.starts_with("ok") {
         return Some(peer);
     }

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::header::MAGIC;
 use super::lock_byte::{ATTACH, OWNER};
 use crate::name::SegmentName;
-use crate::sys::file;
+use crate::sys::file::{self, FileId};
 use crate::sys::fork::{Generation, generation};
 use crate::sys::lock::{self, Kind};
 use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
@@ -153,7 +153,7 @@ pub(super) fn remove_abandoned(name: &str) -> SysResult<bool> {
     if !is_hidden(name) {
         return Ok(false);
     }
-    let mine = |id: &file::FileId| id.is_regular() && id.owner == effective_user();
+    let mine = |id: &FileId| id.is_regular() && id.owner == effective_user();
     // Looked at before it is opened, because opening is not without effect on what is no regular file.
     if !mine(&shm::stat_name(name)?) {
         return Ok(false);
@@ -163,11 +163,20 @@ pub(super) fn remove_abandoned(name: &str) -> SysResult<bool> {
     if !mine(&id) || !lock::try_lock(&file, ATTACH, Kind::Exclusive)? {
         return Ok(false);
     }
+    let removed = remove_locked(name, &file, &id);
+    if !matches!(removed, Ok(true)) {
+        // The name stays, and so might this lock, in a fork child that has the description too.
+        lock::unlock(&file, ATTACH)?;
+    }
+    removed
+}
+
+fn remove_locked(name: &str, file: &File, id: &FileId) -> SysResult<bool> {
     // Anybody can call a file of theirs so. A creator's is empty, zero or has the header.
     let mut start = [0; MAGIC.len()];
-    let count = file::read_at(&file, &mut start, 0)?;
+    let count = file::read_at(file, &mut start, 0)?;
     let ours = count == 0 || start == [0; MAGIC.len()] || start == MAGIC;
-    if !ours || !shm::stat_name(name)?.same_file(&id) {
+    if !ours || !shm::stat_name(name)?.same_file(id) {
         return Ok(false);
     }
     shm::unlink(name).map(|()| true)

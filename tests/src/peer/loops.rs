@@ -7,7 +7,7 @@ use shm_core::{Shm, ShmError, ShmLayout};
 
 use super::{Answer, Failure, Words, other};
 use crate::driver::DEADLINE;
-use crate::types::{Stats, Telemetry};
+use crate::types::{Stats, Telemetry, TelemetryWide};
 
 /// Waits for what another process does, by looking. It has no other way to wait that is independent of what is tested.
 pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
@@ -80,5 +80,33 @@ pub(super) fn attach(words: &mut Words<'_>) -> Answer {
         };
         stats.stop.load(Acquire) != 0
     })?;
+    Ok(String::new())
+}
+
+/// `rounds NAME COUNT`: creates, attaches and lets go, so many times.
+pub(super) fn rounds(words: &mut Words<'_>) -> Answer {
+    let name = words.next()?;
+    let count: u32 = words.number()?;
+    for round in 0..count {
+        let frame = (round % 1000) as u16;
+        let owner =
+            Telemetry::options().create_with(name, |shm| shm.store(Telemetry::numbered(frame)))?;
+        let reader = Telemetry::attach_read_only(name)?;
+        if reader.load() != Telemetry::numbered(frame) {
+            return Err(other("another value was read"));
+        }
+        match round % 3 {
+            0 => drop(owner),
+            1 => owner.unlink()?,
+            _ => drop(Telemetry::open_or_create(name)?),
+        }
+        // What was refused has to leave nothing behind, too.
+        match TelemetryWide::attach(name) {
+            Err(ShmError::NotFound { .. } | ShmError::LayoutMismatch { .. }) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Err(other("another type was attached to")),
+        }
+        drop(Telemetry::create_anonymous()?);
+    }
     Ok(String::new())
 }

@@ -3,8 +3,10 @@
 //! It has a single thread, so that it can fork, and ends when its input does.
 
 mod handles;
+mod listing;
 mod loops;
 mod process;
+mod surroundings;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -125,8 +127,15 @@ impl Program {
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
-            "small-shm" => process::small_shm(words.number()?),
-            "limit-files" => process::limit_files(words.number()?),
+            "list" => listing::list(words.next()?),
+            "list-all" => listing::list_all(),
+            "sweep" => listing::sweep(),
+            "own-shm" => surroundings::own_shm(words.next()?),
+            "no-proc" => surroundings::no_proc(),
+            "no-unnamed-files" => surroundings::no_unnamed_files(),
+            "limit" => surroundings::limit(words.next()?, words.number()?),
+            "usage" => surroundings::usage(),
+            "rounds" => loops::rounds(&mut words),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
         }
     }
