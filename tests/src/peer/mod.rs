@@ -134,6 +134,7 @@ impl Program {
             "no-proc" => surroundings::no_proc(),
             "no-unnamed-files" => surroundings::no_unnamed_files(),
             "limit" => surroundings::limit(words.next()?, words.number()?),
+            "pid" => Ok(std::process::id().to_string()),
             "usage" => surroundings::usage(),
             "rounds" => loops::rounds(&mut words),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
