@@ -2,6 +2,7 @@
 //! gone when a test ends.
 
 mod driver;
+pub mod hostile;
 pub mod locks;
 mod names;
 pub mod peer;
