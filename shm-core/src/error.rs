@@ -100,6 +100,16 @@ pub enum ShmError {
         /// The field, and what it holds.
         value: InvalidValue,
     },
+    /// An offset that leads to no value of its type.
+    #[non_exhaustive]
+    BadOffset {
+        /// The segment's name.
+        name: String,
+        /// The offset, in bytes from the start of the segment.
+        offset: u64,
+        /// Why it leads nowhere.
+        reason: String,
+    },
     /// The shared-memory file system is too full.
     #[non_exhaustive]
     NoSpace {
@@ -249,6 +259,16 @@ impl fmt::Display for ShmError {
                 "{} was not created: {value}; write the field in the closure that initialises the segment",
                 Named(name)
             ),
+            Self::BadOffset {
+                name,
+                offset,
+                reason,
+            } => write!(
+                f,
+                "{}: the offset {offset} leads nowhere: {reason}; look for null before, and take any other for damage by \
+                 another process, or for an offset of another segment",
+                Named(name)
+            ),
             Self::NoSpace {
                 name,
                 needed,
@@ -318,6 +338,7 @@ impl ShmError {
             | Self::LayoutMismatch { name, .. }
             | Self::Corrupt { name, .. }
             | Self::Uninitialized { name, .. }
+            | Self::BadOffset { name, .. }
             | Self::NoSpace { name, .. }
             | Self::Busy { name, .. }
             | Self::Os { name, .. } => name,
@@ -448,6 +469,14 @@ mod tests {
                     reason: "the checksum is wrong".into(),
                 },
                 &["`/t`", "checksum", "unlink"],
+            ),
+            (
+                ShmError::BadOffset {
+                    name: name(),
+                    offset: 17,
+                    reason: "no `Node` begins there".into(),
+                },
+                &["`/t`", "offset 17", "no `Node` begins there", "null"],
             ),
             (
                 ShmError::NoSpace {

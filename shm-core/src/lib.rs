@@ -35,6 +35,7 @@
 //! - [`ShmLayout`]: the derive, and every way to make or find a segment.
 //! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
 //! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
+//! - [`ShmStr`], [`ShmVec`], [`ShmOffset`]: text, vectors, and what to store instead of a pointer.
 //! - [`ShmError`]: what can go wrong.
 //! - [`TypeLayout`]: the layout as data.
 
@@ -58,6 +59,7 @@ compile_error!(
 
 mod access;
 mod cell;
+mod collections;
 mod error;
 mod layout;
 mod name;
@@ -73,6 +75,7 @@ pub use access::{Access, ReadOnly, ReadWrite, Writable};
 pub use cell::{
     AnyLeaf, CheckedLeaf, InvalidValue, Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex,
 };
+pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
 pub use error::{Existing, ShmError};
 #[doc(inline)]
 pub use layout::refuse as why;

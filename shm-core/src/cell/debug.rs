@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::checked::{extend, number};
-use super::{Leaf, ShmCell, ShmSlice};
+use super::{Leaf, Offset, ShmCell, ShmSlice, Text};
 use crate::access::Access;
-use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
+use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout, meaning};
 use crate::segment::Shm;
 
 /// A value somewhere in shared memory, together with what it is.
@@ -58,6 +58,34 @@ impl<'a> Value<'a> {
         }
     }
 
+    fn meaning(
+        &self,
+        meaning: &str,
+        inner: &'static TypeLayout,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        match (meaning, self.layout.as_vec()) {
+            (meaning::STR, _) => {
+                let byte = |at| self.part(at, u8::LAYOUT).leaf::<u8>();
+                let text: Vec<u8> = (0..inner.size())
+                    .map(byte)
+                    .take_while(|byte| *byte != 0)
+                    .collect();
+                fmt::Debug::fmt(&Text::of(&text), f)
+            }
+            (meaning::OFFSET, _) => fmt::Debug::fmt(&Offset(self.leaf()), f),
+            (_, Some(vec)) => {
+                let len = self.leaf();
+                let Some(len) = vec.checked_len(len) else {
+                    return write!(f, "ShmVec(length {len} of at most {})", vec.capacity);
+                };
+                let item = |i| self.part(vec.items + i * vec.element.size(), vec.element);
+                f.debug_list().entries((0..len).map(item)).finish()
+            }
+            _ => fmt::Debug::fmt(&self.part(0, inner), f),
+        }
+    }
+
     fn leaf<T: Leaf>(&self) -> T {
         // SAFETY: the layout says that a `T` lies here; live, aligned and readable by invariant 1.
         unsafe { T::load(self.at.cast_mut().cast()) }
@@ -93,7 +121,7 @@ impl fmt::Debug for Value<'_> {
                     None => write!(f, "{}({})", self.layout.name(), number(repr, bits)),
                 }
             }
-            LayoutKind::Meaning { inner, .. } => self.part(0, inner).fmt(f),
+            LayoutKind::Meaning { meaning, inner, .. } => self.meaning(meaning, inner, f),
             LayoutKind::Slice { element } => f
                 .debug_list()
                 .entries((0..self.tail).map(|i| self.part(i * element.size(), element)))

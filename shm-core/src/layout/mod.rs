@@ -2,6 +2,7 @@
 
 mod fingerprint;
 mod impls;
+pub(crate) mod meaning;
 mod padding;
 pub mod refuse;
 mod scalar;

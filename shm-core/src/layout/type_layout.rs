@@ -172,12 +172,20 @@ impl TypeLayout {
         }
     }
 
-    /// The layout of a type of this library. Padding in `inner` is allowed: such types are never moved as a whole.
+    /// The layout of a type of this library. Padding between the fields of `inner` is allowed, since such types are never
+    /// moved as a whole, but none in the types of the fields.
     pub(crate) const fn meaning(
         meaning: &'static str,
         inner: &'static TypeLayout,
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
+        let (mut padded, mut i) = (inner.padded && inner.fields().is_empty(), 0);
+        while i < inner.fields().len() {
+            padded |= inner.fields()[i].layout.padded;
+            i += 1;
+        }
+        // Only as many elements of a vector as its length says are values, and the length can be too large.
+        let is_vec = matches!(meaning.as_bytes(), b"vec");
         Self {
             name: meaning,
             kind: LayoutKind::Meaning {
@@ -191,7 +199,9 @@ impl TypeLayout {
                 .word(inner.fingerprint)
                 .finish(),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
-            padded: false,
+            padded,
+            checked: inner.checked || is_vec,
+            zero_valid: inner.zero_valid || is_vec,
             uniform: if inner.padded { None } else { inner.uniform },
             ..inner.copied()
         }

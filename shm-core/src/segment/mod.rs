@@ -96,6 +96,12 @@ impl Segment {
         &self.file
     }
 
+    /// Bytes from the start of the file to the payload.
+    #[inline]
+    pub(crate) fn payload_offset(&self) -> usize {
+        self.payload_offset
+    }
+
     pub(crate) fn mapped_len(&self) -> usize {
         self.mapping.len()
     }
