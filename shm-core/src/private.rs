@@ -76,7 +76,7 @@ pub const fn slice(element: &'static TypeLayout) -> TypeLayout {
 
 /// Fails the build if the first padding of `S` lies behind this field.
 #[track_caller]
-pub const fn no_padding_after<S: ShmLayout>(number: usize) {
+pub const fn no_padding_after<S: ShmLayout + ?Sized>(number: usize) {
     layout::no_padding_after(S::LAYOUT, number);
 }
 
@@ -87,4 +87,20 @@ pub const REFUSED: TypeLayout = TypeLayout::refused();
 #[must_use]
 pub const fn refused(_: &[FieldLayout]) -> &'static TypeLayout {
     &REFUSED
+}
+
+/// Fails the build if the layout of `S` is not the pinned one.
+#[track_caller]
+pub const fn pinned<S: ShmLayout + ?Sized>(fingerprint: u64) {
+    layout::pinned(S::LAYOUT, fingerprint);
+}
+
+/// Fails the build if `S` has something to do when it is dropped.
+#[track_caller]
+pub const fn no_drop<S: ShmLayout>() {
+    // The layout comes first: where a field's type is refused there is none, and nothing more to say.
+    let layout = S::LAYOUT;
+    if std::mem::needs_drop::<S>() {
+        layout::has_drop(layout);
+    }
 }

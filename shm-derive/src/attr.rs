@@ -32,6 +32,8 @@ pub(crate) struct Container {
     pub(crate) krate: Option<Path>,
     /// The layout's version, 0 without one.
     pub(crate) version: u32,
+    /// The fingerprint that the layout must have, and where that is written.
+    pub(crate) pin: Option<(u64, Span)>,
 }
 
 /// What `#[shm(..)]` on a field says.
@@ -44,7 +46,8 @@ impl Container {
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
         let mut krate = Once::new("crate");
         let mut version = Once::new("version");
-        each(cx, attrs, "crate, version", &mut |meta| {
+        let mut pin = Once::new("pin");
+        each(cx, attrs, "crate, version, pin", &mut |meta| {
             if meta.path.is_ident("crate") {
                 let text: LitStr = value(meta, "#[shm(crate = \"path::to::shm_core\")]")?;
                 let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
@@ -67,6 +70,20 @@ impl Container {
                         )
                     })?;
                 version.set(meta, parsed).map(|()| true)
+            } else if meta.path.is_ident("pin") {
+                let text: LitStr = value(meta, "#[shm(pin = \"0123456789abcdef\")]")?;
+                let digits = text.value();
+                let parsed = u64::from_str_radix(&digits, 16)
+                    .ok()
+                    .filter(|_| digits.len() == 16);
+                let fingerprint = parsed.ok_or_else(|| {
+                    syn::Error::new(
+                        text.span(),
+                        "`pin` is a fingerprint of 16 hexadecimal digits; write \"0000000000000000\", and the build \
+                         tells the right one",
+                    )
+                })?;
+                pin.set(meta, (fingerprint, text.span())).map(|()| true)
             } else if meta.path.is_ident("rename") {
                 Err(meta.error(
                     "`rename` belongs on a field; the struct's own name is not part of the layout",
@@ -78,6 +95,7 @@ impl Container {
         Self {
             krate: krate.value,
             version: version.value.unwrap_or(0),
+            pin: pin.value,
         }
     }
 }
@@ -95,7 +113,10 @@ impl Field {
                     ));
                 }
                 rename.set(meta, text.value()).map(|()| true)
-            } else if meta.path.is_ident("crate") || meta.path.is_ident("version") {
+            } else if ["crate", "version", "pin"]
+                .iter()
+                .any(|key| meta.path.is_ident(key))
+            {
                 Err(meta.error("this belongs on the struct, not on a field"))
             } else {
                 Ok(false)

@@ -5,11 +5,15 @@
 
 use std::collections::HashMap;
 
+use proc_macro2::Ident;
 use syn::{Data, Expr, GenericParam, Lit, Type, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::model::{Field, Model, Shape};
+
+/// The largest alignment that a mapping has on every machine.
+const MAX_ALIGN: u64 = 4096;
 
 pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     match model.shape {
@@ -21,13 +25,15 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     no_lifetimes(cx, model);
     has_fields(cx, model);
     names_are_unique(cx, model);
+    pin_is_possible(cx, model);
+    align_is_possible(cx, model);
     let last = model.fields.len().saturating_sub(1);
     for (number, field) in model.fields.iter_mut().enumerate() {
         let ty = match field.ty {
             Type::Slice(slice) if number == last => &slice.elem,
             ty => ty,
         };
-        field.refused = !is_shareable(cx, field, ty);
+        field.refused = !is_shareable(cx, field, ty) || is_recursive(cx, model.ident, field);
     }
 }
 
@@ -150,6 +156,33 @@ fn has_fields(cx: &Ctxt, model: &Model<'_>) {
     }
 }
 
+fn pin_is_possible(cx: &Ctxt, model: &Model<'_>) {
+    if let (Some((_, span)), true) = (model.attr.pin, model.is_generic()) {
+        cx.error_at(
+            span,
+            format!(
+                "a generic struct has another fingerprint for each of its arguments; remove `pin` here, and pin the \
+                 struct that has `{}` as a field",
+                model.ident
+            ),
+        );
+    }
+}
+
+fn align_is_possible(cx: &Ctxt, model: &Model<'_>) {
+    if let Some(align) = &model.repr.align
+        && model.repr.min_align() > MAX_ALIGN
+    {
+        cx.error(
+            align,
+            format!(
+                "a shared struct is aligned to at most {MAX_ALIGN} bytes, the size of a page: write `align({MAX_ALIGN})` \
+                 or less"
+            ),
+        );
+    }
+}
+
 fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
     let mut seen = HashMap::new();
     for field in &model.fields {
@@ -201,6 +234,10 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
             "field `{name}` is a slice, whose length is not part of the type; make it the last field of the struct, or \
              write an array such as `[u8; 64]`"
         )),
+        Type::Path(path) if path.path.is_ident("str") => refuse(format!(
+            "field `{name}` is a `str`, whose length is not part of the type and whose bytes other processes could make \
+             invalid; write `ShmStr<64>`, or bytes: `[u8; 64]`"
+        )),
         Type::Never(_) => refuse(format!(
             "field `{name}` is `!`, which has no values; remove it"
         )),
@@ -212,6 +249,27 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
         Type::Group(inner) => is_shareable(cx, field, &inner.elem),
         _ => true,
     }
+}
+
+/// Reports a field that is, or is an array of, the struct itself.
+fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
+    let mut ty = field.ty;
+    while let Type::Array(array) = ty {
+        ty = &array.elem;
+    }
+    let recursive =
+        matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(ident));
+    if recursive {
+        cx.error(
+            field.ty,
+            format!(
+                "field `{}` would put a `{ident}` inside every `{ident}`, without end; keep the values in an array, and \
+                 store a `ShmOffset<{ident}>` or an index here",
+                field.name
+            ),
+        );
+    }
+    recursive
 }
 
 /// A negative length would be reported by rustc once for the struct and once for its view.

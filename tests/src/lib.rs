@@ -2,13 +2,14 @@
 //! gone when a test ends.
 
 mod driver;
+pub mod locks;
 mod names;
 pub mod peer;
 mod types;
 
 pub use driver::{DEADLINE, Peer, variant};
 pub use names::{Names, SHM_DIRECTORY};
-pub use types::{Gate, Huge, Large, Stats, Telemetry, TelemetryWide};
+pub use types::{Gate, Huge, Large, Samples, Stats, Telemetry, TelemetryWide};
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.
 #[macro_export]

@@ -102,3 +102,13 @@ pub struct Large {
     /// All of it.
     pub words: [u64; 1 << 23],
 }
+
+/// As many samples as its creator wants.
+#[derive(ShmLayout)]
+#[repr(C)]
+pub struct Samples {
+    /// How many are in use.
+    pub count: u64,
+    /// All of them.
+    pub values: [u32],
+}

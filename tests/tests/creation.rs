@@ -3,9 +3,10 @@
 #![forbid(unsafe_code)]
 
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::Instant;
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{Gate, Names, Peer, Stats, Telemetry, peer};
+use shm_tests::{DEADLINE, Gate, Names, Peer, Stats, Telemetry, peer};
 
 const CROWD: u16 = 64;
 
@@ -110,9 +111,9 @@ fn who_attaches_meanwhile_finds_nothing_or_the_first_value() {
     );
 
     // The two run until each outcome was seen often enough; looking here too makes it three.
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while stats.attached.load(Acquire) < WANTED || stats.refused.load(Acquire) < WANTED {
-        assert!(start.elapsed() < shm_tests::DEADLINE, "{:?}", stats.cell());
+        assert!(start.elapsed() < DEADLINE, "{:?}", stats.cell());
         if let Ok(shm) = Telemetry::attach(&name) {
             assert!(shm.load().is_whole(), "{:?}", shm.load());
         }
@@ -200,4 +201,94 @@ fn a_name_that_is_being_prepared_can_be_taken_by_another() {
     assert_eq!(slow.ok("load s"), "3");
     quick.ok("drop s");
     assert_eq!(slow.ok("current s"), "true");
+}
+
+#[test]
+fn preparing_for_longer_than_the_timeout_is_in_order() {
+    let names = Names::new("slow");
+    let name = names.name("t");
+    let (mut slow, mut quick, mut killed) = (peer!(), peer!(), peer!());
+    for how in ["create", "join"] {
+        // A timeout of zero is over whenever the closure returns.
+        let open = format!("open s {how} {name} frame=1 timeout=0 during=hold");
+        assert_eq!(slow.ask(&open), "inside");
+        slow.ok("go on");
+        assert_eq!(slow.ok("load s"), "1");
+        slow.ok("drop s");
+    }
+    let join = format!("open s join {name} frame=1 timeout=0 during=hold");
+    assert_eq!(slow.ask(&join), "inside");
+    quick.ok(&format!("open s create {name} frame=2"));
+    slow.ok("go on");
+    assert_eq!(slow.ok("load s"), "2");
+    slow.ok("drop s");
+    quick.ok("drop s");
+
+    // A leftover that appeared meanwhile is no obstacle.
+    for how in ["create", "join"] {
+        let open = format!("open s {how} {name} frame=1 timeout=0 during=hold");
+        assert_eq!(slow.ask(&open), "inside");
+        killed.ok(&format!("open s create {name} frame=3"));
+        killed.kill();
+        killed = peer!();
+        slow.ok("go on");
+        assert_eq!(slow.ok("load s"), "1");
+        slow.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn a_leftover_is_replaced_or_joined_and_never_both() {
+    let names = Names::new("crowd-leftover");
+    let gate = Gate::create(&names.name("gate")).unwrap();
+    let name = names.name("t");
+    let mut crowd: Vec<Peer> = (0..8).map(|_| peer!()).collect();
+    let (mut replaced, mut joined) = (0, 0);
+    let start = Instant::now();
+    let mut round = 0;
+    while round < 200 || replaced < 10 || joined < 10 {
+        assert!(
+            start.elapsed() < DEADLINE,
+            "{replaced} replaced, {joined} joined"
+        );
+        round += 1;
+        let mut killed = peer!();
+        killed.ok(&format!("open s create {name} frame=999"));
+        killed.kill();
+        for (number, peer) in crowd.iter_mut().enumerate() {
+            let how = ["create", "join"][number % 2];
+            peer.tell(&format!(
+                "race {} {round} s {how} {name} frame={number}",
+                gate.name()
+            ));
+        }
+        for peer in &mut crowd {
+            assert_eq!(peer.hear(), "ready");
+        }
+        gate.open.store(round, Release);
+        let answers: Vec<String> = crowd.iter_mut().map(Peer::hear).collect();
+        let mut frames = Vec::new();
+        for (peer, answer) in crowd.iter_mut().zip(&answers) {
+            if answer.starts_with("ok") {
+                // Whoever has it keeps it: nobody replaced what another had already joined.
+                assert_eq!(peer.ok("current s"), "true", "{answers:?}");
+                frames.push(peer.ok("load s"));
+            } else {
+                assert!(answer.starts_with("err AlreadyExists "), "{answer}");
+            }
+        }
+        frames.dedup();
+        match frames.as_slice() {
+            [frame] if frame == "999" => joined += 1,
+            [_] => replaced += 1,
+            _ => panic!("{frames:?} of {answers:?}"),
+        }
+        for (peer, answer) in crowd.iter_mut().zip(&answers) {
+            if answer.starts_with("ok") {
+                peer.ok("drop s");
+            }
+        }
+        assert!(!Names::exists(&name));
+    }
 }

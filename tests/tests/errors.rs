@@ -8,12 +8,21 @@ use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
 use shm_core::{Existing, ShmError, ShmLayout};
+use shm_tests::locks::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 
-/// The bytes of the format that are locked: by every handle, by owners, and while a name is removed.
-const ATTACH: i64 = (1 << 40) - 1;
-const OWNER: i64 = (1 << 40) - 2;
-const NAME: i64 = (1 << 40) - 3;
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(u32)]
+enum Kind {
+    Only = 1,
+}
+
+/// A type of which zero bytes are no value.
+#[derive(ShmLayout)]
+#[repr(C)]
+struct NotZero {
+    kind: Kind,
+}
 
 /// More than any machine has.
 type Impossible = [u64; 1 << 57];
@@ -78,6 +87,10 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
         ),
         (error(Telemetry::create(&taken)), "attach to that one"),
         (error(TelemetryWide::attach(&taken)), "another layout"),
+        (
+            error(NotZero::create_with(&names.name("zero"), |_| {})),
+            "`kind`",
+        ),
         (
             error(Impossible::create(&names.name("large"))),
             "No space left on device",

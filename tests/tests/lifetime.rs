@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
+use std::time::Instant;
 
-use shm_tests::{Names, peer};
+use shm_tests::locks::{ATTACH, NAME, is_held_alone};
+use shm_tests::{DEADLINE, Names, peer};
 
 #[test]
 fn a_process_that_ends_takes_its_name_along() {
@@ -112,6 +114,56 @@ fn a_leftover_of_another_type_is_replaced_too() {
     next.refused(&format!("open s join {name}"), "LayoutMismatch");
     next.ok(&format!("open s create {name} frame=4"));
     assert_eq!(next.ok("load s"), "4");
+}
+
+#[test]
+fn who_replaces_a_leftover_keeps_everybody_out_until_it_is_done() {
+    let names = Names::new("replacing");
+    let name = names.name("t");
+    let (mut killed, mut pinning, mut replacing, mut other) = (peer!(), peer!(), peer!(), peer!());
+    killed.ok(&format!("open s create {name} frame=3"));
+    killed.kill();
+    // What it does in a moment otherwise, it has to wait for in the middle.
+    pinning.ok(&format!("pin {name} {NAME} shared"));
+    replacing.tell(&format!("open s create {name} frame=4 timeout=100000"));
+    let start = Instant::now();
+    while !is_held_alone(&name, ATTACH).unwrap() {
+        assert!(start.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+    for how in ["attach", "read", "join"] {
+        other.refused(&format!("open s {how} {name} timeout=3"), "Busy");
+    }
+    pinning.kill();
+    assert_eq!(replacing.hear(), "ok ");
+    other.ok(&format!("open s join {name}"));
+    assert_eq!(
+        (replacing.ok("load s"), other.ok("load s")),
+        ("4".into(), "4".into())
+    );
+    assert_eq!(replacing.ok("current s"), "true");
+}
+
+#[test]
+fn killed_while_it_replaces_a_leftover_a_process_leaves_it_as_it_was() {
+    let names = Names::new("killed-replacing");
+    let name = names.name("t");
+    let (mut killed, mut pinning, mut replacing, mut other) = (peer!(), peer!(), peer!(), peer!());
+    killed.ok(&format!("open s create {name} frame=3"));
+    killed.kill();
+    pinning.ok(&format!("pin {name} {NAME} shared"));
+    replacing.tell(&format!("open s create {name} frame=4 timeout=100000"));
+    let start = Instant::now();
+    while !is_held_alone(&name, ATTACH).unwrap() {
+        assert!(start.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+    replacing.kill();
+    other.ok(&format!("open s read {name}"));
+    assert_eq!(other.ok("load s"), "3");
+    other.ok("drop s");
+    pinning.kill();
+    other.ok(&format!("open s create {name} frame=5"));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use std::os::unix::process::ExitStatusExt;
 
 use shm_core::ShmLayout;
-use shm_tests::{Names, Telemetry, peer};
+use shm_tests::{Names, Samples, Telemetry, peer};
 
 #[test]
 fn writes_are_seen_both_ways() {
@@ -60,6 +60,42 @@ fn a_read_only_mapping_by_descriptor_is_no_different() {
     reader.tell("raw-write s");
     assert_eq!(reader.wait().signal(), Some(libc::SIGSEGV));
     assert_eq!(owner.ok("load s"), "3");
+}
+
+#[test]
+fn the_length_of_a_slice_is_the_segments() {
+    let names = Names::new("samples");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} samples=1000"));
+    owner.ok("store s 3");
+    // Who wants another number is told; nobody's slice changes its length.
+    let text = other.refused(&format!("open s join {name} samples=5"), "LayoutMismatch");
+    assert!(
+        text.contains("1000 elements in the segment, and 5 were asked for"),
+        "{text}"
+    );
+    other.ok(&format!("open s join {name} samples=1000"));
+    assert_eq!(other.ok("load s"), "1000 3000");
+    other.ok("store s 4");
+    assert_eq!(owner.ok("load s"), "1000 4000");
+
+    // A leftover makes room for one of any length.
+    owner.ok("drop s");
+    assert_eq!(other.ok("current s"), "true");
+    other.kill();
+    owner.ok(&format!("open s join {name} samples=1000"));
+    assert_eq!(owner.ok("load s"), "1000 4000");
+    owner.kill();
+    let mut next = peer!();
+    next.ok(&format!("open s create {name} samples=1000000"));
+    next.ok("store s 2");
+    assert_eq!(next.ok("load s"), "1000000 2000000");
+    let here = Samples::attach_read_only(&name).unwrap();
+    assert_eq!(
+        (here.count.get(), here.values.len()),
+        (1_000_000, 1_000_000)
+    );
 }
 
 #[test]

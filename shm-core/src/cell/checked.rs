@@ -37,6 +37,7 @@ unsafe impl Sync for Checked {}
 pub unsafe trait CheckedLeaf: ShmLayout + Sized {}
 
 // SAFETY: `LAYOUT` is the scalar `char`, of four bytes.
+#[diagnostic::do_not_recommend]
 unsafe impl CheckedLeaf for char {}
 
 // SAFETY: such a type is an integer of 1, 2, 4 or 8 bytes without padding, and all of it is stored.

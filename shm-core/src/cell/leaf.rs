@@ -88,6 +88,7 @@ leaves! {
 }
 
 // SAFETY: all bits are values. Two halves, each whole, in the order of memory.
+#[diagnostic::do_not_recommend]
 unsafe impl Leaf for u128 {
     #[inline(always)]
     unsafe fn load(at: *mut Self) -> Self {
@@ -120,6 +121,7 @@ unsafe impl AnyLeaf for u128 {
 macro_rules! converted {
     ($([$($param:ident)?] $ty:ty, $raw:ty, $from:expr, $into:expr);* $(;)?) => {$(
         // SAFETY: the type has the layout of `$raw`, and `$from` accepts every value of it.
+        #[diagnostic::do_not_recommend]
         unsafe impl$(<$param: Leaf>)? Leaf for $ty {
             #[inline(always)]
             unsafe fn load(at: *mut Self) -> Self {

@@ -187,6 +187,18 @@ reasons! {
         }
     }
 
+    /// `Option` of a plain number has a tag of its own, whose place and values the compiler chooses.
+    NoNiche, HoldsTaggedOption {
+        message: "`{T}` has a tag whose place the compiler chooses, differently perhaps in each program",
+        label: "no layout that programs agree on",
+        note: "write the value and a `bool` beside it, or `Option<NonZero..>`, where zero is `None`",
+        types: {
+            [] Option<u8>, [] Option<u16>, [] Option<u32>, [] Option<u64>, [] Option<u128>, [] Option<usize>,
+            [] Option<i8>, [] Option<i16>, [] Option<i32>, [] Option<i64>, [] Option<i128>, [] Option<isize>,
+            [] Option<f32>, [] Option<f64>, [] Option<bool>, [] Option<char>,
+        }
+    }
+
     /// Cells and locks of the standard library work between the threads of one process only.
     OneProcess, HoldsLocal {
         message: "`{T}` works only inside one process",

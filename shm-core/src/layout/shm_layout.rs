@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::TypeLayout;
+use super::verdict::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::error::ShmError;
 use crate::segment::{self, Shm, ShmOptions};
@@ -98,7 +99,8 @@ pub unsafe trait ShmLayout: 'static {
     where
         Self: Sized,
     {
-        Self::options().create(name)
+        const { assert_creatable(Self::LAYOUT) };
+        Self::options().create_tail(name, 0, |_| {})
     }
 
     /// [`create`](Self::create)s a segment whose first content `init` writes, before the name exists.
@@ -123,7 +125,8 @@ pub unsafe trait ShmLayout: 'static {
         Self: Sized,
         F: FnOnce(&Shm<Self, ReadWrite>),
     {
-        Self::options().create_with(name, init)
+        const { assert_shareable(Self::LAYOUT) };
+        Self::options().create_tail(name, 0, init)
     }
 
     /// Attaches to the segment `name`, or creates it where there is none: all callers end up on the same one.
@@ -138,7 +141,8 @@ pub unsafe trait ShmLayout: 'static {
     where
         Self: Sized,
     {
-        Self::options().open_or_create(name)
+        const { assert_creatable(Self::LAYOUT) };
+        Self::options().open_or_create_tail(name, 0, |_| {})
     }
 
     /// Attaches to the segment `name` for reading and writing. Dropping the handle leaves the name alone.
@@ -152,7 +156,8 @@ pub unsafe trait ShmLayout: 'static {
     /// [`LayoutMismatch`](ShmError::LayoutMismatch) for a segment of another type,
     /// [`Busy`](ShmError::Busy), or [`Os`](ShmError::Os).
     fn attach(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        Self::options().attach(name)
+        const { assert_shareable(Self::LAYOUT) };
+        Self::options().attach_as(name)
     }
 
     /// Attaches to the segment `name` for reading only: the pages are mapped `PROT_READ`, and the handle has
@@ -162,7 +167,8 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`attach`](Self::attach).
     fn attach_read_only(name: &str) -> Result<Shm<Self, ReadOnly>, ShmError> {
-        Self::options().attach_read_only(name)
+        const { assert_shareable(Self::LAYOUT) };
+        Self::options().attach_as(name)
     }
 
     /// Creates a segment without a name, sealed against shrinking and growing: for children of `fork`, or for
@@ -175,7 +181,8 @@ pub unsafe trait ShmLayout: 'static {
     where
         Self: Sized,
     {
-        Self::options().create_anonymous()
+        const { assert_creatable(Self::LAYOUT) };
+        Self::options().create_anonymous_tail(0, |_| {})
     }
 
     /// [`create`](Self::create)s a segment of a type that ends in a slice, with `len` elements in it.
@@ -204,7 +211,9 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create`](Self::create); [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     fn create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        Self::options().create_with_len(name, len)
+        const { assert_creatable(Self::LAYOUT) };
+        const { assert_has_tail(Self::LAYOUT) };
+        Self::options().create_tail(name, len, |_| {})
     }
 
     /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
@@ -214,7 +223,9 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`open_or_create`](Self::open_or_create); [`LayoutMismatch`](ShmError::LayoutMismatch) for another length.
     fn open_or_create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        Self::options().open_or_create_with_len(name, len)
+        const { assert_creatable(Self::LAYOUT) };
+        const { assert_has_tail(Self::LAYOUT) };
+        Self::options().open_or_create_same_tail(name, len, |_| {})
     }
 
     /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.
@@ -223,7 +234,9 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create_anonymous`](Self::create_anonymous).
     fn create_anonymous_with_len(len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        Self::options().create_anonymous_with_len(len)
+        const { assert_creatable(Self::LAYOUT) };
+        const { assert_has_tail(Self::LAYOUT) };
+        Self::options().create_anonymous_tail(len, |_| {})
     }
 
     /// Attaches to the anonymous segment behind a descriptor that another process has passed on.
@@ -232,7 +245,8 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`attach`](Self::attach); [`NotASegment`](ShmError::NotASegment) also when the seals are missing.
     fn from_fd(fd: impl Into<OwnedFd>) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        Self::options().from_fd(fd)
+        const { assert_shareable(Self::LAYOUT) };
+        Self::options().attach_fd(fd.into())
     }
 
     /// Removes `name`, whoever made it. Processes that are attached keep their memory; the next

@@ -11,7 +11,7 @@ use super::create;
 use super::handle::Shm;
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
-use crate::layout::{ShmLayout, assert_has_tail, assert_shareable, assert_zero_is_valid};
+use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 
@@ -71,8 +71,6 @@ impl<T: ShmLayout + ?Sized> Default for ShmOptions<T> {
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// The defaults: mode `0o600`, the creator's group, every page reserved, only segments of this user, one second.
     pub fn new() -> Self {
-        // Every way to a segment leads through here, so this is where a generic type's instance is looked at.
-        const { assert_shareable(T::LAYOUT) };
         let settings = Settings {
             mode: 0o600,
             group: None,
@@ -154,6 +152,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 }
 
+// Each of these looks at the type at compile time: only there is an instance of a generic type known. What they share
+// does not look again, so that a mistake is reported once, at the user's own call.
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Creates a segment of zero bytes. The name appears once the segment is
     /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced.
@@ -170,7 +170,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     where
         T: Sized,
     {
-        const { assert_zero_is_valid(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT) };
         self.create_tail(name, 0, |_| {})
     }
 
@@ -184,6 +184,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     where
         T: Sized,
     {
+        const { assert_shareable(T::LAYOUT) };
         self.create_tail(name, 0, init)
     }
 
@@ -193,8 +194,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create`](Self::create), and [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     pub fn create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_zero_is_valid(T::LAYOUT) };
-        self.create_with_len_and(name, len, |_| {})
+        const { assert_creatable(T::LAYOUT) };
+        const { assert_has_tail(T::LAYOUT) };
+        self.create_tail(name, len, |_| {})
     }
 
     /// [`create_with`](Self::create_with) for a type that ends in a slice, with `len` elements in it.
@@ -208,6 +210,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         len: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
+        const { assert_shareable(T::LAYOUT) };
         const { assert_has_tail(T::LAYOUT) };
         self.create_tail(name, len, init)
     }
@@ -225,7 +228,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     where
         T: Sized,
     {
-        const { assert_zero_is_valid(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT) };
         self.open_or_create_tail(name, 0, |_| {})
     }
 
@@ -243,6 +246,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     where
         T: Sized,
     {
+        const { assert_shareable(T::LAYOUT) };
         self.open_or_create_tail(name, 0, init)
     }
 
@@ -254,8 +258,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
     /// length, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
     pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_zero_is_valid(T::LAYOUT) };
-        self.open_or_create_with_len_and(name, len, |_| {})
+        const { assert_creatable(T::LAYOUT) };
+        const { assert_has_tail(T::LAYOUT) };
+        self.open_or_create_same_tail(name, len, |_| {})
     }
 
     /// [`open_or_create_with`](Self::open_or_create_with) for a type that ends in a slice.
@@ -269,18 +274,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         len: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
+        const { assert_shareable(T::LAYOUT) };
         const { assert_has_tail(T::LAYOUT) };
-        let shm = self.open_or_create_tail(name, len, init)?;
-        if shm.tail() == len {
-            return Ok(shm);
-        }
-        Err(ShmError::LayoutMismatch {
-            name: name.to_owned(),
-            difference: format!(
-                "its slice has {} elements in the segment, and {len} were asked for",
-                shm.tail()
-            ),
-        })
+        self.open_or_create_same_tail(name, len, init)
     }
 
     /// Attaches to the segment that has the name, for reading and writing. The name does not depend on this handle,
@@ -297,6 +293,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// another version of this one; [`Busy`](ShmError::Busy) when other processes keep replacing or removing it for
     /// the whole timeout; [`Os`](ShmError::Os).
     pub fn attach(&self, name: &str) -> Result<Shm<T>, ShmError> {
+        const { assert_shareable(T::LAYOUT) };
         self.attach_as(name)
     }
 
@@ -306,6 +303,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`attach`](Self::attach).
     pub fn attach_read_only(&self, name: &str) -> Result<Shm<T, ReadOnly>, ShmError> {
+        const { assert_shareable(T::LAYOUT) };
         self.attach_as(name)
     }
 
@@ -319,7 +317,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     where
         T: Sized,
     {
-        const { assert_zero_is_valid(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT) };
         self.create_anonymous_tail(0, |_| {})
     }
 
@@ -332,6 +330,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     where
         T: Sized,
     {
+        const { assert_shareable(T::LAYOUT) };
         self.create_anonymous_tail(0, init)
     }
 
@@ -341,8 +340,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create_anonymous`](Self::create_anonymous), and `EFBIG` for a length that no machine has.
     pub fn create_anonymous_with_len(&self, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_zero_is_valid(T::LAYOUT) };
-        self.create_anonymous_with_len_and(len, |_| {})
+        const { assert_creatable(T::LAYOUT) };
+        const { assert_has_tail(T::LAYOUT) };
+        self.create_anonymous_tail(len, |_| {})
     }
 
     /// [`create_anonymous_with`](Self::create_anonymous_with) for a type that ends in a slice.
@@ -355,6 +355,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         len: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
+        const { assert_shareable(T::LAYOUT) };
         const { assert_has_tail(T::LAYOUT) };
         self.create_anonymous_tail(len, init)
     }
@@ -369,6 +370,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed, and those of [`attach`](Self::attach).
     pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
+        const { assert_shareable(T::LAYOUT) };
         self.attach_fd(fd.into())
     }
 
@@ -378,11 +380,12 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`from_fd`](Self::from_fd).
     pub fn from_fd_read_only(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T, ReadOnly>, ShmError> {
+        const { assert_shareable(T::LAYOUT) };
         self.attach_fd(fd.into())
     }
 
     /// [`create_with`](Self::create_with) for `tail` elements in the trailing slice.
-    fn create_tail(
+    pub(crate) fn create_tail(
         &self,
         name: &str,
         tail: usize,
@@ -405,16 +408,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 
     /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice of a new segment.
-    fn open_or_create_tail(
+    pub(crate) fn open_or_create_tail(
         &self,
         name: &str,
         tail: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
         let name = SegmentName::new(name)?;
-        let deadline = self.deadline();
+        let mut deadline = self.deadline();
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
+        let mut lost_before = false;
         // What was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
         // runs only once.
         let mut built: Option<Shm<T>> = None;
@@ -436,13 +440,22 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                             init(shm);
                         }
                         initialized(shm)?;
+                        // `init` may have taken longer than the timeout, which is for retries.
+                        deadline = self.deadline();
+                        backoff = Backoff::until(deadline);
                         shm.segment().publish(&self.settings, deadline)
                     },
                 ),
             };
             match (published, built.take()) {
                 (Ok(()), Some(shm)) => return Ok(shm),
-                (Err(ShmError::AlreadyExists { .. }), lost) => built = lost,
+                (Err(ShmError::AlreadyExists { .. }), lost) => {
+                    built = lost;
+                    // The winner was there a moment ago, so however short the timeout is, it is worth a look.
+                    if !std::mem::replace(&mut lost_before, true) {
+                        continue;
+                    }
+                }
                 (Err(other), _) => return Err(other),
                 // Nothing is published without having been built.
                 (Ok(()), None) => {}
@@ -454,8 +467,28 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         }
     }
 
+    /// [`open_or_create_tail`](Self::open_or_create_tail), where a segment that exists must have the same length.
+    pub(crate) fn open_or_create_same_tail(
+        &self,
+        name: &str,
+        len: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
+        let shm = self.open_or_create_tail(name, len, init)?;
+        if shm.tail() == len {
+            return Ok(shm);
+        }
+        Err(ShmError::LayoutMismatch {
+            name: name.to_owned(),
+            difference: format!(
+                "its slice has {} elements in the segment, and {len} were asked for",
+                shm.tail()
+            ),
+        })
+    }
+
     /// [`create_anonymous_with`](Self::create_anonymous_with) for `tail` elements in the trailing slice.
-    fn create_anonymous_tail(
+    pub(crate) fn create_anonymous_tail(
         &self,
         tail: usize,
         init: impl FnOnce(&Shm<T>),
@@ -466,7 +499,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         Ok(shm)
     }
 
-    fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
+    pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
         let name = SegmentName::new(name)?;
         let how = How {
             writable: A::WRITABLE,
@@ -475,7 +508,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
     }
 
-    fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
+    pub(crate) fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
         let file = File::from(fd);
         attach::from_fd(
             &self.settings,

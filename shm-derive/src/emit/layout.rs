@@ -93,6 +93,28 @@ fn of(ty: &Type, krate: &Path) -> TokenStream {
     }
 }
 
+/// A constant outside the implementation that fails if the struct has a `Drop` of its own.
+pub(crate) fn drop_check(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
+    // Whether a generic struct needs dropping would be asked of each instance; its arguments are shareable, so they do
+    // not.
+    if !sound || model.is_generic() || model.tail().is_some() {
+        return TokenStream::new();
+    }
+    let span = at(model.ident.span());
+    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
+    quote_spanned!(span => const _: () = #krate::__private::no_drop::<#ident>();)
+}
+
+/// A constant outside the implementation that fails if the layout is not the pinned one.
+pub(crate) fn pin_check(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
+    let Some((fingerprint, span)) = model.attr.pin.filter(|_| sound) else {
+        return TokenStream::new();
+    };
+    let span = at(span);
+    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
+    quote_spanned!(span => const _: () = #krate::__private::pinned::<#ident>(#fingerprint);)
+}
+
 /// Constants outside the implementation, each at a field behind which padding may begin. Only the one at the first
 /// gap fails, and lists all of them.
 pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {

@@ -8,7 +8,7 @@ mod view;
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{GenericParam, Path, parse_quote};
 
@@ -20,6 +20,10 @@ struct Names {
     krate: Path,
     view: Ident,
     access: Ident,
+    /// No parameter may have the name of a static, and a constant's name in its place would be a pattern. Hygiene does
+    /// not help with either, so these are names that nobody gives.
+    payload: Ident,
+    tail: Ident,
 }
 
 impl Names {
@@ -34,6 +38,8 @@ impl Names {
                 .unwrap_or_else(|| parse_quote!(::shm_core)),
             view: free(&format!("{}View", model.ident), &taken),
             access: free("Access", &taken),
+            payload: free("__shm_payload", &taken),
+            tail: free("__shm_tail", &taken),
         }
     }
 }
@@ -75,6 +81,23 @@ fn respan(path: &Path, span: Span) -> TokenStream {
         .collect()
 }
 
+/// The tokens at their places, but belonging to the expansion: see [`at`].
+fn generated(tokens: impl ToTokens) -> TokenStream {
+    tokens
+        .into_token_stream()
+        .into_iter()
+        .map(|mut token| {
+            if let TokenTree::Group(group) = &mut token {
+                let span = at(group.span());
+                *group = Group::new(group.delimiter(), generated(group.stream()));
+                group.set_span(span);
+            }
+            token.set_span(at(token.span()));
+            token
+        })
+        .collect()
+}
+
 /// `ident` again, at another place.
 fn moved(ident: &Ident, span: Span) -> Ident {
     let mut ident = ident.clone();
@@ -95,6 +118,8 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         krate,
         view,
         access,
+        payload,
+        tail,
     } = &names;
     let view_item = view::item(model, &names);
     let (layout, padding) = (
@@ -102,20 +127,24 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         layout::padding_checks(model, &names, sound),
     );
 
+    let pin = layout::pin_check(model, &names, sound);
+    let no_drop = layout::drop_check(model, &names, sound);
+
     let generics = bound::shareable(model.generics, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let view_args = view::arguments(model, &names);
-    let (tail, address) =
-        if model.tail().is_some() && model.fields.iter().all(|field| !field.refused) {
-            // A pointer to a struct with a slice at its end has the slice's length as its metadata.
-            (
-                quote!(tail),
-                quote!(::core::ptr::slice_from_raw_parts(payload, tail) as *const #view #view_args),
-            )
-        } else {
-            (quote!(_), quote!(payload.cast()))
-        };
+    let (tail_arg, address) = if model.tail().is_some()
+        && model.fields.iter().all(|field| !field.refused)
+    {
+        // A pointer to a struct with a slice at its end has the slice's length as its metadata.
+        (
+            quote!(#tail),
+            quote!(::core::ptr::slice_from_raw_parts(#payload, #tail) as *const #view #view_args),
+        )
+    } else {
+        (quote!(_), quote!(#payload.cast()))
+    };
     // At the call site, so that a deprecated struct does not warn about its own expansion.
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
@@ -128,21 +157,31 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
                 const LAYOUT: &'static #krate::TypeLayout = #layout;
                 #[inline(always)]
                 fn view_at<#access: #krate::Access>(
-                    payload: *const (),
-                    #tail: ::core::primitive::usize,
+                    #payload: *const (),
+                    #tail_arg: ::core::primitive::usize,
                 ) -> *const #view #view_args {
                     #address
                 }
             }
         };
         #padding
+        #no_drop
+        #pin
     }
 }
 
 /// The implementation for an enum that has passed the checks.
 fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
-    let Names { krate, access, .. } = names;
-    let layout = layout::enumeration(model, names);
+    let Names {
+        krate,
+        access,
+        payload,
+        ..
+    } = names;
+    let (layout, pin) = (
+        layout::enumeration(model, names),
+        layout::pin_check(model, names, true),
+    );
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
@@ -152,22 +191,29 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
             const LAYOUT: &'static #krate::TypeLayout = #layout;
             #[inline(always)]
             fn view_at<#access: #krate::Access>(
-                payload: *const (),
+                #payload: *const (),
                 _: ::core::primitive::usize,
             ) -> *const #krate::__private::Checked {
-                payload.cast()
+                #payload.cast()
             }
         }
 
         #[automatically_derived]
         unsafe impl #impl_generics #krate::CheckedLeaf for #ident #ty_generics #where_clause {}
+
+        #pin
     }
 }
 
 /// After a mistake that leaves no fields to work with: an implementation all the same, so that uses of the type are
 /// not reported as well.
 fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
-    let Names { krate, access, .. } = names;
+    let Names {
+        krate,
+        access,
+        payload,
+        ..
+    } = names;
     let mut generics = model.generics.clone();
     generics.params = generics
         .params
@@ -188,10 +234,10 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
             type View<#access: #krate::Access> = #krate::__private::Refused;
             const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;
             fn view_at<#access: #krate::Access>(
-                payload: *const (),
+                #payload: *const (),
                 _: ::core::primitive::usize,
             ) -> *const #krate::__private::Refused {
-                payload.cast()
+                #payload.cast()
             }
         }
     }

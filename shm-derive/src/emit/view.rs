@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Type};
 
-use super::{Names, at, moved};
+use super::{Names, at, generated, moved};
 use crate::model::{Model, Shape};
 
 /// The definition of the view.
@@ -13,8 +13,9 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
         krate,
         view,
         access,
+        ..
     } = names;
-    let vis = model.vis;
+    let vis = generated(model.vis);
     let params = parameters(model, names);
     let where_clause = &model.generics.where_clause;
     // `repr(transparent)` is left out: with one field that has bytes, `repr(C)` lies the same way.
@@ -24,7 +25,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
         .as_ref()
         .map(|align| quote!(#[repr(align(#align))]));
     let fields = model.fields.iter().map(|field| {
-        let (docs, vis, ty) = (&field.docs, field.vis, field.ty);
+        let (docs, vis, ty) = (&field.docs, generated(field.vis), field.ty);
         let span = at(field.span());
         let name = field.ident.map(|ident| {
             let ident = moved(ident, span);

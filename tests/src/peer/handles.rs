@@ -11,7 +11,7 @@ use shm_core::{ReadOnly, Shm, ShmError, ShmLayout, ShmOptions};
 use super::loops::until;
 use super::process::{in_child, reap, start_child};
 use super::{Answer, Failure, Program, Words, line, other};
-use crate::types::{Gate, Huge, Large, Telemetry, TelemetryWide};
+use crate::types::{Gate, Huge, Large, Samples, Telemetry, TelemetryWide};
 
 /// Less than any of the values that threads with this stack work on.
 const SMALL_STACK: usize = 64 << 10;
@@ -20,6 +20,7 @@ pub(super) enum Handle {
     Writer(Shm<Telemetry>),
     Reader(Shm<Telemetry, ReadOnly>),
     Wide(Shm<TelemetryWide>),
+    Samples(Shm<Samples>),
 }
 
 /// What `create_with`'s closure does besides writing the value.
@@ -35,6 +36,8 @@ struct Request<'a> {
     how: &'a str,
     name: &'a str,
     wide: bool,
+    /// The number of them, where that is what the segment is to hold.
+    samples: Option<usize>,
     frame: u16,
     during: During,
     options: ShmOptions<Telemetry>,
@@ -47,6 +50,7 @@ impl<'a> Request<'a> {
             how,
             name,
             wide: false,
+            samples: None,
             frame: 1,
             during: During::Nothing,
             options: Telemetry::options(),
@@ -58,6 +62,7 @@ impl<'a> Request<'a> {
             let options = request.options.clone();
             match (key, value) {
                 ("type", "wide") => request.wide = true,
+                ("samples", _) => request.samples = Some(value.parse().map_err(other)?),
                 ("frame", _) => request.frame = value.parse().map_err(other)?,
                 ("during", "panic") => request.during = During::Panic,
                 ("during", "hold") => request.during = During::Hold,
@@ -94,6 +99,13 @@ impl<'a> Request<'a> {
             }
         };
         let (name, options) = (self.name, &self.options);
+        if let Some(len) = self.samples {
+            return Ok(Handle::Samples(match self.how {
+                "create" => Samples::create_with_len(name, len)?,
+                "join" => Samples::open_or_create_with_len(name, len)?,
+                how => return Err(other(format!("samples are not opened by `{how}`"))),
+            }));
+        }
         let opened = match self.how {
             "create" if self.wide => Handle::Wide(TelemetryWide::create(name)?),
             "attach" if self.wide => Handle::Wide(TelemetryWide::attach(name)?),
@@ -186,6 +198,10 @@ impl Handle {
         match self {
             Self::Writer(shm) => shm.store(Telemetry::numbered(frame)),
             Self::Wide(shm) => shm.frame.set(u64::from(frame)),
+            Self::Samples(shm) => {
+                shm.values.fill(u32::from(frame));
+                shm.count.set(shm.values.len() as u64);
+            }
             Self::Reader(_) => return Err(other("this handle cannot write")),
         }
         Ok(String::new())
@@ -197,6 +213,10 @@ impl Handle {
             Self::Writer(shm) => shm.load(),
             Self::Reader(shm) => shm.load(),
             Self::Wide(shm) => return Ok(shm.frame.get().to_string()),
+            Self::Samples(shm) => {
+                let sum: u64 = shm.values.to_vec().into_iter().map(u64::from).sum();
+                return Ok(format!("{} {sum}", shm.values.len()));
+            }
         };
         if value.is_whole() {
             Ok(value.frame.to_string())
@@ -211,6 +231,7 @@ impl Handle {
             Self::Writer(shm) => shm.as_ptr(),
             Self::Reader(shm) => shm.as_ptr(),
             Self::Wide(shm) => shm.as_ptr(),
+            Self::Samples(shm) => shm.as_ptr(),
         };
         // SAFETY: the place is mapped, aligned and only accessed atomically. Where it is mapped read-only the store kills
         // this process, which is what the test is about.
@@ -224,6 +245,7 @@ impl Handle {
             Self::Writer(shm) => shm.is_current(),
             Self::Reader(shm) => shm.is_current(),
             Self::Wide(shm) => shm.is_current(),
+            Self::Samples(shm) => shm.is_current(),
         }
     }
 
@@ -231,6 +253,7 @@ impl Handle {
         match self {
             Self::Writer(shm) => shm.persist()?,
             Self::Wide(shm) => shm.persist()?,
+            Self::Samples(shm) => shm.persist()?,
             Self::Reader(_) => return Err(other("this handle cannot write")),
         }
         Ok(String::new())
@@ -241,6 +264,7 @@ impl Handle {
             Self::Writer(shm) => shm.unlink()?,
             Self::Reader(shm) => shm.unlink()?,
             Self::Wide(shm) => shm.unlink()?,
+            Self::Samples(shm) => shm.unlink()?,
         }
         Ok(String::new())
     }
@@ -250,6 +274,7 @@ impl Handle {
             Self::Writer(shm) => shm.as_fd().as_raw_fd(),
             Self::Reader(shm) => shm.as_fd().as_raw_fd(),
             Self::Wide(shm) => shm.as_fd().as_raw_fd(),
+            Self::Samples(shm) => shm.as_fd().as_raw_fd(),
         }
     }
 
@@ -323,4 +348,10 @@ pub(super) fn large(name: &str) -> Answer {
         assert_eq!(shm.load_boxed().words, value.words);
         Ok(())
     })
+}
+
+/// `populate NAME`: 64 MiB that are not reserved, and yet have to be there at once.
+pub(super) fn populate(name: &str) -> Answer {
+    let options = Large::options().sparse(true).populate(true);
+    Ok(options.create(name).map(|_| String::new())?)
 }

@@ -112,6 +112,7 @@ impl Program {
             "race" => self.race(&mut words),
             "huge" => handles::huge(words.next()?),
             "large" => handles::large(words.next()?),
+            "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
@@ -124,6 +125,7 @@ impl Program {
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
+            "small-shm" => process::small_shm(words.number()?),
             "limit-files" => process::limit_files(words.number()?),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
         }

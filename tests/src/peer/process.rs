@@ -1,10 +1,11 @@
 //! What a process can do to itself: fork, become another user, list its descriptors.
 
-use std::fs::{File, read_dir, read_link};
+use std::fs::{read_dir, read_link};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use nix::fcntl::{FcntlArg, fcntl};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
@@ -15,7 +16,7 @@ use nix::unistd::{
 };
 
 use super::{Answer, Failure, Program, Words, other};
-use crate::names::Names;
+use crate::locks;
 
 /// Runs `work` in a fork child, which ends with what it returns.
 pub(super) fn start_child(work: impl FnOnce() -> i32) -> Result<Pid, Failure> {
@@ -86,25 +87,13 @@ pub(super) fn exec_fds() -> Answer {
 impl Program {
     /// `pin NAME BYTE shared|exclusive`: locks a byte until this process ends, as a hostile peer might.
     pub(super) fn pin(&mut self, words: &mut Words<'_>) -> Answer {
-        let path = Names::path(words.next()?);
-        let byte: libc::off_t = words.number()?;
-        let kind = match words.next()? {
-            "shared" => libc::F_RDLCK,
-            "exclusive" => libc::F_WRLCK,
+        let (name, byte) = (words.next()?, words.number()?);
+        let exclusive = match words.next()? {
+            "shared" => false,
+            "exclusive" => true,
             kind => return Err(other(format!("no lock is `{kind}`"))),
         };
-        // Reading is all that a shared lock takes.
-        let mut options = File::options();
-        options.read(true).write(kind == libc::F_WRLCK);
-        let file = options.open(path).map_err(other)?;
-        let lock = libc::flock {
-            l_type: kind as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: byte,
-            l_len: 1,
-            l_pid: 0,
-        };
-        fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).map_err(other)?;
+        let file = locks::pin(name, byte, exclusive).map_err(other)?;
         self.pins.push(file);
         Ok(String::new())
     }
@@ -122,6 +111,25 @@ pub(super) fn set_user(id: u32) -> Answer {
     setgroups(&[]).map_err(other)?;
     setresgid(group, group, group).map_err(other)?;
     setresuid(user, user, user).map_err(other)?;
+    Ok(String::new())
+}
+
+/// Gives this process, and its children, a /dev/shm of their own with room for so many bytes.
+pub(super) fn small_shm(bytes: u64) -> Answer {
+    unshare(CloneFlags::CLONE_NEWNS).map_err(other)?;
+    let none: Option<&str> = None;
+    // What is mounted here must not show outside.
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(other)?;
+    let options = format!("size={bytes},mode=1777");
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(
+        Some("shm"),
+        "/dev/shm",
+        Some("tmpfs"),
+        flags,
+        Some(options.as_str()),
+    )
+    .map_err(other)?;
     Ok(String::new())
 }
 

@@ -1,4 +1,4 @@
-//! Padding, found and explained at compile time.
+//! What is wrong with a layout, found and explained at compile time: mostly padding.
 //!
 //! Padding has no cell. It would carry whatever lay in the writer's memory into that of other processes, and
 //! reading it in Rust is undefined. So a shared struct has none, and the error says where to put a field instead.
@@ -48,6 +48,25 @@ impl Text {
             }
         }
         match str::from_utf8(digits.split_at(at).1) {
+            Ok(digits) => self.add(digits),
+            Err(_) => self,
+        }
+    }
+
+    /// As `{:016x}`.
+    const fn hex(self, number: u64) -> Self {
+        let mut digits = [0; 16];
+        let mut i = 0;
+        while i < digits.len() {
+            let digit = (number >> (60 - 4 * i)) as u8 & 15;
+            digits[i] = if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' + digit - 10
+            };
+            i += 1;
+        }
+        match str::from_utf8(&digits) {
             Ok(digits) => self.add(digits),
             Err(_) => self,
         }
@@ -182,6 +201,34 @@ pub(crate) const fn assert_shareable(layout: &TypeLayout) {
     );
 }
 
+/// Fails the build because the struct has a `Drop`.
+#[track_caller]
+pub(crate) const fn has_drop(layout: &TypeLayout) {
+    if layout.is_refused() {
+        return;
+    }
+    let text = Text::new()
+        .add("`")
+        .add(layout.name())
+        .add("` has a `Drop`, which would never run: nobody owns what lies in shared memory; remove it, and clean up where the handle is dropped");
+    panic!("{}", text.as_str());
+}
+
+/// Fails the build if the layout has changed since its fingerprint was written down.
+#[track_caller]
+pub(crate) const fn pinned(layout: &TypeLayout, pin: u64) {
+    if layout.is_refused() || layout.fingerprint() == pin {
+        return;
+    }
+    let text = Text::new()
+        .add("the layout of `")
+        .add(layout.name())
+        .add("` is not the pinned one: programs built before and after cannot share a segment; undo the change, or write `pin = \"")
+        .hex(layout.fingerprint())
+        .add("\"` if it is meant");
+    panic!("{}", text.as_str());
+}
+
 /// Fails the build where a segment would be created of zeroes that are no value of its type.
 #[track_caller]
 pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout) {
@@ -189,6 +236,13 @@ pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout) {
         layout.zero_is_valid(),
         "a new segment is zeroes, and this type has an enum without a variant of value 0: write it in `create_with`"
     );
+}
+
+/// Both of the above, for what creates a segment of zeroes.
+#[track_caller]
+pub(crate) const fn assert_creatable(layout: &TypeLayout) {
+    assert_shareable(layout);
+    assert_zero_is_valid(layout);
 }
 
 /// Fails the build where a length is given for a type that has none to give.

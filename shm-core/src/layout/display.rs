@@ -1,0 +1,247 @@
+//! A layout as a table, as `pahole` prints those of C structs.
+
+use std::fmt;
+
+use super::{FieldLayout, LayoutKind, TypeLayout};
+
+/// Bytes of a cache line on the processors that this crate runs on. A payload starts on a line of its own.
+const LINE: usize = 64;
+
+/// The type as Rust would write it.
+struct TypeName<'a>(&'a TypeLayout);
+
+impl fmt::Display for TypeName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.kind() {
+            LayoutKind::Array { element, len } => write!(f, "[{}; {len}]", TypeName(element)),
+            LayoutKind::Slice { element } => write!(f, "[{}]", TypeName(element)),
+            LayoutKind::Enum { repr, .. } => write!(f, "{} ({})", self.0.name(), repr.name()),
+            _ => f.write_str(self.0.name()),
+        }
+    }
+}
+
+/// One line of the table.
+struct Row {
+    depth: usize,
+    offset: usize,
+    name: String,
+    layout: &'static TypeLayout,
+}
+
+impl Row {
+    /// The name as it is printed, further in for each level.
+    fn label(&self) -> String {
+        format!("{:width$}{}", "", self.name, width = 2 * self.depth)
+    }
+}
+
+/// The fields of `layout`, which lies at `base`, with those of structs inside them behind each. Of an array of structs
+/// the first element is shown.
+fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
+    for field in layout.fields() {
+        let (offset, name) = (base + field.offset(), FieldLayout::name(field).to_owned());
+        into.push(Row {
+            depth,
+            offset,
+            name,
+            layout: field.layout(),
+        });
+        let (inner, element) = innermost(field.layout());
+        if inner.fields().is_empty() {
+            continue;
+        }
+        if element {
+            into.push(Row {
+                depth: depth + 1,
+                offset,
+                name: "[0]".to_owned(),
+                layout: inner,
+            });
+        }
+        rows(inner, offset, depth + 1 + usize::from(element), into);
+    }
+}
+
+/// What arrays and slices are made of in the end, and whether there was one.
+fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool) {
+    match layout.kind() {
+        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => {
+            (innermost(element).0, true)
+        }
+        _ => (layout, false),
+    }
+}
+
+/// Prints a table of the fields: offset, size and alignment in bytes, name and type, with a line where a cache line
+/// ends.
+///
+/// ```
+/// use shm_core::ShmLayout;
+///
+/// #[derive(ShmLayout)]
+/// #[repr(C)]
+/// struct Telemetry { frame: u64, position: [f64; 3], history: [u64; 8] }
+///
+/// assert_eq!(Telemetry::LAYOUT.to_string(), "\
+/// Telemetry: 96 bytes, aligned to 8, fingerprint 8f3e03c3c1bd0a3f
+///   offset    size  align  field     type
+///        0       8      8  frame     u64
+///        8      24      8  position  [f64; 3]
+///       32      64      8  history   [u64; 8]
+///      -------------------- 64: cache line 1 begins inside `history`
+/// ");
+/// ```
+impl fmt::Display for TypeLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}: {} bytes, aligned to {}, fingerprint {:016x}",
+            TypeName(self),
+            self.size(),
+            self.align(),
+            self.fingerprint()
+        )?;
+        let mut all = Vec::new();
+        rows(self, 0, 0, &mut all);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let width = all.iter().map(|row| row.label().chars().count()).max();
+        let width = width.unwrap_or(0).max("field".len());
+        writeln!(f, "  offset    size  align  {:width$}  type", "field")?;
+        let mut line = 1;
+        for (number, row) in all.iter().enumerate() {
+            let Row { offset, layout, .. } = row;
+            writeln!(
+                f,
+                "{offset:>8}  {:>6}  {:>5}  {:width$}  {}",
+                layout.size(),
+                layout.align(),
+                row.label(),
+                TypeName(layout)
+            )?;
+            // What follows tells where the lines of a struct or of the elements of an array begin.
+            let next = all.get(number + 1);
+            if next.is_some_and(|next| next.depth > row.depth) {
+                continue;
+            }
+            let end = next.map_or(self.size(), |next| next.offset);
+            boundaries(f, &all[..=number], end, &mut line)?;
+        }
+        Ok(())
+    }
+}
+
+/// Says where cache lines begin between the start of the last of `rows` and `end`, the start of the row that follows.
+fn boundaries(
+    f: &mut fmt::Formatter<'_>,
+    rows: &[Row],
+    end: usize,
+    line: &mut usize,
+) -> fmt::Result {
+    let (first, last) = (*line, end / LINE);
+    if last < first {
+        return Ok(());
+    }
+    *line = last + 1;
+    write!(f, "     -------------------- {}: ", first * LINE)?;
+    if first == last && last * LINE == end {
+        return writeln!(f, "cache line {first}");
+    }
+    // The innermost of the fields that the line cuts: behind the first element of an array it is the array.
+    let cut = |row: &&Row| row.offset < last * LINE && last * LINE < row.offset + row.layout.size();
+    let name = rows
+        .iter()
+        .rev()
+        .find(cut)
+        .or(rows.last())
+        .map_or("", |row| &row.name);
+    if first == last {
+        writeln!(f, "cache line {first} begins inside `{name}`")
+    } else {
+        writeln!(f, "cache lines {first} to {last} begin inside `{name}`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{ShmLayout, place};
+
+    const INNER: &TypeLayout = &TypeLayout::structure(
+        "Inner",
+        0,
+        16,
+        8,
+        const {
+            &place([
+                FieldLayout::new("a", u64::LAYOUT),
+                FieldLayout::new("b", f64::LAYOUT),
+            ])
+        },
+    );
+    const OUTER: &TypeLayout = &TypeLayout::structure(
+        "Outer",
+        0,
+        88,
+        8,
+        const {
+            &place([
+                FieldLayout::new("head", <[u32; 12]>::LAYOUT),
+                FieldLayout::new("one", INNER),
+                FieldLayout::new("tail", <[[u8; 4]; 6]>::LAYOUT),
+            ])
+        },
+    );
+
+    #[test]
+    fn nested_fields_are_indented_and_lines_are_marked() {
+        let text = OUTER.to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "  offset    size  align  field  type",
+                "       0      48      4  head   [u32; 12]",
+                "      48      16      8  one    Inner",
+                "      48       8      8    a    u64",
+                "      56       8      8    b    f64",
+                "     -------------------- 64: cache line 1",
+                "      64      24      1  tail   [[u8; 4]; 6]",
+            ]
+        );
+    }
+
+    #[test]
+    fn of_an_array_of_structs_the_first_is_shown() {
+        let array = TypeLayout::array(INNER, 9);
+        let fields = Box::leak(Box::new(place([FieldLayout::new(
+            "many",
+            Box::leak(Box::new(array)),
+        )])));
+        let text = TypeLayout::structure("Many", 0, 144, 8, fields).to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "  offset    size  align  field  type",
+                "       0     144      8  many   [Inner; 9]",
+                "       0      16      8    [0]  Inner",
+                "       0       8      8      a  u64",
+                "       8       8      8      b  f64",
+                "     -------------------- 64: cache lines 1 to 2 begin inside `many`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_leaf_has_no_table() {
+        let text = u32::LAYOUT.to_string();
+        assert!(
+            text.starts_with("u32: 4 bytes, aligned to 4, fingerprint "),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1);
+    }
+}

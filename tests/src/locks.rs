@@ -1,0 +1,52 @@
+//! The locks that are part of the format, seen from outside of the library.
+
+use std::fs::File;
+use std::io;
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+use crate::names::Names;
+
+/// The byte that every handle holds shared, and who replaces a leftover alone.
+pub const ATTACH: i64 = (1 << 40) - 1;
+/// The byte that owners hold shared, and the last of them alone.
+pub const OWNER: i64 = (1 << 40) - 2;
+/// The byte that is held alone while a name is removed.
+pub const NAME: i64 = (1 << 40) - 3;
+
+/// Whether anybody holds the byte alone.
+///
+/// # Errors
+///
+/// Those of opening what has the name.
+pub fn is_held_alone(name: &str, byte: i64) -> io::Result<bool> {
+    let file = File::open(Names::path(name))?;
+    // Only a lock that a shared one cannot be had beside is reported.
+    let mut lock = lock(byte, libc::F_RDLCK);
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(i32::from(lock.l_type) == libc::F_WRLCK)
+}
+
+/// Locks the byte as long as the file is open. A shared lock takes no more than read access.
+pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(exclusive);
+    let file = options.open(Names::path(name))?;
+    let kind = if exclusive {
+        libc::F_WRLCK
+    } else {
+        libc::F_RDLCK
+    };
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock(byte, kind)))?;
+    Ok(file)
+}
+
+fn lock(byte: i64, kind: i32) -> libc::flock {
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: byte,
+        l_len: 1,
+        l_pid: 0,
+    }
+}

@@ -1,0 +1,12 @@
+use shm_core::ShmLayout;
+
+type Len = usize;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: Len,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use std::time::Duration;
+
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: Duration,
+}
+
+fn main() {}

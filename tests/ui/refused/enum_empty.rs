@@ -1,0 +1,9 @@
+use shm_core::ShmLayout;
+
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+enum Mode {
+
+}
+
+fn main() {}

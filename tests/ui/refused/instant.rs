@@ -1,0 +1,12 @@
+use std::time::Instant;
+
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: Instant,
+}
+
+fn main() {}

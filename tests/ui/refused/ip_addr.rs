@@ -1,0 +1,12 @@
+use std::net::IpAddr;
+
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: IpAddr,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use std::path::PathBuf;
+
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: PathBuf,
+}
+
+fn main() {}

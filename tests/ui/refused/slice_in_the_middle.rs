@@ -1,0 +1,11 @@
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: [u8],
+    end: u64,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: [String],
+}
+
+fn main() {}
