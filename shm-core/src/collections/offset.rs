@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use crate::access::Access;
 use crate::cell::{AnyLeaf, Leaf, Offset, Plain, ShmCell};
 use crate::error::ShmError;
-use crate::layout::{ShmLayout, TypeLayout, meaning};
+use crate::layout::{ShmLayout, TypeLayout, TypeName, meaning};
 use crate::segment::Shm;
 
 /// A place in the same segment that holds a `T`: what to store instead of a pointer.
@@ -222,6 +222,7 @@ fn refuse(
     wanted: &TypeLayout,
 ) -> ShmError {
     let inside = usize::try_from(offset).is_ok_and(|offset| payload.contains(&offset));
+    let name_of = TypeName(wanted);
     let reason = if offset == 0 {
         "it is null".to_owned()
     } else if !inside {
@@ -230,13 +231,9 @@ fn refuse(
             payload.start, payload.end
         )
     } else if !offset.is_multiple_of(wanted.align() as u64) {
-        format!(
-            "a `{}` is aligned to {} bytes",
-            wanted.name(),
-            wanted.align()
-        )
+        format!("a `{name_of}` is aligned to {} bytes", wanted.align())
     } else {
-        format!("no `{}` begins there", wanted.name())
+        format!("no `{name_of}` begins there")
     };
     ShmError::BadOffset {
         name: name.to_owned(),

@@ -11,6 +11,7 @@ mod shm_layout;
 mod type_layout;
 mod verdict;
 
+pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};
