@@ -137,6 +137,7 @@ unsafe impl<T: ShmLayout> ShmLayout for ShmOffset<T> {
 }
 
 // SAFETY: every number is an offset.
+#[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout> Leaf for ShmOffset<T> {
     #[inline(always)]
     unsafe fn load(at: *mut Self) -> Self {

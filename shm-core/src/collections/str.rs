@@ -48,7 +48,7 @@ const CHUNK: usize = 256;
 /// # use shm_core::{ShmLayout, ShmStr};
 /// #[derive(ShmLayout)]
 /// #[repr(C)]
-/// struct Nothing { text: ShmStr<0>, number: u8 } // a `ShmStr` has room for at least one byte
+/// struct Nothing { text: ShmStr<0>, number: u8 } // a `ShmStr<0>` has no room for any text
 /// ```
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -61,10 +61,7 @@ pub struct ShmStr<const N: usize> {
 #[diagnostic::do_not_recommend]
 unsafe impl<const N: usize> ShmLayout for ShmStr<N> {
     type View<A: Access> = ShmStrView<N, A>;
-    const LAYOUT: &'static TypeLayout = {
-        assert!(N > 0, "a `ShmStr` has room for at least one byte");
-        &TypeLayout::meaning(meaning::STR, <[u8; N]>::LAYOUT, None)
-    };
+    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(meaning::STR, <[u8; N]>::LAYOUT, None);
     #[inline]
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const ShmStrView<N, A> {
         payload.cast()

@@ -33,7 +33,7 @@ pub struct TypeLayout {
     uniform: Option<Step>,
     /// Whether a `bool` lies anywhere in it: its byte has to be brought to 0 or 1 after a copy.
     has_bool: bool,
-    /// Whether bytes of it belong to no field. No segment is ever made of such a type.
+    /// Whether bytes of it belong to no field, or a text in it has no room. No segment is ever made of such a type.
     padded: bool,
     /// Whether some bytes are no value of it: a `char` or an enum lies in it.
     checked: bool,
@@ -179,7 +179,8 @@ impl TypeLayout {
         inner: &'static TypeLayout,
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
-        let (mut padded, mut i) = (inner.padded && inner.fields().is_empty(), 0);
+        // No such type is empty, but a text without room.
+        let (mut padded, mut i) = (inner.size == 0, 0);
         while i < inner.fields().len() {
             padded |= inner.fields()[i].layout.padded;
             i += 1;

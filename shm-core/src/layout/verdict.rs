@@ -179,7 +179,13 @@ const fn inner(layout: &TypeLayout) -> Text {
             explain(layout)
         }
         LayoutKind::Slice { element } => inner(element),
-        LayoutKind::Meaning { inner: parts, .. } => inner(parts),
+        LayoutKind::Meaning { inner: parts, .. } => {
+            if parts.size() == 0 {
+                Text::new().add("a `ShmStr<0>` has no room for any text; give it at least one byte")
+            } else {
+                inner(parts)
+            }
+        }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
     }
 }
