@@ -13,7 +13,7 @@ MAGIC = b"\x89SHM\r\n\x1a\n"
 SCALARS = {
     1: ("u8", "B"), 2: ("u16", "H"), 3: ("u32", "I"), 4: ("u64", "Q"), 5: ("u128", None),
     6: ("i8", "b"), 7: ("i16", "h"), 8: ("i32", "i"), 9: ("i64", "q"), 10: ("i128", None),
-    11: ("f32", "f"), 12: ("f64", "d"), 13: ("bool", "B"),
+    11: ("f32", "f"), 12: ("f64", "d"), 13: ("bool", "B"), 14: ("char", "I"),
 }
 FROZEN = (
     "magic format_version header_len byte_order reserved total_len schema_offset schema_len payload_offset "
@@ -60,6 +60,14 @@ class Schema:
             node = {"tag": 1, "code": code, "atomic": atomic}
         elif tag == 2:
             node = {"tag": 2, "len": body.number("Q"), "element": body.node()}
+        elif tag == 3:
+            # The header says how many elements there are.
+            node = {"tag": 3, "len": 0, "element": body.node()}
+        elif tag == 5:
+            node = {"tag": 5, "code": body.take(4)[0]}
+            count = body.number("I")
+            node["name"] = body.text()
+            node["variants"] = [(body.text(), body.number("Q")) for _ in range(count)]
         elif tag == 4:
             node = {"tag": 4, "size": body.number("Q"), "align": body.number("I"), "version": body.number("I")}
             count = body.number("I")
@@ -73,7 +81,7 @@ class Schema:
 
 
 def size(node):
-    if node["tag"] == 1:
+    if node["tag"] in (1, 5):
         kind, code = SCALARS[node["code"]]
         return struct.calcsize(code) if code else 16
     return node["size"] if node["tag"] == 4 else node["len"] * size(node["element"])
@@ -85,6 +93,13 @@ def fingerprint(node, order):
         return fnv(start + bytes([node["code"], node["atomic"]]))
     if node["tag"] == 2:
         return fnv(start + word(node["len"]) + word(fingerprint(node["element"], order)))
+    if node["tag"] == 3:
+        return fnv(start + word(fingerprint(node["element"], order)))
+    if node["tag"] == 5:
+        data = start + bytes([node["code"]]) + word(len(node["variants"]))
+        for name, bits in node["variants"]:
+            data += word(len(name.encode())) + name.encode() + word(bits)
+        return fnv(data)
     data = start + word(node["size"]) + word(node["align"]) + word(node["version"]) + word(len(node["fields"]))
     for name, offset, inner in node["fields"]:
         name = name.encode()
@@ -97,21 +112,33 @@ def show(node, data, at, path, order):
     if node["tag"] == 4:
         for name, offset, inner in node["fields"]:
             show(inner, data, at + offset, f"{path}.{name}" if path else name, order)
-    elif node["tag"] == 2 and node["element"]["tag"] == 1:
+    elif node["tag"] in (2, 3) and node["element"]["tag"] in (1, 5):
         step = size(node["element"])
         values = [value(node["element"], data, at + i * step, order) for i in range(node["len"])]
-        kind = SCALARS[node["element"]["code"]][0]
-        print(f"{at:8} {path or 'payload'}: [{kind}; {node['len']}] = [{', '.join(values)}]")
-    elif node["tag"] == 2:
+        length = f"; {node['len']}" if node["tag"] == 2 else ""
+        print(f"{at:8} {path or 'payload'}: [{kind(node['element'])}{length}] = [{', '.join(values)}]")
+    elif node["tag"] in (2, 3):
         for i in range(node["len"]):
             show(node["element"], data, at + i * size(node["element"]), f"{path}[{i}]", order)
     else:
-        print(f"{at:8} {path or 'payload'}: {SCALARS[node['code']][0]} = {value(node, data, at, order)}")
+        print(f"{at:8} {path or 'payload'}: {kind(node)} = {value(node, data, at, order)}")
+
+
+def kind(node):
+    return node["name"] if node["tag"] == 5 else SCALARS[node["code"]][0]
 
 
 def value(node, data, at, order):
     kind, code = SCALARS[node["code"]]
     raw = data[at : at + size(node)]
+    if node["tag"] == 5:
+        number = struct.unpack(order + code, raw)[0]
+        names = [name for name, bits in node["variants"] if bits == number % (1 << 64)]
+        return names[0] if names else f"{node['name']}({number})"
+    if kind == "char":
+        number = struct.unpack(order + code, raw)[0]
+        valid = number < 0xD800 or 0xE000 <= number < 0x110000
+        return repr(chr(number)) if valid else f"char({number:#x})"
     if kind == "bool":
         return "true" if raw[0] else "false"
     if code:
@@ -136,6 +163,11 @@ def main(name):
     node = reader.node()
     if reader.at != len(schema) or fingerprint(node, order) != header["fingerprint"]:
         raise ValueError("the schema does not belong to the fingerprint")
+    last = node
+    while last["tag"] == 4 and last["fields"]:
+        last = last["fields"][-1][2]
+    if last["tag"] == 3:
+        last["len"] = header["tail_len"]
     state, next_participant = struct.unpack(order + "I4xQ", data[192:208])
     for key in FROZEN[1:]:
         if not key.startswith("reserved"):

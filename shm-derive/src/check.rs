@@ -83,7 +83,7 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
         (_, Some((span, name))) => {
             cx.error_at(*span, format!("`repr({name})` is no integer of 1 to 8 bytes; write `#[repr(u8)]`"));
         }
-        (None, None) if has_data => {}
+        (None, None) if has_data || model.variants.is_empty() => {}
         (None, None) => cx.error_at(
             attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
             format!(

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use shm_core::ShmLayout;
 
+// Pinned: were the fingerprint to change with a version of the library, old and new programs could not meet.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
+#[cfg_attr(target_endian = "little", shm(pin = "67efbe5356239609"))]
 struct Inner {
     xs: [u16; 4],
     on: bool,

@@ -102,6 +102,14 @@ enum Node {
         len: u64,
         element: Box<Node>,
     },
+    Slice {
+        element: Box<Node>,
+    },
+    Enum {
+        code: u8,
+        name: String,
+        variants: Vec<(String, u64)>,
+    },
     Struct {
         size: u64,
         align: u32,
@@ -141,6 +149,27 @@ fn node(bytes: &mut &[u8]) -> Node {
                 element: Box::new(node(&mut body)),
             }
         }
+        3 => Node::Slice {
+            element: Box::new(node(&mut body)),
+        },
+        5 => {
+            let code = body[0];
+            assert_eq!(body[1..4], [0; 3]);
+            let count = u32_at(body, 4);
+            body = &body[8..];
+            let name = text(&mut body);
+            let mut variants = Vec::new();
+            for _ in 0..count {
+                let name = text(&mut body);
+                variants.push((name, u64_at(body, 0)));
+                body = &body[8..];
+            }
+            Node::Enum {
+                code,
+                name,
+                variants,
+            }
+        }
         4 => {
             let (size, align, version) = (u64_at(body, 0), u32_at(body, 8), u32_at(body, 12));
             let count = u32_at(body, 16);
@@ -178,6 +207,19 @@ fn hashed(node: &Node) -> Vec<u8> {
             input.extend([2, big]);
             input.extend(word(*len));
             input.extend(word(fnv(&hashed(element))));
+        }
+        Node::Slice { element } => {
+            input.extend([3, big]);
+            input.extend(word(fnv(&hashed(element))));
+        }
+        Node::Enum { code, variants, .. } => {
+            input.extend([5, big, *code]);
+            input.extend(word(variants.len() as u64));
+            for (name, bits) in variants {
+                input.extend(word(name.len() as u64));
+                input.extend(name.as_bytes());
+                input.extend(word(*bits));
+            }
         }
         Node::Struct {
             size,
@@ -226,6 +268,31 @@ fn same(node: &Node, layout: &TypeLayout) {
         ) => {
             assert_eq!(*len, count as u64);
             same(element, expected);
+        }
+        (
+            Node::Slice { element },
+            LayoutKind::Slice {
+                element: expected, ..
+            },
+        ) => same(element, expected),
+        (
+            Node::Enum {
+                code,
+                name,
+                variants,
+            },
+            LayoutKind::Enum {
+                repr,
+                variants: expected,
+                ..
+            },
+        ) => {
+            assert_eq!((*code, name.as_str()), (repr as u8, layout.name()));
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|variant| (variant.name().to_owned(), variant.bits()))
+                .collect();
+            assert_eq!(*variants, expected);
         }
         (
             Node::Struct {
@@ -443,6 +510,32 @@ fn the_locks_are_on_the_bytes_of_the_document() {
     assert_eq!(locks(), [libc::F_UNLCK; 3]);
 }
 
+/// What the script of the documents prints for a segment; `None` where there is no Python.
+fn decode_py(name: &str) -> Option<String> {
+    // The script goes in by a pipe: the user of this test need not be able to read the sources.
+    let child = Command::new("python3")
+        .args(["-", name])
+        .env("PYTHONIOENCODING", "utf-8")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            eprintln!("skipped: python3 cannot be started: {error}");
+            return None;
+        }
+    };
+    let mut script = child.stdin.take().unwrap();
+    script.write_all(DECODE_PY.as_bytes()).unwrap();
+    drop(script);
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
 #[test]
 fn a_program_in_another_language_reads_a_segment() {
     let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -453,29 +546,9 @@ fn a_program_in_another_language_reads_a_segment() {
     shm.inners[0][1].byte.set(-3);
     shm.inners[0][1].on.set(true);
     shm.last.write_from(&[1, -2, 3]);
-    // The script goes in by a pipe: the user of this test need not be able to read the sources.
-    let child = Command::new("python3")
-        .args(["-", &name])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) => {
-            eprintln!("skipped: python3 cannot be started: {error}");
-            return;
-        }
+    let Some(stdout) = decode_py(&name) else {
+        return;
     };
-    let mut script = child.stdin.take().unwrap();
-    script.write_all(DECODE_PY.as_bytes()).unwrap();
-    drop(script);
-    let output = child.wait_with_output().unwrap();
-    let (stdout, stderr) = (
-        String::from_utf8(output.stdout).unwrap(),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(output.status.success(), "{stderr}");
     let last = std::mem::offset_of!(Everything, last);
     for line in [
         format!("fingerprint = {:#018x}", Everything::FINGERPRINT),
@@ -488,5 +561,62 @@ fn a_program_in_another_language_reads_a_segment() {
         format!("{last:8} last: [i64; 3] = [1, -2, 3]"),
     ] {
         assert!(stdout.contains(&line), "{line:?} is missing in:\n{stdout}");
+    }
+}
+
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(i16)]
+enum Level {
+    Low = -2,
+    None = 0,
+    High = 300,
+}
+
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+struct Entry {
+    level: Level,
+    codes: [u8; 2],
+    letter: char,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Log {
+    count: u64,
+    levels: [Level; 4],
+    entries: [Entry],
+}
+
+#[test]
+fn enums_characters_and_slices_read_back() {
+    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = unique("log");
+    let shm = Log::create_with_len(&name, 3).unwrap();
+    shm.levels[1].set(Level::High);
+    shm.entries[2].level.set(Level::Low);
+    shm.entries[2].letter.set('ż');
+    assert!(matches!(shm.levels[0].try_get(), Ok(Level::None)));
+
+    let bytes = bytes_of(&open(&name));
+    let mut schema = &bytes[256..256 + u64_at(&bytes, 24 + 8) as usize];
+    let schema_len = schema.len();
+    let root = node(&mut schema);
+    assert!(schema.is_empty(), "{schema_len} bytes are one node");
+    same(&root, Log::LAYOUT);
+    let tail = std::mem::size_of::<Entry>() as u64;
+    assert_eq!((u64_at(&bytes, 64), u64_at(&bytes, 72)), (3, tail));
+    assert_eq!(u64_at(&bytes, 88) & 4, 4, "HAS_TAIL");
+
+    let Some(stdout) = decode_py(&name) else {
+        return;
+    };
+    for line in [
+        "levels: [Level; 4] = [None, High, None, None]",
+        "entries[2].level: Level = Low",
+        "entries[2].letter: char = 'ż'",
+        "entries[0].letter: char = '\\x00'",
+    ] {
+        assert!(stdout.contains(line), "{line:?} is missing in:\n{stdout}");
     }
 }

@@ -98,7 +98,7 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool) {
 /// struct Telemetry { frame: u64, position: [f64; 3], history: [u64; 8] }
 ///
 /// assert_eq!(Telemetry::LAYOUT.to_string(), "\
-/// Telemetry: 96 bytes, aligned to 8, fingerprint 8f3e03c3c1bd0a3f
+/// Telemetry: 96 bytes, aligned to 8, fingerprint 12458bb702f25333
 ///   offset    size  align  field     type
 ///        0       8      8  frame     u64
 ///        8      24      8  position  [f64; 3]
