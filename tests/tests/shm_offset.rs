@@ -381,3 +381,17 @@ fn random_bytes_lead_to_nodes_or_nowhere() {
     }
     assert!(steps > 1000 && refused > 1000, "{steps} {refused}");
 }
+
+#[test]
+fn layouts_print_as_they_are_written() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Shelf {
+        books: ShmVec<ShmStr<8>, 3>,
+        first: ShmOffset<[Node; 2]>,
+    }
+    let table = Shelf::LAYOUT.to_string();
+    for ty in ["ShmVec<ShmStr<8>, 3>", "ShmOffset<[Node; 2]>"] {
+        assert!(table.contains(ty), "{table}");
+    }
+}
