@@ -42,14 +42,7 @@ const CHUNK: usize = 256;
 /// # Ok(()) }
 /// ```
 ///
-/// `N` is at least 1.
-///
-/// ```compile_fail
-/// # use shm_core::{ShmLayout, ShmStr};
-/// #[derive(ShmLayout)]
-/// #[repr(C)]
-/// struct Nothing { text: ShmStr<0>, number: u8 } // a `ShmStr<0>` has no room for any text
-/// ```
+/// `N` is at least 1: a struct with a `ShmStr<0>` does not compile.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct ShmStr<const N: usize> {
