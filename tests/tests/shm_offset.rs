@@ -57,6 +57,8 @@ struct Mixed {
     points: ShmVec<[u32; 2], 3>,
     grid: [[u16; 4]; 3],
     none: [u64; 0],
+    nothings: [[u8; 0]; 2],
+    no_nothings: [[i8; 0]; 0],
     at: ShmOffset<u32>,
 }
 
@@ -281,6 +283,8 @@ fn of_all_offsets_exactly_those_of_the_type_are_found() {
     assert_eq!(try_all::<_, [u16; 4]>(&shm, start, 0), 3);
     assert_eq!(try_all::<_, u16>(&shm, start, 0), 12);
     assert_eq!(try_all::<_, [u64; 0]>(&shm, start, 0), 1);
+    assert_eq!(try_all::<_, [u8; 0]>(&shm, start, 0), 1);
+    assert_eq!(try_all::<_, [i8; 0]>(&shm, start, 0), 0);
     assert_eq!(try_all::<_, ShmVec<[u32; 2], 3>>(&shm, start, 0), 1);
 
     for len in [0, 3] {
@@ -333,8 +337,9 @@ fn a_cell_of_another_segment_has_no_offset() {
         List::create_anonymous().unwrap(),
     );
     let twin = again(&one);
-    for foreign in [&other, &twin] {
-        let outcome = catch_unwind(AssertUnwindSafe(|| one.offset_of(&foreign.nodes[0])));
+    // Above and below in memory, whichever is which.
+    for (handle, foreign) in [(&one, &other), (&other, &one), (&one, &twin), (&twin, &one)] {
+        let outcome = catch_unwind(AssertUnwindSafe(|| handle.offset_of(&foreign.nodes[0])));
         let text = *outcome.unwrap_err().downcast::<&'static str>().unwrap();
         assert!(text.contains("does not lie in the segment"), "{text}");
     }
