@@ -99,6 +99,18 @@ fn whole_values_carry_their_text() {
     assert_eq!(format!("{:?}", shm[1].load()), text);
     assert_eq!(format!("{:?}", &*shm[1].name), r#""Zażółć""#);
 
+    // In a type that leaves the length open.
+    #[derive(Clone, Copy, ShmLayout)]
+    #[repr(C)]
+    struct Labelled<T, const N: usize> {
+        label: ShmStr<N>,
+        value: T,
+    }
+    let labelled = Labelled::<u16, 6>::create_anonymous().unwrap();
+    labelled.label.set("żółć").unwrap_err();
+    labelled.label.set("zebra").unwrap();
+    assert_eq!(labelled.load().label, "zebra");
+
     // A text alone, as a segment of its own.
     let text = ShmStr::<5>::create_anonymous().unwrap();
     text.set("abcde").unwrap();
