@@ -15,7 +15,8 @@ pub(crate) const ANONYMOUS: &str = "(anonymous)";
 /// Why a segment could not be created, attached to, kept or removed.
 ///
 /// Every variant has the segment's name, which is `(anonymous)` for one that has none, and its text says what to do.
-#[derive(Debug)]
+///
+/// Its `Debug` is the variant and the same text, because that is what `main` prints of an error and `unwrap` panics with.
 #[non_exhaustive]
 pub enum ShmError {
     /// The name breaks a rule of POSIX shared-memory names.
@@ -296,6 +297,27 @@ impl fmt::Display for ShmError {
     }
 }
 
+impl fmt::Debug for ShmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variant = match self {
+            Self::InvalidName { .. } => "InvalidName",
+            Self::NotFound { .. } => "NotFound",
+            Self::AlreadyExists { .. } => "AlreadyExists",
+            Self::PermissionDenied { .. } => "PermissionDenied",
+            Self::WrongOwner { .. } => "WrongOwner",
+            Self::NotASegment { .. } => "NotASegment",
+            Self::UnsupportedFormat { .. } => "UnsupportedFormat",
+            Self::LayoutMismatch { .. } => "LayoutMismatch",
+            Self::Corrupt { .. } => "Corrupt",
+            Self::Uninitialized { .. } => "Uninitialized",
+            Self::NoSpace { .. } => "NoSpace",
+            Self::Busy { .. } => "Busy",
+            Self::Os { .. } => "Os",
+        };
+        write!(f, "{variant}: {self}")
+    }
+}
+
 /// What to do about refusals that have a usual cause.
 fn hint(call: &str, source: &io::Error) -> &'static str {
     let errno = source.raw_os_error().map(Errno::from_raw);
@@ -402,6 +424,13 @@ mod tests {
             "segment `/telemetry` holds another layout: field `temperature` is f64 at byte 40 in the segment and f32 at \
              byte 40 in this program"
         );
+    }
+
+    #[test]
+    fn what_main_prints_of_it_is_the_variant_and_the_text() {
+        let error = ShmError::not_found("/t");
+        assert_eq!(format!("{error:?}"), format!("NotFound: {error}"));
+        assert_eq!(format!("{error:#?}"), format!("NotFound: {error}"));
     }
 
     #[test]

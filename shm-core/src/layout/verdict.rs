@@ -205,6 +205,11 @@ pub(crate) const fn assert_shareable(layout: &TypeLayout) {
         layout.size() > 0 || layout.tail_stride().is_some(),
         "a shared type has at least one byte"
     );
+    // The number of such elements would be bounded by nothing, not even by the size of the segment.
+    assert!(
+        !matches!(layout.tail_stride(), Some(0)),
+        "an element of a trailing slice has at least one byte"
+    );
 }
 
 /// Fails the build because the struct has a `Drop`.
