@@ -99,6 +99,11 @@ fn elements_go_in_and_come_out() {
     assert!(shm.points.get(3).is_none() && shm.points.get(1..4).is_none());
     assert_eq!(shm.points.as_slice().len(), 3);
     assert_eq!((&*shm.points).into_iter().count(), 3);
+    let mut sum = 0.0;
+    for point in &shm.points {
+        sum += point.x.get();
+    }
+    assert_eq!(sum, 3.0);
     assert_eq!(
         format!("{:?}", shm.points),
         "[Point { x: 0.0, y: 5.0 }, Point { x: 1.0, y: -1.0 }, Point { x: 2.0, y: -2.0 }]"
@@ -278,6 +283,7 @@ fn vectors_nest_with_the_other_types() {
     assert_eq!(none.push(1), Err(VecFull(1)));
     assert_eq!((none.pop(), none.capacity()), (None, 0));
     let inner = <ShmVec<ShmVec<u16, 3>, 2>>::create_anonymous().unwrap();
+    assert_eq!((&inner).into_iter().count(), 0);
     poke_word(inner.cell(), 0, 2);
     inner.get(1).unwrap().push(5).unwrap();
     assert_eq!(format!("{:?}", inner.cell()), "[[], [5]]");

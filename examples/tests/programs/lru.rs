@@ -66,7 +66,7 @@ fn a_reader_without_a_cache_says_so() {
     let name = format!("/shm-lru-cache-none-{}", std::process::id());
     let ended = Program::start("lru_cache", &["--reader", &name, "0"]).end();
     ended.because(&format!(
-        "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; create it first, or use \
-         `open_or_create`"
+        "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
+         for the process that creates it"
     ));
 }

@@ -86,6 +86,19 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// An integer, or an `Option` of its `NonZero`: they lie the same way, and only the name tells them apart.
+    fn integer<T: Leaf + Default + PartialEq + fmt::Debug>(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let value: T = self.leaf();
+        if self.layout.name().starts_with("Option<") {
+            fmt::Debug::fmt(&(value != T::default()).then_some(value), f)
+        } else {
+            fmt::Debug::fmt(&value, f)
+        }
+    }
+
     fn leaf<T: Leaf>(&self) -> T {
         // SAFETY: the layout says that a `T` lies here; live, aligned and readable by invariant 1.
         unsafe { T::load(self.at.cast_mut().cast()) }
@@ -96,16 +109,16 @@ impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.layout.kind() {
             LayoutKind::Scalar(scalar) => match scalar.kind() {
-                ScalarKind::U8 => self.leaf::<u8>().fmt(f),
-                ScalarKind::U16 => self.leaf::<u16>().fmt(f),
-                ScalarKind::U32 => self.leaf::<u32>().fmt(f),
-                ScalarKind::U64 => self.leaf::<u64>().fmt(f),
-                ScalarKind::U128 => self.leaf::<u128>().fmt(f),
-                ScalarKind::I8 => self.leaf::<i8>().fmt(f),
-                ScalarKind::I16 => self.leaf::<i16>().fmt(f),
-                ScalarKind::I32 => self.leaf::<i32>().fmt(f),
-                ScalarKind::I64 => self.leaf::<i64>().fmt(f),
-                ScalarKind::I128 => self.leaf::<i128>().fmt(f),
+                ScalarKind::U8 => self.integer::<u8>(f),
+                ScalarKind::U16 => self.integer::<u16>(f),
+                ScalarKind::U32 => self.integer::<u32>(f),
+                ScalarKind::U64 => self.integer::<u64>(f),
+                ScalarKind::U128 => self.integer::<u128>(f),
+                ScalarKind::I8 => self.integer::<i8>(f),
+                ScalarKind::I16 => self.integer::<i16>(f),
+                ScalarKind::I32 => self.integer::<i32>(f),
+                ScalarKind::I64 => self.integer::<i64>(f),
+                ScalarKind::I128 => self.integer::<i128>(f),
                 ScalarKind::F32 => self.leaf::<f32>().fmt(f),
                 ScalarKind::F64 => self.leaf::<f64>().fmt(f),
                 ScalarKind::Bool => self.leaf::<bool>().fmt(f),

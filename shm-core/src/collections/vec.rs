@@ -8,6 +8,7 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{InvalidValue, ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::{AtomicU64, Ordering};
+use crate::segment::Shm;
 
 /// A vector of at most `N` values, which lie in the segment itself.
 ///
@@ -288,6 +289,24 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
 }
 
 impl<'a, T: ShmLayout, const N: usize, A: Access> IntoIterator for &'a ShmVecView<T, N, A> {
+    type Item = &'a ShmCell<T, A>;
+    type IntoIter = slice::Iter<'a, ShmCell<T, A>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a, T: ShmLayout, const N: usize, A: Access> IntoIterator for &'a ShmCell<ShmVec<T, N>, A> {
+    type Item = &'a ShmCell<T, A>;
+    type IntoIter = slice::Iter<'a, ShmCell<T, A>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a, T: ShmLayout, const N: usize, A: Access> IntoIterator for &'a Shm<ShmVec<T, N>, A> {
     type Item = &'a ShmCell<T, A>;
     type IntoIter = slice::Iter<'a, ShmCell<T, A>>;
 

@@ -139,6 +139,12 @@ impl TypeLayout {
         }
     }
 
+    /// The same under another name: the name is for people.
+    pub(crate) const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// The layout of an enum without fields.
     pub(crate) const fn enumeration(
         name: &'static str,

@@ -9,6 +9,7 @@ mod geometry;
 mod handle;
 mod header;
 mod lifetime;
+mod open;
 mod options;
 #[cfg(test)]
 pub(crate) mod support;
