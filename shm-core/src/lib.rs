@@ -36,6 +36,7 @@
 //! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
 //! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
 //! - [`list()`], [`sweep()`]: which segments there are, and removing those that nobody uses any more.
+//! - [`ShmStr`], [`ShmVec`], [`ShmOffset`]: text, vectors, and what to store instead of a pointer.
 //! - [`ShmError`]: what can go wrong.
 //! - [`TypeLayout`]: the layout as data.
 
@@ -59,6 +60,7 @@ compile_error!(
 
 mod access;
 mod cell;
+mod collections;
 mod error;
 mod layout;
 mod name;
@@ -74,6 +76,7 @@ pub use access::{Access, ReadOnly, ReadWrite, Writable};
 pub use cell::{
     AnyLeaf, CheckedLeaf, InvalidValue, Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex,
 };
+pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
 pub use error::{Existing, ShmError};
 #[doc(inline)]
 pub use layout::refuse as why;

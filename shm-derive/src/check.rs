@@ -208,11 +208,11 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     match ty {
         Type::Reference(_) => refuse(format!(
             "field `{name}` is a reference, an address that means nothing in another process; store the value \
-             itself, or an index into an array in the same segment"
+             itself, or a `ShmOffset` to its place in the same segment"
         )),
         Type::Ptr(_) => refuse(format!(
             "field `{name}` is a raw pointer, an address that means nothing in another process; store the value \
-             itself, or an index into an array in the same segment"
+             itself, or a `ShmOffset` to its place in the same segment"
         )),
         Type::FnPtr(_) => refuse(format!(
             "field `{name}` is a function pointer, an address that means nothing in another process; store a number \

@@ -1,15 +1,19 @@
 //! What the tests with several processes share: the peers' program, the driver that talks to it, and names that are
 //! gone when a test ends.
 
+mod bytes;
 mod driver;
 pub mod hostile;
 pub mod locks;
 mod names;
 pub mod peer;
+mod random;
 mod types;
 
+pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
 pub use names::{Names, SHM_DIRECTORY};
+pub use random::Random;
 pub use types::{Gate, Huge, Large, Samples, Stats, Telemetry, TelemetryWide};
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.

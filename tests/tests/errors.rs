@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
-use shm_core::{Existing, ShmError, ShmLayout};
+use shm_core::{Existing, ShmError, ShmLayout, ShmOffset};
 use shm_tests::locks::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 
@@ -87,6 +87,10 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
         ),
         (error(Telemetry::create(&taken)), "attach to that one"),
         (error(TelemetryWide::attach(&taken)), "another layout"),
+        (
+            error(owner.resolve(ShmOffset::<u64>::from_raw(7))),
+            "offset 7 leads nowhere",
+        ),
         (
             error(NotZero::create_with(&names.name("zero"), |_| {})),
             "`kind`",

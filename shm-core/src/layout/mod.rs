@@ -3,6 +3,7 @@
 mod display;
 mod fingerprint;
 mod impls;
+pub(crate) mod meaning;
 pub mod refuse;
 mod scalar;
 pub(crate) mod schema;
@@ -10,6 +11,7 @@ mod shm_layout;
 mod type_layout;
 mod verdict;
 
+pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};

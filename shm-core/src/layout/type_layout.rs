@@ -33,7 +33,7 @@ pub struct TypeLayout {
     uniform: Option<Step>,
     /// Whether a `bool` lies anywhere in it: its byte has to be brought to 0 or 1 after a copy.
     has_bool: bool,
-    /// Whether bytes of it belong to no field. No segment is ever made of such a type.
+    /// Whether bytes of it belong to no field, or a text in it has no room. No segment is ever made of such a type.
     padded: bool,
     /// Whether some bytes are no value of it: a `char` or an enum lies in it.
     checked: bool,
@@ -139,6 +139,12 @@ impl TypeLayout {
         }
     }
 
+    /// The same under another name: the name is for people.
+    pub(crate) const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// The layout of an enum without fields.
     pub(crate) const fn enumeration(
         name: &'static str,
@@ -172,12 +178,21 @@ impl TypeLayout {
         }
     }
 
-    /// The layout of a type of this library. Padding in `inner` is allowed: such types are never moved as a whole.
+    /// The layout of a type of this library. Padding between the fields of `inner` is allowed, since such types are never
+    /// moved as a whole, but none in the types of the fields.
     pub(crate) const fn meaning(
         meaning: &'static str,
         inner: &'static TypeLayout,
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
+        // No such type is empty, but a text without room.
+        let (mut padded, mut i) = (inner.size == 0, 0);
+        while i < inner.fields().len() {
+            padded |= inner.fields()[i].layout.padded;
+            i += 1;
+        }
+        // Only as many elements of a vector as its length says are values, and the length can be too large.
+        let is_vec = matches!(meaning.as_bytes(), b"vec");
         Self {
             name: meaning,
             kind: LayoutKind::Meaning {
@@ -191,7 +206,9 @@ impl TypeLayout {
                 .word(inner.fingerprint)
                 .finish(),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
-            padded: false,
+            padded,
+            checked: inner.checked || is_vec,
+            zero_valid: inner.zero_valid || is_vec,
             uniform: if inner.padded { None } else { inner.uniform },
             ..inner.copied()
         }

@@ -89,7 +89,8 @@ const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
     } else {
         layout.size()
     };
-    (next - end, end)
+    // Where the compiler's size and ours differ there is no gap to speak of; `padded` still says that they do.
+    (next.saturating_sub(end), end)
 }
 
 /// The field behind which the first padding lies.
@@ -179,7 +180,13 @@ const fn inner(layout: &TypeLayout) -> Text {
             explain(layout)
         }
         LayoutKind::Slice { element } => inner(element),
-        LayoutKind::Meaning { inner: parts, .. } => inner(parts),
+        LayoutKind::Meaning { inner: parts, .. } => {
+            if parts.size() == 0 {
+                Text::new().add("a `ShmStr<0>` has no room for any text; give it at least one byte")
+            } else {
+                inner(parts)
+            }
+        }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
     }
 }

@@ -11,6 +11,7 @@ mod header;
 mod info;
 mod lifetime;
 mod list;
+mod open;
 mod options;
 #[cfg(test)]
 pub(crate) mod support;
@@ -105,6 +106,12 @@ impl Segment {
 
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Bytes from the start of the file to the payload.
+    #[inline]
+    pub(crate) fn payload_offset(&self) -> usize {
+        self.payload_offset
     }
 
     pub(crate) fn mapped_len(&self) -> usize {
