@@ -78,7 +78,7 @@ fn whatever_a_file_holds_attaching_is_an_error_or_safe_and_costs_little() {
     for file in 0..files {
         let _which = Which { seed, file };
         let forgery = if random.below(8) == 0 {
-            let data: Vec<u8> = (0..random.below(60)).map(|_| random.next() as u8).collect();
+            let data: Vec<u8> = (0..random.below(60)).map(|_| random.bits() as u8).collect();
             interpret(&scratch, &data)
         } else {
             let mut forgery = scratch.original(random.below(3));

@@ -135,9 +135,15 @@ fn a_process_without_descriptors_is_told_so() {
         assert!(text.starts_with("/dev/shm: opendir: Too many"), "{text}");
         assert!(text.contains("ulimit -n"), "{text}");
     }
-    // With the directory open there is none for a segment.
-    other.ok("limit files 4");
-    let text = other.refused(&format!("list {name}"), "Os");
+    // With the directory open there is none left for a segment. Which number that is depends on what was inherited.
+    let mut answers = (4..64).map(|files| {
+        other.ok(&format!("limit files {files}"));
+        other.ask(&format!("list {name}"))
+    });
+    let text = answers
+        .find(|answer| !answer.contains("opendir"))
+        .unwrap_or_default();
+    assert!(text.starts_with("err Os "), "{text}");
     assert!(text.contains("shm_open: Too many open files"), "{text}");
     other.ok("limit files 64");
     assert!(other.ok(&format!("list {name}")).starts_with("Live "));

@@ -5,7 +5,7 @@ use std::num::{NonZeroU64, Wrapping};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU8, AtomicU32, AtomicU64};
 
-use shm_core::{Access, InvalidValue, ReadOnly, Shm, ShmLayout};
+use shm_core::{Access, InvalidValue, ReadOnly, Shm, ShmLayout, ShmOffset, ShmStr, ShmVec};
 
 /// A struct in the struct, and what the trailing slice is made of.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
@@ -71,12 +71,32 @@ pub struct Leaves {
     pub last: u64,
 }
 
+/// What has a length or a place in it that anybody can write.
+#[derive(Debug, ShmLayout)]
+#[repr(C)]
+pub struct Collections {
+    /// Text.
+    pub text: ShmStr<24>,
+    /// Numbers.
+    pub numbers: ShmVec<u32, 6>,
+    /// Most bytes are none of these.
+    pub colors: ShmVec<Color, 8>,
+    /// Structs.
+    pub parts: ShmVec<Part, 2>,
+    /// Leads to a part, or anywhere.
+    pub offset: ShmOffset<Part>,
+    /// Leads to what has another alignment, or anywhere.
+    pub wide: ShmOffset<u128>,
+}
+
 /// All of it, the atomics, and a slice at the end.
 #[derive(ShmLayout)]
 #[repr(C, align(64))]
 pub struct Everything {
     /// What has no atomics.
     pub leaves: Leaves,
+    /// What has lengths and places.
+    pub collections: Collections,
     /// Eight bytes.
     pub atomic_long: AtomicU64,
     /// Four bytes.
@@ -141,11 +161,68 @@ pub fn read_everything<A: Access>(shm: &Shm<Everything, A>) -> Result<(), Invali
                 .map_or_else(ToString::to_string, |color| format!("{color:?}")),
         );
     }
+    read_collections(shm);
     leaves.letter.try_get()?;
     leaves.colors.try_to_vec()?;
     leaves.try_load()?;
     leaves.try_load_boxed()?;
     shm.validate()
+}
+
+fn read_collections<A: Access>(shm: &Shm<Everything, A>) {
+    let all = &shm.collections;
+    assert!(all.text.to_bytes().len() <= 24);
+    if let Ok(text) = all.text.get() {
+        assert!(text.len() <= 24);
+    }
+    assert!(all.numbers.len() <= 6 && all.numbers.as_slice().len() <= 6);
+    assert!(all.numbers.try_len().is_ok_and(|len| len <= 6) || all.numbers.try_len().is_err());
+    assert!(all.numbers.to_vec().len() <= 6 && all.numbers.get(6).is_none());
+    for number in all.numbers.iter() {
+        black_box(number.get());
+    }
+    if let Ok(colors) = all.colors.try_to_vec() {
+        assert!(colors.len() <= 8);
+    }
+    for part in all.parts.iter() {
+        black_box(part.load());
+    }
+    // What an offset leads to is inside, wherever it says that it leads.
+    let inside = |place: usize, size: usize| {
+        let end = Everything::SIZE + shm.tail.len() * size_of::<Part>();
+        let from = place.wrapping_sub(shm.as_ptr() as usize);
+        assert!(from < end && from + size <= end);
+    };
+    if let Ok(part) = shm.resolve(all.offset.get()) {
+        inside(std::ptr::from_ref(part) as usize, size_of::<Part>());
+        black_box(part.load());
+    }
+    if let Ok(wide) = shm.resolve(all.wide.get()) {
+        inside(std::ptr::from_ref(wide) as usize, 16);
+        assert!((std::ptr::from_ref(wide) as usize).is_multiple_of(align_of::<u128>()));
+        black_box(wide.get());
+    }
+    black_box(format!("{:?}", shm.collections));
+}
+
+fn write_collections(shm: &Shm<Everything>, number: u32) {
+    let all = &shm.collections;
+    // Full or not, and whatever the length says.
+    let _ = all.text.set("some text");
+    let _ = all.numbers.push(number);
+    let _ = all.numbers.extend_from_slice(&[1, 2]);
+    black_box(all.numbers.pop());
+    all.numbers.truncate(3);
+    let _ = all.colors.push(Color::Blue);
+    let _ = all.colors.try_pop();
+    let _ = all.parts.push(shm.leaves.parts[1].load());
+    black_box(all.parts.pop());
+    all.parts.clear();
+    // What is scribbled over an offset is followed too: not every turn writes a sound one.
+    if number.is_multiple_of(2) {
+        all.offset.set(shm.offset_of(&shm.leaves.parts[2]));
+        all.wide.set(shm.offset_of(&shm.leaves.wide));
+    }
 }
 
 /// Writes every cell, and reads it again.
@@ -176,6 +253,7 @@ pub fn write_everything(shm: &Shm<Everything>, number: u32) {
     leaves.word.set(number);
     leaves.flags.fill(true);
     leaves.last.set(1);
+    write_collections(shm, number);
     shm.tail.fill(part);
     if let Some(first) = shm.tail.get(0) {
         first.store(part);

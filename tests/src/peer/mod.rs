@@ -6,6 +6,7 @@ mod handles;
 mod listing;
 mod loops;
 mod process;
+mod scribble;
 mod surroundings;
 
 use std::collections::HashMap;
@@ -136,6 +137,8 @@ impl Program {
             "limit" => surroundings::limit(words.next()?, words.number()?),
             "pid" => Ok(std::process::id().to_string()),
             "usage" => surroundings::usage(),
+            "scribble" => scribble::scribble(&mut words),
+            "endure" => scribble::endure(&mut words),
             "rounds" => loops::rounds(&mut words),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
         }
