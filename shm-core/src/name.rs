@@ -1,10 +1,12 @@
 //! Names of segments.
 
 use crate::error::ShmError;
-use crate::segment::HIDDEN_PREFIX;
 
 /// The longest name, in bytes, without the leading slash: what one directory entry can hold.
 const LONGEST: usize = 255;
+
+/// What the names of segments begin with that are not complete yet, on systems where those need a name.
+pub(crate) const HIDDEN_PREFIX: &str = "/.shm-new-";
 
 /// A name that has passed every rule, so that it is one entry of the shared-memory directory and no path.
 #[derive(Clone, Debug, PartialEq, Eq)]

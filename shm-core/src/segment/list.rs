@@ -2,9 +2,9 @@
 
 use super::info::{SegmentInfo, is_shortage};
 use super::lifetime::{self, Found};
-use super::unpublished::{self, HIDDEN_PREFIX};
+use super::unpublished;
 use crate::error::ShmError;
-use crate::name::SegmentName;
+use crate::name::{HIDDEN_PREFIX, SegmentName};
 use crate::sys::clock::Deadline;
 use crate::sys::shm::{self, DIRECTORY, Entries};
 use crate::sys::{Errno, SysError, effective_user};

@@ -36,7 +36,6 @@ pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
 pub use list::{Segments, list, sweep};
 pub use options::ShmOptions;
-pub(crate) use unpublished::HIDDEN_PREFIX;
 
 /// Bytes of the file that are only ever locked, far behind what can be mapped. They are part of the format.
 pub(crate) mod lock_byte {

@@ -16,14 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::header::MAGIC;
 use super::lock_byte::{ATTACH, OWNER};
-use crate::name::SegmentName;
+use crate::name::{HIDDEN_PREFIX, SegmentName};
 use crate::sys::file::{self, FileId};
 use crate::sys::fork::{Generation, generation};
 use crate::sys::lock::{self, Kind};
 use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
-
-/// What hidden names begin with. No segment can be given such a name.
-pub(crate) const HIDDEN_PREFIX: &str = "/.shm-new-";
 
 /// How many hidden names to try. A first one can only fail by a cleaner or a collision at the same instant.
 const TRIES: u32 = 16;

@@ -1,10 +1,10 @@
 //! Creation on systems without unnamed files.
 
 use super::*;
-use crate::name::SegmentName;
+use crate::name::{HIDDEN_PREFIX, SegmentName};
 use crate::segment::create;
 use crate::segment::list::sweep_those;
-use crate::segment::unpublished::{HIDDEN_PREFIX, remove_abandoned, without_unnamed};
+use crate::segment::unpublished::{remove_abandoned, without_unnamed};
 use crate::sys::clock::Deadline;
 use crate::sys::effective_user;
 
