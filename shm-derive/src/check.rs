@@ -9,7 +9,7 @@ use syn::{Data, Expr, GenericParam, Lit, Type, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
-use crate::model::{Field, Model, Shape};
+use crate::model::{Field, Model, Shape, slice};
 
 pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     match model.shape {
@@ -23,9 +23,9 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     names_are_unique(cx, model);
     let last = model.fields.len().saturating_sub(1);
     for (number, field) in model.fields.iter_mut().enumerate() {
-        let ty = match field.ty {
-            Type::Slice(slice) if number == last => &slice.elem,
-            ty => ty,
+        let ty = match slice(field.ty) {
+            Some(element) if number == last => element,
+            _ => field.ty,
         };
         field.refused = !is_shareable(cx, field, ty);
     }

@@ -11,7 +11,7 @@ mod type_layout;
 
 pub(crate) use fingerprint::Fnv;
 pub(crate) use padding::{
-    assert_has_tail, assert_shareable, assert_zero_is_valid, no_padding_after,
+    assert_has_tail, assert_shareable, assert_zero_is_valid, no_padding, no_padding_after,
 };
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};

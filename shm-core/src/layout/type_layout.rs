@@ -35,6 +35,8 @@ pub struct TypeLayout {
     has_bool: bool,
     /// Whether bytes of it belong to no field. No segment is ever made of such a type.
     padded: bool,
+    /// Whether it has padding that no error was reported for: that of an instance of a generic struct.
+    untold: bool,
     /// Whether some bytes are no value of it: a `char` or an enum lies in it.
     checked: bool,
     /// Whether zeroes are a value of it.
@@ -132,6 +134,7 @@ impl TypeLayout {
             uniform: Some(kind.step()),
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
+            untold: false,
             checked: matches!(kind, ScalarKind::Char),
             zero_valid: true,
             tail_stride: None,
@@ -165,6 +168,7 @@ impl TypeLayout {
             uniform: Some(repr.step()),
             has_bool: false,
             padded: false,
+            untold: false,
             checked: true,
             zero_valid,
             tail_stride: None,
@@ -192,6 +196,7 @@ impl TypeLayout {
                 .finish(),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
             padded: false,
+            untold: false,
             uniform: if inner.padded { None } else { inner.uniform },
             ..inner.copied()
         }
@@ -208,6 +213,7 @@ impl TypeLayout {
             uniform: self.uniform,
             has_bool: self.has_bool,
             padded: self.padded,
+            untold: self.untold,
             checked: self.checked,
             zero_valid: self.zero_valid,
             tail_stride: self.tail_stride,
@@ -227,6 +233,7 @@ impl TypeLayout {
             uniform: None,
             has_bool: element.has_bool,
             padded: element.padded,
+            untold: element.untold,
             checked: element.checked,
             zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
@@ -248,6 +255,7 @@ impl TypeLayout {
             uniform: element.uniform,
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
+            untold: element.untold && len > 0,
             checked: element.checked && len > 0,
             zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
@@ -315,11 +323,24 @@ impl TypeLayout {
             },
             has_bool,
             padded: padded || bytes != size,
+            untold: false,
             checked,
             zero_valid,
             tail_stride,
             refused,
         }
+    }
+
+    /// The layout of an instance of a generic struct: the derive, which sees no arguments, has reported no padding of it.
+    pub(crate) const fn of_instance(mut self) -> Self {
+        let (fields, mut bytes, mut i) = (self.fields(), 0, 0);
+        while i < fields.len() {
+            self.untold |= fields[i].layout.untold;
+            bytes += fields[i].layout.size;
+            i += 1;
+        }
+        self.untold |= bytes != self.size;
+        self
     }
 
     /// What stands in for the layout of a type that the derive has refused.
@@ -409,6 +430,10 @@ impl TypeLayout {
 
     pub(crate) const fn padded(&self) -> bool {
         self.padded
+    }
+
+    pub(crate) const fn untold(&self) -> bool {
+        self.untold
     }
 
     pub(crate) const fn is_refused(&self) -> bool {

@@ -1,6 +1,6 @@
 //! `LAYOUT`, and the checks that point at padding.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Path, Type};
@@ -38,8 +38,13 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
             )
         };
     }
+    let structure = if model.is_generic() {
+        quote!(generic_structure)
+    } else {
+        quote!(structure)
+    };
     quote! {
-        &#krate::__private::structure::<Self>(
+        &#krate::__private::#structure::<Self>(
             #name,
             #version,
             const { &#krate::__private::place([#(#fields),*]) },
@@ -93,25 +98,29 @@ fn of(ty: &Type, krate: &Path) -> TokenStream {
     }
 }
 
-/// Constants outside the implementation, each at a field behind which padding may begin. Only the one at the first
-/// gap fails, and lists all of them.
+/// Constants outside the implementation that fail if there is padding. Where the tokens do not tell at which field it
+/// begins, there is one at each: only the one at the first gap fails, and lists all of them.
 pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
     // The padding of a generic struct depends on its arguments: it is looked at where there are some.
     if !sound || model.is_generic() {
         return TokenStream::new();
     }
     let extents = model.fields.iter().map(|field| known::extent(field.ty));
-    let suspects = match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
-        Padding::None => 0..0,
-        Padding::After(number) => number..number + 1,
-        Padding::Unknown => 0..model.fields.len(),
-    };
     let (krate, ident) = (&names.krate, model.ident);
-    suspects
-        .map(|number| {
-            let span = at(model.fields[number].span());
-            let (krate, ident) = (respan(krate, span), moved(ident, span));
-            quote_spanned!(span => const _: () = #krate::__private::no_padding_after::<#ident>(#number);)
-        })
-        .collect()
+    // The names of the types may mislead, so that all of the struct is looked at in any case.
+    let whole = |span: Span| {
+        let (krate, ident) = (respan(krate, span), moved(ident, span));
+        quote_spanned!(span => const _: () = #krate::__private::no_padding::<#ident>();)
+    };
+    match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
+        Padding::None => whole(at(ident.span())),
+        Padding::After(number) => whole(at(model.fields[number].span())),
+        Padding::Unknown => (0..model.fields.len())
+            .map(|number| {
+                let span = at(model.fields[number].span());
+                let (krate, ident) = (respan(krate, span), moved(ident, span));
+                quote_spanned!(span => const _: () = #krate::__private::no_padding_after::<#ident>(#number);)
+            })
+            .collect(),
+    }
 }

@@ -2,10 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Type};
+use syn::GenericParam;
 
 use super::{Names, at, moved};
-use crate::model::{Model, Shape};
+use crate::model::{Model, Shape, slice};
 
 /// The definition of the view.
 pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
@@ -30,8 +30,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
             let ident = moved(ident, span);
             quote_spanned!(span => #ident:)
         });
-        if let (Type::Slice(slice), false) = (ty, field.refused) {
-            let element = &slice.elem;
+        if let (Some(element), false) = (slice(ty), field.refused) {
             return quote!(#(#docs)* #vis #name #krate::ShmSlice<#element, #access>);
         }
         let cell = if field.refused {

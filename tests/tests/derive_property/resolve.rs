@@ -75,7 +75,8 @@ fn enumeration(int: &Index, first: i8, steps: &[(u8, bool)], faults: &[&FaultRec
         match which.index(4) {
             0 => def.repr = EnumRepr::Missing,
             1 => def.repr = EnumRepr::C,
-            2 => def.repr = EnumRepr::Usize,
+            2 if first >= 0 => def.repr = EnumRepr::Usize,
+            2 => def.repr = EnumRepr::Missing,
             _ => def.data = Some(which.index(def.variants.len())),
         }
     }

@@ -355,7 +355,7 @@ impl Writer<'_> {
 fn negative(def: &Enum, value: i64) -> String {
     // Every other one as an expression, which the derive must not try to read.
     if def.variants.len() % 2 == 0 {
-        format!("{} + 1", value - 1)
+        format!("{} - 1", value + 1)
     } else {
         value.to_string()
     }
@@ -375,7 +375,7 @@ fn check(number: usize, name: &str, def: &Def, layout: &Layout) -> String {
     let mut text = String::new();
     layout.render(&mut text);
     let (size, align) = (layout.size(), layout.align());
-    let (fields, offsets) = match (def, layout) {
+    let (fields, offsets): (Vec<&str>, Vec<String>) = match (def, layout) {
         (Def::Struct(def), Layout::Struct(StructLayout { fields, .. })) => (
             def.fields.iter().map(|field| field.name.as_str()).collect(),
             fields
@@ -392,6 +392,21 @@ fn check(number: usize, name: &str, def: &Def, layout: &Layout) -> String {
             .map(|field| format!("std::mem::offset_of!({of}, {field})"))
             .collect();
         all.join(", ")
+    };
+    // Rust may put what has no bytes anywhere in a transparent struct; there is nothing to compare.
+    let compiled = match (def, layout) {
+        (Def::Struct(def), Layout::Struct(layout)) if def.repr == Repr::Transparent => {
+            let offset = |(field, (_, offset, layout)): (&&str, &(String, u64, Layout))| {
+                if layout.size() == 0 {
+                    offset.to_string()
+                } else {
+                    offset_of(name, &[field])
+                }
+            };
+            let all: Vec<String> = fields.iter().zip(&layout.fields).map(offset).collect();
+            all.join(", ")
+        }
+        _ => offset_of(name, &fields),
     };
     let view = format!("<{name} as ShmLayout>::View<shm_core::ReadWrite>");
     // The view of an enum is a marker beside the cell, and has no bytes.
@@ -420,7 +435,7 @@ fn check(number: usize, name: &str, def: &Def, layout: &Layout) -> String {
         "        report.sized(\"{label}\", <{name} as ShmLayout>::LAYOUT, \
          [size_of::<{name}>(), align_of::<{name}>()], {view_extent}, \
          &[{}], &[{}], [{size}, {align}], &[{reference}], \"{text}\");\n",
-        offset_of(name, &fields),
+        compiled,
         offset_of(&view, &fields),
     )
 }
