@@ -132,7 +132,7 @@ const fn explain(layout: &TypeLayout) -> Text {
 /// The field that an error is reported at: the one before the first gap, or the first whose type has padding that
 /// nobody was told of.
 const fn culprit(layout: &TypeLayout) -> Option<usize> {
-    if layout.is_refused() {
+    if !layout.is_blamed() {
         return None;
     }
     if let Some(number) = first_gap(layout) {
@@ -145,10 +145,7 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
         }
         number += 1;
     }
-    if layout.size() == 0 && layout.tail_stride().is_none() {
-        return Some(0);
-    }
-    None
+    Some(0)
 }
 
 /// Fails the build because of what [`culprit`] has found at this field.

@@ -138,18 +138,16 @@ pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layo
         }
         Ty::Slice(element) => Layout::Slice(Box::new(inside(element)?)),
         Ty::Wrapping(ty) | Ty::Paren(ty) | Ty::Alias(ty) | Ty::Associated(ty) => inside(ty)?,
-        Ty::Phantom(ty) => {
-            inside(ty)?;
-            Layout::Struct(StructLayout {
-                size: 0,
-                align: 1,
-                version: 0,
-                fields: Vec::new(),
-                gaps: Vec::new(),
-                has_tail: false,
-                unblamed: false,
-            })
-        }
+        // Holds nothing, so it does not matter how its parameter lies in memory.
+        Ty::Phantom(_) => Layout::Struct(StructLayout {
+            size: 0,
+            align: 1,
+            version: 0,
+            fields: Vec::new(),
+            gaps: Vec::new(),
+            has_tail: false,
+            unblamed: false,
+        }),
         Ty::Holder(ty) => {
             let inner = inside(ty)?;
             Layout::Struct(StructLayout {
