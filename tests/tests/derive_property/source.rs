@@ -354,7 +354,7 @@ impl Writer<'_> {
 
 fn negative(def: &Enum, value: i64) -> String {
     // Every other one as an expression, which the derive must not try to read.
-    if def.variants.len() % 2 == 0 {
+    if def.variants.len().is_multiple_of(2) {
         format!("{} - 1", value + 1)
     } else {
         value.to_string()
