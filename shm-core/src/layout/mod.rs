@@ -4,6 +4,7 @@ mod display;
 mod fingerprint;
 mod impls;
 pub(crate) mod meaning;
+mod place;
 pub mod refuse;
 mod scalar;
 pub(crate) mod schema;
@@ -13,11 +14,13 @@ mod verdict;
 
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
+pub(crate) use place::{place, unsized_extent};
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};
 pub use shm_layout::ShmLayout;
+pub(crate) use type_layout::tag;
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
-pub(crate) use type_layout::{place, tag, unsized_extent};
 pub(crate) use verdict::{
-    assert_creatable, assert_has_tail, assert_shareable, has_drop, no_padding_after, pinned,
+    assert_creatable, assert_has_tail, assert_shareable, has_drop, no_padding, no_padding_after,
+    pinned,
 };

@@ -25,8 +25,8 @@ use super::schema;
 pub struct TypeLayout {
     name: &'static str,
     kind: LayoutKind,
-    size: usize,
-    align: usize,
+    pub(super) size: usize,
+    pub(super) align: usize,
     fingerprint: u64,
     schema_len: usize,
     /// The one way to move every byte of the type, where there is one.
@@ -35,6 +35,10 @@ pub struct TypeLayout {
     has_bool: bool,
     /// Whether bytes of it belong to no field, or a text in it has no room. No segment is ever made of such a type.
     padded: bool,
+    /// Whether it has padding that no error was reported for: that of an instance of a generic struct.
+    untold: bool,
+    /// Whether the derive has to report a mistake at it: padding that no other error tells of, or no bytes at all.
+    blamed: bool,
     /// Whether some bytes are no value of it: a `char` or an enum lies in it.
     checked: bool,
     /// Whether zeroes are a value of it.
@@ -97,8 +101,8 @@ pub enum LayoutKind {
 #[derive(Clone, Copy, Debug)]
 pub struct FieldLayout {
     name: &'static str,
-    offset: usize,
-    layout: &'static TypeLayout,
+    pub(super) offset: usize,
+    pub(super) layout: &'static TypeLayout,
 }
 
 /// Tags that keep the fingerprints of different kinds apart; the same numbers tag schema nodes.
@@ -132,6 +136,8 @@ impl TypeLayout {
             uniform: Some(kind.step()),
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
+            untold: false,
+            blamed: false,
             checked: matches!(kind, ScalarKind::Char),
             zero_valid: true,
             tail_stride: None,
@@ -171,6 +177,8 @@ impl TypeLayout {
             uniform: Some(repr.step()),
             has_bool: false,
             padded: false,
+            untold: false,
+            blamed: false,
             checked: true,
             zero_valid,
             tail_stride: None,
@@ -186,9 +194,10 @@ impl TypeLayout {
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
         // No such type is empty, but a text without room.
-        let (mut padded, mut i) = (inner.size == 0, 0);
+        let (mut padded, mut untold, mut i) = (inner.size == 0, inner.size == 0, 0);
         while i < inner.fields().len() {
             padded |= inner.fields()[i].layout.padded;
+            untold |= inner.fields()[i].layout.untold;
             i += 1;
         }
         // Only as many elements of a vector as its length says are values, and the length can be too large.
@@ -209,6 +218,7 @@ impl TypeLayout {
             padded,
             checked: inner.checked || is_vec,
             zero_valid: inner.zero_valid || is_vec,
+            untold,
             uniform: if inner.padded { None } else { inner.uniform },
             ..inner.copied()
         }
@@ -225,6 +235,8 @@ impl TypeLayout {
             uniform: self.uniform,
             has_bool: self.has_bool,
             padded: self.padded,
+            untold: self.untold,
+            blamed: false,
             checked: self.checked,
             zero_valid: self.zero_valid,
             tail_stride: self.tail_stride,
@@ -244,6 +256,8 @@ impl TypeLayout {
             uniform: None,
             has_bool: element.has_bool,
             padded: element.padded,
+            untold: element.untold,
+            blamed: false,
             checked: element.checked,
             zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
@@ -265,6 +279,8 @@ impl TypeLayout {
             uniform: element.uniform,
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
+            untold: element.untold && len > 0,
+            blamed: false,
             checked: element.checked && len > 0,
             zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
@@ -288,29 +304,28 @@ impl TypeLayout {
         let mut schema_len = schema::struct_len(name);
         let mut bytes = 0;
         let mut has_bool = false;
-        let mut padded = false;
+        let (mut padded, mut untold) = (false, false);
         let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
         let mut refused = false;
         let mut uniform: Option<Step> = None;
         let mut mixed = false;
-        let mut i = 0;
-        while i < fields.len() {
+        let (mut i, len) = (0, fields.len());
+        while i < len {
             let field = &fields[i];
-            hash = hash
-                .text(field.name)
-                .word(field.offset as u64)
-                .word(field.layout.fingerprint);
-            schema_len += schema::field_len(field);
-            bytes += field.layout.size;
-            has_bool |= field.layout.has_bool;
-            padded |= field.layout.padded;
-            checked |= field.layout.checked;
-            zero_valid &= field.layout.zero_valid;
+            let (layout, name) = (field.layout, field.name.as_bytes());
+            hash = hash.field(name, field.offset as u64, layout.fingerprint);
+            schema_len += schema::field_len(name.len()) + layout.schema_len;
+            bytes += layout.size;
+            has_bool |= layout.has_bool;
+            padded |= layout.padded;
+            untold |= layout.untold;
+            checked |= layout.checked;
+            zero_valid &= layout.zero_valid;
             // Only the last field of a struct can be unsized, so no other overrides this.
-            tail_stride = field.layout.tail_stride;
-            refused |= field.layout.refused;
-            if field.layout.size > 0 {
-                match (uniform, field.layout.uniform) {
+            tail_stride = layout.tail_stride;
+            refused |= layout.refused;
+            if layout.size > 0 {
+                match (uniform, layout.uniform) {
                     (None, step) if step.is_some() => uniform = step,
                     (Some(a), Some(b)) if a as u8 == b as u8 => {}
                     _ => mixed = true,
@@ -332,11 +347,20 @@ impl TypeLayout {
             },
             has_bool,
             padded: padded || bytes != size,
+            untold: false,
+            // A struct of no bytes ends in a slice, or has to be told about.
+            blamed: !refused && (untold || bytes != size || (size == 0 && tail_stride.is_none())),
             checked,
             zero_valid,
             tail_stride,
             refused,
         }
+    }
+
+    /// The layout of an instance of a generic struct: the derive, which sees no arguments, has reported no padding of it.
+    pub(crate) const fn of_instance(mut self) -> Self {
+        self.untold = self.blamed && self.size > 0;
+        self
     }
 
     /// What stands in for the layout of a type that the derive has refused.
@@ -428,6 +452,14 @@ impl TypeLayout {
         self.padded
     }
 
+    pub(crate) const fn untold(&self) -> bool {
+        self.untold
+    }
+
+    pub(crate) const fn is_blamed(&self) -> bool {
+        self.blamed
+    }
+
     pub(crate) const fn is_refused(&self) -> bool {
         self.refused
     }
@@ -460,34 +492,4 @@ impl FieldLayout {
     pub const fn layout(&self) -> &'static TypeLayout {
         self.layout
     }
-}
-
-const fn round_up(offset: usize, align: usize) -> usize {
-    offset.next_multiple_of(align)
-}
-
-/// Size and alignment of a `repr(C)` struct that ends in a trailing slice, up to the slice. Nothing the compiler says
-/// about an unsized type can be used in a constant, so this follows the rule of `repr(C)`.
-pub(crate) const fn unsized_extent(fields: &[FieldLayout], min_align: usize) -> (usize, usize) {
-    let (mut end, mut align, mut i) = (0, min_align, 0);
-    while i < fields.len() {
-        end = fields[i].offset + fields[i].layout.size;
-        if fields[i].layout.align > align {
-            align = fields[i].layout.align;
-        }
-        i += 1;
-    }
-    (end, align)
-}
-
-/// Gives every field its offset by the rule of `repr(C)`: each at the next multiple of its alignment.
-pub(crate) const fn place<const N: usize>(mut fields: [FieldLayout; N]) -> [FieldLayout; N] {
-    let mut end = 0;
-    let mut i = 0;
-    while i < N {
-        fields[i].offset = round_up(end, fields[i].layout.align);
-        end = fields[i].offset + fields[i].layout.size;
-        i += 1;
-    }
-    fields
 }

@@ -151,7 +151,6 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
     );
 
     let pin = layout::pin_check(model, &names, sound);
-    let no_drop = layout::drop_check(model, &names, sound);
     let same_types = if sound && calls_macros(model) {
         view::type_check(model, &names)
     } else {
@@ -193,7 +192,6 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
             }
         };
         #padding
-        #no_drop
         #pin
         #same_types
     }

@@ -6,7 +6,7 @@ use syn::{GenericParam, Index, Member, Type};
 
 use super::{Names, at, generated, moved};
 use crate::bound;
-use crate::model::{Model, Shape};
+use crate::model::{Model, Shape, slice};
 
 /// The definition of the view.
 pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
@@ -32,8 +32,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
             let ident = moved(ident, span);
             quote_spanned!(span => #ident:)
         });
-        if let (Type::Slice(slice), false) = (ty, field.refused) {
-            let element = &slice.elem;
+        if let (Some(element), false) = (slice(ty), field.refused) {
             return quote!(#(#docs)* #vis #name #krate::ShmSlice<#element, #access>);
         }
         let cell = if field.refused {

@@ -1,6 +1,7 @@
 use super::decode::MAX_DEPTH;
 use super::*;
 use crate::ShmLayout;
+use crate::layout::FieldLayout;
 use crate::layout::place;
 
 const U32: &TypeLayout = u32::LAYOUT;
