@@ -117,6 +117,7 @@ impl Program {
             "large" => handles::large(words.next()?),
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
+            "loop-sweep" => loops::sweep(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),

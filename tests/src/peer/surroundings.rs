@@ -1,9 +1,9 @@
 //! What a process can take away from itself: room, files, calls, and the view of other processes.
 
-use std::fs;
+use std::fs::{self, File};
 
 use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{getegid, geteuid};
 
@@ -37,6 +37,16 @@ pub(super) fn own_shm(options: &str) -> Answer {
     own_mounts()?;
     mount_tmpfs(SHM_DIRECTORY, &format!("mode=1777,{options}"))?;
     Ok(String::new())
+}
+
+/// Goes where the process with this id is: to its mounts, and as an ordinary user to its user namespace first.
+pub(super) fn enter(pid: &str) -> Result<(), Failure> {
+    let namespace = |kind: &str| File::open(format!("/proc/{pid}/ns/{kind}")).map_err(other);
+    let mounts = namespace("mnt")?;
+    if !geteuid().is_root() {
+        setns(namespace("user")?, CloneFlags::CLONE_NEWUSER).map_err(other)?;
+    }
+    setns(mounts, CloneFlags::CLONE_NEWNS).map_err(other)
 }
 
 /// `no-proc`: nothing is in /proc any more.
