@@ -35,6 +35,7 @@
 //! - [`ShmLayout`]: the derive, and every way to make or find a segment.
 //! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
 //! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
+//! - [`sync`]: types that bring processes into step, and survive the death of any of them.
 //! - [`ShmError`]: what can go wrong.
 //! - [`TypeLayout`]: the layout as data.
 
@@ -58,11 +59,14 @@ compile_error!(
 
 mod access;
 mod cell;
+mod claim;
 mod error;
 mod layout;
 mod name;
 mod primitive;
 mod segment;
+#[cfg(not(loom))]
+pub mod sync;
 mod sys;
 
 #[doc(hidden)]

@@ -17,5 +17,6 @@ pub use shm_layout::ShmLayout;
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
 pub(crate) use type_layout::{place, tag, unsized_extent};
 pub(crate) use verdict::{
-    assert_creatable, assert_has_tail, assert_shareable, has_drop, no_padding_after, pinned,
+    assert_creatable, assert_has_tail, assert_no_padding_in, assert_shareable, has_drop,
+    no_padding_after, pinned,
 };

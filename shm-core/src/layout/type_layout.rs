@@ -43,6 +43,8 @@ pub struct TypeLayout {
     tail_stride: Option<usize>,
     /// Whether the derive has refused it, or a type in it. That error is enough: checks pass over it.
     refused: bool,
+    /// Whether a type in it has owners that may die, so that whoever writes has to be known as alive.
+    has_claims: bool,
 }
 
 /// What a type is made of.
@@ -136,6 +138,7 @@ impl TypeLayout {
             zero_valid: true,
             tail_stride: None,
             refused: false,
+            has_claims: false,
         }
     }
 
@@ -169,6 +172,7 @@ impl TypeLayout {
             zero_valid,
             tail_stride: None,
             refused: false,
+            has_claims: false,
         }
     }
 
@@ -197,6 +201,12 @@ impl TypeLayout {
         }
     }
 
+    /// The same layout, of a type whose owners may die.
+    pub(crate) const fn claiming(mut self) -> Self {
+        self.has_claims = true;
+        self
+    }
+
     const fn copied(&self) -> Self {
         Self {
             name: self.name,
@@ -212,6 +222,7 @@ impl TypeLayout {
             zero_valid: self.zero_valid,
             tail_stride: self.tail_stride,
             refused: self.refused,
+            has_claims: self.has_claims,
         }
     }
 
@@ -231,6 +242,7 @@ impl TypeLayout {
             zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
             refused: element.refused,
+            has_claims: element.has_claims,
         }
     }
 
@@ -252,6 +264,7 @@ impl TypeLayout {
             zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
             refused: element.refused,
+            has_claims: element.has_claims && len > 0,
         }
     }
 
@@ -273,7 +286,7 @@ impl TypeLayout {
         let mut has_bool = false;
         let mut padded = false;
         let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
-        let mut refused = false;
+        let (mut refused, mut has_claims) = (false, false);
         let mut uniform: Option<Step> = None;
         let mut mixed = false;
         let mut i = 0;
@@ -292,6 +305,7 @@ impl TypeLayout {
             // Only the last field of a struct can be unsized, so no other overrides this.
             tail_stride = field.layout.tail_stride;
             refused |= field.layout.refused;
+            has_claims |= field.layout.has_claims;
             if field.layout.size > 0 {
                 match (uniform, field.layout.uniform) {
                     (None, step) if step.is_some() => uniform = step,
@@ -319,6 +333,7 @@ impl TypeLayout {
             zero_valid,
             tail_stride,
             refused,
+            has_claims,
         }
     }
 
@@ -409,6 +424,11 @@ impl TypeLayout {
 
     pub(crate) const fn padded(&self) -> bool {
         self.padded
+    }
+
+    /// Whether a type in it has owners that may die.
+    pub(crate) const fn has_claims(&self) -> bool {
+        self.has_claims
     }
 
     pub(crate) const fn is_refused(&self) -> bool {

@@ -184,6 +184,15 @@ const fn inner(layout: &TypeLayout) -> Text {
     }
 }
 
+/// Fails the build if a type that stands in one of this library's has padding of its own. One that the derive has
+/// refused has had its error.
+#[track_caller]
+pub(crate) const fn assert_no_padding_in(layout: &TypeLayout) {
+    if !layout.is_refused() && layout.padded() {
+        panic!("{}", inner(layout).as_str());
+    }
+}
+
 /// Fails the build, where code for a segment of this layout is generated, if it cannot be shared.
 #[track_caller]
 pub(crate) const fn assert_shareable(layout: &TypeLayout) {
