@@ -264,7 +264,7 @@ fn a_release_that_does_not_wake_is_caught() {
         .args(["--exact", "claim::model::nobody_wakes", "--ignored"])
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + &*String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(!output.status.success(), "{text}");
     assert!(text.contains("deadlock"), "{text}");
 }
