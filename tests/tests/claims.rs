@@ -3,12 +3,14 @@
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::BuildHasher;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
-use shm_core::sync::LockError;
+use shm_core::sync::{LockError, Mutex};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::locks::{PARTICIPANTS, is_held_alone};
 use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, peer};
@@ -245,6 +247,17 @@ fn a_fork_child_is_another_participant() {
 }
 
 #[test]
+fn what_a_fork_child_attaches_to_is_not_mixed_up_with_what_it_inherited() {
+    let names = Names::new("claims-fork-attach");
+    let (name, second) = (names.name("t"), names.name("second"));
+    let _segments = (create(&name), create(&second));
+    let mut parent = attached(&name);
+    parent.ok(&format!("claims fork-attach {second}"));
+    // The child was a participant of each, by an id of its own.
+    assert_eq!((next_participant(&name), next_participant(&second)), (4, 3));
+}
+
+#[test]
 fn the_death_of_a_parent_is_not_hidden_by_its_children() {
     let names = Names::new("claims-fork-parent");
     let name = names.name("t");
@@ -401,6 +414,84 @@ fn many_segments_in_one_process_are_not_mixed_up() {
     for (number, place) in places.iter().enumerate() {
         assert!(!places[..number].contains(place), "{places:?}");
     }
+}
+
+#[test]
+fn a_lock_behind_gigabytes_is_as_good_as_one_before() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Long {
+        first: Mutex<u64>,
+        filler: [u64; 3 << 27],
+        last: Mutex<u64>,
+    }
+    let shm = Long::options().sparse(true).create_anonymous().unwrap();
+    let fd = shm.as_fd().try_clone_to_owned().unwrap();
+    let other = Long::from_fd(fd).unwrap();
+    let (first, last) = (shm.first.lock().unwrap(), other.last.lock().unwrap());
+    last.set(7);
+    assert!(matches!(other.first.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.last.try_lock(), Err(LockError::WouldBlock)));
+    drop((first, last));
+    assert_eq!(shm.last.lock().unwrap().get(), 7);
+    assert_eq!(shm.filler[0].get(), 0);
+}
+
+#[test]
+fn additions_under_the_lock_are_all_there() {
+    const EACH: u64 = 20_000;
+    let names = Names::new("claims-add");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut peers: Vec<Peer> = (0..8).map(|_| attached(&name)).collect();
+    for peer in &mut peers {
+        peer.tell(&format!("claims add {EACH}"));
+    }
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok ");
+    }
+    let guard = shm.lock.lock().unwrap();
+    assert_eq!((guard.count.get(), guard.twin.get()), (8 * EACH, 8 * EACH));
+}
+
+#[test]
+fn random_words_in_place_of_a_claim_end_in_time() {
+    let shm = Guarded::create_anonymous().unwrap();
+    // SAFETY: the lock is the first field and its claim the first word of it; aligned, mapped as long as the handle, and
+    // only accessed atomically.
+    let word = unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Instants::new();
+            while !done.load(Acquire) {
+                // Small ids too: those of the living.
+                let value = random.next();
+                let mask = if value & 1 << 40 == 0 {
+                    u32::MAX
+                } else {
+                    0xC000_0003
+                };
+                word.store(value as u32 & mask, Release);
+            }
+        });
+        let (mut had, mut refused) = (0, 0);
+        while had < 1000 || refused < 1000 {
+            for locked in [
+                shm.lock.try_lock(),
+                shm.lock.lock_timeout(Duration::from_micros(200)),
+            ] {
+                match locked {
+                    Ok(_) | Err(LockError::OwnerDied(_)) => had += 1,
+                    Err(LockError::WouldBlock | LockError::TimedOut) => refused += 1,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        done.store(true, Release);
+    });
+    word.store(0, Release);
+    drop(shm.lock.lock().unwrap());
 }
 
 /// A number from the environment, for the long form of a test.

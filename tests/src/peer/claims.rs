@@ -89,6 +89,20 @@ impl Program {
                 repeat(shm);
                 Ok(String::new())
             }
+            "add" => {
+                let count: u64 = words.number()?;
+                let shm = self.claims()?.shm;
+                for _ in 0..count {
+                    let guard = shm.lock.lock().map_err(other)?;
+                    guard.count.set(guard.count.get() + 1);
+                    guard.twin.set(guard.twin.get() + 1);
+                }
+                Ok(String::new())
+            }
+            "fork-attach" => {
+                let (name, claims) = (words.next()?, self.claims()?);
+                super::process::in_child(|| i32::from(!both(claims.shm, name)))
+            }
             "exec" => {
                 println!("executing");
                 // It ends with its input, as this program does.
@@ -126,6 +140,17 @@ impl Program {
             unknown => Err(other(format!("there is no command `claims {unknown}`"))),
         }
     }
+}
+
+/// As a fork child, locks an inherited segment and another that it attaches to.
+fn both(inherited: &Shm<Guarded>, name: &str) -> bool {
+    let Ok(own) = Guarded::attach(name) else {
+        return false;
+    };
+    // In the same window one would take the other's id for its own.
+    let apart = own.as_ptr().addr() >> 30 != inherited.as_ptr().addr() >> 30;
+    let held = [own.lock.try_lock(), inherited.lock.try_lock()];
+    apart && held.iter().all(Result::is_ok)
 }
 
 /// Locks and unlocks until told to stop, and looks whether it is alone.
