@@ -39,6 +39,9 @@
 //! - [`ShmError`]: what can go wrong.
 //! - [`TypeLayout`]: the layout as data.
 
+// Under loom only the protocols are built for use; what stands on them is left out.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+
 #[cfg(not(target_os = "linux"))]
 compile_error!(
     "shm-core runs on Linux only: it needs O_TMPFILE, open file description locks and sealed memfds"

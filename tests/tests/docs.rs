@@ -28,6 +28,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         "CONTRIBUTING.md",
         "docs/format.md",
         "docs/crash-model.md",
+        "docs/performance.md",
     ];
     files
         .iter()

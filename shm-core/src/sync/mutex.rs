@@ -17,7 +17,7 @@ use std::thread::panicking;
 use std::time::Duration;
 
 use super::LockError;
-use crate::access::{Access, ReadOnly, ReadWrite};
+use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::live::Held;
 use crate::claim::{ClaimWord, Patience};
@@ -98,15 +98,18 @@ unsafe impl<T: ShmLayout> ShmLayout for Mutex<T> {
     }
 }
 
-impl<T: ShmLayout> Mutex<T> {
+impl<T: ShmLayout, A: Access> Mutex<T, A> {
     /// Locks, waiting as long as a living owner has the lock.
     ///
     /// # Errors
     ///
     /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`Unregistered`](LockError::Unregistered).
     #[inline]
-    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        self.within(Patience::Forever)
+    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
+    where
+        A: Writable,
+    {
+        self.writable().within(Patience::Forever)
     }
 
     /// Locks if no living owner has the lock. It never waits, but may look whether the owner lives: a system call.
@@ -116,8 +119,11 @@ impl<T: ShmLayout> Mutex<T> {
     /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`WouldBlock`](LockError::WouldBlock);
     /// [`Unregistered`](LockError::Unregistered).
     #[inline]
-    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        self.within(Patience::None)
+    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
+    where
+        A: Writable,
+    {
+        self.writable().within(Patience::None)
     }
 
     /// Locks, waiting for at most `timeout` on the monotonic clock.
@@ -132,13 +138,29 @@ impl<T: ShmLayout> Mutex<T> {
     pub fn lock_timeout(
         &self,
         timeout: Duration,
-    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        match self.claim.claim_free() {
-            Some(held) => Ok(MutexGuard::new(self, held)),
-            None => self.contended(Patience::Until(Deadline::after(timeout))),
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
+    where
+        A: Writable,
+    {
+        let mutex = self.writable();
+        match mutex.claim.claim_free() {
+            Some(held) => Ok(MutexGuard::new(mutex, held)),
+            None => mutex.contended(Patience::Until(Deadline::after(timeout))),
         }
     }
 
+    #[inline(always)]
+    fn writable(&self) -> &Mutex<T>
+    where
+        A: Writable,
+    {
+        let mutex = std::ptr::from_ref(self).cast::<Mutex<T>>();
+        // SAFETY: `A`, which has no bytes, is `ReadWrite`: nothing else is `Writable`.
+        unsafe { &*mutex }
+    }
+}
+
+impl<T: ShmLayout> Mutex<T> {
     #[inline(always)]
     fn within(
         &self,
