@@ -132,7 +132,14 @@ impl<'a> Waiting<'a> {
 }
 
 impl World for Waiting<'_> {
-    const SPINS: u32 = 100;
+    fn spins(&self) -> u32 {
+        // Who does not want to wait does not spin either.
+        if self.deadline.left().is_zero() {
+            0
+        } else {
+            100
+        }
+    }
 
     fn turn(&mut self) -> Turn {
         if self.deadline.left().is_zero() {

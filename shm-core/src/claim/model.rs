@@ -89,8 +89,11 @@ impl<'a, V: Variant> Process<'a, V> {
 }
 
 impl<V: Variant> World for Process<'_, V> {
-    const SPINS: u32 = 0;
     const CLAIM: Ordering = V::CLAIM;
+
+    fn spins(&self) -> u32 {
+        0
+    }
 
     fn turn(&mut self) -> Turn {
         match &mut self.probes {

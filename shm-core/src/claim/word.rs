@@ -64,11 +64,11 @@ pub(crate) trait Wake {
 
 /// What waiting needs from outside: clock, kernel and peers. The model has its own.
 pub(crate) trait World {
-    /// How often to look at the word before anything else.
-    const SPINS: u32;
     /// The ordering of a successful claim. Only a model that is to fail has another.
     const CLAIM: Ordering = Ordering::Acquire;
 
+    /// How often to look at the word before anything else.
+    fn spins(&self) -> u32;
     /// What this round is for. Called once a round.
     fn turn(&mut self) -> Turn;
     /// Whether the participant is dead for sure. What it did before happened before this.
@@ -95,7 +95,7 @@ pub(crate) fn claim_free(word: &AtomicU32, me: u32) -> bool {
 #[cold]
 pub(crate) fn claim<W: World>(word: &AtomicU32, me: u32, world: &mut W) -> Option<Claimed> {
     // An owner that is just at work is done sooner than a sleep begins.
-    for _ in 0..W::SPINS {
+    for _ in 0..world.spins() {
         let seen = word.load(Ordering::Relaxed);
         if seen & ID == 0 || seen & WAITERS != 0 {
             break;

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 use shm_core::sync::{LockError, MutexGuard};
@@ -102,6 +102,21 @@ impl Program {
             "fork-attach" => {
                 let (name, claims) = (words.next()?, self.claims()?);
                 super::process::in_child(|| i32::from(!both(claims.shm, name)))
+            }
+            "round" => {
+                let shm = self.claims()?.shm;
+                raise(Signal::SIGUSR1).map_err(other)?;
+                let locked = shm.lock.lock();
+                let Some(mut pair) = locked.map_or_else(LockError::into_guard, Some) else {
+                    return Err(other("not locked"));
+                };
+                pair.twin.set(pair.count.get());
+                pair.mark_consistent();
+                pair.count.set(pair.count.get() + 1);
+                pair.twin.set(pair.twin.get() + 1);
+                drop(pair);
+                raise(Signal::SIGUSR1).map_err(other)?;
+                Ok(String::new())
             }
             "exec" => {
                 println!("executing");
