@@ -20,13 +20,11 @@ fn stride(otherwise: usize) -> usize {
     std::env::var("SHM_STEP_STRIDE").map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
-/// Lets the peer go on until its next signal, which it does not get.
+/// Waits for the peer's next signal, which it does not get.
 fn until_signal(peer: Pid) -> Signal {
-    loop {
-        match waitpid(peer, None).unwrap() {
-            WaitStatus::Stopped(_, signal) => return signal,
-            status => panic!("{status:?}"),
-        }
+    match waitpid(peer, None).unwrap() {
+        WaitStatus::Stopped(_, signal) => signal,
+        status => panic!("{status:?}"),
     }
 }
 
