@@ -73,6 +73,8 @@ class Schema:
             count = body.number("I")
             node["name"] = body.text()
             node["fields"] = [(body.text(), body.number("Q"), body.node()) for _ in range(count)]
+        elif tag == 6:
+            node = {"tag": 6, "target": body.number("Q"), "meaning": body.text(), "inner": body.node()}
         else:
             raise ValueError(f"a node of a later format, tag {tag}")
         if body.at != len(body.data):
@@ -84,6 +86,8 @@ def size(node):
     if node["tag"] in (1, 5):
         kind, code = SCALARS[node["code"]]
         return struct.calcsize(code) if code else 16
+    if node["tag"] == 6:
+        return size(node["inner"])
     return node["size"] if node["tag"] == 4 else node["len"] * size(node["element"])
 
 
@@ -95,6 +99,9 @@ def fingerprint(node, order):
         return fnv(start + word(node["len"]) + word(fingerprint(node["element"], order)))
     if node["tag"] == 3:
         return fnv(start + word(fingerprint(node["element"], order)))
+    if node["tag"] == 6:
+        meaning = node["meaning"].encode()
+        return fnv(start + word(len(meaning)) + meaning + word(fingerprint(node["inner"], order)))
     if node["tag"] == 5:
         data = start + bytes([node["code"]]) + word(len(node["variants"]))
         for name, bits in node["variants"]:
@@ -112,23 +119,58 @@ def show(node, data, at, path, order):
     if node["tag"] == 4:
         for name, offset, inner in node["fields"]:
             show(inner, data, at + offset, f"{path}.{name}" if path else name, order)
-    elif node["tag"] in (2, 3) and node["element"]["tag"] in (1, 5):
-        step = size(node["element"])
-        values = [value(node["element"], data, at + i * step, order) for i in range(node["len"])]
-        length = f"; {node['len']}" if node["tag"] == 2 else ""
-        print(f"{at:8} {path or 'payload'}: [{kind(node['element'])}{length}] = [{', '.join(values)}]")
     elif node["tag"] in (2, 3):
-        for i in range(node["len"]):
-            show(node["element"], data, at + i * size(node["element"]), f"{path}[{i}]", order)
+        length = f"; {node['len']}" if node["tag"] == 2 else ""
+        elements(node["element"], node["len"], f"[{{}}{length}]", data, at, path, order)
+    elif meaning(node) == "vec":
+        (_, _, len_node), (_, offset, items) = node["inner"]["fields"]
+        length = int(value(len_node, data, at, order))
+        if length > items["len"]:
+            print(f"{at:8} {path or 'payload'}: a vector of {length}, and at most {items['len']} fit")
+        else:
+            name = f"ShmVec<{{}}, {items['len']}>"
+            elements(items["element"], length, name, data, at + offset, path, order)
+    elif node["tag"] == 6 and not leaf(node):
+        show(node["inner"], data, at, path, order)
     else:
         print(f"{at:8} {path or 'payload'}: {kind(node)} = {value(node, data, at, order)}")
 
 
+def elements(element, count, name, data, at, path, order):
+    if not leaf(element) and count:
+        for i in range(count):
+            show(element, data, at + i * size(element), f"{path}[{i}]", order)
+    else:
+        step = size(element)
+        values = [value(element, data, at + i * step, order) for i in range(count)]
+        print(f"{at:8} {path or 'payload'}: {name.format(kind(element))} = [{', '.join(values)}]")
+
+
+def meaning(node):
+    return node["meaning"] if node["tag"] == 6 else None
+
+
+def leaf(node):
+    return node["tag"] in (1, 5) or meaning(node) in ("str", "offset")
+
+
 def kind(node):
+    if meaning(node) == "str":
+        return f"ShmStr<{size(node)}>"
+    if not leaf(node):
+        return "..."
+    if meaning(node) == "offset":
+        return "ShmOffset"
     return node["name"] if node["tag"] == 5 else SCALARS[node["code"]][0]
 
 
 def value(node, data, at, order):
+    if meaning(node) == "str":
+        # Bytes that are no UTF-8 come out as \xff.
+        return '"' + data[at : at + size(node)].split(b"\0")[0].decode(errors="backslashreplace") + '"'
+    if meaning(node) == "offset":
+        number = struct.unpack(order + "Q", data[at : at + 8])[0]
+        return f"{number:#x}" if number else "null"
     kind, code = SCALARS[node["code"]]
     raw = data[at : at + size(node)]
     if node["tag"] == 5:

@@ -6,6 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::cell::InvalidValue;
+use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
 
 /// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
@@ -14,8 +15,10 @@ pub(crate) const ANONYMOUS: &str = "(anonymous)";
 
 /// Why a segment could not be created, attached to, kept or removed.
 ///
-/// Every variant has the segment's name, which is `(anonymous)` for one that has none, and its text says what to do.
-#[derive(Debug)]
+/// Every variant has the segment's name, which is `(anonymous)` for one that has none and `/dev/shm` where it is about
+/// all of them, and its text says what to do.
+///
+/// Its `Debug` is the variant and the same text, because that is what `main` prints of an error and `unwrap` panics with.
 #[non_exhaustive]
 pub enum ShmError {
     /// The name breaks a rule of POSIX shared-memory names.
@@ -99,6 +102,16 @@ pub enum ShmError {
         name: String,
         /// The field, and what it holds.
         value: InvalidValue,
+    },
+    /// An offset that leads to no value of its type.
+    #[non_exhaustive]
+    BadOffset {
+        /// The segment's name.
+        name: String,
+        /// The offset, in bytes from the start of the segment.
+        offset: u64,
+        /// Why it leads nowhere.
+        reason: String,
     },
     /// The shared-memory file system is too full.
     #[non_exhaustive]
@@ -186,6 +199,8 @@ impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == ANONYMOUS {
             f.write_str("anonymous segment")
+        } else if self.0 == DIRECTORY {
+            f.write_str(DIRECTORY)
         } else {
             // A name may hold line breaks and terminal controls, which do not belong in a log.
             write!(f, "segment `{}`", self.0.escape_debug())
@@ -205,8 +220,8 @@ impl fmt::Display for ShmError {
             }
             Self::NotFound { name } => write!(
                 f,
-                "{} does not exist: it was not created yet, or its owner has ended; create it first, or use \
-                 `open_or_create`",
+                "{} does not exist: it was not created yet, or its owner has ended; check the name, or wait for the \
+                 process that creates it",
                 Named(name)
             ),
             Self::AlreadyExists { name, existing } => {
@@ -249,17 +264,37 @@ impl fmt::Display for ShmError {
                 "{} was not created: {value}; write the field in the closure that initialises the segment",
                 Named(name)
             ),
+            Self::BadOffset {
+                name,
+                offset,
+                reason,
+            } => write!(
+                f,
+                "{}: the offset {offset} leads nowhere: {reason}; look for null before, and take any other for damage by \
+                 another process, or for an offset of another segment",
+                Named(name)
+            ),
             Self::NoSpace {
                 name,
                 needed,
                 available,
-            } => write!(
-                f,
-                "{} needs {needed} bytes and /dev/shm has {available} available: {}; remove unused segments or enlarge \
-                 /dev/shm (`mount -o remount,size=...`, in Docker `--shm-size`)",
-                Named(name),
-                io::Error::from_raw_os_error(Errno::ENOSPC as i32)
-            ),
+            } => {
+                let full = io::Error::from_raw_os_error(Errno::ENOSPC as i32);
+                let (place, remedy) = if name == ANONYMOUS {
+                    ("the machine", "free memory, or use a smaller segment")
+                } else {
+                    (
+                        "/dev/shm",
+                        "remove unused segments or enlarge /dev/shm (`mount -o remount,size=...`, in Docker \
+                         `--shm-size`)",
+                    )
+                };
+                write!(
+                    f,
+                    "{} needs {needed} bytes and {place} has {available} available: {full}; {remedy}",
+                    Named(name)
+                )
+            }
             Self::Busy {
                 name,
                 reason,
@@ -276,6 +311,28 @@ impl fmt::Display for ShmError {
     }
 }
 
+impl fmt::Debug for ShmError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variant = match self {
+            Self::InvalidName { .. } => "InvalidName",
+            Self::NotFound { .. } => "NotFound",
+            Self::AlreadyExists { .. } => "AlreadyExists",
+            Self::PermissionDenied { .. } => "PermissionDenied",
+            Self::WrongOwner { .. } => "WrongOwner",
+            Self::NotASegment { .. } => "NotASegment",
+            Self::UnsupportedFormat { .. } => "UnsupportedFormat",
+            Self::LayoutMismatch { .. } => "LayoutMismatch",
+            Self::Corrupt { .. } => "Corrupt",
+            Self::Uninitialized { .. } => "Uninitialized",
+            Self::BadOffset { .. } => "BadOffset",
+            Self::NoSpace { .. } => "NoSpace",
+            Self::Busy { .. } => "Busy",
+            Self::Os { .. } => "Os",
+        };
+        write!(f, "{variant}: {self}")
+    }
+}
+
 /// What to do about refusals that have a usual cause.
 fn hint(call: &str, source: &io::Error) -> &'static str {
     let errno = source.raw_os_error().map(Errno::from_raw);
@@ -284,8 +341,13 @@ fn hint(call: &str, source: &io::Error) -> &'static str {
         // Shortages before the calls that met them: they say nothing about the call.
         (_, Some(Errno::EMFILE | Errno::ENFILE)) => "; raise the limit on open files (`ulimit -n`)",
         (_, Some(Errno::EFBIG)) => "; the segment is larger than a file may be (`ulimit -f`)",
+        ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::ENOSPC)) => {
+            "; /dev/shm has no room for another file (`df -i /dev/shm`): remove unused ones, or enlarge it (`mount -o \
+             remount,nr_inodes=...`)"
+        }
+        ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
-        ("open(O_TMPFILE)", _) => "; /dev/shm must be a writable tmpfs",
+        ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",
         ("fchown", _) => "; only a group that this process is in can be given",
         (_, Some(Errno::EACCES | Errno::EPERM)) => {
             "; run as its owner, or have it created with a wider `mode` or another `group`"
@@ -305,7 +367,8 @@ impl Error for ShmError {
 }
 
 impl ShmError {
-    /// The name of the segment, as it was given; `(anonymous)` for a segment that has none.
+    /// The name of the segment, as it was given; `(anonymous)` for a segment that has none; `/dev/shm` where
+    /// the error is not about a single one.
     pub fn name(&self) -> &str {
         match self {
             Self::InvalidName { name, .. }
@@ -318,6 +381,7 @@ impl ShmError {
             | Self::LayoutMismatch { name, .. }
             | Self::Corrupt { name, .. }
             | Self::Uninitialized { name, .. }
+            | Self::BadOffset { name, .. }
             | Self::NoSpace { name, .. }
             | Self::Busy { name, .. }
             | Self::Os { name, .. } => name,
@@ -363,168 +427,4 @@ impl ShmError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn io_error(errno: Errno) -> io::Error {
-        io::Error::from_raw_os_error(errno as i32)
-    }
-
-    #[test]
-    fn a_layout_mismatch_reads_exactly_like_this() {
-        let error = ShmError::LayoutMismatch {
-            name: "/telemetry".into(),
-            difference: "field `temperature` is f64 at byte 40 in the segment and f32 at byte 40 in this program".into(),
-        };
-        assert_eq!(
-            error.to_string(),
-            "segment `/telemetry` holds another layout: field `temperature` is f64 at byte 40 in the segment and f32 at \
-             byte 40 in this program"
-        );
-    }
-
-    #[test]
-    fn every_variant_says_its_name_and_what_to_do() {
-        let name = || "/t".to_owned();
-        let cases: Vec<(ShmError, &[&str])> = vec![
-            (
-                ShmError::InvalidName {
-                    name: "t".into(),
-                    reason: "it must start with `/`",
-                },
-                &["`t`", "must start"],
-            ),
-            (ShmError::not_found("/t"), &["`/t`", "open_or_create"]),
-            (
-                ShmError::exists("/t", Existing::Live),
-                &["`/t`", "live", "attach"],
-            ),
-            (
-                ShmError::exists("/t", Existing::Persistent),
-                &["persistent", "unlink"],
-            ),
-            (
-                ShmError::exists("/t", Existing::OtherUser(17)),
-                &["user 17", "another name"],
-            ),
-            (
-                ShmError::exists("/t", Existing::NotWritable),
-                &["writing", "unlink"],
-            ),
-            (
-                ShmError::exists("/t", Existing::Unreadable),
-                &["damaged", "unlink"],
-            ),
-            (
-                ShmError::exists("/t", Existing::NotASegment),
-                &["not a segment", "another name"],
-            ),
-            (
-                ShmError::from_sys("/t", SysError::new("shm_open", Errno::EACCES)),
-                &["`/t`", "shm_open: Permission denied", "mode"],
-            ),
-            (
-                ShmError::WrongOwner {
-                    name: name(),
-                    owner: 5,
-                    user: 6,
-                },
-                &["`/t`", "user 5", "user 6", "allowed_owner(5)"],
-            ),
-            (
-                ShmError::not_a_segment("/t", "it is a FIFO"),
-                &["`/t`", "it is a FIFO", "check the name"],
-            ),
-            (
-                ShmError::UnsupportedFormat {
-                    name: name(),
-                    reason: "format version 9".into(),
-                },
-                &["`/t`", "format version 9", "same version"],
-            ),
-            (
-                ShmError::Corrupt {
-                    name: name(),
-                    reason: "the checksum is wrong".into(),
-                },
-                &["`/t`", "checksum", "unlink"],
-            ),
-            (
-                ShmError::NoSpace {
-                    name: name(),
-                    needed: 4096,
-                    available: 12,
-                },
-                &[
-                    "`/t`",
-                    "4096 bytes",
-                    "12 available",
-                    "No space left on device",
-                    "--shm-size",
-                ],
-            ),
-            (
-                ShmError::busy(
-                    "/t",
-                    "another process keeps it locked",
-                    Duration::from_millis(20),
-                ),
-                &["`/t`", "keeps it locked", "20ms", "timeout"],
-            ),
-            (
-                ShmError::Os {
-                    name: name(),
-                    call: "mlock",
-                    source: io_error(Errno::ENOMEM),
-                },
-                &["`/t`", "mlock: Cannot allocate memory", "ulimit -l"],
-            ),
-            (
-                ShmError::Os {
-                    name: name(),
-                    call: "memfd_create",
-                    source: io_error(Errno::EMFILE),
-                },
-                &["memfd_create: Too many open files", "ulimit -n"],
-            ),
-            (
-                ShmError::from_sys("/t", SysError::new("open(O_TMPFILE)", Errno::EMFILE)),
-                &["open(O_TMPFILE): Too many open files", "ulimit -n"],
-            ),
-            (
-                ShmError::from_sys("/t", SysError::new("open(O_TMPFILE)", Errno::EACCES)),
-                &["Permission denied", "writable tmpfs"],
-            ),
-            (
-                ShmError::from_sys("/t", SysError::new("fchown", Errno::EPERM)),
-                &["fchown: Operation not permitted", "only a group"],
-            ),
-        ];
-        for (error, parts) in cases {
-            let text = error.to_string();
-            for part in parts {
-                assert!(text.contains(part), "{part:?} is missing in {text:?}");
-            }
-            assert!(!error.name().is_empty());
-        }
-    }
-
-    #[test]
-    fn the_system_error_is_the_source() {
-        let error = ShmError::from_sys("/t", SysError::new("mmap", Errno::ENOMEM));
-        let source = error
-            .source()
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .unwrap();
-        assert_eq!(source.raw_os_error(), Some(Errno::ENOMEM as i32));
-        assert!(ShmError::not_found("/t").source().is_none());
-    }
-
-    #[test]
-    fn a_segment_without_a_name_and_a_hostile_name_are_told_safely() {
-        let text = ShmError::from_sys(ANONYMOUS, SysError::new("mmap", Errno::ENOMEM)).to_string();
-        assert!(text.starts_with("anonymous segment: mmap: "), "{text}");
-        let text = ShmError::not_found("/a\n\x1b[31m").to_string();
-        assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");
-    }
-}
+mod tests;

@@ -36,6 +36,8 @@
 //! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
 //! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
 //! - [`sync`]: types that bring processes into step, and survive the death of any of them.
+//! - [`list()`], [`sweep()`]: which segments there are, and removing those that nobody uses any more.
+//! - [`ShmStr`], [`ShmVec`], [`ShmOffset`]: text, vectors, and what to store instead of a pointer.
 //! - [`ShmError`]: what can go wrong.
 //! - [`TypeLayout`]: the layout as data.
 
@@ -63,6 +65,7 @@ compile_error!(
 mod access;
 mod cell;
 mod claim;
+mod collections;
 mod error;
 mod layout;
 mod name;
@@ -80,11 +83,14 @@ pub use access::{Access, ReadOnly, ReadWrite, Writable};
 pub use cell::{
     AnyLeaf, CheckedLeaf, InvalidValue, Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex,
 };
+pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
 pub use error::{Existing, ShmError};
 #[doc(inline)]
 pub use layout::refuse as why;
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout, Variant};
-pub use segment::{Shm, ShmOptions};
+pub use segment::{
+    SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,
+};
 
 /// The programs in the README are compiled and run as tests.
 #[cfg(doctest)]

@@ -5,12 +5,16 @@ use crate::error::ShmError;
 /// The longest name, in bytes, without the leading slash: what one directory entry can hold.
 const LONGEST: usize = 255;
 
+/// What the names of segments begin with that are not complete yet, on systems where those need a name.
+pub(crate) const HIDDEN_PREFIX: &str = "/.shm-new-";
+
 /// A name that has passed every rule, so that it is one entry of the shared-memory directory and no path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentName(Box<str>);
 
 impl SegmentName {
-    /// Checks a name: a `/`, then 1 to 255 bytes without `/` and NUL, and not `.` or `..`.
+    /// Checks a name: a `/`, then 1 to 255 bytes without `/` and NUL, not `.` or `..`, and
+    /// not one that begins like those of segments under construction.
     pub(crate) fn new(name: &str) -> Result<Self, ShmError> {
         match broken_rule(name) {
             None => Ok(Self(name.into())),
@@ -46,6 +50,9 @@ fn broken_rule(name: &str) -> Option<&'static str> {
     if entry == "." || entry == ".." {
         return Some("`.` and `..` are directories");
     }
+    if name.starts_with(HIDDEN_PREFIX) {
+        return Some("`/.shm-new-` begins the names of segments that are not complete yet");
+    }
     None
 }
 
@@ -70,6 +77,7 @@ mod tests {
             "/telemetry",
             "/...",
             "/.hidden",
+            "/.shm-new",
             "/with space",
             "/\u{fc}mlaut",
             "/a\nb",
@@ -91,6 +99,7 @@ mod tests {
         assert!(reason("/a\0b").contains("NUL"));
         assert!(reason("/.").contains("directories"));
         assert!(reason("/..").contains("directories"));
+        assert!(reason("/.shm-new-1").contains("not complete yet"));
         assert!(reason(&format!("/{}", "x".repeat(256))).contains("255"));
         // The limit counts bytes: 128 characters of two bytes are one too many.
         assert!(reason(&format!("/{}", "\u{fc}".repeat(128))).contains("255"));

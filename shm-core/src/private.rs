@@ -34,6 +34,16 @@ pub const fn structure<S>(
     TypeLayout::structure(name, version, size_of::<S>(), align_of::<S>(), fields)
 }
 
+/// The layout of an instance of a generic struct, whose padding is found where the instance is used.
+#[must_use]
+pub const fn generic_structure<S>(
+    name: &'static str,
+    version: u32,
+    fields: &'static [FieldLayout],
+) -> TypeLayout {
+    structure::<S>(name, version, fields).of_instance()
+}
+
 /// The layout of the enum `E`, whose integer is `R`.
 #[must_use]
 pub const fn enumeration<E, R: ShmLayout>(
@@ -74,6 +84,13 @@ pub const fn slice(element: &'static TypeLayout) -> TypeLayout {
     TypeLayout::slice(element)
 }
 
+/// Fails the build if `S` has padding, or something to do when it is dropped.
+#[track_caller]
+pub const fn no_padding<S: ShmLayout + ?Sized>() {
+    layout::no_padding(S::LAYOUT);
+    no_drop::<S>();
+}
+
 /// Fails the build if the first padding of `S` lies behind this field.
 #[track_caller]
 pub const fn no_padding_after<S: ShmLayout + ?Sized>(number: usize) {
@@ -97,7 +114,7 @@ pub const fn pinned<S: ShmLayout + ?Sized>(fingerprint: u64) {
 
 /// Fails the build if `S` has something to do when it is dropped.
 #[track_caller]
-pub const fn no_drop<S: ShmLayout>() {
+pub const fn no_drop<S: ShmLayout + ?Sized>() {
     // The layout comes first: where a field's type is refused there is none, and nothing more to say.
     let layout = S::LAYOUT;
     if std::mem::needs_drop::<S>() {

@@ -10,7 +10,7 @@ use syn::{Data, Expr, GenericParam, Lit, Type, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
-use crate::model::{Field, Model, Shape};
+use crate::model::{Field, Model, Shape, slice};
 
 /// The largest alignment that a mapping has on every machine.
 const MAX_ALIGN: u64 = 4096;
@@ -29,9 +29,9 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     align_is_possible(cx, model);
     let last = model.fields.len().saturating_sub(1);
     for (number, field) in model.fields.iter_mut().enumerate() {
-        let ty = match field.ty {
-            Type::Slice(slice) if number == last => &slice.elem,
-            ty => ty,
+        let ty = match slice(field.ty) {
+            Some(element) if number == last => element,
+            _ => field.ty,
         };
         field.refused = !is_shareable(cx, field, ty) || is_recursive(cx, model.ident, field);
     }
@@ -208,11 +208,11 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     match ty {
         Type::Reference(_) => refuse(format!(
             "field `{name}` is a reference, an address that means nothing in another process; store the value \
-             itself, or an index into an array in the same segment"
+             itself, or a `ShmOffset` to its place in the same segment"
         )),
         Type::Ptr(_) => refuse(format!(
             "field `{name}` is a raw pointer, an address that means nothing in another process; store the value \
-             itself, or an index into an array in the same segment"
+             itself, or a `ShmOffset` to its place in the same segment"
         )),
         Type::FnPtr(_) => refuse(format!(
             "field `{name}` is a function pointer, an address that means nothing in another process; store a number \

@@ -1,7 +1,7 @@
-//! Sizes that the tokens tell, to leave out checks that cannot fail.
+//! Sizes that the tokens tell, to have fewer checks.
 //!
-//! A name can mislead (`struct u64;`), so nothing is refused because of what is found here, and `shm-core` looks
-//! at the true layout again before a segment is made.
+//! A name can mislead (`struct u64;`), so nothing is refused or accepted because of what is found here: it only decides
+//! where the checks of the true layout are put.
 
 use syn::{Expr, GenericArgument, Lit, PathArguments, PathSegment, Type};
 
@@ -43,14 +43,10 @@ fn named(segment: &PathSegment) -> Option<Extent> {
                 "PhantomData" => Some((0, 1)),
                 "Wrapping" => extent(argument),
                 "Option" => match argument {
-                    Type::Path(path) => plain(
-                        path.path
-                            .segments
-                            .last()?
-                            .ident
-                            .to_string()
-                            .strip_prefix("NonZero")?,
-                    ),
+                    Type::Path(path) => {
+                        let name = path.path.segments.last()?.ident.to_string();
+                        plain(&name.strip_prefix("NonZero")?.to_ascii_lowercase())
+                    }
                     _ => None,
                 },
                 _ => None,
@@ -61,13 +57,12 @@ fn named(segment: &PathSegment) -> Option<Extent> {
 }
 
 fn plain(name: &str) -> Option<Extent> {
-    let name = name.strip_prefix("Atomic").unwrap_or(name);
     let size = match name {
-        "u8" | "i8" | "bool" | "U8" | "I8" | "Bool" => 1,
-        "u16" | "i16" | "U16" | "I16" => 2,
-        "u32" | "i32" | "f32" | "U32" | "I32" => 4,
+        "u8" | "i8" | "bool" | "AtomicU8" | "AtomicI8" | "AtomicBool" => 1,
+        "u16" | "i16" | "AtomicU16" | "AtomicI16" => 2,
+        "u32" | "i32" | "f32" | "char" | "AtomicU32" | "AtomicI32" => 4,
         // Aligned to 8 bytes where this crate runs; elsewhere the checks below are only more or fewer.
-        "u64" | "i64" | "f64" | "U64" | "I64" => 8,
+        "u64" | "i64" | "f64" | "AtomicU64" | "AtomicI64" => 8,
         _ => return None,
     };
     Some((size, size))
@@ -130,6 +125,7 @@ mod tests {
         assert_eq!(known(parse_quote!(PhantomData<T>)), Some((0, 1)));
         assert_eq!(known(parse_quote!([u8; N])), None);
         assert_eq!(known(parse_quote!(Option<u32>)), None);
+        assert_eq!(known(parse_quote!(U32)), None);
         assert_eq!(known(parse_quote!(Inner)), None);
     }
 

@@ -34,6 +34,8 @@ use proc_macro::TokenStream;
 /// - `#[shm(version = 3)]` on the struct: a number that is part of the fingerprint, for changes of meaning that the
 ///   fields do not show.
 /// - `#[shm(crate = "path::to::shm_core")]` on the struct: where to find the crate if it was renamed.
+///   The path must lead to that crate or a re-export of all of it: the expansion vouches for what it finds there, so a
+///   module of one's own in its place is as dangerous as `unsafe` code.
 /// - `#[shm(rename = "x")]` on a field: its name in the schema and the fingerprint.
 #[proc_macro_derive(ShmLayout, attributes(shm))]
 pub fn derive_shm_layout(input: TokenStream) -> TokenStream {

@@ -86,15 +86,22 @@ impl<'a> Model<'a> {
 
     /// The element type of the trailing slice, if the struct ends in one.
     pub(crate) fn tail(&self) -> Option<&'a Type> {
-        match self.fields.last()?.ty {
-            Type::Slice(slice) => Some(&slice.elem),
-            _ => None,
-        }
+        slice(self.fields.last()?.ty)
     }
 
     /// Whether the struct has type or const parameters.
     pub(crate) fn is_generic(&self) -> bool {
         !self.generics.params.is_empty()
+    }
+}
+
+/// The element of a slice, also of one that a macro was given as `$t:ty`.
+pub(crate) fn slice(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Slice(slice) => Some(&slice.elem),
+        Type::Group(inner) => slice(&inner.elem),
+        Type::Paren(inner) => slice(&inner.elem),
+        _ => None,
     }
 }
 

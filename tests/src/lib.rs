@@ -1,14 +1,19 @@
 //! What the tests with several processes share: the peers' program, the driver that talks to it, and names that are
 //! gone when a test ends.
 
+mod bytes;
 mod driver;
+pub mod hostile;
 pub mod locks;
 mod names;
 pub mod peer;
+mod random;
 mod types;
 
+pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
 pub use names::{Names, SHM_DIRECTORY};
+pub use random::Random;
 pub use types::{Gate, Guarded, Huge, Large, Pair, Samples, Stats, Telemetry, TelemetryWide};
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.
@@ -26,4 +31,14 @@ pub fn is_root(otherwise: &str) -> bool {
         println!("skipped: {otherwise} needs root");
     }
     root
+}
+
+/// Gives the peer surroundings that not every system allows, by one command. If this one does not, says so.
+pub fn confined(mut peer: Peer, command: &str) -> Option<Peer> {
+    let answer = peer.ask(command);
+    if answer.starts_with("ok") {
+        return Some(peer);
+    }
+    println!("skipped: `{command}` is not allowed here: {answer}");
+    None
 }

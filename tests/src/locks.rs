@@ -30,6 +30,18 @@ pub fn is_held_alone(name: &str, byte: i64) -> io::Result<bool> {
     Ok(i32::from(lock.l_type) == libc::F_WRLCK)
 }
 
+/// Whether anybody holds the byte, alone or not.
+///
+/// # Errors
+///
+/// Those of opening what has the name.
+pub fn is_held(name: &str, byte: i64) -> io::Result<bool> {
+    let file = File::open(Names::path(name))?;
+    let mut lock = lock(byte, libc::F_WRLCK);
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    Ok(i32::from(lock.l_type) != libc::F_UNLCK)
+}
+
 /// Locks the byte as long as the file is open. A shared lock takes no more than read access.
 pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
     let mut options = File::options();

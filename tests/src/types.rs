@@ -80,6 +80,8 @@ pub struct Stats {
     pub lost: AtomicU64,
     /// Values that were not whole.
     pub torn: AtomicU64,
+    /// Orphans removed.
+    pub swept: AtomicU64,
     /// Errors that should not be.
     pub failed: AtomicU64,
     /// Tells the loops to end.

@@ -203,7 +203,7 @@ fn slices_move_values_in_bulk() {
             .sum::<i32>(),
         -20
     );
-    for cell in &*shm.pad {
+    for cell in &shm.pad {
         cell.set(cell.get() + 1);
     }
     assert_eq!(shm.pad.load(), [2, 3]);
@@ -275,7 +275,10 @@ fn atomics_are_themselves() {
     shm.slots[2].fetch_or(8, Ordering::Relaxed);
     let view = shm.read_only();
     assert_eq!(view.hits.load(Ordering::Relaxed), 2);
-    assert_eq!(view.slots[2].load(Ordering::Relaxed), 8);
+    for order in [Ordering::Relaxed, Ordering::Acquire, Ordering::SeqCst] {
+        assert_eq!(view.slots[2].load(order), 8);
+        assert!(view.open.load(order));
+    }
     assert_eq!(
         format!("{:?}", shm.cell()),
         "Counters { hits: 2, level: -4, open: true, pad: [0, 0, 0], slots: [0, 0, 8] }"
@@ -290,6 +293,7 @@ fn a_scalar_an_array_and_an_atomic_are_segments_too() {
     let array = <[u32; 1024]>::create_anonymous().unwrap();
     array[1023].set(6);
     assert_eq!(array.iter().map(|cell| cell.get()).sum::<u32>(), 6);
+    assert_eq!((&array).into_iter().count(), 1024);
     let atomic = AtomicU64::create_anonymous().unwrap();
     atomic.fetch_add(3, Ordering::SeqCst);
     assert_eq!(atomic.load(Ordering::SeqCst), 3);

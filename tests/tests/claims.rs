@@ -357,7 +357,7 @@ fn too_few_descriptors_are_an_error_at_once_and_not_at_the_first_lock() {
     let mut peer = peer!();
     let mut refused = 0;
     for limit in 3..8 {
-        peer.ok(&format!("limit-files {limit}"));
+        peer.ok(&format!("limit files {limit}"));
         let answer = peer.ask(&format!("claims attach {name}"));
         if answer.starts_with("err Os ") {
             assert!(answer.contains("ulimit -n"), "{answer}");

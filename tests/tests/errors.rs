@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
-use shm_core::{Existing, ShmError, ShmLayout};
+use shm_core::{Existing, ShmError, ShmLayout, ShmOffset};
 use shm_tests::locks::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 
@@ -88,6 +88,10 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
         (error(Telemetry::create(&taken)), "attach to that one"),
         (error(TelemetryWide::attach(&taken)), "another layout"),
         (
+            error(owner.resolve(ShmOffset::<u64>::from_raw(7))),
+            "offset 7 leads nowhere",
+        ),
+        (
             error(NotZero::create_with(&names.name("zero"), |_| {})),
             "`kind`",
         ),
@@ -144,7 +148,7 @@ fn every_variant_is_reached() {
     // The rest needs a process in a state that this one should not be in.
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
-    other.ok("limit-files 3");
+    other.ok("limit files 3");
     let text = other.refused(&format!("open s create {name}"), "Os");
     assert!(
         text.contains("open(O_TMPFILE): Too many open files"),
@@ -157,7 +161,7 @@ fn every_variant_is_reached() {
         "{text}"
     );
     reached.insert("Os".to_owned());
-    other.ok("limit-files 64");
+    other.ok("limit files 64");
 
     owner.ok(&format!("open s create {name} mode=000"));
     if is_root("the variant `WrongOwner`") {

@@ -13,6 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::fcntl::{FcntlArg, fcntl};
 use shm_core::{LayoutKind, ShmLayout, TypeLayout};
 
+#[path = "format/collections.rs"]
+mod collections;
+
 /// The document's example.
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]
@@ -117,6 +120,11 @@ enum Node {
         name: String,
         fields: Vec<(String, u64, Node)>,
     },
+    Meaning {
+        target: u64,
+        meaning: String,
+        inner: Box<Node>,
+    },
 }
 
 fn text(bytes: &mut &[u8]) -> String {
@@ -190,6 +198,15 @@ fn node(bytes: &mut &[u8]) -> Node {
                 fields,
             }
         }
+        6 => {
+            let target = u64_at(body, 0);
+            body = &body[8..];
+            Node::Meaning {
+                target,
+                meaning: text(&mut body),
+                inner: Box::new(node(&mut body)),
+            }
+        }
         other => panic!("tag {other} is not in the document"),
     };
     assert!(body.is_empty(), "a node is as long as its content");
@@ -220,6 +237,12 @@ fn hashed(node: &Node) -> Vec<u8> {
                 input.extend(name.as_bytes());
                 input.extend(word(*bits));
             }
+        }
+        Node::Meaning { meaning, inner, .. } => {
+            input.extend([6, big]);
+            input.extend(word(meaning.len() as u64));
+            input.extend(meaning.as_bytes());
+            input.extend(word(fnv(&hashed(inner))));
         }
         Node::Struct {
             size,
@@ -319,6 +342,23 @@ fn same(node: &Node, layout: &TypeLayout) {
                 );
                 same(node, field.layout());
             }
+        }
+        (
+            Node::Meaning {
+                target,
+                meaning,
+                inner,
+            },
+            LayoutKind::Meaning {
+                meaning: expected,
+                inner: parts,
+                target: leads_to,
+                ..
+            },
+        ) => {
+            assert_eq!(meaning, expected);
+            assert_eq!(*target, leads_to.map_or(0, |target| target().fingerprint()));
+            same(inner, parts);
         }
         other => panic!("two different kinds: {other:?}"),
     }

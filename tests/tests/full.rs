@@ -3,25 +3,16 @@
 #![forbid(unsafe_code)]
 
 use shm_core::ShmLayout;
-use shm_tests::{Peer, Telemetry, is_root, peer};
+use shm_tests::{Peer, Telemetry, confined, peer};
 
 /// A peer with a small /dev/shm of its own, where the system allows that.
-fn confined(bytes: usize) -> Option<Peer> {
-    if !is_root("a /dev/shm of one's own") {
-        return None;
-    }
-    let mut peer = peer!();
-    let answer = peer.ask(&format!("small-shm {bytes}"));
-    if answer.starts_with("ok") {
-        return Some(peer);
-    }
-    println!("skipped: a /dev/shm of one's own is not allowed here: {answer}");
-    None
+fn small(bytes: usize) -> Option<Peer> {
+    confined(peer!(), &format!("own-shm size={bytes}"))
 }
 
 #[test]
 fn what_does_not_fit_is_refused_and_leaves_nothing() {
-    let Some(mut peer) = confined(2 * Telemetry::PAGE_ROUNDED_SIZE) else {
+    let Some(mut peer) = small(2 * Telemetry::PAGE_ROUNDED_SIZE) else {
         return;
     };
     for _ in 0..3 {
@@ -56,7 +47,7 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
 
 #[test]
 fn a_leftover_that_fills_it_makes_room_for_its_successor() {
-    let Some(mut peer) = confined(Telemetry::PAGE_ROUNDED_SIZE) else {
+    let Some(mut peer) = small(Telemetry::PAGE_ROUNDED_SIZE) else {
         return;
     };
     peer.ok("open a create /a frame=1");

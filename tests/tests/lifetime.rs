@@ -107,13 +107,18 @@ fn a_killed_owner_leaves_what_the_next_create_replaces() {
 fn a_leftover_of_another_type_is_replaced_too() {
     let names = Names::new("killed-type");
     let name = names.name("t");
-    let (mut owner, mut next) = (peer!(), peer!());
-    owner.ok(&format!("open s create {name} type=wide"));
-    owner.kill();
-    next.refused(&format!("open s attach {name}"), "LayoutMismatch");
-    next.refused(&format!("open s join {name}"), "LayoutMismatch");
-    next.ok(&format!("open s create {name} frame=4"));
-    assert_eq!(next.ok("load s"), "4");
+    for how in ["create", "join"] {
+        let (mut owner, mut next) = (peer!(), peer!());
+        owner.ok(&format!("open s create {name} type=wide"));
+        // As long as somebody is there, it is not.
+        next.refused(&format!("open s join {name}"), "LayoutMismatch");
+        owner.kill();
+        next.refused(&format!("open s attach {name}"), "LayoutMismatch");
+        next.ok(&format!("open s {how} {name} frame=4"));
+        assert_eq!(next.ok("load s"), "4");
+        next.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, Stats, peer};
+use shm_tests::{DEADLINE, Names, Peer, Stats, confined, peer};
 
 /// Instants to kill at: not the same in every run, and as short as what they should hit.
 struct Instants(u64);
@@ -125,4 +125,65 @@ fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name()
     next.ok(&format!("open s create {name} frame=9"));
     next.ok("drop s");
     assert_eq!(names.left().len(), 1, "{:?}", names.left());
+}
+
+/// Everything at once, in a /dev/shm that nobody else sees: what is swept there is only this test's.
+///
+/// `SHM_TORTURE_SECONDS` makes it go on for so long.
+#[test]
+fn sweepers_among_killed_creators_never_take_a_living_name() {
+    let seconds = std::env::var("SHM_TORTURE_SECONDS").map_or(0, |text| {
+        text.parse()
+            .unwrap_or_else(|error| panic!("SHM_TORTURE_SECONDS={text}: {error}"))
+    });
+    let Some(host) = confined(peer!(), "own-shm size=64m") else {
+        return;
+    };
+    let names = Names::new("torture-sweep");
+    let stats = Stats::create(&names.name("stats")).unwrap();
+    let (stats_name, inside) = (stats.name(), format!("in={}", host.pid()));
+    let begin = |number: usize| {
+        let command = match number % 8 {
+            0 | 1 => format!("loop-sweep {stats_name} {inside}"),
+            2 | 3 => format!("loop-attach /{} {stats_name} {inside}", number % 4),
+            _ => format!("loop-create /{} {stats_name} {inside}", number % 4),
+        };
+        let mut peer = peer!();
+        peer.tell(&command);
+        assert_eq!(peer.hear(), "looping");
+        peer
+    };
+    let mut crowd: Vec<Peer> = (0..8).map(begin).collect();
+    let mut instants = Instants::new();
+    let start = Instant::now();
+    let mut kills = 0;
+    let enough = |kills: u64| {
+        kills >= 300
+            && [&stats.swept, &stats.attached, &stats.created]
+                .iter()
+                .all(|count| count.load(Acquire) >= 10)
+    };
+    while !enough(kills) || start.elapsed() < Duration::from_secs(seconds) {
+        assert!(
+            enough(kills) || start.elapsed() < DEADLINE + Duration::from_secs(seconds),
+            "{:?}",
+            stats.cell()
+        );
+        let victim = (kills % 8) as usize;
+        kills += 1;
+        instants.spin();
+        crowd[victim].kill();
+        crowd[victim] = begin(victim);
+    }
+    stats.stop.store(1, Release);
+    for mut peer in crowd {
+        assert_eq!(peer.hear(), "ok ");
+        peer.end();
+    }
+    println!("{kills} kills: {:?}", stats.cell());
+    nothing_went_wrong(&stats);
+    // Whatever the killed have left is gone after one more sweep.
+    let mut last = host;
+    last.ok("sweep");
+    assert_eq!(last.ok("list-all"), "");
 }

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use shm_examples::sysmon::{both, reader, writer};
 
-// The same file that `cargo run --example fork_demo` builds.
+// The same files that `cargo run --example fork_demo` and `lru_cache` build.
 #[path = "../../examples/fork_demo.rs"]
 mod fork_demo;
+#[path = "../../examples/lru_cache.rs"]
+mod lru_cache;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
@@ -15,8 +17,11 @@ fn main() -> ExitCode {
         Some("sysmon_reader") => reader::main(args),
         Some("sysmon") => both::main(args, &["sysmon"]),
         Some("fork_demo") => fork_demo::main(),
+        Some("lru_cache") => lru_cache::main(),
         _ => {
-            eprintln!("usage: shm-examples sysmon_writer|sysmon_reader|sysmon|fork_demo ...");
+            eprintln!(
+                "usage: shm-examples sysmon_writer|sysmon_reader|sysmon|fork_demo|lru_cache ..."
+            );
             ExitCode::FAILURE
         }
     }

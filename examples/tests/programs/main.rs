@@ -1,5 +1,6 @@
 //! The example programs, run for real.
 
+mod lru;
 mod output;
 mod support;
 mod sysmon;

@@ -2,8 +2,12 @@
 //!
 //! The standard atomics hold plain integers inside, `AtomicBool` a byte that it compares with zero, so any bytes
 //! that another process writes are a value of theirs.
+//!
+//! On pages without `PROT_WRITE` the standard library promises an atomic load only where it is relaxed: with another
+//! ordering it may be made of an instruction that writes. So the ordering comes from a fence beside a relaxed load.
 
 use std::fmt;
+use std::sync::atomic::fence;
 
 use crate::primitive::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
@@ -25,7 +29,20 @@ macro_rules! load_only {
             #[must_use]
             #[inline]
             pub fn load(&self, order: Ordering) -> $value {
-                self.0.load(order)
+                match order {
+                    Ordering::Acquire => {
+                        let value = self.0.load(Ordering::Relaxed);
+                        fence(Ordering::Acquire);
+                        value
+                    }
+                    Ordering::SeqCst => {
+                        fence(Ordering::SeqCst);
+                        let value = self.0.load(Ordering::Relaxed);
+                        fence(Ordering::Acquire);
+                        value
+                    }
+                    other => self.0.load(other),
+                }
             }
         }
 

@@ -194,10 +194,10 @@ pub(crate) unsafe fn validate(
     if !layout.is_checked() {
         return Ok(());
     }
-    let elements = |element: &'static TypeLayout, len| {
+    let elements = |element: &'static TypeLayout, from: usize, len| {
         (0..len).try_for_each(|number| {
             // SAFETY: the element lies within the array or slice.
-            unsafe { validate(at.wrapping_add(number * element.size()), element, 0) }
+            unsafe { validate(at.wrapping_add(from + number * element.size()), element, 0) }
                 .map_err(|error| error.within(&format!("[{number}]")))
         })
     };
@@ -211,10 +211,21 @@ pub(crate) unsafe fn validate(
                 Err(InvalidValue::new(layout, bits))
             }
         }
-        // SAFETY: the same bytes.
-        LayoutKind::Meaning { inner, .. } => unsafe { validate(at, inner, tail) },
-        LayoutKind::Array { element, len } => elements(element, len),
-        LayoutKind::Slice { element } => elements(element, tail),
+        LayoutKind::Meaning { inner, .. } => match layout.as_vec() {
+            // Only what is within the length is an element.
+            Some(vec) => {
+                // SAFETY: a vector begins with its length, live, aligned, and only accessed atomically.
+                let len = unsafe { u64::load(at.cast_mut().cast()) };
+                match vec.checked_len(len) {
+                    Some(len) => elements(vec.element, vec.items, len),
+                    None => Err(InvalidValue::new(layout, len)),
+                }
+            }
+            // SAFETY: the same bytes.
+            None => unsafe { validate(at, inner, tail) },
+        },
+        LayoutKind::Array { element, len } => elements(element, 0, len),
+        LayoutKind::Slice { element } => elements(element, 0, tail),
         LayoutKind::Struct { fields, .. } => fields.iter().try_for_each(|field| {
             // SAFETY: the field lies within the struct; only its last field has the slice.
             unsafe { validate(at.wrapping_add(field.offset()), field.layout(), tail) }
@@ -252,7 +263,7 @@ pub struct InvalidValue {
 }
 
 impl InvalidValue {
-    fn new(layout: &'static TypeLayout, bits: u64) -> Self {
+    pub(crate) fn new(layout: &'static TypeLayout, bits: u64) -> Self {
         Self {
             path: String::new(),
             bits,
@@ -293,7 +304,10 @@ impl fmt::Display for InvalidValue {
         }
         write!(f, " holds {}, which is ", self.found())?;
         let LayoutKind::Enum { variants, repr } = self.layout.kind() else {
-            return f.write_str("no `char`");
+            return match self.layout.as_vec() {
+                Some(vec) => write!(f, "no length of a vector of at most {}", vec.capacity),
+                None => f.write_str("no `char`"),
+            };
         };
         write!(f, "no variant of `{}` (", self.type_name())?;
         // Enough to see what was meant.

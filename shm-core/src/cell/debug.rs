@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::checked::{extend, number};
-use super::{Leaf, ShmCell, ShmSlice};
+use super::{Leaf, Offset, ShmCell, ShmSlice, Text};
 use crate::access::Access;
-use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
+use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout, meaning};
 use crate::segment::Shm;
 
 /// A value somewhere in shared memory, together with what it is.
@@ -58,6 +58,47 @@ impl<'a> Value<'a> {
         }
     }
 
+    fn meaning(
+        &self,
+        meaning: &str,
+        inner: &'static TypeLayout,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        match (meaning, self.layout.as_vec()) {
+            (meaning::STR, _) => {
+                let byte = |at| self.part(at, u8::LAYOUT).leaf::<u8>();
+                let text: Vec<u8> = (0..inner.size())
+                    .map(byte)
+                    .take_while(|byte| *byte != 0)
+                    .collect();
+                fmt::Debug::fmt(&Text::of(&text), f)
+            }
+            (meaning::OFFSET, _) => fmt::Debug::fmt(&Offset(self.leaf()), f),
+            (_, Some(vec)) => {
+                let len = self.leaf();
+                let Some(len) = vec.checked_len(len) else {
+                    return write!(f, "ShmVec(length {len} of at most {})", vec.capacity);
+                };
+                let item = |i| self.part(vec.items + i * vec.element.size(), vec.element);
+                f.debug_list().entries((0..len).map(item)).finish()
+            }
+            _ => fmt::Debug::fmt(&self.part(0, inner), f),
+        }
+    }
+
+    /// An integer, or an `Option` of its `NonZero`: they lie the same way, and only the name tells them apart.
+    fn integer<T: Leaf + Default + PartialEq + fmt::Debug>(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let value: T = self.leaf();
+        if self.layout.name().starts_with("Option<") {
+            fmt::Debug::fmt(&(value != T::default()).then_some(value), f)
+        } else {
+            fmt::Debug::fmt(&value, f)
+        }
+    }
+
     fn leaf<T: Leaf>(&self) -> T {
         // SAFETY: the layout says that a `T` lies here; live, aligned and readable by invariant 1.
         unsafe { T::load(self.at.cast_mut().cast()) }
@@ -68,16 +109,16 @@ impl fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.layout.kind() {
             LayoutKind::Scalar(scalar) => match scalar.kind() {
-                ScalarKind::U8 => self.leaf::<u8>().fmt(f),
-                ScalarKind::U16 => self.leaf::<u16>().fmt(f),
-                ScalarKind::U32 => self.leaf::<u32>().fmt(f),
-                ScalarKind::U64 => self.leaf::<u64>().fmt(f),
-                ScalarKind::U128 => self.leaf::<u128>().fmt(f),
-                ScalarKind::I8 => self.leaf::<i8>().fmt(f),
-                ScalarKind::I16 => self.leaf::<i16>().fmt(f),
-                ScalarKind::I32 => self.leaf::<i32>().fmt(f),
-                ScalarKind::I64 => self.leaf::<i64>().fmt(f),
-                ScalarKind::I128 => self.leaf::<i128>().fmt(f),
+                ScalarKind::U8 => self.integer::<u8>(f),
+                ScalarKind::U16 => self.integer::<u16>(f),
+                ScalarKind::U32 => self.integer::<u32>(f),
+                ScalarKind::U64 => self.integer::<u64>(f),
+                ScalarKind::U128 => self.integer::<u128>(f),
+                ScalarKind::I8 => self.integer::<i8>(f),
+                ScalarKind::I16 => self.integer::<i16>(f),
+                ScalarKind::I32 => self.integer::<i32>(f),
+                ScalarKind::I64 => self.integer::<i64>(f),
+                ScalarKind::I128 => self.integer::<i128>(f),
                 ScalarKind::F32 => self.leaf::<f32>().fmt(f),
                 ScalarKind::F64 => self.leaf::<f64>().fmt(f),
                 ScalarKind::Bool => self.leaf::<bool>().fmt(f),
@@ -93,7 +134,7 @@ impl fmt::Debug for Value<'_> {
                     None => write!(f, "{}({})", self.layout.name(), number(repr, bits)),
                 }
             }
-            LayoutKind::Meaning { inner, .. } => self.part(0, inner).fmt(f),
+            LayoutKind::Meaning { meaning, inner, .. } => self.meaning(meaning, inner, f),
             LayoutKind::Slice { element } => f
                 .debug_list()
                 .entries((0..self.tail).map(|i| self.part(i * element.size(), element)))

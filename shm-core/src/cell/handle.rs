@@ -136,3 +136,12 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
         self.cell().load_boxed()
     }
 }
+
+impl<'a, T: ShmLayout, A: Access, const N: usize> IntoIterator for &'a Shm<[T; N], A> {
+    type Item = &'a ShmCell<T, A>;
+    type IntoIter = std::slice::Iter<'a, ShmCell<T, A>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -12,6 +12,7 @@ mod debug;
 mod handle;
 mod leaf;
 mod shm_cell;
+mod show;
 mod slice;
 mod value;
 
@@ -19,5 +20,6 @@ pub use atomic::LoadOnly;
 pub use checked::{Checked, CheckedLeaf, InvalidValue};
 pub use leaf::{AnyLeaf, Leaf, Plain};
 pub use shm_cell::ShmCell;
+pub(crate) use show::{Offset, Text};
 pub use slice::{ShmSlice, SliceIndex};
 pub use value::ShmValue;

@@ -141,3 +141,12 @@ impl<T: ShmLayout, A: Access> Deref for ShmCell<T, A> {
         unsafe { &*view }
     }
 }
+
+impl<'a, T: ShmLayout, A: Access, const N: usize> IntoIterator for &'a ShmCell<[T; N], A> {
+    type Item = &'a ShmCell<T, A>;
+    type IntoIter = std::slice::Iter<'a, ShmCell<T, A>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

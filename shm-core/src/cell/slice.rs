@@ -35,7 +35,7 @@ pub struct ShmSlice<T, A: Access = ReadWrite> {
 }
 
 impl<T, A: Access> ShmSlice<T, A> {
-    fn new(cells: &[ShmCell<T, A>]) -> &Self {
+    pub(crate) fn new(cells: &[ShmCell<T, A>]) -> &Self {
         let cells = std::ptr::from_ref(cells) as *const Self;
         // SAFETY: `repr(transparent)` over the very slice.
         unsafe { &*cells }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::{FieldLayout, LayoutKind, TypeLayout};
+use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
 
 /// Bytes of a cache line on the processors that this crate runs on. A payload starts on a line of its own.
 const LINE: usize = 64;
 
 /// The type as Rust would write it.
-struct TypeName<'a>(&'a TypeLayout);
+pub(crate) struct TypeName<'a>(pub(crate) &'a TypeLayout);
 
 impl fmt::Display for TypeName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,6 +16,24 @@ impl fmt::Display for TypeName<'_> {
             LayoutKind::Array { element, len } => write!(f, "[{}; {len}]", TypeName(element)),
             LayoutKind::Slice { element } => write!(f, "[{}]", TypeName(element)),
             LayoutKind::Enum { repr, .. } => write!(f, "{} ({})", self.0.name(), repr.name()),
+            LayoutKind::Meaning {
+                meaning,
+                inner,
+                target,
+            } => match (meaning, self.0.as_vec(), target) {
+                (meaning::STR, _, _) => write!(f, "ShmStr<{}>", inner.size()),
+                (_, Some(vec), _) => {
+                    write!(f, "ShmVec<{}, {}>", TypeName(vec.element), vec.capacity)
+                }
+                (meaning::OFFSET, _, Some(target)) => {
+                    write!(f, "ShmOffset<{}>", TypeName(target()))
+                }
+                (meaning::MUTEX, _, _) => match inner.fields() {
+                    [_, value] => write!(f, "Mutex<{}>", TypeName(value.layout())),
+                    _ => f.write_str(meaning),
+                },
+                _ => f.write_str(meaning),
+            },
             _ => f.write_str(self.0.name()),
         }
     }

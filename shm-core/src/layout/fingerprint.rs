@@ -6,6 +6,38 @@
 
 const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
+const PRIME_8: u64 = PRIME.wrapping_pow(8);
+
+/// `a * b`, modulo 2^64.
+macro_rules! times {
+    ($a:expr, $b:expr) => {
+        // Every layout is hashed by the compiler's interpreter, where a call costs more than arithmetic: the product of
+        // two numbers of 64 bits has room in 128.
+        (($a) as u128 * $b as u128) as u64
+    };
+}
+
+/// `hash` after the eight bytes of a number below 256. A zero byte does nothing but multiply, so the zeroes are one
+/// multiplication.
+macro_rules! small {
+    ($hash:expr, $word:expr) => {
+        times!($hash ^ $word, PRIME_8)
+    };
+}
+
+/// `hash` after the eight bytes of `word`.
+macro_rules! word {
+    ($hash:expr, $word:expr) => {{
+        let hash = times!($hash ^ ($word & 0xff), PRIME);
+        let hash = times!(hash ^ (($word >> 8) & 0xff), PRIME);
+        let hash = times!(hash ^ (($word >> 16) & 0xff), PRIME);
+        let hash = times!(hash ^ (($word >> 24) & 0xff), PRIME);
+        let hash = times!(hash ^ (($word >> 32) & 0xff), PRIME);
+        let hash = times!(hash ^ (($word >> 40) & 0xff), PRIME);
+        let hash = times!(hash ^ (($word >> 48) & 0xff), PRIME);
+        times!(hash ^ ($word >> 56), PRIME)
+    }};
+}
 
 /// A running FNV-1a hash that works in constants.
 #[derive(Clone, Copy)]
@@ -17,21 +49,44 @@ impl Fnv {
     }
 
     pub(crate) const fn byte(self, byte: u8) -> Self {
-        Self((self.0 ^ byte as u64).wrapping_mul(PRIME))
+        Self(times!(self.0 ^ byte as u64, PRIME))
     }
 
-    pub(crate) const fn bytes(mut self, bytes: &[u8]) -> Self {
-        let mut i = 0;
-        while i < bytes.len() {
-            self = self.byte(bytes[i]);
+    pub(crate) const fn bytes(self, bytes: &[u8]) -> Self {
+        let (mut hash, mut i, len) = (self.0, 0, bytes.len());
+        while i < len {
+            hash = times!(hash ^ bytes[i] as u64, PRIME);
             i += 1;
         }
-        self
+        Self(hash)
     }
 
     /// Feeds the eight bytes of `word`, lowest first, on machines of either byte order.
     pub(crate) const fn word(self, word: u64) -> Self {
-        self.bytes(&word.to_le_bytes())
+        if word < 0x100 {
+            return Self(small!(self.0, word));
+        }
+        Self(word!(self.0, word))
+    }
+
+    /// Feeds `text(name)`, `word(offset)` and `word(fingerprint)`, at once.
+    pub(crate) const fn field(self, name: &[u8], offset: u64, fingerprint: u64) -> Self {
+        let (mut i, len) = (0, name.len());
+        let mut hash = if len < 0x100 {
+            small!(self.0, len as u64)
+        } else {
+            word!(self.0, len as u64)
+        };
+        while i < len {
+            hash = times!(hash ^ name[i] as u64, PRIME);
+            i += 1;
+        }
+        let hash = if offset < 0x100 {
+            small!(hash, offset)
+        } else {
+            word!(hash, offset)
+        };
+        Self(word!(hash, fingerprint))
     }
 
     /// Feeds the length and then the bytes, so that ("ab", "c") and ("a", "bc") differ.
@@ -53,6 +108,31 @@ mod tests {
         assert_eq!(Fnv::new().finish(), 0xcbf2_9ce4_8422_2325);
         assert_eq!(Fnv::new().bytes(b"a").finish(), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(Fnv::new().bytes(b"foobar").finish(), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn a_word_is_its_eight_bytes() {
+        for word in [0, 1, 0xff, 0x100, 0xffff, 0x0102_0304_0506_0708, u64::MAX] {
+            let start = Fnv::new().text("start");
+            assert_eq!(
+                start.word(word).finish(),
+                start.bytes(&word.to_le_bytes()).finish()
+            );
+        }
+    }
+
+    #[test]
+    fn a_field_is_its_parts() {
+        let long = "n".repeat(300);
+        for name in ["x", "a_name", &long] {
+            for (offset, fingerprint) in [(0, 1), (255, u64::MAX), (256, 7), (70_000, 1 << 40)] {
+                let start = Fnv::new().byte(4);
+                assert_eq!(
+                    start.field(name.as_bytes(), offset, fingerprint).finish(),
+                    start.text(name).word(offset).word(fingerprint).finish()
+                );
+            }
+        }
     }
 
     #[test]

@@ -21,7 +21,8 @@ macro_rules! scalars {
         #[diagnostic::do_not_recommend]
         unsafe impl ShmLayout for $ty {
             type View<A: Access> = Plain;
-            const LAYOUT: &'static TypeLayout = &TypeLayout::scalar(ScalarKind::$kind, false, align_of::<$ty>());
+            const LAYOUT: &'static TypeLayout =
+                &TypeLayout::scalar(ScalarKind::$kind, false, align_of::<$ty>()).named(stringify!($ty));
             #[inline]
             fn view_at<A: Access>(payload: *const (), _: usize) -> *const Plain {
                 payload.cast()

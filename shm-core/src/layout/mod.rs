@@ -3,6 +3,8 @@
 mod display;
 mod fingerprint;
 mod impls;
+pub(crate) mod meaning;
+mod place;
 pub mod refuse;
 mod scalar;
 pub(crate) mod schema;
@@ -10,13 +12,15 @@ mod shm_layout;
 mod type_layout;
 mod verdict;
 
+pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
+pub(crate) use place::{place, unsized_extent};
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};
 pub use shm_layout::ShmLayout;
+pub(crate) use type_layout::tag;
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
-pub(crate) use type_layout::{place, tag, unsized_extent};
 pub(crate) use verdict::{
-    assert_creatable, assert_has_tail, assert_no_padding_in, assert_shareable, has_drop,
-    no_padding_after, pinned,
+    assert_creatable, assert_has_tail, assert_shareable, has_drop, no_padding, no_padding_after,
+    pinned,
 };

@@ -123,7 +123,7 @@ reasons! {
     Address, HoldsAddress {
         message: "`{T}` is an address, which means nothing in another process",
         label: "an address of this process",
-        note: "store the value itself, or an index into an array in the same segment",
+        note: "store the value itself, or a `ShmOffset` to its place in the same segment",
         types: {
             [T: ?Sized + 'static] *const T,
             [T: ?Sized + 'static] *mut T,
@@ -138,7 +138,7 @@ reasons! {
     Heap, HoldsOwner {
         message: "`{T}` keeps its contents on this process's heap, where no other process can see them",
         label: "its contents lie on the heap",
-        note: "store the contents in place: an array such as `[u8; 64]`, and a field for the length",
+        note: "store the contents in place: `ShmStr<64>` for a text, `ShmVec<u32, 64>` for values, or an array",
         types: {
             [T: ?Sized + 'static] Box<T>,
             [T: 'static] Vec<T>,

@@ -48,7 +48,8 @@ use crate::segment::{self, Shm, ShmOptions};
 /// For implementors, which is to say for the derive:
 ///
 /// 1. `LAYOUT` describes every byte of the type: leaves at their offsets, no padding, and the type's size and
-///    alignment.
+///    alignment. Only between the parts of a type of this library may there be other bytes; such a type is not `Copy`,
+///    so it is never moved as a whole.
 /// 2. `View<A>` has the type's size and alignment, holds nothing but cells and atomics at the places where
 ///    `LAYOUT` has leaves, and is valid for any bytes.
 /// 3. `view_at(p, tail)` returns `p` with no more than metadata added.

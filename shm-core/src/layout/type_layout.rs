@@ -25,16 +25,20 @@ use super::schema;
 pub struct TypeLayout {
     name: &'static str,
     kind: LayoutKind,
-    size: usize,
-    align: usize,
+    pub(super) size: usize,
+    pub(super) align: usize,
     fingerprint: u64,
     schema_len: usize,
     /// The one way to move every byte of the type, where there is one.
     uniform: Option<Step>,
     /// Whether a `bool` lies anywhere in it: its byte has to be brought to 0 or 1 after a copy.
     has_bool: bool,
-    /// Whether bytes of it belong to no field. No segment is ever made of such a type.
+    /// Whether bytes of it belong to no field, or a text in it has no room. No segment is ever made of such a type.
     padded: bool,
+    /// Whether it has padding that no error was reported for: that of an instance of a generic struct.
+    untold: bool,
+    /// Whether the derive has to report a mistake at it: padding that no other error tells of, or no bytes at all.
+    blamed: bool,
     /// Whether some bytes are no value of it: a `char` or an enum lies in it.
     checked: bool,
     /// Whether zeroes are a value of it.
@@ -99,8 +103,8 @@ pub enum LayoutKind {
 #[derive(Clone, Copy, Debug)]
 pub struct FieldLayout {
     name: &'static str,
-    offset: usize,
-    layout: &'static TypeLayout,
+    pub(super) offset: usize,
+    pub(super) layout: &'static TypeLayout,
 }
 
 /// Tags that keep the fingerprints of different kinds apart; the same numbers tag schema nodes.
@@ -134,12 +138,20 @@ impl TypeLayout {
             uniform: Some(kind.step()),
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
+            untold: false,
+            blamed: false,
             checked: matches!(kind, ScalarKind::Char),
             zero_valid: true,
             tail_stride: None,
             refused: false,
             has_claims: false,
         }
+    }
+
+    /// The same under another name: the name is for people.
+    pub(crate) const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
     }
 
     /// The layout of an enum without fields.
@@ -168,6 +180,8 @@ impl TypeLayout {
             uniform: Some(repr.step()),
             has_bool: false,
             padded: false,
+            untold: false,
+            blamed: false,
             checked: true,
             zero_valid,
             tail_stride: None,
@@ -176,12 +190,22 @@ impl TypeLayout {
         }
     }
 
-    /// The layout of a type of this library. Padding in `inner` is allowed: such types are never moved as a whole.
+    /// The layout of a type of this library. Padding between the fields of `inner` is allowed, since such types are never
+    /// moved as a whole, but none in the types of the fields.
     pub(crate) const fn meaning(
         meaning: &'static str,
         inner: &'static TypeLayout,
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
+        // No such type is empty, but a text without room.
+        let (mut padded, mut untold, mut i) = (inner.size == 0, inner.size == 0, 0);
+        while i < inner.fields().len() {
+            padded |= inner.fields()[i].layout.padded;
+            untold |= inner.fields()[i].layout.untold;
+            i += 1;
+        }
+        // Only as many elements of a vector as its length says are values, and the length can be too large.
+        let is_vec = matches!(meaning.as_bytes(), b"vec");
         Self {
             name: meaning,
             kind: LayoutKind::Meaning {
@@ -195,7 +219,10 @@ impl TypeLayout {
                 .word(inner.fingerprint)
                 .finish(),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
-            padded: false,
+            padded,
+            checked: inner.checked || is_vec,
+            zero_valid: inner.zero_valid || is_vec,
+            untold,
             uniform: if inner.padded { None } else { inner.uniform },
             ..inner.copied()
         }
@@ -218,6 +245,8 @@ impl TypeLayout {
             uniform: self.uniform,
             has_bool: self.has_bool,
             padded: self.padded,
+            untold: self.untold,
+            blamed: false,
             checked: self.checked,
             zero_valid: self.zero_valid,
             tail_stride: self.tail_stride,
@@ -238,6 +267,8 @@ impl TypeLayout {
             uniform: None,
             has_bool: element.has_bool,
             padded: element.padded,
+            untold: element.untold,
+            blamed: false,
             checked: element.checked,
             zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
@@ -260,6 +291,8 @@ impl TypeLayout {
             uniform: element.uniform,
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
+            untold: element.untold && len > 0,
+            blamed: false,
             checked: element.checked && len > 0,
             zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
@@ -284,30 +317,29 @@ impl TypeLayout {
         let mut schema_len = schema::struct_len(name);
         let mut bytes = 0;
         let mut has_bool = false;
-        let mut padded = false;
+        let (mut padded, mut untold) = (false, false);
         let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
         let (mut refused, mut has_claims) = (false, false);
         let mut uniform: Option<Step> = None;
         let mut mixed = false;
-        let mut i = 0;
-        while i < fields.len() {
+        let (mut i, len) = (0, fields.len());
+        while i < len {
             let field = &fields[i];
-            hash = hash
-                .text(field.name)
-                .word(field.offset as u64)
-                .word(field.layout.fingerprint);
-            schema_len += schema::field_len(field);
-            bytes += field.layout.size;
-            has_bool |= field.layout.has_bool;
-            padded |= field.layout.padded;
-            checked |= field.layout.checked;
-            zero_valid &= field.layout.zero_valid;
+            let (layout, name) = (field.layout, field.name.as_bytes());
+            hash = hash.field(name, field.offset as u64, layout.fingerprint);
+            schema_len += schema::field_len(name.len()) + layout.schema_len;
+            bytes += layout.size;
+            has_bool |= layout.has_bool;
+            padded |= layout.padded;
+            untold |= layout.untold;
+            checked |= layout.checked;
+            zero_valid &= layout.zero_valid;
             // Only the last field of a struct can be unsized, so no other overrides this.
-            tail_stride = field.layout.tail_stride;
-            refused |= field.layout.refused;
-            has_claims |= field.layout.has_claims;
-            if field.layout.size > 0 {
-                match (uniform, field.layout.uniform) {
+            tail_stride = layout.tail_stride;
+            refused |= layout.refused;
+            has_claims |= layout.has_claims;
+            if layout.size > 0 {
+                match (uniform, layout.uniform) {
                     (None, step) if step.is_some() => uniform = step,
                     (Some(a), Some(b)) if a as u8 == b as u8 => {}
                     _ => mixed = true,
@@ -329,12 +361,21 @@ impl TypeLayout {
             },
             has_bool,
             padded: padded || bytes != size,
+            untold: false,
+            // A struct of no bytes ends in a slice, or has to be told about.
+            blamed: !refused && (untold || bytes != size || (size == 0 && tail_stride.is_none())),
             checked,
             zero_valid,
             tail_stride,
             refused,
             has_claims,
         }
+    }
+
+    /// The layout of an instance of a generic struct: the derive, which sees no arguments, has reported no padding of it.
+    pub(crate) const fn of_instance(mut self) -> Self {
+        self.untold = self.blamed && self.size > 0;
+        self
     }
 
     /// What stands in for the layout of a type that the derive has refused.
@@ -431,6 +472,14 @@ impl TypeLayout {
         self.has_claims
     }
 
+    pub(crate) const fn untold(&self) -> bool {
+        self.untold
+    }
+
+    pub(crate) const fn is_blamed(&self) -> bool {
+        self.blamed
+    }
+
     pub(crate) const fn is_refused(&self) -> bool {
         self.refused
     }
@@ -463,34 +512,4 @@ impl FieldLayout {
     pub const fn layout(&self) -> &'static TypeLayout {
         self.layout
     }
-}
-
-const fn round_up(offset: usize, align: usize) -> usize {
-    offset.next_multiple_of(align)
-}
-
-/// Size and alignment of a `repr(C)` struct that ends in a trailing slice, up to the slice. Nothing the compiler says
-/// about an unsized type can be used in a constant, so this follows the rule of `repr(C)`.
-pub(crate) const fn unsized_extent(fields: &[FieldLayout], min_align: usize) -> (usize, usize) {
-    let (mut end, mut align, mut i) = (0, min_align, 0);
-    while i < fields.len() {
-        end = fields[i].offset + fields[i].layout.size;
-        if fields[i].layout.align > align {
-            align = fields[i].layout.align;
-        }
-        i += 1;
-    }
-    (end, align)
-}
-
-/// Gives every field its offset by the rule of `repr(C)`: each at the next multiple of its alignment.
-pub(crate) const fn place<const N: usize>(mut fields: [FieldLayout; N]) -> [FieldLayout; N] {
-    let mut end = 0;
-    let mut i = 0;
-    while i < N {
-        fields[i].offset = round_up(end, fields[i].layout.align);
-        end = fields[i].offset + fields[i].layout.size;
-        i += 1;
-    }
-    fields
 }

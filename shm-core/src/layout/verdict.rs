@@ -89,7 +89,8 @@ const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
     } else {
         layout.size()
     };
-    (next - end, end)
+    // Where the compiler's size and ours differ there is no gap to speak of; `padded` still says that they do.
+    (next.saturating_sub(end), end)
 }
 
 /// The field behind which the first padding lies.
@@ -148,48 +149,90 @@ const fn explain(layout: &TypeLayout) -> Text {
     text
 }
 
-/// Fails the build if the first padding of `layout` lies behind the field with this number.
+/// The field that an error is reported at: the one before the first gap, or the first whose type has padding that
+/// nobody was told of.
+const fn culprit(layout: &TypeLayout) -> Option<usize> {
+    if !layout.is_blamed() {
+        return None;
+    }
+    if let Some(number) = first_gap(layout) {
+        return Some(number);
+    }
+    let mut number = 0;
+    while number < layout.fields().len() {
+        if layout.fields()[number].layout().untold() {
+            return Some(number);
+        }
+        number += 1;
+    }
+    Some(0)
+}
+
+/// Fails the build because of what [`culprit`] has found at this field.
+#[track_caller]
+const fn fail(layout: &TypeLayout, number: usize) -> ! {
+    if first_gap(layout).is_some() {
+        panic!("{}", explain(layout).as_str());
+    }
+    let field = layout.fields()[number].layout();
+    if field.untold() {
+        panic!("{}", inner(field).as_str());
+    }
+    let text = Text::new().add("`").add(layout.name()).add(
+        "` has no bytes, so there is nothing to share; add a field that has some, or leave the type out",
+    );
+    panic!("{}", text.as_str());
+}
+
+/// Fails the build if `layout` has padding, or no bytes at all.
+///
+/// Padding inside a field's type is that type's mistake, unless it is an instance of a generic struct: then it shows
+/// only here.
+#[track_caller]
+pub(crate) const fn no_padding(layout: &TypeLayout) {
+    if let Some(number) = culprit(layout) {
+        fail(layout, number);
+    }
+}
+
+/// As [`no_padding`], if it is the field with this number that is to be blamed.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
-    if layout.is_refused() {
-        return;
-    }
-    match first_gap(layout) {
-        Some(first) if first == number => panic!("{}", explain(layout).as_str()),
-        // Padding inside a field's type is that type's mistake, unless it is generic: then it shows only here.
-        None if layout.padded() && layout.fields()[number].layout().padded() => {
-            panic!("{}", inner(layout.fields()[number].layout()).as_str())
-        }
+    match culprit(layout) {
+        Some(found) if found == number => fail(layout, number),
         _ => {}
     }
 }
 
-/// The explanation of the innermost layout that has padding.
+/// The explanation of the innermost layout that has padding; if some was not reported yet, of that.
 const fn inner(layout: &TypeLayout) -> Text {
     match layout.kind() {
         LayoutKind::Array { element, .. } => inner(element),
         LayoutKind::Struct { fields, .. } => {
             let mut number = 0;
             while number < fields.len() {
-                if fields[number].layout().padded() {
-                    return inner(fields[number].layout());
+                let field = fields[number].layout();
+                let leads_on = if layout.untold() {
+                    field.untold()
+                } else {
+                    field.padded()
+                };
+                if leads_on {
+                    return inner(field);
                 }
                 number += 1;
             }
             explain(layout)
         }
         LayoutKind::Slice { element } => inner(element),
-        LayoutKind::Meaning { inner: parts, .. } => inner(parts),
+        LayoutKind::Meaning { inner: parts, .. } => {
+            if parts.size() == 0 {
+                Text::new().add("a `ShmStr<0>` has no room for any text; give it at least one byte")
+            } else {
+                inner(parts)
+            }
+        }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
-    }
-}
-
-/// Fails the build if a type that stands in one of this library's has padding of its own. One that the derive has
-/// refused has had its error.
-#[track_caller]
-pub(crate) const fn assert_no_padding_in(layout: &TypeLayout) {
-    if !layout.is_refused() && layout.padded() {
-        panic!("{}", inner(layout).as_str());
     }
 }
 
@@ -207,6 +250,11 @@ pub(crate) const fn assert_shareable(layout: &TypeLayout) {
     assert!(
         layout.size() > 0 || layout.tail_stride().is_some(),
         "a shared type has at least one byte"
+    );
+    // The number of such elements would be bounded by nothing, not even by the size of the segment.
+    assert!(
+        !matches!(layout.tail_stride(), Some(0)),
+        "an element of a trailing slice has at least one byte"
     );
 }
 

@@ -51,6 +51,7 @@ pub(super) fn attach(
     )?;
     let parts = Parts {
         name: Some(name.clone()),
+        hidden: None,
         owner: how.owner,
         published: true,
         timeout: settings.timeout,
@@ -166,6 +167,7 @@ pub(super) fn from_fd(
     let (mapping, place) = create::map(settings, ANONYMOUS, &file, layout, len, writable)?;
     let parts = Parts {
         name: None,
+        hidden: None,
         owner: false,
         published: false,
         timeout: settings.timeout,

@@ -1,6 +1,7 @@
 //! Making a segment: an unnamed file is completed first, and only then gets its name.
 //!
 //! Killed anywhere before `linkat`, the creator leaves nothing, for an unnamed file goes with its last descriptor.
+//! What happens on systems without unnamed files is the business of [`unpublished`].
 
 use std::fs::File;
 use std::sync::atomic::Ordering;
@@ -8,8 +9,9 @@ use std::sync::atomic::Ordering;
 use super::geometry::{Expected, Geometry};
 use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, HEADER_LEN, Header, Origin};
 use super::lifetime::{self, Found};
-use super::lock_byte::{ATTACH, OWNER};
+use super::lock_byte::ATTACH;
 use super::options::Settings;
+use super::unpublished::{self, Hidden, Unpublished};
 use super::{Parts, Segment};
 use crate::claim::{self, Place};
 use crate::error::{ANONYMOUS, ShmError};
@@ -50,15 +52,16 @@ fn build(
     tail: usize,
 ) -> Result<Segment, ShmError> {
     let os = |error| ShmError::from_sys(name.as_str(), error);
-    let file = shm::open_unnamed().map_err(os)?;
-    // Nobody else has the file, so these cannot be refused; were they, the segment would not be safe to publish.
-    for byte in [ATTACH, OWNER] {
-        if !lock::try_lock(&file, byte, Kind::Shared).map_err(os)? {
-            return Err(os(SysError::new("fcntl(F_OFD_SETLK)", Errno::EAGAIN)));
-        }
-    }
+    let Unpublished { file, hidden } = unpublished::open().map_err(os)?;
     let geometry = fill(settings, name.as_str(), &file, layout, tail, 0)?;
-    finish(settings, file, layout, geometry, tail, Some(name.clone()))
+    finish(
+        settings,
+        file,
+        layout,
+        geometry,
+        tail,
+        Some((name.clone(), hidden)),
+    )
 }
 
 /// Builds a segment that never has a name.
@@ -126,8 +129,9 @@ fn finish(
     layout: &TypeLayout,
     geometry: Geometry,
     tail: usize,
-    name: Option<SegmentName>,
+    names: Option<(SegmentName, Option<Hidden>)>,
 ) -> Result<Segment, ShmError> {
+    let (name, hidden) = names.unzip();
     let shown = name.as_ref().map_or(ANONYMOUS, SegmentName::as_str);
     let os = |error| ShmError::from_sys(shown, error);
     // While the file is still closed to others: the group must not get in before the mode is decided.
@@ -139,6 +143,7 @@ fn finish(
     let parts = Parts {
         owner: name.is_some(),
         name,
+        hidden: hidden.flatten(),
         published: false,
         timeout: settings.timeout,
         payload_offset: geometry.payload_offset,
@@ -232,7 +237,11 @@ impl Segment {
         let mut backoff = Backoff::until(deadline);
         let mut first = true;
         loop {
-            match shm::link(&self.file, name.as_str()) {
+            let named = match &self.hidden {
+                None => shm::link(&self.file, name.as_str()),
+                Some(hidden) => hidden.rename(name),
+            };
+            match named {
                 Ok(()) => {
                     self.published.store(true, Ordering::Release);
                     return Ok(());

@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::header::{self, HEADER_LEN, Refusal, STATE_PERSISTENT};
+use super::info::is_shortage;
 use super::lock_byte::{ATTACH, NAME, OWNER};
 use super::{Segment, options};
 use crate::error::{Existing, ShmError};
@@ -106,8 +107,12 @@ pub(super) fn replace(
     if !lock::try_lock(&file, ATTACH, Kind::Exclusive).map_err(os)? {
         return Ok(false);
     }
-    let removal = remove(name, &file, id, deadline, Persistent::Stays).map_err(os)?;
-    Ok(matches!(removal, Removal::Removed))
+    let removal = remove(name, &file, id, deadline, Persistent::Stays);
+    if !matches!(removal, Ok(Removal::Removed)) {
+        // The name stays, and so might this lock, in a fork child that has the description too.
+        lock::unlock(&file, ATTACH).map_err(os)?;
+    }
+    Ok(matches!(removal.map_err(os)?, Removal::Removed))
 }
 
 /// What removing does with a segment that was told to stay.
@@ -134,13 +139,8 @@ fn remove(
     deadline: Deadline,
     persistent: Persistent,
 ) -> SysResult<Removal> {
-    if !lock_name(file, deadline)? {
-        return Ok(Removal::Busy);
-    }
-    let removal = remove_locked(name, file, id, persistent);
-    // Closing does not do it when a fork child has the description too.
-    lock::unlock(file, NAME)?;
-    removal
+    let removal = with_name_locked(file, deadline, || remove_locked(name, file, id, persistent));
+    Ok(removal?.unwrap_or(Removal::Busy))
 }
 
 fn remove_locked(
@@ -162,14 +162,22 @@ fn remove_locked(
     }
 }
 
-fn lock_name(file: &File, deadline: Deadline) -> SysResult<bool> {
+/// Runs `run` while nobody else can remove the name; `None` when the lock could not be had in time.
+pub(super) fn with_name_locked<T>(
+    file: &File,
+    deadline: Deadline,
+    run: impl FnOnce() -> SysResult<T>,
+) -> SysResult<Option<T>> {
     let mut backoff = Backoff::until(deadline);
     while !lock::try_lock(file, NAME, Kind::Exclusive)? {
         if !backoff.pause() {
-            return Ok(false);
+            return Ok(None);
         }
     }
-    Ok(true)
+    let result = run();
+    // Closing does not do it when a fork child has the description too.
+    lock::unlock(file, NAME)?;
+    result.map(Some)
 }
 
 /// Through the descriptor, because a leftover is not mapped. A file cut short has no state.
@@ -236,11 +244,6 @@ fn unlink_unlocked(name: &SegmentName) -> Result<(), ShmError> {
     })
 }
 
-/// Refusals that say nothing about the file.
-fn is_shortage(errno: Errno) -> bool {
-    matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
-}
-
 /// A description of a segment's file of one's own, for locking its name.
 enum Own {
     Opened(File),
@@ -301,22 +304,23 @@ impl Segment {
             return Ok(());
         }
         // Under the lock, so that an owner who is just going either sees the mark or has removed the name before.
-        let lock = match self.reopen(name)? {
-            Own::Elsewhere => return Err(ShmError::not_found(name.as_str())),
-            Own::Forbidden => None,
-            Own::Opened(file) => Some(file),
+        let mark = || {
+            let leads_here = leads_to(name, &self.id)?;
+            if leads_here {
+                self.mark_persistent();
+            }
+            Ok(leads_here)
         };
-        if let Some(file) = &lock {
-            let os = |error| ShmError::from_sys(name.as_str(), error);
-            if !lock_name(file, Deadline::after(self.timeout)).map_err(os)? {
-                return Err(ShmError::busy(name.as_str(), NAME_LOCKED, self.timeout));
-            }
-            if !leads_to(name, &self.id).map_err(os)? {
-                return Err(ShmError::not_found(name.as_str()));
-            }
+        let marked = match self.reopen(name)? {
+            Own::Elsewhere => Ok(Some(false)),
+            Own::Forbidden => mark().map(Some),
+            Own::Opened(file) => with_name_locked(&file, Deadline::after(self.timeout), mark),
+        };
+        match marked.map_err(|error| ShmError::from_sys(name.as_str(), error))? {
+            Some(true) => Ok(()),
+            Some(false) => Err(ShmError::not_found(name.as_str())),
+            None => Err(ShmError::busy(name.as_str(), NAME_LOCKED, self.timeout)),
         }
-        self.mark_persistent();
-        Ok(())
     }
 
     /// Whether the name leads to this segment.

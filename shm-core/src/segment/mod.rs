@@ -8,12 +8,16 @@ mod create;
 mod geometry;
 mod handle;
 mod header;
+mod info;
 mod lifetime;
+mod list;
+mod open;
 mod options;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]
 mod tests;
+mod unpublished;
 
 use std::fs::File;
 use std::ptr::NonNull;
@@ -28,10 +32,13 @@ use crate::sys::clock::Deadline;
 use crate::sys::file::FileId;
 use crate::sys::fork::{Generation, generation};
 use crate::sys::map::Mapping;
+use unpublished::Hidden;
 
 pub(crate) use geometry::segment_len;
 pub use handle::Shm;
+pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
+pub use list::{Segments, list, sweep};
 pub use options::ShmOptions;
 
 /// Bytes of the file that are only ever locked, far behind what can be mapped. They are part of the format.
@@ -55,6 +62,8 @@ pub(crate) struct Segment {
     file: Arc<File>,
     id: FileId,
     name: Option<SegmentName>,
+    /// The name until then, on systems where a file cannot be without one.
+    hidden: Option<Hidden>,
     /// The process that made this handle. Its fork children have the handle too and must not remove the name.
     maker: Generation,
     owner: bool,
@@ -70,6 +79,7 @@ pub(crate) struct Segment {
 /// What [`Segment::new`] needs besides the file.
 struct Parts {
     name: Option<SegmentName>,
+    hidden: Option<Hidden>,
     owner: bool,
     published: bool,
     timeout: Duration,
@@ -85,6 +95,7 @@ impl Segment {
             file: Arc::new(file),
             id,
             name: parts.name,
+            hidden: parts.hidden,
             maker: generation(),
             owner: parts.owner,
             published: AtomicBool::new(parts.published),
@@ -118,6 +129,12 @@ impl Segment {
 
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Bytes from the start of the file to the payload.
+    #[inline]
+    pub(crate) fn payload_offset(&self) -> usize {
+        self.payload_offset
     }
 
     pub(crate) fn mapped_len(&self) -> usize {

@@ -3,7 +3,9 @@
 
 mod anonymous;
 mod foreign;
+mod list;
 mod locks;
+mod unpublished;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -246,6 +248,20 @@ fn a_leftover_of_another_type_is_replaced_too() {
             .unwrap()
             .is_current()
     );
+
+    // Equal peers after a crash and an upgrade.
+    leftover(&name, 7);
+    let upgraded = ShmOptions::<f64>::new()
+        .open_or_create(name.as_str())
+        .unwrap();
+    assert!(upgraded.is_current());
+    assert_eq!(upgraded.get(), 0.0);
+    // What is in use is not replaced by peers of another version.
+    assert!(matches!(
+        error(options().open_or_create(name.as_str())),
+        ShmError::LayoutMismatch { .. }
+    ));
+    assert!(upgraded.is_current());
 }
 
 #[test]

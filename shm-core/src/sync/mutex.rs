@@ -21,7 +21,7 @@ use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::live::Held;
 use crate::claim::{ClaimWord, Patience};
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, assert_no_padding_in, place};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::sys::clock::Deadline;
 
@@ -67,31 +67,31 @@ pub struct Mutex<T, A: Access = ReadWrite> {
     value: ShmCell<T, A>,
 }
 
-impl<T: ShmLayout> Mutex<T> {
-    const PARTS: &'static TypeLayout = {
-        assert_no_padding_in(T::LAYOUT);
-        &TypeLayout::structure(
-            "Mutex",
-            0,
-            size_of::<Self>(),
-            align_of::<Self>(),
-            const {
-                &place([
-                    FieldLayout::new("claim", AtomicU32::LAYOUT),
-                    FieldLayout::new("value", T::LAYOUT),
-                ])
-            },
-        )
-    };
-}
-
-// SAFETY: 1. `PARTS` has both fields at the places that `repr(C)` gives them; bytes between them belong to nobody, and as
+// SAFETY: 1. The layout has both fields at the places that `repr(C)` gives them; bytes between them belong to nobody, and as
 // the type is not `Copy` it is never moved as a whole. 2. The view is the same two fields, an atomic and a cell. 3. The
 // address is returned as it is.
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout> ShmLayout for Mutex<T> {
     type View<A: Access> = Mutex<T, A>;
-    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning("mutex", Self::PARTS, None).claiming();
+    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
+        meaning::MUTEX,
+        const {
+            &TypeLayout::structure(
+                "Mutex",
+                0,
+                size_of::<Self>(),
+                align_of::<Self>(),
+                const {
+                    &place([
+                        FieldLayout::new("claim", AtomicU32::LAYOUT),
+                        FieldLayout::new("value", T::LAYOUT),
+                    ])
+                },
+            )
+        },
+        None,
+    )
+    .claiming();
     #[inline]
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const Mutex<T, A> {
         payload.cast()

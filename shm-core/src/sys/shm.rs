@@ -1,13 +1,14 @@
 //! The shared-memory namespace: names, and files that have none yet.
 
-use std::fs::File;
+use std::ffi::CString;
+use std::fs::{File, ReadDir};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::sys::stat::Mode;
 
 use super::file::FileId;
-use super::{Errno, SysResult, retry};
+use super::{Errno, SysError, SysResult, retry, retry_io};
 
 /// Where the C library keeps the names; `O_TMPFILE` and `linkat` need the directory itself.
 pub(crate) const DIRECTORY: &str = "/dev/shm";
@@ -36,6 +37,52 @@ pub(crate) fn open_unnamed() -> SysResult<File> {
         nix::fcntl::open(DIRECTORY, flags, mode)
     })
     .map(File::from)
+}
+
+/// Makes a file under a name that was free, and that only its owner may open.
+#[doc(alias = "O_EXCL")]
+pub(crate) fn open_new(name: &str) -> SysResult<File> {
+    let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
+    let mode = Mode::S_IRUSR | Mode::S_IWUSR;
+    let path = path(name);
+    retry("open(O_EXCL)", || {
+        nix::fcntl::open(path.as_str(), flags, mode)
+    })
+    .map(File::from)
+}
+
+/// Gives the file that has the name `from` the name `to` instead, or fails with `EEXIST`.
+#[doc(alias = "RENAME_NOREPLACE")]
+pub(crate) fn rename_new(from: &str, to: &str) -> SysResult<()> {
+    let call = "renameat2";
+    let c_path = |name| CString::new(path(name)).map_err(|_| SysError::new(call, Errno::EINVAL));
+    let (from, to) = (c_path(from)?, c_path(to)?);
+    retry(call, || {
+        // SAFETY: both paths are strings that end in NUL and live until the call returns. Not every C library has a
+        // function for this call.
+        Errno::result(unsafe {
+            libc::syscall(
+                libc::SYS_renameat2,
+                libc::AT_FDCWD,
+                from.as_ptr(),
+                libc::AT_FDCWD,
+                to.as_ptr(),
+                libc::RENAME_NOREPLACE,
+            )
+        })
+    })
+    .map(drop)
+}
+
+/// Whether [`link`] has a way to give this unnamed file a name.
+pub(crate) fn can_link(file: &File) -> bool {
+    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let proc = retry("fstatat", || {
+        nix::sys::stat::fstatat(AT_FDCWD, link.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
+    });
+    // This name always exists, so a process that has the privilege is told so instead of being given a file.
+    proc.is_ok()
+        || matches!(link_by_descriptor(file, "/."), Err(error) if error.errno == Errno::EEXIST)
 }
 
 /// Gives an unnamed file its name, or fails with `EEXIST`.
@@ -86,6 +133,37 @@ pub(crate) fn stat_name(name: &str) -> SysResult<FileId> {
         nix::sys::stat::fstatat(AT_FDCWD, path.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
     })
     .map(|stat| FileId::from_stat(&stat))
+}
+
+/// The names that there are, each with its slash. Those that are not UTF-8 cannot be given by this library and are left
+/// out.
+#[derive(Debug)]
+pub(crate) struct Entries(ReadDir);
+
+/// Starts reading the directory, a piece at a time however long it is.
+#[doc(alias = "opendir")]
+pub(crate) fn entries() -> SysResult<Entries> {
+    retry_io("opendir", || std::fs::read_dir(DIRECTORY)).map(Entries)
+}
+
+impl Iterator for Entries {
+    type Item = SysResult<String>;
+
+    #[doc(alias = "readdir")]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = match self.0.next()? {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                    return Some(Err(SysError::new("readdir", errno)));
+                }
+            };
+            if let Some(name) = entry.file_name().to_str() {
+                return Some(Ok(format!("/{name}")));
+            }
+        }
+    }
 }
 
 fn path(name: &str) -> String {
@@ -139,6 +217,45 @@ mod tests {
                 assert!(!name.exists());
             }
         }
+    }
+
+    #[test]
+    fn a_file_can_be_given_another_name_only_if_that_is_free() {
+        let name = TestName::new("rename");
+        let other = format!("{}-other", name.as_str());
+        let file = open_new(name.as_str()).unwrap();
+        let id = super::super::file::stat(&file).unwrap();
+        assert_eq!(id.mode & 0o077, 0);
+        assert_eq!(open_new(name.as_str()).unwrap_err().errno, Errno::EEXIST);
+        rename_new(name.as_str(), &other).unwrap();
+        assert!(!name.exists());
+        assert!(stat_name(&other).unwrap().same_file(&id));
+        let second = open_new(name.as_str()).unwrap();
+        let refused = rename_new(&other, name.as_str()).unwrap_err();
+        assert_eq!((refused.call, refused.errno), ("renameat2", Errno::EEXIST));
+        drop(second);
+        unlink(&other).unwrap();
+        let absent = rename_new(&other, name.as_str()).unwrap_err();
+        assert_eq!(absent.errno, Errno::ENOENT);
+        assert!(rename_new("/a\0b", "/c").is_err());
+    }
+
+    #[test]
+    fn the_directory_is_read_name_by_name() {
+        let name = TestName::new("entries");
+        drop(open_new(name.as_str()).unwrap());
+        let found = entries()
+            .unwrap()
+            .filter(|entry| entry.as_deref() == Ok(name.as_str()));
+        assert_eq!(found.count(), 1);
+    }
+
+    #[test]
+    fn whether_a_file_can_be_linked_is_known_before_it_is() {
+        let _name = TestName::new("can-link");
+        let file = open_unnamed().unwrap();
+        assert!(can_link(&file));
+        assert_eq!(super::super::file::stat(&file).unwrap().links, 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `LAYOUT`, and the checks that point at padding.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Path, Type};
@@ -38,8 +38,13 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
             )
         };
     }
+    let structure = if model.is_generic() {
+        quote!(generic_structure)
+    } else {
+        quote!(structure)
+    };
     quote! {
-        &#krate::__private::structure::<Self>(
+        &#krate::__private::#structure::<Self>(
             #name,
             #version,
             const { &#krate::__private::place([#(#fields),*]) },
@@ -93,18 +98,6 @@ fn of(ty: &Type, krate: &Path) -> TokenStream {
     }
 }
 
-/// A constant outside the implementation that fails if the struct has a `Drop` of its own.
-pub(crate) fn drop_check(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
-    // Whether a generic struct needs dropping would be asked of each instance; its arguments are shareable, so they do
-    // not.
-    if !sound || model.is_generic() || model.tail().is_some() {
-        return TokenStream::new();
-    }
-    let span = at(model.ident.span());
-    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
-    quote_spanned!(span => const _: () = #krate::__private::no_drop::<#ident>();)
-}
-
 /// A constant outside the implementation that fails if the layout is not the pinned one.
 pub(crate) fn pin_check(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
     let Some((fingerprint, span)) = model.attr.pin.filter(|_| sound) else {
@@ -115,25 +108,34 @@ pub(crate) fn pin_check(model: &Model<'_>, names: &Names, sound: bool) -> TokenS
     quote_spanned!(span => const _: () = #krate::__private::pinned::<#ident>(#fingerprint);)
 }
 
-/// Constants outside the implementation, each at a field behind which padding may begin. Only the one at the first
-/// gap fails, and lists all of them.
+/// Constants outside the implementation that fail if there is padding, or a `Drop`. Where the tokens do not tell at which field it
+/// begins, there is one at each: only the one at the first gap fails, and lists all of them.
 pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
     // The padding of a generic struct depends on its arguments: it is looked at where there are some.
     if !sound || model.is_generic() {
         return TokenStream::new();
     }
     let extents = model.fields.iter().map(|field| known::extent(field.ty));
-    let suspects = match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
-        Padding::None => 0..0,
-        Padding::After(number) => number..number + 1,
-        Padding::Unknown => 0..model.fields.len(),
-    };
     let (krate, ident) = (&names.krate, model.ident);
-    suspects
-        .map(|number| {
-            let span = at(model.fields[number].span());
-            let (krate, ident) = (respan(krate, span), moved(ident, span));
-            quote_spanned!(span => const _: () = #krate::__private::no_padding_after::<#ident>(#number);)
-        })
-        .collect()
+    // The names of the types may mislead, so that all of the struct is looked at in any case.
+    let whole = |span: Span| {
+        let (krate, ident) = (respan(krate, span), moved(ident, span));
+        quote_spanned!(span => const _: () = #krate::__private::no_padding::<#ident>();)
+    };
+    match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
+        Padding::None => whole(at(ident.span())),
+        Padding::After(number) => whole(at(model.fields[number].span())),
+        Padding::Unknown => (0..model.fields.len())
+            .map(|number| {
+                let span = at(model.fields[number].span());
+                let (krate, ident) = (respan(krate, span), moved(ident, span));
+                quote_spanned!(span => const _: () = #krate::__private::no_padding_after::<#ident>(#number);)
+            })
+            .chain(std::iter::once_with(|| {
+                let span = at(ident.span());
+                let (krate, ident) = (respan(krate, span), moved(ident, span));
+                quote_spanned!(span => const _: () = #krate::__private::no_drop::<#ident>();)
+            }))
+            .collect(),
+    }
 }

@@ -37,11 +37,34 @@ impl Names {
                 .clone()
                 .unwrap_or_else(|| parse_quote!(::shm_core)),
             view: free(&format!("{}View", model.ident), &taken),
-            access: free("Access", &taken),
+            // A macro can stand for any name, so beside one this has to be a name that nobody gives.
+            access: free(
+                if calls_macros(model) {
+                    "__ShmAccess"
+                } else {
+                    "Access"
+                },
+                &taken,
+            ),
             payload: free("__shm_payload", &taken),
             tail: free("__shm_tail", &taken),
         }
     }
+}
+
+/// Whether a macro is called in the type of a field: what it stands for is not to be seen here.
+fn calls_macros(model: &Model<'_>) -> bool {
+    fn any(tokens: TokenStream) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Punct(punct) => punct.as_char() == '!',
+            TokenTree::Group(group) => any(group.stream()),
+            TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    model
+        .fields
+        .iter()
+        .any(|field| any(field.ty.to_token_stream()))
 }
 
 fn collect(tokens: TokenStream, into: &mut HashSet<String>) {
@@ -128,7 +151,11 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
     );
 
     let pin = layout::pin_check(model, &names, sound);
-    let no_drop = layout::drop_check(model, &names, sound);
+    let same_types = if sound && calls_macros(model) {
+        view::type_check(model, &names)
+    } else {
+        TokenStream::new()
+    };
 
     let generics = bound::shareable(model.generics, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
@@ -165,8 +192,8 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
             }
         };
         #padding
-        #no_drop
         #pin
+        #same_types
     }
 }
 

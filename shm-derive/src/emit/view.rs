@@ -2,10 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Type};
+use syn::{GenericParam, Index, Member, Type};
 
 use super::{Names, at, generated, moved};
-use crate::model::{Model, Shape};
+use crate::bound;
+use crate::model::{Model, Shape, slice};
 
 /// The definition of the view.
 pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
@@ -31,8 +32,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
             let ident = moved(ident, span);
             quote_spanned!(span => #ident:)
         });
-        if let (Type::Slice(slice), false) = (ty, field.refused) {
-            let element = &slice.elem;
+        if let (Some(element), false) = (slice(ty), field.refused) {
             return quote!(#(#docs)* #vis #name #krate::ShmSlice<#element, #access>);
         }
         let cell = if field.refused {
@@ -55,6 +55,46 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
     match model.shape {
         Shape::Tuple => quote!(#head (#(#fields),*) #where_clause;),
         _ => quote!(#head #where_clause { #(#fields),* }),
+    }
+}
+
+/// A function that compiles only if the view's fields have the types that the struct's have.
+///
+/// The view stands in a scope of its own, where its name and that of its parameter are known. A macro in a field's type
+/// may expand to such a name and mean another type there. Here neither is in scope, so it means what it does in the struct.
+pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
+    let krate = &names.krate;
+    let access = quote!(#krate::ReadWrite);
+    let generics = bound::shareable(model.generics, krate);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let ident = moved(model.ident, at(model.ident.span()));
+    let fields = model.fields.iter().enumerate().map(|(number, field)| {
+        let span = at(field.span());
+        let member = match field.ident {
+            Some(ident) => Member::Named(moved(ident, span)),
+            None => Member::Unnamed(Index {
+                index: u32::try_from(number).unwrap_or(u32::MAX),
+                span,
+            }),
+        };
+        let place = match field.ty {
+            Type::Slice(slice) => {
+                let element = &slice.elem;
+                quote!(#krate::ShmSlice<#element, #access>)
+            }
+            ty => quote!(#krate::ShmCell<#ty, #access>),
+        };
+        quote_spanned!(span => let _: &#place = &__shm_view.#member;)
+    });
+    quote! {
+        const _: () = {
+            fn __shm_same_types #impl_generics(
+                __shm_view: &<#ident #ty_generics as #krate::ShmLayout>::View<#access>,
+            ) #where_clause {
+                #(#fields)*
+            }
+        };
     }
 }
 

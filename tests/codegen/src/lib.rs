@@ -93,3 +93,65 @@ both! {
     decrement_byte(): |shm| shm.state.set(shm.state.get().wrapping_sub(1)),
         raw!(|raw| (*raw).state = (*raw).state.wrapping_sub(1));
 }
+
+/// The same through the handle itself, which holds the address beside the number of elements of a trailing slice.
+#[cfg(not(feature = "raw"))]
+pub mod shm_handle {
+    use super::*;
+    use shm_core::Shm;
+
+    #[unsafe(no_mangle)]
+    pub fn handle_get(shm: &Shm<Telemetry>) -> u64 {
+        shm.frame.get()
+    }
+
+    #[unsafe(no_mangle)]
+    pub fn handle_increment(shm: &Shm<Telemetry>) {
+        shm.inner.count.set(shm.inner.count.get() + 1);
+    }
+
+    #[unsafe(no_mangle)]
+    pub fn handle_get_indexed(shm: &Shm<Telemetry>, i: usize) -> f64 {
+        shm.history[i].level.get()
+    }
+}
+
+/// What one would write by hand.
+#[cfg(feature = "raw")]
+pub mod raw_handle {
+    use super::*;
+
+    /// The fields of the handle that access needs, in its order.
+    #[repr(C)]
+    pub struct Handle {
+        tail: usize,
+        payload: *mut Telemetry,
+    }
+
+    /// # Safety
+    ///
+    /// The handle's pointer leads to a live value that nobody else accesses.
+    #[unsafe(no_mangle)]
+    pub unsafe fn handle_get(handle: &Handle) -> u64 {
+        // SAFETY: the caller vouches for the pointer.
+        unsafe { (*handle.payload).frame }
+    }
+
+    /// # Safety
+    ///
+    /// As `handle_get`.
+    #[unsafe(no_mangle)]
+    pub unsafe fn handle_increment(handle: &Handle) {
+        // SAFETY: the caller vouches for the pointer.
+        unsafe { (*handle.payload).inner.count += 1 }
+    }
+
+    /// # Safety
+    ///
+    /// As `handle_get`.
+    #[unsafe(no_mangle)]
+    pub unsafe fn handle_get_indexed(handle: &Handle, i: usize) -> f64 {
+        // SAFETY: the caller vouches for the pointer.
+        unsafe { (*handle.payload).history[i].level }
+    }
+}

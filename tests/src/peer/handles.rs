@@ -38,6 +38,8 @@ struct Request<'a> {
     wide: bool,
     /// The number of them, where that is what the segment is to hold.
     samples: Option<usize>,
+    /// Whether their pages are left unreserved.
+    sparse: bool,
     frame: u16,
     during: During,
     options: ShmOptions<Telemetry>,
@@ -51,6 +53,7 @@ impl<'a> Request<'a> {
             name,
             wide: false,
             samples: None,
+            sparse: false,
             frame: 1,
             during: During::Nothing,
             options: Telemetry::options(),
@@ -63,6 +66,7 @@ impl<'a> Request<'a> {
             match (key, value) {
                 ("type", "wide") => request.wide = true,
                 ("samples", _) => request.samples = Some(value.parse().map_err(other)?),
+                ("sparse", "yes") => request.sparse = true,
                 ("frame", _) => request.frame = value.parse().map_err(other)?,
                 ("during", "panic") => request.during = During::Panic,
                 ("during", "hold") => request.during = During::Hold,
@@ -100,9 +104,12 @@ impl<'a> Request<'a> {
         };
         let (name, options) = (self.name, &self.options);
         if let Some(len) = self.samples {
+            let options = Samples::options().sparse(self.sparse);
             return Ok(Handle::Samples(match self.how {
-                "create" => Samples::create_with_len(name, len)?,
-                "join" => Samples::open_or_create_with_len(name, len)?,
+                "create" => options.create_with_len(name, len)?,
+                "join" => options.open_or_create_with_len(name, len)?,
+                // Which finds as many as there are.
+                "attach" => options.attach(name)?,
                 how => return Err(other(format!("samples are not opened by `{how}`"))),
             }));
         }

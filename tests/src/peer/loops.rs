@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use shm_core::{Shm, ShmError, ShmLayout};
 
-use super::{Answer, Failure, Words, other};
+use super::{Answer, Failure, Words, other, surroundings};
 use crate::driver::DEADLINE;
-use crate::types::{Stats, Telemetry};
+use crate::types::{Stats, Telemetry, TelemetryWide};
 
 /// Waits for what another process does, by looking. It has no other way to wait that is independent of what is tested.
 pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
@@ -21,11 +21,31 @@ pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `loop-create NAME STATS [only]`: creates the segment and lets it go, now and then by `open_or_create` unless `only`.
+/// How a loop goes, after the name and the statistics: `only` creates, `in=PID` in the mounts of that process.
+#[derive(Default)]
+struct Way {
+    only_create: bool,
+}
+
+impl Way {
+    fn parse(words: &mut Words<'_>) -> Result<Self, Failure> {
+        let mut way = Self::default();
+        while let Ok(word) = words.next() {
+            match word.split_once('=') {
+                None if word == "only" => way.only_create = true,
+                Some(("in", pid)) => surroundings::enter(pid)?,
+                _ => return Err(other(format!("there is no way `{word}`"))),
+            }
+        }
+        Ok(way)
+    }
+}
+
+/// `loop-create NAME STATS [WAY]..`: creates the segment and lets it go, now and then by `open_or_create`.
 pub(super) fn create(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach(words.next()?)?;
-    let only_create = words.next().is_ok();
+    let Way { only_create } = Way::parse(words)?;
     println!("looping");
     let mut round = 0u16;
     until(|| {
@@ -63,10 +83,11 @@ pub(super) fn create(words: &mut Words<'_>) -> Answer {
     Ok(String::new())
 }
 
-/// `loop-attach NAME STATS`: attaches again and again.
+/// `loop-attach NAME STATS [WAY]..`: attaches again and again.
 pub(super) fn attach(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach(words.next()?)?;
+    Way::parse(words)?;
     println!("looping");
     until(|| {
         match Telemetry::attach_read_only(name) {
@@ -78,6 +99,60 @@ pub(super) fn attach(words: &mut Words<'_>) -> Answer {
                 stats.failed.fetch_add(1, AcqRel)
             }
         };
+        stats.stop.load(Acquire) != 0
+    })?;
+    Ok(String::new())
+}
+
+/// `rounds NAME COUNT`: creates, attaches and lets go, so many times.
+pub(super) fn rounds(words: &mut Words<'_>) -> Answer {
+    let name = words.next()?;
+    let count: u32 = words.number()?;
+    for round in 0..count {
+        let frame = (round % 1000) as u16;
+        let owner =
+            Telemetry::options().create_with(name, |shm| shm.store(Telemetry::numbered(frame)))?;
+        let reader = Telemetry::attach_read_only(name)?;
+        if reader.load() != Telemetry::numbered(frame) {
+            return Err(other("another value was read"));
+        }
+        match round % 3 {
+            0 => drop(owner),
+            1 => owner.unlink()?,
+            _ => drop(Telemetry::open_or_create(name)?),
+        }
+        // What was refused has to leave nothing behind, too.
+        match TelemetryWide::attach(name) {
+            Err(ShmError::NotFound { .. } | ShmError::LayoutMismatch { .. }) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Err(other("another type was attached to")),
+        }
+        drop(Telemetry::create_anonymous()?);
+    }
+    Ok(String::new())
+}
+
+/// `loop-sweep STATS [WAY]..`: removes orphans again and again, and looks at everything that there is.
+pub(super) fn sweep(words: &mut Words<'_>) -> Answer {
+    let stats = Stats::attach(words.next()?)?;
+    Way::parse(words)?;
+    println!("looping");
+    until(|| {
+        let swept =
+            shm_core::sweep().map(|names| stats.swept.fetch_add(names.len() as u64, AcqRel));
+        let listed = shm_core::list().and_then(|mut names| {
+            names.try_for_each(|info| {
+                // Names that lead to a segment are complete at any moment.
+                if info?.contents.is_none() {
+                    stats.torn.fetch_add(1, AcqRel);
+                }
+                Ok(())
+            })
+        });
+        if let Err(error) = swept.and(listed) {
+            eprintln!("{error}");
+            stats.failed.fetch_add(1, AcqRel);
+        }
         stats.stop.load(Acquire) != 0
     })?;
     Ok(String::new())

@@ -4,8 +4,11 @@
 
 mod claims;
 mod handles;
+mod listing;
 mod loops;
 mod process;
+mod scribble;
+mod surroundings;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -116,6 +119,7 @@ impl Program {
             "large" => handles::large(words.next()?),
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
+            "loop-sweep" => loops::sweep(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),
@@ -128,8 +132,18 @@ impl Program {
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
-            "small-shm" => process::small_shm(words.number()?),
-            "limit-files" => process::limit_files(words.number()?),
+            "list" => listing::list(words.next()?),
+            "list-all" => listing::list_all(),
+            "sweep" => listing::sweep(),
+            "own-shm" => surroundings::own_shm(words.next()?),
+            "no-proc" => surroundings::no_proc(),
+            "no-unnamed-files" => surroundings::no_unnamed_files(),
+            "limit" => surroundings::limit(words.next()?, words.number()?),
+            "pid" => Ok(std::process::id().to_string()),
+            "usage" => surroundings::usage(),
+            "scribble" => scribble::scribble(&mut words),
+            "endure" => scribble::endure(&mut words),
+            "rounds" => loops::rounds(&mut words),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
         }
     }

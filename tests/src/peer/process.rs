@@ -4,10 +4,7 @@ use std::fs::{read_dir, read_link};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use nix::mount::{MsFlags, mount};
-use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -111,31 +108,5 @@ pub(super) fn set_user(id: u32) -> Answer {
     setgroups(&[]).map_err(other)?;
     setresgid(group, group, group).map_err(other)?;
     setresuid(user, user, user).map_err(other)?;
-    Ok(String::new())
-}
-
-/// Gives this process, and its children, a /dev/shm of their own with room for so many bytes.
-pub(super) fn small_shm(bytes: u64) -> Answer {
-    unshare(CloneFlags::CLONE_NEWNS).map_err(other)?;
-    let none: Option<&str> = None;
-    // What is mounted here must not show outside.
-    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(other)?;
-    let options = format!("size={bytes},mode=1777");
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(
-        Some("shm"),
-        "/dev/shm",
-        Some("tmpfs"),
-        flags,
-        Some(options.as_str()),
-    )
-    .map_err(other)?;
-    Ok(String::new())
-}
-
-/// Allows no more than `count` descriptors.
-pub(super) fn limit_files(count: u64) -> Answer {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(other)?;
-    setrlimit(Resource::RLIMIT_NOFILE, count, hard).map_err(other)?;
     Ok(String::new())
 }

@@ -1,5 +1,6 @@
 //! What differs between two schemas, in words.
 
+use super::super::meaning;
 use super::decode::{Field, Node, Schema};
 
 impl Schema {
@@ -39,7 +40,7 @@ fn difference(path: &str, base: u64, segment: &Node, program: &Node) -> Option<S
                 inner: y,
                 ..
             },
-        ) if a == b => difference(path, base, x, y),
+        ) if a == b && a != meaning::STR => difference(path, base, x, y),
         (Node::Slice { element: x }, Node::Slice { element: y }) => {
             difference(&format!("{path}[0]"), base, x, y)
         }
@@ -187,7 +188,22 @@ impl Node {
     fn describe(&self) -> String {
         match self {
             Self::Scalar(scalar) => scalar.name().to_owned(),
-            Self::Meaning { meaning, inner, .. } => format!("{meaning} of {}", inner.describe()),
+            Self::Meaning { meaning, inner, .. } => match (meaning.as_str(), &**inner) {
+                (meaning::STR, Self::Array { len, .. }) => format!("ShmStr<{len}>"),
+                (meaning::OFFSET, _) => "ShmOffset".to_owned(),
+                (meaning::VEC, Self::Struct { fields, .. }) => match fields.get(1).map(|f| &f.node)
+                {
+                    Some(Self::Array { len, element }) => {
+                        format!("ShmVec<{}, {len}>", element.describe())
+                    }
+                    _ => "ShmVec".to_owned(),
+                },
+                (meaning::MUTEX, Self::Struct { fields, .. }) => match fields.get(1) {
+                    Some(value) => format!("Mutex<{}>", value.node.describe()),
+                    None => "Mutex".to_owned(),
+                },
+                _ => format!("{meaning} of {}", inner.describe()),
+            },
             Self::Slice { element } => format!("[{}]", element.describe()),
             Self::Enum { repr, variants } => {
                 format!(

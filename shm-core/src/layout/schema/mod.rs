@@ -19,10 +19,12 @@ mod decode;
 mod difference;
 #[cfg(test)]
 mod tests;
+mod title;
 
 pub(crate) use decode::Schema;
+pub(crate) use title::{LONGEST_TITLE, title};
 
-use super::{FieldLayout, LayoutKind, TypeLayout, Variant, tag};
+use super::{LayoutKind, TypeLayout, Variant, tag};
 
 const NODE_HEADER: usize = 8;
 /// Bytes of a scalar's node.
@@ -58,17 +60,21 @@ pub(crate) const fn struct_len(name: &str) -> usize {
     NODE_HEADER + 8 + 4 + 4 + 4 + text_len(name)
 }
 
-/// Bytes that a field adds to the node of its struct.
-pub(crate) const fn field_len(field: &FieldLayout) -> usize {
-    text_len(field.name()) + 8 + field.layout().schema_len()
+/// Bytes that a field with a name of this length adds to the node of its struct, besides its type's node.
+pub(crate) const fn field_len(name: usize) -> usize {
+    name_len(name) + 8
 }
 
 const fn text_len(text: &str) -> usize {
+    name_len(text.len())
+}
+
+const fn name_len(len: usize) -> usize {
     assert!(
-        text.len() <= u16::MAX as usize,
+        len <= u16::MAX as usize,
         "a name in a schema has at most 65535 bytes"
     );
-    2 + text.len()
+    2 + len
 }
 
 /// Encodes `layout`: exactly [`schema_len`](TypeLayout::schema_len) bytes.
@@ -134,7 +140,7 @@ fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
 }
 
 fn text(text: &str, out: &mut Vec<u8>) {
-    // `text_len` has checked the length when the layout was made.
+    // `name_len` has checked the length when the layout was made.
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend(len.to_ne_bytes());
     out.extend(text.as_bytes());

@@ -1,6 +1,7 @@
 use super::decode::MAX_DEPTH;
 use super::*;
 use crate::ShmLayout;
+use crate::layout::FieldLayout;
 use crate::layout::place;
 
 const U32: &TypeLayout = u32::LAYOUT;
@@ -191,5 +192,38 @@ fn nested_differences_name_the_path_and_the_offset_in_the_payload() {
     assert_eq!(
         told(&outer(PAIR), &outer(OTHER)),
         "field `pair.b` is u32 at byte 12 in the segment and i32 at byte 12 in this program"
+    );
+}
+
+#[test]
+fn types_of_this_library_are_told_by_their_own_names() {
+    use crate::{ShmOffset, ShmStr, ShmVec};
+    const A: &TypeLayout = <ShmVec<u16, 4>>::LAYOUT;
+    let of = |inner: &'static TypeLayout| -> TypeLayout {
+        let fields = Box::leak(Box::new(place([field("a", inner)])));
+        TypeLayout::structure("Outer", 0, inner.size(), inner.align(), fields)
+    };
+    for layout in [A, <ShmStr<5>>::LAYOUT, <ShmOffset<u8>>::LAYOUT] {
+        assert_eq!(encode(layout).len(), layout.schema_len());
+    }
+    assert_eq!(
+        encode(<ShmOffset<u16>>::LAYOUT)[8..16],
+        u16::FINGERPRINT.to_ne_bytes()
+    );
+    assert_eq!(
+        told(&of(<ShmStr<5>>::LAYOUT), &of(<ShmStr<9>>::LAYOUT)),
+        "field `a` is ShmStr<5> at byte 0 in the segment and ShmStr<9> at byte 0 in this program"
+    );
+    assert_eq!(
+        told(&of(<ShmOffset<u8>>::LAYOUT), &of(A)),
+        "field `a` is ShmOffset at byte 0 in the segment and ShmVec<u16, 4> at byte 0 in this program"
+    );
+    assert_eq!(
+        told(&of(A), &of(<ShmVec<u16, 6>>::LAYOUT)),
+        "field `a.items` is [u16; 4] at byte 8 in the segment and [u16; 6] at byte 8 in this program"
+    );
+    assert_eq!(
+        told(&of(A), &of(<ShmVec<i16, 4>>::LAYOUT)),
+        "field `a.items[0]` is u16 at byte 8 in the segment and i16 at byte 8 in this program"
     );
 }

@@ -1,6 +1,9 @@
 //! What happens at each lock that another process holds.
 
 use super::*;
+use crate::name::SegmentName;
+use crate::segment::lifetime;
+use crate::sys::clock::Deadline;
 
 fn hold(name: &TestName, byte: i64, kind: Kind) -> std::fs::File {
     let file = shm::open(name.as_str(), true).unwrap();
@@ -132,4 +135,31 @@ fn an_owner_that_leaves_a_name_behind_does_not_keep_it_locked() {
     let again = impatient().open_or_create(name.as_str()).unwrap();
     assert_eq!(lock::holder(again.segment().file(), NAME).unwrap(), None);
     drop(shared);
+}
+
+/// A fork child has a copy of each description, as a duplicate in this process has.
+#[test]
+fn a_copy_of_the_description_keeps_no_lock_of_a_removal_that_is_over() {
+    let name = TestName::new("copied");
+    let owner = options().create(name.as_str()).unwrap();
+    let probe = shm::open(name.as_str(), true).unwrap();
+    let file = shm::open(name.as_str(), true).unwrap();
+    let id = file::stat(&file).unwrap();
+    let copy = file.try_clone().unwrap();
+    let run = lifetime::with_name_locked(&file, Deadline::after(Duration::ZERO), || {
+        lock::holder(&probe, NAME)
+    });
+    assert_eq!(run.unwrap(), Some(Some(Kind::Exclusive)));
+    assert_eq!(lock::holder(&probe, NAME).unwrap(), None);
+
+    // A leftover that was told to stay after it was looked at.
+    owner.persist().unwrap();
+    drop(owner);
+    let segment_name = SegmentName::new(name.as_str()).unwrap();
+    let deadline = Deadline::after(Duration::ZERO);
+    assert!(!lifetime::replace(&segment_name, file, &id, deadline).unwrap());
+    assert_eq!(lock::holder(&probe, ATTACH).unwrap(), None);
+    assert_eq!(lock::holder(&probe, NAME).unwrap(), None);
+    options().attach(name.as_str()).unwrap();
+    drop(copy);
 }

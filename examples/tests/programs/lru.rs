@@ -1,0 +1,72 @@
+//! The cache, filled by one process and read by another.
+
+use crate::support::{Program, command};
+
+#[test]
+fn the_reader_follows_the_links_at_another_address() {
+    let program = Program::start("lru_cache", &[]);
+    let pid = program.pid();
+    let ended = program.end();
+    ended.well();
+    let name = format!("/shm-lru-cache-{pid}");
+    let address = |line: &str, who: &str| {
+        let (head, address) = line.split_once(" is mapped at 0x").unwrap();
+        assert!(head.starts_with(who) && head.ends_with(&name), "{line}");
+        usize::from_str_radix(address, 16).unwrap()
+    };
+    let out = &ended.out;
+    let (writer, reader) = (address(&out[0], "writer "), address(&out[1], "reader "));
+    assert_ne!(writer, reader, "{out:?}");
+    assert_ne!(out[0].split(':').next(), out[1].split(':').next());
+    // Kraków and Wrocław were used least.
+    assert_eq!(
+        out[2..],
+        [
+            "  1. Gdańsk = 486022",
+            "  2. Poznań = 546859",
+            "  3. Łódź = 670642",
+            "  4. Warszawa = 1860281",
+        ]
+    );
+    assert!(!std::path::Path::new(&format!("/dev/shm{name}")).exists());
+}
+
+#[test]
+fn without_address_randomisation_the_addresses_differ_too() {
+    // The option of the kernel that debuggers use; where a container forbids it, the first test is all there is.
+    let probe = std::process::Command::new("setarch")
+        .args(["-R", "true"])
+        .output();
+    if !probe.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: setarch -R does not work here");
+        return;
+    }
+    let lru = command("lru_cache", &[]);
+    let output = std::process::Command::new("setarch")
+        .arg("-R")
+        .arg(lru.get_program())
+        .args(lru.get_args())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let addresses: Vec<&str> = text
+        .lines()
+        .filter_map(|line| {
+            line.split_once(" is mapped at ")
+                .map(|(_, address)| address)
+        })
+        .collect();
+    assert_eq!(addresses.len(), 2, "{text}");
+    assert_ne!(addresses[0], addresses[1], "{text}");
+}
+
+#[test]
+fn a_reader_without_a_cache_says_so() {
+    let name = format!("/shm-lru-cache-none-{}", std::process::id());
+    let ended = Program::start("lru_cache", &["--reader", &name, "0"]).end();
+    ended.because(&format!(
+        "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
+         for the process that creates it"
+    ));
+}

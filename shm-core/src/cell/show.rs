@@ -1,0 +1,64 @@
+//! How texts and offsets out of shared memory are printed: whatever their bytes, and the same from a cell as from a
+//! value.
+
+use std::fmt::{self, Write};
+
+/// The bytes of a text in front of the first NUL, which may not be UTF-8.
+pub(crate) struct Text<'a>(&'a [u8]);
+
+impl<'a> Text<'a> {
+    /// Cuts the padding off.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        let end = bytes.iter().position(|byte| *byte == 0);
+        Self(&bytes[..end.unwrap_or(bytes.len())])
+    }
+
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// As a literal; bytes that are no UTF-8 as `\xff`.
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    // Needs no escape between double quotes.
+                    '\'' => f.write_char(character)?,
+                    _ => write!(f, "{}", character.escape_debug())?,
+                }
+            }
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        f.write_char('"')
+    }
+}
+
+/// As it is; bytes that are no UTF-8 as `\xff`.
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Ok(text) = str::from_utf8(self.0) {
+            // With the width and alignment that were asked for.
+            return f.pad(text);
+        }
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        Ok(())
+    }
+}
+
+/// An offset in bytes from the start of a segment; 0 is null.
+pub(crate) struct Offset(pub(crate) u64);
+
+impl fmt::Debug for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("ShmOffset(null)"),
+            offset => write!(f, "ShmOffset({offset:#x})"),
+        }
+    }
+}

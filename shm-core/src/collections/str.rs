@@ -1,0 +1,291 @@
+//! Text of bounded length: a C `char[N]`.
+
+use std::error::Error;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::Utf8Error;
+use std::string::FromUtf8Error;
+
+use crate::access::{Access, ReadWrite, Writable};
+use crate::cell::{ShmCell, ShmSlice, Text};
+use crate::layout::{ShmLayout, TypeLayout, meaning};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 256;
+
+/// Text of at most `N` bytes, NUL-padded UTF-8: what C calls a `char[N]`.
+///
+/// The text ends at the first NUL, or after `N` bytes where there is none. It is a value like a number: a field of
+/// a `Copy` struct, read and written with it by `load` and `store`. In shared memory it is a [`ShmStrView`], which reads
+/// and writes the text alone.
+///
+/// Other processes can write any bytes, so reading gives a `Result`.
+///
+/// ```
+/// use shm_core::{ShmLayout, ShmStr};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+/// #[repr(C)]
+/// struct Person { name: ShmStr<24>, age: u32 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shm = Person::create_anonymous()?;
+/// shm.name.set("Zażółć")?;
+/// assert_eq!(shm.name.get()?, "Zażółć");
+/// assert!(shm.name.set("longer than the four and twenty bytes").is_err());
+/// assert_eq!(shm.name.get()?, "Zażółć"); // as it was
+///
+/// let person = Person { name: ShmStr::new("Ala")?, age: 30 };
+/// shm.store(person);
+/// assert_eq!(shm.load().name.as_str()?, "Ala");
+/// assert_eq!(format!("{:?}", shm.cell()), r#"Person { name: "Ala", age: 30 }"#);
+/// # Ok(()) }
+/// ```
+///
+/// `N` is at least 1: a struct with a `ShmStr<0>` does not compile.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct ShmStr<const N: usize> {
+    bytes: [u8; N],
+}
+
+// SAFETY: 1. an array of bytes and nothing else. 2. The view is as many cells of a byte. 3. The address is returned as
+// it is.
+#[diagnostic::do_not_recommend]
+unsafe impl<const N: usize> ShmLayout for ShmStr<N> {
+    type View<A: Access> = ShmStrView<N, A>;
+    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(meaning::STR, <[u8; N]>::LAYOUT, None);
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const ShmStrView<N, A> {
+        payload.cast()
+    }
+}
+
+impl<const N: usize> ShmStr<N> {
+    /// The value of a text.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidText`] for a text of more than `N` bytes or with a NUL in it.
+    pub fn new(text: &str) -> Result<Self, InvalidText> {
+        check(text, N)?;
+        let mut bytes = [0; N];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self { bytes })
+    }
+
+    /// The value of the bytes of a C `char[N]`, which may be anything.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; N]) -> Self {
+        Self { bytes }
+    }
+
+    /// The text.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not UTF-8: another process has written them, or was writing while the value was loaded.
+    pub fn as_str(&self) -> Result<&str, Utf8Error> {
+        str::from_utf8(self.as_bytes())
+    }
+
+    /// The bytes in front of the first NUL.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        Text::of(&self.bytes).bytes()
+    }
+
+    /// Whether the text is empty: what zeroed memory holds.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
+    /// Bytes that there is room for: `N`.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        N
+    }
+}
+
+/// Refuses what is no text of at most `capacity` bytes.
+fn check(text: &str, capacity: usize) -> Result<(), InvalidText> {
+    if let Some(at) = text.bytes().position(|byte| byte == 0) {
+        return Err(InvalidText::Nul { at });
+    }
+    let len = text.len();
+    if len > capacity {
+        return Err(InvalidText::TooLong { len, capacity });
+    }
+    Ok(())
+}
+
+/// The empty text.
+impl<const N: usize> Default for ShmStr<N> {
+    fn default() -> Self {
+        Self { bytes: [0; N] }
+    }
+}
+
+/// As a literal; bytes that are no UTF-8 as `\xff`.
+impl<const N: usize> fmt::Debug for ShmStr<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Text::of(&self.bytes), f)
+    }
+}
+
+/// As it is; bytes that are no UTF-8 as `\xff`.
+impl<const N: usize> fmt::Display for ShmStr<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Text::of(&self.bytes), f)
+    }
+}
+
+/// By the text: what lies behind the first NUL does not count.
+impl<const N: usize, const M: usize> PartialEq<ShmStr<M>> for ShmStr<N> {
+    fn eq(&self, other: &ShmStr<M>) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> Eq for ShmStr<N> {}
+
+impl<const N: usize> PartialEq<str> for ShmStr<N> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> PartialEq<&str> for ShmStr<N> {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl<const N: usize> Hash for ShmStr<N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl<const N: usize> TryFrom<&str> for ShmStr<N> {
+    type Error = InvalidText;
+
+    fn try_from(text: &str) -> Result<Self, InvalidText> {
+        Self::new(text)
+    }
+}
+
+/// A [`ShmStr`] in shared memory: what a cell of one derefs to.
+///
+/// The cell's own `load` and `store` move all `N` bytes as a value.
+#[repr(transparent)]
+pub struct ShmStrView<const N: usize, A: Access = ReadWrite> {
+    bytes: [ShmCell<u8, A>; N],
+}
+
+impl<const N: usize, A: Access> ShmStrView<N, A> {
+    /// Writes a text, and zeros behind it, so that nothing of an older one remains.
+    ///
+    /// A process that reads meanwhile may see a mix of both, which may be no UTF-8. Order the two with an atomic, or hand
+    /// the text over under a lock. A process that dies here leaves such a mix.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidText`] for a text of more than `N` bytes or with a NUL in it. The old one then stays as it was: no
+    /// text is ever cut.
+    pub fn set(&self, text: &str) -> Result<(), InvalidText>
+    where
+        A: Writable,
+    {
+        check(text, N)?;
+        let (used, rest) = self.bytes.split_at(text.len());
+        ShmSlice::new(used).write_from(text.as_bytes());
+        ShmSlice::new(rest).fill(0);
+        Ok(())
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not UTF-8: another process has written them, or is writing now.
+    /// [`FromUtf8Error::into_bytes`] gives what was there.
+    pub fn get(&self) -> Result<String, FromUtf8Error> {
+        String::from_utf8(self.to_bytes())
+    }
+
+    /// Reads the bytes in front of the first NUL.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Copied before it is looked at: another process may write between two looks. Most texts are far shorter than
+        // their room.
+        for chunk in self.bytes.chunks(CHUNK) {
+            let mut copy = [0; CHUNK];
+            let copy = &mut copy[..chunk.len()];
+            ShmSlice::new(chunk).read_into(copy);
+            let found = Text::of(copy).bytes();
+            text.extend_from_slice(found);
+            if found.len() < chunk.len() {
+                break;
+            }
+        }
+        text
+    }
+
+    /// Whether the text is empty: what a new segment holds.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.first().is_none_or(|byte| byte.get() == 0)
+    }
+
+    /// Bytes that there is room for: `N`.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        N
+    }
+}
+
+impl<const N: usize, A: Access> fmt::Debug for ShmStrView<N, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&Text::of(&self.to_bytes()), f)
+    }
+}
+
+/// Why a text cannot be stored in a [`ShmStr`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidText {
+    /// It does not fit.
+    #[non_exhaustive]
+    TooLong {
+        /// Bytes of the text.
+        len: usize,
+        /// Bytes that there is room for.
+        capacity: usize,
+    },
+    /// It has a NUL in it, at which it would end for who reads it.
+    #[non_exhaustive]
+    Nul {
+        /// Bytes in front of the NUL.
+        at: usize,
+    },
+}
+
+impl fmt::Display for InvalidText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { len, capacity } => write!(
+                f,
+                "the text has {len} bytes and there is room for {capacity}; shorten it, or enlarge the `ShmStr`"
+            ),
+            Self::Nul { at } => write!(
+                f,
+                "the text has a NUL behind byte {at}, where it would end; remove it"
+            ),
+        }
+    }
+}
+
+impl Error for InvalidText {}

@@ -1,0 +1,98 @@
+//! The meanings of this library's own types, and what the generic code that walks layouts makes of them.
+
+use super::{LayoutKind, TypeLayout};
+
+/// The text of a C `char[N]`.
+pub(crate) const STR: &str = "str";
+/// A length, and room for as many elements.
+pub(crate) const VEC: &str = "vec";
+/// A place in the same segment.
+pub(crate) const OFFSET: &str = "offset";
+/// A lock, and what it protects.
+pub(crate) const MUTEX: &str = "mutex";
+
+/// What the layout of a vector says.
+#[derive(Clone, Copy)]
+pub(crate) struct VecLayout {
+    pub(crate) element: &'static TypeLayout,
+    /// How many elements there is room for.
+    pub(crate) capacity: usize,
+    /// Bytes from the start of the vector, where its length lies, to the first element.
+    pub(crate) items: usize,
+}
+
+impl VecLayout {
+    /// The length if it is one, of a number that anybody may have written.
+    pub(crate) fn checked_len(&self, len: u64) -> Option<usize> {
+        usize::try_from(len)
+            .ok()
+            .filter(|len| *len <= self.capacity)
+    }
+}
+
+impl TypeLayout {
+    /// What a vector is made of; `None` for everything else.
+    pub(crate) const fn as_vec(&self) -> Option<VecLayout> {
+        let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {
+            return None;
+        };
+        let [_, items] = inner.fields() else {
+            return None;
+        };
+        match (meaning.as_bytes(), items.layout().kind()) {
+            (b"vec", LayoutKind::Array { element, len }) => Some(VecLayout {
+                element,
+                capacity: len,
+                items: items.offset(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether a cell of the type `wanted` begins `at` bytes behind the start of a value of this type, which has `tail`
+    /// elements in its trailing slice.
+    ///
+    /// A cell of an equal layout there is accessed by the same widths, whatever the two types are called. The insides
+    /// of this library's types are not found, since not every write of them would be one, except the elements of
+    /// vectors.
+    pub(crate) fn holds(&self, at: usize, tail: usize, wanted: &Self) -> bool {
+        if at == 0 && self.is_same(wanted) {
+            return true;
+        }
+        match self.kind() {
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+            LayoutKind::Array { element, len } => element.elements_hold(len, at, wanted),
+            LayoutKind::Slice { element } => element.elements_hold(tail, at, wanted),
+            LayoutKind::Meaning { .. } => self.as_vec().is_some_and(|vec| {
+                at.checked_sub(vec.items)
+                    .is_some_and(|at| vec.element.elements_hold(vec.capacity, at, wanted))
+            }),
+            // Fields of no bytes may begin where others do, so the first that begins there need not be the one.
+            LayoutKind::Struct { fields, .. } => fields.iter().any(|field| {
+                at.checked_sub(field.offset()).is_some_and(|at| {
+                    let reached = at == 0
+                        || at < field.layout().size()
+                        || field.layout().tail_stride().is_some();
+                    reached && field.layout().holds(at, tail, wanted)
+                })
+            }),
+        }
+    }
+
+    /// [`holds`](Self::holds) for `len` values of this type, one behind the other.
+    fn elements_hold(&self, len: usize, at: usize, wanted: &Self) -> bool {
+        match at.checked_div(self.size()) {
+            Some(number) => number < len && self.holds(at % self.size(), 0, wanted),
+            // Elements of no bytes all lie at the same place.
+            None => len > 0 && self.holds(at, 0, wanted),
+        }
+    }
+
+    /// Whether the two describe the same bytes. Size and alignment are compared too, because they are what keeps an
+    /// access inside the segment.
+    fn is_same(&self, other: &Self) -> bool {
+        self.fingerprint() == other.fingerprint()
+            && self.size() == other.size()
+            && self.align() == other.align()
+    }
+}

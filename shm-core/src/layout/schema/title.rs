@@ -1,0 +1,102 @@
+//! What a schema calls its type, found without reading all of it.
+
+use super::super::{ScalarKind, tag};
+use super::NODE_HEADER;
+
+/// Deepest nesting of arrays that is followed.
+const DEEPEST: usize = 8;
+
+/// The beginning of a schema that is enough for a title: as many nodes as are followed, and the longest name.
+pub(crate) const LONGEST_TITLE: usize = (DEEPEST + 1) * (NODE_HEADER + 24) + 2 + u16::MAX as usize;
+
+/// The name of the type that the beginning of a schema describes, or what it is made of where it has no name. `None`
+/// where the schema does not say. The bytes may be anybody's.
+pub(crate) fn title(start: &[u8]) -> Option<String> {
+    node(start, 0)
+}
+
+fn node(bytes: &[u8], depth: usize) -> Option<String> {
+    if depth > DEEPEST {
+        return None;
+    }
+    let (head, body) = bytes.split_at_checked(NODE_HEADER)?;
+    match *head.first()? {
+        tag::SCALAR => {
+            let code = *body.first()?;
+            let kind = ScalarKind::ALL
+                .into_iter()
+                .find(|kind| *kind as u8 == code)?;
+            Some(match *body.get(1)? {
+                0 => kind.name().to_owned(),
+                _ => format!("atomic {}", kind.name()),
+            })
+        }
+        tag::ARRAY => {
+            let (len, element) = body.split_at_checked(8)?;
+            let len = u64::from_ne_bytes(len.try_into().ok()?);
+            Some(format!("[{}; {len}]", node(element, depth + 1)?))
+        }
+        tag::SLICE => Some(format!("[{}]", node(body, depth + 1)?)),
+        // Size, alignment, version, number of fields.
+        tag::STRUCT => text(body.get(20..)?),
+        // The integer's code, the number of variants.
+        tag::ENUM => text(body.get(8..)?),
+        // The fingerprint of what it leads to.
+        tag::MEANING => text(body.get(8..)?),
+        _ => None,
+    }
+}
+
+fn text(bytes: &[u8]) -> Option<String> {
+    let (len, rest) = bytes.split_at_checked(2)?;
+    let len = usize::from(u16::from_ne_bytes(len.try_into().ok()?));
+    let name = std::str::from_utf8(rest.get(..len)?).ok()?;
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encode;
+    use super::*;
+    use crate::layout::{FieldLayout, ShmLayout, TypeLayout};
+
+    fn title_of<T: ShmLayout + ?Sized>() -> Option<String> {
+        title(&encode(T::LAYOUT))
+    }
+
+    #[test]
+    fn types_without_a_name_are_described() {
+        assert_eq!(title_of::<u64>().as_deref(), Some("u64"));
+        assert_eq!(
+            title_of::<[[i16; 3]; 2]>().as_deref(),
+            Some("[[i16; 3]; 2]")
+        );
+        assert_eq!(
+            title_of::<std::sync::atomic::AtomicU32>().as_deref(),
+            Some("atomic u32")
+        );
+    }
+
+    #[test]
+    fn a_struct_is_called_by_its_name_however_much_follows() {
+        static FIELDS: [FieldLayout; 1] = [FieldLayout::new("only", u64::LAYOUT)];
+        static LAYOUT: TypeLayout = TypeLayout::structure("Telemetry", 0, 8, 8, &FIELDS);
+        let schema = encode(&LAYOUT);
+        assert_eq!(title(&schema).as_deref(), Some("Telemetry"));
+        for len in 0..schema.len() {
+            let found = title(&schema[..len]);
+            assert!(found.is_none() || found.as_deref() == Some("Telemetry"));
+        }
+        let mut empty = schema.clone();
+        empty[28] = 0;
+        assert_eq!(title(&empty), None);
+    }
+
+    #[test]
+    fn nesting_without_end_has_no_title() {
+        let array = [tag::ARRAY, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(title(&array.repeat(10_000)), None);
+        assert_eq!(title(&[]), None);
+        assert_eq!(title(&[0xff; 64]), None);
+    }
+}

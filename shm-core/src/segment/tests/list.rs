@@ -1,0 +1,246 @@
+//! Telling what names are, and removing the orphans among them.
+
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::time::SystemTime;
+
+use super::*;
+use crate::segment::list::sweep_those;
+use crate::segment::{SegmentInfo, SegmentState, list};
+use crate::sys::effective_user;
+
+fn look(name: &str) -> Option<SegmentInfo> {
+    let mut found = list()
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|info| info.name == name);
+    let first = found.next();
+    assert!(found.next().is_none(), "a name is told once");
+    first
+}
+
+#[track_caller]
+fn state(name: &TestName) -> SegmentState {
+    look(name.as_str()).unwrap().state
+}
+
+fn sweep_this(name: &TestName) -> Vec<String> {
+    sweep_those(|found| found.contains(name.as_str())).unwrap()
+}
+
+/// Nothing but an orphan is removed.
+#[track_caller]
+fn stays(name: &TestName) {
+    assert_eq!(sweep_this(name), Vec::<String>::new());
+    assert!(name.exists());
+}
+
+#[test]
+fn a_segment_goes_through_its_states() {
+    let name = TestName::new("states");
+    assert!(look(name.as_str()).is_none());
+    let owner = options()
+        .mode(0o640)
+        .create_with(name.as_str(), |_| assert!(look(name.as_str()).is_none()))
+        .unwrap();
+    assert_eq!(state(&name), SegmentState::Live);
+    stays(&name);
+    drop(owner);
+    assert!(look(name.as_str()).is_none());
+
+    leftover(&name, 1);
+    assert_eq!(state(&name), SegmentState::Orphaned);
+    let reader = options().attach_read_only(name.as_str()).unwrap();
+    assert_eq!(state(&name), SegmentState::Live);
+    stays(&name);
+    drop(reader);
+
+    let writer = options().attach(name.as_str()).unwrap();
+    writer.persist().unwrap();
+    let info = look(name.as_str()).unwrap();
+    assert_eq!(info.state, SegmentState::Persistent);
+    assert!(info.contents.unwrap().attached);
+    stays(&name);
+    drop(writer);
+    let info = look(name.as_str()).unwrap();
+    assert_eq!(info.state, SegmentState::Persistent);
+    assert!(!info.contents.unwrap().attached);
+    stays(&name);
+}
+
+#[test]
+fn what_is_told_of_a_segment_is_what_its_creator_wrote() {
+    let name = TestName::new("told");
+    let _owner = ShmOptions::<[u16; 3000]>::new()
+        .mode(0o640)
+        .sparse(true)
+        .create(name.as_str())
+        .unwrap();
+    let info = look(name.as_str()).unwrap();
+    assert_eq!((info.owner, info.mode), (effective_user(), 0o640));
+    assert_eq!(info.file_len, 8192);
+    assert!(info.allocated < 8192 && info.reason.is_none(), "{info:?}");
+    let contents = info.contents.unwrap();
+    assert_eq!(contents.type_name.as_deref(), Some("[u16; 3000]"));
+    assert_eq!(contents.fingerprint, <[u16; 3000]>::FINGERPRINT);
+    assert_eq!((contents.payload_len, contents.slice_len), (6000, None));
+    assert_eq!(contents.creator_pid, std::process::id());
+    assert_eq!(contents.creator_uid, effective_user());
+    assert_eq!(contents.version, 0);
+    assert!(contents.sparse && contents.attached);
+    let age = SystemTime::now().duration_since(contents.created_at);
+    assert!(age.unwrap() < Duration::from_secs(600));
+}
+
+#[test]
+fn an_orphan_is_swept_unless_one_of_its_locks_is_held() {
+    let name = TestName::new("orphan");
+    leftover(&name, 1);
+    for byte in [ATTACH, NAME] {
+        // Read access is all that this takes.
+        let pin = shm::open(name.as_str(), false).unwrap();
+        assert!(lock::try_lock(&pin, byte, Kind::Shared).unwrap());
+        stays(&name);
+    }
+    let replacer = shm::open(name.as_str(), true).unwrap();
+    assert!(lock::try_lock(&replacer, ATTACH, Kind::Exclusive).unwrap());
+    assert_eq!(state(&name), SegmentState::Orphaned);
+    stays(&name);
+    drop(replacer);
+    assert_eq!(sweep_this(&name), [name.as_str()]);
+    assert!(!name.exists());
+    assert!(sweep_this(&name).is_empty());
+}
+
+#[test]
+fn who_attaches_while_it_is_swept_gets_the_segment_or_is_told_that_there_is_none() {
+    let name = TestName::new("sweep-race");
+    for _ in 0..200 {
+        leftover(&name, 6);
+        let (swept, attached) = std::thread::scope(|scope| {
+            let sweeper = scope.spawn(|| sweep_this(&name));
+            let attached = options()
+                .timeout(Duration::from_secs(60))
+                .attach(name.as_str());
+            (sweeper.join().unwrap(), attached)
+        });
+        match attached {
+            Ok(shm) => {
+                assert_eq!(get(&shm), 6);
+                assert!(shm.is_current() && swept.is_empty());
+                drop(shm);
+                assert_eq!(sweep_this(&name), [name.as_str()]);
+            }
+            Err(ShmError::NotFound { .. }) => assert_eq!(swept, [name.as_str()]),
+            Err(other) => panic!("{other}"),
+        }
+        assert!(!name.exists());
+    }
+}
+
+#[track_caller]
+fn is_foreign(name: &TestName, why: &str) {
+    let info = look(name.as_str()).unwrap();
+    assert_eq!(info.state, SegmentState::Foreign, "{info:?}");
+    assert!(info.contents.is_none());
+    let reason = info.reason.unwrap();
+    assert!(reason.contains(why), "{reason}");
+    stays(name);
+}
+
+#[test]
+fn what_is_no_segment_is_foreign_and_not_even_opened() {
+    let name = TestName::new("foreign");
+    nix::unistd::mkfifo(name.path().as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    is_foreign(&name, "a FIFO");
+    // Had anybody opened it for reading, this would find a reader.
+    let writer = std::fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(name.path());
+    assert_eq!(writer.unwrap_err().raw_os_error(), Some(libc::ENXIO));
+    shm::unlink(name.as_str()).unwrap();
+
+    symlink("/dev/zero", name.path()).unwrap();
+    is_foreign(&name, "a symbolic link");
+    shm::unlink(name.as_str()).unwrap();
+    std::fs::create_dir(name.path()).unwrap();
+    is_foreign(&name, "a directory");
+    std::fs::remove_dir(name.path()).unwrap();
+    for contents in [&b""[..], b"text", &[0; 9000]] {
+        std::fs::write(name.path(), contents).unwrap();
+        is_foreign(&name, "it ");
+        shm::unlink(name.as_str()).unwrap();
+    }
+}
+
+#[test]
+fn damaged_segments_and_those_of_other_formats_are_told_apart() {
+    let name = TestName::new("damage");
+    leftover(&name, 1);
+    let file = shm::open(name.as_str(), true).unwrap();
+    file::write_at(&file, &9u16.to_ne_bytes(), 8).unwrap();
+    is_foreign(&name, "format version 9");
+    file::write_at(&file, &1u16.to_ne_bytes(), 8).unwrap();
+    assert_eq!(state(&name), SegmentState::Orphaned);
+    // A damaged schema is not looked at by who attaches, and only costs the name of the type.
+    file::write_at(&file, &[0xee; 12], HEADER_LEN).unwrap();
+    let info = look(name.as_str()).unwrap();
+    assert_eq!(info.state, SegmentState::Orphaned);
+    assert_eq!(info.contents.unwrap().type_name, None);
+    file::set_len(&file, 300).unwrap();
+    let info = look(name.as_str()).unwrap();
+    assert_eq!(info.state, SegmentState::Damaged);
+    assert!(info.reason.unwrap().contains("300 bytes"));
+    stays(&name);
+}
+
+const HEADER_LEN: u64 = crate::segment::header::HEADER_LEN as u64;
+
+#[test]
+fn what_belongs_to_others_is_told_and_never_removed() {
+    if effective_user() != 0 {
+        // An ordinary user cannot give a file away.
+        return;
+    }
+    let name = TestName::new("others");
+    leftover(&name, 1);
+    std::os::unix::fs::chown(name.path(), Some(12345), None).unwrap();
+    let info = look(name.as_str()).unwrap();
+    assert_eq!((info.state, info.owner), (SegmentState::Orphaned, 12345));
+    stays(&name);
+}
+
+#[test]
+fn what_may_not_be_read_is_told_as_such() {
+    let name = TestName::new("unreadable");
+    let _owner = options().mode(0).create(name.as_str()).unwrap();
+    if effective_user() == 0 {
+        assert_eq!(state(&name), SegmentState::Live);
+    } else {
+        is_foreign(&name, "Permission denied");
+    }
+}
+
+#[test]
+fn names_that_come_and_go_do_not_disturb() {
+    let name = TestName::new("come-and-go");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..2000 {
+                drop(options().create(name.as_str()).unwrap());
+            }
+            done.store(true, Ordering::Release);
+        });
+        let mut looks = 0;
+        while !done.load(Ordering::Acquire) {
+            if let Some(info) = look(name.as_str()) {
+                // Between the removal of the name and the end of the locks it is still told as live.
+                assert!(info.contents.is_some(), "{info:?}");
+            }
+            looks += 1;
+        }
+        looks
+    });
+    assert!(seen > 0);
+}

@@ -1,0 +1,174 @@
+//! Creation on systems without unnamed files.
+
+use super::*;
+use crate::name::{HIDDEN_PREFIX, SegmentName};
+use crate::segment::create;
+use crate::segment::list::sweep_those;
+use crate::segment::unpublished::{remove_abandoned, without_unnamed};
+use crate::sys::clock::Deadline;
+use crate::sys::effective_user;
+
+/// The hidden name of a segment that is just being made.
+fn hidden_name<A: Access>(shm: &Shm<u64, A>) -> String {
+    let id = file::stat(shm.segment().file()).unwrap();
+    shm::entries()
+        .unwrap()
+        .map(Result::unwrap)
+        .find(|name| shm::stat_name(name).is_ok_and(|found| found.same_file(&id)))
+        .unwrap()
+}
+
+fn exists(name: &str) -> bool {
+    shm::stat_name(name).is_ok()
+}
+
+#[test]
+fn without_unnamed_files_a_name_still_appears_with_a_complete_segment() {
+    let name = TestName::new("fallback");
+    without_unnamed::run(|| {
+        let mut hidden = String::new();
+        let owner = options()
+            .mode(0o640)
+            .create_with(name.as_str(), |shm| {
+                set(shm, 5);
+                hidden = hidden_name(shm);
+                assert!(!name.exists() && !shm.is_current());
+                assert!(hidden.starts_with(HIDDEN_PREFIX), "{hidden}");
+                // Neither shown nor taken for one that was abandoned.
+                let mut listed = crate::list().unwrap().map(Result::unwrap);
+                assert!(listed.all(|info| info.name != hidden));
+                assert!(!remove_abandoned(&hidden).unwrap());
+                assert!(sweep_those(|name| name == hidden).unwrap().is_empty());
+            })
+            .unwrap();
+        assert!(!exists(&hidden));
+        let stat = file::stat(owner.segment().file()).unwrap();
+        assert_eq!((stat.links, stat.mode & 0o7777), (1, 0o640));
+        assert!(owner.is_current());
+        assert_eq!(get(&options().attach(name.as_str()).unwrap()), 5);
+        assert_eq!(existing(options().create(name.as_str())), Existing::Live);
+        drop(owner);
+        assert!(!name.exists());
+    });
+}
+
+#[test]
+fn without_unnamed_files_failures_leave_no_hidden_name() {
+    let name = TestName::new("fallback-fails");
+    without_unnamed::run(|| {
+        let mut hidden = Vec::new();
+        // A lost race, a panic, a value that is missing, and no room.
+        let mut winner = None;
+        let lost = options().create_with(name.as_str(), |shm| {
+            hidden.push(hidden_name(shm));
+            winner = options().create(name.as_str()).ok();
+        });
+        assert_eq!(existing(lost), Existing::Live);
+        drop(winner);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            options().create_with(name.as_str(), |shm| {
+                hidden.push(hidden_name(shm));
+                std::panic::resume_unwind(Box::new("on purpose"))
+            })
+        }));
+        assert!(panicked.is_err());
+        assert!(matches!(
+            error(ShmOptions::<[u8; 1 << 60]>::new().create(name.as_str())),
+            ShmError::NoSpace { .. }
+        ));
+        assert_eq!(hidden.len(), 2);
+        for name in hidden {
+            assert!(!exists(&name), "{name}");
+        }
+        assert!(!name.exists());
+    });
+}
+
+#[test]
+fn without_unnamed_files_a_leftover_is_replaced_and_persistence_counts_from_the_start() {
+    let name = TestName::new("fallback-replace");
+    leftover(&name, 1);
+    without_unnamed::run(|| {
+        let next = options()
+            .create_with(name.as_str(), |shm| shm.persist().unwrap())
+            .unwrap();
+        assert!(next.is_current());
+        assert_eq!(get(&next), 0);
+        drop(next);
+    });
+    assert_eq!(
+        existing(options().create(name.as_str())),
+        Existing::Persistent
+    );
+}
+
+#[test]
+fn what_a_killed_creator_left_hidden_is_removed_by_the_next() {
+    let name = TestName::new("abandoned");
+    let abandoned = |number: u32, contents: &[u8]| {
+        let name = format!("{HIDDEN_PREFIX}{:08x}{number:08x}", std::process::id());
+        file::write_at(&shm::open_new(&name).unwrap(), contents, 0).unwrap();
+        name
+    };
+    let names = [
+        abandoned(1, b""),
+        abandoned(2, &[0; 4096]),
+        abandoned(3, b"\x89SHM\r\n\x1a\n and more"),
+    ];
+    // Not what a creator leaves: other contents, another kind of name.
+    let other = abandoned(4, b"something else");
+    let odd = format!("{HIDDEN_PREFIX}{}", std::process::id());
+    drop(shm::open_new(&odd).unwrap());
+    let held = abandoned(5, b"");
+    let holder = shm::open(&held, false).unwrap();
+    assert!(lock::try_lock(&holder, ATTACH, Kind::Shared).unwrap());
+
+    drop(without_unnamed::run(|| options().create(name.as_str())).unwrap());
+    assert!(names.iter().all(|name| !exists(name)));
+    for name in [&other, &odd, &held] {
+        assert!(exists(name), "{name}");
+    }
+    drop(holder);
+    // Another creator may come by before.
+    let swept = sweep_those(|name| name == held).unwrap();
+    assert!(swept.is_empty() || swept == [held.as_str()]);
+    assert!(!exists(&held));
+    for name in [other, odd] {
+        shm::unlink(&name).unwrap();
+    }
+}
+
+#[test]
+fn a_child_of_fork_leaves_the_hidden_name_to_its_parent() {
+    let name = TestName::alone("fallback-fork");
+    let segment = SegmentName::new(name.as_str()).unwrap();
+    let options = options();
+    let deadline = Deadline::after(Duration::from_secs(60));
+    let prepare = || create::prepare(&options.settings, &segment, u64::LAYOUT, 0, deadline);
+    let made = without_unnamed::run(prepare).unwrap();
+    let mut shm = Some(Shm::<u64>::new(made));
+    let hidden = hidden_name(shm.as_ref().unwrap());
+    let code = in_child(|| {
+        drop(shm.take());
+        i32::from(!exists(&hidden))
+    });
+    assert_eq!(code, 0);
+    let owner = shm.unwrap();
+    let published = owner.segment().publish(&options.settings, deadline);
+    assert!(published.is_ok() && owner.is_current() && !exists(&hidden));
+}
+
+#[test]
+fn the_hidden_names_of_other_users_stay() {
+    if effective_user() != 0 {
+        // An ordinary user cannot give a file away.
+        return;
+    }
+    let name = format!("{HIDDEN_PREFIX}{:016x}", std::process::id());
+    drop(shm::open_new(&name).unwrap());
+    let path = format!("{}{name}", shm::DIRECTORY);
+    std::os::unix::fs::chown(path, Some(12345), None).unwrap();
+    assert!(!remove_abandoned(&name).unwrap());
+    shm::unlink(&name).unwrap();
+    assert!(remove_abandoned(&name).is_err());
+}

@@ -1,0 +1,258 @@
+//! Segments as somebody would write them who wants to harm the reader.
+
+/// Numbers that look random and are the same in every run.
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    /// Every seed gives other numbers.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.bits() % end as u64) as usize
+    }
+
+    fn one_in(&mut self, count: u64) -> bool {
+        self.bits().is_multiple_of(count)
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+}
+
+/// The fields of the header: where and how long.
+const FIELDS: [(usize, usize); 20] = [
+    (0, 8),
+    (8, 2),
+    (10, 2),
+    (12, 1),
+    (16, 8),
+    (24, 8),
+    (32, 8),
+    (40, 8),
+    (48, 8),
+    (56, 4),
+    (60, 4),
+    (64, 8),
+    (72, 8),
+    (80, 8),
+    (88, 8),
+    (96, 8),
+    (104, 4),
+    (108, 4),
+    (192, 4),
+    (200, 8),
+];
+const HEADER_LEN: usize = 256;
+const TOTAL_LEN: usize = 16;
+const SCHEMA_LEN: usize = 32;
+const PAYLOAD_OFFSET: usize = 40;
+const TAIL_LEN: usize = 64;
+const FINGERPRINT: usize = 80;
+const CHECKSUM: usize = 120;
+
+/// A file that will be put under a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forgery {
+    /// The beginning of it.
+    pub bytes: Vec<u8>,
+    /// Its length; what `bytes` leaves is zero.
+    pub len: u64,
+}
+
+impl Forgery {
+    /// The file as it is.
+    #[must_use]
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let len = bytes.len() as u64;
+        Self { bytes, len }
+    }
+
+    /// Writes a number of `size` bytes.
+    fn put(&mut self, at: usize, size: usize, value: u64) {
+        let bytes = value.to_ne_bytes();
+        let bytes = if cfg!(target_endian = "little") {
+            &bytes[..size]
+        } else {
+            &bytes[8 - size..]
+        };
+        if let Some(place) = self.bytes.get_mut(at..at + size) {
+            place.copy_from_slice(bytes);
+        }
+    }
+
+    fn number(&self, at: usize) -> u64 {
+        let mut bytes = [0; 8];
+        if let Some(place) = self.bytes.get(at..at + 8) {
+            bytes.copy_from_slice(place);
+        }
+        u64::from_ne_bytes(bytes)
+    }
+
+    /// Makes the header's checksum right, so that it is no obstacle.
+    pub fn fix_checksum(&mut self) {
+        if let Some(before) = self.bytes.get(..CHECKSUM) {
+            let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+            for byte in before {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+            }
+            self.put(CHECKSUM, 8, hash);
+        }
+    }
+
+    /// Puts another schema in and moves everything to where it then belongs, so that the header is sound.
+    pub fn replace_schema(&mut self, schema: &[u8]) {
+        let payload = (HEADER_LEN + schema.len()).next_multiple_of(64);
+        self.bytes.resize(HEADER_LEN.max(self.bytes.len()), 0);
+        self.bytes.truncate(HEADER_LEN);
+        self.bytes.extend(schema);
+        let payload_len = self.number(48).min(1 << 20) as usize;
+        self.len = (payload + payload_len).next_multiple_of(4096) as u64;
+        self.put(SCHEMA_LEN, 8, schema.len() as u64);
+        self.put(PAYLOAD_OFFSET, 8, payload as u64);
+        self.put(TOTAL_LEN, 8, self.len);
+        // Only another fingerprint makes a reader look at the schema.
+        self.put(FINGERPRINT, 8, 1);
+    }
+
+    fn schema(&self) -> Vec<u8> {
+        let len = self.number(SCHEMA_LEN).min(1 << 20) as usize;
+        let end = (HEADER_LEN + len).min(self.bytes.len());
+        self.bytes.get(HEADER_LEN..end).unwrap_or(&[]).to_vec()
+    }
+
+    /// Changes the file in one of the ways that have harmed readers elsewhere.
+    pub fn mutate(&mut self, random: &mut Random) {
+        match random.below(8) {
+            0 => {
+                for _ in 0..=random.below(8) {
+                    let at = random.below(self.bytes.len().clamp(1, 1024));
+                    self.put(at, 1, random.bits());
+                }
+            }
+            1 | 2 => {
+                for _ in 0..=random.below(3) {
+                    let (at, size) = random.pick(&FIELDS);
+                    let value = self.interesting(random, at);
+                    self.put(at, size, value);
+                }
+            }
+            3 => {
+                // The file and the header agree on a length, which the rest does not.
+                self.len = match random.below(4) {
+                    0 => random.bits() % 20_000,
+                    1 => 0x1000 * (random.bits() % 64),
+                    2 => 1 << (12 + random.bits() % 30),
+                    _ => self.len + 4096,
+                };
+                self.bytes.truncate(self.len as usize);
+                if random.one_in(2) {
+                    self.put(TOTAL_LEN, 8, self.len);
+                }
+            }
+            4 => {
+                let mut schema = self.schema();
+                for _ in 0..=random.below(4) {
+                    damage(&mut schema, random);
+                }
+                self.replace_schema(&schema);
+            }
+            5 => {
+                let schema = nested(random);
+                self.replace_schema(&schema);
+            }
+            6 => {
+                // A slice that claims another length, with a payload and a file to match.
+                let elements = random.pick(&[0, 1, 2, 100, 1000, 1 << 16]);
+                self.put(TAIL_LEN, 8, elements);
+                let stride = self.number(72).min(1 << 20);
+                let align = self.number(56) & 0xffff_ffff;
+                let start = self.number(PAYLOAD_OFFSET).min(1 << 20);
+                let before = random.pick(&[0, 8, 320, 384]);
+                let payload = (before + stride * elements).next_multiple_of(align.clamp(1, 4096));
+                self.put(48, 8, payload);
+                self.len = (start + payload).next_multiple_of(4096);
+                self.put(TOTAL_LEN, 8, self.len);
+                self.bytes.truncate(self.len as usize);
+            }
+            _ => {
+                // What changes in use, and so is not covered by the checksum.
+                let at = 128 + random.below(128);
+                self.put(at, 1, random.bits());
+            }
+        }
+        if !random.one_in(16) {
+            self.fix_checksum();
+        }
+    }
+
+    /// A value that a field of this file might go wrong with.
+    fn interesting(&self, random: &mut Random, at: usize) -> u64 {
+        match random.below(8) {
+            0 => 0,
+            1 => u64::MAX,
+            2 => u64::MAX - random.bits() % 8192,
+            3 => 1 << (random.bits() % 64),
+            4 => (1 << (random.bits() % 64)) - 1,
+            5 => self.len.wrapping_add(random.bits() % 17).wrapping_sub(8),
+            6 => self
+                .number(at)
+                .wrapping_add(random.bits() % 17)
+                .wrapping_sub(8),
+            _ => random.bits(),
+        }
+    }
+}
+
+fn damage(schema: &mut Vec<u8>, random: &mut Random) {
+    if schema.is_empty() {
+        return;
+    }
+    let at = random.below(schema.len());
+    match random.below(6) {
+        // Half of all bytes of a schema are lengths, counts and tags.
+        0 => schema[at] = random.pick(&[0, 1, 2, 3, 4, 5, 6, 7, 0x7f, 0x80, 0xff]),
+        1 => schema[at] = schema[at].wrapping_add(random.pick(&[1, 2, 8, 255])),
+        2 => schema[at] ^= 1 << random.below(8),
+        3 => schema.truncate(at),
+        4 => {
+            let piece = schema[at..].to_vec();
+            schema.extend(piece);
+        }
+        _ => {
+            let end = (at + 4).min(schema.len());
+            schema[at..end].fill(0xff);
+        }
+    }
+}
+
+/// A sound schema of more levels than anybody needs, around the limit of this library and far beyond it.
+fn nested(random: &mut Random) -> Vec<u8> {
+    let depth = if random.one_in(100) {
+        20_000
+    } else {
+        random.pick(&[1, 5, 127, 128, 129, 300])
+    };
+    let mut schema = Vec::new();
+    for level in 0..depth {
+        let body = 16 * (depth - level - 1) + 8 + 12;
+        schema.extend([2, 0, 0, 0]);
+        schema.extend((body as u32).to_ne_bytes());
+        schema.extend(random.bits().to_ne_bytes());
+    }
+    schema.extend([1, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0]);
+    schema
+}

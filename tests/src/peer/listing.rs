@@ -1,0 +1,53 @@
+//! Looking at all segments, and removing those that are orphans.
+
+use shm_core::SegmentInfo;
+
+use super::{Answer, other};
+
+/// `list NAME`: what is told of one name, in words; nothing when it is not told of.
+pub(super) fn list(name: &str) -> Answer {
+    for info in shm_core::list()? {
+        let info = info?;
+        if info.name == name {
+            return Ok(words(&info));
+        }
+    }
+    Ok(String::new())
+}
+
+/// `list-all`: every name and its state, in order.
+pub(super) fn list_all() -> Answer {
+    let mut told = Vec::new();
+    for info in shm_core::list()? {
+        let info = info?;
+        told.push(format!("{} {:?}", info.name, info.state));
+    }
+    told.sort();
+    Ok(told.join(","))
+}
+
+/// `sweep`: the names removed, in order.
+pub(super) fn sweep() -> Answer {
+    let mut removed = shm_core::sweep()?;
+    removed.sort();
+    if removed.iter().any(|name| name.contains(' ')) {
+        return Err(other("a name has a space"));
+    }
+    Ok(removed.join(" "))
+}
+
+fn words(info: &SegmentInfo) -> String {
+    let mut words = format!("{:?} owner={}", info.state, info.owner);
+    if let Some(contents) = &info.contents {
+        words += &format!(
+            " attached={} pid={} type={}",
+            contents.attached,
+            contents.creator_pid,
+            contents.type_name.as_deref().unwrap_or("?")
+        );
+    }
+    if let Some(reason) = &info.reason {
+        words += &format!(" because {reason}");
+    }
+    words
+}

@@ -1,0 +1,128 @@
+//! What a process can take away from itself: room, files, calls, and the view of other processes.
+
+use std::fs::{self, File};
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{getegid, geteuid};
+
+use super::{Answer, Failure, other};
+use crate::names::SHM_DIRECTORY;
+
+/// Gives this process, and its children, mounts of their own. An ordinary user needs a user namespace for that, where
+/// the system allows it.
+fn own_mounts() -> Result<(), Failure> {
+    let (user, group) = (geteuid(), getegid());
+    if user.is_root() {
+        unshare(CloneFlags::CLONE_NEWNS).map_err(other)?;
+    } else {
+        unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).map_err(other)?;
+        fs::write("/proc/self/setgroups", "deny").map_err(other)?;
+        fs::write("/proc/self/uid_map", format!("{user} {user} 1")).map_err(other)?;
+        fs::write("/proc/self/gid_map", format!("{group} {group} 1")).map_err(other)?;
+    }
+    let none: Option<&str> = None;
+    // What is mounted here must not show outside.
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(other)
+}
+
+fn mount_tmpfs(at: &str, options: &str) -> Result<(), Failure> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("shm"), at, Some("tmpfs"), flags, Some(options)).map_err(other)
+}
+
+/// `own-shm OPTIONS`: a /dev/shm of one's own, mounted with these options.
+pub(super) fn own_shm(options: &str) -> Answer {
+    own_mounts()?;
+    mount_tmpfs(SHM_DIRECTORY, &format!("mode=1777,{options}"))?;
+    Ok(String::new())
+}
+
+/// Goes where the process with this id is: to its mounts, and as an ordinary user to its user namespace first.
+pub(super) fn enter(pid: &str) -> Result<(), Failure> {
+    let namespace = |kind: &str| File::open(format!("/proc/{pid}/ns/{kind}")).map_err(other);
+    let mounts = namespace("mnt")?;
+    if !geteuid().is_root() {
+        setns(namespace("user")?, CloneFlags::CLONE_NEWUSER).map_err(other)?;
+    }
+    setns(mounts, CloneFlags::CLONE_NEWNS).map_err(other)
+}
+
+/// `no-proc`: nothing is in /proc any more.
+pub(super) fn no_proc() -> Answer {
+    own_mounts()?;
+    mount_tmpfs("/proc", "mode=755")?;
+    Ok(String::new())
+}
+
+/// `no-unnamed-files`: from now on `O_TMPFILE` is refused, as by a file system that does not know it. Works for every
+/// user and everywhere.
+pub(super) fn no_unnamed_files() -> Answer {
+    /// The bit that `O_TMPFILE` has and `O_DIRECTORY` has not.
+    const UNNAMED: u32 = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const ANY_BIT: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    // The number of the call is at byte 0; the lower half of the third argument, the flags, at 32 or 36.
+    let flags = if cfg!(target_endian = "little") {
+        32
+    } else {
+        36
+    };
+    let mut steps = [
+        step(LOAD, 0, 0, 0),
+        step(EQUAL, 0, 3, libc::SYS_openat as u32),
+        step(LOAD, 0, 0, flags),
+        step(ANY_BIT, 0, 1, UNNAMED),
+        step(
+            RETURN,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::EOPNOTSUPP as u32,
+        ),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: steps.len() as u16,
+        filter: steps.as_mut_ptr(),
+    };
+    nix::sys::prctl::set_no_new_privs().map_err(other)?;
+    // SAFETY: the program and its steps live until the call returns.
+    let refused = unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        )
+    };
+    if refused == 0 {
+        Ok(String::new())
+    } else {
+        Err(other(std::io::Error::last_os_error()))
+    }
+}
+
+/// `limit files|space|size COUNT`: no more descriptors, bytes of address space, or bytes of a file.
+pub(super) fn limit(what: &str, count: u64) -> Answer {
+    let resource = match what {
+        "files" => Resource::RLIMIT_NOFILE,
+        "space" => Resource::RLIMIT_AS,
+        "size" => Resource::RLIMIT_FSIZE,
+        unknown => return Err(other(format!("there is no limit of `{unknown}`"))),
+    };
+    let (_, hard) = getrlimit(resource).map_err(other)?;
+    setrlimit(resource, count.min(hard), hard).map_err(other)?;
+    Ok(String::new())
+}
+
+/// `usage`: descriptors, mappings, and pages of memory in use.
+pub(super) fn usage() -> Answer {
+    let files = fs::read_dir("/proc/self/fd").map_err(other)?.count();
+    let maps = fs::read_to_string("/proc/self/maps").map_err(other)?;
+    let memory = fs::read_to_string("/proc/self/statm").map_err(other)?;
+    let resident = memory.split_whitespace().nth(1).unwrap_or("?");
+    Ok(format!("{files} {} {resident}", maps.lines().count()))
+}

@@ -1,0 +1,129 @@
+//! Generated crates: written, built, and what the compiler says about them.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The part of a program that compares.
+pub(crate) const REPORT: &str = include_str!("report.rs");
+
+/// The folder of all generated crates. They are one workspace, so that what they depend on is built once.
+pub(crate) struct Workspace {
+    root: PathBuf,
+}
+
+/// An error of the compiler.
+#[derive(Debug)]
+pub(crate) struct Error {
+    /// Lines of the places that it is about, in the generated file; a mistake that a macro makes has several.
+    pub lines: Vec<Range<usize>>,
+    pub text: String,
+}
+
+impl Workspace {
+    /// Writes the workspace: each crate's name and source.
+    pub(crate) fn create(crates: &[(&str, &str)]) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("derive-property");
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("this package lies in the project");
+        let core = project.join("shm-core");
+        for (name, source) in crates {
+            let folder = root.join(name);
+            fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
+            let manifest = format!(
+                "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
+                 [dependencies]\nshm-core = {{ path = {core:?} }}\n"
+            );
+            write(&folder.join("Cargo.toml"), &manifest);
+            write(&folder.join("src/main.rs"), source);
+        }
+        let members: Vec<&str> = crates.iter().map(|(name, _)| *name).collect();
+        let manifest = format!(
+            "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[profile.dev]\ndebug = false\nincremental = false\n"
+        );
+        write(&root.join("Cargo.toml"), &manifest);
+        // The versions that this test was built with are there; others might have to be loaded.
+        let lock = fs::read_to_string(project.join("Cargo.lock")).expect("the project has one");
+        write(&root.join("Cargo.lock"), &lock);
+        Self { root }
+    }
+
+    fn cargo(&self, command: &str, name: &str) -> Command {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut call = Command::new(cargo);
+        call.args([command, "--quiet", "--offline", "--package", name])
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", self.root.join("target"))
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        call
+    }
+
+    /// Builds and runs a crate.
+    pub(crate) fn run(&self, name: &str) -> Output {
+        self.cargo("run", name).output().expect("cargo runs")
+    }
+
+    /// All errors that `cargo check` has for a crate.
+    pub(crate) fn check(&self, name: &str) -> Vec<Error> {
+        // What was checked before would not be reported again.
+        let output = self
+            .cargo("check", name)
+            .arg("--message-format=json")
+            .output()
+            .expect("cargo runs");
+        let stdout = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+        let errors: Vec<Error> = stdout
+            .lines()
+            .filter_map(|line| error(&serde_json::from_str(line).expect("cargo writes JSON")))
+            .collect();
+        assert_eq!(
+            output.status.success(),
+            errors.is_empty(),
+            "cargo failed for a reason of its own: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        errors
+    }
+}
+
+/// Writes a file, unless it says the same already: cargo goes by its time.
+fn write(path: &Path, text: &str) {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return;
+    }
+    fs::write(path, text).expect("the target folder can be written");
+}
+
+fn error(line: &Value) -> Option<Error> {
+    if line["reason"] != "compiler-message" || line["message"]["level"] != "error" {
+        return None;
+    }
+    let message = &line["message"];
+    let text = message["rendered"].as_str().unwrap_or_default().to_owned();
+    let spans = message["spans"].as_array().map_or(&[][..], Vec::as_slice);
+    // The last words of the compiler: how many errors there were.
+    if spans.is_empty() && text.starts_with("error: aborting due to") {
+        return None;
+    }
+    let lines = spans
+        .iter()
+        .filter(|span| span["is_primary"] == true)
+        .filter_map(in_source)
+        .collect();
+    Some(Error { lines, text })
+}
+
+/// Where a span lies in the generated file. One inside a macro's expansion is followed to where the macro is used.
+fn in_source(span: &Value) -> Option<Range<usize>> {
+    let mut span = span;
+    while !span["file_name"].as_str()?.ends_with("src/main.rs") {
+        span = span.get("expansion")?.get("span")?;
+    }
+    let line = |key: &str| usize::try_from(span[key].as_u64()?).ok();
+    Some(line("line_start")?..line("line_end")? + 1)
+}

@@ -1,0 +1,296 @@
+//! The reference: what the layout of a definition has to be, and whether it may be accepted. Written from the rules
+//! alone: it shares no code with the derive, and asks the compiler nothing but the alignment of `u128`.
+
+use std::fmt::Write;
+
+use crate::case::{Case, Def, EnumRepr, Len, Struct, Ty};
+
+/// A layout that was computed here.
+#[derive(Clone, Debug)]
+pub(crate) enum Layout {
+    Scalar(&'static str, u64),
+    Array(Box<Layout>, u64),
+    Slice(Box<Layout>),
+    Enum {
+        int: &'static str,
+        size: u64,
+        variants: Vec<i64>,
+    },
+    Struct(StructLayout),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct StructLayout {
+    pub size: u64,
+    pub align: u64,
+    pub version: u32,
+    /// Name, offset, layout.
+    pub fields: Vec<(String, u64, Layout)>,
+    /// Padding: the field that it follows, and how many bytes.
+    pub gaps: Vec<(usize, u64)>,
+    pub has_tail: bool,
+    /// Whether it has padding that no definition has been blamed for yet: that of a generic struct.
+    pub unblamed: bool,
+}
+
+/// What has to happen to a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Accepted,
+    /// Refused because of what it holds or how it is declared.
+    Refused,
+    /// Refused because of padding. The texts must be in the error.
+    Padded(Vec<String>),
+}
+
+impl Layout {
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Scalar(_, size) | Self::Enum { size, .. } => *size,
+            Self::Array(element, len) => element.size() * len,
+            Self::Slice(_) => 0,
+            Self::Struct(layout) => layout.size,
+        }
+    }
+
+    pub(crate) fn align(&self) -> u64 {
+        match self {
+            // The one leaf whose alignment differs between 64-bit processors.
+            Self::Scalar(_, 16) => align_of::<u128>() as u64,
+            Self::Scalar(_, size) | Self::Enum { size, .. } => *size,
+            Self::Array(element, _) | Self::Slice(element) => element.align(),
+            Self::Struct(layout) => layout.align,
+        }
+    }
+
+    fn unblamed(&self) -> bool {
+        match self {
+            Self::Scalar(..) | Self::Enum { .. } => false,
+            Self::Array(element, len) => *len > 0 && element.unblamed(),
+            Self::Slice(element) => element.unblamed(),
+            Self::Struct(layout) => layout.unblamed,
+        }
+    }
+
+    /// The whole layout as text, to be compared with that of `TypeLayout`.
+    pub(crate) fn render(&self, into: &mut String) {
+        let written = match self {
+            Self::Scalar(name, _) => write!(into, "{name}"),
+            Self::Array(element, len) => {
+                into.push('[');
+                element.render(into);
+                write!(into, ";{len}]")
+            }
+            Self::Slice(element) => {
+                into.push('[');
+                element.render(into);
+                write!(into, "]")
+            }
+            Self::Enum { int, variants, .. } => {
+                into.push_str(int);
+                for (number, value) in variants.iter().enumerate() {
+                    write!(into, "|V{number}={}", *value as u64).expect("a String takes anything");
+                }
+                Ok(())
+            }
+            Self::Struct(layout) => {
+                let StructLayout {
+                    size,
+                    align,
+                    version,
+                    ..
+                } = layout;
+                write!(into, "{{{size}/{align}/v{version}").expect("a String takes anything");
+                for (name, offset, layout) in &layout.fields {
+                    write!(into, ",{name}@{offset}:").expect("a String takes anything");
+                    layout.render(into);
+                }
+                write!(into, "}}")
+            }
+        };
+        written.expect("a String takes anything");
+    }
+}
+
+/// The arguments of a generic definition.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arguments {
+    pub ty: Option<Layout>,
+    pub len: Option<u64>,
+}
+
+/// A length, where the parameter has this value.
+pub(crate) fn length(len: &Len, param: Option<u64>) -> u64 {
+    match len {
+        Len::Literal(len) => *len,
+        Len::Sum(a, b) => a + b,
+        Len::Param => param.expect("only generic definitions use it"),
+    }
+}
+
+/// The layout of a type; `None` if something that it is made of cannot be shared.
+pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layout> {
+    let inside = |ty: &Ty| layout(case, ty, arguments);
+    Some(match ty {
+        Ty::Scalar(scalar) => Layout::Scalar(scalar.name, scalar.size),
+        Ty::Array(element, len) => {
+            Layout::Array(Box::new(inside(element)?), length(len, arguments.len))
+        }
+        Ty::Slice(element) => Layout::Slice(Box::new(inside(element)?)),
+        Ty::Wrapping(ty) | Ty::Paren(ty) | Ty::Alias(ty) | Ty::Associated(ty) => inside(ty)?,
+        // Holds nothing, so it does not matter how its parameter lies in memory.
+        Ty::Phantom(_) => Layout::Struct(StructLayout {
+            size: 0,
+            align: 1,
+            version: 0,
+            fields: Vec::new(),
+            gaps: Vec::new(),
+            has_tail: false,
+            unblamed: false,
+        }),
+        Ty::Holder(ty) => {
+            let inner = inside(ty)?;
+            Layout::Struct(StructLayout {
+                size: inner.size(),
+                align: inner.align(),
+                version: 0,
+                gaps: Vec::new(),
+                has_tail: false,
+                unblamed: inner.unblamed(),
+                fields: vec![("value".to_owned(), 0, inner)],
+            })
+        }
+        Ty::Def(number, ty, len) => {
+            let ty = match ty {
+                Some(ty) => Some(inside(ty)?),
+                None => None,
+            };
+            let len = len.as_ref().map(|len| length(len, arguments.len));
+            return definition(case, *number, &Arguments { ty, len });
+        }
+        Ty::Param => return arguments.ty.clone(),
+        Ty::Forbidden(_) => return None,
+    })
+}
+
+/// The layout of a definition with these arguments; `None` if it cannot be shared.
+pub(crate) fn definition(case: &Case, number: usize, arguments: &Arguments) -> Option<Layout> {
+    match &case.defs[number] {
+        Def::Struct(def) => structure(case, def, arguments).map(Layout::Struct),
+        Def::Enum(def) => match def.repr {
+            EnumRepr::Int(int, size) if def.data.is_none() => Some(Layout::Enum {
+                int,
+                size,
+                variants: def.variants.iter().map(|(value, _)| *value).collect(),
+            }),
+            _ => None,
+        },
+    }
+}
+
+fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructLayout> {
+    if def.repr.is_fault() || def.fault.is_some() || def.fields.is_empty() {
+        return None;
+    }
+    let (mut end, mut align) = (0_u64, def.repr.min_align());
+    let (mut fields, mut gaps): (Vec<(String, u64, Layout)>, _) = (Vec::new(), Vec::new());
+    let mut unblamed = false;
+    for (number, field) in def.fields.iter().enumerate() {
+        let layout = layout(case, &field.ty, arguments)?;
+        let offset = end.next_multiple_of(layout.align());
+        // Before the first field there is nothing to fill: it lies at 0.
+        if offset > end {
+            gaps.push((number - 1, offset - end));
+        }
+        end = offset + layout.size();
+        align = align.max(layout.align());
+        unblamed |= layout.unblamed();
+        fields.push((field.layout_name().to_owned(), offset, layout));
+    }
+    let has_tail = def.tail().is_some();
+    let size = if has_tail {
+        end
+    } else {
+        end.next_multiple_of(align)
+    };
+    if size > end {
+        gaps.push((def.fields.len() - 1, size - end));
+    }
+    Some(StructLayout {
+        size,
+        align,
+        version: def.version,
+        fields,
+        unblamed: def.is_generic() && (unblamed || !gaps.is_empty()),
+        gaps,
+        has_tail,
+    })
+}
+
+/// Whether the definition itself names something that cannot be shared. What an earlier definition is refused for is
+/// that definition's own matter.
+fn is_refused(def: &Def) -> bool {
+    match def {
+        Def::Struct(def) => {
+            def.repr.is_fault()
+                || def.fault.is_some()
+                || def.fields.is_empty()
+                || def.fields.iter().any(|field| names_forbidden(&field.ty))
+        }
+        Def::Enum(def) => !matches!(def.repr, EnumRepr::Int(..)) || def.data.is_some(),
+    }
+}
+
+fn names_forbidden(ty: &Ty) -> bool {
+    match ty {
+        Ty::Forbidden(_) => true,
+        Ty::Scalar(_) | Ty::Param => false,
+        Ty::Array(ty, _)
+        | Ty::Slice(ty)
+        | Ty::Wrapping(ty)
+        | Ty::Phantom(ty)
+        | Ty::Paren(ty)
+        | Ty::Alias(ty)
+        | Ty::Associated(ty)
+        | Ty::Holder(ty) => names_forbidden(ty),
+        Ty::Def(_, ty, _) => ty.as_ref().is_some_and(|ty| names_forbidden(ty)),
+    }
+}
+
+/// What has to happen to each definition of a case.
+pub(crate) fn verdicts(case: &Case) -> Vec<Verdict> {
+    (0..case.defs.len())
+        .map(|number| verdict(case, number))
+        .collect()
+}
+
+fn verdict(case: &Case, number: usize) -> Verdict {
+    if is_refused(&case.defs[number]) {
+        return Verdict::Refused;
+    }
+    let Def::Struct(def) = &case.defs[number] else {
+        return Verdict::Accepted;
+    };
+    // The padding of a generic struct is looked at where it is used.
+    if def.is_generic() {
+        return Verdict::Accepted;
+    }
+    // Made of a refused definition: that one has the error.
+    let Some(layout) = structure(case, def, &Arguments::default()) else {
+        return Verdict::Accepted;
+    };
+    if !layout.gaps.is_empty() {
+        let texts = layout.gaps.iter().map(|(number, bytes)| {
+            let plural = if *bytes == 1 { "" } else { "s" };
+            format!("{bytes} byte{plural} after `{}`", layout.fields[*number].0)
+        });
+        return Verdict::Padded(texts.collect());
+    }
+    if layout.size == 0 && !layout.has_tail {
+        return Verdict::Padded(vec!["no bytes".to_owned()]);
+    }
+    if layout.fields.iter().any(|(_, _, field)| field.unblamed()) {
+        return Verdict::Padded(vec!["has padding".to_owned()]);
+    }
+    Verdict::Accepted
+}

@@ -1,0 +1,201 @@
+//! Creation where the system has no unnamed files, or no /proc to name them through.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::sync::atomic::Ordering::Acquire;
+use std::time::{Duration, Instant};
+
+use shm_core::ShmLayout;
+use shm_tests::locks::{ATTACH, is_held};
+use shm_tests::{DEADLINE, Names, Peer, SHM_DIRECTORY, Stats, confined, peer};
+
+/// A process on a system that has no `O_TMPFILE`.
+fn old() -> Peer {
+    let mut peer = peer!();
+    peer.ok("no-unnamed-files");
+    peer
+}
+
+/// Hidden names of this user whose creator is gone.
+fn abandoned() -> Vec<String> {
+    let user = nix::unistd::geteuid().as_raw();
+    fs::read_dir(SHM_DIRECTORY)
+        .unwrap()
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = format!("/{}", entry.file_name().to_str()?);
+            let mine = name.starts_with("/.shm-new-") && entry.metadata().ok()?.uid() == user;
+            (mine && !is_held(&name, ATTACH).ok()?).then_some(name)
+        })
+        .collect()
+}
+
+/// Every hidden name that is there now was left by a process that is being killed by another run of this test, if by any.
+fn abandoned_are_removed(creator: &mut Peer, name: &str) {
+    let start = Instant::now();
+    loop {
+        creator.ok(&format!("open s create {name}"));
+        creator.ok("drop s");
+        let left = abandoned();
+        if left.is_empty() {
+            return;
+        }
+        assert!(start.elapsed() < DEADLINE, "{left:?}");
+    }
+}
+
+#[test]
+fn segments_are_the_same_without_unnamed_files() {
+    let names = Names::new("old");
+    let name = names.name("t");
+    let (mut owner, mut other) = (old(), peer!());
+    for how in ["create", "join"] {
+        owner.ok(&format!("open s {how} {name} frame=3 mode=640"));
+        other.ok(&format!("open s attach {name}"));
+        assert_eq!(other.ok("load s"), "3");
+        assert_eq!(fs::metadata(Names::path(&name)).unwrap().nlink(), 1);
+        let told = other.ok(&format!("list {name}"));
+        assert!(told.starts_with("Live "), "{told}");
+        other.refused(&format!("open n create {name}"), "AlreadyExists");
+        other.ok("drop s");
+        owner.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+    // Each replaces the leftovers of the other.
+    owner.ok(&format!("open s create {name}"));
+    owner.kill();
+    other.ok(&format!("open s create {name}"));
+    other.kill();
+    old().ok(&format!("open s create {name}"));
+}
+
+#[test]
+fn without_unnamed_files_a_killed_creator_leaves_what_the_next_removes() {
+    let names = Names::new("old-killed");
+    let (name, other_name) = (names.name("t"), names.name("other"));
+    let mut next = old();
+    for _ in 0..20 {
+        let mut creator = old();
+        creator.tell(&format!("open s create {name} during=hold"));
+        assert_eq!(creator.hear(), "inside");
+        // It lives: its hidden name stays, whoever creates meanwhile.
+        next.ok(&format!("open o create {other_name}"));
+        next.ok("drop o");
+        creator.tell("go on");
+        assert_eq!(creator.hear(), "ok ");
+        creator.ok("drop s");
+        creator.tell(&format!("open s create {name} during=hold"));
+        assert_eq!(creator.hear(), "inside");
+        creator.kill();
+        assert!(!Names::exists(&name));
+        abandoned_are_removed(&mut next, &name);
+    }
+}
+
+#[test]
+fn without_unnamed_files_a_name_that_exists_is_complete_whenever_its_creator_is_killed() {
+    let names = Names::new("old-torture");
+    let stats = Stats::create(&names.name("stats")).unwrap();
+    let name = names.name("t");
+    let (mut next, mut observer) = (old(), peer!());
+    let (mut kills, mut leftovers, mut hidden) = (0u32, 0, 0);
+    let start = Instant::now();
+    while kills < 300 || leftovers < 10 || hidden < 10 {
+        assert!(
+            start.elapsed() < DEADLINE,
+            "{kills} kills, {leftovers} leftovers, {hidden} hidden"
+        );
+        let mut victim = old();
+        victim.tell(&format!("loop-create {name} {}", stats.name()));
+        assert_eq!(victim.hear(), "looping");
+        // Instants spread over more than one creation.
+        let span = Duration::from_nanos(u64::from(kills).wrapping_mul(7_368_787) % 400_000);
+        let spin = Instant::now();
+        while spin.elapsed() < span {
+            std::hint::spin_loop();
+        }
+        victim.kill();
+        kills += 1;
+        hidden += u32::from(!abandoned().is_empty());
+        leftovers += u32::from(Names::exists(&name));
+        let answer = observer.ask(&format!("open look read {name}"));
+        if answer.starts_with("ok") {
+            observer.ok("load look");
+            observer.ok("drop look");
+        } else {
+            assert!(answer.starts_with("err NotFound "), "{answer}");
+        }
+        abandoned_are_removed(&mut next, &name);
+        assert_eq!(names.left().len(), 1, "{:?}", names.left());
+    }
+    assert_eq!(stats.failed.load(Acquire), 0);
+    assert_eq!(stats.torn.load(Acquire), 0);
+    println!(
+        "{kills} kills left {leftovers} leftovers and {hidden} hidden names, and nothing after the next create"
+    );
+}
+
+#[test]
+fn a_sweep_removes_hidden_names_of_the_killed() {
+    let Some(mut peer) = confined(peer!(), "own-shm size=1m") else {
+        return;
+    };
+    let folder = format!("/proc/{}/root/dev/shm", peer.pid());
+    fs::write(format!("{folder}/.shm-new-0123456789abcdef"), [0; 100]).unwrap();
+    fs::write(format!("{folder}/.shm-new-0123456789abcdee"), "text").unwrap();
+    let owner = nix::unistd::geteuid();
+    // A file system of a user namespace shows its files as that user's, so both are the peer's own.
+    assert_eq!(
+        fs::metadata(format!("{folder}/.shm-new-0123456789abcdef"))
+            .unwrap()
+            .uid(),
+        owner.as_raw()
+    );
+    assert_eq!(peer.ok("list-all"), "");
+    assert_eq!(peer.ok("sweep"), "/.shm-new-0123456789abcdef");
+    assert_eq!(peer.ok("sweep"), "");
+    assert!(fs::exists(format!("{folder}/.shm-new-0123456789abcdee")).unwrap());
+}
+
+#[test]
+fn names_are_given_without_proc() {
+    let names = Names::new("no-proc");
+    let name = names.name("t");
+    for prepare in [&["no-proc"][..], &["no-proc", "no-unnamed-files"]] {
+        let Some(mut owner) = confined(peer!(), prepare[0]) else {
+            return;
+        };
+        for command in &prepare[1..] {
+            owner.ok(command);
+        }
+        owner.ok(&format!("open s create {name} frame=3"));
+        assert_eq!(owner.ok("load s"), "3");
+        assert_eq!(owner.ok("current s"), "true");
+        let mut other = peer!();
+        other.ok(&format!("open s attach {name}"));
+        assert_eq!(other.ok("load s"), "3");
+        other.ok("drop s");
+        owner.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn the_hidden_name_of_a_full_file_system_goes_with_the_error() {
+    let Some(mut peer) = confined(peer!(), "own-shm size=8k") else {
+        return;
+    };
+    peer.ok("no-unnamed-files");
+    peer.refused("large /large", "NoSpace");
+    let folder = format!("/proc/{}/root/dev/shm", peer.pid());
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    // What a killed creator has left makes room.
+    let hidden = format!("{folder}/.shm-new-0123456789abcdef");
+    let file = fs::File::create(&hidden).unwrap();
+    file.write_all_at(&[0; 8192], 0).unwrap();
+    drop(file);
+    peer.ok("open s create /t");
+    assert!(!fs::exists(&hidden).unwrap());
+}

@@ -1,0 +1,166 @@
+//! Files that were written to harm whoever attaches: each is refused or used without harm, and costs no more memory than
+//! it has bytes.
+//!
+//! `SHM_HOSTILE_FILES` is how many files to try, 100,000 without it; `SHM_HOSTILE_SEED` makes them others.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use shm_core::{ShmError, ShmLayout};
+use shm_tests::hostile::{Forgery, Random, Scratch, interpret};
+use shm_tests::{Names, Telemetry};
+
+/// Bytes allocated now, and the most there were since the last reset.
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: everything is passed on to the system's allocator; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
+        MOST.fetch_max(now, Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(start, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The most that `work` had allocated at a time.
+fn allocated_by(work: impl FnOnce()) -> usize {
+    let before = NOW.load(Relaxed);
+    MOST.store(before, Relaxed);
+    work();
+    MOST.load(Relaxed).saturating_sub(before)
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| {
+        text.parse()
+            .unwrap_or_else(|error| panic!("{variable}={text}: {error}"))
+    })
+}
+
+/// Says which file it was, should a check fail.
+struct Which {
+    seed: u64,
+    file: u64,
+}
+
+impl Drop for Which {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("with SHM_HOSTILE_SEED={}, file {}", self.seed, self.file);
+        }
+    }
+}
+
+// One test, so that no other allocates at the same time.
+#[test]
+fn whatever_a_file_holds_attaching_is_an_error_or_safe_and_costs_little() {
+    let files = number("SHM_HOSTILE_FILES", 100_000);
+    let seed = number("SHM_HOSTILE_SEED", 1);
+    let names = Names::new("hostile");
+    let mut random = Random::new(seed);
+    let mut scratch = Scratch::new(&names.name("t"));
+    scratch.check(&scratch.original(0));
+    let mut most = 0;
+    for file in 0..files {
+        let _which = Which { seed, file };
+        let forgery = if random.below(8) == 0 {
+            let data: Vec<u8> = (0..random.below(60)).map(|_| random.bits() as u8).collect();
+            interpret(&scratch, &data)
+        } else {
+            let mut forgery = scratch.original(random.below(3));
+            for _ in 0..=random.below(3) {
+                forgery.mutate(&mut random);
+            }
+            forgery
+        };
+        let len = forgery.bytes.len() as u64 + forgery.len.min(4 << 20);
+        let cost = allocated_by(|| scratch.check(&forgery));
+        assert!(
+            cost as u64 <= (256 << 10) + 32 * len,
+            "{cost} bytes for a file of {len}"
+        );
+        most = most.max(cost);
+        if file % 512 == 0 {
+            scratch.put(&forgery);
+            scratch.check_list();
+        }
+    }
+    println!(
+        "{files} files, at most {most} bytes at a time: {:?}",
+        scratch.tally
+    );
+    // Each kind of answer was given, so the files were neither all hopeless nor all harmless.
+    for answer in [
+        "attached",
+        "NotASegment",
+        "UnsupportedFormat",
+        "Corrupt",
+        "LayoutMismatch",
+        "create: AlreadyExists",
+        "create: replaced",
+        "list: Damaged",
+        "list: Foreign",
+        "list: Orphaned",
+    ] {
+        let count = scratch.tally.get(answer).copied().unwrap_or(0);
+        assert!(count >= files / 100_000, "{answer}: {count}");
+    }
+
+    the_largest_schema_costs_a_bounded_amount(&mut scratch, &names);
+}
+
+/// The schemas that cost a reader most: as long as any is read, of the smallest parts there are.
+fn the_largest_schema_costs_a_bounded_amount(scratch: &mut Scratch, names: &Names) {
+    const LONGEST: usize = 16 << 20;
+    let mut field = vec![0; 2 + 8];
+    field.extend([99, 0, 0, 0, 0, 0, 0, 0]);
+    let mut variant = vec![0; 2 + 8];
+    let structure = |tag: u8, fixed: usize, count_at: usize, part: &[u8]| {
+        let mut schema = vec![tag, 0, 0, 0];
+        let count = (LONGEST - 8 - fixed) / part.len();
+        schema.extend(((fixed + count * part.len()) as u32).to_ne_bytes());
+        let mut head = vec![0; fixed];
+        head[count_at..count_at + 4].copy_from_slice(&(count as u32).to_ne_bytes());
+        schema.extend(head);
+        for _ in 0..count {
+            schema.extend(part);
+        }
+        schema
+    };
+    let fields = structure(4, 22, 16, &field);
+    variant[2] = 1;
+    let mut variants = structure(5, 10, 4, &variant);
+    variants[8] = 1;
+    for schema in [fields, variants, vec![0; LONGEST]] {
+        let mut forgery: Forgery = scratch.original(2);
+        forgery.replace_schema(&schema);
+        forgery.fix_checksum();
+        std::fs::write(Names::path(&names.name("large")), &forgery.bytes).unwrap();
+        let file = std::fs::File::options()
+            .write(true)
+            .open(Names::path(&names.name("large")))
+            .unwrap();
+        file.set_len(forgery.len).unwrap();
+        let cost = allocated_by(|| match Telemetry::attach(&names.name("large")) {
+            Err(ShmError::LayoutMismatch { .. }) => {}
+            other => panic!("{other:?}", other = other.map(drop)),
+        });
+        println!("a schema of {} bytes costs {cost}", schema.len());
+        assert!(cost < 16 * LONGEST, "{cost} bytes");
+        std::fs::remove_file(Names::path(&names.name("large"))).unwrap();
+    }
+}

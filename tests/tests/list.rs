@@ -1,0 +1,150 @@
+//! What is told of the segments of living and of killed processes, and what a sweep removes of them.
+
+#![forbid(unsafe_code)]
+
+use std::fs;
+
+use shm_tests::{Names, Peer, confined, is_root, peer};
+
+/// Peers that share a /dev/shm which nobody else sees, so that they can sweep it.
+fn alone() -> Option<Peer> {
+    confined(peer!(), "own-shm size=64m")
+}
+
+#[test]
+fn every_process_is_told_the_same_of_a_name() {
+    let names = Names::new("told");
+    let name = names.name("t");
+    let (mut owner, mut other) = (peer!(), peer!());
+    assert_eq!(other.ok(&format!("list {name}")), "");
+    owner.ok(&format!("open s create {name}"));
+    let user = nix::unistd::geteuid();
+    let told = other.ok(&format!("list {name}"));
+    let pid = owner.pid();
+    assert_eq!(
+        told,
+        format!("Live owner={user} attached=true pid={pid} type=Telemetry")
+    );
+    assert_eq!(owner.ok(&format!("list {name}")), told);
+    owner.kill();
+    let told = other.ok(&format!("list {name}"));
+    assert!(
+        told.starts_with(&format!("Orphaned owner={user} attached=false pid={pid} ")),
+        "{told}"
+    );
+    other.ok(&format!("open s read {name}"));
+    assert!(other.ok(&format!("list {name}")).starts_with("Live "));
+    other.ok("drop s");
+    other.ok(&format!("remove {name}"));
+}
+
+#[test]
+fn a_sweep_removes_what_the_killed_left_and_nothing_else() {
+    let Some(mut peer) = alone() else { return };
+    // One process after the other, all in that /dev/shm: each goes on as a child of the one that is killed.
+    peer.ok("open a create /killed");
+    peer.ok("open b create /persistent");
+    peer.ok("persist b");
+    peer.ok("open d create /readers");
+    peer.ok("fork-continue");
+    peer.kill();
+    peer.ok("drop a");
+    peer.ok("drop b");
+    peer.ok("open l create /live");
+    peer.ok("open r read /readers");
+    peer.ok("drop d");
+    fs::write(
+        format!("/proc/{}/root/dev/shm/foreign", peer_pid(&mut peer)),
+        "text",
+    )
+    .unwrap();
+    assert_eq!(
+        peer.ok("list-all"),
+        "/foreign Foreign,/killed Orphaned,/live Live,/persistent Persistent,/readers Live"
+    );
+    assert_eq!(peer.ok("sweep"), "/killed");
+    assert_eq!(
+        peer.ok("list-all"),
+        "/foreign Foreign,/live Live,/persistent Persistent,/readers Live"
+    );
+    assert_eq!(peer.ok("sweep"), "");
+    peer.ok("drop r");
+    assert_eq!(peer.ok("sweep"), "/readers");
+    assert_eq!(peer.ok("current l"), "true");
+    // Neither looking nor sweeping keeps anything open.
+    assert!(!peer.ok("fds").contains("/readers"));
+}
+
+/// The process that answers now, as this one sees it.
+fn peer_pid(peer: &mut Peer) -> String {
+    peer.ok("pid")
+}
+
+#[test]
+fn thousands_of_names_are_told_one_by_one() {
+    let Some(mut peer) = alone() else { return };
+    let folder = format!("/proc/{}/root/dev/shm", peer_pid(&mut peer));
+    for number in 0..3000 {
+        fs::write(format!("{folder}/some-{number:05}"), "").unwrap();
+    }
+    peer.ok("open s create /one");
+    let before = peer.ok("usage");
+    assert!(peer.ok("list /one").starts_with("Live "));
+    let files = |usage: &str| usage.split(' ').next().map(str::to_owned);
+    assert_eq!(files(&before), files(&peer.ok("usage")));
+    assert_eq!(peer.ok("list-all").split(',').count(), 3001);
+    assert_eq!(peer.ok("sweep"), "");
+}
+
+#[test]
+fn other_users_are_told_what_they_may_read_and_sweep_nothing_of_it() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let Some(mut owner) = alone() else { return };
+    owner.ok("open a create /open mode=644");
+    owner.ok("open b create /closed");
+    owner.ok("fork-continue");
+    owner.kill();
+    owner.ok("drop a");
+    owner.ok("drop b");
+    owner.ok("setuid 54321");
+    let told = owner.ok("list /open");
+    assert!(
+        told.starts_with("Orphaned owner=0 attached=false "),
+        "{told}"
+    );
+    assert_eq!(
+        owner.ok("list /closed"),
+        "Foreign owner=0 because it cannot be opened: Permission denied (os error 13)"
+    );
+    assert_eq!(owner.ok("sweep"), "");
+    owner.ok("open m create /mine");
+    assert_eq!(owner.ok("list-all").split(',').count(), 3);
+}
+
+#[test]
+fn a_process_without_descriptors_is_told_so() {
+    let names = Names::new("no-files");
+    let (mut owner, mut other) = (peer!(), peer!());
+    let name = names.name("t");
+    owner.ok(&format!("open s create {name}"));
+    other.ok("limit files 3");
+    for command in ["list-all", "sweep"] {
+        let text = other.refused(command, "Os");
+        assert!(text.starts_with("/dev/shm: opendir: Too many"), "{text}");
+        assert!(text.contains("ulimit -n"), "{text}");
+    }
+    // With the directory open there is none left for a segment. Which number that is depends on what was inherited.
+    let mut answers = (4..64).map(|files| {
+        other.ok(&format!("limit files {files}"));
+        other.ask(&format!("list {name}"))
+    });
+    let text = answers
+        .find(|answer| !answer.contains("opendir"))
+        .unwrap_or_default();
+    assert!(text.starts_with("err Os "), "{text}");
+    assert!(text.contains("shm_open: Too many open files"), "{text}");
+    other.ok("limit files 64");
+    assert!(other.ok(&format!("list {name}")).starts_with("Live "));
+}

@@ -1,0 +1,67 @@
+//! A peer that overwrites everything, header included, while others use the segment.
+//!
+//! `SHM_SCRIBBLE_ROUNDS` is how often the victim goes through all of it, 2,000 times without it.
+
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::Ordering::Release;
+
+use shm_core::ShmLayout;
+use shm_tests::hostile::Everything;
+use shm_tests::{Names, Stats, peer};
+
+fn rounds() -> u64 {
+    std::env::var("SHM_SCRIBBLE_ROUNDS").map_or(2000, |text| {
+        text.parse()
+            .unwrap_or_else(|error| panic!("SHM_SCRIBBLE_ROUNDS={text}: {error}"))
+    })
+}
+
+#[test]
+fn whoever_scribbles_over_all_of_a_segment_harms_nobody() {
+    let names = Names::new("scribble");
+    let name = names.name("t");
+    let stats = Stats::create(&names.name("stats")).unwrap();
+    let owner = Everything::create_with_len(&name, 100).unwrap();
+    let mut header = [0; 4096];
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(Names::path(&name))
+        .unwrap();
+    file.read_exact_at(&mut header, 0).unwrap();
+
+    let rounds = rounds();
+    let mut victim = peer!();
+    victim.tell(&format!("endure {name} {} {rounds}", stats.name()));
+    assert_eq!(victim.hear(), "enduring");
+    let mut scribbler = peer!();
+    scribbler.tell(&format!("scribble {name} {}", stats.name()));
+    assert_eq!(scribbler.hear(), "scribbling");
+
+    // A crash or a panic of the victim is the end of its output, which `hear` reports.
+    let answer = victim.hear();
+    let numbers: Vec<u64> = answer
+        .strip_prefix("ok ")
+        .unwrap_or_else(|| panic!("{answer}"))
+        .split(' ')
+        .map(|number| number.parse().unwrap())
+        .collect();
+    stats.stop.store(1, Release);
+    let scribbled = scribbler.hear();
+    println!("endured {numbers:?}; scribbled {scribbled} times 512");
+    let [through, _, invalid, attached, refused] = numbers[..] else {
+        panic!("{numbers:?}")
+    };
+    assert!(through >= rounds);
+    // The other was at work: there were bytes of no value, and headers that nobody believes.
+    assert!(invalid > 0 && refused > 0 && attached > 0, "{numbers:?}");
+
+    // With the header as it was, it still is the owner's to remove; the scribbler could have said that it should stay.
+    file.write_all_at(&header[..256], 0).unwrap();
+    assert!(owner.is_current());
+    drop(owner);
+    assert!(!Names::exists(&name));
+}

@@ -1,0 +1,34 @@
+use shm_core::{ReadWrite, ShmLayout};
+
+pub trait Pick {
+    type Out: ShmLayout;
+}
+
+// The derive gives its own struct this name, in a scope where the macro is expanded a second time.
+pub struct SegmentView<A>(A);
+
+impl Pick for SegmentView<ReadWrite> {
+    type Out = char;
+}
+
+impl Pick for <Segment as ShmLayout>::View<ReadWrite> {
+    type Out = u32;
+}
+
+macro_rules! letter {
+    () => {
+        <SegmentView<ReadWrite> as Pick>::Out
+    };
+}
+
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+struct Segment {
+    letter: letter!(),
+}
+
+fn main() {
+    let segment = Segment::create_anonymous().unwrap();
+    segment.letter.set(u32::MAX);
+    let _: char = segment.load().letter;
+}

@@ -1,0 +1,16 @@
+//! An element that may be no variant is not popped unseen.
+
+use shm_core::{Shm, ShmLayout, ShmVec};
+
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(u8)]
+enum Mode {
+    Off,
+    On,
+}
+
+fn last(shm: &Shm<ShmVec<Mode, 4>>) -> Option<Mode> {
+    shm.pop()
+}
+
+fn main() {}

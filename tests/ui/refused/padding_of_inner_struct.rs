@@ -1,0 +1,18 @@
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Inner {
+    flag: bool,
+    value: u32,
+}
+
+// Nothing is wrong here, so nothing is reported here.
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Outer {
+    inner: [Inner; 2],
+    count: u64,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+//! No byte, not even for the text.
+
+use shm_core::{ShmLayout, ShmStr};
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Person {
+    age: u32,
+    name: ShmStr<0>,
+}
+
+fn main() {}
