@@ -35,10 +35,14 @@
 //! - [`ShmLayout`]: the derive, and every way to make or find a segment.
 //! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
 //! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
+//! - [`sync`]: types that bring processes into step, and survive the death of any of them.
 //! - [`list()`], [`sweep()`]: which segments there are, and removing those that nobody uses any more.
 //! - [`ShmStr`], [`ShmVec`], [`ShmOffset`]: text, vectors, and what to store instead of a pointer.
 //! - [`ShmError`]: what can go wrong.
 //! - [`TypeLayout`]: the layout as data.
+
+// Under loom only the protocols are built for use; what stands on them is left out.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!(
@@ -60,12 +64,15 @@ compile_error!(
 
 mod access;
 mod cell;
+mod claim;
 mod collections;
 mod error;
 mod layout;
 mod name;
 mod primitive;
 mod segment;
+#[cfg(not(loom))]
+pub mod sync;
 mod sys;
 
 #[doc(hidden)]

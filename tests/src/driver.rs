@@ -94,6 +94,22 @@ impl Peer {
         }
     }
 
+    /// A line that is there already, if there is one.
+    #[must_use]
+    pub fn heard(&mut self) -> Option<String> {
+        self.lines.try_recv().ok()
+    }
+
+    /// Stops it (SIGSTOP) until it is killed.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn stop(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.pid().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("the peer is there");
+    }
+
     /// Sends a command and returns the answer, whatever it is.
     pub fn ask(&mut self, command: &str) -> String {
         self.tell(command);

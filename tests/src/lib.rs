@@ -14,7 +14,7 @@ pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
 pub use names::{Names, SHM_DIRECTORY};
 pub use random::Random;
-pub use types::{Gate, Huge, Large, Samples, Stats, Telemetry, TelemetryWide};
+pub use types::{Gate, Guarded, Huge, Large, Pair, Samples, Stats, Telemetry, TelemetryWide};
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.
 #[macro_export]

@@ -14,6 +14,9 @@ pub const OWNER: i64 = (1 << 40) - 2;
 /// The byte that is held alone while a name is removed.
 pub const NAME: i64 = (1 << 40) - 3;
 
+/// The byte of participant 0; each holds the one with its number alone.
+pub const PARTICIPANTS: i64 = 1 << 40;
+
 /// Whether anybody holds the byte alone.
 ///
 /// # Errors
@@ -50,6 +53,15 @@ pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
         libc::F_RDLCK
     };
     fcntl(&file, FcntlArg::F_OFD_SETLK(&lock(byte, kind)))?;
+    Ok(file)
+}
+
+/// Locks the bytes of some participants shared, as long as the file is open: no more than read access is needed.
+pub(crate) fn pin_range(name: &str, first: i64, count: i64) -> io::Result<File> {
+    let file = File::open(Names::path(name))?;
+    let mut lock = lock(PARTICIPANTS + first, libc::F_RDLCK);
+    lock.l_len = count;
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock))?;
     Ok(file)
 }
 

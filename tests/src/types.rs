@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use shm_core::ShmLayout;
+use shm_core::sync::Mutex;
 
 /// A value whose fields all follow from one number, so that half a value shows.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
@@ -113,4 +114,38 @@ pub struct Samples {
     pub count: u64,
     /// All of them.
     pub values: [u32],
+}
+
+/// What a lock protects: the two numbers are equal while nobody has it.
+#[derive(Debug, ShmLayout)]
+#[repr(C)]
+pub struct Pair {
+    /// A number of the owner's own choice; 0 without one.
+    pub holder: u64,
+    /// Raised first.
+    pub count: u64,
+    /// Raised second.
+    pub twin: u64,
+}
+
+/// A lock, and what processes that took it in turns have seen.
+#[derive(Debug, ShmLayout)]
+#[repr(C)]
+pub struct Guarded {
+    /// The lock.
+    pub lock: Mutex<Pair>,
+    /// Rounds that went well.
+    pub rounds: AtomicU64,
+    /// Owners that were found dead.
+    pub died: AtomicU64,
+    /// Times that there were two owners.
+    pub doubles: AtomicU64,
+    /// Times that half a change was seen without a warning.
+    pub torn: AtomicU64,
+    /// Errors that should not be.
+    pub failed: AtomicU64,
+    /// Tells the loops to end.
+    pub stop: AtomicU32,
+    /// Nothing.
+    pub _pad: u32,
 }

@@ -28,6 +28,10 @@ impl fmt::Display for TypeName<'_> {
                 (meaning::OFFSET, _, Some(target)) => {
                     write!(f, "ShmOffset<{}>", TypeName(target()))
                 }
+                (meaning::MUTEX, _, _) => match inner.fields() {
+                    [_, value] => write!(f, "Mutex<{}>", TypeName(value.layout())),
+                    _ => f.write_str(meaning),
+                },
                 _ => f.write_str(meaning),
             },
             _ => f.write_str(self.0.name()),

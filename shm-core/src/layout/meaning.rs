@@ -8,6 +8,8 @@ pub(crate) const STR: &str = "str";
 pub(crate) const VEC: &str = "vec";
 /// A place in the same segment.
 pub(crate) const OFFSET: &str = "offset";
+/// A lock, and what it protects.
+pub(crate) const MUTEX: &str = "mutex";
 
 /// What the layout of a vector says.
 #[derive(Clone, Copy)]

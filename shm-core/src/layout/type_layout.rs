@@ -47,6 +47,8 @@ pub struct TypeLayout {
     tail_stride: Option<usize>,
     /// Whether the derive has refused it, or a type in it. That error is enough: checks pass over it.
     refused: bool,
+    /// Whether a type in it has owners that may die, so that whoever writes has to be known as alive.
+    has_claims: bool,
 }
 
 /// What a type is made of.
@@ -142,6 +144,7 @@ impl TypeLayout {
             zero_valid: true,
             tail_stride: None,
             refused: false,
+            has_claims: false,
         }
     }
 
@@ -183,6 +186,7 @@ impl TypeLayout {
             zero_valid,
             tail_stride: None,
             refused: false,
+            has_claims: false,
         }
     }
 
@@ -224,6 +228,12 @@ impl TypeLayout {
         }
     }
 
+    /// The same layout, of a type whose owners may die.
+    pub(crate) const fn claiming(mut self) -> Self {
+        self.has_claims = true;
+        self
+    }
+
     const fn copied(&self) -> Self {
         Self {
             name: self.name,
@@ -241,6 +251,7 @@ impl TypeLayout {
             zero_valid: self.zero_valid,
             tail_stride: self.tail_stride,
             refused: self.refused,
+            has_claims: self.has_claims,
         }
     }
 
@@ -262,6 +273,7 @@ impl TypeLayout {
             zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
             refused: element.refused,
+            has_claims: element.has_claims,
         }
     }
 
@@ -285,6 +297,7 @@ impl TypeLayout {
             zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
             refused: element.refused,
+            has_claims: element.has_claims && len > 0,
         }
     }
 
@@ -306,7 +319,7 @@ impl TypeLayout {
         let mut has_bool = false;
         let (mut padded, mut untold) = (false, false);
         let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
-        let mut refused = false;
+        let (mut refused, mut has_claims) = (false, false);
         let mut uniform: Option<Step> = None;
         let mut mixed = false;
         let (mut i, len) = (0, fields.len());
@@ -324,6 +337,7 @@ impl TypeLayout {
             // Only the last field of a struct can be unsized, so no other overrides this.
             tail_stride = layout.tail_stride;
             refused |= layout.refused;
+            has_claims |= layout.has_claims;
             if layout.size > 0 {
                 match (uniform, layout.uniform) {
                     (None, step) if step.is_some() => uniform = step,
@@ -354,6 +368,7 @@ impl TypeLayout {
             zero_valid,
             tail_stride,
             refused,
+            has_claims,
         }
     }
 
@@ -450,6 +465,11 @@ impl TypeLayout {
 
     pub(crate) const fn padded(&self) -> bool {
         self.padded
+    }
+
+    /// Whether a type in it has owners that may die.
+    pub(crate) const fn has_claims(&self) -> bool {
+        self.has_claims
     }
 
     pub(crate) const fn untold(&self) -> bool {

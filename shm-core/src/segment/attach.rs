@@ -41,10 +41,11 @@ pub(super) fn attach(
 ) -> Result<Segment, ShmError> {
     let (file, id) = find(settings, name, how, deadline)?;
     let (geometry, tail) = check(name.as_str(), &file, &id, layout)?;
-    let mapping = create::map(
+    let (mapping, place) = create::map(
         settings,
         name.as_str(),
         &file,
+        layout,
         geometry.total_len,
         how.writable,
     )?;
@@ -57,7 +58,9 @@ pub(super) fn attach(
         payload_offset: geometry.payload_offset,
         tail,
     };
-    Ok(Segment::new(file, id, mapping, parts))
+    let mut segment = Segment::new(file, id, mapping, parts);
+    segment.take_part(place)?;
+    Ok(segment)
 }
 
 /// Opens what has the name, and holds it so that nobody replaces it.
@@ -160,7 +163,8 @@ pub(super) fn from_fd(
     }
     let id = file::stat(&file).map_err(os)?;
     let (geometry, tail) = check(ANONYMOUS, &file, &id, layout)?;
-    let mapping = create::map(settings, ANONYMOUS, &file, geometry.total_len, writable)?;
+    let len = geometry.total_len;
+    let (mapping, place) = create::map(settings, ANONYMOUS, &file, layout, len, writable)?;
     let parts = Parts {
         name: None,
         hidden: None,
@@ -170,7 +174,9 @@ pub(super) fn from_fd(
         payload_offset: geometry.payload_offset,
         tail,
     };
-    Ok(Segment::new(file, id, mapping, parts))
+    let mut segment = Segment::new(file, id, mapping, parts);
+    segment.take_part(place)?;
+    Ok(segment)
 }
 
 /// Reads the header and compares it with itself, the file and the type.

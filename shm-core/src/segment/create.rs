@@ -13,6 +13,7 @@ use super::lock_byte::ATTACH;
 use super::options::Settings;
 use super::unpublished::{self, Hidden, Unpublished};
 use super::{Parts, Segment};
+use crate::claim::{self, Place};
 use crate::error::{ANONYMOUS, ShmError};
 use crate::layout::{TypeLayout, schema};
 use crate::name::SegmentName;
@@ -53,7 +54,14 @@ fn build(
     let os = |error| ShmError::from_sys(name.as_str(), error);
     let Unpublished { file, hidden } = unpublished::open().map_err(os)?;
     let geometry = fill(settings, name.as_str(), &file, layout, tail, 0)?;
-    finish(settings, file, geometry, tail, Some((name.clone(), hidden)))
+    finish(
+        settings,
+        file,
+        layout,
+        geometry,
+        tail,
+        Some((name.clone(), hidden)),
+    )
 }
 
 /// Builds a segment that never has a name.
@@ -69,10 +77,11 @@ pub(super) fn anonymous(
     }
     let geometry = fill(settings, ANONYMOUS, &file, layout, tail, FLAG_ANONYMOUS)?;
     memfd::seal_size(&file).map_err(os)?;
+    let segment = finish(settings, file, layout, geometry, tail, None)?;
     // A memfd starts with permissions for everybody, which count for who opens it again through /proc. Those to execute
     // it are sealed away.
-    file::set_mode(&file, settings.mode & 0o666).map_err(os)?;
-    finish(settings, file, geometry, tail, None)
+    file::set_mode(&segment.file, settings.mode & 0o666).map_err(os)?;
+    Ok(segment)
 }
 
 /// Gives the file its length, its pages, header and schema.
@@ -117,6 +126,7 @@ fn fill(
 fn finish(
     settings: &Settings,
     file: File,
+    layout: &TypeLayout,
     geometry: Geometry,
     tail: usize,
     names: Option<(SegmentName, Option<Hidden>)>,
@@ -128,7 +138,7 @@ fn finish(
     if let Some(group) = settings.group {
         file::set_group(&file, group).map_err(os)?;
     }
-    let mapping = map(settings, shown, &file, geometry.total_len, true)?;
+    let (mapping, place) = map(settings, shown, &file, layout, geometry.total_len, true)?;
     let id = file::stat(&file).map_err(os)?;
     let parts = Parts {
         owner: name.is_some(),
@@ -139,19 +149,29 @@ fn finish(
         payload_offset: geometry.payload_offset,
         tail,
     };
-    Ok(Segment::new(file, id, mapping, parts))
+    let mut segment = Segment::new(file, id, mapping, parts);
+    // While only the creator can open the file, whatever its mode will be, and before the first contents are written:
+    // they may need a lock.
+    segment.take_part(place)?;
+    Ok(segment)
 }
 
-/// Maps a segment's file as the options ask.
+/// Maps a segment's file as the options ask, and where the type needs to be.
 pub(super) fn map(
     settings: &Settings,
     name: &str,
     file: &File,
+    layout: &TypeLayout,
     len: usize,
     writable: bool,
-) -> Result<Mapping, ShmError> {
+) -> Result<(Mapping, Option<Place>), ShmError> {
     let os = |error| ShmError::from_sys(name, error);
-    let mapping = Mapping::new(file, len, writable).map_err(os)?;
+    let (mapping, place) = if writable && layout.has_claims() {
+        claim::map(file, len).map(|(mapping, place)| (mapping, Some(place)))
+    } else {
+        Mapping::new(file, len, writable).map(|mapping| (mapping, None))
+    }
+    .map_err(os)?;
     // First the advice, for it decides which pages the other two make.
     if settings.huge_pages {
         mapping.advise_huge_pages();
@@ -181,7 +201,7 @@ pub(super) fn map(
                 _ => os(error),
             })?;
     }
-    Ok(mapping)
+    Ok((mapping, place))
 }
 
 fn out_of_space(name: &str, file: &File, needed: u64, error: SysError) -> ShmError {

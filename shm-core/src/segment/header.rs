@@ -87,6 +87,9 @@ pub(crate) struct Header {
 /// Where the state word is in the file.
 pub(crate) const STATE_OFFSET: usize = 192;
 
+/// Where the counter of participants is in the file.
+pub(crate) const NEXT_PARTICIPANT_OFFSET: usize = 200;
+
 // Each of these is part of the format.
 const _: () = {
     use core::mem::offset_of;
@@ -122,6 +125,10 @@ const _: () = {
     assert!(offset_of!(Mutable, next_participant) == 8);
     assert!(offset_of!(Mutable, reserved_end) == 16);
     assert!(offset_of!(Header, mutable) + offset_of!(Mutable, state) == STATE_OFFSET);
+    assert!(
+        offset_of!(Header, mutable) + offset_of!(Mutable, next_participant)
+            == NEXT_PARTICIPANT_OFFSET
+    );
 };
 
 impl Frozen {

@@ -20,11 +20,15 @@ mod tests;
 mod unpublished;
 
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::error::ANONYMOUS;
+use crate::claim::{Participant, Place, Registration};
+use crate::error::{ANONYMOUS, ShmError};
 use crate::name::SegmentName;
+use crate::sys::clock::Deadline;
 use crate::sys::file::FileId;
 use crate::sys::fork::{Generation, generation};
 use crate::sys::map::Mapping;
@@ -52,8 +56,10 @@ pub(crate) mod lock_byte {
 /// A mapped segment, of whatever type.
 #[derive(Debug)]
 pub(crate) struct Segment {
+    /// First, because it uses the mapping until it is gone.
+    participant: Option<Participant>,
     mapping: Mapping,
-    file: File,
+    file: Arc<File>,
     id: FileId,
     name: Option<SegmentName>,
     /// The name until then, on systems where a file cannot be without one.
@@ -84,8 +90,9 @@ struct Parts {
 impl Segment {
     fn new(file: File, id: FileId, mapping: Mapping, parts: Parts) -> Self {
         Self {
+            participant: None,
             mapping,
-            file,
+            file: Arc::new(file),
             id,
             name: parts.name,
             hidden: parts.hidden,
@@ -97,6 +104,23 @@ impl Segment {
             payload_offset: parts.payload_offset,
             tail: parts.tail,
         }
+    }
+
+    /// Makes this process a participant, which a type with claims needs: now, for later it might not be possible any more.
+    fn take_part(&mut self, place: Option<Place>) -> Result<(), ShmError> {
+        let Some(place) = place else { return Ok(()) };
+        let with = Registration {
+            file: &self.file,
+            id: self.id,
+            name: self.name.as_ref(),
+            shown: self.name(),
+            counter: self.next_participant(),
+            deadline: Deadline::after(self.timeout),
+        };
+        // SAFETY: the place is that of this mapping, in which the counter is; the participant is dropped before the
+        // mapping, being the field before it.
+        self.participant = Some(unsafe { Participant::register(place, &with) }?);
+        Ok(())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -133,6 +157,13 @@ impl Segment {
         let word = unsafe { start.add(header::STATE_OFFSET) };
         // SAFETY: the word is aligned, lives as long as the mapping, and is only accessed atomically through mappings.
         unsafe { AtomicU32::from_ptr(word.cast()) }
+    }
+
+    /// The word of the header that gives participants their ids.
+    fn next_participant(&self) -> NonNull<AtomicU64> {
+        let start = self.mapping.start();
+        // SAFETY: the mapping is at least a header long, and the word is aligned in it.
+        unsafe { start.add(header::NEXT_PARTICIPANT_OFFSET) }.cast()
     }
 
     /// Writes into the header that the name is to stay. The caller has a writable mapping.

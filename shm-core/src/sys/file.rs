@@ -1,9 +1,10 @@
 //! Files by descriptor: contents, size, mode, and what is known about them.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
-use nix::fcntl::{FallocateFlags, FcntlArg, FdFlag, fcntl};
+use nix::fcntl::{FallocateFlags, FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{FileStat, Mode};
 use nix::unistd::Gid;
@@ -66,6 +67,17 @@ impl FileId {
 #[doc(alias = "fstat")]
 pub(crate) fn stat(file: &File) -> SysResult<FileId> {
     retry("fstat", || nix::sys::stat::fstat(file)).map(|stat| FileId::from_stat(&stat))
+}
+
+/// Opens the file behind a descriptor once more, for reading and writing: a description of its own. It needs no name.
+#[doc(alias = "open")]
+pub(crate) fn reopen(file: &File) -> SysResult<File> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    retry("open(/proc/self/fd)", || {
+        nix::fcntl::open(path.as_str(), flags, Mode::empty())
+    })
+    .map(File::from)
 }
 
 /// Bytes that an ordinary user can still reserve in the file system of `file`.

@@ -5,10 +5,10 @@
 //! number of a counter that the child got as a copy, so the new number differs from those of all its ancestors.
 //! Nothing takes a lock, so a child that was forked while another thread was in here is not stuck.
 
-use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
+use super::private::{Inheritance, Private};
+use super::{Errno, SysError, SysResult};
 
 /// The page with this process's number; null until it is first needed.
 static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
@@ -77,20 +77,21 @@ fn publish_page() -> *mut AtomicU64 {
 }
 
 fn map_page() -> Option<*mut AtomicU64> {
-    let len = NonZeroUsize::new(4096)?;
-    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: the kernel chooses a free address, so no memory that is in use changes.
-    let page =
-        unsafe { nix::sys::mman::mmap_anonymous(None, len, protection, MapFlags::MAP_PRIVATE) }
-            .ok()?;
-    // SAFETY: the page is new and nobody else knows its address.
-    let advised = unsafe { nix::sys::mman::madvise(page, len.get(), MmapAdvise::MADV_WIPEONFORK) };
-    if advised.is_err() {
-        // SAFETY: as above; it was never handed out.
-        let _ = unsafe { nix::sys::mman::munmap(page, len.get()) };
-        return None;
+    // Never unmapped: it is for the whole process's life.
+    let page = Private::new(4096, Inheritance::Wiped).ok()?.leak();
+    Some(page.cast().as_ptr())
+}
+
+/// Has the C library call `prepare` before every `fork` of this process and `parent` after it, in the process that
+/// forked. Both can run on any thread, also inside a signal handler.
+#[doc(alias = "pthread_atfork")]
+pub(crate) fn around(prepare: extern "C" fn(), parent: extern "C" fn()) -> SysResult<()> {
+    // SAFETY: the functions are safe, take nothing, live as long as the program, and the library that they are in is
+    // known to the C library, which forgets them when it is unloaded.
+    match unsafe { libc::pthread_atfork(Some(prepare), Some(parent), None) } {
+        0 => Ok(()),
+        number => Err(SysError::new("pthread_atfork", Errno::from_raw(number))),
     }
-    Some(page.as_ptr().cast())
 }
 
 /// Runs `child` in a fork child and returns what it returned. Only for tests: the caller must hold off every other

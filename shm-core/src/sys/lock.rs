@@ -64,6 +64,15 @@ pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<Kind>> {
     })
 }
 
+/// Whether another description holds this byte alone. Shared locks, which take no more than read access, do not show.
+pub(crate) fn is_held_alone(file: &File, byte: i64) -> SysResult<bool> {
+    let mut flock = range(byte, libc::F_RDLCK);
+    retry("fcntl(F_OFD_GETLK)", || {
+        fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
+    })?;
+    Ok(i32::from(flock.l_type) == libc::F_WRLCK)
+}
+
 fn raw(kind: Kind) -> i32 {
     match kind {
         Kind::Shared => libc::F_RDLCK,
@@ -103,6 +112,7 @@ mod tests {
         assert!(try_lock(&second, BYTE, Kind::Shared).unwrap());
         assert!(!try_lock(&third, BYTE, Kind::Exclusive).unwrap());
         assert_eq!(holder(&third, BYTE).unwrap(), Some(Kind::Shared));
+        assert!(!is_held_alone(&third, BYTE).unwrap());
         // The byte beside it is another lock.
         assert!(try_lock(&third, BYTE - 1, Kind::Exclusive).unwrap());
 
@@ -112,6 +122,9 @@ mod tests {
         assert!(try_lock(&third, BYTE, Kind::Exclusive).unwrap());
         assert!(!try_lock(&first, BYTE, Kind::Shared).unwrap());
         assert_eq!(holder(&first, BYTE).unwrap(), Some(Kind::Exclusive));
+        assert!(is_held_alone(&first, BYTE).unwrap());
+        // One's own does not show.
+        assert!(!is_held_alone(&third, BYTE).unwrap());
     }
 
     #[test]

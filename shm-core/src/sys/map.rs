@@ -23,16 +23,42 @@ unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps `len` bytes of `file` from its start, for reading, and for writing where asked.
-    #[doc(alias = "mmap")]
     pub(crate) fn new(file: &File, len: usize, writable: bool) -> SysResult<Self> {
+        Self::placed(file, len, writable, None)
+    }
+
+    /// The same for reading and writing, at `address` and nowhere else: `None` where something is in the way.
+    #[doc(alias = "MAP_FIXED_NOREPLACE")]
+    pub(crate) fn at(file: &File, len: usize, address: NonZeroUsize) -> SysResult<Option<Self>> {
+        match Self::placed(file, len, true, Some(address)) {
+            // Kernels before 4.17 do not know the flag and take the address for a wish.
+            Ok(mapping) if mapping.start().addr() != address => Ok(None),
+            Ok(mapping) => Ok(Some(mapping)),
+            Err(error) if error.errno == Errno::EEXIST => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[doc(alias = "mmap")]
+    fn placed(
+        file: &File,
+        len: usize,
+        writable: bool,
+        address: Option<NonZeroUsize>,
+    ) -> SysResult<Self> {
         let len = NonZeroUsize::new(len).ok_or(SysError::new("mmap", Errno::EINVAL))?;
         let mut protection = ProtFlags::PROT_READ;
         if writable {
             protection |= ProtFlags::PROT_WRITE;
         }
+        let mut flags = MapFlags::MAP_SHARED;
+        if address.is_some() {
+            flags |= MapFlags::MAP_FIXED_NOREPLACE;
+        }
         let start = retry("mmap", || {
-            // SAFETY: the kernel chooses a free address, so no memory that is in use changes.
-            unsafe { nix::sys::mman::mmap(None, len, protection, MapFlags::MAP_SHARED, file, 0) }
+            // SAFETY: the kernel chooses a free address, or takes the given one only if it is free, so no memory that
+            // is in use changes.
+            unsafe { nix::sys::mman::mmap(address, len, protection, flags, file, 0) }
         })?;
         Ok(Self {
             start,
@@ -137,6 +163,16 @@ mod tests {
             .unwrap()
             .lock_in_memory()
             .unwrap();
+    }
+
+    #[test]
+    fn an_address_in_use_is_left_alone() {
+        let memfd = memfd::create("place").unwrap();
+        file::set_len(&memfd, 4096).unwrap();
+        let first = Mapping::new(&memfd, 4096, true).unwrap();
+        let address = first.start().addr();
+        assert!(Mapping::at(&memfd, 4096, address).unwrap().is_none());
+        byte(&first).store(1, Ordering::Relaxed);
     }
 
     #[test]

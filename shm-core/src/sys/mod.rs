@@ -7,10 +7,13 @@
 pub(crate) mod clock;
 pub(crate) mod file;
 pub(crate) mod fork;
+pub(crate) mod futex;
 pub(crate) mod lock;
 pub(crate) mod map;
 pub(crate) mod memfd;
+pub(crate) mod private;
 pub(crate) mod shm;
+pub(crate) mod token;
 
 pub(crate) use nix::errno::Errno;
 
@@ -59,6 +62,12 @@ fn retry_io<T>(
 #[doc(alias = "geteuid")]
 pub(crate) fn effective_user() -> u32 {
     nix::unistd::geteuid().as_raw()
+}
+
+/// The thread that is calling, by a number that is never 0.
+#[doc(alias = "gettid")]
+pub(crate) fn thread() -> u32 {
+    nix::unistd::gettid().as_raw().unsigned_abs()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! It has a single thread, so that it can fork, and ends when its input does.
 
+mod claims;
 mod handles;
 mod listing;
 mod loops;
@@ -85,6 +86,7 @@ struct Program {
     handles: HashMap<String, Handle>,
     /// Descriptions that hold locks until this process ends.
     pins: Vec<File>,
+    claims: Option<claims::Claims>,
 }
 
 impl Program {
@@ -126,6 +128,7 @@ impl Program {
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
+            "claims" => self.obey_claims(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),

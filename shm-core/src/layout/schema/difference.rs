@@ -198,6 +198,10 @@ impl Node {
                     }
                     _ => "ShmVec".to_owned(),
                 },
+                (meaning::MUTEX, Self::Struct { fields, .. }) => match fields.get(1) {
+                    Some(value) => format!("Mutex<{}>", value.node.describe()),
+                    None => "Mutex".to_owned(),
+                },
                 _ => format!("{meaning} of {}", inner.describe()),
             },
             Self::Slice { element } => format!("[{}]", element.describe()),

@@ -1,0 +1,79 @@
+//! What can become of a lock.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::claim::Refused;
+use crate::error::ShmError;
+
+/// Why a lock was not had, or what is to be known about one that was.
+#[non_exhaustive]
+pub enum LockError<G> {
+    /// The lock is held, by the guard in here. But an owner before has died or panicked with it, so what it protects may
+    /// be half written. Bring that in order and call `mark_consistent` on the guard; without that the next owner is told
+    /// the same.
+    OwnerDied(G),
+    /// A living owner kept the lock for the whole timeout.
+    TimedOut,
+    /// A living owner has the lock.
+    WouldBlock,
+    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
+    /// `fork`, which register at their first lock: the error says what the system refused.
+    Unregistered(ShmError),
+}
+
+impl<G> LockError<G> {
+    /// The guard, if the lock is held in spite of the error.
+    pub fn into_guard(self) -> Option<G> {
+        match self {
+            Self::OwnerDied(guard) => Some(guard),
+            _ => None,
+        }
+    }
+
+    pub(super) fn refused(refused: Refused, waited: bool) -> Self {
+        match refused {
+            Refused::Unprotected(error) => Self::Unregistered(error),
+            Refused::Owned if waited => Self::TimedOut,
+            Refused::Owned => Self::WouldBlock,
+        }
+    }
+}
+
+impl<G> fmt::Debug for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
+            Self::TimedOut => f.write_str("TimedOut"),
+            Self::WouldBlock => f.write_str("WouldBlock"),
+            Self::Unregistered(error) => f.debug_tuple("Unregistered").field(error).finish(),
+        }
+    }
+}
+
+impl<G> fmt::Display for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str(
+                "an owner of the lock has died or panicked, and what it protects may be half written; bring it in order \
+                 and call `mark_consistent`",
+            ),
+            Self::TimedOut => f.write_str(
+                "the lock was not released in time; its owner lives, so wait longer or end that process",
+            ),
+            Self::WouldBlock => f.write_str("the lock is held by a living owner; try again later"),
+            Self::Unregistered(error) => {
+                write!(f, "this process cannot hold locks: {error}")
+            }
+        }
+    }
+}
+
+impl<G> Error for LockError<G> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unregistered(error) => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! Types that bring processes into step, and survive the death of any of them.
+//!
+//! They are fields of a shared struct, elements of an array, or a segment of their own
+//! (`Mutex::<Account>::create("/account")`). A new one is zeroes: free. Nothing in them is a pointer, and nothing needs to
+//! be initialised or destroyed.
+//!
+//! # When a process dies
+//!
+//! Each process that attaches for writing to a segment with such a type holds a lock on a byte of the file that only the
+//! kernel can release, and does when the process is gone, however it ended. So who waits for a dead process finds out:
+//! while it waits, in growing steps of 1 to 50 ms, and also before it gives up. No pid is asked for, so this works across
+//! pid and user namespaces.
+//!
+//! - After `fork` the child is another participant. It registers at its first lock. Guards that it inherited do nothing
+//!   when they are dropped: what they stand for is the parent's.
+//! - A process that runs another program (`exec`) has died, as far as its locks are concerned.
+//! - A process that is only stopped lives, and keeps what it has.
+//! - Locking is not for signal handlers.
+//!
+//! # What attaching takes
+//!
+//! Besides what every segment takes: `/proc`, or a name that leads to the segment; the permission to open the file once
+//! more for writing, which another user who was handed the descriptor of an anonymous segment has only if its `mode`
+//! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
+//! may only read take none of it: they cannot lock.
+
+mod error;
+mod mutex;
+
+pub use error::LockError;
+pub use mutex::{Mutex, MutexGuard};

@@ -1,0 +1,265 @@
+//! The mutex.
+//!
+//! # Synchronization
+//!
+//! | place | what |
+//! |---|---|
+//! | `claim` | the claim word: who has the lock. [`crate::claim::word`] has its states, orderings and crash story |
+//! | `value` | cells, accessed with relaxed ordering by the owner between its acquiring claim and its releasing drop |
+//!
+//! Killed in between, an owner leaves `value` as it is. Its successor takes the claim over with `POISON` set, is told
+//! so, and releases with `POISON` again unless it has called `mark_consistent`.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::thread::panicking;
+use std::time::Duration;
+
+use super::LockError;
+use crate::access::{Access, ReadOnly, ReadWrite, Writable};
+use crate::cell::ShmCell;
+use crate::claim::live::Held;
+use crate::claim::{ClaimWord, Patience};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::primitive::AtomicU32;
+use crate::sys::clock::Deadline;
+
+/// A lock around a value, that processes share and that survives the death of its owner.
+///
+/// [`lock`](Self::lock) gives a guard through which the value's cells are read and written; dropping the guard unlocks.
+/// When the owner is killed the next one gets the lock all the same, within 50 ms of the death at the latest once the
+/// kernel has released what the process had, and is told so by [`LockError::OwnerDied`].
+///
+/// Taking a lock that nobody else wants, and releasing it, is one compare-and-swap each, without a system call. Waiters
+/// make progress, but there is no promise of fairness. A thread that locks what it has locked already waits for
+/// itself, for ever with [`lock`](Self::lock).
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::{LockError, Mutex};
+///
+/// #[derive(ShmLayout)]
+/// #[repr(C)]
+/// struct Accounts { transfers: Mutex<[i64; 2]> }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shm = Accounts::create_anonymous()?;
+/// let balance = match shm.transfers.lock() {
+///     Ok(guard) => guard,
+///     Err(LockError::OwnerDied(mut guard)) => {
+///         // Half a transfer may be in there: bring it in order, then say so.
+///         guard.store([0, 0]);
+///         guard.mark_consistent();
+///         guard
+///     }
+///     Err(error) => return Err(error.to_string().into()),
+/// };
+/// balance[0].set(balance[0].get() - 10);
+/// balance[1].set(balance[1].get() + 10);
+/// # Ok(()) }
+/// ```
+///
+/// Through a read-only handle there is nothing to lock with, only [`unlocked`](Self::unlocked).
+#[repr(C)]
+pub struct Mutex<T, A: Access = ReadWrite> {
+    claim: ClaimWord,
+    value: ShmCell<T, A>,
+}
+
+// SAFETY: 1. The layout has both fields at the places that `repr(C)` gives them; bytes between them belong to nobody, and as
+// the type is not `Copy` it is never moved as a whole. 2. The view is the same two fields, an atomic and a cell. 3. The
+// address is returned as it is.
+#[diagnostic::do_not_recommend]
+unsafe impl<T: ShmLayout> ShmLayout for Mutex<T> {
+    type View<A: Access> = Mutex<T, A>;
+    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
+        meaning::MUTEX,
+        const {
+            &TypeLayout::structure(
+                "Mutex",
+                0,
+                size_of::<Self>(),
+                align_of::<Self>(),
+                const {
+                    &place([
+                        FieldLayout::new("claim", AtomicU32::LAYOUT),
+                        FieldLayout::new("value", T::LAYOUT),
+                    ])
+                },
+            )
+        },
+        None,
+    )
+    .claiming();
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Mutex<T, A> {
+        payload.cast()
+    }
+}
+
+impl<T: ShmLayout, A: Access> Mutex<T, A> {
+    /// Locks, waiting as long as a living owner has the lock.
+    ///
+    /// # Errors
+    ///
+    /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`Unregistered`](LockError::Unregistered).
+    #[inline]
+    pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
+    where
+        A: Writable,
+    {
+        self.writable().within(Patience::Forever)
+    }
+
+    /// Locks if no living owner has the lock. It never waits, but may look whether the owner lives: a system call.
+    ///
+    /// # Errors
+    ///
+    /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`WouldBlock`](LockError::WouldBlock);
+    /// [`Unregistered`](LockError::Unregistered).
+    #[inline]
+    pub fn try_lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
+    where
+        A: Writable,
+    {
+        self.writable().within(Patience::None)
+    }
+
+    /// Locks, waiting for at most `timeout` on the monotonic clock.
+    ///
+    /// However short the timeout is, a dead owner is found before it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`TimedOut`](LockError::TimedOut);
+    /// [`Unregistered`](LockError::Unregistered).
+    #[inline]
+    pub fn lock_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
+    where
+        A: Writable,
+    {
+        let mutex = self.writable();
+        match mutex.claim.claim_free() {
+            Some(held) => Ok(MutexGuard::new(mutex, held)),
+            None => mutex.contended(Patience::Until(Deadline::after(timeout))),
+        }
+    }
+
+    #[inline(always)]
+    fn writable(&self) -> &Mutex<T>
+    where
+        A: Writable,
+    {
+        let mutex = std::ptr::from_ref(self).cast::<Mutex<T>>();
+        // SAFETY: `A`, which has no bytes, is `ReadWrite`: nothing else is `Writable`.
+        unsafe { &*mutex }
+    }
+}
+
+impl<T: ShmLayout> Mutex<T> {
+    #[inline(always)]
+    fn within(
+        &self,
+        patience: Patience,
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        match self.claim.claim_free() {
+            Some(held) => Ok(MutexGuard::new(self, held)),
+            None => self.contended(patience),
+        }
+    }
+
+    #[cold]
+    fn contended(
+        &self,
+        patience: Patience,
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        match self.claim.claim(patience) {
+            Ok(held) if held.poisoned => Err(LockError::OwnerDied(MutexGuard::new(self, held))),
+            Ok(held) => Ok(MutexGuard::new(self, held)),
+            Err(refused) => Err(LockError::refused(
+                refused,
+                matches!(patience, Patience::Until(_)),
+            )),
+        }
+    }
+}
+
+impl<T: ShmLayout, A: Access> Mutex<T, A> {
+    /// The value without the lock, for looking on: an owner may be in the middle of changing it.
+    #[must_use]
+    #[inline]
+    pub const fn unlocked(&self) -> &ShmCell<T, ReadOnly> {
+        self.value.read_only()
+    }
+}
+
+impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mutex")
+            .field("value", &self.value)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lock that is held: the way to the value. Dropping it unlocks.
+///
+/// If its thread panics meanwhile, the next owner is told as if this one had died. Killed with it, the process leaves the
+/// value as it is. In a fork child an inherited guard still leads to the value, but the lock is the parent's, and
+/// dropping it does nothing.
+#[must_use = "dropped at once, the guard unlocks at once"]
+pub struct MutexGuard<'a, T: ShmLayout> {
+    mutex: &'a Mutex<T>,
+    /// The id that the lock is held by.
+    me: u32,
+    /// Whether the next owner is to be told that something is left half done.
+    poisoned: bool,
+    /// Whether the thread was panicking already when it locked.
+    panicking: bool,
+    /// The thread that locks also unlocks, as elsewhere.
+    not_send: PhantomData<*const ()>,
+}
+
+impl<'a, T: ShmLayout> MutexGuard<'a, T> {
+    #[inline(always)]
+    fn new(mutex: &'a Mutex<T>, held: Held) -> Self {
+        Self {
+            mutex,
+            me: held.me,
+            poisoned: held.poisoned,
+            panicking: panicking(),
+            not_send: PhantomData,
+        }
+    }
+
+    /// Says that the value is in order again after an owner has died: the next one is no longer told.
+    pub const fn mark_consistent(&mut self) {
+        self.poisoned = false;
+    }
+}
+
+impl<T: ShmLayout> Deref for MutexGuard<'_, T> {
+    type Target = ShmCell<T>;
+
+    #[inline(always)]
+    fn deref(&self) -> &ShmCell<T> {
+        &self.mutex.value
+    }
+}
+
+impl<T: ShmLayout> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let poison = self.poisoned || (!self.panicking && panicking());
+        self.mutex.claim.release(self.me, poison);
+    }
+}
+
+impl<T: ShmLayout> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}

@@ -1,0 +1,337 @@
+//! Taking and keeping locks, and what else a process can do while it has one.
+
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, fork};
+use shm_core::sync::{LockError, MutexGuard};
+use shm_core::{Shm, ShmLayout};
+
+use super::{Answer, Failure, Program, Words, other};
+use crate::locks;
+use crate::types::{Guarded, Pair};
+
+type Guard = MutexGuard<'static, Pair>;
+
+/// The segment and the guard on its lock.
+pub(super) struct Claims {
+    /// Never dropped, so that a guard can be kept beside it.
+    shm: &'static Shm<Guarded>,
+    guard: Option<Guard>,
+}
+
+impl Claims {
+    /// Locks as asked, and says how that went and how many microseconds it took.
+    fn lock(&mut self, how: &str) -> Answer {
+        let lock = &self.shm.lock;
+        let start = Instant::now();
+        let locked = match how {
+            "forever" => lock.lock(),
+            "try" => lock.try_lock(),
+            millis => lock.lock_timeout(Duration::from_millis(millis.parse().map_err(other)?)),
+        };
+        let (word, guard) = match locked {
+            Ok(guard) => ("held", Some(guard)),
+            Err(LockError::OwnerDied(guard)) => ("died", Some(guard)),
+            Err(LockError::TimedOut) => ("timed-out", None),
+            Err(LockError::WouldBlock) => ("would-block", None),
+            Err(LockError::Unregistered(error)) => return Err(Failure::Shm(error)),
+            Err(error) => return Err(other(error)),
+        };
+        if guard.is_some() {
+            self.guard = guard;
+        }
+        Ok(format!("{word} {}", start.elapsed().as_micros()))
+    }
+}
+
+impl Program {
+    fn claims(&mut self) -> Result<&mut Claims, Failure> {
+        self.claims
+            .as_mut()
+            .ok_or_else(|| other("nothing is attached"))
+    }
+
+    /// `claims attach NAME [TIMEOUT]`, `claims lock forever|try|MILLISECONDS`, and so on.
+    pub(super) fn obey_claims(&mut self, words: &mut Words<'_>) -> Answer {
+        match words.next()? {
+            "attach" => {
+                let name = words.next()?;
+                let timeout = words.number().unwrap_or(1000);
+                let options = Guarded::options().timeout(Duration::from_millis(timeout));
+                let shm = Box::leak(Box::new(options.attach(name)?));
+                self.claims = Some(Claims { shm, guard: None });
+                Ok(String::new())
+            }
+            "lock" => {
+                let how = words.next()?.to_owned();
+                self.claims()?.lock(&how)
+            }
+            "unlock" => {
+                self.claims()?.guard = None;
+                Ok(String::new())
+            }
+            "consistent" => {
+                let guard = self.claims()?.guard.as_mut();
+                guard.ok_or_else(|| other("not locked"))?.mark_consistent();
+                Ok(String::new())
+            }
+            "loop" => {
+                let shm = self.claims()?.shm;
+                println!("looping");
+                repeat(shm);
+                Ok(String::new())
+            }
+            "add" => {
+                let count: u64 = words.number()?;
+                let shm = self.claims()?.shm;
+                for _ in 0..count {
+                    let guard = shm.lock.lock().map_err(other)?;
+                    guard.count.set(guard.count.get() + 1);
+                    guard.twin.set(guard.twin.get() + 1);
+                }
+                Ok(String::new())
+            }
+            "fork-attach" => {
+                let (name, claims) = (words.next()?, self.claims()?);
+                super::process::in_child(|| i32::from(!both(claims.shm, name)))
+            }
+            "round" => {
+                let shm = self.claims()?.shm;
+                raise(Signal::SIGUSR1).map_err(other)?;
+                let locked = shm.lock.lock();
+                let Some(mut pair) = locked.map_or_else(LockError::into_guard, Some) else {
+                    return Err(other("not locked"));
+                };
+                pair.twin.set(pair.count.get());
+                pair.mark_consistent();
+                pair.count.set(pair.count.get() + 1);
+                pair.twin.set(pair.twin.get() + 1);
+                drop(pair);
+                raise(Signal::SIGUSR1).map_err(other)?;
+                Ok(String::new())
+            }
+            "exec" => {
+                println!("executing");
+                // It ends with its input, as this program does.
+                Err(other(Command::new("cat").exec()))
+            }
+            "replace-descriptor" => {
+                let file = File::options().read(true).write(true).open(words.next()?);
+                let file = file.map_err(other)?;
+                let shm = self.claims()?.shm;
+                // SAFETY: the descriptor's owner never closes it, as the handle is leaked. Who replaces it is what the
+                // test is about.
+                match unsafe { libc::dup2(file.as_raw_fd(), shm.as_fd().as_raw_fd()) } {
+                    -1 => Err(other(std::io::Error::last_os_error())),
+                    _ => Ok(String::new()),
+                }
+            }
+            "pin-ids" => {
+                let (name, first, count) = (words.next()?, words.number()?, words.number()?);
+                self.pins
+                    .push(locks::pin_range(name, first, count).map_err(other)?);
+                Ok(String::new())
+            }
+            "timer" => timer(),
+            "fork-unlock" => {
+                let claims = self.claims()?;
+                super::process::in_child(|| {
+                    claims.guard = None;
+                    0
+                })
+            }
+            "storm" => {
+                let name = words.next()?;
+                storm(name, words.number()?)
+            }
+            unknown => Err(other(format!("there is no command `claims {unknown}`"))),
+        }
+    }
+}
+
+/// As a fork child, locks an inherited segment and another that it attaches to.
+fn both(inherited: &Shm<Guarded>, name: &str) -> bool {
+    let Ok(own) = Guarded::attach(name) else {
+        return false;
+    };
+    // In the same window one would take the other's id for its own.
+    let apart = own.as_ptr().addr() >> 30 != inherited.as_ptr().addr() >> 30;
+    let held = [own.lock.try_lock(), inherited.lock.try_lock()];
+    apart && held.iter().all(Result::is_ok)
+}
+
+/// Locks and unlocks until told to stop, and looks whether it is alone.
+fn repeat(shm: &Shm<Guarded>) {
+    static TURN: AtomicU32 = AtomicU32::new(0);
+    while shm.stop.load(Acquire) == 0 {
+        let turn = TURN.fetch_add(1, AcqRel);
+        let me = (u64::from(std::process::id()) << 32) | (u64::from(turn) + 1);
+        let locked = match turn % 3 {
+            0 => shm.lock.lock(),
+            1 => shm.lock.lock_timeout(Duration::from_millis(3)),
+            _ => shm.lock.try_lock(),
+        };
+        match locked {
+            Ok(guard) => {
+                if guard.holder.get() != 0 {
+                    // Who held it neither unlocked nor died.
+                    shm.doubles.fetch_add(1, AcqRel);
+                }
+                if guard.count.get() != guard.twin.get() {
+                    shm.torn.fetch_add(1, AcqRel);
+                }
+                work(&guard, me, shm);
+            }
+            Err(LockError::OwnerDied(mut guard)) => {
+                guard.twin.set(guard.count.get());
+                guard.mark_consistent();
+                shm.died.fetch_add(1, AcqRel);
+                work(&guard, me, shm);
+            }
+            Err(LockError::TimedOut | LockError::WouldBlock) => {}
+            Err(error) => {
+                eprintln!("{error}");
+                shm.failed.fetch_add(1, AcqRel);
+            }
+        }
+    }
+}
+
+/// What an owner does: it takes long enough to be killed in the middle, and for a second owner to show.
+fn work(pair: &MutexGuard<'_, Pair>, me: u64, shm: &Shm<Guarded>) {
+    pair.holder.set(me);
+    let count = pair.count.get() + 1;
+    pair.count.set(count);
+    for _ in 0..500 {
+        if pair.holder.get() != me {
+            shm.doubles.fetch_add(1, AcqRel);
+            return;
+        }
+        std::hint::spin_loop();
+    }
+    pair.twin.set(count);
+    pair.holder.set(0);
+    shm.rounds.fetch_add(1, AcqRel);
+}
+
+/// Interrupts this process every millisecond from now on.
+fn timer() -> Answer {
+    extern "C" fn nothing(_: i32) {}
+    let action = SigAction::new(
+        SigHandler::Handler(nothing),
+        SaFlags::empty(),
+        SigSet::empty(),
+    );
+    // SAFETY: the handler does nothing.
+    unsafe { sigaction(Signal::SIGALRM, &action) }.map_err(other)?;
+    let tick = libc::timeval {
+        tv_sec: 0,
+        tv_usec: 1000,
+    };
+    let every = libc::itimerval {
+        it_interval: tick,
+        it_value: tick,
+    };
+    // SAFETY: both arguments are what the call takes; no old value is asked for.
+    match unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const every, std::ptr::null_mut()) } {
+        0 => Ok(String::new()),
+        _ => Err(other(std::io::Error::last_os_error())),
+    }
+}
+
+/// `storm NAME ROUNDS`: threads take part in a segment and leave it with its lock held, over and over, while another forks
+/// children that stay. Who has left must be dead to the others, whatever the children have inherited; and each child
+/// takes part by itself, whatever lock a sibling of its parent held.
+fn storm(name: &str, rounds: u32) -> Answer {
+    const THREADS: usize = 3;
+    let stop = AtomicBool::new(false);
+    let observer = Guarded::attach(name)?;
+    let result = std::thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for _ in 0..THREADS {
+            workers.push(scope.spawn(|| {
+                let mut left = 0_u32;
+                while !stop.load(Acquire) {
+                    // A segment of its own, so that no other thread is waited for.
+                    let anonymous = Guarded::create_anonymous().map_err(Failure::from)?;
+                    let fd = anonymous.as_fd().try_clone_to_owned().map_err(other)?;
+                    let leaving = Guarded::from_fd(fd).map_err(Failure::from)?;
+                    match leaving.lock.try_lock() {
+                        Ok(guard) => std::mem::forget(guard),
+                        Err(error) => return Err(other(error)),
+                    }
+                    drop(leaving);
+                    match anonymous.lock.try_lock() {
+                        Err(LockError::OwnerDied(_)) => left += 1,
+                        Ok(_) => return Err(other("a lock that was held is free")),
+                        Err(error) => return Err(other(format!("{left} went well: {error}"))),
+                    }
+                }
+                Ok(left)
+            }));
+        }
+        let forks = (0..rounds).try_for_each(|_| {
+            let (mut parents_end, childs_end) = std::io::pipe().map_err(other)?;
+            // SAFETY: the child uses atomics and system calls, allocates at most (glibc's allocator survives a fork), and
+            // leaves through `_exit`.
+            let child = match unsafe { fork() }.map_err(other)? {
+                ForkResult::Child => {
+                    drop(parents_end);
+                    let code = i32::from(!lock_after_fork(&observer));
+                    drop(childs_end);
+                    // It stays until it is killed, with all that it has inherited.
+                    if code == 0 {
+                        nix::unistd::pause();
+                    }
+                    // SAFETY: ends the child without dropping what belongs to the parent.
+                    unsafe { libc::_exit(code) }
+                }
+                ForkResult::Parent { child } => child,
+            };
+            drop(childs_end);
+            // Ends when the child has locked, or failed.
+            std::io::Read::read(&mut parents_end, &mut [0]).map_err(other)?;
+            end(child)
+        });
+        stop.store(true, std::sync::atomic::Ordering::Release);
+        let mut total = 0;
+        for worker in workers {
+            total += worker.join().map_err(|_| other("panicked"))??;
+        }
+        forks?;
+        Ok(total)
+    });
+    result.map(|total: u32| total.to_string())
+}
+
+/// Locks and unlocks as a fork child.
+fn lock_after_fork(shm: &Shm<Guarded>) -> bool {
+    match shm.lock.lock_timeout(crate::DEADLINE) {
+        Ok(guard) => {
+            guard.count.set(guard.count.get() + 1);
+            guard.twin.set(guard.count.get());
+            true
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            false
+        }
+    }
+}
+
+/// Ends a child that should be waiting for just that.
+fn end(child: Pid) -> Result<(), Failure> {
+    nix::sys::signal::kill(child, Signal::SIGKILL).map_err(other)?;
+    match waitpid(child, None).map_err(other)? {
+        nix::sys::wait::WaitStatus::Signaled(_, Signal::SIGKILL, _) => Ok(()),
+        status => Err(other(format!("the child ended with {status:?}"))),
+    }
+}

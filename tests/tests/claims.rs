@@ -1,0 +1,431 @@
+//! Locks and the death of their owners, seen from outside: no lock is lost with a process, and none has two owners.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+
+use shm_core::sync::{LockError, Mutex};
+use shm_core::{Shm, ShmLayout};
+use shm_tests::locks::{PARTICIPANTS, is_held_alone};
+use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, peer};
+
+fn create(name: &str) -> Shm<Guarded> {
+    Guarded::create(name).unwrap()
+}
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("claims attach {name}"));
+    peer
+}
+
+/// How an attempt to lock went, without the time it took.
+fn lock(peer: &mut Peer, how: &str) -> String {
+    let answer = peer.ok(&format!("claims lock {how}"));
+    answer.split(' ').next().unwrap().to_owned()
+}
+
+/// The header's counter of participants.
+fn next_participant(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let file = File::open(Names::path(name)).unwrap();
+    file.read_exact_at(&mut bytes, 200).unwrap();
+    u64::from_ne_bytes(bytes)
+}
+
+#[test]
+fn who_may_lock_takes_part_and_nobody_else_does() {
+    let names = Names::new("claims-who");
+    let (plain, name) = (names.name("plain"), names.name("t"));
+    let _plain = Telemetry::create(&plain).unwrap();
+    let _attached = Telemetry::attach(&plain).unwrap();
+    assert_eq!(next_participant(&plain), 1);
+
+    let owner = create(&name);
+    assert_eq!(next_participant(&name), 2);
+    let reader = Guarded::attach_read_only(&name).unwrap();
+    assert_eq!(next_participant(&name), 2);
+    assert!(is_held_alone(&name, PARTICIPANTS + 1).unwrap());
+    let second = Guarded::attach(&name).unwrap();
+    assert!(is_held_alone(&name, PARTICIPANTS + 2).unwrap());
+    drop(second);
+    assert!(!is_held_alone(&name, PARTICIPANTS + 2).unwrap());
+
+    owner.lock.lock().unwrap().count.set(5);
+    assert_eq!(reader.lock.unlocked().count.get(), 5);
+}
+
+#[test]
+fn a_lock_is_had_by_one_at_a_time_and_waiting_ends_in_time() {
+    let names = Names::new("claims-one");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut other = attached(&name);
+    let guard = shm.lock.lock().unwrap();
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    let start = Instant::now();
+    assert_eq!(lock(&mut other, "30"), "timed-out");
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+
+    // Who waits gets it when it is released.
+    other.tell("claims lock forever");
+    drop(guard);
+    assert!(other.hear().starts_with("ok held"));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    other.ok("claims unlock");
+    assert!(shm.lock.try_lock().is_ok());
+}
+
+#[test]
+fn a_dead_owner_is_found_by_every_way_of_locking_and_told_of_until_all_is_in_order() {
+    let names = Names::new("claims-dead");
+    let name = names.name("t");
+    let _shm = create(&name);
+    for how in ["try", "0", "100000", "forever"] {
+        let (mut owner, mut next, mut last) = (attached(&name), attached(&name), attached(&name));
+        assert_eq!(lock(&mut owner, "forever"), "held");
+        owner.kill();
+        assert_eq!(lock(&mut next, how), "died", "{how}");
+        next.ok("claims unlock");
+        // Nobody has said that it is in order.
+        assert_eq!(lock(&mut last, how), "died", "{how}");
+        last.ok("claims consistent");
+        last.ok("claims unlock");
+        assert_eq!(lock(&mut next, how), "held", "{how}");
+        next.ok("claims unlock");
+    }
+}
+
+#[test]
+fn who_waits_for_an_owner_that_is_killed_gets_the_lock() {
+    let names = Names::new("claims-wait");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let (mut owner, mut one, mut two) = (attached(&name), attached(&name), attached(&name));
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    one.tell("claims lock forever");
+    two.tell("claims lock forever");
+    owner.kill();
+    // One gets it, and the other after that; which of them is not promised. The death of a waiter frees nothing.
+    let mut third = attached(&name);
+    third.tell("claims lock forever");
+    third.kill();
+    assert!(one_of(&mut one, &mut two).starts_with("ok died"));
+}
+
+/// The answer of the first of two to give one; it then unlocks, and the other has to answer too.
+fn one_of(one: &mut Peer, two: &mut Peer) -> String {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = one.heard() {
+            pass_on(one, two);
+            return answer;
+        }
+        if let Some(answer) = two.heard() {
+            pass_on(two, one);
+            return answer;
+        }
+        assert!(start.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+}
+
+fn pass_on(first: &mut Peer, second: &mut Peer) {
+    first.ok("claims consistent");
+    first.ok("claims unlock");
+    let answer = second.hear();
+    assert!(answer.starts_with("ok held"), "{answer}");
+}
+
+#[test]
+fn a_panic_with_the_lock_is_told_as_a_death_is() {
+    let shm = Guarded::create_anonymous().unwrap();
+    let panicked = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let _guard = shm.lock.lock().unwrap();
+            // Without the message of a panic that nobody expects.
+            std::panic::resume_unwind(Box::new("on purpose"));
+        });
+        thread.join().is_err()
+    });
+    assert!(panicked);
+    match shm.lock.lock() {
+        Err(LockError::OwnerDied(mut guard)) => guard.mark_consistent(),
+        other => panic!("{other:?}"),
+    }
+    drop(shm.lock.lock().unwrap());
+}
+
+#[test]
+fn a_guard_that_was_forgotten_goes_with_its_handle() {
+    let names = Names::new("claims-forgotten");
+    let name = names.name("t");
+    let shm = create(&name);
+    let leaving = Guarded::attach(&name).unwrap();
+    std::mem::forget(leaving.lock.lock().unwrap());
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    drop(leaving);
+    // A program that another test is just starting may have what was open for a moment, until it runs.
+    let found = shm.lock.lock_timeout(DEADLINE);
+    assert!(matches!(found, Err(LockError::OwnerDied(_))));
+}
+
+#[test]
+fn a_stopped_owner_keeps_the_lock() {
+    let names = Names::new("claims-stopped");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let (mut owner, mut other) = (attached(&name), attached(&name));
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    owner.stop();
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    assert_eq!(lock(&mut other, "120"), "timed-out");
+    owner.kill();
+    assert_eq!(lock(&mut other, "try"), "died");
+}
+
+#[test]
+fn a_program_that_is_started_in_its_place_does_not_keep_the_lock() {
+    let names = Names::new("claims-exec");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let (mut owner, mut other) = (attached(&name), attached(&name));
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    owner.tell("claims exec");
+    assert_eq!(owner.hear(), "executing");
+    // The other program answers by saying what it is told: it is there.
+    assert_eq!(owner.ask("are you there"), "are you there");
+    assert_eq!(lock(&mut other, "try"), "died");
+    owner.end();
+}
+
+#[test]
+fn signals_neither_shorten_a_wait_nor_put_the_rescue_off() {
+    let names = Names::new("claims-signals");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let (mut owner, mut other) = (attached(&name), attached(&name));
+    other.ok("claims timer");
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    let start = Instant::now();
+    assert_eq!(lock(&mut other, "100"), "timed-out");
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    other.tell("claims lock forever");
+    owner.kill();
+    assert!(other.hear().starts_with("ok died"));
+}
+
+#[test]
+fn a_fork_child_is_another_participant() {
+    let names = Names::new("claims-fork");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let (mut parent, mut other) = (attached(&name), attached(&name));
+    assert_eq!(lock(&mut parent, "forever"), "held");
+    // Dropping the inherited guard gives nothing away.
+    parent.ok("claims fork-unlock");
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    parent.ok("claims unlock");
+
+    // From here on the child answers, and the parent does nothing but live.
+    parent.ok("fork-continue");
+    let before = next_participant(&name);
+    assert_eq!(lock(&mut parent, "forever"), "held");
+    assert_eq!(next_participant(&name), before + 1);
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    parent.ok("claims unlock");
+    assert_eq!(lock(&mut other, "try"), "held");
+    // The parent, that is, which ends by nothing else.
+    parent.kill();
+}
+
+#[test]
+fn what_a_fork_child_attaches_to_is_not_mixed_up_with_what_it_inherited() {
+    let names = Names::new("claims-fork-attach");
+    let (name, second) = (names.name("t"), names.name("second"));
+    let _segments = (create(&name), create(&second));
+    let mut parent = attached(&name);
+    parent.ok(&format!("claims fork-attach {second}"));
+    // The child was a participant of each, by an id of its own.
+    assert_eq!((next_participant(&name), next_participant(&second)), (4, 3));
+}
+
+#[test]
+fn the_death_of_a_parent_is_not_hidden_by_its_children() {
+    let names = Names::new("claims-fork-parent");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let (mut parent, mut other) = (attached(&name), attached(&name));
+    assert_eq!(lock(&mut parent, "forever"), "held");
+    parent.ok("fork-continue");
+    // The child lives and has a copy of the guard, the mapping and every descriptor.
+    assert_eq!(lock(&mut parent, "try"), "would-block");
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    parent.kill();
+    assert_eq!(lock(&mut other, "try"), "died");
+    assert_eq!(lock(&mut parent, "try"), "would-block");
+    other.ok("claims unlock");
+    assert_eq!(lock(&mut parent, "try"), "died");
+}
+
+#[test]
+fn a_descriptor_that_leads_elsewhere_never_says_that_anybody_is_dead() {
+    let names = Names::new("claims-dup2");
+    let (name, elsewhere) = (names.name("t"), names.name("other"));
+    let _shm = create(&name);
+    // There the probing peer's id is held, and the owner's is not.
+    let _two = (create(&elsewhere), Guarded::attach(&elsewhere).unwrap());
+    let mut prober = attached(&name);
+    let mut owner = attached(&name);
+    assert!(!is_held_alone(&elsewhere, PARTICIPANTS + 3).unwrap());
+    assert!(is_held_alone(&elsewhere, PARTICIPANTS + 2).unwrap());
+    assert!(is_held_alone(&name, PARTICIPANTS + 3).unwrap());
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    for path in ["/dev/null", Names::path(&elsewhere).to_str().unwrap()] {
+        prober.ok(&format!("claims replace-descriptor {path}"));
+        for how in ["try", "0", "60"] {
+            let answer = lock(&mut prober, how);
+            assert!(
+                ["would-block", "timed-out"].contains(&answer.as_str()),
+                "{answer}"
+            );
+        }
+    }
+    // Others see what is.
+    let mut other = attached(&name);
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    owner.kill();
+    assert_eq!(lock(&mut other, "try"), "died");
+}
+
+#[test]
+fn a_peer_that_may_only_read_can_refuse_newcomers_and_nothing_else() {
+    let names = Names::new("claims-pin");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let (mut owner, mut other, mut pinning) = (attached(&name), attached(&name), peer!());
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    // All ids that nobody has yet.
+    pinning.ok(&format!("claims pin-ids {name} 4 1000000"));
+    let text = peer!().refused(&format!("claims attach {name} 20"), "Busy");
+    assert!(text.contains("new participants"), "{text}");
+    // A fork child without an id of its own is not protected, and gets no lock.
+    other.ok("fork-continue");
+    let text = other.refused("claims lock try", "Busy");
+    assert!(text.contains("new participants"), "{text}");
+    drop(pinning);
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    // Nor does a shared lock on its byte make a dead owner look alive.
+    owner.kill();
+    let mut pinning = peer!();
+    pinning.ok(&format!("claims pin-ids {name} 2 1"));
+    assert_eq!(lock(&mut other, "try"), "died");
+    // The parent, that is, which ends by nothing else.
+    other.kill();
+}
+
+#[test]
+fn living_ids_are_not_given_out_again() {
+    let names = Names::new("claims-ids");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut one = attached(&name);
+    // What a hostile peer might do, or 2^30 registrations.
+    let file = File::options()
+        .write(true)
+        .open(Names::path(&name))
+        .unwrap();
+    file.write_all_at(&((1_u64 << 30) * 7).to_ne_bytes(), 200)
+        .unwrap();
+    let mut two = attached(&name);
+    // 0 is nobody, 1 and 2 live.
+    assert!(is_held_alone(&name, PARTICIPANTS + 3).unwrap());
+    assert_eq!(lock(&mut one, "try"), "held");
+    assert_eq!(lock(&mut two, "try"), "would-block");
+    one.kill();
+    assert_eq!(lock(&mut two, "try"), "died");
+    drop(shm);
+}
+
+#[test]
+fn too_few_descriptors_are_an_error_at_once_and_not_at_the_first_lock() {
+    let names = Names::new("claims-emfile");
+    let name = names.name("t");
+    let _shm = create(&name);
+    let mut peer = peer!();
+    let mut refused = 0;
+    for limit in 3..8 {
+        peer.ok(&format!("limit files {limit}"));
+        let answer = peer.ask(&format!("claims attach {name}"));
+        if answer.starts_with("err Os ") {
+            assert!(answer.contains("ulimit -n"), "{answer}");
+            refused += 1;
+        } else {
+            assert_eq!(lock(&mut peer, "try"), "held");
+            break;
+        }
+    }
+    // One for the descriptor of the handle, and one more for a moment.
+    assert!(refused >= 2, "{refused}");
+}
+
+#[test]
+fn many_segments_in_one_process_are_not_mixed_up() {
+    let segments: Vec<Shm<Guarded>> = (0..64)
+        .map(|_| Guarded::create_anonymous().unwrap())
+        .collect();
+    for round in 0..3 {
+        for (number, shm) in (0_u64..).zip(&segments) {
+            let guard = shm.lock.lock().unwrap();
+            assert_eq!(guard.count.get(), round * number);
+            guard.count.set((round + 1) * number);
+        }
+    }
+    let places: Vec<usize> = segments
+        .iter()
+        .map(|shm| shm.as_ptr().addr() >> 30)
+        .collect();
+    for (number, place) in places.iter().enumerate() {
+        assert!(!places[..number].contains(place), "{places:?}");
+    }
+}
+
+#[test]
+fn a_lock_behind_gigabytes_is_as_good_as_one_before() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Long {
+        first: Mutex<u64>,
+        filler: [u64; 3 << 27],
+        last: Mutex<u64>,
+    }
+    let shm = Long::options().sparse(true).create_anonymous().unwrap();
+    let fd = shm.as_fd().try_clone_to_owned().unwrap();
+    let other = Long::from_fd(fd).unwrap();
+    let (first, last) = (shm.first.lock().unwrap(), other.last.lock().unwrap());
+    last.set(7);
+    assert!(matches!(other.first.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.last.try_lock(), Err(LockError::WouldBlock)));
+    drop((first, last));
+    assert_eq!(shm.last.lock().unwrap().get(), 7);
+    assert_eq!(shm.filler[0].get(), 0);
+}
+
+#[test]
+fn additions_under_the_lock_are_all_there() {
+    const EACH: u64 = 20_000;
+    let names = Names::new("claims-add");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut peers: Vec<Peer> = (0..8).map(|_| attached(&name)).collect();
+    for peer in &mut peers {
+        peer.tell(&format!("claims add {EACH}"));
+    }
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok ");
+    }
+    let guard = shm.lock.lock().unwrap();
+    assert_eq!((guard.count.get(), guard.twin.get()), (8 * EACH, 8 * EACH));
+}

@@ -1,0 +1,115 @@
+//! A process killed after each k-th instruction of locking, changing and unlocking: the next to lock always gets it, and is
+//! told if anything is half done.
+//!
+//! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
+
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+
+use std::time::Duration;
+
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use shm_core::sync::LockError;
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{Guarded, Names, Peer, peer};
+
+/// How many instructions lie between two kills.
+fn stride(otherwise: usize) -> usize {
+    std::env::var("SHM_STEP_STRIDE").map_or(otherwise, |text| text.parse().expect("a number"))
+}
+
+/// Waits for the peer's next signal, which it does not get.
+fn until_signal(peer: Pid) -> Signal {
+    match waitpid(peer, None).unwrap() {
+        WaitStatus::Stopped(_, signal) => signal,
+        status => panic!("{status:?}"),
+    }
+}
+
+/// Has a new peer run the round between its two signals up to the given instruction, and kills it there. `false` when the
+/// round was over before.
+fn kill_at(name: &str, instruction: usize) -> bool {
+    let mut peer = peer!();
+    let pid = Pid::from_raw(peer.pid().cast_signed());
+    peer.ok(&format!("claims attach {name}"));
+    ptrace::attach(pid).unwrap();
+    assert_eq!(until_signal(pid), Signal::SIGSTOP);
+    ptrace::cont(pid, None).unwrap();
+    peer.tell("claims round");
+    assert_eq!(until_signal(pid), Signal::SIGUSR1);
+    let mut over = false;
+    for _ in 0..instruction {
+        ptrace::step(pid, None).unwrap();
+        match until_signal(pid) {
+            Signal::SIGTRAP => {}
+            Signal::SIGUSR1 => {
+                over = true;
+                break;
+            }
+            signal => panic!("{signal}"),
+        }
+    }
+    peer.kill();
+    !over
+}
+
+/// What the next to lock finds. Says whether it was told of a death.
+fn next(shm: &Shm<Guarded>) -> bool {
+    // Long enough for any machine; what is stuck is stuck for ever.
+    match shm.lock.lock_timeout(Duration::from_secs(60)) {
+        Ok(pair) => {
+            assert_eq!(pair.count.get(), pair.twin.get());
+            false
+        }
+        Err(LockError::OwnerDied(mut pair)) => {
+            let (count, twin) = (pair.count.get(), pair.twin.get());
+            assert!(count == twin || count == twin + 1, "{count} {twin}");
+            pair.twin.set(count);
+            pair.mark_consistent();
+            true
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Kills at every `stride`-th instruction after `before`, until the round is over.
+fn at_every(tag: &str, stride: usize, before: impl Fn(&str)) {
+    let names = Names::new(tag);
+    let name = names.name("t");
+    let shm = Guarded::create(&name).unwrap();
+    let (mut told, mut untold, mut instruction) = (0, 0, 0);
+    loop {
+        before(&name);
+        let killed = kill_at(&name, instruction);
+        if next(&shm) {
+            told += 1;
+        } else {
+            untold += 1;
+        }
+        // Nothing is left over for the one after.
+        assert!(!next(&shm));
+        if !killed {
+            break;
+        }
+        instruction += stride;
+    }
+    println!("{instruction} instructions, {told} deaths told of, {untold} not");
+    assert!(told > 0 && untold > 0, "{told} {untold}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_lock_and_unlock_nobody_is_stuck_or_deceived() {
+    at_every("step", stride(37), |_| {});
+}
+
+#[test]
+fn killed_at_any_instruction_of_a_take_over_nobody_is_stuck_or_deceived() {
+    at_every("step-take-over", stride(601), |name| {
+        let mut owner: Peer = peer!();
+        owner.ok(&format!("claims attach {name}"));
+        owner.ok("claims lock forever");
+        owner.kill();
+    });
+}

@@ -1,0 +1,12 @@
+//! What a shared lock protects must be shareable too.
+
+use shm_core::ShmLayout;
+use shm_core::sync::Mutex;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    names: Mutex<String>,
+}
+
+fn main() {}
