@@ -5,6 +5,7 @@ use crate::layout::{self, FieldLayout, LayoutKind, ShmLayout, TypeLayout};
 pub use crate::cell::{Checked, Plain};
 pub use crate::layout::Variant;
 pub use crate::layout::refuse::Refused;
+pub use std::marker::PhantomData;
 
 /// A field that has no place yet.
 #[must_use]
@@ -120,4 +121,23 @@ pub const fn no_drop<S: ShmLayout + ?Sized>() {
     if std::mem::needs_drop::<S>() {
         layout::has_drop(layout);
     }
+}
+
+/// Fails the build if the compiler puts the fields elsewhere than the layout says.
+#[track_caller]
+pub const fn same_places<S: ShmLayout + ?Sized>(offsets: &[usize]) {
+    let mut number = 0;
+    while number < offsets.len() {
+        assert!(
+            S::LAYOUT.fields()[number].offset() == offsets[number],
+            "an attribute macro below the derive has changed the struct: put it above the derive"
+        );
+        number += 1;
+    }
+}
+
+/// The type of a place.
+#[must_use]
+pub const fn type_of<T: ?Sized>(_: *const T) -> PhantomData<T> {
+    PhantomData
 }

@@ -75,9 +75,9 @@ impl Container {
             } else if meta.path.is_ident("pin") {
                 let text: LitStr = value(meta, "#[shm(pin = \"0123456789abcdef\")]")?;
                 let digits = text.value();
-                let parsed = u64::from_str_radix(&digits, 16)
-                    .ok()
-                    .filter(|_| digits.len() == 16);
+                let parsed = u64::from_str_radix(&digits, 16).ok().filter(|_| {
+                    digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+                });
                 let fingerprint = parsed.ok_or_else(|| {
                     syn::Error::new(
                         text.span(),

@@ -33,8 +33,8 @@ pub enum SharedMemory {}
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot lie in shared memory",
     label = "not a type that processes can share",
-    note = "if `{T}` is a struct of your own, give it `#[derive(ShmLayout)]` and `#[repr(C)]`; otherwise store its parts \
-            as integers, floats, `bool`s or arrays"
+    note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
+            `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays"
 )]
 pub trait Knows<T: ?Sized> {
     /// The reason: one of the types of this module.

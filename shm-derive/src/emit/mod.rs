@@ -93,6 +93,34 @@ fn at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
 
+/// Whether the struct has an attribute that could be a macro, which runs after the derive. Those of other derives look
+/// the same.
+fn has_unknown_attribute(model: &Model<'_>) -> bool {
+    const KNOWN: [&str; 16] = [
+        "allow",
+        "automatically_derived",
+        "cfg",
+        "cfg_attr",
+        "cold",
+        "deny",
+        "deprecated",
+        "derive",
+        "doc",
+        "expect",
+        "forbid",
+        "must_use",
+        "non_exhaustive",
+        "repr",
+        "shm",
+        "warn",
+    ];
+    model
+        .item
+        .attrs
+        .iter()
+        .any(|attr| !KNOWN.iter().any(|known| attr.path().is_ident(known)))
+}
+
 /// `path` at another place: the span of an error reaches over all tokens of the expression, the path's too.
 fn respan(path: &Path, span: Span) -> TokenStream {
     path.to_token_stream()
@@ -157,6 +185,12 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         TokenStream::new()
     };
 
+    let same_struct = if sound && has_unknown_attribute(model) {
+        view::same_struct(model, &names)
+    } else {
+        TokenStream::new()
+    };
+
     let generics = bound::shareable(model.generics, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
@@ -194,6 +228,7 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         #padding
         #pin
         #same_types
+        #same_struct
     }
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Index, Member};
 
-use super::{Names, at, generated, moved};
+use super::{Names, at, generated, moved, respan};
 use crate::bound;
 use crate::model::{Model, Shape, slice};
 
@@ -94,6 +94,55 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
             ) #where_clause {
                 #(#fields)*
             }
+        };
+    }
+}
+
+/// A function and constants that compile only if the struct is the one that the derive has read.
+///
+/// An attribute macro that stands below the derive runs after it, and can make another struct of it.
+pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
+    let krate = &names.krate;
+    let generics = bound::shareable(model.generics, krate);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let ident = moved(model.ident, at(model.ident.span()));
+    let members = || {
+        model.fields.iter().enumerate().map(|(number, field)| {
+            let span = at(field.span());
+            let member = match field.ident {
+                Some(ident) => Member::Named(moved(ident, span)),
+                None => Member::Unnamed(Index {
+                    index: u32::try_from(number).unwrap_or(u32::MAX),
+                    span,
+                }),
+            };
+            (field, span, member)
+        })
+    };
+    // In two steps: in one, the field's type could be coerced to the one that is expected.
+    let types = members().map(|(field, span, member)| {
+        let ty = field.ty;
+        quote_spanned! {span =>
+            let __shm_field = #krate::__private::type_of(&raw const __shm_value.#member);
+            let _: #krate::__private::PhantomData<#ty> = __shm_field;
+        }
+    });
+    // The places of a generic struct's fields depend on its arguments, and that of an unsized field cannot be asked for.
+    let places = (!model.is_generic()).then(|| {
+        let places = members()
+            .filter(|(field, ..)| slice(field.ty).is_none())
+            .map(|(.., member)| quote!(::core::mem::offset_of!(#ident, #member)));
+        let span = at(model.ident.span());
+        let krate = respan(krate, span);
+        quote_spanned!(span => const _: () = #krate::__private::same_places::<#ident>(&[#(#places),*]);)
+    });
+    quote! {
+        const _: () = {
+            fn __shm_same_struct #impl_generics(__shm_value: &#ident #ty_generics) #where_clause {
+                #(#types)*
+            }
+            #places
         };
     }
 }

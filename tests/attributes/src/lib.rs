@@ -1,0 +1,23 @@
+//! Attribute macros that change a struct after a derive above them has read it.
+
+use proc_macro::TokenStream;
+
+/// Makes references of the struct's `u64`s.
+#[proc_macro_attribute]
+pub fn numbers_to_references(_: TokenStream, item: TokenStream) -> TokenStream {
+    let text = item.to_string().replace("u64", "&'static u64");
+    text.parse().expect("still a struct")
+}
+
+/// Takes `repr(C)` away.
+#[proc_macro_attribute]
+pub fn without_repr(_: TokenStream, item: TokenStream) -> TokenStream {
+    let text = item.to_string().replace("#[repr(C)]", "");
+    text.parse().expect("still a struct")
+}
+
+/// Changes nothing.
+#[proc_macro_attribute]
+pub fn harmless(_: TokenStream, item: TokenStream) -> TokenStream {
+    item
+}
