@@ -32,6 +32,8 @@ pub(crate) struct Container {
     pub(crate) krate: Option<Path>,
     /// The layout's version, 0 without one.
     pub(crate) version: u32,
+    /// Where that is written.
+    pub(crate) version_span: Option<Span>,
     /// The fingerprint that the layout must have, and where that is written.
     pub(crate) pin: Option<(u64, Span)>,
 }
@@ -69,7 +71,7 @@ impl Container {
                             "`version` is a number from 1 to 4294967295, such as `version = 3`",
                         )
                     })?;
-                version.set(meta, parsed).map(|()| true)
+                version.set(meta, (parsed, number.span())).map(|()| true)
             } else if meta.path.is_ident("pin") {
                 let text: LitStr = value(meta, "#[shm(pin = \"0123456789abcdef\")]")?;
                 let digits = text.value();
@@ -94,7 +96,8 @@ impl Container {
         });
         Self {
             krate: krate.value,
-            version: version.value.unwrap_or(0),
+            version: version.value.map_or(0, |(number, _)| number),
+            version_span: version.value.map(|(_, span)| span),
             pin: pin.value,
         }
     }

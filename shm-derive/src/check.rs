@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use proc_macro2::Ident;
-use syn::{Data, Expr, GenericParam, Lit, Type, UnOp};
+use syn::{Data, Expr, Fields, GenericParam, Lit, Type, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
@@ -62,6 +62,36 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
                 ),
             );
         }
+    }
+    for variant in &model.variants {
+        // A variant's name in braces is no value, and one in parentheses a function.
+        if variant.fields.is_empty() && !matches!(variant.fields, Fields::Unit) {
+            cx.error(
+                variant,
+                format!(
+                    "variant `{0}` has brackets with nothing in them; write `{0}`",
+                    variant.ident
+                ),
+            );
+        }
+        for attr in variant
+            .attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("shm"))
+        {
+            cx.error(
+                attr,
+                "`#[shm(..)]` has nothing to say about a variant, whose name and number are the layout; remove it",
+            );
+        }
+    }
+    pin_is_possible(cx, model);
+    if let Some(span) = model.attr.version_span {
+        cx.error_at(
+            span,
+            "`version` belongs on a struct: an enum's names and numbers are all of its layout; remove it here, and \
+             write it on the struct that has the enum as a field",
+        );
     }
     if model.variants.is_empty() {
         cx.error(
@@ -161,7 +191,7 @@ fn pin_is_possible(cx: &Ctxt, model: &Model<'_>) {
         cx.error_at(
             span,
             format!(
-                "a generic struct has another fingerprint for each of its arguments; remove `pin` here, and pin the \
+                "a generic type has another fingerprint for each of its arguments; remove `pin` here, and pin the \
                  struct that has `{}` as a field",
                 model.ident
             ),
@@ -190,7 +220,7 @@ fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
             cx.error_at(
                 field.span(),
                 format!(
-                    "`{first}` and `{}` have the same name in the layout: {}",
+                    "`{first}` and `{0}` have the same name in the layout, `{1}`; give one of them another `rename`",
                     field.name, field.schema_name
                 ),
             );

@@ -5,13 +5,14 @@ use quote::quote;
 
 use crate::ctxt::Ctxt;
 use crate::model::Model;
-use crate::{check, emit};
+use crate::{check, emit, own};
 
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
-    let item = match syn::parse2(input) {
+    let mut item = match syn::parse2(input) {
         Ok(item) => item,
         Err(error) => return error.into_compile_error(),
     };
+    own::name_self(&mut item);
     let cx = Ctxt::new();
     let mut model = Model::read(&cx, &item);
     check::all(&cx, &mut model);

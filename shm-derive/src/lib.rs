@@ -2,6 +2,7 @@
 //!
 //! The pipeline is parse, model, check, emit:
 //!
+//! - `own` writes the type's own name for `Self`, which would be another type in the view;
 //! - `attr` and `repr` read the attributes, `model` turns the item into what the rest works on;
 //! - `check` holds one function per rule; all mistakes are collected in a `ctxt::Ctxt` and reported at once;
 //! - `emit` writes the view, the implementation and the padding checks, and cannot fail. After mistakes it
@@ -18,6 +19,7 @@ mod emit;
 mod expand;
 mod known;
 mod model;
+mod own;
 mod repr;
 
 use proc_macro::TokenStream;
@@ -25,15 +27,19 @@ use proc_macro::TokenStream;
 /// Makes a struct shareable between processes: checks at compile time that it is plain data without pointers and
 /// padding, and gives it `create`, `attach` and a view of its fields as cells.
 ///
-/// The struct needs `#[repr(C)]` or `#[repr(transparent)]`. Its fields may be fixed-width integers, floats, `bool`,
-/// arrays, standard atomics, `Wrapping`, `Option<NonZero..>`, `PhantomData`, other structs with this derive, and
-/// type parameters.
+/// A struct needs `#[repr(C)]` or `#[repr(transparent)]`. Its fields may be fixed-width integers, floats, `bool`,
+/// `char`, arrays, standard atomics, `Wrapping`, `Option<NonZero..>`, `PhantomData`, this library's `ShmStr`, `ShmVec`
+/// and `ShmOffset`, other types with this derive, and type parameters. The last field may be a slice `[T]`.
+///
+/// An enum needs a `repr` of an integer of fixed width, such as `#[repr(u8)]`, and variants without fields.
 ///
 /// # Attributes
 ///
 /// - `#[shm(version = 3)]` on the struct: a number that is part of the fingerprint, for changes of meaning that the
 ///   fields do not show.
-/// - `#[shm(crate = "path::to::shm_core")]` on the struct: where to find the crate if it was renamed.
+/// - `#[shm(pin = "0123456789abcdef")]` on a struct without parameters or an enum: the fingerprint that the layout must
+///   have, 16 hexadecimal digits. The build fails when the layout changes, and tells the new one.
+/// - `#[shm(crate = "path::to::shm_core")]` on the struct or enum: where to find the crate if it was renamed.
 ///   The path must lead to that crate or a re-export of all of it: the expansion vouches for what it finds there, so a
 ///   module of one's own in its place is as dangerous as `unsafe` code.
 /// - `#[shm(rename = "x")]` on a field: its name in the schema and the fingerprint.

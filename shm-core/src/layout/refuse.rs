@@ -20,6 +20,9 @@ mod sealed {
     pub trait Never<T: ?Sized> {}
     /// Implemented by the reasons.
     pub trait Reason {}
+    /// The type of a constant that nobody else can write, for want of its name.
+    #[derive(Debug)]
+    pub struct Seal;
 }
 
 /// What can hold a type that processes share.
@@ -40,7 +43,8 @@ pub trait Knows<T: ?Sized> {
 
 /// A type that can be a field of a shared struct: the same as [`ShmLayout`].
 ///
-/// The derive asks for it because the compiler has nothing to list as its implementations.
+/// The derive asks for it because the compiler has nothing to list as its implementations. Nobody else can implement
+/// it: that takes no `unsafe`, and the derive believes the layout it tells.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lie in shared memory, because of a type that it is made of",
     label = "made of a type that processes cannot share"
@@ -48,10 +52,15 @@ pub trait Knows<T: ?Sized> {
 pub trait Field {
     /// [`ShmLayout::LAYOUT`].
     const LAYOUT: &'static TypeLayout;
+
+    // Not a private supertrait, which every message about a field would speak of.
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
 }
 
 impl<T: ShmLayout> Field for T {
     const LAYOUT: &'static TypeLayout = T::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
 }
 
 /// A reason that allows the type `T` to be shared all the same. None does.

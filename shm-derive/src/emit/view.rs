@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Index, Member, Type};
+use syn::{GenericParam, Index, Member};
 
 use super::{Names, at, generated, moved};
 use crate::bound;
@@ -78,12 +78,12 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
                 span,
             }),
         };
-        let place = match field.ty {
-            Type::Slice(slice) => {
-                let element = &slice.elem;
-                quote!(#krate::ShmSlice<#element, #access>)
+        let place = match slice(field.ty) {
+            Some(element) => quote!(#krate::ShmSlice<#element, #access>),
+            None => {
+                let ty = field.ty;
+                quote!(#krate::ShmCell<#ty, #access>)
             }
-            ty => quote!(#krate::ShmCell<#ty, #access>),
         };
         quote_spanned!(span => let _: &#place = &__shm_view.#member;)
     });
