@@ -660,3 +660,32 @@ fn enums_characters_and_slices_read_back() {
         assert!(stdout.contains(line), "{line:?} is missing in:\n{stdout}");
     }
 }
+
+#[test]
+fn a_lock_is_told_as_one_and_decoded_with_what_it_protects() {
+    use shm_core::sync::Mutex;
+
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Locked {
+        before: u32,
+        _pad: u32,
+        total: Mutex<u64>,
+    }
+    let text = Locked::LAYOUT.to_string();
+    assert!(text.contains("Mutex<u64>"), "{text}");
+    let name = unique("mutex");
+    let shm = Locked::create(&name).unwrap();
+    let guard = shm.total.lock().unwrap();
+    guard.set(4321);
+    let bytes = bytes_of(&open(&name));
+    // The claim is the creator's, participant 1; the value is behind it at its own alignment.
+    let payload = usize::try_from(u64::from_ne_bytes(bytes[40..48].try_into().unwrap())).unwrap();
+    assert_eq!(bytes[payload + 8..payload + 12], 1_u32.to_ne_bytes());
+    assert_eq!(bytes[payload + 16..payload + 24], 4321_u64.to_ne_bytes());
+    drop(guard);
+    assert_eq!(bytes_of(&open(&name))[payload + 8], 0);
+    if let Some(text) = decode_py(&name) {
+        assert!(text.contains("claim") && text.contains("4321"), "{text}");
+    }
+}
