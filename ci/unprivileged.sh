@@ -33,7 +33,7 @@ fi
 count=0
 while IFS=$'\t' read -r folder program; do
     case "$(basename "$program")" in
-        ui-* | derive_property-* | codegen-* | docs-* | shm_derive-*) continue ;;
+        ui-* | derive_property-* | codegen-* | docs-* | shm_attributes-* | shm_derive-*) continue ;;
     esac
     echo "--- $(basename "$program")"
     (
