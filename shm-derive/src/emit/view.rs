@@ -1,12 +1,12 @@
 //! The view: a struct with the same fields, each of them a cell.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Index, Member};
 
 use super::{Names, at, generated, moved, respan};
 use crate::bound;
-use crate::model::{Model, Shape, slice};
+use crate::model::{Field, Model, Shape, slice};
 
 /// The definition of the view.
 pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
@@ -70,14 +70,7 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
     let fields = model.fields.iter().enumerate().map(|(number, field)| {
-        let span = at(field.span());
-        let member = match field.ident {
-            Some(ident) => Member::Named(moved(ident, span)),
-            None => Member::Unnamed(Index {
-                index: u32::try_from(number).unwrap_or(u32::MAX),
-                span,
-            }),
-        };
+        let (span, member) = member(number, field);
         let place = match slice(field.ty) {
             Some(element) => quote!(#krate::ShmSlice<#element, #access>),
             None => {
@@ -98,6 +91,19 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
     }
 }
 
+/// A field as an expression names it, and where to put mistakes about it.
+fn member(number: usize, field: &Field<'_>) -> (Span, Member) {
+    let span = at(field.span());
+    let member = match field.ident {
+        Some(ident) => Member::Named(moved(ident, span)),
+        None => Member::Unnamed(Index {
+            index: u32::try_from(number).unwrap_or(u32::MAX),
+            span,
+        }),
+    };
+    (span, member)
+}
+
 /// A function and constants that compile only if the struct is the one that the derive has read.
 ///
 /// An attribute macro that stands below the derive runs after it, and can make another struct of it.
@@ -109,14 +115,7 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
     let ident = moved(model.ident, at(model.ident.span()));
     let members = || {
         model.fields.iter().enumerate().map(|(number, field)| {
-            let span = at(field.span());
-            let member = match field.ident {
-                Some(ident) => Member::Named(moved(ident, span)),
-                None => Member::Unnamed(Index {
-                    index: u32::try_from(number).unwrap_or(u32::MAX),
-                    span,
-                }),
-            };
+            let (span, member) = member(number, field);
             (field, span, member)
         })
     };
