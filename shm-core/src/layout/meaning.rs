@@ -10,6 +10,20 @@ pub(crate) const VEC: &str = "vec";
 pub(crate) const OFFSET: &str = "offset";
 /// A lock, and what it protects.
 pub(crate) const MUTEX: &str = "mutex";
+/// A value in several slots, of which one is current.
+pub(crate) const SEQLOCK: &str = "seqlock";
+/// A queue with one sender and one receiver.
+pub(crate) const RING: &str = "ring";
+/// A queue with one sender and receivers that may lose messages.
+pub(crate) const BROADCAST: &str = "broadcast";
+/// A count of permits.
+pub(crate) const SEMAPHORE: &str = "semaphore";
+/// A count of notifications.
+pub(crate) const EVENT: &str = "event";
+/// A place where processes meet.
+pub(crate) const BARRIER: &str = "barrier";
+/// One of several places for a value, and what pads it to lines of the cache.
+pub(crate) const SLOT: &str = "slot";
 
 /// What the layout of a vector says.
 #[derive(Clone, Copy)]

@@ -495,6 +495,16 @@ impl FieldLayout {
         }
     }
 
+    /// A field at the offset that the compiler has given it: in the types of this library, whose fields may be further
+    /// apart than their alignments say.
+    pub(crate) const fn at(name: &'static str, offset: usize, layout: &'static TypeLayout) -> Self {
+        Self {
+            name,
+            offset,
+            layout,
+        }
+    }
+
     /// The field's name, or its number in a tuple struct.
     #[must_use]
     pub const fn name(&self) -> &'static str {

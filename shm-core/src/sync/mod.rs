@@ -24,8 +24,15 @@
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.
 
+#[cfg(not(loom))]
 mod error;
+pub(crate) mod eventcount;
+#[cfg(not(loom))]
 mod mutex;
+#[cfg(not(loom))]
+mod sleep;
 
+#[cfg(not(loom))]
 pub use error::LockError;
+#[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
