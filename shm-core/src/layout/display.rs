@@ -32,6 +32,14 @@ impl fmt::Display for TypeName<'_> {
                     [_, value] => write!(f, "Mutex<{}>", TypeName(value.layout())),
                     _ => f.write_str(meaning),
                 },
+                (meaning::RING, _, _) => {
+                    match inner.fields().last().map(|slots| slots.layout().kind()) {
+                        Some(LayoutKind::Array { element, len }) => {
+                            write!(f, "Ring<{}, {len}>", TypeName(element))
+                        }
+                        _ => f.write_str(meaning),
+                    }
+                }
                 _ => f.write_str(meaning),
             },
             _ => f.write_str(self.0.name()),

@@ -29,6 +29,8 @@ mod error;
 pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
+mod padded;
+pub mod ring;
 #[cfg(not(loom))]
 mod sleep;
 
@@ -36,3 +38,8 @@ mod sleep;
 pub use error::LockError;
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use ring::{
+    EndError, Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
+    TryRecvError, TrySendError,
+};

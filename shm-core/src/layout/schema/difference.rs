@@ -202,6 +202,14 @@ impl Node {
                     Some(value) => format!("Mutex<{}>", value.node.describe()),
                     None => "Mutex".to_owned(),
                 },
+                (meaning::RING, Self::Struct { fields, .. }) => {
+                    match fields.last().map(|f| &f.node) {
+                        Some(Self::Array { len, element }) => {
+                            format!("Ring<{}, {len}>", element.describe())
+                        }
+                        _ => "Ring".to_owned(),
+                    }
+                }
                 _ => format!("{meaning} of {}", inner.describe()),
             },
             Self::Slice { element } => format!("[{}]", element.describe()),
