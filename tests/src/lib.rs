@@ -8,6 +8,7 @@ pub mod hostile;
 pub mod locks;
 mod names;
 pub mod peer;
+mod post;
 mod random;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub mod step;
@@ -17,6 +18,7 @@ pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
 pub use fire::{Instants, from_env, pid_namespace};
 pub use names::{Names, SHM_DIRECTORY};
+pub use post::{Note, Post};
 pub use random::Random;
 pub use types::{Gate, Guarded, Huge, Large, Pair, Samples, Stats, Telemetry, TelemetryWide};
 

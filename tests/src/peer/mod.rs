@@ -7,6 +7,7 @@ mod handles;
 mod listing;
 mod loops;
 mod process;
+mod ring;
 mod scribble;
 mod surroundings;
 
@@ -87,6 +88,7 @@ struct Program {
     /// Descriptions that hold locks until this process ends.
     pins: Vec<File>,
     claims: Option<claims::Claims>,
+    ring: Option<ring::Ends>,
 }
 
 impl Program {
@@ -129,6 +131,7 @@ impl Program {
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "claims" => self.obey_claims(&mut words),
+            "ring" => self.obey_ring(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
