@@ -24,6 +24,8 @@ fn at_every(tag: &str, stride: usize, command: &str, around: impl Fn(&Shm<Post>,
     let names = Names::new(tag);
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
+    // Somebody has come to each end once: who is killed before it comes would be waited for.
+    drop((sender(&shm), receiver(&shm)));
     let mut instruction = 0;
     loop {
         let over = std::cell::Cell::new(false);
@@ -51,7 +53,7 @@ fn sender(shm: &Shm<Post>) -> Sender<'_, Note, 5> {
 fn killed_at_any_instruction_of_sending_it_has_sent_whole_messages_and_the_next_goes_on() {
     at_every(
         "ring-step-out",
-        step::stride(41),
+        step::stride(151),
         "ring round-out",
         |shm, kill| {
             std::thread::scope(|scope| {
@@ -96,7 +98,7 @@ fn killed_at_any_instruction_of_sending_it_has_sent_whole_messages_and_the_next_
 fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_rest() {
     at_every(
         "ring-step-in",
-        step::stride(41),
+        step::stride(151),
         "ring round-in",
         |shm, kill| {
             let before = shm.ring.received();
@@ -146,7 +148,7 @@ fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_
 fn killed_at_any_instruction_of_a_take_over_it_leaves_the_end_to_the_next() {
     at_every(
         "ring-step-take-over",
-        step::stride(401),
+        step::stride(1201),
         "ring round-out",
         |shm, kill| {
             let mut dead = attached(shm.name());
