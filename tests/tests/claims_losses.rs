@@ -87,6 +87,24 @@ fn without_proc_the_name_will_do_as_long_as_it_leads_to_the_segment() {
 }
 
 #[test]
+fn without_proc_a_segment_with_locks_can_be_created() {
+    let names = Names::new("losses-create");
+    let name = names.name("t");
+    let Some(mut owner) = confined(peer!(), "no-proc") else {
+        return;
+    };
+    owner.ok(&format!("claims create {name}"));
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    let mut other = attached(peer!(), &name);
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    owner.kill();
+    assert_eq!(lock(&mut other, "forever"), "died");
+    // The hidden name became this one.
+    assert_eq!(next_participant(&name), 3);
+    Guarded::unlink(&name).unwrap();
+}
+
+#[test]
 fn who_has_closed_its_descriptor_calls_nobody_dead() {
     let names = Names::new("losses-closed");
     let name = names.name("t");

@@ -31,7 +31,6 @@ use std::time::Instant;
 use super::process::{Locked, Tables, window, window_start};
 use super::word::ID;
 use crate::error::ShmError;
-use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, Kind};
@@ -134,7 +133,8 @@ pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, Place)> {
 pub(crate) struct Registration<'a> {
     pub(crate) file: &'a Arc<File>,
     pub(crate) id: FileId,
-    pub(crate) name: Option<&'a SegmentName>,
+    /// Names that may lead to the file: a hidden one, until it is published, and its own.
+    pub(crate) names: [Option<&'a str>; 2],
     /// The name for errors.
     pub(crate) shown: &'a str,
     /// The header's counter.
@@ -150,7 +150,7 @@ pub(crate) struct Seat {
     /// through the description that has them.
     file: Arc<File>,
     id: FileId,
-    name: Option<SegmentName>,
+    names: [Option<String>; 2],
     shown: String,
     /// # Invariants
     ///
@@ -191,7 +191,7 @@ impl Participant {
             place,
             file: Arc::clone(with.file),
             id: with.id,
-            name: with.name.cloned(),
+            names: with.names.map(|name| name.map(str::to_owned)),
             shown: with.shown.to_owned(),
             counter: with.counter,
             token: AtomicUsize::new(0),
@@ -297,18 +297,23 @@ impl Seat {
 
     /// A description of its own, for the same file.
     fn reopen(&self) -> SysResult<File> {
-        let reopened = match (file::reopen(&self.file), &self.name) {
-            // Without /proc the name is a second way, as long as it leads here.
-            (Err(error), Some(name)) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
-                shm::open(name.as_str(), true).map_err(|_| error)?
-            }
-            (reopened, _) => reopened?,
-        };
-        if !file::stat(&reopened)?.same_file(&self.id) {
+        let leads_here = |file: &File| Ok(file::stat(file)?.same_file(&self.id));
+        match file::reopen(&self.file) {
+            Ok(reopened) if leads_here(&reopened)? => Ok(reopened),
             // The descriptor was closed and its number given to another file.
-            return Err(SysError::new("open(/proc/thread-self/fd)", Errno::EBADF));
+            Ok(_) => Err(SysError::new("open(/proc/thread-self/fd)", Errno::EBADF)),
+            // Without /proc a name is a second way, as long as it leads here.
+            Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
+                for name in self.names.iter().flatten() {
+                    match shm::open(name, true) {
+                        Ok(reopened) if leads_here(&reopened)? => return Ok(reopened),
+                        _ => {}
+                    }
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        Ok(reopened)
     }
 
     /// Whether a participant is dead for sure. `me` is the caller's own id.

@@ -75,6 +75,20 @@ pub(super) fn proc_path(file: &File) -> String {
     format!("/proc/thread-self/fd/{}", file.as_raw_fd())
 }
 
+/// Whether a file can be opened once more without a name.
+#[doc(alias = "fstatat")]
+pub(crate) fn can_reopen(file: &File) -> bool {
+    let link = proc_path(file);
+    retry("fstatat", || {
+        nix::sys::stat::fstatat(
+            nix::fcntl::AT_FDCWD,
+            link.as_str(),
+            nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+    })
+    .is_ok()
+}
+
 /// Opens the file behind a descriptor once more, for reading and writing: a description of its own. It needs no name.
 #[doc(alias = "open")]
 pub(crate) fn reopen(file: &File) -> SysResult<File> {

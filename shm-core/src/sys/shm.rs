@@ -76,12 +76,8 @@ pub(crate) fn rename_new(from: &str, to: &str) -> SysResult<()> {
 
 /// Whether [`link`] has a way to give this unnamed file a name.
 pub(crate) fn can_link(file: &File) -> bool {
-    let link = file::proc_path(file);
-    let proc = retry("fstatat", || {
-        nix::sys::stat::fstatat(AT_FDCWD, link.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-    });
     // This name always exists, so a process that has the privilege is told so instead of being given a file.
-    proc.is_ok()
+    file::can_reopen(file)
         || matches!(link_by_descriptor(file, "/."), Err(error) if error.errno == Errno::EEXIST)
 }
 

@@ -74,6 +74,11 @@ impl Program {
                 self.claims = Some(Claims { shm, guard: None });
                 Ok(String::new())
             }
+            "create" => {
+                let shm = Box::leak(Box::new(Guarded::create(words.next()?)?));
+                self.claims = Some(Claims { shm, guard: None });
+                Ok(String::new())
+            }
             "lock" => {
                 let how = words.next()?.to_owned();
                 self.claims()?.lock(&how)
