@@ -30,9 +30,16 @@ pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
 #[cfg(not(loom))]
+mod padded;
+#[cfg(not(loom))]
+mod role;
+pub(crate) mod seqlock;
+#[cfg(not(loom))]
 mod sleep;
 
 #[cfg(not(loom))]
 pub use error::LockError;
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, TimedOut, WriteError};
