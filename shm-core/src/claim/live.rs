@@ -134,20 +134,20 @@ impl ClaimWord {
         Ok((seat, me))
     }
 
-    /// Whether a role that was claimed with this id is this process's own. A fork child has a copy of the id, and
-    /// another of its own.
-    #[inline(always)]
-    pub(crate) fn is_id_of_this_process(&self, me: u32) -> bool {
-        id_at(self.address()) == me
-    }
-
     /// Releases what this process has claimed. In a fork child of the owner, which has a copy of the guard and not the
     /// claim, this does nothing.
     #[inline]
     pub(crate) fn release(&self, me: u32, poison: bool) {
-        if self.is_id_of_this_process(me) {
+        if self.is_mine(me) {
             word::release(&self.0, me, poison, &Futex);
         }
+    }
+
+    /// Whether this process is the one that has claimed as `me`: not so in a fork child of that one. It does not look at
+    /// the word.
+    #[inline(always)]
+    pub(crate) fn is_mine(&self, me: u32) -> bool {
+        id_at(self.address()) == me
     }
 
     #[inline(always)]

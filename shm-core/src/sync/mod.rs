@@ -24,12 +24,12 @@
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.
 
+pub mod broadcast;
 #[cfg(not(loom))]
 mod error;
 pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
-#[cfg(not(loom))]
 mod padded;
 #[cfg(not(loom))]
 mod role;
@@ -37,6 +37,8 @@ pub(crate) mod seqlock;
 #[cfg(not(loom))]
 mod sleep;
 
+#[cfg(not(loom))]
+pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
 #[cfg(not(loom))]
 pub use error::LockError;
 #[cfg(not(loom))]

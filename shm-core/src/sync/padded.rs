@@ -1,8 +1,8 @@
-//! Words that writers and readers fight over, each on lines of the cache of its own.
+//! Words that keep out of each other's way.
 
 use std::ops::Deref;
 
-/// A value on cache lines of its own. Two lines, because processors fetch them in pairs.
+/// A word on a line of the cache of its own, and on a pair of lines, since processors fetch these together.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub(super) struct Padded<T>(pub(super) T);

@@ -25,7 +25,7 @@ impl<'a> Role<'a> {
     /// Whether this process is the one that has the role, and not a fork child of it.
     #[inline(always)]
     pub(super) fn is_mine(&self) -> bool {
-        self.claim.is_id_of_this_process(self.me)
+        self.claim.is_mine(self.me)
     }
 }
 
