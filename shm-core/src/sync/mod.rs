@@ -25,15 +25,24 @@
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.
 
+pub mod broadcast;
 #[cfg(not(loom))]
 mod error;
 pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
+mod padded;
+#[cfg(not(loom))]
+mod role;
+pub(crate) mod seqlock;
 #[cfg(not(loom))]
 mod sleep;
 
 #[cfg(not(loom))]
+pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
+#[cfg(not(loom))]
 pub use error::LockError;
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, TimedOut, WriteError};

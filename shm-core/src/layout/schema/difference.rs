@@ -202,6 +202,22 @@ impl Node {
                     Some(value) => format!("Mutex<{}>", value.node.describe()),
                     None => "Mutex".to_owned(),
                 },
+                (meaning::SEQLOCK | meaning::BROADCAST, Self::Struct { fields, .. }) => {
+                    let name = if meaning == meaning::SEQLOCK {
+                        "SeqLock"
+                    } else {
+                        "Broadcast"
+                    };
+                    match fields.last().map(|f| &f.node) {
+                        Some(Self::Array { len, element }) => {
+                            format!("{name}<{}, {len}>", element.describe())
+                        }
+                        _ => name.to_owned(),
+                    }
+                }
+                (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
+                    fields[0].node.describe()
+                }
                 _ => format!("{meaning} of {}", inner.describe()),
             },
             Self::Slice { element } => format!("[{}]", element.describe()),
