@@ -32,6 +32,7 @@ pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
 mod padded;
+pub mod ring;
 #[cfg(not(loom))]
 mod role;
 pub(crate) mod seqlock;
@@ -44,5 +45,10 @@ pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
 pub use error::LockError;
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use ring::{
+    EndError, Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
+    TryRecvError, TrySendError,
+};
 #[cfg(not(loom))]
 pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, TimedOut, WriteError};
