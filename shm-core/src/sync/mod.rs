@@ -24,15 +24,25 @@
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.
 
+mod barrier;
+pub(crate) mod counted;
 #[cfg(not(loom))]
 mod error;
+mod event;
 pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
+mod semaphore;
 #[cfg(not(loom))]
 mod sleep;
 
 #[cfg(not(loom))]
-pub use error::LockError;
+pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
+#[cfg(not(loom))]
+pub use error::{LockError, TimedOut};
+#[cfg(not(loom))]
+pub use event::Event;
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use semaphore::{Semaphore, TooManyPermits};
