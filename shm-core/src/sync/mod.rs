@@ -25,9 +25,12 @@
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.
 
+mod barrier;
 pub mod broadcast;
+pub(crate) mod counted;
 #[cfg(not(loom))]
 mod error;
+mod event;
 pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
@@ -35,14 +38,19 @@ mod padded;
 pub mod ring;
 #[cfg(not(loom))]
 mod role;
+mod semaphore;
 pub(crate) mod seqlock;
 #[cfg(not(loom))]
 mod sleep;
 
 #[cfg(not(loom))]
+pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
+#[cfg(not(loom))]
 pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
 #[cfg(not(loom))]
-pub use error::LockError;
+pub use error::{LockError, TimedOut};
+#[cfg(not(loom))]
+pub use event::Event;
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(loom))]
@@ -51,4 +59,6 @@ pub use ring::{
     TryRecvError, TrySendError,
 };
 #[cfg(not(loom))]
-pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, TimedOut, WriteError};
+pub use semaphore::{Semaphore, TooManyPermits};
+#[cfg(not(loom))]
+pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, WriteError};

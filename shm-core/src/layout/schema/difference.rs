@@ -202,6 +202,14 @@ impl Node {
                     Some(value) => format!("Mutex<{}>", value.node.describe()),
                     None => "Mutex".to_owned(),
                 },
+                (meaning::EVENT, _) => "Event".to_owned(),
+                (meaning::SEMAPHORE, _) => "Semaphore".to_owned(),
+                (meaning::BARRIER, Self::Struct { fields, .. }) => {
+                    match fields.get(1).map(|f| &f.node) {
+                        Some(Self::Array { len, .. }) => format!("Barrier<{len}>"),
+                        _ => "Barrier".to_owned(),
+                    }
+                }
                 (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
                     fields[0].node.describe()
                 }
