@@ -1,0 +1,15 @@
+//! The lock itself is the first mistake to name.
+
+use std::sync::Mutex;
+
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    value: Mutex<Vec<u8>>,
+    end: u64,
+}
+
+fn main() {}
