@@ -189,7 +189,8 @@ fn has_fields(cx: &Ctxt, model: &Model<'_>) {
         cx.error(
             model.ident,
             format!(
-                "`{}` has no fields, so there is nothing to share; add one",
+                "`{}` has no fields, so there is nothing to share; add one, or if it is a mere marker make it an enum \
+                 of one variant with `#[repr(u8)]`",
                 model.ident
             ),
         );

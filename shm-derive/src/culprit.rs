@@ -10,17 +10,38 @@ use crate::known;
 /// What a type stands accused of: the trait in `shm_core::why` that says so.
 type Because = &'static str;
 
-/// The trait to ask for in place of `Field`, and the type that it speaks of.
-pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Option<(Because, &'a Type)> {
-    // Of a type that is known itself the reason is told in any case.
-    if offender(ty).is_some_and(|(_, found)| std::ptr::eq(found, ty)) {
-        return None;
+/// What to ask of a type.
+pub(crate) enum Ask<'a> {
+    /// `Field`, which tells the reason by itself.
+    Whole,
+    /// `SharedParts`.
+    Several,
+    /// This trait, which speaks of an argument.
+    Part(Because, &'a Type),
+}
+
+/// The trait that has the best words for `ty`, should it be refused.
+pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
+    // The reason of these is told in any case.
+    if offender(ty).is_some_and(|(_, found)| std::ptr::eq(found, ty)) || is(ty, "Option") {
+        return Ask::Whole;
     }
     let arguments = arguments(ty);
-    if let Some(found) = arguments.iter().copied().find_map(offender) {
-        return Some(found);
-    }
-    suspect(&arguments, generics).map(|ty| ("MadeOf", ty))
+    let found = match arguments.iter().copied().find_map(offender) {
+        Some(found) => found,
+        None => match suspects(&arguments, generics).as_slice() {
+            [] => return Ask::Whole,
+            // Of any other type it is not known whether it could be shared with another argument.
+            [only] if is_container(ty) => ("PartOf", *only),
+            _ => return Ask::Several,
+        },
+    };
+    let because = if is(ty, "Mutex") {
+        "LockedPartOf"
+    } else {
+        found.0
+    };
+    Ask::Part(because, found.1)
 }
 
 /// The first reference among the arguments of `ty` that has no lifetime: no field may have one.
@@ -63,15 +84,15 @@ fn offender(ty: &Type) -> Option<(Because, &Type)> {
         Type::Paren(inner) => return offender(&inner.elem),
         Type::Group(inner) => return offender(&inner.elem),
         Type::Array(array) => return offender(&array.elem),
-        Type::Ptr(_) | Type::Reference(_) => "MadeOfAddress",
-        Type::FnPtr(_) => "MadeOfFunction",
-        Type::Tuple(_) => "MadeOfTuple",
+        Type::Ptr(_) | Type::Reference(_) => "AddressPartOf",
+        Type::FnPtr(_) => "FunctionPartOf",
+        Type::Tuple(_) => "TuplePartOf",
         Type::Path(path) => {
             let name = path.path.segments.last()?.ident.to_string();
             match named(&name) {
                 Some(because) => because,
-                None if name == "Option" && !is_non_zero(arguments(ty).first()?) => "MadeOfOption",
-                None if name == "Option" => return None,
+                None if is(ty, "Option") && !is_non_zero(arguments(ty).first()?) => "OptionPartOf",
+                None if is(ty, "Option") => return None,
                 None => return arguments(ty).into_iter().find_map(offender),
             }
         }
@@ -82,49 +103,55 @@ fn offender(ty: &Type) -> Option<(Because, &Type)> {
 
 fn named(name: &str) -> Option<Because> {
     Some(match name {
-        "NonNull" | "AtomicPtr" => "MadeOfAddress",
+        "NonNull" | "AtomicPtr" => "AddressPartOf",
         "String" | "Vec" | "Box" | "Rc" | "Arc" | "Weak" | "Cow" | "PathBuf" | "OsString"
         | "CString" | "VecDeque" | "LinkedList" | "BinaryHeap" | "BTreeSet" | "BTreeMap"
-        | "HashSet" | "HashMap" => "MadeOfOwner",
-        "usize" | "isize" | "AtomicUsize" | "AtomicIsize" => "MadeOfPointerSized",
+        | "HashSet" | "HashMap" => "OwnerPartOf",
+        "usize" | "isize" | "AtomicUsize" | "AtomicIsize" => "PointerSizedPartOf",
         "Cell" | "RefCell" | "UnsafeCell" | "OnceCell" | "OnceLock" | "LazyCell" | "LazyLock" => {
-            "MadeOfLocal"
+            "LocalPartOf"
         }
-        "RwLock" | "Condvar" => "MadeOfLock",
-        "MaybeUninit" => "MadeOfUninit",
+        "RwLock" | "Condvar" => "LockPartOf",
+        "MaybeUninit" => "UninitPartOf",
         "Duration" | "Instant" | "SystemTime" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr"
-        | "SocketAddr" => "MadeOfUnspecified",
+        | "SocketAddr" => "UnspecifiedPartOf",
         "OwnedFd" | "File" | "TcpStream" | "TcpListener" | "UdpSocket" | "UnixStream"
-        | "UnixListener" | "UnixDatagram" => "MadeOfDescriptor",
-        "str" | "CStr" | "OsStr" | "Path" => "MadeOfText",
+        | "UnixListener" | "UnixDatagram" => "DescriptorPartOf",
+        "str" | "CStr" | "OsStr" | "Path" => "TextPartOf",
         "NonZero" | "NonZeroU8" | "NonZeroU16" | "NonZeroU32" | "NonZeroU64" | "NonZeroU128"
         | "NonZeroUsize" | "NonZeroI8" | "NonZeroI16" | "NonZeroI32" | "NonZeroI64"
-        | "NonZeroI128" | "NonZeroIsize" => "MadeOfNonZero",
+        | "NonZeroI128" | "NonZeroIsize" => "NonZeroPartOf",
         _ => return None,
     })
 }
 
-fn is_non_zero(ty: &Type) -> bool {
-    offender(ty).is_some_and(|(because, _)| because == "MadeOfNonZero")
+/// Whether it is a path that ends in `name`.
+fn is(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
-/// The only type among `arguments` of which the spelling does not tell that it can be shared. In a type of this library,
-/// the only such argument.
-fn suspect<'a>(arguments: &[&'a Type], generics: &Generics) -> Option<&'a Type> {
-    let mut unknown = arguments.iter().copied().filter(|ty| {
+fn is_non_zero(ty: &Type) -> bool {
+    offender(ty).is_some_and(|(because, _)| because == "NonZeroPartOf")
+}
+
+/// The types among `arguments` of which the spelling does not tell that they can be shared. In place of a type of this
+/// library, such of its own arguments.
+fn suspects<'a>(arguments: &[&'a Type], generics: &Generics) -> Vec<&'a Type> {
+    let mut found = Vec::new();
+    for mut ty in arguments.iter().copied() {
+        while let Type::Array(array) = ty {
+            ty = &array.elem;
+        }
         let parameter = generics
             .type_params()
             .any(|param| matches!(ty, Type::Path(path) if path.path.is_ident(&param.ident)));
-        !parameter && known::extent(ty).is_none()
-    });
-    let (Some(mut only), None) = (unknown.next(), unknown.next()) else {
-        return None;
-    };
-    while let Type::Array(array) = only {
-        only = &array.elem;
+        if is_container(ty) {
+            found.extend(suspects(&self::arguments(ty), generics));
+        } else if !parameter && known::extent(ty).is_none() {
+            found.push(ty);
+        }
     }
-    let inner = is_container(only).then(|| suspect(&self::arguments(only), generics));
-    Some(inner.flatten().unwrap_or(only))
+    found
 }
 
 /// Whether it is spelled as a type that can be shared exactly if its argument can.
@@ -139,9 +166,7 @@ fn is_container(ty: &Type) -> bool {
         "PhantomData",
         "Wrapping",
     ];
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(
-        |last| NAMES.iter().any(|name| last.ident == name)
-    ))
+    NAMES.iter().any(|name| is(ty, name))
 }
 
 #[cfg(test)]
@@ -151,57 +176,72 @@ mod tests {
 
     use super::*;
 
-    fn found(ty: Type) -> Option<(Because, String)> {
+    fn found(ty: Type) -> String {
         let generics = parse_quote!(<T, const N: usize>);
-        find(&ty, &generics).map(|(because, ty)| (because, ty.to_token_stream().to_string()))
+        match find(&ty, &generics) {
+            Ask::Whole => "Field".to_owned(),
+            Ask::Several => "SharedParts".to_owned(),
+            Ask::Part(because, ty) => format!("{because}<{}>", ty.to_token_stream()),
+        }
     }
 
-    fn because(name: Because, ty: impl ToTokens) -> Option<(Because, String)> {
-        Some((name, ty.to_token_stream().to_string()))
+    fn because(name: Because, ty: impl ToTokens) -> String {
+        format!("{name}<{}>", ty.to_token_stream())
     }
 
     #[test]
     fn offenders_are_found_at_any_depth() {
         assert_eq!(
             found(parse_quote!(ShmVec<String, 4>)),
-            because("MadeOfOwner", quote!(String))
+            because("OwnerPartOf", quote!(String))
         );
         assert_eq!(
             found(parse_quote!(Pair<u64, Pair<[*const u8; 2], u8>>)),
-            because("MadeOfAddress", quote!(*const u8))
+            because("AddressPartOf", quote!(*const u8))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<Option<u32>, N>)),
-            because("MadeOfOption", quote!(Option<u32>))
+            because("OptionPartOf", quote!(Option<u32>))
         );
         assert_eq!(
             found(parse_quote!(Pair<std::num::NonZeroUsize, T>)),
-            because("MadeOfNonZero", quote!(std::num::NonZeroUsize))
+            because("NonZeroPartOf", quote!(std::num::NonZeroUsize))
         );
+    }
+
+    #[test]
+    fn a_mutex_may_be_another() {
+        assert_eq!(
+            found(parse_quote!(Mutex<Vec<u8>>)),
+            because("LockedPartOf", quote!(Vec<u8>))
+        );
+        assert_eq!(found(parse_quote!(Mutex<u64>)), "Field");
     }
 
     #[test]
     fn the_only_unknown_name_is_suspected() {
         assert_eq!(
             found(parse_quote!(ShmVec<Point, 4>)),
-            because("MadeOf", quote!(Point))
+            because("PartOf", quote!(Point))
         );
         assert_eq!(
-            found(parse_quote!(Pair<T, ShmVec<[Point; 2], 4>>)),
-            because("MadeOf", quote!(Point))
+            found(parse_quote!(ShmVec<ShmOffset<[Point; 2]>, 4>)),
+            because("PartOf", quote!(Point))
         );
+        assert_eq!(found(parse_quote!(Pair<T, Point>)), "SharedParts");
         assert_eq!(
             found(parse_quote!(ShmVec<Pair<Point, u8>, 4>)),
-            because("MadeOf", quote!(Pair<Point, u8>))
+            because("PartOf", quote!(Pair<Point, u8>))
         );
-        assert_eq!(found(parse_quote!(Pair<Point, Size>)), None);
+        assert_eq!(found(parse_quote!(Pair<Point, Size>)), "SharedParts");
     }
 
     #[test]
     fn nothing_is_suspected_without_need() {
-        assert_eq!(found(parse_quote!(Point)), None);
-        assert_eq!(found(parse_quote!(HashMap<String, u64>)), None);
-        assert_eq!(found(parse_quote!(Pair<u8, [f32; 4]>)), None);
-        assert_eq!(found(parse_quote!(Pair<T, Option<NonZeroU8>>)), None);
+        assert_eq!(found(parse_quote!(Point)), "Field");
+        assert_eq!(found(parse_quote!(HashMap<String, u64>)), "Field");
+        assert_eq!(found(parse_quote!(Option<Box<Point>>)), "Field");
+        assert_eq!(found(parse_quote!(Pair<u8, [f32; 4]>)), "Field");
+        assert_eq!(found(parse_quote!(Pair<T, Option<NonZeroU8>>)), "Field");
     }
 }

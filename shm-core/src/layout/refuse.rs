@@ -13,8 +13,9 @@
 // are on another type (`SharedMemory`), or else their texts would give way to that of `ShmLayout`.
 //
 // A generic type that is refused because of an argument (`ShmVec<String, 4>`) has two implementations that both fail, and
-// the compiler looks into neither. So the derive, which sees the argument, asks for one of the `MadeOf` traits: they
-// hold for every shareable type, and carry the text for the case that it is not one.
+// the compiler looks into neither, but lists what the trait is implemented for. So the derive, which sees the argument,
+// asks for one of the `..PartOf` traits of it: they hold for every shareable type, and carry the text for the case that it is not
+// one. As nothing further is told then, the derive does not ask for them where the type itself is known.
 
 use super::{ShmLayout, TypeLayout};
 use crate::access::Access;
@@ -55,8 +56,7 @@ pub trait Knows<T: ?Sized> {
 /// it: that takes no `unsafe`, and the derive believes the layout it tells.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lie in shared memory, because of a type that it is made of",
-    label = "made of a type that processes cannot share",
-    note = "of a generic type each argument has to be one that processes can share"
+    label = "made of a type that processes cannot share"
 )]
 pub trait Field {
     /// [`ShmLayout::LAYOUT`].
@@ -72,14 +72,35 @@ impl<T: ShmLayout + ?Sized> Field for T {
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
-/// As [`Field`], for a generic type whose argument, or a type in one, is `T`: should it be refused, then because of `T`.
+/// A type among the arguments of `W`, which can be a field. Should it be refused, then because of this argument.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot lie in shared memory, because of `{T}`",
-    label = "`{T}` is not a type that processes can share",
+    message = "`{Self}` in `{W}` cannot lie in shared memory",
+    label = "not a type that processes can share",
     note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
             `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays"
 )]
-pub trait MadeOf<T: ?Sized> {
+pub trait PartOf<W> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<W: ShmLayout, T: ?Sized> PartOf<W> for T {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// As [`Field`], for a generic type where names alone leave open whether it or an argument is to be blamed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot lie in shared memory, because of itself or a type among its arguments",
+    label = "one of these is not a type that processes can share",
+    note = "each argument has to be one that could be a field by itself; give structs of your own `#[derive(ShmLayout)]` \
+            and `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`"
+)]
+pub trait SharedParts {
     /// [`ShmLayout::LAYOUT`].
     const LAYOUT: &'static TypeLayout;
 
@@ -87,8 +108,31 @@ pub trait MadeOf<T: ?Sized> {
     const SEAL: sealed::Seal;
 }
 
-impl<S: ShmLayout, T: ?Sized> MadeOf<T> for S {
+#[diagnostic::do_not_recommend]
+impl<S: ShmLayout> SharedParts for S {
     const LAYOUT: &'static TypeLayout = S::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// As [`PartOf`], for a `W` called `Mutex`: the name leaves open whether it is the one that works between processes.
+#[diagnostic::on_unimplemented(
+    message = "`{W}` cannot lie in shared memory: that takes a `shm_core::sync::Mutex`, and inside a type that processes \
+               can share, which `{Self}` is not",
+    label = "cannot be shared",
+    note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
+            a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array"
+)]
+pub trait LockedPartOf<W> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<W: ShmLayout, T: ?Sized> LockedPartOf<W> for T {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
     const SEAL: sealed::Seal = sealed::Seal;
 }
 

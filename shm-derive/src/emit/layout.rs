@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Path, Type};
 
 use super::{Names, at, moved, respan};
-use crate::culprit;
+use crate::culprit::{self, Ask};
 use crate::known::{self, Padding};
 use crate::model::Model;
 
@@ -95,13 +95,17 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path) -> TokenStream {
         }
         Type::Paren(inner) => of(&inner.elem, model, krate),
         Type::Group(inner) => of(&inner.elem, model, krate),
-        _ => match culprit::find(ty, model.generics) {
-            Some((because, culprit)) => {
-                let because = format_ident!("{because}");
-                quote!(<#ty as #krate::why::#because<#culprit>>::LAYOUT)
+        _ => {
+            let why = quote!(#krate::why);
+            match culprit::find(ty, model.generics) {
+                Ask::Whole => quote!(<#ty as #why::Field>::LAYOUT),
+                Ask::Several => quote!(<#ty as #why::SharedParts>::LAYOUT),
+                Ask::Part(because, argument) => {
+                    let because = format_ident!("{because}");
+                    quote!(<#argument as #why::#because<#ty>>::LAYOUT)
+                }
             }
-            None => quote!(<#ty as #krate::why::Field>::LAYOUT),
-        },
+        }
     }
 }
 

@@ -207,8 +207,6 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         const _: () = {
             #view_item
 
-            // A failing argument is told at the field that has it; the list of implementations says nothing more.
-            #[diagnostic::do_not_recommend]
             #[automatically_derived]
             unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
                 type View<#access: #krate::Access> = #view #view_args;
@@ -246,7 +244,6 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
-        #[diagnostic::do_not_recommend]
         #[automatically_derived]
         unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
             type View<#access: #krate::Access> = #krate::__private::Checked;
@@ -260,7 +257,6 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
             }
         }
 
-        #[diagnostic::do_not_recommend]
         #[automatically_derived]
         unsafe impl #impl_generics #krate::CheckedLeaf for #ident #ty_generics #where_clause {}
 
@@ -293,7 +289,6 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
     });
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
-        #[diagnostic::do_not_recommend]
         #[automatically_derived]
         unsafe impl #impl_generics #krate::ShmLayout for #ident<#(#arguments),*> #where_clause {
             type View<#access: #krate::Access> = #krate::__private::Refused;

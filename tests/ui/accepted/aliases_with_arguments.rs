@@ -6,7 +6,7 @@ use std::num::{NonZero, NonZeroU32};
 
 use shm_core::{ShmLayout, ShmVec};
 
-trait Entity {
+pub trait Entity {
     type Key;
 }
 
@@ -18,10 +18,10 @@ impl Entity for *const u8 {
     type Key = [u32; 2];
 }
 
-type KeyOf<E> = <E as Entity>::Key;
+pub type KeyOf<E> = <E as Entity>::Key;
 
 /// Named as a type of the library.
-type ShmOffset<E> = <E as Entity>::Key;
+pub type ShmOffset<E> = <E as Entity>::Key;
 
 #[derive(ShmLayout)]
 #[repr(C)]
@@ -50,7 +50,7 @@ pub struct Outer {
     pub last: Key,
 }
 
-type Key = KeyOf<*const u8>;
+pub type Key = KeyOf<*const u8>;
 
 const _: () = assert!(Outer::SIZE == size_of::<Outer>());
 

@@ -10,7 +10,7 @@ macro_rules! reasons {
             message: $message:literal,
             label: $label:literal,
             note: $note:literal,
-            $made_of:ident: $inside:literal,
+            $part_of:ident: $inside:literal,
             types: { $([$($param:tt)*] $ty:ty),* $(,)? }
         }
     )*) => {$(
@@ -30,18 +30,19 @@ macro_rules! reasons {
 
         $(#[$doc])*
         ///
-        /// The compiler names this trait when it refuses a type because of such a `T` among its arguments.
+        /// The compiler names this trait when it refuses the type `W` because of such a type among its arguments.
         #[diagnostic::on_unimplemented(message = $inside, label = $label, note = $note)]
-        pub trait $made_of<T: ?Sized> {
-            /// [`ShmLayout::LAYOUT`].
+        pub trait $part_of<W> {
+            /// [`ShmLayout::LAYOUT`] of `W`.
             const LAYOUT: &'static TypeLayout;
 
             #[doc(hidden)]
             const SEAL: sealed::Seal;
         }
 
-        impl<S: ShmLayout, T: ?Sized> $made_of<T> for S {
-            const LAYOUT: &'static TypeLayout = S::LAYOUT;
+        #[diagnostic::do_not_recommend]
+        impl<W: ShmLayout, T: ?Sized> $part_of<W> for T {
+            const LAYOUT: &'static TypeLayout = W::LAYOUT;
             const SEAL: sealed::Seal = sealed::Seal;
         }
 
@@ -60,7 +61,7 @@ reasons! {
         message: "`{T}` is an address, which means nothing in another process",
         label: "an address of this process",
         note: "store the value itself, or a `ShmOffset` to its place in the same segment",
-        MadeOfAddress: "`{Self}` cannot lie in shared memory: `{T}` is an address, which means nothing in another process",
+        AddressPartOf: "`{Self}` in `{W}` is an address, which means nothing in another process",
         types: {
             [T: ?Sized + 'static] *const T,
             [T: ?Sized + 'static] *mut T,
@@ -76,7 +77,7 @@ reasons! {
         message: "`{T}` is the address of a function, which means nothing in another process",
         label: "an address of this process",
         note: "store a number, or an enum with `#[repr(u8)]` and the derive, and `match` on it",
-        MadeOfFunction: "`{Self}` cannot lie in shared memory: `{T}` is the address of a function",
+        FunctionPartOf: "`{Self}` in `{W}` is the address of a function, which means nothing in another process",
         types: {}
     }
 
@@ -85,7 +86,7 @@ reasons! {
         message: "`{T}` keeps its contents on this process's heap, where no other process can see them",
         label: "its contents lie on the heap",
         note: "store the contents in place: `ShmStr<64>` for a text, `ShmVec<u32, 64>` for values, or an array",
-        MadeOfOwner: "`{Self}` cannot lie in shared memory: `{T}` keeps its contents on this process's heap",
+        OwnerPartOf: "`{Self}` in `{W}` keeps its contents on this process's heap, where no other process can see them",
         types: {
             [T: ?Sized + 'static] Box<T>,
             [T: 'static] Vec<T>,
@@ -112,8 +113,8 @@ reasons! {
     Width, HoldsPointerSized {
         message: "the width of `{T}` depends on the program that uses it",
         label: "4 bytes in one program, 8 in another",
-        note: "write `u64` (or `i64`, or a narrower type), and convert where you use it",
-        MadeOfPointerSized: "`{Self}` cannot lie in shared memory: the width of `{T}` depends on the program that uses it",
+        note: "write `u64` (or `i64`, or a narrower type; of an atomic `AtomicU64`), and convert where you use it",
+        PointerSizedPartOf: "the width of `{Self}` in `{W}` depends on the program that uses it",
         types: {
             [] usize,
             [] isize,
@@ -126,8 +127,8 @@ reasons! {
     Zero, HoldsNonZero {
         message: "`{T}` must not be zero, but shared memory starts as zeroes and peers can write any value",
         label: "zero would be an invalid value",
-        note: "write `Option<{T}>`, where zero is `None`, or the plain integer",
-        MadeOfNonZero: "`{Self}` cannot lie in shared memory: `{T}` must not be zero, but peers can write any value",
+        note: "write `Option<NonZero..>`, where zero is `None`, or the plain integer",
+        NonZeroPartOf: "`{Self}` in `{W}` must not be zero, but shared memory starts as zeroes and peers can write any value",
         types: {
             [] std::num::NonZeroU8, [] std::num::NonZeroU16, [] std::num::NonZeroU32, [] std::num::NonZeroU64,
             [] std::num::NonZeroU128, [] std::num::NonZeroI8, [] std::num::NonZeroI16, [] std::num::NonZeroI32,
@@ -143,7 +144,8 @@ reasons! {
         label: "not the same in every program",
         note: "write the value and a `bool` beside it; for a number that is never 0 `Option<NonZeroU32>`; instead of an \
                optional pointer a `ShmOffset`, which can be null",
-        MadeOfOption: "`{Self}` cannot lie in shared memory: `{T}` is an `Option` of something else than a `NonZero`",
+        OptionPartOf: "`{Self}` in `{W}` cannot lie in shared memory: of all `Option`s only those of a `NonZero` of fixed width have one \
+                       layout everywhere",
         types: {
             [T: 'static] Option<T>,
         }
@@ -154,7 +156,7 @@ reasons! {
         message: "`{T}` is a tuple, whose layout the compiler may choose differently in each program",
         label: "no layout that programs agree on",
         note: "make it a struct with `#[repr(C)]` and `#[derive(ShmLayout)]`",
-        MadeOfTuple: "`{Self}` cannot lie in shared memory: `{T}` is a tuple, whose layout the compiler may choose differently in each program",
+        TuplePartOf: "`{Self}` in `{W}` is a tuple, whose layout the compiler may choose differently in each program",
         types: {
             [] (),
             [A: 'static] (A,),
@@ -171,7 +173,7 @@ reasons! {
         message: "`{T}` works only inside one process",
         label: "made for the threads or owners of one process",
         note: "write the plain type: every field of a shared struct is a cell already, read and set through `&self`",
-        MadeOfLocal: "`{Self}` cannot lie in shared memory: `{T}` works only inside one process",
+        LocalPartOf: "`{Self}` in `{W}` works only inside one process",
         types: {
             [T: ?Sized + 'static] std::cell::Cell<T>,
             [T: ?Sized + 'static] std::cell::RefCell<T>,
@@ -189,7 +191,7 @@ reasons! {
         label: "made for the threads of one process",
         note: "write `shm_core::sync::Mutex<T>`, which works between processes, or the plain type: every field of a \
                shared struct is a cell already, read and set through `&self`",
-        MadeOfLock: "`{Self}` cannot lie in shared memory: `{T}` works only inside one process",
+        LockPartOf: "`{Self}` in `{W}` works only inside one process",
         types: {
             [T: ?Sized + 'static] std::sync::Mutex<T>,
             [T: ?Sized + 'static] std::sync::RwLock<T>,
@@ -205,7 +207,7 @@ reasons! {
         label: "its number means nothing in another process",
         note: "store what others can open it by, such as its path in a `ShmStr<256>`, or send the descriptor over a Unix \
                socket",
-        MadeOfDescriptor: "`{Self}` cannot lie in shared memory: `{T}` is an open file of this process",
+        DescriptorPartOf: "`{Self}` in `{W}` is an open file of this process, which other processes cannot use",
         types: {
             [] std::os::fd::OwnedFd,
             [] std::os::fd::BorrowedFd<'static>,
@@ -224,7 +226,7 @@ reasons! {
         message: "`{T}` may hold no value at all, and reading it would be undefined",
         label: "may be uninitialised",
         note: "write the plain type: shared memory starts as zeroes, so it always holds a value",
-        MadeOfUninit: "`{Self}` cannot lie in shared memory: `{T}` may hold no value at all",
+        UninitPartOf: "`{Self}` in `{W}` may hold no value at all, and reading it would be undefined",
         types: {
             [T: 'static] std::mem::MaybeUninit<T>,
         }
@@ -235,7 +237,7 @@ reasons! {
         message: "the layout of `{T}` may differ from one compiler to the next",
         label: "no layout that programs agree on",
         note: "store its parts as integers: nanoseconds as `u64`, an IP address as `[u8; 4]` or `[u8; 16]`",
-        MadeOfUnspecified: "`{Self}` cannot lie in shared memory: the layout of `{T}` may differ from one compiler to the next",
+        UnspecifiedPartOf: "the layout of `{Self}` in `{W}` may differ from one compiler to the next",
         types: {
             [] std::time::Duration,
             [] std::time::Instant,
@@ -254,7 +256,7 @@ reasons! {
         message: "`{T}` is a slice, which can only be the last field of a struct, spelled with its brackets",
         label: "its length is not part of the type",
         note: "write `tail: [u8]` as the last field; elsewhere an array such as `[u8; 64]`, or a `ShmVec<u8, 64>`",
-        MadeOfSlice: "`{Self}` cannot lie in shared memory: `{T}` is a slice, whose length is not part of the type",
+        SlicePartOf: "`{Self}` in `{W}` is a slice, which can only be the last field of a struct, spelled with its brackets",
         types: {
             [T: 'static] [T],
         }
@@ -265,7 +267,7 @@ reasons! {
         message: "`{T}` has a length that is not part of the type, and other processes could make its bytes invalid",
         label: "a text of any length",
         note: "write `ShmStr<64>`, or bytes: `[u8; 64]`",
-        MadeOfText: "`{Self}` cannot lie in shared memory: `{T}` is a text whose length is not part of the type",
+        TextPartOf: "`{Self}` in `{W}` has a length that is not part of the type, and other processes could make its bytes invalid",
         types: {
             [] str,
             [] std::ffi::CStr,
