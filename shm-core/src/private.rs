@@ -41,9 +41,17 @@ impl<S> Extent<S> {
 pub trait NoExtent {
     /// No size.
     const OF: Option<(usize, usize)> = None;
+    /// Makes the import of this trait a used one, also where [`Extent`] has its own constant.
+    const SHM_IN_USE: () = ();
 }
 
 impl<S: ?Sized> NoExtent for Extent<S> {}
+
+/// The extent.
+#[must_use]
+pub const fn known(extent: Option<(usize, usize)>, _: ()) -> Option<(usize, usize)> {
+    extent
+}
 
 /// The layout of a struct. One without an extent ends in a field of no size, and is refused.
 #[must_use]

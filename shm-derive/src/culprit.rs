@@ -86,7 +86,8 @@ fn offender(ty: &Type) -> Option<(Because, &Type)> {
         Type::Array(array) => return offender(&array.elem),
         Type::Ptr(_) | Type::Reference(_) => "AddressPartOf",
         Type::FnPtr(_) => "FunctionPartOf",
-        Type::Tuple(_) => "TuplePartOf",
+        // `()` is an argument of types that hold none.
+        Type::Tuple(tuple) if !tuple.elems.is_empty() => "TuplePartOf",
         Type::Path(path) => {
             let name = path.path.segments.last()?.ident.to_string();
             match named(&name) {
@@ -112,6 +113,9 @@ fn named(name: &str) -> Option<Because> {
             "LocalPartOf"
         }
         "RwLock" | "Condvar" => "LockPartOf",
+        "JoinHandle" | "Thread" | "ThreadId" | "Sender" | "SyncSender" | "Receiver" => {
+            "ThreadPartOf"
+        }
         "MaybeUninit" => "UninitPartOf",
         "Duration" | "Instant" | "SystemTime" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr"
         | "SocketAddr" => "UnspecifiedPartOf",

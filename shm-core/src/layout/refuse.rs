@@ -14,8 +14,8 @@
 //
 // A generic type that is refused because of an argument (`ShmVec<String, 4>`) has two implementations that both fail, and
 // the compiler looks into neither, but lists what the trait is implemented for. So the derive, which sees the argument,
-// asks for one of the `..PartOf` traits of it: they hold for every shareable type, and carry the text for the case that it is not
-// one. As nothing further is told then, the derive does not ask for them where the type itself is known.
+// asks whether it is `..PartOf` the type: that holds exactly if the type can be shared, and the text for the case that it
+// cannot speaks of the argument. As nothing further is told then, the derive does not ask where the type itself is known.
 
 use super::{ShmLayout, TypeLayout};
 use crate::access::Access;
@@ -116,9 +116,8 @@ impl<S: ShmLayout> SharedParts for S {
 
 /// As [`PartOf`], for a `W` called `Mutex`: the name leaves open whether it is the one that works between processes.
 #[diagnostic::on_unimplemented(
-    message = "`{W}` cannot lie in shared memory: that takes a `shm_core::sync::Mutex`, and inside a type that processes \
-               can share, which `{Self}` is not",
-    label = "cannot be shared",
+    message = "`{Self}` in `{W}` cannot lie in shared memory, and the lock itself only if it is a `shm_core::sync::Mutex`",
+    label = "not a type that processes can share",
     note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
             a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array"
 )]

@@ -51,7 +51,10 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
             #version,
             {
                 use #krate::__private::NoExtent as _;
-                <#krate::__private::Extent<Self>>::OF
+                #krate::__private::known(
+                    <#krate::__private::Extent<Self>>::OF,
+                    <#krate::__private::Extent<Self>>::SHM_IN_USE,
+                )
             },
             const { &#krate::__private::place([#(#fields),*]) },
         )

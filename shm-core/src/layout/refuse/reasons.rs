@@ -201,6 +201,23 @@ reasons! {
         }
     }
 
+    /// Threads, and the channels between them, belong to one process.
+    Thread, HoldsThread {
+        message: "`{T}` belongs to the threads of one process",
+        label: "made for the threads of one process",
+        note: "store the values themselves, which every process sees as soon as they are set; `shm_core::sync` has what \
+               processes can wait for each other with",
+        ThreadPartOf: "`{Self}` in `{W}` belongs to the threads of one process",
+        types: {
+            [T: 'static] std::thread::JoinHandle<T>,
+            [] std::thread::Thread,
+            [] std::thread::ThreadId,
+            [T: 'static] std::sync::mpsc::Sender<T>,
+            [T: 'static] std::sync::mpsc::SyncSender<T>,
+            [T: 'static] std::sync::mpsc::Receiver<T>,
+        }
+    }
+
     /// Descriptors are numbers that mean something in one process only.
     Descriptor, HoldsDescriptor {
         message: "`{T}` is an open file of this process, which other processes cannot use",
