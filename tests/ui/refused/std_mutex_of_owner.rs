@@ -1,4 +1,4 @@
-//! The lock itself is the first mistake to name.
+//! Two mistakes in one type: the lock, and what it protects.
 
 use std::sync::Mutex;
 
