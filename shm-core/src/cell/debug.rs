@@ -94,7 +94,16 @@ impl<'a> Value<'a> {
                 }
                 all.finish_non_exhaustive()
             }
-            _ => fmt::Debug::fmt(&self.part(0, inner), f),
+            _ => match self.layout.as_seqlock() {
+                Some(lock) => {
+                    let version: u64 = self.part(lock.version, u64::LAYOUT).leaf();
+                    f.debug_struct("SeqLock")
+                        .field("version", &version)
+                        .field("value", &self.part(lock.place(version), lock.value))
+                        .finish()
+                }
+                None => fmt::Debug::fmt(&self.part(0, inner), f),
+            },
         }
     }
 

@@ -202,12 +202,25 @@ impl Node {
                     Some(value) => format!("Mutex<{}>", value.node.describe()),
                     None => "Mutex".to_owned(),
                 },
-                (meaning::RING, Self::Struct { fields, .. }) => {
-                    match fields.last().map(|f| &f.node) {
-                        Some(Self::Array { len, element }) => {
-                            format!("Ring<{}, {len}>", element.describe())
+                (meaning::EVENT, _) => "Event".to_owned(),
+                (meaning::SEMAPHORE, _) => "Semaphore".to_owned(),
+                (meaning::BARRIER, Self::Struct { fields, .. }) => {
+                    match fields.get(1).map(|f| &f.node) {
+                        Some(Self::Array { len, .. }) => format!("Barrier<{len}>"),
+                        _ => "Barrier".to_owned(),
+                    }
+                }
+                (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
+                    fields[0].node.describe()
+                }
+                (meaning, Self::Struct { fields, .. }) => {
+                    let slots = fields.last().map(|field| &field.node);
+                    match (meaning::of_slots(meaning), slots) {
+                        (Some(name), Some(Self::Array { len, element })) => {
+                            format!("{name}<{}, {len}>", element.describe())
                         }
-                        _ => "Ring".to_owned(),
+                        (Some(name), _) => name.to_owned(),
+                        _ => format!("{meaning} of {}", inner.describe()),
                     }
                 }
                 _ => format!("{meaning} of {}", inner.describe()),
