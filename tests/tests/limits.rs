@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use shm_core::ShmLayout;
-use shm_tests::{Names, Peer, Telemetry, confined, peer};
+use shm_tests::{Names, Peer, Telemetry, confined, from_env, peer};
 
 /// That it can do everything again.
 #[track_caller]
@@ -152,10 +152,7 @@ fn usage(peer: &mut Peer) -> [u64; 3] {
 
 #[test]
 fn segments_that_come_and_go_leave_nothing_behind() {
-    let rounds: u64 = std::env::var("SHM_ROUNDS").map_or(2000, |text| {
-        text.parse()
-            .unwrap_or_else(|error| panic!("SHM_ROUNDS={text}: {error}"))
-    });
+    let rounds = from_env("SHM_ROUNDS", 2000);
     let names = Names::new("rounds");
     let mut current = peer!();
     let mut old = peer!();

@@ -6,6 +6,7 @@ mod claims;
 mod handles;
 mod listing;
 mod loops;
+mod mix;
 mod process;
 mod scribble;
 mod surroundings;
@@ -120,6 +121,7 @@ impl Program {
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
             "loop-sweep" => loops::sweep(&mut words),
+            "loop-mix" => mix::mix(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),
