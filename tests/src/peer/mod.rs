@@ -9,6 +9,7 @@ mod loops;
 mod mix;
 mod process;
 mod scribble;
+mod socket;
 mod surroundings;
 
 use std::collections::HashMap;
@@ -115,6 +116,7 @@ impl Program {
             "persist" => self.at(&mut words)?.persist(),
             "unlink" => self.at(&mut words)?.unlink(),
             "remove" => Ok(Telemetry::unlink(words.next()?).map(|()| String::new())?),
+            "offer" => self.offer(&mut words),
             "race" => self.race(&mut words),
             "huge" => handles::huge(words.next()?),
             "large" => handles::large(words.next()?),
