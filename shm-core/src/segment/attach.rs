@@ -81,12 +81,11 @@ fn find(
                 format!("it is {}", id.kind()),
             ));
         }
-        let user = effective_user();
-        if id.owner != user && !settings.trusts(id.owner) {
+        if !settings.trusts(id.owner) && !file::is_own(&file, &id).map_err(os)? {
             return Err(ShmError::WrongOwner {
                 name: name.as_str().to_owned(),
                 owner: id.owner,
-                user,
+                user: effective_user(),
             });
         }
         let held = lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)?

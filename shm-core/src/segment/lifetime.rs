@@ -74,7 +74,7 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
         return Ok(Found::Nothing);
     }
     // Root can open everybody's files, and still only replaces its own.
-    if id.owner != effective_user() {
+    if !file::is_own(&file, &id).map_err(os)? {
         return Ok(Found::Taken(Existing::OtherUser(id.owner)));
     }
     let mut start = [0; HEADER_LEN];

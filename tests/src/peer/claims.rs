@@ -59,7 +59,7 @@ impl Program {
             .ok_or_else(|| other("nothing is attached"))
     }
 
-    /// `claims attach NAME [TIMEOUT]`, `claims lock forever|try|MILLISECONDS`, and so on.
+    /// `claims create NAME`, `claims attach NAME [TIMEOUT]`, `claims lock forever|try|MILLISECONDS`, and so on.
     pub(super) fn obey_claims(&mut self, words: &mut Words<'_>) -> Answer {
         match words.next()? {
             "attach" => {
@@ -68,6 +68,11 @@ impl Program {
                 let options = Guarded::options().timeout(Duration::from_millis(timeout));
                 let shm = Box::leak(Box::new(options.attach(name)?));
                 self.claims = Some(Claims { shm, guard: None });
+                Ok(String::new())
+            }
+            // It stays until somebody removes it.
+            "create" => {
+                Guarded::create(words.next()?)?.persist()?;
                 Ok(String::new())
             }
             "lock" => {

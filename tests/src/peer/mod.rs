@@ -140,6 +140,7 @@ impl Program {
             "list-all" => listing::list_all(),
             "sweep" => listing::sweep(),
             "own-shm" => surroundings::own_shm(words.next()?),
+            "user-namespace" => surroundings::user_namespace(words.next()?),
             "no-proc" => surroundings::no_proc(),
             "no-unnamed-files" => surroundings::no_unnamed_files(),
             "limit" => surroundings::limit(words.next()?, words.number()?),

@@ -10,6 +10,19 @@ use nix::unistd::{getegid, geteuid};
 use super::{Answer, Failure, other};
 use crate::names::SHM_DIRECTORY;
 
+/// `user-namespace NUMBER|none`: from now on this user has that number and every other user has none, or this one has none
+/// either. As root it keeps its power over what is its own only.
+pub(super) fn user_namespace(number: &str) -> Answer {
+    let (user, group) = (geteuid(), getegid());
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(other)?;
+    if number != "none" {
+        fs::write("/proc/self/setgroups", "deny").map_err(other)?;
+        fs::write("/proc/self/uid_map", format!("{number} {user} 1")).map_err(other)?;
+        fs::write("/proc/self/gid_map", format!("{number} {group} 1")).map_err(other)?;
+    }
+    Ok(geteuid().to_string())
+}
+
 /// Gives this process, and its children, mounts of their own. An ordinary user needs a user namespace for that, where
 /// the system allows it.
 fn own_mounts() -> Result<(), Failure> {
