@@ -165,22 +165,24 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> SysResult<()> 
 /// Sets the size and reserves every page of it, so that touching one later cannot fail.
 #[doc(alias = "fallocate")]
 pub(crate) fn reserve(file: &File, len: u64) -> SysResult<()> {
-    /// A signal makes tmpfs give back what one call has reserved so far. In pieces, a process that gets signals
-    /// all the time still comes to an end.
-    const PIECE: u64 = 16 << 20;
+    /// Many kernels let a signal interrupt the call, and give back what it has reserved so far. In pieces that get
+    /// smaller, a process that gets signals all the time still comes to an end.
+    const LONGEST: u64 = 16 << 20;
+    const SHORTEST: u64 = 64 << 10;
     within_size_limit("fallocate", len)?;
     // Without this look, what cannot fit would first take all memory there is, from everybody.
     if available(file)? < len {
         return Err(SysError::new("fallocate", Errno::ENOSPC));
     }
-    let mut start = 0;
+    let (mut start, mut longest) = (0, LONGEST);
     while start < len {
-        let piece = PIECE.min(len - start);
+        let piece = longest.min(len - start);
         let (offset, count) = (signed("fallocate", start)?, signed("fallocate", piece)?);
-        retry("fallocate", || {
-            nix::fcntl::fallocate(file, FallocateFlags::empty(), offset, count)
-        })?;
-        start += piece;
+        match nix::fcntl::fallocate(file, FallocateFlags::empty(), offset, count) {
+            Ok(()) => start += piece,
+            Err(Errno::EINTR) => longest = (longest / 2).max(SHORTEST),
+            Err(errno) => return Err(SysError::new("fallocate", errno)),
+        }
     }
     Ok(())
 }

@@ -145,7 +145,7 @@ impl Program {
                     .push(locks::pin_range(name, first, count).map_err(other)?);
                 Ok(String::new())
             }
-            "timer" => timer(),
+            "timer" => timer(words.number().unwrap_or(1000)),
             "fork-unlock" => {
                 let claims = self.claims()?;
                 super::process::in_child(|| {
@@ -227,8 +227,8 @@ fn work(pair: &MutexGuard<'_, Pair>, me: u64, shm: &Shm<Guarded>) {
     shm.rounds.fetch_add(1, AcqRel);
 }
 
-/// Interrupts this process every millisecond from now on.
-fn timer() -> Answer {
+/// `claims timer [MICROSECONDS]`: interrupts this process that often from now on.
+fn timer(period: i64) -> Answer {
     extern "C" fn nothing(_: i32) {}
     let action = SigAction::new(
         SigHandler::Handler(nothing),
@@ -239,7 +239,7 @@ fn timer() -> Answer {
     unsafe { sigaction(Signal::SIGALRM, &action) }.map_err(other)?;
     let tick = libc::timeval {
         tv_sec: 0,
-        tv_usec: 1000,
+        tv_usec: period,
     };
     let every = libc::itimerval {
         it_interval: tick,

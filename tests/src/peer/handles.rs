@@ -80,6 +80,7 @@ impl<'a> Request<'a> {
                 ("owner", _) => {
                     request.options = options.allowed_owner(value.parse().map_err(other)?);
                 }
+                ("locked", "yes") => request.options = options.lock_in_memory(true),
                 ("timeout", _) => {
                     let span = Duration::from_millis(value.parse().map_err(other)?);
                     request.options = options.timeout(span);

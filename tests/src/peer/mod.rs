@@ -143,6 +143,7 @@ impl Program {
             "user-namespace" => surroundings::user_namespace(words.next()?),
             "no-proc" => surroundings::no_proc(),
             "no-unnamed-files" => surroundings::no_unnamed_files(),
+            "interrupt-reserving" => surroundings::interrupt_reserving(words.number()?),
             "limit" => surroundings::limit(words.next()?, words.number()?),
             "pid" => Ok(std::process::id().to_string()),
             "usage" => surroundings::usage(),
