@@ -150,15 +150,12 @@ pub(super) fn from_fd(
         Err(error) => return Err(os(error)),
     }
     file::close_on_exec(&file).map_err(os)?;
-    let mut backoff = Backoff::until(deadline);
-    while !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
-        if !backoff.pause() {
-            return Err(ShmError::busy(
-                ANONYMOUS,
-                "another process keeps it locked",
-                settings.timeout,
-            ));
-        }
+    if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline).map_err(os)? {
+        return Err(ShmError::busy(
+            ANONYMOUS,
+            "another process keeps it locked",
+            settings.timeout,
+        ));
     }
     let id = file::stat(&file).map_err(os)?;
     let (geometry, tail) = check(ANONYMOUS, &file, &id, layout)?;

@@ -168,11 +168,8 @@ pub(super) fn with_name_locked<T>(
     deadline: Deadline,
     run: impl FnOnce() -> SysResult<T>,
 ) -> SysResult<Option<T>> {
-    let mut backoff = Backoff::until(deadline);
-    while !lock::try_lock(file, NAME, Kind::Exclusive)? {
-        if !backoff.pause() {
-            return Ok(None);
-        }
+    if !lock::lock_until(file, NAME, Kind::Exclusive, deadline)? {
+        return Ok(None);
     }
     let result = run();
     // Closing does not do it when a fork child has the description too.
