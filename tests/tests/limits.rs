@@ -176,7 +176,7 @@ fn signals_all_the_time_are_no_obstacle() {
         if old {
             peer.ok("no-unnamed-files");
         }
-        peer.ok("claims timer 100");
+        peer.ok("claims timer");
         peer.ok(&format!("rounds {name} 100"));
         // Reserving 64 MiB takes many times as long as it is left alone.
         peer.ok(&format!("large {name}"));

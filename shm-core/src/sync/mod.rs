@@ -19,7 +19,8 @@
 //!
 //! # What attaching takes
 //!
-//! Besides what every segment takes: `/proc`, or a name that leads to the segment; the permission to open the file once
+//! Besides what every segment takes: `/proc`, or a name that leads to the segment (so that without `/proc` there are no anonymous
+//! segments of this kind); the permission to open the file once
 //! more for writing, which another user who was handed the descriptor of an anonymous segment has only if its `mode`
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.

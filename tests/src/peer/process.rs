@@ -4,7 +4,7 @@ use std::fs::{read_dir, read_link};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use nix::sys::prctl::{set_dumpable, set_pdeathsig};
+use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -108,7 +108,5 @@ pub(super) fn set_user(id: u32) -> Answer {
     setgroups(&[]).map_err(other)?;
     setresgid(group, group, group).map_err(other)?;
     setresuid(user, user, user).map_err(other)?;
-    // Otherwise its files in /proc would stay root's, and it could not write its own.
-    set_dumpable(true).map_err(other)?;
     Ok(String::new())
 }

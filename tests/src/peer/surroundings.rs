@@ -15,6 +15,8 @@ use crate::names::SHM_DIRECTORY;
 pub(super) fn user_namespace(number: &str) -> Answer {
     let (user, group) = (geteuid(), getegid());
     unshare(CloneFlags::CLONE_NEWUSER).map_err(other)?;
+    // After `setuid` its files in /proc are root's, and it could not write what it has to write next.
+    nix::sys::prctl::set_dumpable(true).map_err(other)?;
     if number != "none" {
         fs::write("/proc/self/setgroups", "deny").map_err(other)?;
         fs::write("/proc/self/uid_map", format!("{number} {user} 1")).map_err(other)?;
