@@ -11,4 +11,4 @@ export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp ${TSAN_OPTIONS:-}"
 target="$(rustc -vV | sed -n 's/^host: //p')"
 cargo +nightly test --target "$target" -p shm-core --lib
 cargo +nightly test --target "$target" -p shm-tests --test threads --test access --test shm_vec --test shm_str \
-    --test claims --test claims_torture
+    --test claims --test claims_losses --test claims_torture
