@@ -164,14 +164,14 @@ struct Pace {
 }
 
 impl Pace {
-    const LEAST: u32 = 32;
-    const MOST: u32 = 1024;
+    const LEAST: u32 = 16;
+    const MOST: u32 = 256;
     /// Between two looks at the other's life by one who does not wait, and so may ask a million times a second.
     const BETWEEN_PROBES: Duration = Duration::from_millis(1);
 
     fn new() -> Self {
         Self {
-            spins: 256,
+            spins: 128,
             next_probe: None,
         }
     }
