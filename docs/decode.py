@@ -130,6 +130,19 @@ def show(node, data, at, path, order):
         else:
             name = f"ShmVec<{{}}, {items['len']}>"
             elements(items["element"], length, name, data, at + offset, path, order)
+    elif meaning(node) == "ring":
+        *words, (_, offset, slots) = node["inner"]["fields"]
+        for name, place, word in words:
+            show(word, data, at + place, f"{path}.{name}" if path else name, order)
+        counter = {name: int(value(word, data, at + place, order)) for name, place, word in words}
+        there = counter["tail"] - counter["head"]
+        if 0 <= there <= slots["len"]:
+            # What was sent and not received: message n is in slot n modulo their number.
+            for number in range(counter["head"], counter["tail"]):
+                step = number % slots["len"] * size(slots["element"])
+                show(slots["element"], data, at + offset + step, f"{path}[{number}]", order)
+        else:
+            print(f"{at:8} {path or 'payload'}: a ring with {there} messages, and at most {slots['len']} fit")
     elif node["tag"] == 6 and not leaf(node):
         show(node["inner"], data, at, path, order)
     else:

@@ -15,6 +15,8 @@ use shm_core::ShmLayout;
 mod collections;
 #[path = "format/reader.rs"]
 mod reader;
+#[path = "format/ring.rs"]
+mod ring;
 
 use reader::{bytes_of, check, node, same, u16_at, u32_at, u64_at};
 

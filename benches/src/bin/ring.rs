@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
+use shm_benches::{compare, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;
 
@@ -61,9 +62,47 @@ fn main() -> ExitCode {
     }
 }
 
+/// The instructions alone: one message in and out again, by one thread.
+fn alone() -> Result<()> {
+    let shm = Lines::create_anonymous()?;
+    let (mut sender, mut receiver) = (shm.there.sender()?, shm.there.receiver()?);
+    let (mut producer, mut consumer) = rtrb::RingBuffer::<Message>::new(SLOTS);
+    heading("32 bytes in and out, one thread", "ring", "rtrb");
+    let mut number = 0;
+    let ours = || {
+        number += 1;
+        let sent = sender.try_send(message(number));
+        black_box((sent.is_ok(), receiver.try_recv().is_ok()));
+    };
+    let mut number = 0;
+    let other = || {
+        number += 1;
+        let sent = producer.push(message(number));
+        black_box((sent.is_ok(), consumer.pop().is_ok()));
+    };
+    row("one by one", &compare(ours, other));
+    drop((sender, receiver));
+    let (mut sender, mut receiver) = (shm.there.sender()?, shm.there.receiver()?);
+    let (mut batch, mut out) = ([message(0); BATCH], [message(0); BATCH]);
+    let ours = || {
+        batch[0][0] += 1;
+        let sent = sender.try_send_slice(&batch);
+        black_box((sent.is_ok(), receiver.try_recv_into(&mut out).is_ok()));
+    };
+    let (mut batch, mut out) = ([message(0); BATCH], [message(0); BATCH]);
+    let other = || {
+        batch[0][0] += 1;
+        let (sent, _) = producer.push_partial_slice(&batch);
+        black_box((sent.len(), consumer.pop_partial_slice(&mut out).0.len()));
+    };
+    row("64 at a time (for all of them)", &compare(ours, other));
+    Ok(())
+}
+
 fn measure() -> Result<()> {
+    alone()?;
     println!(
-        "{:<44} {:>10} {:>8} {:>22}",
+        "\n{:<44} {:>10} {:>8} {:>22}",
         "32 bytes, one way", "ns", "ratio", "sleeps a million"
     );
     let table: [(&str, fn() -> Result<Turn>); 5] = [

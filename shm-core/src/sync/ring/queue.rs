@@ -20,7 +20,7 @@ use crate::sys::clock::Deadline;
 /// One process at a time has the [`sender`](Self::sender), one at a time the [`receiver`](Self::receiver); both may be in one
 /// process. Messages are copied into the segment and out of it, and each is received once, in the order in which it was
 /// sent. The functions and their errors are those of `std::sync::mpsc`. For several receivers that each see everything there
-/// is another type; for one of several workers to take each message, give every worker a ring.
+/// is [`Broadcast`](crate::sync::Broadcast); for one of several workers to take each message, give every worker a ring.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -80,6 +80,9 @@ use crate::sys::clock::Deadline;
 /// other end keeps up. [`send_slice`](Sender::send_slice) and [`recv_into`](Receiver::recv_into) make one exchange for many
 /// messages. Who has nothing to do looks again for some microseconds and then sleeps; who finds the other asleep makes one
 /// system call to wake it. A division by `N` is part of each; it is free where `N` is a power of two.
+///
+/// The words of either end lie on 128 bytes of their own, and so a ring is aligned to 128: put rings first in a struct, or
+/// alone.
 ///
 /// Through a read-only handle a ring can be looked at ([`len`](Self::len), [`sent`](Self::sent)), and not taken part in.
 #[repr(C)]
