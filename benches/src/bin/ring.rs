@@ -41,6 +41,8 @@ struct Lines {
 }
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+/// A row: what is measured, and one turn of it.
+type Row<'a> = (&'a str, fn() -> Result<Turn>);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
@@ -105,7 +107,7 @@ fn measure() -> Result<()> {
         "\n{:<44} {:>10} {:>8} {:>22}",
         "32 bytes, one way", "ns", "ratio", "sleeps a million"
     );
-    let table: [(&str, fn() -> Result<Turn>); 5] = [
+    let table: [Row<'_>; 5] = [
         ("ring, two processes", || ring_turn("one")),
         ("ring, two processes, 64 at a time", || ring_turn("many")),
         ("rtrb, two threads, spinning", rtrb_turn),
@@ -117,7 +119,7 @@ fn measure() -> Result<()> {
         "\n{:<44} {:>10} {:>8} {:>22}",
         "32 bytes, there and back", "ns", "ratio", "sleeps a million"
     );
-    let table: [(&str, fn() -> Result<Turn>); 4] = [
+    let table: [Row<'_>; 4] = [
         ("ring, two processes", ring_exchange),
         ("rtrb, two threads, spinning", rtrb_exchange),
         ("std sync_channel, two threads", channel_exchange),
@@ -146,7 +148,7 @@ fn turn(count: u64, work: impl FnOnce() -> Result<()>) -> Result<Turn> {
 }
 
 /// The rows take turns, so that what else the machine does hits all alike.
-fn show(table: &[(&str, fn() -> Result<Turn>)]) -> Result<()> {
+fn show(table: &[Row<'_>]) -> Result<()> {
     let mut turns: Vec<Vec<Turn>> = table.iter().map(|_| Vec::new()).collect();
     for _ in 0..TURNS {
         for ((_, measure), turns) in table.iter().zip(&mut turns) {
