@@ -1,10 +1,10 @@
-//! A bounded queue from one process to another.
-//!
-//! - [`protocol`]: the counters in shared memory, and how the two ends wait for each other;
-//! - [`queue`]: the type, and its layout;
-//! - [`end`]: what the two ends have in common: a claim, patience, and a cached counter;
-//! - [`sender`], [`receiver`]: the ends;
-//! - [`error`]: what can become of a message.
+//! A bounded queue from one process to another: [`Ring`], its ends, and what can become of a message.
+
+// - `protocol`: the counters in shared memory, and how the two ends wait for each other;
+// - `queue`: the type, and its layout;
+// - `end`: what the two ends have in common: a claim, patience, and a cached counter;
+// - `sender`, `receiver`: the ends;
+// - `error`: what can become of a message.
 
 #[cfg(not(loom))]
 mod end;

@@ -53,6 +53,15 @@ use crate::sys::clock::Deadline;
 /// # Ok(()) }
 /// ```
 ///
+/// A ring without slots does not build:
+///
+/// ```compile_fail,E0080
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Ring;
+///
+/// let nothing = Ring::<u64, 0>::create_anonymous();
+/// ```
+///
 /// # When a process dies
 ///
 /// - The sender dies, or drops its end: the receiver gets all that was sent, and after that is told
