@@ -9,6 +9,7 @@ mod loops;
 mod process;
 mod scribble;
 mod surroundings;
+mod waiting;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -87,6 +88,7 @@ struct Program {
     /// Descriptions that hold locks until this process ends.
     pins: Vec<File>,
     claims: Option<claims::Claims>,
+    waiting: Option<waiting::Place>,
 }
 
 impl Program {
@@ -129,6 +131,7 @@ impl Program {
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "claims" => self.obey_claims(&mut words),
+            "waiting" => self.obey_waiting(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),

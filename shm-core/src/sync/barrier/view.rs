@@ -119,7 +119,10 @@ unsafe impl<const N: usize> ShmLayout for Barrier<N> {
                     const {
                         &place([
                             FieldLayout::new("round", AtomicU32::LAYOUT),
-                            FieldLayout::new("seats", const { &TypeLayout::array(Seat::LAYOUT, N) }),
+                            FieldLayout::new(
+                                "seats",
+                                const { &TypeLayout::array(Seat::LAYOUT, N) },
+                            ),
                         ])
                     },
                 )

@@ -118,9 +118,7 @@ impl<A: Access> Event<A> {
     pub fn wait(&self, seen: u32, timeout: Duration) -> Result<u32, TimedOut> {
         match self.generation() {
             now if now != seen => Ok(now),
-            _ => self
-                .sleep(seen, Deadline::after(timeout))
-                .ok_or(TimedOut),
+            _ => self.sleep(seen, Deadline::after(timeout)).ok_or(TimedOut),
         }
     }
 

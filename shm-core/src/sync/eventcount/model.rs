@@ -145,7 +145,10 @@ struct Shared {
 impl Shared {
     fn notify<V: Variant>(&self, notifier: usize) {
         self.flags[notifier].store(1, Ordering::Relaxed);
-        notify(&self.word, &Notifier::<V>(&self.queue, std::marker::PhantomData));
+        notify(
+            &self.word,
+            &Notifier::<V>(&self.queue, std::marker::PhantomData),
+        );
     }
 
     /// Waits until so many flags are set.

@@ -91,7 +91,9 @@ fn turns<V: Variant>(preemptions: usize, count: u32) {
             other.join().unwrap();
         }
         // SAFETY: all threads have been joined.
-        shared.value.with(|value| assert_eq!(unsafe { *value }, count));
+        shared
+            .value
+            .with(|value| assert_eq!(unsafe { *value }, count));
         assert_eq!(permits(&shared.word), 1);
     });
 }
@@ -131,9 +133,7 @@ fn one_takes_what_two_post() {
 fn two_take_what_is_posted_at_once() {
     check(2, || {
         let shared = Shared::new();
-        let waiters: Vec<_> = (0..2)
-            .map(|_| spawn(&shared, Shared::wait))
-            .collect();
+        let waiters: Vec<_> = (0..2).map(|_| spawn(&shared, Shared::wait)).collect();
         shared.post::<Sound>(2);
         for waiter in waiters {
             waiter.join().unwrap();
