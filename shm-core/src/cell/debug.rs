@@ -82,7 +82,16 @@ impl<'a> Value<'a> {
                 let item = |i| self.part(vec.items + i * vec.element.size(), vec.element);
                 f.debug_list().entries((0..len).map(item)).finish()
             }
-            _ => fmt::Debug::fmt(&self.part(0, inner), f),
+            _ => match self.layout.as_seqlock() {
+                Some(lock) => {
+                    let version: u64 = self.part(lock.version, u64::LAYOUT).leaf();
+                    f.debug_struct("SeqLock")
+                        .field("version", &version)
+                        .field("value", &self.part(lock.place(version), lock.value))
+                        .finish()
+                }
+                None => fmt::Debug::fmt(&self.part(0, inner), f),
+            },
         }
     }
 

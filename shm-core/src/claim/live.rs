@@ -150,9 +150,16 @@ impl ClaimWord {
     /// claim, this does nothing.
     #[inline]
     pub(crate) fn release(&self, me: u32, poison: bool) {
-        if id_at(self.address()) == me {
+        if self.is_mine(me) {
             word::release(&self.0, me, poison, &Futex);
         }
+    }
+
+    /// Whether this process is the one that has claimed as `me`: not so in a fork child of that one. It does not look at
+    /// the word.
+    #[inline(always)]
+    pub(crate) fn is_mine(&self, me: u32) -> bool {
+        id_at(self.address()) == me
     }
 
     #[inline(always)]

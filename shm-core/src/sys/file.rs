@@ -69,12 +69,32 @@ pub(crate) fn stat(file: &File) -> SysResult<FileId> {
     retry("fstat", || nix::sys::stat::fstat(file)).map(|stat| FileId::from_stat(&stat))
 }
 
+/// The path of a descriptor in /proc. Not in /proc/self: those are the first thread's, and a thread may have a table of
+/// its own (`unshare(CLONE_FILES)`), where the same number is another file.
+pub(super) fn proc_path(file: &File) -> String {
+    format!("/proc/thread-self/fd/{}", file.as_raw_fd())
+}
+
+/// Whether a file can be opened once more without a name.
+#[doc(alias = "fstatat")]
+pub(crate) fn can_reopen(file: &File) -> bool {
+    let link = proc_path(file);
+    retry("fstatat", || {
+        nix::sys::stat::fstatat(
+            nix::fcntl::AT_FDCWD,
+            link.as_str(),
+            nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+    })
+    .is_ok()
+}
+
 /// Opens the file behind a descriptor once more, for reading and writing: a description of its own. It needs no name.
 #[doc(alias = "open")]
 pub(crate) fn reopen(file: &File) -> SysResult<File> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let path = proc_path(file);
     let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    retry("open(/proc/self/fd)", || {
+    retry("open(/proc/thread-self/fd)", || {
         nix::fcntl::open(path.as_str(), flags, Mode::empty())
     })
     .map(File::from)

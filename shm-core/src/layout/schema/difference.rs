@@ -210,6 +210,19 @@ impl Node {
                         _ => "Barrier".to_owned(),
                     }
                 }
+                (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
+                    fields[0].node.describe()
+                }
+                (meaning, Self::Struct { fields, .. }) => {
+                    let slots = fields.last().map(|field| &field.node);
+                    match (meaning::of_slots(meaning), slots) {
+                        (Some(name), Some(Self::Array { len, element })) => {
+                            format!("{name}<{}, {len}>", element.describe())
+                        }
+                        (Some(name), _) => name.to_owned(),
+                        _ => format!("{meaning} of {}", inner.describe()),
+                    }
+                }
                 _ => format!("{meaning} of {}", inner.describe()),
             },
             Self::Slice { element } => format!("[{}]", element.describe()),
