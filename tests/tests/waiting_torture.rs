@@ -11,7 +11,7 @@ use shm_core::{Shm, ShmLayout};
 use shm_tests::{DEADLINE, Instants, Names, Peer, Waiting, from_env, peer, pid_namespace};
 
 /// Three peers run a loop; one after the other is killed and replaced. `after` is called with the number of the victim
-/// after each kill, and again after it was replaced, and says how long it took until all was well.
+/// after each kill, and again after it was replaced, and says how long it took until the others got on.
 fn torture(
     tag: &str,
     what: &str,
@@ -40,7 +40,7 @@ fn torture(
         peers[victim].kill();
         times.extend(after(&shm, Some(victim)));
         peers[victim] = looping(victim);
-        times.extend(after(&shm, None));
+        after(&shm, None);
     }
     shm.stop.store(1, Release);
     shm.event.notify_all();
@@ -60,7 +60,7 @@ fn torture(
     assert!((least..=most).contains(&value), "{:?}", shm.cell());
     times.sort();
     println!(
-        "{kills} kills in {:?}; after each, all was well in {:?} (median), {:?} (99 of 100), {:?} (longest)",
+        "{kills} kills in {:?}; the others got on after {:?} (median), {:?} (99 of 100), {:?} (longest)",
         begin.elapsed(),
         times[times.len() / 2],
         times[times.len() * 99 / 100],
@@ -101,7 +101,13 @@ fn supply(shm: &Shm<Waiting>, _: Option<usize>) -> Option<Duration> {
     shm.posting.fetch_add(1, Release);
     shm.permits.post().unwrap();
     shm.posted.fetch_add(1, Release);
-    Some(grows(&shm.taken, taken, shm))
+    let time = grows(&shm.taken, taken, shm);
+    // Few enough that somebody has to wait.
+    while shm.permits.value() > 1 && shm.permits.try_wait() {
+        shm.taking.fetch_add(1, Release);
+        shm.taken.fetch_add(1, Release);
+    }
+    Some(time)
 }
 
 /// After a kill the two others are told, or pass the round once more and are told then. When the dead one was replaced, they

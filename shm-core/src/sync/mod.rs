@@ -8,7 +8,7 @@
 //!
 //! Each process that attaches for writing to a segment with such a type holds a lock on a byte of the file that only the
 //! kernel can release, and does when the process is gone, however it ended. So who waits for a dead process finds out:
-//! while it waits, in growing steps of 1 to 50 ms, and also before it gives up. No pid is asked for, so this works across
+//! while it waits, in growing steps of 5 to 50 ms, and also before it gives up. No pid is asked for, so this works across
 //! pid and user namespaces.
 //!
 //! - After `fork` the child is another participant. It registers at its first lock. Guards that it inherited do nothing

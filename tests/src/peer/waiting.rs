@@ -298,7 +298,7 @@ fn answer(shm: &Shm<Waiting>, number: usize) {
             mine = ping;
             shm.pongs[number].store(ping, Release);
             shm.answers.notify_one();
-            if ping % 2 == 0 {
+            if ping.is_multiple_of(2) {
                 shm.event.notify_one();
             }
         } else if shm.event.wait(seen, DEADLINE).is_err() {
