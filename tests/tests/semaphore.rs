@@ -203,7 +203,7 @@ fn random_words_in_place_of_a_semaphore_end_in_time() {
             }
         });
         let (mut taken, mut late, mut full) = (0, 0, 0);
-        while taken < 100 || late < 100 || full < 100 {
+        while taken < 10 || late < 10 || full < 10 {
             match shm.wait_timeout(Duration::from_micros(100)) {
                 Ok(()) => taken += 1,
                 Err(TimedOut) => late += 1,

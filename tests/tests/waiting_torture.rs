@@ -140,13 +140,13 @@ fn notifications_come_to_all_that_live() {
 
 #[test]
 fn permits_are_neither_doubled_nor_lost_but_with_who_took_them() {
-    let kills = from_env("SHM_SYNC_KILLS", 150);
+    let kills = from_env("SHM_SYNC_KILLS", 60);
     torture("semaphore-kills", "permits", kills, || peer!(), supply);
 }
 
 #[test]
 fn rounds_are_passed_by_all_and_deaths_told_of() {
-    let kills = from_env("SHM_SYNC_KILLS", 90);
+    let kills = from_env("SHM_SYNC_KILLS", 60);
     torture("barrier-kills", "meet", kills, || peer!(), gather);
 }
 
@@ -159,6 +159,6 @@ fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
         let mut command = Command::new("unshare");
         Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
     };
-    let kills = from_env("SHM_SYNC_KILLS", 90) / 3;
+    let kills = from_env("SHM_SYNC_KILLS", 60) / 3;
     torture("barrier-ns", "meet", kills, start, gather);
 }
