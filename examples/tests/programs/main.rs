@@ -3,5 +3,6 @@
 mod lru;
 mod output;
 mod support;
+mod sync;
 mod sysmon;
 mod torn;
