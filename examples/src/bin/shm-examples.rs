@@ -13,6 +13,8 @@ mod config_reload;
 mod fork_demo;
 #[path = "../../examples/lru_cache.rs"]
 mod lru_cache;
+#[path = "../../examples/pass_fd.rs"]
+mod pass_fd;
 #[path = "../../examples/work_queue.rs"]
 mod work_queue;
 
@@ -26,10 +28,11 @@ fn main() -> ExitCode {
         Some("config_reload") => config_reload::main(),
         Some("fork_demo") => fork_demo::main(),
         Some("lru_cache") => lru_cache::main(),
+        Some("pass_fd") => pass_fd::main(),
         Some("work_queue") => work_queue::main(),
         _ => {
             eprintln!(
-                "usage: shm-examples sysmon_writer|sysmon_reader|sysmon|camera|config_reload|fork_demo|lru_cache|work_queue ..."
+                "usage: shm-examples sysmon_writer|sysmon_reader|sysmon|camera|config_reload|fork_demo|lru_cache|pass_fd|work_queue ..."
             );
             ExitCode::FAILURE
         }

@@ -94,6 +94,7 @@ mod tests {
                 wake_one(&word);
                 std::thread::yield_now();
             }
+            sleeper.join().unwrap();
         });
     }
 }

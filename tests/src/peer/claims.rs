@@ -63,7 +63,7 @@ impl Program {
             .ok_or_else(|| other("nothing is attached"))
     }
 
-    /// `claims attach NAME [TIMEOUT]`, `claims lock forever|try|MILLISECONDS`, and so on.
+    /// `claims create NAME`, `claims attach NAME [TIMEOUT]`, `claims lock forever|try|MILLISECONDS`, and so on.
     pub(super) fn obey_claims(&mut self, words: &mut Words<'_>) -> Answer {
         match words.next()? {
             "attach" => {
