@@ -12,6 +12,7 @@ mod ring;
 mod scribble;
 mod socket;
 mod surroundings;
+mod waiting;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -91,6 +92,7 @@ struct Program {
     pins: Vec<File>,
     claims: Option<claims::Claims>,
     ring: Option<ring::Ends>,
+    waiting: Option<waiting::Place>,
 }
 
 impl Program {
@@ -136,6 +138,7 @@ impl Program {
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "claims" => self.obey_claims(&mut words),
             "ring" => self.obey_ring(&mut words),
+            "waiting" => self.obey_waiting(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
