@@ -164,14 +164,16 @@ struct Pace {
 }
 
 impl Pace {
-    const LEAST: u32 = 16;
-    const MOST: u32 = 256;
+    /// Some microseconds: what it takes one that is woken to answer. With less, two that wait for each other in turn would
+    /// never get out of sleeping again.
+    const LEAST: u32 = 192;
+    const MOST: u32 = 512;
     /// Between two looks at the other's life by one who does not wait, and so may ask a million times a second.
     const BETWEEN_PROBES: Duration = Duration::from_millis(1);
 
     fn new() -> Self {
         Self {
-            spins: 128,
+            spins: Self::MOST,
             next_probe: None,
         }
     }
