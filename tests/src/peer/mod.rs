@@ -2,12 +2,14 @@
 //!
 //! It has a single thread, so that it can fork, and ends when its input does.
 
+mod broadcast;
 mod claims;
 mod handles;
 mod listing;
 mod loops;
 mod process;
 mod scribble;
+mod seqlock;
 mod surroundings;
 
 use std::collections::HashMap;
@@ -87,6 +89,8 @@ struct Program {
     /// Descriptions that hold locks until this process ends.
     pins: Vec<File>,
     claims: Option<claims::Claims>,
+    seqlocks: seqlock::SeqLocks,
+    broadcasts: broadcast::Broadcasts,
 }
 
 impl Program {
@@ -129,6 +133,8 @@ impl Program {
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "claims" => self.obey_claims(&mut words),
+            "seqlock" => self.obey_seqlock(&mut words),
+            "broadcast" => self.obey_broadcast(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
