@@ -185,7 +185,7 @@ fn round(shm: &Shm<SeqLock<Few, 3>>, way: &str) -> Answer {
             .map_err(other)?,
         "guard" => {
             let mut guard = shm.write().map_err(other)?;
-            guard[0] += 1;
+            guard.fill(number + 1);
             guard.publish();
             // What is only half written when it is killed here stays private.
             guard.fill(number + 2);
