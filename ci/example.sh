@@ -4,3 +4,4 @@ heading "example: the examples run"
 cargo run --example sysmon -- --count 3
 cargo run --example fork_demo
 cargo run --example lru_cache
+cargo run --example pass_fd

@@ -58,7 +58,8 @@ pub enum ShmError {
     WrongOwner {
         /// The segment's name.
         name: String,
-        /// The user id that owns it.
+        /// The user id that owns it. Users that the process's user namespace does not know all seem to have one id, 65534,
+        /// so it may be that of this process.
         owner: u32,
         /// The effective user id of this process.
         user: u32,
@@ -231,6 +232,12 @@ impl fmt::Display for ShmError {
                     Named(name)
                 )
             }
+            Self::WrongOwner { name, owner, user } if owner == user => write!(
+                f,
+                "{} belongs to another user, who has no number in this user namespace: all such users seem to be user \
+                 {owner}, as this process does; if they are all trusted, say so with `allowed_owner({owner})`",
+                Named(name)
+            ),
             Self::WrongOwner { name, owner, user } => write!(
                 f,
                 "{} belongs to user {owner} and this process runs as user {user}; if that user is trusted, say so with \

@@ -1,11 +1,13 @@
 //! What the derive's expansion calls. Not part of the public interface: it changes without notice.
 
-use crate::layout::{self, FieldLayout, LayoutKind, ShmLayout, TypeLayout};
+use crate::cell::CheckedLeaf;
+use crate::layout::{self, FieldLayout, LayoutKind, ScalarKind, ShmLayout, TypeLayout};
 
 pub use crate::cell::{Checked, Plain};
 pub use crate::layout::Variant;
 pub use crate::layout::refuse::Refused;
 pub use std::marker::PhantomData;
+pub use std::mem::ManuallyDrop;
 
 /// A field that has no place yet.
 #[must_use]
@@ -25,24 +27,58 @@ pub const fn place<const N: usize>(fields: [FieldLayout; N]) -> [FieldLayout; N]
     layout::place(fields)
 }
 
-/// The layout of the struct `S`.
+/// Tells the size and alignment of `S`, if it has any: `Extent::<S>::OF` is this constant for every type of one size,
+/// and that of [`NoExtent`] for all others.
+#[derive(Debug)]
+pub struct Extent<S: ?Sized>(PhantomData<S>);
+
+impl<S> Extent<S> {
+    /// Size and alignment.
+    pub const OF: Option<(usize, usize)> = Some((size_of::<S>(), align_of::<S>()));
+}
+
+/// See [`Extent`].
+pub trait NoExtent {
+    /// No size.
+    const OF: Option<(usize, usize)> = None;
+    /// Makes the import of this trait a used one, also where [`Extent`] has its own constant.
+    const SHM_IN_USE: () = ();
+}
+
+impl<S: ?Sized> NoExtent for Extent<S> {}
+
+/// The extent.
 #[must_use]
-pub const fn structure<S>(
+pub const fn known(extent: Option<(usize, usize)>, _: ()) -> Option<(usize, usize)> {
+    extent
+}
+
+/// The layout of a struct. One without an extent ends in a field of no size, and is refused.
+#[must_use]
+pub const fn structure(
     name: &'static str,
     version: u32,
+    extent: Option<(usize, usize)>,
     fields: &'static [FieldLayout],
 ) -> TypeLayout {
-    TypeLayout::structure(name, version, size_of::<S>(), align_of::<S>(), fields)
+    match extent {
+        Some((size, align)) => TypeLayout::structure(name, version, size, align, fields),
+        None => {
+            let (size, align) = layout::unsized_extent(fields, 1);
+            TypeLayout::structure(name, version, size, align, fields).of_no_size()
+        }
+    }
 }
 
 /// The layout of an instance of a generic struct, whose padding is found where the instance is used.
 #[must_use]
-pub const fn generic_structure<S>(
+pub const fn generic_structure(
     name: &'static str,
     version: u32,
+    extent: Option<(usize, usize)>,
     fields: &'static [FieldLayout],
 ) -> TypeLayout {
-    structure::<S>(name, version, fields).of_instance()
+    structure(name, version, extent, fields).of_instance()
 }
 
 /// The layout of the enum `E`, whose integer is `R`.
@@ -61,9 +97,40 @@ pub const fn enumeration<E, R: ShmLayout>(
     TypeLayout::enumeration(name, scalar.kind(), variants)
 }
 
-/// A variant, with its discriminant as 64 bits.
+/// The variant that `value` is, with its discriminant as 64 bits: extended with its sign, if `R` has one.
+///
+/// The value is read, not cast, because the compiler casts no enum that has a `Drop`, and speaks of the derive instead.
 #[must_use]
-pub const fn variant(name: &'static str, bits: u64) -> Variant {
+pub const fn variant<E: CheckedLeaf, R: ShmLayout>(
+    name: &'static str,
+    value: &ManuallyDrop<E>,
+) -> Variant {
+    let LayoutKind::Scalar(scalar) = R::LAYOUT.kind() else {
+        panic!("an enum is stored as an integer");
+    };
+    assert!(
+        size_of::<E>() == size_of::<R>(),
+        "an enum is as large as its integer"
+    );
+    let at: *const ManuallyDrop<E> = value;
+    macro_rules! read {
+        ($ty:ty) => {{
+            // SAFETY: `E` is a fieldless enum (the contract of `CheckedLeaf`) of the size of `R`, which is this integer's.
+            let number = unsafe { at.cast::<$ty>().read_unaligned() };
+            number as u64
+        }};
+    }
+    let bits = match scalar.kind() {
+        ScalarKind::U8 => read!(u8),
+        ScalarKind::U16 => read!(u16),
+        ScalarKind::U32 => read!(u32),
+        ScalarKind::U64 => read!(u64),
+        ScalarKind::I8 => read!(i8),
+        ScalarKind::I16 => read!(i16),
+        ScalarKind::I32 => read!(i32),
+        ScalarKind::I64 => read!(i64),
+        _ => panic!("an enum is stored as an integer of at most eight bytes"),
+    };
     Variant::new(name, bits)
 }
 

@@ -6,10 +6,11 @@
 use std::collections::HashMap;
 
 use proc_macro2::Ident;
-use syn::{Data, Expr, Fields, GenericParam, Lit, Type, UnOp};
+use syn::{Data, Expr, Fields, GenericParam, Lit, Type, TypeParamBound, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
+use crate::culprit;
 use crate::model::{Field, Model, Shape, slice};
 
 /// The largest alignment that a mapping has on every machine.
@@ -174,12 +175,22 @@ fn no_lifetimes(cx: &Ctxt, model: &Model<'_>) {
     }
 }
 
+/// Reports a type parameter that may stand for a type of no size.
+pub(crate) fn no_unsized_parameter(cx: &Ctxt, bound: &TypeParamBound) {
+    cx.error(
+        bound,
+        "a field of a shared struct has one size; remove `?Sized`, and if the length differs from segment to segment \
+         spell a slice out as the last field: `tail: [T]`",
+    );
+}
+
 fn has_fields(cx: &Ctxt, model: &Model<'_>) {
     if model.fields.is_empty() {
         cx.error(
             model.ident,
             format!(
-                "`{}` has no fields, so there is nothing to share; add one",
+                "`{}` has no fields, so there is nothing to share; add one, or if it is a mere marker make it an enum \
+                 of one variant with `#[repr(u8)]`",
                 model.ident
             ),
         );
@@ -277,6 +288,20 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
         }
         Type::Paren(inner) => is_shareable(cx, field, &inner.elem),
         Type::Group(inner) => is_shareable(cx, field, &inner.elem),
+        // rustc reports these too, once for each place where the type is written again.
+        Type::Path(_) => match culprit::without_lifetime(ty) {
+            Some(reference) => {
+                cx.error(
+                    reference,
+                    format!(
+                        "field `{name}` holds a reference, an address that means nothing in another process; store the \
+                         value itself, or a `ShmOffset` to its place in the same segment"
+                    ),
+                );
+                false
+            }
+            None => true,
+        },
         _ => true,
     }
 }

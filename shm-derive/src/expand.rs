@@ -2,18 +2,22 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::DeriveInput;
 
 use crate::ctxt::Ctxt;
 use crate::model::Model;
-use crate::{check, emit, own};
+use crate::{bound, check, emit, own};
 
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
-    let mut item = match syn::parse2(input) {
+    let mut item: DeriveInput = match syn::parse2(input) {
         Ok(item) => item,
         Err(error) => return error.into_compile_error(),
     };
     own::name_self(&mut item);
     let cx = Ctxt::new();
+    for bound in bound::take_unsized(&mut item.generics) {
+        check::no_unsized_parameter(&cx, &bound);
+    }
     let mut model = Model::read(&cx, &item);
     check::all(&cx, &mut model);
     let errors = cx.into_errors();

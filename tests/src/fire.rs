@@ -5,19 +5,24 @@ use std::hash::BuildHasher;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A number from the environment, for the long form of a test.
+use crate::Random;
+
+/// How often to do something: the number in an environment variable, which makes the long form of a test, or `otherwise`.
 ///
 /// # Panics
 ///
-/// If the variable is set to something else.
+/// If the variable holds something else.
 #[must_use]
 pub fn from_env(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().expect(variable))
+    std::env::var(variable).map_or(otherwise, |text| {
+        text.parse()
+            .unwrap_or_else(|error| panic!("{variable}={text}: {error}"))
+    })
 }
 
-/// Instants to kill at, not the same in every run.
+/// Instants to kill at: not the same in every run, and as short as what they should hit.
 #[derive(Debug)]
-pub struct Instants(u64);
+pub struct Instants(Random);
 
 impl Default for Instants {
     fn default() -> Self {
@@ -26,23 +31,26 @@ impl Default for Instants {
 }
 
 impl Instants {
-    /// Others than last time.
+    /// Those of this run.
     #[must_use]
     pub fn new() -> Self {
-        Self(RandomState::new().hash_one(0) | 1)
+        Self(Random::new(RandomState::new().hash_one(0)))
     }
 
     /// The next random number.
     pub fn next_number(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+        self.0.word()
     }
 
     /// Burns up to half a millisecond.
     pub fn spin(&mut self) {
-        let span = Duration::from_nanos(self.next_number() % 500_000);
+        self.spin_up_to(Duration::from_micros(500));
+    }
+
+    /// Burns up to so much time. A sleep would last longer than what is to be hit.
+    pub fn spin_up_to(&mut self, longest: Duration) {
+        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        let span = Duration::from_nanos(self.next_number() % longest.max(1));
         let start = Instant::now();
         while start.elapsed() < span {
             std::hint::spin_loop();

@@ -19,7 +19,7 @@ pub use fire::{Instants, from_env, pid_namespace};
 pub use names::{Names, SHM_DIRECTORY};
 pub use random::Random;
 pub use types::{
-    Block, Few, Gate, Guarded, Huge, Large, Pair, Samples, Stats, Telemetry, TelemetryWide,
+    Block, Few, Gate, Guarded, Huge, Large, Ledger, Pair, Samples, Stats, Telemetry, TelemetryWide,
 };
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.

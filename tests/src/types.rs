@@ -90,6 +90,31 @@ pub struct Stats {
     pub _pad: u32,
 }
 
+/// What processes that share four names have done and are about to do, so that a name that was taken from somebody can be
+/// told from one that was removed on demand. It survives those that are killed.
+#[derive(Debug, ShmLayout)]
+#[repr(C)]
+pub struct Ledger {
+    /// How often somebody began to unlink each name.
+    pub unlinks: [AtomicU64; 4],
+    /// How often an owner of each name began to leave, which removes the name if it is the last.
+    pub leaves: [AtomicU64; 4],
+    /// What each process is about: 0 for nothing, 1 to 4 for unlinking that name, 5 to 8 for leaving it.
+    pub doing: [AtomicU64; 8],
+    /// Rounds that each process, and those that took its place, came to the end of.
+    pub rounds: [AtomicU64; 8],
+    /// Segments joined or made by `open_or_create`.
+    pub joined: AtomicU64,
+    /// Names unlinked.
+    pub unlinked: AtomicU64,
+    /// Segments made where an orphan had been seen.
+    pub replaced: AtomicU64,
+    /// Owners whose name nobody removed on demand, and which had it all the time.
+    pub owned: AtomicU64,
+    /// The same of those that were attached only, of which no owner left either.
+    pub kept: AtomicU64,
+}
+
 /// 1 GiB.
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]

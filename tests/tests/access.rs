@@ -449,13 +449,14 @@ fn handles_and_cells_cross_threads_and_unwinding() {
     fn sync<T: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
     let shm = Counters::create_anonymous().unwrap();
     sync(&shm);
+    let add = || {
+        for _ in 0..1000 {
+            shm.hits.fetch_add(1, Ordering::Relaxed);
+        }
+    };
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..1000 {
-                    shm.hits.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+        for thread in [(); 4].map(|()| scope.spawn(add)) {
+            thread.join().unwrap();
         }
     });
     assert_eq!(shm.hits.load(Ordering::Relaxed), 4000);

@@ -77,6 +77,53 @@ fn an_inherited_descriptor_gives_the_same_memory() {
 }
 
 #[test]
+fn a_descriptor_that_was_sent_over_a_socket_gives_the_same_memory() {
+    let names = Names::new("socket");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok("open s anonymous - frame=3");
+    for how in ["socket", "socket-read"] {
+        let address = names.name(how);
+        owner.tell(&format!("offer {address} s as-it-is"));
+        assert_eq!(owner.hear(), "offering");
+        other.ok(&format!("open {how} {how} {address}"));
+        assert_eq!(owner.hear(), "ok ");
+        assert_eq!(other.ok(&format!("load {how}")), "3");
+    }
+    // The handles do not pass it on, although it was not close-on-exec when it came.
+    assert_eq!(other.ok("exec-fds"), "");
+    other.ok("store socket 4");
+    assert_eq!(
+        (owner.ok("load s"), other.ok("load socket-read")),
+        ("4".into(), "4".into())
+    );
+    owner.kill();
+    other.ok("store socket 5");
+    assert_eq!(other.ok("load socket-read"), "5");
+}
+
+#[test]
+fn a_descriptor_that_was_sent_without_all_seals_is_refused() {
+    let names = Names::new("socket-unsealed");
+    let (mut owner, mut other) = (peer!(), peer!());
+    owner.ok("open s anonymous - frame=3");
+    for seals in ["no-seals", "shrink", "grow"] {
+        for how in ["socket", "socket-read"] {
+            let address = names.name(&format!("{seals}-{how}"));
+            owner.tell(&format!("offer {address} s {seals}"));
+            assert_eq!(owner.hear(), "offering");
+            let text = other.refused(&format!("open s {how} {address}"), "NotASegment");
+            assert_eq!(owner.hear(), "ok ");
+            assert!(
+                text.contains("its size is not sealed (F_SEAL_SHRINK, F_SEAL_GROW)"),
+                "{text}"
+            );
+        }
+    }
+    // What was refused is not kept either.
+    assert_eq!(other.ok("fds"), "");
+}
+
+#[test]
 fn a_descriptor_of_another_process_can_be_opened_by_its_path() {
     let (mut owner, mut other) = (peer!(), peer!());
     owner.ok("open s anonymous - frame=3");

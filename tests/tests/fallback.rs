@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_tests::locks::{ATTACH, is_held};
-use shm_tests::{DEADLINE, Names, Peer, SHM_DIRECTORY, Stats, confined, peer};
+use shm_tests::{DEADLINE, Instants, Names, Peer, SHM_DIRECTORY, Stats, confined, from_env, peer};
 
 /// A process on a system that has no `O_TMPFILE`.
 fn old() -> Peer {
@@ -94,28 +94,28 @@ fn without_unnamed_files_a_killed_creator_leaves_what_the_next_removes() {
     }
 }
 
+/// `SHM_CREATE_KILLS` is how many are killed.
 #[test]
 fn without_unnamed_files_a_name_that_exists_is_complete_whenever_its_creator_is_killed() {
     let names = Names::new("old-torture");
     let stats = Stats::create(&names.name("stats")).unwrap();
     let name = names.name("t");
     let (mut next, mut observer) = (old(), peer!());
-    let (mut kills, mut leftovers, mut hidden) = (0u32, 0, 0);
+    let wanted = from_env("SHM_CREATE_KILLS", 300);
+    let (mut kills, mut leftovers, mut hidden) = (0, 0, 0);
+    let mut instants = Instants::new();
     let start = Instant::now();
-    while kills < 300 || leftovers < 10 || hidden < 10 {
+    let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
+    while kills < wanted || leftovers < 10 || hidden < 10 {
         assert!(
-            start.elapsed() < DEADLINE,
+            start.elapsed() < longest,
             "{kills} kills, {leftovers} leftovers, {hidden} hidden"
         );
         let mut victim = old();
         victim.tell(&format!("loop-create {name} {}", stats.name()));
         assert_eq!(victim.hear(), "looping");
-        // Instants spread over more than one creation.
-        let span = Duration::from_nanos(u64::from(kills).wrapping_mul(7_368_787) % 400_000);
-        let spin = Instant::now();
-        while spin.elapsed() < span {
-            std::hint::spin_loop();
-        }
+        // Longer than one creation takes.
+        instants.spin_up_to(Duration::from_micros(400));
         victim.kill();
         kills += 1;
         hidden += u32::from(!abandoned().is_empty());

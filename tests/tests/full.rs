@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use std::os::unix::process::ExitStatusExt;
+
 use shm_core::ShmLayout;
 use shm_tests::{Peer, Telemetry, confined, peer};
 
@@ -43,6 +45,57 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
     // Nothing of all that has taken any room.
     peer.ok("open a create /a");
     peer.ok("open b create /b");
+}
+
+#[test]
+fn a_file_system_of_4_mib_is_filled_to_the_last_page_and_emptied_again() {
+    /// With header and schema, less than 1 MiB and more than what four of them leave.
+    const SAMPLES: usize = (1 << 18) - 1500;
+    let Some(mut peer) = small(4 << 20) else {
+        return;
+    };
+    for _ in 0..3 {
+        for slot in ["a", "b", "c", "d"] {
+            peer.ok(&format!("open {slot} create /{slot} samples={SAMPLES}"));
+        }
+        let text = peer.refused(&format!("open e create /e samples={SAMPLES}"), "NoSpace");
+        assert!(text.contains("/dev/shm"), "{text}");
+        // Small ones take the rest, page by page.
+        let mut more = 0;
+        while peer.ask(&format!("open {more} create /{more}")) == "ok " {
+            more += 1;
+        }
+        peer.refused("open e create /e", "NoSpace");
+        assert!(more > 0);
+        // No page of any of them is missing, which would be a SIGBUS now.
+        for (slot, value) in ["a", "b", "c", "d"].into_iter().zip(1..) {
+            peer.ok(&format!("store {slot} {value}"));
+            assert_eq!(
+                peer.ok(&format!("load {slot}")),
+                format!("{SAMPLES} {}", SAMPLES * value)
+            );
+        }
+        for slot in 0..more {
+            peer.ok(&format!("store {slot} 5"));
+            peer.ok(&format!("drop {slot}"));
+        }
+        for slot in ["a", "b", "c", "d"] {
+            peer.ok(&format!("drop {slot}"));
+        }
+        assert_eq!(peer.ok("list-all"), "");
+    }
+}
+
+/// What `sparse` gives up, and what reserving is for.
+#[test]
+fn a_sparse_segment_that_finds_no_room_kills_who_touches_it() {
+    let Some(mut peer) = small(1 << 20) else {
+        return;
+    };
+    peer.refused("open s create /s samples=1000000", "NoSpace");
+    peer.ok("open s create /s samples=1000000 sparse=yes");
+    peer.tell("store s 1");
+    assert_eq!(peer.wait().signal(), Some(libc::SIGBUS));
 }
 
 #[test]

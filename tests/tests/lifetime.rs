@@ -9,6 +9,36 @@ use shm_tests::locks::{ATTACH, NAME, is_held_alone};
 use shm_tests::{DEADLINE, Names, peer};
 
 #[test]
+fn several_handles_of_one_process_come_and_go_without_each_other() {
+    let names = Names::new("several");
+    let name = names.name("t");
+    let (mut peer, mut other) = (peer!(), peer!());
+    let is_live = |other: &mut shm_tests::Peer| {
+        let text = other.refused(&format!("open n create {name}"), "AlreadyExists");
+        assert!(text.contains("live"), "{text}");
+    };
+    peer.ok(&format!("open owner create {name} frame=3"));
+    for how in ["attach", "read", "join"] {
+        peer.ok(&format!("open {how} {how} {name}"));
+    }
+    // The same memory, mapped four times.
+    peer.ok("store attach 4");
+    for slot in ["owner", "attach", "read", "join"] {
+        assert_eq!(peer.ok(&format!("load {slot}")), "4");
+    }
+    // A lock of the process, and not of the handle, would go with the first descriptor that is closed.
+    for slot in ["read", "attach", "owner"] {
+        peer.ok(&format!("drop {slot}"));
+        is_live(&mut other);
+        assert_eq!(peer.ok("current join"), "true");
+        assert_eq!(peer.ok("load join"), "4");
+    }
+    peer.ok("drop join");
+    assert!(!Names::exists(&name));
+    assert_eq!(peer.ok("fds"), "");
+}
+
+#[test]
 fn a_process_that_ends_takes_its_name_along() {
     let names = Names::new("ends");
     let name = names.name("t");

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use shm_core::ShmLayout;
-use shm_tests::{Names, Peer, Telemetry, confined, peer};
+use shm_tests::{Names, Peer, Telemetry, confined, from_env, peer};
 
 /// That it can do everything again.
 #[track_caller]
@@ -86,6 +86,33 @@ fn without_address_space_everything_is_an_error_and_goes_on_afterwards() {
 }
 
 #[test]
+fn a_limit_on_locked_memory_is_an_error_and_leaves_nothing() {
+    let names = Names::new("locked");
+    let name = names.name("t");
+    let mut peer = peer!();
+    if nix::unistd::geteuid().is_root() {
+        // The limit is not for root.
+        peer.ok("setuid 54321");
+    }
+    for (limit, reason) in [
+        (0, "Operation not permitted"),
+        (4095, "Cannot allocate memory"),
+    ] {
+        peer.ok(&format!("limit locked {limit}"));
+        for command in [
+            format!("open s create {name} locked=yes"),
+            format!("open s join {name} locked=yes"),
+            "open s anonymous - locked=yes".to_owned(),
+        ] {
+            let text = peer.refused(&command, "Os");
+            assert!(text.contains(&format!("mlock: {reason}")), "{text}");
+            assert!(!Names::exists(&name));
+        }
+        goes_on(&mut peer, &name);
+    }
+}
+
+#[test]
 fn a_limit_on_the_size_of_files_is_an_error_and_no_signal() {
     let names = Names::new("size");
     let name = names.name("t");
@@ -140,6 +167,36 @@ fn a_file_system_without_inodes_is_an_error_that_says_so() {
     peer.ok("open c create /c");
 }
 
+#[test]
+fn signals_all_the_time_are_no_obstacle() {
+    let names = Names::new("signals");
+    let name = names.name("t");
+    for old in [false, true] {
+        let mut peer = peer!();
+        if old {
+            peer.ok("no-unnamed-files");
+        }
+        peer.ok("claims timer");
+        peer.ok(&format!("rounds {name} 100"));
+        // Reserving 64 MiB takes many times as long as it is left alone.
+        peer.ok(&format!("large {name}"));
+        peer.ok(&format!("list {name}"));
+        goes_on(&mut peer, &name);
+    }
+}
+
+#[test]
+fn reserving_comes_to_an_end_although_each_longer_call_is_interrupted() {
+    let names = Names::new("interrupted");
+    let name = names.name("t");
+    for longest in [10_000_000, 100_000] {
+        let mut peer = peer!();
+        peer.ok(&format!("interrupt-reserving {longest}"));
+        peer.ok(&format!("large {name}"));
+        goes_on(&mut peer, &name);
+    }
+}
+
 /// Descriptors, mappings and pages in use.
 fn usage(peer: &mut Peer) -> [u64; 3] {
     let answer = peer.ok("usage");
@@ -152,10 +209,7 @@ fn usage(peer: &mut Peer) -> [u64; 3] {
 
 #[test]
 fn segments_that_come_and_go_leave_nothing_behind() {
-    let rounds: u64 = std::env::var("SHM_ROUNDS").map_or(2000, |text| {
-        text.parse()
-            .unwrap_or_else(|error| panic!("SHM_ROUNDS={text}: {error}"))
-    });
+    let rounds = from_env("SHM_ROUNDS", 2000);
     let names = Names::new("rounds");
     let mut current = peer!();
     let mut old = peer!();

@@ -222,7 +222,7 @@ fn reading_beside_a_writer_gives_a_mix_or_an_error() {
     }
     let shm = Board::create_anonymous().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let writer = scope.spawn(|| {
             for turn in 0..20_000 {
                 let text = ["łłłłłłłł", "abc", "", "a longer text of ASCII alone"][turn % 4];
                 shm.text.set(text).unwrap();
@@ -237,6 +237,7 @@ fn reading_beside_a_writer_gives_a_mix_or_an_error() {
             }
             reads += 1;
         }
+        writer.join().unwrap();
     });
     assert_eq!(shm.text.get().unwrap(), "a longer text of ASCII alone");
 }

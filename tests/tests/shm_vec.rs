@@ -294,7 +294,7 @@ fn who_sees_an_elements_number_sees_its_value() {
     const N: usize = 1 << 14;
     let shm = <ShmVec<u64, N>>::create_anonymous().unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let writer = scope.spawn(|| {
             for number in 0..N as u64 {
                 shm.push(number * 3 + 1).unwrap();
             }
@@ -307,5 +307,6 @@ fn who_sees_an_elements_number_sees_its_value() {
             }
             seen = live.len();
         }
+        writer.join().unwrap();
     });
 }

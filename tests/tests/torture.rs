@@ -2,34 +2,14 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, Stats, confined, peer};
+use shm_tests::{DEADLINE, Gate, Instants, Ledger, Names, Peer, Stats, confined, from_env, peer};
 
-/// Instants to kill at: not the same in every run, and as short as what they should hit.
-struct Instants(u64);
-
-impl Instants {
-    fn new() -> Self {
-        Self(RandomState::new().hash_one(0) | 1)
-    }
-
-    /// Burns up to a millisecond and a half.
-    fn spin(&mut self) {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        let span = Duration::from_nanos(self.0 % 1_500_000);
-        let start = Instant::now();
-        while start.elapsed() < span {
-            std::hint::spin_loop();
-        }
-    }
-}
+/// As long as a few creations take.
+const SOME_CREATIONS: Duration = Duration::from_micros(1500);
 
 fn looping(kind: &str, name: &str, stats: &Shm<Stats>) -> Peer {
     let mut peer = peer!();
@@ -56,34 +36,59 @@ fn nothing_went_wrong(stats: &Shm<Stats>) {
     }
 }
 
+/// Half of the creators begin at a known instant and do it once, the others do it over and over, so that they are hit while
+/// they let go as well.
+///
+/// `SHM_CREATE_KILLS` is how many are killed.
 #[test]
 fn a_creator_killed_at_any_instant_leaves_nothing_that_stands_in_the_way() {
+    /// Longer than a creation takes, but not by much.
+    const LONGEST: Duration = Duration::from_micros(300);
+    let wanted = from_env("SHM_CREATE_KILLS", 300);
     let names = Names::new("torture-one");
     let stats = Stats::create(&names.name("stats")).unwrap();
+    let gate = Gate::create(&names.name("gate")).unwrap();
     let name = names.name("t");
     let mut next = peer!();
     let mut instants = Instants::new();
     let start = Instant::now();
+    let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
     let (mut kills, mut leftovers) = (0, 0);
     // Kills that left nothing may have come before anything was begun, so they alone prove little.
-    while kills < 300 || leftovers < 10 {
+    while kills < wanted || leftovers < 10 {
         assert!(
-            start.elapsed() < DEADLINE,
+            start.elapsed() < longest,
             "{kills} kills, {leftovers} leftovers"
         );
         kills += 1;
-        let mut victim = looping("loop-create", &name, &stats);
-        instants.spin();
+        let mut victim = if kills % 2 == 0 {
+            looping("loop-create", &name, &stats)
+        } else {
+            let mut victim = peer!();
+            victim.tell(&format!(
+                "race {} {kills} s create {name} frame=3",
+                gate.name()
+            ));
+            assert_eq!(victim.hear(), "ready");
+            gate.open.store(kills, Release);
+            victim
+        };
+        instants.spin_up_to(LONGEST);
         victim.kill();
-        leftovers += u32::from(Names::exists(&name));
+        leftovers += u64::from(Names::exists(&name));
         look(&mut next, &name);
         next.ok(&format!("open s create {name} frame=9"));
         assert_eq!(next.ok("current s"), "true");
         next.ok("drop s");
-        assert_eq!(names.left().len(), 1, "{:?}", names.left());
+        // Those of this test.
+        assert_eq!(names.left().len(), 2, "{:?}", names.left());
     }
     nothing_went_wrong(&stats);
     assert!(stats.created.load(Acquire) > 0);
+    println!(
+        "{kills} kills left {leftovers} leftovers, all complete, and nothing after the next create; {:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -103,7 +108,7 @@ fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name()
         assert!(start.elapsed() < DEADLINE, "{:?}", stats.cell());
         number += 1;
         let victim = number % creators.len();
-        instants.spin();
+        instants.spin_up_to(SOME_CREATIONS);
         creators[victim].kill();
         look(&mut next, &name);
         creators[victim] = looping("loop-create", &name, &stats);
@@ -132,58 +137,92 @@ fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name()
 /// `SHM_TORTURE_SECONDS` makes it go on for so long.
 #[test]
 fn sweepers_among_killed_creators_never_take_a_living_name() {
-    let seconds = std::env::var("SHM_TORTURE_SECONDS").map_or(0, |text| {
-        text.parse()
-            .unwrap_or_else(|error| panic!("SHM_TORTURE_SECONDS={text}: {error}"))
-    });
-    let Some(host) = confined(peer!(), "own-shm size=64m") else {
+    let wanted = Duration::from_secs(from_env("SHM_TORTURE_SECONDS", 0));
+    let Some(mut host) = confined(peer!(), "own-shm size=64m") else {
         return;
     };
     let names = Names::new("torture-sweep");
     let stats = Stats::create(&names.name("stats")).unwrap();
-    let (stats_name, inside) = (stats.name(), format!("in={}", host.pid()));
-    let begin = |number: usize| {
-        let command = match number % 8 {
-            0 | 1 => format!("loop-sweep {stats_name} {inside}"),
-            2 | 3 => format!("loop-attach /{} {stats_name} {inside}", number % 4),
-            _ => format!("loop-create /{} {stats_name} {inside}", number % 4),
-        };
+    let ledger = Ledger::create(&names.name("ledger")).unwrap();
+    let begin = |seat: usize| {
         let mut peer = peer!();
-        peer.tell(&command);
+        peer.tell(&format!(
+            "loop-mix {} {} {seat} in={}",
+            stats.name(),
+            ledger.name(),
+            host.pid()
+        ));
         assert_eq!(peer.hear(), "looping");
         peer
     };
-    let mut crowd: Vec<Peer> = (0..8).map(begin).collect();
+    let seats = ledger.rounds.len();
+    let mut crowd: Vec<Peer> = (0..seats).map(begin).collect();
     let mut instants = Instants::new();
     let start = Instant::now();
     let mut kills = 0;
-    let enough = |kills: u64| {
+    let enough = |kills: usize| {
+        let seen = [
+            &stats.created,
+            &stats.attached,
+            &stats.swept,
+            &ledger.joined,
+            &ledger.unlinked,
+            &ledger.replaced,
+            &ledger.owned,
+            &ledger.kept,
+        ];
         kills >= 300
-            && [&stats.swept, &stats.attached, &stats.created]
-                .iter()
-                .all(|count| count.load(Acquire) >= 10)
+            && seen.iter().all(|count| count.load(Acquire) >= 10)
+            // Nobody waits for ever, whoever was killed.
+            && ledger.rounds.iter().all(|count| count.load(Acquire) >= 100)
     };
-    while !enough(kills) || start.elapsed() < Duration::from_secs(seconds) {
+    while !enough(kills) || start.elapsed() < wanted {
         assert!(
-            enough(kills) || start.elapsed() < DEADLINE + Duration::from_secs(seconds),
-            "{:?}",
-            stats.cell()
+            enough(kills) || start.elapsed() < DEADLINE + wanted,
+            "{:?} {:?}",
+            stats.cell(),
+            ledger.cell()
         );
-        let victim = (kills % 8) as usize;
+        let victim = kills % seats;
         kills += 1;
-        instants.spin();
+        instants.spin_up_to(SOME_CREATIONS);
+        let before: Vec<u64> = rounds(&ledger);
         crowd[victim].kill();
         crowd[victim] = begin(victim);
+        // Now and then the dead is given time to be in everybody's way.
+        if kills.is_multiple_of(50) {
+            let killed = Instant::now();
+            while rounds(&ledger)
+                .iter()
+                .zip(&before)
+                .any(|(now, before)| now == before)
+            {
+                assert!(
+                    killed.elapsed() < DEADLINE,
+                    "{before:?} {:?}",
+                    ledger.cell()
+                );
+                std::thread::yield_now();
+            }
+        }
     }
     stats.stop.store(1, Release);
     for mut peer in crowd {
         assert_eq!(peer.hear(), "ok ");
         peer.end();
     }
-    println!("{kills} kills: {:?}", stats.cell());
+    println!("{kills} kills: {:?} {:?}", stats.cell(), ledger.cell());
     nothing_went_wrong(&stats);
     // Whatever the killed have left is gone after one more sweep.
-    let mut last = host;
-    last.ok("sweep");
-    assert_eq!(last.ok("list-all"), "");
+    host.ok("sweep");
+    assert_eq!(host.ok("list-all"), "");
+}
+
+/// What each process has come to the end of.
+fn rounds(ledger: &Shm<Ledger>) -> Vec<u64> {
+    ledger
+        .rounds
+        .iter()
+        .map(|count| count.load(Acquire))
+        .collect()
 }

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 use shm_examples::sysmon::{both, reader, writer};
 
-// The same files that `cargo run --example fork_demo` and `lru_cache` build.
+// The same files that `cargo run --example fork_demo` and its like build.
 #[path = "../../examples/fork_demo.rs"]
 mod fork_demo;
 #[path = "../../examples/lru_cache.rs"]
 mod lru_cache;
+#[path = "../../examples/pass_fd.rs"]
+mod pass_fd;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1).peekable();
@@ -18,9 +20,10 @@ fn main() -> ExitCode {
         Some("sysmon") => both::main(args, &["sysmon"]),
         Some("fork_demo") => fork_demo::main(),
         Some("lru_cache") => lru_cache::main(),
+        Some("pass_fd") => pass_fd::main(),
         _ => {
             eprintln!(
-                "usage: shm-examples sysmon_writer|sysmon_reader|sysmon|fork_demo|lru_cache ..."
+                "usage: shm-examples sysmon_writer|sysmon_reader|sysmon|fork_demo|lru_cache|pass_fd ..."
             );
             ExitCode::FAILURE
         }

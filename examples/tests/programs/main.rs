@@ -2,6 +2,7 @@
 
 mod lru;
 mod output;
+mod pass_fd;
 mod support;
 mod sysmon;
 mod torn;

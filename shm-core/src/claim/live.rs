@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::participant::Seat;
 use super::process::id_at;
 use super::slices::Slices;
-use super::word::{self, ID, Turn, Wake, World};
+use super::word::{self, ID, POISON, Turn, Wake, World};
 use crate::error::{ANONYMOUS, ShmError};
 use crate::primitive::{AtomicU32, Ordering};
 use crate::sys::clock::Deadline;
@@ -116,6 +116,18 @@ impl ClaimWord {
     #[inline(always)]
     pub(crate) fn is_free(&self) -> bool {
         self.0.load(Ordering::Acquire) & ID == 0
+    }
+
+    /// Whether nobody has the role, and the last one who had it panicked, or died before that.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (ID | POISON) == POISON
+    }
+
+    /// Whether this process still has the role that it claimed by this id. Not so in a fork child, which has a copy of
+    /// what holds the claim; nor where a peer wrote something else into the word.
+    #[inline(always)]
+    pub(crate) fn is_held_by(&self, me: u32) -> bool {
+        id_at(self.address()) == me && self.0.load(Ordering::Relaxed) & ID == me
     }
 
     /// This process's seat in the segment, and its id.

@@ -31,7 +31,6 @@ use std::time::Instant;
 use super::process::{Locked, Tables, window, window_start};
 use super::word::ID;
 use crate::error::ShmError;
-use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, Kind};
@@ -72,10 +71,11 @@ impl Place {
         for window in windows {
             tables
                 .seat(window)?
+                // After all that the window's last segment has done with it: its id has been cleared for good.
                 .compare_exchange(
                     std::ptr::null_mut(),
                     RESERVED,
-                    Ordering::Relaxed,
+                    Ordering::Acquire,
                     Ordering::Relaxed,
                 )
                 .ok()?;
@@ -133,7 +133,8 @@ pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, Place)> {
 pub(crate) struct Registration<'a> {
     pub(crate) file: &'a Arc<File>,
     pub(crate) id: FileId,
-    pub(crate) name: Option<&'a SegmentName>,
+    /// Names that may lead to the file: a hidden one, until it is published, and its own.
+    pub(crate) names: [Option<&'a str>; 2],
     /// The name for errors.
     pub(crate) shown: &'a str,
     /// The header's counter.
@@ -149,7 +150,7 @@ pub(crate) struct Seat {
     /// through the description that has them.
     file: Arc<File>,
     id: FileId,
-    name: Option<SegmentName>,
+    names: [Option<String>; 2],
     shown: String,
     /// # Invariants
     ///
@@ -167,8 +168,17 @@ unsafe impl Sync for Seat {}
 /// A handle's part in its segment. Dropping it gives the id up: who still has a claim by it counts as dead.
 #[derive(Debug)]
 pub(crate) struct Participant {
-    seat: Box<Seat>,
+    /// # Invariants
+    ///
+    /// 1. From `Box::leak`, and freed by dropping this and by nothing else. A box would not do: moving it says that no
+    ///    other pointer leads to its contents, and the table of seats has one.
+    seat: NonNull<Seat>,
 }
+
+// SAFETY: what a box of the seat would be, which may be sent and shared.
+unsafe impl Send for Participant {}
+// SAFETY: as above.
+unsafe impl Sync for Participant {}
 
 impl Participant {
     /// Registers, or says why the process could not hold claims in this segment.
@@ -177,35 +187,48 @@ impl Participant {
     ///
     /// The counter is in the mapping that `place` was reserved for, and stays mapped until this participant is dropped.
     pub(crate) unsafe fn register(place: Place, with: &Registration<'_>) -> Result<Self, ShmError> {
-        let seat = Box::new(Seat {
+        let seat = NonNull::from(Box::leak(Box::new(Seat {
             place,
             file: Arc::clone(with.file),
             id: with.id,
-            name: with.name.cloned(),
+            names: with.names.map(|name| name.map(str::to_owned)),
             shown: with.shown.to_owned(),
             counter: with.counter,
             token: AtomicUsize::new(0),
-        });
-        for place in seat.place.seats() {
-            place.store((&raw const *seat).cast_mut(), Ordering::Release);
-        }
+        })));
         let participant = Self { seat };
-        participant.seat.join(with.deadline)?;
+        for place in participant.seat().place.seats() {
+            place.store(seat.as_ptr(), Ordering::Release);
+        }
+        participant.seat().join(with.deadline)?;
         Ok(participant)
+    }
+
+    fn seat(&self) -> &Seat {
+        // SAFETY: allocated as long as this lives (invariant 1), and only changed through atomics.
+        unsafe { self.seat.as_ref() }
+    }
+
+    /// Takes the token out, if it is this process's.
+    fn leave(&self) -> Option<Token> {
+        let Seat { place, token, .. } = self.seat();
+        // In a fork child that has claimed nothing the token is its parent's, and not there.
+        if place.tables.known(place.windows.start) == 0 {
+            return None;
+        }
+        // First the id, then what protects it.
+        place.publish(0);
+        // SAFETY: there was an id, so the token is this process's own; nobody else has a handle that leads here.
+        unsafe { Token::from_address(token.load(Ordering::Relaxed)) }
     }
 }
 
 impl Drop for Participant {
     fn drop(&mut self) {
-        let Seat { place, token, .. } = &*self.seat;
-        // In a fork child that has claimed nothing the token is its parent's, and not there.
-        if place.tables.known(place.windows.start) == 0 {
-            return;
-        }
-        // First the id, then what protects it.
-        place.publish(0);
-        // SAFETY: there was an id, so the token is this process's own; nobody else has a handle that leads here.
-        drop(unsafe { Token::from_address(token.load(Ordering::Relaxed)) });
+        drop(self.leave());
+        // SAFETY: invariant 1. The table leads here until the seat gives its windows back, but nobody follows it without a
+        // handle.
+        drop(unsafe { Box::from_raw(self.seat.as_ptr()) });
     }
 }
 
@@ -274,18 +297,23 @@ impl Seat {
 
     /// A description of its own, for the same file.
     fn reopen(&self) -> SysResult<File> {
-        let reopened = match (file::reopen(&self.file), &self.name) {
-            // Without /proc the name is a second way, as long as it leads here.
-            (Err(error), Some(name)) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
-                shm::open(name.as_str(), true).map_err(|_| error)?
-            }
-            (reopened, _) => reopened?,
-        };
-        if !file::stat(&reopened)?.same_file(&self.id) {
+        let leads_here = |file: &File| Ok(file::stat(file)?.same_file(&self.id));
+        match file::reopen(&self.file) {
+            Ok(reopened) if leads_here(&reopened)? => Ok(reopened),
             // The descriptor was closed and its number given to another file.
-            return Err(SysError::new("open(/proc/self/fd)", Errno::EBADF));
+            Ok(_) => Err(SysError::new("open(/proc/thread-self/fd)", Errno::EBADF)),
+            // Without /proc a name is a second way, as long as it leads here.
+            Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
+                for name in self.names.iter().flatten() {
+                    match shm::open(name, true) {
+                        Ok(reopened) if leads_here(&reopened)? => return Ok(reopened),
+                        _ => {}
+                    }
+                }
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        Ok(reopened)
     }
 
     /// Whether a participant is dead for sure. `me` is the caller's own id.
@@ -296,5 +324,29 @@ impl Seat {
         matches!(held(owner), Ok(false))
             && matches!(held(me), Ok(true))
             && file::stat(&self.file).is_ok_and(|found| found.same_file(&self.id))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::ShmLayout;
+    use crate::claim::process::id_at;
+    use crate::segment::support::TestName;
+    use crate::sync::Mutex;
+
+    #[test]
+    fn only_who_is_seen_to_live_may_say_that_another_is_dead() {
+        // Keeps tests that fork away.
+        let _name = TestName::new("control");
+        let shm = Mutex::<u64>::create_anonymous().unwrap();
+        let address = shm.as_ptr().addr();
+        // SAFETY: in the payload of a segment whose handle lives.
+        let seat = unsafe { Seat::at(address) }.unwrap();
+        let (me, nobody) = (id_at(address), id_at(address) + 7);
+        assert!(seat.is_dead(nobody, me));
+        assert!(!seat.is_dead(me, me));
+        // Whose own byte does not show as held is not answered truthfully, or has lost its token.
+        assert!(!seat.is_dead(nobody, nobody + 1));
     }
 }

@@ -216,3 +216,27 @@ extern "C" fn after_fork() {
         drop(Locked(tables));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::segment::support;
+    use crate::sys::fork::in_child;
+
+    /// What a signal handler meets that has interrupted a registration.
+    #[test]
+    fn a_thread_that_is_registering_neither_waits_for_itself_nor_gives_its_lock_up_by_forking() {
+        let _alone = support::alone();
+        let tables = Tables::make().unwrap();
+        let locked = tables.lock().unwrap();
+        let again = tables.lock().map(drop).unwrap_err();
+        assert_eq!(again.errno, Errno::EDEADLK);
+        // The child finds the lock free.
+        assert_eq!(in_child(|| i32::from(tables.lock().is_err())), 0);
+        assert_eq!(tables.lock().map(drop).unwrap_err().errno, Errno::EDEADLK);
+        drop(locked);
+        assert_eq!(in_child(|| i32::from(tables.lock().is_err())), 0);
+        // After a fork too it is free.
+        drop(tables.lock().unwrap());
+    }
+}

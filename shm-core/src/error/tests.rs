@@ -78,6 +78,14 @@ fn every_variant_says_its_name_and_what_to_do() {
             &["`/t`", "user 5", "user 6", "allowed_owner(5)"],
         ),
         (
+            ShmError::WrongOwner {
+                name: name(),
+                owner: 5,
+                user: 5,
+            },
+            &["`/t`", "user namespace", "user 5", "allowed_owner(5)"],
+        ),
+        (
             ShmError::not_a_segment("/t", "it is a FIFO"),
             &["`/t`", "it is a FIFO", "check the name"],
         ),

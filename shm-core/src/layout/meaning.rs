@@ -25,6 +25,16 @@ pub(crate) const BARRIER: &str = "barrier";
 /// One of several places for a value, and what pads it to lines of the cache.
 pub(crate) const SLOT: &str = "slot";
 
+/// The Rust name of a type whose parts end in an array of slots, as its arguments do in the number of them.
+pub(crate) fn of_slots(meaning: &str) -> Option<&'static str> {
+    match meaning {
+        SEQLOCK => Some("SeqLock"),
+        RING => Some("Ring"),
+        BROADCAST => Some("Broadcast"),
+        _ => None,
+    }
+}
+
 /// What the layout of a vector says.
 #[derive(Clone, Copy)]
 pub(crate) struct VecLayout {

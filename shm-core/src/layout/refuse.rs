@@ -11,9 +11,18 @@
 // Three things keep the compiler's messages short. The one implementation is for a type parameter, so that it is not
 // listed among the types that implement `ShmLayout`. All others are marked `do_not_recommend`. And the bounds that fail
 // are on another type (`SharedMemory`), or else their texts would give way to that of `ShmLayout`.
+//
+// A generic type that is refused because of an argument (`ShmVec<String, 4>`) has two implementations that both fail, and
+// the compiler looks into neither, but lists what the trait is implemented for. So the derive, which sees the argument,
+// asks whether it is `..PartOf` the type: that holds exactly if the type can be shared, and the text for the case that it
+// cannot speaks of the argument. As nothing further is told then, the derive does not ask where the type itself is known.
 
 use super::{ShmLayout, TypeLayout};
 use crate::access::Access;
+
+mod reasons;
+
+pub use reasons::*;
 
 mod sealed {
     /// Implemented by nothing, so that its subtraits cannot be either.
@@ -58,8 +67,89 @@ pub trait Field {
     const SEAL: sealed::Seal;
 }
 
-impl<T: ShmLayout> Field for T {
+impl<T: ShmLayout + ?Sized> Field for T {
     const LAYOUT: &'static TypeLayout = T::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// A type among the arguments of `W`, which can be a field. Should it be refused, then because of this argument.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` in `{W}` cannot lie in shared memory",
+    label = "not a type that processes can share",
+    note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
+            `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays"
+)]
+pub trait PartOf<W> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<W: ShmLayout, T: ?Sized> PartOf<W> for T {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// As [`Field`], for a generic type where names alone leave open whether it or an argument is to be blamed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot lie in shared memory, because of itself or a type among its arguments",
+    label = "one of these is not a type that processes can share",
+    note = "each argument has to be one that could be a field by itself; give structs of your own `#[derive(ShmLayout)]` \
+            and `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`"
+)]
+pub trait SharedParts {
+    /// [`ShmLayout::LAYOUT`].
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: ShmLayout> SharedParts for S {
+    const LAYOUT: &'static TypeLayout = S::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// As [`PartOf`], for a `W` called `Mutex`: the name leaves open whether it is the one that works between processes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` in `{W}` cannot lie in shared memory, and the lock itself only if it is a `shm_core::sync::Mutex`",
+    label = "not a type that processes can share",
+    note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
+            a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array"
+)]
+pub trait LockedPartOf<W> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<W: ShmLayout, T: ?Sized> LockedPartOf<W> for T {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// A type of one size, as a field must be that is not spelled as a slice.
+///
+/// The derive asks for it where a slice could hide behind a name: the last field. A slice at the end is spelled out in the
+/// struct that is the segment, as `tail: [u8]`; elsewhere write an array, or a [`ShmVec`](crate::ShmVec).
+pub trait HasSize {
+    /// The type.
+    type Itself;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> HasSize for T {
+    type Itself = T;
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
@@ -91,166 +181,5 @@ unsafe impl ShmLayout for Refused {
     const LAYOUT: &'static TypeLayout = &TypeLayout::refused();
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const Refused {
         payload.cast()
-    }
-}
-
-macro_rules! reasons {
-    ($(
-        $(#[$doc:meta])*
-        $reason:ident, $needs:ident {
-            message: $message:literal,
-            label: $label:literal,
-            note: $note:literal,
-            types: { $([$($param:tt)*] $ty:ty),* $(,)? }
-        }
-    )*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub enum $reason {}
-
-        impl sealed::Reason for $reason {}
-
-        impl<T: ?Sized> Allows<T> for $reason where SharedMemory: $needs<T> {}
-
-        $(#[$doc])*
-        ///
-        /// Shared memory never holds such a type. The compiler names this trait when it refuses one.
-        #[diagnostic::on_unimplemented(message = $message, label = $label, note = $note)]
-        pub trait $needs<T: ?Sized>: sealed::Never<T> {}
-
-        $(
-            #[diagnostic::do_not_recommend]
-            impl<$($param)*> Knows<$ty> for SharedMemory {
-                type Because = $reason;
-            }
-        )*
-    )*};
-}
-
-reasons! {
-    /// Addresses mean nothing in another process: pointers, references, function pointers.
-    Address, HoldsAddress {
-        message: "`{T}` is an address, which means nothing in another process",
-        label: "an address of this process",
-        note: "store the value itself, or a `ShmOffset` to its place in the same segment",
-        types: {
-            [T: ?Sized + 'static] *const T,
-            [T: ?Sized + 'static] *mut T,
-            [T: ?Sized + 'static] &'static T,
-            [T: ?Sized + 'static] &'static mut T,
-            [T: ?Sized + 'static] std::ptr::NonNull<T>,
-            [T: 'static] std::sync::atomic::AtomicPtr<T>,
-        }
-    }
-
-    /// Owners keep their contents on the heap of one process, where no other can see them.
-    Heap, HoldsOwner {
-        message: "`{T}` keeps its contents on this process's heap, where no other process can see them",
-        label: "its contents lie on the heap",
-        note: "store the contents in place: `ShmStr<64>` for a text, `ShmVec<u32, 64>` for values, or an array",
-        types: {
-            [T: ?Sized + 'static] Box<T>,
-            [T: 'static] Vec<T>,
-            [] String,
-            [T: ?Sized + 'static] std::rc::Rc<T>,
-            [T: ?Sized + 'static] std::rc::Weak<T>,
-            [T: ?Sized + 'static] std::sync::Arc<T>,
-            [T: ?Sized + 'static] std::sync::Weak<T>,
-            [] std::path::PathBuf,
-            [] std::ffi::OsString,
-            [] std::ffi::CString,
-            [T: ?Sized + ToOwned + 'static] std::borrow::Cow<'static, T>,
-            [T: 'static] std::collections::VecDeque<T>,
-            [T: 'static] std::collections::LinkedList<T>,
-            [T: 'static] std::collections::BinaryHeap<T>,
-            [T: 'static] std::collections::BTreeSet<T>,
-            [K: 'static, V: 'static] std::collections::BTreeMap<K, V>,
-            [T: 'static, S: 'static] std::collections::HashSet<T, S>,
-            [K: 'static, V: 'static, S: 'static] std::collections::HashMap<K, V, S>,
-        }
-    }
-
-    /// `usize` and `isize` have 4 bytes in one program and 8 in another.
-    Width, HoldsPointerSized {
-        message: "the width of `{T}` depends on the program that uses it",
-        label: "4 bytes in one program, 8 in another",
-        note: "write `u64` (or `i64`, or a narrower type), and convert where you use it",
-        types: {
-            [] usize,
-            [] isize,
-            [] std::sync::atomic::AtomicUsize,
-            [] std::sync::atomic::AtomicIsize,
-        }
-    }
-
-    /// `NonZero` must not be zero, but shared memory starts as zeroes, and other processes can write any value.
-    Zero, HoldsNonZero {
-        message: "`{T}` must not be zero, but shared memory starts as zeroes and peers can write any value",
-        label: "zero would be an invalid value",
-        note: "write `Option<{T}>`, where zero is `None`, or the plain integer",
-        types: {
-            [] std::num::NonZeroU8, [] std::num::NonZeroU16, [] std::num::NonZeroU32, [] std::num::NonZeroU64,
-            [] std::num::NonZeroU128, [] std::num::NonZeroI8, [] std::num::NonZeroI16, [] std::num::NonZeroI32,
-            [] std::num::NonZeroI64, [] std::num::NonZeroI128, [] std::num::NonZeroUsize,
-            [] std::num::NonZeroIsize,
-        }
-    }
-
-    /// `Option` of a plain number has a tag of its own, whose place and values the compiler chooses.
-    NoNiche, HoldsTaggedOption {
-        message: "`{T}` has a tag whose place the compiler chooses, differently perhaps in each program",
-        label: "no layout that programs agree on",
-        note: "write the value and a `bool` beside it, or `Option<NonZero..>`, where zero is `None`",
-        types: {
-            [] Option<u8>, [] Option<u16>, [] Option<u32>, [] Option<u64>, [] Option<u128>, [] Option<usize>,
-            [] Option<i8>, [] Option<i16>, [] Option<i32>, [] Option<i64>, [] Option<i128>, [] Option<isize>,
-            [] Option<f32>, [] Option<f64>, [] Option<bool>, [] Option<char>,
-        }
-    }
-
-    /// Cells and locks of the standard library work between the threads of one process only.
-    OneProcess, HoldsLocal {
-        message: "`{T}` works only inside one process",
-        label: "made for the threads or owners of one process",
-        note: "write the plain type: every field of a shared struct is a cell already, read and set through `&self`",
-        types: {
-            [T: ?Sized + 'static] std::cell::Cell<T>,
-            [T: ?Sized + 'static] std::cell::RefCell<T>,
-            [T: ?Sized + 'static] std::cell::UnsafeCell<T>,
-            [T: 'static] std::cell::OnceCell<T>,
-            [T: ?Sized + 'static] std::sync::Mutex<T>,
-            [T: ?Sized + 'static] std::sync::RwLock<T>,
-            [T: 'static] std::sync::OnceLock<T>,
-            [] std::sync::Condvar,
-            [] std::sync::Barrier,
-            [] std::sync::Once,
-        }
-    }
-
-    /// The bytes of `MaybeUninit` may be anything but a value, so there is nothing to get.
-    Uninit, HoldsUninit {
-        message: "`{T}` may hold no value at all, and reading it would be undefined",
-        label: "may be uninitialised",
-        note: "write the plain type: shared memory starts as zeroes, so it always holds a value",
-        types: {
-            [T: 'static] std::mem::MaybeUninit<T>,
-        }
-    }
-
-    /// The standard library's types for time and addresses have no layout that programs agree on.
-    NoLayout, HoldsUnspecified {
-        message: "the layout of `{T}` may differ from one compiler to the next",
-        label: "no layout that programs agree on",
-        note: "store its parts as integers: nanoseconds as `u64`, an IP address as `[u8; 4]` or `[u8; 16]`",
-        types: {
-            [] std::time::Duration,
-            [] std::time::Instant,
-            [] std::time::SystemTime,
-            [] std::net::IpAddr,
-            [] std::net::Ipv4Addr,
-            [] std::net::Ipv6Addr,
-            [] std::net::SocketAddr,
-            [] str,
-        }
     }
 }

@@ -10,8 +10,18 @@ use crate::segment::{self, Shm, ShmOptions};
 
 /// A type that can lie in shared memory.
 ///
-/// Derive it on a `#[repr(C)]` struct; it is implemented for fixed-width integers, floats, `bool`, arrays of
-/// shareable types and the standard atomics. Its methods make and find segments that hold one value of the type.
+/// Derive it on a `#[repr(C)]` struct, which may end in a slice, or on an enum without data that has a `repr` of a
+/// fixed-width integer. It is implemented for fixed-width integers, floats, `bool`, `char`, `Wrapping`, `Option<NonZero..>`,
+/// `PhantomData` and arrays of shareable types, the standard atomics, and this library's own types: [`ShmStr`],
+/// [`ShmVec`], [`ShmOffset`] and those of [`sync`](crate::sync). Its methods make and find segments that hold one value
+/// of the type.
+///
+/// What the derive does to a struct, and its attributes, is told at
+/// [the derive itself](derive@crate::ShmLayout); why a type is refused at [`why`](crate::why).
+///
+/// [`ShmStr`]: crate::ShmStr
+/// [`ShmVec`]: crate::ShmVec
+/// [`ShmOffset`]: crate::ShmOffset
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -107,6 +117,10 @@ pub unsafe trait ShmLayout: 'static {
     /// [`create`](Self::create)s a segment whose first content `init` writes, before the name exists.
     ///
     /// Nobody ever sees the segment without that content. If `init` panics, nothing is left behind.
+    ///
+    /// It is also the way for a type with an enum that has no variant of value 0: [`create`](Self::create), whose segment
+    /// is zeroes, refuses such a type at compile time. `init` then has to set all of these enums; one that it leaves out
+    /// reads as an [`InvalidValue`](crate::InvalidValue).
     ///
     /// ```
     /// # use shm_core::ShmLayout;

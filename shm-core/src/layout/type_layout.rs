@@ -382,9 +382,13 @@ impl TypeLayout {
 
     /// What stands in for the layout of a type that the derive has refused.
     pub(crate) const fn refused() -> Self {
-        let mut layout = Self::structure("refused", 0, 0, 1, &[]);
-        layout.refused = true;
-        layout
+        Self::structure("refused", 0, 0, 1, &[]).of_no_size()
+    }
+
+    /// The same layout, refused: that of a struct without a size, because its last field has none.
+    pub(crate) const fn of_no_size(mut self) -> Self {
+        self.refused = true;
+        self
     }
 
     /// The type's name, for people: not part of the fingerprint.

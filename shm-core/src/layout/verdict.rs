@@ -3,7 +3,7 @@
 //! Padding has no cell. It would carry whatever lay in the writer's memory into that of other processes, and
 //! reading it in Rust is undefined. So a shared struct has none, and the error says where to put a field instead.
 
-use super::{LayoutKind, TypeLayout};
+use super::{FieldLayout, LayoutKind, TypeLayout};
 
 /// The largest alignment that a mapping can promise on every machine: the smallest page.
 const MAX_ALIGN: usize = 4096;
@@ -105,13 +105,65 @@ const fn first_gap(layout: &TypeLayout) -> Option<usize> {
     None
 }
 
+/// Whether the fields have numbers: each has its own, unless it was renamed.
+const fn is_tuple(fields: &[FieldLayout]) -> bool {
+    let mut number = 0;
+    while number < fields.len() {
+        if equal(fields[number].name(), Text::new().number(number).as_str()) {
+            return true;
+        }
+        number += 1;
+    }
+    false
+}
+
+/// `_pad`, `_pad1`, `_pad2` and so on.
+const fn pad_name(number: usize) -> Text {
+    let text = Text::new().add("_pad");
+    if number == 0 {
+        text
+    } else {
+        text.number(number)
+    }
+}
+
+/// The first number from `number` on whose [`pad_name`] no field has.
+const fn free_pad(fields: &[FieldLayout], mut number: usize) -> usize {
+    let mut at = 0;
+    while at < fields.len() {
+        if equal(fields[at].name(), pad_name(number).as_str()) {
+            number += 1;
+            at = 0;
+        } else {
+            at += 1;
+        }
+    }
+    number
+}
+
+const fn equal(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
 const fn explain(layout: &TypeLayout) -> Text {
     let fields = layout.fields();
     let mut text = Text::new()
         .add("`")
         .add(layout.name())
         .add("` has padding, bytes that belong to no field: ");
-    let (mut number, mut gaps, mut total) = (0, 0, 0);
+    let tuple = is_tuple(fields);
+    let (mut number, mut gaps, mut total, mut pad) = (0, 0, 0, 0);
     while number < fields.len() {
         let (bytes, _) = gap(layout, number);
         if bytes > 0 {
@@ -128,13 +180,10 @@ const fn explain(layout: &TypeLayout) -> Text {
                 })
                 .add(name)
                 .add("`, add `");
-            // A tuple struct's fields have numbers. Elsewhere the first is `_pad`, the next ones `_pad1` and so on.
-            if !name.as_bytes()[0].is_ascii_digit() {
-                text = text.add("_pad");
-                if gaps > 0 {
-                    text = text.number(gaps);
-                }
-                text = text.add(": ");
+            if !tuple {
+                pad = free_pad(fields, pad);
+                text = text.add(pad_name(pad).as_str()).add(": ");
+                pad += 1;
             }
             text = text.add("[u8; ").number(bytes).add("]` there");
             gaps += 1;
@@ -149,9 +198,26 @@ const fn explain(layout: &TypeLayout) -> Text {
     text
 }
 
-/// The field that an error is reported at: the one before the first gap, or the first whose type has padding that
+/// The last field, if its type ends in a slice without being spelled as one.
+const fn hidden_tail(layout: &TypeLayout) -> Option<usize> {
+    match layout.fields().split_last() {
+        Some((last, rest))
+            if layout.is_refused()
+                && last.layout().tail_stride().is_some()
+                && !matches!(last.layout().kind(), LayoutKind::Slice { .. }) =>
+        {
+            Some(rest.len())
+        }
+        _ => None,
+    }
+}
+
+/// The field that an error is reported at: the one that hides a slice, the one before the first gap, or the first whose type has padding that
 /// nobody was told of.
 const fn culprit(layout: &TypeLayout) -> Option<usize> {
+    if let Some(number) = hidden_tail(layout) {
+        return Some(number);
+    }
     if !layout.is_blamed() {
         return None;
     }
@@ -171,6 +237,15 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
 /// Fails the build because of what [`culprit`] has found at this field.
 #[track_caller]
 const fn fail(layout: &TypeLayout, number: usize) -> ! {
+    if hidden_tail(layout).is_some() {
+        let text = Text::new()
+            .add("field `")
+            .add(layout.fields()[number].name())
+            .add("` is of type `")
+            .add(layout.fields()[number].layout().name())
+            .add("`, which ends in a slice of its own and so can only be a segment; write its fields here, or an array in place of the slice");
+        panic!("{}", text.as_str());
+    }
     if first_gap(layout).is_some() {
         panic!("{}", explain(layout).as_str());
     }
@@ -314,7 +389,7 @@ pub(crate) const fn assert_has_tail(layout: &TypeLayout) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{FieldLayout, ShmLayout, place};
+    use crate::layout::{ShmLayout, place};
 
     const A: &TypeLayout = &TypeLayout::structure(
         "Mixed",
@@ -339,6 +414,46 @@ mod tests {
         );
         assert_eq!(first_gap(A), Some(0));
         assert!(A.padded());
+    }
+
+    #[test]
+    fn a_suggested_name_is_free_and_a_rename_is_no_number() {
+        const PADDED: &TypeLayout = &TypeLayout::structure(
+            "Padded",
+            0,
+            32,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("0x", u32::LAYOUT),
+                    FieldLayout::new("_pad", u64::LAYOUT),
+                    FieldLayout::new("a", u8::LAYOUT),
+                    FieldLayout::new("_pad2", u64::LAYOUT),
+                ])
+            },
+        );
+        assert_eq!(
+            explain(PADDED).as_str(),
+            "`Padded` has padding, bytes that belong to no field: 4 bytes after `0x`, add `_pad1: [u8; 4]` there; 7 bytes \
+             after `a`, add `_pad3: [u8; 7]` there"
+        );
+        const NUMBERED: &TypeLayout = &TypeLayout::structure(
+            "Numbered",
+            0,
+            16,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("first", u64::LAYOUT),
+                    FieldLayout::new("1", u32::LAYOUT),
+                ])
+            },
+        );
+        assert!(
+            explain(NUMBERED)
+                .as_str()
+                .ends_with("4 bytes after `1`, add `[u8; 4]` there")
+        );
     }
 
     #[test]

@@ -81,12 +81,11 @@ fn find(
                 format!("it is {}", id.kind()),
             ));
         }
-        let user = effective_user();
-        if id.owner != user && !settings.trusts(id.owner) {
+        if !settings.trusts(id.owner) && !file::is_own(&file, &id).map_err(os)? {
             return Err(ShmError::WrongOwner {
                 name: name.as_str().to_owned(),
                 owner: id.owner,
-                user,
+                user: effective_user(),
             });
         }
         let held = lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)?
@@ -151,15 +150,12 @@ pub(super) fn from_fd(
         Err(error) => return Err(os(error)),
     }
     file::close_on_exec(&file).map_err(os)?;
-    let mut backoff = Backoff::until(deadline);
-    while !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
-        if !backoff.pause() {
-            return Err(ShmError::busy(
-                ANONYMOUS,
-                "another process keeps it locked",
-                settings.timeout,
-            ));
-        }
+    if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline).map_err(os)? {
+        return Err(ShmError::busy(
+            ANONYMOUS,
+            "another process keeps it locked",
+            settings.timeout,
+        ));
     }
     let id = file::stat(&file).map_err(os)?;
     let (geometry, tail) = check(ANONYMOUS, &file, &id, layout)?;

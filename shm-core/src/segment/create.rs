@@ -52,7 +52,7 @@ fn build(
     tail: usize,
 ) -> Result<Segment, ShmError> {
     let os = |error| ShmError::from_sys(name.as_str(), error);
-    let Unpublished { file, hidden } = unpublished::open().map_err(os)?;
+    let Unpublished { file, hidden } = unpublished::open(layout.has_claims()).map_err(os)?;
     let geometry = fill(settings, name.as_str(), &file, layout, tail, 0)?;
     finish(
         settings,

@@ -74,7 +74,7 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
         return Ok(Found::Nothing);
     }
     // Root can open everybody's files, and still only replaces its own.
-    if id.owner != effective_user() {
+    if !file::is_own(&file, &id).map_err(os)? {
         return Ok(Found::Taken(Existing::OtherUser(id.owner)));
     }
     let mut start = [0; HEADER_LEN];
@@ -168,11 +168,8 @@ pub(super) fn with_name_locked<T>(
     deadline: Deadline,
     run: impl FnOnce() -> SysResult<T>,
 ) -> SysResult<Option<T>> {
-    let mut backoff = Backoff::until(deadline);
-    while !lock::try_lock(file, NAME, Kind::Exclusive)? {
-        if !backoff.pause() {
-            return Ok(None);
-        }
+    if !lock::lock_until(file, NAME, Kind::Exclusive, deadline)? {
+        return Ok(None);
     }
     let result = run();
     // Closing does not do it when a fork child has the description too.

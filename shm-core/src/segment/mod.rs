@@ -112,7 +112,10 @@ impl Segment {
         let with = Registration {
             file: &self.file,
             id: self.id,
-            name: self.name.as_ref(),
+            names: [
+                self.hidden.as_ref().map(|hidden| hidden.name.as_str()),
+                self.name.as_ref().map(SegmentName::as_str),
+            ],
             shown: self.name(),
             counter: self.next_participant(),
             deadline: Deadline::after(self.timeout),

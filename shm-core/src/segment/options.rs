@@ -123,6 +123,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
 
     /// Also attaches to segments of the user with this id. May be called for several. Segments of the process's own
     /// effective user are always allowed.
+    ///
+    /// In a user namespace, as of a container, all users that it does not know seem to be user 65534: allowing that one
+    /// allows all of them.
     pub fn allowed_owner(mut self, user: u32) -> Self {
         self.settings.allowed_owners.push(user);
         self

@@ -416,18 +416,20 @@ fn creators_of_one_name_never_both_win() {
 #[test]
 fn equal_peers_that_come_and_go_never_lose_a_name_that_is_owned() {
     let name = TestName::new("peers");
+    let come_and_go = || {
+        for _ in 0..200 {
+            let shm = options()
+                .timeout(Duration::from_secs(60))
+                .open_or_create(name.as_str())
+                .unwrap();
+            // An owner holds the name; nobody unlinks explicitly.
+            assert!(shm.is_current());
+        }
+    };
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                for _ in 0..200 {
-                    let shm = options()
-                        .timeout(Duration::from_secs(60))
-                        .open_or_create(name.as_str())
-                        .unwrap();
-                    // An owner holds the name; nobody unlinks explicitly.
-                    assert!(shm.is_current());
-                }
-            });
+        let peers: Vec<_> = (0..4).map(|_| scope.spawn(come_and_go)).collect();
+        for peer in peers {
+            peer.join().unwrap();
         }
     });
     assert!(!name.exists());

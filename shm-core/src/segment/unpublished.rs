@@ -35,7 +35,7 @@ pub(super) struct Unpublished {
 /// A hidden name, which is removed when this is dropped, unless the file was renamed.
 #[derive(Debug)]
 pub(super) struct Hidden {
-    name: String,
+    pub(super) name: String,
     renamed: AtomicBool,
     /// Fork children have this too and must not remove the name.
     maker: Generation,
@@ -67,10 +67,10 @@ impl Drop for Hidden {
     }
 }
 
-/// Makes a new, empty file.
-pub(super) fn open() -> SysResult<Unpublished> {
+/// Makes a new, empty file. With `reopens` it can be opened once more, by its hidden name if need be.
+pub(super) fn open(reopens: bool) -> SysResult<Unpublished> {
     match unnamed() {
-        Ok(file) if shm::can_link(&file) => {
+        Ok(file) if shm::can_link(&file) && (!reopens || file::can_reopen(&file)) => {
             // Nobody else has the file, so this cannot be refused; were it, the segment would not be safe to publish.
             if hold(&file)? {
                 return Ok(Unpublished { file, hidden: None });

@@ -22,6 +22,9 @@
 //! Who is killed between clearing `WAITERS` and waking leaves sleepers asleep, and a peer can write anything into the word.
 //! Therefore sleep is cut into slices: nobody sleeps longer than one without looking.
 
+#[cfg(all(loom, test))]
+pub(in crate::sync) mod model;
+
 use crate::claim::Turn;
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, fence};
@@ -33,6 +36,8 @@ pub(crate) const WAITERS: u32 = 1;
 pub(crate) trait World {
     /// Whether the word can be written. Who cannot is not woken for sure, and has to sleep in short slices.
     const ANNOUNCES: bool = true;
+    /// Whether a full fence follows the announcement. Only a model that is to fail has none.
+    const FENCED: bool = true;
 
     /// How often to look before anything else.
     fn spins(&self) -> u32;
@@ -44,6 +49,11 @@ pub(crate) trait World {
 
 /// What waking needs from outside. The model has its own.
 pub(crate) trait WakeAll {
+    /// Whether a full fence precedes the look for sleepers. Only a model that is to fail has none.
+    const FENCED: bool = true;
+    /// What a wake-up adds to the word, which has `WAITERS`. Only a model that is to fail adds something else.
+    const STEP: u32 = 1;
+
     /// Wakes all who sleep on the word.
     fn wake_all(&self, word: &AtomicU32);
 }
@@ -51,10 +61,12 @@ pub(crate) trait WakeAll {
 /// Announces that the caller may sleep on the word, and returns what to sleep on. What is waited for has to be looked at
 /// once more before the sleep.
 #[inline]
-pub(crate) fn announce(word: &AtomicU32) -> u32 {
+fn announce<W: World>(word: &AtomicU32) -> u32 {
     let seen = word.fetch_or(WAITERS, Ordering::Relaxed) | WAITERS;
-    // Partner of the full fence before `notify_fenced`.
-    fence(Ordering::SeqCst);
+    if W::FENCED {
+        // Partner of the full fence before `notify_fenced`.
+        fence(Ordering::SeqCst);
+    }
     seen
 }
 
@@ -70,8 +82,10 @@ pub(crate) fn notify_fenced<W: WakeAll>(word: &AtomicU32, waker: &W) {
 /// Wakes who waits for a change that the caller has made.
 #[inline(always)]
 pub(crate) fn notify<W: WakeAll>(word: &AtomicU32, waker: &W) {
-    // Partner of the fence in `announce`.
-    fence(Ordering::SeqCst);
+    if W::FENCED {
+        // Partner of the fence in `announce`.
+        fence(Ordering::SeqCst);
+    }
     notify_fenced(word, waker);
 }
 
@@ -81,7 +95,7 @@ fn wake<W: WakeAll>(word: &AtomicU32, seen: u32, waker: &W) {
     // killed just before; and who announced itself since then sees the change.
     let _ = word.compare_exchange(
         seen,
-        seen.wrapping_add(1),
+        seen.wrapping_add(W::STEP),
         Ordering::Relaxed,
         Ordering::Relaxed,
     );
@@ -106,7 +120,7 @@ pub(crate) fn wait<W: World, R>(
     }
     loop {
         let seen = if W::ANNOUNCES {
-            announce(word)
+            announce::<W>(word)
         } else {
             word.load(Ordering::Relaxed)
         };

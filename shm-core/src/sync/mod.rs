@@ -19,29 +19,46 @@
 //!
 //! # What attaching takes
 //!
-//! Besides what every segment takes: `/proc`, or a name that leads to the segment; the permission to open the file once
+//! Besides what every segment takes: `/proc`, or a name that leads to the segment (so that without `/proc` there are no anonymous
+//! segments of this kind); the permission to open the file once
 //! more for writing, which another user who was handed the descriptor of an anonymous segment has only if its `mode`
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.
 
+mod barrier;
 pub mod broadcast;
+pub(crate) mod counted;
 #[cfg(not(loom))]
 mod error;
+mod event;
 pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
 mod padded;
+pub mod ring;
 #[cfg(not(loom))]
 mod role;
+mod semaphore;
 pub(crate) mod seqlock;
 #[cfg(not(loom))]
 mod sleep;
 
 #[cfg(not(loom))]
+pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
+#[cfg(not(loom))]
 pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
 #[cfg(not(loom))]
-pub use error::LockError;
+pub use error::{LockError, TimedOut};
+#[cfg(not(loom))]
+pub use event::Event;
 #[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(loom))]
-pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, TimedOut, WriteError};
+pub use ring::{
+    EndError, Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
+    TryRecvError, TrySendError,
+};
+#[cfg(not(loom))]
+pub use semaphore::{Semaphore, TooManyPermits};
+#[cfg(not(loom))]
+pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, WriteError};

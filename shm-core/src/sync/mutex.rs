@@ -29,7 +29,8 @@ use crate::sys::clock::Deadline;
 ///
 /// [`lock`](Self::lock) gives a guard through which the value's cells are read and written; dropping the guard unlocks.
 /// When the owner is killed the next one gets the lock all the same, within 50 ms of the death at the latest once the
-/// kernel has released what the process had, and is told so by [`LockError::OwnerDied`].
+/// kernel has released what the process had, and is told so by [`LockError::OwnerDied`]. A process that crashes is only dead
+/// when its core file is written.
 ///
 /// Taking a lock that nobody else wants, and releasing it, is one compare-and-swap each, without a system call. Waiters
 /// make progress, but there is no promise of fairness. A thread that locks what it has locked already waits for

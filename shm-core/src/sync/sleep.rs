@@ -1,5 +1,6 @@
 //! Sleeping and waking on an eventcount, with the system's clock and futex.
 
+use super::counted::WakeSome;
 use super::eventcount::{WakeAll, World};
 use crate::claim::{Slices, Turn};
 use crate::primitive::AtomicU32;
@@ -64,5 +65,11 @@ pub(super) struct Futex;
 impl WakeAll for Futex {
     fn wake_all(&self, word: &AtomicU32) {
         futex::wake_all(word);
+    }
+}
+
+impl WakeSome for Futex {
+    fn wake_up_to(&self, word: &AtomicU32, count: u32) -> u32 {
+        futex::wake_up_to(word, count)
     }
 }

@@ -9,7 +9,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{FileStat, Mode};
 use nix::unistd::Gid;
 
-use super::{Errno, SysError, SysResult, retry, retry_io};
+use super::{Errno, SysError, SysResult, effective_user, retry, retry_io};
 
 /// What `stat` says of a file.
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +69,54 @@ pub(crate) fn stat(file: &File) -> SysResult<FileId> {
     retry("fstat", || nix::sys::stat::fstat(file)).map(|stat| FileId::from_stat(&stat))
 }
 
+/// The number that users without one in this user namespace seem to have, unless the system is set otherwise. It is an
+/// ordinary user's as well, and that of a process whose own user has none.
+const NO_NUMBER: u32 = 65534;
+
+/// Whether the file belongs to the effective user of this process.
+#[doc(alias = "O_NOATIME")]
+pub(crate) fn is_own(file: &File, id: &FileId) -> SysResult<bool> {
+    let user = effective_user();
+    if id.owner != user || user != NO_NUMBER {
+        return Ok(id.owner == user);
+    }
+    // Here equal numbers may be different users. The kernel knows: only a file's owner may ask for this flag, which makes
+    // no difference otherwise.
+    let bits = retry("fcntl(F_GETFL)", || fcntl(file, FcntlArg::F_GETFL))?;
+    let flags = OFlag::from_bits_retain(bits) | OFlag::O_NOATIME;
+    match retry("fcntl(F_SETFL)", || fcntl(file, FcntlArg::F_SETFL(flags))) {
+        Ok(_) => Ok(true),
+        Err(error) if error.errno == Errno::EPERM => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The path of a descriptor in /proc. Not in /proc/self: those are the first thread's, and a thread may have a table of
+/// its own (`unshare(CLONE_FILES)`), where the same number is another file.
+pub(super) fn proc_path(file: &File) -> String {
+    format!("/proc/thread-self/fd/{}", file.as_raw_fd())
+}
+
+/// Whether a file can be opened once more without a name.
+#[doc(alias = "fstatat")]
+pub(crate) fn can_reopen(file: &File) -> bool {
+    let link = proc_path(file);
+    retry("fstatat", || {
+        nix::sys::stat::fstatat(
+            nix::fcntl::AT_FDCWD,
+            link.as_str(),
+            nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
+        )
+    })
+    .is_ok()
+}
+
 /// Opens the file behind a descriptor once more, for reading and writing: a description of its own. It needs no name.
 #[doc(alias = "open")]
 pub(crate) fn reopen(file: &File) -> SysResult<File> {
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let path = proc_path(file);
     let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    retry("open(/proc/self/fd)", || {
+    retry("open(/proc/thread-self/fd)", || {
         nix::fcntl::open(path.as_str(), flags, Mode::empty())
     })
     .map(File::from)
@@ -143,22 +185,24 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> SysResult<()> 
 /// Sets the size and reserves every page of it, so that touching one later cannot fail.
 #[doc(alias = "fallocate")]
 pub(crate) fn reserve(file: &File, len: u64) -> SysResult<()> {
-    /// A signal makes tmpfs give back what one call has reserved so far. In pieces, a process that gets signals
-    /// all the time still comes to an end.
-    const PIECE: u64 = 16 << 20;
+    /// Many kernels let a signal interrupt the call, and give back what it has reserved so far. In pieces that get
+    /// smaller, a process that gets signals all the time still comes to an end.
+    const LONGEST: u64 = 16 << 20;
+    const SHORTEST: u64 = 64 << 10;
     within_size_limit("fallocate", len)?;
     // Without this look, what cannot fit would first take all memory there is, from everybody.
     if available(file)? < len {
         return Err(SysError::new("fallocate", Errno::ENOSPC));
     }
-    let mut start = 0;
+    let (mut start, mut longest) = (0, LONGEST);
     while start < len {
-        let piece = PIECE.min(len - start);
+        let piece = longest.min(len - start);
         let (offset, count) = (signed("fallocate", start)?, signed("fallocate", piece)?);
-        retry("fallocate", || {
-            nix::fcntl::fallocate(file, FallocateFlags::empty(), offset, count)
-        })?;
-        start += piece;
+        match nix::fcntl::fallocate(file, FallocateFlags::empty(), offset, count) {
+            Ok(()) => start += piece,
+            Err(Errno::EINTR) => longest = (longest / 2).max(SHORTEST),
+            Err(errno) => return Err(SysError::new("fallocate", errno)),
+        }
     }
     Ok(())
 }
@@ -258,6 +302,15 @@ mod tests {
         assert_eq!(stat.mode & 0o7777, 0o666);
         assert!(stat.is_regular());
         assert_eq!(stat.kind(), "a regular file");
+    }
+
+    #[test]
+    fn a_new_file_is_ones_own() {
+        let file = open_unnamed().unwrap();
+        assert!(is_own(&file, &stat(&file).unwrap()).unwrap());
+        let other = File::open("/proc/1/cmdline").unwrap();
+        let id = stat(&other).unwrap();
+        assert_eq!(is_own(&other, &id).unwrap(), id.owner == effective_user());
     }
 
     #[test]

@@ -39,6 +39,12 @@ pub(crate) fn wake_one(word: &AtomicU32) -> bool {
     wake(word, 1) > 0
 }
 
+/// Wakes up to so many of those who sleep on the word, in any process, and says how many there were.
+#[doc(alias = "FUTEX_WAKE")]
+pub(crate) fn wake_up_to(word: &AtomicU32, count: u32) -> u32 {
+    u32::try_from(wake(word, i32::try_from(count).unwrap_or(i32::MAX))).unwrap_or(0)
+}
+
 /// Wakes all who sleep on the word, in any process.
 #[doc(alias = "FUTEX_WAKE")]
 pub(crate) fn wake_all(word: &AtomicU32) {
@@ -88,6 +94,7 @@ mod tests {
                 wake_one(&word);
                 std::thread::yield_now();
             }
+            sleeper.join().unwrap();
         });
     }
 }

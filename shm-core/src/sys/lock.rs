@@ -8,6 +8,7 @@ use std::fs::File;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use super::clock::{Backoff, Deadline};
 use super::{Errno, SysResult, retry};
 
 // Lock bytes lie beyond 2^40; a narrower offset would silently be another byte.
@@ -38,6 +39,23 @@ pub(crate) fn try_lock(file: &File, byte: i64, kind: Kind) -> SysResult<bool> {
         Err(error) if matches!(error.errno, Errno::EAGAIN | Errno::EACCES) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Takes a lock by trying until the time is up, at least once; `false` when another description's lock was in the way all
+/// the time. The kernel's own waiting has no bound, and who may only read can hold a lock for ever.
+pub(crate) fn lock_until(
+    file: &File,
+    byte: i64,
+    kind: Kind,
+    deadline: Deadline,
+) -> SysResult<bool> {
+    let mut backoff = Backoff::until(deadline);
+    while !try_lock(file, byte, kind)? {
+        if !backoff.pause() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Gives up this description's lock on one byte, for every process that shares the description.
@@ -96,6 +114,7 @@ mod tests {
     use super::*;
     use crate::segment::support::TestName;
     use crate::sys::shm;
+    use std::time::Duration;
 
     const BYTE: i64 = (1 << 40) - 1;
 
@@ -121,6 +140,11 @@ mod tests {
         drop(second);
         assert!(try_lock(&third, BYTE, Kind::Exclusive).unwrap());
         assert!(!try_lock(&first, BYTE, Kind::Shared).unwrap());
+        let soon = || Deadline::after(Duration::from_millis(3));
+        assert!(!lock_until(&first, BYTE, Kind::Shared, soon()).unwrap());
+        // However little time there is, it is tried.
+        let now = Deadline::after(Duration::ZERO);
+        assert!(lock_until(&third, BYTE, Kind::Exclusive, now).unwrap());
         assert_eq!(holder(&first, BYTE).unwrap(), Some(Kind::Exclusive));
         assert!(is_held_alone(&first, BYTE).unwrap());
         // One's own does not show.

@@ -2,12 +2,12 @@
 
 use std::ffi::CString;
 use std::fs::{File, ReadDir};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::sys::stat::Mode;
 
-use super::file::FileId;
+use super::file::{self, FileId};
 use super::{Errno, SysError, SysResult, retry, retry_io};
 
 /// Where the C library keeps the names; `O_TMPFILE` and `linkat` need the directory itself.
@@ -76,12 +76,8 @@ pub(crate) fn rename_new(from: &str, to: &str) -> SysResult<()> {
 
 /// Whether [`link`] has a way to give this unnamed file a name.
 pub(crate) fn can_link(file: &File) -> bool {
-    let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let proc = retry("fstatat", || {
-        nix::sys::stat::fstatat(AT_FDCWD, link.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
-    });
     // This name always exists, so a process that has the privilege is told so instead of being given a file.
-    proc.is_ok()
+    file::can_reopen(file)
         || matches!(link_by_descriptor(file, "/."), Err(error) if error.errno == Errno::EEXIST)
 }
 
@@ -102,7 +98,7 @@ pub(crate) fn link(file: &File, name: &str) -> SysResult<()> {
 }
 
 fn link_through_proc(file: &File, name: &str) -> SysResult<()> {
-    let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let from = file::proc_path(file);
     let (from, to) = (from.as_str(), path(name));
     retry("linkat", || {
         let to = to.as_str();
@@ -263,5 +259,34 @@ mod tests {
         let name = TestName::new("absent");
         let error = open(name.as_str(), true).unwrap_err();
         assert_eq!((error.call, error.errno), ("shm_open", Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_thread_with_descriptors_of_its_own_names_and_reopens_its_own_files() {
+        use super::super::file::{reopen, stat};
+        use std::mem::ManuallyDrop;
+        use std::os::fd::{AsRawFd, FromRawFd};
+
+        let name = TestName::new("own-table");
+        let theirs = open_unnamed().unwrap();
+        let number = theirs.as_raw_fd();
+        let thread = std::thread::spawn({
+            let name = name.as_str().to_owned();
+            move || {
+                // SAFETY: from here on this thread alone sees which descriptors it opens and closes.
+                assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
+                let mine = open_unnamed().unwrap();
+                // SAFETY: in this thread's table nobody owns the number.
+                assert_eq!(unsafe { libc::dup2(mine.as_raw_fd(), number) }, number);
+                // SAFETY: open in this thread's table, with which it is closed.
+                let same_number = ManuallyDrop::new(unsafe { File::from_raw_fd(number) });
+                let id = stat(&mine).unwrap();
+                assert!(stat(&reopen(&same_number).unwrap()).unwrap().same_file(&id));
+                link(&same_number, &name).unwrap();
+                assert!(stat_name(&name).unwrap().same_file(&id));
+            }
+        });
+        thread.join().unwrap();
+        assert_eq!(stat(&theirs).unwrap().links, 0);
     }
 }

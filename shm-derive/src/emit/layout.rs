@@ -1,11 +1,12 @@
 //! `LAYOUT`, and the checks that point at padding.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Path, Type};
 
 use super::{Names, at, moved, respan};
+use crate::culprit::{self, Ask};
 use crate::known::{self, Padding};
 use crate::model::Model;
 
@@ -20,7 +21,8 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
         .iter()
         .filter(|field| !field.refused)
         .map(|field| {
-            let (name, layout) = (&field.schema_name, of(field.ty, krate));
+            let name = &field.schema_name;
+            let layout = of(field.ty, model, krate);
             quote!(#krate::__private::field(#name, #layout))
         });
     if !sound {
@@ -44,9 +46,16 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
         quote!(structure)
     };
     quote! {
-        &#krate::__private::#structure::<Self>(
+        &#krate::__private::#structure(
             #name,
             #version,
+            {
+                use #krate::__private::NoExtent as _;
+                #krate::__private::known(
+                    <#krate::__private::Extent<Self>>::OF,
+                    <#krate::__private::Extent<Self>>::SHM_IN_USE,
+                )
+            },
             const { &#krate::__private::place([#(#fields),*]) },
         )
     }
@@ -55,17 +64,12 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
 /// The expression of `LAYOUT` for an enum, which has passed the checks.
 pub(crate) fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
     let (krate, name, int) = (&names.krate, plain(model.ident), &model.repr.int);
-    // First to the integer itself, then to 64 bits of its own sign.
-    let signed = int
-        .as_ref()
-        .is_some_and(|int| int.to_string().starts_with('i'));
-    let wide = signed.then(|| quote!(as ::core::primitive::i64));
     let variants = model.variants.iter().map(|variant| {
         let (ident, name) = (&variant.ident, plain(&variant.ident));
         quote! {
-            #krate::__private::variant(
+            #krate::__private::variant::<Self, ::core::primitive::#int>(
                 #name,
-                Self::#ident as ::core::primitive::#int #wide as ::core::primitive::u64,
+                &#krate::__private::ManuallyDrop::new(Self::#ident),
             )
         }
     });
@@ -82,19 +86,29 @@ fn plain(ident: &Ident) -> String {
 ///
 /// An array of something that is not a plain number is taken apart, so that a mistake in the element is told with its
 /// own reason.
-fn of(ty: &Type, krate: &Path) -> TokenStream {
+fn of(ty: &Type, model: &Model<'_>, krate: &Path) -> TokenStream {
     match ty {
         Type::Array(array) if known::extent(ty).is_none() => {
-            let (element, len) = (of(&array.elem, krate), &array.len);
+            let (element, len) = (of(&array.elem, model, krate), &array.len);
             quote!(const { &#krate::__private::array(#element, #len) })
         }
         Type::Slice(slice) => {
-            let element = of(&slice.elem, krate);
+            let element = of(&slice.elem, model, krate);
             quote!(const { &#krate::__private::slice(#element) })
         }
-        Type::Paren(inner) => of(&inner.elem, krate),
-        Type::Group(inner) => of(&inner.elem, krate),
-        _ => quote!(<#ty as #krate::why::Field>::LAYOUT),
+        Type::Paren(inner) => of(&inner.elem, model, krate),
+        Type::Group(inner) => of(&inner.elem, model, krate),
+        _ => {
+            let why = quote!(#krate::why);
+            match culprit::find(ty, model.generics) {
+                Ask::Whole => quote!(<#ty as #why::Field>::LAYOUT),
+                Ask::Several => quote!(<#ty as #why::SharedParts>::LAYOUT),
+                Ask::Part(because, argument) => {
+                    let because = format_ident!("{because}");
+                    quote!(<#argument as #why::#because<#ty>>::LAYOUT)
+                }
+            }
+        }
     }
 }
 
@@ -106,6 +120,13 @@ pub(crate) fn pin_check(model: &Model<'_>, names: &Names, sound: bool) -> TokenS
     let span = at(span);
     let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
     quote_spanned!(span => const _: () = #krate::__private::pinned::<#ident>(#fingerprint);)
+}
+
+/// A constant outside the implementation that fails if the type has a `Drop`.
+pub(crate) fn drop_check(model: &Model<'_>, names: &Names) -> TokenStream {
+    let span = at(model.ident.span());
+    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
+    quote_spanned!(span => const _: () = #krate::__private::no_drop::<#ident>();)
 }
 
 /// Constants outside the implementation that fail if there is padding, or a `Drop`. Where the tokens do not tell at which field it
@@ -131,11 +152,7 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
                 let (krate, ident) = (respan(krate, span), moved(ident, span));
                 quote_spanned!(span => const _: () = #krate::__private::no_padding_after::<#ident>(#number);)
             })
-            .chain(std::iter::once_with(|| {
-                let span = at(ident.span());
-                let (krate, ident) = (respan(krate, span), moved(ident, span));
-                quote_spanned!(span => const _: () = #krate::__private::no_drop::<#ident>();)
-            }))
+            .chain(std::iter::once_with(|| drop_check(model, names)))
             .collect(),
     }
 }

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::{GenericParam, Path, parse_quote};
 
 use crate::bound;
@@ -30,22 +31,16 @@ impl Names {
     fn new(model: &Model<'_>) -> Self {
         let mut taken = HashSet::new();
         collect(model.item.to_token_stream(), &mut taken);
+        // A macro can stand for any name, so beside one these have to be names that nobody gives.
+        let prefix = if calls_macros(model) { "__Shm" } else { "" };
         Self {
             krate: model
                 .attr
                 .krate
                 .clone()
                 .unwrap_or_else(|| parse_quote!(::shm_core)),
-            view: free(&format!("{}View", model.ident), &taken),
-            // A macro can stand for any name, so beside one this has to be a name that nobody gives.
-            access: free(
-                if calls_macros(model) {
-                    "__ShmAccess"
-                } else {
-                    "Access"
-                },
-                &taken,
-            ),
+            view: free(&format!("{prefix}{}View", model.ident.unraw()), &taken),
+            access: free(&format!("{prefix}Access"), &taken),
             payload: free("__shm_payload", &taken),
             tail: free("__shm_tail", &taken),
         }
@@ -81,7 +76,7 @@ fn collect(tokens: TokenStream, into: &mut HashSet<String>) {
 
 /// `wish`, lengthened until the struct has no identifier of that name.
 fn free(wish: &str, taken: &HashSet<String>) -> Ident {
-    let mut name = wish.trim_start_matches("r#").to_owned();
+    let mut name = wish.to_owned();
     while taken.contains(&name) {
         name.push('_');
     }
@@ -244,6 +239,8 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
         layout::enumeration(model, names),
         layout::pin_check(model, names, true),
     );
+    // Of a generic enum there is no instance to ask.
+    let drop = (!model.is_generic()).then(|| layout::drop_check(model, names));
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
@@ -264,6 +261,7 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
         unsafe impl #impl_generics #krate::CheckedLeaf for #ident #ty_generics #where_clause {}
 
         #pin
+        #drop
     }
 }
 

@@ -2,10 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Index, Member};
+use syn::{GenericParam, Index, Member, Type};
 
 use super::{Names, at, generated, moved, respan};
 use crate::bound;
+use crate::known;
 use crate::model::{Field, Model, Shape, slice};
 
 /// The definition of the view.
@@ -37,6 +38,9 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
         }
         let cell = if field.refused {
             quote!(#krate::__private::Refused)
+        } else if may_have_no_size(field, model) {
+            let cell = cell_of_one_size(ty, names);
+            return quote!(#(#docs)* #vis #name #cell);
         } else {
             ty.to_token_stream()
         };
@@ -56,6 +60,43 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
         Shape::Tuple => quote!(#head (#(#fields),*) #where_clause;),
         _ => quote!(#head #where_clause { #(#fields),* }),
     }
+}
+
+/// Whether it is the last field and its type a name that may stand for a slice, or for a struct that ends in one.
+fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
+    let Type::Path(path) = field.ty else {
+        return false;
+    };
+    let is_last = model
+        .fields
+        .last()
+        .is_some_and(|last| std::ptr::eq(last, field));
+    let is_parameter = model
+        .generics
+        .type_params()
+        .any(|param| path.path.is_ident(&param.ident));
+    let mut segments = path.path.segments.iter();
+    is_last
+        && !is_parameter
+        && segments.all(|segment| segment.arguments.is_none())
+        && known::extent(field.ty).is_none()
+}
+
+/// The cell of a field that may have no size: the compiler speaks of the trait, not of the cell, and points at the type.
+fn cell_of_one_size(ty: &Type, names: &Names) -> TokenStream {
+    let Names { krate, access, .. } = names;
+    let tokens = ty.to_token_stream();
+    let mut ends = tokens.clone().into_iter();
+    let start = ends
+        .next()
+        .map_or_else(Span::call_site, |token| at(token.span()));
+    let end = ends.last().map_or(start, |token| at(token.span()));
+    let (opening, closing) = (respan(krate, start), respan(krate, end));
+    let open = quote_spanned!(start => #opening::ShmCell<<);
+    let close = quote_spanned!(end => as #closing::why::HasSize>::Itself, );
+    let access = moved(access, end);
+    let close_all = quote_spanned!(end => >);
+    quote!(#open #tokens #close #access #close_all)
 }
 
 /// A function that compiles only if the view's fields have the types that the struct's have.

@@ -1,13 +1,16 @@
 //! Taking and keeping locks, and what else a process can do while it has one.
 
-use std::fs::File;
+use std::fs::{File, read_to_string};
+use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::sync::Barrier;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
@@ -16,6 +19,7 @@ use shm_core::{Shm, ShmLayout};
 
 use super::{Answer, Failure, Program, Words, other};
 use crate::locks;
+use crate::names::Names;
 use crate::types::{Guarded, Pair};
 
 type Guard = MutexGuard<'static, Pair>;
@@ -59,7 +63,7 @@ impl Program {
             .ok_or_else(|| other("nothing is attached"))
     }
 
-    /// `claims attach NAME [TIMEOUT]`, `claims lock forever|try|MILLISECONDS`, and so on.
+    /// `claims create NAME`, `claims attach NAME [TIMEOUT]`, `claims lock forever|try|MILLISECONDS`, and so on.
     pub(super) fn obey_claims(&mut self, words: &mut Words<'_>) -> Answer {
         match words.next()? {
             "attach" => {
@@ -67,6 +71,11 @@ impl Program {
                 let timeout = words.number().unwrap_or(1000);
                 let options = Guarded::options().timeout(Duration::from_millis(timeout));
                 let shm = Box::leak(Box::new(options.attach(name)?));
+                self.claims = Some(Claims { shm, guard: None });
+                Ok(String::new())
+            }
+            "create" => {
+                let shm = Box::leak(Box::new(Guarded::create(words.next()?)?));
                 self.claims = Some(Claims { shm, guard: None });
                 Ok(String::new())
             }
@@ -134,6 +143,20 @@ impl Program {
                     _ => Ok(String::new()),
                 }
             }
+            "close-descriptor" => {
+                let shm = self.claims()?.shm;
+                // SAFETY: the descriptor's owner never closes it, as the handle is leaked. Who does is what the test is
+                // about.
+                match unsafe { libc::close(shm.as_fd().as_raw_fd()) } {
+                    -1 => Err(other(std::io::Error::last_os_error())),
+                    _ => Ok(String::new()),
+                }
+            }
+            "fork-threads" => {
+                let claims = self.claims()?;
+                super::process::in_child(|| i32::from(!lock_at_once(claims.shm)))
+            }
+            "fork-drop" => fork_drop(words.next()?),
             "pin-ids" => {
                 let (name, first, count) = (words.next()?, words.number()?, words.number()?);
                 self.pins
@@ -166,6 +189,50 @@ fn both(inherited: &Shm<Guarded>, name: &str) -> bool {
     let apart = own.as_ptr().addr() >> 30 != inherited.as_ptr().addr() >> 30;
     let held = [own.lock.try_lock(), inherited.lock.try_lock()];
     apart && held.iter().all(Result::is_ok)
+}
+
+/// Locks on several threads at once.
+fn lock_at_once(shm: &Shm<Guarded>) -> bool {
+    const THREADS: usize = 4;
+    let barrier = Barrier::new(THREADS);
+    let lock = || {
+        barrier.wait();
+        shm.lock.lock().is_ok()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(lock)).collect();
+        threads
+            .into_iter()
+            .all(|thread| thread.join().is_ok_and(|locked| locked))
+    })
+}
+
+/// Attaches, and drops the handle in a fork child that has something of its own where its parent has what keeps its lock.
+fn fork_drop(name: &str) -> Answer {
+    let shm = Guarded::attach(name)?;
+    let maps = read_to_string("/proc/self/maps").map_err(other)?;
+    // A page that nobody may access, of the segment's file.
+    let token = maps
+        .lines()
+        .find(|line| {
+            line.contains(" ---p ") && line.contains(&*Names::path(name).to_string_lossy())
+        })
+        .and_then(|line| line.split_once('-'))
+        .ok_or_else(|| other("there is no such page"))?;
+    let address = usize::from_str_radix(token.0, 16).map_err(other)?;
+    super::process::in_child(move || {
+        const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE;
+        // SAFETY: the page is given only if nothing is there.
+        let page = unsafe { mmap_anonymous(NonZeroUsize::new(address), PAGE, protection, flags) };
+        let Ok(page) = page else { return 1 };
+        // SAFETY: mapped a moment ago, and nobody else's.
+        let word = unsafe { AtomicU32::from_ptr(page.as_ptr().cast()) };
+        word.store(7, Release);
+        drop(shm);
+        i32::from(word.load(Acquire) != 7)
+    })
 }
 
 /// Locks and unlocks until told to stop, and looks whether it is alone.
@@ -222,7 +289,7 @@ fn work(pair: &MutexGuard<'_, Pair>, me: u64, shm: &Shm<Guarded>) {
     shm.rounds.fetch_add(1, AcqRel);
 }
 
-/// Interrupts this process every millisecond from now on.
+/// Interrupts this process from now on, before any sleep of the library can end by itself.
 fn timer() -> Answer {
     extern "C" fn nothing(_: i32) {}
     let action = SigAction::new(
@@ -234,7 +301,7 @@ fn timer() -> Answer {
     unsafe { sigaction(Signal::SIGALRM, &action) }.map_err(other)?;
     let tick = libc::timeval {
         tv_sec: 0,
-        tv_usec: 1000,
+        tv_usec: 100,
     };
     let every = libc::itimerval {
         it_interval: tick,
@@ -301,7 +368,7 @@ fn storm(name: &str, rounds: u32) -> Answer {
             std::io::Read::read(&mut parents_end, &mut [0]).map_err(other)?;
             end(child)
         });
-        stop.store(true, std::sync::atomic::Ordering::Release);
+        stop.store(true, Release);
         let mut total = 0;
         for worker in workers {
             total += worker.join().map_err(|_| other("panicked"))??;

@@ -1,7 +1,7 @@
 //! Making handles as a command asks, and using them.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use shm_core::{ReadOnly, Shm, ShmError, ShmLayout, ShmOptions};
 
 use super::loops::until;
 use super::process::{in_child, reap, start_child};
+use super::socket::take;
 use super::{Answer, Failure, Program, Words, line, other};
 use crate::types::{Gate, Huge, Large, Samples, Telemetry, TelemetryWide};
 
@@ -79,6 +80,7 @@ impl<'a> Request<'a> {
                 ("owner", _) => {
                     request.options = options.allowed_owner(value.parse().map_err(other)?);
                 }
+                ("locked", "yes") => request.options = options.lock_in_memory(true),
                 ("timeout", _) => {
                     let span = Duration::from_millis(value.parse().map_err(other)?);
                     request.options = options.timeout(span);
@@ -123,6 +125,9 @@ impl<'a> Request<'a> {
             "anonymous" => Handle::Writer(options.create_anonymous_with(init)?),
             "fd" => Handle::Writer(options.from_fd(inherited(name)?)?),
             "fd-read" => Handle::Reader(options.from_fd_read_only(inherited(name)?)?),
+            // Offered at an address.
+            "socket" => Handle::Writer(options.from_fd(take(name)?)?),
+            "socket-read" => Handle::Reader(options.from_fd_read_only(take(name)?)?),
             // By the path of another process's descriptor.
             "file" => {
                 let file = File::options().read(true).write(true).open(name);
@@ -276,13 +281,21 @@ impl Handle {
         Ok(String::new())
     }
 
-    pub(super) fn fd(&self) -> RawFd {
+    fn borrow(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Writer(shm) => shm.as_fd().as_raw_fd(),
-            Self::Reader(shm) => shm.as_fd().as_raw_fd(),
-            Self::Wide(shm) => shm.as_fd().as_raw_fd(),
-            Self::Samples(shm) => shm.as_fd().as_raw_fd(),
+            Self::Writer(shm) => shm.as_fd(),
+            Self::Reader(shm) => shm.as_fd(),
+            Self::Wide(shm) => shm.as_fd(),
+            Self::Samples(shm) => shm.as_fd(),
         }
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.borrow().as_raw_fd()
+    }
+
+    pub(super) fn duplicate(&self) -> Result<OwnedFd, Failure> {
+        self.borrow().try_clone_to_owned().map_err(other)
     }
 
     /// A fork child waits for what this process writes, and answers through the segment.

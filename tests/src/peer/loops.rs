@@ -23,12 +23,12 @@ pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
 
 /// How a loop goes, after the name and the statistics: `only` creates, `in=PID` in the mounts of that process.
 #[derive(Default)]
-struct Way {
+pub(super) struct Way {
     only_create: bool,
 }
 
 impl Way {
-    fn parse(words: &mut Words<'_>) -> Result<Self, Failure> {
+    pub(super) fn parse(words: &mut Words<'_>) -> Result<Self, Failure> {
         let mut way = Self::default();
         while let Ok(word) = words.next() {
             match word.split_once('=') {

@@ -7,9 +7,11 @@ mod claims;
 mod handles;
 mod listing;
 mod loops;
+mod mix;
 mod process;
 mod scribble;
 mod seqlock;
+mod socket;
 mod surroundings;
 
 use std::collections::HashMap;
@@ -118,12 +120,14 @@ impl Program {
             "persist" => self.at(&mut words)?.persist(),
             "unlink" => self.at(&mut words)?.unlink(),
             "remove" => Ok(Telemetry::unlink(words.next()?).map(|()| String::new())?),
+            "offer" => self.offer(&mut words),
             "race" => self.race(&mut words),
             "huge" => handles::huge(words.next()?),
             "large" => handles::large(words.next()?),
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
             "loop-sweep" => loops::sweep(&mut words),
+            "loop-mix" => mix::mix(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),
@@ -142,8 +146,10 @@ impl Program {
             "list-all" => listing::list_all(),
             "sweep" => listing::sweep(),
             "own-shm" => surroundings::own_shm(words.next()?),
+            "user-namespace" => surroundings::user_namespace(words.next()?),
             "no-proc" => surroundings::no_proc(),
             "no-unnamed-files" => surroundings::no_unnamed_files(),
+            "interrupt-reserving" => surroundings::interrupt_reserving(words.number()?),
             "limit" => surroundings::limit(words.next()?, words.number()?),
             "pid" => Ok(std::process::id().to_string()),
             "usage" => surroundings::usage(),

@@ -10,6 +10,21 @@ use nix::unistd::{getegid, geteuid};
 use super::{Answer, Failure, other};
 use crate::names::SHM_DIRECTORY;
 
+/// `user-namespace NUMBER|none`: from now on this user has that number and every other user has none, or this one has none
+/// either. As root it keeps its power over what is its own only.
+pub(super) fn user_namespace(number: &str) -> Answer {
+    let (user, group) = (geteuid(), getegid());
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(other)?;
+    // After `setuid` its files in /proc are root's, and it could not write what it has to write next.
+    nix::sys::prctl::set_dumpable(true).map_err(other)?;
+    if number != "none" {
+        fs::write("/proc/self/setgroups", "deny").map_err(other)?;
+        fs::write("/proc/self/uid_map", format!("{number} {user} 1")).map_err(other)?;
+        fs::write("/proc/self/gid_map", format!("{number} {group} 1")).map_err(other)?;
+    }
+    Ok(geteuid().to_string())
+}
+
 /// Gives this process, and its children, mounts of their own. An ordinary user needs a user namespace for that, where
 /// the system allows it.
 fn own_mounts() -> Result<(), Failure> {
@@ -61,28 +76,37 @@ pub(super) fn no_proc() -> Answer {
 pub(super) fn no_unnamed_files() -> Answer {
     /// The bit that `O_TMPFILE` has and `O_DIRECTORY` has not.
     const UNNAMED: u32 = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+    refuse(
+        libc::SYS_openat,
+        2,
+        libc::BPF_JSET,
+        UNNAMED,
+        libc::EOPNOTSUPP,
+    )
+}
+
+/// `interrupt-reserving BYTES`: from now on a call that reserves more than this is interrupted, as by a signal that always
+/// comes meanwhile. Kernels differ in whether they let one do that.
+pub(super) fn interrupt_reserving(bytes: u32) -> Answer {
+    refuse(libc::SYS_fallocate, 3, libc::BPF_JGT, bytes, libc::EINTR)
+}
+
+/// Has a system call fail with `errno` if the lower half of an argument passes a test.
+fn refuse(call: i64, argument: u32, test: u32, operand: u32, errno: i32) -> Answer {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
     const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    const ANY_BIT: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
+    let test = (libc::BPF_JMP | test | libc::BPF_K) as u16;
     let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    // The number of the call is at byte 0; the lower half of the third argument, the flags, at 32 or 36.
-    let flags = if cfg!(target_endian = "little") {
-        32
-    } else {
-        36
-    };
+    // The number of the call is at byte 0, the arguments begin at 16 and have 8 bytes each.
+    let lower_half = if cfg!(target_endian = "little") { 0 } else { 4 };
+    let argument = 16 + 8 * argument + lower_half;
     let mut steps = [
         step(LOAD, 0, 0, 0),
-        step(EQUAL, 0, 3, libc::SYS_openat as u32),
-        step(LOAD, 0, 0, flags),
-        step(ANY_BIT, 0, 1, UNNAMED),
-        step(
-            RETURN,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | libc::EOPNOTSUPP as u32,
-        ),
+        step(EQUAL, 0, 3, call as u32),
+        step(LOAD, 0, 0, argument),
+        step(test, 0, 1, operand),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
     let program = libc::sock_fprog {
@@ -105,12 +129,13 @@ pub(super) fn no_unnamed_files() -> Answer {
     }
 }
 
-/// `limit files|space|size COUNT`: no more descriptors, bytes of address space, or bytes of a file.
+/// `limit files|space|size|locked COUNT`: no more descriptors, bytes of address space, of a file, or of locked memory.
 pub(super) fn limit(what: &str, count: u64) -> Answer {
     let resource = match what {
         "files" => Resource::RLIMIT_NOFILE,
         "space" => Resource::RLIMIT_AS,
         "size" => Resource::RLIMIT_FSIZE,
+        "locked" => Resource::RLIMIT_MEMLOCK,
         unknown => return Err(other(format!("there is no limit of `{unknown}`"))),
     };
     let (_, hard) = getrlimit(resource).map_err(other)?;

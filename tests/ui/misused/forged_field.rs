@@ -11,4 +11,20 @@ impl why::Field for Pointer {
     const SEAL: why::sealed::Seal = <u64 as why::Field>::SEAL;
 }
 
+/// What the derive would ask of a field `Wrapped<String>`.
+struct Wrapped<T>(T);
+
+impl why::OwnerPartOf<Wrapped<String>> for String {
+    const LAYOUT: &'static TypeLayout = <u64 as ShmLayout>::LAYOUT;
+    const SEAL: why::sealed::Seal = <u64 as why::Field>::SEAL;
+}
+
+/// And of a last field `Tail`.
+struct Tail([u8]);
+
+impl why::HasSize for Tail {
+    type Itself = u64;
+    const SEAL: why::sealed::Seal = <u64 as why::Field>::SEAL;
+}
+
 fn main() {}

@@ -4,10 +4,10 @@ pub trait Pick {
     type Out: ShmLayout;
 }
 
-// The derive gives its own struct this name, in a scope where the macro is expanded a second time.
-pub struct SegmentView<A>(A);
+// Beside a macro the derive gives its own struct this name, in a scope where the macro is expanded a second time.
+pub struct __ShmSegmentView<A>(A);
 
-impl Pick for SegmentView<ReadWrite> {
+impl Pick for __ShmSegmentView<ReadWrite> {
     type Out = char;
 }
 
@@ -17,7 +17,7 @@ impl Pick for <Segment as ShmLayout>::View<ReadWrite> {
 
 macro_rules! letter {
     () => {
-        <SegmentView<ReadWrite> as Pick>::Out
+        <__ShmSegmentView<ReadWrite> as Pick>::Out
     };
 }
 

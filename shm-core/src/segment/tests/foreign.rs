@@ -86,6 +86,26 @@ fn a_directory_and_a_socket_are_named_as_what_they_are() {
 }
 
 #[test]
+fn a_device_is_no_segment() {
+    use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+    let name = TestName::new("device");
+    let path = name.path();
+    // That of /dev/null.
+    let made = mknod(path.as_str(), SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 3));
+    if made.is_err() && effective_user() != 0 {
+        println!("skipped: making a device needs root");
+        return;
+    }
+    made.unwrap();
+    is_left_alone(&name, "a device");
+    // One that there is no driver for.
+    std::fs::remove_file(&path).unwrap();
+    let unknown = makedev(4000, 1);
+    mknod(path.as_str(), SFlag::S_IFBLK, Mode::S_IRWXU, unknown).unwrap();
+    is_left_alone(&name, "a device");
+}
+
+#[test]
 fn other_files_are_no_segments() {
     let name = TestName::new("file");
     std::fs::write(name.path(), b"").unwrap();

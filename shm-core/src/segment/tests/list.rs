@@ -226,7 +226,7 @@ fn names_that_come_and_go_do_not_disturb() {
     let name = TestName::new("come-and-go");
     let done = std::sync::atomic::AtomicBool::new(false);
     let seen = std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let creator = scope.spawn(|| {
             for _ in 0..2000 {
                 drop(options().create(name.as_str()).unwrap());
             }
@@ -240,6 +240,7 @@ fn names_that_come_and_go_do_not_disturb() {
             }
             looks += 1;
         }
+        creator.join().unwrap();
         looks
     });
     assert!(seen > 0);

@@ -165,9 +165,11 @@ fn the_hidden_names_of_other_users_stay() {
         return;
     }
     let name = format!("{HIDDEN_PREFIX}{:016x}", std::process::id());
-    drop(shm::open_new(&name).unwrap());
-    let path = format!("{}{name}", shm::DIRECTORY);
-    std::os::unix::fs::chown(path, Some(12345), None).unwrap();
+    // It has the hidden name only once it is the other user's: until then any process of this one may remove it.
+    let before = TestName::new("given-away");
+    drop(shm::open_new(before.as_str()).unwrap());
+    std::os::unix::fs::chown(before.path(), Some(12345), None).unwrap();
+    shm::rename_new(before.as_str(), &name).unwrap();
     assert!(!remove_abandoned(&name).unwrap());
     shm::unlink(&name).unwrap();
     assert!(remove_abandoned(&name).is_err());

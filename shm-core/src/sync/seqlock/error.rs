@@ -90,15 +90,3 @@ impl Error for WriteError {
         }
     }
 }
-
-/// What was waited for did not come in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimedOut;
-
-impl fmt::Display for TimedOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what was waited for did not come in time")
-    }
-}
-
-impl Error for TimedOut {}

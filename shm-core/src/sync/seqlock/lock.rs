@@ -6,13 +6,14 @@ use std::mem::{MaybeUninit, offset_of};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
+use super::ReadError;
 use super::protocol::{self, Sound};
-use super::{ReadError, TimedOut};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::cell::{ShmCell, ShmValue, checked, copy};
 use crate::claim::ClaimWord;
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
 use crate::primitive::{AtomicU32, AtomicU64};
+use crate::sync::TimedOut;
 use crate::sync::padded::Padded;
 use crate::sync::sleep::{Poller, Sleeper};
 use crate::sys::clock::Deadline;

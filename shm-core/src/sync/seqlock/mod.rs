@@ -20,7 +20,7 @@ pub(crate) mod protocol;
 mod write;
 
 #[cfg(not(loom))]
-pub use error::{ReadError, TimedOut, WriteError};
+pub use error::{ReadError, WriteError};
 #[cfg(not(loom))]
 pub use guard::SeqLockWriteGuard;
 #[cfg(not(loom))]

@@ -1,0 +1,60 @@
+//! A segment handed over a socket.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::thread;
+
+use crate::support::Program;
+
+/// The number behind the role at the start of a line.
+fn pid(line: &str, role: &str) -> u32 {
+    let (head, _) = line.split_once(':').unwrap();
+    let (found, pid) = head.split_once(' ').unwrap();
+    assert_eq!(found, role, "{line}");
+    pid.parse().unwrap()
+}
+
+#[test]
+fn both_processes_add_to_the_same_number() {
+    let program = Program::start("pass_fd", &[]);
+    let address = format!("shm-pass-fd-{}", program.pid());
+    let starter = program.pid();
+    let ended = program.end();
+    ended.well();
+    let [offered, got, added, together] = ended.out.as_slice() else {
+        panic!("{:?}", ended.out);
+    };
+    assert!(
+        offered.ends_with(&format!(" offered at @{address}")),
+        "{offered}"
+    );
+    let (giver, receiver) = (pid(offered, "giver"), pid(got, "receiver"));
+    assert!(giver != receiver && ![giver, receiver].contains(&starter));
+    assert!(
+        got.ends_with(&format!(" got it from process {giver}")),
+        "{got}"
+    );
+    assert_eq!(*added, format!("receiver {receiver}: added 100000 times"));
+    assert_eq!(
+        *together,
+        format!("giver {giver}: added 100000 times, together 200000")
+    );
+}
+
+#[test]
+fn a_receiver_without_a_giver_says_so() {
+    let address = format!("shm-pass-fd-nobody-{}", std::process::id());
+    let ended = Program::start("pass_fd", &["--receiver", &address]).end();
+    ended.because("error: Connection refused (os error 111)");
+}
+
+#[test]
+fn a_receiver_that_is_sent_nothing_says_so() {
+    let address = format!("shm-pass-fd-silent-{}", std::process::id());
+    let listener =
+        UnixListener::bind_addr(&SocketAddr::from_abstract_name(&address).unwrap()).unwrap();
+    let silent = thread::spawn(move || drop(listener.accept().unwrap()));
+    let ended = Program::start("pass_fd", &["--receiver", &address]).end();
+    silent.join().unwrap();
+    ended.because("error: the other side sent no descriptor");
+}

@@ -1,0 +1,251 @@
+//! Which argument of a generic type is to be blamed, should the type turn out not to be shareable.
+//!
+//! Names can mislead, so nothing is refused because of what is found here: it only chooses the words of an error that
+//! the trait bound on the whole type may or may not cause.
+
+use syn::{GenericArgument, Generics, PathArguments, Type};
+
+use crate::known;
+
+/// What a type stands accused of: the trait in `shm_core::why` that says so.
+type Because = &'static str;
+
+/// What to ask of a type.
+pub(crate) enum Ask<'a> {
+    /// `Field`, which tells the reason by itself.
+    Whole,
+    /// `SharedParts`.
+    Several,
+    /// This trait, which speaks of an argument.
+    Part(Because, &'a Type),
+}
+
+/// The trait that has the best words for `ty`, should it be refused.
+pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
+    // The reason of these is told in any case.
+    if offender(ty).is_some_and(|(_, found)| std::ptr::eq(found, ty)) || is(ty, "Option") {
+        return Ask::Whole;
+    }
+    let arguments = arguments(ty);
+    let found = match arguments.iter().copied().find_map(offender) {
+        Some(found) => found,
+        None => match suspects(&arguments, generics).as_slice() {
+            [] => return Ask::Whole,
+            // Of any other type it is not known whether it could be shared with another argument.
+            [only] if is_container(ty) => ("PartOf", *only),
+            _ => return Ask::Several,
+        },
+    };
+    let because = if is(ty, "Mutex") {
+        "LockedPartOf"
+    } else {
+        found.0
+    };
+    Ask::Part(because, found.1)
+}
+
+/// The first reference among the arguments of `ty` that has no lifetime: no field may have one.
+pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::Reference(reference) if reference.lifetime.is_none() => Some(ty),
+        Type::Reference(reference) => without_lifetime(&reference.elem),
+        Type::Ptr(pointer) => without_lifetime(&pointer.elem),
+        Type::Array(array) => without_lifetime(&array.elem),
+        Type::Slice(slice) => without_lifetime(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(without_lifetime),
+        Type::Paren(inner) => without_lifetime(&inner.elem),
+        Type::Group(inner) => without_lifetime(&inner.elem),
+        _ => arguments(ty).into_iter().find_map(without_lifetime),
+    }
+}
+
+/// The type arguments of a type that is named by a path.
+fn arguments(ty: &Type) -> Vec<&Type> {
+    let Type::Path(path) = ty else {
+        return Vec::new();
+    };
+    let Some(PathArguments::AngleBracketed(list)) =
+        path.path.segments.last().map(|last| &last.arguments)
+    else {
+        return Vec::new();
+    };
+    list.args
+        .iter()
+        .filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The first type in `ty` that no process can share, as far as its spelling tells.
+fn offender(ty: &Type) -> Option<(Because, &Type)> {
+    let because = match ty {
+        Type::Paren(inner) => return offender(&inner.elem),
+        Type::Group(inner) => return offender(&inner.elem),
+        Type::Array(array) => return offender(&array.elem),
+        Type::Ptr(_) | Type::Reference(_) => "AddressPartOf",
+        Type::FnPtr(_) => "FunctionPartOf",
+        // `()` is an argument of types that hold none.
+        Type::Tuple(tuple) if !tuple.elems.is_empty() => "TuplePartOf",
+        Type::Path(path) => {
+            let name = path.path.segments.last()?.ident.to_string();
+            match named(&name) {
+                Some(because) => because,
+                None if is(ty, "Option") && !is_non_zero(arguments(ty).first()?) => "OptionPartOf",
+                None if is(ty, "Option") => return None,
+                None => return arguments(ty).into_iter().find_map(offender),
+            }
+        }
+        _ => return None,
+    };
+    Some((because, ty))
+}
+
+fn named(name: &str) -> Option<Because> {
+    Some(match name {
+        "NonNull" | "AtomicPtr" => "AddressPartOf",
+        "String" | "Vec" | "Box" | "Rc" | "Arc" | "Weak" | "Cow" | "PathBuf" | "OsString"
+        | "CString" | "VecDeque" | "LinkedList" | "BinaryHeap" | "BTreeSet" | "BTreeMap"
+        | "HashSet" | "HashMap" => "OwnerPartOf",
+        "usize" | "isize" | "AtomicUsize" | "AtomicIsize" => "PointerSizedPartOf",
+        "Cell" | "RefCell" | "UnsafeCell" | "OnceCell" | "OnceLock" | "LazyCell" | "LazyLock" => {
+            "LocalPartOf"
+        }
+        "RwLock" | "Condvar" => "LockPartOf",
+        "JoinHandle" | "Thread" | "ThreadId" | "Sender" | "SyncSender" | "Receiver" => {
+            "ThreadPartOf"
+        }
+        "MaybeUninit" => "UninitPartOf",
+        "Duration" | "Instant" | "SystemTime" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr"
+        | "SocketAddr" => "UnspecifiedPartOf",
+        "OwnedFd" | "File" | "TcpStream" | "TcpListener" | "UdpSocket" | "UnixStream"
+        | "UnixListener" | "UnixDatagram" => "DescriptorPartOf",
+        "str" | "CStr" | "OsStr" | "Path" => "TextPartOf",
+        "NonZero" | "NonZeroU8" | "NonZeroU16" | "NonZeroU32" | "NonZeroU64" | "NonZeroU128"
+        | "NonZeroUsize" | "NonZeroI8" | "NonZeroI16" | "NonZeroI32" | "NonZeroI64"
+        | "NonZeroI128" | "NonZeroIsize" => "NonZeroPartOf",
+        _ => return None,
+    })
+}
+
+/// Whether it is a path that ends in `name`.
+fn is(ty: &Type, name: &str) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
+}
+
+fn is_non_zero(ty: &Type) -> bool {
+    offender(ty).is_some_and(|(because, _)| because == "NonZeroPartOf")
+}
+
+/// The types among `arguments` of which the spelling does not tell that they can be shared. In place of a type of this
+/// library, such of its own arguments.
+fn suspects<'a>(arguments: &[&'a Type], generics: &Generics) -> Vec<&'a Type> {
+    let mut found = Vec::new();
+    for mut ty in arguments.iter().copied() {
+        while let Type::Array(array) = ty {
+            ty = &array.elem;
+        }
+        let parameter = generics
+            .type_params()
+            .any(|param| matches!(ty, Type::Path(path) if path.path.is_ident(&param.ident)));
+        if is_container(ty) {
+            found.extend(suspects(&self::arguments(ty), generics));
+        } else if !parameter && known::extent(ty).is_none() {
+            found.push(ty);
+        }
+    }
+    found
+}
+
+/// Whether it is spelled as a type that can be shared exactly if its argument can.
+fn is_container(ty: &Type) -> bool {
+    const NAMES: [&str; 8] = [
+        "ShmVec",
+        "ShmOffset",
+        "Mutex",
+        "SeqLock",
+        "Ring",
+        "Broadcast",
+        "PhantomData",
+        "Wrapping",
+    ];
+    NAMES.iter().any(|name| is(ty, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use quote::{ToTokens, quote};
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn found(ty: Type) -> String {
+        let generics = parse_quote!(<T, const N: usize>);
+        match find(&ty, &generics) {
+            Ask::Whole => "Field".to_owned(),
+            Ask::Several => "SharedParts".to_owned(),
+            Ask::Part(because, ty) => format!("{because}<{}>", ty.to_token_stream()),
+        }
+    }
+
+    fn because(name: Because, ty: impl ToTokens) -> String {
+        format!("{name}<{}>", ty.to_token_stream())
+    }
+
+    #[test]
+    fn offenders_are_found_at_any_depth() {
+        assert_eq!(
+            found(parse_quote!(ShmVec<String, 4>)),
+            because("OwnerPartOf", quote!(String))
+        );
+        assert_eq!(
+            found(parse_quote!(Pair<u64, Pair<[*const u8; 2], u8>>)),
+            because("AddressPartOf", quote!(*const u8))
+        );
+        assert_eq!(
+            found(parse_quote!(ShmVec<Option<u32>, N>)),
+            because("OptionPartOf", quote!(Option<u32>))
+        );
+        assert_eq!(
+            found(parse_quote!(Pair<std::num::NonZeroUsize, T>)),
+            because("NonZeroPartOf", quote!(std::num::NonZeroUsize))
+        );
+    }
+
+    #[test]
+    fn a_mutex_may_be_another() {
+        assert_eq!(
+            found(parse_quote!(Mutex<Vec<u8>>)),
+            because("LockedPartOf", quote!(Vec<u8>))
+        );
+        assert_eq!(found(parse_quote!(Mutex<u64>)), "Field");
+    }
+
+    #[test]
+    fn the_only_unknown_name_is_suspected() {
+        assert_eq!(
+            found(parse_quote!(ShmVec<Point, 4>)),
+            because("PartOf", quote!(Point))
+        );
+        assert_eq!(
+            found(parse_quote!(ShmVec<ShmOffset<[Point; 2]>, 4>)),
+            because("PartOf", quote!(Point))
+        );
+        assert_eq!(found(parse_quote!(Pair<T, Point>)), "SharedParts");
+        assert_eq!(
+            found(parse_quote!(ShmVec<Pair<Point, u8>, 4>)),
+            because("PartOf", quote!(Pair<Point, u8>))
+        );
+        assert_eq!(found(parse_quote!(Pair<Point, Size>)), "SharedParts");
+    }
+
+    #[test]
+    fn nothing_is_suspected_without_need() {
+        assert_eq!(found(parse_quote!(Point)), "Field");
+        assert_eq!(found(parse_quote!(HashMap<String, u64>)), "Field");
+        assert_eq!(found(parse_quote!(Option<Box<Point>>)), "Field");
+        assert_eq!(found(parse_quote!(Pair<u8, [f32; 4]>)), "Field");
+        assert_eq!(found(parse_quote!(Pair<T, Option<NonZeroU8>>)), "Field");
+    }
+}

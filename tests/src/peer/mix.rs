@@ -1,0 +1,254 @@
+//! A process that does everything to four names that others do everything to as well, and looks whether anything is taken
+//! from it.
+//!
+//! A name may go because somebody unlinks it, or because its last owner leaves; it must not go by cleaning. To tell the two
+//! apart, who removes on demand says so before, in the [`Ledger`]: first what it is about, then one more in the count. Who
+//! wants to keep a name reads in the opposite order, before it opens the name: so it sees every removal that could
+//! hit it, as being done or by a count that has changed. A killed process stays about what it was about until the one in
+//! its place starts, after its last system call.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shm_core::{Access, SegmentState, Shm, ShmError, ShmLayout};
+
+use super::loops::{Way, until};
+use super::{Answer, Failure, Words};
+use crate::Random;
+use crate::types::{Ledger, Stats, Telemetry};
+
+const NAMES: [&str; 4] = ["/0", "/1", "/2", "/3"];
+
+/// What is counted on, and where this process sits.
+struct Seat {
+    stats: Shm<Stats>,
+    ledger: Shm<Ledger>,
+    number: usize,
+    random: Random,
+}
+
+/// What was announced when a name was about to be opened.
+#[derive(PartialEq, Eq)]
+struct Announced {
+    unlinks: u64,
+    leaves: u64,
+    /// Whether somebody was about to unlink it, and whether an owner was about to leave.
+    unlinking: bool,
+    leaving: bool,
+}
+
+/// `loop-mix STATS LEDGER SEAT [WAY]..`: does one thing after the other, chosen at random.
+pub(super) fn mix(words: &mut Words<'_>) -> Answer {
+    let stats = Stats::attach(words.next()?)?;
+    let ledger = Ledger::attach(words.next()?)?;
+    let number: usize = words.number()?;
+    Way::parse(words)?;
+    // Who sat here before is dead.
+    ledger.doing[number].store(0, SeqCst);
+    let mut seat = Seat {
+        stats,
+        ledger,
+        number,
+        random: Random::new(u64::from(std::process::id())),
+    };
+    println!("looping");
+    until(|| {
+        match seat.round() {
+            Ok(()) => count(&seat.ledger.rounds[number]),
+            Err(Failure::Shm(error)) => {
+                eprintln!("{error}");
+                count(&seat.stats.failed);
+            }
+            Err(Failure::Other(reason)) => {
+                eprintln!("{reason}");
+                count(&seat.stats.failed);
+            }
+        }
+        seat.stats.stop.load(Ordering::Acquire) != 0
+    })?;
+    Ok(String::new())
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::AcqRel);
+}
+
+impl Seat {
+    fn round(&mut self) -> Result<(), Failure> {
+        let name = self.random.below(NAMES.len());
+        match self.random.below(16) {
+            0..5 => self.create(name),
+            5..9 => self.join(name),
+            9..13 => self.attach(name),
+            13 => self.unlink(name),
+            _ => self.sweep(),
+        }
+    }
+
+    fn create(&mut self, name: usize) -> Result<(), Failure> {
+        let orphaned = self.random.below(2) == 0 && is_orphaned(NAMES[name])?;
+        let frame = self.random.below(1000) as u16;
+        let before = self.announced(name);
+        let init = |shm: &Shm<Telemetry>| shm.store(Telemetry::numbered(frame));
+        match Telemetry::options().create_with(NAMES[name], init) {
+            Ok(shm) => {
+                count(&self.stats.created);
+                if orphaned {
+                    count(&self.ledger.replaced);
+                }
+                self.own(name, shm, &before)
+            }
+            Err(ShmError::AlreadyExists { .. }) => {
+                count(&self.stats.refused);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn join(&mut self, name: usize) -> Result<(), Failure> {
+        let frame = self.random.below(1000) as u16;
+        let before = self.announced(name);
+        let init = |shm: &Shm<Telemetry>| shm.store(Telemetry::numbered(frame));
+        let shm = Telemetry::options().open_or_create_with(NAMES[name], init)?;
+        count(&self.ledger.joined);
+        self.own(name, shm, &before)
+    }
+
+    /// Has a segment for a moment, and leaves it or, now and then, removes its name.
+    fn own(&mut self, name: usize, shm: Shm<Telemetry>, before: &Announced) -> Result<(), Failure> {
+        let current = self.hold(&shm);
+        let now = self.announced(name);
+        if !before.unlinking && now.unlinks == before.unlinks {
+            count(if current {
+                &self.ledger.owned
+            } else {
+                &self.stats.lost
+            });
+        }
+        if self.random.below(16) == 0 {
+            self.about(name, false);
+            match shm.unlink() {
+                Ok(()) => count(&self.ledger.unlinked),
+                Err(ShmError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.about(name, true);
+        drop(shm);
+        self.ledger.doing[self.number].store(0, SeqCst);
+        Ok(())
+    }
+
+    fn attach(&mut self, name: usize) -> Result<(), Failure> {
+        let before = self.announced(name);
+        let current = if self.random.below(2) == 0 {
+            Telemetry::attach(NAMES[name]).map(|shm| self.hold(&shm))
+        } else {
+            Telemetry::attach_read_only(NAMES[name]).map(|shm| self.hold(&shm))
+        };
+        match current {
+            Ok(current) => {
+                count(&self.stats.attached);
+                if !before.unlinking && !before.leaving {
+                    let now = self.announced(name);
+                    if now.unlinks == before.unlinks && now.leaves == before.leaves {
+                        count(if current {
+                            &self.ledger.kept
+                        } else {
+                            &self.stats.lost
+                        });
+                    }
+                }
+                Ok(())
+            }
+            Err(ShmError::NotFound { .. }) => {
+                count(&self.stats.refused);
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn unlink(&mut self, name: usize) -> Result<(), Failure> {
+        self.about(name, false);
+        let removed = Telemetry::unlink(NAMES[name]);
+        self.ledger.doing[self.number].store(0, SeqCst);
+        match removed {
+            Ok(()) => {
+                count(&self.ledger.unlinked);
+                Ok(())
+            }
+            Err(ShmError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes orphans, and looks whether what has a name is a segment at any moment.
+    fn sweep(&mut self) -> Result<(), Failure> {
+        let removed = shm_core::sweep()?.len() as u64;
+        self.stats.swept.fetch_add(removed, Ordering::AcqRel);
+        for info in shm_core::list()? {
+            if info?.contents.is_none() {
+                count(&self.stats.torn);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the name leads to the segment for as long as this lasts, which is long enough for others to do something.
+    fn hold<A: Access>(&mut self, shm: &Shm<Telemetry, A>) -> bool {
+        let mut current = true;
+        for _ in 0..=self.random.below(8) {
+            if !shm.load().is_whole() {
+                count(&self.stats.torn);
+            }
+            current &= shm.is_current();
+            if self.random.below(8) == 0 {
+                std::thread::yield_now();
+            }
+        }
+        current
+    }
+
+    fn about(&self, name: usize, leaving: bool) {
+        let number = name as u64 + 1;
+        let (what, counts) = if leaving {
+            (number + NAMES.len() as u64, &self.ledger.leaves)
+        } else {
+            (number, &self.ledger.unlinks)
+        };
+        self.ledger.doing[self.number].store(what, SeqCst);
+        counts[name].fetch_add(1, SeqCst);
+    }
+
+    fn announced(&self, name: usize) -> Announced {
+        let (unlinks, leaves) = (
+            self.ledger.unlinks[name].load(SeqCst),
+            self.ledger.leaves[name].load(SeqCst),
+        );
+        let number = name as u64 + 1;
+        let is_about = |what: u64| {
+            self.ledger
+                .doing
+                .iter()
+                .any(|doing| doing.load(SeqCst) == what)
+        };
+        Announced {
+            unlinks,
+            leaves,
+            unlinking: is_about(number),
+            leaving: is_about(number + NAMES.len() as u64),
+        }
+    }
+}
+
+fn is_orphaned(name: &str) -> Result<bool, Failure> {
+    for info in shm_core::list()? {
+        let info = info?;
+        if info.name == name {
+            return Ok(info.state == SegmentState::Orphaned);
+        }
+    }
+    Ok(false)
+}

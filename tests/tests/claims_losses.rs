@@ -1,0 +1,164 @@
+//! Locks of processes that have lost something since they attached: their rights, /proc, the name, descriptors, or in
+//! fork children their id.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use shm_core::ShmLayout;
+use shm_core::sync::LockError;
+use shm_tests::{DEADLINE, Guarded, Names, Peer, confined, peer};
+
+fn attached(mut peer: Peer, name: &str) -> Peer {
+    peer.ok(&format!("claims attach {name}"));
+    peer
+}
+
+/// How an attempt to lock went, without the time it took.
+fn lock(peer: &mut Peer, how: &str) -> String {
+    let answer = peer.ok(&format!("claims lock {how}"));
+    answer.split(' ').next().unwrap().to_owned()
+}
+
+/// The header's counter of participants.
+fn next_participant(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let file = File::open(Names::path(name)).unwrap();
+    file.read_exact_at(&mut bytes, 200).unwrap();
+    u64::from_ne_bytes(bytes)
+}
+
+#[test]
+fn who_gives_up_its_rights_keeps_its_locks_and_sees_who_is_dead() {
+    let names = Names::new("losses-rights");
+    let name = names.name("t");
+    let shm = Guarded::create(&name).unwrap();
+    let (mut owner, mut poor) = (attached(peer!(), &name), attached(peer!(), &name));
+    if nix::unistd::geteuid().is_root() {
+        poor.ok("setuid 65534");
+    } else {
+        println!("not all of it: only root can become another user");
+    }
+    // Not one more descriptor.
+    poor.ok("limit files 0");
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    assert_eq!(lock(&mut poor, "20"), "timed-out");
+    owner.kill();
+    assert_eq!(lock(&mut poor, "try"), "died");
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    poor.ok("claims unlock");
+    // A child would be another participant, which it is too late for: an error, and not a lock without protection.
+    poor.ok("fork-continue");
+    let text = poor.refused("claims lock try", "Os");
+    assert!(text.contains("ulimit -n"), "{text}");
+    drop(shm.lock.try_lock().map_err(LockError::into_guard));
+    // The parent, that is, which ends by nothing else.
+    poor.kill();
+}
+
+#[test]
+fn without_proc_the_name_will_do_as_long_as_it_leads_to_the_segment() {
+    let names = Names::new("losses-proc");
+    let name = names.name("t");
+    let shm = Guarded::create(&name).unwrap();
+    let Some(peer) = confined(peer!(), "no-proc") else {
+        return;
+    };
+    let mut peer = attached(peer, &name);
+    assert_eq!(lock(&mut peer, "forever"), "held");
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    peer.ok("claims unlock");
+    peer.ok("fork-continue");
+    assert_eq!(lock(&mut peer, "forever"), "held");
+    peer.ok("claims unlock");
+    assert_eq!(next_participant(&name), 4);
+
+    // A child that knows only the name of another segment does not take part in that.
+    shm.unlink().unwrap();
+    let other = Guarded::create(&name).unwrap();
+    peer.ok("fork-continue");
+    let text = peer.refused("claims lock try", "Os");
+    assert!(text.contains("thread-self"), "{text}");
+    assert_eq!(next_participant(&name), 2);
+    drop(other);
+    peer.refused("claims lock try", "Os");
+    drop(shm.lock.try_lock().unwrap());
+    // The first of them, with which the second ends.
+    peer.kill();
+}
+
+#[test]
+fn without_proc_a_segment_with_locks_can_be_created() {
+    let names = Names::new("losses-create");
+    let name = names.name("t");
+    let Some(mut owner) = confined(peer!(), "no-proc") else {
+        return;
+    };
+    owner.ok(&format!("claims create {name}"));
+    assert_eq!(lock(&mut owner, "forever"), "held");
+    let mut other = attached(peer!(), &name);
+    assert_eq!(lock(&mut other, "try"), "would-block");
+    owner.kill();
+    assert_eq!(lock(&mut other, "forever"), "died");
+    // The hidden name became this one.
+    assert_eq!(next_participant(&name), 3);
+    Guarded::unlink(&name).unwrap();
+}
+
+#[test]
+fn who_has_closed_its_descriptor_calls_nobody_dead() {
+    let names = Names::new("losses-closed");
+    let name = names.name("t");
+    let shm = Guarded::create(&name).unwrap();
+    let mut prober = attached(peer!(), &name);
+    prober.ok("claims close-descriptor");
+    let guard = shm.lock.lock().unwrap();
+    assert_eq!(lock(&mut prober, "try"), "would-block");
+    assert_eq!(lock(&mut prober, "20"), "timed-out");
+    drop(guard);
+    assert_eq!(lock(&mut prober, "try"), "held");
+    // It is protected all the same.
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    prober.kill();
+    let found = shm.lock.lock_timeout(DEADLINE);
+    assert!(matches!(found, Err(LockError::OwnerDied(_))));
+}
+
+#[test]
+fn a_child_whose_descriptor_leads_elsewhere_gets_no_lock() {
+    let names = Names::new("losses-elsewhere");
+    let (name, elsewhere) = (names.name("t"), names.name("other"));
+    let _segments = (
+        Guarded::create(&name).unwrap(),
+        Guarded::create(&elsewhere).unwrap(),
+    );
+    let mut peer = attached(peer!(), &name);
+    let path = Names::path(&elsewhere);
+    peer.ok(&format!("claims replace-descriptor {}", path.display()));
+    peer.ok("fork-continue");
+    let text = peer.refused("claims lock try", "Os");
+    assert!(text.contains("thread-self"), "{text}");
+    assert_eq!(next_participant(&elsewhere), 2);
+    // The parent, that is, which ends by nothing else.
+    peer.kill();
+}
+
+#[test]
+fn a_child_that_drops_a_handle_leaves_alone_what_it_has_where_its_parent_has_a_token() {
+    let names = Names::new("losses-token");
+    let name = names.name("t");
+    let _shm = Guarded::create(&name).unwrap();
+    peer!().ok(&format!("claims fork-drop {name}"));
+}
+
+#[test]
+fn the_threads_of_a_child_take_part_as_one() {
+    let names = Names::new("losses-threads");
+    let name = names.name("t");
+    let _shm = Guarded::create(&name).unwrap();
+    let mut peer = attached(peer!(), &name);
+    let before = next_participant(&name);
+    for child in 1..=20 {
+        peer.ok("claims fork-threads");
+        assert_eq!(next_participant(&name), before + child);
+    }
+}

@@ -1,0 +1,354 @@
+//! A reader of segments that follows `docs/format.md` and shares nothing with the library.
+
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use shm_core::{LayoutKind, ShmLayout, TypeLayout};
+
+pub(super) fn bytes_of(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+pub(super) fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_ne_bytes(bytes[at..at + 2].try_into().unwrap())
+}
+
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// A schema's node, as the document describes it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Node {
+    Scalar {
+        code: u8,
+        atomic: u8,
+    },
+    Array {
+        len: u64,
+        element: Box<Node>,
+    },
+    Slice {
+        element: Box<Node>,
+    },
+    Enum {
+        code: u8,
+        name: String,
+        variants: Vec<(String, u64)>,
+    },
+    Struct {
+        size: u64,
+        align: u32,
+        version: u32,
+        name: String,
+        fields: Vec<(String, u64, Node)>,
+    },
+    Meaning {
+        target: u64,
+        meaning: String,
+        inner: Box<Node>,
+    },
+}
+
+fn text(bytes: &mut &[u8]) -> String {
+    let len = usize::from(u16_at(bytes, 0));
+    let text = String::from_utf8(bytes[2..2 + len].to_vec()).unwrap();
+    *bytes = &bytes[2 + len..];
+    text
+}
+
+pub(super) fn node(bytes: &mut &[u8]) -> Node {
+    let (tag, zeros, len) = (bytes[0], &bytes[1..4], u32_at(bytes, 4) as usize);
+    assert_eq!(zeros, [0; 3]);
+    let mut body = &bytes[8..8 + len];
+    *bytes = &bytes[8 + len..];
+    let node = match tag {
+        1 => {
+            assert_eq!(body[2..], [0, 0]);
+            let node = Node::Scalar {
+                code: body[0],
+                atomic: body[1],
+            };
+            body = &[];
+            node
+        }
+        2 => {
+            let len = u64_at(body, 0);
+            body = &body[8..];
+            Node::Array {
+                len,
+                element: Box::new(node(&mut body)),
+            }
+        }
+        3 => Node::Slice {
+            element: Box::new(node(&mut body)),
+        },
+        5 => {
+            let code = body[0];
+            assert_eq!(body[1..4], [0; 3]);
+            let count = u32_at(body, 4);
+            body = &body[8..];
+            let name = text(&mut body);
+            let mut variants = Vec::new();
+            for _ in 0..count {
+                let name = text(&mut body);
+                variants.push((name, u64_at(body, 0)));
+                body = &body[8..];
+            }
+            Node::Enum {
+                code,
+                name,
+                variants,
+            }
+        }
+        4 => {
+            let (size, align, version) = (u64_at(body, 0), u32_at(body, 8), u32_at(body, 12));
+            let count = u32_at(body, 16);
+            body = &body[20..];
+            let name = text(&mut body);
+            let mut fields = Vec::new();
+            for _ in 0..count {
+                let name = text(&mut body);
+                let offset = u64_at(body, 0);
+                body = &body[8..];
+                fields.push((name, offset, node(&mut body)));
+            }
+            Node::Struct {
+                size,
+                align,
+                version,
+                name,
+                fields,
+            }
+        }
+        6 => {
+            let target = u64_at(body, 0);
+            body = &body[8..];
+            Node::Meaning {
+                target,
+                meaning: text(&mut body),
+                inner: Box::new(node(&mut body)),
+            }
+        }
+        other => panic!("tag {other} is not in the document"),
+    };
+    assert!(body.is_empty(), "a node is as long as its content");
+    node
+}
+
+/// What the document says is hashed for a node.
+fn hashed(node: &Node) -> Vec<u8> {
+    let big = u8::from(cfg!(target_endian = "big"));
+    let word = |value: u64| value.to_le_bytes();
+    let mut input = Vec::new();
+    match node {
+        Node::Scalar { code, atomic } => input.extend([1, big, *code, *atomic]),
+        Node::Array { len, element } => {
+            input.extend([2, big]);
+            input.extend(word(*len));
+            input.extend(word(fnv(&hashed(element))));
+        }
+        Node::Slice { element } => {
+            input.extend([3, big]);
+            input.extend(word(fnv(&hashed(element))));
+        }
+        Node::Enum { code, variants, .. } => {
+            input.extend([5, big, *code]);
+            input.extend(word(variants.len() as u64));
+            for (name, bits) in variants {
+                input.extend(word(name.len() as u64));
+                input.extend(name.as_bytes());
+                input.extend(word(*bits));
+            }
+        }
+        Node::Meaning { meaning, inner, .. } => {
+            input.extend([6, big]);
+            input.extend(word(meaning.len() as u64));
+            input.extend(meaning.as_bytes());
+            input.extend(word(fnv(&hashed(inner))));
+        }
+        Node::Struct {
+            size,
+            align,
+            version,
+            fields,
+            ..
+        } => {
+            input.extend([4, big]);
+            for number in [
+                *size,
+                u64::from(*align),
+                u64::from(*version),
+                fields.len() as u64,
+            ] {
+                input.extend(word(number));
+            }
+            for (name, offset, field) in fields {
+                input.extend(word(name.len() as u64));
+                input.extend(name.as_bytes());
+                input.extend(word(*offset));
+                input.extend(word(fnv(&hashed(field))));
+            }
+        }
+    }
+    input
+}
+
+/// Compares what was decoded with what the library says of the type.
+pub(super) fn same(node: &Node, layout: &TypeLayout) {
+    assert_eq!(fnv(&hashed(node)), layout.fingerprint(), "{node:?}");
+    match (node, layout.kind()) {
+        (Node::Scalar { code, atomic }, LayoutKind::Scalar(scalar)) => {
+            assert_eq!(
+                (*code, *atomic == 1),
+                (scalar.kind() as u8, scalar.is_atomic())
+            );
+        }
+        (
+            Node::Array { len, element },
+            LayoutKind::Array {
+                element: expected,
+                len: count,
+                ..
+            },
+        ) => {
+            assert_eq!(*len, count as u64);
+            same(element, expected);
+        }
+        (
+            Node::Slice { element },
+            LayoutKind::Slice {
+                element: expected, ..
+            },
+        ) => same(element, expected),
+        (
+            Node::Enum {
+                code,
+                name,
+                variants,
+            },
+            LayoutKind::Enum {
+                repr,
+                variants: expected,
+                ..
+            },
+        ) => {
+            assert_eq!((*code, name.as_str()), (repr as u8, layout.name()));
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|variant| (variant.name().to_owned(), variant.bits()))
+                .collect();
+            assert_eq!(*variants, expected);
+        }
+        (
+            Node::Struct {
+                size,
+                align,
+                version,
+                name,
+                fields,
+            },
+            LayoutKind::Struct {
+                version: expected, ..
+            },
+        ) => {
+            assert_eq!(
+                (*size as usize, *align as usize, *version),
+                (layout.size(), layout.align(), expected)
+            );
+            assert_eq!(name, layout.name());
+            assert_eq!(fields.len(), layout.fields().len());
+            for ((name, offset, node), field) in fields.iter().zip(layout.fields()) {
+                assert_eq!(
+                    (name.as_str(), *offset as usize),
+                    (field.name(), field.offset())
+                );
+                same(node, field.layout());
+            }
+        }
+        (
+            Node::Meaning {
+                target,
+                meaning,
+                inner,
+            },
+            LayoutKind::Meaning {
+                meaning: expected,
+                inner: parts,
+                target: leads_to,
+                ..
+            },
+        ) => {
+            assert_eq!(meaning, expected);
+            assert_eq!(*target, leads_to.map_or(0, |target| target().fingerprint()));
+            same(inner, parts);
+        }
+        other => panic!("two different kinds: {other:?}"),
+    }
+}
+
+/// Checks everything that the document says of the bytes in front of the payload, and returns the payload.
+pub(super) fn check<T: ShmLayout>(file: &File) -> Vec<u8> {
+    let bytes = bytes_of(file);
+    assert_eq!(bytes[..8], [0x89, b'S', b'H', b'M', 0x0d, 0x0a, 0x1a, 0x0a]);
+    assert_eq!(u16_at(&bytes, 8), 1, "format version");
+    assert_eq!(u16_at(&bytes, 10), 256, "header length");
+    assert_eq!(bytes[12], if cfg!(target_endian = "big") { 2 } else { 1 });
+    assert_eq!(bytes[13..16], [0; 3]);
+    assert_eq!(u64_at(&bytes, 16), bytes.len() as u64, "length of the file");
+    assert_eq!(bytes.len(), T::PAGE_ROUNDED_SIZE);
+    assert_eq!(u64_at(&bytes, 24), 256, "offset of the schema");
+    let schema_len = u64_at(&bytes, 32) as usize;
+    let payload = u64_at(&bytes, 40) as usize;
+    assert_eq!(
+        payload,
+        (256 + schema_len).next_multiple_of(T::ALIGN.max(64))
+    );
+    assert_eq!(u64_at(&bytes, 48), T::SIZE as u64, "length of the payload");
+    assert_eq!(
+        bytes.len(),
+        (payload + T::SIZE).next_multiple_of(4096),
+        "whole pages"
+    );
+    assert_eq!(u32_at(&bytes, 56), T::ALIGN as u32);
+    assert_eq!(u32_at(&bytes, 60), T::LAYOUT.version());
+    assert_eq!((u64_at(&bytes, 64), u64_at(&bytes, 72)), (0, 0), "no slice");
+    assert_eq!(u64_at(&bytes, 80), T::FINGERPRINT);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let age = now.as_nanos() as i128 - i128::from(u64_at(&bytes, 96));
+    assert!(age.abs() < 3_600_000_000_000, "created {age} ns ago");
+    assert_eq!(u32_at(&bytes, 104), std::process::id());
+    assert_eq!(u32_at(&bytes, 108), file.metadata().unwrap().uid());
+    assert_eq!(u64_at(&bytes, 112), 0);
+    assert_eq!(u64_at(&bytes, 120), fnv(&bytes[..120]), "checksum");
+    assert_eq!(bytes[128..192], [0; 64]);
+    assert_eq!(u32_at(&bytes, 196), 0);
+    assert_eq!(u64_at(&bytes, 200), 1, "the next participant");
+    assert_eq!(bytes[208..256], [0; 48]);
+
+    let mut rest = &bytes[256..256 + schema_len];
+    let root = node(&mut rest);
+    assert!(rest.is_empty(), "the schema is one node");
+    same(&root, T::LAYOUT);
+    assert!(
+        bytes[256 + schema_len..payload]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+    let end = payload + T::SIZE;
+    assert!(bytes[end..].iter().all(|byte| *byte == 0));
+    bytes[payload..end].to_vec()
+}
