@@ -130,6 +130,23 @@ def show(node, data, at, path, order):
         else:
             name = f"ShmVec<{{}}, {items['len']}>"
             elements(items["element"], length, name, data, at + offset, path, order)
+    elif meaning(node) == "seqlock":
+        fields = {name: (at + offset, inner) for name, offset, inner in node["inner"]["fields"]}
+        version = number(fields["version"], data, order)
+        first, slots = fields["slots"]
+        print(f"{at:8} {path or 'payload'}: SeqLock, version {version}")
+        current = first + version % slots["len"] * size(slots["element"])
+        show(slots["element"]["inner"]["fields"][0][2], data, current, path, order)
+    elif meaning(node) == "broadcast":
+        fields = {name: (at + offset, inner) for name, offset, inner in node["inner"]["fields"]}
+        first, slots = fields["slots"]
+        tail, reserved = number(fields["tail"], data, order), number(fields["reserved"], data, order)
+        oldest = min(max(reserved - slots["len"], 0), tail)
+        print(f"{at:8} {path or 'payload'}: Broadcast, messages {oldest} to {tail - 1}" if oldest < tail
+              else f"{at:8} {path or 'payload'}: Broadcast, no message of {tail} is there")
+        for message in range(oldest, min(tail, oldest + slots["len"])):
+            slot = first + message % slots["len"] * size(slots["element"])
+            show(slots["element"], data, slot, f"{path}[{message}]", order)
     elif node["tag"] == 6 and not leaf(node):
         show(node["inner"], data, at, path, order)
     else:
@@ -144,6 +161,10 @@ def elements(element, count, name, data, at, path, order):
         step = size(element)
         values = [value(element, data, at + i * step, order) for i in range(count)]
         print(f"{at:8} {path or 'payload'}: {name.format(kind(element))} = [{', '.join(values)}]")
+
+
+def number(place, data, order):
+    return int(value(place[1], data, place[0], order))
 
 
 def meaning(node):

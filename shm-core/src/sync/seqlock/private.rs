@@ -86,7 +86,8 @@ mod tests {
             Ok::<(), Infallible>(())
         };
         // SAFETY: `fill` writes a `T`.
-        let Ok(private) = (unsafe { Private::filled(fill) });
+        let filled = unsafe { Private::filled(fill) };
+        let Ok(private) = filled;
         private
     }
 
