@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use shm_core::sync::{ReadError, SeqLock, WriteError};
+use shm_core::sync::{Broadcast, ReadError, SeqLock, WriteError};
 use shm_core::{Shm, ShmError, ShmLayout};
 use shm_tests::{Block, DEADLINE, Few, Names, Peer, peer};
 
@@ -190,6 +190,9 @@ fn another_number_of_slots_is_another_type() {
         text.contains("`slots` is [u64; 4]") && text.contains("[u64; 5]"),
         "{text}"
     );
+    let text = Broadcast::<u64, 4>::attach(&name).unwrap_err().to_string();
+    let both = "is SeqLock<u64, 4> at byte 0 in the segment and Broadcast<u64, 4> at byte 0";
+    assert!(text.contains(both), "{text}");
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ShmLayout)]
