@@ -12,6 +12,7 @@ mod random;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub mod step;
 mod types;
+mod waiting;
 
 pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
@@ -21,6 +22,7 @@ pub use random::Random;
 pub use types::{
     Block, Few, Gate, Guarded, Huge, Large, Ledger, Pair, Samples, Stats, Telemetry, TelemetryWide,
 };
+pub use waiting::Waiting;
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.
 #[macro_export]

@@ -127,7 +127,7 @@ impl ClaimWord {
     /// what holds the claim; nor where a peer wrote something else into the word.
     #[inline(always)]
     pub(crate) fn is_held_by(&self, me: u32) -> bool {
-        id_at(self.address()) == me && self.0.load(Ordering::Relaxed) & ID == me
+        self.is_mine(me) && self.0.load(Ordering::Relaxed) & ID == me
     }
 
     /// This process's seat in the segment, and its id.

@@ -13,6 +13,7 @@ mod scribble;
 mod seqlock;
 mod socket;
 mod surroundings;
+mod waiting;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -93,6 +94,7 @@ struct Program {
     claims: Option<claims::Claims>,
     seqlocks: seqlock::SeqLocks,
     broadcasts: broadcast::Broadcasts,
+    waiting: Option<waiting::Place>,
 }
 
 impl Program {
@@ -139,6 +141,7 @@ impl Program {
             "claims" => self.obey_claims(&mut words),
             "seqlock" => self.obey_seqlock(&mut words),
             "broadcast" => self.obey_broadcast(&mut words),
+            "waiting" => self.obey_waiting(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),

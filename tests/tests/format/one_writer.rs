@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use shm_core::ShmLayout;
 use shm_core::sync::{Broadcast, SeqLock};
 
-use super::reader::check_after;
+use super::reader::check_before;
 use super::{CHILDREN, DOCUMENT, Level, decode_py, open, u16_at, u32_at, u64_at, unique};
 
 #[derive(Clone, Copy, ShmLayout)]
@@ -49,7 +49,7 @@ fn sequence_locks_and_broadcasts_are_what_the_document_says() {
     }
     let guard = shm.latest.write().unwrap();
     let file = open(&name);
-    let payload = check_after::<OneWriter>(&file, 1);
+    let payload = check_before::<OneWriter>(&file, 2);
     // The claim, nobody waits, the version; three slots of 128 bytes.
     assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (1, 0));
     assert_eq!(u64_at(&payload, 128), 5);
@@ -61,7 +61,7 @@ fn sequence_locks_and_broadcasts_are_what_the_document_says() {
         );
     }
     guard.discard();
-    let payload = check_after::<OneWriter>(&file, 1);
+    let payload = check_before::<OneWriter>(&file, 2);
     assert_eq!((u32_at(&payload, 0), u64_at(&payload, 128)), (0, 5));
     // The claim, somebody has come, nobody waits; both counters; the fifth message over the first.
     let words = [0, 4, 8].map(|at| u32_at(&payload, 640 + at));
@@ -73,7 +73,7 @@ fn sequence_locks_and_broadcasts_are_what_the_document_says() {
         (high, Level::None as u16)
     );
     drop(sender);
-    let payload = check_after::<OneWriter>(&file, 1);
+    let payload = check_before::<OneWriter>(&file, 2);
     assert_eq!((u32_at(&payload, 640), u32_at(&payload, 644)), (0, 1));
     for meaning in ["seqlock", "slot", "broadcast"] {
         assert!(DOCUMENT.contains(&format!("| `{meaning}` |")), "{meaning}");

@@ -46,6 +46,14 @@ use crate::primitive::AtomicU32;
 /// # Ok(()) }
 /// ```
 ///
+/// A barrier of no seats does not compile:
+///
+/// ```compile_fail,E0080
+/// use shm_core::ShmLayout;
+///
+/// let _ = shm_core::sync::Barrier::<0>::create_anonymous();
+/// ```
+///
 /// Arriving is one store, and a look at each seat. Who does not arrive last sleeps; who does makes one system call to wake
 /// the others. A barrier has 4 bytes and 8 for each seat, close together, because every round touches all of them anyway.
 ///

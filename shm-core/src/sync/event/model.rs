@@ -1,5 +1,5 @@
-//! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions, two with three
-//! threads. Waiters look again only when they are woken, so nobody is helped by the end of a slice.
+//! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Waiters look again
+//! only when they are woken, so nobody is helped by the end of a slice.
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -84,7 +84,7 @@ impl Shared {
 
 /// One waits for two notifications, by two others.
 fn follow<V: Variant>(all: bool) {
-    check(2, move || {
+    check(3, move || {
         let shared = Shared::new();
         let threads: Vec<_> = (0..2)
             .map(|notifier| {

@@ -1,7 +1,7 @@
 //! The eventcount under loom, and the kernel's side of every wait here, for the models of what is built on it.
 //!
-//! Bounds: up to two waiters and two notifiers, each a thread; two forced preemptions, three where there are only two
-//! threads. Nobody looks at a clock: what a model waits for comes by a wake-up, or never, and loom ends the process in
+//! Bounds: up to two waiters and two notifiers, each a thread; three forced preemptions, two where there are two of both.
+//! Nobody looks at a clock: what a model waits for comes by a wake-up, or never, and loom ends the process in
 //! which nobody gets on. Models that must fail in that way run in a process of their own.
 
 use loom::sync::atomic::AtomicU32;
