@@ -256,7 +256,12 @@ impl Job {
 }
 
 fn work(job: &Job) -> Outcome {
-    let is_prime = |n: &u64| *n >= 2 && (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u64| {
+        *n >= 2
+            && (2..)
+                .take_while(|d| d * d <= *n)
+                .all(|d| !n.is_multiple_of(d))
+    };
     let primes = (job.from..job.to).filter(is_prime).count() as u64;
     Outcome { id: job.id, primes }
 }

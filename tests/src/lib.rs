@@ -22,7 +22,7 @@ pub use names::{Names, SHM_DIRECTORY};
 pub use post::{Note, Post};
 pub use random::Random;
 pub use types::{
-    Gate, Guarded, Huge, Large, Ledger, Pair, Samples, Stats, Telemetry, TelemetryWide,
+    Block, Few, Gate, Guarded, Huge, Large, Ledger, Pair, Samples, Stats, Telemetry, TelemetryWide,
 };
 pub use waiting::Waiting;
 

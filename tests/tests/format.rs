@@ -13,6 +13,8 @@ use shm_core::ShmLayout;
 
 #[path = "format/collections.rs"]
 mod collections;
+#[path = "format/one_writer.rs"]
+mod one_writer;
 #[path = "format/reader.rs"]
 mod reader;
 #[path = "format/ring.rs"]

@@ -2,6 +2,7 @@
 //!
 //! It has a single thread, so that it can fork, and ends when its input does.
 
+mod broadcast;
 mod claims;
 mod handles;
 mod listing;
@@ -10,6 +11,7 @@ mod mix;
 mod process;
 mod ring;
 mod scribble;
+mod seqlock;
 mod socket;
 mod surroundings;
 mod waiting;
@@ -92,6 +94,8 @@ struct Program {
     pins: Vec<File>,
     claims: Option<claims::Claims>,
     ring: Option<ring::Ends>,
+    seqlocks: seqlock::SeqLocks,
+    broadcasts: broadcast::Broadcasts,
     waiting: Option<waiting::Place>,
 }
 
@@ -138,6 +142,8 @@ impl Program {
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "claims" => self.obey_claims(&mut words),
             "ring" => self.obey_ring(&mut words),
+            "seqlock" => self.obey_seqlock(&mut words),
+            "broadcast" => self.obey_broadcast(&mut words),
             "waiting" => self.obey_waiting(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),

@@ -1,7 +1,7 @@
 //! A queue with one sender and any number of receivers, of which slow ones lose messages: its ends, and what can become of a
 //! message.
 //!
-//! The queue itself is [`Broadcast`](super::Broadcast).
+//! The queue itself is [`Broadcast`].
 
 // - `protocol`: the steps on the shared words, and their crash story;
 // - `queue`: the type;

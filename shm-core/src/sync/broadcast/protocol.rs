@@ -14,7 +14,8 @@
 //!
 //! | step | by | what | ordering |
 //! |---|---|---|---|
-//! | begin | a new sender | `p` from `tail` | relaxed: the claim's acquire came before |
+//! | come | a new sender | claim, then `came` = 1 | acquire, then release |
+//! | begin | the same | `p` from `tail` | relaxed would do: the claim's acquire came before |
 //! | reserve | sender | `reserved` = `p + 1` | relaxed, then a release fence |
 //! | write | sender | slot `p % N` | relaxed, leaf by leaf |
 //! | publish | sender | `tail` = `p + 1` | release, then a full fence |
@@ -23,11 +24,13 @@
 //! | copy | receiver | slot `c % N` | relaxed, leaf by leaf |
 //! | validate | receiver | `r` from `reserved`; whole if `r - c <= N`, else messages `c` to `r - N - 1` are lost | acquire fence, then relaxed |
 //! | leave | sender | release of `claim`, then wake | release, then a full fence |
-//! | drained | receiver that sees `claim` free, or its owner dead, and `came` | `tail` once more: still `c`? | acquire on the claim, or the probe |
+//! | is it gone? | receiver | `came` is 1, and after that `claim` is free, or its owner dead | acquire on both, or the probe |
+//! | drained | receiver that sees it gone | `tail` once more: still `c`? | acquire |
 //!
 //! *Publish* pairs with *look*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
 //! with the fence of *validate*: who has seen any part of message `c + N`, which comes into the same slot, finds `r` to be
-//! `c + N + 1` at least. *Leave* pairs with *drained*: what was sent before is seen before the sender counts as gone.
+//! `c + N + 1` at least. *Leave* pairs with *is it gone?*: what was sent before is seen by *drained*. *Come* pairs with it too:
+//! the other way round, a claim that was seen free before the first sender came would look like one that was released.
 //!
 //! # Crash story
 //!

@@ -218,8 +218,8 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
 impl<T, const N: usize, A: Access> Origin for Broadcast<T, N, A> {
     #[inline]
     fn has_left(&self) -> bool {
-        // In this order: the release of the claim makes the other word visible.
-        self.seat.claim.is_free() && self.seat.came.load(Ordering::Relaxed) != 0
+        // In this order: a claim that was seen free before the first sender came would look like one that was released.
+        self.seat.came.load(Ordering::Acquire) != 0 && self.seat.claim.is_free()
     }
 
     fn is_dead(&self) -> bool {

@@ -29,8 +29,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         patience: Patience,
     ) -> Result<Self, SenderError> {
         let role = Role::claim(&broadcast.seat.claim, patience)?;
-        // Who sees the claim free again sees this. Where this process is killed before, its claim tells as much.
-        broadcast.seat.came.store(1, Ordering::Relaxed);
+        // Who sees this sees the claim as taken, or as released. Where this process is killed before, its claim tells as
+        // much.
+        broadcast.seat.came.store(1, Ordering::Release);
         Ok(Self {
             broadcast,
             role: Some(role),

@@ -114,11 +114,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 unsafe impl<T: ShmLayout, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
     type View<A: Access> = SeqLock<T, SLOTS, A>;
     const LAYOUT: &'static TypeLayout = {
-        assert!(
-            SLOTS >= 3,
-            "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one is for readers that \
-             have begun before; write `SeqLock<T>` for 4 of them"
-        );
+        assert_slots(SLOTS);
         &TypeLayout::meaning(
             meaning::SEQLOCK,
             const {
@@ -161,6 +157,16 @@ unsafe impl<T: ShmLayout, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const SeqLock<T, SLOTS, A> {
         payload.cast()
     }
+}
+
+/// Fails the build where there are too few slots.
+#[track_caller]
+const fn assert_slots(slots: usize) {
+    assert!(
+        slots >= 3,
+        "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one is for readers that have begun \
+         before; write `SeqLock<T>` for 4 of them"
+    );
 }
 
 /// The layout of one slot: a value, and what keeps the next one off its lines.
@@ -335,20 +341,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// last of many that were overtaken.
     #[inline(always)]
     fn copy_to(&self, out: &mut MaybeUninit<T>) -> Result<u64, u64> {
-        self.attempt(out).or_else(|_| self.insist(out))
-    }
-
-    #[cold]
-    fn insist(&self, out: &mut MaybeUninit<T>) -> Result<u64, u64> {
-        let (start, mut tries) = (Instant::now(), 1);
-        loop {
-            spin_loop();
-            let attempt = self.attempt(out);
-            tries += 1;
-            if attempt.is_ok() || (tries >= TRIES && start.elapsed() >= PATIENCE) {
-                return attempt;
-            }
-        }
+        self.attempt(out).or_else(|_| insist(|| self.attempt(out)))
     }
 
     /// One try, which initialises all bytes in any case.
@@ -374,6 +367,20 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     }
 }
 
+/// Tries again, after one failure, until it succeeds or has tried for long enough.
+#[cold]
+fn insist<R, E>(mut attempt: impl FnMut() -> Result<R, E>) -> Result<R, E> {
+    let (start, mut tries) = (Instant::now(), 1);
+    loop {
+        spin_loop();
+        let result = attempt();
+        tries += 1;
+        if result.is_ok() || (tries >= TRIES && start.elapsed() >= PATIENCE) {
+            return result;
+        }
+    }
+}
+
 impl<T: ShmLayout, const SLOTS: usize, A: Access> fmt::Debug for SeqLock<T, SLOTS, A> {
     /// The present value is looked at leaf by leaf, so it may be shown partly newer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -383,5 +390,40 @@ impl<T: ShmLayout, const SLOTS: usize, A: Access> fmt::Debug for SeqLock<T, SLOT
             .field("version", &version)
             .field("value", cell)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trying_ends_after_a_second_and_a_thousand_times() {
+        let (start, mut tries) = (Instant::now(), 1_u32);
+        let quick = insist(|| {
+            tries += 1;
+            Err::<(), u32>(tries)
+        });
+        assert!(start.elapsed() >= PATIENCE);
+        assert_eq!(quick, Err(tries));
+
+        let mut tries = 1;
+        let slow = insist(|| {
+            tries += 1;
+            // More time than there is, for every one.
+            let start = Instant::now();
+            while start.elapsed() < PATIENCE / 500 {
+                spin_loop();
+            }
+            Err::<(), u32>(tries)
+        });
+        assert_eq!(slow, Err(TRIES));
+
+        let mut tries = 1;
+        let lucky = insist(|| {
+            tries += 1;
+            if tries < 5 { Err(tries) } else { Ok(tries) }
+        });
+        assert_eq!(lucky, Ok(5));
     }
 }

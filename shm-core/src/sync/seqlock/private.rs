@@ -27,6 +27,7 @@ impl<T: Copy> Private<T> {
     /// # Safety
     ///
     /// Where `fill` succeeds it has written a `T` to the place that it was given.
+    #[inline(always)]
     pub(super) unsafe fn filled<E>(fill: impl FnOnce(*mut T) -> Result<(), E>) -> Result<Self, E> {
         let fits = size_of::<T>() <= ROOM && align_of::<T>() <= align_of::<Room>();
         let mut private = Self {
@@ -38,6 +39,7 @@ impl<T: Copy> Private<T> {
         Ok(private)
     }
 
+    #[inline(always)]
     fn place(&self) -> *const T {
         match &self.large {
             None => (&raw const self.small).cast(),
@@ -45,6 +47,7 @@ impl<T: Copy> Private<T> {
         }
     }
 
+    #[inline(always)]
     fn place_mut(&mut self) -> *mut T {
         match &mut self.large {
             None => (&raw mut self.small).cast(),
@@ -83,7 +86,8 @@ mod tests {
             Ok::<(), Infallible>(())
         };
         // SAFETY: `fill` writes a `T`.
-        let Ok(private) = (unsafe { Private::filled(fill) });
+        let filled = unsafe { Private::filled(fill) };
+        let Ok(private) = filled;
         private
     }
 

@@ -26,7 +26,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// # Errors
     ///
     /// [`WriteError::Unregistered`]; [`WriteError::Invalid`], for types with enums or `char`s only.
-    #[inline]
+    #[inline(always)]
     pub fn write(&self) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError>
     where
         A: Writable,
