@@ -20,8 +20,9 @@ pub(super) struct Seat {
 impl Other for Seat {
     #[inline]
     fn has_left(&self) -> bool {
-        // In this order: the release of the claim makes the other word visible.
-        self.claim.is_free() && self.came.load(Ordering::Relaxed) != 0
+        // In this order: who sees that somebody has come also sees the claim that came first. The other way round the
+        // first one to come could seem to have left.
+        self.came.load(Ordering::Acquire) != 0 && self.claim.is_free()
     }
 
     fn is_dead(&self) -> bool {
@@ -55,8 +56,8 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
                 Refused::Unprotected(error) => EndError::Unregistered(error),
             })?,
         };
-        // Who sees the claim free again sees this. Where it is killed before, its claim is still there and tells as much.
-        own.came.store(1, Ordering::Relaxed);
+        // Where it is killed before this, its claim is still there and tells as much. Pairs with `has_left`.
+        own.came.store(1, Ordering::Release);
         Ok(Self {
             counters,
             own,
