@@ -130,6 +130,35 @@ def show(node, data, at, path, order):
         else:
             name = f"ShmVec<{{}}, {items['len']}>"
             elements(items["element"], length, name, data, at + offset, path, order)
+    elif meaning(node) == "ring":
+        *words, (_, offset, slots) = node["inner"]["fields"]
+        for name, place, word in words:
+            show(word, data, at + place, f"{path}.{name}" if path else name, order)
+        tail, head = (number((at + place, word), data, order) for name, place, word in words if name in ("tail", "head"))
+        if 0 <= tail - head <= slots["len"]:
+            # What was sent and not received: message n is in slot n modulo their number.
+            for message in range(head, tail):
+                slot = message % slots["len"] * size(slots["element"])
+                show(slots["element"], data, at + offset + slot, f"{path}[{message}]", order)
+        else:
+            print(f"{at:8} {path or 'payload'}: a ring with {tail - head} messages, and at most {slots['len']} fit")
+    elif meaning(node) == "seqlock":
+        fields = {name: (at + offset, inner) for name, offset, inner in node["inner"]["fields"]}
+        version = number(fields["version"], data, order)
+        first, slots = fields["slots"]
+        print(f"{at:8} {path or 'payload'}: SeqLock, version {version}")
+        current = first + version % slots["len"] * size(slots["element"])
+        show(slots["element"]["inner"]["fields"][0][2], data, current, path, order)
+    elif meaning(node) == "broadcast":
+        fields = {name: (at + offset, inner) for name, offset, inner in node["inner"]["fields"]}
+        first, slots = fields["slots"]
+        tail, reserved = number(fields["tail"], data, order), number(fields["reserved"], data, order)
+        oldest = min(max(reserved - slots["len"], 0), tail)
+        print(f"{at:8} {path or 'payload'}: Broadcast, messages {oldest} to {tail - 1}" if oldest < tail
+              else f"{at:8} {path or 'payload'}: Broadcast, no message of {tail} is there")
+        for message in range(oldest, min(tail, oldest + slots["len"])):
+            slot = first + message % slots["len"] * size(slots["element"])
+            show(slots["element"], data, slot, f"{path}[{message}]", order)
     elif node["tag"] == 6 and not leaf(node):
         show(node["inner"], data, at, path, order)
     else:
@@ -144,6 +173,10 @@ def elements(element, count, name, data, at, path, order):
         step = size(element)
         values = [value(element, data, at + i * step, order) for i in range(count)]
         print(f"{at:8} {path or 'payload'}: {name.format(kind(element))} = [{', '.join(values)}]")
+
+
+def number(place, data, order):
+    return int(value(place[1], data, place[0], order))
 
 
 def meaning(node):

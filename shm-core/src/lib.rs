@@ -71,7 +71,6 @@ mod layout;
 mod name;
 mod primitive;
 mod segment;
-#[cfg(not(loom))]
 pub mod sync;
 mod sys;
 

@@ -3,20 +3,28 @@
 
 mod bytes;
 mod driver;
+mod fire;
 pub mod hostile;
 pub mod locks;
 mod names;
 pub mod peer;
+mod post;
 mod random;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub mod step;
 mod types;
+mod waiting;
 
 pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
+pub use fire::{Instants, from_env, pid_namespace};
 pub use names::{Names, SHM_DIRECTORY};
-pub use random::{Instants, Random};
+pub use post::{Note, Post};
+pub use random::Random;
 pub use types::{
-    Gate, Guarded, Huge, Large, Ledger, Pair, Samples, Stats, Telemetry, TelemetryWide,
+    Block, Few, Gate, Guarded, Huge, Large, Ledger, Pair, Samples, Stats, Telemetry, TelemetryWide,
 };
+pub use waiting::Waiting;
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.
 #[macro_export]
@@ -24,19 +32,6 @@ macro_rules! peer {
     () => {
         $crate::Peer::start(env!("CARGO_BIN_EXE_peer"))
     };
-}
-
-/// How often to do something: the number in an environment variable, which makes the long form of a test, or `otherwise`.
-///
-/// # Panics
-///
-/// If the variable holds something else.
-#[must_use]
-pub fn from_env(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| {
-        text.parse()
-            .unwrap_or_else(|error| panic!("{variable}={text}: {error}"))
-    })
 }
 
 /// Whether this process runs as root. If not, says what of the calling test is left out.

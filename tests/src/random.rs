@@ -1,9 +1,4 @@
-//! Numbers for the tests that try many: always the same for a seed, so that a failure can be seen again. And instants
-//! to kill at, which are others in every run.
-
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::time::{Duration, Instant};
+//! Numbers for the tests that try many: always the same for a seed, so that a failure can be seen again.
 
 /// SplitMix64.
 #[derive(Clone, Debug)]
@@ -40,33 +35,5 @@ impl Random {
             4 => self.word() % about.saturating_mul(2).max(1),
             _ => self.word(),
         }
-    }
-}
-
-/// Instants to kill at: not the same in every run, and as short as what they should hit.
-#[derive(Debug)]
-pub struct Instants(Random);
-
-impl Instants {
-    /// Those of this run.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Random::new(RandomState::new().hash_one(0)))
-    }
-
-    /// Burns up to so much time. A sleep would last longer than what is to be hit.
-    pub fn spin(&mut self, longest: Duration) {
-        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
-        let span = Duration::from_nanos(self.0.word() % longest.max(1));
-        let start = Instant::now();
-        while start.elapsed() < span {
-            std::hint::spin_loop();
-        }
-    }
-}
-
-impl Default for Instants {
-    fn default() -> Self {
-        Self::new()
     }
 }

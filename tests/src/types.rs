@@ -174,3 +174,43 @@ pub struct Guarded {
     /// Nothing.
     pub _pad: u32,
 }
+
+/// 4 KiB that all follow from one number, so that half a value shows. Zeroes are the value of 0.
+#[derive(Clone, Copy, Debug, ShmLayout)]
+#[repr(C)]
+pub struct Block {
+    /// The number.
+    pub number: u64,
+    /// Its multiples.
+    pub words: [u64; 511],
+}
+
+impl Block {
+    /// The value that follows from `number`.
+    #[must_use]
+    pub fn numbered(number: u64) -> Self {
+        let mut words = [0; 511];
+        for (word, factor) in words.iter_mut().zip(1_u64..) {
+            *word = number.wrapping_mul(factor);
+        }
+        Self { number, words }
+    }
+
+    /// Whether all of it follows from the same number.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.words
+            .iter()
+            .zip(1_u64..)
+            .all(|(word, factor)| *word == self.number.wrapping_mul(factor))
+    }
+
+    /// Whether all of it follows from `number`.
+    #[must_use]
+    pub fn is_numbered(&self, number: u64) -> bool {
+        self.number == number && self.is_whole()
+    }
+}
+
+/// A small value: eight times the same number.
+pub type Few = [u64; 8];

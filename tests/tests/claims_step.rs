@@ -7,52 +7,14 @@
 
 use std::time::Duration;
 
-use nix::sys::ptrace;
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
 use shm_core::sync::LockError;
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{Guarded, Names, Peer, peer};
+use shm_tests::{Guarded, Names, Peer, peer, step};
 
-/// How many instructions lie between two kills.
-fn stride(otherwise: usize) -> usize {
-    std::env::var("SHM_STEP_STRIDE").map_or(otherwise, |text| text.parse().expect("a number"))
-}
-
-/// Waits for the peer's next signal, which it does not get.
-fn until_signal(peer: Pid) -> Signal {
-    match waitpid(peer, None).unwrap() {
-        WaitStatus::Stopped(_, signal) => signal,
-        status => panic!("{status:?}"),
-    }
-}
-
-/// Has a new peer run the round between its two signals up to the given instruction, and kills it there. `false` when the
-/// round was over before.
-fn kill_at(name: &str, instruction: usize) -> bool {
+fn attached(name: &str) -> Peer {
     let mut peer = peer!();
-    let pid = Pid::from_raw(peer.pid().cast_signed());
     peer.ok(&format!("claims attach {name}"));
-    ptrace::attach(pid).unwrap();
-    assert_eq!(until_signal(pid), Signal::SIGSTOP);
-    ptrace::cont(pid, None).unwrap();
-    peer.tell("claims round");
-    assert_eq!(until_signal(pid), Signal::SIGUSR1);
-    let mut over = false;
-    for _ in 0..instruction {
-        ptrace::step(pid, None).unwrap();
-        match until_signal(pid) {
-            Signal::SIGTRAP => {}
-            Signal::SIGUSR1 => {
-                over = true;
-                break;
-            }
-            signal => panic!("{signal}"),
-        }
-    }
-    peer.kill();
-    !over
+    peer
 }
 
 /// What the next to lock finds. Says whether it was told of a death.
@@ -82,7 +44,7 @@ fn at_every(tag: &str, stride: usize, before: impl Fn(&str)) {
     let (mut told, mut untold, mut instruction) = (0, 0, 0);
     loop {
         before(&name);
-        let killed = kill_at(&name, instruction);
+        let killed = step::kill_at(attached(&name), "claims round", instruction);
         if next(&shm) {
             told += 1;
         } else {
@@ -101,14 +63,13 @@ fn at_every(tag: &str, stride: usize, before: impl Fn(&str)) {
 
 #[test]
 fn killed_at_any_instruction_of_lock_and_unlock_nobody_is_stuck_or_deceived() {
-    at_every("step", stride(37), |_| {});
+    at_every("step", step::stride(37), |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_a_take_over_nobody_is_stuck_or_deceived() {
-    at_every("step-take-over", stride(601), |name| {
-        let mut owner: Peer = peer!();
-        owner.ok(&format!("claims attach {name}"));
+    at_every("step-take-over", step::stride(601), |name| {
+        let mut owner = attached(name);
         owner.ok("claims lock forever");
         owner.kill();
     });

@@ -2,16 +2,14 @@
 //!
 //! `SHM_CLAIM_KILLS` and `SHM_CLAIM_FORKS` are the numbers for a long run.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::LockError;
-use shm_tests::{DEADLINE, Guarded, Names, Peer, peer};
+use shm_tests::{DEADLINE, Guarded, Instants, Names, Peer, from_env, peer, pid_namespace};
 
 #[test]
 fn forks_amid_threads_that_come_and_go_neither_hang_nor_keep_the_dead_alive() {
@@ -44,7 +42,7 @@ fn random_words_in_place_of_a_claim_end_in_time() {
             let mut random = Instants::new();
             while !done.load(Acquire) {
                 // Small ids too: those of the living.
-                let value = random.next();
+                let value = random.next_number();
                 let mask = if value & 1 << 40 == 0 {
                     u32::MAX
                 } else {
@@ -70,36 +68,6 @@ fn random_words_in_place_of_a_claim_end_in_time() {
     });
     word.store(0, Release);
     drop(shm.lock.lock().unwrap());
-}
-
-/// A number from the environment, for the long form of a test.
-fn from_env(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| text.parse().expect(variable))
-}
-
-/// Instants to kill at, not the same in every run.
-struct Instants(u64);
-
-impl Instants {
-    fn new() -> Self {
-        Self(RandomState::new().hash_one(0) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// Burns up to half a millisecond.
-    fn spin(&mut self) {
-        let span = Duration::from_nanos(self.next() % 500_000);
-        let start = Instant::now();
-        while start.elapsed() < span {
-            std::hint::spin_loop();
-        }
-    }
 }
 
 /// Peers lock and unlock as fast as they can, and are killed at any instant.
@@ -145,23 +113,6 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
 #[test]
 fn owners_killed_at_any_instant_never_leave_two_owners_or_none() {
     torture("claims-kills", from_env("SHM_CLAIM_KILLS", 300), || peer!());
-}
-
-/// `unshare` and its arguments, for a process that is number 1 of a pid namespace of its own. `None` where the system
-/// does not let us.
-fn pid_namespace() -> Option<Vec<&'static str>> {
-    for arguments in [vec!["-pf", "--kill-child"], vec!["-Urpf", "--kill-child"]] {
-        let possible = Command::new("unshare")
-            .args(&arguments)
-            .arg("true")
-            .stderr(Stdio::null())
-            .status();
-        if possible.is_ok_and(|status| status.success()) {
-            return Some(arguments);
-        }
-    }
-    println!("skipped: pid namespaces are not possible here");
-    None
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         "docs/format.md",
         "docs/crash-model.md",
         "docs/performance.md",
+        "docs/choosing.md",
     ];
     files
         .iter()

@@ -115,7 +115,7 @@ fn without_unnamed_files_a_name_that_exists_is_complete_whenever_its_creator_is_
         victim.tell(&format!("loop-create {name} {}", stats.name()));
         assert_eq!(victim.hear(), "looping");
         // Longer than one creation takes.
-        instants.spin(Duration::from_micros(400));
+        instants.spin_up_to(Duration::from_micros(400));
         victim.kill();
         kills += 1;
         hidden += u32::from(!abandoned().is_empty());

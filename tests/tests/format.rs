@@ -13,10 +13,16 @@ use shm_core::ShmLayout;
 
 #[path = "format/collections.rs"]
 mod collections;
+#[path = "format/one_writer.rs"]
+mod one_writer;
 #[path = "format/reader.rs"]
 mod reader;
+#[path = "format/ring.rs"]
+mod ring;
+#[path = "format/waiting.rs"]
+mod waiting;
 
-use reader::{bytes_of, check, node, same, u16_at, u32_at, u64_at};
+use reader::{bytes_of, check, check_before, node, same, u16_at, u32_at, u64_at};
 
 /// The document's example.
 #[derive(Clone, Copy, ShmLayout)]

@@ -73,7 +73,7 @@ fn a_creator_killed_at_any_instant_leaves_nothing_that_stands_in_the_way() {
             gate.open.store(kills, Release);
             victim
         };
-        instants.spin(LONGEST);
+        instants.spin_up_to(LONGEST);
         victim.kill();
         leftovers += u64::from(Names::exists(&name));
         look(&mut next, &name);
@@ -108,7 +108,7 @@ fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name()
         assert!(start.elapsed() < DEADLINE, "{:?}", stats.cell());
         number += 1;
         let victim = number % creators.len();
-        instants.spin(SOME_CREATIONS);
+        instants.spin_up_to(SOME_CREATIONS);
         creators[victim].kill();
         look(&mut next, &name);
         creators[victim] = looping("loop-create", &name, &stats);
@@ -185,7 +185,7 @@ fn sweepers_among_killed_creators_never_take_a_living_name() {
         );
         let victim = kills % seats;
         kills += 1;
-        instants.spin(SOME_CREATIONS);
+        instants.spin_up_to(SOME_CREATIONS);
         let before: Vec<u64> = rounds(&ledger);
         crowd[victim].kill();
         crowd[victim] = begin(victim);

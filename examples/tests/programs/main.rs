@@ -4,5 +4,6 @@ mod lru;
 mod output;
 mod pass_fd;
 mod support;
+mod sync;
 mod sysmon;
 mod torn;

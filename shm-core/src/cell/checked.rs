@@ -211,9 +211,16 @@ pub(crate) unsafe fn validate(
                 Err(InvalidValue::new(layout, bits))
             }
         }
-        LayoutKind::Meaning { inner, .. } => match layout.as_vec() {
+        LayoutKind::Meaning { inner, .. } => match (layout.as_vec(), layout.as_seqlock()) {
+            // Only the current slot holds a value.
+            (_, Some(lock)) => {
+                // SAFETY: the version lies there, live, aligned, and only accessed atomically.
+                let version = unsafe { u64::load(at.wrapping_add(lock.version).cast_mut().cast()) };
+                // SAFETY: whatever the version is, the place is that of a slot.
+                unsafe { validate(at.wrapping_add(lock.place(version)), lock.value, 0) }
+            }
             // Only what is within the length is an element.
-            Some(vec) => {
+            (Some(vec), _) => {
                 // SAFETY: a vector begins with its length, live, aligned, and only accessed atomically.
                 let len = unsafe { u64::load(at.cast_mut().cast()) };
                 match vec.checked_len(len) {
@@ -222,7 +229,7 @@ pub(crate) unsafe fn validate(
                 }
             }
             // SAFETY: the same bytes.
-            None => unsafe { validate(at, inner, tail) },
+            _ => unsafe { validate(at, inner, tail) },
         },
         LayoutKind::Array { element, len } => elements(element, 0, len),
         LayoutKind::Slice { element } => elements(element, 0, tail),

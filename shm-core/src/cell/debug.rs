@@ -82,7 +82,28 @@ impl<'a> Value<'a> {
                 let item = |i| self.part(vec.items + i * vec.element.size(), vec.element);
                 f.debug_list().entries((0..len).map(item)).finish()
             }
-            _ => fmt::Debug::fmt(&self.part(0, inner), f),
+            // Its slots are many, and most hold what was received long ago.
+            (meaning::RING, _) => {
+                let words = inner
+                    .fields()
+                    .split_last()
+                    .map_or(&[][..], |(_, words)| words);
+                let mut all = f.debug_struct(inner.name());
+                for word in words {
+                    all.field(word.name(), &self.part(word.offset(), word.layout()));
+                }
+                all.finish_non_exhaustive()
+            }
+            _ => match self.layout.as_seqlock() {
+                Some(lock) => {
+                    let version: u64 = self.part(lock.version, u64::LAYOUT).leaf();
+                    f.debug_struct("SeqLock")
+                        .field("version", &version)
+                        .field("value", &self.part(lock.place(version), lock.value))
+                        .finish()
+                }
+                None => fmt::Debug::fmt(&self.part(0, inner), f),
+            },
         }
     }
 

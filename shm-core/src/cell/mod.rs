@@ -7,7 +7,7 @@
 mod atomic;
 mod bulk;
 pub(crate) mod checked;
-mod copy;
+pub(crate) mod copy;
 mod debug;
 mod handle;
 mod leaf;

@@ -1,12 +1,13 @@
 //! The claim word in shared memory: the protocol with the system's clock, futex and locks.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::participant::Seat;
 use super::process::id_at;
-use super::word::{self, Turn, Wake, World};
+use super::slices::Slices;
+use super::word::{self, ID, POISON, Turn, Wake, World};
 use crate::error::{ANONYMOUS, ShmError};
-use crate::primitive::AtomicU32;
+use crate::primitive::{AtomicU32, Ordering};
 use crate::sys::clock::Deadline;
 use crate::sys::{Errno, SysError, futex};
 
@@ -41,6 +42,28 @@ pub(crate) enum Patience {
     Forever,
 }
 
+impl Patience {
+    /// When it ends.
+    pub(crate) fn deadline(self) -> Deadline {
+        match self {
+            Self::None => Deadline::after(Duration::ZERO),
+            Self::Until(deadline) => deadline,
+            Self::Forever => Deadline::after(Duration::MAX),
+        }
+    }
+}
+
+/// What has become of the one who has a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody has it.
+    Nobody,
+    /// It lives, as far as can be told.
+    Lives,
+    /// It is dead for sure. What it did before happened before this.
+    Dead,
+}
+
 /// Why a claim was not had.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -64,19 +87,7 @@ impl ClaimWord {
     /// Claims the role, waiting for its owner to release it or to die. The owner's life is looked at in any case.
     #[cold]
     pub(crate) fn claim(&self, patience: Patience) -> Result<Held, Refused> {
-        // SAFETY: invariant 1; the seat is used no longer than `self` is borrowed.
-        let Some(seat) = (unsafe { Seat::at(self.address()) }) else {
-            // No handle leads to a word without a seat.
-            let error = SysError::new("claiming", Errno::ENOENT);
-            return Err(Refused::Unprotected(ShmError::from_sys(ANONYMOUS, error)));
-        };
-        let me = match id_at(self.address()) {
-            // After a fork.
-            0 => seat
-                .join(Deadline::after(Duration::ZERO))
-                .map_err(Refused::Unprotected)?,
-            me => me,
-        };
+        let (seat, me) = self.seat().map_err(Refused::Unprotected)?;
         let mut waiting = Waiting::new(seat, me, patience);
         match word::claim(&self.0, me, &mut waiting) {
             Some(claimed) => Ok(Held {
@@ -87,13 +98,68 @@ impl ClaimWord {
         }
     }
 
+    /// Looks whether the one who has the role lives: a few system calls. From a process that cannot claim, everybody
+    /// seems to live.
+    #[cold]
+    pub(crate) fn owner(&self) -> Owner {
+        match self.0.load(Ordering::Acquire) & ID {
+            0 => Owner::Nobody,
+            owner => match self.seat() {
+                Ok((seat, me)) if owner != me && seat.is_dead(owner, me) => Owner::Dead,
+                _ => Owner::Lives,
+            },
+        }
+    }
+
+    /// Whether nobody has the role, not even somebody dead: one load. What the last one did before it gave the role up
+    /// happened before this.
+    #[inline(always)]
+    pub(crate) fn is_free(&self) -> bool {
+        self.0.load(Ordering::Acquire) & ID == 0
+    }
+
+    /// Whether nobody has the role, and the last one who had it panicked, or died before that.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (ID | POISON) == POISON
+    }
+
+    /// Whether this process still has the role that it claimed by this id. Not so in a fork child, which has a copy of
+    /// what holds the claim; nor where a peer wrote something else into the word.
+    #[inline(always)]
+    pub(crate) fn is_held_by(&self, me: u32) -> bool {
+        self.is_mine(me) && self.0.load(Ordering::Relaxed) & ID == me
+    }
+
+    /// This process's seat in the segment, and its id.
+    fn seat(&self) -> Result<(&Seat, u32), ShmError> {
+        // SAFETY: invariant 1; the seat is used no longer than `self` is borrowed.
+        let Some(seat) = (unsafe { Seat::at(self.address()) }) else {
+            // No handle that may write leads to a word without a seat.
+            let error = SysError::new("claiming", Errno::ENOENT);
+            return Err(ShmError::from_sys(ANONYMOUS, error));
+        };
+        let me = match id_at(self.address()) {
+            // After a fork.
+            0 => seat.join(Deadline::after(Duration::ZERO))?,
+            me => me,
+        };
+        Ok((seat, me))
+    }
+
     /// Releases what this process has claimed. In a fork child of the owner, which has a copy of the guard and not the
     /// claim, this does nothing.
     #[inline]
     pub(crate) fn release(&self, me: u32, poison: bool) {
-        if id_at(self.address()) == me {
+        if self.is_mine(me) {
             word::release(&self.0, me, poison, &Futex);
         }
+    }
+
+    /// Whether this process is the one that has claimed as `me`: not so in a fork child of that one. It does not look at
+    /// the word.
+    #[inline(always)]
+    pub(crate) fn is_mine(&self, me: u32) -> bool {
+        id_at(self.address()) == me
     }
 
     #[inline(always)]
@@ -106,53 +172,26 @@ impl ClaimWord {
 struct Waiting<'a> {
     seat: &'a Seat,
     me: u32,
-    deadline: Deadline,
-    slice: Duration,
-    slice_ends: Instant,
+    slices: Slices,
 }
 
 impl<'a> Waiting<'a> {
-    const FIRST_SLICE: Duration = Duration::from_millis(1);
-    const LONGEST_SLICE: Duration = Duration::from_millis(50);
-
     fn new(seat: &'a Seat, me: u32, patience: Patience) -> Self {
-        let deadline = match patience {
-            Patience::None => Deadline::after(Duration::ZERO),
-            Patience::Until(deadline) => deadline,
-            Patience::Forever => Deadline::after(Duration::MAX),
-        };
         Self {
             seat,
             me,
-            deadline,
-            slice: Self::FIRST_SLICE,
-            slice_ends: Instant::now() + Self::FIRST_SLICE,
+            slices: Slices::until(patience.deadline()),
         }
     }
 }
 
 impl World for Waiting<'_> {
     fn spins(&self) -> u32 {
-        // Who does not want to wait does not spin either.
-        if self.deadline.left().is_zero() {
-            0
-        } else {
-            100
-        }
+        self.slices.spins()
     }
 
     fn turn(&mut self) -> Turn {
-        if self.deadline.left().is_zero() {
-            return Turn::Last;
-        }
-        // By the clock, not by how a sleep ended: signals would put the probe off for ever.
-        let now = Instant::now();
-        if now < self.slice_ends {
-            return Turn::Wait;
-        }
-        self.slice = (self.slice * 2).min(Self::LONGEST_SLICE);
-        self.slice_ends = now + self.slice;
-        Turn::Probe
+        self.slices.turn()
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
@@ -160,12 +199,7 @@ impl World for Waiting<'_> {
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        let slice = self.slice_ends.saturating_duration_since(Instant::now());
-        let span = slice.min(self.deadline.left());
-        if futex::wait(word, seen, span).is_err() {
-            // Not known to happen. Waiting without being woken is slower, and better than a busy loop.
-            std::thread::sleep(span);
-        }
+        self.slices.sleep(word, seen);
     }
 }
 

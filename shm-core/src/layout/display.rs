@@ -32,7 +32,29 @@ impl fmt::Display for TypeName<'_> {
                     [_, value] => write!(f, "Mutex<{}>", TypeName(value.layout())),
                     _ => f.write_str(meaning),
                 },
-                _ => f.write_str(meaning),
+                (meaning::EVENT, _, _) => f.write_str("Event"),
+                (meaning::SEMAPHORE, _, _) => f.write_str("Semaphore"),
+                (meaning::BARRIER, _, _) => match inner.fields() {
+                    [_, seats] => match seats.layout().kind() {
+                        LayoutKind::Array { len, .. } => write!(f, "Barrier<{len}>"),
+                        _ => f.write_str(meaning),
+                    },
+                    _ => f.write_str(meaning),
+                },
+                // What pads a slot is nothing to write.
+                (meaning::SLOT, _, _) => match inner.fields() {
+                    [value] => TypeName(value.layout()).fmt(f),
+                    _ => f.write_str(meaning),
+                },
+                _ => match (meaning::of_slots(meaning), inner.fields().last()) {
+                    (Some(name), Some(slots)) => match slots.layout().kind() {
+                        LayoutKind::Array { element, len } => {
+                            write!(f, "{name}<{}, {len}>", TypeName(element))
+                        }
+                        _ => f.write_str(name),
+                    },
+                    _ => f.write_str(meaning),
+                },
             },
             _ => f.write_str(self.0.name()),
         }

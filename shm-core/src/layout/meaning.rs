@@ -10,6 +10,30 @@ pub(crate) const VEC: &str = "vec";
 pub(crate) const OFFSET: &str = "offset";
 /// A lock, and what it protects.
 pub(crate) const MUTEX: &str = "mutex";
+/// A value in several slots, of which one is current.
+pub(crate) const SEQLOCK: &str = "seqlock";
+/// A queue with one sender and one receiver.
+pub(crate) const RING: &str = "ring";
+/// A queue with one sender and receivers that may lose messages.
+pub(crate) const BROADCAST: &str = "broadcast";
+/// A count of permits.
+pub(crate) const SEMAPHORE: &str = "semaphore";
+/// A count of notifications.
+pub(crate) const EVENT: &str = "event";
+/// A place where processes meet.
+pub(crate) const BARRIER: &str = "barrier";
+/// One of several places for a value, and what pads it to lines of the cache.
+pub(crate) const SLOT: &str = "slot";
+
+/// The Rust name of a type whose parts end in an array of slots, as its arguments do in the number of them.
+pub(crate) fn of_slots(meaning: &str) -> Option<&'static str> {
+    match meaning {
+        SEQLOCK => Some("SeqLock"),
+        RING => Some("Ring"),
+        BROADCAST => Some("Broadcast"),
+        _ => None,
+    }
+}
 
 /// What the layout of a vector says.
 #[derive(Clone, Copy)]
@@ -30,7 +54,56 @@ impl VecLayout {
     }
 }
 
+/// What the layout of a sequence lock says.
+#[derive(Clone, Copy)]
+pub(crate) struct SeqLockLayout {
+    pub(crate) value: &'static TypeLayout,
+    /// How many slots there are: never 0.
+    slots: usize,
+    /// Bytes from the start of the lock to its version.
+    pub(crate) version: usize,
+    /// Bytes from the start of the lock to the first slot.
+    first: usize,
+    /// Bytes from one slot to the next.
+    stride: usize,
+}
+
+impl SeqLockLayout {
+    /// Bytes from the start of the lock to the value of a version, which may be any number.
+    pub(crate) fn place(&self, version: u64) -> usize {
+        self.first + (version % self.slots as u64) as usize * self.stride
+    }
+}
+
 impl TypeLayout {
+    /// What a sequence lock is made of; `None` for everything else.
+    pub(crate) const fn as_seqlock(&self) -> Option<SeqLockLayout> {
+        let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {
+            return None;
+        };
+        let [_, _, version, slots] = inner.fields() else {
+            return None;
+        };
+        let (b"seqlock", LayoutKind::Array { element, len }) =
+            (meaning.as_bytes(), slots.layout().kind())
+        else {
+            return None;
+        };
+        let (1.., LayoutKind::Meaning { inner: slot, .. }) = (len, element.kind()) else {
+            return None;
+        };
+        match slot.fields() {
+            [value] => Some(SeqLockLayout {
+                value: value.layout(),
+                slots: len,
+                version: version.offset(),
+                first: slots.offset() + value.offset(),
+                stride: element.size(),
+            }),
+            _ => None,
+        }
+    }
+
     /// What a vector is made of; `None` for everything else.
     pub(crate) const fn as_vec(&self) -> Option<VecLayout> {
         let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {

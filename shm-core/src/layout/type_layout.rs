@@ -206,6 +206,8 @@ impl TypeLayout {
         }
         // Only as many elements of a vector as its length says are values, and the length can be too large.
         let is_vec = matches!(meaning.as_bytes(), b"vec");
+        // No slot of a queue is looked at before a message is in it, and each message is checked when it is received.
+        let is_queue = matches!(meaning.as_bytes(), b"ring" | b"broadcast");
         Self {
             name: meaning,
             kind: LayoutKind::Meaning {
@@ -220,8 +222,8 @@ impl TypeLayout {
                 .finish(),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
             padded,
-            checked: inner.checked || is_vec,
-            zero_valid: inner.zero_valid || is_vec,
+            checked: (inner.checked && !is_queue) || is_vec,
+            zero_valid: inner.zero_valid || is_vec || is_queue,
             untold,
             uniform: if inner.padded { None } else { inner.uniform },
             ..inner.copied()
@@ -495,6 +497,16 @@ impl FieldLayout {
         Self {
             name,
             offset: 0,
+            layout,
+        }
+    }
+
+    /// A field at the offset that the compiler has given it: in the types of this library, whose fields may be further
+    /// apart than their alignments say.
+    pub(crate) const fn at(name: &'static str, offset: usize, layout: &'static TypeLayout) -> Self {
+        Self {
+            name,
+            offset,
             layout,
         }
     }

@@ -40,6 +40,18 @@ impl<G> LockError<G> {
     }
 }
 
+/// What was waited for has not come in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what was waited for has not come in time; wait longer, or see whether who should bring it lives")
+    }
+}
+
+impl Error for TimedOut {}
+
 impl<G> fmt::Debug for LockError<G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

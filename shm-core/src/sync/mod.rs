@@ -4,11 +4,23 @@
 //! (`Mutex::<Account>::create("/account")`). A new one is zeroes: free. Nothing in them is a pointer, and nothing needs to
 //! be initialised or destroyed.
 //!
+//! | for | take |
+//! |---|---|
+//! | the newest value of one writer, whole, for readers that never wait | [`SeqLock`] |
+//! | data that several read and change | [`Mutex`] |
+//! | every message from one process to one other | [`Ring`] |
+//! | messages from one process to many, without ever waiting for them | [`Broadcast`] |
+//! | permits that belong to nobody | [`Semaphore`] |
+//! | sleeping until data of your own have changed | [`Event`] |
+//! | rounds that begin together | [`Barrier`] |
+//!
+//! `docs/choosing.md` compares them, with what a death means to each and what each costs.
+//!
 //! # When a process dies
 //!
 //! Each process that attaches for writing to a segment with such a type holds a lock on a byte of the file that only the
 //! kernel can release, and does when the process is gone, however it ended. So who waits for a dead process finds out:
-//! while it waits, in growing steps of 1 to 50 ms, and also before it gives up. No pid is asked for, so this works across
+//! while it waits, in growing steps of 5 to 50 ms, and also before it gives up. No pid is asked for, so this works across
 //! pid and user namespaces.
 //!
 //! - After `fork` the child is another participant. It registers at its first lock. Guards that it inherited do nothing
@@ -25,8 +37,40 @@
 //! says so; and 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond. Handles that
 //! may only read take none of it: they cannot lock.
 
+mod barrier;
+pub mod broadcast;
+pub(crate) mod counted;
+#[cfg(not(loom))]
 mod error;
+mod event;
+pub(crate) mod eventcount;
+#[cfg(not(loom))]
 mod mutex;
+mod padded;
+pub mod ring;
+#[cfg(not(loom))]
+mod role;
+mod semaphore;
+pub(crate) mod seqlock;
+#[cfg(not(loom))]
+mod sleep;
 
-pub use error::LockError;
+#[cfg(not(loom))]
+pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
+#[cfg(not(loom))]
+pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
+#[cfg(not(loom))]
+pub use error::{LockError, TimedOut};
+#[cfg(not(loom))]
+pub use event::Event;
+#[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub use ring::{
+    EndError, Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
+    TryRecvError, TrySendError,
+};
+#[cfg(not(loom))]
+pub use semaphore::{Semaphore, TooManyPermits};
+#[cfg(not(loom))]
+pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, WriteError};

@@ -33,11 +33,27 @@ pub(crate) fn wait(word: &AtomicU32, seen: u32, span: Duration) -> SysResult<()>
     }
 }
 
-/// Wakes one of those who sleep on the word, in any process.
+/// Wakes one of those who sleep on the word, in any process. Says whether there was one.
 #[doc(alias = "FUTEX_WAKE")]
-pub(crate) fn wake_one(word: &AtomicU32) {
+pub(crate) fn wake_one(word: &AtomicU32) -> bool {
+    wake(word, 1) > 0
+}
+
+/// Wakes up to so many of those who sleep on the word, in any process, and says how many there were.
+#[doc(alias = "FUTEX_WAKE")]
+pub(crate) fn wake_up_to(word: &AtomicU32, count: u32) -> u32 {
+    u32::try_from(wake(word, i32::try_from(count).unwrap_or(i32::MAX))).unwrap_or(0)
+}
+
+/// Wakes all who sleep on the word, in any process.
+#[doc(alias = "FUTEX_WAKE")]
+pub(crate) fn wake_all(word: &AtomicU32) {
+    wake(word, i32::MAX);
+}
+
+fn wake(word: &AtomicU32, count: i32) -> libc::c_long {
     // SAFETY: the kernel takes the address as a name and looks nothing up behind it but its mapping.
-    let _ = unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, 1) };
+    unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, count) }
 }
 
 #[cfg(test)]

@@ -2,15 +2,19 @@
 //!
 //! It has a single thread, so that it can fork, and ends when its input does.
 
+mod broadcast;
 mod claims;
 mod handles;
 mod listing;
 mod loops;
 mod mix;
 mod process;
+mod ring;
 mod scribble;
+mod seqlock;
 mod socket;
 mod surroundings;
+mod waiting;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -89,6 +93,10 @@ struct Program {
     /// Descriptions that hold locks until this process ends.
     pins: Vec<File>,
     claims: Option<claims::Claims>,
+    ring: Option<ring::Ends>,
+    seqlocks: seqlock::SeqLocks,
+    broadcasts: broadcast::Broadcasts,
+    waiting: Option<waiting::Place>,
 }
 
 impl Program {
@@ -133,6 +141,10 @@ impl Program {
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "claims" => self.obey_claims(&mut words),
+            "ring" => self.obey_ring(&mut words),
+            "seqlock" => self.obey_seqlock(&mut words),
+            "broadcast" => self.obey_broadcast(&mut words),
+            "waiting" => self.obey_waiting(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),

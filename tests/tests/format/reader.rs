@@ -302,6 +302,11 @@ pub(super) fn same(node: &Node, layout: &TypeLayout) {
 
 /// Checks everything that the document says of the bytes in front of the payload, and returns the payload.
 pub(super) fn check<T: ShmLayout>(file: &File) -> Vec<u8> {
+    check_before::<T>(file, 1)
+}
+
+/// The same, where participants up to this one, exclusively, have been.
+pub(super) fn check_before<T: ShmLayout>(file: &File, participant: u64) -> Vec<u8> {
     let bytes = bytes_of(file);
     assert_eq!(bytes[..8], [0x89, b'S', b'H', b'M', 0x0d, 0x0a, 0x1a, 0x0a]);
     assert_eq!(u16_at(&bytes, 8), 1, "format version");
@@ -336,7 +341,7 @@ pub(super) fn check<T: ShmLayout>(file: &File) -> Vec<u8> {
     assert_eq!(u64_at(&bytes, 120), fnv(&bytes[..120]), "checksum");
     assert_eq!(bytes[128..192], [0; 64]);
     assert_eq!(u32_at(&bytes, 196), 0);
-    assert_eq!(u64_at(&bytes, 200), 1, "the next participant");
+    assert_eq!(u64_at(&bytes, 200), participant, "the next participant");
     assert_eq!(bytes[208..256], [0; 48]);
 
     let mut rest = &bytes[256..256 + schema_len];

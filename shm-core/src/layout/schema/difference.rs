@@ -202,6 +202,27 @@ impl Node {
                     Some(value) => format!("Mutex<{}>", value.node.describe()),
                     None => "Mutex".to_owned(),
                 },
+                (meaning::EVENT, _) => "Event".to_owned(),
+                (meaning::SEMAPHORE, _) => "Semaphore".to_owned(),
+                (meaning::BARRIER, Self::Struct { fields, .. }) => {
+                    match fields.get(1).map(|f| &f.node) {
+                        Some(Self::Array { len, .. }) => format!("Barrier<{len}>"),
+                        _ => "Barrier".to_owned(),
+                    }
+                }
+                (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
+                    fields[0].node.describe()
+                }
+                (meaning, Self::Struct { fields, .. }) => {
+                    let slots = fields.last().map(|field| &field.node);
+                    match (meaning::of_slots(meaning), slots) {
+                        (Some(name), Some(Self::Array { len, element })) => {
+                            format!("{name}<{}, {len}>", element.describe())
+                        }
+                        (Some(name), _) => name.to_owned(),
+                        _ => format!("{meaning} of {}", inner.describe()),
+                    }
+                }
                 _ => format!("{meaning} of {}", inner.describe()),
             },
             Self::Slice { element } => format!("[{}]", element.describe()),

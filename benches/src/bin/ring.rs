@@ -1,0 +1,422 @@
+//! What a message through a ring costs, between two processes: beside rtrb and the standard library's channel between two
+//! threads, and beside a pipe between two processes.
+//!
+//! `cargo run --release -p shm-benches --bin ring` prints the tables of docs/performance.md. The other process is a child of this
+//! program, which ends when it has done its part.
+
+use std::env::args;
+use std::fs::File;
+use std::hint::{black_box, spin_loop};
+use std::io::{Read, Write, stdin, stdout};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Instant;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use shm_benches::{compare, heading, row};
+use shm_core::ShmLayout;
+use shm_core::sync::Ring;
+
+/// Slots, here and in what it is compared with.
+const SLOTS: usize = 1024;
+/// Messages in a turn, and of a pipe, which is slower.
+const MESSAGES: u64 = 2_000_000;
+const PIPED: u64 = 200_000;
+/// Exchanges in a turn.
+const EXCHANGES: u64 = 50_000;
+/// Messages at a time, where there are many.
+const BATCH: usize = 64;
+/// Turns, of which the median counts.
+const TURNS: usize = 7;
+
+type Message = [u64; 4];
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Lines {
+    there: Ring<Message, SLOTS>,
+    back: Ring<Message, SLOTS>,
+}
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+/// A row: what is measured, and one turn of it.
+type Row<'a> = (&'a str, fn() -> Result<Turn>);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["one", name] => send_one(name),
+        ["many", name] => send_many(name),
+        ["pipe"] => send_piped(),
+        ["echo", name] => echo(name),
+        ["echo-pipe"] => echo_piped(),
+        _ => measure(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The instructions alone: one message in and out again, by one thread.
+fn alone() -> Result<()> {
+    let shm = Lines::create_anonymous()?;
+    let (mut sender, mut receiver) = (shm.there.sender()?, shm.there.receiver()?);
+    let (mut producer, mut consumer) = rtrb::RingBuffer::<Message>::new(SLOTS);
+    heading("32 bytes in and out, one thread", "ring", "rtrb");
+    let mut number = 0;
+    let ours = || {
+        number += 1;
+        let sent = sender.try_send(message(number));
+        black_box((sent.is_ok(), receiver.try_recv().is_ok()));
+    };
+    let mut number = 0;
+    let other = || {
+        number += 1;
+        let sent = producer.push(message(number));
+        black_box((sent.is_ok(), consumer.pop().is_ok()));
+    };
+    row("one by one", &compare(ours, other));
+    drop((sender, receiver));
+    let (mut sender, mut receiver) = (shm.there.sender()?, shm.there.receiver()?);
+    let (mut batch, mut out) = ([message(0); BATCH], [message(0); BATCH]);
+    let ours = || {
+        batch[0][0] += 1;
+        let sent = sender.try_send_slice(&batch);
+        black_box((sent.is_ok(), receiver.try_recv_into(&mut out).is_ok()));
+    };
+    let (mut batch, mut out) = ([message(0); BATCH], [message(0); BATCH]);
+    let other = || {
+        batch[0][0] += 1;
+        let (sent, _) = producer.push_partial_slice(&batch);
+        black_box((sent.len(), consumer.pop_partial_slice(&mut out).0.len()));
+    };
+    row("64 at a time (for all of them)", &compare(ours, other));
+    Ok(())
+}
+
+fn measure() -> Result<()> {
+    alone()?;
+    println!(
+        "\n{:<44} {:>10} {:>8} {:>22}",
+        "32 bytes, one way", "ns", "ratio", "sleeps a million"
+    );
+    let table: [Row<'_>; 5] = [
+        ("ring, two processes", || ring_turn("one")),
+        ("ring, two processes, 64 at a time", || ring_turn("many")),
+        ("rtrb, two threads, spinning", rtrb_turn),
+        ("std sync_channel, two threads", channel_turn),
+        ("pipe, two processes", pipe_turn),
+    ];
+    show(&table)?;
+    println!(
+        "\n{:<44} {:>10} {:>8} {:>22}",
+        "32 bytes, there and back", "ns", "ratio", "sleeps a million"
+    );
+    let table: [Row<'_>; 4] = [
+        ("ring, two processes", ring_exchange),
+        ("rtrb, two threads, spinning", rtrb_exchange),
+        ("std sync_channel, two threads", channel_exchange),
+        ("pipe, two processes", pipe_exchange),
+    ];
+    show(&table)
+}
+
+/// One turn: nanoseconds and sleeps for each message.
+struct Turn {
+    nanoseconds: f64,
+    sleeps: f64,
+}
+
+/// Times what receives `count` messages. The sleeps are this process's own.
+fn turn(count: u64, work: impl FnOnce() -> Result<()>) -> Result<Turn> {
+    let before = getrusage(UsageWho::RUSAGE_SELF)?.voluntary_context_switches();
+    let start = Instant::now();
+    work()?;
+    let nanoseconds = start.elapsed().as_secs_f64() * 1e9 / count as f64;
+    let after = getrusage(UsageWho::RUSAGE_SELF)?.voluntary_context_switches();
+    Ok(Turn {
+        nanoseconds,
+        sleeps: (after - before) as f64 / count as f64,
+    })
+}
+
+/// The rows take turns, so that what else the machine does hits all alike.
+fn show(table: &[Row<'_>]) -> Result<()> {
+    let mut turns: Vec<Vec<Turn>> = table.iter().map(|_| Vec::new()).collect();
+    for _ in 0..TURNS {
+        for ((_, measure), turns) in table.iter().zip(&mut turns) {
+            turns.push(measure()?);
+        }
+    }
+    let mut first = None;
+    for ((name, _), turns) in table.iter().zip(&mut turns) {
+        turns.sort_by(|a, b| a.nanoseconds.total_cmp(&b.nanoseconds));
+        let Turn {
+            nanoseconds,
+            sleeps,
+        } = turns[TURNS / 2];
+        let ratio = nanoseconds / *first.get_or_insert(nanoseconds);
+        println!(
+            "{name:<44} {nanoseconds:>10.1} {ratio:>8.2} {:>22.0}",
+            sleeps * 1e6
+        );
+    }
+    Ok(())
+}
+
+fn message(number: u64) -> Message {
+    [number, number + 1, number + 2, number + 3]
+}
+
+/// The other process. Dropping this waits until it has ended.
+struct Other(Child);
+
+impl Other {
+    fn start(arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        let child = command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+fn name() -> String {
+    format!("/shm-benches-ring-{}", std::process::id())
+}
+
+fn ring_turn(how: &str) -> Result<Turn> {
+    let name = name();
+    let shm = Lines::create(&name)?;
+    let mut receiver = shm.there.receiver()?;
+    let _other = Other::start(&[how, &name])?;
+    // From the first message on: by then the other has attached.
+    receiver.recv()?;
+    let mut batch = [message(0); BATCH];
+    turn(MESSAGES, || {
+        if how == "many" {
+            while let Ok(there) = receiver.recv_into(&mut batch) {
+                black_box(&batch[..there]);
+            }
+        } else {
+            for message in receiver.iter() {
+                black_box(message);
+            }
+        }
+        if receiver.position() == MESSAGES {
+            Ok(())
+        } else {
+            Err("messages got lost".into())
+        }
+    })
+}
+
+fn send_one(name: &str) -> Result<()> {
+    let shm = Lines::attach(name)?;
+    let mut sender = shm.there.sender()?;
+    for number in 0..MESSAGES {
+        sender.send(message(number))?;
+    }
+    Ok(())
+}
+
+fn send_many(name: &str) -> Result<()> {
+    let shm = Lines::attach(name)?;
+    let mut sender = shm.there.sender()?;
+    let batch = [message(0); BATCH];
+    for _ in 0..MESSAGES / BATCH as u64 {
+        sender
+            .send_slice(&batch)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn ring_exchange() -> Result<Turn> {
+    let name = name();
+    let shm = Lines::create(&name)?;
+    let (mut sender, mut receiver) = (shm.there.sender()?, shm.back.receiver()?);
+    let _other = Other::start(&["echo", &name])?;
+    sender.send(message(0))?;
+    receiver.recv()?;
+    turn(EXCHANGES, || {
+        for number in 0..EXCHANGES {
+            sender.send(message(number))?;
+            black_box(receiver.recv()?);
+        }
+        // Before the other is waited for.
+        drop(sender);
+        Ok(())
+    })
+}
+
+fn echo(name: &str) -> Result<()> {
+    let shm = Lines::attach(name)?;
+    let (mut receiver, mut sender) = (shm.there.receiver()?, shm.back.sender()?);
+    for message in receiver.iter() {
+        sender.send(message)?;
+    }
+    Ok(())
+}
+
+fn rtrb_send(producer: &mut rtrb::Producer<Message>, message: Message) {
+    while producer.push(message).is_err() {
+        spin_loop();
+    }
+}
+
+fn rtrb_receive(consumer: &mut rtrb::Consumer<Message>) -> Message {
+    loop {
+        match consumer.pop() {
+            Ok(message) => return message,
+            Err(_) => spin_loop(),
+        }
+    }
+}
+
+fn rtrb_turn() -> Result<Turn> {
+    let (mut producer, mut consumer) = rtrb::RingBuffer::<Message>::new(SLOTS);
+    thread::scope(|scope| {
+        scope.spawn(move || (0..=MESSAGES).for_each(|n| rtrb_send(&mut producer, message(n))));
+        rtrb_receive(&mut consumer);
+        turn(MESSAGES, || {
+            for _ in 0..MESSAGES {
+                black_box(rtrb_receive(&mut consumer));
+            }
+            Ok(())
+        })
+    })
+}
+
+fn rtrb_exchange() -> Result<Turn> {
+    let (mut there, mut other_in) = rtrb::RingBuffer::<Message>::new(SLOTS);
+    let (mut other_out, mut back) = rtrb::RingBuffer::<Message>::new(SLOTS);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..=EXCHANGES {
+                let message = rtrb_receive(&mut other_in);
+                rtrb_send(&mut other_out, message);
+            }
+        });
+        rtrb_send(&mut there, message(0));
+        rtrb_receive(&mut back);
+        turn(EXCHANGES, || {
+            for number in 0..EXCHANGES {
+                rtrb_send(&mut there, message(number));
+                black_box(rtrb_receive(&mut back));
+            }
+            Ok(())
+        })
+    })
+}
+
+fn channel_turn() -> Result<Turn> {
+    let (sender, receiver) = sync_channel::<Message>(SLOTS);
+    thread::scope(|scope| {
+        scope.spawn(move || (0..=MESSAGES).try_for_each(|number| sender.send(message(number))));
+        receiver.recv()?;
+        turn(MESSAGES, || {
+            for message in receiver {
+                black_box(message);
+            }
+            Ok(())
+        })
+    })
+}
+
+fn channel_exchange() -> Result<Turn> {
+    let (there, other_in) = sync_channel::<Message>(SLOTS);
+    let (other_out, back) = sync_channel::<Message>(SLOTS);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            other_in
+                .iter()
+                .try_for_each(|message| other_out.send(message))
+        });
+        there.send(message(0))?;
+        back.recv()?;
+        turn(EXCHANGES, || {
+            for number in 0..EXCHANGES {
+                there.send(message(number))?;
+                black_box(back.recv()?);
+            }
+            drop(there);
+            Ok(())
+        })
+    })
+}
+
+fn bytes(message: Message) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (word, out) in message.iter().zip(bytes.chunks_exact_mut(8)) {
+        out.copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes
+}
+
+fn pipe_turn() -> Result<Turn> {
+    let mut other = Other::start(&["pipe"])?;
+    let mut output = other.0.stdout.take().ok_or("no output")?;
+    let mut message = [0; 32];
+    output.read_exact(&mut message)?;
+    turn(PIPED, || {
+        for _ in 0..PIPED {
+            output.read_exact(&mut message)?;
+            black_box(&message);
+        }
+        Ok(())
+    })
+}
+
+fn send_piped() -> Result<()> {
+    // Without the buffer of `stdout`: one message, one call.
+    let mut output = File::from(stdout().as_fd().try_clone_to_owned()?);
+    for number in 0..=PIPED {
+        output.write_all(&bytes(message(number)))?;
+    }
+    Ok(())
+}
+
+fn pipe_exchange() -> Result<Turn> {
+    let mut other = Other::start(&["echo-pipe"])?;
+    let mut input = other.0.stdin.take().ok_or("no input")?;
+    let mut output = other.0.stdout.take().ok_or("no output")?;
+    let mut back = [0; 32];
+    input.write_all(&bytes(message(0)))?;
+    output.read_exact(&mut back)?;
+    turn(EXCHANGES, || {
+        for number in 0..EXCHANGES {
+            input.write_all(&bytes(message(number)))?;
+            output.read_exact(&mut back)?;
+            black_box(&back);
+        }
+        drop(input);
+        Ok(())
+    })
+}
+
+fn echo_piped() -> Result<()> {
+    let mut message = [0; 32];
+    let mut input = File::from(stdin().as_fd().try_clone_to_owned()?);
+    let mut output = File::from(stdout().as_fd().try_clone_to_owned()?);
+    while input.read_exact(&mut message).is_ok() {
+        output.write_all(&message)?;
+    }
+    Ok(())
+}

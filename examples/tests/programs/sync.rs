@@ -1,0 +1,168 @@
+//! The examples of the types that bring processes into step.
+
+use std::path::Path;
+
+use crate::support::{Ended, Program};
+use nix::sys::signal::Signal;
+
+fn run(example: &str, args: &[&str], segment: &str) -> Ended {
+    let program = Program::start(example, args);
+    let name = format!("/dev/shm{segment}-{}", program.pid());
+    let ended = program.end();
+    ended.well();
+    assert!(!Path::new(&name).exists());
+    ended
+}
+
+/// The lines of one process, without what tells whose they are.
+fn lines<'a>(out: &'a [String], who: &str) -> Vec<&'a str> {
+    let own = out.iter().filter(|line| line.trim_start().starts_with(who));
+    own.map(|line| line.split_once("): ").unwrap().1).collect()
+}
+
+#[test]
+fn every_reader_ends_with_the_last_configuration() {
+    let ended = run("config_reload", &[], "/shm-config-reload");
+    let out = &ended.out;
+    assert!(out[0].contains(": version 1 in /shm-config-reload-"));
+    let discarded = "version 3: a timeout of 0 ms was not accepted, so nothing changes";
+    assert!(out.iter().any(|line| line.ends_with(discarded)), "{out:?}");
+    for number in 1..=3 {
+        let mut lines = lines(out, &format!("reader {number} "));
+        let skipped = lines.pop().unwrap();
+        let skipped: u64 = skipped
+            .strip_prefix("ends with version 1004, having skipped ")
+            .unwrap()
+            .parse()
+            .unwrap();
+        // What was not skipped was shown, each version once and in order.
+        let versions: Vec<u64> = lines
+            .iter()
+            .map(|line| line.split(": ").next().unwrap())
+            .map(|version| version.strip_prefix("version ").unwrap().parse().unwrap())
+            .collect();
+        assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
+        assert_eq!(versions.len() as u64 + skipped, 1004, "{out:?}");
+        assert_eq!(
+            *lines.last().unwrap(),
+            "version 1004: db-2.local:5432, 1128 connections, 500 ms"
+        );
+    }
+    let last = out.last().unwrap();
+    let all = "all 3 readers have ended with version 1004, the last";
+    assert!(last.ends_with(all), "{last}");
+}
+
+#[test]
+fn a_killed_worker_is_replaced_and_each_job_done_once() {
+    let ended = run("work_queue", &[], "/none");
+    let done = of_the_dead(&ended.out, |received, sent| {
+        assert!(sent - received <= 1, "{received} {sent}");
+        assert!(sent >= 1200, "{sent}");
+    });
+    each_once(&ended.out, done);
+}
+
+#[test]
+fn a_job_that_was_reported_before_the_kill_is_not_done_again() {
+    let ended = run("work_queue", &["--worst"], "/none");
+    let done = of_the_dead(&ended.out, |received, sent| {
+        assert_eq!((received, sent), (1199, 1200));
+    });
+    each_once(&ended.out, done);
+}
+
+/// The jobs that the killed worker has reported. `check` gets those that it has received and reported.
+fn of_the_dead(out: &[String], check: impl Fn(u64, u64)) -> u64 {
+    let killed: Vec<_> = out
+        .iter()
+        .filter(|line| line.contains("killed: "))
+        .collect();
+    let [killed] = killed[..] else {
+        panic!("one worker is killed: {out:?}");
+    };
+    let numbers = killed.split_once("killed: ").unwrap().1;
+    let numbers: Vec<u64> = numbers
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    check(numbers[0], numbers[1]);
+    numbers[1]
+}
+
+fn each_once(out: &[String], done: u64) {
+    // Three workers, and one more.
+    let workers = out.iter().filter(|line| line.contains(" is process "));
+    assert_eq!(workers.count(), 4, "{out:?}");
+    assert_eq!(
+        out[out.len() - 2..],
+        [
+            format!("10000 jobs, each once; worker 2 was killed after {done} jobs and replaced"),
+            "78498 primes below 1000000, as there should be".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn consumers_account_for_every_picture() {
+    let ended = run("camera", &[], "/shm-camera");
+    let tally = |who: &str| {
+        let line = lines(&ended.out, who).pop().unwrap();
+        assert!(line.contains(" 0 damaged in all, "), "{line}");
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let number = |at: usize| words[at].parse::<u64>().unwrap();
+        // "180 of 180 pictures, 0 lost"
+        assert_eq!(number(0) + number(4), number(2), "{line}");
+        assert!(number(0) > 0 && number(2) <= 180, "{line}");
+        (number(0), number(4))
+    };
+    let (quick, _) = tally("quick consumer");
+    let (slow, lost) = tally("slow  consumer");
+    assert!(slow < quick && lost > 0, "{ended:?}");
+    let last = ended.out.last().unwrap();
+    assert!(last.contains(": 180 pictures in "), "{last}");
+    assert!(last.ends_with(" MB/s"), "{last}");
+}
+
+#[test]
+fn ctrl_c_ends_all_processes_and_leaves_no_name() {
+    for (example, segment) in [
+        ("camera", "/shm-camera"),
+        ("config_reload", "/shm-config-reload"),
+    ] {
+        let program = Program::start(example, &[]);
+        let name = format!("/dev/shm{segment}-{}", program.pid());
+        // It has been created by then.
+        program.line();
+        assert!(Path::new(&name).exists());
+        program.signal(Signal::SIGINT);
+        // The end of the output, which the children have, too.
+        program.end().well();
+        assert!(!Path::new(&name).exists());
+    }
+}
+
+#[test]
+fn children_without_a_parent_end() {
+    for (example, role) in [
+        ("camera", "slow consumer"),
+        ("config_reload", "reader"),
+        ("work_queue", "worker"),
+    ] {
+        let ended = Program::start(example, &["--as", "0", role, "/none"]).end();
+        ended.because("error: what has started this process has ended");
+    }
+}
+
+#[test]
+fn a_reader_without_a_writer_says_so() {
+    let (name, me) = (
+        format!("/shm-config-reload-none-{}", std::process::id()),
+        std::process::id().to_string(),
+    );
+    let ended = Program::start("config_reload", &["--as", &me, "reader", &name, "1"]).end();
+    ended.because(&format!(
+        "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
+         for the process that creates it"
+    ));
+}

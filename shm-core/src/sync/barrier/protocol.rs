@@ -1,0 +1,151 @@
+//! The barrier's words.
+//!
+//! # Synchronization
+//!
+//! | word | what |
+//! |---|---|
+//! | `round` | an eventcount: bits 1 to 31 are the number of the round that is going on, modulo 2^31; bit 0 is `WAITERS` |
+//! | `claim`, one a seat | who takes part; see [`crate::claim::word`] |
+//! | `arrived`, one a seat | the number behind that of the last round in which this seat has arrived, modulo 2^31 |
+//!
+//! | step | by | on | ordering |
+//! |---|---|---|---|
+//! | arrive | who has the seat | `arrived` = the round's number + 1 | release; then the full fence of an announcement, see [`eventcount`] |
+//! | look around | anyone who waits | every `arrived` | acquire |
+//! | complete, if all have arrived | the same | `round`, by compare-and-swap from this round to the next, clearing `WAITERS` | acquire and release |
+//! | wake, if `WAITERS` was set | the same | `FUTEX_WAKE` all on `round` | |
+//! | look | anyone who waits | `round` | acquire |
+//! | probe, in slices | anyone who waits | the `claim` of each seat that has not arrived | see [`crate::claim::word`] |
+//!
+//! The fence has itself as partner: of those who arrive last at the same time, the one whose fence comes last sees every
+//! arrival when it looks again, and so nobody sleeps in a round that is complete. Who arrives releases what it did, who completes acquires that from all and releases it together, and who looks
+//! acquires it. A seat arrives once a round, and for the next one only after it has seen `round` change. So an arrival for
+//! this round stays until this round is complete, and the round can be completed only once.
+//!
+//! **Who completes is the leader.** It is whoever finds that all have arrived, which need not be the last to arrive.
+//!
+//! Killed before it has arrived, a participant is missed; who waits finds its `claim` dead, and `arrived` not changed even
+//! by the last thing that it did. Killed between arriving and completing, it leaves a round that the others complete at the
+//! end of their slices. Killed between completing and waking, it leaves sleepers that look at the end of their slices, and
+//! a round without a leader that lives.
+//!
+//! An arrival stays after a timeout and after a death: what was to be done before this round has been done. So who takes
+//! the seat over has arrived already.
+
+use crate::primitive::Ordering;
+use crate::primitive::model::AtomicU32;
+use crate::sync::counted::ONE;
+use crate::sync::eventcount::{self, WAITERS, WakeAll, World};
+
+/// The numbers that rounds have.
+const NUMBERS: u32 = u32::MAX / ONE;
+
+/// The words of a barrier, and what is needed from outside. The model has its own.
+pub(crate) trait Meeting {
+    /// The ordering of an arrival. Only a model that is to fail has another.
+    const ARRIVE: Ordering = Ordering::Release;
+    /// The ordering of a look at the others' arrivals. Only a model that is to fail has another.
+    const LOOK: Ordering = Ordering::Acquire;
+    /// Whether a death is looked at once more. Only a model that is to fail does not.
+    const LOOKS_AGAIN: bool = true;
+
+    fn round(&self) -> &AtomicU32;
+    fn seats(&self) -> usize;
+    /// The arrivals of one of the seats.
+    fn arrived(&self, seat: usize) -> &AtomicU32;
+    /// Whether a seat's participant is dead for sure. What it did before happened before this.
+    fn is_dead(&self, seat: usize) -> bool;
+}
+
+/// What has become of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It is complete, and this one is going on.
+    Passed { next: u32, leader: bool },
+    /// This seat's participant died before it arrived.
+    Died { seat: usize },
+}
+
+/// The number of the round that is going on.
+#[inline]
+pub(crate) fn round(meeting: &impl Meeting) -> u32 {
+    meeting.round().load(Ordering::Acquire) / ONE
+}
+
+/// Whether the seat has arrived in a round.
+#[inline]
+pub(crate) fn has_arrived<M: Meeting>(meeting: &M, seat: usize, round: u32) -> bool {
+    meeting.arrived(seat).load(M::LOOK) == round.wrapping_add(1) & NUMBERS
+}
+
+/// Arrives in a round. Waiting for it brings the fence that has to follow.
+#[inline]
+pub(crate) fn arrive<M: Meeting>(meeting: &M, seat: usize, round: u32) {
+    if !has_arrived(meeting, seat, round) {
+        let number = round.wrapping_add(1) & NUMBERS;
+        meeting.arrived(seat).store(number, M::ARRIVE);
+    }
+}
+
+/// Sees whether the round is complete, and completes it if all have arrived.
+pub(crate) fn look<M: Meeting>(meeting: &M, round: u32, waker: &impl WakeAll) -> Option<Outcome> {
+    let mut seen = meeting.round().load(Ordering::Acquire);
+    if seen / ONE == round && !(0..meeting.seats()).all(|seat| has_arrived(meeting, seat, round)) {
+        return None;
+    }
+    let next = round.wrapping_add(1) & NUMBERS;
+    // Others change the word of a round that is complete only by announcing themselves, once. A peer that does more
+    // should not hold this up for ever.
+    for _ in 0..64 {
+        if seen / ONE != round {
+            return Some(Outcome::Passed {
+                next: seen / ONE,
+                leader: false,
+            });
+        }
+        match meeting.round().compare_exchange(
+            seen,
+            next * ONE,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => {
+                if seen & WAITERS != 0 {
+                    waker.wake_all(meeting.round());
+                }
+                return Some(Outcome::Passed { next, leader: true });
+            }
+            Err(now) => seen = now,
+        }
+    }
+    None
+}
+
+/// Waits until the round, in which the caller has arrived, is complete or somebody who is missed is dead. `None` when the
+/// world's last turn has come before.
+pub(crate) fn wait<M: Meeting, W: World>(
+    meeting: &M,
+    round: u32,
+    world: &mut W,
+    waker: &impl WakeAll,
+) -> Option<Outcome> {
+    let missed = || {
+        let mut seats = 0..meeting.seats();
+        seats.find(|seat| {
+            !has_arrived(meeting, *seat, round)
+                && meeting.is_dead(*seat)
+                // It may have arrived just before it died.
+                && !(M::LOOKS_AGAIN && has_arrived(meeting, *seat, round))
+        })
+    };
+    let probe = || {
+        let dead = missed();
+        look(meeting, round, waker).or_else(|| dead.map(|seat| Outcome::Died { seat }))
+    };
+    eventcount::wait(
+        meeting.round(),
+        world,
+        || look(meeting, round, waker),
+        probe,
+    )
+}

@@ -1,0 +1,168 @@
+//! What can become of a message, in the words of `std::sync::mpsc`, and of tokio's `broadcast` for those that were lost.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::cell::InvalidValue;
+use crate::claim::Refused;
+use crate::error::ShmError;
+
+/// Why this process does not send.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum SenderError {
+    /// A living process is the sender, or another thread of this one. Where there was a timeout, for all of that.
+    Taken,
+    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
+    /// `fork`, which register when they first claim something: the error says what the system refused.
+    Unregistered(ShmError),
+}
+
+impl From<Refused> for SenderError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Owned => Self::Taken,
+            Refused::Unprotected(error) => Self::Unregistered(error),
+        }
+    }
+}
+
+impl fmt::Display for SenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken => f.write_str(
+                "the broadcast has a sender that lives; wait until that drops its end, or end that process",
+            ),
+            Self::Unregistered(error) => write!(f, "this process cannot be a sender: {error}"),
+        }
+    }
+}
+
+impl Error for SenderError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Taken => None,
+            Self::Unregistered(error) => Some(error),
+        }
+    }
+}
+
+/// Nothing was sent: this process is a fork child, and the sender that it has inherited is its parent's.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendError;
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the sender belongs to the process that this one was forked from; claim it anew with `sender()` when that is \
+             gone",
+        )
+    }
+}
+
+impl Error for SendError {}
+
+/// No message was received.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum RecvError {
+    /// The receiver was too slow: as many messages were overwritten before it got them. The next call gives the oldest one
+    /// that is still there.
+    Lagged(u64),
+    /// The next message holds what is no value of its type, and is skipped: a peer has written it.
+    Invalid(InvalidValue),
+    /// Everything was received, and the sender has left or died.
+    Disconnected,
+}
+
+/// No message was received at once.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum TryRecvError {
+    /// Everything was received.
+    Empty,
+    /// See [`RecvError::Lagged`].
+    Lagged(u64),
+    /// See [`RecvError::Invalid`].
+    Invalid(InvalidValue),
+    /// See [`RecvError::Disconnected`].
+    Disconnected,
+}
+
+/// No message was received in time.
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum RecvTimeoutError {
+    /// No message came within the timeout.
+    Timeout,
+    /// See [`RecvError::Lagged`].
+    Lagged(u64),
+    /// See [`RecvError::Invalid`].
+    Invalid(InvalidValue),
+    /// See [`RecvError::Disconnected`].
+    Disconnected,
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lagged(count) => write!(
+                f,
+                "{count} messages were overwritten before they were received; receive sooner, or give the type more slots"
+            ),
+            Self::Invalid(error) => error.fmt(f),
+            Self::Disconnected => f.write_str(
+                "everything has been received, and the sender has left or died; receive again when another one has come",
+            ),
+        }
+    }
+}
+
+macro_rules! with_another {
+    ($($error:ident, $variant:ident, $text:literal;)*) => {$(
+        impl From<RecvError> for $error {
+            fn from(error: RecvError) -> Self {
+                match error {
+                    RecvError::Lagged(count) => Self::Lagged(count),
+                    RecvError::Invalid(error) => Self::Invalid(error),
+                    RecvError::Disconnected => Self::Disconnected,
+                }
+            }
+        }
+
+        impl fmt::Display for $error {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    Self::$variant => f.write_str($text),
+                    Self::Lagged(count) => RecvError::Lagged(*count).fmt(f),
+                    Self::Invalid(error) => error.fmt(f),
+                    Self::Disconnected => RecvError::Disconnected.fmt(f),
+                }
+            }
+        }
+
+        impl Error for $error {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                match self {
+                    Self::Invalid(error) => Some(error),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+with_another! {
+    TryRecvError, Empty, "everything has been received; receive again later";
+    RecvTimeoutError, Timeout, "no message came within the timeout; the sender lives, or none has come yet";
+}
+
+impl Error for RecvError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Invalid(error) => Some(error),
+            _ => None,
+        }
+    }
+}

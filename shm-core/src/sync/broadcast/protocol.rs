@@ -1,0 +1,239 @@
+//! The steps of a `Broadcast` on its words.
+//!
+//! # Synchronization
+//!
+//! | word | what |
+//! |---|---|
+//! | `claim` | who sends: [`crate::claim::word`] |
+//! | `came` | 1 once a sender has come |
+//! | `arrived` | the eventcount of receivers that wait: [`crate::sync::eventcount`] |
+//! | `reserved` | message `reserved - 1` is being written, or is there; so message `m` may be gone if `m + N < reserved` |
+//! | `tail` | how many messages there are so far; number `m`, counted from 0, lies in slot `m % N` of `N` slots |
+//!
+//! A receiver's cursor, the number of the message that it gets next, is its own and lies in its own memory.
+//!
+//! | step | by | what | ordering |
+//! |---|---|---|---|
+//! | come | a new sender | claim, then `came` = 1 | acquire, then release |
+//! | begin | the same | `p` from `tail` | relaxed would do: the claim's acquire came before |
+//! | reserve | sender | `reserved` = `p + 1` | relaxed, then a release fence |
+//! | write | sender | slot `p % N` | relaxed, leaf by leaf |
+//! | publish | sender | `tail` = `p + 1` | release, then a full fence |
+//! | wake | sender | look for sleepers on `arrived` | the full fence just before |
+//! | look | receiver, at cursor `c` | `tail`: more than `c`? | acquire |
+//! | copy | receiver | slot `c % N` | relaxed, leaf by leaf |
+//! | validate | receiver | `r` from `reserved`; whole if `r - c <= N`, else messages `c` to `r - N - 1` are lost | acquire fence, then relaxed |
+//! | leave | sender | release of `claim`, then wake | release, then a full fence |
+//! | is it gone? | receiver | `came` is 1, and after that `claim` is free, or its owner dead | acquire on both, or the probe |
+//! | drained | receiver that sees it gone | `tail` once more: still `c`? | acquire |
+//!
+//! *Publish* pairs with *look*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
+//! with the fence of *validate*: who has seen any part of message `c + N`, which comes into the same slot, finds `r` to be
+//! `c + N + 1` at least. *Leave* pairs with *is it gone?*: what was sent before is seen by *drained*. *Come* pairs with it too:
+//! the other way round, a claim that was seen free before the first sender came would look like one that was released.
+//!
+//! # Crash story
+//!
+//! | killed | what is left | what others see |
+//! |---|---|---|
+//! | as the sender, between reserving and publishing | `reserved` = `tail + 1`, a slot that is half written, the claim | the message that lay there is lost to receivers that have not got it; the half is never seen, as `tail` does not count it |
+//! | as the sender, anywhere else | the claim | all messages that were published |
+//! | before waking | sleepers that nobody wakes | they look by themselves within one slice of sleep |
+//! | as a receiver | nothing, but for a flag of the eventcount | no change |
+//!
+//! The next sender begins at `tail`, so it reserves the same message again and writes the same slot anew; that `reserved` is
+//! already there is what it would write. Nothing is ever to be repaired.
+//!
+//! # A peer that writes anything anywhere
+//!
+//! Slots are found by a remainder, and each call of a receiver looks once: it gives a wrong message, or a wrong number of
+//! lost ones, or none, and has no loop that a word could keep going.
+
+use std::cell::Cell;
+
+use crate::primitive::Ordering;
+use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
+use crate::sync::eventcount::{self, World};
+
+/// The words that both sides look at for every message, together on a line.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Counters {
+    pub(crate) reserved: AtomicU64,
+    pub(crate) tail: AtomicU64,
+}
+
+/// The steps, one by one. Only a model that is to fail has others.
+pub(crate) trait Steps {
+    /// How a receiver looks.
+    const LOOK: Ordering = Ordering::Acquire;
+    /// Messages that a receiver believes to be there besides the `N` that are.
+    const BEYOND: u64 = 0;
+    /// Whether a receiver looks once more after it has seen that the sender is gone.
+    const AGAIN: bool = true;
+
+    /// From here on the slot changes.
+    #[inline(always)]
+    fn reserve(reserved: &AtomicU64, value: u64) {
+        reserved.store(value, Ordering::Relaxed);
+        fence(Ordering::Release);
+    }
+
+    /// The message is there.
+    #[inline(always)]
+    fn publish(tail: &AtomicU64, value: u64) {
+        model::publish(tail, value);
+    }
+
+    /// The copy is done.
+    #[inline(always)]
+    fn copied() {
+        fence(Ordering::Acquire);
+    }
+}
+
+/// The protocol as it should be.
+#[derive(Debug)]
+pub(crate) enum Sound {}
+
+impl Steps for Sound {}
+
+/// What a look has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found<R> {
+    /// No message that is new.
+    Nothing,
+    /// As many have been overwritten. The cursor is at the oldest that may still be there.
+    Lost(u64),
+    /// The next message; the cursor is behind it.
+    Message(R),
+}
+
+#[inline(always)]
+fn slot(number: u64, slots: usize) -> usize {
+    (number % slots as u64) as usize
+}
+
+/// How many messages there are so far: where a new sender begins, and a receiver that wants nothing old.
+#[inline(always)]
+pub(crate) fn tail(counters: &Counters) -> u64 {
+    counters.tail.load(Ordering::Acquire)
+}
+
+/// Where a receiver begins that wants all there is.
+pub(crate) fn oldest(counters: &Counters, slots: usize) -> u64 {
+    let tail = tail(counters);
+    let reserved = counters.reserved.load(Ordering::Relaxed);
+    reserved.saturating_sub(slots as u64).min(tail)
+}
+
+/// Sends message `number`, which `write` writes into a slot, for who holds the claim. Waking comes next: the caller looks for
+/// sleepers, with no other fence between.
+#[inline(always)]
+pub(crate) fn send<S: Steps>(
+    counters: &Counters,
+    slots: usize,
+    number: u64,
+    write: impl FnOnce(usize),
+) {
+    let next = number.wrapping_add(1);
+    S::reserve(&counters.reserved, next);
+    write(slot(number, slots));
+    S::publish(&counters.tail, next);
+}
+
+/// Looks for the message at the cursor, and lets `copy` copy it out of its slot.
+#[inline(always)]
+pub(crate) fn receive<S: Steps, R>(
+    counters: &Counters,
+    slots: usize,
+    cursor: &mut u64,
+    copy: impl FnOnce(usize) -> R,
+) -> Found<R> {
+    let tail = counters.tail.load(S::LOOK);
+    let there = tail.wrapping_sub(*cursor);
+    if there.cast_signed() <= 0 {
+        return Found::Nothing;
+    }
+    let slots_there = slots as u64 + S::BEYOND;
+    // A copy of what is gone for sure would be in vain.
+    let result = (there <= slots_there).then(|| copy(slot(*cursor, slots)));
+    S::copied();
+    let reserved = counters.reserved.load(Ordering::Relaxed);
+    let begun = reserved.wrapping_sub(*cursor);
+    match result {
+        Some(result) if begun <= slots_there => {
+            *cursor = cursor.wrapping_add(1);
+            Found::Message(result)
+        }
+        _ => {
+            // Of a sound sender `reserved` is at least `tail`.
+            let lost = begun.max(there).wrapping_sub(slots as u64);
+            *cursor = cursor.wrapping_add(lost);
+            Found::Lost(lost)
+        }
+    }
+}
+
+/// What is known of the sender, as far as this process can tell.
+pub(crate) trait Origin {
+    /// Whether there was one, and it has left. What it sent before happened before this.
+    fn has_left(&self) -> bool;
+    /// Whether it is dead for sure. What it sent before happened before this.
+    fn is_dead(&self) -> bool;
+}
+
+/// What a receiver is told, if anything.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told<R> {
+    /// The next message.
+    Message(R),
+    /// As many have been overwritten.
+    Lost(u64),
+    /// There is nothing any more, and the sender has left or died.
+    Gone,
+}
+
+/// [`receive`]s, or tells that the sender is gone. Whether it is dead is only looked at if `probing`.
+#[inline(always)]
+pub(crate) fn poll<S: Steps, R>(
+    counters: &Counters,
+    slots: usize,
+    cursor: &Cell<u64>,
+    origin: &impl Origin,
+    probing: bool,
+    copy: impl Fn(usize) -> R,
+) -> Option<Told<R>> {
+    let receive = || {
+        let mut at = cursor.get();
+        let found = receive::<S, R>(counters, slots, &mut at, &copy);
+        cursor.set(at);
+        match found {
+            Found::Message(message) => Some(Told::Message(message)),
+            Found::Lost(count) => Some(Told::Lost(count)),
+            Found::Nothing => None,
+        }
+    };
+    if let Some(told) = receive() {
+        return Some(told);
+    }
+    if origin.has_left() || (probing && origin.is_dead()) {
+        // It may have sent something between the look and its end.
+        let last = if S::AGAIN { receive() } else { None };
+        return Some(last.unwrap_or(Told::Gone));
+    }
+    None
+}
+
+/// Waits until there is something to be told. `None` when the world's last turn has come.
+pub(crate) fn wait<S: Steps, W: World, R>(
+    counters: &Counters,
+    slots: usize,
+    cursor: &Cell<u64>,
+    origin: &impl Origin,
+    (arrived, world): (&AtomicU32, &mut W),
+    copy: impl Fn(usize) -> R,
+) -> Option<Told<R>> {
+    let poll = |probing| poll::<S, R>(counters, slots, cursor, origin, probing, &copy);
+    eventcount::wait(arrived, world, || poll(false), || poll(true))
+}

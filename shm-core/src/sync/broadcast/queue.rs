@@ -1,0 +1,237 @@
+//! The type: its layout and its ends.
+
+use std::fmt;
+use std::mem::offset_of;
+use std::time::Duration;
+
+use super::protocol::{self, Counters, Origin};
+use super::{BroadcastReceiver, BroadcastSender, SenderError};
+use crate::access::{Access, ReadWrite, Writable};
+use crate::cell::ShmCell;
+use crate::claim::{ClaimWord, Owner, Patience};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
+use crate::primitive::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::padded::Padded;
+use crate::sys::clock::Deadline;
+
+/// A queue from one process to any number of others, which never makes the sender wait: who is too slow loses messages, and
+/// is told how many.
+///
+/// One process at a time has the [`sender`](Self::sender). Every [`receiver`](Self::receiver) sees every message, in the
+/// order in which they were sent, as long as it is less than `N` messages behind. Receivers write nothing, so they
+/// work through a read-only mapping; how many there are makes no difference to the sender, which does not know of
+/// them. For a queue that loses nothing and has one receiver use a `Ring`; where only the newest value matters, a
+/// [`SeqLock`](crate::sync::SeqLock).
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Broadcast;
+/// use shm_core::sync::broadcast::TryRecvError;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+/// #[repr(C)]
+/// struct Tick { number: u64, price: f64 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("/doc-broadcast-{}", std::process::id());
+/// // One process:
+/// let ticks = Broadcast::<Tick, 4>::create(&name)?;
+/// let mut sender = ticks.sender()?;
+///
+/// // Any other process:
+/// let shm = Broadcast::<Tick, 4>::attach_read_only(&name)?;
+/// let mut receiver = shm.receiver();
+///
+/// for number in 0..6 {
+///     sender.send(Tick { number, price: 1.5 })?;
+/// }
+/// assert!(matches!(receiver.try_recv(), Err(TryRecvError::Lagged(2))));
+/// assert_eq!(receiver.recv()?, Tick { number: 2, price: 1.5 });
+/// # Ok(()) }
+/// ```
+///
+/// # When a process dies
+///
+/// - The sender leaves, by dropping its end: receivers get all that was sent, and after that are told `Disconnected`.
+/// - The sender dies: the same, within 50 ms after the kernel has taken it apart. A message that it was just writing is not
+///   there at all; the one that it was about to overwrite counts as lost.
+/// - A receiver with a **read-only** mapping cannot find out that a sender was killed. To it a dead sender is one that has
+///   nothing to say: use [`recv_timeout`](BroadcastReceiver::recv_timeout). It does see that one has left in order.
+/// - Another process can become the sender as soon as there is none that lives. It goes on behind the last message, and
+///   receivers go on as if nothing had happened.
+/// - As long as no sender has ever come, receivers wait for one.
+/// - Receivers leave nothing behind.
+/// - A process that is stopped lives, and stays the sender.
+/// - In a fork child an inherited sender sends nothing: it is the parent's. An inherited receiver is a copy that goes on by
+///   itself.
+///
+/// # Memory ordering
+///
+/// Who receives a message sees everything that its sender did before it was sent.
+///
+/// # What a peer can do
+///
+/// One that may write the segment can make receivers get any values, in any order, be told of losses that were none, or hear
+/// nothing. Nobody reads outside of the queue because of it, and calls with a timeout end.
+///
+/// # Cost
+///
+/// Sending is a copy and one atomic exchange, whoever listens; a system call only if somebody is asleep. Receiving is a copy
+/// and two loads. A division by `N` is part of each; it is free where `N` is a power of two.
+#[repr(C)]
+pub struct Broadcast<T, const N: usize, A: Access = ReadWrite> {
+    pub(super) seat: Padded<Seat>,
+    pub(super) counters: Padded<Counters>,
+    pub(super) slots: Padded<[ShmCell<T, A>; N]>,
+}
+
+/// What is seldom looked at.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) claim: ClaimWord,
+    /// Whether a sender has ever come.
+    pub(super) came: AtomicU32,
+    pub(super) arrived: AtomicU32,
+}
+
+// SAFETY: 1. The layout has every word at the place that the compiler gives it, and the slots; bytes between them belong to
+// nobody, and as the type is not `Copy` it is never moved as a whole. 2. The view is the same words, all atomics, and
+// cells. 3. The address is returned as it is.
+#[diagnostic::do_not_recommend]
+unsafe impl<T: ShmLayout, const N: usize> ShmLayout for Broadcast<T, N> {
+    type View<A: Access> = Broadcast<T, N, A>;
+    const LAYOUT: &'static TypeLayout = {
+        assert!(
+            N > 0,
+            "a broadcast needs at least one slot: `Broadcast<T, 1>`"
+        );
+        &TypeLayout::meaning(
+            meaning::BROADCAST,
+            const {
+                &TypeLayout::structure(
+                    "Broadcast",
+                    0,
+                    size_of::<Self>(),
+                    align_of::<Self>(),
+                    const {
+                        &[
+                            FieldLayout::at(
+                                "claim",
+                                offset_of!(Self, seat.0.claim),
+                                AtomicU32::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "came",
+                                offset_of!(Self, seat.0.came),
+                                AtomicU32::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "arrived",
+                                offset_of!(Self, seat.0.arrived),
+                                AtomicU32::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "reserved",
+                                offset_of!(Self, counters.0.reserved),
+                                AtomicU64::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "tail",
+                                offset_of!(Self, counters.0.tail),
+                                AtomicU64::LAYOUT,
+                            ),
+                            FieldLayout::at("slots", offset_of!(Self, slots), <[T; N]>::LAYOUT),
+                        ]
+                    },
+                )
+            },
+            None,
+        )
+        .claiming()
+    };
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Broadcast<T, N, A> {
+        payload.cast()
+    }
+}
+
+impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
+    /// Becomes the sender, if no living process is. A dead one is succeeded.
+    ///
+    /// # Errors
+    ///
+    /// [`Taken`](SenderError::Taken); [`Unregistered`](SenderError::Unregistered).
+    pub fn sender(&self) -> Result<BroadcastSender<'_, T, N>, SenderError>
+    where
+        A: Writable,
+    {
+        BroadcastSender::claim(self.writable(), Patience::None)
+    }
+
+    /// Becomes the sender, waiting for at most `timeout` on the monotonic clock until the one there is leaves or dies.
+    ///
+    /// # Errors
+    ///
+    /// As [`sender`](Self::sender).
+    pub fn sender_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<BroadcastSender<'_, T, N>, SenderError>
+    where
+        A: Writable,
+    {
+        let patience = Patience::Until(Deadline::after(timeout));
+        BroadcastSender::claim(self.writable(), patience)
+    }
+
+    /// A receiver of everything that is sent from now on.
+    #[must_use]
+    pub fn receiver(&self) -> BroadcastReceiver<'_, T, N, A> {
+        BroadcastReceiver::new(self, protocol::tail(&self.counters))
+    }
+
+    /// A receiver of everything that is still there, up to `N` messages, and of what is sent from now on.
+    #[must_use]
+    pub fn receiver_from_oldest(&self) -> BroadcastReceiver<'_, T, N, A> {
+        BroadcastReceiver::new(self, protocol::oldest(&self.counters, N))
+    }
+
+    /// How many messages have been sent so far, by all senders together.
+    #[must_use]
+    #[inline]
+    pub fn sent(&self) -> u64 {
+        protocol::tail(&self.counters)
+    }
+
+    #[inline(always)]
+    fn writable(&self) -> &Broadcast<T, N>
+    where
+        A: Writable,
+    {
+        let broadcast = std::ptr::from_ref(self).cast::<Broadcast<T, N>>();
+        // SAFETY: `A`, which has no bytes, is `ReadWrite`: nothing else is `Writable`.
+        unsafe { &*broadcast }
+    }
+}
+
+impl<T, const N: usize, A: Access> Origin for Broadcast<T, N, A> {
+    #[inline]
+    fn has_left(&self) -> bool {
+        // In this order: a claim that was seen free before the first sender came would look like one that was released.
+        self.seat.came.load(Ordering::Acquire) != 0 && self.seat.claim.is_free()
+    }
+
+    fn is_dead(&self) -> bool {
+        // Through read-only pages nobody is a participant, so nobody is to be asked.
+        A::WRITABLE && self.seat.claim.owner() == Owner::Dead
+    }
+}
+
+impl<T, const N: usize, A: Access> fmt::Debug for Broadcast<T, N, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast")
+            .field("sent", &protocol::tail(&self.counters))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+//! The receiving ends.
+
+use std::cell::Cell;
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::time::{Duration, Instant};
+
+use super::protocol::{self, Sound, Told};
+use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
+use crate::access::{Access, ReadWrite};
+use crate::cell::{ShmValue, checked, copy};
+use crate::layout::ShmLayout;
+use crate::sync::sleep::{Poller, Sleeper};
+use crate::sys::clock::Deadline;
+
+/// How often one who does not wait looks whether the sender lives: it may ask a million times a second.
+const BETWEEN_PROBES: Duration = Duration::from_millis(10);
+
+/// A receiving end of a [`Broadcast`]. There can be any number; each gets every message, unless it is too slow.
+///
+/// It is nothing but a place in the sequence of messages, kept in this process: nobody else knows of it.
+pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
+    broadcast: &'a Broadcast<T, N, A>,
+    /// The number of the message that comes next.
+    cursor: u64,
+    /// When to look next whether the sender lives.
+    next_probe: Option<Instant>,
+}
+
+impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T, N, A> {
+    pub(super) const fn new(broadcast: &'a Broadcast<T, N, A>, cursor: u64) -> Self {
+        Self {
+            broadcast,
+            cursor,
+            next_probe: None,
+        }
+    }
+
+    /// Receives the next message, waiting for it as long as it takes.
+    ///
+    /// A receiver that may write the segment is woken by the sender. One with a read-only mapping looks by itself, in steps
+    /// that grow from 50 µs to 2 ms, and does not notice that a sender was killed.
+    ///
+    /// # Errors
+    ///
+    /// [`Lagged`](RecvError::Lagged), [`Disconnected`](RecvError::Disconnected); [`Invalid`](RecvError::Invalid) for types
+    /// with enums or `char`s only.
+    pub fn recv(&mut self) -> Result<T, RecvError> {
+        let mut message = MaybeUninit::uninit();
+        while !self.wait(&mut message, Deadline::after(Duration::MAX))? {}
+        valid(message)
+    }
+
+    /// Receives the next message if it is there. It never waits, but looks now and then whether the sender lives: a few
+    /// system calls, every 10 ms at most.
+    ///
+    /// # Errors
+    ///
+    /// [`Empty`](TryRecvError::Empty), and those of [`recv`](Self::recv).
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let mut message = MaybeUninit::uninit();
+        if self.poll(&mut message)? {
+            Ok(valid(message)?)
+        } else {
+            Err(TryRecvError::Empty)
+        }
+    }
+
+    /// Receives the next message, waiting for at most `timeout` on the monotonic clock. However short that is, the death of
+    /// the sender is found before it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](RecvTimeoutError::Timeout), and those of [`recv`](Self::recv).
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        let mut message = MaybeUninit::uninit();
+        if self.wait(&mut message, Deadline::after(timeout))? {
+            Ok(valid(message)?)
+        } else {
+            Err(RecvTimeoutError::Timeout)
+        }
+    }
+
+    /// [`recv_timeout`](Self::recv_timeout) into `out`, without a copy on the stack: for large messages. `out` may have
+    /// changed even where there is an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout), without `Invalid`.
+    pub fn recv_into(&mut self, out: &mut T, timeout: Duration) -> Result<(), RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        let out = std::ptr::from_mut(out).cast::<MaybeUninit<T>>();
+        // SAFETY: it is borrowed alone, and only what is valid for `T` is written, since all leaves are plain.
+        let out = unsafe { &mut *out };
+        if self.wait(out, Deadline::after(timeout))? {
+            Ok(())
+        } else {
+            Err(RecvTimeoutError::Timeout)
+        }
+    }
+
+    /// How many messages have been sent that this one has not received. More than `N` of them, and some are lost.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        let behind = protocol::tail(&self.broadcast.counters).wrapping_sub(self.cursor);
+        // Less than nothing where a peer has set the count back.
+        u64::try_from(behind.cast_signed()).unwrap_or(0)
+    }
+
+    /// Whether a message was there, which then is in `out`.
+    #[inline]
+    fn poll(&mut self, out: &mut MaybeUninit<T>) -> Result<bool, RecvError> {
+        let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
+        let copy = copier(broadcast, out);
+        let mut told =
+            protocol::poll::<Sound, _>(&broadcast.counters, N, &cursor, broadcast, false, &copy);
+        if told.is_none() && self.probe_is_due() {
+            told =
+                protocol::poll::<Sound, _>(&broadcast.counters, N, &cursor, broadcast, true, &copy);
+        }
+        self.cursor = cursor.get();
+        taken(told)
+    }
+
+    /// As [`poll`](Self::poll), but waits. `false` at the deadline.
+    fn wait(&mut self, out: &mut MaybeUninit<T>, deadline: Deadline) -> Result<bool, RecvError> {
+        let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
+        let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
+        let copy = copier(broadcast, out);
+        // What is there already needs no clock.
+        let mut told = protocol::poll::<Sound, _>(counters, N, &cursor, broadcast, false, &copy);
+        if told.is_none() {
+            told = if A::WRITABLE {
+                let mut world = Sleeper::until(deadline);
+                let waking = (arrived, &mut world);
+                protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
+            } else {
+                let mut world = Poller::until(deadline);
+                let waking = (arrived, &mut world);
+                protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
+            };
+        }
+        self.cursor = cursor.get();
+        taken(told)
+    }
+
+    #[cold]
+    fn probe_is_due(&mut self) -> bool {
+        if !A::WRITABLE {
+            return false;
+        }
+        let now = Instant::now();
+        let due = self.next_probe.is_none_or(|next| now >= next);
+        if due {
+            self.next_probe = Some(now + BETWEEN_PROBES);
+        }
+        due
+    }
+}
+
+/// Copies a slot's message to `out`, all bytes of which are initialised afterwards.
+#[inline(always)]
+fn copier<'a, T: ShmLayout + Copy, const N: usize, A: Access>(
+    broadcast: &'a Broadcast<T, N, A>,
+    out: &'a mut MaybeUninit<T>,
+) -> impl Fn(usize) + 'a {
+    let out = Cell::from_mut(out);
+    move |slot| {
+        let place = broadcast.slots[slot].place();
+        // SAFETY: the cell is live, aligned and readable; `out` is private, and nobody else looks at it meanwhile.
+        unsafe { copy::read_one(out.as_ptr().cast(), place) };
+    }
+}
+
+#[inline(always)]
+fn taken(told: Option<Told<()>>) -> Result<bool, RecvError> {
+    match told {
+        Some(Told::Message(())) => Ok(true),
+        Some(Told::Lost(count)) => Err(RecvError::Lagged(count)),
+        Some(Told::Gone) => Err(RecvError::Disconnected),
+        None => Ok(false),
+    }
+}
+
+/// A message that was copied, if it is one. For plain types that is known at compile time.
+#[inline(always)]
+fn valid<T: ShmLayout + Copy>(message: MaybeUninit<T>) -> Result<T, RecvError> {
+    // SAFETY: a message was received, so all bytes are initialised, and they are private.
+    unsafe { checked::validate(message.as_ptr().cast(), T::LAYOUT, 0) }
+        .map_err(RecvError::Invalid)?;
+    // SAFETY: initialised, and every leaf is valid.
+    Ok(unsafe { message.assume_init() })
+}
+
+impl<T, const N: usize, A: Access> fmt::Debug for BroadcastReceiver<'_, T, N, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BroadcastReceiver")
+            .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
+    }
+}

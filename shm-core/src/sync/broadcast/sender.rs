@@ -1,0 +1,99 @@
+//! The sending end.
+
+use std::fmt;
+
+use super::protocol::{self, Sound};
+use super::{Broadcast, SendError, SenderError};
+use crate::claim::Patience;
+use crate::layout::ShmLayout;
+use crate::primitive::Ordering;
+use crate::sync::eventcount::{notify, notify_fenced};
+use crate::sync::role::Role;
+use crate::sync::sleep::Futex;
+
+/// The sending end of a [`Broadcast`], which one process has at a time. Dropping it tells the receivers that nothing more
+/// comes, until there is another one.
+///
+/// In a fork child that has inherited it, it sends nothing, and dropping it does nothing.
+pub struct BroadcastSender<'a, T, const N: usize> {
+    broadcast: &'a Broadcast<T, N>,
+    /// `None` only while it is dropped.
+    role: Option<Role<'a>>,
+    /// The number of the next message.
+    next: u64,
+}
+
+impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
+    pub(super) fn claim(
+        broadcast: &'a Broadcast<T, N>,
+        patience: Patience,
+    ) -> Result<Self, SenderError> {
+        let role = Role::claim(&broadcast.seat.claim, patience)?;
+        // Who sees this sees the claim as taken, or as released. Where this process is killed before, its claim tells as
+        // much.
+        broadcast.seat.came.store(1, Ordering::Release);
+        Ok(Self {
+            broadcast,
+            role: Some(role),
+            next: protocol::tail(&broadcast.counters),
+        })
+    }
+
+    /// Sends a message to all receivers there are. It never waits for any of them.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] in a fork child that has inherited the sender; nowhere else.
+    #[inline]
+    pub fn send(&mut self, message: T) -> Result<(), SendError> {
+        self.send_from(&message)
+    }
+
+    /// [`send`](Self::send)s a message that need not be on the stack.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_from(&mut self, message: &T) -> Result<(), SendError> {
+        if !self.role.as_ref().is_some_and(Role::is_mine) {
+            return Err(SendError);
+        }
+        let broadcast = self.broadcast;
+        protocol::send::<Sound>(&broadcast.counters, N, self.next, |slot| {
+            broadcast.slots[slot].store_from(message);
+        });
+        self.next = self.next.wrapping_add(1);
+        notify_fenced(&broadcast.seat.arrived, &Futex);
+        Ok(())
+    }
+}
+
+impl<T, const N: usize> BroadcastSender<'_, T, N> {
+    /// How many messages have been sent before, also by earlier senders: the number of the next one, counted from 0.
+    #[must_use]
+    #[inline]
+    pub const fn position(&self) -> u64 {
+        self.next
+    }
+}
+
+impl<T, const N: usize> Drop for BroadcastSender<'_, T, N> {
+    fn drop(&mut self) {
+        let Some(role) = self.role.take() else { return };
+        let mine = role.is_mine();
+        // Receivers are woken after it, to find the claim free.
+        drop(role);
+        if mine {
+            notify(&self.broadcast.seat.arrived, &Futex);
+        }
+    }
+}
+
+impl<T, const N: usize> fmt::Debug for BroadcastSender<'_, T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BroadcastSender")
+            .field("position", &self.next)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The event. [`protocol`] has its states, orderings and crash story.
+
+#[cfg(all(loom, test))]
+mod model;
+mod protocol;
+#[cfg(not(loom))]
+mod view;
+
+#[cfg(not(loom))]
+pub use view::Event;

@@ -1,0 +1,53 @@
+//! The event's word.
+//!
+//! # Synchronization
+//!
+//! | bits | what |
+//! |---|---|
+//! | 1 to 31 | the generation: how often somebody has notified, modulo 2^31 |
+//! | 0 | `WAITERS`: somebody may be asleep on the word |
+//!
+//! | step | by | on the word | ordering |
+//! |---|---|---|---|
+//! | look | anyone | load | acquire |
+//! | notify | anyone | adds one to the generation | release |
+//! | wake, if the addition saw `WAITERS` | the same | see [`counted`] | |
+//! | wait | anyone | sets `WAITERS`, looks, sleeps; see [`eventcount`] | acquire |
+//!
+//! A look pairs with every notification whose count it sees: they are all additions, so each continues the release of
+//! those before.
+//!
+//! The crash story is that of [`counted`]: the generation is counted or not, and who sleeps looks at the end of its slice.
+
+use crate::primitive::Ordering;
+use crate::primitive::model::AtomicU32;
+use crate::sync::counted::{self, ONE, WakeSome};
+use crate::sync::eventcount::{self, WAITERS, World};
+
+/// The generation.
+#[inline(always)]
+pub(crate) fn generation(word: &AtomicU32) -> u32 {
+    word.load(Ordering::Acquire) / ONE
+}
+
+/// Counts, and wakes one of those who wait.
+#[inline(always)]
+pub(crate) fn notify_one<W: WakeSome>(word: &AtomicU32, waker: &W) {
+    if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
+        counted::wake_some(word, 1, waker);
+    }
+}
+
+/// Counts, and wakes all who wait.
+#[inline(always)]
+pub(crate) fn notify_all<W: WakeSome>(word: &AtomicU32, waker: &W) {
+    if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
+        counted::wake_all(word, waker);
+    }
+}
+
+/// Waits until the generation is not `seen`, and returns it. `None` when the world's last turn has come before.
+pub(crate) fn wait<W: World>(word: &AtomicU32, seen: u32, world: &mut W) -> Option<u32> {
+    let look = || Some(generation(word)).filter(|generation| *generation != seen);
+    eventcount::wait(word, world, look, look)
+}

@@ -1,0 +1,242 @@
+//! The eventcount under loom, and the kernel's side of every wait here, for the models of what is built on it.
+//!
+//! Bounds: up to two waiters and two notifiers, each a thread; three forced preemptions, two where there are two of both.
+//! Nobody looks at a clock: what a model waits for comes by a wake-up, or never, and loom ends the process in
+//! which nobody gets on. Models that must fail in that way run in a process of their own.
+
+use loom::sync::atomic::AtomicU32;
+use loom::sync::{Arc, Condvar, Mutex};
+use loom::thread;
+
+use super::{WakeAll, World, notify, wait};
+use crate::claim::Turn;
+use crate::primitive::Ordering;
+use crate::sync::counted::WakeSome;
+
+/// The kernel's queue behind one word. Comparing and falling asleep are one step to who wakes.
+pub(in crate::sync) struct Queue {
+    asleep: Mutex<u32>,
+    sleepers: Condvar,
+}
+
+impl Queue {
+    pub(in crate::sync) fn new() -> Self {
+        Self {
+            asleep: Mutex::new(0),
+            sleepers: Condvar::new(),
+        }
+    }
+
+    pub(in crate::sync) fn sleep(&self, word: &AtomicU32, seen: u32) {
+        let mut asleep = self.asleep.lock().unwrap();
+        if word.load(Ordering::Relaxed) == seen {
+            *asleep += 1;
+            drop(self.sleepers.wait(asleep).unwrap());
+        }
+    }
+
+    /// Wakes up to `count`, and says how many.
+    pub(in crate::sync) fn wake(&self, count: u32) -> u32 {
+        let mut asleep = self.asleep.lock().unwrap();
+        let woken = count.min(*asleep);
+        *asleep -= woken;
+        for _ in 0..woken {
+            self.sleepers.notify_one();
+        }
+        woken
+    }
+}
+
+impl WakeAll for &Queue {
+    fn wake_all(&self, _: &AtomicU32) {
+        self.wake(u32::MAX);
+    }
+}
+
+impl WakeSome for &Queue {
+    fn wake_up_to(&self, _: &AtomicU32, count: u32) -> u32 {
+        self.wake(count)
+    }
+}
+
+/// The wait of one that only a wake-up gets on.
+pub(in crate::sync) struct Patient<'a>(pub(in crate::sync) &'a Queue);
+
+impl World for Patient<'_> {
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        Turn::Wait
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.0.sleep(word, seen);
+    }
+}
+
+/// Runs a model with this many forced preemptions.
+pub(in crate::sync) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}
+
+/// Runs an ignored test in a process of its own, in which nobody should get on.
+pub(in crate::sync) fn assert_stuck(test: &str) {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--ignored"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("deadlock"), "{text}");
+}
+
+/// The single step that differs.
+trait Variant: 'static {
+    const ANNOUNCE_FENCED: bool = true;
+    const NOTIFY_FENCED: bool = true;
+    const STEP: u32 = 1;
+    /// Whether what is waited for is looked at after the announcement, and not before it.
+    const LOOKS_AGAIN: bool = true;
+}
+
+struct Sound;
+impl Variant for Sound {}
+
+struct Waiter<'a, V>(&'a Queue, std::marker::PhantomData<V>);
+
+impl<V: Variant> World for Waiter<'_, V> {
+    const FENCED: bool = V::ANNOUNCE_FENCED;
+
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        Turn::Wait
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.0.sleep(word, seen);
+    }
+}
+
+struct Notifier<'a, V>(&'a Queue, std::marker::PhantomData<V>);
+
+impl<V: Variant> WakeAll for Notifier<'_, V> {
+    const FENCED: bool = V::NOTIFY_FENCED;
+    const STEP: u32 = V::STEP;
+
+    fn wake_all(&self, _: &AtomicU32) {
+        self.0.wake(u32::MAX);
+    }
+}
+
+struct Shared {
+    word: AtomicU32,
+    queue: Queue,
+    /// What is waited for: one word for each notifier, which writes it once.
+    flags: [AtomicU32; 2],
+}
+
+impl Shared {
+    fn notify<V: Variant>(&self, notifier: usize) {
+        self.flags[notifier].store(1, Ordering::Relaxed);
+        notify(
+            &self.word,
+            &Notifier::<V>(&self.queue, std::marker::PhantomData),
+        );
+    }
+
+    /// Waits until so many flags are set.
+    fn wait<V: Variant>(&self, notifiers: usize) {
+        let look = || {
+            let mut flags = self.flags[..notifiers].iter();
+            flags.all(|flag| flag.load(Ordering::Relaxed) == 1)
+        };
+        let mut before = !V::LOOKS_AGAIN && look();
+        let ready = || {
+            let seen = if V::LOOKS_AGAIN {
+                look()
+            } else {
+                // What was there before the announcement.
+                std::mem::replace(&mut before, look())
+            };
+            seen.then_some(())
+        };
+        let mut world = Waiter::<V>(&self.queue, std::marker::PhantomData);
+        assert!(wait(&self.word, &mut world, ready, || None).is_some());
+    }
+}
+
+/// All waiters wait for all notifiers.
+fn meet<V: Variant>(preemptions: usize, waiters: usize, notifiers: usize) {
+    check(preemptions, move || {
+        let shared = Arc::new(Shared {
+            word: AtomicU32::new(0),
+            queue: Queue::new(),
+            flags: std::array::from_fn(|_| AtomicU32::new(0)),
+        });
+        let mut threads = Vec::new();
+        for _ in 0..waiters {
+            let shared = Arc::clone(&shared);
+            threads.push(thread::spawn(move || shared.wait::<V>(notifiers)));
+        }
+        for notifier in 1..notifiers {
+            let shared = Arc::clone(&shared);
+            threads.push(thread::spawn(move || shared.notify::<V>(notifier)));
+        }
+        shared.notify::<V>(0);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_waiter_is_woken() {
+    meet::<Sound>(3, 1, 1);
+}
+
+#[test]
+fn a_waiter_is_woken_by_the_second_of_two() {
+    meet::<Sound>(3, 1, 2);
+}
+
+#[test]
+fn two_waiters_are_woken() {
+    meet::<Sound>(3, 2, 1);
+}
+
+#[test]
+fn two_waiters_are_woken_by_the_second_of_two() {
+    meet::<Sound>(2, 2, 2);
+}
+
+macro_rules! gets_stuck {
+    ($name:ident, $caught:ident, $waiters:expr, $constant:ident: $ty:ty = $value:expr) => {
+        #[test]
+        #[ignore = "fails, as it should: played in a process of its own"]
+        fn $name() {
+            struct Broken;
+            impl Variant for Broken {
+                const $constant: $ty = $value;
+            }
+            meet::<Broken>(3, $waiters, 1);
+        }
+
+        #[test]
+        fn $caught() {
+            assert_stuck(concat!("sync::eventcount::model::", stringify!($name)));
+        }
+    };
+}
+
+gets_stuck!(unfenced_announcement, an_unfenced_announcement_is_caught, 1, ANNOUNCE_FENCED: bool = false);
+gets_stuck!(unfenced_notification, an_unfenced_notification_is_caught, 1, NOTIFY_FENCED: bool = false);
+gets_stuck!(no_second_look, a_wait_without_a_second_look_is_caught, 1, LOOKS_AGAIN: bool = false);
+// It clears the bit, which the next to announce itself sets again.
+gets_stuck!(uncounted_wake_up, a_wake_up_that_does_not_count_is_caught, 2, STEP: u32 = u32::MAX);

@@ -1,0 +1,172 @@
+//! What can become of a message, in the words of `std::sync::mpsc`.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::error::ShmError;
+
+/// Why an end of a ring was not had.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EndError {
+    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that.
+    Taken,
+    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
+    /// `fork`, which register when they first claim something: the error says what the system refused.
+    Unregistered(ShmError),
+}
+
+impl fmt::Display for EndError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken => f.write_str(
+                "this end of the ring belongs to a living process; wait until that drops it, or end that process",
+            ),
+            Self::Unregistered(error) => {
+                write!(f, "this process cannot hold an end of a ring: {error}")
+            }
+        }
+    }
+}
+
+impl Error for EndError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Taken => None,
+            Self::Unregistered(error) => Some(error),
+        }
+    }
+}
+
+const NO_RECEIVER: &str =
+    "the ring is full, and its receiver has left or died; send again when another one has come";
+const NO_SENDER: &str = "everything has been received, and the sender has left or died; receive again when another one \
+                         has come";
+
+/// A message was not sent: the ring is full, and its receiver has left or died. Here it is back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T>(pub T);
+
+/// A message was not sent at once. Here it is back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// The ring is full.
+    Full(T),
+    /// The ring is full, and its receiver has left or died.
+    Disconnected(T),
+}
+
+/// A message was not sent in time. Here it is back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SendTimeoutError<T> {
+    /// The ring was full for the whole timeout.
+    Timeout(T),
+    /// The ring is full, and its receiver has left or died.
+    Disconnected(T),
+}
+
+/// Nothing was received: there is nothing any more, and the sender has left or died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecvError;
+
+/// Nothing was received at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// The ring is empty.
+    Empty,
+    /// The ring is empty, and its sender has left or died.
+    Disconnected,
+}
+
+/// Nothing was received in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecvTimeoutError {
+    /// The ring was empty for the whole timeout.
+    Timeout,
+    /// The ring is empty, and its sender has left or died.
+    Disconnected,
+}
+
+// Without the message, which need not be `Debug`.
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Disconnected(_) => "Disconnected(..)",
+        })
+    }
+}
+
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "Timeout(..)",
+            Self::Disconnected(_) => "Disconnected(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NO_RECEIVER)
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the ring is full; send again later, or give its type more slots",
+            Self::Disconnected(_) => NO_RECEIVER,
+        })
+    }
+}
+
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => {
+                "the ring was full for the whole timeout; its receiver lives, or has not come yet"
+            }
+            Self::Disconnected(_) => NO_RECEIVER,
+        })
+    }
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NO_SENDER)
+    }
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the ring is empty; receive again later",
+            Self::Disconnected => NO_SENDER,
+        })
+    }
+}
+
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => {
+                "the ring was empty for the whole timeout; its sender lives, or has not come yet"
+            }
+            Self::Disconnected => NO_SENDER,
+        })
+    }
+}
+
+impl<T> Error for SendError<T> {}
+impl<T> Error for TrySendError<T> {}
+impl<T> Error for SendTimeoutError<T> {}
+impl Error for RecvError {}
+impl Error for TryRecvError {}
+impl Error for RecvTimeoutError {}

@@ -1,0 +1,304 @@
+//! The receiving end.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::end::HeldEnd;
+use super::protocol::{Idle, Receiving};
+use super::{RecvError, RecvTimeoutError, TryRecvError};
+use crate::access::ReadOnly;
+use crate::cell::{ShmCell, ShmSlice, ShmValue};
+use crate::claim::Patience;
+use crate::layout::ShmLayout;
+use crate::sys::clock::Deadline;
+
+/// The receiving end of a [`Ring`](super::Ring). Dropping it gives the end up; what was not received stays for the next
+/// one.
+///
+/// It may go to another thread. If its process dies, another one can claim the end and go on from
+/// [`position`](Self::position). In a fork child it is the parent's: everything is `Disconnected`, and dropping it does
+/// nothing.
+///
+/// Messages with enums or `char`s, of which not all bytes are values, are received through
+/// [`recv_with`](Self::recv_with):
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Ring;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+/// #[repr(u8)]
+/// enum Command { Start = 1, Stop = 2 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shm = Ring::<Command, 8>::create_anonymous()?;
+/// shm.sender()?.send(Command::Stop)?;
+/// let command = shm.receiver()?.recv_with(|cell| cell.try_load())??;
+/// assert_eq!(command, Command::Stop);
+/// # Ok(()) }
+/// ```
+#[must_use = "dropped at once, the end is given up at once"]
+pub struct Receiver<'a, T: ShmLayout, const N: usize> {
+    end: HeldEnd<'a, Receiving, N>,
+    slots: &'a [ShmCell<T>; N],
+}
+
+impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
+    pub(super) fn new(end: HeldEnd<'a, Receiving, N>, slots: &'a [ShmCell<T>; N]) -> Self {
+        Self { end, slots }
+    }
+
+    /// Messages that were ever received from the ring, by this receiver and those before it: the number of the next one,
+    /// counted from 0.
+    #[must_use]
+    #[inline]
+    pub fn position(&self) -> u64 {
+        self.end.position()
+    }
+
+    /// Receives a message, waiting while there is none.
+    ///
+    /// It counts as received when it has been copied, before this returns: a receiver that is killed then takes it along.
+    /// [`recv_with`](Self::recv_with) is the other way round.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`], if there is none any more and the sender has left or died. Before anybody has come to send, it waits.
+    #[inline]
+    pub fn recv(&mut self) -> Result<T, RecvError>
+    where
+        T: ShmValue,
+    {
+        self.recv_with(ShmCell::load)
+    }
+
+    /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, at most
+    /// once a millisecond.
+    ///
+    /// # Errors
+    ///
+    /// [`Empty`](TryRecvError::Empty) or [`Disconnected`](TryRecvError::Disconnected).
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError>
+    where
+        T: ShmValue,
+    {
+        self.try_recv_with(ShmCell::load)
+    }
+
+    /// Receives a message, waiting for at most `timeout` on the monotonic clock while there is none. However short the
+    /// timeout is, a dead sender is found before it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](RecvTimeoutError::Timeout) or [`Disconnected`](RecvTimeoutError::Disconnected).
+    #[inline]
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        self.recv_timeout_with(timeout, ShmCell::load)
+    }
+
+    /// Deals with a message where it lies, waiting while there is none. It counts as received when `work` has returned.
+    ///
+    /// So no message is lost with a receiver that is killed, or whose `work` panics: the next one gets it. It may then have
+    /// been dealt with in part, or entirely; where that matters, keep [`position`](Self::position) with the result.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv); `work` is not called.
+    #[inline]
+    pub fn recv_with<R>(
+        &mut self,
+        work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
+    ) -> Result<R, RecvError> {
+        if self.end.ready(1).is_none() && self.end.wait(Patience::Forever).is_err() {
+            return Err(RecvError);
+        }
+        Ok(self.deal(work))
+    }
+
+    /// [`recv_with`](Self::recv_with) if there is a message. It never waits, as [`try_recv`](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv); `work` is not called.
+    #[inline]
+    pub fn try_recv_with<R>(
+        &mut self,
+        work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
+    ) -> Result<R, TryRecvError> {
+        if self.end.ready(1).is_none() {
+            match self.end.wait(Patience::None) {
+                Ok(_) => {}
+                Err(Idle::NotYet) => return Err(TryRecvError::Empty),
+                Err(Idle::Gone) => return Err(TryRecvError::Disconnected),
+            }
+        }
+        Ok(self.deal(work))
+    }
+
+    /// [`recv_with`](Self::recv_with), waiting for at most `timeout` as [`recv_timeout`](Self::recv_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout); `work` is not called.
+    #[inline]
+    pub fn recv_timeout_with<R>(
+        &mut self,
+        timeout: Duration,
+        work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
+    ) -> Result<R, RecvTimeoutError> {
+        if self.end.ready(1).is_none() {
+            match self.end.wait(Patience::Until(Deadline::after(timeout))) {
+                Ok(_) => {}
+                Err(Idle::NotYet) => return Err(RecvTimeoutError::Timeout),
+                Err(Idle::Gone) => return Err(RecvTimeoutError::Disconnected),
+            }
+        }
+        Ok(self.deal(work))
+    }
+
+    /// Receives as many messages as there are, at least one and at most as many as `out` has room for, waiting while there
+    /// is none. Returns how many; 0 only if `out` has no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_into(&mut self, out: &mut [T]) -> Result<usize, RecvError>
+    where
+        T: ShmValue,
+    {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let there = match self.end.ready(out.len()) {
+            Some(there) => there,
+            None => self.end.wait(Patience::Forever).map_err(|_| RecvError)?,
+        };
+        Ok(self.copy(out, there))
+    }
+
+    /// [`recv_into`](Self::recv_into) if there are messages. It never waits, as [`try_recv`](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn try_recv_into(&mut self, out: &mut [T]) -> Result<usize, TryRecvError>
+    where
+        T: ShmValue,
+    {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let there = match self.end.ready(out.len()) {
+            Some(there) => there,
+            None => self.end.wait(Patience::None).map_err(|idle| match idle {
+                Idle::NotYet => TryRecvError::Empty,
+                Idle::Gone => TryRecvError::Disconnected,
+            })?,
+        };
+        Ok(self.copy(out, there))
+    }
+
+    /// Messages as they come, until there is none any more and the sender has left or died.
+    pub fn iter(&mut self) -> Iter<'_, 'a, T, N> {
+        Iter { receiver: self }
+    }
+
+    /// The messages that are there, without waiting.
+    pub fn try_iter(&mut self) -> TryIter<'_, 'a, T, N> {
+        TryIter { receiver: self }
+    }
+
+    /// Has `work` deal with the next message, and counts it as received.
+    #[inline(always)]
+    fn deal<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R) -> R {
+        let slots = self.slots;
+        self.end.pass(1, |number| work(slots[number].read_only()))
+    }
+
+    /// Copies the next messages out, and counts them as received.
+    fn copy(&mut self, out: &mut [T], there: usize) -> usize
+    where
+        T: ShmValue,
+    {
+        let count = there.min(out.len());
+        let slots = ShmSlice::new(self.slots);
+        self.end.pass(count, |number| {
+            let (straight, around) = out[..count].split_at_mut(count.min(N - number));
+            slots[number..number + straight.len()].read_into(straight);
+            slots[..around.len()].read_into(around);
+        });
+        count
+    }
+}
+
+impl<T: ShmLayout, const N: usize> fmt::Debug for Receiver<'_, T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("position", &self.position())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Messages as they come: [`Receiver::iter`].
+#[derive(Debug)]
+pub struct Iter<'r, 'a, T: ShmLayout, const N: usize> {
+    receiver: &'r mut Receiver<'a, T, N>,
+}
+
+impl<T: ShmValue, const N: usize> Iterator for Iter<'_, '_, T, N> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.receiver.recv().ok()
+    }
+}
+
+/// The messages that are there: [`Receiver::try_iter`].
+#[derive(Debug)]
+pub struct TryIter<'r, 'a, T: ShmLayout, const N: usize> {
+    receiver: &'r mut Receiver<'a, T, N>,
+}
+
+impl<T: ShmValue, const N: usize> Iterator for TryIter<'_, '_, T, N> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+/// Messages as they come, with the end itself: `for message in receiver`.
+#[derive(Debug)]
+pub struct IntoIter<'a, T: ShmLayout, const N: usize> {
+    receiver: Receiver<'a, T, N>,
+}
+
+impl<T: ShmValue, const N: usize> Iterator for IntoIter<'_, T, N> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.receiver.recv().ok()
+    }
+}
+
+impl<'a, T: ShmValue, const N: usize> IntoIterator for Receiver<'a, T, N> {
+    type Item = T;
+    type IntoIter = IntoIter<'a, T, N>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        IntoIter { receiver: self }
+    }
+}
+
+impl<'r, 'a, T: ShmValue, const N: usize> IntoIterator for &'r mut Receiver<'a, T, N> {
+    type Item = T;
+    type IntoIter = Iter<'r, 'a, T, N>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}

@@ -1,0 +1,37 @@
+//! An exclusive role as a value: it is given up when it is dropped.
+
+use crate::claim::{ClaimWord, Patience, Refused};
+
+/// A claim that is held. Dropping it gives the role up; in a fork child, which only has a copy, it does nothing.
+#[derive(Debug)]
+pub(super) struct Role<'a> {
+    claim: &'a ClaimWord,
+    /// The id that the role was claimed with.
+    me: u32,
+}
+
+impl<'a> Role<'a> {
+    /// Claims the role. Whether the one before died does not matter to the types that use this: what it had begun was
+    /// never published.
+    #[inline(always)]
+    pub(super) fn claim(claim: &'a ClaimWord, patience: Patience) -> Result<Self, Refused> {
+        let held = match claim.claim_free() {
+            Some(held) => held,
+            None => claim.claim(patience)?,
+        };
+        Ok(Self { claim, me: held.me })
+    }
+
+    /// Whether this process is the one that has the role, and not a fork child of it.
+    #[inline(always)]
+    pub(super) fn is_mine(&self) -> bool {
+        self.claim.is_mine(self.me)
+    }
+}
+
+impl Drop for Role<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.claim.release(self.me, false);
+    }
+}

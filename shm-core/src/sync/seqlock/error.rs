@@ -1,0 +1,92 @@
+//! What can become of reading, writing and waiting.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::cell::InvalidValue;
+use crate::claim::Refused;
+use crate::error::ShmError;
+
+/// Why a value was not read.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum ReadError {
+    /// Every copy, for a second and at least a thousand of them, was overtaken by commits. No sound writer is so much
+    /// faster; a peer that writes random numbers into the version is.
+    Contended,
+    /// The last value that was committed holds what is no value of its type. A peer has written it, or it was never
+    /// written and zero is no value of the type.
+    Invalid(InvalidValue),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contended => f.write_str(
+                "commits overtook every try to read for a second; give the lock more slots, or look for a peer that \
+                 breaks the protocol",
+            ),
+            Self::Invalid(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ReadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Contended => None,
+            Self::Invalid(error) => Some(error),
+        }
+    }
+}
+
+/// Why this process does not write.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum WriteError {
+    /// A living writer was at it for the whole timeout.
+    TimedOut,
+    /// A living writer is at it.
+    WouldBlock,
+    /// The present value, which the guard would give access to, is no value of the type: see
+    /// [`ReadError::Invalid`]. A `store` needs no present value.
+    Invalid(InvalidValue),
+    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
+    /// `fork`, which register at their first write: the error says what the system refused.
+    Unregistered(ShmError),
+}
+
+impl WriteError {
+    pub(super) fn refused(refused: Refused, waited: bool) -> Self {
+        match refused {
+            Refused::Unprotected(error) => Self::Unregistered(error),
+            Refused::Owned if waited => Self::TimedOut,
+            Refused::Owned => Self::WouldBlock,
+        }
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str(
+                "another writer was at it all the time; it lives, so wait longer or end that process",
+            ),
+            Self::WouldBlock => {
+                f.write_str("another writer is at it, and it lives; try again later")
+            }
+            Self::Invalid(error) => write!(f, "{error}; `store` a whole value instead"),
+            Self::Unregistered(error) => write!(f, "this process cannot write: {error}"),
+        }
+    }
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::TimedOut | Self::WouldBlock => None,
+            Self::Invalid(error) => Some(error),
+            Self::Unregistered(error) => Some(error),
+        }
+    }
+}

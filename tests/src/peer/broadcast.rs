@@ -1,0 +1,198 @@
+//! Sending and receiving messages of a broadcast.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, raise};
+use shm_core::sync::broadcast::{RecvTimeoutError, TryRecvError};
+use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
+use shm_core::{Access, ReadOnly, Shm, ShmLayout};
+
+use super::{Answer, Program, Words, other};
+use crate::types::{Few, Stats};
+
+/// So short that everybody is overtaken now and then.
+pub(crate) const SLOTS: usize = 5;
+type Queue = Broadcast<Few, SLOTS>;
+
+/// The segment as this process has it, and its ends. No handle is ever dropped, so that ends can be kept beside them.
+#[derive(Default)]
+pub(super) struct Broadcasts {
+    writable: Option<&'static Shm<Queue>>,
+    sender: Option<BroadcastSender<'static, Few, SLOTS>>,
+    receiver: Option<Box<dyn Receiver>>,
+}
+
+/// What receivers of both kinds of handles can do.
+trait Receiver {
+    fn receive(&mut self, millis: Option<u64>) -> Answer;
+    fn run(&mut self, stats: &Shm<Stats>) -> Answer;
+}
+
+impl<A: Access> Receiver for BroadcastReceiver<'static, Few, SLOTS, A> {
+    fn receive(&mut self, millis: Option<u64>) -> Answer {
+        let received = match millis {
+            None => self.try_recv().map_err(|error| match error {
+                TryRecvError::Empty => "empty".to_owned(),
+                TryRecvError::Lagged(count) => format!("lagged {count}"),
+                TryRecvError::Disconnected => "disconnected".to_owned(),
+                error => error.to_string(),
+            }),
+            Some(millis) => {
+                let timeout = Duration::from_millis(millis);
+                self.recv_timeout(timeout).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => "timed-out".to_owned(),
+                    RecvTimeoutError::Lagged(count) => format!("lagged {count}"),
+                    RecvTimeoutError::Disconnected => "disconnected".to_owned(),
+                    error => error.to_string(),
+                })
+            }
+        };
+        Ok(received.map_or_else(
+            |error| error,
+            |few| {
+                let whole = few == [few[0]; 8];
+                format!("{} {}", few[0], if whole { "whole" } else { "torn" })
+            },
+        ))
+    }
+
+    /// Receives until told to stop, and looks whether anything is missing that was not told of. Message `n` is `n + 1`.
+    fn run(&mut self, stats: &Shm<Stats>) -> Answer {
+        println!("looping");
+        let (mut expected, mut received) = (None::<u64>, 0_u64);
+        while stats.stop.load(Acquire) == 0 {
+            match self.recv_timeout(Duration::from_millis(20)) {
+                Ok(few) => {
+                    let right =
+                        few == [few[0]; 8] && expected.is_none_or(|expected| few[0] == expected);
+                    expected = Some(few[0] + 1);
+                    received += 1;
+                    let counter = if right { &stats.attached } else { &stats.torn };
+                    counter.fetch_add(1, AcqRel);
+                }
+                Err(RecvTimeoutError::Lagged(count)) => {
+                    expected = expected.map(|expected| expected + count);
+                    stats.lost.fetch_add(count, AcqRel);
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    stats.refused.fetch_add(1, AcqRel);
+                }
+                Err(error) => {
+                    eprintln!("{error}");
+                    stats.failed.fetch_add(1, AcqRel);
+                }
+            }
+        }
+        Ok(received.to_string())
+    }
+}
+
+impl Broadcasts {
+    fn writable(&self) -> Result<&'static Shm<Queue>, super::Failure> {
+        self.writable
+            .ok_or_else(|| other("nothing is attached for writing"))
+    }
+
+    fn sender(&mut self) -> Result<&mut BroadcastSender<'static, Few, SLOTS>, super::Failure> {
+        self.sender
+            .as_mut()
+            .ok_or_else(|| other("there is no sender"))
+    }
+
+    fn receiver(&mut self) -> Result<&mut Box<dyn Receiver>, super::Failure> {
+        self.receiver
+            .as_mut()
+            .ok_or_else(|| other("there is no receiver"))
+    }
+}
+
+impl Program {
+    /// `broadcast attach NAME`, `broadcast sender`, `broadcast send NUMBER`, and so on.
+    pub(super) fn obey_broadcast(&mut self, words: &mut Words<'_>) -> Answer {
+        let all = &mut self.broadcasts;
+        match words.next()? {
+            // With a receiver of what comes from now on.
+            "attach" => {
+                let shm: &'static _ = Box::leak(Box::new(Queue::attach(words.next()?)?));
+                all.writable = Some(shm);
+                all.receiver = Some(Box::new(shm.receiver()));
+            }
+            "attach-read-only" => {
+                let shm: &'static Shm<Queue, ReadOnly> =
+                    Box::leak(Box::new(Queue::attach_read_only(words.next()?)?));
+                all.receiver = Some(Box::new(shm.receiver()));
+            }
+            "sender" => {
+                let shm = all.writable()?;
+                let claimed = match words.next() {
+                    Ok(millis) => {
+                        shm.sender_timeout(Duration::from_millis(millis.parse().map_err(other)?))
+                    }
+                    Err(_) => shm.sender(),
+                };
+                all.sender = Some(claimed.map_err(other)?);
+                return Ok(all.sender()?.position().to_string());
+            }
+            "leave" => all.sender = None,
+            "send" => all.sender()?.send([words.number()?; 8]).map_err(other)?,
+            "try" => return all.receiver()?.receive(None),
+            "recv" => return all.receiver()?.receive(Some(words.number()?)),
+            "fork-send" => {
+                let sender = all.sender.take();
+                let mut inherited = sender;
+                super::process::in_child(|| {
+                    let refused = inherited
+                        .as_mut()
+                        .is_some_and(|one| one.send([9; 8]).is_err());
+                    inherited = None;
+                    i32::from(!refused)
+                })?;
+                all.sender = inherited;
+            }
+            // One operation between two signals.
+            "round" => {
+                let shm = all.writable()?;
+                raise(Signal::SIGUSR1).map_err(other)?;
+                let mut sender = shm.sender().map_err(other)?;
+                let number = sender.position() + 1;
+                sender.send([number; 8]).map_err(other)?;
+                drop(sender);
+                let _ = all.receiver()?.receive(Some(1))?;
+                raise(Signal::SIGUSR1).map_err(other)?;
+            }
+            "loop-send" => {
+                let stats = Stats::attach(words.next()?)?;
+                return send_loop(all.writable()?, &stats);
+            }
+            "loop-recv" => {
+                let stats = Stats::attach(words.next()?)?;
+                return all.receiver()?.run(&stats);
+            }
+            unknown => return Err(other(format!("there is no command `broadcast {unknown}`"))),
+        }
+        Ok(String::new())
+    }
+}
+
+/// Becomes the sender whenever it can, and sends as fast as it can.
+fn send_loop(shm: &Shm<Queue>, stats: &Shm<Stats>) -> Answer {
+    println!("looping");
+    while stats.stop.load(Acquire) == 0 {
+        // Another one may be it.
+        let Ok(mut sender) = shm.sender_timeout(Duration::from_millis(20)) else {
+            stats.refused.fetch_add(1, AcqRel);
+            continue;
+        };
+        for _ in 0..1000 {
+            let number = sender.position() + 1;
+            sender.send([number; 8]).map_err(other)?;
+            // Now and then receivers catch up and sleep.
+            if number % 97 == 0 {
+                std::thread::yield_now();
+            }
+        }
+        stats.created.fetch_add(1, AcqRel);
+    }
+    Ok(String::new())
+}

@@ -1,0 +1,431 @@
+//! The ends of rings, in all ways that they can be used.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, raise};
+use shm_core::sync::{
+    EndError, Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError,
+};
+use shm_core::{Shm, ShmLayout};
+
+use super::{Answer, Failure, Program, Words, other};
+use crate::driver::DEADLINE;
+use crate::fire::Instants;
+use crate::post::{Note, Post};
+
+/// Messages at a time, where there are many.
+const BATCH: usize = 64;
+
+/// The segment, and the ends of its small ring that this process has.
+pub(super) struct Ends {
+    /// Never dropped, so that ends can be kept beside it.
+    shm: &'static Shm<Post>,
+    sender: Option<Sender<'static, Note, 5>>,
+    receiver: Option<Receiver<'static, Note, 5>>,
+    /// What this process is known by in the segment: a pid says nothing in a namespace of its own.
+    alias: u64,
+}
+
+impl From<EndError> for Failure {
+    fn from(error: EndError) -> Self {
+        match error {
+            EndError::Unregistered(error) => Self::Shm(error),
+            error => other(error),
+        }
+    }
+}
+
+impl Ends {
+    fn sender(&mut self) -> Result<&mut Sender<'static, Note, 5>, Failure> {
+        self.sender.as_mut().ok_or_else(|| other("no sender"))
+    }
+
+    fn receiver(&mut self) -> Result<&mut Receiver<'static, Note, 5>, Failure> {
+        self.receiver.as_mut().ok_or_else(|| other("no receiver"))
+    }
+
+    fn obey(&mut self, words: &mut Words<'_>) -> Answer {
+        let shm = self.shm;
+        match words.next()? {
+            "sender" => {
+                let claimed = match words.next() {
+                    Ok(millis) => {
+                        let timeout = Duration::from_millis(millis.parse().map_err(other)?);
+                        shm.ring.sender_timeout(timeout)
+                    }
+                    Err(_) => shm.ring.sender(),
+                };
+                if let Err(EndError::Taken) = claimed {
+                    return Ok("taken".to_owned());
+                }
+                let sender = claimed?;
+                let position = sender.position();
+                self.sender = Some(sender);
+                Ok(position.to_string())
+            }
+            "receiver" => {
+                let claimed = match words.next() {
+                    Ok(millis) => {
+                        let timeout = Duration::from_millis(millis.parse().map_err(other)?);
+                        shm.ring.receiver_timeout(timeout)
+                    }
+                    Err(_) => shm.ring.receiver(),
+                };
+                if let Err(EndError::Taken) = claimed {
+                    return Ok("taken".to_owned());
+                }
+                let receiver = claimed?;
+                let position = receiver.position();
+                self.receiver = Some(receiver);
+                Ok(position.to_string())
+            }
+            "drop" => {
+                (self.sender, self.receiver) = (None, None);
+                Ok(String::new())
+            }
+            "send" => {
+                let how = words.next()?.to_owned();
+                self.send(&how)
+            }
+            "recv" => {
+                let how = words.next()?.to_owned();
+                self.recv(&how)
+            }
+            "stream-out" => stream_out(shm, words),
+            "stream-in" => stream_in(shm, words),
+            "alias" => Ok(self.alias.to_string()),
+            "produce" => produce(shm, self.alias),
+            "consume" => consume(shm, self.alias, words.next()? == "with"),
+            "round-out" => round_out(shm),
+            "round-in" => round_in(shm),
+            "half-written" => {
+                let sender = self.sender()?;
+                sender
+                    .send_with(|cell| {
+                        cell.number.set(u64::MAX);
+                        println!("writing");
+                        loop {
+                            nix::unistd::pause();
+                        }
+                    })
+                    .map_err(other)
+            }
+            "half-read" => {
+                let receiver = self.receiver()?;
+                receiver
+                    .recv_with(|cell| {
+                        println!("reading {}", cell.number.get());
+                        loop {
+                            nix::unistd::pause();
+                        }
+                    })
+                    .map_err(other)
+            }
+            "fork-use" => {
+                let (sender, receiver) = (&mut self.sender, &mut self.receiver);
+                super::process::in_child(|| {
+                    let refused = sender.as_mut().is_none_or(|end| {
+                        matches!(
+                            end.try_send(Note::numbered(u64::MAX)),
+                            Err(TrySendError::Disconnected(_))
+                        )
+                    }) && receiver
+                        .as_mut()
+                        .is_none_or(|end| end.try_recv() == Err(TryRecvError::Disconnected));
+                    (*sender, *receiver) = (None, None);
+                    i32::from(!refused)
+                })
+            }
+            "quiet" => quiet(shm, words.number()?),
+            unknown => Err(other(format!("there is no command `ring {unknown}`"))),
+        }
+    }
+
+    fn send(&mut self, how: &str) -> Answer {
+        let sender = self.sender()?;
+        let note = Note::numbered(sender.position());
+        let result = match how {
+            "forever" => sender.send(note).map_err(|_| "disconnected"),
+            "try" => sender.try_send(note).map_err(|error| match error {
+                TrySendError::Full(_) => "full",
+                TrySendError::Disconnected(_) => "disconnected",
+            }),
+            millis => {
+                let timeout = Duration::from_millis(millis.parse().map_err(other)?);
+                sender
+                    .send_timeout(note, timeout)
+                    .map_err(|error| match error {
+                        SendTimeoutError::Timeout(_) => "timed-out",
+                        SendTimeoutError::Disconnected(_) => "disconnected",
+                    })
+            }
+        };
+        Ok(result.map_or_else(str::to_owned, |()| note.number.to_string()))
+    }
+
+    fn recv(&mut self, how: &str) -> Answer {
+        let receiver = self.receiver()?;
+        let result = match how {
+            "forever" => receiver.recv().map_err(|_| "disconnected"),
+            "try" => receiver.try_recv().map_err(|error| match error {
+                TryRecvError::Empty => "empty",
+                TryRecvError::Disconnected => "disconnected",
+            }),
+            millis => {
+                let timeout = Duration::from_millis(millis.parse().map_err(other)?);
+                receiver.recv_timeout(timeout).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => "timed-out",
+                    RecvTimeoutError::Disconnected => "disconnected",
+                })
+            }
+        };
+        match result {
+            Ok(note) if note.is_whole() => Ok(note.number.to_string()),
+            Ok(note) => Err(other(format!("{note:?} is not whole"))),
+            Err(word) => Ok(word.to_owned()),
+        }
+    }
+}
+
+impl Program {
+    /// `ring attach NAME`, `ring sender [MILLISECONDS]`, `ring send forever|try|MILLISECONDS`, and so on.
+    pub(super) fn obey_ring(&mut self, words: &mut Words<'_>) -> Answer {
+        if let Some(ends) = &mut self.ring {
+            return ends.obey(words);
+        }
+        match words.next()? {
+            "attach" => {
+                let shm = Box::leak(Box::new(Post::attach(words.next()?)?));
+                self.ring = Some(Ends {
+                    shm,
+                    sender: None,
+                    receiver: None,
+                    alias: Instants::new().next_number(),
+                });
+                Ok(String::new())
+            }
+            _ => Err(other("nothing is attached")),
+        }
+    }
+}
+
+/// `stream-out COUNT one|many`: so many messages into the large ring, one by one or in batches.
+fn stream_out(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
+    let (count, many) = (words.number::<u64>()?, words.next()? == "many");
+    let mut sender = shm.stream.sender()?;
+    let begin = sender.position();
+    if many {
+        let mut batch = [Note::numbered(0); BATCH];
+        while sender.position() < begin + count {
+            let next = sender.position();
+            for (number, note) in (next..).zip(&mut batch) {
+                *note = Note::numbered(number);
+            }
+            let left = usize::try_from(begin + count - next).map_err(other)?;
+            sender
+                .send_slice(&batch[..left.min(BATCH)])
+                .map_err(|error| other(error.to_string()))?;
+        }
+    } else {
+        for number in begin..begin + count {
+            sender
+                .send(Note::numbered(number))
+                .map_err(|error| other(error.to_string()))?;
+        }
+    }
+    Ok(sender.position().to_string())
+}
+
+/// `stream-in one|many`: everything out of the large ring until its sender leaves. Says how many messages there were, and
+/// how many microseconds lay between the first and the last.
+fn stream_in(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
+    let many = words.next()? == "many";
+    let mut receiver = shm.stream.receiver()?;
+    let mut expected = receiver.position();
+    println!("receiving");
+    let mut check = |note: &Note| {
+        if *note != Note::numbered(expected) {
+            return Err(other(format!("{note:?} instead of number {expected}")));
+        }
+        expected += 1;
+        Ok(())
+    };
+    let mut batch = [Note::numbered(0); BATCH];
+    // A sender before may have left; it is not the one that is waited for.
+    let first = loop {
+        if let Ok(first) = receiver.recv() {
+            break first;
+        }
+        std::thread::yield_now();
+    };
+    let start = Instant::now();
+    check(&first)?;
+    if many {
+        while let Ok(there) = receiver.recv_into(&mut batch) {
+            batch[..there].iter().try_for_each(&mut check)?;
+        }
+    } else {
+        receiver.iter().try_for_each(|note| check(&note))?;
+    }
+    if receiver.position() != expected {
+        return Err(other("the position is another one"));
+    }
+    Ok(format!("{expected} {}", start.elapsed().as_micros()))
+}
+
+/// `produce`: takes the sending end when it is free, and sends what comes next, until it is killed or told to stop.
+fn produce(shm: &Shm<Post>, me: u64) -> Answer {
+    println!("producing");
+    let mut sender = shm.ring.sender_timeout(DEADLINE)?;
+    shm.sender.store(me, Release);
+    let mut batch = [Note::numbered(0); 3];
+    while shm.stop.load(Acquire) == 0 {
+        let next = sender.position();
+        let result = match next % 3 {
+            0 => sender.send(Note::numbered(next)).map_err(|_| ()),
+            1 => sender
+                .send_with(|cell| cell.store(Note::numbered(next)))
+                .map_err(|_| ()),
+            _ => {
+                for (number, note) in (next..).zip(&mut batch) {
+                    *note = Note::numbered(number);
+                }
+                sender.send_slice(&batch).map_err(|_| ())
+            }
+        };
+        if result.is_err() {
+            // The receiver was killed. The next one goes on where it was.
+            std::thread::yield_now();
+        }
+    }
+    Ok(sender.position().to_string())
+}
+
+/// `consume with|copy`: takes the receiving end when it is free, and notes down what it gets, until it is killed or told
+/// to stop and there is no more.
+fn consume(shm: &Shm<Post>, me: u64, with: bool) -> Answer {
+    println!("consuming");
+    let mut receiver = shm.ring.receiver_timeout(DEADLINE)?;
+    shm.receiver.store(me, Release);
+    loop {
+        let position = receiver.position();
+        let note_down = |note: Note| {
+            let handled = shm.handled.load(Relaxed);
+            if note != Note::numbered(position) {
+                shm.wrong.fetch_add(1, AcqRel);
+            }
+            match note.number {
+                number if number == handled => {}
+                // With messages that are dealt with before they are counted.
+                number if with && number + 1 == handled => {
+                    shm.repeats.fetch_add(1, AcqRel);
+                }
+                // With messages that are counted before they are dealt with.
+                number if !with && number > handled => {
+                    shm.skips.fetch_add(number - handled, AcqRel);
+                }
+                _ => {
+                    shm.wrong.fetch_add(1, AcqRel);
+                }
+            }
+            shm.handled.store(note.number + 1, Release);
+        };
+        let timeout = Duration::from_millis(20);
+        let result = if with {
+            receiver.recv_timeout_with(timeout, |cell| note_down(cell.load()))
+        } else {
+            receiver.recv_timeout(timeout).map(note_down)
+        };
+        match result {
+            Ok(()) => {}
+            Err(_) if shm.stop.load(Acquire) > 1 => return Ok(position.to_string()),
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
+/// One of everything that a sender does.
+fn round_out(shm: &Shm<Post>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    let mut sender = shm.ring.sender()?;
+    let next = sender.position();
+    let sent = sender.send(Note::numbered(next)).is_ok()
+        && sender
+            .send_with(|cell| cell.store(Note::numbered(next + 1)))
+            .is_ok()
+        && sender
+            .send_slice(&[Note::numbered(next + 2), Note::numbered(next + 3)])
+            .is_ok();
+    drop(sender);
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(sent.to_string())
+}
+
+/// One of everything that a receiver does.
+fn round_in(shm: &Shm<Post>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    let mut receiver = shm.ring.receiver()?;
+    let mut two = [Note::numbered(0); 2];
+    let work = |note: &Note| shm.handled.store(note.number + 1, Release);
+    let received = receiver.recv_with(|cell| work(&cell.load())).is_ok()
+        && receiver.recv().is_ok()
+        && receiver.recv_into(&mut two).is_ok();
+    drop(receiver);
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(received.to_string())
+}
+
+/// `quiet COUNT`: so many messages through the large ring, as sender and receiver at once, where every system call but those
+/// of the answer is the end of this process.
+fn quiet(shm: &Shm<Post>, count: u64) -> Answer {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let (mut sender, mut receiver) = (shm.stream.sender()?, shm.stream.receiver()?);
+    let mut steps = [
+        step(LOAD, 0, 0, 0),
+        step(EQUAL, 4, 0, libc::SYS_write as u32),
+        step(EQUAL, 3, 0, libc::SYS_read as u32),
+        step(EQUAL, 2, 0, libc::SYS_exit_group as u32),
+        step(EQUAL, 1, 0, libc::SYS_sigaltstack as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: steps.len() as u16,
+        filter: steps.as_mut_ptr(),
+    };
+    nix::sys::prctl::set_no_new_privs().map_err(other)?;
+    // SAFETY: the program and its steps live until the call returns.
+    let refused = unsafe {
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        )
+    };
+    if refused != 0 {
+        return Err(other(std::io::Error::last_os_error()));
+    }
+    let mut batch = [Note::numbered(0); BATCH];
+    for _ in 0..count {
+        let next = sender.position();
+        let sent = sender.send(Note::numbered(next)).is_ok()
+            && sender
+                .send_with(|cell| cell.store(Note::numbered(next + 1)))
+                .is_ok()
+            && sender.send_slice(&[Note::numbered(next + 2); 3]).is_ok();
+        let received = receiver.recv() == Ok(Note::numbered(next))
+            && receiver.recv_with(|cell| cell.load()) == Ok(Note::numbered(next + 1))
+            && receiver.recv_into(&mut batch) == Ok(3);
+        if !sent || !received {
+            return Err(other("a message got lost"));
+        }
+    }
+    println!("ok {}", receiver.position());
+    // Dropping what is mapped takes system calls.
+    // SAFETY: ends this process, which has nothing left to do.
+    unsafe { libc::_exit(0) }
+}

@@ -1,0 +1,270 @@
+//! Reading and writing values in a sequence lock.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, raise};
+use shm_core::sync::{SeqLock, SeqLockWriteGuard, WriteError};
+use shm_core::{Access, ReadOnly, Shm, ShmLayout};
+
+use super::{Answer, Failure, Program, Words, other};
+use crate::types::{Block, Few, Stats};
+
+/// The segment as this process has it, and the guard on its lock. Neither handle is ever dropped, so that a guard can be
+/// kept beside them.
+#[derive(Default)]
+pub(super) struct SeqLocks {
+    writer: Option<&'static Shm<SeqLock<Block>>>,
+    reader: Option<&'static Shm<SeqLock<Block>, ReadOnly>>,
+    guard: Option<SeqLockWriteGuard<'static, Block>>,
+    few: Option<&'static Shm<SeqLock<Few, 3>>>,
+}
+
+/// What both kinds of handles can do.
+trait Reader {
+    fn block(&self) -> (u64, Block);
+    fn wait(&self, seen: u64, timeout: Duration) -> Option<u64>;
+    /// Reads in one of all ways. Whether the value was whole.
+    fn is_whole(&self, round: u64, block: &mut Block) -> bool;
+}
+
+impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
+    fn block(&self) -> (u64, Block) {
+        self.read_versioned()
+    }
+
+    fn wait(&self, seen: u64, timeout: Duration) -> Option<u64> {
+        self.wait_newer(seen, timeout).ok()
+    }
+
+    fn is_whole(&self, round: u64, block: &mut Block) -> bool {
+        match round % 4 {
+            0 => {
+                let (version, block) = self.read_versioned();
+                return block.is_numbered(version);
+            }
+            1 => self.read_into(block),
+            2 => {
+                let view = |cell: &shm_core::ShmCell<Block, ReadOnly>| {
+                    let first = cell.number.get();
+                    cell.words
+                        .iter()
+                        .zip(1_u64..)
+                        .all(|(word, factor)| word.get() == first.wrapping_mul(factor))
+                };
+                return self.read_with(view);
+            }
+            _ => match self.try_read() {
+                Ok(read) => *block = read,
+                Err(_) => return false,
+            },
+        }
+        block.is_whole()
+    }
+}
+
+fn refusal(error: WriteError) -> Answer {
+    match error {
+        WriteError::WouldBlock => Ok("would-block".to_owned()),
+        WriteError::TimedOut => Ok("timed-out".to_owned()),
+        WriteError::Unregistered(error) => Err(Failure::Shm(error)),
+        error => Err(other(error)),
+    }
+}
+
+impl SeqLocks {
+    fn writer(&self) -> Result<&'static Shm<SeqLock<Block>>, Failure> {
+        self.writer
+            .ok_or_else(|| other("nothing is attached for writing"))
+    }
+
+    fn reader(&self) -> Result<&dyn Reader, Failure> {
+        match (self.writer, self.reader) {
+            (Some(writer), _) => Ok(writer),
+            (_, Some(reader)) => Ok(reader),
+            _ => Err(other("nothing is attached")),
+        }
+    }
+}
+
+impl Program {
+    /// `seqlock attach NAME`, `seqlock write forever|try|MILLISECONDS`, and so on.
+    pub(super) fn obey_seqlock(&mut self, words: &mut Words<'_>) -> Answer {
+        let locks = &mut self.seqlocks;
+        match words.next()? {
+            "attach" => {
+                let shm = SeqLock::<Block>::attach(words.next()?)?;
+                locks.writer = Some(Box::leak(Box::new(shm)));
+            }
+            "attach-read-only" => {
+                let shm = SeqLock::<Block>::attach_read_only(words.next()?)?;
+                locks.reader = Some(Box::leak(Box::new(shm)));
+            }
+            "read" => {
+                let (version, block) = locks.reader()?.block();
+                let whole = if block.is_whole() { "whole" } else { "torn" };
+                return Ok(format!("{version} {} {whole}", block.number));
+            }
+            "wait" => {
+                let (seen, millis) = (words.number()?, words.number()?);
+                let newer = locks.reader()?.wait(seen, Duration::from_millis(millis));
+                return Ok(newer.map_or("timed-out".to_owned(), |version| version.to_string()));
+            }
+            // Gets the role and changes the copy.
+            "write" => {
+                let lock = locks.writer()?;
+                let written = match words.next()? {
+                    "forever" => lock.write(),
+                    "try" => lock.try_write(),
+                    millis => {
+                        lock.write_timeout(Duration::from_millis(millis.parse().map_err(other)?))
+                    }
+                };
+                match written {
+                    Ok(mut guard) => {
+                        *guard = Block::numbered(guard.number + 1);
+                        locks.guard = Some(guard);
+                    }
+                    Err(error) => return refusal(error),
+                }
+            }
+            "commit" => drop(locks.guard.take()),
+            "store" => {
+                let number = words.number()?;
+                let stored = locks.writer()?.store_from(&Block::numbered(number));
+                return stored.map_or_else(refusal, |version| Ok(version.to_string()));
+            }
+            "fork-commit" => {
+                let mut guard = locks.guard.take();
+                super::process::in_child(|| {
+                    // All that an inherited guard can try.
+                    if let Some(guard) = &mut guard {
+                        guard.number = 77;
+                        guard.publish();
+                    }
+                    drop(guard.take());
+                    0
+                })?;
+                locks.guard = guard;
+            }
+            "few" => {
+                let shm = SeqLock::<Few, 3>::attach(words.next()?)?;
+                locks.few = Some(Box::leak(Box::new(shm)));
+            }
+            "hold" => {
+                let shm = locks.few.ok_or_else(|| other("nothing is attached"))?;
+                std::mem::forget(shm.write().map_err(other)?);
+            }
+            "round" => {
+                let shm = locks.few.ok_or_else(|| other("nothing is attached"))?;
+                return round(shm, words.next()?);
+            }
+            "loop-write" => {
+                let stats = Stats::attach(words.next()?)?;
+                return write_loop(locks.writer()?, &stats);
+            }
+            "loop-read" => {
+                let stats = Stats::attach(words.next()?)?;
+                return read_loop(locks.reader()?, &stats);
+            }
+            unknown => return Err(other(format!("there is no command `seqlock {unknown}`"))),
+        }
+        Ok(String::new())
+    }
+}
+
+/// One operation between two signals: the next number, in one of all ways of writing, or a look in one of all ways.
+fn round(shm: &Shm<SeqLock<Few, 3>>, way: &str) -> Answer {
+    let mut out = [0; 8];
+    let number = shm.read()[0];
+    raise(Signal::SIGUSR1).map_err(other)?;
+    match way {
+        "store" => drop(shm.store([number + 1; 8]).map_err(other)?),
+        "update" => shm
+            .update(|value| *value = [number + 1; 8])
+            .map_err(other)?,
+        "guard" => {
+            let mut guard = shm.write().map_err(other)?;
+            guard.fill(number + 1);
+            guard.publish();
+            // What is only half written when it is killed here stays private.
+            guard.fill(number + 2);
+            guard.discard();
+        }
+        // The lock is left by somebody dead.
+        "take-over" => {
+            let mut guard = shm.write().map_err(other)?;
+            let next = guard[0] + 1;
+            guard.fill(next);
+            guard.commit();
+        }
+        "read" => {
+            shm.read_into(&mut out);
+            shm.read_with(|cell| cell[7].get());
+            let _ = shm.wait_newer(number, Duration::from_millis(1));
+        }
+        way => return Err(other(format!("there is no way `{way}`"))),
+    }
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(String::new())
+}
+
+/// Commits as fast as it can, in turn by all ways of writing. The number of each value is that of its version.
+fn write_loop(shm: &Shm<SeqLock<Block>>, stats: &Shm<Stats>) -> Answer {
+    let mut block = Block::numbered(0);
+    println!("looping");
+    let mut round = 0_u64;
+    while stats.stop.load(Acquire) == 0 {
+        let written = match round % 4 {
+            0 => shm.update(|block| *block = Block::numbered(block.number + 1)),
+            1 => shm.write().map(|mut guard| {
+                for _ in 0..8 {
+                    *guard = Block::numbered(guard.number + 1);
+                    guard.publish();
+                }
+            }),
+            2 => shm
+                .write_timeout(Duration::from_millis(3))
+                .map(|mut guard| {
+                    *guard = Block::numbered(guard.number + 1);
+                    guard.commit();
+                }),
+            _ => shm.try_write().map(|guard| {
+                block = *guard;
+                guard.discard();
+            }),
+        };
+        match written {
+            Ok(()) => {
+                stats.created.fetch_add(1, AcqRel);
+            }
+            Err(WriteError::TimedOut | WriteError::WouldBlock) => {}
+            Err(error) => {
+                eprintln!("{error}");
+                stats.failed.fetch_add(1, AcqRel);
+            }
+        }
+        if !block.is_whole() {
+            stats.torn.fetch_add(1, AcqRel);
+        }
+        round += 1;
+    }
+    Ok(String::new())
+}
+
+/// Reads as fast as it can, in turn by all ways of reading. Gives the number of reads, and the longest time of one in
+/// microseconds.
+fn read_loop(shm: &dyn Reader, stats: &Shm<Stats>) -> Answer {
+    let mut block = Block::numbered(0);
+    println!("looping");
+    let (mut round, mut longest) = (0_u64, Duration::ZERO);
+    while stats.stop.load(Acquire) == 0 {
+        let start = Instant::now();
+        let whole = shm.is_whole(round, &mut block);
+        longest = longest.max(start.elapsed());
+        let counter = if whole { &stats.attached } else { &stats.torn };
+        counter.fetch_add(1, AcqRel);
+        round += 1;
+    }
+    Ok(format!("{round} {}", longest.as_micros()))
+}

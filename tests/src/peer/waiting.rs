@@ -1,0 +1,367 @@
+//! Waiting for others, and making them wait.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, raise};
+use shm_core::sync::{BarrierError, BarrierSeat, BarrierWaitResult, TimedOut};
+use shm_core::{ReadOnly, Shm, ShmLayout};
+
+use super::{Answer, Failure, Program, Words, other};
+use crate::DEADLINE;
+use crate::random::Random;
+use crate::waiting::Waiting;
+
+/// The segment, by whatever handle.
+#[derive(Clone, Copy)]
+enum Handle {
+    Write(&'static Shm<Waiting>),
+    Read(&'static Shm<Waiting, ReadOnly>),
+}
+
+/// The segment, and a seat in its barrier.
+pub(super) struct Place {
+    handle: Handle,
+    seat: Option<BarrierSeat<'static, 3>>,
+}
+
+/// For how long to wait; `None` for `forever`.
+fn patience(words: &mut Words<'_>) -> Result<Option<Duration>, Failure> {
+    match words.next()? {
+        "forever" => Ok(None),
+        millis => Ok(Some(Duration::from_millis(millis.parse().map_err(other)?))),
+    }
+}
+
+/// How meeting went, in a word or two.
+fn outcome(result: Result<BarrierWaitResult, BarrierError>) -> Answer {
+    Ok(match result {
+        Ok(result) if result.is_leader() => "leader".to_owned(),
+        Ok(_) => "passed".to_owned(),
+        Err(BarrierError::Died { seat }) => format!("died {seat}"),
+        Err(BarrierError::TimedOut) => "timed-out".to_owned(),
+        Err(BarrierError::NotOurs) => "not-ours".to_owned(),
+        Err(BarrierError::Unregistered(error)) => return Err(Failure::Shm(error)),
+        Err(error) => return Err(other(error)),
+    })
+}
+
+impl Program {
+    fn place(&mut self) -> Result<&mut Place, Failure> {
+        self.waiting
+            .as_mut()
+            .ok_or_else(|| other("nothing is attached"))
+    }
+
+    fn shared(&mut self) -> Result<&'static Shm<Waiting>, Failure> {
+        match self.place()?.handle {
+            Handle::Write(shm) => Ok(shm),
+            Handle::Read(_) => Err(other("only for reading")),
+        }
+    }
+
+    /// `waiting attach NAME`, `waiting event ..`, `waiting permits ..`, `waiting meet ..`, and so on.
+    pub(super) fn obey_waiting(&mut self, words: &mut Words<'_>) -> Answer {
+        match words.next()? {
+            "attach" => {
+                let shm = Box::leak(Box::new(Waiting::attach(words.next()?)?));
+                self.settle(Handle::Write(shm))
+            }
+            "attach-read-only" => {
+                let shm = Box::leak(Box::new(Waiting::attach_read_only(words.next()?)?));
+                self.settle(Handle::Read(shm))
+            }
+            "event" => self.event(words),
+            "permits" => self.permits(words),
+            "meet" => self.meet(words),
+            "round" => {
+                let shm = self.shared()?;
+                round(shm, words.next()?)
+            }
+            "loop" => {
+                let (what, shm) = (words.next()?, self.shared()?);
+                let number: usize = words.number()?;
+                println!("looping");
+                match what {
+                    "event" => answer(shm, number),
+                    "permits" => pass_permits(shm),
+                    "meet" => meet_again_and_again(shm)?,
+                    unknown => return Err(other(format!("no loop is `{unknown}`"))),
+                }
+                Ok(String::new())
+            }
+            unknown => Err(other(format!("there is no command `waiting {unknown}`"))),
+        }
+    }
+
+    fn settle(&mut self, handle: Handle) -> Answer {
+        self.waiting = Some(Place { handle, seat: None });
+        Ok(String::new())
+    }
+
+    fn event(&mut self, words: &mut Words<'_>) -> Answer {
+        match words.next()? {
+            "wait" => {
+                let (seen, patience) = (words.number()?, patience(words)?);
+                let start = Instant::now();
+                let result = match (self.place()?.handle, patience) {
+                    (Handle::Write(shm), None) => Ok(shm.event.wait_forever(seen)),
+                    (Handle::Read(shm), None) => Ok(shm.event.wait_forever(seen)),
+                    (Handle::Write(shm), Some(timeout)) => shm.event.wait(seen, timeout),
+                    (Handle::Read(shm), Some(timeout)) => shm.event.wait(seen, timeout),
+                };
+                match result {
+                    Ok(generation) => Ok(generation.to_string()),
+                    Err(TimedOut) => Ok(format!("timed-out {}", start.elapsed().as_micros())),
+                }
+            }
+            "notify-one" => {
+                self.shared()?.event.notify_one();
+                Ok(String::new())
+            }
+            "notify-all" => {
+                self.shared()?.event.notify_all();
+                Ok(String::new())
+            }
+            unknown => Err(other(format!("no event can `{unknown}`"))),
+        }
+    }
+
+    fn permits(&mut self, words: &mut Words<'_>) -> Answer {
+        let permits = &self.shared()?.permits;
+        match words.next()? {
+            "wait" => match patience(words)? {
+                None => {
+                    permits.wait();
+                    Ok("taken".to_owned())
+                }
+                Some(timeout) => match permits.wait_timeout(timeout) {
+                    Ok(()) => Ok("taken".to_owned()),
+                    Err(TimedOut) => Ok("timed-out".to_owned()),
+                },
+            },
+            "try" => Ok(permits.try_wait().to_string()),
+            "post" => {
+                permits.post_many(words.number()?).map_err(other)?;
+                Ok(String::new())
+            }
+            "take-turns" => {
+                let (shm, turns) = (self.shared()?, words.number()?);
+                for _ in 0..turns {
+                    shm.permits.wait();
+                    shm.count.set(shm.count.get() + 1);
+                    shm.permits.post().map_err(other)?;
+                }
+                Ok(String::new())
+            }
+            unknown => Err(other(format!("no semaphore can `{unknown}`"))),
+        }
+    }
+
+    fn meet(&mut self, words: &mut Words<'_>) -> Answer {
+        let shm = self.shared()?;
+        let place = self.place()?;
+        match words.next()? {
+            "join" => match shm.meet.join() {
+                Ok(seat) => {
+                    let answer = format!("{} {}", seat.number(), seat.has_arrived());
+                    place.seat = Some(seat);
+                    Ok(answer)
+                }
+                Err(BarrierError::Full) => Ok("full".to_owned()),
+                Err(error) => Err(other(error)),
+            },
+            "leave" => {
+                place.seat = None;
+                Ok(String::new())
+            }
+            "fork-leave" => super::process::in_child(|| {
+                place.seat = None;
+                0
+            }),
+            "wait" => {
+                let seat = place.seat.as_mut();
+                let seat = seat.ok_or_else(|| other("there is no seat"))?;
+                outcome(match patience(words)? {
+                    None => seat.wait(),
+                    Some(timeout) => seat.wait_timeout(timeout),
+                })
+            }
+            // So many rounds, and how often it was the leader.
+            "rounds" => {
+                let seat = place.seat.as_mut();
+                let seat = seat.ok_or_else(|| other("there is no seat"))?;
+                let (rounds, mut led): (u32, u32) = (words.number()?, 0);
+                for _ in 0..rounds {
+                    let number = u64::from(seat.round());
+                    shm.work[seat.number()].set(number + 1);
+                    led += u32::from(seat.wait().map_err(other)?.is_leader());
+                    check_work(shm, number);
+                }
+                Ok(led.to_string())
+            }
+            "exec" => {
+                println!("executing");
+                // It ends with its input, as this program does.
+                Err(other(Command::new("cat").exec()))
+            }
+            unknown => Err(other(format!("nobody can `{unknown}` at a barrier"))),
+        }
+    }
+}
+
+/// After a round was passed: everybody's work for it is done, and nobody's for more than the next.
+fn check_work(shm: &Shm<Waiting>, round: u64) {
+    for work in shm.work.iter() {
+        let ahead = work.get().wrapping_sub(round);
+        if ahead != 1 && ahead != 2 {
+            shm.wrong.fetch_add(1, AcqRel);
+        }
+    }
+}
+
+/// One operation between two signals, to be killed in.
+fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
+    let mark = || raise(Signal::SIGUSR1).map_err(other);
+    let mut seat = match what {
+        "meet" => Some(shm.meet.join().map_err(other)?),
+        _ => None,
+    };
+    let result = match what {
+        "notify-one" => {
+            mark()?;
+            shm.event.notify_one();
+            mark()?;
+            Ok(())
+        }
+        "notify-all" => {
+            mark()?;
+            shm.event.notify_all();
+            mark()?;
+            Ok(())
+        }
+        "event-wait" => {
+            let seen = shm.event.generation();
+            mark()?;
+            let result = shm.event.wait(seen, Duration::from_millis(3));
+            mark()?;
+            result.map_or(Ok(()), |_| Err("nobody has notified"))
+        }
+        "post" => {
+            mark()?;
+            let result = shm.permits.post();
+            mark()?;
+            result.map_err(|_| "too many")
+        }
+        "take" => {
+            mark()?;
+            let result = shm.permits.wait_timeout(DEADLINE);
+            mark()?;
+            result.map_err(|_| "too late")
+        }
+        "take-nothing" => {
+            mark()?;
+            let result = shm.permits.wait_timeout(Duration::from_millis(3));
+            mark()?;
+            result.map_or(Ok(()), |()| Err("nobody has posted"))
+        }
+        "join" => {
+            mark()?;
+            seat = shm.meet.join().ok();
+            mark()?;
+            seat.as_ref().map(|_| ()).ok_or("no seat is free")
+        }
+        "meet" => {
+            mark()?;
+            let result = seat.as_mut().map(|seat| seat.wait_timeout(DEADLINE));
+            drop(seat.take());
+            mark()?;
+            match result {
+                Some(Ok(_)) => Ok(()),
+                _ => Err("not met"),
+            }
+        }
+        _ => Err("there is no such round"),
+    };
+    result.map(|()| String::new()).map_err(other)
+}
+
+/// Answers what is asked, and wakes others without need.
+fn answer(shm: &Shm<Waiting>, number: usize) {
+    let mut mine = 0;
+    while shm.stop.load(Acquire) == 0 {
+        let seen = shm.event.generation();
+        let ping = shm.ping.load(Acquire);
+        if ping != mine {
+            mine = ping;
+            shm.pongs[number].store(ping, Release);
+            shm.answers.notify_one();
+            if ping.is_multiple_of(2) {
+                shm.event.notify_one();
+            }
+        } else if shm.event.wait(seen, DEADLINE).is_err() {
+            shm.failed.fetch_add(1, AcqRel);
+        }
+    }
+}
+
+/// Takes permits and posts them again, in every way, and keeps accounts that hold even if it is killed.
+fn pass_permits(shm: &Shm<Waiting>) {
+    let mut random = Random::new(u64::from(std::process::id()));
+    while shm.stop.load(Acquire) == 0 {
+        shm.taking.fetch_add(1, AcqRel);
+        let taken = match random.below(3) {
+            0 => shm.permits.try_wait(),
+            1 => shm.permits.wait_timeout(Duration::from_millis(3)).is_ok(),
+            _ => shm.permits.wait_timeout(Duration::from_micros(200)).is_ok(),
+        };
+        if taken {
+            shm.taken.fetch_add(1, AcqRel);
+            shm.posting.fetch_add(1, AcqRel);
+            if shm.permits.post().is_err() {
+                shm.failed.fetch_add(1, AcqRel);
+            }
+            shm.posted.fetch_add(1, AcqRel);
+        } else {
+            // None was.
+            shm.taking.fetch_sub(1, AcqRel);
+        }
+    }
+}
+
+/// Meets the others, whoever they are, round after round.
+fn meet_again_and_again(shm: &Shm<Waiting>) -> Result<(), Failure> {
+    let mut seat = loop {
+        match shm.meet.join() {
+            Ok(seat) => break seat,
+            // Whoever was killed has perhaps not quite gone.
+            Err(BarrierError::Full) if shm.stop.load(Acquire) == 0 => std::thread::yield_now(),
+            Err(error) => return Err(other(error)),
+        }
+    };
+    while shm.stop.load(Acquire) == 0 {
+        let number = u64::from(seat.round());
+        if !seat.has_arrived() {
+            shm.work[seat.number()].set(number + 1);
+        }
+        match seat.wait_timeout(Duration::from_millis(500)) {
+            Ok(result) => {
+                check_work(shm, number);
+                if result.is_leader() && shm.led.swap(number + 1, AcqRel) > number {
+                    shm.wrong.fetch_add(1, AcqRel);
+                }
+            }
+            Err(BarrierError::Died { .. }) => {
+                shm.died.fetch_add(1, AcqRel);
+            }
+            Err(BarrierError::TimedOut) => {}
+            Err(error) => {
+                eprintln!("{error}");
+                shm.failed.fetch_add(1, AcqRel);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,407 @@
+//! Broadcasts seen from outside: every receiver gets every message or is told how many it lost, and senders come after one
+//! another.
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::time::{Duration, Instant};
+
+use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, SenderError, TryRecvError};
+use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
+use shm_core::{Access, LayoutKind, Shm, ShmLayout};
+use shm_tests::{DEADLINE, Few, Instants, Names, Peer, peer};
+
+/// As the peers have it.
+type Queue = Broadcast<Few, 5>;
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("broadcast attach {name}"));
+    peer
+}
+
+fn reading(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("broadcast attach-read-only {name}"));
+    peer
+}
+
+fn send<const N: usize>(sender: &mut BroadcastSender<'_, u64, N>, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        sender.send(number).unwrap();
+    }
+}
+
+/// All that is there at once.
+fn drain<const N: usize, A: Access>(receiver: &mut BroadcastReceiver<'_, u64, N, A>) -> Vec<u64> {
+    std::iter::from_fn(|| receiver.try_recv().ok()).collect()
+}
+
+#[test]
+fn every_receiver_gets_every_message_in_order() {
+    let names = Names::new("broadcast-all");
+    let name = names.name("t");
+    let shm = Broadcast::<u64, 8>::create(&name).unwrap();
+    let read_only = Broadcast::<u64, 8>::attach_read_only(&name).unwrap();
+    let (mut one, mut two) = (shm.receiver(), read_only.receiver());
+    // Nobody has come, and that is no end.
+    assert!(matches!(one.try_recv(), Err(TryRecvError::Empty)));
+    assert!(matches!(two.try_recv(), Err(TryRecvError::Empty)));
+    let mut sender = shm.sender().unwrap();
+    for round in 0..10 {
+        send(&mut sender, round * 8..round * 8 + 8);
+        assert_eq!((one.behind(), sender.position()), (8, round * 8 + 8));
+        let expected: Vec<u64> = (round * 8..round * 8 + 8).collect();
+        assert_eq!(drain(&mut one), expected);
+        assert_eq!(drain(&mut two), expected);
+        assert!(matches!(two.try_recv(), Err(TryRecvError::Empty)));
+    }
+    // Who comes later gets what is still there, or what comes from now on.
+    assert_eq!(
+        drain(&mut read_only.receiver_from_oldest()),
+        (72..80).collect::<Vec<_>>()
+    );
+    let mut late = shm.receiver();
+    send(&mut sender, 80..81);
+    assert_eq!((late.recv().unwrap(), one.recv().unwrap()), (80, 80));
+    assert_eq!(read_only.sent(), 81);
+    let mut out = 0;
+    two.recv_into(&mut out, Duration::ZERO).unwrap();
+    assert_eq!(out, 80);
+    assert!(matches!(
+        two.recv_into(&mut out, Duration::ZERO),
+        Err(RecvTimeoutError::Timeout)
+    ));
+}
+
+#[test]
+fn who_falls_behind_is_told_how_many_it_lost() {
+    let shm = Broadcast::<u64, 4>::create_anonymous().unwrap();
+    let mut sender = shm.sender().unwrap();
+    let mut receiver = shm.receiver();
+    send(&mut sender, 0..4);
+    // The last that fits, and the first that does not.
+    assert_eq!(receiver.recv().unwrap(), 0);
+    send(&mut sender, 4..5);
+    assert_eq!(drain(&mut receiver), [1, 2, 3, 4]);
+    send(&mut sender, 5..10);
+    assert!(matches!(receiver.recv(), Err(RecvError::Lagged(1))));
+    assert_eq!(drain(&mut receiver), [6, 7, 8, 9]);
+    send(&mut sender, 10..1000);
+    assert!(matches!(
+        receiver.recv_timeout(DEADLINE),
+        Err(RecvTimeoutError::Lagged(986))
+    ));
+    send(&mut sender, 1000..1001);
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Lagged(1))));
+    assert_eq!(drain(&mut receiver), [997, 998, 999, 1000]);
+    // The smallest there is.
+    let shm = Broadcast::<u64, 1>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+    send(&mut sender, 0..3);
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Lagged(2))));
+    assert_eq!(drain(&mut receiver), [2]);
+}
+
+#[test]
+fn a_sender_that_leaves_is_missed_when_all_is_received() {
+    let names = Names::new("broadcast-leave");
+    let name = names.name("t");
+    let shm = Broadcast::<u64, 4>::create(&name).unwrap();
+    let read_only = Broadcast::<u64, 4>::attach_read_only(&name).unwrap();
+    let (mut one, mut two) = (shm.receiver(), read_only.receiver());
+    let mut sender = shm.sender().unwrap();
+    send(&mut sender, 0..2);
+    drop(sender);
+    assert_eq!(drain(&mut one), [0, 1]);
+    assert_eq!(drain(&mut two), [0, 1]);
+    for _ in 0..2 {
+        assert!(matches!(one.recv(), Err(RecvError::Disconnected)));
+        assert!(matches!(one.try_recv(), Err(TryRecvError::Disconnected)));
+        assert!(matches!(
+            two.recv_timeout(DEADLINE),
+            Err(RecvTimeoutError::Disconnected)
+        ));
+    }
+    // The next goes on where that one stopped, and so do they.
+    let mut sender = shm.sender().unwrap();
+    assert_eq!(sender.position(), 2);
+    assert!(matches!(two.try_recv(), Err(TryRecvError::Empty)));
+    send(&mut sender, 2..3);
+    assert_eq!((one.recv().unwrap(), two.recv().unwrap()), (2, 2));
+    // There is one at a time.
+    assert!(matches!(shm.sender(), Err(SenderError::Taken)));
+    let start = Instant::now();
+    let refused = shm.sender_timeout(Duration::from_millis(20));
+    assert!(matches!(refused, Err(SenderError::Taken)));
+    assert!(start.elapsed() >= Duration::from_millis(20));
+}
+
+#[test]
+fn who_waits_is_woken_by_a_message_and_by_the_end() {
+    let names = Names::new("broadcast-wait");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let mut peers = [attached(&name), reading(&name)];
+    let mut sender = shm.sender().unwrap();
+    for number in 1..20 {
+        for peer in &mut peers {
+            peer.tell("broadcast recv 100000");
+        }
+        sender.send([number; 8]).unwrap();
+        for peer in &mut peers {
+            assert_eq!(peer.hear(), format!("ok {number} whole"));
+        }
+    }
+    assert_eq!(peers[0].ok("broadcast recv 1"), "timed-out");
+    for peer in &mut peers {
+        peer.tell("broadcast recv 100000");
+    }
+    drop(sender);
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok disconnected");
+    }
+    // Signals change nothing about it.
+    let mut sender = shm.sender().unwrap();
+    for peer in &mut peers {
+        peer.ok("claims timer");
+        let start = Instant::now();
+        assert_eq!(peer.ok("broadcast recv 100"), "timed-out");
+        assert!(start.elapsed() >= Duration::from_millis(100));
+        peer.tell("broadcast recv 100000");
+    }
+    sender.send([20; 8]).unwrap();
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok 20 whole");
+    }
+}
+
+#[test]
+fn a_sender_that_is_killed_is_missed_and_succeeded() {
+    let names = Names::new("broadcast-killed");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let (mut receiver, mut waiting, mut reader) =
+        (attached(&name), attached(&name), reading(&name));
+    for number in 0..3 {
+        let mut sender = attached(&name);
+        // The one before is dead, and all that it has sent is there.
+        assert_eq!(sender.ok("broadcast sender"), number.to_string());
+        sender.ok(&format!("broadcast send {number}"));
+        assert_eq!(
+            waiting.ok("broadcast recv 100000"),
+            format!("{number} whole")
+        );
+        waiting.tell("broadcast recv 100000");
+        sender.kill();
+        assert_eq!(waiting.hear(), "ok disconnected");
+        assert_eq!(receiver.ok("broadcast recv 0"), format!("{number} whole"));
+        assert_eq!(receiver.ok("broadcast recv 0"), "disconnected");
+        // One that never waits finds out, too.
+        let start = Instant::now();
+        while receiver.ok("broadcast try") != "disconnected" {
+            assert!(start.elapsed() < DEADLINE);
+        }
+        // Who may only read cannot ask whether anybody lives.
+        assert_eq!(reader.ok("broadcast try"), format!("{number} whole"));
+        assert_eq!(reader.ok("broadcast try"), "empty");
+        assert_eq!(reader.ok("broadcast recv 60"), "timed-out");
+    }
+    // Who wants to be the next waits for the death.
+    let (mut sender, mut next) = (attached(&name), attached(&name));
+    sender.ok("broadcast sender");
+    assert!(next.ask("broadcast sender 30").contains("lives"));
+    next.tell("broadcast sender 100000");
+    sender.kill();
+    assert_eq!(next.hear(), "ok 3");
+    assert!(shm.sender().is_err());
+}
+
+#[test]
+fn a_sender_that_is_stopped_is_not_missed() {
+    let names = Names::new("broadcast-stopped");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let mut sender = attached(&name);
+    sender.ok("broadcast sender");
+    sender.ok("broadcast send 7");
+    sender.stop();
+    let mut receiver = shm.receiver_from_oldest();
+    assert_eq!(receiver.recv().unwrap(), [7; 8]);
+    let timeout = Duration::from_millis(60);
+    assert!(matches!(
+        receiver.recv_timeout(timeout),
+        Err(RecvTimeoutError::Timeout)
+    ));
+    assert!(matches!(shm.sender(), Err(SenderError::Taken)));
+    sender.kill();
+    assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
+}
+
+#[test]
+fn a_fork_child_has_receivers_of_its_own_and_no_sender() {
+    let names = Names::new("broadcast-fork");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let mut receiver = shm.receiver();
+    let mut parent = attached(&name);
+    parent.ok("broadcast sender");
+    // The child cannot send by what it has inherited, and dropping it is nothing to anybody.
+    parent.ok("broadcast fork-send");
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+    parent.ok("broadcast send 1");
+    assert_eq!(receiver.recv().unwrap(), [1; 8]);
+    // From here on the child answers.
+    parent.ok("fork-continue");
+    assert_eq!(parent.ok("broadcast try"), "1 whole");
+    assert!(parent.ask("broadcast sender").contains("lives"));
+    parent.kill();
+    // The parent, that is: now the child can be.
+    assert_eq!(parent.ok("broadcast sender 100000"), "1");
+    parent.ok("broadcast send 2");
+    assert_eq!(receiver.recv().unwrap(), [2; 8]);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ShmLayout)]
+#[repr(u32)]
+enum Order {
+    Buy = 1,
+    Sell = 2,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Market {
+    orders: [Broadcast<Order, 2>; 2],
+}
+
+#[test]
+fn broadcasts_of_enums_lie_in_arrays_and_structs() {
+    // No message is there yet, so none is invalid.
+    let shm = Market::create_anonymous().unwrap();
+    assert!(shm.validate().is_ok());
+    let mut sender = shm.orders[1].sender().unwrap();
+    let mut receiver = shm.orders[1].receiver();
+    for order in [Order::Buy, Order::Sell] {
+        sender.send(order).unwrap();
+    }
+    assert_eq!(receiver.recv().unwrap(), Order::Buy);
+    // A peer writes what is none. It is told, and skipped.
+    let LayoutKind::Meaning { inner, .. } = Broadcast::<Order, 2>::LAYOUT.kind() else {
+        panic!("it has a meaning");
+    };
+    let slots = inner.fields().last().unwrap().offset();
+    let at = std::ptr::from_ref(&shm.orders[1])
+        .cast::<u8>()
+        .cast_mut()
+        .wrapping_add(slots + 4);
+    // SAFETY: the second slot of a live mapping that may be written, aligned, and only accessed atomically.
+    unsafe { AtomicU32::from_ptr(at.cast()) }.store(9, Relaxed);
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Invalid(error)) if error.found() == 9));
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+    assert!(
+        Market::LAYOUT
+            .to_string()
+            .contains("[Broadcast<Order (u32), 2>; 2]")
+    );
+    assert!(format!("{:?}", *shm.orders[1]).contains("sent: 2"));
+}
+
+#[test]
+fn ends_go_to_other_threads() {
+    let shm = Broadcast::<u64, 1024>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut next = 0;
+            loop {
+                match receiver.recv() {
+                    Ok(number) => {
+                        assert_eq!(number, next);
+                        next += 1;
+                    }
+                    Err(RecvError::Lagged(count)) => next += count,
+                    Err(RecvError::Disconnected) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            assert_eq!(next, 100_000);
+        });
+        scope.spawn(move || send(&mut sender, 0..100_000));
+    });
+}
+
+#[test]
+fn random_words_in_place_of_a_broadcast_harm_nobody() {
+    let shm = Queue::create_anonymous().unwrap();
+    let reader = shm.read_only();
+    let LayoutKind::Meaning { inner, .. } = Queue::LAYOUT.kind() else {
+        panic!("it has a meaning");
+    };
+    let base = shm.as_ptr().expose_provenance();
+    let done = AtomicBool::new(false);
+    let scribble = || {
+        let mut random = Instants::new();
+        while !done.load(Relaxed) {
+            for field in inner
+                .fields()
+                .iter()
+                .filter(|field| field.name() != "slots")
+            {
+                let at = std::ptr::with_exposed_provenance_mut::<u8>(base + field.offset());
+                // Small numbers too, such as the ids of the living.
+                let value = random.next_number() >> (random.next_number() % 64);
+                if field.layout().size() == 4 {
+                    // SAFETY: a word of a live mapping that may be written, aligned, and only accessed atomically.
+                    unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
+                } else {
+                    // SAFETY: as above.
+                    unsafe { AtomicU64::from_ptr(at.cast()) }.store(value, Relaxed);
+                }
+            }
+            std::hint::spin_loop();
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(scribble);
+        let (mut had, mut received) = (0_u64, 0_u64);
+        let (mut one, mut two) = (shm.receiver(), reader.receiver());
+        while had < 500 || received < 500 {
+            let short = Duration::from_micros(200);
+            for sender in [shm.sender(), shm.sender_timeout(short)] {
+                match sender {
+                    Ok(mut sender) => {
+                        sender.send([had; 8]).unwrap();
+                        had += 1;
+                    }
+                    Err(SenderError::Taken) => {}
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            received += u64::from(one.try_recv().is_ok());
+            received += u64::from(two.try_recv().is_ok());
+            received += u64::from(one.recv_timeout(short).is_ok());
+            received += u64::from(two.recv_timeout(short).is_ok());
+            let _ = (one.behind(), two.behind(), reader.sent());
+            (one, two) = (shm.receiver_from_oldest(), reader.receiver_from_oldest());
+            received += u64::from(one.try_recv().is_ok());
+        }
+        done.store(true, Release);
+    });
+}
+
+#[test]
+fn a_broadcast_of_large_messages_needs_no_stack() {
+    type Frame = [u64; 1 << 18];
+    let work = || {
+        let shm: Shm<Broadcast<Frame, 3>> = Broadcast::create_anonymous().unwrap();
+        let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+        let mut frame: Box<Frame> = vec![0; 1 << 18].into_boxed_slice().try_into().unwrap();
+        frame[7] = 8;
+        sender.send_from(&frame).unwrap();
+        frame[7] = 9;
+        receiver.recv_into(&mut frame, Duration::ZERO).unwrap();
+        assert_eq!(frame[6..9], [0, 8, 0]);
+    };
+    let small = std::thread::Builder::new().stack_size(80 << 10);
+    small.spawn(work).unwrap().join().unwrap();
+}

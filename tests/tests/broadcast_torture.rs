@@ -1,0 +1,92 @@
+//! Broadcasts under fire: senders and receivers killed at random instants.
+//!
+//! `SHM_SYNC_KILLS` is the number for a long run.
+
+use std::process::Command;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::Instant;
+
+use shm_core::ShmLayout;
+use shm_core::sync::Broadcast;
+use shm_tests::{DEADLINE, Few, Instants, Names, Peer, Stats, from_env, peer, pid_namespace};
+
+/// One sends and another waits for its turn; others receive. One after the other is killed at any instant.
+fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
+    let names = Names::new(tag);
+    let (queue, stats) = (names.name("queue"), names.name("stats"));
+    let shm = Broadcast::<Few, 5>::create(&queue).unwrap();
+    let counts = Stats::create(&stats).unwrap();
+    let mut looping = |number: usize| {
+        let (attach, command) = match number {
+            0 | 1 => ("attach", "loop-send"),
+            2 => ("attach", "loop-recv"),
+            _ => ("attach-read-only", "loop-recv"),
+        };
+        let mut peer = start();
+        peer.ok(&format!("broadcast {attach} {queue}"));
+        peer.tell(&format!("broadcast {command} {stats}"));
+        assert_eq!(peer.hear(), "looping");
+        peer
+    };
+    let mut peers: Vec<Peer> = (0..4).map(&mut looping).collect();
+    let mut instants = Instants::new();
+    let mut times = Vec::new();
+    for number in 0..kills {
+        instants.spin();
+        // Senders more often.
+        let victim = [0, 1, 2, 0, 1, 3][number as usize % 6];
+        peers[victim].kill();
+        let killed = Instant::now();
+        // Whatever the dead had, the others send and receive.
+        let sent = shm.sent();
+        while shm.sent() == sent {
+            assert!(killed.elapsed() < DEADLINE, "{:?}", *shm);
+            std::thread::yield_now();
+        }
+        times.push(killed.elapsed());
+        let received = counts.attached.load(Acquire);
+        while counts.attached.load(Acquire) == received {
+            assert!(killed.elapsed() < DEADLINE, "{:?}", *shm);
+            std::thread::yield_now();
+        }
+        peers[victim] = looping(victim);
+    }
+    counts.stop.store(1, Release);
+    for peer in &mut peers {
+        assert!(peer.hear().starts_with("ok"));
+    }
+    assert_eq!(counts.torn.load(Acquire), 0, "{counts:?}");
+    assert_eq!(counts.failed.load(Acquire), 0, "{counts:?}");
+    times.sort_unstable();
+    let quantile = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
+    println!(
+        "{kills} kills, {} sent, {} received, {} lost; from a kill to the next message: median {:?}, 99 of 100 {:?}, longest {:?}",
+        shm.sent(),
+        counts.attached.load(Acquire),
+        counts.lost.load(Acquire),
+        quantile(0.5),
+        quantile(0.99),
+        quantile(1.0),
+    );
+}
+
+#[test]
+fn senders_and_receivers_killed_at_any_instant_leave_whole_messages_in_order() {
+    torture(
+        "broadcast-kills",
+        from_env("SHM_SYNC_KILLS", 40),
+        || peer!(),
+    );
+}
+
+#[test]
+fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+    let Some(arguments) = pid_namespace() else {
+        return;
+    };
+    let start = || {
+        let mut command = Command::new("unshare");
+        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
+    };
+    torture("broadcast-ns", from_env("SHM_SYNC_KILLS", 40) / 3, start);
+}

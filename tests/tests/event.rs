@@ -1,0 +1,261 @@
+//! Events: no notification is missed, whoever waits and whoever dies.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::{Duration, Instant};
+
+use shm_core::sync::{Event, TimedOut};
+use shm_core::{ReadOnly, Shm, ShmLayout};
+use shm_tests::{DEADLINE, Instants, Names, Peer, Waiting, peer};
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("waiting attach {name}"));
+    peer
+}
+
+#[test]
+fn a_notification_before_or_during_a_wait_ends_it() {
+    let names = Names::new("event-wait");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    assert_eq!(shm.event.generation(), 0);
+    let mut other = attached(&name);
+    // Before: it does not even sleep.
+    shm.event.notify_one();
+    assert_eq!(other.ok("waiting event wait 0 0"), "1");
+    // During, or before, as it comes.
+    for generation in 1..50 {
+        other.tell(&format!("waiting event wait {generation} forever"));
+        if generation % 2 == 0 {
+            shm.event.notify_all();
+        } else {
+            shm.event.notify_one();
+        }
+        assert_eq!(other.hear(), format!("ok {}", generation + 1));
+    }
+    // An event that nobody notifies is not affected by another.
+    assert_eq!(shm.answers.generation(), 0);
+}
+
+#[test]
+fn a_wait_without_a_notification_ends_in_time() {
+    let shm = Waiting::create_anonymous().unwrap();
+    let start = Instant::now();
+    let span = Duration::from_millis(30);
+    assert_eq!(shm.event.wait(0, span), Err(TimedOut));
+    assert!(start.elapsed() >= span);
+    assert_eq!(shm.event.wait(0, Duration::ZERO), Err(TimedOut));
+    assert!(TimedOut.to_string().contains("in time"));
+    // Whatever else is given is another generation.
+    assert_eq!(shm.event.wait(u32::MAX, DEADLINE), Ok(0));
+}
+
+#[test]
+fn signals_neither_shorten_nor_lengthen_a_wait() {
+    let names = Names::new("event-signals");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut other = attached(&name);
+    other.ok("claims timer");
+    let answer = other.ok("waiting event wait 0 100");
+    let (text, micros) = answer.split_once(' ').unwrap();
+    assert_eq!(text, "timed-out");
+    assert!(micros.parse::<u32>().unwrap() >= 100_000, "{micros}");
+    other.tell("waiting event wait 0 forever");
+    shm.event.notify_one();
+    assert_eq!(other.hear(), "ok 1");
+}
+
+#[test]
+fn one_notification_is_for_all_that_wait() {
+    let names = Names::new("event-all");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut peers: Vec<Peer> = (0..4).map(|_| attached(&name)).collect();
+    for how in ["all", "one"] {
+        let seen = shm.event.generation();
+        for peer in &mut peers {
+            peer.tell(&format!("waiting event wait {seen} forever"));
+        }
+        // Where only one is woken, the others look for themselves.
+        peers[0].tell("waiting event wait 4294967295 forever");
+        if how == "all" {
+            shm.event.notify_all();
+        } else {
+            shm.event.notify_one();
+        }
+        for peer in &mut peers {
+            assert_eq!(peer.hear(), format!("ok {}", seen + 1));
+        }
+        assert_eq!(peers[0].hear(), format!("ok {}", seen + 1));
+    }
+}
+
+#[test]
+fn who_may_only_read_waits_too() {
+    let names = Names::new("event-reader");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut reader = peer!();
+    reader.ok(&format!("waiting attach-read-only {name}"));
+    let answer = reader.ok("waiting event wait 0 20");
+    assert!(answer.starts_with("timed-out"), "{answer}");
+    for generation in 0..20 {
+        reader.tell(&format!("waiting event wait {generation} forever"));
+        shm.event.notify_one();
+        assert_eq!(reader.hear(), format!("ok {}", generation + 1));
+    }
+    let view: Shm<Waiting, ReadOnly> = Waiting::attach_read_only(&name).unwrap();
+    assert_eq!(view.event.generation(), 20);
+    assert_eq!(view.event.wait_forever(3), 20);
+    assert_eq!(format!("{:?}", *view.event), "Event { generation: 20 }");
+}
+
+#[test]
+fn what_was_done_before_a_notification_is_visible_after_it() {
+    const ROUNDS: u64 = 20_000;
+    let shm = Waiting::create_anonymous().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 1..=ROUNDS {
+                // Plain cells; the events are all that orders them.
+                shm.count.set(round);
+                shm.event.notify_one();
+                let mut seen = shm.answers.generation();
+                while u64::from(seen) < round {
+                    seen = shm.answers.wait(seen, DEADLINE).unwrap();
+                }
+            }
+        });
+        let mut seen = 0;
+        while u64::from(seen) < ROUNDS {
+            seen = shm.event.wait(seen, DEADLINE).unwrap();
+            assert_eq!(shm.count.get(), u64::from(seen));
+            shm.answers.notify_all();
+        }
+    });
+}
+
+#[test]
+fn a_waiter_that_is_killed_takes_no_notification_along() {
+    let names = Names::new("event-killed");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    for round in 0..20 {
+        let (mut one, mut two) = (attached(&name), attached(&name));
+        one.tell(&format!("waiting event wait {round} forever"));
+        two.tell(&format!("waiting event wait {round} forever"));
+        // It may be the one that is woken; the other looks for itself then.
+        shm.event.notify_one();
+        one.kill();
+        assert_eq!(two.hear(), format!("ok {}", round + 1));
+    }
+}
+
+#[test]
+fn a_fork_child_waits_and_notifies() {
+    let names = Names::new("event-fork");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut parent = attached(&name);
+    // From here on the child answers.
+    parent.ok("fork-continue");
+    parent.tell("waiting event wait 0 forever");
+    shm.event.notify_one();
+    assert_eq!(parent.hear(), "ok 1");
+    parent.ok("waiting event notify-all");
+    assert_eq!(shm.event.wait_forever(1), 2);
+    parent.kill();
+}
+
+#[test]
+fn an_event_is_a_segment_of_its_own_or_one_of_many() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Inner {
+        number: u32,
+        changed: Event,
+    }
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Many {
+        events: [Event; 3],
+        inner: Inner,
+    }
+    let names = Names::new("event-alone");
+    let name = names.name("t");
+    let event = Event::create(&name).unwrap();
+    Event::attach(&name).unwrap().notify_all();
+    assert_eq!(event.generation(), 1);
+    let reader = Event::attach_read_only(&name).unwrap();
+    assert_eq!(reader.wait(0, Duration::ZERO), Ok(1));
+
+    let many = Many::create_anonymous().unwrap();
+    many.events[1].notify_one();
+    many.inner.changed.notify_all();
+    let generations: Vec<u32> = many.events.iter().map(|event| event.generation()).collect();
+    assert_eq!(generations, [0, 1, 0]);
+    assert_eq!(
+        (many.inner.number.get(), many.inner.changed.generation()),
+        (0, 1)
+    );
+}
+
+/// The word of an event: the first of the segment.
+fn word(shm: &Shm<Waiting>) -> &AtomicU32 {
+    // SAFETY: the event is the first field and its word all of it; aligned, mapped as long as the handle, and only
+    // accessed atomically.
+    unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) }
+}
+
+#[test]
+fn generations_go_round() {
+    let shm = Waiting::create_anonymous().unwrap();
+    word(&shm).store(u32::MAX - 1, Relaxed);
+    let last = shm.event.generation();
+    assert_eq!(last, u32::MAX / 2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| shm.event.notify_one());
+        assert_eq!(shm.event.wait_forever(last), 0);
+    });
+    shm.event.notify_all();
+    assert_eq!(shm.event.generation(), 1);
+}
+
+#[test]
+fn random_words_in_place_of_an_event_end_in_time() {
+    let shm = Waiting::create_anonymous().unwrap();
+    let word = word(&shm);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Instants::new();
+            while !done.load(Acquire) {
+                // Now and then it stays as it is, so that somebody sleeps.
+                let value = random.next_number();
+                if value & 1 << 40 == 0 {
+                    word.store(value as u32 & 7, Release);
+                } else {
+                    random.spin();
+                }
+            }
+        });
+        let (mut came, mut late) = (0, 0);
+        while came < 100 || late < 100 {
+            match shm
+                .event
+                .wait(shm.event.generation(), Duration::from_micros(100))
+            {
+                Ok(_) => came += 1,
+                Err(TimedOut) => late += 1,
+            }
+            shm.event.notify_one();
+            shm.event.notify_all();
+        }
+        done.store(true, Release);
+    });
+    let seen = shm.event.generation();
+    shm.event.notify_all();
+    assert_ne!(shm.event.generation(), seen);
+}

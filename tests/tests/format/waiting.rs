@@ -1,0 +1,86 @@
+//! Events, semaphores and barriers.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use shm_core::sync::{Barrier, Event, Semaphore};
+use shm_core::{ShmError, ShmLayout};
+
+use super::{CHILDREN, DOCUMENT, check_before, decode_py, open, u32_at, unique};
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Signals {
+    changed: Event,
+    free: Semaphore,
+    meet: Barrier<2>,
+    _pad: u32,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Others {
+    changed: Event,
+    free: Semaphore,
+    meet: Barrier<3>,
+}
+
+#[test]
+fn words_of_those_that_wait_are_what_the_document_says() {
+    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = unique("signals");
+    let shm = Signals::create(&name).unwrap();
+    let file = open(&name);
+    // Sleepers announce themselves in bit 0, which is tidied up when nobody sleeps.
+    assert!(shm.changed.wait(0, Duration::ZERO).is_err());
+    assert!(shm.free.wait_timeout(Duration::ZERO).is_err());
+    let payload = check_before::<Signals>(&file, 2);
+    assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (1, 1));
+    for _ in 0..3 {
+        shm.changed.notify_one();
+    }
+    shm.free.post_many(5).unwrap();
+    let payload = check_before::<Signals>(&file, 2);
+    assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (3 << 1, 5 << 1));
+
+    // The round, and by seat the claim and the arrival. This process is participant 1.
+    let (mut one, mut two) = (shm.meet.join().unwrap(), shm.meet.join().unwrap());
+    assert!(two.wait_timeout(Duration::ZERO).is_err());
+    let words = |payload: &[u8]| -> Vec<u32> { (2..7).map(|n| u32_at(payload, 4 * n)).collect() };
+    assert_eq!(words(&check_before::<Signals>(&file, 2)), [1, 1, 0, 1, 1]);
+    one.wait().unwrap();
+    assert_eq!(
+        words(&check_before::<Signals>(&file, 2)),
+        [1 << 1, 1, 1, 1, 1]
+    );
+    drop(one);
+    two.wait().unwrap();
+    assert!(two.wait_timeout(Duration::ZERO).is_err());
+    assert_eq!(
+        words(&check_before::<Signals>(&file, 2)),
+        [1 << 1 | 1, 0, 1, 1, 2]
+    );
+
+    for meaning in ["event", "semaphore", "barrier"] {
+        assert!(DOCUMENT.contains(&format!("| `{meaning}` |")), "{meaning}");
+    }
+    let table = Signals::LAYOUT.to_string();
+    for text in ["Event", "Semaphore", "Barrier<2>"] {
+        assert!(table.contains(text), "{table}");
+    }
+    match Others::attach(&name) {
+        Err(error @ ShmError::LayoutMismatch { .. }) => {
+            let text = error.to_string();
+            assert!(
+                text.contains("`meet.seats`") && text.contains("; 2]") && text.contains("; 3]"),
+                "{text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    if let Some(text) = decode_py(&name) {
+        for field in ["changed", "free", "round", "arrived"] {
+            assert!(text.contains(field), "{text}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Rings, and the death of the process at either end; and what is no death, or another kind of it.
+
+use std::time::{Duration, Instant};
+
+use shm_core::ShmLayout;
+use shm_core::sync::{EndError, RecvError, RecvTimeoutError};
+use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer};
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("ring attach {name}"));
+    peer
+}
+
+#[test]
+fn a_dead_sender_is_found_after_what_it_sent_and_replaced() {
+    let names = Names::new("ring-dead-sender");
+    let name = names.name("t");
+    let _shm = Post::create(&name).unwrap();
+    for (round, how) in (0..).zip(["try", "0", "100000", "forever"]) {
+        let (mut sender, mut receiver) = (attached(&name), attached(&name));
+        let next = 3 * round;
+        assert_eq!(receiver.ok("ring receiver"), next.to_string());
+        assert_eq!(sender.ok("ring sender"), next.to_string());
+        for number in next..next + 3 {
+            assert_eq!(sender.ok("ring send forever"), number.to_string());
+        }
+        assert_eq!(receiver.ok("ring recv try"), next.to_string());
+        // In the middle of the fourth.
+        assert_eq!(sender.ask("ring half-written"), "writing");
+        sender.kill();
+        for number in next + 1..next + 3 {
+            assert_eq!(receiver.ok(&format!("ring recv {how}")), number.to_string());
+        }
+        assert_eq!(receiver.ok(&format!("ring recv {how}")), "disconnected");
+    }
+    let mut last = attached(&name);
+    assert_eq!(last.ok("ring sender"), "12");
+    assert_eq!(last.ok("ring send try"), "12");
+}
+
+#[test]
+fn a_dead_receiver_is_found_when_the_ring_is_full_and_replaced() {
+    let names = Names::new("ring-dead-receiver");
+    let name = names.name("t");
+    let _shm = Post::create(&name).unwrap();
+    let mut sender = attached(&name);
+    assert_eq!(sender.ok("ring sender"), "0");
+    let (mut sent, mut received) = (0, 0);
+    for how in ["try", "0", "100000", "forever"] {
+        let mut receiver = attached(&name);
+        assert_eq!(receiver.ok("ring receiver"), received.to_string());
+        if sent == received {
+            assert_eq!(sender.ok("ring send try"), sent.to_string());
+            sent += 1;
+        }
+        assert_eq!(receiver.ok("ring recv forever"), received.to_string());
+        received += 1;
+        if sent == received {
+            assert_eq!(sender.ok("ring send try"), sent.to_string());
+            sent += 1;
+        }
+        // In the middle of the next, which does not count.
+        let reading = format!("reading {received}");
+        assert_eq!(receiver.ask("ring half-read"), reading);
+        receiver.kill();
+        while sent < received + 5 {
+            assert_eq!(sender.ok(&format!("ring send {how}")), sent.to_string());
+            sent += 1;
+        }
+        assert_eq!(sender.ok(&format!("ring send {how}")), "disconnected");
+    }
+    let mut last = attached(&name);
+    assert_eq!(last.ok("ring receiver"), received.to_string());
+    for number in received..sent {
+        assert_eq!(last.ok("ring recv try"), number.to_string());
+    }
+    assert_eq!(last.ok("ring recv try"), "empty");
+}
+
+#[test]
+fn a_sleeper_goes_on_when_the_dead_is_replaced() {
+    let names = Names::new("ring-replaced");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let (mut first, mut second) = (attached(&name), attached(&name));
+    first.ok("ring sender");
+    first.ok("ring send try");
+    let mut receiver = shm.ring.receiver().unwrap();
+    assert_eq!(receiver.recv().unwrap().number, 0);
+    second.tell("ring sender 100000");
+    first.kill();
+    assert_eq!(second.hear(), "ok 1");
+    second.tell("ring send forever");
+    assert_eq!(receiver.recv_timeout(DEADLINE).unwrap().number, 1);
+    assert_eq!(second.hear(), "ok 1");
+}
+
+#[test]
+fn a_stopped_process_keeps_its_end() {
+    let names = Names::new("ring-stopped");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let mut sender = attached(&name);
+    sender.ok("ring sender");
+    let mut receiver = shm.ring.receiver().unwrap();
+    sender.stop();
+    assert!(matches!(shm.ring.sender(), Err(EndError::Taken)));
+    let span = Duration::from_millis(120);
+    assert_eq!(receiver.recv_timeout(span), Err(RecvTimeoutError::Timeout));
+    sender.kill();
+    assert_eq!(receiver.recv(), Err(RecvError));
+}
+
+#[test]
+fn a_program_that_is_started_in_its_place_gives_its_ends_up() {
+    let names = Names::new("ring-exec");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let mut sender = attached(&name);
+    sender.ok("ring sender");
+    sender.ok("ring send try");
+    // That command needs something of its own attached to.
+    let locked = names.name("locked");
+    let _locked = shm_tests::Guarded::create(&locked).unwrap();
+    sender.ok(&format!("claims attach {locked}"));
+    sender.tell("claims exec");
+    assert_eq!(sender.hear(), "executing");
+    assert_eq!(sender.ask("are you there"), "are you there");
+    let mut receiver = shm.ring.receiver().unwrap();
+    assert_eq!(receiver.iter().count(), 1);
+    assert_eq!(shm.ring.sender().unwrap().position(), 1);
+    sender.end();
+}
+
+#[test]
+fn ends_that_a_fork_child_inherited_are_its_parents() {
+    let names = Names::new("ring-fork");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let (mut parent, mut other) = (attached(&name), attached(&name));
+    parent.ok("ring sender");
+    parent.ok("ring receiver");
+    parent.ok("ring send try");
+    // The child can do nothing with them, and gives nothing away by dropping them.
+    parent.ok("ring fork-use");
+    assert_eq!(other.ok("ring sender"), "taken");
+    assert_eq!(other.ok("ring receiver"), "taken");
+    assert_eq!(parent.ok("ring recv try"), "0");
+    parent.ok("ring drop");
+
+    // A child can claim ends of its own; and its parent's death is seen although the child has a copy of everything.
+    parent.ok("ring sender");
+    parent.ok("ring send try");
+    parent.ok("fork-continue");
+    assert_eq!(parent.ok("ring receiver"), "1");
+    assert_eq!(parent.ok("ring recv try"), "1");
+    assert_eq!(parent.ok("ring recv 0"), "timed-out");
+    assert_eq!(other.ok("ring receiver"), "taken");
+    parent.kill();
+    assert_eq!(parent.ok("ring recv forever"), "disconnected");
+    assert_eq!(shm.ring.sender().unwrap().position(), 2);
+}
+
+#[test]
+fn a_panic_in_the_middle_sends_and_receives_nothing() {
+    let shm = Post::create_anonymous().unwrap();
+    let panicked = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut sender = shm.ring.sender().unwrap();
+            sender.send(Note::numbered(0)).unwrap();
+            sender
+                .send_with(|cell| {
+                    cell.number.set(77);
+                    // Without the message of a panic that nobody expects.
+                    std::panic::resume_unwind(Box::new("on purpose"))
+                })
+                .unwrap()
+        });
+        let sent: Result<(), _> = thread.join();
+        let thread = scope.spawn(|| {
+            let mut receiver = shm.ring.receiver().unwrap();
+            receiver
+                .recv_with(|_| std::panic::resume_unwind(Box::new("on purpose")))
+                .unwrap()
+        });
+        let received: Result<(), _> = thread.join();
+        sent.is_err() && received.is_err()
+    });
+    assert!(panicked);
+    // Both have left in order.
+    let mut receiver = shm.ring.receiver().unwrap();
+    assert_eq!(receiver.iter().collect::<Vec<_>>(), [Note::numbered(0)]);
+    assert_eq!(shm.ring.sender().unwrap().position(), 1);
+}
+
+#[test]
+fn signals_neither_shorten_a_wait_nor_put_the_rescue_off() {
+    let names = Names::new("ring-signals");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let mut waiting = attached(&name);
+    waiting.ok("claims timer");
+    waiting.ok("ring receiver");
+    let mut sender = attached(&name);
+    sender.ok("ring sender");
+    let start = Instant::now();
+    assert_eq!(waiting.ok("ring recv 100"), "timed-out");
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    sender.ok("ring send try");
+    assert_eq!(waiting.ok("ring recv 100000"), "0");
+    waiting.tell("ring recv forever");
+    sender.kill();
+    assert_eq!(waiting.hear(), "ok disconnected");
+    assert_eq!(shm.ring.received(), 1);
+}

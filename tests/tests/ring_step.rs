@@ -1,0 +1,174 @@
+//! A process killed after each k-th instruction of sending and of receiving: nothing that was sent is lost, doubled or out of
+//! order, nobody at the other end is stuck, and the next one goes on.
+//!
+//! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
+
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::mpsc;
+
+use shm_core::sync::{Receiver, RecvError, Sender};
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer, step};
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("ring attach {name}"));
+    peer
+}
+
+/// Kills at every `stride`-th instruction, until the round is over. `around` is given what kills, and looks at what that
+/// leaves.
+fn at_every(tag: &str, stride: usize, command: &str, around: impl Fn(&Shm<Post>, &dyn Fn())) {
+    let names = Names::new(tag);
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    // Somebody has come to each end once: who is killed before it comes would be waited for.
+    drop((sender(&shm), receiver(&shm)));
+    let mut instruction = 0;
+    loop {
+        let over = std::cell::Cell::new(false);
+        around(&shm, &|| {
+            over.set(!step::kill_at(attached(&name), command, instruction));
+        });
+        if over.get() {
+            break;
+        }
+        instruction += stride;
+    }
+    println!("{instruction} instructions");
+    assert!(instruction > stride);
+}
+
+fn receiver(shm: &Shm<Post>) -> Receiver<'_, Note, 5> {
+    shm.ring.receiver_timeout(DEADLINE).unwrap()
+}
+
+fn sender(shm: &Shm<Post>) -> Sender<'_, Note, 5> {
+    shm.ring.sender_timeout(DEADLINE).unwrap()
+}
+
+#[test]
+fn killed_at_any_instruction_of_sending_it_has_sent_whole_messages_and_the_next_goes_on() {
+    at_every(
+        "ring-step-out",
+        step::stride(151),
+        "ring round-out",
+        |shm, kill| {
+            std::thread::scope(|scope| {
+                let mut receiver = receiver(shm);
+                let (ready, is_ready) = mpsc::channel();
+                let (killed, is_killed) = mpsc::channel();
+                // Asleep most of the time, since the peer is slow: so it also is killed while it wakes.
+                scope.spawn(move || {
+                    ready.send(()).unwrap();
+                    loop {
+                        let position = receiver.position();
+                        match receiver.recv() {
+                            Ok(note) => assert_eq!(note, Note::numbered(position)),
+                            // Before the peer comes it sees that the one before has left.
+                            Err(RecvError) if is_killed.try_recv().is_err() => {
+                                std::thread::yield_now();
+                            }
+                            Err(RecvError) => break,
+                        }
+                    }
+                    // What came between the two looks.
+                    while let Ok(note) = receiver.try_recv() {
+                        assert_eq!(note, Note::numbered(receiver.position() - 1));
+                    }
+                });
+                is_ready.recv().unwrap();
+                kill();
+                killed.send(()).unwrap();
+            });
+            assert_eq!(shm.ring.sent(), shm.ring.received());
+            // The next one finds everything in order.
+            let mut sender = sender(shm);
+            let next = Note::numbered(sender.position());
+            sender.try_send(next).unwrap();
+            drop(sender);
+            assert_eq!(receiver(shm).into_iter().collect::<Vec<_>>(), [next]);
+        },
+    );
+}
+
+#[test]
+fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_rest() {
+    at_every(
+        "ring-step-in",
+        step::stride(151),
+        "ring round-in",
+        |shm, kill| {
+            let before = shm.ring.received();
+            shm.handled.store(before, Release);
+            std::thread::scope(|scope| {
+                let mut sender = sender(shm);
+                let (ready, is_ready) = mpsc::channel();
+                let (killed, is_killed) = mpsc::channel();
+                scope.spawn(move || {
+                    let mut is_full = Some(ready);
+                    loop {
+                        let next = sender.position();
+                        // Four are what the peer takes. More would have it never leave.
+                        if next == before + 5
+                            && let Some(ready) = is_full.take()
+                        {
+                            ready.send(()).unwrap();
+                        }
+                        match sender.send(Note::numbered(next)) {
+                            Ok(()) => {}
+                            // Before the peer comes it sees that the one before has left.
+                            Err(_) if is_killed.try_recv().is_err() => std::thread::yield_now(),
+                            Err(_) => break,
+                        }
+                    }
+                });
+                is_ready.recv().unwrap();
+                kill();
+                killed.send(()).unwrap();
+            });
+            let mut receiver = receiver(shm);
+            let after = receiver.position();
+            assert!(after <= before + 4, "{before} {after}");
+            // The first is dealt with before it counts.
+            let handled = shm.handled.load(Acquire);
+            assert!(handled == before || handled == before + 1);
+            assert!(after == before || handled == before + 1);
+            let sent = shm.ring.sent();
+            let rest: Vec<Note> = receiver.try_iter().collect();
+            assert_eq!(rest, (after..sent).map(Note::numbered).collect::<Vec<_>>());
+            assert!(sent >= before + 5);
+        },
+    );
+}
+
+#[test]
+fn killed_at_any_instruction_of_a_take_over_it_leaves_the_end_to_the_next() {
+    at_every(
+        "ring-step-take-over",
+        step::stride(1201),
+        "ring round-out",
+        |shm, kill| {
+            let mut dead = attached(shm.name());
+            dead.ok("ring sender");
+            dead.ok("ring send try");
+            assert_eq!(dead.ask("ring half-written"), "writing");
+            dead.kill();
+            let before = shm.ring.sent();
+            kill();
+            let mut sender = sender(shm);
+            let next = sender.position();
+            assert!((before..=before + 4).contains(&next), "{before} {next}");
+            let all: Vec<Note> = receiver(shm).try_iter().collect();
+            assert_eq!(
+                all,
+                (before - 1..next).map(Note::numbered).collect::<Vec<_>>()
+            );
+            // Nothing is left over for the next round.
+            sender.try_send(Note::numbered(next)).unwrap();
+            assert!(receiver(shm).try_recv().is_ok());
+        },
+    );
+}

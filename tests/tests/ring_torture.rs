@@ -1,0 +1,267 @@
+//! Rings under fire: both ends killed at random instants and replaced, and words that a peer has scribbled on.
+//!
+//! `SHM_SYNC_KILLS` is the number of kills for a long run.
+
+use std::process::Command;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::time::{Duration, Instant};
+
+use shm_core::sync::EndError;
+use shm_core::{Shm, ShmCell, ShmLayout};
+use shm_tests::{DEADLINE, Instants, Names, Note, Peer, Post, from_env, peer, pid_namespace};
+
+/// Waits until something is so, by looking.
+fn until(shm: &Shm<Post>, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < DEADLINE, "{:?}", shm.cell());
+        std::thread::yield_now();
+    }
+}
+
+/// Two who have one end in turns: one has it, and one waits for it.
+struct Rivals<'a> {
+    /// Each with the number by which it is known in the segment.
+    peers: Vec<(Peer, u64)>,
+    start: &'a dyn Fn() -> (Peer, u64),
+}
+
+impl<'a> Rivals<'a> {
+    fn new(start: &'a dyn Fn() -> (Peer, u64)) -> Self {
+        Self {
+            peers: vec![start(), start()],
+            start,
+        }
+    }
+
+    /// Kills one of the two. Returns how long it took the other to get the end, if the victim had it.
+    fn kill(&mut self, number: usize, shm: &Shm<Post>, owner: &AtomicU64) -> Option<Duration> {
+        let (mut victim, id) = self.peers.swap_remove(number);
+        let owned = owner.load(Acquire) == id;
+        let killed = Instant::now();
+        victim.kill();
+        if owned {
+            until(shm, || owner.load(Acquire) != id);
+        }
+        let took = killed.elapsed();
+        self.peers.push((self.start)());
+        owned.then_some(took)
+    }
+}
+
+/// Senders and receivers are killed at any instant, of each two, one of which waits to take the other's place.
+fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
+    let names = Names::new(tag);
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let go = |command: String, hello: &str| {
+        let mut peer = start();
+        peer.ok(&format!("ring attach {name}"));
+        // In a pid namespace of its own it is known by another number to itself.
+        let id = peer.ok("ring alias");
+        peer.tell(&command);
+        assert_eq!(peer.hear(), hello);
+        (peer, id.parse().unwrap())
+    };
+    let producer = || go("ring produce".to_owned(), "producing");
+    let consumer = || go(format!("ring consume {how}"), "consuming");
+    let mut senders = Rivals::new(&producer);
+    let mut receivers = Rivals::new(&consumer);
+    let mut instants = Instants::new();
+    let mut taken_over = Vec::new();
+    for _ in 0..kills {
+        instants.spin();
+        let number = instants.next_number();
+        let victim = (number >> 1) as usize % 2;
+        taken_over.extend(if number & 1 == 0 {
+            senders.kill(victim, &shm, &shm.sender)
+        } else {
+            receivers.kill(victim, &shm, &shm.receiver)
+        });
+        // Whoever died, the others go on.
+        let before = shm.handled.load(Acquire);
+        until(&shm, || shm.handled.load(Acquire) > before);
+    }
+    // First the senders, then the receivers, so that all is received.
+    shm.stop.store(1, Release);
+    let sender = shm.sender.load(Acquire);
+    for (mut peer, id) in senders.peers {
+        if id == sender {
+            assert!(peer.hear().starts_with("ok "));
+        } else {
+            peer.kill();
+        }
+    }
+    until(&shm, || shm.handled.load(Acquire) == shm.ring.sent());
+    shm.stop.store(2, Release);
+    for (mut peer, _) in receivers.peers {
+        peer.kill();
+    }
+    let sent = shm.ring.sent();
+    assert_eq!(shm.wrong.load(Acquire), 0, "{:?}", shm.cell());
+    let (repeats, skips) = (shm.repeats.load(Acquire), shm.skips.load(Acquire));
+    if how == "with" {
+        assert_eq!(skips, 0);
+    } else {
+        assert_eq!(repeats, 0);
+    }
+    assert!(repeats + skips <= kills, "{repeats} {skips}");
+    assert!(!taken_over.is_empty(), "no owner was ever hit");
+    taken_over.sort();
+    let part = |tenths: usize| taken_over[(taken_over.len() - 1) * tenths / 1000];
+    println!(
+        "{kills} kills, {} of owners, {sent} messages, {repeats} repeated, {skips} taken along; taken over in {:?} at the \
+         median, {:?} at the 99th percentile, {:?} at most",
+        taken_over.len(),
+        part(500),
+        part(990),
+        part(1000),
+    );
+}
+
+#[test]
+fn ends_killed_at_any_instant_lose_nothing_that_is_counted_when_it_has_been_dealt_with() {
+    torture(
+        "ring-kills",
+        from_env("SHM_SYNC_KILLS", 60),
+        "with",
+        &|| peer!(),
+    );
+}
+
+#[test]
+fn ends_killed_at_any_instant_double_nothing_that_is_counted_before() {
+    torture(
+        "ring-kills-copy",
+        from_env("SHM_SYNC_KILLS", 60),
+        "copy",
+        &|| peer!(),
+    );
+}
+
+#[test]
+fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+    let Some(arguments) = pid_namespace() else {
+        return;
+    };
+    let start = || {
+        let mut command = Command::new("unshare");
+        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
+    };
+    torture(
+        "ring-ns",
+        from_env("SHM_SYNC_KILLS", 60) / 3,
+        "with",
+        &start,
+    );
+}
+
+/// What becomes of an end that somebody may have overwritten.
+fn had<T>(claimed: Result<T, EndError>) -> Option<T> {
+    match claimed {
+        Ok(end) => Some(end),
+        Err(EndError::Taken) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn random_words_in_a_ring_end_every_call_in_time() {
+    const ROUNDS: u32 = 400;
+    let shm = Post::create_anonymous().unwrap();
+    let done = AtomicBool::new(false);
+    let sizes = [AtomicU32::new(0), AtomicU32::new(0)];
+    // Where the format says that the words are: the ring comes first.
+    let word = |at: usize| {
+        let place = shm.as_ptr().cast::<u8>().wrapping_add(at).cast_mut();
+        // SAFETY: within the ring, aligned, mapped as long as the handle, and a word of four bytes.
+        unsafe { AtomicU32::from_ptr(place.cast()) }
+    };
+    let counter = |at: usize| {
+        let place = shm.as_ptr().cast::<u8>().wrapping_add(at).cast_mut();
+        // SAFETY: as above, and a word of eight bytes.
+        unsafe { AtomicU64::from_ptr(place.cast()) }
+    };
+    let short = Duration::from_micros(100);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Instants::new();
+            while !done.load(Acquire) {
+                let value = random.next_number();
+                // Numbers that may be, or nearly, and others.
+                let near = counter(if value & 1 == 0 { 256 } else { 384 }).load(Relaxed);
+                let number = match value >> 60 {
+                    0..8 => near.wrapping_add(value % 13).wrapping_sub(6),
+                    8..10 => value % 16,
+                    10..12 => u64::MAX - value % 16,
+                    _ => random.next_number(),
+                };
+                match value % 9 {
+                    0 => word(0).store(number as u32 & 0xC000_0003, Relaxed),
+                    1 => word(4).store(number as u32, Relaxed),
+                    2 => word(128).store(number as u32 & 0xC000_0003, Relaxed),
+                    3 => word(132).store(number as u32, Relaxed),
+                    4 | 5 => counter(256).store(number, Relaxed),
+                    6 => counter(384).store(number, Relaxed),
+                    7 => word(512).store(number as u32, Relaxed),
+                    _ => word(640).store(number as u32, Relaxed),
+                }
+            }
+        });
+        let out = scope.spawn(|| {
+            let mut rounds = 0;
+            while rounds < ROUNDS {
+                let Some(mut sender) = had(shm.ring.sender_timeout(short)) else {
+                    continue;
+                };
+                rounds += 1;
+                let note = Note::numbered(u64::from(rounds));
+                for _ in 0..20 {
+                    let sent = [
+                        sender.send_timeout(note, short).is_ok(),
+                        sender.try_send(note).is_ok(),
+                        sender.try_send_slice(&[note; 7]).is_ok(),
+                        sender.try_send_with(|cell| cell.store(note)).is_ok(),
+                    ];
+                    let count = sent.iter().filter(|sent| **sent).count();
+                    sizes[0].fetch_add(count as u32, Relaxed);
+                }
+            }
+        });
+        let into = scope.spawn(|| {
+            let mut rounds = 0;
+            let mut room = [Note::numbered(0); 7];
+            while rounds < ROUNDS {
+                let Some(mut receiver) = had(shm.ring.receiver_timeout(short)) else {
+                    continue;
+                };
+                rounds += 1;
+                for _ in 0..20 {
+                    let received = [
+                        receiver.recv_timeout(short).is_ok(),
+                        receiver.try_recv().is_ok(),
+                        receiver.try_recv_into(&mut room).is_ok(),
+                        receiver.try_recv_with(ShmCell::load).is_ok(),
+                    ];
+                    let count = received.iter().filter(|received| **received).count();
+                    sizes[1].fetch_add(count as u32, Relaxed);
+                }
+                assert!(shm.ring.len() <= 5);
+            }
+        });
+        let ended = [out.join(), into.join()];
+        done.store(true, Release);
+        assert!(ended.iter().all(Result::is_ok));
+    });
+    // Some came through.
+    assert!(sizes.iter().all(|size| size.load(Relaxed) > 0), "{sizes:?}");
+    // Set right again, the ring is one.
+    for at in [0, 4, 128, 132, 512, 640] {
+        word(at).store(0, Release);
+    }
+    counter(256).store(0, Release);
+    counter(384).store(0, Release);
+    shm.ring.sender().unwrap().send(Note::numbered(1)).unwrap();
+    assert_eq!(shm.ring.receiver().unwrap().recv(), Ok(Note::numbered(1)));
+}

@@ -1,0 +1,221 @@
+//! Semaphores: permits are neither lost nor doubled, whoever waits and whoever dies.
+
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::{Duration, Instant};
+
+use shm_core::ShmLayout;
+use shm_core::sync::{Semaphore, TimedOut, TooManyPermits};
+use shm_tests::{Instants, Names, Peer, Waiting, peer};
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("waiting attach {name}"));
+    peer
+}
+
+#[test]
+fn permits_are_counted() {
+    let names = Names::new("semaphore-count");
+    let name = names.name("t");
+    let four = Semaphore::create_with(&name, |new| new.post_many(4).unwrap()).unwrap();
+    let reader = Semaphore::attach_read_only(&name).unwrap();
+    assert_eq!(reader.value(), 4);
+    four.wait();
+    assert!(four.try_wait());
+    assert_eq!(four.wait_timeout(Duration::ZERO), Ok(()));
+    assert_eq!(reader.value(), 1);
+    Semaphore::attach(&name).unwrap().wait();
+    assert!(!four.try_wait());
+    assert_eq!(four.wait_timeout(Duration::ZERO), Err(TimedOut));
+    let start = Instant::now();
+    let span = Duration::from_millis(30);
+    assert_eq!(four.wait_timeout(span), Err(TimedOut));
+    assert!(start.elapsed() >= span);
+    four.post().unwrap();
+    four.post_many(0).unwrap();
+    assert_eq!(format!("{:?}", *reader), "Semaphore { value: 1 }");
+}
+
+#[test]
+fn more_permits_than_fit_are_refused_and_none_is_added() {
+    let permits = Semaphore::create_anonymous().unwrap();
+    permits.post_many(<Semaphore>::MOST - 1).unwrap();
+    assert_eq!(permits.post_many(2), Err(TooManyPermits));
+    assert_eq!(permits.post_many(u32::MAX), Err(TooManyPermits));
+    assert_eq!(permits.value(), <Semaphore>::MOST - 1);
+    permits.post().unwrap();
+    assert_eq!(permits.post(), Err(TooManyPermits));
+    assert!(TooManyPermits.to_string().contains("2147483647"));
+    permits.wait();
+    assert_eq!(permits.value(), <Semaphore>::MOST - 1);
+}
+
+#[test]
+fn who_waits_gets_what_another_posts() {
+    let names = Names::new("semaphore-wait");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut peers: Vec<Peer> = (0..4).map(|_| attached(&name)).collect();
+    for round in 0..20 {
+        for peer in &mut peers {
+            peer.tell("waiting permits wait forever");
+        }
+        if round % 2 == 0 {
+            shm.permits.post_many(4).unwrap();
+        } else {
+            for _ in 0..4 {
+                shm.permits.post().unwrap();
+            }
+        }
+        for peer in &mut peers {
+            assert_eq!(peer.hear(), "ok taken");
+        }
+        assert_eq!(shm.permits.value(), 0);
+    }
+}
+
+#[test]
+fn signals_do_not_shorten_a_wait() {
+    let names = Names::new("semaphore-signals");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut other = attached(&name);
+    other.ok("claims timer");
+    let start = Instant::now();
+    assert_eq!(other.ok("waiting permits wait 100"), "timed-out");
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    other.tell("waiting permits wait forever");
+    shm.permits.post().unwrap();
+    assert_eq!(other.hear(), "ok taken");
+}
+
+#[test]
+fn the_permits_of_the_dead_stay_taken_and_those_they_posted_stay() {
+    let names = Names::new("semaphore-dead");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    shm.permits.post_many(2).unwrap();
+    let mut taker = attached(&name);
+    assert_eq!(taker.ok("waiting permits wait forever"), "taken");
+    taker.kill();
+    assert_eq!(shm.permits.value(), 1);
+    let mut poster = attached(&name);
+    poster.ok("waiting permits post 3");
+    poster.kill();
+    assert_eq!(shm.permits.value(), 4);
+}
+
+#[test]
+fn a_waiter_that_is_killed_takes_at_most_one_permit_along() {
+    let names = Names::new("semaphore-waiter");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    for _ in 0..20 {
+        let (mut one, mut two) = (attached(&name), attached(&name));
+        one.tell("waiting permits wait forever");
+        two.tell("waiting permits wait forever");
+        // Two, because the first may have taken one before it is killed. The wake-up that it takes along is made up for.
+        shm.permits.post_many(2).unwrap();
+        one.kill();
+        assert_eq!(two.hear(), "ok taken");
+        while shm.permits.try_wait() {}
+    }
+}
+
+#[test]
+fn a_permit_that_goes_round_is_as_good_as_a_lock() {
+    const TURNS: u64 = 5_000;
+    let names = Names::new("semaphore-turns");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut peers: Vec<Peer> = (0..4).map(|_| attached(&name)).collect();
+    for peer in &mut peers {
+        peer.tell(&format!("waiting permits take-turns {TURNS}"));
+    }
+    shm.permits.post().unwrap();
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok ");
+    }
+    assert_eq!((shm.count.get(), shm.permits.value()), (4 * TURNS, 1));
+}
+
+#[test]
+fn a_fork_child_takes_and_posts() {
+    let names = Names::new("semaphore-fork");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let mut parent = attached(&name);
+    // From here on the child answers.
+    parent.ok("fork-continue");
+    parent.tell("waiting permits wait forever");
+    shm.permits.post().unwrap();
+    assert_eq!(parent.hear(), "ok taken");
+    parent.ok("waiting permits post 2");
+    assert_eq!(shm.permits.value(), 2);
+    assert_eq!(parent.ok("waiting permits try"), "true");
+    parent.kill();
+}
+
+#[test]
+fn semaphores_are_elements_and_fields() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Inner {
+        free: Semaphore,
+        used: Semaphore,
+    }
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Many {
+        inner: [Inner; 2],
+        each: [Semaphore; 4],
+    }
+    let many = Many::create_anonymous().unwrap();
+    many.inner[1].used.post_many(7).unwrap();
+    many.each[3].post().unwrap();
+    assert_eq!(
+        (many.inner[1].used.value(), many.inner[1].free.value()),
+        (7, 0)
+    );
+    let values: Vec<u32> = many.each.iter().map(|each| each.value()).collect();
+    assert_eq!(values, [0, 0, 0, 1]);
+}
+
+#[test]
+fn random_words_in_place_of_a_semaphore_end_in_time() {
+    let shm = Semaphore::create_anonymous().unwrap();
+    // SAFETY: the word is all of the semaphore; aligned, mapped as long as the handle, and only accessed atomically.
+    let word = unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Instants::new();
+            while !done.load(Acquire) {
+                let value = random.next_number();
+                match value >> 40 & 3 {
+                    // None, with and without somebody asleep.
+                    0 => word.store(value as u32 & 1, Release),
+                    1 => word.store(value as u32, Release),
+                    2 => word.store(u32::MAX - (value as u32 & 3), Release),
+                    _ => random.spin(),
+                }
+            }
+        });
+        let (mut taken, mut late, mut full) = (0, 0, 0);
+        while taken < 10 || late < 10 || full < 10 {
+            match shm.wait_timeout(Duration::from_micros(100)) {
+                Ok(()) => taken += 1,
+                Err(TimedOut) => late += 1,
+            }
+            for posted in [shm.post(), shm.post_many(3), shm.post_many(u32::MAX)] {
+                full += u32::from(posted.is_err());
+            }
+            let _ = shm.try_wait();
+        }
+        done.store(true, Release);
+    });
+    word.store(0, Release);
+    shm.post().unwrap();
+    shm.wait();
+}

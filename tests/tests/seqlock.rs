@@ -1,0 +1,490 @@
+//! Sequence locks seen from outside: whole values whatever the writer does, and writers that come after one another.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use shm_core::sync::{Broadcast, ReadError, SeqLock, WriteError};
+use shm_core::{Shm, ShmError, ShmLayout};
+use shm_tests::{Block, DEADLINE, Few, Names, Peer, peer};
+
+#[path = "seqlock/hostile.rs"]
+mod hostile;
+
+type Lock = SeqLock<Few, 3>;
+
+fn create(name: &str) -> Shm<SeqLock<Block>> {
+    SeqLock::create(name).unwrap()
+}
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("seqlock attach {name}"));
+    peer
+}
+
+fn reading(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("seqlock attach-read-only {name}"));
+    peer
+}
+
+#[test]
+fn a_value_is_read_in_every_way_as_it_was_written() {
+    let names = Names::new("seqlock-ways");
+    let name = names.name("t");
+    let shm = create(&name);
+    let reader = SeqLock::<Block>::attach_read_only(&name).unwrap();
+    // Zeroes are the first value.
+    assert!(reader.read().is_numbered(0));
+    assert_eq!(reader.version(), 0);
+    for number in 1..=9 {
+        assert_eq!(shm.store(Block::numbered(number)).unwrap(), number);
+        let (version, block) = reader.read_versioned();
+        assert!(version == number && block.is_numbered(number));
+        assert!(reader.read().is_numbered(number));
+        assert!(reader.read_boxed().is_numbered(number));
+        assert!(reader.try_read().unwrap().is_numbered(number));
+        assert!(reader.try_read_boxed().unwrap().is_numbered(number));
+        let mut block = Block::numbered(77);
+        reader.read_into(&mut block);
+        assert!(block.is_numbered(number));
+        let sum = reader.read_with(|view| view.number.get() + view.words[1].get());
+        assert_eq!(sum, 3 * number);
+        assert_eq!((reader.version(), shm.version()), (number, number));
+    }
+    assert_eq!(shm.update(|block| block.number += 100).unwrap(), ());
+    assert_eq!(reader.read().number, 109);
+}
+
+#[test]
+fn a_guard_commits_when_it_is_dropped_or_told_to_and_otherwise_not() {
+    let shm = Lock::create_anonymous().unwrap();
+    let mut guard = shm.write().unwrap();
+    guard.fill(1);
+    // Nobody sees anything yet.
+    assert_eq!((shm.read(), shm.version()), ([0; 8], 0));
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    drop(guard);
+    assert_eq!((shm.read(), shm.version()), ([1; 8], 1));
+
+    let mut guard = shm.write().unwrap();
+    guard[3] = 2;
+    guard.commit();
+    assert_eq!((shm.read()[3], shm.version()), (2, 2));
+
+    let mut guard = shm.write().unwrap();
+    guard.fill(3);
+    guard.discard();
+    assert_eq!((shm.read()[3], shm.version()), (2, 2));
+
+    let mut guard = shm.write().unwrap();
+    for number in 4..9 {
+        guard.fill(number);
+        guard.publish();
+        assert_eq!(shm.read(), [number; 8]);
+    }
+    // Nothing has changed since.
+    drop(guard);
+    assert_eq!(shm.version(), 7);
+    let mut guard = shm.write().unwrap();
+    guard.publish();
+    guard.fill(9);
+    drop(guard);
+    assert_eq!((shm.read(), shm.version()), ([9; 8], 9));
+}
+
+#[test]
+fn a_panic_rolls_back_and_gives_the_role_to_the_next() {
+    let shm = SeqLock::<Block>::create_anonymous().unwrap();
+    shm.store(Block::numbered(5)).unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _ = shm.update(|block| {
+            block.number = 6;
+            // Without the message of a panic that nobody expects.
+            resume_unwind(Box::new("on purpose"));
+        });
+    }));
+    assert!(panicked.is_err());
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut guard = shm.write().unwrap();
+        *guard = Block::numbered(6);
+        guard.publish();
+        guard.number = 7;
+        resume_unwind(Box::new("on purpose"));
+    }));
+    assert!(panicked.is_err());
+    assert!(shm.read().is_numbered(6), "what was published stays");
+    assert_eq!(shm.version(), 2);
+    // One that begins while the thread is panicking anyway is as good as any.
+    struct Late<'a>(&'a Shm<SeqLock<Block>>);
+    impl Drop for Late<'_> {
+        fn drop(&mut self) {
+            *self.0.write().unwrap() = Block::numbered(8);
+        }
+    }
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _late = Late(&shm);
+        resume_unwind(Box::new("on purpose"));
+    }));
+    assert!(panicked.is_err());
+    assert!(shm.read().is_numbered(8));
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Many {
+    pairs: [SeqLock<[u32; 2], 3>; 3],
+    inner: Inner,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Inner {
+    letter: SeqLock<char>,
+    flag: SeqLock<bool, 5>,
+}
+
+#[test]
+fn locks_lie_in_arrays_and_in_structs() {
+    let names = Names::new("seqlock-nested");
+    let name = names.name("t");
+    let shm = Many::create(&name).unwrap();
+    let other = Many::attach_read_only(&name).unwrap();
+    for (number, lock) in (1..).zip(shm.pairs.iter()) {
+        lock.store([number, number]).unwrap();
+    }
+    shm.inner.letter.store('ł').unwrap();
+    shm.inner.flag.update(|flag| *flag = !*flag).unwrap();
+    let pairs: Vec<_> = other.pairs.iter().map(|lock| lock.read()).collect();
+    assert_eq!(pairs, [[1, 1], [2, 2], [3, 3]]);
+    assert_eq!(other.inner.letter.try_read().unwrap(), 'ł');
+    assert!(other.inner.flag.read());
+    let shown = format!("{other:?}");
+    assert!(
+        shown.contains("SeqLock { version: 1, value: [3, 3] }"),
+        "{shown}"
+    );
+    assert_eq!(
+        format!("{:?}", shm.inner.flag),
+        "SeqLock { version: 1, value: true }"
+    );
+    assert!(
+        Many::LAYOUT
+            .to_string()
+            .contains("[SeqLock<[u32; 2], 3>; 3]")
+    );
+}
+
+#[test]
+fn another_number_of_slots_is_another_type() {
+    let names = Names::new("seqlock-slots");
+    let name = names.name("t");
+    let _shm = SeqLock::<u64>::create(&name).unwrap();
+    let error = SeqLock::<u64, 5>::attach(&name).unwrap_err();
+    assert!(matches!(error, ShmError::LayoutMismatch { .. }));
+    let text = error.to_string();
+    assert!(
+        text.contains("`slots` is [u64; 4]") && text.contains("[u64; 5]"),
+        "{text}"
+    );
+    let text = Broadcast::<u64, 4>::attach(&name).unwrap_err().to_string();
+    let both = "is SeqLock<u64, 4> at byte 0 in the segment and Broadcast<u64, 4> at byte 0";
+    assert!(text.contains(both), "{text}");
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ShmLayout)]
+#[repr(u32)]
+enum Mode {
+    Slow = 1,
+    Fast = 2,
+}
+
+#[test]
+fn a_value_that_zero_is_not_is_written_before_anybody_sees_it() {
+    let names = Names::new("seqlock-enum");
+    let name = names.name("t");
+    let error = SeqLock::<Mode>::create_with(&name, |_| {}).unwrap_err();
+    assert!(matches!(error, ShmError::Uninitialized { .. }), "{error}");
+    let init = |lock: &Shm<SeqLock<Mode>>| assert_eq!(lock.store(Mode::Fast).unwrap(), 1);
+    let shm = SeqLock::<Mode>::create_with(&name, init).unwrap();
+    // The other slots hold no value, and nobody looks at them.
+    assert!(shm.validate().is_ok());
+    assert_eq!(shm.try_read().unwrap(), Mode::Fast);
+    shm.update(|mode| *mode = Mode::Slow).unwrap();
+    assert_eq!(*shm.try_read_boxed().unwrap(), Mode::Slow);
+    assert_eq!(shm.read_with(|mode| mode.try_get().unwrap()), Mode::Slow);
+
+    // A peer writes what is none.
+    let place = shm.read_with(|mode| mode.as_ptr().cast_mut());
+    // SAFETY: the slot of a live mapping that may be written, aligned, and only accessed atomically.
+    unsafe { AtomicU32::from_ptr(place.cast()) }.store(9, Relaxed);
+    let found = |error: shm_core::InvalidValue| error.found();
+    assert!(matches!(shm.try_read(), Err(ReadError::Invalid(error)) if found(error.clone()) == 9));
+    assert!(matches!(shm.write(), Err(WriteError::Invalid(error)) if found(error.clone()) == 9));
+    assert_eq!(shm.validate().unwrap_err().found(), 9);
+    // The role was given back, and a whole value needs none before it.
+    shm.store(Mode::Slow).unwrap();
+    assert_eq!(shm.try_read().unwrap(), Mode::Slow);
+}
+
+#[test]
+fn a_look_that_was_overtaken_counts_for_nothing() {
+    let shm = Lock::create_anonymous().unwrap();
+    let overtake = |times: u64| {
+        for _ in 0..times {
+            shm.update(|value| *value = [value[0] + 1; 8]).unwrap();
+        }
+    };
+    let looks = Cell::new(0);
+    let look = |times: u64| {
+        looks.set(0);
+        shm.read_with(|cell| {
+            looks.set(looks.get() + 1);
+            if looks.get() == 1 {
+                overtake(times);
+            }
+            cell[0].get()
+        })
+    };
+    // With three slots, one commit does not reach the slot that is being read, and the second may.
+    let before = shm.read()[0];
+    assert_eq!((look(1), looks.get()), (before, 1));
+    let before = shm.read()[0];
+    assert_eq!((look(2), looks.get()), (before + 2, 2));
+    assert_eq!((look(300), looks.get()), (before + 302, 2));
+
+    // A panic over what was never committed does not count either.
+    looks.set(0);
+    let result = shm.read_with(|cell| {
+        looks.set(looks.get() + 1);
+        if looks.get() < 3 {
+            overtake(3);
+            resume_unwind(Box::new("not whole"));
+        }
+        cell[1].get()
+    });
+    assert_eq!((result, looks.get()), (before + 308, 3));
+    // One over a whole value does.
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        shm.read_with(|_| resume_unwind(Box::new("whole")))
+    }));
+    assert_eq!(*panicked.unwrap_err().downcast::<&str>().unwrap(), "whole");
+
+    // Who is overtaken every time is given a copy, which nobody overtakes.
+    looks.set(0);
+    let result = shm.read_with(|cell| {
+        looks.set(looks.get() + 1);
+        let first = cell[0].get();
+        overtake(3);
+        (first, cell.load())
+    });
+    assert_eq!(result.1, [result.0; 8]);
+    assert!((2..100).contains(&looks.get()), "{looks:?}");
+}
+
+#[test]
+fn one_writes_at_a_time_and_waiting_ends_in_time() {
+    let names = Names::new("seqlock-one");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut other = attached(&name);
+    let guard = shm.write().unwrap();
+    assert_eq!(other.ok("seqlock write try"), "would-block");
+    assert_eq!(other.ok("seqlock write 30"), "timed-out");
+    let start = Instant::now();
+    let refused = shm.write_timeout(Duration::from_millis(30));
+    assert!(matches!(refused, Err(WriteError::TimedOut)));
+    assert!(start.elapsed() >= Duration::from_millis(30));
+    // Who waits gets it, with the value that was committed last.
+    other.tell("seqlock write forever");
+    drop(guard);
+    assert_eq!(other.hear(), "ok ");
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    other.ok("seqlock commit");
+    assert_eq!(shm.version(), 2);
+    assert!(shm.read().is_numbered(1));
+}
+
+#[test]
+fn a_writer_that_is_killed_leaves_the_last_value_and_its_role() {
+    let names = Names::new("seqlock-killed");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut reader = reading(&name);
+    for (number, how) in (1..).zip(["try", "0", "100000", "forever"]) {
+        let (mut writer, mut next) = (attached(&name), attached(&name));
+        writer.ok("seqlock write forever");
+        writer.kill();
+        assert_eq!(
+            reader.ok("seqlock read"),
+            format!("{} {} whole", number - 1, number - 1)
+        );
+        // Without a word about it.
+        assert_eq!(next.ok(&format!("seqlock write {how}")), "", "{how}");
+        next.ok("seqlock commit");
+        assert_eq!(
+            reader.ok("seqlock read"),
+            format!("{number} {number} whole")
+        );
+    }
+    // So does one for whom another waits.
+    let (mut writer, mut next) = (attached(&name), attached(&name));
+    writer.ok("seqlock write forever");
+    next.tell("seqlock write forever");
+    writer.kill();
+    assert_eq!(next.hear(), "ok ");
+    next.ok("seqlock commit");
+    assert!(shm.read().is_numbered(5));
+}
+
+#[test]
+fn a_writer_that_is_stopped_keeps_the_role_and_readers_go_on() {
+    let names = Names::new("seqlock-stopped");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut writer = attached(&name);
+    writer.ok("seqlock write forever");
+    writer.stop();
+    for _ in 0..1000 {
+        assert!(shm.read().is_numbered(0));
+    }
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    let refused = shm.write_timeout(Duration::from_millis(60));
+    assert!(matches!(refused, Err(WriteError::TimedOut)));
+    writer.kill();
+    drop(shm.try_write().unwrap());
+}
+
+#[test]
+fn a_program_that_is_started_in_its_place_does_not_keep_the_role() {
+    let names = Names::new("seqlock-exec");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut writer = attached(&name);
+    writer.ok("seqlock write forever");
+    writer.tell("claims exec");
+    assert_eq!(writer.hear(), "executing");
+    assert_eq!(writer.ask("are you there"), "are you there");
+    drop(shm.write_timeout(DEADLINE).unwrap());
+    assert!(shm.read().is_numbered(0));
+    writer.end();
+}
+
+#[test]
+fn a_fork_child_is_another_writer() {
+    let names = Names::new("seqlock-fork");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut parent = attached(&name);
+    parent.ok("seqlock write forever");
+    // What the child does with the guard that it has inherited is nothing to anybody.
+    parent.ok("seqlock fork-commit");
+    assert!(shm.read().is_numbered(0) && shm.version() == 0);
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    parent.ok("seqlock commit");
+    assert!(shm.read().is_numbered(1) && shm.version() == 1);
+    // From here on the child answers. It reads as its parent did, and writes under an id of its own.
+    parent.ok("fork-continue");
+    assert_eq!(parent.ok("seqlock read"), "1 1 whole");
+    assert_eq!(parent.ok("seqlock store 2"), "2");
+    parent.ok("seqlock write forever");
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    parent.ok("seqlock commit");
+    assert!(shm.read().is_numbered(3));
+    // The parent, that is, which ends by nothing else.
+    parent.kill();
+}
+
+#[test]
+fn who_waits_for_a_newer_value_is_told_by_its_commit() {
+    let names = Names::new("seqlock-wait");
+    let name = names.name("t");
+    let shm = create(&name);
+    let (mut woken, mut polling) = (attached(&name), reading(&name));
+    for version in 1..20 {
+        // One is older already.
+        assert_eq!(shm.wait_newer(version - 1, Duration::ZERO).ok(), None);
+        for peer in [&mut woken, &mut polling] {
+            peer.tell(&format!("seqlock wait {} 100000", version - 1));
+        }
+        shm.store(Block::numbered(version)).unwrap();
+        for peer in [&mut woken, &mut polling] {
+            assert_eq!(peer.hear(), format!("ok {version}"));
+            assert_eq!(
+                peer.ok("seqlock read"),
+                format!("{version} {version} whole")
+            );
+        }
+        assert_eq!(
+            shm.wait_newer(version - 1, Duration::ZERO).ok(),
+            Some(version)
+        );
+    }
+    // Ahead of what there is.
+    assert_eq!(woken.ok("seqlock wait 100 5"), "timed-out");
+}
+
+#[test]
+fn signals_neither_shorten_a_wait_nor_put_a_wake_up_off() {
+    let names = Names::new("seqlock-signals");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut peers = [attached(&name), reading(&name)];
+    for peer in &mut peers {
+        peer.ok("claims timer");
+        let start = Instant::now();
+        assert_eq!(peer.ok("seqlock wait 0 100"), "timed-out");
+        assert!(start.elapsed() >= Duration::from_millis(100));
+        peer.tell("seqlock wait 0 100000");
+    }
+    shm.store(Block::numbered(1)).unwrap();
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok 1");
+    }
+    // A role is waited for as patiently.
+    let mut writer = attached(&name);
+    writer.ok("seqlock write forever");
+    assert_eq!(peers[0].ok("seqlock write 100"), "timed-out");
+    peers[0].tell("seqlock write forever");
+    writer.kill();
+    assert_eq!(peers[0].hear(), "ok ");
+}
+
+#[test]
+fn large_values_never_lie_on_the_stack() {
+    // 8 MiB, in a thread with a hundredth of that.
+    type Large = [u64; 1 << 20];
+    let work = || {
+        let shm = SeqLock::<Large, 3>::create_anonymous().unwrap();
+        let mut value: Box<Large> = shm.read_boxed();
+        value.fill(1);
+        shm.store_from(&value).unwrap();
+        let mut guard = shm.write().unwrap();
+        assert!(guard.iter().all(|word| *word == 1));
+        guard[77] = 2;
+        guard.commit();
+        shm.update(|value| value[78] = 3).unwrap();
+        shm.read_into(&mut value);
+        assert_eq!(value[76..80], [1, 2, 3, 1]);
+        assert_eq!(shm.try_read_boxed().unwrap()[77], 2);
+        // In place, and as the copy that comes after.
+        assert_eq!(shm.read_with(|value| value[78].get()), 3);
+        let looks = Cell::new(0);
+        let last = shm.read_with(|value| {
+            looks.set(looks.get() + 1);
+            if looks.get() <= 16 {
+                let mut guard = shm.write().unwrap();
+                guard[79] += 1;
+                guard.publish();
+                guard.publish();
+            }
+            value[79].get()
+        });
+        assert_eq!((looks.get(), last), (17, 17));
+    };
+    let small = std::thread::Builder::new().stack_size(80 << 10);
+    small.spawn(work).unwrap().join().unwrap();
+}

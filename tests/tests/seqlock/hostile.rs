@@ -1,0 +1,109 @@
+//! Peers that write anything into the words of a sequence lock.
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use shm_core::sync::{ReadError, SeqLock, WriteError};
+use shm_core::{LayoutKind, ShmLayout, TypeLayout};
+use shm_tests::Instants;
+
+use super::Lock;
+
+/// The offsets of the words in front of the slots.
+fn words(layout: &TypeLayout) -> Vec<(usize, usize)> {
+    let LayoutKind::Meaning { inner, .. } = layout.kind() else {
+        panic!("{layout}");
+    };
+    let fields = inner.fields().iter();
+    fields
+        .filter(|field| field.name() != "slots")
+        .map(|field| (field.offset(), field.layout().size()))
+        .collect()
+}
+
+#[test]
+fn reading_ends_even_where_a_peer_moves_the_version_for_ever() {
+    let shm = SeqLock::<[u64; 1 << 15], 3>::create_anonymous().unwrap();
+    let (at, _) = words(SeqLock::<[u64; 1 << 15], 3>::LAYOUT)[2];
+    let place = shm.as_ptr().cast::<u8>().cast_mut().wrapping_add(at);
+    // SAFETY: the version of a live mapping that may be written, aligned, and only accessed atomically.
+    let version = unsafe { AtomicU64::from_ptr(place.cast()) };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                version.fetch_add(1000, Relaxed);
+            }
+        });
+        // Where the others pause for just as long as a copy takes, it is none of many.
+        match shm.try_read_boxed() {
+            Ok(_) | Err(ReadError::Contended) => {}
+            Err(error) => panic!("{error}"),
+        }
+        // It has what was copied last.
+        let looked = shm.read_with(|value| value[5].get());
+        done.store(true, Release);
+        assert_eq!(looked, 0);
+    });
+}
+
+#[test]
+fn random_words_in_place_of_a_lock_harm_nobody() {
+    let shm = Lock::create_anonymous().unwrap();
+    let reader = shm.read_only();
+    let words = words(Lock::LAYOUT);
+    assert_eq!(words.len(), 3);
+    let base = shm.as_ptr().addr();
+    let done = AtomicBool::new(false);
+    let scribble = || {
+        let mut random = Instants::new();
+        while !done.load(Relaxed) {
+            for (offset, size) in &words {
+                let at = std::ptr::with_exposed_provenance_mut::<u8>(base + offset);
+                // Small numbers too, such as the ids of the living.
+                let value = random.next_number() >> (random.next_number() % 64);
+                if *size == 4 {
+                    // SAFETY: a word of a live mapping that may be written, aligned, and only accessed atomically.
+                    unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
+                } else {
+                    // SAFETY: as above.
+                    unsafe { AtomicU64::from_ptr(at.cast()) }.store(value, Relaxed);
+                }
+            }
+            std::hint::spin_loop();
+        }
+    };
+    let _ = shm.as_ptr().expose_provenance();
+    std::thread::scope(|scope| {
+        scope.spawn(scribble);
+        let (mut had, mut refused) = (0, 0);
+        while had < 500 || refused < 500 {
+            let _ = (shm.version(), reader.read(), reader.try_read().is_ok());
+            let _ = reader.read_with(|value| value[7].get());
+            let _ = shm.wait_newer(shm.version(), Duration::from_micros(100));
+            let _ = reader.wait_newer(shm.version(), Duration::from_micros(100));
+            for guard in [
+                shm.try_write(),
+                shm.write_timeout(Duration::from_micros(200)),
+            ] {
+                match guard {
+                    Ok(mut guard) => {
+                        guard.fill(had);
+                        guard.commit();
+                        had += 1;
+                    }
+                    Err(WriteError::WouldBlock | WriteError::TimedOut) => refused += 1,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        done.store(true, Release);
+    });
+    // What is there is a claim of somebody who never was, or free: it can be had again.
+    let claim = std::ptr::with_exposed_provenance_mut::<u32>(base + words[0].0);
+    // SAFETY: as above.
+    unsafe { AtomicU32::from_ptr(claim) }.store(0, Relaxed);
+    shm.store([1; 8]).unwrap();
+    assert_eq!(shm.read(), [1; 8]);
+}

@@ -1,0 +1,172 @@
+//! Sequence locks under fire: readers beside a writer at full speed, and processes killed and stopped at random instants.
+//!
+//! `SHM_SEQ_SECONDS` and `SHM_SYNC_KILLS` are the numbers for a long run.
+
+use std::process::Command;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::{Duration, Instant};
+
+use shm_core::sync::{SeqLock, WriteError};
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{Block, DEADLINE, Instants, Names, Peer, Stats, from_env, peer, pid_namespace};
+
+/// A lock, and what is said of it.
+struct Field {
+    lock: String,
+    stats: String,
+    shm: Shm<SeqLock<Block>>,
+    counts: Shm<Stats>,
+    _names: Names,
+}
+
+impl Field {
+    fn new(tag: &str) -> Self {
+        let names = Names::new(tag);
+        let (lock, stats) = (names.name("lock"), names.name("stats"));
+        let shm = SeqLock::create(&lock).unwrap();
+        let counts = Stats::create(&stats).unwrap();
+        Self {
+            lock,
+            stats,
+            shm,
+            counts,
+            _names: names,
+        }
+    }
+
+    fn looping(&self, mut peer: Peer, attach: &str, command: &str) -> Peer {
+        peer.ok(&format!("seqlock {attach} {}", self.lock));
+        peer.tell(&format!("seqlock {command} {}", self.stats));
+        assert_eq!(peer.hear(), "looping");
+        peer
+    }
+
+    fn stop(&self) {
+        self.counts.stop.store(1, Release);
+    }
+
+    /// Nothing went wrong, and the last value is whole and the one that its version says.
+    fn check(&self) {
+        assert_eq!(self.counts.torn.load(Acquire), 0, "{:?}", self.counts);
+        assert_eq!(self.counts.failed.load(Acquire), 0, "{:?}", self.counts);
+        let (version, block) = self.shm.read_versioned();
+        assert!(block.is_numbered(version));
+    }
+}
+
+#[test]
+fn readers_beside_a_writer_at_full_speed_see_whole_values_and_get_on() {
+    let field = Field::new("seqlock-speed");
+    let length = Duration::from_secs(from_env("SHM_SEQ_SECONDS", 1));
+    let mut writer = field.looping(peer!(), "attach", "loop-write");
+    let kinds = [
+        "attach",
+        "attach-read-only",
+        "attach-read-only",
+        "attach-read-only",
+    ];
+    let mut readers = kinds.map(|attach| field.looping(peer!(), attach, "loop-read"));
+    let (start, before) = (Instant::now(), field.shm.version());
+    // A waiter is one more reader, and asks for no more than there is.
+    let mut version = before;
+    while start.elapsed() < length {
+        version = field.shm.wait_newer(version, DEADLINE).unwrap();
+    }
+    field.stop();
+    assert_eq!(writer.hear(), "ok ");
+    let mut total = 0;
+    for reader in &mut readers {
+        let answer = reader.hear();
+        let numbers: Vec<u64> = answer
+            .split(' ')
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        println!("{} reads, the longest {} µs", numbers[0], numbers[1]);
+        assert!(numbers[0] > 0, "every reader gets on");
+        total += numbers[0];
+    }
+    field.check();
+    let commits = field.shm.version() - before;
+    println!(
+        "{commits} commits, {total} reads of 4 KiB, {:?}",
+        start.elapsed()
+    );
+}
+
+fn quantile(times: &mut [Duration], part: f64) -> Duration {
+    times.sort_unstable();
+    times[((times.len() - 1) as f64 * part) as usize]
+}
+
+/// Writers and readers at full speed; one after the other is killed at any instant, some of them after having been stopped.
+fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
+    let field = Field::new(tag);
+    let mut looping = |number: usize| match number {
+        0 | 1 => field.looping(start(), "attach", "loop-write"),
+        2 => field.looping(start(), "attach", "loop-read"),
+        _ => field.looping(start(), "attach-read-only", "loop-read"),
+    };
+    let mut peers: Vec<Peer> = (0..4).map(&mut looping).collect();
+    let mut instants = Instants::new();
+    let mut times = Vec::new();
+    for number in 0..kills {
+        instants.spin();
+        // Writers more often.
+        let victim = [0, 1, 2, 0, 1, 3][number as usize % 6];
+        if number % 5 == 0 {
+            // In the middle of whatever it does, for as long as it takes to read often.
+            peers[victim].stop();
+            for _ in 0..20 {
+                let (version, block) = field.shm.read_versioned();
+                assert!(block.is_numbered(version));
+            }
+        }
+        peers[victim].kill();
+        let (killed, before) = (Instant::now(), field.shm.version());
+        // Whatever the dead had, the others go on, and so can anybody else.
+        while field.shm.version() == before {
+            assert!(killed.elapsed() < DEADLINE, "{:?}", field.shm);
+            std::thread::yield_now();
+        }
+        times.push(killed.elapsed());
+        match field.shm.write_timeout(DEADLINE) {
+            Ok(guard) => {
+                assert!(guard.is_numbered(field.shm.version()));
+                guard.discard();
+            }
+            Err(WriteError::TimedOut) => panic!("nobody gets on: {:?}", field.shm),
+            Err(error) => panic!("{error}"),
+        }
+        peers[victim] = looping(victim);
+    }
+    field.stop();
+    for peer in &mut peers {
+        assert!(peer.hear().starts_with("ok"));
+    }
+    field.check();
+    assert!(field.counts.created.load(Acquire) > 0 && field.counts.attached.load(Acquire) > 0);
+    println!(
+        "{kills} kills, {} reads; from a kill to the next commit: median {:?}, 99 of 100 {:?}, longest {:?}",
+        field.counts.attached.load(Acquire),
+        quantile(&mut times, 0.5),
+        quantile(&mut times, 0.99),
+        quantile(&mut times, 1.0),
+    );
+}
+
+#[test]
+fn writers_and_readers_killed_at_any_instant_leave_whole_values_and_their_role() {
+    torture("seqlock-kills", from_env("SHM_SYNC_KILLS", 60), || peer!());
+}
+
+#[test]
+fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+    let Some(arguments) = pid_namespace() else {
+        return;
+    };
+    let start = || {
+        let mut command = Command::new("unshare");
+        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
+    };
+    torture("seqlock-ns", from_env("SHM_SYNC_KILLS", 60) / 3, start);
+}
