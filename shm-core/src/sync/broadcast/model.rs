@@ -67,6 +67,18 @@ impl<S: Variant, const N: usize> Shared<S, N> {
 
     fn come(&self, me: u32) {
         assert!(word::claim_free(&self.claim, me));
+        self.arrive();
+    }
+
+    /// Comes after one that has died.
+    fn take_over(&self, dead: u32, me: u32) {
+        let mine = me | WAITERS | POISON;
+        let taken = self.claim.compare_exchange(dead, mine, Acquire, Relaxed);
+        assert_eq!(taken, Ok(dead));
+        self.arrive();
+    }
+
+    fn arrive(&self) {
         self.came.store(1, Release);
         if S::TELLS {
             notify(&self.arrived, self);
@@ -292,9 +304,10 @@ fn succession<S: Variant>(dies: bool) {
             })
         };
         if dies {
-            shared.claim.store(0, Relaxed);
+            shared.take_over(1, 2);
+        } else {
+            shared.come(2);
         }
-        shared.come(2);
         receiver.join().unwrap();
     });
 }
@@ -320,13 +333,7 @@ fn death<S: Variant, const N: usize>() {
         shared.half_a_message(1, 1);
         receiver.join().unwrap();
         // The next one writes it anew.
-        let (seen, mine) = (1, 2 | WAITERS | POISON);
-        assert!(
-            shared
-                .claim
-                .compare_exchange(seen, mine, Acquire, Relaxed)
-                .is_ok()
-        );
+        shared.take_over(1, 2);
         let next = protocol::tail(&shared.counters);
         assert_eq!(next, 1);
         let receiver = Receiver::new(&*shared);
