@@ -20,7 +20,7 @@
 //!
 //! What can become of a [`Ring`]'s messages is exported here, as `std::sync::mpsc` does it. Those of a [`Broadcast`], which
 //! may also be lost, are in [`broadcast`], under the same names: `sync::broadcast::RecvTimeoutError` has
-//! `Lagged`, `sync::RecvTimeoutError` has not. All ways to read and write a [`SeqLock`] have [`ReadError`] and [`WriteError`].
+//! `Lagged`, `sync::RecvTimeoutError` has not.
 //!
 //! # When a process dies
 //!

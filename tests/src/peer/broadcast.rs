@@ -182,6 +182,7 @@ impl Program {
                 }
                 drop(sender);
                 let _ = all.receiver()?.receive(Some(1))?;
+                let _ = all.receiver()?.await_sender(1)?;
                 raise(Signal::SIGUSR1).map_err(other)?;
             }
             "loop-send" => {

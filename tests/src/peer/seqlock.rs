@@ -214,7 +214,10 @@ fn round(shm: &Shm<SeqLock<Few, 3>>, way: &str) -> Answer {
     raise(Signal::SIGUSR1).map_err(other)?;
     match way {
         "store" => drop(shm.store([number + 1; 8]).map_err(other)?),
-        "update" => drop(shm.update(|value| *value = [number + 1; 8]).map_err(other)?),
+        "update" => drop(
+            shm.update(|value| *value = [number + 1; 8])
+                .map_err(other)?,
+        ),
         "place" => {
             let write = |slot: &ShmCell<Few>| slot.iter().for_each(|word| word.set(number + 1));
             shm.write_with(write).map_err(other)?;

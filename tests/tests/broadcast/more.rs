@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use shm_core::ShmLayout;
 use shm_core::sync::Broadcast;
 use shm_core::sync::broadcast::{RecvError, TryRecvError};
-use shm_tests::{DEADLINE, Names};
+use shm_tests::{Block, DEADLINE, Names};
 
 use super::{Order, Queue, attached, drain, reading, send};
 
@@ -17,8 +17,7 @@ fn a_message_that_is_written_in_place_is_sent_when_all_of_it_is_there() {
     for number in 0..8_u64 {
         let result = sender.send_with(|slot| {
             // What lies there is the message of three before.
-            let left = if number < 3 { 0 } else { number - 3 };
-            assert_eq!(slot.load(), [left; 2]);
+            assert_eq!(slot.load(), [number.saturating_sub(3); 2]);
             slot[0].set(number);
             assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
             slot[1].set(number);
@@ -49,7 +48,10 @@ fn a_panic_in_the_middle_of_a_message_sends_nothing() {
     assert!(matches!(behind.recv(), Err(RecvError::Lagged(1))));
     assert_eq!(behind.recv().unwrap(), 1);
     send(&mut sender, 2..3);
-    assert_eq!((drain(&mut receiver), drain(&mut behind)), (vec![2], vec![2]));
+    assert_eq!(
+        (drain(&mut receiver), drain(&mut behind)),
+        (vec![2], vec![2])
+    );
     // A panic that takes the sender along is a farewell.
     let panicked = catch_unwind(AssertUnwindSafe(move || {
         let _sender = sender;
@@ -61,6 +63,45 @@ fn a_panic_in_the_middle_of_a_message_sends_nothing() {
 }
 
 #[test]
+fn large_messages_are_whole_however_often_they_are_overwritten() {
+    const MESSAGES: u64 = 20_000;
+    // 4 KiB, which is moved in bulk.
+    let shm = Broadcast::<Block, 3>::create_anonymous().unwrap();
+    let mut sender = shm.sender().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let mut receiver = shm.receiver();
+            scope.spawn(move || {
+                let mut next = 0;
+                loop {
+                    match receiver.recv() {
+                        Ok(block) => {
+                            assert!(block.is_numbered(next));
+                            next += 1;
+                        }
+                        Err(RecvError::Lagged(count)) => next += count,
+                        Err(RecvError::Disconnected) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                    assert_eq!(receiver.position(), next);
+                }
+                assert_eq!(next, MESSAGES);
+            });
+        }
+        scope.spawn(move || {
+            for number in 0..MESSAGES {
+                let block = Block::numbered(number);
+                if number % 2 == 0 {
+                    sender.send_from(&block).unwrap();
+                } else {
+                    sender.send_with(|slot| slot.store_from(&block)).unwrap();
+                }
+            }
+        });
+    });
+}
+
+#[test]
 fn a_clone_gets_every_message_from_the_same_place_on() {
     let shm = Broadcast::<u64, 8>::create_anonymous().unwrap();
     let (mut sender, mut one) = (shm.sender().unwrap(), shm.receiver());
@@ -68,6 +109,7 @@ fn a_clone_gets_every_message_from_the_same_place_on() {
     assert_eq!(one.recv().unwrap(), 0);
     let mut two = one.clone();
     assert_eq!(drain(&mut one), [1, 2]);
+    assert_eq!((one.position(), two.position()), (3, 1));
     assert_eq!((two.behind(), drain(&mut two)), (2, vec![1, 2]));
 }
 

@@ -78,7 +78,10 @@ fn a_writer_that_is_stopped_or_killed_in_the_middle_of_a_slot_holds_no_reader_up
     let guard = shm.write_timeout(DEADLINE).unwrap();
     assert!(guard.is_numbered(0));
     guard.discard();
-    println!("a read beside the stopped writer {beside:?}, alone {:?}", read(10_000));
+    println!(
+        "a read beside the stopped writer {beside:?}, alone {:?}",
+        read(10_000)
+    );
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]

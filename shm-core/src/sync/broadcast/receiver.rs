@@ -130,8 +130,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         if self.behind() > 0 {
             return Ok(());
         }
-        let (broadcast, cursor, deadline) =
-            (self.broadcast, self.cursor, Deadline::after(timeout));
+        let (broadcast, cursor, deadline) = (self.broadcast, self.cursor, Deadline::after(timeout));
         let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
         let come = if A::WRITABLE {
             let world = &mut Sleeper::until(deadline);
@@ -141,6 +140,15 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
             protocol::wait_for_sender(counters, cursor, broadcast, arrived, world)
         };
         if come { Ok(()) } else { Err(TimedOut) }
+    }
+
+    /// The number of the message that comes next, counted from 0 over all senders, as
+    /// [`BroadcastSender::position`](super::BroadcastSender::position) does. It grows by one with each message that is received
+    /// or skipped as invalid, and by as many as are told as lost.
+    #[must_use]
+    #[inline]
+    pub const fn position(&self) -> u64 {
+        self.cursor
     }
 
     /// How many messages have been sent that this one has not received. More than `N` of them, and some are lost.

@@ -16,6 +16,7 @@ use crate::sync::sleep::Futex;
 /// comes, until there is another one.
 ///
 /// In a fork child that has inherited it, it sends nothing, and dropping it does nothing.
+#[must_use = "dropped at once, it tells receivers that nothing more comes"]
 pub struct BroadcastSender<'a, T, const N: usize> {
     broadcast: &'a Broadcast<T, N>,
     /// `None` only while it is dropped.
@@ -95,7 +96,11 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         let broadcast = self.broadcast;
         let result = protocol::send::<Sound, _, _>(&broadcast.counters, N, self.next, |slot| {
             let result = write(&broadcast.slots[slot]);
-            if self.is_mine() { Ok(result) } else { Err(SendError) }
+            if self.is_mine() {
+                Ok(result)
+            } else {
+                Err(SendError)
+            }
         })?;
         self.next = self.next.wrapping_add(1);
         notify_fenced(&broadcast.seat.arrived, &Futex);

@@ -9,10 +9,10 @@ use crate::error::ShmError;
 
 /// Why a value was not read.
 #[non_exhaustive]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ReadError {
-    /// Every copy, for a second and at least a thousand of them, was overtaken by commits. No sound writer is so much
-    /// faster; a peer that writes random numbers into the version is.
+    /// Every copy, for a second and at least a thousand of them, was overtaken by commits. Either a peer writes what it likes
+    /// into the version, or this reader is far slower than the writer: see [`SeqLock::read`](super::SeqLock::read).
     Contended,
     /// The last value that was committed holds what is no value of its type. A peer has written it, or it was never
     /// written and zero is no value of the type.

@@ -72,7 +72,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     }
 
     /// Changes the value: `change` works on a private copy, which is committed when it returns. If it panics, nothing is.
-    /// Returns the new version, and what `change` has returned.
+    /// Returns the new version, and what `change` has returned. Where `change` writes to the same lock in another way, it waits
+    /// for itself, for ever.
     ///
     /// # Errors
     ///
@@ -94,7 +95,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// [`update`](Self::update). Another reason: who writes only a part of a large value, again and again, commits faster than
     /// readers copy, and may keep them from ever getting a whole one.
     ///
-    /// If `write` panics nothing is committed. A process that is killed in it leaves the value as it was.
+    /// If `write` panics nothing is committed. A process that is killed in it leaves the value as it was. Where it writes to the
+    /// same lock in another way, it waits for itself, for ever.
     ///
     /// ```
     /// # use shm_core::ShmLayout;
@@ -186,7 +188,10 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     }
 
     #[inline(always)]
-    fn guarded<'a>(&'a self, role: Role<'a>) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
+    fn guarded<'a>(
+        &'a self,
+        role: Role<'a>,
+    ) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
         // With the role nobody else writes: the current slot stands still.
         let current = protocol::slot(protocol::current(&self.version), SLOTS);
         let fill = |private: *mut T| {
@@ -217,9 +222,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         &self,
         write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
     ) -> Result<(u64, R), E> {
-        let committed = protocol::commit::<Sound, _, _>(&self.version, SLOTS, |slot| {
-            write(&self.slots[slot])
-        })?;
+        let committed =
+            protocol::commit::<Sound, _, _>(&self.version, SLOTS, |slot| write(&self.slots[slot]))?;
         notify_fenced(&self.words.changed, &Futex);
         Ok(committed)
     }
