@@ -131,10 +131,10 @@ const EDITS: [(&str, Edit); 5] = [
             if next.timeout_ms == 0 {
                 // The guard is a private copy. Dropped without this, it would be committed.
                 next.discard();
+                Ok(config.version())
             } else {
-                next.commit();
+                Ok(next.commit()?)
             }
-            Ok(config.version())
         },
     ),
     ("turned the knob for the connections 1000 times", |config| {
@@ -142,7 +142,7 @@ const EDITS: [(&str, Edit); 5] = [
         for _ in 0..1000 {
             next.edit += 1;
             next.max_connections += 1;
-            next.publish();
+            next.publish()?;
         }
         drop(next);
         Ok(config.version())
@@ -157,12 +157,11 @@ fn commit(
     config: &SharedConfig,
     edit: impl FnOnce(&mut Config),
 ) -> std::result::Result<u64, WriteError> {
-    config.update(|next| {
+    let (version, ()) = config.update(|next| {
         edit(next);
         next.edit += 1;
-        // This process is the only one that writes: it makes the versions, one an edit.
-        next.edit
-    })
+    })?;
+    Ok(version)
 }
 
 fn reader(name: &str, number: &str) -> Result<()> {

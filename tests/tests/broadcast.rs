@@ -10,6 +10,9 @@ use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, LayoutKind, Shm, ShmLayout};
 use shm_tests::{DEADLINE, Few, Instants, Names, Peer, peer};
 
+#[path = "broadcast/more.rs"]
+mod more;
+
 /// As the peers have it.
 type Queue = Broadcast<Few, 5>;
 
@@ -250,13 +253,18 @@ fn a_fork_child_has_receivers_of_its_own_and_no_sender() {
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
     parent.ok("broadcast send 1");
     assert_eq!(receiver.recv().unwrap(), [1; 8]);
+    // Nor by one that was forked in the middle of a message: that is the parent's, and is sent once.
+    parent.ok("broadcast fork-inside 1");
+    assert_eq!(receiver.recv().unwrap(), [1; 8]);
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
     // From here on the child answers.
     parent.ok("fork-continue");
+    assert_eq!(parent.ok("broadcast try"), "1 whole");
     assert_eq!(parent.ok("broadcast try"), "1 whole");
     assert!(parent.ask("broadcast sender").contains("lives"));
     parent.kill();
     // The parent, that is: now the child can be.
-    assert_eq!(parent.ok("broadcast sender 100000"), "1");
+    assert_eq!(parent.ok("broadcast sender 100000"), "2");
     parent.ok("broadcast send 2");
     assert_eq!(receiver.recv().unwrap(), [2; 8]);
 }
@@ -382,6 +390,8 @@ fn random_words_in_place_of_a_broadcast_harm_nobody() {
             received += u64::from(one.recv_timeout(short).is_ok());
             received += u64::from(two.recv_timeout(short).is_ok());
             let _ = (one.behind(), two.behind(), reader.sent());
+            let come = (one.wait_for_sender(short), two.wait_for_sender(short));
+            received += u64::from(come.0.is_ok() && one.recv_timeout(short).is_ok());
             (one, two) = (shm.receiver_from_oldest(), reader.receiver_from_oldest());
             received += u64::from(one.try_recv().is_ok());
         }
@@ -401,6 +411,9 @@ fn a_broadcast_of_large_messages_needs_no_stack() {
         frame[7] = 9;
         receiver.recv_into(&mut frame, Duration::ZERO).unwrap();
         assert_eq!(frame[6..9], [0, 8, 0]);
+        sender.send_with(|slot| slot.fill(5)).unwrap();
+        let frame = receiver.recv_boxed().unwrap();
+        assert!(frame.iter().all(|word| *word == 5));
     };
     let small = std::thread::Builder::new().stack_size(80 << 10);
     small.spawn(work).unwrap().join().unwrap();

@@ -21,7 +21,7 @@ fn attached(name: &str) -> Peer {
 }
 
 /// Kills at every `stride`-th instruction of a round, until that is over.
-fn at_every(tag: &str, stride: u64, before: impl Fn(&str)) {
+fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
     let names = Names::new(tag);
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -32,7 +32,11 @@ fn at_every(tag: &str, stride: u64, before: impl Fn(&str)) {
         let mut receiver = reader.receiver();
         let (mut behind, first) = (shm.receiver_from_oldest(), shm.sent().saturating_sub(5));
         let start = shm.sent();
-        let killed = step::kill_at(attached(&name), "broadcast round", instruction);
+        let killed = step::kill_at(
+            attached(&name),
+            &format!("broadcast round{how}"),
+            instruction,
+        );
         // Message `n` is `n + 1`.
         let now = shm.sent();
         assert!((start..=start + 1).contains(&now), "{start} {now}");
@@ -79,12 +83,17 @@ fn at_every(tag: &str, stride: u64, before: impl Fn(&str)) {
 
 #[test]
 fn killed_at_any_instruction_of_coming_sending_and_leaving_no_message_is_half() {
-    at_every("broadcast-step", 449, |_| {});
+    at_every("broadcast-step", "", 449, |_| {});
+}
+
+#[test]
+fn killed_at_any_instruction_of_sending_in_place_no_message_is_half() {
+    at_every("broadcast-step-place", " place", 599, |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_a_take_over_no_message_is_half() {
-    at_every("broadcast-step-take-over", 1499, |name| {
+    at_every("broadcast-step-take-over", "", 1499, |name| {
         let mut sender = attached(name);
         sender.ok("broadcast sender");
         sender.kill();

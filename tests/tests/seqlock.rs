@@ -12,6 +12,8 @@ use shm_tests::{Block, DEADLINE, Few, Names, Peer, peer};
 
 #[path = "seqlock/hostile.rs"]
 mod hostile;
+#[path = "seqlock/place.rs"]
+mod place;
 
 type Lock = SeqLock<Few, 3>;
 
@@ -55,7 +57,8 @@ fn a_value_is_read_in_every_way_as_it_was_written() {
         assert_eq!(sum, 3 * number);
         assert_eq!((reader.version(), shm.version()), (number, number));
     }
-    assert_eq!(shm.update(|block| block.number += 100).unwrap(), ());
+    let add = |block: &mut Block| std::mem::replace(&mut block.number, 109);
+    assert_eq!(shm.update(add).unwrap(), (10, 9));
     assert_eq!(reader.read().number, 109);
 }
 
@@ -72,7 +75,7 @@ fn a_guard_commits_when_it_is_dropped_or_told_to_and_otherwise_not() {
 
     let mut guard = shm.write().unwrap();
     guard[3] = 2;
-    guard.commit();
+    assert_eq!(guard.commit().unwrap(), 2);
     assert_eq!((shm.read()[3], shm.version()), (2, 2));
 
     let mut guard = shm.write().unwrap();
@@ -83,14 +86,14 @@ fn a_guard_commits_when_it_is_dropped_or_told_to_and_otherwise_not() {
     let mut guard = shm.write().unwrap();
     for number in 4..9 {
         guard.fill(number);
-        guard.publish();
+        assert_eq!(guard.publish().unwrap(), number - 1);
         assert_eq!(shm.read(), [number; 8]);
     }
     // Nothing has changed since.
     drop(guard);
     assert_eq!(shm.version(), 7);
     let mut guard = shm.write().unwrap();
-    guard.publish();
+    guard.publish().unwrap();
     guard.fill(9);
     drop(guard);
     assert_eq!((shm.read(), shm.version()), ([9; 8], 9));
@@ -111,7 +114,7 @@ fn a_panic_rolls_back_and_gives_the_role_to_the_next() {
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let mut guard = shm.write().unwrap();
         *guard = Block::numbered(6);
-        guard.publish();
+        guard.publish().unwrap();
         guard.number = 7;
         resume_unwind(Box::new("on purpose"));
     }));
@@ -131,6 +134,24 @@ fn a_panic_rolls_back_and_gives_the_role_to_the_next() {
     }));
     assert!(panicked.is_err());
     assert!(shm.read().is_numbered(8));
+    // Where nobody can see that it panics once more, an update still commits nothing.
+    struct Broken<'a>(&'a Shm<SeqLock<Block>>);
+    impl Drop for Broken<'_> {
+        fn drop(&mut self) {
+            let half = |block: &mut Block| -> () {
+                block.number = 9;
+                resume_unwind(Box::new("on purpose"));
+            };
+            let update = || drop(self.0.update(half));
+            assert!(catch_unwind(AssertUnwindSafe(update)).is_err());
+        }
+    }
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _broken = Broken(&shm);
+        resume_unwind(Box::new("on purpose"));
+    }));
+    assert!(panicked.is_err());
+    assert_eq!((shm.version(), shm.read().number), (3, 8));
 }
 
 #[derive(ShmLayout)]
@@ -215,6 +236,7 @@ fn a_value_that_zero_is_not_is_written_before_anybody_sees_it() {
     assert_eq!(shm.try_read().unwrap(), Mode::Fast);
     shm.update(|mode| *mode = Mode::Slow).unwrap();
     assert_eq!(*shm.try_read_boxed().unwrap(), Mode::Slow);
+    assert_eq!(shm.try_read_versioned().unwrap(), (2, Mode::Slow));
     assert_eq!(shm.read_with(|mode| mode.try_get().unwrap()), Mode::Slow);
 
     // A peer writes what is none.
@@ -386,14 +408,18 @@ fn a_fork_child_is_another_writer() {
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     parent.ok("seqlock commit");
     assert!(shm.read().is_numbered(1) && shm.version() == 1);
+    // Nor what a child does that was forked in the middle of a closure.
+    assert_eq!(parent.ok("seqlock fork-inside update"), "2");
+    assert_eq!(parent.ok("seqlock fork-inside place"), "3");
+    assert!(shm.read().is_numbered(3) && shm.version() == 3);
     // From here on the child answers. It reads as its parent did, and writes under an id of its own.
     parent.ok("fork-continue");
-    assert_eq!(parent.ok("seqlock read"), "1 1 whole");
-    assert_eq!(parent.ok("seqlock store 2"), "2");
+    assert_eq!(parent.ok("seqlock read"), "3 3 whole");
+    assert_eq!(parent.ok("seqlock store 4"), "4");
     parent.ok("seqlock write forever");
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     parent.ok("seqlock commit");
-    assert!(shm.read().is_numbered(3));
+    assert!(shm.read().is_numbered(5));
     // The parent, that is, which ends by nothing else.
     parent.kill();
 }
@@ -465,7 +491,7 @@ fn large_values_never_lie_on_the_stack() {
         let mut guard = shm.write().unwrap();
         assert!(guard.iter().all(|word| *word == 1));
         guard[77] = 2;
-        guard.commit();
+        guard.commit().unwrap();
         shm.update(|value| value[78] = 3).unwrap();
         shm.read_into(&mut value);
         assert_eq!(value[76..80], [1, 2, 3, 1]);
@@ -478,8 +504,8 @@ fn large_values_never_lie_on_the_stack() {
             if looks.get() <= 16 {
                 let mut guard = shm.write().unwrap();
                 guard[79] += 1;
-                guard.publish();
-                guard.publish();
+                guard.publish().unwrap();
+                guard.publish().unwrap();
             }
             value[79].get()
         });

@@ -46,7 +46,7 @@ fn at_every(way: &str, stride: u64, most: u64, before: impl Fn(&str)) {
         let mut guard = shm.write_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(*guard, [now; 8]);
         guard.fill(now + 1);
-        guard.commit();
+        assert_eq!(guard.commit().unwrap(), now + 1);
         assert_eq!(committed(&shm), now + 1);
         if !killed {
             break;
@@ -68,6 +68,11 @@ fn killed_at_any_instruction_of_a_store_nothing_is_half_done() {
 #[test]
 fn killed_at_any_instruction_of_an_update_nothing_is_half_done() {
     at_every("update", 449, 1, |_| {});
+}
+
+#[test]
+fn killed_at_any_instruction_of_writing_in_place_nothing_is_half_done() {
+    at_every("place", 229, 1, |_| {});
 }
 
 #[test]

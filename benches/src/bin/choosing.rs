@@ -62,10 +62,13 @@ fn measure() -> Result<()> {
     line("SeqLock: store", || {
         let _ = black_box(black_box(&lock).store(value));
     });
+    line("SeqLock: write_with, all of it", || {
+        let _ = black_box(black_box(&lock).write_with(|slot| slot.store(value)));
+    });
     let mut guard = lock.write()?;
     line("SeqLock: publish, role kept", || {
         guard[3] += 1;
-        guard.publish();
+        let _ = black_box(guard.publish());
     });
     drop(guard);
 

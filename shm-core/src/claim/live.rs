@@ -102,13 +102,27 @@ impl ClaimWord {
     /// seems to live.
     #[cold]
     pub(crate) fn owner(&self) -> Owner {
-        match self.0.load(Ordering::Acquire) & ID {
+        match self.holder() {
             0 => Owner::Nobody,
-            owner => match self.seat() {
-                Ok((seat, me)) if owner != me && seat.is_dead(owner, me) => Owner::Dead,
-                _ => Owner::Lives,
-            },
+            _ if self.dead().is_some() => Owner::Dead,
+            _ => Owner::Lives,
         }
+    }
+
+    /// The id of the one who has the role, if that is dead for sure: a few system calls, as with [`owner`](Self::owner).
+    /// What it did before happened before this.
+    #[cold]
+    pub(crate) fn dead(&self) -> Option<u32> {
+        let owner = self.holder();
+        let (seat, me) = (owner != 0).then(|| self.seat().ok())??;
+        (owner != me && seat.is_dead(owner, me)).then_some(owner)
+    }
+
+    /// The id of the one who has the role, dead or alive; 0 for nobody. What the last one did before it gave the role up
+    /// happened before this.
+    #[inline(always)]
+    pub(crate) fn holder(&self) -> u32 {
+        self.0.load(Ordering::Acquire) & ID
     }
 
     /// Whether nobody has the role, not even somebody dead: one load. What the last one did before it gave the role up

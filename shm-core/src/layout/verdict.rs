@@ -3,7 +3,7 @@
 //! Padding has no cell. It would carry whatever lay in the writer's memory into that of other processes, and
 //! reading it in Rust is undefined. So a shared struct has none, and the error says where to put a field instead.
 
-use super::{FieldLayout, LayoutKind, TypeLayout};
+use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
 
 /// The largest alignment that a mapping can promise on every machine: the smallest page.
 const MAX_ALIGN: usize = 4096;
@@ -300,11 +300,17 @@ const fn inner(layout: &TypeLayout) -> Text {
             explain(layout)
         }
         LayoutKind::Slice { element } => inner(element),
-        LayoutKind::Meaning { inner: parts, .. } => {
-            if parts.size() == 0 {
-                Text::new().add("a `ShmStr<0>` has no room for any text; give it at least one byte")
-            } else {
+        LayoutKind::Meaning {
+            meaning: what,
+            inner: parts,
+            ..
+        } => {
+            if parts.size() > 0 {
                 inner(parts)
+            } else if equal(what, meaning::SLOT) {
+                Text::new().add("a `SeqLock` of a value without bytes has nothing to share; put a number into it, or use an `Event`")
+            } else {
+                Text::new().add("a `ShmStr<0>` has no room for any text; give it at least one byte")
             }
         }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),

@@ -16,6 +16,12 @@
 //!
 //! `docs/choosing.md` compares them, with what a death means to each and what each costs.
 //!
+//! # Errors
+//!
+//! What can become of a [`Ring`]'s messages is exported here, as `std::sync::mpsc` does it. Those of a [`Broadcast`], which
+//! may also be lost, are in [`broadcast`], under the same names: `sync::broadcast::RecvTimeoutError` has
+//! `Lagged`, `sync::RecvTimeoutError` has not.
+//!
 //! # When a process dies
 //!
 //! Each process that attaches for writing to a segment with such a type holds a lock on a byte of the file that only the

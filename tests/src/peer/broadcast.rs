@@ -26,6 +26,7 @@ pub(super) struct Broadcasts {
 /// What receivers of both kinds of handles can do.
 trait Receiver {
     fn receive(&mut self, millis: Option<u64>) -> Answer;
+    fn await_sender(&self, millis: u64) -> Answer;
     fn run(&mut self, stats: &Shm<Stats>) -> Answer;
 }
 
@@ -55,6 +56,11 @@ impl<A: Access> Receiver for BroadcastReceiver<'static, Few, SLOTS, A> {
                 format!("{} {}", few[0], if whole { "whole" } else { "torn" })
             },
         ))
+    }
+
+    fn await_sender(&self, millis: u64) -> Answer {
+        let come = self.wait_for_sender(Duration::from_millis(millis));
+        Ok(come.map_or("timed-out", |()| "there").to_owned())
     }
 
     /// Receives until told to stop, and looks whether anything is missing that was not told of. Message `n` is `n + 1`.
@@ -138,6 +144,18 @@ impl Program {
             "send" => all.sender()?.send([words.number()?; 8]).map_err(other)?,
             "try" => return all.receiver()?.receive(None),
             "recv" => return all.receiver()?.receive(Some(words.number()?)),
+            "await" => return all.receiver()?.await_sender(words.number()?),
+            "fork-inside" => {
+                let sender = all.sender()?;
+                let number = words.number()?;
+                let work = |fork: &mut dyn FnMut()| {
+                    sender.send_with(|slot| {
+                        fork();
+                        slot.store([number; 8]);
+                    })
+                };
+                super::process::fork_inside(work, Result::is_err)?.map_err(other)?;
+            }
             "fork-send" => {
                 let sender = all.sender.take();
                 let mut inherited = sender;
@@ -156,9 +174,15 @@ impl Program {
                 raise(Signal::SIGUSR1).map_err(other)?;
                 let mut sender = shm.sender().map_err(other)?;
                 let number = sender.position() + 1;
-                sender.send([number; 8]).map_err(other)?;
+                match words.next() {
+                    Ok("place") => sender
+                        .send_with(|slot| slot.iter().for_each(|word| word.set(number)))
+                        .map_err(other)?,
+                    _ => sender.send([number; 8]).map_err(other)?,
+                }
                 drop(sender);
                 let _ = all.receiver()?.receive(Some(1))?;
+                let _ = all.receiver()?.await_sender(1)?;
                 raise(Signal::SIGUSR1).map_err(other)?;
             }
             "loop-send" => {
@@ -186,7 +210,13 @@ fn send_loop(shm: &Shm<Queue>, stats: &Shm<Stats>) -> Answer {
         };
         for _ in 0..1000 {
             let number = sender.position() + 1;
-            sender.send([number; 8]).map_err(other)?;
+            if number % 2 == 0 {
+                sender.send([number; 8]).map_err(other)?;
+            } else {
+                sender
+                    .send_with(|slot| slot.iter().for_each(|word| word.set(number)))
+                    .map_err(other)?;
+            }
             // Now and then receivers catch up and sleep.
             if number % 97 == 0 {
                 std::thread::yield_now();

@@ -41,6 +41,26 @@ pub(super) fn in_child(work: impl FnOnce() -> i32) -> Answer {
     Ok(String::new())
 }
 
+/// Forks in the middle of `work`, where that calls what it is given. The child goes on with it, too, and ends well if what came
+/// of it is `right`; the parent waits for that in the middle of its own.
+pub(super) fn fork_inside<R>(
+    work: impl FnOnce(&mut dyn FnMut()) -> R,
+    right: impl FnOnce(&R) -> bool,
+) -> Result<R, Failure> {
+    let (mut is_child, mut failed) = (false, None);
+    // SAFETY: as in `start_child`.
+    let result = work(&mut || match unsafe { fork() } {
+        Ok(ForkResult::Child) => is_child = true,
+        Ok(ForkResult::Parent { child }) => failed = reap(child).err(),
+        Err(error) => failed = Some(other(error)),
+    });
+    if is_child {
+        // SAFETY: as in `start_child`.
+        unsafe { libc::_exit(i32::from(!right(&result))) }
+    }
+    failed.map_or(Ok(result), Err)
+}
+
 /// The child goes on with this program's commands in its parent's place, which does nothing more until it is killed.
 pub(super) fn fork_continue() -> Answer {
     // SAFETY: as in `start_child`.

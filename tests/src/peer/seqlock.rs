@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
+use nix::unistd::pause;
 use shm_core::sync::{SeqLock, SeqLockWriteGuard, WriteError};
-use shm_core::{Access, ReadOnly, Shm, ShmLayout};
+use shm_core::{Access, ReadOnly, Shm, ShmCell, ShmLayout};
 
 use super::{Answer, Failure, Program, Words, other};
 use crate::types::{Block, Few, Stats};
@@ -45,7 +46,7 @@ impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
             }
             1 => self.read_into(block),
             2 => {
-                let view = |cell: &shm_core::ShmCell<Block, ReadOnly>| {
+                let view = |cell: &ShmCell<Block, ReadOnly>| {
                     let first = cell.number.get();
                     cell.words
                         .iter()
@@ -138,14 +139,47 @@ impl Program {
                 let mut guard = locks.guard.take();
                 super::process::in_child(|| {
                     // All that an inherited guard can try.
-                    if let Some(guard) = &mut guard {
+                    let refused = guard.as_mut().map(|guard| {
                         guard.number = 77;
-                        guard.publish();
-                    }
+                        let published = guard.publish();
+                        guard.number = 78;
+                        matches!(published, Err(WriteError::Inherited))
+                    });
                     drop(guard.take());
-                    0
+                    i32::from(refused != Some(true))
                 })?;
                 locks.guard = guard;
+            }
+            "fork-inside" => {
+                let (lock, in_place) = (locks.writer()?, words.next()? == "place");
+                let next = Block::numbered(lock.version() + 1);
+                let work = |fork: &mut dyn FnMut()| {
+                    if in_place {
+                        return lock.write_with(|slot| {
+                            fork();
+                            slot.store(next);
+                        });
+                    }
+                    lock.update(|block| {
+                        fork();
+                        *block = next;
+                    })
+                };
+                let refused =
+                    |written: &Result<_, _>| matches!(written, Err(WriteError::Inherited));
+                let written = super::process::fork_inside(work, refused)?;
+                return written.map_or_else(refusal, |(version, ())| Ok(version.to_string()));
+            }
+            // Half a value, until it is killed.
+            "halt" => {
+                let written = locks.writer()?.write_with(|slot| {
+                    slot.number.set(99);
+                    println!("ok half");
+                    loop {
+                        pause();
+                    }
+                });
+                written.map_err(other)?;
             }
             "few" => {
                 let shm = SeqLock::<Few, 3>::attach(words.next()?)?;
@@ -180,13 +214,18 @@ fn round(shm: &Shm<SeqLock<Few, 3>>, way: &str) -> Answer {
     raise(Signal::SIGUSR1).map_err(other)?;
     match way {
         "store" => drop(shm.store([number + 1; 8]).map_err(other)?),
-        "update" => shm
-            .update(|value| *value = [number + 1; 8])
-            .map_err(other)?,
+        "update" => drop(
+            shm.update(|value| *value = [number + 1; 8])
+                .map_err(other)?,
+        ),
+        "place" => {
+            let write = |slot: &ShmCell<Few>| slot.iter().for_each(|word| word.set(number + 1));
+            shm.write_with(write).map_err(other)?;
+        }
         "guard" => {
             let mut guard = shm.write().map_err(other)?;
             guard.fill(number + 1);
-            guard.publish();
+            guard.publish().map_err(other)?;
             // What is only half written when it is killed here stays private.
             guard.fill(number + 2);
             guard.discard();
@@ -196,7 +235,7 @@ fn round(shm: &Shm<SeqLock<Few, 3>>, way: &str) -> Answer {
             let mut guard = shm.write().map_err(other)?;
             let next = guard[0] + 1;
             guard.fill(next);
-            guard.commit();
+            guard.commit().map_err(other)?;
         }
         "read" => {
             shm.read_into(&mut out);
@@ -215,20 +254,27 @@ fn write_loop(shm: &Shm<SeqLock<Block>>, stats: &Shm<Stats>) -> Answer {
     println!("looping");
     let mut round = 0_u64;
     while stats.stop.load(Acquire) == 0 {
-        let written = match round % 4 {
-            0 => shm.update(|block| *block = Block::numbered(block.number + 1)),
-            1 => shm.write().map(|mut guard| {
+        let written = match round % 5 {
+            0 => shm
+                .update(|block| *block = Block::numbered(block.number + 1))
+                .map(drop),
+            1 => shm.write().and_then(|mut guard| {
                 for _ in 0..8 {
                     *guard = Block::numbered(guard.number + 1);
-                    guard.publish();
+                    guard.publish()?;
                 }
+                Ok(())
             }),
             2 => shm
                 .write_timeout(Duration::from_millis(3))
-                .map(|mut guard| {
+                .and_then(|mut guard| {
                     *guard = Block::numbered(guard.number + 1);
-                    guard.commit();
+                    guard.commit().map(drop)
                 }),
+            // With the role nobody else makes a version.
+            3 => shm
+                .write_with(|slot| slot.store(Block::numbered(shm.version() + 1)))
+                .map(drop),
             _ => shm.try_write().map(|guard| {
                 block = *guard;
                 guard.discard();

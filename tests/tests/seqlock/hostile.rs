@@ -90,7 +90,7 @@ fn random_words_in_place_of_a_lock_harm_nobody() {
                 match guard {
                     Ok(mut guard) => {
                         guard.fill(had);
-                        guard.commit();
+                        guard.commit().unwrap();
                         had += 1;
                     }
                     Err(WriteError::WouldBlock | WriteError::TimedOut) => refused += 1,

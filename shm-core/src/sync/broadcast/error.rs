@@ -90,7 +90,7 @@ pub enum TryRecvError {
     Disconnected,
 }
 
-/// No message was received in time.
+/// No message was received in time. (Not that of a [`Ring`](crate::sync::Ring), which is `sync::RecvTimeoutError`.)
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub enum RecvTimeoutError {

@@ -1,7 +1,8 @@
 //! A queue with one sender and any number of receivers, of which slow ones lose messages: its ends, and what can become of a
 //! message.
 //!
-//! The queue itself is [`Broadcast`].
+//! The queue itself is [`Broadcast`]. The errors of a [`Ring`](super::Ring) have the same names, and are exported by
+//! [`sync`](super) itself.
 
 // - `protocol`: the steps on the shared words, and their crash story;
 // - `queue`: the type;

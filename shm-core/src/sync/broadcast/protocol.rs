@@ -14,7 +14,7 @@
 //!
 //! | step | by | what | ordering |
 //! |---|---|---|---|
-//! | come | a new sender | claim, then `came` = 1 | acquire, then release |
+//! | come | a new sender | claim, then `came` = 1, then wake | acquire, then release, then a full fence |
 //! | begin | the same | `p` from `tail` | relaxed would do: the claim's acquire came before |
 //! | reserve | sender | `reserved` = `p + 1` | relaxed, then a release fence |
 //! | write | sender | slot `p % N` | relaxed, leaf by leaf |
@@ -26,6 +26,7 @@
 //! | leave | sender | release of `claim`, then wake | release, then a full fence |
 //! | is it gone? | receiver | `came` is 1, and after that `claim` is free, or its owner dead | acquire on both, or the probe |
 //! | drained | receiver that sees it gone | `tail` once more: still `c`? | acquire |
+//! | has another come? | receiver that waits for one | `tail`: more than `c`? Or `claim`: held by another than the dead one? | acquire on both |
 //!
 //! *Publish* pairs with *look*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
 //! with the fence of *validate*: who has seen any part of message `c + N`, which comes into the same slot, finds `r` to be
@@ -38,6 +39,7 @@
 //! |---|---|---|
 //! | as the sender, between reserving and publishing | `reserved` = `tail + 1`, a slot that is half written, the claim | the message that lay there is lost to receivers that have not got it; the half is never seen, as `tail` does not count it |
 //! | as the sender, anywhere else | the claim | all messages that were published |
+//! | as a new sender, before `came` is 1 | the claim | a sender that is dead, as far as they may ask; to others none has come yet |
 //! | before waking | sleepers that nobody wakes | they look by themselves within one slice of sleep |
 //! | as a receiver | nothing, but for a flag of the eventcount | no change |
 //!
@@ -128,18 +130,20 @@ pub(crate) fn oldest(counters: &Counters, slots: usize) -> u64 {
 }
 
 /// Sends message `number`, which `write` writes into a slot, for who holds the claim. Waking comes next: the caller looks for
-/// sleepers, with no other fence between.
+/// sleepers, with no other fence between. If `write` gives an error or panics nothing is sent, and all is as if the sender had
+/// died: the message that lay in the slot is lost, and the next one is reserved already.
 #[inline(always)]
-pub(crate) fn send<S: Steps>(
+pub(crate) fn send<S: Steps, R, E>(
     counters: &Counters,
     slots: usize,
     number: u64,
-    write: impl FnOnce(usize),
-) {
+    write: impl FnOnce(usize) -> Result<R, E>,
+) -> Result<R, E> {
     let next = number.wrapping_add(1);
     S::reserve(&counters.reserved, next);
-    write(slot(number, slots));
+    let result = write(slot(number, slots))?;
     S::publish(&counters.tail, next);
+    Ok(result)
 }
 
 /// Looks for the message at the cursor, and lets `copy` copy it out of its slot.
@@ -179,8 +183,10 @@ pub(crate) fn receive<S: Steps, R>(
 pub(crate) trait Origin {
     /// Whether there was one, and it has left. What it sent before happened before this.
     fn has_left(&self) -> bool;
-    /// Whether it is dead for sure. What it sent before happened before this.
-    fn is_dead(&self) -> bool;
+    /// Its id, dead or alive, or 0. What the last one sent before it left happened before this.
+    fn holder(&self) -> u32;
+    /// Its id, if it is dead for sure. What it sent before happened before this.
+    fn dead(&self) -> Option<u32>;
 }
 
 /// What a receiver is told, if anything.
@@ -217,7 +223,7 @@ pub(crate) fn poll<S: Steps, R>(
     if let Some(told) = receive() {
         return Some(told);
     }
-    if origin.has_left() || (probing && origin.is_dead()) {
+    if origin.has_left() || (probing && origin.dead().is_some()) {
         // It may have sent something between the look and its end.
         let last = if S::AGAIN { receive() } else { None };
         return Some(last.unwrap_or(Told::Gone));
@@ -236,4 +242,27 @@ pub(crate) fn wait<S: Steps, W: World, R>(
 ) -> Option<Told<R>> {
     let poll = |probing| poll::<S, R>(counters, slots, cursor, origin, probing, &copy);
     eventcount::wait(arrived, world, || poll(false), || poll(true))
+}
+
+/// Waits until there is a message at the cursor, or a sender that is not known to be dead. `false` when the world's last turn
+/// has come.
+pub(crate) fn wait_for_sender<W: World>(
+    counters: &Counters,
+    cursor: u64,
+    origin: &impl Origin,
+    arrived: &AtomicU32,
+    world: &mut W,
+) -> bool {
+    let dead = Cell::new(0);
+    let ready = || {
+        let holder = origin.holder();
+        let there = tail(counters).wrapping_sub(cursor).cast_signed() > 0;
+        (there || (holder != 0 && holder != dead.get())).then_some(())
+    };
+    let probe = || {
+        // Ids of the living are those of nobody dead, so whoever has another one has come since.
+        dead.set(origin.dead().unwrap_or(0));
+        ready()
+    };
+    probe().is_some() || eventcount::wait(arrived, world, ready, probe).is_some()
 }

@@ -8,7 +8,7 @@ use super::protocol::{self, Counters, Origin};
 use super::{BroadcastReceiver, BroadcastSender, SenderError};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
-use crate::claim::{ClaimWord, Owner, Patience};
+use crate::claim::{ClaimWord, Patience};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
 use crate::primitive::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::padded::Padded;
@@ -58,7 +58,7 @@ use crate::sys::clock::Deadline;
 /// - A receiver with a **read-only** mapping cannot find out that a sender was killed. To it a dead sender is one that has
 ///   nothing to say: use [`recv_timeout`](BroadcastReceiver::recv_timeout). It does see that one has left in order.
 /// - Another process can become the sender as soon as there is none that lives. It goes on behind the last message, and
-///   receivers go on as if nothing had happened.
+///   receivers go on as if nothing had happened: [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for that.
 /// - As long as no sender has ever come, receivers wait for one.
 /// - Receivers leave nothing behind.
 /// - A process that is stopped lives, and stays the sender.
@@ -68,6 +68,11 @@ use crate::sys::clock::Deadline;
 /// # Memory ordering
 ///
 /// Who receives a message sees everything that its sender did before it was sent.
+///
+/// # Errors
+///
+/// The errors are in [`sync::broadcast`](crate::sync::broadcast). Those that [`sync`](crate::sync) itself exports by the same
+/// names, such as `RecvTimeoutError`, are a [`Ring`](crate::sync::Ring)'s: a ring loses nothing, and so has no `Lagged`.
 ///
 /// # What a peer can do
 ///
@@ -222,9 +227,14 @@ impl<T, const N: usize, A: Access> Origin for Broadcast<T, N, A> {
         self.seat.came.load(Ordering::Acquire) != 0 && self.seat.claim.is_free()
     }
 
-    fn is_dead(&self) -> bool {
+    #[inline]
+    fn holder(&self) -> u32 {
+        self.seat.claim.holder()
+    }
+
+    fn dead(&self) -> Option<u32> {
         // Through read-only pages nobody is a participant, so nobody is to be asked.
-        A::WRITABLE && self.seat.claim.owner() == Owner::Dead
+        A::WRITABLE.then(|| self.seat.claim.dead())?
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmValue, checked, copy};
 use crate::layout::ShmLayout;
+use crate::sync::TimedOut;
 use crate::sync::sleep::{Poller, Sleeper};
 use crate::sys::clock::Deadline;
 
@@ -47,8 +48,21 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// with enums or `char`s only.
     pub fn recv(&mut self) -> Result<T, RecvError> {
         let mut message = MaybeUninit::uninit();
-        while !self.wait(&mut message, Deadline::after(Duration::MAX))? {}
+        while !self.wait(&mut message, Duration::MAX)? {}
         valid(message)
+    }
+
+    /// [`recv`](Self::recv) into a new box, without a copy on the stack: for large messages.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError> {
+        let mut message = Box::new_uninit();
+        while !self.wait(&mut message, Duration::MAX)? {}
+        check(&message)?;
+        // SAFETY: initialised, and every leaf is valid.
+        Ok(unsafe { message.assume_init() })
     }
 
     /// Receives the next message if it is there. It never waits, but looks now and then whether the sender lives: a few
@@ -75,7 +89,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// [`Timeout`](RecvTimeoutError::Timeout), and those of [`recv`](Self::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         let mut message = MaybeUninit::uninit();
-        if self.wait(&mut message, Deadline::after(timeout))? {
+        if self.wait(&mut message, timeout)? {
             Ok(valid(message)?)
         } else {
             Err(RecvTimeoutError::Timeout)
@@ -95,11 +109,46 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let out = std::ptr::from_mut(out).cast::<MaybeUninit<T>>();
         // SAFETY: it is borrowed alone, and only what is valid for `T` is written, since all leaves are plain.
         let out = unsafe { &mut *out };
-        if self.wait(out, Deadline::after(timeout))? {
+        if self.wait(out, timeout)? {
             Ok(())
         } else {
             Err(RecvTimeoutError::Timeout)
         }
+    }
+
+    /// Waits, for at most `timeout` on the monotonic clock, until there is something to receive or a process that sends: what
+    /// to do after [`Disconnected`](RecvError::Disconnected), when another sender is to come, or before the first has come.
+    ///
+    /// It returns at once if there is. A sender may come, send nothing and leave at once, so what is received next may
+    /// be `Disconnected` all the same. A receiver with a read-only mapping does not notice that a sender was killed, and takes
+    /// it for one that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`].
+    pub fn wait_for_sender(&self, timeout: Duration) -> Result<(), TimedOut> {
+        if self.behind() > 0 {
+            return Ok(());
+        }
+        let (broadcast, cursor, deadline) = (self.broadcast, self.cursor, Deadline::after(timeout));
+        let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
+        let come = if A::WRITABLE {
+            let world = &mut Sleeper::until(deadline);
+            protocol::wait_for_sender(counters, cursor, broadcast, arrived, world)
+        } else {
+            let world = &mut Poller::until(deadline);
+            protocol::wait_for_sender(counters, cursor, broadcast, arrived, world)
+        };
+        if come { Ok(()) } else { Err(TimedOut) }
+    }
+
+    /// The number of the message that comes next, counted from 0 over all senders, as
+    /// [`BroadcastSender::position`](super::BroadcastSender::position) does. It grows by one with each message that is received
+    /// or skipped as invalid, and by as many as are told as lost.
+    #[must_use]
+    #[inline]
+    pub const fn position(&self) -> u64 {
+        self.cursor
     }
 
     /// How many messages have been sent that this one has not received. More than `N` of them, and some are lost.
@@ -113,36 +162,46 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// Whether a message was there, which then is in `out`.
     #[inline]
     fn poll(&mut self, out: &mut MaybeUninit<T>) -> Result<bool, RecvError> {
-        let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
-        let copy = copier(broadcast, out);
-        let mut told =
-            protocol::poll::<Sound, _>(&broadcast.counters, N, &cursor, broadcast, false, &copy);
+        let mut told = self.look(out, false);
         if told.is_none() && self.probe_is_due() {
-            told =
-                protocol::poll::<Sound, _>(&broadcast.counters, N, &cursor, broadcast, true, &copy);
+            told = self.look(out, true);
         }
-        self.cursor = cursor.get();
         taken(told)
     }
 
-    /// As [`poll`](Self::poll), but waits. `false` at the deadline.
-    fn wait(&mut self, out: &mut MaybeUninit<T>, deadline: Deadline) -> Result<bool, RecvError> {
+    /// Looks for a message, which then is in `out`.
+    #[inline(always)]
+    fn look(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<Told<()>> {
+        let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
+        let (counters, copy) = (&broadcast.counters, copier(broadcast, out));
+        let told = protocol::poll::<Sound, _>(counters, N, &cursor, broadcast, probing, copy);
+        self.cursor = cursor.get();
+        told
+    }
+
+    /// As [`poll`](Self::poll), but waits. `false` when the time is over.
+    #[inline]
+    fn wait(&mut self, out: &mut MaybeUninit<T>, timeout: Duration) -> Result<bool, RecvError> {
+        // What is there already needs no clock.
+        match self.look(out, false) {
+            None => self.sleep(out, timeout),
+            told => taken(told),
+        }
+    }
+
+    #[cold]
+    fn sleep(&mut self, out: &mut MaybeUninit<T>, timeout: Duration) -> Result<bool, RecvError> {
+        let deadline = Deadline::after(timeout);
         let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
         let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
         let copy = copier(broadcast, out);
-        // What is there already needs no clock.
-        let mut told = protocol::poll::<Sound, _>(counters, N, &cursor, broadcast, false, &copy);
-        if told.is_none() {
-            told = if A::WRITABLE {
-                let mut world = Sleeper::until(deadline);
-                let waking = (arrived, &mut world);
-                protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
-            } else {
-                let mut world = Poller::until(deadline);
-                let waking = (arrived, &mut world);
-                protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
-            };
-        }
+        let told = if A::WRITABLE {
+            let waking = (arrived, &mut Sleeper::until(deadline));
+            protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
+        } else {
+            let waking = (arrived, &mut Poller::until(deadline));
+            protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
+        };
         self.cursor = cursor.get();
         taken(told)
     }
@@ -188,11 +247,23 @@ fn taken(told: Option<Told<()>>) -> Result<bool, RecvError> {
 /// A message that was copied, if it is one. For plain types that is known at compile time.
 #[inline(always)]
 fn valid<T: ShmLayout + Copy>(message: MaybeUninit<T>) -> Result<T, RecvError> {
-    // SAFETY: a message was received, so all bytes are initialised, and they are private.
-    unsafe { checked::validate(message.as_ptr().cast(), T::LAYOUT, 0) }
-        .map_err(RecvError::Invalid)?;
+    check(&message)?;
     // SAFETY: initialised, and every leaf is valid.
     Ok(unsafe { message.assume_init() })
+}
+
+/// Looks whether a message that was copied is one.
+#[inline(always)]
+fn check<T: ShmLayout + Copy>(message: &MaybeUninit<T>) -> Result<(), RecvError> {
+    // SAFETY: a message was received, so all bytes are initialised, and they are private.
+    unsafe { checked::validate(message.as_ptr().cast(), T::LAYOUT, 0) }.map_err(RecvError::Invalid)
+}
+
+/// Another one at the same place, which gets every message from there on.
+impl<T, const N: usize, A: Access> Clone for BroadcastReceiver<'_, T, N, A> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
 }
 
 impl<T, const N: usize, A: Access> fmt::Debug for BroadcastReceiver<'_, T, N, A> {

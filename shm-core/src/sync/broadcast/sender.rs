@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::protocol::{self, Sound};
 use super::{Broadcast, SendError, SenderError};
+use crate::cell::ShmCell;
 use crate::claim::Patience;
 use crate::layout::ShmLayout;
 use crate::primitive::Ordering;
@@ -15,6 +16,7 @@ use crate::sync::sleep::Futex;
 /// comes, until there is another one.
 ///
 /// In a fork child that has inherited it, it sends nothing, and dropping it does nothing.
+#[must_use = "dropped at once, it tells receivers that nothing more comes"]
 pub struct BroadcastSender<'a, T, const N: usize> {
     broadcast: &'a Broadcast<T, N>,
     /// `None` only while it is dropped.
@@ -32,6 +34,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         // Who sees this sees the claim as taken, or as released. Where this process is killed before, its claim tells as
         // much.
         broadcast.seat.came.store(1, Ordering::Release);
+        // For receivers that wait for another sender.
+        notify(&broadcast.seat.arrived, &Futex);
         Ok(Self {
             broadcast,
             role: Some(role),
@@ -56,16 +60,51 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
     /// As [`send`](Self::send).
     #[inline]
     pub fn send_from(&mut self, message: &T) -> Result<(), SendError> {
-        if !self.role.as_ref().is_some_and(Role::is_mine) {
+        if !self.is_mine() {
             return Err(SendError);
         }
+        self.commit(|slot| slot.store_from(message))
+    }
+
+    /// Sends a message that `write` makes in its slot, without a copy elsewhere: for large ones. Returns what `write` has
+    /// returned.
+    ///
+    /// The slot holds what some earlier message left in it, or zeroes, so `write` has to write **all** of the message. If
+    /// it panics nothing is sent; the message that lay in the slot, the oldest one, is lost to receivers that have not got
+    /// it, and they are told so.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] in a fork child that has inherited the sender, and `write` is not called; and in a child that `write`
+    /// forks, where nothing is sent. What such a child writes to the slot may be seen in its parent's message.
+    #[inline]
+    pub fn send_with<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Result<R, SendError> {
+        if !self.is_mine() {
+            return Err(SendError);
+        }
+        self.commit(write)
+    }
+
+    #[inline(always)]
+    fn is_mine(&self) -> bool {
+        self.role.as_ref().is_some_and(Role::is_mine)
+    }
+
+    /// Sends the message that `write` writes, unless this is not the sender's process any more: `write` may fork.
+    #[inline(always)]
+    fn commit<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Result<R, SendError> {
         let broadcast = self.broadcast;
-        protocol::send::<Sound>(&broadcast.counters, N, self.next, |slot| {
-            broadcast.slots[slot].store_from(message);
-        });
+        let result = protocol::send::<Sound, _, _>(&broadcast.counters, N, self.next, |slot| {
+            let result = write(&broadcast.slots[slot]);
+            if self.is_mine() {
+                Ok(result)
+            } else {
+                Err(SendError)
+            }
+        })?;
         self.next = self.next.wrapping_add(1);
         notify_fenced(&broadcast.seat.arrived, &Futex);
-        Ok(())
+        Ok(result)
     }
 }
 

@@ -9,10 +9,10 @@ use crate::error::ShmError;
 
 /// Why a value was not read.
 #[non_exhaustive]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ReadError {
-    /// Every copy, for a second and at least a thousand of them, was overtaken by commits. No sound writer is so much
-    /// faster; a peer that writes random numbers into the version is.
+    /// Every copy, for a second and at least a thousand of them, was overtaken by commits. Either a peer writes what it likes
+    /// into the version, or this reader is far slower than the writer: see [`SeqLock::read`](super::SeqLock::read).
     Contended,
     /// The last value that was committed holds what is no value of its type. A peer has written it, or it was never
     /// written and zero is no value of the type.
@@ -54,6 +54,9 @@ pub enum WriteError {
     /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
     /// `fork`, which register at their first write: the error says what the system refused.
     Unregistered(ShmError),
+    /// Nothing was committed: this process is a fork child, and the writer's role that it has inherited, as a guard or in
+    /// the middle of a closure, is its parent's.
+    Inherited,
 }
 
 impl WriteError {
@@ -77,6 +80,10 @@ impl fmt::Display for WriteError {
             }
             Self::Invalid(error) => write!(f, "{error}; `store` a whole value instead"),
             Self::Unregistered(error) => write!(f, "this process cannot write: {error}"),
+            Self::Inherited => f.write_str(
+                "the writer's role belongs to the process that this one was forked from; write anew, with `write`, \
+                 `update` or `store`",
+            ),
         }
     }
 }
@@ -84,7 +91,7 @@ impl fmt::Display for WriteError {
 impl Error for WriteError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::TimedOut | Self::WouldBlock => None,
+            Self::TimedOut | Self::WouldBlock | Self::Inherited => None,
             Self::Invalid(error) => Some(error),
             Self::Unregistered(error) => Some(error),
         }

@@ -5,15 +5,17 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::thread::panicking;
 
-use super::SeqLock;
 use super::private::Private;
+use super::{SeqLock, WriteError};
 use crate::layout::ShmLayout;
 use crate::sync::role::Role;
 
 /// The writer's role, and a private copy of the value. Dropping it commits the copy: readers see all of the change at
 /// once.
 ///
-/// If its thread panics meanwhile, nothing is committed. Killed with it, the process leaves the value as it was, and the
+/// If its thread panics meanwhile, nothing is committed. (A guard that a destructor makes in a thread that is panicking
+/// already commits all the same, as a `std::sync::Mutex` is not poisoned there: nobody can see a second panic, so use
+/// [`update`](SeqLock::update) in destructors that may have one.) Killed with it, the process leaves the value as it was, and the
 /// next writer gets the role within 50 ms after the kernel has taken the process apart. In a fork child an inherited guard
 /// is a copy that is never committed.
 #[must_use = "dropped at once, the guard commits what was there"]
@@ -42,24 +44,43 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
         }
     }
 
-    /// Commits, and gives the role to the next.
+    /// Commits, and gives the role to the next. Returns the version that it has made.
     ///
-    /// In a fork child that has inherited the guard this does nothing: the role is its parent's.
+    /// # Errors
+    ///
+    /// [`WriteError::Inherited`], and nothing is done, in a fork child that has inherited the guard; nowhere else.
     #[inline]
-    pub fn commit(mut self) {
-        self.pending = true;
+    pub fn commit(mut self) -> Result<u64, WriteError> {
+        self.publish()
     }
 
     /// Commits and keeps the role, for who has more to write: the cheapest way to write often, since it neither claims
-    /// nor releases anything. What is dropped after this without another change is not committed again.
+    /// nor releases anything. What is dropped after this without another change is not committed again. Returns the
+    /// version that it has made.
     ///
-    /// In a fork child that has inherited the guard this does nothing.
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
     #[inline]
-    pub fn publish(&mut self) {
-        if self.role.is_mine() {
-            self.lock.commit(&self.value);
-        }
+    pub fn publish(&mut self) -> Result<u64, WriteError> {
         self.pending = false;
+        if self.role.is_mine() {
+            Ok(self.lock.commit(&self.value))
+        } else {
+            Err(WriteError::Inherited)
+        }
+    }
+
+    /// Commits what `change` has made of the copy. A panic leaves nothing to commit, also where that of a destructor in a
+    /// thread that is panicking already cannot be seen.
+    #[inline(always)]
+    pub(super) fn changed<R>(
+        mut self,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Result<(u64, R), WriteError> {
+        self.pending = false;
+        let result = change(&mut self.value);
+        Ok((self.publish()?, result))
     }
 
     /// Gives the role to the next without a commit: the value stays what it was.
@@ -92,7 +113,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> Drop for SeqLockWriteGuard<'_, T, 
         // Half a change is worse than none.
         let broken = !self.panicking && panicking();
         if self.pending && !broken {
-            self.publish();
+            // In a fork child there is nothing to commit, and nobody to be told.
+            let _ = self.publish();
         }
     }
 }

@@ -52,7 +52,7 @@ use crate::sys::clock::Deadline;
 /// let mut next = config.write()?;
 /// next.limit = 20;
 /// next.ratio = 0.25;
-/// next.commit();
+/// assert_eq!(next.commit()?, 3);
 /// assert_eq!(reader.wait_newer(2, std::time::Duration::from_secs(1))?, 3);
 /// # Ok(()) }
 /// ```
@@ -192,10 +192,16 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// Reads the value: one whole value that was committed, the newest when the read began or a newer one.
     ///
     /// It never waits, whatever the writer does. If commits overtake it, it tries again; beside a sound writer that is soon
-    /// over, as only every copy that takes as long as `SLOTS - 2` commits is lost. For a peer that moves the version for
-    /// ever without committing anything there is an end: after a second and at least a thousand tries the last copy
-    /// is returned, which then is a value of `T`, but may be of bytes that do not belong together. Where that matters use
-    /// [`try_read`](Self::try_read), which gives an error instead.
+    /// over, as only a copy that takes as long as `SLOTS - 2` commits is lost. There is an end in any case: after a second and
+    /// at least a thousand tries the last copy is returned, which then is a value of `T`, but may be of parts that do not
+    /// belong together. Two things lead there:
+    ///
+    /// - a peer that breaks the protocol, and moves the version for ever without committing anything;
+    /// - a reader that is slower than `SLOTS - 2` commits **every** time, for a second: under a debugger or an emulator, or
+    ///   with a copy so large that it is never done before the system runs something else, beside a writer that
+    ///   commits without pause. Give the type more slots.
+    ///
+    /// Where either may be, use [`try_read`](Self::try_read) or one of its kin: only they give [`ReadError::Contended`] instead.
     #[must_use]
     #[inline]
     pub fn read(&self) -> T
@@ -247,10 +253,19 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// [`ReadError::Invalid`]; [`ReadError::Contended`] where [`read`](Self::read) would return what it has.
     pub fn try_read(&self) -> Result<T, ReadError> {
+        self.try_read_versioned().map(|(_, value)| value)
+    }
+
+    /// [`try_read`](Self::try_read)s the value together with its version: what to wait for a newer one of.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    pub fn try_read_versioned(&self) -> Result<(u64, T), ReadError> {
         let mut value = MaybeUninit::uninit();
-        self.copy_checked(&mut value)?;
+        let version = self.copy_checked(&mut value)?;
         // SAFETY: initialised, and every leaf is valid.
-        Ok(unsafe { value.assume_init() })
+        Ok((version, unsafe { value.assume_init() }))
     }
 
     /// [`try_read`](Self::try_read) into a new box, without a copy on the stack.
@@ -327,6 +342,10 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// [`TimedOut`], when there was no newer one until the end. A `seen` that is ahead of the version, such as one of
     /// another segment, is waited for until the version has come past it.
     pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
+        // What is there already needs no clock.
+        if let Some(newer) = protocol::newer(&self.version, seen) {
+            return Ok(newer);
+        }
         let deadline = Deadline::after(timeout);
         let (version, changed) = (&self.version, &self.words.changed);
         let newer = if A::WRITABLE {

@@ -5,6 +5,7 @@
 //! that stops, and gives up its lock cell with `Release`; a probe reads that cell with `Acquire`, as the kernel's lock does.
 //! Each model that must fail differs from one that passes in a single step.
 
+use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use loom::sync::atomic::{AtomicU32, AtomicU64};
@@ -51,11 +52,13 @@ impl<S: Steps> Shared<S> {
     /// Commits the next value, for who has the role.
     fn commit(&self) {
         let next = protocol::current(&self.version) + 1;
-        protocol::commit::<S>(&self.version, SLOTS, |slot| {
+        let committed = protocol::commit::<S, _, Infallible>(&self.version, SLOTS, |slot| {
             for word in &self.slots[slot] {
                 word.store(next, Relaxed);
             }
+            Ok(())
         });
+        assert_eq!(committed, Ok((next, ())));
         notify_fenced(&self.changed, self);
     }
 

@@ -91,18 +91,19 @@ pub(crate) fn current(version: &AtomicU64) -> u64 {
 }
 
 /// Commits what `write` writes into a slot, for who holds the claim. Waking comes next: the caller looks for sleepers,
-/// with no other fence between. Returns the new version.
+/// with no other fence between. Returns the new version, and what `write` has returned. If that is an error, or `write`
+/// panics, what is in the slot belongs to no version, as if the writer had died.
 #[inline(always)]
-pub(crate) fn commit<S: Steps>(
+pub(crate) fn commit<S: Steps, R, E>(
     version: &AtomicU64,
     slots: usize,
-    write: impl FnOnce(usize),
-) -> u64 {
+    write: impl FnOnce(usize) -> Result<R, E>,
+) -> Result<(u64, R), E> {
     let next = current(version).wrapping_add(1);
     S::reserve();
-    write(slot(next, slots));
+    let result = write(slot(next, slots))?;
     S::publish(version, next);
-    next
+    Ok((next, result))
 }
 
 /// One try to read what `copy` copies out of a slot. `Ok` with the version if that is a whole value, `Err` if the slot

@@ -1,5 +1,6 @@
 //! Writing.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use super::WriteError;
@@ -8,7 +9,7 @@ use super::lock::SeqLock;
 use super::private::Private;
 use super::protocol::{self, Sound};
 use crate::access::{Access, Writable};
-use crate::cell::{checked, copy};
+use crate::cell::{ShmCell, checked, copy};
 use crate::claim::Patience;
 use crate::layout::ShmLayout;
 use crate::sync::eventcount::notify_fenced;
@@ -62,24 +63,75 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     where
         A: Writable,
     {
-        self.writable()
-            .guard(Patience::Until(Deadline::after(timeout)))
+        let lock = self.writable();
+        // Where nobody is at it the clock is of no interest.
+        match Role::claim_free(&lock.words.claim) {
+            Some(role) => lock.guarded(role),
+            None => lock.guard(Patience::Until(Deadline::after(timeout))),
+        }
     }
 
     /// Changes the value: `change` works on a private copy, which is committed when it returns. If it panics, nothing is.
+    /// Returns the new version, and what `change` has returned. Where `change` writes to the same lock in another way, it waits
+    /// for itself, for ever.
     ///
     /// # Errors
     ///
-    /// Those of [`write`](Self::write).
+    /// Those of [`write`](Self::write); [`WriteError::Inherited`] in a child that `change` forks.
     #[inline]
-    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, WriteError>
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<(u64, R), WriteError>
     where
         A: Writable,
     {
-        let mut guard = self.write()?;
-        let result = change(&mut guard);
-        guard.commit();
-        Ok(result)
+        self.write()?.changed(change)
+    }
+
+    /// Writes a value in place, without a copy elsewhere: `write` fills the slot that comes next, and when it returns that is
+    /// committed. Returns the new version, and what `write` has returned. It waits as long as another living writer is at
+    /// it.
+    ///
+    /// The slot holds what some earlier writer left in it: a value that is `SLOTS` versions older, part of one whose writer
+    /// died or panicked, or zeroes. So `write` has to write **all** of the value; to change a part use
+    /// [`update`](Self::update). Another reason: who writes only a part of a large value, again and again, commits faster than
+    /// readers copy, and may keep them from ever getting a whole one.
+    ///
+    /// If `write` panics nothing is committed. A process that is killed in it leaves the value as it was. Where it writes to the
+    /// same lock in another way, it waits for itself, for ever.
+    ///
+    /// ```
+    /// # use shm_core::ShmLayout;
+    /// # use shm_core::sync::SeqLock;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let frame = SeqLock::<[u8; 1 << 20]>::create_anonymous()?;
+    /// // As it would come out of a decoder.
+    /// let (version, ()) = frame.write_with(|pixels| pixels.fill(7))?;
+    /// assert_eq!(version, 1);
+    /// assert_eq!(frame.read_with(|pixels| pixels[1000].get()), 7);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Unregistered`], and `write` is not called; [`WriteError::Inherited`] in a child that `write` forks. What
+    /// such a child writes to the slot may be seen in its parent's value.
+    #[inline]
+    pub fn write_with<R>(
+        &self,
+        write: impl FnOnce(&ShmCell<T>) -> R,
+    ) -> Result<(u64, R), WriteError>
+    where
+        A: Writable,
+    {
+        let lock = self.writable();
+        let role = lock.role(Patience::Forever)?;
+        lock.commit_with(|slot| {
+            let result = write(slot);
+            if role.is_mine() {
+                Ok(result)
+            } else {
+                Err(WriteError::Inherited)
+            }
+        })
     }
 
     /// Commits `value`, waiting as long as another living writer is at it. Returns the new version.
@@ -132,7 +184,14 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
 
     #[inline(always)]
     fn guard(&self, patience: Patience) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError> {
-        let role = self.role(patience)?;
+        self.guarded(self.role(patience)?)
+    }
+
+    #[inline(always)]
+    fn guarded<'a>(
+        &'a self,
+        role: Role<'a>,
+    ) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
         // With the role nobody else writes: the current slot stands still.
         let current = protocol::slot(protocol::current(&self.version), SLOTS);
         let fill = |private: *mut T| {
@@ -149,10 +208,23 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     /// Writes a value, makes it current and wakes who waits for that. For who has the role.
     #[inline(always)]
     pub(super) fn commit(&self, value: &T) -> u64 {
-        let version = protocol::commit::<Sound>(&self.version, SLOTS, |slot| {
-            self.slots[slot].store_from(value);
-        });
-        notify_fenced(&self.words.changed, &Futex);
+        let store = |slot: &ShmCell<T>| {
+            slot.store_from(value);
+            Ok::<(), Infallible>(())
+        };
+        let Ok((version, ())) = self.commit_with(store);
         version
+    }
+
+    /// The same with what `write` writes, unless that fails.
+    #[inline(always)]
+    fn commit_with<R, E>(
+        &self,
+        write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
+    ) -> Result<(u64, R), E> {
+        let committed =
+            protocol::commit::<Sound, _, _>(&self.version, SLOTS, |slot| write(&self.slots[slot]))?;
+        notify_fenced(&self.words.changed, &Futex);
+        Ok(committed)
     }
 }

@@ -1,0 +1,218 @@
+//! Messages in place, messages of all shapes, and waiting for the next sender.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use shm_core::ShmLayout;
+use shm_core::sync::Broadcast;
+use shm_core::sync::broadcast::{RecvError, TryRecvError};
+use shm_tests::{Block, DEADLINE, Names};
+
+use super::{Order, Queue, attached, drain, reading, send};
+
+#[test]
+fn a_message_that_is_written_in_place_is_sent_when_all_of_it_is_there() {
+    let shm = Broadcast::<[u64; 2], 3>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+    for number in 0..8_u64 {
+        let result = sender.send_with(|slot| {
+            // What lies there is the message of three before.
+            assert_eq!(slot.load(), [number.saturating_sub(3); 2]);
+            slot[0].set(number);
+            assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+            slot[1].set(number);
+            number + 1
+        });
+        assert_eq!(result.unwrap(), sender.position());
+        assert_eq!(receiver.recv().unwrap(), [number; 2]);
+    }
+}
+
+#[test]
+fn a_panic_in_the_middle_of_a_message_sends_nothing() {
+    let shm = Broadcast::<u64, 2>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+    let mut behind = receiver.clone();
+    send(&mut sender, 0..2);
+    assert_eq!(drain(&mut receiver), [0, 1]);
+    let write = || {
+        let _ = sender.send_with(|slot| -> () {
+            slot.set(99);
+            resume_unwind(Box::new("on purpose"));
+        });
+    };
+    assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
+    assert_eq!((shm.sent(), sender.position()), (2, 2));
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+    // The message that lay there is lost, and told of; the next one comes into the same place.
+    assert!(matches!(behind.recv(), Err(RecvError::Lagged(1))));
+    assert_eq!(behind.recv().unwrap(), 1);
+    send(&mut sender, 2..3);
+    assert_eq!(
+        (drain(&mut receiver), drain(&mut behind)),
+        (vec![2], vec![2])
+    );
+    // A panic that takes the sender along is a farewell.
+    let panicked = catch_unwind(AssertUnwindSafe(move || {
+        let _sender = sender;
+        resume_unwind(Box::new("on purpose"));
+    }));
+    assert!(panicked.is_err());
+    assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
+    assert!(shm.sender().is_ok());
+}
+
+#[test]
+fn large_messages_are_whole_however_often_they_are_overwritten() {
+    const MESSAGES: u64 = 20_000;
+    // 4 KiB, which is moved in bulk.
+    let shm = Broadcast::<Block, 3>::create_anonymous().unwrap();
+    let mut sender = shm.sender().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            let mut receiver = shm.receiver();
+            scope.spawn(move || {
+                let mut next = 0;
+                loop {
+                    match receiver.recv() {
+                        Ok(block) => {
+                            assert!(block.is_numbered(next));
+                            next += 1;
+                        }
+                        Err(RecvError::Lagged(count)) => next += count,
+                        Err(RecvError::Disconnected) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                    assert_eq!(receiver.position(), next);
+                }
+                assert_eq!(next, MESSAGES);
+            });
+        }
+        scope.spawn(move || {
+            for number in 0..MESSAGES {
+                let block = Block::numbered(number);
+                if number % 2 == 0 {
+                    sender.send_from(&block).unwrap();
+                } else {
+                    sender.send_with(|slot| slot.store_from(&block)).unwrap();
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn a_clone_gets_every_message_from_the_same_place_on() {
+    let shm = Broadcast::<u64, 8>::create_anonymous().unwrap();
+    let (mut sender, mut one) = (shm.sender().unwrap(), shm.receiver());
+    send(&mut sender, 0..3);
+    assert_eq!(one.recv().unwrap(), 0);
+    let mut two = one.clone();
+    assert_eq!(drain(&mut one), [1, 2]);
+    assert_eq!((one.position(), two.position()), (3, 1));
+    assert_eq!((two.behind(), drain(&mut two)), (2, vec![1, 2]));
+}
+
+#[test]
+fn messages_without_bytes_and_of_odd_sizes_are_counted_and_copied_as_any() {
+    let names = Names::new("broadcast-shapes");
+    let name = names.name("t");
+    let shm = Broadcast::<[u64; 0], 3>::create(&name).unwrap();
+    let reader = Broadcast::<[u64; 0], 3>::attach_read_only(&name).unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), reader.receiver());
+    for _ in 0..4 {
+        sender.send([]).unwrap();
+    }
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Lagged(1))));
+    for _ in 0..3 {
+        receiver.try_recv().unwrap();
+    }
+    assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+    let shm = Broadcast::<[u8; 3], 7>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+    for number in 0..7 {
+        sender.send([number; 3]).unwrap();
+    }
+    for number in 0..7 {
+        assert_eq!(receiver.recv_boxed().unwrap(), Box::new([number; 3]));
+    }
+    let shm = Broadcast::<Order, 2>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+    sender.send_with(|slot| slot.set(Order::Sell)).unwrap();
+    assert_eq!(*receiver.recv_boxed().unwrap(), Order::Sell);
+    // The second place still holds what is none.
+    sender.send_with(|_| {}).unwrap();
+    assert!(matches!(receiver.recv_boxed(), Err(RecvError::Invalid(error)) if error.found() == 0));
+}
+
+#[test]
+fn who_waits_for_a_sender_is_told_when_one_comes() {
+    let names = Names::new("broadcast-await");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let mut peers = [attached(&name), reading(&name)];
+    let receiver = shm.receiver();
+    let start = Instant::now();
+    let millis = Duration::from_millis(30);
+    assert!(receiver.wait_for_sender(millis).is_err());
+    assert!(start.elapsed() >= millis);
+    for number in 0..5 {
+        for peer in &mut peers {
+            peer.ok("claims timer");
+            assert_eq!(peer.ok("broadcast await 5"), "timed-out");
+            peer.tell("broadcast await 100000");
+        }
+        let mut sender = shm.sender().unwrap();
+        for peer in &mut peers {
+            assert_eq!(peer.hear(), "ok there");
+            assert_eq!(peer.ok("broadcast await 0"), "there");
+        }
+        // A message that is left is worth as much as a sender.
+        sender.send([number; 8]).unwrap();
+        drop(sender);
+        for peer in &mut peers {
+            assert_eq!(peer.ok("broadcast await 0"), "there");
+            assert_eq!(peer.ok("broadcast try"), format!("{number} whole"));
+            assert_eq!(peer.ok("broadcast try"), "disconnected");
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_a_sender_is_not_taken_in_by_a_dead_one() {
+    let names = Names::new("broadcast-await-dead");
+    let name = names.name("t");
+    let _shm = Queue::create(&name).unwrap();
+    let (mut waiting, mut reader) = (attached(&name), reading(&name));
+    for _ in 0..3 {
+        let (mut dead, mut next) = (attached(&name), attached(&name));
+        dead.ok("broadcast sender 100000");
+        dead.kill();
+        assert_eq!(waiting.ok("broadcast recv 100000"), "disconnected");
+        assert_eq!(waiting.ok("broadcast await 60"), "timed-out");
+        // Who may only read cannot know.
+        assert_eq!(reader.ok("broadcast await 0"), "there");
+        waiting.tell("broadcast await 100000");
+        next.ok("broadcast sender");
+        assert_eq!(waiting.hear(), "ok there");
+        next.kill();
+    }
+}
+
+#[test]
+fn a_program_that_is_started_in_its_place_does_not_stay_the_sender() {
+    let names = Names::new("broadcast-exec");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let mut receiver = shm.receiver();
+    let mut sender = attached(&name);
+    sender.ok("broadcast sender");
+    sender.ok("broadcast send 7");
+    sender.tell("claims exec");
+    assert_eq!(sender.hear(), "executing");
+    assert_eq!(sender.ask("are you there"), "are you there");
+    assert_eq!(receiver.recv().unwrap(), [7; 8]);
+    assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
+    assert_eq!(shm.sender_timeout(DEADLINE).unwrap().position(), 1);
+    sender.end();
+}

@@ -1,0 +1,110 @@
+//! Values of all shapes, and those that are written in place.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use shm_core::sync::{SeqLock, WriteError};
+use shm_core::{ShmCell, ShmLayout};
+use shm_tests::{DEADLINE, Few, Names};
+
+use super::{Lock, attached, create, reading};
+
+fn fill(number: u64) -> impl FnOnce(&ShmCell<Few>) {
+    move |slot| slot.iter().for_each(|word| word.set(number))
+}
+
+#[test]
+fn what_is_written_in_place_is_seen_when_all_of_it_is_there() {
+    let shm = Lock::create_anonymous().unwrap();
+    for number in 1..=7 {
+        let write = |slot: &ShmCell<Few>| {
+            // What lies there is three versions older, as there are three slots.
+            assert_eq!(slot.load(), [number.max(3) - 3; 8]);
+            slot[0].set(number);
+            // Nobody sees it yet, and nobody else writes.
+            assert_eq!(shm.read_versioned(), (number - 1, [number - 1; 8]));
+            assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+            slot.fill(number);
+            number * 10
+        };
+        assert_eq!(shm.write_with(write).unwrap(), (number, number * 10));
+        assert_eq!(shm.read_versioned(), (number, [number; 8]));
+    }
+}
+
+#[test]
+fn a_panic_in_place_commits_nothing_and_gives_the_role_back() {
+    let shm = Lock::create_anonymous().unwrap();
+    shm.write_with(fill(1)).unwrap();
+    let write = || {
+        shm.write_with(|slot| -> () {
+            slot[3].set(9);
+            resume_unwind(Box::new("on purpose"));
+        })
+    };
+    assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
+    assert_eq!(shm.read_versioned(), (1, [1; 8]));
+    // The next one finds what that has left, and writes over it.
+    let write = |slot: &ShmCell<Few>| {
+        assert_eq!(slot[3].get(), 9);
+        fill(2)(slot);
+    };
+    assert_eq!(shm.write_with(write).unwrap().0, 2);
+    assert_eq!(shm.read(), [2; 8]);
+}
+
+#[test]
+fn a_writer_that_is_stopped_or_killed_in_the_middle_of_a_slot_holds_no_reader_up() {
+    let names = Names::new("seqlock-half");
+    let name = names.name("t");
+    let shm = create(&name);
+    let (mut writer, mut reader) = (attached(&name), reading(&name));
+    writer.tell("seqlock halt");
+    assert_eq!(writer.hear(), "ok half");
+    writer.stop();
+    let read = |times: u32| {
+        let start = Instant::now();
+        for _ in 0..times {
+            let (version, block) = shm.read_versioned();
+            assert!(version == 0 && block.is_numbered(0));
+        }
+        start.elapsed() / times
+    };
+    let beside = read(10_000);
+    assert_eq!(reader.ok("seqlock read"), "0 0 whole");
+    let refused = shm.write_timeout(Duration::from_millis(20));
+    assert!(matches!(refused, Err(WriteError::TimedOut)));
+    writer.kill();
+    let guard = shm.write_timeout(DEADLINE).unwrap();
+    assert!(guard.is_numbered(0));
+    guard.discard();
+    println!(
+        "a read beside the stopped writer {beside:?}, alone {:?}",
+        read(10_000)
+    );
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(C, align(4096))]
+struct Page {
+    words: [u64; 512],
+}
+
+#[test]
+fn values_of_odd_sizes_and_of_whole_pages_are_read_as_they_were_written() {
+    let shm = SeqLock::<[u8; 37], 3>::create_anonymous().unwrap();
+    for number in 1..9 {
+        shm.update(|bytes| bytes.fill(number)).unwrap();
+        assert_eq!(shm.read(), [number; 37]);
+    }
+    let names = Names::new("seqlock-pages");
+    let name = names.name("t");
+    let shm = SeqLock::<Page, 3>::create(&name).unwrap();
+    let reader = SeqLock::<Page, 3>::attach_read_only(&name).unwrap();
+    for number in 1..9 {
+        shm.update(|page| page.words.fill(number)).unwrap();
+        assert_eq!(reader.read_boxed().words, [number; 512]);
+        let place = reader.read_with(|page| page.as_ptr().addr());
+        assert_eq!(place % 4096, 0);
+    }
+}

@@ -1,0 +1,12 @@
+//! Whose thread panics decides about the commit, so the guard stays in it.
+
+use shm_core::ShmLayout;
+use shm_core::sync::SeqLock;
+
+fn main() {
+    let limit = SeqLock::<u64>::create_anonymous().unwrap();
+    let guard = limit.write().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || guard.commit());
+    });
+}
