@@ -7,10 +7,14 @@
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use shm_core::sync::{Receiver, RecvError, Sender};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer, step};
+
+/// Who waits for longer looks in between whether the peer is done.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 fn attached(name: &str) -> Peer {
     let mut peer = peer!();
@@ -69,7 +73,8 @@ fn killed_at_any_instruction_of_sending_it_has_sent_whole_messages_and_the_next_
                             Ok(note) => assert_eq!(note, Note::numbered(position)),
                             // Before the peer comes it sees that the one before has left.
                             Err(RecvError) if is_killed.try_recv().is_err() => {
-                                std::thread::yield_now();
+                                // It may be killed before it comes, and then nobody does.
+                                let _ = receiver.wait_for_sender(A_MOMENT);
                             }
                             Err(RecvError) => break,
                         }
@@ -120,7 +125,9 @@ fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_
                         match sender.send(Note::numbered(next)) {
                             Ok(()) => {}
                             // Before the peer comes it sees that the one before has left.
-                            Err(_) if is_killed.try_recv().is_err() => std::thread::yield_now(),
+                            Err(_) if is_killed.try_recv().is_err() => {
+                                let _ = sender.wait_for_receiver(A_MOMENT);
+                            }
                             Err(_) => break,
                         }
                     }

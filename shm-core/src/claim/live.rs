@@ -98,16 +98,31 @@ impl ClaimWord {
         }
     }
 
+    /// The participant that has the role, dead or alive; 0 for nobody: one load. What the last one did before it gave the
+    /// role up happened before this.
+    #[inline(always)]
+    pub(crate) fn owner_id(&self) -> u32 {
+        self.0.load(Ordering::Acquire) & ID
+    }
+
+    /// Whether a participant, who has the role or had it, is dead for sure: a few system calls. What it did before
+    /// happened before this. From a process that cannot claim, everybody seems to live.
+    #[cold]
+    pub(crate) fn is_dead(&self, owner: u32) -> bool {
+        match self.seat() {
+            Ok((seat, me)) => owner != me && seat.is_dead(owner, me),
+            Err(_) => false,
+        }
+    }
+
     /// Looks whether the one who has the role lives: a few system calls. From a process that cannot claim, everybody
     /// seems to live.
     #[cold]
     pub(crate) fn owner(&self) -> Owner {
-        match self.0.load(Ordering::Acquire) & ID {
+        match self.owner_id() {
             0 => Owner::Nobody,
-            owner => match self.seat() {
-                Ok((seat, me)) if owner != me && seat.is_dead(owner, me) => Owner::Dead,
-                _ => Owner::Lives,
-            },
+            owner if self.is_dead(owner) => Owner::Dead,
+            _ => Owner::Lives,
         }
     }
 
