@@ -145,7 +145,7 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
         {
             return None;
         }
-        for _ in 0..self.pace.spins {
+        for _ in 0..self.pace.spins() {
             let ready = self.end.ready(self.counters, N as u64, 1);
             if ready > 0 {
                 self.pace.was_worth_it();
@@ -216,31 +216,48 @@ impl World for Asleep {
 #[derive(Debug)]
 struct Pace {
     spins: u32,
+    /// Spins in vain, one after the other.
+    vain: u32,
     /// By the coarse clock.
     next_probe: Option<Duration>,
 }
 
 impl Pace {
-    /// Some microseconds: what it takes one that is woken to answer. With less, two that wait for each other in turn would
-    /// never get out of sleeping again.
-    const LEAST: u32 = 192;
+    /// A microsecond or less: what it takes one to answer who is awake on another processor. On the same processor it is
+    /// wasted, but is little beside the sleep.
+    const LEAST: u32 = 32;
+    /// Some microseconds: what it takes one to answer who has to be woken.
     const MOST: u32 = 512;
+    /// With the least alone, two that wait for each other in turn would never get out of sleeping again, although each has
+    /// a processor by now. So the most is tried every so many times; if it was not in vain, both are awake from then on.
+    const RETRY: u32 = 16;
     /// Between two looks at the other's life by one who does not wait, and so may ask a million times a second.
     const BETWEEN_PROBES: Duration = Duration::from_millis(1);
 
     fn new() -> Self {
         Self {
             spins: Self::MOST,
+            vain: 0,
             next_probe: None,
         }
     }
 
+    fn spins(&self) -> u32 {
+        if self.vain % Self::RETRY == Self::RETRY - 1 {
+            Self::MOST
+        } else {
+            self.spins
+        }
+    }
+
     fn was_worth_it(&mut self) {
-        self.spins = (self.spins * 2).min(Self::MOST);
+        self.spins = Self::MOST;
+        self.vain = 0;
     }
 
     fn was_in_vain(&mut self) {
         self.spins = (self.spins / 2).max(Self::LEAST);
+        self.vain = self.vain.wrapping_add(1);
     }
 
     fn probe_is_due(&mut self) -> bool {
