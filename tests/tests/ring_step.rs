@@ -179,3 +179,44 @@ fn killed_at_any_instruction_of_a_take_over_it_leaves_the_end_to_the_next() {
         },
     );
 }
+
+#[test]
+fn killed_at_any_instruction_of_waiting_for_a_message_it_takes_nothing_along() {
+    at_every(
+        "ring-step-idle-in",
+        step::stride(401),
+        "ring round-idle-in",
+        |shm, kill| {
+            let mut sender = sender(shm);
+            kill();
+            // It may have said that it sleeps. Nobody does, and that is all the same.
+            let next = Note::numbered(sender.position());
+            sender.try_send(next).unwrap();
+            assert_eq!(receiver(shm).try_recv(), Ok(next));
+        },
+    );
+}
+
+#[test]
+fn killed_at_any_instruction_of_waiting_for_room_it_leaves_nothing_behind() {
+    at_every(
+        "ring-step-idle-out",
+        step::stride(401),
+        "ring round-idle-out",
+        |shm, kill| {
+            let mut receiver = receiver(shm);
+            let begin = {
+                let mut sender = sender(shm);
+                let begin = sender.position();
+                let notes: Vec<Note> = (begin..begin + 5).map(Note::numbered).collect();
+                sender.try_send_slice(&notes).unwrap();
+                begin
+            };
+            kill();
+            let received: Vec<u64> = receiver.try_iter().map(|note| note.number).collect();
+            assert_eq!(received, (begin..begin + 5).collect::<Vec<_>>());
+            sender(shm).try_send(Note::numbered(begin + 5)).unwrap();
+            assert_eq!(receiver.try_recv(), Ok(Note::numbered(begin + 5)));
+        },
+    );
+}

@@ -18,6 +18,8 @@ use crate::post::{Note, Post};
 const BATCH: usize = 64;
 /// Who waits for longer looks in between whether it is to stop.
 const A_MOMENT: Duration = Duration::from_millis(20);
+/// Long enough for a sleep.
+const AN_INSTANT: Duration = Duration::from_micros(200);
 
 /// The segment, and the ends of its small ring that this process has.
 pub(super) struct Ends {
@@ -110,6 +112,8 @@ impl Ends {
             "consume" => consume(shm, self.alias, words.next()? == "with"),
             "round-out" => round_out(shm),
             "round-in" => round_in(shm),
+            "round-idle-out" => round_idle_out(shm),
+            "round-idle-in" => round_idle_in(shm),
             "half-written" => {
                 let sender = self.sender()?;
                 sender
@@ -381,6 +385,31 @@ fn round_in(shm: &Shm<Post>) -> Answer {
     let received = receiver.recv_with(|cell| work(&cell.load())).is_ok()
         && receiver.recv().is_ok()
         && receiver.recv_into(&mut two).is_ok();
+    drop(receiver);
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(received.to_string())
+}
+
+/// All that a sender does which has no room, and is beside a receiver.
+fn round_idle_out(shm: &Shm<Post>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    let mut sender = shm.ring.sender()?;
+    let note = Note::numbered(sender.position());
+    let sent = sender.try_send(note).is_ok()
+        || sender.send_timeout(note, AN_INSTANT).is_ok()
+        || sender.wait_for_receiver(AN_INSTANT).is_err();
+    drop(sender);
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(sent.to_string())
+}
+
+/// All that a receiver does which has no message, and is beside a sender.
+fn round_idle_in(shm: &Shm<Post>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    let mut receiver = shm.ring.receiver()?;
+    let received = receiver.try_recv().is_ok()
+        || receiver.recv_timeout(AN_INSTANT).is_ok()
+        || receiver.wait_for_sender(AN_INSTANT).is_err();
     drop(receiver);
     raise(Signal::SIGUSR1).map_err(other)?;
     Ok(received.to_string())

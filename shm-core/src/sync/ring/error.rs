@@ -39,10 +39,10 @@ impl Error for EndError {
     }
 }
 
-const NO_RECEIVER: &str =
-    "the ring is full, and its receiver has left or died; send again when another one has come";
-const NO_SENDER: &str = "everything has been received, and the sender has left or died; receive again when another one \
-                         has come";
+const NO_RECEIVER: &str = "the ring is full, and its receiver has left or died; wait for the next one with `wait_for_receiver` and \
+                           send again";
+const NO_SENDER: &str = "everything has been received, and the sender has left or died; wait for the next one with \
+                         `wait_for_sender` and receive again";
 
 /// A message was not sent: the ring is full, and its receiver has left or died. Here it is back.
 #[derive(Clone, Copy, PartialEq, Eq)]

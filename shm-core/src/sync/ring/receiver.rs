@@ -74,8 +74,8 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         Ok(self.take())
     }
 
-    /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, at most
-    /// once a millisecond.
+    /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, about
+    /// once a millisecond at most.
     ///
     /// # Errors
     ///

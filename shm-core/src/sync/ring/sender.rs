@@ -55,8 +55,8 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         Ok(())
     }
 
-    /// Sends a message if there is room. It never waits. Where there is none it may look whether the receiver lives, at
-    /// most once a millisecond.
+    /// Sends a message if there is room. It never waits. Where there is none it may look whether the receiver lives, about
+    /// once a millisecond at most.
     ///
     /// # Errors
     ///
