@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getpid;
-use shm_core::sync::{Event, RecvError, Ring, TrySendError};
+use shm_core::sync::{Receiver, RecvError, Ring, TrySendError};
 use shm_core::{Shm, ShmLayout};
 use shm_examples::child::{Child, exit_code, role};
 
@@ -60,10 +60,6 @@ struct Outcome {
 struct Lane {
     jobs: Ring<Job, 64>,
     results: Ring<Outcome, 64>,
-    /// A worker has come to both rings.
-    came: Event,
-    /// Rings begin at multiples of 128 bytes, so that no two processes write the same lines of the cache.
-    _pad: [u32; 31],
 }
 
 #[derive(Debug, ShmLayout)]
@@ -158,7 +154,7 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
     let mut todo = share.as_slice();
     let mut done_at_death = None;
     let mut outcomes = Vec::with_capacity(share.len());
-    let mut worker = start(queue, number, worst && number == VICTIM)?;
+    let mut worker = start(queue, number, &results, worst && number == VICTIM)?;
     while outcomes.len() < share.len() {
         // As many as there is room for. That the worker is dead is told below, and sending goes on when the next has come.
         todo = match jobs.try_send_slice(todo) {
@@ -185,7 +181,7 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
                     "worker {}, process {id}, was killed: {received} jobs received, {done} results sent",
                     number + 1,
                 ))?;
-                worker = start(queue, number, false)?;
+                worker = start(queue, number, &results, false)?;
             }
         }
     }
@@ -198,10 +194,13 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
     })
 }
 
-/// Starts a worker for a lane, and waits until it is there.
-fn start(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Child> {
-    let came = &queue.lanes[number].came;
-    let seen = came.generation();
+/// Starts a worker for a lane, and waits until it has come: a ring whose worker has died is `Disconnected` until then.
+fn start(
+    queue: &Shm<Queue>,
+    number: usize,
+    results: &Receiver<'_, Outcome, 64>,
+    worst: bool,
+) -> Result<Child> {
     let descriptor = queue.as_fd().try_clone_to_owned()?;
     let last = if worst { RESULTS_BEFORE_THE_KILL } else { 0 };
     let args = [number.to_string(), last.to_string()];
@@ -210,8 +209,8 @@ fn start(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Child> {
         &args.each_ref().map(String::as_str),
         descriptor.into(),
     )?;
-    // A ring whose worker has died is `Disconnected` until the next one has come.
-    came.wait(seen, STARTING)
+    results
+        .wait_for_sender(STARTING)
         .map_err(|_| format!("worker {} did not come within {STARTING:?}", number + 1))?;
     say(&format!("worker {} is process {}", number + 1, worker.id()))?;
     Ok(worker)
@@ -223,8 +222,8 @@ fn worker(lane: usize, last: u64) -> Result<()> {
     let lane = queue.lanes.get(lane).ok_or("there is no such lane")?;
     // The ends of a dead worker are free as soon as the kernel has taken it apart.
     let mut jobs = lane.jobs.receiver_timeout(STARTING)?;
+    // Last, because this is what the producer waits for.
     let mut results = lane.results.sender_timeout(STARTING)?;
-    lane.came.notify_all();
     // Each job gives one result. One more result than jobs: the worker before was killed between the two steps below, so
     // the first job here was reported already.
     if results.position() > jobs.position() {

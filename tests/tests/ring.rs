@@ -298,9 +298,15 @@ fn errors_say_what_to_do() {
         RecvTimeoutError::Timeout.to_string(),
         RecvTimeoutError::Disconnected.to_string(),
     ];
-    for text in texts {
+    for text in &texts {
         assert!(text.len() > 30 && !text.contains("Note"), "{text}");
     }
+    // What to do about it is named.
+    let says = |what: &str| texts.iter().filter(|text| text.contains(what)).count();
+    assert_eq!(
+        (says("`wait_for_receiver`"), says("`wait_for_sender`")),
+        (3, 3)
+    );
 }
 
 /// What a layout mismatch says.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
-use shm_core::sync::{EndError, RecvError, RecvTimeoutError};
+use shm_core::sync::{EndError, RecvError, RecvTimeoutError, TryRecvError};
 use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer};
 
 fn attached(name: &str) -> Peer {
@@ -160,6 +160,60 @@ fn ends_that_a_fork_child_inherited_are_its_parents() {
     parent.kill();
     assert_eq!(parent.ok("ring recv forever"), "disconnected");
     assert_eq!(shm.ring.sender().unwrap().position(), 2);
+}
+
+#[test]
+fn a_fork_in_the_middle_of_a_message_leaves_it_to_the_parent() {
+    let names = Names::new("ring-fork-inside");
+    let name = names.name("t");
+    let _shm = Post::create(&name).unwrap();
+    assert_eq!(attached(&name).ok("ring fork-inside"), "3 2");
+}
+
+#[test]
+fn who_was_told_once_that_the_other_is_dead_is_told_so_at_once_until_another_comes() {
+    let names = Names::new("ring-told");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let mut sender = attached(&name);
+    sender.ok("ring sender");
+    let mut receiver = shm.ring.receiver().unwrap();
+    sender.kill();
+    assert_eq!(receiver.recv(), Err(RecvError));
+    for _ in 0..1000 {
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    }
+    // Nothing has to be waited for to know it: not even the first slice of sleep, which is of 5 ms.
+    let start = Instant::now();
+    for _ in 0..1000 {
+        assert_eq!(receiver.recv(), Err(RecvError));
+    }
+    assert!(start.elapsed() < Duration::from_secs(1));
+    let mut next = attached(&name);
+    next.ok("ring sender");
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    next.ok("ring send try");
+    assert_eq!(receiver.recv().unwrap().number, 0);
+}
+
+#[test]
+fn an_end_that_was_forgotten_is_free_when_its_handle_is_dropped() {
+    let names = Names::new("ring-forgotten");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let other = Post::attach(&name).unwrap();
+    let mut sender = other.ring.sender().unwrap();
+    sender.send(Note::numbered(0)).unwrap();
+    std::mem::forget(sender);
+    // Two handles are two participants, also in one process.
+    assert!(matches!(other.ring.sender(), Err(EndError::Taken)));
+    assert!(matches!(shm.ring.sender(), Err(EndError::Taken)));
+    let mut receiver = shm.ring.receiver().unwrap();
+    assert!(receiver.recv().is_ok());
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    drop(other);
+    assert_eq!(receiver.recv(), Err(RecvError));
+    assert_eq!(shm.ring.sender().unwrap().position(), 1);
 }
 
 #[test]

@@ -7,10 +7,14 @@
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use shm_core::sync::{Receiver, RecvError, Sender};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer, step};
+
+/// Who waits for longer looks in between whether the peer is done.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 fn attached(name: &str) -> Peer {
     let mut peer = peer!();
@@ -69,7 +73,8 @@ fn killed_at_any_instruction_of_sending_it_has_sent_whole_messages_and_the_next_
                             Ok(note) => assert_eq!(note, Note::numbered(position)),
                             // Before the peer comes it sees that the one before has left.
                             Err(RecvError) if is_killed.try_recv().is_err() => {
-                                std::thread::yield_now();
+                                // It may be killed before it comes, and then nobody does.
+                                let _ = receiver.wait_for_sender(A_MOMENT);
                             }
                             Err(RecvError) => break,
                         }
@@ -120,7 +125,9 @@ fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_
                         match sender.send(Note::numbered(next)) {
                             Ok(()) => {}
                             // Before the peer comes it sees that the one before has left.
-                            Err(_) if is_killed.try_recv().is_err() => std::thread::yield_now(),
+                            Err(_) if is_killed.try_recv().is_err() => {
+                                let _ = sender.wait_for_receiver(A_MOMENT);
+                            }
                             Err(_) => break,
                         }
                     }
@@ -169,6 +176,47 @@ fn killed_at_any_instruction_of_a_take_over_it_leaves_the_end_to_the_next() {
             // Nothing is left over for the next round.
             sender.try_send(Note::numbered(next)).unwrap();
             assert!(receiver(shm).try_recv().is_ok());
+        },
+    );
+}
+
+#[test]
+fn killed_at_any_instruction_of_waiting_for_a_message_it_takes_nothing_along() {
+    at_every(
+        "ring-step-idle-in",
+        step::stride(401),
+        "ring round-idle-in",
+        |shm, kill| {
+            let mut sender = sender(shm);
+            kill();
+            // It may have said that it sleeps. Nobody does, and that is all the same.
+            let next = Note::numbered(sender.position());
+            sender.try_send(next).unwrap();
+            assert_eq!(receiver(shm).try_recv(), Ok(next));
+        },
+    );
+}
+
+#[test]
+fn killed_at_any_instruction_of_waiting_for_room_it_leaves_nothing_behind() {
+    at_every(
+        "ring-step-idle-out",
+        step::stride(401),
+        "ring round-idle-out",
+        |shm, kill| {
+            let mut receiver = receiver(shm);
+            let begin = {
+                let mut sender = sender(shm);
+                let begin = sender.position();
+                let notes: Vec<Note> = (begin..begin + 5).map(Note::numbered).collect();
+                sender.try_send_slice(&notes).unwrap();
+                begin
+            };
+            kill();
+            let received: Vec<u64> = receiver.try_iter().map(|note| note.number).collect();
+            assert_eq!(received, (begin..begin + 5).collect::<Vec<_>>());
+            sender(shm).try_send(Note::numbered(begin + 5)).unwrap();
+            assert_eq!(receiver.try_recv(), Ok(Note::numbered(begin + 5)));
         },
     );
 }

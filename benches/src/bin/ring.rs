@@ -1,7 +1,8 @@
 //! What a message through a ring costs, between two processes: beside rtrb and the standard library's channel between two
 //! threads, and beside a pipe between two processes.
 //!
-//! `cargo run --release -p shm-benches --bin ring` prints the tables of docs/performance.md. The other process is a child of this
+//! `cargo run --release -p shm-benches --bin ring` prints the tables of docs/performance.md, and with `-- exchanges` the last one
+//! alone. The other process is a child of this
 //! program, which ends when it has done its part.
 
 use std::env::args;
@@ -12,7 +13,7 @@ use std::os::fd::AsFd;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use shm_benches::{compare, heading, row};
@@ -28,6 +29,8 @@ const PIPED: u64 = 200_000;
 const EXCHANGES: u64 = 50_000;
 /// Messages at a time, where there are many.
 const BATCH: usize = 64;
+/// A new process is up in milliseconds.
+const STARTING: Duration = Duration::from_secs(10);
 /// Turns, of which the median counts.
 const TURNS: usize = 7;
 
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         ["pipe"] => send_piped(),
         ["echo", name] => echo(name),
         ["echo-pipe"] => echo_piped(),
+        ["exchanges"] => exchanges(),
         _ => measure(),
     };
     match result {
@@ -125,7 +129,38 @@ fn measure() -> Result<()> {
         ("std sync_channel, two threads", channel_exchange),
         ("pipe, two processes", pipe_exchange),
     ];
-    show(&table)
+    show(&table)?;
+    println!();
+    exchanges()
+}
+
+fn exchanges() -> Result<()> {
+    println!(
+        "{:<44} {:>10} {:>10} {:>10} {:>10}",
+        "32 bytes, there and back, ns each", "5 of 100", "25", "50", "95"
+    );
+    parts("ring, two processes", ring_exchanges()?);
+    parts("pipe, two processes", pipe_exchanges()?);
+    Ok(())
+}
+
+/// How long exchanges took, one by one. The shortest are those in which both had a processor all the time.
+fn parts(name: &str, mut nanoseconds: Vec<u64>) {
+    nanoseconds.sort_unstable();
+    let part = |hundredths: usize| nanoseconds[(nanoseconds.len() - 1) * hundredths / 100];
+    let [a, b, c, d] = [5, 25, 50, 95].map(part);
+    println!("{name:<44} {a:>10} {b:>10} {c:>10} {d:>10}");
+}
+
+/// Times each exchange.
+fn each(mut exchange: impl FnMut(u64) -> Result<()>) -> Result<Vec<u64>> {
+    (0..EXCHANGES)
+        .map(|number| {
+            let start = Instant::now();
+            exchange(number)?;
+            Ok(u64::try_from(start.elapsed().as_nanos())?)
+        })
+        .collect()
 }
 
 /// One turn: nanoseconds and sleeps for each message.
@@ -264,6 +299,21 @@ fn ring_exchange() -> Result<Turn> {
         drop(sender);
         Ok(())
     })
+}
+
+fn ring_exchanges() -> Result<Vec<u64>> {
+    let name = name();
+    let shm = Lines::create(&name)?;
+    let (mut sender, mut receiver) = (shm.there.sender()?, shm.back.receiver()?);
+    let _other = Other::start(&["echo", &name])?;
+    sender.wait_for_receiver(STARTING)?;
+    each(|number| {
+        sender.send(message(number))?;
+        black_box(receiver.recv()?);
+        Ok(())
+    })
+    // Dropping the sender, before the other is waited for, ends that.
+    .inspect(|_| drop(sender))
 }
 
 fn echo(name: &str) -> Result<()> {
@@ -407,6 +457,18 @@ fn pipe_exchange() -> Result<Turn> {
             black_box(&back);
         }
         drop(input);
+        Ok(())
+    })
+}
+
+fn pipe_exchanges() -> Result<Vec<u64>> {
+    let mut other = Other::start(&["echo-pipe"])?;
+    let mut input = other.0.stdin.take().ok_or("no input")?;
+    let mut output = other.0.stdout.take().ok_or("no output")?;
+    let mut back = [0; 32];
+    each(|number| {
+        input.write_all(&bytes(message(number)))?;
+        output.read_exact(&mut back)?;
         Ok(())
     })
 }

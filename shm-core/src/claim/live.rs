@@ -98,13 +98,30 @@ impl ClaimWord {
         }
     }
 
+    /// The participant that has the role, dead or alive; 0 for nobody: one load. What the last one did before it gave the
+    /// role up happened before this.
+    #[inline(always)]
+    pub(crate) fn owner_id(&self) -> u32 {
+        self.0.load(Ordering::Acquire) & ID
+    }
+
+    /// Whether a participant, who has the role or had it, is dead for sure: a few system calls. What it did before
+    /// happened before this. From a process that cannot claim, everybody seems to live.
+    #[cold]
+    pub(crate) fn is_dead(&self, owner: u32) -> bool {
+        match self.seat() {
+            Ok((seat, me)) => owner != me && seat.is_dead(owner, me),
+            Err(_) => false,
+        }
+    }
+
     /// Looks whether the one who has the role lives: a few system calls. From a process that cannot claim, everybody
     /// seems to live.
     #[cold]
     pub(crate) fn owner(&self) -> Owner {
-        match self.holder() {
+        match self.owner_id() {
             0 => Owner::Nobody,
-            _ if self.dead().is_some() => Owner::Dead,
+            owner if self.is_dead(owner) => Owner::Dead,
             _ => Owner::Lives,
         }
     }
@@ -113,16 +130,8 @@ impl ClaimWord {
     /// What it did before happened before this.
     #[cold]
     pub(crate) fn dead(&self) -> Option<u32> {
-        let owner = self.holder();
-        let (seat, me) = (owner != 0).then(|| self.seat().ok())??;
-        (owner != me && seat.is_dead(owner, me)).then_some(owner)
-    }
-
-    /// The id of the one who has the role, dead or alive; 0 for nobody. What the last one did before it gave the role up
-    /// happened before this.
-    #[inline(always)]
-    pub(crate) fn holder(&self) -> u32 {
-        self.0.load(Ordering::Acquire) & ID
+        let owner = self.owner_id();
+        (owner != 0 && self.is_dead(owner)).then_some(owner)
     }
 
     /// Whether nobody has the role, not even somebody dead: one load. What the last one did before it gave the role up

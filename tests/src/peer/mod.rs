@@ -10,6 +10,7 @@ mod loops;
 mod mix;
 mod process;
 mod ring;
+mod ring_fork;
 mod scribble;
 mod seqlock;
 mod socket;

@@ -16,6 +16,10 @@ use crate::post::{Note, Post};
 
 /// Messages at a time, where there are many.
 const BATCH: usize = 64;
+/// Who waits for longer looks in between whether it is to stop.
+const A_MOMENT: Duration = Duration::from_millis(20);
+/// Long enough for a sleep.
+const AN_INSTANT: Duration = Duration::from_micros(200);
 
 /// The segment, and the ends of its small ring that this process has.
 pub(super) struct Ends {
@@ -92,6 +96,15 @@ impl Ends {
                 let how = words.next()?.to_owned();
                 self.recv(&how)
             }
+            "await" => {
+                let (end, millis) = (words.next()?.to_owned(), words.number()?);
+                let timeout = Duration::from_millis(millis);
+                let came = match end.as_str() {
+                    "sender" => self.receiver()?.wait_for_sender(timeout),
+                    _ => self.sender()?.wait_for_receiver(timeout),
+                };
+                Ok(came.map_or("timed-out", |()| "there").to_owned())
+            }
             "stream-out" => stream_out(shm, words),
             "stream-in" => stream_in(shm, words),
             "alias" => Ok(self.alias.to_string()),
@@ -99,6 +112,8 @@ impl Ends {
             "consume" => consume(shm, self.alias, words.next()? == "with"),
             "round-out" => round_out(shm),
             "round-in" => round_in(shm),
+            "round-idle-out" => round_idle_out(shm),
+            "round-idle-in" => round_idle_in(shm),
             "half-written" => {
                 let sender = self.sender()?;
                 sender
@@ -130,14 +145,16 @@ impl Ends {
                             end.try_send(Note::numbered(u64::MAX)),
                             Err(TrySendError::Disconnected(_))
                         )
-                    }) && receiver
-                        .as_mut()
-                        .is_none_or(|end| end.try_recv() == Err(TryRecvError::Disconnected));
+                    }) && receiver.as_mut().is_none_or(|end| {
+                        end.try_recv() == Err(TryRecvError::Disconnected)
+                            && end.wait_for_sender(DEADLINE).is_err()
+                    });
                     (*sender, *receiver) = (None, None);
                     i32::from(!refused)
                 })
             }
             "quiet" => quiet(shm, words.number()?),
+            "fork-inside" => super::ring_fork::inside(shm),
             unknown => Err(other(format!("there is no command `ring {unknown}`"))),
         }
     }
@@ -253,12 +270,8 @@ fn stream_in(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
     };
     let mut batch = [Note::numbered(0); BATCH];
     // A sender before may have left; it is not the one that is waited for.
-    let first = loop {
-        if let Ok(first) = receiver.recv() {
-            break first;
-        }
-        std::thread::yield_now();
-    };
+    receiver.wait_for_sender(DEADLINE).map_err(other)?;
+    let first = receiver.recv().map_err(other)?;
     let start = Instant::now();
     check(&first)?;
     if many {
@@ -296,7 +309,7 @@ fn produce(shm: &Shm<Post>, me: u64) -> Answer {
         };
         if result.is_err() {
             // The receiver was killed. The next one goes on where it was.
-            std::thread::yield_now();
+            let _ = sender.wait_for_receiver(A_MOMENT);
         }
     }
     Ok(sender.position().to_string())
@@ -331,16 +344,17 @@ fn consume(shm: &Shm<Post>, me: u64, with: bool) -> Answer {
             }
             shm.handled.store(note.number + 1, Release);
         };
-        let timeout = Duration::from_millis(20);
         let result = if with {
-            receiver.recv_timeout_with(timeout, |cell| note_down(cell.load()))
+            receiver.recv_timeout_with(A_MOMENT, |cell| note_down(cell.load()))
         } else {
-            receiver.recv_timeout(timeout).map(note_down)
+            receiver.recv_timeout(A_MOMENT).map(note_down)
         };
         match result {
             Ok(()) => {}
             Err(_) if shm.stop.load(Acquire) > 1 => return Ok(position.to_string()),
-            Err(_) => std::thread::yield_now(),
+            Err(_) => {
+                let _ = receiver.wait_for_sender(A_MOMENT);
+            }
         }
     }
 }
@@ -371,6 +385,31 @@ fn round_in(shm: &Shm<Post>) -> Answer {
     let received = receiver.recv_with(|cell| work(&cell.load())).is_ok()
         && receiver.recv().is_ok()
         && receiver.recv_into(&mut two).is_ok();
+    drop(receiver);
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(received.to_string())
+}
+
+/// All that a sender does which has no room, and is beside a receiver.
+fn round_idle_out(shm: &Shm<Post>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    let mut sender = shm.ring.sender()?;
+    let note = Note::numbered(sender.position());
+    let sent = sender.try_send(note).is_ok()
+        || sender.send_timeout(note, AN_INSTANT).is_ok()
+        || sender.wait_for_receiver(AN_INSTANT).is_err();
+    drop(sender);
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(sent.to_string())
+}
+
+/// All that a receiver does which has no message, and is beside a sender.
+fn round_idle_in(shm: &Shm<Post>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    let mut receiver = shm.ring.receiver()?;
+    let received = receiver.try_recv().is_ok()
+        || receiver.recv_timeout(AN_INSTANT).is_ok()
+        || receiver.wait_for_sender(AN_INSTANT).is_err();
     drop(receiver);
     raise(Signal::SIGUSR1).map_err(other)?;
     Ok(received.to_string())

@@ -229,7 +229,7 @@ impl<T, const N: usize, A: Access> Origin for Broadcast<T, N, A> {
 
     #[inline]
     fn holder(&self) -> u32 {
-        self.seat.claim.holder()
+        self.seat.claim.owner_id()
     }
 
     fn dead(&self) -> Option<u32> {

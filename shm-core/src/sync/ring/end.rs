@@ -1,13 +1,16 @@
 //! What the two ends have in common: a claim that makes the process the only one, and patience.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::EndError;
-use super::protocol::{Counters, End, Idle, Other, Role};
-use crate::claim::{ClaimWord, Owner, Patience, Refused, Turn};
-use crate::primitive::{AtomicU32, Ordering};
+use super::presence::{self, Seen, Watch};
+use super::protocol::{Counters, End, Idle, Role, Sound};
+use crate::claim::{ClaimWord, Patience, Refused, Turn};
+use crate::primitive::AtomicU32;
+use crate::sync::TimedOut;
 use crate::sync::eventcount::{World, notify};
 use crate::sync::sleep::{Futex, Sleeper};
+use crate::sys::clock::{self, Deadline};
 
 /// Who has an end, and whether anybody ever had it.
 #[derive(Debug)]
@@ -17,16 +20,19 @@ pub(super) struct Seat {
     pub(super) came: AtomicU32,
 }
 
-impl Other for Seat {
-    #[inline]
-    fn has_left(&self) -> bool {
-        // In this order: who sees that somebody has come also sees the claim that came first. The other way round the
-        // first one to come could seem to have left.
-        self.came.load(Ordering::Acquire) != 0 && self.claim.is_free()
+impl Seen for Seat {
+    #[inline(always)]
+    fn came(&self) -> &AtomicU32 {
+        &self.came
     }
 
-    fn is_dead(&self) -> bool {
-        self.claim.owner() == Owner::Dead
+    #[inline(always)]
+    fn owner(&self) -> u32 {
+        self.claim.owner_id()
+    }
+
+    fn is_dead(&self, owner: u32) -> bool {
+        self.claim.is_dead(owner)
     }
 }
 
@@ -35,7 +41,7 @@ impl Other for Seat {
 pub(super) struct HeldEnd<'a, R: Role, const N: usize> {
     counters: &'a Counters,
     own: &'a Seat,
-    other: &'a Seat,
+    other: Watch<'a, Seat>,
     /// The id that the end is claimed by.
     me: u32,
     end: End<R>,
@@ -56,12 +62,13 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
                 Refused::Unprotected(error) => EndError::Unregistered(error),
             })?,
         };
-        // Where it is killed before this, its claim is still there and tells as much. Pairs with `has_left`.
-        own.came.store(1, Ordering::Release);
+        presence::come::<Sound>(&own.came);
+        // Who waits for somebody to come sleeps there.
+        notify(R::their_bed(counters), &Futex);
         Ok(Self {
             counters,
             own,
-            other,
+            other: Watch::new(other),
             me: held.me,
             end: End::resume(counters),
             pace: Pace::new(),
@@ -73,44 +80,72 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
         self.end.position()
     }
 
-    /// How many slots there are to use, as far as that is known or can be seen at once: at least one, or `None`.
+    /// How many slots there are to use, as far as that is known or can be seen at once: at least one. Where there are none
+    /// it waits for them, as `patience` allows, which is only asked for then.
     #[inline(always)]
-    pub(super) fn ready(&mut self, wanted: usize) -> Option<usize> {
-        if !self.own.claim.is_mine(self.me) {
-            return None;
+    pub(super) fn reach(
+        &mut self,
+        wanted: usize,
+        patience: impl FnOnce() -> Patience,
+    ) -> Result<usize, Idle> {
+        if self.is_mine() {
+            let ready = self.end.ready(self.counters, N as u64, wanted as u64) as usize;
+            if ready > 0 {
+                return Ok(ready);
+            }
         }
-        let ready = self.end.ready(self.counters, N as u64, wanted as u64) as usize;
-        (ready > 0).then_some(ready)
+        self.wait(patience())
+    }
+
+    /// Whether this process is the one that has claimed the end, and not a fork child of it.
+    #[inline(always)]
+    fn is_mine(&self) -> bool {
+        self.own.claim.is_mine(self.me)
     }
 
     /// Waits for slots to use when there are none, as patience allows. One that needs no time also tells if the other end
     /// is gone.
     #[cold]
-    pub(super) fn wait(&mut self, patience: Patience) -> Result<usize, Idle> {
+    fn wait(&mut self, patience: Patience) -> Result<usize, Idle> {
         // In a fork child the end is its parent's: not connected to anything.
-        if !self.own.claim.is_mine(self.me) {
+        if !self.is_mine() {
             return Err(Idle::Gone);
         }
         let ready = if let Patience::None = patience {
             let probing = self.pace.probe_is_due();
             self.end
-                .poll(self.counters, N as u64, self.other, probing)?
+                .poll(self.counters, N as u64, &self.other, probing)?
         } else {
-            match self.spin() {
+            match self.spin(patience) {
                 Some(ready) => ready,
                 None => {
                     let mut world = Asleep(Sleeper::until(patience.deadline()));
                     self.end
-                        .wait(self.counters, N as u64, &mut world, self.other)?
+                        .wait(self.counters, N as u64, &mut world, &self.other)?
                 }
             }
         };
         Ok(ready as usize)
     }
 
+    /// Waits for somebody at the other end. In a fork child the time is up at once, since nobody comes to it.
+    pub(super) fn wait_for_other(&self, timeout: Duration) -> Result<(), TimedOut> {
+        let mut world = Asleep(Sleeper::until(Deadline::after(timeout)));
+        let came = self.is_mine()
+            && self
+                .end
+                .wait_for_other(self.counters, N as u64, &mut world, &self.other);
+        came.then_some(()).ok_or(TimedOut)
+    }
+
     /// Looks for a while, because a process that keeps up is there sooner than a sleep begins.
-    fn spin(&mut self) -> Option<u64> {
-        for _ in 0..self.pace.spins {
+    fn spin(&mut self, patience: Patience) -> Option<u64> {
+        if let Patience::Until(deadline) = patience
+            && deadline.left().is_zero()
+        {
+            return None;
+        }
+        for _ in 0..self.pace.spins() {
             let ready = self.end.ready(self.counters, N as u64, 1);
             if ready > 0 {
                 self.pace.was_worth_it();
@@ -122,22 +157,42 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
         None
     }
 
-    /// Uses slots of which [`ready`](Self::ready) or [`wait`](Self::wait) has told, and hands them to the other end.
+    /// Uses slots of which [`reach`](Self::reach) has told, the first of which is the one whose number `work` is given, and
+    /// hands them to the other end.
     #[inline(always)]
     pub(super) fn pass<V>(&mut self, count: usize, work: impl FnOnce(usize) -> V) -> V {
-        self.end
-            .pass(self.counters, N as u64, count as u64, &Futex, work)
+        let result = work(self.end.slot(N as u64));
+        self.end.pass(self.counters, count as u64, &Futex);
+        result
+    }
+
+    /// [`pass`](Self::pass) for one slot, where `work` is somebody else's. If it panics nothing has happened. `None` if it
+    /// has forked and this is the child: the message is the parent's, which may be far ahead by now.
+    #[inline(always)]
+    pub(super) fn pass_one<V>(&mut self, work: impl FnOnce(usize) -> V) -> Option<V> {
+        let result = work(self.end.slot(N as u64));
+        if !self.is_mine() {
+            return None;
+        }
+        self.end.pass(self.counters, 1, &Futex);
+        Some(result)
     }
 }
 
 impl<R: Role, const N: usize> Drop for HeldEnd<'_, R, N> {
     fn drop(&mut self) {
-        if self.own.claim.is_mine(self.me) {
+        if self.is_mine() {
             // Nothing is ever left half done, so the next one has nothing to bring in order.
             self.own.claim.release(self.me, false);
             notify(R::their_bed(self.counters), &Futex);
         }
     }
+}
+
+/// How long to wait where there is a timeout: the clock is not looked at before there is nothing to do.
+#[inline(always)]
+pub(super) fn until(timeout: Duration) -> impl FnOnce() -> Patience {
+    move || Patience::Until(Deadline::after(timeout))
 }
 
 /// Sleep that follows a spin of its own.
@@ -161,34 +216,52 @@ impl World for Asleep {
 #[derive(Debug)]
 struct Pace {
     spins: u32,
-    next_probe: Option<Instant>,
+    /// Spins in vain, one after the other.
+    vain: u32,
+    /// By the coarse clock.
+    next_probe: Option<Duration>,
 }
 
 impl Pace {
-    /// Some microseconds: what it takes one that is woken to answer. With less, two that wait for each other in turn would
-    /// never get out of sleeping again.
-    const LEAST: u32 = 192;
+    /// A microsecond or less: what it takes one to answer who is awake on another processor. On the same processor it is
+    /// wasted, but is little beside the sleep.
+    const LEAST: u32 = 32;
+    /// Some microseconds: what it takes one to answer who has to be woken.
     const MOST: u32 = 512;
+    /// With the least alone, two that wait for each other in turn would never get out of sleeping again, although each has
+    /// a processor by now. So the most is tried every so many times; if it was not in vain, both are awake from then on.
+    const RETRY: u32 = 16;
     /// Between two looks at the other's life by one who does not wait, and so may ask a million times a second.
     const BETWEEN_PROBES: Duration = Duration::from_millis(1);
 
     fn new() -> Self {
         Self {
             spins: Self::MOST,
+            vain: 0,
             next_probe: None,
         }
     }
 
+    fn spins(&self) -> u32 {
+        if self.vain % Self::RETRY == Self::RETRY - 1 {
+            Self::MOST
+        } else {
+            self.spins
+        }
+    }
+
     fn was_worth_it(&mut self) {
-        self.spins = (self.spins * 2).min(Self::MOST);
+        self.spins = Self::MOST;
+        self.vain = 0;
     }
 
     fn was_in_vain(&mut self) {
         self.spins = (self.spins / 2).max(Self::LEAST);
+        self.vain = self.vain.wrapping_add(1);
     }
 
     fn probe_is_due(&mut self) -> bool {
-        let now = Instant::now();
+        let now = clock::coarse();
         let due = self.next_probe.is_none_or(|next| now >= next);
         if due {
             self.next_probe = Some(now + Self::BETWEEN_PROBES);

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::protocol::Idle;
 use crate::error::ShmError;
 
 /// Why an end of a ring was not had.
@@ -38,10 +39,10 @@ impl Error for EndError {
     }
 }
 
-const NO_RECEIVER: &str =
-    "the ring is full, and its receiver has left or died; send again when another one has come";
-const NO_SENDER: &str = "everything has been received, and the sender has left or died; receive again when another one \
-                         has come";
+const NO_RECEIVER: &str = "the ring is full, and its receiver has left or died; wait for the next one with `wait_for_receiver` and \
+                           send again";
+const NO_SENDER: &str = "everything has been received, and the sender has left or died; wait for the next one with \
+                         `wait_for_sender` and receive again";
 
 /// A message was not sent: the ring is full, and its receiver has left or died. Here it is back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,63 @@ pub enum RecvTimeoutError {
     Timeout,
     /// The ring is empty, and its sender has left or died.
     Disconnected,
+}
+
+pub(super) fn recv(_: Idle) -> RecvError {
+    // Who waits without end only gives up if the other is gone.
+    RecvError
+}
+
+pub(super) fn try_recv(idle: Idle) -> TryRecvError {
+    match idle {
+        Idle::NotYet => TryRecvError::Empty,
+        Idle::Gone => TryRecvError::Disconnected,
+    }
+}
+
+pub(super) fn recv_timeout(idle: Idle) -> RecvTimeoutError {
+    match idle {
+        Idle::NotYet => RecvTimeoutError::Timeout,
+        Idle::Gone => RecvTimeoutError::Disconnected,
+    }
+}
+
+pub(super) fn try_send<T>(idle: Idle, message: T) -> TrySendError<T> {
+    match idle {
+        Idle::NotYet => TrySendError::Full(message),
+        Idle::Gone => TrySendError::Disconnected(message),
+    }
+}
+
+pub(super) fn send_timeout<T>(idle: Idle, message: T) -> SendTimeoutError<T> {
+    match idle {
+        Idle::NotYet => SendTimeoutError::Timeout(message),
+        Idle::Gone => SendTimeoutError::Disconnected(message),
+    }
+}
+
+impl<T> From<SendError<T>> for TrySendError<T> {
+    fn from(SendError(message): SendError<T>) -> Self {
+        Self::Disconnected(message)
+    }
+}
+
+impl<T> From<SendError<T>> for SendTimeoutError<T> {
+    fn from(SendError(message): SendError<T>) -> Self {
+        Self::Disconnected(message)
+    }
+}
+
+impl From<RecvError> for TryRecvError {
+    fn from(_: RecvError) -> Self {
+        Self::Disconnected
+    }
+}
+
+impl From<RecvError> for RecvTimeoutError {
+    fn from(_: RecvError) -> Self {
+        Self::Disconnected
+    }
 }
 
 // Without the message, which need not be `Debug`.

@@ -22,7 +22,7 @@
 //! | read | the receiver | the message from slot `head % N` | relaxed |
 //! | count as received | the receiver | `head + 1` into `head` | release, then a full fence |
 //! | wake | the receiver | as [`eventcount`] says, on `room` | |
-//! | is the other gone? | either, having nothing to do | its claim is free and somebody has had it; or a probe says "dead" | acquire |
+//! | is the other gone? | either, having nothing to do | as [`presence`](super::presence) says | acquire |
 //! | look again | the same, if so | at the other's counter | acquire |
 //!
 //! - The release of `tail` pairs with the receiver's look at it: who sees a message counted sees all of it. The release of
@@ -44,6 +44,7 @@
 
 use std::marker::PhantomData;
 
+use super::presence::{self, Seen};
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, AtomicU64, publish};
 use crate::sync::eventcount::{self, WakeAll, World, notify_fenced};
@@ -142,6 +143,14 @@ pub(super) trait Steps {
     const LOOK: Ordering = Ordering::Acquire;
     /// Whether the other's counter is looked at once more before it is taken to be gone.
     const LOOKS_AGAIN: bool = true;
+    /// How it is noted down that somebody has come to an end.
+    const COME: Ordering = Ordering::Release;
+
+    /// Whether an end was given up.
+    #[inline(always)]
+    fn has_left(seat: &impl Seen) -> bool {
+        presence::has_left(seat)
+    }
 
     /// Looks at the other's counter, which was `seen` the last time.
     #[inline(always)]
@@ -162,12 +171,14 @@ pub(super) struct Sound;
 
 impl Steps for Sound {}
 
-/// What an end can know of the other one.
+/// What an end can know of the other one. What that one did before it left or died happened before the answer.
 pub(super) trait Other {
-    /// Whether there was one, and it has given its end up. What it did before happened before this.
-    fn has_left(&self) -> bool;
-    /// Whether there is one, and it is dead for sure. What it did before happened before this.
+    /// Whether it is known, without asking the kernel, that there was one and that it has left or died.
+    fn is_gone<S: Steps>(&self) -> bool;
+    /// Whether there is one, and it is dead for sure.
     fn is_dead(&self) -> bool;
+    /// Whether there is one, and it lives as far as can be told.
+    fn is_there(&self) -> bool;
 }
 
 /// Why there is nothing to do for an end.
@@ -216,22 +227,18 @@ impl<R: Role, S: Steps> End<R, S> {
         R::ready(self.mine, self.theirs, capacity)
     }
 
-    /// Uses the next `count` slots, of which [`ready`](Self::ready) has told, beginning with the one whose number `work` is
-    /// given; and then hands them to the other end. If `work` panics nothing has happened.
+    /// The slot that is the next one to use.
     #[inline(always)]
-    pub(super) fn pass<V>(
-        &mut self,
-        counters: &Counters,
-        capacity: u64,
-        count: u64,
-        waker: &impl WakeAll,
-        work: impl FnOnce(usize) -> V,
-    ) -> V {
-        let result = work((self.mine % capacity) as usize);
+    pub(super) fn slot(&self, capacity: u64) -> usize {
+        (self.mine % capacity) as usize
+    }
+
+    /// Hands the next `count` slots, of which [`ready`](Self::ready) has told and which were used, to the other end.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, counters: &Counters, count: u64, waker: &impl WakeAll) {
         self.mine = self.mine.wrapping_add(count);
         S::publish::<R>(counters, self.mine);
         notify_fenced(R::their_bed(counters), waker);
-        result
     }
 
     /// Looks, without waiting, whether there is something to do, or whether the other is gone. `probing` is whether to
@@ -243,7 +250,7 @@ impl<R: Role, S: Steps> End<R, S> {
         other: &impl Other,
         probing: bool,
     ) -> Result<u64, Idle> {
-        let gone = other.has_left() || (probing && other.is_dead());
+        let gone = other.is_gone::<S>() || (probing && other.is_dead());
         match self.ready(counters, capacity, 1) {
             0 if gone => Err(Idle::Gone),
             0 => Err(Idle::NotYet),
@@ -271,7 +278,7 @@ impl<R: Role, S: Steps> End<R, S> {
         };
         let ready = || match look() {
             Some(theirs) => Some(Ok(theirs)),
-            None if other.has_left() => look_again(),
+            None if other.is_gone::<S>() => look_again(),
             None => None,
         };
         let probe = || other.is_dead().then(look_again).flatten();
@@ -283,5 +290,26 @@ impl<R: Role, S: Steps> End<R, S> {
             Some(Err(idle)) => Err(idle),
             None => Err(Idle::NotYet),
         }
+    }
+
+    /// Waits until there is somebody at the other end; or until somebody was, and has left something to do where there
+    /// was nothing. `false` when the world's last turn has come without either.
+    pub(super) fn wait_for_other(
+        &self,
+        counters: &Counters,
+        capacity: u64,
+        world: &mut impl World,
+        other: &impl Other,
+    ) -> bool {
+        let had_nothing = R::ready(self.mine, self.theirs, capacity) == 0;
+        let has_come = || {
+            let left_something = || {
+                let theirs = S::look::<R>(counters, self.theirs);
+                R::ready(self.mine, theirs, capacity) > 0
+            };
+            (other.is_there() || (had_nothing && left_something())).then_some(())
+        };
+        // What a probe tells `has_come` finds out itself, about each one who comes.
+        eventcount::wait(R::bed(counters), world, has_come, || None).is_some()
     }
 }

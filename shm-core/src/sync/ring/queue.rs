@@ -72,11 +72,13 @@ use crate::sys::clock::Deadline;
 ///   stopped: [`Sender::position`] and [`Receiver::position`] tell how far that was. The process at the other end notices
 ///   nothing, or calls again after `Disconnected`.
 /// - As long as nobody has come to the other end, it is waited for.
+/// - Who has been told `Disconnected` waits for the next one with [`Receiver::wait_for_sender`] or
+///   [`Sender::wait_for_receiver`].
 /// - With [`recv`](Receiver::recv) a message is received at most once: it goes with a receiver that is killed just after. With
 ///   [`recv_with`](Receiver::recv_with) it is received at least once: it counts only when it has been dealt with.
 /// - A process that is stopped lives, and keeps its end.
 /// - In a fork child the ends that it inherited are its parent's. They are `Disconnected` there, and dropping them does
-///   nothing.
+///   nothing. A message that is being made or dealt with in place during the fork is the parent's too.
 ///
 /// # Memory ordering
 ///

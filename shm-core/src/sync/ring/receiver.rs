@@ -3,14 +3,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::end::HeldEnd;
-use super::protocol::{Idle, Receiving};
+use super::end::{HeldEnd, until};
+use super::error::{recv, recv_timeout, try_recv};
+use super::protocol::Receiving;
 use super::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::ReadOnly;
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
 use crate::claim::Patience;
 use crate::layout::ShmLayout;
-use crate::sys::clock::Deadline;
+use crate::sync::TimedOut;
 
 /// The receiving end of a [`Ring`](super::Ring). Dropping it gives the end up; what was not received stays for the next
 /// one.
@@ -69,11 +70,12 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     where
         T: ShmValue,
     {
-        self.recv_with(ShmCell::load)
+        self.end.reach(1, || Patience::Forever).map_err(recv)?;
+        Ok(self.take())
     }
 
-    /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, at most
-    /// once a millisecond.
+    /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, about
+    /// once a millisecond at most.
     ///
     /// # Errors
     ///
@@ -83,7 +85,8 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     where
         T: ShmValue,
     {
-        self.try_recv_with(ShmCell::load)
+        self.end.reach(1, || Patience::None).map_err(try_recv)?;
+        Ok(self.take())
     }
 
     /// Receives a message, waiting for at most `timeout` on the monotonic clock while there is none. However short the
@@ -97,13 +100,15 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     where
         T: ShmValue,
     {
-        self.recv_timeout_with(timeout, ShmCell::load)
+        self.end.reach(1, until(timeout)).map_err(recv_timeout)?;
+        Ok(self.take())
     }
 
     /// Deals with a message where it lies, waiting while there is none. It counts as received when `work` has returned.
     ///
     /// So no message is lost with a receiver that is killed, or whose `work` panics: the next one gets it. It may then have
-    /// been dealt with in part, or entirely; where that matters, keep [`position`](Self::position) with the result.
+    /// been dealt with in part, or entirely; where that matters, keep [`position`](Self::position) with the result. If `work`
+    /// forks, the message is the parent's: in the child this ends with the error.
     ///
     /// # Errors
     ///
@@ -113,10 +118,8 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         &mut self,
         work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
     ) -> Result<R, RecvError> {
-        if self.end.ready(1).is_none() && self.end.wait(Patience::Forever).is_err() {
-            return Err(RecvError);
-        }
-        Ok(self.deal(work))
+        self.end.reach(1, || Patience::Forever).map_err(recv)?;
+        self.deal(work).ok_or(RecvError)
     }
 
     /// [`recv_with`](Self::recv_with) if there is a message. It never waits, as [`try_recv`](Self::try_recv).
@@ -129,14 +132,8 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         &mut self,
         work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
     ) -> Result<R, TryRecvError> {
-        if self.end.ready(1).is_none() {
-            match self.end.wait(Patience::None) {
-                Ok(_) => {}
-                Err(Idle::NotYet) => return Err(TryRecvError::Empty),
-                Err(Idle::Gone) => return Err(TryRecvError::Disconnected),
-            }
-        }
-        Ok(self.deal(work))
+        self.end.reach(1, || Patience::None).map_err(try_recv)?;
+        self.deal(work).ok_or(TryRecvError::Disconnected)
     }
 
     /// [`recv_with`](Self::recv_with), waiting for at most `timeout` as [`recv_timeout`](Self::recv_timeout) does.
@@ -150,14 +147,8 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         timeout: Duration,
         work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
     ) -> Result<R, RecvTimeoutError> {
-        if self.end.ready(1).is_none() {
-            match self.end.wait(Patience::Until(Deadline::after(timeout))) {
-                Ok(_) => {}
-                Err(Idle::NotYet) => return Err(RecvTimeoutError::Timeout),
-                Err(Idle::Gone) => return Err(RecvTimeoutError::Disconnected),
-            }
-        }
-        Ok(self.deal(work))
+        self.end.reach(1, until(timeout)).map_err(recv_timeout)?;
+        self.deal(work).ok_or(RecvTimeoutError::Disconnected)
     }
 
     /// Receives as many messages as there are, at least one and at most as many as `out` has room for, waiting while there
@@ -173,11 +164,28 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = match self.end.ready(out.len()) {
-            Some(there) => there,
-            None => self.end.wait(Patience::Forever).map_err(|_| RecvError)?,
-        };
-        Ok(self.copy(out, there))
+        let there = self.end.reach(out.len(), || Patience::Forever);
+        Ok(self.copy(out, there.map_err(recv)?))
+    }
+
+    /// [`recv_into`](Self::recv_into), waiting for at most `timeout` as [`recv_timeout`](Self::recv_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_timeout_into(
+        &mut self,
+        timeout: Duration,
+        out: &mut [T],
+    ) -> Result<usize, RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let there = self.end.reach(out.len(), until(timeout));
+        Ok(self.copy(out, there.map_err(recv_timeout)?))
     }
 
     /// [`recv_into`](Self::recv_into) if there are messages. It never waits, as [`try_recv`](Self::try_recv).
@@ -192,14 +200,41 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = match self.end.ready(out.len()) {
-            Some(there) => there,
-            None => self.end.wait(Patience::None).map_err(|idle| match idle {
-                Idle::NotYet => TryRecvError::Empty,
-                Idle::Gone => TryRecvError::Disconnected,
-            })?,
-        };
-        Ok(self.copy(out, there))
+        let there = self.end.reach(out.len(), || Patience::None);
+        Ok(self.copy(out, there.map_err(try_recv)?))
+    }
+
+    /// Waits for at most `timeout` on the monotonic clock until there is a living sender: after `Disconnected` for the next
+    /// one, before that for the first. With one there it returns at once.
+    ///
+    /// It also returns when one has come and left or died meanwhile, if it has sent something where there was nothing to
+    /// receive. A sender that leaves without having sent anything may go unnoticed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Ring::<u64, 8>::create_anonymous()?;
+    /// let mut receiver = shm.receiver()?;
+    /// drop(shm.sender()?);
+    /// assert!(receiver.recv().is_err()); // it has left
+    /// assert!(receiver.wait_for_sender(Duration::ZERO).is_err());
+    ///
+    /// let mut next = shm.sender()?;
+    /// receiver.wait_for_sender(Duration::from_secs(1))?;
+    /// next.send(7)?;
+    /// assert_eq!(receiver.recv()?, 7);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]. At once in a fork child of the process that has claimed this end.
+    pub fn wait_for_sender(&self, timeout: Duration) -> Result<(), TimedOut> {
+        self.end.wait_for_other(timeout)
     }
 
     /// Messages as they come, until there is none any more and the sender has left or died.
@@ -212,11 +247,21 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         TryIter { receiver: self }
     }
 
-    /// Has `work` deal with the next message, and counts it as received.
+    /// Copies the next message out, and counts it as received.
     #[inline(always)]
-    fn deal<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R) -> R {
+    fn take(&mut self) -> T
+    where
+        T: ShmValue,
+    {
         let slots = self.slots;
-        self.end.pass(1, |number| work(slots[number].read_only()))
+        self.end.pass(1, |number| slots[number].load())
+    }
+
+    /// Has `work` deal with the next message, and counts it as received. `None` in a child that `work` has forked.
+    #[inline(always)]
+    fn deal<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R) -> Option<R> {
+        let slots = self.slots;
+        self.end.pass_one(|number| work(slots[number].read_only()))
     }
 
     /// Copies the next messages out, and counts them as received.
@@ -245,6 +290,7 @@ impl<T: ShmLayout, const N: usize> fmt::Debug for Receiver<'_, T, N> {
 
 /// Messages as they come: [`Receiver::iter`].
 #[derive(Debug)]
+#[must_use = "it receives nothing until it is asked for the next message"]
 pub struct Iter<'r, 'a, T: ShmLayout, const N: usize> {
     receiver: &'r mut Receiver<'a, T, N>,
 }
@@ -259,6 +305,7 @@ impl<T: ShmValue, const N: usize> Iterator for Iter<'_, '_, T, N> {
 
 /// The messages that are there: [`Receiver::try_iter`].
 #[derive(Debug)]
+#[must_use = "it receives nothing until it is asked for the next message"]
 pub struct TryIter<'r, 'a, T: ShmLayout, const N: usize> {
     receiver: &'r mut Receiver<'a, T, N>,
 }
@@ -273,6 +320,7 @@ impl<T: ShmValue, const N: usize> Iterator for TryIter<'_, '_, T, N> {
 
 /// Messages as they come, with the end itself: `for message in receiver`.
 #[derive(Debug)]
+#[must_use = "it receives nothing until it is asked for the next message"]
 pub struct IntoIter<'a, T: ShmLayout, const N: usize> {
     receiver: Receiver<'a, T, N>,
 }

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::end::HeldEnd;
-use super::protocol::{Idle, Sending};
+use super::end::{HeldEnd, until};
+use super::error::{send_timeout, try_send};
+use super::protocol::Sending;
 use super::{SendError, SendTimeoutError, TrySendError};
 use crate::cell::{ShmCell, ShmSlice};
 use crate::claim::Patience;
 use crate::layout::ShmLayout;
+use crate::sync::TimedOut;
 use crate::sys::clock::Deadline;
 
 /// The sending end of a [`Ring`](super::Ring). Dropping it gives the end up; what was sent stays.
@@ -46,15 +48,15 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     where
         T: Copy,
     {
-        if self.end.ready(1).is_none() && self.end.wait(Patience::Forever).is_err() {
+        if self.end.reach(1, || Patience::Forever).is_err() {
             return Err(SendError(message));
         }
-        self.commit(|slot| slot.store_from(&message));
+        self.put(&message);
         Ok(())
     }
 
-    /// Sends a message if there is room. It never waits. Where there is none it may look whether the receiver lives, at
-    /// most once a millisecond.
+    /// Sends a message if there is room. It never waits. Where there is none it may look whether the receiver lives, about
+    /// once a millisecond at most.
     ///
     /// # Errors
     ///
@@ -64,14 +66,10 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     where
         T: Copy,
     {
-        if self.end.ready(1).is_none() {
-            match self.end.wait(Patience::None) {
-                Ok(_) => {}
-                Err(Idle::NotYet) => return Err(TrySendError::Full(message)),
-                Err(Idle::Gone) => return Err(TrySendError::Disconnected(message)),
-            }
+        if let Err(idle) = self.end.reach(1, || Patience::None) {
+            return Err(try_send(idle, message));
         }
-        self.commit(|slot| slot.store_from(&message));
+        self.put(&message);
         Ok(())
     }
 
@@ -86,14 +84,10 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     where
         T: Copy,
     {
-        if self.end.ready(1).is_none() {
-            match self.end.wait(Patience::Until(Deadline::after(timeout))) {
-                Ok(_) => {}
-                Err(Idle::NotYet) => return Err(SendTimeoutError::Timeout(message)),
-                Err(Idle::Gone) => return Err(SendTimeoutError::Disconnected(message)),
-            }
+        if let Err(idle) = self.end.reach(1, until(timeout)) {
+            return Err(send_timeout(idle, message));
         }
-        self.commit(|slot| slot.store_from(&message));
+        self.put(&message);
         Ok(())
     }
 
@@ -109,14 +103,39 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     {
         let mut rest = messages;
         while !rest.is_empty() {
-            let room = match self.end.ready(rest.len()) {
-                Some(room) => room,
-                None => match self.end.wait(Patience::Forever) {
-                    Ok(room) => room,
-                    Err(_) => return Err(SendError(rest)),
-                },
+            let room = match self.end.reach(rest.len(), || Patience::Forever) {
+                Ok(room) => room,
+                Err(_) => return Err(SendError(rest)),
             };
-            rest = self.commit_some(rest, room);
+            rest = self.put_some(rest, room);
+        }
+        Ok(())
+    }
+
+    /// [`send_slice`](Self::send_slice), for at most `timeout` on the monotonic clock, all waits together.
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected), with those that were not
+    /// sent.
+    pub fn send_slice_timeout<'m>(
+        &mut self,
+        messages: &'m [T],
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<&'m [T]>>
+    where
+        T: Copy,
+    {
+        let mut rest = messages;
+        let mut deadline = None;
+        while !rest.is_empty() {
+            let patience =
+                || Patience::Until(*deadline.get_or_insert_with(|| Deadline::after(timeout)));
+            let room = match self.end.reach(rest.len(), patience) {
+                Ok(room) => room,
+                Err(idle) => return Err(send_timeout(idle, rest)),
+            };
+            rest = self.put_some(rest, room);
         }
         Ok(())
     }
@@ -132,15 +151,11 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     {
         let mut rest = messages;
         while !rest.is_empty() {
-            let room = match self.end.ready(rest.len()) {
-                Some(room) => room,
-                None => match self.end.wait(Patience::None) {
-                    Ok(room) => room,
-                    Err(Idle::NotYet) => return Err(TrySendError::Full(rest)),
-                    Err(Idle::Gone) => return Err(TrySendError::Disconnected(rest)),
-                },
+            let room = match self.end.reach(rest.len(), || Patience::None) {
+                Ok(room) => room,
+                Err(idle) => return Err(try_send(idle, rest)),
             };
-            rest = self.commit_some(rest, room);
+            rest = self.put_some(rest, room);
         }
         Ok(())
     }
@@ -148,7 +163,8 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     /// Sends a message that `write` makes in its slot, without a copy elsewhere: for large ones. It waits while the ring is
     /// full.
     ///
-    /// The slot holds what some earlier message left in it, or zeroes. If `write` panics nothing is sent.
+    /// The slot holds what some earlier message left in it, or zeroes. If `write` panics nothing is sent. If it forks, the
+    /// message is the parent's to send: in the child this ends with the error, and the slot is not to be written to.
     ///
     /// # Errors
     ///
@@ -157,10 +173,10 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         &mut self,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, SendError<()>> {
-        if self.end.ready(1).is_none() && self.end.wait(Patience::Forever).is_err() {
-            return Err(SendError(()));
+        match self.end.reach(1, || Patience::Forever) {
+            Ok(_) => self.make(write).ok_or(SendError(())),
+            Err(_) => Err(SendError(())),
         }
-        Ok(self.commit(write))
     }
 
     /// [`send_with`](Self::send_with) if there is room. It never waits, as [`try_send`](Self::try_send).
@@ -172,25 +188,76 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         &mut self,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, TrySendError<()>> {
-        if self.end.ready(1).is_none() {
-            match self.end.wait(Patience::None) {
-                Ok(_) => {}
-                Err(Idle::NotYet) => return Err(TrySendError::Full(())),
-                Err(Idle::Gone) => return Err(TrySendError::Disconnected(())),
-            }
+        match self.end.reach(1, || Patience::None) {
+            Ok(_) => self.make(write).ok_or(TrySendError::Disconnected(())),
+            Err(idle) => Err(try_send(idle, ())),
         }
-        Ok(self.commit(write))
+    }
+
+    /// [`send_with`](Self::send_with), waiting for at most `timeout` as [`send_timeout`](Self::send_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected), and `write` is not called.
+    pub fn send_timeout_with<R>(
+        &mut self,
+        timeout: Duration,
+        write: impl FnOnce(&ShmCell<T>) -> R,
+    ) -> Result<R, SendTimeoutError<()>> {
+        match self.end.reach(1, until(timeout)) {
+            Ok(_) => self.make(write).ok_or(SendTimeoutError::Disconnected(())),
+            Err(idle) => Err(send_timeout(idle, ())),
+        }
+    }
+
+    /// Waits for at most `timeout` on the monotonic clock until there is a living receiver: after `Disconnected` for the next
+    /// one, before that for the first. With one there it returns at once.
+    ///
+    /// It also returns when one has come and left or died meanwhile, if it has made room where there was none. A receiver
+    /// that leaves without having received anything may go unnoticed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Ring::<u64, 8>::create_anonymous()?;
+    /// let sender = shm.sender()?;
+    /// assert!(sender.wait_for_receiver(Duration::ZERO).is_err());
+    /// let receiver = shm.receiver()?;
+    /// sender.wait_for_receiver(Duration::from_secs(1))?;
+    /// # drop(receiver);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]. At once in a fork child of the process that has claimed this end.
+    pub fn wait_for_receiver(&self, timeout: Duration) -> Result<(), TimedOut> {
+        self.end.wait_for_other(timeout)
     }
 
     /// Writes a message to the next slot, and commits it.
     #[inline(always)]
-    fn commit<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> R {
+    fn put(&mut self, message: &T)
+    where
+        T: Copy,
+    {
         let slots = self.slots;
-        self.end.pass(1, |number| write(&slots[number]))
+        self.end.pass(1, |number| slots[number].store_from(message));
+    }
+
+    /// Has `write` make a message in the next slot, and commits it. `None` in a child that `write` has forked.
+    #[inline(always)]
+    fn make<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Option<R> {
+        let slots = self.slots;
+        self.end.pass_one(|number| write(&slots[number]))
     }
 
     /// Writes the first `room` messages, or all if they are fewer, and commits them. Returns the others.
-    fn commit_some<'m>(&mut self, messages: &'m [T], room: usize) -> &'m [T]
+    fn put_some<'m>(&mut self, messages: &'m [T], room: usize) -> &'m [T]
     where
         T: Copy,
     {

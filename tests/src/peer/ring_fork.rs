@@ -1,0 +1,77 @@
+//! A process that forks in the middle of a message.
+
+use std::fs::File;
+use std::io::{PipeWriter, Read, pipe};
+use std::os::fd::OwnedFd;
+
+use nix::unistd::{ForkResult, Pid, fork};
+use shm_core::Shm;
+
+use super::process::reap;
+use super::{Answer, Failure, other};
+use crate::post::{Note, Post};
+
+/// What is on either side of a fork.
+enum Side {
+    Parent(Pid),
+    Child,
+}
+
+/// Forks. The child goes on when its parent has dropped `open`, the other end of `gate`.
+fn fork_behind(gate: &mut File, open: &mut Option<PipeWriter>) -> Result<Side, Failure> {
+    // SAFETY: this process has one thread, so the child's memory is in no state that the child could not go on from.
+    match unsafe { fork() }.map_err(other)? {
+        ForkResult::Parent { child } => Ok(Side::Parent(child)),
+        ForkResult::Child => {
+            // Its copy would keep it waiting.
+            drop(open.take());
+            gate.read(&mut [0]).map_err(other)?;
+            Ok(Side::Child)
+        }
+    }
+}
+
+/// Ends a child, without dropping what belongs to its parent.
+fn end(right: bool) -> ! {
+    // SAFETY: ends this process, which has nothing left to do.
+    unsafe { libc::_exit(i32::from(!right)) }
+}
+
+/// `fork-inside`: forks while a message is made, and while one is dealt with. The child's copy of the call ends when the parent
+/// has gone on, and must change nothing. Says how many messages the ring has seen at each end.
+pub(super) fn inside(shm: &Shm<Post>) -> Answer {
+    let (mut sender, mut receiver) = (shm.ring.sender()?, shm.ring.receiver()?);
+    let own = std::process::id();
+    let (gate, open) = pipe().map_err(other)?;
+    let (mut gate, mut open) = (File::from(OwnedFd::from(gate)), Some(open));
+    let sent = sender.send_with(|cell| {
+        cell.store(Note::numbered(0));
+        fork_behind(&mut gate, &mut open)
+    });
+    if std::process::id() != own {
+        // The child: what it has made is its parent's to send.
+        end(sent.is_err());
+    }
+    let Side::Parent(child) = sent.map_err(other)?? else {
+        return Err(other("this is not the child"));
+    };
+    sender.send(Note::numbered(1)).map_err(other)?;
+    sender.send(Note::numbered(2)).map_err(other)?;
+    drop(open);
+    reap(child)?;
+    let sent = shm.ring.sent();
+
+    let (gate, open) = pipe().map_err(other)?;
+    let (mut gate, mut open) = (File::from(OwnedFd::from(gate)), Some(open));
+    let received = receiver.recv_with(|_| fork_behind(&mut gate, &mut open));
+    if std::process::id() != own {
+        end(received.is_err());
+    }
+    let Side::Parent(child) = received.map_err(other)?? else {
+        return Err(other("this is not the child"));
+    };
+    receiver.recv().map_err(other)?;
+    drop(open);
+    reap(child)?;
+    Ok(format!("{sent} {}", shm.ring.received()))
+}

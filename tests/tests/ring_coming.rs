@@ -1,0 +1,112 @@
+//! Waiting for somebody to come to the other end of a ring.
+
+use std::time::{Duration, Instant};
+
+use shm_core::ShmLayout;
+use shm_core::sync::{RecvError, Ring, TimedOut, TryRecvError, TrySendError};
+use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer};
+
+const NO_TIME: Duration = Duration::ZERO;
+const SHORT: Duration = Duration::from_millis(20);
+
+fn attached(name: &str) -> Peer {
+    let mut peer = peer!();
+    peer.ok(&format!("ring attach {name}"));
+    peer
+}
+
+#[test]
+fn the_first_and_the_next_are_waited_for_and_who_is_there_is_not() {
+    let shm = Ring::<u64, 2>::create_anonymous().unwrap();
+    let mut receiver = shm.receiver().unwrap();
+    // Nobody ever came, somebody is there, it has left, the next one is there.
+    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    let start = Instant::now();
+    assert_eq!(receiver.wait_for_sender(SHORT), Err(TimedOut));
+    assert!(start.elapsed() >= SHORT);
+    for _ in 0..2 {
+        let sender = shm.sender().unwrap();
+        assert_eq!(receiver.wait_for_sender(NO_TIME), Ok(()));
+        assert_eq!(sender.wait_for_receiver(NO_TIME), Ok(()));
+        drop(sender);
+        assert_eq!(receiver.recv(), Err(RecvError));
+        assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    }
+    drop(receiver);
+    let sender = shm.sender().unwrap();
+    assert_eq!(sender.wait_for_receiver(NO_TIME), Err(TimedOut));
+}
+
+#[test]
+fn who_has_come_and_left_is_not_missed_if_it_has_done_something() {
+    let shm = Ring::<u64, 2>::create_anonymous().unwrap();
+    let mut receiver = shm.receiver().unwrap();
+    drop(shm.sender().unwrap());
+    assert_eq!(receiver.recv(), Err(RecvError));
+    shm.sender().unwrap().send_slice(&[1, 2]).unwrap();
+    assert_eq!(receiver.wait_for_sender(NO_TIME), Ok(()));
+    assert_eq!(receiver.iter().collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    drop(receiver);
+
+    let mut sender = shm.sender().unwrap();
+    sender.send_slice(&[3, 4]).unwrap();
+    assert_eq!(sender.try_send(5), Err(TrySendError::Disconnected(5)));
+    assert_eq!(sender.wait_for_receiver(NO_TIME), Err(TimedOut));
+    assert_eq!(shm.receiver().unwrap().recv(), Ok(3));
+    assert_eq!(sender.wait_for_receiver(NO_TIME), Ok(()));
+    sender.send(5).unwrap();
+    // Room that was there before is nobody who came.
+    assert_eq!(shm.receiver().unwrap().recv(), Ok(4));
+    sender.try_send(6).unwrap();
+    assert_eq!(shm.receiver().unwrap().try_iter().count(), 2);
+    sender.send(7).unwrap();
+    assert_eq!(sender.wait_for_receiver(NO_TIME), Err(TimedOut));
+}
+
+#[test]
+fn the_dead_are_not_taken_for_who_has_come() {
+    let names = Names::new("ring-coming-dead");
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    let mut receiver = shm.ring.receiver().unwrap();
+    let mut dead = attached(&name);
+    dead.ok("ring sender");
+    dead.kill();
+    // Whether or not it was told of the death before.
+    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender(SHORT), Err(TimedOut));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+    assert_eq!(receiver.wait_for_sender(SHORT), Err(TimedOut));
+    let mut next = attached(&name);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| receiver.wait_for_sender(DEADLINE));
+        next.ok("ring sender");
+        assert_eq!(waiting.join().unwrap(), Ok(()));
+    });
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+    next.ok("ring send try");
+    assert_eq!(receiver.recv(), Ok(Note::numbered(0)));
+}
+
+#[test]
+fn processes_wait_for_each_other_at_either_end() {
+    let names = Names::new("ring-coming");
+    let name = names.name("t");
+    let _shm = Post::create(&name).unwrap();
+    let (mut sender, mut receiver) = (attached(&name), attached(&name));
+    sender.ok("ring sender");
+    assert_eq!(sender.ok("ring await receiver 1"), "timed-out");
+    sender.tell("ring await receiver 100000");
+    receiver.ok("ring receiver");
+    assert_eq!(sender.hear(), "ok there");
+    sender.kill();
+    assert_eq!(receiver.ok("ring recv forever"), "disconnected");
+    receiver.tell("ring await sender 100000");
+    let mut next = attached(&name);
+    next.ok("ring sender");
+    assert_eq!(receiver.hear(), "ok there");
+    assert_eq!(receiver.ok("ring recv try"), "empty");
+    assert_eq!(next.ok("ring send try"), "0");
+    assert_eq!(receiver.ok("ring recv try"), "0");
+}

@@ -1,0 +1,136 @@
+//! Rings of odd shapes: one slot, slots of nothing, more slots than there is memory, slots aligned to pages.
+
+use std::time::{Duration, Instant};
+
+use shm_core::ShmLayout;
+use shm_core::sync::{
+    RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, TryRecvError, TrySendError,
+};
+
+const SHORT: Duration = Duration::from_millis(2);
+
+#[test]
+fn one_slot_is_enough() {
+    let shm = Ring::<[u8; 3], 1>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
+    for round in 0..10_u8 {
+        sender.send([round; 3]).unwrap();
+        let full = sender.try_send_slice(&[[99; 3]; 2]);
+        assert_eq!(full, Err(TrySendError::Full(&[[99; 3]; 2][..])));
+        let mut room = [[0; 3]; 4];
+        assert_eq!(receiver.recv_into(&mut room), Ok(1));
+        assert_eq!(room[0], [round; 3]);
+    }
+}
+
+#[test]
+fn messages_of_no_bytes_are_counted() {
+    let shm = Ring::<[u64; 0], 3>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
+    let messages = [[]; 5];
+    assert_eq!(
+        sender.try_send_slice(&messages),
+        Err(TrySendError::Full(&messages[3..]))
+    );
+    assert_eq!(receiver.recv(), Ok([]));
+    let mut room = [[]; 5];
+    assert_eq!(receiver.try_recv_into(&mut room), Ok(2));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+}
+
+#[test]
+fn there_can_be_as_many_slots_of_no_bytes_as_numbers() {
+    let shm = Ring::<[u8; 0], { usize::MAX }>::create_anonymous().unwrap();
+    assert_eq!(shm.capacity(), usize::MAX);
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
+    sender.send_slice(&[[]; 1000]).unwrap();
+    assert_eq!((shm.len(), receiver.try_iter().count()), (1000, 1000));
+    assert!(format!("{:?}", *shm).contains("sent: 1000"));
+}
+
+#[test]
+fn a_ring_larger_than_all_memory_is_refused() {
+    let refused = Ring::<[u64; 1 << 20], { 1 << 30 }>::create_anonymous();
+    let error = refused.err().unwrap().to_string();
+    assert!(error.len() > 30, "{error}");
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(C, align(4096))]
+struct Page {
+    bytes: [u64; 512],
+}
+
+#[test]
+fn slots_may_be_pages() {
+    let shm = Ring::<Page, 3>::create_anonymous().unwrap();
+    let page = |number| Page {
+        bytes: [number; 512],
+    };
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
+    for number in 0..7 {
+        sender
+            .send_with(|cell| {
+                assert!(std::ptr::from_ref(cell).cast::<Page>().is_aligned());
+                cell.store(page(number));
+            })
+            .unwrap();
+        assert_eq!(receiver.recv(), Ok(page(number)));
+    }
+}
+
+#[test]
+fn a_timeout_is_for_all_of_a_slice_and_what_was_sent_stays_sent() {
+    let shm = Ring::<u64, 4>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
+    let start = Instant::now();
+    let timeout = sender.send_slice_timeout(&[0, 1, 2, 3, 4, 5], SHORT);
+    assert_eq!(timeout, Err(SendTimeoutError::Timeout(&[4, 5][..])));
+    assert!(start.elapsed() >= SHORT);
+    assert_eq!(sender.send_slice_timeout(&[], SHORT), Ok(()));
+    assert_eq!(
+        sender.send_timeout_with(SHORT, |_| panic!("called")),
+        Err::<(), _>(SendTimeoutError::Timeout(()))
+    );
+    let mut room = [9; 3];
+    assert_eq!(receiver.recv_timeout_into(SHORT, &mut []), Ok(0));
+    assert_eq!(receiver.recv_timeout_into(SHORT, &mut room), Ok(3));
+    assert_eq!(room, [0, 1, 2]);
+    sender.send_timeout_with(SHORT, |cell| cell.set(8)).unwrap();
+    assert_eq!(receiver.recv_timeout_into(SHORT, &mut room), Ok(2));
+    assert_eq!(room[..2], [3, 8]);
+    let nothing = receiver.recv_timeout_into(SHORT, &mut room);
+    assert_eq!(nothing, Err(RecvTimeoutError::Timeout));
+    // However long it takes in all: here the other makes room one by one.
+    std::thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(receiver.iter().take(9).sum::<u64>(), 36));
+        let all: Vec<u64> = (0..9).collect();
+        sender.send_slice_timeout(&all, Duration::MAX).unwrap();
+    });
+    drop(receiver);
+    assert_eq!(
+        sender.send_slice_timeout(&[0; 5], Duration::MAX),
+        Err(SendTimeoutError::Disconnected(&[0][..]))
+    );
+    assert_eq!(
+        sender.send_timeout_with(Duration::MAX, |_| panic!("called")),
+        Err::<(), _>(SendTimeoutError::Disconnected(()))
+    );
+}
+
+#[test]
+fn errors_become_one_another_as_in_the_standard_library() {
+    assert_eq!(
+        TrySendError::from(SendError(1)),
+        TrySendError::Disconnected(1)
+    );
+    assert_eq!(
+        SendTimeoutError::from(SendError(1)),
+        SendTimeoutError::Disconnected(1)
+    );
+    assert_eq!(TryRecvError::from(RecvError), TryRecvError::Disconnected);
+    assert_eq!(
+        RecvTimeoutError::from(RecvError),
+        RecvTimeoutError::Disconnected
+    );
+}
