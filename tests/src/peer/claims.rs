@@ -94,8 +94,9 @@ impl Program {
             }
             "loop" => {
                 let shm = self.claims()?.shm;
+                let patient = words.next()? == "forever";
                 println!("looping");
-                repeat(shm);
+                repeat(shm, patient);
                 Ok(String::new())
             }
             "add" => {
@@ -235,13 +236,15 @@ fn fork_drop(name: &str) -> Answer {
     })
 }
 
-/// Locks and unlocks until told to stop, and looks whether it is alone.
-fn repeat(shm: &Shm<Guarded>) {
+/// Locks and unlocks until told to stop, and looks whether it is alone. If `patient`, it only ever waits for the lock;
+/// else it also tries, and gives up.
+fn repeat(shm: &Shm<Guarded>, patient: bool) {
     static TURN: AtomicU32 = AtomicU32::new(0);
     while shm.stop.load(Acquire) == 0 {
         let turn = TURN.fetch_add(1, AcqRel);
         let me = (u64::from(std::process::id()) << 32) | (u64::from(turn) + 1);
         let locked = match turn % 3 {
+            _ if patient => shm.lock.lock(),
             0 => shm.lock.lock(),
             1 => shm.lock.lock_timeout(Duration::from_millis(3)),
             _ => shm.lock.try_lock(),
