@@ -102,12 +102,15 @@ impl Program {
             "add" => {
                 let count: u64 = words.number()?;
                 let shm = self.claims()?.shm;
+                let mut longest = Duration::ZERO;
                 for _ in 0..count {
+                    let start = Instant::now();
                     let guard = shm.lock.lock().map_err(other)?;
+                    longest = longest.max(start.elapsed());
                     guard.count.set(guard.count.get() + 1);
                     guard.twin.set(guard.twin.get() + 1);
                 }
-                Ok(String::new())
+                Ok(longest.as_micros().to_string())
             }
             "fork-attach" => {
                 let (name, claims) = (words.next()?, self.claims()?);
