@@ -131,6 +131,20 @@ impl Program {
                 raise(Signal::SIGUSR1).map_err(other)?;
                 Ok(String::new())
             }
+            "wait-round" => {
+                let shm = self.claims()?.shm;
+                raise(Signal::SIGUSR1).map_err(other)?;
+                let locked = shm.lock.lock_timeout(Duration::from_millis(3));
+                raise(Signal::SIGUSR1).map_err(other)?;
+                Ok(locked.is_ok().to_string())
+            }
+            "unlock-round" => {
+                let guard = self.claims()?.guard.take();
+                raise(Signal::SIGUSR1).map_err(other)?;
+                drop(guard);
+                raise(Signal::SIGUSR1).map_err(other)?;
+                Ok(String::new())
+            }
             "exec" => {
                 println!("executing");
                 // It ends with its input, as this program does.
