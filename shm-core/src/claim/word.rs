@@ -21,7 +21,7 @@
 //! | release | the owner | id, any flags | 0 or `POISON` | release |
 //!
 //! All of them are a compare-and-swap. Release too: where something else is in the word than the owner's id it has lost the
-//! claim, and clearing it would free another's.
+//! claim, and clearing it would free another's. It takes no longer than a swap.
 //!
 //! Between a death and its take-over nothing in the word orders memory, for the dead do not release. The probe does: the
 //! kernel drops the dead process's lock after its last access, and who sees the lock gone comes after that.
