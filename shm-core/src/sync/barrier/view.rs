@@ -74,8 +74,8 @@ use crate::sys::clock::{Backoff, Deadline};
 /// let _ = shm_core::sync::Barrier::<0>::create_anonymous();
 /// ```
 ///
-/// Arriving is one store, and a look at each seat. Who does not arrive last sleeps; who does makes one system call to wake
-/// the others. A barrier has 4 bytes and 8 for each seat, close together, because every round touches all of them anyway.
+/// Arriving is one store, and a look at each seat. Who does not arrive last sleeps, if the others do not come at once; who
+/// does makes one system call to wake those asleep. A barrier has 4 bytes and 8 for each seat, close together, because every round touches all of them anyway.
 ///
 /// # Memory ordering
 ///

@@ -49,9 +49,9 @@ use crate::sys::clock::Deadline;
 /// # worker.map_err(|error: shm_core::sync::TimedOut| error.into()) }
 /// ```
 ///
-/// Notifying is one atomic addition while nobody sleeps, and one system call more when somebody does. A new event has
-/// generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications to take an
-/// old generation for a new one.
+/// Notifying is one atomic addition while nobody sleeps or has just slept, and one or two system calls more otherwise. A
+/// new event has generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications
+/// to take an old generation for a new one.
 ///
 /// # Memory ordering
 ///
