@@ -10,3 +10,7 @@ target="$(rustc -vV | sed -n 's/^host: //p')"
 ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-core --lib
 ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test access --test list --test fallback
 cargo +nightly test --target "$target" -p shm-tests --test hostile --test scribble -- --nocapture
+# A process that may make no system calls is no place for the sanitizer.
+ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test claims --test seqlock \
+    --test seqlock_torture --test ring --test ring_torture --test broadcast --test broadcast_torture --test event \
+    --test semaphore --test barrier --test waiting_torture -- --skip no_system_call
