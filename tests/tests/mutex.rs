@@ -1,5 +1,6 @@
 //! Mutexes around values of every shape, wherever a field can be.
 
+use std::error::Error;
 use std::os::fd::AsFd;
 
 use shm_core::sync::{LockError, Mutex, Semaphore};
@@ -146,7 +147,7 @@ fn die_with(lock: &Mutex<[u64; 2]>) {
 }
 
 #[test]
-fn what_the_dead_have_left_is_repaired_once() -> Result<(), Box<dyn std::error::Error>> {
+fn what_the_dead_have_left_is_repaired_once() -> Result<(), Box<dyn Error>> {
     let shm = Mutex::<[u64; 2]>::create_anonymous()?;
     let repair = |half_done: &ShmCell<[u64; 2]>| half_done.store([half_done[0].get(); 2]);
     die_with(&shm);
@@ -166,4 +167,24 @@ fn what_the_dead_have_left_is_repaired_once() -> Result<(), Box<dyn std::error::
     drop(guard);
     drop(shm.lock().unwrap());
     Ok(())
+}
+
+#[test]
+fn every_refusal_says_what_to_do() {
+    let errors: [(LockError<()>, &str); 3] = [
+        (LockError::OwnerDied(()), "mark_consistent"),
+        (LockError::TimedOut, "wait longer"),
+        (LockError::WouldBlock, "try again"),
+    ];
+    for (error, hint) in errors {
+        assert!(error.to_string().contains(hint), "{error}");
+        assert!(error.source().is_none());
+        let held = matches!(error, LockError::OwnerDied(()));
+        assert_eq!(error.into_guard().is_some(), held);
+    }
+    let reason = Mutex::<u64>::attach("no slash").unwrap_err();
+    let text = reason.to_string();
+    let error: LockError<()> = LockError::Unregistered(reason);
+    assert!(error.to_string().ends_with(&text), "{error}");
+    assert_eq!(error.source().unwrap().to_string(), text);
 }

@@ -1,7 +1,8 @@
 //! The claim word under loom, which tries every order of steps and every value that the memory model allows a load.
 //!
-//! Bounds: two or three processes, played by threads; one claim each; three forced preemptions. A death is a thread that
-//! gives up its lock cell with `Release` and stops; the probe reads that cell with `Acquire`, as the kernel's lock does.
+//! Bounds: two or three processes, played by threads; one claim each, and two of the owner's beside one that gives up; three
+//! forced preemptions. A death is a thread that gives up its lock cell with `Release` and stops; the probe reads that cell
+//! with `Acquire`, as the kernel's lock does.
 //! Each model that must fail differs from one that passes in a single step.
 
 use loom::cell::UnsafeCell;
