@@ -30,8 +30,8 @@ use crate::sys::clock::Deadline;
 ///
 /// [`lock`](Self::lock) gives a guard through which the value's cells are read and written; dropping the guard unlocks.
 /// When the owner is killed the next one gets the lock all the same, and is told so by [`LockError::OwnerDied`]. Who waits
-/// looks every 50 ms at the latest, so it takes that long, and what the kernel needs to release what the dead process had. A
-/// process that crashes is only dead when its core file is written.
+/// looks every 50 ms, so it takes up to that long after the kernel has released what the dead process had. A process that
+/// crashes is only dead when its core file is written.
 ///
 /// Taking a lock that nobody else wants, and releasing it, is one compare-and-swap each, without a system call. Waiters
 /// make progress, but there is no promise of fairness. A thread that locks what it has locked already waits for
