@@ -96,5 +96,10 @@ pub use segment::{
 #[doc = include_str!("../../README.md")]
 struct ReadmeDoctests;
 
+/// And those in the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide.md")]
+struct GuideDoctests;
+
 /// See [`ShmLayout`](trait@ShmLayout).
 pub use shm_derive::ShmLayout;

@@ -26,6 +26,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
+        "docs/guide.md",
         "docs/format.md",
         "docs/crash-model.md",
         "docs/performance.md",
@@ -66,6 +67,62 @@ fn every_test_that_is_named_exists() {
             "docs/crash-model.md names the test `{name}`, which does not exist"
         );
     }
+}
+
+/// The word behind each `key` of a text, as far as it may be part of a name.
+fn behind<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
+    text.split(key).skip(1).map(|rest| {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)));
+        rest[..end.unwrap_or(rest.len())].trim_end_matches('.')
+    })
+}
+
+#[test]
+fn every_command_names_what_exists() {
+    let mut rust = String::new();
+    for folder in ["shm-core", "shm-derive", "examples", "tests", "benches"] {
+        sources(&root().join(folder), &mut rust);
+    }
+    let manifests = ["benches", "examples", "tests"].map(|package| {
+        fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap_or_default()
+    });
+    // What cargo finds by itself, or what a manifest gives a name.
+    let target = |folder: &str, name: &str| {
+        let file = root().join(folder).join(format!("{name}.rs"));
+        let directory = root().join(folder).join(name).join("main.rs");
+        let named = manifests
+            .iter()
+            .any(|manifest| manifest.contains(&format!("name = \"{name}\"")));
+        file.exists() || directory.exists() || named
+    };
+    let mut found = 0;
+    for (path, text) in documents() {
+        for (key, folder) in [
+            ("--test ", "tests/tests"),
+            ("--bin ", "benches/src/bin"),
+            ("--bench ", "benches/benches"),
+            ("--example ", "examples/examples"),
+        ] {
+            for name in behind(&text, key).filter(|name| !name.is_empty()) {
+                assert!(target(folder, name), "{path:?} runs {key}{name}");
+                found += 1;
+            }
+        }
+        for name in behind(&text, "ci/") {
+            let file = root().join("ci").join(name);
+            let hidden = root().join(".ci").join(name);
+            assert!(file.exists() || hidden.exists(), "{path:?} names ci/{name}");
+            found += 1;
+        }
+        for name in behind(&text, "SHM_") {
+            assert!(
+                rust.contains(&format!("SHM_{name}")),
+                "{path:?} sets SHM_{name}"
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 60, "only {found} were found");
 }
 
 #[test]

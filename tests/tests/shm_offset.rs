@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 
+use shm_core::sync::Mutex;
 use shm_core::{LayoutKind, Shm, ShmError, ShmLayout, ShmOffset, ShmStr, ShmVec, TypeLayout};
 use shm_tests::{Names, Random, scribble};
 
@@ -328,6 +329,71 @@ fn refusals_say_why() {
     let arrays = ShmOffset::<[Node; 5]>::from_raw(start + 16);
     let error = shm.resolve(arrays).err().unwrap().to_string();
     assert!(error.contains("no `[Node; 5]` begins there"), "{error}");
+}
+
+#[test]
+fn what_a_lock_protects_is_found_with_the_lock_only() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Locked {
+        outside: Node,
+        lists: [Mutex<List>; 2],
+        vector: Mutex<ShmVec<Node, 3>>,
+    }
+    let shm = Locked::create_anonymous().unwrap();
+    let (one, two) = (shm.lists[0].lock().unwrap(), shm.lists[1].lock().unwrap());
+    for list in [&one, &two] {
+        for (value, node) in (0..).zip(&list.nodes) {
+            let next = list.first.get();
+            node.store(Node { value, next });
+            list.first.set(shm.offset_of(node));
+        }
+    }
+    // From the last to the first, and never out of the lock that is held.
+    let mut seen = Vec::new();
+    let mut next = two.first.get();
+    while !next.is_null() {
+        assert!(shm.resolve(next).is_err(), "past the lock");
+        assert!(
+            shm.resolve_in(&one, next).is_err(),
+            "with the lock of another"
+        );
+        let node = shm.resolve_in(&two, next).unwrap();
+        seen.push(node.value.get());
+        next = node.next.get();
+    }
+    assert_eq!(seen, [5, 4, 3, 2, 1, 0]);
+    for bytes in two.first.get().as_raw() - 200..two.first.get().as_raw() + 200 {
+        let found = shm
+            .resolve_in(&two, ShmOffset::<Node>::from_raw(bytes))
+            .ok();
+        let there = two
+            .nodes
+            .iter()
+            .find(|node| shm.offset_of(node).as_raw() == bytes);
+        assert_eq!(
+            found.map(|node| node.as_ptr()),
+            there.map(|node| node.as_ptr())
+        );
+    }
+    let vector = shm.vector.lock().unwrap();
+    vector
+        .push(Node {
+            value: 9,
+            next: ShmOffset::NULL,
+        })
+        .unwrap();
+    let place = shm.offset_of(vector.iter().next().unwrap());
+    assert_eq!(shm.resolve_in(&vector, place).unwrap().value.get(), 9);
+    // A cell itself, one outside, and one of another segment.
+    assert!(shm.resolve_in(&two, shm.offset_of(&*two)).is_ok());
+    assert!(shm.resolve_in(&two, shm.offset_of(&shm.outside)).is_err());
+    let other = List::create_anonymous().unwrap();
+    let refused = other.resolve_in(&two, place).err().unwrap().to_string();
+    assert!(
+        refused.contains("does not lie in this segment"),
+        "{refused}"
+    );
 }
 
 #[test]

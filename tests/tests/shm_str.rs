@@ -72,6 +72,7 @@ fn what_does_not_fit_is_refused_whole() {
         assert!(matches!(error, InvalidText::Nul { at: found, .. } if found == at));
         assert!(error.to_string().contains(&format!("behind byte {at}")));
         assert_eq!(ShmStr::<12>::try_from(text), Err(error));
+        assert_eq!(text.parse::<ShmStr<12>>(), Err(error));
     }
     assert_eq!(shm.name.get().unwrap(), "Ala");
 }

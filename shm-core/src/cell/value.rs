@@ -17,7 +17,7 @@ use crate::layout::ShmLayout;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be loaded as a whole",
     label = "some bytes are no value of it: it holds an enum or a `char`",
-    note = "write `try_load()` (for a slice `try_to_vec()`, for a vector `try_pop()`), which checks the bytes that other processes can write"
+    note = "write `try_load()` (for a slice `try_to_vec()`, for a vector `try_pop()`, for a `SeqLock` `try_read()`, in `recv_with()` of a `Ring` `try_get()` or `try_load()`), which checks the bytes that other processes can write"
 )]
 pub unsafe trait ShmValue: ShmLayout + Copy {}
 

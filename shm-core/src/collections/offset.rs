@@ -164,14 +164,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     #[must_use]
     #[track_caller]
     pub fn offset_of<U, B: Access>(&self, cell: &ShmCell<U, B>) -> ShmOffset<U> {
-        let at = cell
-            .as_ptr()
-            .addr()
-            .checked_sub(self.payload().addr())
-            .filter(|at| {
-                at.checked_add(size_of::<U>())
-                    .is_some_and(|end| end <= self.payload_len())
-            });
+        let at = self.place_of(cell);
         let Some(at) = at else {
             panic!("offset_of: the cell does not lie in the segment of this handle");
         };
@@ -184,6 +177,8 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// written by the same widths as through its own field. More is not known: another process may have changed the
     /// offset to that of another `U`. A `U` is whatever has the layout of a `U`, by its fingerprint; what the insides of
     /// strings and of this library's other types lead to is never one, except the elements of a [`ShmVec`](crate::ShmVec).
+    /// So no offset leads past a lock; [`resolve_in`](Self::resolve_in) follows those between the things that a lock
+    /// protects.
     ///
     /// Its time depends on the number of fields and on how deep they nest, not on the length of arrays.
     ///
@@ -206,6 +201,73 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         // SAFETY: a cell of the layout of `U` lies here, aligned because its offset within the aligned payload is a
         // multiple of its alignment; live as long as the handle, only accessed atomically, and writable if `A` says so.
         Ok(unsafe { &*cell.cast::<ShmCell<U, A>>() })
+    }
+
+    /// The cell that an offset leads to, inside of another cell: [`resolve`](Self::resolve) for what a
+    /// [`Mutex`](crate::sync::Mutex) protects. The result lives no longer than the guard, so nobody keeps it without the
+    /// lock.
+    ///
+    /// ```
+    /// use shm_core::sync::Mutex;
+    /// use shm_core::{ShmLayout, ShmOffset};
+    ///
+    /// #[derive(Clone, Copy, ShmLayout)]
+    /// #[repr(C)]
+    /// struct Node { value: u64, next: ShmOffset<Node> }
+    ///
+    /// #[derive(ShmLayout)]
+    /// #[repr(C)]
+    /// struct List { first: ShmOffset<Node>, nodes: [Node; 8] }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Mutex::<List>::create_anonymous()?;
+    /// let list = shm.lock().map_err(|error| error.to_string())?;
+    /// list.nodes[3].value.set(7);
+    /// list.first.set(shm.offset_of(&list.nodes[3]));
+    /// assert_eq!(shm.resolve_in(&list, list.first.get())?.value.get(), 7);
+    /// assert!(shm.resolve(list.first.get()).is_err()); // would get past the lock
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BadOffset`](ShmError::BadOffset) when the offset is null, when no `U` of the cell begins there, or when the cell
+    /// does not lie in this segment.
+    pub fn resolve_in<'c, U: ShmLayout, V: ShmLayout, B: Access>(
+        &self,
+        within: &'c ShmCell<V, B>,
+        offset: ShmOffset<U>,
+    ) -> Result<&'c ShmCell<U, B>, ShmError> {
+        let start = self.segment().payload_offset();
+        let Some(inside) = self.place_of(within) else {
+            let reason = "the cell to look in does not lie in this segment".to_owned();
+            return Err(bad_offset(self.name(), offset.bytes, reason));
+        };
+        let start = start + inside;
+        let at = usize::try_from(offset.bytes)
+            .ok()
+            .and_then(|bytes| bytes.checked_sub(start))
+            .filter(|at| V::LAYOUT.holds(*at, 0, U::LAYOUT));
+        let Some(at) = at else {
+            let end = start + size_of::<V>();
+            return Err(refuse(self.name(), offset.bytes, start..end, U::LAYOUT));
+        };
+        // SAFETY: by its layout the cell `within` has a cell at this place, so it does not end before.
+        let cell = unsafe { within.as_ptr().byte_add(at) };
+        // SAFETY: a part of `within` of the layout of `U`, aligned because its offset in there is a multiple of its
+        // alignment, which is at most that of `V`; only accessed atomically, and writable if `B` says so of the whole.
+        Ok(unsafe { &*cell.cast::<ShmCell<U, B>>() })
+    }
+
+    /// Bytes from the start of the payload to a cell, if all of that lies in there.
+    fn place_of<U, B: Access>(&self, cell: &ShmCell<U, B>) -> Option<usize> {
+        cell.as_ptr()
+            .addr()
+            .checked_sub(self.payload().addr())
+            .filter(|at| {
+                at.checked_add(size_of::<U>())
+                    .is_some_and(|end| end <= self.payload_len())
+            })
     }
 
     /// Bytes of the payload, without what rounds it up.
@@ -236,6 +298,11 @@ fn refuse(
     } else {
         format!("no `{name_of}` begins there")
     };
+    bad_offset(name, offset, reason)
+}
+
+#[cold]
+fn bad_offset(name: &str, offset: u64, reason: String) -> ShmError {
     ShmError::BadOffset {
         name: name.to_owned(),
         offset,

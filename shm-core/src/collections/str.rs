@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::str::Utf8Error;
+use std::str::{FromStr, Utf8Error};
 use std::string::FromUtf8Error;
 
 use crate::access::{Access, ReadWrite, Writable};
@@ -172,6 +172,15 @@ impl<const N: usize> TryFrom<&str> for ShmStr<N> {
     type Error = InvalidText;
 
     fn try_from(text: &str) -> Result<Self, InvalidText> {
+        Self::new(text)
+    }
+}
+
+/// So that `"text".parse()?` gives one.
+impl<const N: usize> FromStr for ShmStr<N> {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
         Self::new(text)
     }
 }

@@ -166,42 +166,52 @@ impl fmt::Display for TypeLayout {
             if next.is_some_and(|next| next.depth > row.depth) {
                 continue;
             }
-            let end = next.map_or(self.size(), |next| next.offset);
-            boundaries(f, &all[..=number], end, &mut line)?;
+            boundaries(f, &all[..=number], self.size(), next, &mut line)?;
         }
         Ok(())
     }
 }
 
-/// Says where cache lines begin between the start of the last of `rows` and `end`, the start of the row that follows.
+/// Says where cache lines begin between the start of the last of `rows` and the start of `next`, the row that follows, or
+/// without one the end of the type, `size`.
 fn boundaries(
     f: &mut fmt::Formatter<'_>,
     rows: &[Row],
-    end: usize,
+    size: usize,
+    next: Option<&Row>,
     line: &mut usize,
 ) -> fmt::Result {
-    let (first, last) = (*line, end / LINE);
-    if last < first {
-        return Ok(());
+    let end = next.map_or(size, |next| next.offset);
+    let (first, behind) = (*line, end.div_ceil(LINE));
+    if first < behind {
+        let last = behind - 1;
+        *line = behind;
+        // The innermost of the fields that the line cuts: behind the first element of an array it is the array.
+        let cut =
+            |row: &&Row| row.offset < last * LINE && last * LINE < row.offset + row.layout.size();
+        let name = rows
+            .iter()
+            .rev()
+            .find(cut)
+            .or(rows.last())
+            .map_or("", |row| &row.name);
+        write!(f, "     -------------------- {}: ", first * LINE)?;
+        if first == last {
+            writeln!(f, "cache line {first} begins inside `{name}`")?;
+        } else {
+            writeln!(f, "cache lines {first} to {last} begin inside `{name}`")?;
+        }
     }
-    *line = last + 1;
-    write!(f, "     -------------------- {}: ", first * LINE)?;
-    if first == last && last * LINE == end {
-        return writeln!(f, "cache line {first}");
+    // One that begins with the row that follows. Behind the last row there is nothing that it would be the line of.
+    if next.is_some() && end.is_multiple_of(LINE) && *line == end / LINE {
+        *line += 1;
+        writeln!(
+            f,
+            "     -------------------- {end}: cache line {}",
+            end / LINE
+        )?;
     }
-    // The innermost of the fields that the line cuts: behind the first element of an array it is the array.
-    let cut = |row: &&Row| row.offset < last * LINE && last * LINE < row.offset + row.layout.size();
-    let name = rows
-        .iter()
-        .rev()
-        .find(cut)
-        .or(rows.last())
-        .map_or("", |row| &row.name);
-    if first == last {
-        writeln!(f, "cache line {first} begins inside `{name}`")
-    } else {
-        writeln!(f, "cache lines {first} to {last} begin inside `{name}`")
-    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -271,6 +281,26 @@ mod tests {
                 "       0       8      8      a  u64",
                 "       8       8      8      b  f64",
                 "     -------------------- 64: cache lines 1 to 2 begin inside `many`",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_is_marked_where_it_begins_and_none_behind_the_end() {
+        let fields = Box::leak(Box::new(place([
+            FieldLayout::new("long", <[u64; 24]>::LAYOUT),
+            FieldLayout::new("next", <[u64; 8]>::LAYOUT),
+        ])));
+        let text = TypeLayout::structure("Aligned", 0, 256, 8, fields).to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "  offset    size  align  field  type",
+                "       0     192      8  long   [u64; 24]",
+                "     -------------------- 64: cache lines 1 to 2 begin inside `long`",
+                "     -------------------- 192: cache line 3",
+                "     192      64      8  next   [u64; 8]",
             ]
         );
     }

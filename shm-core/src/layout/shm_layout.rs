@@ -119,8 +119,7 @@ pub unsafe trait ShmLayout: 'static {
     /// Nobody ever sees the segment without that content. If `init` panics, nothing is left behind.
     ///
     /// It is also the way for a type with an enum that has no variant of value 0: [`create`](Self::create), whose segment
-    /// is zeroes, refuses such a type at compile time. `init` then has to set all of these enums; one that it leaves out
-    /// reads as an [`InvalidValue`](crate::InvalidValue).
+    /// is zeroes, refuses such a type at compile time. `init` then has to set all of these enums.
     ///
     /// ```
     /// # use shm_core::ShmLayout;
@@ -134,7 +133,7 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create).
+    /// As [`create`](Self::create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without a value.
     fn create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
         Self: Sized,

@@ -41,7 +41,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create). `init` may have run although the name was taken in the end.
+    /// Those of [`create`](Self::create), and [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without
+    /// a value. `init` may have run although the name was taken in the end.
     pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
         T: Sized,
@@ -65,7 +66,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`create_with_len`](Self::create_with_len).
+    /// Those of [`create_with_len`](Self::create_with_len), and [`Uninitialized`](ShmError::Uninitialized).
     pub fn create_with_len_and(
         &self,
         name: &str,
@@ -99,8 +100,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`open_or_create`](Self::open_or_create). `init` may run without effect, when another process creates
-    /// the segment at the same time.
+    /// Those of [`open_or_create`](Self::open_or_create), and [`Uninitialized`](ShmError::Uninitialized) when `init` has left
+    /// an enum without a value. `init` may run without effect, when another process creates the segment at the same time.
     pub fn open_or_create_with(
         &self,
         name: &str,
@@ -130,7 +131,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`open_or_create_with_len`](Self::open_or_create_with_len).
+    /// Those of [`open_or_create_with_len`](Self::open_or_create_with_len), and
+    /// [`Uninitialized`](ShmError::Uninitialized).
     pub fn open_or_create_with_len_and(
         &self,
         name: &str,
@@ -188,7 +190,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`create_anonymous`](Self::create_anonymous).
+    /// Those of [`create_anonymous`](Self::create_anonymous), and [`Uninitialized`](ShmError::Uninitialized) when `init` has
+    /// left an enum without a value.
     pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
         T: Sized,
@@ -212,7 +215,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`create_anonymous_with_len`](Self::create_anonymous_with_len).
+    /// Those of [`create_anonymous_with_len`](Self::create_anonymous_with_len), and
+    /// [`Uninitialized`](ShmError::Uninitialized).
     pub fn create_anonymous_with_len_and(
         &self,
         len: usize,

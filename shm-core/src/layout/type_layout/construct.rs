@@ -1,0 +1,281 @@
+//! How layouts are put together, in constants: sizes, fingerprints and what is known of all parts.
+
+use super::{FieldLayout, LayoutKind, TypeLayout, tag};
+use crate::layout::fingerprint::Fnv;
+use crate::layout::scalar::{Scalar, ScalarKind, Step, Variant};
+use crate::layout::schema;
+
+/// Every fingerprint begins with its kind and the machine's byte order.
+const fn seed(tag: u8) -> Fnv {
+    Fnv::new().byte(tag).byte(cfg!(target_endian = "big") as u8)
+}
+
+impl TypeLayout {
+    pub(crate) const fn scalar(kind: ScalarKind, atomic: bool, align: usize) -> Self {
+        let scalar = Scalar::new(kind, atomic);
+        Self {
+            name: scalar.name(),
+            kind: LayoutKind::Scalar(scalar),
+            size: kind.size(),
+            align,
+            fingerprint: seed(tag::SCALAR)
+                .byte(kind as u8)
+                .byte(atomic as u8)
+                .finish(),
+            schema_len: schema::SCALAR_LEN,
+            uniform: Some(kind.step()),
+            has_bool: matches!(kind, ScalarKind::Bool),
+            padded: false,
+            untold: false,
+            blamed: false,
+            checked: matches!(kind, ScalarKind::Char),
+            zero_valid: true,
+            tail_stride: None,
+            refused: false,
+            has_claims: false,
+        }
+    }
+
+    /// The same under another name: the name is for people.
+    pub(crate) const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// The layout of an enum without fields.
+    pub(crate) const fn enumeration(
+        name: &'static str,
+        repr: ScalarKind,
+        variants: &'static [Variant],
+    ) -> Self {
+        let mut hash = seed(tag::ENUM).byte(repr as u8).word(variants.len() as u64);
+        let mut schema_len = schema::enum_len(name);
+        let mut zero_valid = false;
+        let mut i = 0;
+        while i < variants.len() {
+            hash = hash.text(variants[i].name()).word(variants[i].bits());
+            schema_len += schema::variant_len(&variants[i]);
+            zero_valid |= variants[i].bits() == 0;
+            i += 1;
+        }
+        Self {
+            name,
+            kind: LayoutKind::Enum { repr, variants },
+            size: repr.size(),
+            align: repr.size(),
+            fingerprint: hash.finish(),
+            schema_len,
+            uniform: Some(repr.step()),
+            has_bool: false,
+            padded: false,
+            untold: false,
+            blamed: false,
+            checked: true,
+            zero_valid,
+            tail_stride: None,
+            refused: false,
+            has_claims: false,
+        }
+    }
+
+    /// The layout of a type of this library. Padding between the fields of `inner` is allowed, since such types are never
+    /// moved as a whole, but none in the types of the fields.
+    pub(crate) const fn meaning(
+        meaning: &'static str,
+        inner: &'static TypeLayout,
+        target: Option<fn() -> &'static TypeLayout>,
+    ) -> Self {
+        // No such type is empty, but a text without room.
+        let (mut padded, mut untold, mut i) = (inner.size == 0, inner.size == 0, 0);
+        while i < inner.fields().len() {
+            padded |= inner.fields()[i].layout.padded;
+            untold |= inner.fields()[i].layout.untold;
+            i += 1;
+        }
+        // Only as many elements of a vector as its length says are values, and the length can be too large.
+        let is_vec = matches!(meaning.as_bytes(), b"vec");
+        // No slot of a queue is looked at before a message is in it, and each message is checked when it is received.
+        let is_queue = matches!(meaning.as_bytes(), b"ring" | b"broadcast");
+        Self {
+            name: meaning,
+            kind: LayoutKind::Meaning {
+                meaning,
+                inner,
+                target,
+            },
+            // The target stays out: a type may have offsets to itself, whose fingerprint would need its own.
+            fingerprint: seed(tag::MEANING)
+                .text(meaning)
+                .word(inner.fingerprint)
+                .finish(),
+            schema_len: schema::meaning_len(meaning, inner.schema_len),
+            padded,
+            checked: (inner.checked && !is_queue) || is_vec,
+            zero_valid: inner.zero_valid || is_vec || is_queue,
+            untold,
+            uniform: if inner.padded { None } else { inner.uniform },
+            ..inner.copied()
+        }
+    }
+
+    /// The same layout, of a type whose owners may die.
+    pub(crate) const fn claiming(mut self) -> Self {
+        self.has_claims = true;
+        self
+    }
+
+    const fn copied(&self) -> Self {
+        Self {
+            name: self.name,
+            kind: self.kind,
+            size: self.size,
+            align: self.align,
+            fingerprint: self.fingerprint,
+            schema_len: self.schema_len,
+            uniform: self.uniform,
+            has_bool: self.has_bool,
+            padded: self.padded,
+            untold: self.untold,
+            blamed: false,
+            checked: self.checked,
+            zero_valid: self.zero_valid,
+            tail_stride: self.tail_stride,
+            refused: self.refused,
+            has_claims: self.has_claims,
+        }
+    }
+
+    /// The layout of a trailing slice: none of its elements count into the size.
+    pub(crate) const fn slice(element: &'static TypeLayout) -> Self {
+        Self {
+            name: "slice",
+            kind: LayoutKind::Slice { element },
+            size: 0,
+            align: element.align,
+            fingerprint: seed(tag::SLICE).word(element.fingerprint).finish(),
+            schema_len: schema::slice_len(element.schema_len),
+            uniform: None,
+            has_bool: element.has_bool,
+            padded: element.padded,
+            untold: element.untold,
+            blamed: false,
+            checked: element.checked,
+            zero_valid: element.zero_valid,
+            tail_stride: Some(element.size),
+            refused: element.refused,
+            has_claims: element.has_claims,
+        }
+    }
+
+    pub(crate) const fn array(element: &'static TypeLayout, len: usize) -> Self {
+        Self {
+            name: "array",
+            kind: LayoutKind::Array { element, len },
+            size: element.size * len,
+            align: element.align,
+            fingerprint: seed(tag::ARRAY)
+                .word(len as u64)
+                .word(element.fingerprint)
+                .finish(),
+            schema_len: schema::array_len(element.schema_len),
+            uniform: element.uniform,
+            has_bool: element.has_bool && len > 0,
+            padded: element.padded && len > 0,
+            untold: element.untold && len > 0,
+            blamed: false,
+            checked: element.checked && len > 0,
+            zero_valid: element.zero_valid || len == 0,
+            tail_stride: None,
+            refused: element.refused,
+            has_claims: element.has_claims && len > 0,
+        }
+    }
+
+    /// The layout of a `#[repr(C)]` struct whose fields have been [placed](place).
+    pub(crate) const fn structure(
+        name: &'static str,
+        version: u32,
+        size: usize,
+        align: usize,
+        fields: &'static [FieldLayout],
+    ) -> Self {
+        let mut hash = seed(tag::STRUCT)
+            .word(size as u64)
+            .word(align as u64)
+            .word(version as u64)
+            .word(fields.len() as u64);
+        let mut schema_len = schema::struct_len(name);
+        let mut bytes = 0;
+        let mut has_bool = false;
+        let (mut padded, mut untold) = (false, false);
+        let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
+        let (mut refused, mut has_claims) = (false, false);
+        let mut uniform: Option<Step> = None;
+        let mut mixed = false;
+        let (mut i, len) = (0, fields.len());
+        while i < len {
+            let field = &fields[i];
+            let (layout, name) = (field.layout, field.name.as_bytes());
+            hash = hash.field(name, field.offset as u64, layout.fingerprint);
+            schema_len += schema::field_len(name.len()) + layout.schema_len;
+            bytes += layout.size;
+            has_bool |= layout.has_bool;
+            padded |= layout.padded;
+            untold |= layout.untold;
+            checked |= layout.checked;
+            zero_valid &= layout.zero_valid;
+            // Only the last field of a struct can be unsized, so no other overrides this.
+            tail_stride = layout.tail_stride;
+            refused |= layout.refused;
+            has_claims |= layout.has_claims;
+            if layout.size > 0 {
+                match (uniform, layout.uniform) {
+                    (None, step) if step.is_some() => uniform = step,
+                    (Some(a), Some(b)) if a as u8 == b as u8 => {}
+                    _ => mixed = true,
+                }
+            }
+            i += 1;
+        }
+        Self {
+            name,
+            kind: LayoutKind::Struct { version, fields },
+            size,
+            align,
+            fingerprint: hash.finish(),
+            schema_len,
+            uniform: if mixed || bytes != size {
+                None
+            } else {
+                uniform
+            },
+            has_bool,
+            padded: padded || bytes != size,
+            untold: false,
+            // A struct of no bytes ends in a slice, or has to be told about.
+            blamed: !refused && (untold || bytes != size || (size == 0 && tail_stride.is_none())),
+            checked,
+            zero_valid,
+            tail_stride,
+            refused,
+            has_claims,
+        }
+    }
+
+    /// The layout of an instance of a generic struct: the derive, which sees no arguments, has reported no padding of it.
+    pub(crate) const fn of_instance(mut self) -> Self {
+        self.untold = self.blamed && self.size > 0;
+        self
+    }
+
+    /// What stands in for the layout of a type that the derive has refused.
+    pub(crate) const fn refused() -> Self {
+        Self::structure("refused", 0, 0, 1, &[]).of_no_size()
+    }
+
+    /// The same layout, refused: that of a struct without a size, because its last field has none.
+    pub(crate) const fn of_no_size(mut self) -> Self {
+        self.refused = true;
+        self
+    }
+}
