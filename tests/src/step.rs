@@ -1,4 +1,4 @@
-//! Killing a process after its k-th instruction.
+//! Killing a process after its k-th instruction, and counting its system calls.
 
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
@@ -21,6 +21,40 @@ fn until_signal(peer: Pid) -> Signal {
     }
 }
 
+/// Has the peer run a command, and stops it at the first of two signals (`SIGUSR1`) that it raises in it.
+fn until_begun(peer: &mut Peer, command: &str) -> Pid {
+    let pid = Pid::from_raw(peer.pid().cast_signed());
+    ptrace::attach(pid).expect("children can be traced");
+    assert_eq!(until_signal(pid), Signal::SIGSTOP);
+    ptrace::cont(pid, None).expect("the peer is traced");
+    peer.tell(command);
+    assert_eq!(until_signal(pid), Signal::SIGUSR1);
+    pid
+}
+
+/// Has the peer run a command, and counts the system calls between the two signals (`SIGUSR1`) that it raises in it. Those
+/// of raising are among them, so this is to be compared with what a command does that does nothing.
+///
+/// # Panics
+///
+/// If the peer does anything else.
+pub fn system_calls(mut peer: Peer, command: &str) -> usize {
+    let pid = until_begun(&mut peer, command);
+    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
+    let mut stops = 0;
+    loop {
+        ptrace::syscall(pid, None).expect("the peer is traced");
+        match waitpid(pid, None).expect("the peer is traced") {
+            WaitStatus::PtraceSyscall(_) => stops += 1,
+            WaitStatus::Stopped(_, Signal::SIGUSR1) => break,
+            status => panic!("{status:?}"),
+        }
+    }
+    peer.kill();
+    // At its beginning and at its end.
+    stops / 2
+}
+
 /// Has the peer run a command, and what lies between the two signals (`SIGUSR1`) that it raises in it only up to the given
 /// instruction, and kills it there. `false` when that was over before.
 ///
@@ -28,12 +62,7 @@ fn until_signal(peer: Pid) -> Signal {
 ///
 /// If the peer does anything else.
 pub fn kill_at(mut peer: Peer, command: &str, instruction: usize) -> bool {
-    let pid = Pid::from_raw(peer.pid().cast_signed());
-    ptrace::attach(pid).expect("children can be traced");
-    assert_eq!(until_signal(pid), Signal::SIGSTOP);
-    ptrace::cont(pid, None).expect("the peer is traced");
-    peer.tell(command);
-    assert_eq!(until_signal(pid), Signal::SIGUSR1);
+    let pid = until_begun(&mut peer, command);
     let mut over = false;
     for _ in 0..instruction {
         ptrace::step(pid, None).expect("the peer is traced");

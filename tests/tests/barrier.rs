@@ -98,6 +98,34 @@ fn who_dies_before_arriving_is_told_of_and_can_be_replaced() {
 }
 
 #[test]
+fn who_comes_to_a_full_barrier_can_wait_for_a_seat() {
+    let names = Names::new("barrier-join");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let (_one, mut victim, mut leaving) = (joined(&name, 0), joined(&name, 1), joined(&name, 2));
+    let (start, span) = (Instant::now(), Duration::from_millis(20));
+    assert!(matches!(
+        shm.meet.join_timeout(span),
+        Err(BarrierError::Full)
+    ));
+    assert!(start.elapsed() >= span);
+    assert!(matches!(
+        shm.meet.join_timeout(Duration::ZERO),
+        Err(BarrierError::Full)
+    ));
+    std::thread::scope(|scope| {
+        let join = || shm.meet.join_timeout(DEADLINE).unwrap();
+        let seat = scope.spawn(join);
+        victim.kill();
+        let seat = seat.join().unwrap();
+        assert_eq!(seat.number(), 1);
+        let other = scope.spawn(join);
+        leaving.ok("waiting meet leave");
+        assert_eq!(other.join().unwrap().number(), 2);
+    });
+}
+
+#[test]
 fn who_dies_after_arriving_counts_once_and_is_told_of_in_the_next_round() {
     let names = Names::new("barrier-arrived");
     let name = names.name("t");

@@ -5,11 +5,13 @@
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use std::time::Duration;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use shm_core::sync::LockError;
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{Guarded, Names, Peer, peer, step};
+use shm_tests::{DEADLINE, Guarded, Names, Peer, peer, step};
 
 fn attached(name: &str) -> Peer {
     let mut peer = peer!();
@@ -73,4 +75,68 @@ fn killed_at_any_instruction_of_a_take_over_nobody_is_stuck_or_deceived() {
         owner.ok("claims lock forever");
         owner.kill();
     });
+}
+
+/// The flag in the lock's word that says that somebody may be asleep.
+fn somebody_sleeps(shm: &Shm<Guarded>) -> bool {
+    // SAFETY: the lock is the first field and its claim the first word of it; aligned, mapped as long as the handle, and
+    // only accessed atomically.
+    let word = unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) };
+    word.load(Relaxed) & 1 << 31 != 0
+}
+
+#[test]
+fn killed_at_any_instruction_of_waiting_for_a_lock_it_frees_nothing_and_keeps_nobody() {
+    let names = Names::new("step-wait");
+    let name = names.name("t");
+    let (shm, other) = (
+        Guarded::create(&name).unwrap(),
+        Guarded::attach(&name).unwrap(),
+    );
+    let (mut instruction, mut killed) = (0, true);
+    while killed {
+        let guard = shm.lock.lock().unwrap();
+        std::thread::scope(|scope| {
+            // Another waits too; the victim may be the one that is woken.
+            let waiter = scope.spawn(|| other.lock.lock_timeout(DEADLINE).map(drop).is_ok());
+            killed = step::kill_at(attached(&name), "claims wait-round", instruction);
+            assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
+            drop(guard);
+            // Neither in vain nor told of a death.
+            assert!(waiter.join().unwrap());
+        });
+        instruction += step::stride(101);
+    }
+    println!("{instruction} instructions");
+    assert!(instruction > 500, "{instruction}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_unlocking_who_sleeps_on_it_gets_the_lock() {
+    let names = Names::new("step-unlock");
+    let name = names.name("t");
+    let shm = Guarded::create(&name).unwrap();
+    let (mut told, mut untold, mut instruction, mut killed) = (0, 0, 0, true);
+    while killed {
+        let mut owner = attached(&name);
+        owner.ok("claims lock forever");
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| next(&shm));
+            let start = Instant::now();
+            while !somebody_sleeps(&shm) {
+                assert!(start.elapsed() < DEADLINE);
+                std::thread::yield_now();
+            }
+            killed = step::kill_at(owner, "claims unlock-round", instruction);
+            if waiter.join().unwrap() {
+                told += 1;
+            } else {
+                untold += 1;
+            }
+        });
+        assert!(!next(&shm));
+        instruction += step::stride(3);
+    }
+    println!("{instruction} instructions, {told} deaths told of, {untold} not");
+    assert!(told > 0 && untold > 0, "{told} {untold}");
 }

@@ -113,6 +113,70 @@ fn who_may_only_read_waits_too() {
 }
 
 #[test]
+fn what_is_looked_for_is_found_at_once_after_a_notification_or_without_one() {
+    let names = Names::new("event-until");
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    let reader: Shm<Waiting, ReadOnly> = Waiting::attach_read_only(&name).unwrap();
+    let at_least = |number: u64| move |count: u64| (count >= number).then_some(count);
+    let (one, two, three) = (at_least(1), at_least(2), at_least(3));
+
+    // Nobody has notified, and nobody needs to.
+    shm.count.set(1);
+    let found = shm
+        .event
+        .wait_until(Duration::ZERO, || one(shm.count.get()));
+    assert_eq!(found, Ok(1));
+    std::thread::scope(|scope| {
+        let mine = scope.spawn(|| shm.event.wait_until(DEADLINE, || two(shm.count.get())));
+        let theirs = scope.spawn(|| {
+            reader
+                .event
+                .wait_until(DEADLINE, || two(reader.count.get()))
+        });
+        // In vain.
+        shm.event.notify_all();
+        shm.count.set(2);
+        shm.event.notify_one();
+        assert_eq!(mine.join().unwrap(), Ok(2));
+        assert_eq!(theirs.join().unwrap(), Ok(2));
+        // As if who changes it were killed before it notifies.
+        let mine = scope.spawn(|| shm.event.wait_until(DEADLINE, || three(shm.count.get())));
+        shm.count.set(3);
+        assert_eq!(mine.join().unwrap(), Ok(3));
+    });
+}
+
+#[test]
+fn notifications_without_end_do_not_lengthen_a_wait() {
+    let shm = Waiting::create_anonymous().unwrap();
+    let done = AtomicBool::new(false);
+    let span = Duration::from_millis(30);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Acquire) {
+                shm.event.notify_all();
+            }
+        });
+        let (start, mut looks) = (Instant::now(), 0_u32);
+        let found = shm.event.wait_until(span, || {
+            looks += 1;
+            None::<()>
+        });
+        assert_eq!(found, Err(TimedOut));
+        assert!(start.elapsed() >= span);
+        assert!(looks > 2, "{looks}");
+        done.store(true, Release);
+    });
+    let mut looks = 0;
+    let found = shm.event.wait_until(Duration::ZERO, || {
+        looks += 1;
+        None::<()>
+    });
+    assert_eq!((found, looks), (Err(TimedOut), 2));
+}
+
+#[test]
 fn what_was_done_before_a_notification_is_visible_after_it() {
     const ROUNDS: u64 = 20_000;
     let shm = Waiting::create_anonymous().unwrap();

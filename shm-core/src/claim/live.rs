@@ -226,6 +226,12 @@ impl World for Waiting<'_> {
     }
 }
 
+impl Wake for Waiting<'_> {
+    fn wake(&self, word: &AtomicU32) {
+        Futex.wake(word);
+    }
+}
+
 /// Wakes by the kernel's futex.
 struct Futex;
 

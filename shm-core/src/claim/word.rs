@@ -16,18 +16,20 @@
 //! | claim, after a death | anyone | `POISON` | id, `POISON` | acquire |
 //! | claim, having slept | a waiter | as above | as above, `WAITERS` | acquire |
 //! | announce sleep | a waiter | the word seen | the same, `WAITERS` | relaxed |
+//! | give up, having slept | a waiter | another's id | the same, `WAITERS` | relaxed |
 //! | take over | anyone whose probe says "dead" | the exact word seen | id, `WAITERS`, `POISON` | acquire |
 //! | release | the owner | id, any flags | 0 or `POISON` | release |
 //!
 //! All of them are a compare-and-swap. Release too: where something else is in the word than the owner's id it has lost the
-//! claim, and clearing it would free another's.
+//! claim, and clearing it would free another's. It takes no longer than a swap.
 //!
 //! Between a death and its take-over nothing in the word orders memory, for the dead do not release. The probe does: the
 //! kernel drops the dead process's lock after its last access, and who sees the lock gone comes after that.
 //!
-//! Who claims after having slept keeps `WAITERS` set, because others may be asleep that nobody will announce again. Who is
-//! woken and dies before it claims swallows a wake-up. Therefore sleep is cut into slices: nobody sleeps on a free word for
-//! longer than one.
+//! Who claims after having slept keeps `WAITERS` set, because others may be asleep that nobody will announce again. For the
+//! same reason who gives up after having slept sets it once more, or wakes another if the word is free: it may have been
+//! woken for the sake of any of them. Who is woken and dies before it claims swallows a wake-up. Therefore sleep is cut into
+//! slices: nobody sleeps on a free word for longer than one.
 //!
 //! A peer that writes anything into the word can make claims fail, wait or succeed for two at a time. It cannot make
 //! anyone hang who has a deadline: each round looks at the clock.
@@ -66,6 +68,10 @@ pub(crate) trait Wake {
 pub(crate) trait World {
     /// The ordering of a successful claim. Only a model that is to fail has another.
     const CLAIM: Ordering = Ordering::Acquire;
+    /// What a claim takes along of [`WAITERS`], for others who may be asleep. Only a model that is to fail drops it.
+    const KEPT: u32 = WAITERS;
+    /// Whether who gives up passes a wake-up on. Only a model that is to fail keeps it.
+    const PASSES_ON: bool = true;
 
     /// How often to look at the word before anything else.
     fn spins(&self) -> u32;
@@ -93,7 +99,7 @@ pub(crate) fn claim_free(word: &AtomicU32, me: u32) -> bool {
 
 /// Claims the word, waiting for its owner to release it or to die. `None` when the world's last turn has come.
 #[cold]
-pub(crate) fn claim<W: World>(word: &AtomicU32, me: u32, world: &mut W) -> Option<Claimed> {
+pub(crate) fn claim<W: World + Wake>(word: &AtomicU32, me: u32, world: &mut W) -> Option<Claimed> {
     // An owner that is just at work is done sooner than a sleep begins.
     for _ in 0..world.spins() {
         let seen = word.load(Ordering::Relaxed);
@@ -108,7 +114,7 @@ pub(crate) fn claim<W: World>(word: &AtomicU32, me: u32, world: &mut W) -> Optio
         let seen = word.load(Ordering::Relaxed);
         let owner = seen & ID;
         if owner == 0 {
-            let mine = me | slept | (seen & (WAITERS | POISON));
+            let mine = me | (seen & POISON) | ((seen | slept) & W::KEPT);
             if word
                 .compare_exchange(seen, mine, W::CLAIM, Ordering::Relaxed)
                 .is_ok()
@@ -128,7 +134,7 @@ pub(crate) fn claim<W: World>(word: &AtomicU32, me: u32, world: &mut W) -> Optio
             }
         } else if owner != me && world.is_dead(owner) {
             // Exactly what was seen with the dead owner: who comes second finds another word.
-            let mine = me | WAITERS | POISON;
+            let mine = me | POISON | W::KEPT;
             if word
                 .compare_exchange(seen, mine, W::CLAIM, Ordering::Relaxed)
                 .is_ok()
@@ -137,7 +143,32 @@ pub(crate) fn claim<W: World>(word: &AtomicU32, me: u32, world: &mut W) -> Optio
             }
         }
         if turn == Turn::Last {
+            if slept != 0 && W::PASSES_ON {
+                pass_on(word, world);
+            }
             return None;
+        }
+    }
+}
+
+/// Sees to it that somebody else is woken by who gives up: its last sleep may have ended by a wake-up that was meant for any
+/// one of those asleep, and since then another has the lock, without a word of them.
+#[cold]
+fn pass_on<W: Wake>(word: &AtomicU32, waker: &W) {
+    // A peer that keeps changing the word should not hold this up for ever.
+    for _ in 0..64 {
+        let seen = word.load(Ordering::Relaxed);
+        if seen & WAITERS != 0 {
+            return;
+        }
+        if seen & ID == 0 {
+            return waker.wake(word);
+        }
+        if word
+            .compare_exchange(seen, seen | WAITERS, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+        {
+            return;
         }
     }
 }

@@ -24,6 +24,7 @@ pub enum LockError<G> {
 
 impl<G> LockError<G> {
     /// The guard, if the lock is held in spite of the error.
+    #[must_use = "dropped at once, the guard unlocks at once"]
     pub fn into_guard(self) -> Option<G> {
         match self {
             Self::OwnerDied(guard) => Some(guard),

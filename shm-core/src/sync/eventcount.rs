@@ -23,7 +23,7 @@
 //! Therefore sleep is cut into slices: nobody sleeps longer than one without looking.
 
 #[cfg(all(loom, test))]
-pub(in crate::sync) mod model;
+pub(crate) mod model;
 
 use crate::claim::Turn;
 use crate::primitive::Ordering;

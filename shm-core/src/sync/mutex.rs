@@ -10,6 +10,7 @@
 //! Killed in between, an owner leaves `value` as it is. Its successor takes the claim over with `POISON` set, is told
 //! so, and releases with `POISON` again unless it has called `mark_consistent`.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -28,9 +29,9 @@ use crate::sys::clock::Deadline;
 /// A lock around a value, that processes share and that survives the death of its owner.
 ///
 /// [`lock`](Self::lock) gives a guard through which the value's cells are read and written; dropping the guard unlocks.
-/// When the owner is killed the next one gets the lock all the same, within 50 ms of the death at the latest once the
-/// kernel has released what the process had, and is told so by [`LockError::OwnerDied`]. A process that crashes is only dead
-/// when its core file is written.
+/// When the owner is killed the next one gets the lock all the same, and is told so by [`LockError::OwnerDied`]. Who waits
+/// looks every 50 ms, so it takes up to that long after the kernel has released what the dead process had. A process that
+/// crashes is only dead when its core file is written.
 ///
 /// Taking a lock that nobody else wants, and releasing it, is one compare-and-swap each, without a system call. Waiters
 /// make progress, but there is no promise of fairness. A thread that locks what it has locked already waits for
@@ -61,7 +62,8 @@ use crate::sys::clock::Deadline;
 /// # Ok(()) }
 /// ```
 ///
-/// Through a read-only handle there is nothing to lock with, only [`unlocked`](Self::unlocked).
+/// [`LockError::recover`] says the same in fewer words. Through a read-only handle there is nothing to lock with, only
+/// [`unlocked`](Self::unlocked).
 #[repr(C)]
 pub struct Mutex<T, A: Access = ReadWrite> {
     claim: ClaimWord,
@@ -239,6 +241,43 @@ impl<'a, T: ShmLayout> MutexGuard<'a, T> {
     /// Says that the value is in order again after an owner has died: the next one is no longer told.
     pub const fn mark_consistent(&mut self) {
         self.poisoned = false;
+    }
+}
+
+impl<'a, T: ShmLayout> LockError<MutexGuard<'a, T>> {
+    /// The guard after all, if the lock is held: `repair` brings the value in order, and then it
+    /// [is said](MutexGuard::mark_consistent) to be. Where `repair` panics, the next owner is told as this one was.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Mutex;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let balance = Mutex::<[i64; 2]>::create_anonymous()?;
+    /// let guard = balance
+    ///     .lock()
+    ///     .or_else(|error| error.recover(|half_done| half_done.store([0, 0])))?;
+    /// guard[1].set(10);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// All others, without a lifetime, as `?` wants them in functions that return `Box<dyn Error>`.
+    pub fn recover(
+        self,
+        repair: impl FnOnce(&ShmCell<T>),
+    ) -> Result<MutexGuard<'a, T>, LockError<Infallible>> {
+        match self {
+            Self::OwnerDied(mut guard) => {
+                repair(&guard);
+                guard.mark_consistent();
+                Ok(guard)
+            }
+            Self::TimedOut => Err(LockError::TimedOut),
+            Self::WouldBlock => Err(LockError::WouldBlock),
+            Self::Unregistered(error) => Err(LockError::Unregistered(error)),
+        }
     }
 }
 

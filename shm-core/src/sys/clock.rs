@@ -13,9 +13,13 @@ impl Deadline {
     }
 
     pub(crate) fn left(self) -> Duration {
-        self.0.map_or(Duration::MAX, |end| {
-            end.saturating_duration_since(Instant::now())
-        })
+        self.left_at(Instant::now())
+    }
+
+    /// What is left when the clock says `now`.
+    pub(crate) fn left_at(self, now: Instant) -> Duration {
+        self.0
+            .map_or(Duration::MAX, |end| end.saturating_duration_since(now))
     }
 }
 

@@ -94,19 +94,23 @@ impl Program {
             }
             "loop" => {
                 let shm = self.claims()?.shm;
+                let patient = words.next()? == "forever";
                 println!("looping");
-                repeat(shm);
+                repeat(shm, patient);
                 Ok(String::new())
             }
             "add" => {
                 let count: u64 = words.number()?;
                 let shm = self.claims()?.shm;
+                let mut longest = Duration::ZERO;
                 for _ in 0..count {
+                    let start = Instant::now();
                     let guard = shm.lock.lock().map_err(other)?;
+                    longest = longest.max(start.elapsed());
                     guard.count.set(guard.count.get() + 1);
                     guard.twin.set(guard.twin.get() + 1);
                 }
-                Ok(String::new())
+                Ok(longest.as_micros().to_string())
             }
             "fork-attach" => {
                 let (name, claims) = (words.next()?, self.claims()?);
@@ -124,6 +128,20 @@ impl Program {
                 pair.count.set(pair.count.get() + 1);
                 pair.twin.set(pair.twin.get() + 1);
                 drop(pair);
+                raise(Signal::SIGUSR1).map_err(other)?;
+                Ok(String::new())
+            }
+            "wait-round" => {
+                let shm = self.claims()?.shm;
+                raise(Signal::SIGUSR1).map_err(other)?;
+                let locked = shm.lock.lock_timeout(Duration::from_millis(3));
+                raise(Signal::SIGUSR1).map_err(other)?;
+                Ok(locked.is_ok().to_string())
+            }
+            "unlock-round" => {
+                let guard = self.claims()?.guard.take();
+                raise(Signal::SIGUSR1).map_err(other)?;
+                drop(guard);
                 raise(Signal::SIGUSR1).map_err(other)?;
                 Ok(String::new())
             }
@@ -235,13 +253,15 @@ fn fork_drop(name: &str) -> Answer {
     })
 }
 
-/// Locks and unlocks until told to stop, and looks whether it is alone.
-fn repeat(shm: &Shm<Guarded>) {
+/// Locks and unlocks until told to stop, and looks whether it is alone. If `patient`, it only ever waits for the lock;
+/// else it also tries, and gives up.
+fn repeat(shm: &Shm<Guarded>, patient: bool) {
     static TURN: AtomicU32 = AtomicU32::new(0);
     while shm.stop.load(Acquire) == 0 {
         let turn = TURN.fetch_add(1, AcqRel);
         let me = (u64::from(std::process::id()) << 32) | (u64::from(turn) + 1);
         let locked = match turn % 3 {
+            _ if patient => shm.lock.lock(),
             0 => shm.lock.lock(),
             1 => shm.lock.lock_timeout(Duration::from_millis(3)),
             _ => shm.lock.try_lock(),

@@ -3,6 +3,7 @@
 //! It has a single thread, so that it can fork, and ends when its input does.
 
 mod broadcast;
+mod calls;
 mod claims;
 mod handles;
 mod listing;
@@ -141,6 +142,7 @@ impl Program {
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
+            "calls" => calls::obey(&mut words),
             "claims" => self.obey_claims(&mut words),
             "ring" => self.obey_ring(&mut words),
             "seqlock" => self.obey_seqlock(&mut words),

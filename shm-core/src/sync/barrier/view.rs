@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use super::protocol::{self, Meeting};
 use super::{BarrierError, BarrierSeat};
@@ -9,12 +10,31 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::claim::{ClaimWord, Owner, Patience, Refused};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
+use crate::sys::clock::{Backoff, Deadline};
 
 /// A place where `N` participants meet, round after round: nobody goes on before all have arrived.
 ///
 /// Each takes one of the `N` seats by [`join`](Self::join), does its part of the work, and calls
 /// [`wait`](BarrierSeat::wait) on its seat, which returns when all `N` have done so. Unlike `pthread_barrier_t` and
-/// [`std::sync::Barrier`] it knows who takes part, so nobody waits for the dead.
+/// [`std::sync::Barrier`] it knows who takes part, so nobody waits for the dead. That is why there is a seat between the
+/// barrier and `wait`, and why `wait` can fail.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Barrier;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("/doc-barrier-{}", std::process::id());
+/// # let _first = Barrier::<1>::create(&name)?;
+/// // In each process; here for one only.
+/// let start = Barrier::<1>::attach(&name)?;
+/// let mut seat = start.join()?;
+/// seat.wait()?;
+/// // All are here.
+/// # Ok(()) }
+/// ```
+///
+/// Two that add up halves, round after round, of which one, the leader, puts them together:
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -54,8 +74,8 @@ use crate::primitive::AtomicU32;
 /// let _ = shm_core::sync::Barrier::<0>::create_anonymous();
 /// ```
 ///
-/// Arriving is one store, and a look at each seat. Who does not arrive last sleeps; who does makes one system call to wake
-/// the others. A barrier has 4 bytes and 8 for each seat, close together, because every round touches all of them anyway.
+/// Arriving is one store, and a look at each seat. Who does not arrive last sleeps, if the others do not come at once; who
+/// does makes one system call to wake those asleep. A barrier has 4 bytes and 8 for each seat, close together, because every round touches all of them anyway.
 ///
 /// # Memory ordering
 ///
@@ -208,6 +228,26 @@ impl<const N: usize, A: Access> Barrier<N, A> {
             }
         }
         Err(BarrierError::Full)
+    }
+
+    /// Takes a seat as [`join`](Self::join) does, waiting for at most `timeout` on the monotonic clock while all are taken by
+    /// the living: for who replaces a participant that is just being killed, or is about to leave. It looks every
+    /// millisecond.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](BarrierError::Full): all seats are still taken; [`Unregistered`](BarrierError::Unregistered).
+    pub fn join_timeout(&self, timeout: Duration) -> Result<BarrierSeat<'_, N>, BarrierError>
+    where
+        A: Writable,
+    {
+        let mut backoff = Backoff::until(Deadline::after(timeout));
+        loop {
+            match self.join() {
+                Err(BarrierError::Full) if backoff.pause() => {}
+                joined => return joined,
+            }
+        }
     }
 }
 

@@ -255,7 +255,7 @@ pub(crate) fn wait_for_sender<W: World>(
 ) -> bool {
     let dead = Cell::new(0);
     let ready = || {
-        let holder = origin.owner_id();
+        let holder = origin.holder();
         let there = tail(counters).wrapping_sub(cursor).cast_signed() > 0;
         (there || (holder != 0 && holder != dead.get())).then_some(())
     };

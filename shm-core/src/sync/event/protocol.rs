@@ -51,3 +51,25 @@ pub(crate) fn wait<W: World>(word: &AtomicU32, seen: u32, world: &mut W) -> Opti
     let look = || Some(generation(word)).filter(|generation| *generation != seen);
     eventcount::wait(word, world, look, look)
 }
+
+/// Waits until the generation is not `seen`, or until `look` finds something at the end of a slice or of the wait.
+pub(crate) fn wait_or_find<W: World, R>(
+    word: &AtomicU32,
+    seen: u32,
+    world: &mut W,
+    mut look: impl FnMut() -> Option<R>,
+) -> Option<Found<R>> {
+    let notified = || (generation(word) != seen).then_some(Found::Notified);
+    eventcount::wait(word, world, notified, || {
+        notified().or_else(|| look().map(Found::Unannounced))
+    })
+}
+
+/// What has ended a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found<R> {
+    /// Somebody has notified.
+    Notified,
+    /// What was waited for is there, though nobody has notified.
+    Unannounced(R),
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::protocol;
+use super::protocol::{self, Found};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
@@ -49,9 +49,9 @@ use crate::sys::clock::Deadline;
 /// # worker.map_err(|error: shm_core::sync::TimedOut| error.into()) }
 /// ```
 ///
-/// Notifying is one atomic addition while nobody sleeps, and one system call more when somebody does. A new event has
-/// generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications to take an
-/// old generation for a new one.
+/// Notifying is one atomic addition while nobody sleeps or has just slept, and one or two system calls more otherwise. A
+/// new event has generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications
+/// to take an old generation for a new one.
 ///
 /// # Memory ordering
 ///
@@ -134,6 +134,71 @@ impl<A: Access> Event<A> {
                 _ => self.sleep(seen, Deadline::after(Duration::MAX)),
             };
         }
+    }
+
+    /// Waits until `look` finds what it looks for, for at most `timeout` on the monotonic clock, and returns that. It looks at
+    /// once, after every notification, and when the time is up; so the timeout can be zero.
+    ///
+    /// It also looks by itself within 50 ms: a process that is killed after it has changed something, and before it
+    /// notifies, makes nobody miss the change.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Event;
+    ///
+    /// #[derive(ShmLayout)]
+    /// #[repr(C)]
+    /// struct Jobs { waiting: u32, changed: Event }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Jobs::create_anonymous()?;
+    /// let jobs = std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         shm.waiting.set(3);
+    ///         shm.changed.notify_all();
+    ///     });
+    ///     let some = || Some(shm.waiting.get()).filter(|jobs| *jobs > 0);
+    ///     shm.changed.wait_until(Duration::from_secs(10), some)
+    /// })?;
+    /// assert_eq!(jobs, 3);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]: it has not found it. Whether anybody has notified, this does not say.
+    pub fn wait_until<R>(
+        &self,
+        timeout: Duration,
+        mut look: impl FnMut() -> Option<R>,
+    ) -> Result<R, TimedOut> {
+        let mut seen = self.generation();
+        if let Some(found) = look() {
+            return Ok(found);
+        }
+        let deadline = Deadline::after(timeout);
+        // Who notifies without end is not waited for longer than was asked.
+        while !deadline.left().is_zero() {
+            let found = if A::WRITABLE {
+                let mut sleeper = Sleeper::until(deadline);
+                protocol::wait_or_find(&self.word, seen, &mut sleeper, &mut look)
+            } else {
+                let mut poller = Poller::until(deadline);
+                protocol::wait_or_find(&self.word, seen, &mut poller, &mut look)
+            };
+            match found {
+                Some(Found::Unannounced(found)) => return Ok(found),
+                Some(Found::Notified) => {
+                    seen = self.generation();
+                    if let Some(found) = look() {
+                        return Ok(found);
+                    }
+                }
+                None => return Err(TimedOut),
+            }
+        }
+        look().ok_or(TimedOut)
     }
 
     #[cold]

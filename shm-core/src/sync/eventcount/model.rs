@@ -84,7 +84,7 @@ pub(in crate::sync) fn check(preemptions: usize, model: impl Fn() + Sync + Send 
 }
 
 /// Runs an ignored test in a process of its own, in which nobody should get on.
-pub(in crate::sync) fn assert_stuck(test: &str) {
+pub(crate) fn assert_stuck(test: &str) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored"])
         .output()

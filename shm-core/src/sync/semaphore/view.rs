@@ -34,7 +34,8 @@ use crate::sys::clock::Deadline;
 /// # Ok(()) }
 /// ```
 ///
-/// Posting and waiting is one compare-and-swap each while nobody has to sleep, without a system call. Waiters make
+/// Posting and waiting is one compare-and-swap each, without a system call, while nobody sleeps or has just slept; else a
+/// post makes one or two. Waiters make
 /// progress, but there is no promise of fairness: who comes later can be first.
 ///
 /// # Memory ordering

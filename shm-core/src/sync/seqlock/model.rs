@@ -125,6 +125,11 @@ impl<S> word::World for Successor<'_, S> {
     fn sleep(&mut self, _: &AtomicU32, _: u32) {}
 }
 
+impl<S> word::Wake for Successor<'_, S> {
+    /// Nobody sleeps on the role.
+    fn wake(&self, _: &AtomicU32) {}
+}
+
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);

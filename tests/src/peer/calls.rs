@@ -1,0 +1,123 @@
+//! Operations that should do without the system, a thousand times between two signals, for who counts its calls.
+
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, raise};
+use shm_core::ShmLayout;
+use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
+
+use super::{Answer, Failure, Words, other};
+use crate::types::Few;
+
+const TIMES: u32 = 1000;
+
+/// Works so often between two signals, and once before, because the first time may be another.
+fn between(mut work: impl FnMut() -> Result<(), Failure>) -> Answer {
+    work()?;
+    raise(Signal::SIGUSR1).map_err(other)?;
+    for _ in 0..TIMES {
+        work()?;
+    }
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(String::new())
+}
+
+/// `calls OPERATION`.
+pub(super) fn obey(words: &mut Words<'_>) -> Answer {
+    match words.next()? {
+        "nothing" => between(|| Ok(())),
+        "mutex" => {
+            let shm = Mutex::<u64>::create_anonymous()?;
+            between(|| {
+                let guard = shm.lock().map_err(other)?;
+                guard.set(guard.get() + 1);
+                drop(guard);
+                drop(shm.try_lock().map_err(other)?);
+                drop(shm.lock_timeout(Duration::from_secs(1)).map_err(other)?);
+                Ok(())
+            })
+        }
+        "held-mutex" => {
+            let shm = Mutex::<u64>::create_anonymous()?;
+            let fd = std::os::fd::AsFd::as_fd(&shm)
+                .try_clone_to_owned()
+                .map_err(other)?;
+            let owner = Mutex::<u64>::from_fd(fd)?;
+            let _guard = owner.lock().map_err(other)?;
+            between(|| match shm.try_lock() {
+                Ok(_) => Err(other("it is held")),
+                Err(_) => Ok(()),
+            })
+        }
+        "semaphore" => {
+            let shm = Semaphore::create_anonymous()?;
+            between(|| {
+                shm.post_many(3).map_err(other)?;
+                shm.wait();
+                shm.wait_timeout(Duration::from_secs(1)).map_err(other)?;
+                shm.try_wait().then_some(()).ok_or_else(|| other("none"))
+            })
+        }
+        "event" => {
+            let shm = Event::create_anonymous()?;
+            between(|| {
+                let seen = shm.generation();
+                shm.notify_one();
+                shm.notify_all();
+                shm.wait(seen, Duration::from_secs(1)).map_err(other)?;
+                shm.wait_until(Duration::ZERO, || Some(())).map_err(other)?;
+                Ok(())
+            })
+        }
+        "barrier" => {
+            let shm = Barrier::<1>::create_anonymous()?;
+            let mut seat = shm.join()?;
+            between(|| {
+                let first = seat.wait()?.is_leader();
+                let second = seat.wait_timeout(Duration::from_secs(1))?.is_leader();
+                (first && second)
+                    .then_some(())
+                    .ok_or_else(|| other("who else?"))
+            })
+        }
+        "seqlock" => {
+            let shm = SeqLock::<Few>::create_anonymous()?;
+            between(|| {
+                shm.store([1; 8]).map_err(other)?;
+                shm.update(|value| value[0] = 2).map_err(other)?;
+                (shm.read()[0] == 2 && shm.read_with(|view| view[1].get()) == 1)
+                    .then_some(())
+                    .ok_or_else(|| other("another value"))
+            })
+        }
+        "ring" => {
+            let shm = Ring::<u64, 64>::create_anonymous()?;
+            let mut sender = shm.sender().map_err(other)?;
+            let mut receiver = shm.receiver().map_err(other)?;
+            between(|| {
+                sender.send(1).map_err(other)?;
+                sender.send_slice(&[2; 9]).map_err(other)?;
+                receiver.recv().map_err(other)?;
+                receiver.recv_into(&mut [0; 9]).map_err(other)?;
+                Ok(())
+            })
+        }
+        "broadcast" => {
+            let shm = Broadcast::<u64, 64>::create_anonymous()?;
+            let mut sender = shm.sender().map_err(other)?;
+            let mut receiver = shm.receiver();
+            between(|| {
+                sender.send(1).map_err(other)?;
+                receiver.recv().map_err(other)?;
+                Ok(())
+            })
+        }
+        unknown => Err(other(format!("nobody counts the calls of `{unknown}`"))),
+    }
+}
+
+impl From<shm_core::sync::BarrierError> for Failure {
+    fn from(error: shm_core::sync::BarrierError) -> Self {
+        other(error)
+    }
+}

@@ -1,0 +1,190 @@
+//! Mutexes around values of every shape, wherever a field can be.
+
+use std::error::Error;
+use std::os::fd::AsFd;
+
+use shm_core::sync::{LockError, Mutex, Semaphore};
+use shm_core::{Shm, ShmCell, ShmLayout, ShmStr, ShmVec};
+use shm_tests::{DEADLINE, Names};
+
+/// A second handle for the same segment: another participant.
+fn again<T: ShmLayout>(shm: &Shm<T>) -> Shm<T> {
+    T::from_fd(shm.as_fd().try_clone_to_owned().unwrap()).unwrap()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(u8)]
+enum Light {
+    Red,
+    Green = 7,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Inner {
+    number: u32,
+    turns: Semaphore,
+    lock: Mutex<u64>,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shapes<T: ShmLayout> {
+    of_a_wide_one: Mutex<u128>,
+    of_a_struct: Mutex<Inner>,
+    of_a_lock: Mutex<Mutex<u64>>,
+    of_many: Mutex<ShmVec<u64, 3>>,
+    each: [[Mutex<u64>; 2]; 2],
+    of_no_words: Mutex<[u64; 0]>,
+    of_text: Mutex<ShmStr<12>>,
+    of_bytes: Mutex<[u8; 3]>,
+    of_nothing: Mutex<[u8; 0]>,
+    of_an_enum: Mutex<Light>,
+    of_any: Mutex<T>,
+    _pad: [u8; 12],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Tail {
+    count: u64,
+    locks: [Mutex<u64>],
+}
+
+/// Has a look at a lock from two handles: it is had once, and given back.
+macro_rules! is_a_lock {
+    ($shm:ident, $other:ident, $($place:tt)+) => {{
+        let guard = $shm.$($place)+.lock().unwrap();
+        assert!(matches!($other.$($place)+.try_lock(), Err(LockError::WouldBlock)));
+        drop(guard);
+        drop($other.$($place)+.try_lock().unwrap());
+    }};
+}
+
+#[test]
+fn a_mutex_can_be_around_anything_and_anywhere() {
+    let shm = Shapes::<[f32; 5]>::create_anonymous().unwrap();
+    let other = again(&shm);
+    is_a_lock!(shm, other, of_bytes);
+    is_a_lock!(shm, other, of_nothing);
+    is_a_lock!(shm, other, of_no_words);
+    is_a_lock!(shm, other, of_an_enum);
+    is_a_lock!(shm, other, of_a_wide_one);
+    is_a_lock!(shm, other, of_a_struct);
+    is_a_lock!(shm, other, of_a_lock);
+    is_a_lock!(shm, other, of_text);
+    is_a_lock!(shm, other, of_many);
+    is_a_lock!(shm, other, each[1][0]);
+    is_a_lock!(shm, other, of_any);
+
+    shm.of_bytes.lock().unwrap()[2].set(9);
+    shm.of_an_enum.lock().unwrap().set(Light::Green);
+    shm.of_a_wide_one.lock().unwrap().set(u128::MAX - 1);
+    shm.of_text.lock().unwrap().set("twelve bytes").unwrap();
+    shm.of_many.lock().unwrap().push(5).unwrap();
+    shm.of_any.lock().unwrap().store([1.5; 5]);
+    assert_eq!(other.of_bytes.lock().unwrap().load(), [0, 0, 9]);
+    let light = other.of_an_enum.lock().unwrap().try_get().unwrap();
+    assert_eq!(light, Light::Green);
+    assert_eq!(other.of_a_wide_one.lock().unwrap().get(), u128::MAX - 1);
+    let text = other.of_text.lock().unwrap().get();
+    assert_eq!(text.unwrap(), "twelve bytes");
+    assert_eq!(other.of_many.lock().unwrap().len(), 1);
+    assert_eq!(other.of_any.lock().unwrap().load(), [1.5; 5]);
+}
+
+#[test]
+fn a_lock_within_a_lock_is_one_of_its_own() {
+    let shm = Shapes::<u8>::create_anonymous().unwrap();
+    let other = again(&shm);
+    let outer = shm.of_a_struct.lock().unwrap();
+    let inner = outer.lock.lock().unwrap();
+    inner.set(3);
+    outer.turns.post().unwrap();
+    // Who looks on has no lock to take.
+    assert_eq!(other.of_a_struct.unlocked().lock.unlocked().get(), 3);
+    drop(inner);
+    assert!(matches!(
+        other.of_a_struct.try_lock(),
+        Err(LockError::WouldBlock)
+    ));
+    drop(outer);
+    let outer = other.of_a_lock.lock().unwrap();
+    let inner = outer.lock().unwrap();
+    inner.set(1);
+}
+
+#[test]
+fn locks_in_a_trailing_slice_have_owners_that_can_die() {
+    let names = Names::new("mutex-tail");
+    let name = names.name("t");
+    let shm = Tail::create_with_len(&name, 1000).unwrap();
+    let leaving = Tail::attach(&name).unwrap();
+    std::mem::forget(leaving.locks[999].lock().unwrap());
+    assert!(matches!(
+        shm.locks[999].try_lock(),
+        Err(LockError::WouldBlock)
+    ));
+    drop(shm.locks[998].try_lock().unwrap());
+    drop(leaving);
+    let found = shm.locks[999].lock_timeout(DEADLINE);
+    assert!(matches!(found, Err(LockError::OwnerDied(_))));
+    assert_eq!(shm.count.get(), 0);
+}
+
+/// Leaves the lock as one whose owner died in the middle of a change.
+fn die_with(lock: &Mutex<[u64; 2]>) {
+    let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let guard = match lock.lock() {
+            Ok(guard) | Err(LockError::OwnerDied(guard)) => guard,
+            Err(error) => panic!("{error}"),
+        };
+        guard[0].set(5);
+        // Without the message of a panic that nobody expects.
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }));
+    assert!(died.is_err());
+}
+
+#[test]
+fn what_the_dead_have_left_is_repaired_once() -> Result<(), Box<dyn Error>> {
+    let shm = Mutex::<[u64; 2]>::create_anonymous()?;
+    let repair = |half_done: &ShmCell<[u64; 2]>| half_done.store([half_done[0].get(); 2]);
+    die_with(&shm);
+    // One that does not get through with it leaves it to the next.
+    let told = shm.lock().unwrap_err();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        told.recover(|_| std::panic::resume_unwind(Box::new("on purpose")))
+            .is_ok()
+    }));
+    assert!(panicked.is_err());
+    let guard = shm.lock().or_else(|error| error.recover(repair))?;
+    assert_eq!(guard.load(), [5, 5]);
+
+    // Nothing is left to repair, and other errors are passed on.
+    let refused = shm.try_lock().or_else(|error| error.recover(repair));
+    assert!(matches!(refused, Err(LockError::WouldBlock)));
+    drop(guard);
+    drop(shm.lock().unwrap());
+    Ok(())
+}
+
+#[test]
+fn every_refusal_says_what_to_do() {
+    let errors: [(LockError<()>, &str); 3] = [
+        (LockError::OwnerDied(()), "mark_consistent"),
+        (LockError::TimedOut, "wait longer"),
+        (LockError::WouldBlock, "try again"),
+    ];
+    for (error, hint) in errors {
+        assert!(error.to_string().contains(hint), "{error}");
+        assert!(error.source().is_none());
+        let held = matches!(error, LockError::OwnerDied(()));
+        assert_eq!(error.into_guard().is_some(), held);
+    }
+    let reason = Mutex::<u64>::attach("no slash").unwrap_err();
+    let text = reason.to_string();
+    let error: LockError<()> = LockError::Unregistered(reason);
+    assert!(error.to_string().ends_with(&text), "{error}");
+    assert_eq!(error.source().unwrap().to_string(), text);
+}
