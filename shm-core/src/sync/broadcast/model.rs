@@ -142,7 +142,7 @@ impl<S: Variant, const N: usize> Origin for Shared<S, N> {
     }
 
     fn dead(&self) -> Option<u32> {
-        let owner = self.owner_id();
+        let owner = self.holder();
         (owner != 0 && self.lives[owner as usize].load(S::PROBE) == 0).then_some(owner)
     }
 }
@@ -327,7 +327,7 @@ fn succession<S: Variant>(dies: bool) {
                     counters, 0, &*shared, arrived, &mut world
                 ));
                 // What the one before has done is seen as well.
-                assert_eq!(shared.owner_id(), 2);
+                assert_eq!(shared.holder(), 2);
             })
         };
         if dies {
