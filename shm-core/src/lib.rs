@@ -68,6 +68,8 @@ mod claim;
 mod collections;
 mod error;
 mod layout;
+#[cfg(all(loom, test))]
+mod modelling;
 mod name;
 mod primitive;
 mod segment;

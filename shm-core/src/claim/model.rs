@@ -6,13 +6,13 @@
 //! Each model that must fail differs from one that passes in a single step.
 
 use loom::cell::UnsafeCell;
+use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
-use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use super::word::{self, POISON, Turn, WAITERS, Wake, World};
+use crate::modelling::{Queue, Turns, check, fails, gets_stuck};
 use crate::primitive::Ordering;
-use crate::sync::eventcount::model::assert_stuck;
 
 /// The single step that differs.
 trait Variant: 'static {
@@ -38,9 +38,7 @@ struct Shared {
     value: UnsafeCell<u32>,
     /// By id: whether the participant's byte is locked.
     locks: [AtomicU32; 4],
-    /// The futex: the compare and the sleep are one step to who wakes.
-    bucket: Mutex<()>,
-    sleepers: Condvar,
+    queue: Queue,
 }
 
 impl Shared {
@@ -49,8 +47,7 @@ impl Shared {
             word: AtomicU32::new(0),
             value: UnsafeCell::new(0),
             locks: std::array::from_fn(|_| AtomicU32::new(1)),
-            bucket: Mutex::new(()),
-            sleepers: Condvar::new(),
+            queue: Queue::new(),
         })
     }
 
@@ -67,8 +64,7 @@ impl Shared {
 
 struct Process<'a, V> {
     shared: &'a Shared,
-    /// How often to probe before giving up; `None`: never, and sleep until woken.
-    probes: Option<u32>,
+    turns: Turns,
     /// Whether to give up after having slept once.
     sleeps_once: bool,
     variant: std::marker::PhantomData<V>,
@@ -79,7 +75,7 @@ impl<'a, V: Variant> Process<'a, V> {
     fn patient(shared: &'a Shared) -> Self {
         Self {
             shared,
-            probes: None,
+            turns: Turns::Patient,
             sleeps_once: false,
             variant: std::marker::PhantomData,
         }
@@ -87,7 +83,7 @@ impl<'a, V: Variant> Process<'a, V> {
 
     fn probing(shared: &'a Shared, probes: u32) -> Self {
         Self {
-            probes: Some(probes),
+            turns: Turns::Probing(probes),
             ..Self::patient(shared)
         }
     }
@@ -115,14 +111,7 @@ impl<V: Variant> World for Process<'_, V> {
     }
 
     fn turn(&mut self) -> Turn {
-        match &mut self.probes {
-            None => Turn::Wait,
-            Some(0) => Turn::Last,
-            Some(left) => {
-                *left -= 1;
-                Turn::Probe
-            }
-        }
+        self.turns.next()
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
@@ -132,12 +121,9 @@ impl<V: Variant> World for Process<'_, V> {
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        let bucket = self.shared.bucket.lock().unwrap();
-        if word.load(Ordering::Relaxed) == seen {
-            drop(self.shared.sleepers.wait(bucket).unwrap());
-        }
+        self.shared.queue.sleep(word, seen);
         if self.sleeps_once {
-            self.probes = Some(0);
+            self.turns = Turns::Probing(0);
         }
     }
 }
@@ -147,21 +133,14 @@ impl<V: Variant> Wake for Process<'_, V> {
 
     fn wake(&self, _: &AtomicU32) {
         if V::WAKES {
-            let _bucket = self.shared.bucket.lock().unwrap();
-            self.shared.sleepers.notify_one();
+            self.shared.queue.wake(1);
         }
     }
 }
 
-fn check(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
-}
-
 /// `count` processes take turns, each woken by the one before.
 fn turns<V: Variant>(count: u32) {
-    check(move || {
+    check(3, move || {
         let shared = Shared::new();
         let work = |shared: &Shared, me| {
             let claimed = Process::<V>::patient(shared).claim(me).unwrap();
@@ -189,7 +168,7 @@ fn turns<V: Variant>(count: u32) {
 
 /// The first dies as the owner, and `takers` others find out.
 fn death<V: Variant>(takers: u32) {
-    check(move || {
+    check(3, move || {
         let shared = Shared::new();
         let takers: Vec<_> = (2..2 + takers)
             .map(|me| {
@@ -227,7 +206,7 @@ fn death<V: Variant>(takers: u32) {
 
 /// The first dies as the owner. Another finds out while a third may be asleep, which only a wake-up gets on.
 fn death_beside_a_sleeper<V: Variant>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::new();
         assert!(word::claim_free(&shared.word, 1));
         shared.add_one();
@@ -251,7 +230,7 @@ fn death_beside_a_sleeper<V: Variant>() {
 
 /// The owner releases and claims again, beside one that is patient and one that gives up once it has been woken.
 fn giving_up<V: Variant>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::new();
         assert!(word::claim_free(&shared.word, 1));
         let waiters = [2, 3].map(|me| {
@@ -310,75 +289,46 @@ fn a_death_is_found_by_one_of_two() {
     death::<Sound>(2);
 }
 
-macro_rules! fails {
-    ($name:ident, $model:expr, $constant:ident: $ty:ty = $value:expr) => {
-        #[test]
-        #[should_panic]
-        fn $name() {
-            struct Broken;
-            impl Variant for Broken {
-                const $constant: $ty = $value;
-            }
-            $model(Broken);
-        }
-    };
-}
-
-fn turns_of<V: Variant>(_: V) {
-    turns::<V>(2);
-}
-
-fn death_of<V: Variant>(_: V) {
-    death::<V>(1);
-}
-
-fails!(a_relaxed_claim_is_caught, turns_of, CLAIM: Ordering = Ordering::Relaxed);
-fails!(a_relaxed_release_is_caught, turns_of, RELEASE: Ordering = Ordering::Relaxed);
-fails!(a_relaxed_probe_is_caught, death_of, PROBE: Ordering = Ordering::Relaxed);
-fails!(a_probe_that_calls_the_living_dead_is_caught, death_of, TRUTHFUL: bool = false);
-
-macro_rules! gets_stuck {
-    ($name:ident, $caught:ident, $model:expr, $constant:ident: $ty:ty = $value:expr) => {
-        #[test]
-        #[ignore = "fails, as it should: played in a process of its own"]
-        fn $name() {
-            struct Broken;
-            impl Variant for Broken {
-                const $constant: $ty = $value;
-            }
-            $model(Broken);
-        }
-
-        #[test]
-        fn $caught() {
-            assert_stuck(concat!("claim::model::", stringify!($name)));
-        }
-    };
-}
-
-fn turns_of_three<V: Variant>(_: V) {
-    turns::<V>(3);
-}
-
-fn death_beside_a_sleeper_of<V: Variant>(_: V) {
-    death_beside_a_sleeper::<V>();
-}
-
-fn giving_up_of<V: Variant>(_: V) {
-    giving_up::<V>();
-}
-
-gets_stuck!(nobody_wakes, a_release_that_does_not_wake_is_caught, turns_of, WAKES: bool = false);
-gets_stuck!(flag_dropped, a_claim_that_drops_the_flag_of_sleepers_is_caught, turns_of_three, KEPT: u32 = 0);
+fails!(a_relaxed_claim_is_caught, turns::<Broken>(2),
+    impl Variant for Broken {
+        const CLAIM: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_release_is_caught, turns::<Broken>(2),
+    impl Variant for Broken {
+        const RELEASE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_probe_is_caught, death::<Broken>(1),
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_probe_that_calls_the_living_dead_is_caught, death::<Broken>(1),
+    impl Variant for Broken {
+        const TRUTHFUL: bool = false;
+    }
+);
+gets_stuck!(nobody_wakes, a_release_that_does_not_wake_is_caught, turns::<Broken>(2),
+    impl Variant for Broken {
+        const WAKES: bool = false;
+    }
+);
+gets_stuck!(flag_dropped, a_claim_that_drops_the_flag_of_sleepers_is_caught, turns::<Broken>(3),
+    impl Variant for Broken {
+        const KEPT: u32 = 0;
+    }
+);
 gets_stuck!(
     flag_dropped_in_a_take_over,
     a_take_over_that_drops_the_flag_of_sleepers_is_caught,
-    death_beside_a_sleeper_of,
-    KEPT: u32 = 0
+    death_beside_a_sleeper::<Broken>(),
+    impl Variant for Broken {
+        const KEPT: u32 = 0;
+    }
 );
-gets_stuck!(
-    wake_up_swallowed,
-    a_wake_up_that_goes_with_who_gives_up_is_caught,
-    giving_up_of,
-    PASSES_ON: bool = false
+gets_stuck!(wake_up_swallowed, a_wake_up_that_goes_with_who_gives_up_is_caught, giving_up::<Broken>(),
+    impl Variant for Broken {
+        const PASSES_ON: bool = false;
+    }
 );

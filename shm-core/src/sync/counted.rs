@@ -19,6 +19,9 @@
 //! Killed before it wakes, a process leaves sleepers asleep, with the bit set or cleared; killed after it was woken,
 //! it takes the wake-up along. Both are made up for at the end of the sleepers' slices.
 
+#[cfg(all(loom, test))]
+pub(super) mod model;
+
 use super::eventcount::{WAITERS, WakeAll};
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;

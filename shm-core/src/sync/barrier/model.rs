@@ -10,8 +10,8 @@ use loom::thread;
 
 use super::protocol::{Meeting, Outcome, arrive, has_arrived, round, wait};
 use crate::claim::Turn;
+use crate::modelling::{Queue, Turns, check, fails, gets_stuck};
 use crate::primitive::Ordering;
-use crate::sync::eventcount::model::{Queue, assert_stuck, check};
 use crate::sync::eventcount::{WakeAll, World};
 
 /// The participant that takes the seat of a dead one over.
@@ -73,7 +73,7 @@ impl<V: Variant> Meeting for Shared<V> {
 impl<V: Variant> WakeAll for Shared<V> {
     fn wake_all(&self, _: &AtomicU32) {
         if V::WAKES {
-            self.queue.wake(u32::MAX);
+            self.queue.wake_all();
         }
     }
 }
@@ -98,7 +98,13 @@ impl<V: Variant> World for Waiter<'_, V> {
 }
 
 /// The wait of one that probes a few times, and then gives up.
-struct Probing(u32);
+struct Probing(Turns);
+
+impl Probing {
+    fn times(probes: u32) -> Self {
+        Self(Turns::Probing(probes))
+    }
+}
 
 impl World for Probing {
     fn spins(&self) -> u32 {
@@ -106,13 +112,7 @@ impl World for Probing {
     }
 
     fn turn(&mut self) -> Turn {
-        match self.0.checked_sub(1) {
-            Some(left) => {
-                self.0 = left;
-                Turn::Probe
-            }
-            None => Turn::Last,
-        }
+        self.0.next()
     }
 
     fn sleep(&mut self, _: &AtomicU32, _: u32) {}
@@ -189,7 +189,7 @@ fn death(arrives: bool) {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 arrive(&*shared, 0, 0);
-                match wait(&*shared, 0, &mut Probing(1), &*shared) {
+                match wait(&*shared, 0, &mut Probing::times(1), &*shared) {
                     Some(Outcome::Passed { next, .. }) => assert_eq!(next, 1),
                     outcome => {
                         let told = outcome.is_some();
@@ -226,14 +226,14 @@ fn death(arrives: bool) {
 }
 
 /// One of three dies after it has arrived, and the third, which lives, does not come: nobody is told of a death.
-fn death_of_who_has_arrived<V: Variant>(_: V) {
+fn death_of_who_has_arrived<V: Variant>() {
     check(3, || {
         let shared = Shared::<V>::new(3);
         let survivor = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 arrive(&*shared, 0, 0);
-                let outcome = wait(&*shared, 0, &mut Probing(2), &*shared);
+                let outcome = wait(&*shared, 0, &mut Probing::times(2), &*shared);
                 assert_eq!(outcome, None);
             })
         };
@@ -260,50 +260,36 @@ fn the_arrival_of_the_dead_stays() {
 
 #[test]
 fn a_death_after_arriving_is_not_told_of() {
-    death_of_who_has_arrived(Sound);
+    death_of_who_has_arrived::<Sound>();
 }
 
-macro_rules! fails {
-    ($name:ident, $model:expr, $constant:ident: $ty:ty = $value:expr) => {
-        #[test]
-        #[should_panic]
-        fn $name() {
-            struct Broken;
-            impl Variant for Broken {
-                const $constant: $ty = $value;
-            }
-            $model(Broken);
-        }
-    };
-}
-
-fn rounds_of<V: Variant>(_: V) {
-    rounds::<V>(2);
-}
-
-fails!(a_relaxed_arrival_is_caught, rounds_of, ARRIVE: Ordering = Ordering::Relaxed);
-fails!(a_relaxed_look_at_arrivals_is_caught, rounds_of, LOOK: Ordering = Ordering::Relaxed);
-fails!(a_seat_that_is_not_looked_at_is_caught, rounds_of, LOOKS_AT_ALL: bool = false);
-fails!(a_death_that_is_not_looked_at_twice_is_caught, death_of_who_has_arrived, LOOKS_AGAIN: bool = false);
-
-macro_rules! gets_stuck {
-    ($name:ident, $caught:ident, $constant:ident: $ty:ty = $value:expr) => {
-        #[test]
-        #[ignore = "fails, as it should: played in a process of its own"]
-        fn $name() {
-            struct Broken;
-            impl Variant for Broken {
-                const $constant: $ty = $value;
-            }
-            rounds::<Broken>(2);
-        }
-
-        #[test]
-        fn $caught() {
-            assert_stuck(concat!("sync::barrier::model::", stringify!($name)));
-        }
-    };
-}
-
-gets_stuck!(nobody_is_woken, a_completion_that_does_not_wake_is_caught, WAKES: bool = false);
-gets_stuck!(unfenced_arrival, an_unfenced_arrival_is_caught, FENCED: bool = false);
+fails!(a_relaxed_arrival_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const ARRIVE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_look_at_arrivals_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const LOOK: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_seat_that_is_not_looked_at_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const LOOKS_AT_ALL: bool = false;
+    }
+);
+fails!(a_death_that_is_not_looked_at_twice_is_caught, death_of_who_has_arrived::<Broken>(),
+    impl Variant for Broken {
+        const LOOKS_AGAIN: bool = false;
+    }
+);
+gets_stuck!(nobody_is_woken, a_completion_that_does_not_wake_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const WAKES: bool = false;
+    }
+);
+gets_stuck!(unfenced_arrival, an_unfenced_arrival_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const FENCED: bool = false;
+    }
+);

@@ -12,16 +12,18 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
-use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use super::protocol::{self, Counters, Origin, Sound, Steps, Told};
+use crate::claim::word;
 use crate::claim::word::{ID, POISON, WAITERS};
-use crate::claim::{Turn, word};
+use crate::modelling::{Queue, check};
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::sync::eventcount::{WakeAll, World, notify, notify_fenced};
+use crate::sync::eventcount::model::Patient;
+use crate::sync::eventcount::{WakeAll, notify, notify_fenced};
 
 /// What else differs.
 trait Variant: Steps + Send + Sync + 'static {
@@ -46,9 +48,7 @@ struct Shared<S, const N: usize> {
     slots: [[AtomicU64; 2]; N],
     /// By id: whether the participant lives.
     lives: [AtomicU32; 3],
-    /// The futex: the compare and the sleep are one step to who wakes.
-    bucket: Mutex<()>,
-    sleepers: Condvar,
+    queue: Queue,
     steps: PhantomData<S>,
 }
 
@@ -64,8 +64,7 @@ impl<S: Variant, const N: usize> Shared<S, N> {
             },
             slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             lives: std::array::from_fn(|_| AtomicU32::new(1)),
-            bucket: Mutex::new(()),
-            sleepers: Condvar::new(),
+            queue: Queue::new(),
             steps: PhantomData,
         })
     }
@@ -116,8 +115,7 @@ impl<S: Variant, const N: usize> Shared<S, N> {
 
 impl<S, const N: usize> WakeAll for Shared<S, N> {
     fn wake_all(&self, _: &AtomicU32) {
-        let _bucket = self.bucket.lock().unwrap();
-        self.sleepers.notify_all();
+        self.queue.wake_all();
     }
 }
 
@@ -205,42 +203,16 @@ impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
             N,
             &self.cursor,
             self.shared,
-            (&self.shared.arrived, &mut Patient(self.shared)),
+            (&self.shared.arrived, &mut Patient(&self.shared.queue)),
             |slot| self.copy(slot),
         );
         self.check(before, told).unwrap()
     }
 }
 
-/// One that only wake-ups get on.
-struct Patient<'a, S, const N: usize>(&'a Shared<S, N>);
-
-impl<S, const N: usize> World for Patient<'_, S, N> {
-    fn spins(&self) -> u32 {
-        0
-    }
-
-    fn turn(&mut self) -> Turn {
-        Turn::Wait
-    }
-
-    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        let bucket = self.0.bucket.lock().unwrap();
-        if word.load(Relaxed) == seen {
-            drop(self.0.sleepers.wait(bucket).unwrap());
-        }
-    }
-}
-
-fn check(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
-}
-
 /// A receiver beside a sender that comes round to where it is.
 fn overtaken<S: Variant, const N: usize>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::<S, N>::new();
         shared.come(1);
         let receiver = {
@@ -269,7 +241,7 @@ fn overtaken<S: Variant, const N: usize>() {
 
 /// A sender that sends and leaves, and a receiver that only wake-ups get on: it gets everything, and then is told.
 fn leaving<S: Variant>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::<S, 2>::new();
         let receiver = {
             let shared = Arc::clone(&shared);
@@ -288,7 +260,7 @@ fn leaving<S: Variant>() {
 
 /// A sender that sends and leaves, beside a receiver that only looks: once it knows that it is gone, it has everything.
 fn departure<S: Variant>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::<S, 2>::new();
         shared.come(1);
         let receiver = {
@@ -308,9 +280,24 @@ fn departure<S: Variant>() {
     });
 }
 
+/// A receiver that nothing but the message's wake-up gets on, beside a sender that comes before it.
+fn waiting<S: Variant>() {
+    check(3, || {
+        let shared = Shared::<S, 2>::new();
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                Receiver::new(&*shared).wait();
+            })
+        };
+        shared.send(0);
+        receiver.join().unwrap();
+    });
+}
+
 /// A sender has left or died, and a receiver waits for the next: only its coming gets that on.
 fn succession<S: Variant>(dies: bool) {
-    check(move || {
+    check(3, move || {
         let shared = Shared::<S, 1>::new();
         shared.come(1);
         if dies {
@@ -321,7 +308,7 @@ fn succession<S: Variant>(dies: bool) {
         let receiver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut world = Patient(&*shared);
+                let mut world = Patient(&shared.queue);
                 let (counters, arrived) = (&shared.counters, &shared.arrived);
                 assert!(protocol::wait_for_sender(
                     counters, 0, &*shared, arrived, &mut world
@@ -342,7 +329,7 @@ fn succession<S: Variant>(dies: bool) {
 /// A sender dies in the middle of its second message, which goes into the slot of the first or into another. Whoever looks
 /// whether it lives takes what it has sent first.
 fn death<S: Variant, const N: usize>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::<S, N>::new();
         shared.come(1);
         let receiver = {

@@ -7,37 +7,10 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use super::protocol::{generation, notify_all, notify_one, wait};
+use crate::modelling::{Queue, check, fails, gets_stuck};
 use crate::primitive::Ordering;
-use crate::sync::counted::WakeSome;
-use crate::sync::eventcount::WakeAll;
-use crate::sync::eventcount::model::{Patient, Queue, assert_stuck, check};
-
-/// The single step that differs.
-trait Variant: 'static {
-    const COUNT: Ordering = Ordering::Release;
-    const TIDIES: bool = true;
-    const WAKES: bool = true;
-}
-
-struct Sound;
-impl Variant for Sound {}
-
-struct Notifier<'a, V>(&'a Queue, std::marker::PhantomData<V>);
-
-impl<V: Variant> WakeAll for Notifier<'_, V> {
-    fn wake_all(&self, _: &AtomicU32) {
-        self.0.wake(u32::MAX);
-    }
-}
-
-impl<V: Variant> WakeSome for Notifier<'_, V> {
-    const COUNT: Ordering = V::COUNT;
-    const TIDIES: bool = V::TIDIES;
-
-    fn wake_up_to(&self, _: &AtomicU32, count: u32) -> u32 {
-        if V::WAKES { self.0.wake(count) } else { count }
-    }
-}
+use crate::sync::counted::model::{Sound, Variant, Waker};
+use crate::sync::eventcount::model::Patient;
 
 struct Shared {
     word: AtomicU32,
@@ -58,7 +31,7 @@ impl Shared {
     fn notify<V: Variant>(&self, notifier: usize, all: bool) {
         // SAFETY: nobody else looks before the notification; loom checks that.
         self.work[notifier].with_mut(|work| unsafe { *work = 1 });
-        let waker = Notifier::<V>(&self.queue, std::marker::PhantomData);
+        let waker = Waker::<V>::of(&self.queue);
         if all {
             notify_all(&self.word, &waker);
         } else {
@@ -102,9 +75,9 @@ fn follow<V: Variant>(all: bool) {
     });
 }
 
-/// One notifies two.
-fn gather<V: Variant>() {
-    check(3, || {
+/// One notifies two, at once or one by one. Notified one by one, none is woken in the other's place.
+fn gather<V: Variant>(all: bool) {
+    check(3, move || {
         let shared = Shared::new();
         let threads: Vec<_> = (0..2)
             .map(|_| {
@@ -115,7 +88,10 @@ fn gather<V: Variant>() {
                 })
             })
             .collect();
-        shared.notify::<V>(0, true);
+        shared.notify::<V>(0, all);
+        if !all {
+            shared.notify::<V>(1, false);
+        }
         for thread in threads {
             thread.join().unwrap();
         }
@@ -134,67 +110,26 @@ fn a_waiter_follows_two_that_notify_all() {
 
 #[test]
 fn two_waiters_are_notified() {
-    gather::<Sound>();
+    gather::<Sound>(true);
 }
 
-/// Two are notified one by one: each notification wakes one of them, and none the same as the other.
 #[test]
 fn two_notifications_of_one_wake_two() {
-    check(3, || {
-        let shared = Shared::new();
-        let threads: Vec<_> = (0..2)
-            .map(|_| {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || {
-                    shared.wait(1);
-                    shared.look(0);
-                })
-            })
-            .collect();
-        shared.notify::<Sound>(0, false);
-        shared.notify::<Sound>(1, false);
-        for thread in threads {
-            thread.join().unwrap();
-        }
-    });
+    gather::<Sound>(false);
 }
 
-#[test]
-#[should_panic]
-fn a_relaxed_notification_is_caught() {
-    struct Broken;
+fails!(a_relaxed_notification_is_caught, follow::<Broken>(false),
     impl Variant for Broken {
         const COUNT: Ordering = Ordering::Relaxed;
     }
-    follow::<Broken>(false);
-}
-
-#[test]
-#[ignore = "fails, as it should: played in a process of its own"]
-fn nobody_is_woken() {
-    struct Broken;
+);
+gets_stuck!(nobody_is_woken, a_notification_that_does_not_wake_is_caught, follow::<Broken>(false),
     impl Variant for Broken {
         const WAKES: bool = false;
     }
-    follow::<Broken>(false);
-}
-
-#[test]
-fn a_notification_that_does_not_wake_is_caught() {
-    assert_stuck("sync::event::model::nobody_is_woken");
-}
-
-#[test]
-#[ignore = "fails, as it should: played in a process of its own"]
-fn the_bit_is_cleared_and_nobody_woken() {
-    struct Broken;
+);
+gets_stuck!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, follow::<Broken>(false),
     impl Variant for Broken {
         const TIDIES: bool = false;
     }
-    follow::<Broken>(false);
-}
-
-#[test]
-fn clearing_the_bit_without_waking_is_caught() {
-    assert_stuck("sync::event::model::the_bit_is_cleared_and_nobody_woken");
-}
+);

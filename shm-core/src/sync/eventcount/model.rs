@@ -1,55 +1,22 @@
-//! The eventcount under loom, and the kernel's side of every wait here, for the models of what is built on it.
+//! The eventcount under loom.
 //!
 //! Bounds: up to two waiters and two notifiers, each a thread; three forced preemptions, two where there are two of both.
 //! Nobody looks at a clock: what a model waits for comes by a wake-up, or never, and loom ends the process in
 //! which nobody gets on. Models that must fail in that way run in a process of their own.
 
+use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
-use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use super::{WakeAll, World, notify, wait};
 use crate::claim::Turn;
+use crate::modelling::{Queue, check, gets_stuck};
 use crate::primitive::Ordering;
 use crate::sync::counted::WakeSome;
 
-/// The kernel's queue behind one word. Comparing and falling asleep are one step to who wakes.
-pub(in crate::sync) struct Queue {
-    asleep: Mutex<u32>,
-    sleepers: Condvar,
-}
-
-impl Queue {
-    pub(in crate::sync) fn new() -> Self {
-        Self {
-            asleep: Mutex::new(0),
-            sleepers: Condvar::new(),
-        }
-    }
-
-    pub(in crate::sync) fn sleep(&self, word: &AtomicU32, seen: u32) {
-        let mut asleep = self.asleep.lock().unwrap();
-        if word.load(Ordering::Relaxed) == seen {
-            *asleep += 1;
-            drop(self.sleepers.wait(asleep).unwrap());
-        }
-    }
-
-    /// Wakes up to `count`, and says how many.
-    pub(in crate::sync) fn wake(&self, count: u32) -> u32 {
-        let mut asleep = self.asleep.lock().unwrap();
-        let woken = count.min(*asleep);
-        *asleep -= woken;
-        for _ in 0..woken {
-            self.sleepers.notify_one();
-        }
-        woken
-    }
-}
-
 impl WakeAll for &Queue {
     fn wake_all(&self, _: &AtomicU32) {
-        self.wake(u32::MAX);
+        Queue::wake_all(self);
     }
 }
 
@@ -74,24 +41,6 @@ impl World for Patient<'_> {
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
         self.0.sleep(word, seen);
     }
-}
-
-/// Runs a model with this many forced preemptions.
-pub(in crate::sync) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(model);
-}
-
-/// Runs an ignored test in a process of its own, in which nobody should get on.
-pub(crate) fn assert_stuck(test: &str) {
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--ignored"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(!output.status.success(), "{text}");
-    assert!(text.contains("deadlock"), "{text}");
 }
 
 /// The single step that differs.
@@ -131,7 +80,7 @@ impl<V: Variant> WakeAll for Notifier<'_, V> {
     const STEP: u32 = V::STEP;
 
     fn wake_all(&self, _: &AtomicU32) {
-        self.0.wake(u32::MAX);
+        self.0.wake_all();
     }
 }
 
@@ -216,27 +165,24 @@ fn two_waiters_are_woken_by_the_second_of_two() {
     meet::<Sound>(2, 2, 2);
 }
 
-macro_rules! gets_stuck {
-    ($name:ident, $caught:ident, $waiters:expr, $constant:ident: $ty:ty = $value:expr) => {
-        #[test]
-        #[ignore = "fails, as it should: played in a process of its own"]
-        fn $name() {
-            struct Broken;
-            impl Variant for Broken {
-                const $constant: $ty = $value;
-            }
-            meet::<Broken>(3, $waiters, 1);
-        }
-
-        #[test]
-        fn $caught() {
-            assert_stuck(concat!("sync::eventcount::model::", stringify!($name)));
-        }
-    };
-}
-
-gets_stuck!(unfenced_announcement, an_unfenced_announcement_is_caught, 1, ANNOUNCE_FENCED: bool = false);
-gets_stuck!(unfenced_notification, an_unfenced_notification_is_caught, 1, NOTIFY_FENCED: bool = false);
-gets_stuck!(no_second_look, a_wait_without_a_second_look_is_caught, 1, LOOKS_AGAIN: bool = false);
+gets_stuck!(unfenced_announcement, an_unfenced_announcement_is_caught, meet::<Broken>(3, 1, 1),
+    impl Variant for Broken {
+        const ANNOUNCE_FENCED: bool = false;
+    }
+);
+gets_stuck!(unfenced_notification, an_unfenced_notification_is_caught, meet::<Broken>(3, 1, 1),
+    impl Variant for Broken {
+        const NOTIFY_FENCED: bool = false;
+    }
+);
+gets_stuck!(no_second_look, a_wait_without_a_second_look_is_caught, meet::<Broken>(3, 1, 1),
+    impl Variant for Broken {
+        const LOOKS_AGAIN: bool = false;
+    }
+);
 // It clears the bit, which the next to announce itself sets again.
-gets_stuck!(uncounted_wake_up, a_wake_up_that_does_not_count_is_caught, 2, STEP: u32 = u32::MAX);
+gets_stuck!(uncounted_wake_up, a_wake_up_that_does_not_count_is_caught, meet::<Broken>(3, 2, 1),
+    impl Variant for Broken {
+        const STEP: u32 = u32::MAX;
+    }
+);

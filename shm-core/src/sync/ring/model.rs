@@ -5,16 +5,19 @@
 //! `Release` and stops; the probe reads that cell with `Acquire`, as the kernel's lock does. A claim is a cell with an id. Each
 //! model that must fail differs from one that passes in a single step.
 
+mod coming;
+
 use std::marker::PhantomData;
 
 use loom::cell::UnsafeCell;
+use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
-use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
 use loom::thread;
 
 use super::presence::{self, Seen, Watch};
 use super::protocol::{Counters, End, Idle, Other, Receiving, Role, Sending, Steps};
 use crate::claim::Turn;
+use crate::modelling::{Queue, Turns, check, fails, gets_stuck};
 use crate::primitive::{Ordering, model};
 use crate::sync::eventcount::{self, WakeAll, World};
 use crate::sync::padded::Padded;
@@ -65,9 +68,8 @@ struct Shared {
     slots: Vec<UnsafeCell<u64>>,
     sender: Chair,
     receiver: Chair,
-    /// The futexes: the compare and the sleep are one step to who wakes.
-    bucket: Mutex<()>,
-    sleepers: [Condvar; 2],
+    /// Behind `data` and `room`.
+    queues: [Queue; 2],
 }
 
 impl Shared {
@@ -86,8 +88,7 @@ impl Shared {
             slots: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
             sender,
             receiver: Chair::taken(),
-            bucket: Mutex::new(()),
-            sleepers: [Condvar::new(), Condvar::new()],
+            queues: [Queue::new(), Queue::new()],
         })
     }
 
@@ -106,17 +107,15 @@ impl Shared {
         self.slots[slot].with(|place| unsafe { *place })
     }
 
-    fn sleepers(&self, word: &AtomicU32) -> (MutexGuard<'_, ()>, &Condvar) {
-        let number = usize::from(std::ptr::eq(word, &*self.counters.room));
-        (self.bucket.lock().unwrap(), &self.sleepers[number])
+    fn queue(&self, word: &AtomicU32) -> &Queue {
+        &self.queues[usize::from(std::ptr::eq(word, &*self.counters.room))]
     }
 }
 
 /// One who takes part.
 struct Peer<'a, V> {
     shared: &'a Shared,
-    /// How often to probe before giving up; `None`: never, and sleep until woken.
-    probes: Option<u32>,
+    turns: Turns,
     variant: PhantomData<V>,
 }
 
@@ -125,14 +124,14 @@ impl<'a, V: Variant> Peer<'a, V> {
     fn patient(shared: &'a Shared) -> Self {
         Self {
             shared,
-            probes: None,
+            turns: Turns::Patient,
             variant: PhantomData,
         }
     }
 
     fn probing(shared: &'a Shared, probes: u32) -> Self {
         Self {
-            probes: Some(probes),
+            turns: Turns::Probing(probes),
             ..Self::patient(shared)
         }
     }
@@ -199,28 +198,17 @@ impl<V: Variant> World for Peer<'_, V> {
     }
 
     fn turn(&mut self) -> Turn {
-        match &mut self.probes {
-            None => Turn::Wait,
-            Some(0) => Turn::Last,
-            Some(left) => {
-                *left -= 1;
-                Turn::Probe
-            }
-        }
+        self.turns.next()
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        let (bucket, sleepers) = self.shared.sleepers(word);
-        if word.load(Ordering::Relaxed) == seen {
-            drop(sleepers.wait(bucket).unwrap());
-        }
+        self.shared.queue(word).sleep(word, seen);
     }
 }
 
 impl<V: Variant> WakeAll for Peer<'_, V> {
     fn wake_all(&self, word: &AtomicU32) {
-        let (_bucket, sleepers) = self.shared.sleepers(word);
-        sleepers.notify_all();
+        self.shared.queue(word).wake_all();
     }
 }
 
@@ -246,12 +234,6 @@ impl<V: Variant> Seen for Seat<'_, V> {
         thread::yield_now();
         self.0.lives.load(V::PROBE) == 0
     }
-}
-
-fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
-    builder.check(model);
 }
 
 /// `count` messages, both ends waiting for each other; then the sender leaves.
@@ -411,32 +393,6 @@ fn a_dead_receiver_leaves_what_it_has_not_counted() {
     dead_receiver::<Sound>(3);
 }
 
-/// A variant that differs in one step of the protocol, and a test that it is noticed.
-macro_rules! fails {
-    ($name:ident, $model:expr, Steps { $($steps:tt)* } $($variant:tt)*) => {
-        #[test]
-        #[should_panic]
-        fn $name() {
-            struct Broken;
-            impl Steps for Broken { $($steps)* }
-            impl Variant for Broken { $($variant)* }
-            $model(Broken);
-        }
-    };
-}
-
-fn transfer_of<V: Variant>(_: V) {
-    transfer::<V>(1, 2, 2);
-}
-
-fn dead_sender_of<V: Variant>(_: V) {
-    dead_sender::<V>(2);
-}
-
-fn dead_receiver_of<V: Variant>(_: V) {
-    dead_receiver::<V>(2);
-}
-
 /// A store without `Release`, and the fence behind it as it should be.
 fn publish_relaxed(counter: &AtomicU64, value: u64) {
     counter.store(value, Ordering::Relaxed);
@@ -448,84 +404,79 @@ fn is_sending<R: Role>(counters: &Counters) -> bool {
     std::ptr::eq(R::mine(counters), &*counters.tail)
 }
 
-fails!(a_relaxed_commit_is_caught, transfer_of, Steps {
-    fn publish<R: Role>(counters: &Counters, value: u64) {
-        if is_sending::<R>(counters) {
-            publish_relaxed(R::mine(counters), value);
-        } else {
-            model::publish(R::mine(counters), value);
+fails!(a_relaxed_commit_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn publish<R: Role>(counters: &Counters, value: u64) {
+            if is_sending::<R>(counters) {
+                publish_relaxed(R::mine(counters), value);
+            } else {
+                model::publish(R::mine(counters), value);
+            }
         }
     }
-});
-fails!(a_relaxed_count_of_what_was_received_is_caught, transfer_of, Steps {
-    fn publish<R: Role>(counters: &Counters, value: u64) {
-        if is_sending::<R>(counters) {
-            model::publish(R::mine(counters), value);
-        } else {
-            publish_relaxed(R::mine(counters), value);
-        }
-    }
-});
-fails!(a_relaxed_look_is_caught, transfer_of, Steps {
-    const LOOK: Ordering = Ordering::Relaxed;
-});
-fails!(taking_one_that_left_for_gone_without_looking_again_is_caught, transfer_of, Steps {
-    const LOOKS_AGAIN: bool = false;
-});
-fails!(taking_the_dead_for_gone_without_looking_again_is_caught, dead_sender_of, Steps {
-    const LOOKS_AGAIN: bool = false;
-});
-fails!(a_relaxed_probe_of_a_sender_is_caught, dead_sender_of, Steps {}
-    const PROBE: Ordering = Ordering::Relaxed;
+    impl Variant for Broken {}
 );
-fails!(a_relaxed_probe_of_a_receiver_is_caught, dead_receiver_of, Steps {}
-    const PROBE: Ordering = Ordering::Relaxed;
-);
-
-/// Where nobody gets on loom ends the process, so such a variant is played in one of its own: by a test that is only run
-/// from the one that expects its end.
-macro_rules! hangs {
-    ($name:ident, $played:ident, $model:expr, Steps { $($steps:tt)* } $($variant:tt)*) => {
-        #[test]
-        #[ignore = "fails, as it should: it is run by the test that expects it to"]
-        fn $played() {
-            struct Broken;
-            impl Steps for Broken { $($steps)* }
-            impl Variant for Broken { $($variant)* }
-            $model(Broken);
+fails!(a_relaxed_count_of_what_was_received_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn publish<R: Role>(counters: &Counters, value: u64) {
+            if is_sending::<R>(counters) {
+                model::publish(R::mine(counters), value);
+            } else {
+                publish_relaxed(R::mine(counters), value);
+            }
         }
-
-        #[test]
-        fn $name() {
-            let output = std::process::Command::new(std::env::current_exe().unwrap())
-                .args([
-                    "--exact",
-                    &format!("{}::{}", module_path!().split_once("::").unwrap().1, stringify!($played)),
-                    "--ignored",
-                ])
-                .output()
-                .unwrap();
-            let text = [output.stdout, output.stderr].concat();
-            let text = String::from_utf8_lossy(&text).into_owned();
-            assert!(!output.status.success(), "{text}");
-            assert!(text.contains("deadlock"), "{text}");
-        }
-    };
-}
-
-hangs!(a_commit_without_a_fence_is_caught, commits_without_a_fence, transfer_of, Steps {
-    fn publish<R: Role>(counters: &Counters, value: u64) {
-        R::mine(counters).store(value, Ordering::Release);
     }
-});
-hangs!(a_counter_that_is_never_looked_at_again_is_caught, never_looks_again, transfer_of, Steps {
-    fn look<R: Role>(_: &Counters, seen: u64) -> u64 {
-        seen
-    }
-});
-hangs!(leaving_without_a_word_is_caught, leaves_without_a_word, transfer_of, Steps {}
-    const LEAVING_WAKES: bool = false;
+    impl Variant for Broken {}
 );
-
-// Behind the macros that it uses.
-mod coming;
+fails!(a_relaxed_look_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        const LOOK: Ordering = Ordering::Relaxed;
+    }
+    impl Variant for Broken {}
+);
+fails!(taking_one_that_left_for_gone_without_looking_again_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        const LOOKS_AGAIN: bool = false;
+    }
+    impl Variant for Broken {}
+);
+fails!(taking_the_dead_for_gone_without_looking_again_is_caught, dead_sender::<Broken>(2),
+    impl Steps for Broken {
+        const LOOKS_AGAIN: bool = false;
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_probe_of_a_sender_is_caught, dead_sender::<Broken>(2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_probe_of_a_receiver_is_caught, dead_receiver::<Broken>(2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+gets_stuck!(commits_without_a_fence, a_commit_without_a_fence_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn publish<R: Role>(counters: &Counters, value: u64) {
+            R::mine(counters).store(value, Ordering::Release);
+        }
+    }
+    impl Variant for Broken {}
+);
+gets_stuck!(never_looks_again, a_counter_that_is_never_looked_at_again_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn look<R: Role>(_: &Counters, seen: u64) -> u64 {
+            seen
+        }
+    }
+    impl Variant for Broken {}
+);
+gets_stuck!(leaves_without_a_word, leaving_without_a_word_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const LEAVING_WAKES: bool = false;
+    }
+);

@@ -7,37 +7,10 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use super::protocol::{permits, post, take, wait};
+use crate::modelling::{Queue, check, fails, gets_stuck};
 use crate::primitive::Ordering;
-use crate::sync::counted::WakeSome;
-use crate::sync::eventcount::WakeAll;
-use crate::sync::eventcount::model::{Patient, Queue, assert_stuck, check};
-
-/// The single step that differs.
-trait Variant: 'static {
-    const COUNT: Ordering = Ordering::Release;
-    const TIDIES: bool = true;
-    const WAKES: bool = true;
-}
-
-struct Sound;
-impl Variant for Sound {}
-
-struct Poster<'a, V>(&'a Queue, std::marker::PhantomData<V>);
-
-impl<V: Variant> WakeAll for Poster<'_, V> {
-    fn wake_all(&self, _: &AtomicU32) {
-        self.0.wake(u32::MAX);
-    }
-}
-
-impl<V: Variant> WakeSome for Poster<'_, V> {
-    const COUNT: Ordering = V::COUNT;
-    const TIDIES: bool = V::TIDIES;
-
-    fn wake_up_to(&self, _: &AtomicU32, count: u32) -> u32 {
-        if V::WAKES { self.0.wake(count) } else { count }
-    }
-}
+use crate::sync::counted::model::{Sound, Variant, Waker};
+use crate::sync::eventcount::model::Patient;
 
 struct Shared {
     word: AtomicU32,
@@ -55,7 +28,7 @@ impl Shared {
     }
 
     fn post<V: Variant>(&self, count: u32) {
-        let waker = Poster::<V>(&self.queue, std::marker::PhantomData);
+        let waker = Waker::<V>::of(&self.queue);
         assert!(post(&self.word, count, &waker));
     }
 
@@ -159,42 +132,18 @@ fn a_permit_that_is_snatched_away_is_not_had_twice() {
     });
 }
 
-#[test]
-#[should_panic]
-fn a_relaxed_post_is_caught() {
-    struct Broken;
+fails!(a_relaxed_post_is_caught, turns::<Broken>(3, 2),
     impl Variant for Broken {
         const COUNT: Ordering = Ordering::Relaxed;
     }
-    turns::<Broken>(3, 2);
-}
-
-#[test]
-#[ignore = "fails, as it should: played in a process of its own"]
-fn nobody_is_woken() {
-    struct Broken;
+);
+gets_stuck!(nobody_is_woken, a_post_that_does_not_wake_is_caught, turns::<Broken>(3, 2),
     impl Variant for Broken {
         const WAKES: bool = false;
     }
-    turns::<Broken>(3, 2);
-}
-
-#[test]
-fn a_post_that_does_not_wake_is_caught() {
-    assert_stuck("sync::semaphore::model::nobody_is_woken");
-}
-
-#[test]
-#[ignore = "fails, as it should: played in a process of its own"]
-fn the_bit_is_cleared_and_nobody_woken() {
-    struct Broken;
+);
+gets_stuck!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, collect::<Broken>(),
     impl Variant for Broken {
         const TIDIES: bool = false;
     }
-    collect::<Broken>();
-}
-
-#[test]
-fn clearing_the_bit_without_waking_is_caught() {
-    assert_stuck("sync::semaphore::model::the_bit_is_cleared_and_nobody_woken");
-}
+);

@@ -8,16 +8,18 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
-use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 use super::protocol::{self, Sound, Steps};
 use crate::claim::{Turn, word};
+use crate::modelling::{Queue, check, fails, gets_stuck};
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::model::fence;
-use crate::sync::eventcount::{WakeAll, World, notify_fenced};
+use crate::sync::eventcount::model::Patient;
+use crate::sync::eventcount::{WakeAll, notify_fenced};
 
 const SLOTS: usize = 3;
 
@@ -29,9 +31,7 @@ struct Shared<S> {
     slots: [[AtomicU64; 2]; SLOTS],
     /// Whether the first writer lives.
     lives: AtomicU32,
-    /// The futex: the compare and the sleep are one step to who wakes.
-    bucket: Mutex<()>,
-    sleepers: Condvar,
+    queue: Queue,
     steps: PhantomData<S>,
 }
 
@@ -43,8 +43,7 @@ impl<S: Steps> Shared<S> {
             changed: AtomicU32::new(0),
             slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             lives: AtomicU32::new(1),
-            bucket: Mutex::new(()),
-            sleepers: Condvar::new(),
+            queue: Queue::new(),
             steps: PhantomData,
         })
     }
@@ -73,28 +72,7 @@ impl<S: Steps> Shared<S> {
 
 impl<S> WakeAll for Shared<S> {
     fn wake_all(&self, _: &AtomicU32) {
-        let _bucket = self.bucket.lock().unwrap();
-        self.sleepers.notify_all();
-    }
-}
-
-/// A waiter that only a wake-up gets on.
-struct Patient<'a, S>(&'a Shared<S>);
-
-impl<S> World for Patient<'_, S> {
-    fn spins(&self) -> u32 {
-        0
-    }
-
-    fn turn(&mut self) -> Turn {
-        Turn::Wait
-    }
-
-    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        let bucket = self.0.bucket.lock().unwrap();
-        if word.load(Relaxed) == seen {
-            drop(self.0.sleepers.wait(bucket).unwrap());
-        }
+        self.queue.wake_all();
     }
 }
 
@@ -130,15 +108,9 @@ impl<S> word::Wake for Successor<'_, S> {
     fn wake(&self, _: &AtomicU32) {}
 }
 
-fn check(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
-}
-
 /// A reader beside as many commits as come round to the slot that it began with.
 fn overtaken<S: Steps + Send + Sync + 'static>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::<S>::new();
         let reader = {
             let shared = Arc::clone(&shared);
@@ -160,7 +132,7 @@ fn overtaken<S: Steps + Send + Sync + 'static>() {
 /// A reader beside two writers, one after the other: what the second has of the first came with the role. (Beginning a
 /// thread orders as claiming does.)
 fn handed_on<S: Steps + Send + Sync + 'static>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::<S>::new();
         let reader = {
             let shared = Arc::clone(&shared);
@@ -181,7 +153,7 @@ fn handed_on<S: Steps + Send + Sync + 'static>() {
 
 /// A writer dies when half a value is in the slot. Another takes over and commits, beside a reader.
 fn death<S: Steps + Send + Sync + 'static>(probe: Ordering) {
-    check(move || {
+    check(3, move || {
         let shared = Shared::<S>::new();
         assert!(word::claim_free(&shared.claim, 1));
         let reader = {
@@ -216,12 +188,12 @@ fn death<S: Steps + Send + Sync + 'static>(probe: Ordering) {
 
 /// A waiter that nothing but the commit's wake-up gets on.
 fn waiting<S: Steps + Send + Sync + 'static>() {
-    check(|| {
+    check(3, || {
         let shared = Shared::<S>::new();
         let waiter = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut world = Patient(&*shared);
+                let mut world = Patient(&shared.queue);
                 let found = protocol::wait_newer(&shared.version, &shared.changed, &mut world, 0);
                 // What is newer is also there to be read.
                 let read = shared.read().unwrap();
@@ -253,52 +225,32 @@ fn a_commit_wakes_who_waits_for_it() {
     waiting::<Sound>();
 }
 
-macro_rules! fails {
-    ($name:ident, $model:expr, $($step:tt)*) => {
-        #[test]
-        #[should_panic]
-        fn $name() {
-            struct Broken;
-            impl Steps for Broken { $($step)* }
-            $model(Broken);
+fails!(a_relaxed_begin_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        const BEGIN: Ordering = Relaxed;
+    }
+);
+fails!(a_slot_too_many_for_readers_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        const SPARE: u64 = 0;
+    }
+);
+fails!(a_copy_without_a_fence_behind_it_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        fn copied() {}
+    }
+);
+fails!(a_write_without_a_fence_before_it_is_caught, handed_on::<Broken>(),
+    impl Steps for Broken {
+        fn reserve() {}
+    }
+);
+fails!(a_relaxed_publication_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        fn publish(version: &AtomicU64, value: u64) {
+            version.store(value, Relaxed);
+            fence(Ordering::SeqCst);
         }
-    };
-}
-
-fn overtaken_of<S: Steps + Send + Sync + 'static>(_: S) {
-    overtaken::<S>();
-}
-
-fn handed_on_of<S: Steps + Send + Sync + 'static>(_: S) {
-    handed_on::<S>();
-}
-
-fails!(
-    a_relaxed_begin_is_caught,
-    overtaken_of,
-    const BEGIN: Ordering = Relaxed;
-);
-fails!(
-    a_slot_too_many_for_readers_is_caught,
-    overtaken_of,
-    const SPARE: u64 = 0;
-);
-fails!(
-    a_copy_without_a_fence_behind_it_is_caught,
-    overtaken_of,
-    fn copied() {}
-);
-fails!(
-    a_write_without_a_fence_before_it_is_caught,
-    handed_on_of,
-    fn reserve() {}
-);
-fails!(
-    a_relaxed_publication_is_caught,
-    overtaken_of,
-    fn publish(version: &AtomicU64, value: u64) {
-        version.store(value, Relaxed);
-        fence(Ordering::SeqCst);
     }
 );
 
@@ -308,26 +260,10 @@ fn a_relaxed_probe_is_caught() {
     death::<Sound>(Relaxed);
 }
 
-/// Played in a process of its own: the waiter sleeps for ever, and loom ends the process in which that happens.
-#[test]
-#[ignore = "fails, as it should: see a_publication_without_a_fence_behind_it_is_caught"]
-fn nobody_wakes() {
-    struct Broken;
+gets_stuck!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Broken>(),
     impl Steps for Broken {
         fn publish(version: &AtomicU64, value: u64) {
             version.store(value, Release);
         }
     }
-    waiting::<Broken>();
-}
-
-#[test]
-fn a_publication_without_a_fence_behind_it_is_caught() {
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sync::seqlock::model::nobody_wakes", "--ignored"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(!output.status.success(), "{text}");
-    assert!(text.contains("deadlock"), "{text}");
-}
+);

@@ -104,26 +104,29 @@ fn who_was_found_dead_is_not_taken_for_one_who_has_come() {
     coming_after_a_death::<Sound>(4);
 }
 
-fn first_sender_of<V: Variant>(_: V) {
-    first_sender::<V>(3);
-}
-
-fn coming_of<V: Variant>(_: V) {
-    coming::<V>(false, 3);
-}
-
-fails!(looking_at_the_claim_before_looking_whether_anybody_came_is_caught, first_sender_of, Steps {
-    fn has_left(seat: &impl Seen) -> bool {
-        seat.owner() == 0 && seat.came().load(Ordering::Acquire) != 0
+fails!(looking_at_the_claim_before_looking_whether_anybody_came_is_caught, first_sender::<Broken>(3),
+    impl Steps for Broken {
+        fn has_left(seat: &impl Seen) -> bool {
+            seat.owner() == 0 && seat.came().load(Ordering::Acquire) != 0
+        }
     }
-});
-fails!(coming_relaxed_is_caught, first_sender_of, Steps {
-    const COME: Ordering = Ordering::Relaxed;
-});
-
-hangs!(coming_without_a_word_is_caught, comes_without_a_word, coming_of, Steps {}
-    const COMING_WAKES: bool = false;
+    impl Variant for Broken {}
 );
-hangs!(coming_without_a_fence_is_caught, comes_without_a_fence, coming_of, Steps {}
-    const COMING_IS_FENCED: bool = false;
+fails!(coming_relaxed_is_caught, first_sender::<Broken>(3),
+    impl Steps for Broken {
+        const COME: Ordering = Ordering::Relaxed;
+    }
+    impl Variant for Broken {}
+);
+gets_stuck!(comes_without_a_word, coming_without_a_word_is_caught, coming::<Broken>(false, 3),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const COMING_WAKES: bool = false;
+    }
+);
+gets_stuck!(comes_without_a_fence, coming_without_a_fence_is_caught, coming::<Broken>(false, 3),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const COMING_IS_FENCED: bool = false;
+    }
 );
