@@ -53,17 +53,6 @@ impl Patience {
     }
 }
 
-/// What has become of the one who has a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Owner {
-    /// Nobody has it.
-    Nobody,
-    /// It lives, as far as can be told.
-    Lives,
-    /// It is dead for sure. What it did before happened before this.
-    Dead,
-}
-
 /// Why a claim was not had.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -113,32 +102,6 @@ impl ClaimWord {
             Ok((seat, me)) => owner != me && seat.is_dead(owner, me),
             Err(_) => false,
         }
-    }
-
-    /// Looks whether the one who has the role lives: a few system calls. From a process that cannot claim, everybody
-    /// seems to live.
-    #[cold]
-    pub(crate) fn owner(&self) -> Owner {
-        match self.owner_id() {
-            0 => Owner::Nobody,
-            owner if self.is_dead(owner) => Owner::Dead,
-            _ => Owner::Lives,
-        }
-    }
-
-    /// The id of the one who has the role, if that is dead for sure: a few system calls, as with [`owner`](Self::owner).
-    /// What it did before happened before this.
-    #[cold]
-    pub(crate) fn dead(&self) -> Option<u32> {
-        let owner = self.owner_id();
-        (owner != 0 && self.is_dead(owner)).then_some(owner)
-    }
-
-    /// Whether nobody has the role, not even somebody dead: one load. What the last one did before it gave the role up
-    /// happened before this.
-    #[inline(always)]
-    pub(crate) fn is_free(&self) -> bool {
-        self.0.load(Ordering::Acquire) & ID == 0
     }
 
     /// Whether nobody has the role, and the last one who had it panicked, or died before that.

@@ -17,7 +17,7 @@ pub(crate) mod slices;
 pub(crate) mod word;
 
 #[cfg(not(loom))]
-pub(crate) use live::{ClaimWord, Owner, Patience, Refused};
+pub(crate) use live::{ClaimWord, Patience, Refused};
 pub(crate) use participant::{Participant, Place, Registration, map};
 #[cfg(not(loom))]
 pub(crate) use slices::Slices;

@@ -34,11 +34,13 @@ pub(crate) const WAITERS: u32 = 1;
 
 /// What waiting needs from outside: clock and kernel. The model has its own.
 pub(crate) trait World {
-    /// Whether the word can be written. Who cannot is not woken for sure, and has to sleep in short slices.
-    const ANNOUNCES: bool = true;
     /// Whether a full fence follows the announcement. Only a model that is to fail has none.
     const FENCED: bool = true;
 
+    /// Whether the word can be written. Who cannot write it is not woken for sure, and has to sleep in short slices.
+    fn announces(&self) -> bool {
+        true
+    }
     /// How often to look before anything else.
     fn spins(&self) -> u32;
     /// What this round is for. Called once a round.
@@ -119,7 +121,7 @@ pub(crate) fn wait<W: World, R>(
         std::hint::spin_loop();
     }
     loop {
-        let seen = if W::ANNOUNCES {
+        let seen = if world.announces() {
             announce::<W>(word)
         } else {
             word.load(Ordering::Relaxed)

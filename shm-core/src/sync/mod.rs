@@ -53,6 +53,7 @@ pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
 mod padded;
+mod presence;
 pub mod ring;
 #[cfg(not(loom))]
 mod role;

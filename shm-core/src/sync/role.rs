@@ -1,6 +1,9 @@
 //! An exclusive role as a value: it is given up when it is dropped.
 
+use super::eventcount::notify;
+use super::sleep::Futex;
 use crate::claim::{ClaimWord, Patience, Refused};
+use crate::primitive::AtomicU32;
 
 /// A claim that is held. Dropping it gives the role up; in a fork child, which only has a copy, it does nothing.
 #[derive(Debug)]
@@ -8,6 +11,8 @@ pub(super) struct Role<'a> {
     claim: &'a ClaimWord,
     /// The id that the role was claimed with.
     me: u32,
+    /// The eventcount of those who want to know when it is given up.
+    told: Option<&'a AtomicU32>,
 }
 
 impl<'a> Role<'a> {
@@ -19,14 +24,29 @@ impl<'a> Role<'a> {
             Some(held) => held,
             None => claim.claim(patience)?,
         };
-        Ok(Self { claim, me: held.me })
+        Ok(Self {
+            claim,
+            me: held.me,
+            told: None,
+        })
     }
 
     /// Claims the role if it is free: without a look at the clock.
     #[inline(always)]
     pub(super) fn claim_free(claim: &'a ClaimWord) -> Option<Self> {
         let me = claim.claim_free()?.me;
-        Some(Self { claim, me })
+        Some(Self {
+            claim,
+            me,
+            told: None,
+        })
+    }
+
+    /// Wakes who sleeps on the eventcount: now that the role is taken, and when it is given up.
+    pub(super) fn telling(mut self, eventcount: &'a AtomicU32) -> Self {
+        notify(eventcount, &Futex);
+        self.told = Some(eventcount);
+        self
     }
 
     /// Whether this process is the one that has the role, and not a fork child of it.
@@ -39,6 +59,12 @@ impl<'a> Role<'a> {
 impl Drop for Role<'_> {
     #[inline]
     fn drop(&mut self) {
+        // In a fork child there is nothing to give up, and nothing to tell.
+        let mine = self.is_mine();
         self.claim.release(self.me, false);
+        if let Some(eventcount) = self.told.filter(|_| mine) {
+            // Afterwards, so that the claim is found free.
+            notify(eventcount, &Futex);
+        }
     }
 }

@@ -2,59 +2,71 @@
 
 use super::counted::WakeSome;
 use super::eventcount::{WakeAll, World};
+use crate::access::Access;
 use crate::claim::{Slices, Turn};
 use crate::primitive::AtomicU32;
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
-/// The wait of one who may write, and so is woken.
+/// One wait.
 #[derive(Debug)]
-pub(super) struct Sleeper(Slices);
+pub(super) struct Sleeper {
+    slices: Slices,
+    announces: bool,
+    has_spun: bool,
+}
 
 impl Sleeper {
+    /// For who may write, and so is woken.
     pub(super) fn until(deadline: Deadline) -> Self {
-        Self(Slices::until(deadline))
+        Self {
+            slices: Slices::until(deadline),
+            announces: true,
+            has_spun: false,
+        }
+    }
+
+    /// For who may write only if `A` says so. Otherwise others' announcements wake it too; without them it looks every now
+    /// and then.
+    pub(super) fn through<A: Access>(deadline: Deadline) -> Self {
+        if A::WRITABLE {
+            return Self::until(deadline);
+        }
+        Self {
+            slices: Slices::polling(deadline),
+            announces: false,
+            has_spun: false,
+        }
+    }
+
+    /// The same for who has looked often enough before.
+    pub(super) fn having_spun(self) -> Self {
+        Self {
+            has_spun: true,
+            ..self
+        }
     }
 }
 
 impl World for Sleeper {
+    fn announces(&self) -> bool {
+        self.announces
+    }
+
     fn spins(&self) -> u32 {
-        self.0.spins()
+        if self.has_spun {
+            0
+        } else {
+            self.slices.spins()
+        }
     }
 
     fn turn(&mut self) -> Turn {
-        self.0.turn()
+        self.slices.turn()
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        self.0.sleep(word, seen);
-    }
-}
-
-/// The wait of one whose pages are read-only. Others' announcements wake it too; without them it looks every now and
-/// then.
-#[derive(Debug)]
-pub(super) struct Poller(Slices);
-
-impl Poller {
-    pub(super) fn until(deadline: Deadline) -> Self {
-        Self(Slices::polling(deadline))
-    }
-}
-
-impl World for Poller {
-    const ANNOUNCES: bool = false;
-
-    fn spins(&self) -> u32 {
-        self.0.spins()
-    }
-
-    fn turn(&mut self) -> Turn {
-        self.0.turn()
-    }
-
-    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        self.0.sleep(word, seen);
+        self.slices.sleep(word, seen);
     }
 }
 

@@ -60,7 +60,7 @@ impl Backoff {
 /// Time of a clock that only moves with the kernel's tick, every 1 to 10 ms. For who asks very often: reading it takes a
 /// few nanoseconds.
 #[doc(alias = "CLOCK_MONOTONIC_COARSE")]
-pub(crate) fn coarse() -> Duration {
+fn coarse() -> Duration {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
@@ -70,6 +70,29 @@ pub(crate) fn coarse() -> Duration {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// What is to be done seldom by who asks very often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Every {
+    /// By the coarse clock.
+    next: Option<Duration>,
+}
+
+impl Every {
+    pub(crate) const fn new() -> Self {
+        Self { next: None }
+    }
+
+    /// Whether it has not been due for so long: at once, and then once in a `span`.
+    pub(crate) fn is_due(&mut self, span: Duration) -> bool {
+        let now = coarse();
+        let due = self.next.is_none_or(|next| now >= next);
+        if due {
+            self.next = Some(now + span);
+        }
+        due
+    }
 }
 
 /// Nanoseconds since 1970, or 0 when the clock stands before that.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::protocol::{self, Meeting};
 use super::{BarrierError, BarrierSeat};
 use crate::access::{Access, ReadWrite, Writable};
-use crate::claim::{ClaimWord, Owner, Patience, Refused};
+use crate::claim::{ClaimWord, Patience, Refused};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::sys::clock::{Backoff, Deadline};
@@ -180,7 +180,11 @@ impl<const N: usize, A: Access> Meeting for Barrier<N, A> {
 
     fn is_dead(&self, seat: usize) -> bool {
         let claim = &self.seats[seat].claim;
-        claim.is_poisoned() || claim.owner() == Owner::Dead
+        let owner_is_dead = || {
+            let owner = claim.owner_id();
+            owner != 0 && claim.is_dead(owner)
+        };
+        claim.is_poisoned() || owner_is_dead()
     }
 }
 

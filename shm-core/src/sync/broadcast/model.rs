@@ -16,7 +16,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
 use loom::thread;
 
-use super::protocol::{self, Counters, Origin, Sound, Steps, Told};
+use super::protocol::{self, Counters, Sound, Steps, Told};
 use crate::claim::word;
 use crate::claim::word::{ID, POISON, WAITERS};
 use crate::modelling::{Queue, check};
@@ -24,15 +24,14 @@ use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::eventcount::model::Patient;
 use crate::sync::eventcount::{WakeAll, notify, notify_fenced};
+use crate::sync::presence::{self, Seen};
 
 /// What else differs.
 trait Variant: Steps + Send + Sync + 'static {
-    /// Whether a receiver looks at the claim before it knows that a sender has come.
-    const CLAIM_FIRST: bool = false;
     /// How a receiver looks whether the sender lives.
     const PROBE: Ordering = Acquire;
-    /// How it looks whether the sender has left.
-    const HOLDER: Ordering = Acquire;
+    /// How it looks who the sender is.
+    const OWNER: Ordering = Acquire;
     /// Whether a new sender wakes who waits for one.
     const TELLS: bool = true;
 }
@@ -83,7 +82,7 @@ impl<S: Variant, const N: usize> Shared<S, N> {
     }
 
     fn arrive(&self) {
-        self.came.store(1, Release);
+        presence::come(&self.came);
         if S::TELLS {
             notify(&self.arrived, self);
         }
@@ -124,24 +123,17 @@ impl<S, const N: usize> word::Wake for Shared<S, N> {
     fn wake(&self, _: &AtomicU32) {}
 }
 
-impl<S: Variant, const N: usize> Origin for Shared<S, N> {
-    fn has_left(&self) -> bool {
-        let free = || self.claim.load(S::HOLDER) & ID == 0;
-        let came = || self.came.load(Acquire) != 0;
-        if S::CLAIM_FIRST {
-            free() && came()
-        } else {
-            came() && free()
-        }
+impl<S: Variant, const N: usize> Seen for Shared<S, N> {
+    fn came(&self) -> &AtomicU32 {
+        &self.came
     }
 
-    fn holder(&self) -> u32 {
-        self.claim.load(Acquire) & ID
+    fn owner(&self) -> u32 {
+        self.claim.load(S::OWNER) & ID
     }
 
-    fn dead(&self) -> Option<u32> {
-        let owner = self.holder();
-        (owner != 0 && self.lives[owner as usize].load(S::PROBE) == 0).then_some(owner)
+    fn is_dead(&self, owner: u32) -> bool {
+        self.lives[owner as usize].load(S::PROBE) == 0
     }
 }
 
@@ -314,7 +306,7 @@ fn succession<S: Variant>(dies: bool) {
                     counters, 0, &*shared, arrived, &mut world
                 ));
                 // What the one before has done is seen as well.
-                assert_eq!(shared.holder(), 2);
+                assert_eq!(shared.owner(), 2);
             })
         };
         if dies {

@@ -31,7 +31,7 @@
 //! *Publish* pairs with *look*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
 //! with the fence of *validate*: who has seen any part of message `c + N`, which comes into the same slot, finds `r` to be
 //! `c + N + 1` at least. *Leave* pairs with *is it gone?*: what was sent before is seen by *drained*. *Come* pairs with it too:
-//! the other way round, a claim that was seen free before the first sender came would look like one that was released.
+//! [`presence`] says how.
 //!
 //! # Crash story
 //!
@@ -56,6 +56,7 @@ use std::cell::Cell;
 use crate::primitive::Ordering;
 use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
 use crate::sync::eventcount::{self, World};
+use crate::sync::presence::{self, Seen};
 
 /// The words that both sides look at for every message, together on a line.
 #[derive(Debug)]
@@ -73,6 +74,12 @@ pub(crate) trait Steps {
     const BEYOND: u64 = 0;
     /// Whether a receiver looks once more after it has seen that the sender is gone.
     const AGAIN: bool = true;
+
+    /// Whether the sender has left.
+    #[inline(always)]
+    fn has_left(origin: &impl Seen) -> bool {
+        presence::has_left(origin)
+    }
 
     /// From here on the slot changes.
     #[inline(always)]
@@ -179,16 +186,6 @@ pub(crate) fn receive<S: Steps, R>(
     }
 }
 
-/// What is known of the sender, as far as this process can tell.
-pub(crate) trait Origin {
-    /// Whether there was one, and it has left. What it sent before happened before this.
-    fn has_left(&self) -> bool;
-    /// Its id, dead or alive, or 0. What the last one sent before it left happened before this.
-    fn holder(&self) -> u32;
-    /// Its id, if it is dead for sure. What it sent before happened before this.
-    fn dead(&self) -> Option<u32>;
-}
-
 /// What a receiver is told, if anything.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Told<R> {
@@ -206,7 +203,7 @@ pub(crate) fn poll<S: Steps, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    origin: &impl Origin,
+    origin: &impl Seen,
     probing: bool,
     copy: impl Fn(usize) -> R,
 ) -> Option<Told<R>> {
@@ -223,7 +220,7 @@ pub(crate) fn poll<S: Steps, R>(
     if let Some(told) = receive() {
         return Some(told);
     }
-    if origin.has_left() || (probing && origin.dead().is_some()) {
+    if S::has_left(origin) || (probing && presence::dead(origin).is_some()) {
         // It may have sent something between the look and its end.
         let last = if S::AGAIN { receive() } else { None };
         return Some(last.unwrap_or(Told::Gone));
@@ -236,7 +233,7 @@ pub(crate) fn wait<S: Steps, W: World, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    origin: &impl Origin,
+    origin: &impl Seen,
     (arrived, world): (&AtomicU32, &mut W),
     copy: impl Fn(usize) -> R,
 ) -> Option<Told<R>> {
@@ -249,19 +246,19 @@ pub(crate) fn wait<S: Steps, W: World, R>(
 pub(crate) fn wait_for_sender<W: World>(
     counters: &Counters,
     cursor: u64,
-    origin: &impl Origin,
+    origin: &impl Seen,
     arrived: &AtomicU32,
     world: &mut W,
 ) -> bool {
     let dead = Cell::new(0);
     let ready = || {
-        let holder = origin.holder();
+        let holder = origin.owner();
         let there = tail(counters).wrapping_sub(cursor).cast_signed() > 0;
         (there || (holder != 0 && holder != dead.get())).then_some(())
     };
     let probe = || {
         // Ids of the living are those of nobody dead, so whoever has another one has come since.
-        dead.set(origin.dead().unwrap_or(0));
+        dead.set(presence::dead(origin).unwrap_or(0));
         ready()
     };
     probe().is_some() || eventcount::wait(arrived, world, ready, probe).is_some()

@@ -4,14 +4,15 @@ use std::fmt;
 use std::mem::offset_of;
 use std::time::Duration;
 
-use super::protocol::{self, Counters, Origin};
+use super::protocol::{self, Counters};
 use super::{BroadcastReceiver, BroadcastSender, SenderError};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::{ClaimWord, Patience};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
-use crate::primitive::{AtomicU32, AtomicU64, Ordering};
+use crate::primitive::{AtomicU32, AtomicU64};
 use crate::sync::padded::Padded;
+use crate::sync::presence::Seen;
 use crate::sys::clock::Deadline;
 
 /// A queue from one process to any number of others, which never makes the sender wait: who is too slow loses messages, and
@@ -220,21 +221,20 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     }
 }
 
-impl<T, const N: usize, A: Access> Origin for Broadcast<T, N, A> {
+impl<T, const N: usize, A: Access> Seen for Broadcast<T, N, A> {
     #[inline]
-    fn has_left(&self) -> bool {
-        // In this order: a claim that was seen free before the first sender came would look like one that was released.
-        self.seat.came.load(Ordering::Acquire) != 0 && self.seat.claim.is_free()
+    fn came(&self) -> &AtomicU32 {
+        &self.seat.came
     }
 
     #[inline]
-    fn holder(&self) -> u32 {
+    fn owner(&self) -> u32 {
         self.seat.claim.owner_id()
     }
 
-    fn dead(&self) -> Option<u32> {
+    fn is_dead(&self, owner: u32) -> bool {
         // Through read-only pages nobody is a participant, so nobody is to be asked.
-        A::WRITABLE.then(|| self.seat.claim.dead())?
+        A::WRITABLE && self.seat.claim.is_dead(owner)
     }
 }
 

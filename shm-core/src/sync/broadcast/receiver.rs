@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::protocol::{self, Sound, Told};
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
@@ -11,8 +11,8 @@ use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmValue, checked, copy};
 use crate::layout::ShmLayout;
 use crate::sync::TimedOut;
-use crate::sync::sleep::{Poller, Sleeper};
-use crate::sys::clock::Deadline;
+use crate::sync::sleep::Sleeper;
+use crate::sys::clock::{Deadline, Every};
 
 /// How often one who does not wait looks whether the sender lives: it may ask a million times a second.
 const BETWEEN_PROBES: Duration = Duration::from_millis(10);
@@ -25,7 +25,7 @@ pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
     /// The number of the message that comes next.
     cursor: u64,
     /// When to look next whether the sender lives.
-    next_probe: Option<Instant>,
+    probes: Every,
 }
 
 impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T, N, A> {
@@ -33,7 +33,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         Self {
             broadcast,
             cursor,
-            next_probe: None,
+            probes: Every::new(),
         }
     }
 
@@ -130,15 +130,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         if self.behind() > 0 {
             return Ok(());
         }
-        let (broadcast, cursor, deadline) = (self.broadcast, self.cursor, Deadline::after(timeout));
+        let (broadcast, cursor) = (self.broadcast, self.cursor);
         let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
-        let come = if A::WRITABLE {
-            let world = &mut Sleeper::until(deadline);
-            protocol::wait_for_sender(counters, cursor, broadcast, arrived, world)
-        } else {
-            let world = &mut Poller::until(deadline);
-            protocol::wait_for_sender(counters, cursor, broadcast, arrived, world)
-        };
+        let sleeper = &mut Sleeper::through::<A>(Deadline::after(timeout));
+        let come = protocol::wait_for_sender(counters, cursor, broadcast, arrived, sleeper);
         if come { Ok(()) } else { Err(TimedOut) }
     }
 
@@ -191,32 +186,19 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
 
     #[cold]
     fn sleep(&mut self, out: &mut MaybeUninit<T>, timeout: Duration) -> Result<bool, RecvError> {
-        let deadline = Deadline::after(timeout);
         let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
-        let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
+        let counters = &broadcast.counters;
+        let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
+        let waking = (&broadcast.seat.arrived, &mut sleeper);
         let copy = copier(broadcast, out);
-        let told = if A::WRITABLE {
-            let waking = (arrived, &mut Sleeper::until(deadline));
-            protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
-        } else {
-            let waking = (arrived, &mut Poller::until(deadline));
-            protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, &copy)
-        };
+        let told = protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, copy);
         self.cursor = cursor.get();
         taken(told)
     }
 
     #[cold]
     fn probe_is_due(&mut self) -> bool {
-        if !A::WRITABLE {
-            return false;
-        }
-        let now = Instant::now();
-        let due = self.next_probe.is_none_or(|next| now >= next);
-        if due {
-            self.next_probe = Some(now + BETWEEN_PROBES);
-        }
-        due
+        A::WRITABLE && self.probes.is_due(BETWEEN_PROBES)
     }
 }
 

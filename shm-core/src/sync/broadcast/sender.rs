@@ -7,8 +7,8 @@ use super::{Broadcast, SendError, SenderError};
 use crate::cell::ShmCell;
 use crate::claim::Patience;
 use crate::layout::ShmLayout;
-use crate::primitive::Ordering;
-use crate::sync::eventcount::{notify, notify_fenced};
+use crate::sync::eventcount::notify_fenced;
+use crate::sync::presence;
 use crate::sync::role::Role;
 use crate::sync::sleep::Futex;
 
@@ -19,8 +19,7 @@ use crate::sync::sleep::Futex;
 #[must_use = "dropped at once, it tells receivers that nothing more comes"]
 pub struct BroadcastSender<'a, T, const N: usize> {
     broadcast: &'a Broadcast<T, N>,
-    /// `None` only while it is dropped.
-    role: Option<Role<'a>>,
+    role: Role<'a>,
     /// The number of the next message.
     next: u64,
 }
@@ -31,14 +30,11 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         patience: Patience,
     ) -> Result<Self, SenderError> {
         let role = Role::claim(&broadcast.seat.claim, patience)?;
-        // Who sees this sees the claim as taken, or as released. Where this process is killed before, its claim tells as
-        // much.
-        broadcast.seat.came.store(1, Ordering::Release);
-        // For receivers that wait for another sender.
-        notify(&broadcast.seat.arrived, &Futex);
+        presence::come(&broadcast.seat.came);
         Ok(Self {
             broadcast,
-            role: Some(role),
+            // For receivers that wait for another sender, and those that wait for its end.
+            role: role.telling(&broadcast.seat.arrived),
             next: protocol::tail(&broadcast.counters),
         })
     }
@@ -87,7 +83,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
 
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        self.role.as_ref().is_some_and(Role::is_mine)
+        self.role.is_mine()
     }
 
     /// Sends the message that `write` writes, unless this is not the sender's process any more: `write` may fork.
@@ -114,18 +110,6 @@ impl<T, const N: usize> BroadcastSender<'_, T, N> {
     #[inline]
     pub const fn position(&self) -> u64 {
         self.next
-    }
-}
-
-impl<T, const N: usize> Drop for BroadcastSender<'_, T, N> {
-    fn drop(&mut self) {
-        let Some(role) = self.role.take() else { return };
-        let mine = role.is_mine();
-        // Receivers are woken after it, to find the claim free.
-        drop(role);
-        if mine {
-            notify(&self.broadcast.seat.arrived, &Futex);
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::sync::TimedOut;
-use crate::sync::sleep::{Futex, Poller, Sleeper};
+use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
 /// A count of notifications that processes sleep on: "something has changed, look again". An *eventcount*.
@@ -180,14 +180,8 @@ impl<A: Access> Event<A> {
         let deadline = Deadline::after(timeout);
         // Who notifies without end is not waited for longer than was asked.
         while !deadline.left().is_zero() {
-            let found = if A::WRITABLE {
-                let mut sleeper = Sleeper::until(deadline);
-                protocol::wait_or_find(&self.word, seen, &mut sleeper, &mut look)
-            } else {
-                let mut poller = Poller::until(deadline);
-                protocol::wait_or_find(&self.word, seen, &mut poller, &mut look)
-            };
-            match found {
+            let mut sleeper = Sleeper::through::<A>(deadline);
+            match protocol::wait_or_find(&self.word, seen, &mut sleeper, &mut look) {
                 Some(Found::Unannounced(found)) => return Ok(found),
                 Some(Found::Notified) => {
                     seen = self.generation();
@@ -203,11 +197,7 @@ impl<A: Access> Event<A> {
 
     #[cold]
     fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
-        if A::WRITABLE {
-            protocol::wait(&self.word, seen, &mut Sleeper::until(deadline))
-        } else {
-            protocol::wait(&self.word, seen, &mut Poller::until(deadline))
-        }
+        protocol::wait(&self.word, seen, &mut Sleeper::through::<A>(deadline))
     }
 
     /// Counts, and wakes one of those who wait.

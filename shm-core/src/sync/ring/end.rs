@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::error::EndError;
-use super::presence::{self, Seen, Watch};
-use super::protocol::{Counters, End, Idle, Role, Sound};
-use crate::claim::{ClaimWord, Patience, Refused, Turn};
+use super::presence::Watch;
+use super::protocol::{Counters, End, Idle, Side, Sound, Steps};
+use crate::claim::{ClaimWord, Patience};
 use crate::primitive::AtomicU32;
 use crate::sync::TimedOut;
-use crate::sync::eventcount::{World, notify};
+use crate::sync::presence::Seen;
+use crate::sync::role::Role;
 use crate::sync::sleep::{Futex, Sleeper};
-use crate::sys::clock::{self, Deadline};
+use crate::sys::clock::{Deadline, Every};
 
 /// Who has an end, and whether anybody ever had it.
 #[derive(Debug)]
@@ -38,38 +39,28 @@ impl Seen for Seat {
 
 /// An end that this process has, until this is dropped.
 #[derive(Debug)]
-pub(super) struct HeldEnd<'a, R: Role, const N: usize> {
+pub(super) struct HeldEnd<'a, R: Side, const N: usize> {
     counters: &'a Counters,
-    own: &'a Seat,
+    role: Role<'a>,
     other: Watch<'a, Seat>,
-    /// The id that the end is claimed by.
-    me: u32,
     end: End<R>,
     pace: Pace,
 }
 
-impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
+impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     pub(super) fn claim(
         counters: &'a Counters,
         own: &'a Seat,
         other: &'a Seat,
         patience: Patience,
     ) -> Result<Self, EndError> {
-        let held = match own.claim.claim_free() {
-            Some(held) => held,
-            None => own.claim.claim(patience).map_err(|refused| match refused {
-                Refused::Owned => EndError::Taken,
-                Refused::Unprotected(error) => EndError::Unregistered(error),
-            })?,
-        };
-        presence::come::<Sound>(&own.came);
-        // Who waits for somebody to come sleeps there.
-        notify(R::their_bed(counters), &Futex);
+        let role = Role::claim(&own.claim, patience)?;
+        Sound::come(&own.came);
         Ok(Self {
             counters,
-            own,
+            // Who waits for somebody to come, or to leave, sleeps there.
+            role: role.telling(R::their_bed(counters)),
             other: Watch::new(other),
-            me: held.me,
             end: End::resume(counters),
             pace: Pace::new(),
         })
@@ -100,7 +91,7 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
     /// Whether this process is the one that has claimed the end, and not a fork child of it.
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        self.own.claim.is_mine(self.me)
+        self.role.is_mine()
     }
 
     /// Waits for slots to use when there are none, as patience allows. One that needs no time also tells if the other end
@@ -119,7 +110,7 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
             match self.spin(patience) {
                 Some(ready) => ready,
                 None => {
-                    let mut world = Asleep(Sleeper::until(patience.deadline()));
+                    let mut world = Sleeper::until(patience.deadline()).having_spun();
                     self.end
                         .wait(self.counters, N as u64, &mut world, &self.other)?
                 }
@@ -130,7 +121,7 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
 
     /// Waits for somebody at the other end. In a fork child the time is up at once, since nobody comes to it.
     pub(super) fn wait_for_other(&self, timeout: Duration) -> Result<(), TimedOut> {
-        let mut world = Asleep(Sleeper::until(Deadline::after(timeout)));
+        let mut world = Sleeper::until(Deadline::after(timeout)).having_spun();
         let came = self.is_mine()
             && self
                 .end
@@ -179,37 +170,10 @@ impl<'a, R: Role, const N: usize> HeldEnd<'a, R, N> {
     }
 }
 
-impl<R: Role, const N: usize> Drop for HeldEnd<'_, R, N> {
-    fn drop(&mut self) {
-        if self.is_mine() {
-            // Nothing is ever left half done, so the next one has nothing to bring in order.
-            self.own.claim.release(self.me, false);
-            notify(R::their_bed(self.counters), &Futex);
-        }
-    }
-}
-
 /// How long to wait where there is a timeout: the clock is not looked at before there is nothing to do.
 #[inline(always)]
 pub(super) fn until(timeout: Duration) -> impl FnOnce() -> Patience {
     move || Patience::Until(Deadline::after(timeout))
-}
-
-/// Sleep that follows a spin of its own.
-struct Asleep(Sleeper);
-
-impl World for Asleep {
-    fn spins(&self) -> u32 {
-        0
-    }
-
-    fn turn(&mut self) -> Turn {
-        self.0.turn()
-    }
-
-    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        self.0.sleep(word, seen);
-    }
 }
 
 /// How long to spin, by how it went so far; and when to look at the other's life without waiting.
@@ -218,8 +182,7 @@ struct Pace {
     spins: u32,
     /// Spins in vain, one after the other.
     vain: u32,
-    /// By the coarse clock.
-    next_probe: Option<Duration>,
+    probes: Every,
 }
 
 impl Pace {
@@ -238,7 +201,7 @@ impl Pace {
         Self {
             spins: Self::MOST,
             vain: 0,
-            next_probe: None,
+            probes: Every::new(),
         }
     }
 
@@ -261,11 +224,6 @@ impl Pace {
     }
 
     fn probe_is_due(&mut self) -> bool {
-        let now = clock::coarse();
-        let due = self.next_probe.is_none_or(|next| now >= next);
-        if due {
-            self.next_probe = Some(now + Self::BETWEEN_PROBES);
-        }
-        due
+        self.probes.is_due(Self::BETWEEN_PROBES)
     }
 }

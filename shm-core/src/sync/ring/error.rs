@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::protocol::Idle;
+use crate::claim::Refused;
 use crate::error::ShmError;
 
 /// Why an end of a ring was not had.
@@ -15,6 +16,15 @@ pub enum EndError {
     /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
     /// `fork`, which register when they first claim something: the error says what the system refused.
     Unregistered(ShmError),
+}
+
+impl From<Refused> for EndError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Owned => Self::Taken,
+            Refused::Unprotected(error) => Self::Unregistered(error),
+        }
+    }
 }
 
 impl fmt::Display for EndError {

@@ -14,13 +14,14 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 use loom::thread;
 
-use super::presence::{self, Seen, Watch};
-use super::protocol::{Counters, End, Idle, Other, Receiving, Role, Sending, Steps};
+use super::presence::Watch;
+use super::protocol::{Counters, End, Idle, Other, Receiving, Sending, Side, Steps};
 use crate::claim::Turn;
 use crate::modelling::{Queue, Turns, check, fails, gets_stuck};
 use crate::primitive::{Ordering, model};
 use crate::sync::eventcount::{self, WakeAll, World};
 use crate::sync::padded::Padded;
+use crate::sync::presence::Seen;
 
 /// The single step that differs.
 trait Variant: Steps + Send + Sync + 'static {
@@ -161,12 +162,12 @@ impl<'a, V: Variant> Peer<'a, V> {
     }
 
     /// Comes to an end that nobody has.
-    fn come<R: Role>(&self, chair: &Chair) -> End<R, V> {
+    fn come<R: Side>(&self, chair: &Chair) -> End<R, V> {
         chair
             .owner
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
             .unwrap();
-        presence::come::<V>(&chair.came);
+        V::come(&chair.came);
         let bed = R::their_bed(&self.shared.counters);
         if V::COMING_WAKES && V::COMING_IS_FENCED {
             eventcount::notify(bed, self);
@@ -184,7 +185,7 @@ impl<'a, V: Variant> Peer<'a, V> {
         end.wait_for_other(&shared.counters, shared.capacity(), self, &seen)
     }
 
-    fn leave<R: Role>(&self, chair: &Chair) {
+    fn leave<R: Side>(&self, chair: &Chair) {
         chair.owner.store(0, Ordering::Release);
         if V::LEAVING_WAKES {
             eventcount::notify(R::their_bed(&self.shared.counters), self);
@@ -400,13 +401,13 @@ fn publish_relaxed(counter: &AtomicU64, value: u64) {
 }
 
 /// Whether this is the sender's end.
-fn is_sending<R: Role>(counters: &Counters) -> bool {
+fn is_sending<R: Side>(counters: &Counters) -> bool {
     std::ptr::eq(R::mine(counters), &*counters.tail)
 }
 
 fails!(a_relaxed_commit_is_caught, transfer::<Broken>(1, 2, 2),
     impl Steps for Broken {
-        fn publish<R: Role>(counters: &Counters, value: u64) {
+        fn publish<R: Side>(counters: &Counters, value: u64) {
             if is_sending::<R>(counters) {
                 publish_relaxed(R::mine(counters), value);
             } else {
@@ -418,7 +419,7 @@ fails!(a_relaxed_commit_is_caught, transfer::<Broken>(1, 2, 2),
 );
 fails!(a_relaxed_count_of_what_was_received_is_caught, transfer::<Broken>(1, 2, 2),
     impl Steps for Broken {
-        fn publish<R: Role>(counters: &Counters, value: u64) {
+        fn publish<R: Side>(counters: &Counters, value: u64) {
             if is_sending::<R>(counters) {
                 model::publish(R::mine(counters), value);
             } else {
@@ -460,7 +461,7 @@ fails!(a_relaxed_probe_of_a_receiver_is_caught, dead_receiver::<Broken>(2),
 );
 gets_stuck!(commits_without_a_fence, a_commit_without_a_fence_is_caught, transfer::<Broken>(1, 2, 2),
     impl Steps for Broken {
-        fn publish<R: Role>(counters: &Counters, value: u64) {
+        fn publish<R: Side>(counters: &Counters, value: u64) {
             R::mine(counters).store(value, Ordering::Release);
         }
     }
@@ -468,7 +469,7 @@ gets_stuck!(commits_without_a_fence, a_commit_without_a_fence_is_caught, transfe
 );
 gets_stuck!(never_looks_again, a_counter_that_is_never_looked_at_again_is_caught, transfer::<Broken>(1, 2, 2),
     impl Steps for Broken {
-        fn look<R: Role>(_: &Counters, seen: u64) -> u64 {
+        fn look<R: Side>(_: &Counters, seen: u64) -> u64 {
             seen
         }
     }

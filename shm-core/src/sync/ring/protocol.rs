@@ -44,11 +44,11 @@
 
 use std::marker::PhantomData;
 
-use super::presence::{self, Seen};
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, AtomicU64, publish};
 use crate::sync::eventcount::{self, WakeAll, World, notify_fenced};
 use crate::sync::padded::Padded;
+use crate::sync::presence::{self, Seen};
 
 /// The words in shared memory.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(super) struct Counters {
 }
 
 /// One of the two ends: which words are whose.
-pub(super) trait Role {
+pub(super) trait Side {
     /// The counter that this end writes.
     fn mine(counters: &Counters) -> &AtomicU64;
     /// The counter that the other end writes.
@@ -78,7 +78,7 @@ pub(super) trait Role {
 #[derive(Debug)]
 pub(super) struct Sending;
 
-impl Role for Sending {
+impl Side for Sending {
     #[inline(always)]
     fn mine(counters: &Counters) -> &AtomicU64 {
         &counters.tail
@@ -109,7 +109,7 @@ impl Role for Sending {
 #[derive(Debug)]
 pub(super) struct Receiving;
 
-impl Role for Receiving {
+impl Side for Receiving {
     #[inline(always)]
     fn mine(counters: &Counters) -> &AtomicU64 {
         &counters.head
@@ -143,8 +143,12 @@ pub(super) trait Steps {
     const LOOK: Ordering = Ordering::Acquire;
     /// Whether the other's counter is looked at once more before it is taken to be gone.
     const LOOKS_AGAIN: bool = true;
-    /// How it is noted down that somebody has come to an end.
-    const COME: Ordering = Ordering::Release;
+
+    /// Notes down that somebody has come to an end.
+    #[inline(always)]
+    fn come(came: &AtomicU32) {
+        presence::come(came);
+    }
 
     /// Whether an end was given up.
     #[inline(always)]
@@ -154,13 +158,13 @@ pub(super) trait Steps {
 
     /// Looks at the other's counter, which was `seen` the last time.
     #[inline(always)]
-    fn look<R: Role>(counters: &Counters, _seen: u64) -> u64 {
+    fn look<R: Side>(counters: &Counters, _seen: u64) -> u64 {
         R::theirs(counters).load(Self::LOOK)
     }
 
     /// Writes one's own counter.
     #[inline(always)]
-    fn publish<R: Role>(counters: &Counters, value: u64) {
+    fn publish<R: Side>(counters: &Counters, value: u64) {
         publish(R::mine(counters), value);
     }
 }
@@ -199,7 +203,7 @@ pub(super) struct End<R, S = Sound> {
     role: PhantomData<(R, S)>,
 }
 
-impl<R: Role, S: Steps> End<R, S> {
+impl<R: Side, S: Steps> End<R, S> {
     /// Begins where the last owner of the end has ended. For who has just claimed it.
     pub(super) fn resume(counters: &Counters) -> Self {
         Self {

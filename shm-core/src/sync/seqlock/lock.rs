@@ -15,7 +15,7 @@ use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::sync::TimedOut;
 use crate::sync::padded::Padded;
-use crate::sync::sleep::{Poller, Sleeper};
+use crate::sync::sleep::Sleeper;
 use crate::sys::clock::Deadline;
 
 /// A value that one process at a time writes and any number read, without ever waiting for each other.
@@ -346,14 +346,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         if let Some(newer) = protocol::newer(&self.version, seen) {
             return Ok(newer);
         }
-        let deadline = Deadline::after(timeout);
-        let (version, changed) = (&self.version, &self.words.changed);
-        let newer = if A::WRITABLE {
-            protocol::wait_newer(version, changed, &mut Sleeper::until(deadline), seen)
-        } else {
-            protocol::wait_newer(version, changed, &mut Poller::until(deadline), seen)
-        };
-        newer.ok_or(TimedOut)
+        let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
+        protocol::wait_newer(&self.version, &self.words.changed, &mut sleeper, seen).ok_or(TimedOut)
     }
 
     /// Copies a value to `out`, all bytes of which are initialised afterwards, and says its version. `Err` if it is the

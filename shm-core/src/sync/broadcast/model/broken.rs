@@ -52,10 +52,12 @@ fails!(news_of_a_death_without_a_second_look_is_caught, death::<Broken, 2>(),
     impl Variant for Broken {}
 );
 fails!(a_claim_that_is_looked_at_too_early_is_caught, leaving::<Broken>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
-        const CLAIM_FIRST: bool = true;
+    impl Steps for Broken {
+        fn has_left(origin: &impl Seen) -> bool {
+            origin.owner() == 0 && origin.came().load(Acquire) != 0
+        }
     }
+    impl Variant for Broken {}
 );
 fails!(a_relaxed_probe_is_caught, death::<Broken, 2>(),
     impl Steps for Broken {}
@@ -66,7 +68,7 @@ fails!(a_relaxed_probe_is_caught, death::<Broken, 2>(),
 fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Broken>(),
     impl Steps for Broken {}
     impl Variant for Broken {
-        const HOLDER: Ordering = Relaxed;
+        const OWNER: Ordering = Relaxed;
     }
 );
 gets_stuck!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Broken>(),

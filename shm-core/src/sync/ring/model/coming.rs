@@ -66,7 +66,7 @@ fn coming_after_a_death<V: Variant>(preemptions: usize) {
                 // The take-over's compare-and-swap; nobody asks for the first one's life any more.
                 shared.sender.lives.store(1, Ordering::Relaxed);
                 shared.sender.owner.swap(2, Ordering::AcqRel);
-                presence::come::<V>(&shared.sender.came);
+                V::come(&shared.sender.came);
                 let peer = Peer::<V>::patient(&shared);
                 eventcount::notify(Sending::their_bed(&shared.counters), &peer);
             }
@@ -114,7 +114,9 @@ fails!(looking_at_the_claim_before_looking_whether_anybody_came_is_caught, first
 );
 fails!(coming_relaxed_is_caught, first_sender::<Broken>(3),
     impl Steps for Broken {
-        const COME: Ordering = Ordering::Relaxed;
+        fn come(came: &AtomicU32) {
+            came.store(1, Ordering::Relaxed);
+        }
     }
     impl Variant for Broken {}
 );
