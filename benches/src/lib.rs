@@ -4,7 +4,9 @@
 //! Here the two take turns, a few hundred microseconds each, and the ratio of neighbouring turns is what counts. What
 //! is printed is the median of all ratios, with the quartiles beside it.
 
+use std::error::Error;
 use std::hint::black_box;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Pairs of turns.
@@ -83,4 +85,15 @@ pub fn row(what: &str, comparison: &Comparison) {
 /// Prints the heading of a table.
 pub fn heading(what: &str, first: &str, second: &str) {
     println!("\n{what:<34} {first:>12} {second:>12}   ratio (quartiles), times in ns");
+}
+
+/// How a program ends that has come to this.
+pub fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! What suites under fire share: instants to kill at, lengths from the environment, namespaces.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::BuildHasher;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::Random;
+use crate::{Peer, Random};
 
 /// How often to do something: the number in an environment variable, which makes the long form of a test, or `otherwise`.
 ///
@@ -58,20 +59,56 @@ impl Instants {
     }
 }
 
-/// `unshare` and its arguments, for a process that is number 1 of a pid namespace of its own. `None` where the system
-/// does not let us.
+/// Starts peers, each as number 1 of a pid namespace of its own. `None` where the system does not let us.
 #[must_use]
-pub fn pid_namespace() -> Option<Vec<&'static str>> {
-    for arguments in [vec!["-pf", "--kill-child"], vec!["-Urpf", "--kill-child"]] {
+pub fn pid_namespaces(program: &str) -> Option<impl Fn() -> Peer> {
+    for arguments in [&["-pf", "--kill-child"][..], &["-Urpf", "--kill-child"]] {
         let possible = Command::new("unshare")
-            .args(&arguments)
+            .args(arguments)
             .arg("true")
             .stderr(Stdio::null())
             .status();
         if possible.is_ok_and(|status| status.success()) {
-            return Some(arguments);
+            return Some(move || Peer::spawn(Command::new("unshare").args(arguments).arg(program)));
         }
     }
     println!("skipped: pid namespaces are not possible here");
     None
+}
+
+/// Times that were measured, in words: how many, and what half, most and all of them stayed within.
+#[derive(Debug)]
+pub struct Times(
+    /// Sorted.
+    Vec<Duration>,
+);
+
+impl Times {
+    /// Sorts them.
+    #[must_use]
+    pub fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// What so many thousandths of them stayed within; `None` where there are none.
+    #[must_use]
+    pub fn within(&self, thousandths: usize) -> Option<Duration> {
+        let last = self.0.len().checked_sub(1)?;
+        self.0.get(last * thousandths / 1000).copied()
+    }
+}
+
+impl fmt::Display for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = (self.within(500), self.within(990), self.within(1000));
+        let (Some(median), Some(most), Some(longest)) = parts else {
+            return f.write_str("none timed");
+        };
+        write!(
+            f,
+            "{} timed: {median:?} (median), {most:?} (99 of 100), {longest:?} (longest)",
+            self.0.len()
+        )
+    }
 }

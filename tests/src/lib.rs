@@ -17,7 +17,7 @@ mod waiting;
 
 pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
-pub use fire::{Instants, from_env, pid_namespace};
+pub use fire::{Instants, Times, from_env, pid_namespaces};
 pub use names::{Names, SHM_DIRECTORY};
 pub use post::{Note, Post};
 pub use random::Random;

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FcntlArg, fcntl};
 
+use crate::driver::Peer;
 use crate::names::Names;
 
 /// The byte that every handle holds shared, and who replaces a leftover alone.
@@ -25,7 +27,7 @@ pub const PARTICIPANTS: i64 = 1 << 40;
 pub fn is_held_alone(name: &str, byte: i64) -> io::Result<bool> {
     let file = File::open(Names::path(name))?;
     // Only a lock that a shared one cannot be had beside is reported.
-    let mut lock = lock(byte, libc::F_RDLCK);
+    let mut lock = range_of(byte, libc::F_RDLCK);
     fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))?;
     Ok(i32::from(lock.l_type) == libc::F_WRLCK)
 }
@@ -37,7 +39,7 @@ pub fn is_held_alone(name: &str, byte: i64) -> io::Result<bool> {
 /// Those of opening what has the name.
 pub fn is_held(name: &str, byte: i64) -> io::Result<bool> {
     let file = File::open(Names::path(name))?;
-    let mut lock = lock(byte, libc::F_WRLCK);
+    let mut lock = range_of(byte, libc::F_WRLCK);
     fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))?;
     Ok(i32::from(lock.l_type) != libc::F_UNLCK)
 }
@@ -52,20 +54,20 @@ pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
     } else {
         libc::F_RDLCK
     };
-    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock(byte, kind)))?;
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&range_of(byte, kind)))?;
     Ok(file)
 }
 
 /// Locks the bytes of some participants shared, as long as the file is open: no more than read access is needed.
 pub(crate) fn pin_range(name: &str, first: i64, count: i64) -> io::Result<File> {
     let file = File::open(Names::path(name))?;
-    let mut lock = lock(PARTICIPANTS + first, libc::F_RDLCK);
+    let mut lock = range_of(PARTICIPANTS + first, libc::F_RDLCK);
     lock.l_len = count;
     fcntl(&file, FcntlArg::F_OFD_SETLK(&lock))?;
     Ok(file)
 }
 
-fn lock(byte: i64, kind: i32) -> libc::flock {
+fn range_of(byte: i64, kind: i32) -> libc::flock {
     libc::flock {
         l_type: kind as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
@@ -73,4 +75,24 @@ fn lock(byte: i64, kind: i32) -> libc::flock {
         l_len: 1,
         l_pid: 0,
     }
+}
+
+/// The header's counter of participants.
+///
+/// # Panics
+///
+/// If no segment has the name.
+#[must_use]
+pub fn next_participant(name: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let file = File::open(Names::path(name)).expect("the segment has a name");
+    file.read_exact_at(&mut bytes, 200)
+        .expect("the segment has a header");
+    u64::from_ne_bytes(bytes)
+}
+
+/// How an attempt of a peer to lock went, without the time it took.
+pub fn lock(peer: &mut Peer, how: &str) -> String {
+    let answer = peer.ok(&format!("claims lock {how}"));
+    answer.split(' ').next().unwrap_or_default().to_owned()
 }

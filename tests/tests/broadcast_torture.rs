@@ -2,13 +2,14 @@
 //!
 //! `SHM_SYNC_KILLS` is the number for a long run.
 
-use std::process::Command;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Instant;
 
 use shm_core::ShmLayout;
 use shm_core::sync::Broadcast;
-use shm_tests::{DEADLINE, Few, Instants, Names, Peer, Stats, from_env, peer, pid_namespace};
+use shm_tests::{
+    DEADLINE, Few, Instants, Names, Peer, Stats, Times, from_env, peer, pid_namespaces,
+};
 
 /// One sends and another waits for its turn; others receive. One after the other is killed at any instant.
 fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
@@ -57,16 +58,12 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     }
     assert_eq!(counts.torn.load(Acquire), 0, "{counts:?}");
     assert_eq!(counts.failed.load(Acquire), 0, "{counts:?}");
-    times.sort_unstable();
-    let quantile = |part: f64| times[((times.len() - 1) as f64 * part) as usize];
     println!(
-        "{kills} kills, {} sent, {} received, {} lost; from a kill to the next message: median {:?}, 99 of 100 {:?}, longest {:?}",
+        "{kills} kills, {} sent, {} received, {} lost; from a kill to the next message: {}",
         shm.sent(),
         counts.attached.load(Acquire),
         counts.lost.load(Acquire),
-        quantile(0.5),
-        quantile(0.99),
-        quantile(1.0),
+        Times::new(times)
     );
 }
 
@@ -81,12 +78,8 @@ fn senders_and_receivers_killed_at_any_instant_leave_whole_messages_in_order() {
 
 #[test]
 fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
-    let Some(arguments) = pid_namespace() else {
+    let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
-    };
-    let start = || {
-        let mut command = Command::new("unshare");
-        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
     };
     torture("broadcast-ns", from_env("SHM_SYNC_KILLS", 40) / 3, start);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{LockError, Mutex};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::locks::{PARTICIPANTS, is_held_alone};
+use shm_tests::locks::{PARTICIPANTS, is_held_alone, lock, next_participant};
 use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, from_env, peer};
 
 fn create(name: &str) -> Shm<Guarded> {
@@ -18,20 +18,6 @@ fn attached(name: &str) -> Peer {
     let mut peer = peer!();
     peer.ok(&format!("claims attach {name}"));
     peer
-}
-
-/// How an attempt to lock went, without the time it took.
-fn lock(peer: &mut Peer, how: &str) -> String {
-    let answer = peer.ok(&format!("claims lock {how}"));
-    answer.split(' ').next().unwrap().to_owned()
-}
-
-/// The header's counter of participants.
-fn next_participant(name: &str) -> u64 {
-    let mut bytes = [0; 8];
-    let file = File::open(Names::path(name)).unwrap();
-    file.read_exact_at(&mut bytes, 200).unwrap();
-    u64::from_ne_bytes(bytes)
 }
 
 #[test]

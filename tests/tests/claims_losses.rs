@@ -1,30 +1,14 @@
 //! Locks of processes that have lost something since they attached: their rights, /proc, the name, descriptors, or in
 //! fork children their id.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use shm_core::ShmLayout;
 use shm_core::sync::LockError;
+use shm_tests::locks::{lock, next_participant};
 use shm_tests::{DEADLINE, Guarded, Names, Peer, confined, peer};
 
 fn attached(mut peer: Peer, name: &str) -> Peer {
     peer.ok(&format!("claims attach {name}"));
     peer
-}
-
-/// How an attempt to lock went, without the time it took.
-fn lock(peer: &mut Peer, how: &str) -> String {
-    let answer = peer.ok(&format!("claims lock {how}"));
-    answer.split(' ').next().unwrap().to_owned()
-}
-
-/// The header's counter of participants.
-fn next_participant(name: &str) -> u64 {
-    let mut bytes = [0; 8];
-    let file = File::open(Names::path(name)).unwrap();
-    file.read_exact_at(&mut bytes, 200).unwrap();
-    u64::from_ne_bytes(bytes)
 }
 
 #[test]

@@ -2,14 +2,13 @@
 //!
 //! `SHM_CLAIM_KILLS` and `SHM_CLAIM_FORKS` are the numbers for a long run.
 
-use std::process::Command;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Event, LockError};
-use shm_tests::{DEADLINE, Guarded, Instants, Names, Peer, from_env, peer, pid_namespace};
+use shm_tests::{DEADLINE, Guarded, Instants, Names, Peer, Times, from_env, peer, pid_namespaces};
 
 #[test]
 fn forks_amid_threads_that_come_and_go_neither_hang_nor_keep_the_dead_alive() {
@@ -72,20 +71,14 @@ fn random_words_in_place_of_a_claim_end_in_time() {
 
 /// What has been measured, in words. At the median it has to be as quick as is promised at the 99th percentile: a short run
 /// on a busy machine says nothing about the latter.
-fn summary(mut times: Vec<Duration>) -> String {
-    times.sort();
-    let Some(last) = times.len().checked_sub(1) else {
-        return "none timed".to_owned();
-    };
-    let part = |thousandths: usize| times[last * thousandths / 1000];
-    assert!(part(500) < Duration::from_millis(100), "{times:?}");
-    format!(
-        "{} timed, taken over in {:?} at the median, {:?} at the 99th percentile, {:?} at most",
-        times.len(),
-        part(500),
-        part(990),
-        part(1000),
-    )
+fn summary(times: Vec<Duration>) -> String {
+    let times = Times::new(times);
+    let median = times.within(500);
+    assert!(
+        median.is_none_or(|median| median < Duration::from_millis(100)),
+        "{times:?}"
+    );
+    format!("taken over: {times}")
 }
 
 /// Peers lock and unlock as fast as they can, `how` they are told to, and are killed at any instant.
@@ -209,12 +202,8 @@ fn owners_killed_beside_others_that_only_wait_never_leave_two_owners_or_none() {
 
 #[test]
 fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
-    let Some(arguments) = pid_namespace() else {
+    let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
-    };
-    let start = || {
-        let mut command = Command::new("unshare");
-        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
     };
     let kills = from_env("SHM_CLAIM_KILLS", 300) / 3;
     torture("claims-ns", kills, "anyhow", start);

@@ -5,6 +5,7 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use shm_tests::locks::lock;
 use shm_tests::{DEADLINE, Names, Peer, confined, is_root, peer};
 
 /// A user that owns nothing.
@@ -183,11 +184,6 @@ fn attached(peer: Option<Peer>, name: &str) -> Option<Peer> {
     Some(peer)
 }
 
-fn lock(peer: &mut Peer) -> String {
-    let answer = peer.ok("claims lock 60000");
-    answer.split(' ').next().unwrap_or_default().to_owned()
-}
-
 #[test]
 fn a_lock_is_taken_over_across_user_and_pid_namespaces() {
     let names = Names::new("userns-lock");
@@ -209,14 +205,14 @@ fn a_lock_is_taken_over_across_user_and_pid_namespaces() {
         for mut killed in killed.into_iter().flatten() {
             for other in waiting.iter_mut().flatten() {
                 // Nobody is taken for dead who lives.
-                assert_eq!(lock(&mut killed), "held");
+                assert_eq!(lock(&mut killed, "60000"), "held");
                 other.tell("claims lock try");
                 assert!(other.hear().starts_with("ok would-block "));
                 killed.ok("claims unlock");
-                assert_eq!(lock(other), "held");
+                assert_eq!(lock(other, "60000"), "held");
                 other.ok("claims unlock");
             }
-            assert_eq!(lock(&mut killed), "held");
+            assert_eq!(lock(&mut killed, "60000"), "held");
             for other in waiting.iter_mut().flatten() {
                 other.tell("claims lock 60000");
             }

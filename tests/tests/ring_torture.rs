@@ -2,14 +2,15 @@
 //!
 //! `SHM_SYNC_KILLS` is the number of kills for a long run.
 
-use std::process::Command;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
 use shm_core::sync::EndError;
 use shm_core::{Shm, ShmCell, ShmLayout};
-use shm_tests::{DEADLINE, Instants, Names, Note, Peer, Post, from_env, peer, pid_namespace};
+use shm_tests::{
+    DEADLINE, Instants, Names, Note, Peer, Post, Times, from_env, peer, pid_namespaces,
+};
 
 /// Waits until something is so, by looking.
 fn until(shm: &Shm<Post>, mut so: impl FnMut() -> bool) {
@@ -108,15 +109,9 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     }
     assert!(repeats + skips <= kills, "{repeats} {skips}");
     assert!(!taken_over.is_empty(), "no owner was ever hit");
-    taken_over.sort();
-    let part = |tenths: usize| taken_over[(taken_over.len() - 1) * tenths / 1000];
     println!(
-        "{kills} kills, {} of owners, {sent} messages, {repeats} repeated, {skips} taken along; taken over in {:?} at the \
-         median, {:?} at the 99th percentile, {:?} at most",
-        taken_over.len(),
-        part(500),
-        part(990),
-        part(1000),
+        "{kills} kills, {sent} messages, {repeats} repeated, {skips} taken along; taken over from owners: {}",
+        Times::new(taken_over)
     );
 }
 
@@ -142,12 +137,8 @@ fn ends_killed_at_any_instant_double_nothing_that_is_counted_before() {
 
 #[test]
 fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
-    let Some(arguments) = pid_namespace() else {
+    let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
-    };
-    let start = || {
-        let mut command = Command::new("unshare");
-        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
     };
     torture(
         "ring-ns",

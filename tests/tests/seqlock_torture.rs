@@ -2,13 +2,14 @@
 //!
 //! `SHM_SEQ_SECONDS` and `SHM_SYNC_KILLS` are the numbers for a long run.
 
-use std::process::Command;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::sync::{SeqLock, WriteError};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{Block, DEADLINE, Instants, Names, Peer, Stats, from_env, peer, pid_namespace};
+use shm_tests::{
+    Block, DEADLINE, Instants, Names, Peer, Stats, Times, from_env, peer, pid_namespaces,
+};
 
 /// A lock, and what is said of it.
 struct Field {
@@ -93,11 +94,6 @@ fn readers_beside_a_writer_at_full_speed_see_whole_values_and_get_on() {
     );
 }
 
-fn quantile(times: &mut [Duration], part: f64) -> Duration {
-    times.sort_unstable();
-    times[((times.len() - 1) as f64 * part) as usize]
-}
-
 /// Writers and readers at full speed; one after the other is killed at any instant, some of them after having been stopped.
 fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     let field = Field::new(tag);
@@ -146,11 +142,9 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     field.check();
     assert!(field.counts.created.load(Acquire) > 0 && field.counts.attached.load(Acquire) > 0);
     println!(
-        "{kills} kills, {} reads; from a kill to the next commit: median {:?}, 99 of 100 {:?}, longest {:?}",
+        "{kills} kills, {} reads; from a kill to the next commit: {}",
         field.counts.attached.load(Acquire),
-        quantile(&mut times, 0.5),
-        quantile(&mut times, 0.99),
-        quantile(&mut times, 1.0),
+        Times::new(times)
     );
 }
 
@@ -161,12 +155,8 @@ fn writers_and_readers_killed_at_any_instant_leave_whole_values_and_their_role()
 
 #[test]
 fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
-    let Some(arguments) = pid_namespace() else {
+    let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
-    };
-    let start = || {
-        let mut command = Command::new("unshare");
-        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
     };
     torture("seqlock-ns", from_env("SHM_SYNC_KILLS", 60) / 3, start);
 }

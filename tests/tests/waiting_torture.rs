@@ -2,13 +2,12 @@
 //!
 //! `SHM_SYNC_KILLS` is the number of kills for a long run.
 
-use std::process::Command;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Instants, Names, Peer, Waiting, from_env, peer, pid_namespace};
+use shm_tests::{DEADLINE, Instants, Names, Peer, Times, Waiting, from_env, peer, pid_namespaces};
 
 /// Three peers run a loop; one after the other is killed and replaced. `after` is called with the number of the victim
 /// after each kill, and again after it was replaced, and says how long it took until the others got on.
@@ -58,13 +57,10 @@ fn torture(
             .saturating_sub(shm.taking.load(Acquire)),
     );
     assert!((least..=most).contains(&value), "{:?}", shm.cell());
-    times.sort();
     println!(
-        "{kills} kills in {:?}; the others got on after {:?} (median), {:?} (99 of 100), {:?} (longest)",
+        "{kills} kills in {:?}; the others got on after: {}",
         begin.elapsed(),
-        times[times.len() / 2],
-        times[times.len() * 99 / 100],
-        times[times.len() - 1],
+        Times::new(times)
     );
 }
 
@@ -152,12 +148,8 @@ fn rounds_are_passed_by_all_and_deaths_told_of() {
 
 #[test]
 fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
-    let Some(arguments) = pid_namespace() else {
+    let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
-    };
-    let start = || {
-        let mut command = Command::new("unshare");
-        Peer::spawn(command.args(&arguments).arg(env!("CARGO_BIN_EXE_peer")))
     };
     let kills = from_env("SHM_SYNC_KILLS", 60) / 3;
     torture("barrier-ns", "meet", kills, start, gather);

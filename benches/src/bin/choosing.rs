@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use shm_benches::{compare, heading, row};
+use shm_benches::{compare, exit_code, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 
@@ -18,13 +18,7 @@ type Value = [u64; 8];
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    match measure() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(measure())
 }
 
 /// Prints the times of `ours` and of an atomic addition.

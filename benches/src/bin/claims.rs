@@ -13,7 +13,7 @@ use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use shm_benches::{compare, heading, row};
+use shm_benches::{compare, exit_code, heading, row};
 use shm_core::sync::{LockError, Mutex};
 use shm_core::{Shm, ShmLayout};
 
@@ -33,13 +33,7 @@ fn main() -> ExitCode {
         [mode, name] if mode == "hold" => hold(name),
         _ => measure(&arguments),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(result)
 }
 
 /// A participant: attaches, and locks when it is told to. It ends with its input.

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
-use shm_benches::{compare, heading, row};
+use shm_benches::{compare, exit_code, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;
 
@@ -59,13 +59,7 @@ fn main() -> ExitCode {
         ["exchanges"] => exchanges(),
         _ => measure(),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    exit_code(result)
 }
 
 /// The instructions alone: one message in and out again, by one thread.

@@ -18,7 +18,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
-use shm_benches::{compare, heading, row};
+use shm_benches::{compare, exit_code, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, Event, Mutex, Semaphore};
 
@@ -26,13 +26,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     let sections = [mutex, semaphore, event, barrier, wake_up];
-    for section in sections {
-        if let Err(error) = section() {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-    }
-    ExitCode::SUCCESS
+    exit_code(sections.into_iter().try_for_each(|section| section()))
 }
 
 /// Zeroed memory as POSIX objects want it, shared with other processes; never given back.

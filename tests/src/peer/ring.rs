@@ -9,6 +9,7 @@ use shm_core::sync::{
 };
 use shm_core::{Shm, ShmLayout};
 
+use super::surroundings::{confine, filter};
 use super::{Answer, Failure, Program, Words, other};
 use crate::driver::DEADLINE;
 use crate::fire::Instants;
@@ -418,12 +419,9 @@ fn round_idle_in(shm: &Shm<Post>) -> Answer {
 /// `quiet COUNT`: so many messages through the large ring, as sender and receiver at once, where every system call but those
 /// of the answer is the end of this process.
 fn quiet(shm: &Shm<Post>, count: u64) -> Answer {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    use filter::{EQUAL, LOAD, RETURN, step};
     let (mut sender, mut receiver) = (shm.stream.sender()?, shm.stream.receiver()?);
-    let mut steps = [
+    confine(&mut [
         step(LOAD, 0, 0, 0),
         step(EQUAL, 4, 0, libc::SYS_write as u32),
         step(EQUAL, 3, 0, libc::SYS_read as u32),
@@ -431,23 +429,7 @@ fn quiet(shm: &Shm<Post>, count: u64) -> Answer {
         step(EQUAL, 1, 0, libc::SYS_sigaltstack as u32),
         step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
         step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    let program = libc::sock_fprog {
-        len: steps.len() as u16,
-        filter: steps.as_mut_ptr(),
-    };
-    nix::sys::prctl::set_no_new_privs().map_err(other)?;
-    // SAFETY: the program and its steps live until the call returns.
-    let refused = unsafe {
-        libc::prctl(
-            libc::PR_SET_SECCOMP,
-            libc::SECCOMP_MODE_FILTER,
-            &raw const program,
-        )
-    };
-    if refused != 0 {
-        return Err(other(std::io::Error::last_os_error()));
-    }
+    ])?;
     let mut batch = [Note::numbered(0); BATCH];
     for _ in 0..count {
         let next = sender.position();

@@ -7,6 +7,8 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{getegid, geteuid};
 
+use filter::{EQUAL, LOAD, RETURN, step};
+
 use super::{Answer, Failure, other};
 use crate::names::SHM_DIRECTORY;
 
@@ -91,26 +93,27 @@ pub(super) fn interrupt_reserving(bytes: u32) -> Answer {
     refuse(libc::SYS_fallocate, 3, libc::BPF_JGT, bytes, libc::EINTR)
 }
 
-/// Has a system call fail with `errno` if the lower half of an argument passes a test.
-fn refuse(call: i64, argument: u32, test: u32, operand: u32, errno: i32) -> Answer {
-    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    let test = (libc::BPF_JMP | test | libc::BPF_K) as u16;
-    let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-    // The number of the call is at byte 0, the arguments begin at 16 and have 8 bytes each.
-    let lower_half = if cfg!(target_endian = "little") { 0 } else { 4 };
-    let argument = 16 + 8 * argument + lower_half;
-    let mut steps = [
-        step(LOAD, 0, 0, 0),
-        step(EQUAL, 0, 3, call as u32),
-        step(LOAD, 0, 0, argument),
-        step(test, 0, 1, operand),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
+/// Steps of a filter of system calls.
+pub(super) mod filter {
+    use libc::sock_filter;
+
+    /// To load a word of what is known of the call: its number is at byte 0.
+    pub(crate) const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    /// To say what becomes of the call.
+    pub(crate) const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    /// To skip so many steps if the word is this, and so many others if not.
+    pub(crate) const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+
+    /// One step.
+    pub(crate) fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
+        sock_filter { code, jt, jf, k }
+    }
+}
+
+/// Puts this process's system calls through a filter, for ever.
+pub(super) fn confine(steps: &mut [libc::sock_filter]) -> Result<(), Failure> {
     let program = libc::sock_fprog {
-        len: steps.len() as u16,
+        len: u16::try_from(steps.len()).map_err(other)?,
         filter: steps.as_mut_ptr(),
     };
     nix::sys::prctl::set_no_new_privs().map_err(other)?;
@@ -123,10 +126,27 @@ fn refuse(call: i64, argument: u32, test: u32, operand: u32, errno: i32) -> Answ
         )
     };
     if refused == 0 {
-        Ok(String::new())
+        Ok(())
     } else {
         Err(other(std::io::Error::last_os_error()))
     }
+}
+
+/// Has a system call fail with `errno` if the lower half of an argument passes a test.
+fn refuse(call: i64, argument: u32, test: u32, operand: u32, errno: i32) -> Answer {
+    let test = (libc::BPF_JMP | test | libc::BPF_K) as u16;
+    // The arguments begin at 16 and have 8 bytes each.
+    let lower_half = if cfg!(target_endian = "little") { 0 } else { 4 };
+    let argument = 16 + 8 * argument + lower_half;
+    confine(&mut [
+        step(LOAD, 0, 0, 0),
+        step(EQUAL, 0, 3, call as u32),
+        step(LOAD, 0, 0, argument),
+        step(test, 0, 1, operand),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno as u32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ])?;
+    Ok(String::new())
 }
 
 /// `limit files|space|size|locked COUNT`: no more descriptors, bytes of address space, of a file, or of locked memory.
