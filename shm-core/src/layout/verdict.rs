@@ -212,8 +212,8 @@ const fn hidden_tail(layout: &TypeLayout) -> Option<usize> {
     }
 }
 
-/// The field that an error is reported at: the one that hides a slice, the one before the first gap, or the first whose type has padding that
-/// nobody was told of.
+/// The field that an error is reported at: the one that hides a slice, the first whose type has padding that
+/// nobody was told of, or is of no use, or the one before the first gap.
 const fn culprit(layout: &TypeLayout) -> Option<usize> {
     if let Some(number) = hidden_tail(layout) {
         return Some(number);
@@ -221,9 +221,7 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
     if !layout.is_blamed() {
         return None;
     }
-    if let Some(number) = first_gap(layout) {
-        return Some(number);
-    }
+    // First what is wrong inside of a field: its size, and so the gaps, may change when that is mended.
     let mut number = 0;
     while number < layout.fields().len() {
         if layout.fields()[number].layout().untold() {
@@ -231,7 +229,10 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
         }
         number += 1;
     }
-    Some(0)
+    match first_gap(layout) {
+        Some(number) => Some(number),
+        None => Some(0),
+    }
 }
 
 /// Fails the build because of what [`culprit`] has found at this field.
@@ -246,12 +247,12 @@ const fn fail(layout: &TypeLayout, number: usize) -> ! {
             .add("`, which ends in a slice of its own and so can only be a segment; write its fields here, or an array in place of the slice");
         panic!("{}", text.as_str());
     }
-    if first_gap(layout).is_some() {
-        panic!("{}", explain(layout).as_str());
-    }
     let field = layout.fields()[number].layout();
     if field.untold() {
         panic!("{}", inner(field).as_str());
+    }
+    if first_gap(layout).is_some() {
+        panic!("{}", explain(layout).as_str());
     }
     let text = Text::new().add("`").add(layout.name()).add(
         "` has no bytes, so there is nothing to share; add a field that has some, or leave the type out",
@@ -305,12 +306,10 @@ const fn inner(layout: &TypeLayout) -> Text {
             inner: parts,
             ..
         } => {
-            if parts.size() > 0 {
-                inner(parts)
-            } else if equal(what, meaning::SLOT) {
-                Text::new().add("a `SeqLock` of a value without bytes has nothing to share; put a number into it, or use an `Event`")
+            if meaning::is_unusable(what, parts) {
+                Text::new().add(meaning::why_unusable(what))
             } else {
-                Text::new().add("a `ShmStr<0>` has no room for any text; give it at least one byte")
+                inner(parts)
             }
         }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
