@@ -198,26 +198,9 @@ const fn explain(layout: &TypeLayout) -> Text {
     text
 }
 
-/// The last field, if its type ends in a slice without being spelled as one.
-const fn hidden_tail(layout: &TypeLayout) -> Option<usize> {
-    match layout.fields().split_last() {
-        Some((last, rest))
-            if layout.is_refused()
-                && last.layout().tail_stride().is_some()
-                && !matches!(last.layout().kind(), LayoutKind::Slice { .. }) =>
-        {
-            Some(rest.len())
-        }
-        _ => None,
-    }
-}
-
-/// The field that an error is reported at: the one that hides a slice, the first whose type has padding that
-/// nobody was told of, or is of no use, or the one before the first gap.
+/// The field that an error is reported at: the first whose type has padding that nobody was told of, or is of no use; or the
+/// one before the first gap.
 const fn culprit(layout: &TypeLayout) -> Option<usize> {
-    if let Some(number) = hidden_tail(layout) {
-        return Some(number);
-    }
     if !layout.is_blamed() {
         return None;
     }
@@ -238,15 +221,6 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
 /// Fails the build because of what [`culprit`] has found at this field.
 #[track_caller]
 const fn fail(layout: &TypeLayout, number: usize) -> ! {
-    if hidden_tail(layout).is_some() {
-        let text = Text::new()
-            .add("field `")
-            .add(layout.fields()[number].name())
-            .add("` is of type `")
-            .add(layout.fields()[number].layout().name())
-            .add("`, which ends in a slice of its own and so can only be a segment; write its fields here, or an array in place of the slice");
-        panic!("{}", text.as_str());
-    }
     let field = layout.fields()[number].layout();
     if field.untold() {
         panic!("{}", inner(field).as_str());
