@@ -85,8 +85,8 @@ fn plain(ident: &Ident) -> String {
 /// The layout of a field's type.
 ///
 /// An array of something that is not a plain number is taken apart, so that a mistake in the element is told with its
-/// own reason. Of a type that `may_have_no_size` it is asked through the trait that the view asks for the size: where that does not
-/// hold, the two errors are the same, and the compiler tells one.
+/// own reason. A type that `may_have_no_size` is asked through the trait that the view asks for its size: where that does
+/// not hold, the two errors are the same, and the compiler tells one.
 fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> TokenStream {
     match ty {
         Type::Array(array) if known::extent(ty).is_none() => {
