@@ -177,7 +177,7 @@ macro_rules! without_size {
         impl<$($param)*> Measures<$ty> for SharedMemory {
             type Itself = Refused;
             type Asked = $ty;
-                }
+        }
     )*};
 }
 
