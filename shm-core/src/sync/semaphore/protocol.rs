@@ -30,6 +30,18 @@ use crate::sync::eventcount::{self, WAITERS, World};
 /// The most permits that there can be: as many as POSIX promises.
 pub(crate) const MOST: u32 = u32::MAX / ONE;
 
+/// The steps of who takes. Only a model that is to fail has others.
+pub(crate) trait Steps {
+    /// How a permit is taken.
+    const TAKE: Ordering = Ordering::Acquire;
+}
+
+/// The protocol as it should be.
+#[derive(Debug)]
+pub(crate) enum Sound {}
+
+impl Steps for Sound {}
+
 /// How many permits there are.
 #[inline(always)]
 pub(crate) fn permits(word: &AtomicU32) -> u32 {
@@ -57,10 +69,10 @@ pub(crate) fn post<W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) -> bool
 
 /// Takes a permit if there is one.
 #[inline(always)]
-pub(crate) fn take(word: &AtomicU32) -> bool {
+pub(crate) fn take<S: Steps>(word: &AtomicU32) -> bool {
     let mut seen = word.load(Ordering::Relaxed);
     while let Some(next) = seen.checked_sub(ONE) {
-        match word.compare_exchange_weak(seen, next, Ordering::Acquire, Ordering::Relaxed) {
+        match word.compare_exchange_weak(seen, next, S::TAKE, Ordering::Relaxed) {
             Ok(_) => return true,
             Err(now) => seen = now,
         }
@@ -69,7 +81,7 @@ pub(crate) fn take(word: &AtomicU32) -> bool {
 }
 
 /// Takes a permit, waiting for one. `false` when the world's last turn has come before.
-pub(crate) fn wait<W: World>(word: &AtomicU32, world: &mut W) -> bool {
-    let look = || take(word).then_some(());
+pub(crate) fn wait<S: Steps, W: World>(word: &AtomicU32, world: &mut W) -> bool {
+    let look = || take::<S>(word).then_some(());
     eventcount::wait(word, world, look, look).is_some()
 }
