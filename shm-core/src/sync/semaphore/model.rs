@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
-use super::protocol::{self, Steps, permits, post, take};
+use super::protocol::{self, Steps, permits, take};
 use crate::modelling::{Queue, check, fails, gets_stuck};
 use crate::primitive::Ordering;
 use crate::sync::counted::model::{Sound, Variant, Waker};
@@ -33,9 +33,9 @@ impl Shared {
         })
     }
 
-    fn post<V: Variant>(&self, count: u32) {
+    fn post<V: Whole>(&self, count: u32) {
         let waker = Waker::<V>::of(&self.queue);
-        assert!(post(&self.word, count, &waker));
+        assert!(protocol::post::<V, _>(&self.word, count, &waker));
     }
 
     fn wait<V: Steps>(&self) {
@@ -144,6 +144,37 @@ fn one_takes_what_two_post() {
     collect::<Sound>();
 }
 
+/// One that loses patience at once.
+struct Impatient;
+impl Variant for Impatient {}
+impl Steps for Impatient {
+    const TRIES: u32 = 1;
+}
+
+/// Two posts at a time, of which one may come too late for its first try, beside one who takes both.
+fn crowd<V: Whole>() {
+    check(2, || {
+        let shared = Shared::new();
+        let taker = spawn(&shared, |shared| {
+            // Only with patience.
+            shared.wait::<Sound>();
+            shared.wait::<Sound>();
+            shared.look();
+        });
+        let other = spawn(&shared, |shared| shared.post::<V>(1));
+        shared.add_one();
+        shared.post::<V>(1);
+        other.join().unwrap();
+        taker.join().unwrap();
+        assert_eq!(permits(&shared.word), 0);
+    });
+}
+
+#[test]
+fn who_adds_without_comparing_in_the_end_loses_no_permit() {
+    crowd::<Impatient>();
+}
+
 #[test]
 fn two_take_what_is_posted_at_once() {
     check(2, || {
@@ -197,6 +228,13 @@ fails!(a_relaxed_post_is_caught_by_who_does_not_wait, glance::<Broken>(),
     impl Variant for Broken {
         const COUNT: Ordering = Ordering::Relaxed;
     }
+);
+fails!(a_relaxed_addition_without_comparing_is_caught, crowd::<Broken>(),
+    impl Steps for Broken {
+        const ADD: Ordering = Ordering::Relaxed;
+        const TRIES: u32 = 1;
+    }
+    impl Variant for Broken {}
 );
 fails!(a_relaxed_take_without_a_wait_is_caught, glance::<Broken>(),
     impl Steps for Broken {

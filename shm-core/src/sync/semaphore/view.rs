@@ -118,12 +118,15 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        protocol::post(&self.word, permits, &Futex)
+        protocol::post::<Sound, _>(&self.word, permits, &Futex)
             .then_some(())
             .ok_or(TooManyPermits)
     }
 
     /// Takes a permit if there is one. Never waits.
+    ///
+    /// Others may be quicker. If they are two hundred times in a row, as only a peer can be that does nothing but
+    /// write, this is `false` although there may be a permit.
     #[doc(alias = "sem_trywait")]
     #[must_use = "whether there was one"]
     #[inline]
