@@ -153,6 +153,7 @@ impl Ends {
                     i32::from(!refused)
                 })
             }
+            "told-again" => told_again(self.receiver()?),
             "quiet" => ring_quiet::both(shm, words.number()?),
             "quiet-out" => ring_quiet::out(shm, words),
             "quiet-in" => ring_quiet::take_in(shm, words),
@@ -415,4 +416,16 @@ fn round_idle_in(shm: &Shm<Post>) -> Answer {
     drop(receiver);
     raise(Signal::SIGUSR1).map_err(other)?;
     Ok(received.to_string())
+}
+
+/// Is told again that the other is gone, a thousand times between two signals, for who counts its calls.
+fn told_again(receiver: &mut Receiver<'_, Note, 5>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    for _ in 0..1000 {
+        if receiver.recv().is_ok() || receiver.try_recv() != Err(TryRecvError::Disconnected) {
+            return Err(other("there is something"));
+        }
+    }
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(String::new())
 }
