@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::protocol::{self, Found};
+use super::protocol::{self, Found, Sound};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
@@ -103,7 +103,7 @@ impl<A: Access> Event<A> {
     #[must_use]
     #[inline]
     pub fn generation(&self) -> u32 {
-        protocol::generation(&self.word)
+        protocol::generation::<Sound>(&self.word)
     }
 
     /// Waits until the generation is another than `seen`, for at most `timeout` on the monotonic clock, and returns
@@ -181,7 +181,7 @@ impl<A: Access> Event<A> {
         // Who notifies without end is not waited for longer than was asked.
         while !deadline.left().is_zero() {
             let mut sleeper = Sleeper::through::<A>(deadline);
-            match protocol::wait_or_find(&self.word, seen, &mut sleeper, &mut look) {
+            match protocol::wait_or_find::<Sound, _, _>(&self.word, seen, &mut sleeper, &mut look) {
                 Some(Found::Unannounced(found)) => return Ok(found),
                 Some(Found::Notified) => {
                     seen = self.generation();
@@ -197,7 +197,7 @@ impl<A: Access> Event<A> {
 
     #[cold]
     fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
-        protocol::wait(&self.word, seen, &mut Sleeper::through::<A>(deadline))
+        protocol::wait::<Sound, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
     }
 
     /// Counts, and wakes one of those who wait.
