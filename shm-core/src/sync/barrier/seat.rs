@@ -120,7 +120,12 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
 impl<const N: usize> Drop for BarrierSeat<'_, N> {
     fn drop(&mut self) {
         let poison = !self.panicking && panicking();
-        self.barrier.seats[self.seat].claim.release(self.me, poison);
+        let claim = &self.barrier.seats[self.seat].claim;
+        claim.release(self.me, poison);
+        // In a fork child nothing was left, and there is nothing to tell.
+        if claim.is_mine(self.me) {
+            protocol::tell_left(&self.barrier.left, &Futex);
+        }
     }
 }
 
