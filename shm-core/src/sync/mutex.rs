@@ -245,7 +245,8 @@ impl<'a, T: ShmLayout> MutexGuard<'a, T> {
 
 impl<'a, T: ShmLayout> LockError<MutexGuard<'a, T>> {
     /// The guard after all, if the lock is held: `repair` brings the value in order, and then it
-    /// [is said](MutexGuard::mark_consistent) to be. Where `repair` panics, the next owner is told as this one was.
+    /// [is said](MutexGuard::mark_consistent) to be. Where `repair` panics, the next owner is told as this one was. In a child that
+    /// `repair` forks, the guard is one that was inherited.
     ///
     /// ```
     /// use shm_core::ShmLayout;

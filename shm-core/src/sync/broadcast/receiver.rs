@@ -68,7 +68,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     }
 
     /// Receives the next message if it is there. It never waits, but looks now and then whether the sender lives: a few
-    /// system calls, every 10 ms at most.
+    /// system calls, every 10 ms at most. Who was told `Disconnected` because of a death is told so, without another look, until
+    /// another sender comes.
     ///
     /// # Errors
     ///
