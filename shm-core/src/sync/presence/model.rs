@@ -9,7 +9,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
-use super::{Seen, come, dead, has_left};
+use super::{Seen, Watch, come, has_left};
 use crate::claim::word::{self, Wake};
 use crate::modelling::{check, fails};
 use crate::primitive::Ordering;
@@ -129,8 +129,7 @@ fn death<V: Variant>() {
         let looker = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                if let Some(owner) = dead(&*shared) {
-                    assert_eq!(owner, 1);
+                if Watch::new(&*shared).is_dead() {
                     shared.look();
                 }
             })
