@@ -10,19 +10,25 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
-use super::protocol::{Meeting, Outcome, arrive, has_arrived, round, wait};
+use super::protocol::{Meeting, Outcome, arrive, has_arrived, look, round, wait};
 use crate::claim::Turn;
+use crate::claim::word::{self, ID, POISON};
 use crate::modelling::{Queue, Turns, check, fails, gets_stuck};
 use crate::primitive::Ordering;
 use crate::sync::eventcount::{WakeAll, World};
 
 /// The participant that takes the seat of a dead one over.
-const SUCCESSOR: u32 = 3;
+const SUCCESSOR: u32 = 4;
 
 /// The single step that differs.
 trait Variant: 'static {
     const ARRIVE: Ordering = Ordering::Release;
     const LOOK: Ordering = Ordering::Acquire;
+    const ROUND: Ordering = Ordering::Acquire;
+    const COMPLETE: Ordering = Ordering::AcqRel;
+    /// How one looks whether a seat was left with `POISON`, and whether its owner lives.
+    const POISONED: Ordering = Ordering::Acquire;
+    const PROBE: Ordering = Ordering::Acquire;
     /// Whether a fence follows an arrival.
     const FENCED: bool = true;
     const LOOKS_AGAIN: bool = true;
@@ -38,10 +44,10 @@ struct Shared<V> {
     round: AtomicU32,
     seats: usize,
     arrived: [AtomicU32; 3],
-    /// By seat: its participant.
-    owners: [AtomicU32; 3],
+    /// By seat. At first seat `n` is participant `n + 1`'s.
+    claims: [AtomicU32; 3],
     /// By participant: whether its byte is locked.
-    locks: [AtomicU32; 4],
+    locks: [AtomicU32; 5],
     /// What participants work on, and exchange from round to round.
     work: [UnsafeCell<u32>; 2],
     queue: Queue,
@@ -51,6 +57,8 @@ struct Shared<V> {
 impl<V: Variant> Meeting for Shared<V> {
     const ARRIVE: Ordering = V::ARRIVE;
     const LOOK: Ordering = V::LOOK;
+    const ROUND: Ordering = V::ROUND;
+    const COMPLETE: Ordering = V::COMPLETE;
     const LOOKS_AGAIN: bool = V::LOOKS_AGAIN;
 
     fn round(&self) -> &AtomicU32 {
@@ -66,9 +74,12 @@ impl<V: Variant> Meeting for Shared<V> {
     }
 
     fn is_dead(&self, seat: usize) -> bool {
-        thread::yield_now();
-        let owner = self.owners[seat].load(Ordering::Acquire);
-        self.locks[owner as usize].load(Ordering::Acquire) == 0
+        if self.claims[seat].load(V::POISONED) & (ID | POISON) == POISON {
+            return true;
+        }
+        // The probe does for this.
+        let owner = self.claims[seat].load(Ordering::Relaxed) & ID;
+        owner != 0 && self.locks[owner as usize].load(V::PROBE) == 0
     }
 }
 
@@ -78,6 +89,11 @@ impl<V: Variant> WakeAll for Shared<V> {
             self.queue.wake_all();
         }
     }
+}
+
+impl<V> word::Wake for Shared<V> {
+    /// Nobody sleeps on a claim.
+    fn wake(&self, _: &AtomicU32) {}
 }
 
 /// The wait of one that only a wake-up gets on.
@@ -126,7 +142,7 @@ impl<V: Variant> Shared<V> {
             round: AtomicU32::new(0),
             seats,
             arrived: std::array::from_fn(|_| AtomicU32::new(0)),
-            owners: std::array::from_fn(|seat| AtomicU32::new(seat as u32)),
+            claims: std::array::from_fn(|seat| AtomicU32::new(seat as u32 + 1)),
             locks: std::array::from_fn(|_| AtomicU32::new(1)),
             work: std::array::from_fn(|_| UnsafeCell::new(0)),
             queue: Queue::new(),
@@ -143,8 +159,12 @@ impl<V: Variant> Shared<V> {
     /// Meets the other. Says whether this one is the leader.
     fn meet(&self, seat: usize, number: u32) -> bool {
         arrive(self, seat, number);
-        let mut world = Waiter::<V>(&self.queue, std::marker::PhantomData);
-        match wait(self, number, &mut world, self) {
+        // The last to arrive does not wait, so no fence comes between its arrival and the end of the round.
+        let passed = look(self, number, self).or_else(|| {
+            let mut world = Waiter::<V>(&self.queue, std::marker::PhantomData);
+            wait(self, number, &mut world, self)
+        });
+        match passed {
             Some(Outcome::Passed { next, leader }) => {
                 assert_eq!(next, number + 1);
                 leader
@@ -183,6 +203,24 @@ fn rounds<V: Variant>(preemptions: usize) {
     });
 }
 
+/// One alone passes a round, and another looks on: with the number of the round it sees what was done before.
+fn onlooker<V: Variant>() {
+    check(3, || {
+        let shared = Shared::<V>::new(1);
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                if round(&*shared) == 1 {
+                    shared.add_one(0);
+                }
+            })
+        };
+        shared.add_one(0);
+        assert!(shared.meet(0, 0));
+        other.join().unwrap();
+    });
+}
+
 /// One of two dies, before or after it has arrived, and a third process takes the seat over.
 fn death(arrives: bool) {
     check(3, move || {
@@ -207,10 +245,10 @@ fn death(arrives: bool) {
             shared.add_one(1);
             arrive(&*shared, 1, 0);
         }
-        shared.locks[1].store(0, Ordering::Release);
+        shared.locks[2].store(0, Ordering::Release);
         // The successor's probe, and its claim.
-        assert_eq!(shared.locks[1].load(Ordering::Acquire), 0);
-        shared.owners[1].store(SUCCESSOR, Ordering::Relaxed);
+        assert_eq!(shared.locks[2].load(Ordering::Acquire), 0);
+        shared.claims[1].store(SUCCESSOR | POISON, Ordering::Relaxed);
         if round(&*shared) == 0 {
             assert_eq!(has_arrived(&*shared, 1, 0), arrives);
             if !arrives {
@@ -227,9 +265,10 @@ fn death(arrives: bool) {
     });
 }
 
-/// One of three dies after it has arrived, and the third, which lives, does not come: nobody is told of a death.
-fn death_of_who_has_arrived<V: Variant>() {
-    check(3, || {
+/// One of three dies after it has arrived, or leaves in a panic, and the third, which lives, does not come: nobody is told
+/// of a death.
+fn end_of_who_has_arrived<V: Variant>(panics: bool) {
+    check(3, move || {
         let shared = Shared::<V>::new(3);
         let survivor = {
             let shared = Arc::clone(&shared);
@@ -240,7 +279,11 @@ fn death_of_who_has_arrived<V: Variant>() {
             })
         };
         arrive(&*shared, 1, 0);
-        shared.locks[1].store(0, Ordering::Release);
+        if panics {
+            word::release(&shared.claims[1], 2, true, &*shared);
+        } else {
+            shared.locks[2].store(0, Ordering::Release);
+        }
         survivor.join().unwrap();
     });
 }
@@ -262,7 +305,17 @@ fn the_arrival_of_the_dead_stays() {
 
 #[test]
 fn a_death_after_arriving_is_not_told_of() {
-    death_of_who_has_arrived::<Sound>();
+    end_of_who_has_arrived::<Sound>(false);
+}
+
+#[test]
+fn a_panic_after_arriving_is_not_told_of() {
+    end_of_who_has_arrived::<Sound>(true);
+}
+
+#[test]
+fn who_sees_that_a_round_was_passed_sees_what_was_done_before() {
+    onlooker::<Sound>();
 }
 
 fails!(a_relaxed_arrival_is_caught, rounds::<Broken>(2),
@@ -280,9 +333,34 @@ fails!(a_seat_that_is_not_looked_at_is_caught, rounds::<Broken>(2),
         const LOOKS_AT_ALL: bool = false;
     }
 );
-fails!(a_death_that_is_not_looked_at_twice_is_caught, death_of_who_has_arrived::<Broken>(),
+fails!(a_death_that_is_not_looked_at_twice_is_caught, end_of_who_has_arrived::<Broken>(false),
     impl Variant for Broken {
         const LOOKS_AGAIN: bool = false;
+    }
+);
+fails!(a_relaxed_look_at_the_round_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const ROUND: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_look_at_the_round_by_an_onlooker_is_caught, onlooker::<Broken>(),
+    impl Variant for Broken {
+        const ROUND: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_completion_that_does_not_release_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const COMPLETE: Ordering = Ordering::Acquire;
+    }
+);
+fails!(a_relaxed_probe_is_caught, end_of_who_has_arrived::<Broken>(false),
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_look_at_the_poison_is_caught, end_of_who_has_arrived::<Broken>(true),
+    impl Variant for Broken {
+        const POISONED: Ordering = Ordering::Relaxed;
     }
 );
 gets_stuck!(nobody_is_woken, a_completion_that_does_not_wake_is_caught, rounds::<Broken>(2),

@@ -20,13 +20,22 @@
 //! | leave | who has the seat | its `claim`, free or with `POISON` | release, then the full fence of a look for sleepers |
 //! | wake who waits for a seat | the same | `left`, see [`eventcount`] | relaxed |
 //! | wait for a seat | who joins, if all are taken | announces itself in `left` | relaxed, then a full fence |
-//! | look for one | the same | every `claim`; takes one that is free | acquire |
+//! | look for one | the same | every `claim`; takes one that is free | acquire, both |
 //! | probe, in slices | the same | every `claim`; takes one whose owner is dead | see [`crate::claim::word`] |
 //!
 //! The fence of an arrival has itself as partner: of those who arrive last at the same time, the one whose fence comes last sees
 //! every arrival when it looks again, and so nobody sleeps in a round that is complete. Who arrives releases what it did, who
-//! completes acquires that from all and releases it together, and who looks acquires it. A seat arrives once a round, and for the next one only after it has seen `round` change. So an arrival for
-//! this round stays until this round is complete, and the round can be completed only once.
+//! completes has acquired that from all by looking around and releases it together, and who looks acquires it. A seat arrives
+//! once a round, and for the next one only after it has seen `round` change. So an arrival for this round stays until this
+//! round is complete, and the round can be completed only once.
+//!
+//! Three orderings add nothing to others, and no model could miss them. Who tries to complete has acquired every arrival
+//! just before. So the compare-and-swap need not acquire, whether it succeeds or finds that another one was faster; it does
+//! because then all who pass a round have acquired `round`, however they passed it, and nobody has to think of the others.
+//! Who asks whether an owner is dead need not acquire its id: a dead one's claim, and all before it, comes with the probe,
+//! and of one that lives nothing follows. But `POISON` without an id has to be acquired, for no probe follows. And the
+//! acquire of the look for a free seat is done again by taking it. These two looks are made by functions of a claim that
+//! others need with the acquire.
 //!
 //! The fences of leaving and of waiting for a seat are partners: either who leaves sees that somebody waits, or who waits finds
 //! the seat free when it looks again. Everybody who waits is woken and looks, so a wake-up is never lost with one who is killed,
@@ -72,6 +81,10 @@ pub(crate) trait Meeting {
     const ARRIVE: Ordering = Ordering::Release;
     /// The ordering of a look at the others' arrivals. Only a model that is to fail has another.
     const LOOK: Ordering = Ordering::Acquire;
+    /// The ordering of a look at the round. Only a model that is to fail has another.
+    const ROUND: Ordering = Ordering::Acquire;
+    /// The ordering of completing a round. Only a model that is to fail has another.
+    const COMPLETE: Ordering = Ordering::AcqRel;
     /// Whether a death is looked at once more. Only a model that is to fail does not.
     const LOOKS_AGAIN: bool = true;
 
@@ -94,8 +107,8 @@ pub(crate) enum Outcome {
 
 /// The number of the round that is going on.
 #[inline]
-pub(crate) fn round(meeting: &impl Meeting) -> u32 {
-    meeting.round().load(Ordering::Acquire) / ONE
+pub(crate) fn round<M: Meeting>(meeting: &M) -> u32 {
+    meeting.round().load(M::ROUND) / ONE
 }
 
 /// Whether the seat has arrived in a round.
@@ -115,7 +128,7 @@ pub(crate) fn arrive<M: Meeting>(meeting: &M, seat: usize, round: u32) {
 
 /// Sees whether the round is complete, and completes it if all have arrived.
 pub(crate) fn look<M: Meeting>(meeting: &M, round: u32, waker: &impl WakeAll) -> Option<Outcome> {
-    let mut seen = meeting.round().load(Ordering::Acquire);
+    let mut seen = meeting.round().load(M::ROUND);
     if seen / ONE == round && !(0..meeting.seats()).all(|seat| has_arrived(meeting, seat, round)) {
         return None;
     }
@@ -129,12 +142,10 @@ pub(crate) fn look<M: Meeting>(meeting: &M, round: u32, waker: &impl WakeAll) ->
                 leader: false,
             });
         }
-        match meeting.round().compare_exchange(
-            seen,
-            next * ONE,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
+        match meeting
+            .round()
+            .compare_exchange(seen, next * ONE, M::COMPLETE, Ordering::Acquire)
+        {
             Ok(_) => {
                 if seen & WAITERS != 0 {
                     waker.wake_all(meeting.round());

@@ -20,7 +20,9 @@ use crate::sync::eventcount::{WakeAll, World};
 /// The single step that differs.
 trait Variant: Send + Sync + 'static {
     const RELEASE: Ordering = Ordering::Release;
-    /// How one looks whether a seat is free, besides taking it.
+    const CLAIM: Ordering = Ordering::Acquire;
+    const PROBE: Ordering = Ordering::Acquire;
+    /// Whether one looks for a free seat, besides taking one.
     const LOOKS: bool = true;
     /// Whether who leaves tells the others, behind a full fence, and by a wake-up that counts.
     const TELLS: bool = true;
@@ -114,7 +116,8 @@ impl<V: Variant> Seats for Joining<'_, V> {
     }
 
     fn is_free(&self, seat: usize) -> bool {
-        V::LOOKS && self.shared.claims[seat].load(Ordering::Acquire) & ID == 0
+        // Taking it acquires.
+        V::LOOKS && self.shared.claims[seat].load(Ordering::Relaxed) & ID == 0
     }
 
     fn take(&self, seat: usize) -> Option<usize> {
@@ -127,6 +130,8 @@ impl<V: Variant> Seats for Joining<'_, V> {
 struct Once<'a, V>(&'a Shared<V>);
 
 impl<V: Variant> word::World for Once<'_, V> {
+    const CLAIM: Ordering = V::CLAIM;
+
     fn spins(&self) -> u32 {
         0
     }
@@ -137,7 +142,7 @@ impl<V: Variant> word::World for Once<'_, V> {
 
     fn is_dead(&mut self, owner: u32) -> bool {
         thread::yield_now();
-        self.0.lives[owner as usize].load(Ordering::Acquire) == 0
+        self.0.lives[owner as usize].load(V::PROBE) == 0
     }
 
     fn sleep(&mut self, _: &AtomicU32, _: u32) {}
@@ -287,6 +292,16 @@ fn the_seat_of_the_dead_is_found_by_who_waits() {
 fails!(leaving_relaxed_is_caught, handed_on::<Broken>(1, false),
     impl Variant for Broken {
         const RELEASE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(taking_a_seat_relaxed_is_caught, handed_on::<Broken>(1, false),
+    impl Variant for Broken {
+        const CLAIM: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_probe_is_caught, death::<Broken>(),
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
     }
 );
 gets_stuck!(leaves_without_a_word, leaving_without_a_word_is_caught, handed_on::<Broken>(1, false),
