@@ -6,12 +6,14 @@
 //! thread that stops, and gives up its lock cell with `Release`; a probe reads that cell with `Acquire`, as the kernel's
 //! lock does.
 
+mod beginning;
 mod broken;
 
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
 use loom::thread;
@@ -32,8 +34,13 @@ trait Variant: Steps + Send + Sync + 'static {
     const PROBE: Ordering = Acquire;
     /// How it looks who the sender is.
     const OWNER: Ordering = Acquire;
+    /// How one becomes the sender.
+    const CLAIM: Ordering = Acquire;
     /// Whether a new sender wakes who waits for one.
     const TELLS: bool = true;
+    /// Whether a full fence precedes the wake-up of who comes, and of who leaves.
+    const COMING_IS_FENCED: bool = true;
+    const LEAVING_IS_FENCED: bool = true;
 }
 
 impl Variant for Sound {}
@@ -47,6 +54,8 @@ struct Shared<S, const N: usize> {
     slots: [[AtomicU64; 2]; N],
     /// By id: whether the participant lives.
     lives: [AtomicU32; 3],
+    /// What the first sender does besides sending.
+    work: UnsafeCell<u32>,
     queue: Queue,
     steps: PhantomData<S>,
 }
@@ -63,6 +72,7 @@ impl<S: Variant, const N: usize> Shared<S, N> {
             },
             slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             lives: std::array::from_fn(|_| AtomicU32::new(1)),
+            work: UnsafeCell::new(0),
             queue: Queue::new(),
             steps: PhantomData,
         })
@@ -84,7 +94,15 @@ impl<S: Variant, const N: usize> Shared<S, N> {
     fn arrive(&self) {
         presence::come(&self.came);
         if S::TELLS {
+            self.tell(S::COMING_IS_FENCED);
+        }
+    }
+
+    fn tell(&self, fenced: bool) {
+        if fenced {
             notify(&self.arrived, self);
+        } else {
+            notify_fenced(&self.arrived, self);
         }
     }
 
@@ -106,9 +124,21 @@ impl<S: Variant, const N: usize> Shared<S, N> {
         self.lives[me as usize].store(0, Release);
     }
 
+    /// What a sender does before it sends.
+    fn work(&self) {
+        // SAFETY: the protocol under test is what keeps others from looking meanwhile; loom checks that it does.
+        self.work.with_mut(|work| unsafe { *work = 1 });
+    }
+
+    /// What one does who knows of what was sent.
+    fn look(&self) {
+        // SAFETY: as in `work`.
+        self.work.with(|work| assert_eq!(unsafe { *work }, 1));
+    }
+
     fn leave(&self, me: u32) {
         word::release(&self.claim, me, false, self);
-        notify(&self.arrived, self);
+        self.tell(S::LEAVING_IS_FENCED);
     }
 }
 
@@ -216,7 +246,8 @@ fn overtaken<S: Variant, const N: usize>() {
                 receiver.poll(false);
                 receiver.poll(false);
                 // Where it begins that wants all there is.
-                receiver.cursor.set(protocol::oldest(&shared.counters, N));
+                let oldest = protocol::oldest::<S>(&shared.counters, N);
+                receiver.cursor.set(oldest);
                 receiver.poll(false);
             })
         };
@@ -305,7 +336,7 @@ fn succession<S: Variant>(dies: bool) {
                 let mut world = Patient(&shared.queue);
                 let (counters, arrived) = (&shared.counters, &shared.arrived);
                 let sender = Watch::new(&*shared);
-                assert!(protocol::wait_for_sender(
+                assert!(protocol::wait_for_sender::<S, _>(
                     counters, 0, &sender, arrived, &mut world
                 ));
                 // What the one before has done is seen as well.

@@ -15,7 +15,9 @@
 //! | step | by | what | ordering |
 //! |---|---|---|---|
 //! | come | a new sender | claim, then `came` = 1, then wake | acquire, then release, then a full fence |
-//! | begin | the same | `p` from `tail` | relaxed would do: the claim's acquire came before |
+//! | begin | the same | `p` from `tail` | acquire; relaxed would do, as the claim's acquire came before |
+//! | count | anyone | `tail` | acquire |
+//! | begin with the oldest | a new receiver | `tail`, then `reserved`; the cursor is `reserved - N`, and not above `tail` | acquire, then relaxed |
 //! | reserve | sender | `reserved` = `p + 1` | relaxed, then a release fence |
 //! | write | sender | slot `p % N` | relaxed, leaf by leaf |
 //! | publish | sender | `tail` = `p + 1` | release, then a full fence |
@@ -32,6 +34,14 @@
 //! with the fence of *validate*: who has seen any part of message `c + N`, which comes into the same slot, finds `r` to be
 //! `c + N + 1` at least. *Leave* pairs with *is it gone?*: what was sent before is seen by *drained*. *Come* pairs with it too:
 //! [`presence`] says how.
+//!
+//! What was sent before leaving would be seen without the release of leaving, which no model of a broadcast could miss:
+//! every publication ends with a full fence. It is there for what `presence` says of any role, and its model does miss it.
+//!
+//! *Begin* and a receiver's first cursor only need a number, and the claim or the next *look* orders what comes after. The
+//! acquire is for the others who ask for `tail`: who looks at `reserved` next, where the oldest message is wanted, and who is
+//! told of a count or a message, and takes for done what its sender did before. The full fence of *come* would make up for
+//! a claim that did not acquire; the claim does, so that beginning does not depend on whom one wakes.
 //!
 //! # Crash story
 //!
@@ -68,7 +78,7 @@ pub(crate) struct Counters {
 
 /// The steps, one by one. Only a model that is to fail has others.
 pub(crate) trait Steps {
-    /// How a receiver looks.
+    /// How `tail` is looked at.
     const LOOK: Ordering = Ordering::Acquire;
     /// Messages that a receiver believes to be there besides the `N` that are.
     const BEYOND: u64 = 0;
@@ -126,12 +136,19 @@ fn slot(number: u64, slots: usize) -> usize {
 /// How many messages there are so far: where a new sender begins, and a receiver that wants nothing old.
 #[inline(always)]
 pub(crate) fn tail(counters: &Counters) -> u64 {
-    counters.tail.load(Ordering::Acquire)
+    tail_by::<Sound>(counters)
+}
+
+/// The same by other steps. Only a model that is to fail has them.
+#[inline(always)]
+pub(crate) fn tail_by<S: Steps>(counters: &Counters) -> u64 {
+    counters.tail.load(S::LOOK)
 }
 
 /// Where a receiver begins that wants all there is.
-pub(crate) fn oldest(counters: &Counters, slots: usize) -> u64 {
-    let tail = tail(counters);
+pub(crate) fn oldest<S: Steps>(counters: &Counters, slots: usize) -> u64 {
+    let tail = tail_by::<S>(counters);
+    // Not less than `tail`, by its acquire, so that the cursor is not further behind than there are slots.
     let reserved = counters.reserved.load(Ordering::Relaxed);
     reserved.saturating_sub(slots as u64).min(tail)
 }
@@ -161,7 +178,7 @@ pub(crate) fn receive<S: Steps, R>(
     cursor: &mut u64,
     copy: impl FnOnce(usize) -> R,
 ) -> Found<R> {
-    let tail = counters.tail.load(S::LOOK);
+    let tail = tail_by::<S>(counters);
     let there = tail.wrapping_sub(*cursor);
     if there.cast_signed() <= 0 {
         return Found::Nothing;
@@ -243,7 +260,7 @@ pub(crate) fn wait<S: Steps, W: World, R>(
 
 /// Waits until there is a message at the cursor, or a sender that is not known to be dead. `false` when the world's last turn
 /// has come.
-pub(crate) fn wait_for_sender<W: World>(
+pub(crate) fn wait_for_sender<S: Steps, W: World>(
     counters: &Counters,
     cursor: u64,
     sender: &Watch<'_, impl Seen>,
@@ -251,7 +268,7 @@ pub(crate) fn wait_for_sender<W: World>(
     world: &mut W,
 ) -> bool {
     let ready = || {
-        let there = tail(counters).wrapping_sub(cursor).cast_signed() > 0;
+        let there = tail_by::<S>(counters).wrapping_sub(cursor).cast_signed() > 0;
         (there || sender.is_there()).then_some(())
     };
     // What a probe tells `ready` finds out itself, about each one who comes.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem::offset_of;
 use std::time::Duration;
 
-use super::protocol::{self, Counters};
+use super::protocol::{self, Counters, Sound};
 use super::{BroadcastReceiver, BroadcastSender, SenderError};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
@@ -196,7 +196,7 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     /// A receiver of everything that is still there, up to `N` messages, and of what is sent from now on.
     #[must_use]
     pub fn receiver_from_oldest(&self) -> BroadcastReceiver<'_, T, N, A> {
-        BroadcastReceiver::new(self, protocol::oldest(&self.counters, N))
+        BroadcastReceiver::new(self, protocol::oldest::<Sound>(&self.counters, N))
     }
 
     /// How many messages have been sent so far, by all senders together.

@@ -136,7 +136,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let (broadcast, cursor) = (self.sender.role(), self.cursor);
         let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
         let sleeper = &mut Sleeper::through::<A>(Deadline::after(timeout));
-        let come = protocol::wait_for_sender(counters, cursor, &self.sender, arrived, sleeper);
+        let sender = &self.sender;
+        let come =
+            protocol::wait_for_sender::<Sound, _>(counters, cursor, sender, arrived, sleeper);
         if come { Ok(()) } else { Err(TimedOut) }
     }
 

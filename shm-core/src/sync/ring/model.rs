@@ -25,6 +25,8 @@ use crate::sync::presence::{Seen, Watch};
 /// The single step that differs.
 trait Variant: Steps + Send + Sync + 'static {
     const PROBE: Ordering = Ordering::Acquire;
+    /// How an end is claimed.
+    const CLAIM: Ordering = Ordering::Acquire;
     /// How an end's claim is looked at.
     const OWNER: Ordering = Ordering::Acquire;
     /// Whether a full fence precedes the wake-up of who leaves.

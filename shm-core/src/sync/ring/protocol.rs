@@ -24,6 +24,7 @@
 //! | wake | the receiver | as [`eventcount`] says, on `room` | |
 //! | is the other gone? | either, having nothing to do | as [`presence`](super::presence) says | acquire |
 //! | look again | the same, if so | at the other's counter | acquire |
+//! | begin | who has claimed an end | its own counter, once | relaxed |
 //!
 //! - The release of `tail` pairs with the receiver's look at it: who sees a message counted sees all of it. The release of
 //!   `head` pairs with the sender's look: nobody writes to a slot that is still being read.
@@ -31,8 +32,9 @@
 //!   sees the commit. They cannot be left out while the other is awake: there is no telling that it is not just about to
 //!   announce itself. Several messages in one step share one.
 //! - Only the owner of an end's claim writes its counter. A new owner begins with what is in the word, and sees all that the
-//!   one before did: by the release of the claim, or by the probe, which the kernel orders after the last access of the
-//!   dead.
+//!   one before did: by release and acquire of the claim, or by the probe, which the kernel orders after the last access of
+//!   the dead. So it looks at the word relaxed. The full fence of the wake-up by who has come would do in the
+//!   acquire's place; but an end is not to depend on whom it wakes.
 //! - Looking again: what the other committed just before it left or died is only certain to be seen now. Every commit
 //!   ends with a full fence, so of one who leaves this would be true without the release of its claim, which no model of
 //!   a ring could miss; that of `presence` does.
@@ -199,7 +201,8 @@ impl<R: Side, S: Steps> End<R, S> {
     /// Begins where the last owner of the end has ended. For who has just claimed it.
     pub(super) fn resume(counters: &Counters) -> Self {
         Self {
-            mine: R::mine(counters).load(Ordering::Acquire),
+            // Ordered by the claim.
+            mine: R::mine(counters).load(Ordering::Relaxed),
             theirs: S::look::<R>(counters, 0),
             role: PhantomData,
         }

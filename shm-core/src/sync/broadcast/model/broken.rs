@@ -71,6 +71,18 @@ fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Broken>(),
         const OWNER: Ordering = Relaxed;
     }
 );
+gets_stuck!(comes_without_a_fence, coming_without_a_fence_is_caught, succession::<Broken>(false),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const COMING_IS_FENCED: bool = false;
+    }
+);
+gets_stuck!(leaves_without_a_fence, leaving_without_a_fence_is_caught, leaving::<Broken>(),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const LEAVING_IS_FENCED: bool = false;
+    }
+);
 gets_stuck!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Broken>(),
     impl Steps for Broken {
         fn publish(tail: &AtomicU64, value: u64) {

@@ -4,6 +4,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
+use crate::claim::word;
 
 /// A receiver beside the very first sender, which comes, sends a message and stays: it is never taken for one that has left.
 fn first_sender<V: Variant>(preemptions: usize) {
@@ -84,6 +85,29 @@ fn coming_after_a_death<V: Variant>(preemptions: usize) {
     });
 }
 
+/// A sender leaves when it has sent a message, and another one comes if it finds that: it goes on where the first has ended.
+fn next_sender<V: Variant>(preemptions: usize) {
+    check(preemptions, || {
+        let shared = Shared::new(2);
+        let next = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                // Coming has a full fence behind this, which would do as well.
+                if word::claim_free_as(&shared.sender.owner, 2, V::CLAIM) {
+                    let mut end = End::<Sending, V>::resume(&shared.counters);
+                    assert_eq!(end.position(), 1);
+                    Peer::<V>::patient(&shared).send(&mut end, 2).unwrap();
+                }
+            }
+        });
+        let mut end = End::<Sending, V>::resume(&shared.counters);
+        let mut peer = Peer::<V>::patient(&shared);
+        peer.send(&mut end, 1).unwrap();
+        peer.leave::<Sending>(&shared.sender);
+        next.join().unwrap();
+    });
+}
+
 #[test]
 fn the_very_first_sender_is_never_taken_for_one_that_has_left() {
     first_sender::<Sound>(4);
@@ -104,6 +128,17 @@ fn who_was_found_dead_is_not_taken_for_one_who_has_come() {
     coming_after_a_death::<Sound>(4);
 }
 
+#[test]
+fn the_next_sender_goes_on_where_the_one_before_has_ended() {
+    next_sender::<Sound>(4);
+}
+
+fails!(a_relaxed_claim_is_caught, next_sender::<Broken>(2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const CLAIM: Ordering = Ordering::Relaxed;
+    }
+);
 fails!(looking_at_the_claim_before_looking_whether_anybody_came_is_caught, first_sender::<Broken>(3),
     impl Steps for Broken {
         fn has_left(seat: &impl Seen) -> bool {
