@@ -12,6 +12,7 @@ mod mix;
 mod process;
 mod ring;
 mod ring_fork;
+mod rounds;
 mod scribble;
 mod seqlock;
 mod socket;
@@ -31,6 +32,7 @@ use shm_core::{ShmError, ShmLayout};
 use crate::driver::variant;
 use crate::types::Telemetry;
 use handles::Handle;
+pub use rounds::PATIENCE;
 
 /// Runs the program.
 #[must_use]

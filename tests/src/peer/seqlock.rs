@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, raise};
 use nix::unistd::pause;
 use shm_core::sync::{SeqLock, SeqLockWriteGuard, WriteError};
 use shm_core::{Access, ReadOnly, Shm, ShmCell, ShmLayout};
 
+use super::rounds::seqlock as rounds;
 use super::{Answer, Failure, Program, Words, other};
 use crate::types::{Block, Few, Stats};
 
@@ -19,6 +19,7 @@ pub(super) struct SeqLocks {
     reader: Option<&'static Shm<SeqLock<Block>, ReadOnly>>,
     guard: Option<SeqLockWriteGuard<'static, Block>>,
     few: Option<&'static Shm<SeqLock<Few, 3>>>,
+    few_read_only: Option<&'static Shm<SeqLock<Few, 3>, ReadOnly>>,
 }
 
 /// What both kinds of handles can do.
@@ -185,13 +186,22 @@ impl Program {
                 let shm = SeqLock::<Few, 3>::attach(words.next()?)?;
                 locks.few = Some(Box::leak(Box::new(shm)));
             }
+            "few-read-only" => {
+                let shm = SeqLock::<Few, 3>::attach_read_only(words.next()?)?;
+                locks.few_read_only = Some(Box::leak(Box::new(shm)));
+            }
             "hold" => {
                 let shm = locks.few.ok_or_else(|| other("nothing is attached"))?;
                 std::mem::forget(shm.write().map_err(other)?);
             }
             "round" => {
-                let shm = locks.few.ok_or_else(|| other("nothing is attached"))?;
-                return round(shm, words.next()?);
+                let (kind, way) = (words.next()?, words.next()?);
+                return match (locks.few, locks.few_read_only, kind) {
+                    (Some(shm), _, "write") => rounds::write(shm, way),
+                    (Some(shm), _, "read") => rounds::read(shm, way),
+                    (_, Some(shm), "read") => rounds::read(shm, way),
+                    _ => Err(other("nothing is attached")),
+                };
             }
             "loop-write" => {
                 let stats = Stats::attach(words.next()?)?;
@@ -205,47 +215,6 @@ impl Program {
         }
         Ok(String::new())
     }
-}
-
-/// One operation between two signals: the next number, in one of all ways of writing, or a look in one of all ways.
-fn round(shm: &Shm<SeqLock<Few, 3>>, way: &str) -> Answer {
-    let mut out = [0; 8];
-    let number = shm.read()[0];
-    raise(Signal::SIGUSR1).map_err(other)?;
-    match way {
-        "store" => drop(shm.store([number + 1; 8]).map_err(other)?),
-        "update" => drop(
-            shm.update(|value| *value = [number + 1; 8])
-                .map_err(other)?,
-        ),
-        "place" => {
-            let write = |slot: &ShmCell<Few>| slot.iter().for_each(|word| word.set(number + 1));
-            shm.write_with(write).map_err(other)?;
-        }
-        "guard" => {
-            let mut guard = shm.write().map_err(other)?;
-            guard.fill(number + 1);
-            guard.publish().map_err(other)?;
-            // What is only half written when it is killed here stays private.
-            guard.fill(number + 2);
-            guard.discard();
-        }
-        // The lock is left by somebody dead.
-        "take-over" => {
-            let mut guard = shm.write().map_err(other)?;
-            let next = guard[0] + 1;
-            guard.fill(next);
-            guard.commit().map_err(other)?;
-        }
-        "read" => {
-            shm.read_into(&mut out);
-            shm.read_with(|cell| cell[7].get());
-            let _ = shm.wait_newer(number, Duration::from_millis(1));
-        }
-        way => return Err(other(format!("there is no way `{way}`"))),
-    }
-    raise(Signal::SIGUSR1).map_err(other)?;
-    Ok(String::new())
 }
 
 /// Commits as fast as it can, in turn by all ways of writing. The number of each value is that of its version.

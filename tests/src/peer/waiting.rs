@@ -5,10 +5,10 @@ use std::process::Command;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, raise};
 use shm_core::sync::{BarrierError, BarrierSeat, BarrierWaitResult, TimedOut};
 use shm_core::{ReadOnly, Shm, ShmLayout};
 
+use super::rounds::waiting as rounds;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
 use crate::random::Random;
@@ -77,8 +77,11 @@ impl Program {
             "permits" => self.permits(words),
             "meet" => self.meet(words),
             "round" => {
-                let shm = self.shared()?;
-                round(shm, words.next()?)
+                let what = words.next()?;
+                match self.place()?.handle {
+                    Handle::Write(shm) => rounds::round(shm, what),
+                    Handle::Read(shm) => rounds::look(&shm.event, || shm.ping.load(Acquire), what),
+                }
             }
             "loop" => {
                 let (what, shm) = (words.next()?, self.shared()?);
@@ -220,72 +223,6 @@ fn check_work(shm: &Shm<Waiting>, round: u64) {
             shm.wrong.fetch_add(1, AcqRel);
         }
     }
-}
-
-/// One operation between two signals, to be killed in.
-fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
-    let mark = || raise(Signal::SIGUSR1).map_err(other);
-    let mut seat = match what {
-        "meet" => Some(shm.meet.join().map_err(other)?),
-        _ => None,
-    };
-    let result = match what {
-        "notify-one" => {
-            mark()?;
-            shm.event.notify_one();
-            mark()?;
-            Ok(())
-        }
-        "notify-all" => {
-            mark()?;
-            shm.event.notify_all();
-            mark()?;
-            Ok(())
-        }
-        "event-wait" => {
-            let seen = shm.event.generation();
-            mark()?;
-            let result = shm.event.wait(seen, Duration::from_millis(3));
-            mark()?;
-            result.map_or(Ok(()), |_| Err("nobody has notified"))
-        }
-        "post" => {
-            mark()?;
-            let result = shm.permits.post();
-            mark()?;
-            result.map_err(|_| "too many")
-        }
-        "take" => {
-            mark()?;
-            let result = shm.permits.wait_timeout(DEADLINE);
-            mark()?;
-            result.map_err(|_| "too late")
-        }
-        "take-nothing" => {
-            mark()?;
-            let result = shm.permits.wait_timeout(Duration::from_millis(3));
-            mark()?;
-            result.map_or(Ok(()), |()| Err("nobody has posted"))
-        }
-        "join" => {
-            mark()?;
-            seat = shm.meet.join().ok();
-            mark()?;
-            seat.as_ref().map(|_| ()).ok_or("no seat is free")
-        }
-        "meet" => {
-            mark()?;
-            let result = seat.as_mut().map(|seat| seat.wait_timeout(DEADLINE));
-            drop(seat.take());
-            mark()?;
-            match result {
-                Some(Ok(_)) => Ok(()),
-                _ => Err("not met"),
-            }
-        }
-        _ => Err("there is no such round"),
-    };
-    result.map(|()| String::new()).map_err(other)
 }
 
 /// Answers what is asked, and wakes others without need.
