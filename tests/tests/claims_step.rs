@@ -84,7 +84,7 @@ fn killed_at_any_instruction_of_recovering_nobody_is_stuck_or_deceived() {
     at_every(
         "step-recover",
         "recover",
-        step::stride(601),
+        step::stride(1_201),
         leave_it_to_nobody,
     );
 }
@@ -143,7 +143,7 @@ fn killed_at_any_instruction_of_trying_a_lock_that_is_held_it_frees_nothing() {
     while killed {
         killed = step::kill_at(attached(&name), "claims round busy", instruction);
         assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
-        instruction += step::stride(307);
+        instruction += step::stride(997);
     }
     drop(guard);
     assert!(!next(&other));
@@ -160,7 +160,7 @@ fn killed_at_any_instruction_of_sleeping_and_waking_the_lock_goes_to_who_sleeps_
         Guarded::attach(&name).unwrap(),
     );
     let (mut told, mut untold) = (0, 0);
-    step::through_sleep("step-sleep", Some(1999), 499, |point| {
+    step::through_sleep("step-sleep", Some(9_999), 499, |point| {
         let mut guard = Some(shm.lock.lock().unwrap());
         std::thread::scope(|scope| {
             let mut waiter = None;
