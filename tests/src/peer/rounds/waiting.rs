@@ -61,7 +61,8 @@ pub(in crate::peer) fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
         // Somebody posts.
         "take-sleep" => marked(|| shm.permits.wait_timeout(DEADLINE))?.map_err(other)?,
         "take-forever" => marked(|| shm.permits.wait())?,
-        "join" => drop(marked(|| shm.meet.join())?.map_err(other)?),
+        // Or somebody has died in it.
+        "join" | "join-dead" => drop(marked(|| shm.meet.join())?.map_err(other)?),
         // Somebody leaves.
         "join-sleep" => drop(marked(|| shm.meet.join_timeout(DEADLINE))?.map_err(other)?),
         // And leaves again, without a round.
