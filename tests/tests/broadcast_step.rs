@@ -121,7 +121,7 @@ fn killed_at_any_instruction_of_sleeping_until_it_is_the_sender_no_message_is_ha
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
     let (mut sent_by_the_dead, mut not) = (0, 0);
-    step::through_sleep("broadcast-step-come", Some(9_999), 1_499, |point| {
+    step::through_sleep("broadcast-step-come", Some(2_999), 1_499, |point| {
         let start = shm.sent();
         let mut receiver = shm.receiver();
         let mut sender = Some(shm.sender().unwrap());
@@ -239,14 +239,14 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
 
 #[test]
 fn killed_at_any_instruction_of_sleeping_until_a_message_comes_nobody_notices() {
-    asleep_until_told("await", "attach", Some(19_999));
+    asleep_until_told("await", "attach", Some(2_999));
     asleep_until_told("await-into", "attach", None);
     asleep_until_told("await-boxed", "attach", None);
 }
 
 #[test]
 fn killed_at_any_instruction_of_sleeping_until_a_sender_comes_nobody_notices() {
-    asleep_until_told("await-sender", "attach", Some(19_999));
+    asleep_until_told("await-sender", "attach", Some(2_999));
 }
 
 /// Who polls sleeps for a moment only, which is over before a step or two.

@@ -160,7 +160,7 @@ fn killed_at_any_instruction_of_sleeping_and_waking_the_lock_goes_to_who_sleeps_
         Guarded::attach(&name).unwrap(),
     );
     let (mut told, mut untold) = (0, 0);
-    step::through_sleep("step-sleep", Some(9_999), 499, |point| {
+    step::through_sleep("step-sleep", Some(2_999), 499, |point| {
         let mut guard = Some(shm.lock.lock().unwrap());
         std::thread::scope(|scope| {
             let mut waiter = None;

@@ -280,7 +280,7 @@ fn asleep(
 
 #[test]
 fn killed_at_any_instruction_of_sleeping_until_a_message_comes_none_is_lost_or_doubled() {
-    asleep("sleep-in", Some(59_999), |shm, kill| {
+    asleep("sleep-in", Some(2_999), |shm, kill| {
         let before = shm.ring.received();
         let (mut sender, mut sent) = (sender(shm), false);
         let mut send = || {
@@ -298,7 +298,7 @@ fn killed_at_any_instruction_of_sleeping_until_a_message_comes_none_is_lost_or_d
 
 #[test]
 fn killed_at_any_instruction_of_sleeping_until_there_is_room_nothing_is_lost_or_doubled() {
-    asleep("sleep-out", Some(59_999), |shm, kill| {
+    asleep("sleep-out", Some(2_999), |shm, kill| {
         let begin = {
             let mut sender = sender(shm);
             let begin = sender.position();
@@ -321,7 +321,7 @@ fn killed_at_any_instruction_of_sleeping_until_there_is_room_nothing_is_lost_or_
 
 #[test]
 fn killed_at_any_instruction_of_sleeping_until_the_end_is_free_it_leaves_it_to_the_next() {
-    asleep("come-out", Some(9_999), |shm, kill| {
+    asleep("come-out", Some(2_999), |shm, kill| {
         let before = shm.ring.sent();
         let mut held = Some(sender(shm));
         let mut leave = || drop(held.take());
@@ -333,7 +333,7 @@ fn killed_at_any_instruction_of_sleeping_until_the_end_is_free_it_leaves_it_to_t
         let all: Vec<Note> = receiver(shm).try_iter().collect();
         assert_eq!(all, (before..sent).map(Note::numbered).collect::<Vec<_>>());
     });
-    asleep("come-in", Some(9_999), |shm, kill| {
+    asleep("come-in", Some(2_999), |shm, kill| {
         let before = shm.ring.received();
         sender(shm).try_send(Note::numbered(before)).unwrap();
         let mut held = Some(receiver(shm));

@@ -147,7 +147,7 @@ fn asleep_behind_a_writer(way: &str, before: Option<u64>) {
 
 #[test]
 fn killed_at_any_instruction_of_sleeping_behind_a_writer_nothing_is_half_done() {
-    asleep_behind_a_writer("sleep", Some(9_999));
+    asleep_behind_a_writer("sleep", Some(2_999));
     asleep_behind_a_writer("sleep-forever", None);
 }
 
@@ -183,7 +183,7 @@ fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
 
 #[test]
 fn killed_at_any_instruction_of_sleeping_until_a_commit_nobody_notices() {
-    asleep_until_a_commit("few", Some(9_999));
+    asleep_until_a_commit("few", Some(2_999));
     // Who polls sleeps for a moment only, which is over before a step or two.
     asleep_until_a_commit("few-read-only", None);
 }
