@@ -60,6 +60,28 @@ pub fn system_calls(mut peer: Peer, command: &str) -> usize {
     stops / 2
 }
 
+/// Has the peer run a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
+/// raises in it: what a peer can do at worst that is quicker than anybody. Returns how many instructions there were.
+///
+/// # Panics
+///
+/// If there are more than ten million, or the peer does anything else.
+pub fn beset(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
+    let pid = until_begun(peer, command);
+    for instruction in 0..10_000_000 {
+        ptrace::step(pid, None).expect("the peer is traced");
+        match until_signal(pid) {
+            Signal::SIGTRAP => each(),
+            Signal::SIGUSR1 => {
+                ptrace::detach(pid, None).expect("the peer is traced");
+                return instruction;
+            }
+            signal => panic!("{signal}"),
+        }
+    }
+    panic!("`{command}` does not end");
+}
+
 /// Has the peer run a command, and what lies between the two signals (`SIGUSR1`) that it raises in it only up to the given
 /// instruction, and kills it there. `false` when that was over before.
 ///
@@ -105,6 +127,8 @@ pub fn kill_beside(
     point: Point,
     mut asleep: impl FnMut(),
 ) -> Killed {
+    /// Nearly every step takes less than so many looks, and to ask whether it sleeps takes longer than a step.
+    const LOOKS: u32 = 30;
     let pid = until_begun(&mut peer, command);
     ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
     let mut seen = Killed {
@@ -116,7 +140,7 @@ pub fn kill_beside(
         Point::Asleep | Point::Woken(_) => {
             while !seen.slept {
                 ptrace::syscall(pid, None).expect("the peer is traced");
-                match until_stop_or_sleep(pid) {
+                match until_stop_or_sleep(pid, 0) {
                     Some(WaitStatus::PtraceSyscall(_)) => {}
                     Some(WaitStatus::Stopped(_, Signal::SIGUSR1)) => {
                         seen.killed = false;
@@ -141,7 +165,7 @@ pub fn kill_beside(
     };
     for _ in 0..steps {
         ptrace::step(pid, None).expect("the peer is traced");
-        let status = until_stop_or_sleep(pid).unwrap_or_else(|| {
+        let status = until_stop_or_sleep(pid, LOOKS).unwrap_or_else(|| {
             seen.slept = true;
             asleep();
             waitpid(pid, None).expect("the peer is traced")
@@ -160,9 +184,8 @@ pub fn kill_beside(
 }
 
 /// Waits until the peer stops, or sleeps in the kernel until it is woken or its time is up: `None`.
-fn until_stop_or_sleep(pid: Pid) -> Option<WaitStatus> {
-    /// Nearly every step takes less than so many looks, and a look at whether it sleeps takes longer than a step.
-    const LOOKS: u32 = 30;
+/// Whether it sleeps is asked after so many looks in vain.
+fn until_stop_or_sleep(pid: Pid, vain: u32) -> Option<WaitStatus> {
     let mut looks = 0;
     loop {
         match waitpid(pid, Some(WaitPidFlag::WNOHANG)).expect("the peer is traced") {
@@ -170,7 +193,7 @@ fn until_stop_or_sleep(pid: Pid) -> Option<WaitStatus> {
             status => return Some(status),
         }
         looks += 1;
-        if looks > LOOKS && is_asleep(&format!("/proc/{pid}")) {
+        if looks > vain && is_asleep(&format!("/proc/{pid}")) {
             return None;
         }
         yield_now();

@@ -114,7 +114,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 unsafe impl<T: ShmLayout, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
     type View<A: Access> = SeqLock<T, SLOTS, A>;
     const LAYOUT: &'static TypeLayout = {
-        assert_slots(SLOTS);
         &TypeLayout::meaning(
             meaning::SEQLOCK,
             const {
@@ -157,16 +156,6 @@ unsafe impl<T: ShmLayout, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const SeqLock<T, SLOTS, A> {
         payload.cast()
     }
-}
-
-/// Fails the build where there are too few slots.
-#[track_caller]
-const fn assert_slots(slots: usize) {
-    assert!(
-        slots >= 3,
-        "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one is for readers that have begun \
-         before; write `SeqLock<T>` for 4 of them"
-    );
 }
 
 /// The layout of one slot: a value, and what keeps the next one off its lines.
@@ -327,7 +316,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     #[must_use]
     #[inline]
     pub fn version(&self) -> u64 {
-        protocol::newest(&self.version)
+        protocol::newest::<Sound>(&self.version)
     }
 
     /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
@@ -343,11 +332,12 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// another segment, is waited for until the version has come past it.
     pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
         // What is there already needs no clock.
-        if let Some(newer) = protocol::newer(&self.version, seen) {
+        if let Some(newer) = protocol::newer::<Sound>(&self.version, seen) {
             return Ok(newer);
         }
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
-        protocol::wait_newer(&self.version, &self.words.changed, &mut sleeper, seen).ok_or(TimedOut)
+        protocol::wait_newer::<Sound, _>(&self.version, &self.words.changed, &mut sleeper, seen)
+            .ok_or(TimedOut)
     }
 
     /// Copies a value to `out`, all bytes of which are initialised afterwards, and says its version. `Err` if it is the
@@ -367,7 +357,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         });
         attempt
             .map(|(version, ())| version)
-            .map_err(|()| protocol::newest(&self.version))
+            .map_err(|()| protocol::newest::<Sound>(&self.version))
     }
 
     /// Copies a value to `out`, if it is a whole one, and valid.
@@ -397,7 +387,7 @@ fn insist<R, E>(mut attempt: impl FnMut() -> Result<R, E>) -> Result<R, E> {
 impl<T: ShmLayout, const SLOTS: usize, A: Access> fmt::Debug for SeqLock<T, SLOTS, A> {
     /// The present value is looked at leaf by leaf, so it may be shown partly newer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = protocol::newest(&self.version);
+        let version = protocol::newest::<Sound>(&self.version);
         let cell: &ShmCell<T, A> = &self.slots[protocol::slot(version, SLOTS)];
         f.debug_struct("SeqLock")
             .field("version", &version)

@@ -48,7 +48,8 @@ pub(in crate::peer) fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
         "post" => marked(|| shm.permits.post())?.map_err(other)?,
         "post-many" => marked(|| shm.permits.post_many(3))?.map_err(other)?,
         "take" => marked(|| shm.permits.wait_timeout(DEADLINE))?.map_err(other)?,
-        "try-take" => {
+        "try-take" => return Ok(marked(|| shm.permits.try_wait())?.to_string()),
+        "try-thrice" => {
             if marked(|| [(); 3].map(|()| shm.permits.try_wait()))? != [true, true, false] {
                 return Err(other("there were two permits"));
             }
@@ -63,6 +64,12 @@ pub(in crate::peer) fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
         "take-forever" => marked(|| shm.permits.wait())?,
         // Or somebody has died in it.
         "join" | "join-dead" => drop(marked(|| shm.meet.join())?.map_err(other)?),
+        // Whoever waits for the count goes to sleep for the seat.
+        "leave" => {
+            let seat = shm.meet.join().map_err(other)?;
+            shm.count.set(shm.count.get() + 1);
+            marked(move || drop(seat))?;
+        }
         // Somebody leaves.
         "join-sleep" => drop(marked(|| shm.meet.join_timeout(DEADLINE))?.map_err(other)?),
         // And leaves again, without a round.
