@@ -22,6 +22,9 @@ use crate::sys::clock::Deadline;
 /// sent. The functions and their errors are those of `std::sync::mpsc`. For several receivers that each see everything there
 /// is [`Broadcast`](crate::sync::Broadcast); for one of several workers to take each message, give every worker a ring.
 ///
+/// Messages that are copied have to be `Copy`. Others, such as a [`ShmVec`](crate::ShmVec), are written and read where they
+/// lie, by [`send_with`](Sender::send_with) and [`recv_with`](Receiver::recv_with).
+///
 /// ```
 /// use shm_core::ShmLayout;
 /// use shm_core::sync::Ring;
