@@ -1,4 +1,4 @@
-//! A process killed after each k-th instruction of notifying, posting, taking, joining and meeting: who waits gets on, and
+//! A process killed after each k-th instruction of notifying, posting, taking, joining, leaving and meeting: who waits gets on, and
 //! nothing is counted twice.
 //!
 //! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
@@ -146,6 +146,29 @@ fn killed_at_any_instruction_of_joining_the_seat_can_be_taken() {
         assert!(seat.number() == 2 && !seat.has_arrived());
         assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));
     });
+}
+
+#[test]
+fn killed_at_any_instruction_of_leaving_who_waits_gets_the_seat() {
+    let mut left = 0;
+    at_every("leave", step::stride(7), |shm, kill| {
+        let others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
+        let before = shm.count.get();
+        let killed = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                while shm.count.get() == before {
+                    std::thread::yield_now();
+                }
+                shm.meet.join_timeout(DEADLINE).unwrap()
+            });
+            let killed = kill();
+            assert_eq!(waiting.join().unwrap().number(), 2);
+            killed
+        });
+        left += usize::from(!killed);
+        drop(others);
+    });
+    assert_eq!(left, 1);
 }
 
 /// A peer meets two that have arrived before, and is killed. One of them sleeps meanwhile, or nobody looks.

@@ -198,13 +198,49 @@ const fn explain(layout: &TypeLayout) -> Text {
     text
 }
 
-/// The field that an error is reported at: the first whose type has padding that nobody was told of, or is of no use; or the
-/// one before the first gap.
+/// Whether a type of this library that is [unusable](meaning::is_unusable) is in it, and nobody was told of it.
+const fn of_no_use(layout: &TypeLayout) -> bool {
+    if !layout.untold() {
+        return false;
+    }
+    match layout.kind() {
+        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => of_no_use(element),
+        LayoutKind::Struct { fields, .. } => any_of_no_use(fields),
+        LayoutKind::Meaning { meaning, inner, .. } => {
+            meaning::is_unusable(meaning, inner) || any_of_no_use(inner.fields())
+        }
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+    }
+}
+
+const fn any_of_no_use(fields: &[FieldLayout]) -> bool {
+    let mut number = 0;
+    while number < fields.len() {
+        if of_no_use(fields[number].layout()) {
+            return true;
+        }
+        number += 1;
+    }
+    false
+}
+
+/// The field that an error is reported at: the first whose type is of no use, the one before the first gap, or the first
+/// whose type has padding that nobody was told of.
 const fn culprit(layout: &TypeLayout) -> Option<usize> {
     if !layout.is_blamed() {
         return None;
     }
-    // First what is wrong inside of a field: its size, and so the gaps, may change when that is mended.
+    // First what is of no use: its size, and so the gaps, will change when that is mended.
+    let mut number = 0;
+    while number < layout.fields().len() {
+        if of_no_use(layout.fields()[number].layout()) {
+            return Some(number);
+        }
+        number += 1;
+    }
+    if let Some(number) = first_gap(layout) {
+        return Some(number);
+    }
     let mut number = 0;
     while number < layout.fields().len() {
         if layout.fields()[number].layout().untold() {
@@ -212,21 +248,18 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
         }
         number += 1;
     }
-    match first_gap(layout) {
-        Some(number) => Some(number),
-        None => Some(0),
-    }
+    Some(0)
 }
 
 /// Fails the build because of what [`culprit`] has found at this field.
 #[track_caller]
 const fn fail(layout: &TypeLayout, number: usize) -> ! {
     let field = layout.fields()[number].layout();
+    if first_gap(layout).is_some() && !of_no_use(field) {
+        panic!("{}", explain(layout).as_str());
+    }
     if field.untold() {
         panic!("{}", inner(field).as_str());
-    }
-    if first_gap(layout).is_some() {
-        panic!("{}", explain(layout).as_str());
     }
     let text = Text::new().add("`").add(layout.name()).add(
         "` has no bytes, so there is nothing to share; add a field that has some, or leave the type out",

@@ -1,15 +1,21 @@
 //! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Waiters look again
 //! only when they are woken, so nobody is helped by the end of a slice.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
-use super::protocol::{generation, notify_all, notify_one, wait};
+use super::protocol::{Waits, generation, notify_all, notify_one, wait, wait_until};
+use crate::claim::Turn;
 use crate::modelling::{Queue, check, fails, gets_stuck};
 use crate::primitive::Ordering;
 use crate::sync::counted::model::{Sound, Variant, Waker};
+use crate::sync::eventcount::World;
 use crate::sync::eventcount::model::Patient;
 
 struct Shared {
@@ -98,6 +104,115 @@ fn gather<V: Variant>(all: bool) {
     });
 }
 
+/// What differs where one looks for something else than a notification.
+trait Looking: 'static {
+    const SEES_FIRST: bool = true;
+}
+
+impl Looking for Sound {}
+
+/// Waits of one that only wake-ups get on.
+struct Wakeful<'a, L>(&'a Queue, PhantomData<L>);
+
+impl<'a, L: Looking> Waits for Wakeful<'a, L> {
+    const SEES_FIRST: bool = L::SEES_FIRST;
+    type World = Patient<'a>;
+
+    fn next(&mut self) -> Option<Patient<'a>> {
+        Some(Patient(self.0))
+    }
+}
+
+/// One looks for what two others change, each of whom notifies then.
+fn look_for<L: Looking>(all: bool) {
+    check(3, move || {
+        let shared = Shared::new();
+        let flags: Arc<[AtomicU32; 2]> = Arc::new(std::array::from_fn(|_| AtomicU32::new(0)));
+        let threads: Vec<_> = (0..2)
+            .map(|notifier| {
+                let (shared, flags) = (Arc::clone(&shared), Arc::clone(&flags));
+                thread::spawn(move || {
+                    flags[notifier].store(1, Ordering::Relaxed);
+                    shared.notify::<Sound>(notifier, all);
+                })
+            })
+            .collect();
+        let both = || {
+            let there = flags.iter().all(|flag| flag.load(Ordering::Relaxed) == 1);
+            there.then_some(7)
+        };
+        let mut waits = Wakeful::<L>(&shared.queue, PhantomData);
+        assert_eq!(wait_until(&shared.word, &mut waits, both), Some(7));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Waits of one that probes once, when another is dead.
+struct Mourning(Rc<Cell<Option<thread::JoinHandle<()>>>>);
+
+impl Waits for Mourning {
+    type World = Self;
+
+    fn next(&mut self) -> Option<Self> {
+        Some(Self(Rc::clone(&self.0)))
+    }
+}
+
+impl World for Mourning {
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        match self.0.take() {
+            Some(other) => {
+                other.join().unwrap();
+                Turn::Probe
+            }
+            None => panic!("it should have been found"),
+        }
+    }
+
+    fn sleep(&mut self, _: &AtomicU32, _: u32) {}
+}
+
+/// One changes something and is killed before it notifies, while another notifies of nothing.
+fn unannounced() {
+    check(3, || {
+        let shared = Shared::new();
+        let flag = Arc::new(AtomicU32::new(0));
+        let dying = thread::spawn({
+            let flag = Arc::clone(&flag);
+            move || flag.store(1, Ordering::Relaxed)
+        });
+        let other = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.notify::<Sound>(0, true)
+        });
+        let look = || (flag.load(Ordering::Relaxed) == 1).then_some(7);
+        let mut waits = Mourning(Rc::new(Cell::new(Some(dying))));
+        assert_eq!(wait_until(&shared.word, &mut waits, look), Some(7));
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn who_looks_for_what_two_change_finds_it_when_both_notify_one() {
+    look_for::<Sound>(false);
+}
+
+#[test]
+fn who_looks_for_what_two_change_finds_it_when_both_notify_all() {
+    look_for::<Sound>(true);
+}
+
+#[test]
+fn what_nobody_notifies_of_is_found_all_the_same() {
+    unannounced();
+}
+
 #[test]
 fn a_waiter_follows_two_that_notify_one() {
     follow::<Sound>(false);
@@ -131,5 +246,10 @@ gets_stuck!(nobody_is_woken, a_notification_that_does_not_wake_is_caught, follow
 gets_stuck!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, follow::<Broken>(false),
     impl Variant for Broken {
         const TIDIES: bool = false;
+    }
+);
+gets_stuck!(looks_first, looking_before_the_generation_is_taken_is_caught, look_for::<Broken>(true),
+    impl Looking for Broken {
+        const SEES_FIRST: bool = false;
     }
 );

@@ -14,6 +14,9 @@
 //! | wake, if the addition saw `WAITERS` | the same | see [`counted`] | |
 //! | wait | anyone | sets `WAITERS`, looks, sleeps; see [`eventcount`] | acquire |
 //!
+//! Who looks for something else than a notification takes the generation first and looks after that: what it did not find has
+//! not been notified of in this generation, so the notification is another one, and is waited for.
+//!
 //! A look pairs with every notification whose count it sees: they are all additions, so each continues the release of
 //! those before.
 //!
@@ -52,8 +55,47 @@ pub(crate) fn wait<W: World>(word: &AtomicU32, seen: u32, world: &mut W) -> Opti
     eventcount::wait(word, world, look, look)
 }
 
+/// One wait after the other. The model has its own.
+pub(crate) trait Waits {
+    /// Whether the generation is taken before the look. Only a model that is to fail takes it afterwards.
+    const SEES_FIRST: bool = true;
+
+    /// How one of them waits.
+    type World: World;
+
+    /// The next one. `None` when the time is up.
+    fn next(&mut self) -> Option<Self::World>;
+}
+
+/// Waits until `look` finds something: at once, after a notification, or at the end of a slice or of all waits.
+pub(crate) fn wait_until<W: Waits, R>(
+    word: &AtomicU32,
+    waits: &mut W,
+    mut look: impl FnMut() -> Option<R>,
+) -> Option<R> {
+    loop {
+        let before = generation(word);
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        let seen = if W::SEES_FIRST {
+            before
+        } else {
+            generation(word)
+        };
+        // Who notifies without end is not waited for longer than was asked.
+        let Some(mut world) = waits.next() else {
+            return look();
+        };
+        match wait_or_find(word, seen, &mut world, &mut look)? {
+            Found::Unannounced(found) => return Some(found),
+            Found::Notified => {}
+        }
+    }
+}
+
 /// Waits until the generation is not `seen`, or until `look` finds something at the end of a slice or of the wait.
-pub(crate) fn wait_or_find<W: World, R>(
+fn wait_or_find<W: World, R>(
     word: &AtomicU32,
     seen: u32,
     world: &mut W,
@@ -67,7 +109,7 @@ pub(crate) fn wait_or_find<W: World, R>(
 
 /// What has ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found<R> {
+enum Found<R> {
     /// Somebody has notified.
     Notified,
     /// What was waited for is there, though nobody has notified.

@@ -14,14 +14,13 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 use loom::thread;
 
-use super::presence::Watch;
-use super::protocol::{Counters, End, Idle, Other, Receiving, Sending, Side, Steps};
+use super::protocol::{Counters, End, Idle, Receiving, Sending, Side, Steps};
 use crate::claim::Turn;
 use crate::modelling::{Queue, Turns, check, fails, gets_stuck};
 use crate::primitive::{Ordering, model};
 use crate::sync::eventcount::{self, WakeAll, World};
 use crate::sync::padded::Padded;
-use crate::sync::presence::Seen;
+use crate::sync::presence::{Seen, Watch};
 
 /// The single step that differs.
 trait Variant: Steps + Send + Sync + 'static {

@@ -79,7 +79,7 @@ fn coming_after_a_death<V: Variant>(preemptions: usize) {
         assert!(end.wait_for_other(&shared.counters, 1, &mut peer, &seen));
         // It came, whether or not the one before was seen.
         assert!(!found || shared.sender.owner.load(Ordering::Relaxed) == 2);
-        assert!(!seen.is_gone::<V>());
+        assert!(!seen.is_gone(V::has_left));
         next.join().unwrap();
     });
 }
