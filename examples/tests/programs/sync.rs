@@ -109,8 +109,7 @@ fn consumers_account_for_every_picture() {
     let photograph = Photograph::decode();
     for who in ["quick consumer", "slow  consumer"] {
         let reports = lines(&ended.out, who);
-        // Pictures come for three seconds, and each report follows one.
-        assert!(reports.len() >= 2, "{ended:?}");
+        assert!(!reports.is_empty(), "{ended:?}");
         for line in reports {
             assert!(line.contains(" pictures/s, "), "{line}");
             let (number, crc) = line

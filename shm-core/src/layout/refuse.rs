@@ -226,6 +226,14 @@ macro_rules! without_size {
 // Of these the reason is known, and told where the layout is asked for.
 without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::path::Path }
 
+/// Never implemented, for the guards `G` of locks: they are not `Send`, and the compiler names this trait when it says so.
+#[diagnostic::on_unimplemented(
+    message = "`{G}` stays with the thread that it was made in",
+    label = "cannot be sent to another thread",
+    note = "make the guard in the thread that uses it: the lock itself can be used in all of them"
+)]
+pub trait LetsGoOf<G>: sealed::Never<G> {}
+
 /// A reason that allows the type `T` to be shared all the same. None does.
 pub trait Allows<T: ?Sized>: sealed::Reason {}
 
