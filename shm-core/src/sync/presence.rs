@@ -31,8 +31,14 @@
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
 
+#[cfg(all(loom, test))]
+mod model;
+
 /// A role, as far as others look at it.
 pub(crate) trait Seen {
+    /// How `came` is looked at. Only a model that is to fail looks in another way.
+    const CAME: Ordering = Ordering::Acquire;
+
     /// Whether anybody ever had it.
     fn came(&self) -> &AtomicU32;
     /// Who has it: an id, or 0. What the one before did happened before this.
@@ -48,9 +54,9 @@ pub(super) fn come(came: &AtomicU32) {
 
 /// Whether the role was given up.
 #[inline]
-pub(super) fn has_left(role: &impl Seen) -> bool {
+pub(super) fn has_left<R: Seen>(role: &R) -> bool {
     // In this order.
-    role.came().load(Ordering::Acquire) != 0 && role.owner() == 0
+    role.came().load(R::CAME) != 0 && role.owner() == 0
 }
 
 /// What one who looks on knows of a role.

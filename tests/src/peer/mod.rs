@@ -12,6 +12,7 @@ mod mix;
 mod process;
 mod ring;
 mod ring_fork;
+mod ring_quiet;
 mod scribble;
 mod seqlock;
 mod socket;

@@ -83,7 +83,7 @@ fn who_waits_for_a_seat_is_woken_by_who_leaves() {
 }
 
 #[test]
-fn a_fork_child_that_drops_an_inherited_seat_wakes_nobody() {
+fn a_seat_that_a_fork_child_drops_is_not_had_by_who_waits() {
     let names = Names::new("barrier-join-fork");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();

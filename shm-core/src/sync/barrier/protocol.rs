@@ -23,9 +23,9 @@
 //! | look for one | the same | every `claim`; takes one that is free | acquire |
 //! | probe, in slices | the same | every `claim`; takes one whose owner is dead | see [`crate::claim::word`] |
 //!
-//! The fence has itself as partner: of those who arrive last at the same time, the one whose fence comes last sees every
-//! arrival when it looks again, and so nobody sleeps in a round that is complete. Who arrives releases what it did, who completes acquires that from all and releases it together, and who looks
-//! acquires it. A seat arrives once a round, and for the next one only after it has seen `round` change. So an arrival for
+//! The fence of an arrival has itself as partner: of those who arrive last at the same time, the one whose fence comes last sees
+//! every arrival when it looks again, and so nobody sleeps in a round that is complete. Who arrives releases what it did, who
+//! completes acquires that from all and releases it together, and who looks acquires it. A seat arrives once a round, and for the next one only after it has seen `round` change. So an arrival for
 //! this round stays until this round is complete, and the round can be completed only once.
 //!
 //! The fences of leaving and of waiting for a seat are partners: either who leaves sees that somebody waits, or who waits finds

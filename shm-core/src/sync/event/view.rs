@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::protocol::{self, Waits};
+use super::protocol::{self, Sound, Waits};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
@@ -112,7 +112,7 @@ impl<A: Access> Event<A> {
     #[must_use]
     #[inline]
     pub fn generation(&self) -> u32 {
-        protocol::generation(&self.word)
+        protocol::generation::<Sound>(&self.word)
     }
 
     /// Waits until the generation is another than `seen`, for at most `timeout` on the monotonic clock, and returns
@@ -187,12 +187,12 @@ impl<A: Access> Event<A> {
             deadline: None,
             access: PhantomData,
         };
-        protocol::wait_until(&self.word, &mut sleepers, look).ok_or(TimedOut)
+        protocol::wait_until::<Sound, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
     }
 
     #[cold]
     fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
-        protocol::wait(&self.word, seen, &mut Sleeper::through::<A>(deadline))
+        protocol::wait::<Sound, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
     }
 
     /// Counts, and wakes one of those who wait.

@@ -33,7 +33,9 @@
 //! - Only the owner of an end's claim writes its counter. A new owner begins with what is in the word, and sees all that the
 //!   one before did: by the release of the claim, or by the probe, which the kernel orders after the last access of the
 //!   dead.
-//! - Looking again: what the other committed just before it left or died is only certain to be seen now.
+//! - Looking again: what the other committed just before it left or died is only certain to be seen now. Every commit
+//!   ends with a full fence, so of one who leaves this would be true without the release of its claim, which no model of
+//!   a ring could miss; that of `presence` does.
 //!
 //! **Killed** before its commit, a sender leaves a slot with half a message in it, which is not counted, and which its successor
 //! writes anew. Killed after it and before it has woken, it leaves a receiver asleep for the rest of a slice. A receiver

@@ -112,6 +112,14 @@ fails!(looking_at_the_claim_before_looking_whether_anybody_came_is_caught, first
     }
     impl Variant for Broken {}
 );
+fails!(a_relaxed_look_whether_anybody_came_is_caught, first_sender::<Broken>(3),
+    impl Steps for Broken {
+        fn has_left(seat: &impl Seen) -> bool {
+            seat.came().load(Ordering::Relaxed) != 0 && seat.owner() == 0
+        }
+    }
+    impl Variant for Broken {}
+);
 fails!(coming_relaxed_is_caught, first_sender::<Broken>(3),
     impl Steps for Broken {
         fn come(came: &AtomicU32) {
