@@ -3,7 +3,7 @@
 //! Names can mislead, so nothing is refused because of what is found here: it only chooses the words of an error that
 //! the trait bound on the whole type may or may not cause.
 
-use syn::{GenericArgument, Generics, PathArguments, Type};
+use syn::{ConstParam, GenericArgument, GenericParam, Generics, PathArguments, Type, TypeParam};
 
 use crate::known;
 
@@ -29,10 +29,11 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
     let arguments = arguments(ty);
     let found = match arguments.iter().copied().find_map(offender) {
         Some(found) => found,
-        None => match suspects(&arguments, generics).as_slice() {
+        None => match suspects(ty, generics).as_slice() {
             [] => return Ask::Whole,
-            // Of any other type it is not known whether it could be shared with another argument.
-            [only] if is_container(ty) => ("PartOf", *only),
+            // Of any other type it is not known whether it could be shared with another argument. And a constant is none that
+            // could be asked of anything.
+            [only] if is_container(ty) && !may_be_constant(only) => ("PartOf", *only),
             _ => return Ask::Several,
         },
     };
@@ -138,24 +139,39 @@ fn is_non_zero(ty: &Type) -> bool {
     offender(ty).is_some_and(|(because, _)| because == "NonZeroPartOf")
 }
 
-/// The types among `arguments` of which the spelling does not tell that they can be shared. In place of a type of this
-/// library, such of its own arguments.
-fn suspects<'a>(arguments: &[&'a Type], generics: &Generics) -> Vec<&'a Type> {
+/// The types among the arguments of `ty` of which the spelling does not tell that they can be shared. In place of a type
+/// of this library, such of its own arguments: only its first is a type, and the second a number, which may have a name.
+fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
+    let mut arguments = arguments(ty);
+    if is_container(ty) {
+        arguments.truncate(1);
+    }
     let mut found = Vec::new();
-    for mut ty in arguments.iter().copied() {
+    for mut ty in arguments {
         while let Type::Array(array) = ty {
             ty = &array.elem;
         }
-        let parameter = generics
-            .type_params()
-            .any(|param| matches!(ty, Type::Path(path) if path.path.is_ident(&param.ident)));
+        let parameter = generics.params.iter().any(|param| match param {
+            GenericParam::Type(TypeParam { ident, .. })
+            | GenericParam::Const(ConstParam { ident, .. }) => {
+                matches!(ty, Type::Path(path) if path.path.is_ident(ident))
+            }
+            GenericParam::Lifetime(_) => false,
+        });
         if is_container(ty) {
-            found.extend(suspects(&self::arguments(ty), generics));
+            found.extend(suspects(ty, generics));
         } else if !parameter && known::extent(ty).is_none() {
             found.push(ty);
         }
     }
     found
+}
+
+/// Whether it is spelled as constants are.
+fn may_be_constant(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
+        last.arguments.is_none() && !last.ident.to_string().contains(char::is_lowercase)
+    }))
 }
 
 /// Whether it is spelled as a type that can be shared exactly if its argument can.
@@ -238,6 +254,22 @@ mod tests {
             because("PartOf", quote!(Pair<Point, u8>))
         );
         assert_eq!(found(parse_quote!(Pair<Point, Size>)), "SharedParts");
+    }
+
+    #[test]
+    fn a_constant_is_not_taken_for_a_type() {
+        assert_eq!(found(parse_quote!(Ring<u64, LEN>)), "Field");
+        assert_eq!(found(parse_quote!(Ring<u64, N>)), "Field");
+        assert_eq!(found(parse_quote!(Ring<T, limits::Len>)), "Field");
+        assert_eq!(
+            found(parse_quote!(ShmVec<Point, LEN>)),
+            because("PartOf", quote!(Point))
+        );
+        assert_eq!(found(parse_quote!(Mutex<Ring<u8, LEN>>)), "Field");
+        // Types of other crates may have the names of ours, and constants in front.
+        assert_eq!(found(parse_quote!(Ring<LEN>)), "SharedParts");
+        assert_eq!(found(parse_quote!(Pair<u64, LEN>)), "SharedParts");
+        assert_eq!(found(parse_quote!(Pair<u64, N>)), "Field");
     }
 
     #[test]

@@ -9,16 +9,24 @@ use std::process::Command;
 /// The compiler whose words are kept in the `.stderr` files.
 const BLESSED: &str = "rustc 1.95.";
 
+fn rustc() -> Command {
+    Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
+/// Whether the messages are kept of another compiler than the one here, which is told then.
+fn speaks_otherwise() -> bool {
+    let version = rustc().arg("--version").output().expect("rustc runs");
+    let version = String::from_utf8_lossy(&version.stdout);
+    let otherwise = !version.starts_with(BLESSED);
+    if otherwise {
+        eprintln!("skipped: the messages are those of {BLESSED}*, and this is {version}");
+    }
+    otherwise
+}
+
 #[test]
 fn ui() {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let version = Command::new(rustc)
-        .arg("--version")
-        .output()
-        .expect("rustc runs");
-    let version = String::from_utf8_lossy(&version.stdout);
-    if !version.starts_with(BLESSED) {
-        eprintln!("skipped: the messages are those of {BLESSED}*, and this is {version}");
+    if speaks_otherwise() {
         return;
     }
     let cases = trybuild::TestCases::new();
@@ -27,8 +35,8 @@ fn ui() {
     cases.compile_fail("ui/misused/*.rs");
 }
 
-/// The compiler reports these mistakes itself as well, and at length.
-const LONGER: [&str; 3] = ["recursive", "slice_in_the_middle", "tail_in_tail"];
+/// These are mistakes in any Rust program. The compiler reports them as well, in more lines, and no derive can prevent that.
+const NO_RUST: [&str; 2] = ["recursive", "slice_in_the_middle"];
 
 /// The kept messages about definitions, each with its file's name.
 fn refusals() -> Vec<(String, String)> {
@@ -59,8 +67,9 @@ fn refusals() -> Vec<(String, String)> {
 #[test]
 fn each_error_is_short_and_points_at_the_users_code() {
     for (name, text) in refusals() {
-        for error in text.split("\nerror").map(str::trim) {
-            if !LONGER.contains(&name.as_str()) {
+        for (number, error) in text.split("\nerror").map(str::trim).enumerate() {
+            // The second one is the compiler's own: see the next test.
+            if number == 0 || !NO_RUST.contains(&name.as_str()) {
                 assert!(
                     error.lines().count() <= 12,
                     "{name}: an error of more than 12 lines:\n{error}"
@@ -78,6 +87,48 @@ fn each_error_is_short_and_points_at_the_users_code() {
             );
         }
     }
+}
+
+#[test]
+fn a_second_error_is_the_compilers_own() {
+    if speaks_otherwise() {
+        return;
+    }
+    let kept = refusals();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ui-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("there is room");
+    for name in NO_RUST {
+        let (_, text) = kept.iter().find(|(of, _)| of == name).expect("a case");
+        let (ours, theirs) = text.trim().split_once("\n\nerror").expect("two errors");
+        assert!(ours.starts_with("error: field `"), "{name}:\n{ours}");
+
+        // The same lines, but nothing of this library in them.
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("ui/refused/{name}.rs"));
+        let source = std::fs::read_to_string(path).expect("the case is there");
+        let plain: String = source
+            .lines()
+            .map(|line| if line.contains("ShmLayout") { "" } else { line })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        assert!(plain.contains("#[repr(C)]") && !plain.contains("derive"));
+        let file = folder.join(format!("{name}.rs"));
+        std::fs::write(&file, plain).expect("there is room");
+        let output = rustc()
+            .args(["--edition=2024", "--emit=metadata", "-Adead_code"])
+            .arg("--out-dir")
+            .args([&folder, &file])
+            .output()
+            .expect("rustc runs");
+        assert!(!output.status.success(), "{name} is Rust");
+        let said = String::from_utf8_lossy(&output.stderr)
+            .replace(&*file.to_string_lossy(), &format!("ui/refused/{name}.rs"));
+        let (said, rest) = said
+            .split_once("\n\nerror: aborting due to 1 previous error")
+            .expect("one error");
+        assert!(!rest.contains("\nerror"), "{name}:\n{rest}");
+        assert_eq!(said, format!("error{theirs}"), "{name}");
+    }
+    std::fs::remove_dir_all(&folder).expect("it is ours");
 }
 
 #[test]

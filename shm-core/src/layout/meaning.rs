@@ -35,6 +35,43 @@ pub(crate) fn of_slots(meaning: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether nothing could be done with such a type: it has no room, or too few places.
+pub(crate) const fn is_unusable(meaning: &str, inner: &TypeLayout) -> bool {
+    let needed = match meaning.as_bytes() {
+        b"seqlock" => 3,
+        b"ring" | b"broadcast" | b"barrier" => 1,
+        // No other type is empty, but a text without room.
+        _ => return inner.size() == 0,
+    };
+    match inner.fields().last() {
+        Some(places) => {
+            matches!(places.layout().kind(), LayoutKind::Array { len, .. } if len < needed)
+        }
+        None => false,
+    }
+}
+
+/// Why a type of this library that [is unusable](is_unusable) cannot be shared, and what to write instead.
+pub(crate) const fn why_unusable(meaning: &str) -> &'static str {
+    match meaning.as_bytes() {
+        b"seqlock" => {
+            "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one is for readers that have \
+             begun before; write `SeqLock<T>` for 4 of them"
+        }
+        b"ring" => "a `Ring` needs room for at least one message; write `Ring<T, 1>`, or more",
+        b"broadcast" => {
+            "a `Broadcast` needs room for at least one message; write `Broadcast<T, 1>`, or more"
+        }
+        b"barrier" => {
+            "a `Barrier` without seats is one that nobody can meet at; write `Barrier<2>` for two participants"
+        }
+        b"slot" => {
+            "a `SeqLock` of a value without bytes has nothing to share; put a number into it, or use an `Event`"
+        }
+        _ => "a `ShmStr<0>` has no room for any text; give it at least one byte",
+    }
+}
+
 /// What the layout of a vector says.
 #[derive(Clone, Copy)]
 pub(crate) struct VecLayout {

@@ -27,6 +27,8 @@ pub use reasons::*;
 mod sealed {
     /// Implemented by nothing, so that its subtraits cannot be either.
     pub trait Never<T: ?Sized> {}
+    /// Implemented by nothing.
+    pub trait Nowhere<'a> {}
     /// Implemented by the reasons.
     pub trait Reason {}
     /// The type of a constant that nobody else can write, for want of its name.
@@ -79,7 +81,7 @@ impl<T: ShmLayout + ?Sized> Field for T {
     note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
             `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays"
 )]
-pub trait PartOf<W> {
+pub trait PartOf<W: ?Sized> {
     /// [`ShmLayout::LAYOUT`] of `W`.
     const LAYOUT: &'static TypeLayout;
 
@@ -88,7 +90,7 @@ pub trait PartOf<W> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<W: ShmLayout, T: ?Sized> PartOf<W> for T {
+impl<W: ShmLayout + ?Sized, T: ?Sized> PartOf<W> for T {
     const LAYOUT: &'static TypeLayout = W::LAYOUT;
     const SEAL: sealed::Seal = sealed::Seal;
 }
@@ -109,7 +111,7 @@ pub trait SharedParts {
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: ShmLayout> SharedParts for S {
+impl<S: ShmLayout + ?Sized> SharedParts for S {
     const LAYOUT: &'static TypeLayout = S::LAYOUT;
     const SEAL: sealed::Seal = sealed::Seal;
 }
@@ -121,7 +123,7 @@ impl<S: ShmLayout> SharedParts for S {
     note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
             a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array"
 )]
-pub trait LockedPartOf<W> {
+pub trait LockedPartOf<W: ?Sized> {
     /// [`ShmLayout::LAYOUT`] of `W`.
     const LAYOUT: &'static TypeLayout;
 
@@ -130,28 +132,57 @@ pub trait LockedPartOf<W> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<W: ShmLayout, T: ?Sized> LockedPartOf<W> for T {
+impl<W: ShmLayout + ?Sized, T: ?Sized> LockedPartOf<W> for T {
     const LAYOUT: &'static TypeLayout = W::LAYOUT;
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
-/// A type of one size, as a field must be that is not spelled as a slice.
+/// Implemented by [`SharedMemory`] for each type `T` of one size, as a field must be that is not spelled as a slice.
 ///
 /// The derive asks for it where a slice could hide behind a name: the last field. A slice at the end is spelled out in the
 /// struct that is the segment, as `tail: [u8]`; elsewhere write an array, or a [`ShmVec`](crate::ShmVec).
-pub trait HasSize {
-    /// The type.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` has no fixed size, so it cannot be a field",
+    label = "ends in a slice of its own, or is a trait object",
+    note = "what ends in a slice can only be a segment: write its fields here, or an array in place of the slice"
+)]
+pub trait Measures<T: ?Sized> {
+    /// What a cell is made for: the type, or a stand-in for one that is refused in any case.
     type Itself;
 
-    #[doc(hidden)]
-    const SEAL: sealed::Seal;
+    /// The type, of which [`Field`] is asked.
+    type Asked: ?Sized;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T> HasSize for T {
+impl<T> Measures<T> for SharedMemory {
     type Itself = T;
-    const SEAL: sealed::Seal = sealed::Seal;
+    type Asked = T;
 }
+
+// Never holds. Were there one implementation alone for a type, the compiler would say in its own words what it wants. And as
+// this one is for all types, no other crate can add any.
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized> Measures<T> for SharedMemory
+where
+    for<'a> Self: sealed::Nowhere<'a>,
+{
+    type Itself = Refused;
+    type Asked = T;
+}
+
+macro_rules! without_size {
+    ($([$($param:tt)*] $ty:ty),*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($param)*> Measures<$ty> for SharedMemory {
+            type Itself = Refused;
+            type Asked = $ty;
+        }
+    )*};
+}
+
+// Of these the reason is known, and told where the layout is asked for.
+without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::path::Path }
 
 /// A reason that allows the type `T` to be shared all the same. None does.
 pub trait Allows<T: ?Sized>: sealed::Reason {}

@@ -198,28 +198,45 @@ const fn explain(layout: &TypeLayout) -> Text {
     text
 }
 
-/// The last field, if its type ends in a slice without being spelled as one.
-const fn hidden_tail(layout: &TypeLayout) -> Option<usize> {
-    match layout.fields().split_last() {
-        Some((last, rest))
-            if layout.is_refused()
-                && last.layout().tail_stride().is_some()
-                && !matches!(last.layout().kind(), LayoutKind::Slice { .. }) =>
-        {
-            Some(rest.len())
+/// Whether a type of this library that is [unusable](meaning::is_unusable) is in it, and nobody was told of it.
+const fn of_no_use(layout: &TypeLayout) -> bool {
+    if !layout.untold() {
+        return false;
+    }
+    match layout.kind() {
+        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => of_no_use(element),
+        LayoutKind::Struct { fields, .. } => any_of_no_use(fields),
+        LayoutKind::Meaning { meaning, inner, .. } => {
+            meaning::is_unusable(meaning, inner) || any_of_no_use(inner.fields())
         }
-        _ => None,
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
     }
 }
 
-/// The field that an error is reported at: the one that hides a slice, the one before the first gap, or the first whose type has padding that
-/// nobody was told of.
-const fn culprit(layout: &TypeLayout) -> Option<usize> {
-    if let Some(number) = hidden_tail(layout) {
-        return Some(number);
+const fn any_of_no_use(fields: &[FieldLayout]) -> bool {
+    let mut number = 0;
+    while number < fields.len() {
+        if of_no_use(fields[number].layout()) {
+            return true;
+        }
+        number += 1;
     }
+    false
+}
+
+/// The field that an error is reported at: the first whose type is of no use, the one before the first gap, or the first
+/// whose type has padding that nobody was told of.
+const fn culprit(layout: &TypeLayout) -> Option<usize> {
     if !layout.is_blamed() {
         return None;
+    }
+    // First what is of no use: its size, and so the gaps, will change when that is mended.
+    let mut number = 0;
+    while number < layout.fields().len() {
+        if of_no_use(layout.fields()[number].layout()) {
+            return Some(number);
+        }
+        number += 1;
     }
     if let Some(number) = first_gap(layout) {
         return Some(number);
@@ -237,19 +254,10 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
 /// Fails the build because of what [`culprit`] has found at this field.
 #[track_caller]
 const fn fail(layout: &TypeLayout, number: usize) -> ! {
-    if hidden_tail(layout).is_some() {
-        let text = Text::new()
-            .add("field `")
-            .add(layout.fields()[number].name())
-            .add("` is of type `")
-            .add(layout.fields()[number].layout().name())
-            .add("`, which ends in a slice of its own and so can only be a segment; write its fields here, or an array in place of the slice");
-        panic!("{}", text.as_str());
-    }
-    if first_gap(layout).is_some() {
+    let field = layout.fields()[number].layout();
+    if first_gap(layout).is_some() && !of_no_use(field) {
         panic!("{}", explain(layout).as_str());
     }
-    let field = layout.fields()[number].layout();
     if field.untold() {
         panic!("{}", inner(field).as_str());
     }
@@ -305,12 +313,10 @@ const fn inner(layout: &TypeLayout) -> Text {
             inner: parts,
             ..
         } => {
-            if parts.size() > 0 {
-                inner(parts)
-            } else if equal(what, meaning::SLOT) {
-                Text::new().add("a `SeqLock` of a value without bytes has nothing to share; put a number into it, or use an `Event`")
+            if meaning::is_unusable(what, parts) {
+                Text::new().add(meaning::why_unusable(what))
             } else {
-                Text::new().add("a `ShmStr<0>` has no room for any text; give it at least one byte")
+                inner(parts)
             }
         }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),

@@ -1,11 +1,11 @@
 //! `LAYOUT`, and the checks that point at padding.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Path, Type};
 
-use super::{Names, at, moved, respan};
+use super::{Names, at, moved, respan, view};
 use crate::culprit::{self, Ask};
 use crate::known::{self, Padding};
 use crate::model::Model;
@@ -22,7 +22,7 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
         .filter(|field| !field.refused)
         .map(|field| {
             let name = &field.schema_name;
-            let layout = of(field.ty, model, krate);
+            let layout = of(field.ty, model, krate, view::may_have_no_size(field, model));
             quote!(#krate::__private::field(#name, #layout))
         });
     if !sound {
@@ -85,27 +85,33 @@ fn plain(ident: &Ident) -> String {
 /// The layout of a field's type.
 ///
 /// An array of something that is not a plain number is taken apart, so that a mistake in the element is told with its
-/// own reason.
-fn of(ty: &Type, model: &Model<'_>, krate: &Path) -> TokenStream {
+/// own reason. A type that `may_have_no_size` is asked through the trait that the view asks for its size: where that does
+/// not hold, the two errors are the same, and the compiler tells one.
+fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> TokenStream {
     match ty {
         Type::Array(array) if known::extent(ty).is_none() => {
-            let (element, len) = (of(&array.elem, model, krate), &array.len);
+            let (element, len) = (of(&array.elem, model, krate, false), &array.len);
             quote!(const { &#krate::__private::array(#element, #len) })
         }
         Type::Slice(slice) => {
-            let element = of(&slice.elem, model, krate);
+            let element = of(&slice.elem, model, krate, false);
             quote!(const { &#krate::__private::slice(#element) })
         }
-        Type::Paren(inner) => of(&inner.elem, model, krate),
-        Type::Group(inner) => of(&inner.elem, model, krate),
+        Type::Paren(inner) => of(&inner.elem, model, krate, may_have_no_size),
+        Type::Group(inner) => of(&inner.elem, model, krate, may_have_no_size),
         _ => {
             let why = quote!(#krate::why);
+            let asked = if may_have_no_size {
+                view::measured(ty, krate, "Asked")
+            } else {
+                ty.to_token_stream()
+            };
             match culprit::find(ty, model.generics) {
-                Ask::Whole => quote!(<#ty as #why::Field>::LAYOUT),
-                Ask::Several => quote!(<#ty as #why::SharedParts>::LAYOUT),
+                Ask::Whole => quote!(<#asked as #why::Field>::LAYOUT),
+                Ask::Several => quote!(<#asked as #why::SharedParts>::LAYOUT),
                 Ask::Part(because, argument) => {
                     let because = format_ident!("{because}");
-                    quote!(<#argument as #why::#because<#ty>>::LAYOUT)
+                    quote!(<#argument as #why::#because<#asked>>::LAYOUT)
                 }
             }
         }

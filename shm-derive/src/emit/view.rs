@@ -1,8 +1,8 @@
 //! The view: a struct with the same fields, each of them a cell.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Index, Member, Type};
+use syn::{GenericParam, Index, Member, Path, Type, TypeGroup, TypeParen};
 
 use super::{Names, at, generated, moved, respan};
 use crate::bound;
@@ -39,7 +39,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
         let cell = if field.refused {
             quote!(#krate::__private::Refused)
         } else if may_have_no_size(field, model) {
-            let cell = cell_of_one_size(ty, names);
+            let cell = cell_of_one_size(ty, krate, &access.to_token_stream());
             return quote!(#(#docs)* #vis #name #cell);
         } else {
             ty.to_token_stream()
@@ -63,40 +63,62 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
 }
 
 /// Whether it is the last field and its type a name that may stand for a slice, or for a struct that ends in one.
-fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
-    let Type::Path(path) = field.ty else {
-        return false;
-    };
+pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
     let is_last = model
         .fields
         .last()
         .is_some_and(|last| std::ptr::eq(last, field));
-    let is_parameter = model
-        .generics
-        .type_params()
-        .any(|param| path.path.is_ident(&param.ident));
-    let mut segments = path.path.segments.iter();
-    is_last
-        && !is_parameter
-        && segments.all(|segment| segment.arguments.is_none())
-        && known::extent(field.ty).is_none()
+    let ty = bare(field.ty);
+    let is_name = match ty {
+        Type::Path(path) => !model
+            .generics
+            .type_params()
+            .any(|param| path.path.is_ident(&param.ident)),
+        Type::Macro(_) => true,
+        _ => false,
+    };
+    is_last && is_name && known::extent(ty).is_none()
+}
+
+/// The type without the parentheses around it, and what a macro leaves around its arguments.
+fn bare(mut ty: &Type) -> &Type {
+    while let Type::Paren(TypeParen { elem, .. }) | Type::Group(TypeGroup { elem, .. }) = ty {
+        ty = elem;
+    }
+    ty
 }
 
 /// The cell of a field that may have no size: the compiler speaks of the trait, not of the cell, and points at the type.
-fn cell_of_one_size(ty: &Type, names: &Names) -> TokenStream {
-    let Names { krate, access, .. } = names;
-    let tokens = ty.to_token_stream();
-    let mut ends = tokens.clone().into_iter();
-    let start = ends
+fn cell_of_one_size(ty: &Type, krate: &Path, access: &TokenStream) -> TokenStream {
+    let ty = bare(ty);
+    let (start, end) = ends(ty);
+    let (open, itself) = (respan(krate, start), measured(ty, krate, "Itself"));
+    let open = quote_spanned!(start => #open::ShmCell<);
+    let close = quote_spanned!(end => , #access>);
+    quote!(#open #itself #close)
+}
+
+/// What `why::Measures` calls `name` of a type.
+///
+/// The tokens belong to where the type is written, and do not only lie at its place (see [`at`]): so a message that
+/// points at them does not speak of the derive. `SharedMemory` alone reaches from the type's start to its end.
+pub(crate) fn measured(ty: &Type, krate: &Path, name: &str) -> TokenStream {
+    let (start, end) = ends(ty);
+    let (krate, name) = (respan(krate, start), Ident::new(name, end));
+    let holder = Ident::new("SharedMemory", end);
+    let open = quote_spanned!(start => <#krate::why::#holder as #krate::why::Measures<);
+    let close = quote_spanned!(end => >>::#name);
+    quote!(#open #ty #close)
+}
+
+/// Where a type begins, and where it ends.
+fn ends(ty: &Type) -> (Span, Span) {
+    let mut tokens = ty.to_token_stream().into_iter();
+    let start = tokens
         .next()
-        .map_or_else(Span::call_site, |token| at(token.span()));
-    let end = ends.last().map_or(start, |token| at(token.span()));
-    let (opening, closing) = (respan(krate, start), respan(krate, end));
-    let open = quote_spanned!(start => #opening::ShmCell<<);
-    let close = quote_spanned!(end => as #closing::why::HasSize>::Itself, );
-    let access = moved(access, end);
-    let close_all = quote_spanned!(end => >);
-    quote!(#open #tokens #close #access #close_all)
+        .map_or_else(Span::call_site, |token| token.span());
+    let end = tokens.last().map_or(start, |token| token.span());
+    (start, end)
 }
 
 /// A function that compiles only if the view's fields have the types that the struct's have.
@@ -114,6 +136,7 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
         let (span, member) = member(number, field);
         let place = match slice(field.ty) {
             Some(element) => quote!(#krate::ShmSlice<#element, #access>),
+            None if may_have_no_size(field, model) => cell_of_one_size(field.ty, krate, &access),
             None => {
                 let ty = field.ty;
                 quote!(#krate::ShmCell<#ty, #access>)

@@ -22,9 +22,9 @@ impl why::OwnerPartOf<Wrapped<String>> for String {
 /// And of a last field `Tail`.
 struct Tail([u8]);
 
-impl why::HasSize for Tail {
+impl why::Measures<Tail> for why::SharedMemory {
     type Itself = u64;
-    const SEAL: why::sealed::Seal = <u64 as why::Field>::SEAL;
+    type Asked = u64;
 }
 
 fn main() {}

@@ -32,7 +32,7 @@ macro_rules! reasons {
         ///
         /// The compiler names this trait when it refuses the type `W` because of such a type among its arguments.
         #[diagnostic::on_unimplemented(message = $inside, label = $label, note = $note)]
-        pub trait $part_of<W> {
+        pub trait $part_of<W: ?Sized> {
             /// [`ShmLayout::LAYOUT`] of `W`.
             const LAYOUT: &'static TypeLayout;
 
@@ -41,7 +41,7 @@ macro_rules! reasons {
         }
 
         #[diagnostic::do_not_recommend]
-        impl<W: ShmLayout, T: ?Sized> $part_of<W> for T {
+        impl<W: ShmLayout + ?Sized, T: ?Sized> $part_of<W> for T {
             const LAYOUT: &'static TypeLayout = W::LAYOUT;
             const SEAL: sealed::Seal = sealed::Seal;
         }

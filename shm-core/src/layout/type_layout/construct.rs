@@ -2,6 +2,7 @@
 
 use super::{FieldLayout, LayoutKind, TypeLayout, tag};
 use crate::layout::fingerprint::Fnv;
+use crate::layout::meaning;
 use crate::layout::scalar::{Scalar, ScalarKind, Step, Variant};
 use crate::layout::schema;
 
@@ -85,8 +86,8 @@ impl TypeLayout {
         inner: &'static TypeLayout,
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
-        // No such type is empty, but a text without room.
-        let (mut padded, mut untold, mut i) = (inner.size == 0, inner.size == 0, 0);
+        let unusable = meaning::is_unusable(meaning, inner);
+        let (mut padded, mut untold, mut i) = (unusable, unusable, 0);
         while i < inner.fields().len() {
             padded |= inner.fields()[i].layout.padded;
             untold |= inner.fields()[i].layout.untold;

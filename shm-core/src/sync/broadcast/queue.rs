@@ -108,10 +108,6 @@ pub(super) struct Seat {
 unsafe impl<T: ShmLayout, const N: usize> ShmLayout for Broadcast<T, N> {
     type View<A: Access> = Broadcast<T, N, A>;
     const LAYOUT: &'static TypeLayout = {
-        assert!(
-            N > 0,
-            "a broadcast needs at least one slot: `Broadcast<T, 1>`"
-        );
         &TypeLayout::meaning(
             meaning::BROADCAST,
             const {

@@ -114,7 +114,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 unsafe impl<T: ShmLayout, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
     type View<A: Access> = SeqLock<T, SLOTS, A>;
     const LAYOUT: &'static TypeLayout = {
-        assert_slots(SLOTS);
         &TypeLayout::meaning(
             meaning::SEQLOCK,
             const {
@@ -157,16 +156,6 @@ unsafe impl<T: ShmLayout, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const SeqLock<T, SLOTS, A> {
         payload.cast()
     }
-}
-
-/// Fails the build where there are too few slots.
-#[track_caller]
-const fn assert_slots(slots: usize) {
-    assert!(
-        slots >= 3,
-        "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one is for readers that have begun \
-         before; write `SeqLock<T>` for 4 of them"
-    );
 }
 
 /// The layout of one slot: a value, and what keeps the next one off its lines.

@@ -1,0 +1,12 @@
+//! No room for any message.
+
+use shm_core::ShmLayout;
+use shm_core::sync::Ring;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    orders: Ring<u64, 0>,
+}
+
+fn main() {}

@@ -1,0 +1,26 @@
+//! A generic struct that ends in a slice, as the end of others: of one kind of elements, and of any.
+
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Samples<T> {
+    rate: u64,
+    values: [T],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Recording {
+    started: u64,
+    samples: Samples<f64>,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct RecordingOf<T> {
+    started: u64,
+    samples: Samples<T>,
+}
+
+fn main() {}
