@@ -92,8 +92,7 @@ impl Times {
     }
 
     /// What so many thousandths of them stayed within; `None` where there are none.
-    #[must_use]
-    pub fn within(&self, thousandths: usize) -> Option<Duration> {
+    fn within(&self, thousandths: usize) -> Option<Duration> {
         let last = self.0.len().checked_sub(1)?;
         self.0.get(last * thousandths / 1000).copied()
     }

@@ -55,6 +55,28 @@ pub fn system_calls(mut peer: Peer, command: &str) -> usize {
     stops / 2
 }
 
+/// Has the peer run a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
+/// raises in it: what a peer can do at worst that is quicker than anybody. Returns how many instructions there were.
+///
+/// # Panics
+///
+/// If there are more than ten million, or the peer does anything else.
+pub fn beset(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
+    let pid = until_begun(peer, command);
+    for instruction in 0..10_000_000 {
+        ptrace::step(pid, None).expect("the peer is traced");
+        match until_signal(pid) {
+            Signal::SIGTRAP => each(),
+            Signal::SIGUSR1 => {
+                ptrace::detach(pid, None).expect("the peer is traced");
+                return instruction;
+            }
+            signal => panic!("{signal}"),
+        }
+    }
+    panic!("`{command}` does not end");
+}
+
 /// Has the peer run a command, and what lies between the two signals (`SIGUSR1`) that it raises in it only up to the given
 /// instruction, and kills it there. `false` when that was over before.
 ///

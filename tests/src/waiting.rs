@@ -17,6 +17,8 @@ pub struct Waiting {
     pub permits: Semaphore,
     /// A barrier.
     pub meet: Barrier<3>,
+    /// Tells the loops to end.
+    pub stop: AtomicU32,
     /// What is asked by the event.
     pub ping: AtomicU64,
     /// By process: what it has answered, or the last version that it has seen.
@@ -41,8 +43,4 @@ pub struct Waiting {
     pub wrong: AtomicU64,
     /// Errors that should not be.
     pub failed: AtomicU64,
-    /// Tells the loops to end.
-    pub stop: AtomicU32,
-    /// Nothing.
-    pub _pad: u32,
 }

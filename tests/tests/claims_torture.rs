@@ -69,18 +69,6 @@ fn random_words_in_place_of_a_claim_end_in_time() {
     drop(shm.lock.lock().unwrap());
 }
 
-/// What has been measured, in words. At the median it has to be as quick as is promised at the 99th percentile: a short run
-/// on a busy machine says nothing about the latter.
-fn summary(times: Vec<Duration>) -> String {
-    let times = Times::new(times);
-    let median = times.within(500);
-    assert!(
-        median.is_none_or(|median| median < Duration::from_millis(100)),
-        "{times:?}"
-    );
-    format!("taken over: {times}")
-}
-
 /// Peers lock and unlock as fast as they can, `how` they are told to, and are killed at any instant.
 fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     let names = Names::new(tag);
@@ -130,9 +118,9 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     assert!(died > 0, "no owner was ever hit");
     assert!(taken_over.len() as u64 <= died);
     println!(
-        "{tag}: {kills} kills in {:?}, {died} of owners; {}",
+        "{tag}: {kills} kills in {:?}, {died} of owners; taken over: {}",
         begin.elapsed(),
-        summary(taken_over)
+        Times::new(taken_over)
     );
 }
 
@@ -174,7 +162,7 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
             waiter.ok("claims unlock");
         }
         done.store(true, Release);
-        println!("{tag}: {}", summary(taken_over));
+        println!("{tag}: taken over: {}", Times::new(taken_over));
     });
 }
 

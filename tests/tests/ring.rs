@@ -340,6 +340,30 @@ fn while_there_is_room_and_there_are_messages_no_system_call_is_made() {
     assert!(peer.wait().success());
 }
 
+/// Two processes, in each of which every system call is the end.
+fn keep_up(tag: &str, rounds: u64, lead: u64) {
+    let names = Names::new(tag);
+    let name = names.name("t");
+    let _shm = Post::create(&name).unwrap();
+    let (mut sender, mut receiver) = (attached(&name), attached(&name));
+    sender.tell(&format!("ring quiet-out {rounds} {lead}"));
+    assert_eq!(sender.hear(), "sending");
+    receiver.tell(&format!("ring quiet-in {rounds}"));
+    let told = format!("ok {}", rounds * 7);
+    assert_eq!((sender.hear(), receiver.hear()), (told.clone(), told));
+    assert!(sender.wait().success() && receiver.wait().success());
+}
+
+#[test]
+fn two_processes_that_take_turns_make_no_system_call_on_either_side() {
+    keep_up("ring-turns", 300, 0);
+}
+
+#[test]
+fn two_processes_that_keep_up_with_each_other_make_no_system_call_on_either_side() {
+    keep_up("ring-along", 20_000, 500);
+}
+
 /// So many messages between two processes. The receiver looks at each.
 fn stream(name: &str, count: u64, how: (&str, &str)) {
     let (mut sender, mut receiver) = (attached(name), attached(name));

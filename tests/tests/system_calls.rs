@@ -2,7 +2,8 @@
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use shm_tests::{peer, step};
+use shm_core::ShmLayout;
+use shm_tests::{Names, Post, peer, step};
 
 /// How many system calls a thousand of these make, and what counts them.
 fn calls(what: &str) -> usize {
@@ -26,6 +27,25 @@ fn what_nobody_contends_makes_no_system_call() {
     ] {
         assert_eq!(calls(what), none, "{what}");
     }
+}
+
+#[test]
+fn who_knows_that_the_other_end_is_dead_neither_asks_nor_sleeps_to_be_told_again() {
+    let names = Names::new("calls-told");
+    let name = names.name("t");
+    let _shm = Post::create(&name).unwrap();
+    let attached = || {
+        let mut peer = peer!();
+        peer.ok(&format!("ring attach {name}"));
+        peer
+    };
+    let (mut sender, mut receiver) = (attached(), attached());
+    sender.ok("ring sender");
+    receiver.ok("ring receiver");
+    sender.kill();
+    assert_eq!(receiver.ok("ring recv forever"), "disconnected");
+    let told = step::system_calls(receiver, "ring told-again");
+    assert_eq!(told, calls("nothing"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A process killed after each k-th instruction of notifying, posting, taking, joining and meeting: who waits gets on, and
+//! A process killed after each k-th instruction of notifying, posting, taking, joining, leaving and meeting: who waits gets on, and
 //! nothing is counted twice.
 //!
 //! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
@@ -106,6 +106,34 @@ fn killed_at_any_instruction_of_posting_a_permit_is_there_or_is_not() {
     assert!(posted > 0 && not > 0, "{posted} {not}");
 }
 
+/// Has a peer run `what` beside one that posts after each of its instructions, and so is quicker every time. Returns the
+/// answer, and how many permits are there that were not posted so.
+fn beset(what: &str) -> (String, i64) {
+    let names = Names::new(&format!("beset-{what}"));
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    shm.permits.post().unwrap();
+    let mut peer: Peer = peer!();
+    peer.ok(&format!("waiting attach {name}"));
+    let mut posted = 1;
+    let instructions = step::beset(&mut peer, &format!("waiting round {what}"), || {
+        shm.permits.post().unwrap();
+        posted += 1;
+    });
+    println!("{what}, beset: {instructions} instructions");
+    (peer.hear(), i64::from(shm.permits.value()) - posted)
+}
+
+#[test]
+fn who_posts_beside_one_that_is_always_quicker_has_posted_in_the_end() {
+    assert_eq!(beset("post"), ("ok ".to_owned(), 1));
+}
+
+#[test]
+fn who_takes_beside_one_that_is_always_quicker_goes_without_in_the_end() {
+    assert_eq!(beset("try-take"), ("ok false".to_owned(), 0));
+}
+
 #[test]
 fn killed_at_any_instruction_of_taking_a_permit_is_taken_or_is_not() {
     let (mut taken, mut not) = (0, 0);
@@ -146,6 +174,29 @@ fn killed_at_any_instruction_of_joining_the_seat_can_be_taken() {
         assert!(seat.number() == 2 && !seat.has_arrived());
         assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));
     });
+}
+
+#[test]
+fn killed_at_any_instruction_of_leaving_who_waits_gets_the_seat() {
+    let mut left = 0;
+    at_every("leave", step::stride(7), |shm, kill| {
+        let others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
+        let before = shm.count.get();
+        let killed = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                while shm.count.get() == before {
+                    std::thread::yield_now();
+                }
+                shm.meet.join_timeout(DEADLINE).unwrap()
+            });
+            let killed = kill();
+            assert_eq!(waiting.join().unwrap().number(), 2);
+            killed
+        });
+        left += usize::from(!killed);
+        drop(others);
+    });
+    assert_eq!(left, 1);
 }
 
 /// A peer meets two that have arrived before, and is killed. One of them sleeps meanwhile, or nobody looks.

@@ -166,6 +166,31 @@ fn turns<V: Variant>(count: u32) {
     });
 }
 
+/// Two processes that claim only what is free, as the first step of every claim does.
+fn glances<V: Variant>() {
+    check(3, || {
+        let shared = Shared::new();
+        let work = |shared: &Shared, me| {
+            let claimed = word::claim_free_as(&shared.word, me, V::CLAIM);
+            if claimed {
+                shared.add_one();
+                word::release(&shared.word, me, false, &Process::<V>::patient(shared));
+            }
+            u32::from(claimed)
+        };
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || work(&shared, 2))
+        };
+        let claims = work(&shared, 1) + other.join().unwrap();
+        assert!(claims > 0);
+        shared.value.with(|value| {
+            // SAFETY: both threads are done.
+            assert_eq!(unsafe { *value }, claims);
+        });
+    });
+}
+
 /// The first dies as the owner, and `takers` others find out.
 fn death<V: Variant>(takers: u32) {
     check(3, move || {
@@ -183,7 +208,7 @@ fn death<V: Variant>(takers: u32) {
             })
             .collect();
         // In time or too late, as loom likes.
-        let owned = word::claim_free(&shared.word, 1);
+        let owned = word::claim_free_as(&shared.word, 1, V::CLAIM);
         if owned {
             shared.add_one();
         }
@@ -208,7 +233,7 @@ fn death<V: Variant>(takers: u32) {
 fn death_beside_a_sleeper<V: Variant>() {
     check(3, || {
         let shared = Shared::new();
-        assert!(word::claim_free(&shared.word, 1));
+        assert!(word::claim_free_as(&shared.word, 1, V::CLAIM));
         shared.add_one();
         let sleeper = {
             let shared = Arc::clone(&shared);
@@ -232,7 +257,7 @@ fn death_beside_a_sleeper<V: Variant>() {
 fn giving_up<V: Variant>() {
     check(3, || {
         let shared = Shared::new();
-        assert!(word::claim_free(&shared.word, 1));
+        assert!(word::claim_free_as(&shared.word, 1, V::CLAIM));
         let waiters = [2, 3].map(|me| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -248,7 +273,7 @@ fn giving_up<V: Variant>() {
         });
         let waker = Process::<V>::patient(&shared);
         word::release(&shared.word, 1, false, &waker);
-        if word::claim_free(&shared.word, 1) {
+        if word::claim_free_as(&shared.word, 1, V::CLAIM) {
             shared.add_one();
             word::release(&shared.word, 1, false, &waker);
         }
@@ -262,6 +287,11 @@ fn giving_up<V: Variant>() {
 #[test]
 fn two_processes_take_turns() {
     turns::<Sound>(2);
+}
+
+#[test]
+fn what_is_free_is_claimed_by_one_after_the_other() {
+    glances::<Sound>();
 }
 
 #[test]
@@ -289,6 +319,11 @@ fn a_death_is_found_by_one_of_two() {
     death::<Sound>(2);
 }
 
+fails!(a_relaxed_claim_of_what_is_free_is_caught, glances::<Broken>(),
+    impl Variant for Broken {
+        const CLAIM: Ordering = Ordering::Relaxed;
+    }
+);
 fails!(a_relaxed_claim_is_caught, turns::<Broken>(2),
     impl Variant for Broken {
         const CLAIM: Ordering = Ordering::Relaxed;

@@ -24,7 +24,9 @@
 //! claim, and clearing it would free another's. It takes no longer than a swap.
 //!
 //! Between a death and its take-over nothing in the word orders memory, for the dead do not release. The probe does: the
-//! kernel drops the dead process's lock after its last access, and who sees the lock gone comes after that.
+//! kernel drops the dead process's lock after its last access, and who sees the lock gone comes after that. With it the dead
+//! one's own claim is seen, and so all that came before: the acquire of a take-over adds nothing to the probe's, and no
+//! model could miss it.
 //!
 //! Who claims after having slept keeps `WAITERS` set, because others may be asleep that nobody will announce again. For the
 //! same reason who gives up after having slept sets it once more, or wakes another if the word is free: it may have been
@@ -93,7 +95,13 @@ pub(crate) struct Claimed {
 /// Claims a free word: the whole cost of a claim that nobody contends.
 #[inline(always)]
 pub(crate) fn claim_free(word: &AtomicU32, me: u32) -> bool {
-    word.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed)
+    claim_free_as(word, me, Ordering::Acquire)
+}
+
+/// The same with an ordering. Only a model that is to fail has another.
+#[inline(always)]
+pub(crate) fn claim_free_as(word: &AtomicU32, me: u32, ordering: Ordering) -> bool {
+    word.compare_exchange(0, me, ordering, Ordering::Relaxed)
         .is_ok()
 }
 

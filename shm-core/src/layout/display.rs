@@ -35,7 +35,7 @@ impl fmt::Display for TypeName<'_> {
                 (meaning::EVENT, _, _) => f.write_str("Event"),
                 (meaning::SEMAPHORE, _, _) => f.write_str("Semaphore"),
                 (meaning::BARRIER, _, _) => match inner.fields() {
-                    [_, seats] => match seats.layout().kind() {
+                    [.., seats] => match seats.layout().kind() {
                         LayoutKind::Array { len, .. } => write!(f, "Barrier<{len}>"),
                         _ => f.write_str(meaning),
                     },

@@ -53,6 +53,8 @@ pub(crate) mod eventcount;
 #[cfg(not(loom))]
 mod mutex;
 mod padded;
+#[cfg(not(loom))]
+mod panicking;
 mod presence;
 pub mod ring;
 #[cfg(not(loom))]

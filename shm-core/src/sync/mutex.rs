@@ -14,10 +14,10 @@ use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::thread::panicking;
 use std::time::Duration;
 
 use super::LockError;
+use super::panicking::Panicking;
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::live::Held;
@@ -220,8 +220,7 @@ pub struct MutexGuard<'a, T: ShmLayout> {
     me: u32,
     /// Whether the next owner is to be told that something is left half done.
     poisoned: bool,
-    /// Whether the thread was panicking already when it locked.
-    panicking: bool,
+    panicking: Panicking,
     /// The thread that locks also unlocks, as elsewhere.
     not_send: PhantomData<*const ()>,
 }
@@ -233,7 +232,7 @@ impl<'a, T: ShmLayout> MutexGuard<'a, T> {
             mutex,
             me: held.me,
             poisoned: held.poisoned,
-            panicking: panicking(),
+            panicking: Panicking::watch(),
             not_send: PhantomData,
         }
     }
@@ -246,7 +245,8 @@ impl<'a, T: ShmLayout> MutexGuard<'a, T> {
 
 impl<'a, T: ShmLayout> LockError<MutexGuard<'a, T>> {
     /// The guard after all, if the lock is held: `repair` brings the value in order, and then it
-    /// [is said](MutexGuard::mark_consistent) to be. Where `repair` panics, the next owner is told as this one was.
+    /// [is said](MutexGuard::mark_consistent) to be. Where `repair` panics, the next owner is told as this one was. In a child that
+    /// `repair` forks, the guard is one that was inherited.
     ///
     /// ```
     /// use shm_core::ShmLayout;
@@ -293,7 +293,7 @@ impl<T: ShmLayout> Deref for MutexGuard<'_, T> {
 impl<T: ShmLayout> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let poison = self.poisoned || (!self.panicking && panicking());
+        let poison = self.poisoned || self.panicking.has_begun();
         self.mutex.claim.release(self.me, poison);
     }
 }

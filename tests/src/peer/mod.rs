@@ -13,6 +13,7 @@ mod patience;
 mod process;
 mod ring;
 mod ring_fork;
+mod ring_quiet;
 mod scribble;
 mod seqlock;
 mod socket;

@@ -9,14 +9,13 @@ use shm_core::sync::{
 };
 use shm_core::{Shm, ShmLayout};
 
-use super::surroundings::{confine, filter};
-use super::{Answer, Failure, Program, Words, other};
+use super::{Answer, Failure, Program, Words, other, ring_fork, ring_quiet};
 use crate::driver::DEADLINE;
 use crate::fire::Instants;
 use crate::post::{Note, Post};
 
 /// Messages at a time, where there are many.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// Who waits for longer looks in between whether it is to stop.
 const A_MOMENT: Duration = Duration::from_millis(20);
 /// Long enough for a sleep.
@@ -154,8 +153,11 @@ impl Ends {
                     i32::from(!refused)
                 })
             }
-            "quiet" => quiet(shm, words.number()?),
-            "fork-inside" => super::ring_fork::inside(shm),
+            "told-again" => told_again(self.receiver()?),
+            "quiet" => ring_quiet::both(shm, words.number()?),
+            "quiet-out" => ring_quiet::out(shm, words),
+            "quiet-in" => ring_quiet::take_in(shm, words),
+            "fork-inside" => ring_fork::inside(shm),
             unknown => Err(other(format!("there is no command `ring {unknown}`"))),
         }
     }
@@ -416,37 +418,14 @@ fn round_idle_in(shm: &Shm<Post>) -> Answer {
     Ok(received.to_string())
 }
 
-/// `quiet COUNT`: so many messages through the large ring, as sender and receiver at once, where every system call but those
-/// of the answer is the end of this process.
-fn quiet(shm: &Shm<Post>, count: u64) -> Answer {
-    use filter::{EQUAL, LOAD, RETURN, step};
-    let (mut sender, mut receiver) = (shm.stream.sender()?, shm.stream.receiver()?);
-    confine(&mut [
-        step(LOAD, 0, 0, 0),
-        step(EQUAL, 4, 0, libc::SYS_write as u32),
-        step(EQUAL, 3, 0, libc::SYS_read as u32),
-        step(EQUAL, 2, 0, libc::SYS_exit_group as u32),
-        step(EQUAL, 1, 0, libc::SYS_sigaltstack as u32),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
-        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ])?;
-    let mut batch = [Note::numbered(0); BATCH];
-    for _ in 0..count {
-        let next = sender.position();
-        let sent = sender.send(Note::numbered(next)).is_ok()
-            && sender
-                .send_with(|cell| cell.store(Note::numbered(next + 1)))
-                .is_ok()
-            && sender.send_slice(&[Note::numbered(next + 2); 3]).is_ok();
-        let received = receiver.recv() == Ok(Note::numbered(next))
-            && receiver.recv_with(|cell| cell.load()) == Ok(Note::numbered(next + 1))
-            && receiver.recv_into(&mut batch) == Ok(3);
-        if !sent || !received {
-            return Err(other("a message got lost"));
+/// Is told again that the other is gone, a thousand times between two signals, for who counts its calls.
+fn told_again(receiver: &mut Receiver<'_, Note, 5>) -> Answer {
+    raise(Signal::SIGUSR1).map_err(other)?;
+    for _ in 0..1000 {
+        if receiver.recv().is_ok() || receiver.try_recv() != Err(TryRecvError::Disconnected) {
+            return Err(other("there is something"));
         }
     }
-    println!("ok {}", receiver.position());
-    // Dropping what is mapped takes system calls.
-    // SAFETY: ends this process, which has nothing left to do.
-    unsafe { libc::_exit(0) }
+    raise(Signal::SIGUSR1).map_err(other)?;
+    Ok(String::new())
 }

@@ -177,6 +177,16 @@ impl Program {
                 place.seat = None;
                 Ok(String::new())
             }
+            // Has a seat as often, and changes what only who has the last one may change.
+            "take-turns" => {
+                let turns: u32 = words.number()?;
+                for _ in 0..turns {
+                    let seat = shm.meet.join_timeout(DEADLINE).map_err(other)?;
+                    shm.count.set(shm.count.get() + 1);
+                    drop(seat);
+                }
+                Ok(String::new())
+            }
             "fork-leave" => super::process::in_child(|| {
                 place.seat = None;
                 0
@@ -226,7 +236,7 @@ fn check_work(shm: &Shm<Waiting>, round: u64) {
 fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
     let mark = || raise(Signal::SIGUSR1).map_err(other);
     let mut seat = match what {
-        "meet" => Some(shm.meet.join().map_err(other)?),
+        "meet" | "leave" => Some(shm.meet.join().map_err(other)?),
         _ => None,
     };
     let result = match what {
@@ -255,6 +265,12 @@ fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
             mark()?;
             result.map_err(|_| "too many")
         }
+        "try-take" => {
+            mark()?;
+            let taken = shm.permits.try_wait();
+            mark()?;
+            return Ok(taken.to_string());
+        }
         "take" => {
             mark()?;
             let result = shm.permits.wait_timeout(DEADLINE);
@@ -272,6 +288,14 @@ fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
             seat = shm.meet.join().ok();
             mark()?;
             seat.as_ref().map(|_| ()).ok_or("no seat is free")
+        }
+        "leave" => {
+            // Whoever waits for this goes to sleep for the seat.
+            shm.count.set(shm.count.get() + 1);
+            mark()?;
+            drop(seat.take());
+            mark()?;
+            Ok(())
         }
         "meet" => {
             mark()?;

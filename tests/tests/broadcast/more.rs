@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::Broadcast;
-use shm_core::sync::broadcast::{RecvError, TryRecvError};
+use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_tests::{Block, DEADLINE, Names};
 
 use super::{Order, Queue, attached, drain, reading, send};
@@ -60,6 +60,43 @@ fn a_panic_in_the_middle_of_a_message_sends_nothing() {
     assert!(panicked.is_err());
     assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
     assert!(shm.sender().is_ok());
+}
+
+#[test]
+fn who_has_been_told_of_a_death_is_told_so_until_another_sender_comes() {
+    let names = Names::new("broadcast-told");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let (mut waiting, mut polling) = (shm.receiver(), shm.receiver());
+    let mut last = attached(&name);
+    last.ok("broadcast sender");
+    for _ in 0..2 {
+        last.kill();
+        assert!(matches!(waiting.recv(), Err(RecvError::Disconnected)));
+        let start = Instant::now();
+        while !matches!(polling.try_recv(), Err(TryRecvError::Disconnected)) {
+            assert!(start.elapsed() < DEADLINE);
+        }
+        // Also where there is no time to ask again, and where the one to be asked about is not the first.
+        for receiver in [&mut waiting, &mut polling] {
+            for _ in 0..100 {
+                let told = receiver.try_recv();
+                assert!(matches!(told, Err(TryRecvError::Disconnected)), "{told:?}");
+            }
+            let mut copy = receiver.clone();
+            assert!(matches!(copy.try_recv(), Err(TryRecvError::Disconnected)));
+            let told = copy.recv_timeout(DEADLINE);
+            assert!(matches!(told, Err(RecvTimeoutError::Disconnected)));
+        }
+        // What was remembered of the dead is not held against the next one.
+        let mut next = attached(&name);
+        next.ok("broadcast sender");
+        for receiver in [&mut waiting, &mut polling] {
+            receiver.wait_for_sender(DEADLINE).unwrap();
+            assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+        }
+        last = next;
+    }
 }
 
 #[test]

@@ -14,7 +14,6 @@ struct Signals {
     changed: Event,
     free: Semaphore,
     meet: Barrier<2>,
-    _pad: u32,
 }
 
 #[derive(ShmLayout)]
@@ -43,22 +42,25 @@ fn words_of_those_that_wait_are_what_the_document_says() {
     let payload = check_before::<Signals>(&file, 2);
     assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (3 << 1, 5 << 1));
 
-    // The round, and by seat the claim and the arrival. This process is participant 1.
+    // The round, who waits for a seat, and by seat the claim and the arrival. This process is participant 1.
     let (mut one, mut two) = (shm.meet.join().unwrap(), shm.meet.join().unwrap());
     assert!(two.wait_timeout(Duration::ZERO).is_err());
-    let words = |payload: &[u8]| -> Vec<u32> { (2..7).map(|n| u32_at(payload, 4 * n)).collect() };
-    assert_eq!(words(&check_before::<Signals>(&file, 2)), [1, 1, 0, 1, 1]);
+    let words = |payload: &[u8]| -> Vec<u32> { (2..8).map(|n| u32_at(payload, 4 * n)).collect() };
+    assert_eq!(
+        words(&check_before::<Signals>(&file, 2)),
+        [1, 0, 1, 0, 1, 1]
+    );
     one.wait().unwrap();
     assert_eq!(
         words(&check_before::<Signals>(&file, 2)),
-        [1 << 1, 1, 1, 1, 1]
+        [1 << 1, 0, 1, 1, 1, 1]
     );
     drop(one);
     two.wait().unwrap();
     assert!(two.wait_timeout(Duration::ZERO).is_err());
     assert_eq!(
         words(&check_before::<Signals>(&file, 2)),
-        [1 << 1 | 1, 0, 1, 1, 2]
+        [1 << 1 | 1, 0, 0, 1, 1, 2]
     );
 
     for meaning in ["event", "semaphore", "barrier"] {

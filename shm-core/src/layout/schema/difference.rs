@@ -205,7 +205,7 @@ impl Node {
                 (meaning::EVENT, _) => "Event".to_owned(),
                 (meaning::SEMAPHORE, _) => "Semaphore".to_owned(),
                 (meaning::BARRIER, Self::Struct { fields, .. }) => {
-                    match fields.get(1).map(|f| &f.node) {
+                    match fields.last().map(|f| &f.node) {
                         Some(Self::Array { len, .. }) => format!("Barrier<{len}>"),
                         _ => "Barrier".to_owned(),
                     }

@@ -3,6 +3,8 @@
 //! gives up its lock cell with `Release` and stops; the probe reads that cell with `Acquire`, as the kernel's lock does.
 //! Patient waiters look again only when they are woken, so nobody is helped by the end of a slice.
 
+mod seats;
+
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;

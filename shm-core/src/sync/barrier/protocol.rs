@@ -5,6 +5,7 @@
 //! | word | what |
 //! |---|---|
 //! | `round` | an eventcount: bits 1 to 31 are the number of the round that is going on, modulo 2^31; bit 0 is `WAITERS` |
+//! | `left` | the eventcount of those who wait for a seat: [`eventcount`] |
 //! | `claim`, one a seat | who takes part; see [`crate::claim::word`] |
 //! | `arrived`, one a seat | the number behind that of the last round in which this seat has arrived, modulo 2^31 |
 //!
@@ -16,18 +17,29 @@
 //! | wake, if `WAITERS` was set | the same | `FUTEX_WAKE` all on `round` | |
 //! | look | anyone who waits | `round` | acquire |
 //! | probe, in slices | anyone who waits | the `claim` of each seat that has not arrived | see [`crate::claim::word`] |
+//! | leave | who has the seat | its `claim`, free or with `POISON` | release, then the full fence of a look for sleepers |
+//! | wake who waits for a seat | the same | `left`, see [`eventcount`] | relaxed |
+//! | wait for a seat | who joins, if all are taken | announces itself in `left` | relaxed, then a full fence |
+//! | look for one | the same | every `claim`; takes one that is free | acquire |
+//! | probe, in slices | the same | every `claim`; takes one whose owner is dead | see [`crate::claim::word`] |
 //!
-//! The fence has itself as partner: of those who arrive last at the same time, the one whose fence comes last sees every
-//! arrival when it looks again, and so nobody sleeps in a round that is complete. Who arrives releases what it did, who completes acquires that from all and releases it together, and who looks
-//! acquires it. A seat arrives once a round, and for the next one only after it has seen `round` change. So an arrival for
+//! The fence of an arrival has itself as partner: of those who arrive last at the same time, the one whose fence comes last sees
+//! every arrival when it looks again, and so nobody sleeps in a round that is complete. Who arrives releases what it did, who
+//! completes acquires that from all and releases it together, and who looks acquires it. A seat arrives once a round, and for the next one only after it has seen `round` change. So an arrival for
 //! this round stays until this round is complete, and the round can be completed only once.
+//!
+//! The fences of leaving and of waiting for a seat are partners: either who leaves sees that somebody waits, or who waits finds
+//! the seat free when it looks again. Everybody who waits is woken and looks, so a wake-up is never lost with one who is killed,
+//! or has not the time any more. `round` could not be slept on for this: what moves it is the rounds, and a seat that is left
+//! moves none, so a sleep that begins too late would begin.
 //!
 //! **Who completes is the leader.** It is whoever finds that all have arrived, which need not be the last to arrive.
 //!
 //! Killed before it has arrived, a participant is missed; who waits finds its `claim` dead, and `arrived` not changed even
 //! by the last thing that it did. Killed between arriving and completing, it leaves a round that the others complete at the
 //! end of their slices. Killed between completing and waking, it leaves sleepers that look at the end of their slices, and
-//! a round without a leader that lives.
+//! a round without a leader that lives. Killed between leaving and waking, or with the seat, it leaves others waiting for a seat,
+//! who look at the end of their slices.
 //!
 //! An arrival stays after a timeout and after a death: what was to be done before this round has been done. So who takes
 //! the seat over has arrived already.
@@ -39,6 +51,20 @@ use crate::sync::eventcount::{self, WAITERS, WakeAll, World};
 
 /// The numbers that rounds have.
 const NUMBERS: u32 = u32::MAX / ONE;
+
+/// The seats of a barrier as one sees them who joins. The model has its own.
+pub(crate) trait Seats {
+    /// A seat that was taken, or why none can be.
+    type Taken;
+
+    /// The eventcount of those who wait for a seat.
+    fn left(&self) -> &AtomicU32;
+    fn seats(&self) -> usize;
+    /// Whether nobody has the seat: one look.
+    fn is_free(&self, seat: usize) -> bool;
+    /// Takes the seat, if nobody has it or its owner is dead.
+    fn take(&self, seat: usize) -> Option<Self::Taken>;
+}
 
 /// The words of a barrier, and what is needed from outside. The model has its own.
 pub(crate) trait Meeting {
@@ -148,4 +174,26 @@ pub(crate) fn wait<M: Meeting, W: World>(
         || look(meeting, round, waker),
         probe,
     )
+}
+
+/// Takes a seat that is free.
+fn take_free<S: Seats>(seats: &S) -> Option<S::Taken> {
+    let mut free = (0..seats.seats()).filter(|seat| seats.is_free(*seat));
+    free.find_map(|seat| seats.take(seat))
+}
+
+/// Takes a seat that is free, or else one whose owner is dead.
+pub(crate) fn take<S: Seats>(seats: &S) -> Option<S::Taken> {
+    take_free(seats).or_else(|| (0..seats.seats()).find_map(|seat| seats.take(seat)))
+}
+
+/// Takes a seat, waiting for one. `None` when the world's last turn has come before.
+pub(crate) fn wait_for_seat<S: Seats, W: World>(seats: &S, world: &mut W) -> Option<S::Taken> {
+    eventcount::wait(seats.left(), world, || take_free(seats), || take(seats))
+}
+
+/// Tells those who wait for a seat that one was left. For who has just left it.
+#[inline]
+pub(crate) fn tell_left(left: &AtomicU32, waker: &impl WakeAll) {
+    eventcount::notify(left, waker);
 }

@@ -1,11 +1,11 @@
 //! A place in a barrier, and waiting from it.
 
 use std::fmt;
-use std::thread::panicking;
 use std::time::Duration;
 
 use super::protocol::{self, Outcome};
 use super::{Barrier, BarrierError};
+use crate::sync::panicking::Panicking;
 use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
@@ -22,8 +22,7 @@ pub struct BarrierSeat<'a, const N: usize> {
     me: u32,
     /// The round to arrive in next.
     round: u32,
-    /// Whether the thread was panicking already when it joined.
-    panicking: bool,
+    panicking: Panicking,
 }
 
 /// What passing a barrier tells.
@@ -48,7 +47,7 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
             seat,
             me,
             round: protocol::round(barrier),
-            panicking: panicking(),
+            panicking: Panicking::watch(),
         }
     }
 
@@ -119,8 +118,13 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
 
 impl<const N: usize> Drop for BarrierSeat<'_, N> {
     fn drop(&mut self) {
-        let poison = !self.panicking && panicking();
-        self.barrier.seats[self.seat].claim.release(self.me, poison);
+        let poison = self.panicking.has_begun();
+        let claim = &self.barrier.seats[self.seat].claim;
+        claim.release(self.me, poison);
+        // In a fork child nothing was left, and there is nothing to tell.
+        if claim.is_mine(self.me) {
+            protocol::tell_left(&self.barrier.left, &Futex);
+        }
     }
 }
 

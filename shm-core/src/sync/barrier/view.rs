@@ -4,13 +4,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::protocol::{self, Meeting};
+use super::protocol::{self, Meeting, Seats};
 use super::{BarrierError, BarrierSeat};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::claim::{ClaimWord, Patience, Refused};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
-use crate::sys::clock::{Backoff, Deadline};
+use crate::sync::sleep::Sleeper;
+use crate::sys::clock::Deadline;
 
 /// A place where `N` participants meet, round after round: nobody goes on before all have arrived.
 ///
@@ -42,7 +43,7 @@ use crate::sys::clock::{Backoff, Deadline};
 ///
 /// #[derive(ShmLayout)]
 /// #[repr(C)]
-/// struct Halves { sums: [u64; 2], total: u64, meet: Barrier<2>, _pad: u32 }
+/// struct Halves { sums: [u64; 2], total: u64, meet: Barrier<2> }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let shm = Halves::create_anonymous()?;
@@ -75,7 +76,8 @@ use crate::sys::clock::{Backoff, Deadline};
 /// ```
 ///
 /// Arriving is one store, and a look at each seat. Who does not arrive last sleeps, if the others do not come at once; who
-/// does makes one system call to wake those asleep. A barrier has 4 bytes and 8 for each seat, close together, because every round touches all of them anyway.
+/// does makes one system call to wake those asleep. A barrier has 8 bytes and 8 for each seat, close together, because every round
+/// touches all of them anyway.
 ///
 /// # Memory ordering
 ///
@@ -102,6 +104,8 @@ use crate::sys::clock::{Backoff, Deadline};
 #[repr(C)]
 pub struct Barrier<const N: usize, A: Access = ReadWrite> {
     pub(super) round: AtomicU32,
+    /// Where one sleeps who waits for a seat.
+    pub(super) left: AtomicU32,
     pub(super) seats: [Seat; N],
     access: PhantomData<A>,
 }
@@ -146,6 +150,7 @@ unsafe impl<const N: usize> ShmLayout for Barrier<N> {
                     const {
                         &place([
                             FieldLayout::new("round", AtomicU32::LAYOUT),
+                            FieldLayout::new("left", AtomicU32::LAYOUT),
                             FieldLayout::new(
                                 "seats",
                                 const { &TypeLayout::array(Seat::LAYOUT, N) },
@@ -187,6 +192,36 @@ impl<const N: usize, A: Access> Meeting for Barrier<N, A> {
     }
 }
 
+impl<const N: usize> Seats for Barrier<N> {
+    /// The number of the seat, and the id that it was claimed by.
+    type Taken = Result<(usize, u32), BarrierError>;
+
+    fn left(&self) -> &AtomicU32 {
+        &self.left
+    }
+
+    fn seats(&self) -> usize {
+        N
+    }
+
+    fn is_free(&self, seat: usize) -> bool {
+        self.seats[seat].claim.owner_id() == 0
+    }
+
+    fn take(&self, seat: usize) -> Option<Self::Taken> {
+        let claim = &self.seats[seat].claim;
+        let taken = match claim.claim_free() {
+            Some(held) => Ok(held),
+            None => claim.claim(Patience::None),
+        };
+        match taken {
+            Ok(held) => Some(Ok((seat, held.me))),
+            Err(Refused::Owned) => None,
+            Err(Refused::Unprotected(error)) => Some(Err(BarrierError::Unregistered(error))),
+        }
+    }
+}
+
 impl<const N: usize, A: Access> Barrier<N, A> {
     /// The number of the round that is going on: how many have been passed, modulo 2^31. What was done before the last of
     /// these was passed is visible.
@@ -215,27 +250,15 @@ impl<const N: usize, A: Access> Barrier<N, A> {
     where
         A: Writable,
     {
-        let barrier = std::ptr::from_ref(self).cast::<Barrier<N>>();
-        // SAFETY: `A`, which has no bytes, is `ReadWrite`: nothing else is `Writable`.
-        let barrier = unsafe { &*barrier };
-        for (number, seat) in barrier.seats.iter().enumerate() {
-            if let Some(held) = seat.claim.claim_free() {
-                return Ok(BarrierSeat::new(barrier, number, held.me));
-            }
-        }
-        for (number, seat) in barrier.seats.iter().enumerate() {
-            match seat.claim.claim(Patience::None) {
-                Ok(held) => return Ok(BarrierSeat::new(barrier, number, held.me)),
-                Err(Refused::Owned) => {}
-                Err(Refused::Unprotected(error)) => return Err(BarrierError::Unregistered(error)),
-            }
-        }
-        Err(BarrierError::Full)
+        let barrier = self.writable();
+        barrier.seat(protocol::take(barrier))
     }
 
     /// Takes a seat as [`join`](Self::join) does, waiting for at most `timeout` on the monotonic clock while all are taken by
-    /// the living: for who replaces a participant that is just being killed, or is about to leave. It looks every
-    /// millisecond.
+    /// the living: for who replaces a participant that is just being killed, or is about to leave.
+    ///
+    /// Who leaves wakes it. A death is found within 50 ms once the kernel has released what the process had, and however short
+    /// the timeout is, before it ends.
     ///
     /// # Errors
     ///
@@ -244,13 +267,32 @@ impl<const N: usize, A: Access> Barrier<N, A> {
     where
         A: Writable,
     {
-        let mut backoff = Backoff::until(Deadline::after(timeout));
-        loop {
-            match self.join() {
-                Err(BarrierError::Full) if backoff.pause() => {}
-                joined => return joined,
-            }
-        }
+        let barrier = self.writable();
+        // Who is dead already is not waited for.
+        let taken = protocol::take(barrier).or_else(|| {
+            let mut sleeper = Sleeper::until(Deadline::after(timeout));
+            protocol::wait_for_seat(barrier, &mut sleeper)
+        });
+        barrier.seat(taken)
+    }
+
+    fn writable(&self) -> &Barrier<N>
+    where
+        A: Writable,
+    {
+        let barrier = std::ptr::from_ref(self).cast::<Barrier<N>>();
+        // SAFETY: `A`, which has no bytes, is `ReadWrite`: nothing else is `Writable`.
+        unsafe { &*barrier }
+    }
+}
+
+impl<const N: usize> Barrier<N> {
+    fn seat(
+        &self,
+        taken: Option<<Self as Seats>::Taken>,
+    ) -> Result<BarrierSeat<'_, N>, BarrierError> {
+        let (number, me) = taken.ok_or(BarrierError::Full)??;
+        Ok(BarrierSeat::new(self, number, me))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::eventcount::model::Patient;
 use crate::sync::eventcount::{WakeAll, notify, notify_fenced};
-use crate::sync::presence::{self, Seen};
+use crate::sync::presence::{self, Seen, Watch};
 
 /// What else differs.
 trait Variant: Steps + Send + Sync + 'static {
@@ -140,6 +140,7 @@ impl<S: Variant, const N: usize> Seen for Shared<S, N> {
 /// A receiver, which checks all that it is told.
 struct Receiver<'a, S, const N: usize> {
     shared: &'a Shared<S, N>,
+    sender: Watch<'a, Shared<S, N>>,
     cursor: Cell<u64>,
 }
 
@@ -147,6 +148,7 @@ impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
     fn new(shared: &'a Shared<S, N>) -> Self {
         Self {
             shared,
+            sender: Watch::new(shared),
             cursor: Cell::new(0),
         }
     }
@@ -180,7 +182,7 @@ impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
             &self.shared.counters,
             N,
             &self.cursor,
-            self.shared,
+            &self.sender,
             probing,
             |slot| self.copy(slot),
         );
@@ -194,7 +196,7 @@ impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
             &self.shared.counters,
             N,
             &self.cursor,
-            self.shared,
+            &self.sender,
             (&self.shared.arrived, &mut Patient(&self.shared.queue)),
             |slot| self.copy(slot),
         );
@@ -302,8 +304,9 @@ fn succession<S: Variant>(dies: bool) {
             thread::spawn(move || {
                 let mut world = Patient(&shared.queue);
                 let (counters, arrived) = (&shared.counters, &shared.arrived);
+                let sender = Watch::new(&*shared);
                 assert!(protocol::wait_for_sender(
-                    counters, 0, &*shared, arrived, &mut world
+                    counters, 0, &sender, arrived, &mut world
                 ));
                 // What the one before has done is seen as well.
                 assert_eq!(shared.owner(), 2);

@@ -56,7 +56,7 @@ use std::cell::Cell;
 use crate::primitive::Ordering;
 use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
 use crate::sync::eventcount::{self, World};
-use crate::sync::presence::{self, Seen};
+use crate::sync::presence::{self, Seen, Watch};
 
 /// The words that both sides look at for every message, together on a line.
 #[derive(Debug)]
@@ -203,7 +203,7 @@ pub(crate) fn poll<S: Steps, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    origin: &impl Seen,
+    sender: &Watch<'_, impl Seen>,
     probing: bool,
     copy: impl Fn(usize) -> R,
 ) -> Option<Told<R>> {
@@ -220,7 +220,7 @@ pub(crate) fn poll<S: Steps, R>(
     if let Some(told) = receive() {
         return Some(told);
     }
-    if S::has_left(origin) || (probing && presence::dead(origin).is_some()) {
+    if sender.is_gone(S::has_left) || (probing && sender.is_dead()) {
         // It may have sent something between the look and its end.
         let last = if S::AGAIN { receive() } else { None };
         return Some(last.unwrap_or(Told::Gone));
@@ -233,11 +233,11 @@ pub(crate) fn wait<S: Steps, W: World, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    origin: &impl Seen,
+    sender: &Watch<'_, impl Seen>,
     (arrived, world): (&AtomicU32, &mut W),
     copy: impl Fn(usize) -> R,
 ) -> Option<Told<R>> {
-    let poll = |probing| poll::<S, R>(counters, slots, cursor, origin, probing, &copy);
+    let poll = |probing| poll::<S, R>(counters, slots, cursor, sender, probing, &copy);
     eventcount::wait(arrived, world, || poll(false), || poll(true))
 }
 
@@ -246,20 +246,14 @@ pub(crate) fn wait<S: Steps, W: World, R>(
 pub(crate) fn wait_for_sender<W: World>(
     counters: &Counters,
     cursor: u64,
-    origin: &impl Seen,
+    sender: &Watch<'_, impl Seen>,
     arrived: &AtomicU32,
     world: &mut W,
 ) -> bool {
-    let dead = Cell::new(0);
     let ready = || {
-        let holder = origin.owner();
         let there = tail(counters).wrapping_sub(cursor).cast_signed() > 0;
-        (there || (holder != 0 && holder != dead.get())).then_some(())
+        (there || sender.is_there()).then_some(())
     };
-    let probe = || {
-        // Ids of the living are those of nobody dead, so whoever has another one has come since.
-        dead.set(presence::dead(origin).unwrap_or(0));
-        ready()
-    };
-    probe().is_some() || eventcount::wait(arrived, world, ready, probe).is_some()
+    // What a probe tells `ready` finds out itself, about each one who comes.
+    eventcount::wait(arrived, world, ready, || None).is_some()
 }

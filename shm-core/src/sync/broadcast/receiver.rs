@@ -11,6 +11,7 @@ use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmValue, checked, copy};
 use crate::layout::ShmLayout;
 use crate::sync::TimedOut;
+use crate::sync::presence::Watch;
 use crate::sync::sleep::Sleeper;
 use crate::sys::clock::{Deadline, Every};
 
@@ -21,7 +22,8 @@ const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 ///
 /// It is nothing but a place in the sequence of messages, kept in this process: nobody else knows of it.
 pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
-    broadcast: &'a Broadcast<T, N, A>,
+    /// The queue, and who sends.
+    sender: Watch<'a, Broadcast<T, N, A>>,
     /// The number of the message that comes next.
     cursor: u64,
     /// When to look next whether the sender lives.
@@ -31,7 +33,7 @@ pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
 impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T, N, A> {
     pub(super) const fn new(broadcast: &'a Broadcast<T, N, A>, cursor: u64) -> Self {
         Self {
-            broadcast,
+            sender: Watch::new(broadcast),
             cursor,
             probes: Every::new(),
         }
@@ -66,7 +68,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     }
 
     /// Receives the next message if it is there. It never waits, but looks now and then whether the sender lives: a few
-    /// system calls, every 10 ms at most.
+    /// system calls, every 10 ms at most. Who was told `Disconnected` because of a death is told so, without another look, until
+    /// another sender comes.
     ///
     /// # Errors
     ///
@@ -130,10 +133,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         if self.behind() > 0 {
             return Ok(());
         }
-        let (broadcast, cursor) = (self.broadcast, self.cursor);
+        let (broadcast, cursor) = (self.sender.role(), self.cursor);
         let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
         let sleeper = &mut Sleeper::through::<A>(Deadline::after(timeout));
-        let come = protocol::wait_for_sender(counters, cursor, broadcast, arrived, sleeper);
+        let come = protocol::wait_for_sender(counters, cursor, &self.sender, arrived, sleeper);
         if come { Ok(()) } else { Err(TimedOut) }
     }
 
@@ -149,7 +152,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// How many messages have been sent that this one has not received. More than `N` of them, and some are lost.
     #[must_use]
     pub fn behind(&self) -> u64 {
-        let behind = protocol::tail(&self.broadcast.counters).wrapping_sub(self.cursor);
+        let behind = protocol::tail(&self.sender.role().counters).wrapping_sub(self.cursor);
         // Less than nothing where a peer has set the count back.
         u64::try_from(behind.cast_signed()).unwrap_or(0)
     }
@@ -167,9 +170,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// Looks for a message, which then is in `out`.
     #[inline(always)]
     fn look(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<Told<()>> {
-        let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
+        let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let (counters, copy) = (&broadcast.counters, copier(broadcast, out));
-        let told = protocol::poll::<Sound, _>(counters, N, &cursor, broadcast, probing, copy);
+        let told = protocol::poll::<Sound, _>(counters, N, &cursor, &self.sender, probing, copy);
         self.cursor = cursor.get();
         told
     }
@@ -186,12 +189,12 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
 
     #[cold]
     fn sleep(&mut self, out: &mut MaybeUninit<T>, timeout: Duration) -> Result<bool, RecvError> {
-        let (broadcast, cursor) = (self.broadcast, Cell::new(self.cursor));
+        let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let counters = &broadcast.counters;
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
         let waking = (&broadcast.seat.arrived, &mut sleeper);
         let copy = copier(broadcast, out);
-        let told = protocol::wait::<Sound, _, _>(counters, N, &cursor, broadcast, waking, copy);
+        let told = protocol::wait::<Sound, _, _>(counters, N, &cursor, &self.sender, waking, copy);
         self.cursor = cursor.get();
         taken(told)
     }
@@ -244,7 +247,10 @@ fn check<T: ShmLayout + Copy>(message: &MaybeUninit<T>) -> Result<(), RecvError>
 /// Another one at the same place, which gets every message from there on.
 impl<T, const N: usize, A: Access> Clone for BroadcastReceiver<'_, T, N, A> {
     fn clone(&self) -> Self {
-        Self { ..*self }
+        Self {
+            sender: self.sender.clone(),
+            ..*self
+        }
     }
 }
 

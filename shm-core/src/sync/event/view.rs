@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::protocol::{self, Found};
+use super::protocol::{self, Sound, Waits};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
@@ -103,7 +103,7 @@ impl<A: Access> Event<A> {
     #[must_use]
     #[inline]
     pub fn generation(&self) -> u32 {
-        protocol::generation(&self.word)
+        protocol::generation::<Sound>(&self.word)
     }
 
     /// Waits until the generation is another than `seen`, for at most `timeout` on the monotonic clock, and returns
@@ -171,33 +171,19 @@ impl<A: Access> Event<A> {
     pub fn wait_until<R>(
         &self,
         timeout: Duration,
-        mut look: impl FnMut() -> Option<R>,
+        look: impl FnMut() -> Option<R>,
     ) -> Result<R, TimedOut> {
-        let mut seen = self.generation();
-        if let Some(found) = look() {
-            return Ok(found);
-        }
-        let deadline = Deadline::after(timeout);
-        // Who notifies without end is not waited for longer than was asked.
-        while !deadline.left().is_zero() {
-            let mut sleeper = Sleeper::through::<A>(deadline);
-            match protocol::wait_or_find(&self.word, seen, &mut sleeper, &mut look) {
-                Some(Found::Unannounced(found)) => return Ok(found),
-                Some(Found::Notified) => {
-                    seen = self.generation();
-                    if let Some(found) = look() {
-                        return Ok(found);
-                    }
-                }
-                None => return Err(TimedOut),
-            }
-        }
-        look().ok_or(TimedOut)
+        let mut sleepers = Sleepers::<A> {
+            timeout,
+            deadline: None,
+            access: PhantomData,
+        };
+        protocol::wait_until::<Sound, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
     }
 
     #[cold]
     fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
-        protocol::wait(&self.word, seen, &mut Sleeper::through::<A>(deadline))
+        protocol::wait::<Sound, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
     }
 
     /// Counts, and wakes one of those who wait.
@@ -220,6 +206,23 @@ impl<A: Access> Event<A> {
         A: Writable,
     {
         protocol::notify_all(&self.word, &Futex);
+    }
+}
+
+/// Waits with one deadline, which begins with the first of them.
+struct Sleepers<A> {
+    timeout: Duration,
+    deadline: Option<Deadline>,
+    access: PhantomData<A>,
+}
+
+impl<A: Access> Waits for Sleepers<A> {
+    type World = Sleeper;
+
+    fn next(&mut self) -> Option<Sleeper> {
+        let start = || Deadline::after(self.timeout);
+        let deadline = *self.deadline.get_or_insert_with(start);
+        (!deadline.left().is_zero()).then(|| Sleeper::through::<A>(deadline))
     }
 }
 

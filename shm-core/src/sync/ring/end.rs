@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::error::EndError;
-use super::presence::Watch;
 use super::protocol::{Counters, End, Idle, Side, Sound, Steps};
 use crate::claim::{ClaimWord, Patience};
 use crate::primitive::AtomicU32;
 use crate::sync::TimedOut;
-use crate::sync::presence::Seen;
+use crate::sync::presence::{Seen, Watch};
 use crate::sync::role::Role;
 use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::{Deadline, Every};

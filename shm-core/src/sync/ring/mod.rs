@@ -1,7 +1,6 @@
 //! A bounded queue from one process to another: [`Ring`], its ends, and what can become of a message.
 
 // - `protocol`: the counters in shared memory, and how the two ends wait for each other;
-// - `presence`: whether somebody is at the other end;
 // - `queue`: the type, and its layout;
 // - `end`: what the two ends have in common: a claim, patience, and a cached counter;
 // - `sender`, `receiver`: the ends;
@@ -13,7 +12,6 @@ mod end;
 mod error;
 #[cfg(all(loom, test))]
 mod model;
-mod presence;
 mod protocol;
 #[cfg(not(loom))]
 mod queue;

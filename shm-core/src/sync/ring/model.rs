@@ -14,18 +14,21 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 use loom::thread;
 
-use super::presence::Watch;
-use super::protocol::{Counters, End, Idle, Other, Receiving, Sending, Side, Steps};
+use super::protocol::{Counters, End, Idle, Receiving, Sending, Side, Steps};
 use crate::claim::Turn;
 use crate::modelling::{Queue, Turns, check, fails, gets_stuck};
 use crate::primitive::{Ordering, model};
 use crate::sync::eventcount::{self, WakeAll, World};
 use crate::sync::padded::Padded;
-use crate::sync::presence::Seen;
+use crate::sync::presence::{Seen, Watch};
 
 /// The single step that differs.
 trait Variant: Steps + Send + Sync + 'static {
     const PROBE: Ordering = Ordering::Acquire;
+    /// How an end's claim is looked at.
+    const OWNER: Ordering = Ordering::Acquire;
+    /// Whether a full fence precedes the wake-up of who leaves.
+    const LEAVING_IS_FENCED: bool = true;
     /// Whether who leaves wakes the other.
     const LEAVING_WAKES: bool = true;
     /// Whether who comes wakes the other, and whether a full fence precedes that.
@@ -187,8 +190,11 @@ impl<'a, V: Variant> Peer<'a, V> {
 
     fn leave<R: Side>(&self, chair: &Chair) {
         chair.owner.store(0, Ordering::Release);
-        if V::LEAVING_WAKES {
-            eventcount::notify(R::their_bed(&self.shared.counters), self);
+        let bed = R::their_bed(&self.shared.counters);
+        if V::LEAVING_WAKES && V::LEAVING_IS_FENCED {
+            eventcount::notify(bed, self);
+        } else if V::LEAVING_WAKES {
+            eventcount::notify_fenced(bed, self);
         }
     }
 }
@@ -228,7 +234,7 @@ impl<V: Variant> Seen for Seat<'_, V> {
     }
 
     fn owner(&self) -> u32 {
-        self.0.owner.load(Ordering::Acquire)
+        self.0.owner.load(V::OWNER)
     }
 
     fn is_dead(&self, _: u32) -> bool {
@@ -446,6 +452,18 @@ fails!(taking_the_dead_for_gone_without_looking_again_is_caught, dead_sender::<B
         const LOOKS_AGAIN: bool = false;
     }
     impl Variant for Broken {}
+);
+fails!(a_relaxed_look_at_the_claim_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const OWNER: Ordering = Ordering::Relaxed;
+    }
+);
+gets_stuck!(leaves_without_a_fence, leaving_without_a_fence_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const LEAVING_IS_FENCED: bool = false;
+    }
 );
 fails!(a_relaxed_probe_of_a_sender_is_caught, dead_sender::<Broken>(2),
     impl Steps for Broken {}

@@ -33,7 +33,9 @@
 //! - Only the owner of an end's claim writes its counter. A new owner begins with what is in the word, and sees all that the
 //!   one before did: by the release of the claim, or by the probe, which the kernel orders after the last access of the
 //!   dead.
-//! - Looking again: what the other committed just before it left or died is only certain to be seen now.
+//! - Looking again: what the other committed just before it left or died is only certain to be seen now. Every commit
+//!   ends with a full fence, so of one who leaves this would be true without the release of its claim, which no model of
+//!   a ring could miss; that of `presence` does.
 //!
 //! **Killed** before its commit, a sender leaves a slot with half a message in it, which is not counted, and which its successor
 //! writes anew. Killed after it and before it has woken, it leaves a receiver asleep for the rest of a slice. A receiver
@@ -48,7 +50,7 @@ use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, AtomicU64, publish};
 use crate::sync::eventcount::{self, WakeAll, World, notify_fenced};
 use crate::sync::padded::Padded;
-use crate::sync::presence::{self, Seen};
+use crate::sync::presence::{self, Seen, Watch};
 
 /// The words in shared memory.
 #[derive(Debug)]
@@ -175,16 +177,6 @@ pub(super) struct Sound;
 
 impl Steps for Sound {}
 
-/// What an end can know of the other one. What that one did before it left or died happened before the answer.
-pub(super) trait Other {
-    /// Whether it is known, without asking the kernel, that there was one and that it has left or died.
-    fn is_gone<S: Steps>(&self) -> bool;
-    /// Whether there is one, and it is dead for sure.
-    fn is_dead(&self) -> bool;
-    /// Whether there is one, and it lives as far as can be told.
-    fn is_there(&self) -> bool;
-}
-
 /// Why there is nothing to do for an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Idle {
@@ -251,10 +243,10 @@ impl<R: Side, S: Steps> End<R, S> {
         &mut self,
         counters: &Counters,
         capacity: u64,
-        other: &impl Other,
+        other: &Watch<'_, impl Seen>,
         probing: bool,
     ) -> Result<u64, Idle> {
-        let gone = other.is_gone::<S>() || (probing && other.is_dead());
+        let gone = other.is_gone(S::has_left) || (probing && other.is_dead());
         match self.ready(counters, capacity, 1) {
             0 if gone => Err(Idle::Gone),
             0 => Err(Idle::NotYet),
@@ -268,7 +260,7 @@ impl<R: Side, S: Steps> End<R, S> {
         counters: &Counters,
         capacity: u64,
         world: &mut impl World,
-        other: &impl Other,
+        other: &Watch<'_, impl Seen>,
     ) -> Result<u64, Idle> {
         // A copy, so that the two closures need not share the one that can be changed.
         let (mine, seen) = (self.mine, self.theirs);
@@ -282,7 +274,7 @@ impl<R: Side, S: Steps> End<R, S> {
         };
         let ready = || match look() {
             Some(theirs) => Some(Ok(theirs)),
-            None if other.is_gone::<S>() => look_again(),
+            None if other.is_gone(S::has_left) => look_again(),
             None => None,
         };
         let probe = || other.is_dead().then(look_again).flatten();
@@ -303,7 +295,7 @@ impl<R: Side, S: Steps> End<R, S> {
         counters: &Counters,
         capacity: u64,
         world: &mut impl World,
-        other: &impl Other,
+        other: &Watch<'_, impl Seen>,
     ) -> bool {
         let had_nothing = R::ready(self.mine, self.theirs, capacity) == 0;
         let has_come = || {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::protocol::{self, MOST};
+use super::protocol::{self, MOST, Sound};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
@@ -118,12 +118,15 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        protocol::post(&self.word, permits, &Futex)
+        protocol::post::<Sound, _>(&self.word, permits, &Futex)
             .then_some(())
             .ok_or(TooManyPermits)
     }
 
     /// Takes a permit if there is one. Never waits.
+    ///
+    /// Others may be quicker. If they are two hundred times in a row, as only a peer can be that does nothing but
+    /// write, this is `false` although there may be a permit.
     #[doc(alias = "sem_trywait")]
     #[must_use = "whether there was one"]
     #[inline]
@@ -131,7 +134,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        protocol::take(&self.word)
+        protocol::take::<Sound>(&self.word)
     }
 
     /// Takes a permit, waiting for one as long as it takes.
@@ -144,7 +147,7 @@ impl<A: Access> Semaphore<A> {
         A: Writable,
     {
         // The clock does not come to the end of this.
-        while !protocol::take(&self.word) && !self.sleep(Duration::MAX) {}
+        while !protocol::take::<Sound>(&self.word) && !self.sleep(Duration::MAX) {}
     }
 
     /// Takes a permit, waiting for one for at most `timeout` on the monotonic clock.
@@ -159,7 +162,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        (protocol::take(&self.word) || self.sleep(timeout))
+        (protocol::take::<Sound>(&self.word) || self.sleep(timeout))
             .then_some(())
             .ok_or(TimedOut)
     }
@@ -167,7 +170,7 @@ impl<A: Access> Semaphore<A> {
     #[cold]
     fn sleep(&self, timeout: Duration) -> bool {
         let deadline = Deadline::after(timeout);
-        protocol::wait(&self.word, &mut Sleeper::until(deadline))
+        protocol::wait::<Sound, _>(&self.word, &mut Sleeper::until(deadline))
     }
 }
 

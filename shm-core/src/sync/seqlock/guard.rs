@@ -3,11 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::thread::panicking;
 
 use super::private::Private;
 use super::{SeqLock, WriteError};
 use crate::layout::ShmLayout;
+use crate::sync::panicking::Panicking;
 use crate::sync::role::Role;
 
 /// The writer's role, and a private copy of the value. Dropping it commits the copy: readers see all of the change at
@@ -25,8 +25,7 @@ pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     value: Private<T>,
     /// Whether there is something that dropping should commit.
     pending: bool,
-    /// Whether the thread was panicking already when it began.
-    panicking: bool,
+    panicking: Panicking,
     /// Whose thread panics is what decides about the commit.
     not_send: PhantomData<*const ()>,
 }
@@ -39,7 +38,7 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
             role,
             value,
             pending: true,
-            panicking: panicking(),
+            panicking: Panicking::watch(),
             not_send: PhantomData,
         }
     }
@@ -111,8 +110,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> Drop for SeqLockWriteGuard<'_, T, 
     #[inline]
     fn drop(&mut self) {
         // Half a change is worse than none.
-        let broken = !self.panicking && panicking();
-        if self.pending && !broken {
+        if self.pending && !self.panicking.has_begun() {
             // In a fork child there is nothing to commit, and nobody to be told.
             let _ = self.publish();
         }

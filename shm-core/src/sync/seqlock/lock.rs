@@ -316,7 +316,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     #[must_use]
     #[inline]
     pub fn version(&self) -> u64 {
-        protocol::newest(&self.version)
+        protocol::newest::<Sound>(&self.version)
     }
 
     /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
@@ -332,11 +332,12 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// another segment, is waited for until the version has come past it.
     pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
         // What is there already needs no clock.
-        if let Some(newer) = protocol::newer(&self.version, seen) {
+        if let Some(newer) = protocol::newer::<Sound>(&self.version, seen) {
             return Ok(newer);
         }
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
-        protocol::wait_newer(&self.version, &self.words.changed, &mut sleeper, seen).ok_or(TimedOut)
+        protocol::wait_newer::<Sound, _>(&self.version, &self.words.changed, &mut sleeper, seen)
+            .ok_or(TimedOut)
     }
 
     /// Copies a value to `out`, all bytes of which are initialised afterwards, and says its version. `Err` if it is the
@@ -356,7 +357,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         });
         attempt
             .map(|(version, ())| version)
-            .map_err(|()| protocol::newest(&self.version))
+            .map_err(|()| protocol::newest::<Sound>(&self.version))
     }
 
     /// Copies a value to `out`, if it is a whole one, and valid.
@@ -386,7 +387,7 @@ fn insist<R, E>(mut attempt: impl FnMut() -> Result<R, E>) -> Result<R, E> {
 impl<T: ShmLayout, const SLOTS: usize, A: Access> fmt::Debug for SeqLock<T, SLOTS, A> {
     /// The present value is looked at leaf by leaf, so it may be shown partly newer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = protocol::newest(&self.version);
+        let version = protocol::newest::<Sound>(&self.version);
         let cell: &ShmCell<T, A> = &self.slots[protocol::slot(version, SLOTS)];
         f.debug_struct("SeqLock")
             .field("version", &version)

@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
 use loom::thread;
@@ -32,6 +33,8 @@ struct Shared<S> {
     /// Whether the first writer lives.
     lives: AtomicU32,
     queue: Queue,
+    /// What else the writer does before it commits.
+    beside: UnsafeCell<u32>,
     steps: PhantomData<S>,
 }
 
@@ -44,6 +47,7 @@ impl<S: Steps> Shared<S> {
             slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             lives: AtomicU32::new(1),
             queue: Queue::new(),
+            beside: UnsafeCell::new(0),
             steps: PhantomData,
         })
     }
@@ -194,7 +198,8 @@ fn waiting<S: Steps + Send + Sync + 'static>() {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let mut world = Patient(&shared.queue);
-                let found = protocol::wait_newer(&shared.version, &shared.changed, &mut world, 0);
+                let (version, changed) = (&shared.version, &shared.changed);
+                let found = protocol::wait_newer::<S, _>(version, changed, &mut world, 0);
                 // What is newer is also there to be read.
                 let read = shared.read().unwrap();
                 assert!(Some(read) >= found, "{read} {found:?}");
@@ -202,6 +207,36 @@ fn waiting<S: Steps + Send + Sync + 'static>() {
         };
         shared.commit();
         waiter.join().unwrap();
+    });
+}
+
+/// One that looks at the version alone, having waited for it or not: what the writer did before its commit is there.
+fn looking<S: Steps + Send + Sync + 'static>(waits: bool) {
+    check(3, move || {
+        let shared = Shared::<S>::new();
+        let looker = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (version, changed) = (&shared.version, &shared.changed);
+                let found = if waits {
+                    let mut world = Patient(&shared.queue);
+                    protocol::wait_newer::<S, _>(version, changed, &mut world, 0)
+                } else {
+                    Some(protocol::newest::<S>(version))
+                };
+                assert!(!waits || found == Some(1));
+                if found == Some(1) {
+                    // SAFETY: the commit has been seen; loom checks that this is enough.
+                    shared
+                        .beside
+                        .with(|beside| assert_eq!(unsafe { *beside }, 1));
+                }
+            })
+        };
+        // SAFETY: nobody else looks before the commit; loom checks that.
+        shared.beside.with_mut(|beside| unsafe { *beside = 1 });
+        shared.commit();
+        looker.join().unwrap();
     });
 }
 
@@ -225,6 +260,26 @@ fn a_commit_wakes_who_waits_for_it() {
     waiting::<Sound>();
 }
 
+#[test]
+fn who_sees_a_version_sees_what_was_done_before_its_commit() {
+    looking::<Sound>(false);
+}
+
+#[test]
+fn who_has_waited_for_a_version_sees_what_was_done_before_its_commit() {
+    looking::<Sound>(true);
+}
+
+fails!(a_relaxed_look_at_the_version_is_caught, looking::<Broken>(false),
+    impl Steps for Broken {
+        const LOOK: Ordering = Relaxed;
+    }
+);
+fails!(a_relaxed_look_of_who_waits_is_caught, looking::<Broken>(true),
+    impl Steps for Broken {
+        const LOOK: Ordering = Relaxed;
+    }
+);
 fails!(a_relaxed_begin_is_caught, overtaken::<Broken>(),
     impl Steps for Broken {
         const BEGIN: Ordering = Relaxed;

@@ -20,8 +20,9 @@
 //! | begin | reader | `t` from `version` | acquire |
 //! | copy | reader | slot `t % K` | relaxed, leaf by leaf |
 //! | validate | reader | `s` from `version`; whole if `s - t < K - 1` | acquire fence, then relaxed |
+//! | look | anyone, for the number alone | `version` | acquire |
 //!
-//! *Publish* pairs with *begin*: the reader sees all of the value `t`, and all that its writer did before. *Reserve* pairs
+//! *Publish* pairs with *begin* and with *look*: the reader sees all of the value `t`, and all that its writer did before. *Reserve* pairs
 //! with the fence of *validate*: a reader that has seen any part of the value `n` comes after the writer that reserved for
 //! it, and so after the publication of `n - 1`. The slot of `t` is next written for `t + K`. So who has seen any of that
 //! finds `s` to be `t + K - 1` at least, and throws its copy away.
@@ -50,6 +51,8 @@ use crate::sync::eventcount::{self, World};
 pub(crate) trait Steps {
     /// How a reader begins.
     const BEGIN: Ordering = Ordering::Acquire;
+    /// How who wants no value looks at the version.
+    const LOOK: Ordering = Ordering::Acquire;
     /// Slots that are not for readers: the one that is being written.
     const SPARE: u64 = 1;
 
@@ -127,24 +130,24 @@ pub(crate) fn attempt<S: Steps, R>(
 
 /// The version. What was done before its commit happened before this.
 #[inline(always)]
-pub(crate) fn newest(version: &AtomicU64) -> u64 {
-    version.load(Ordering::Acquire)
+pub(crate) fn newest<S: Steps>(version: &AtomicU64) -> u64 {
+    version.load(S::LOOK)
 }
 
 /// The version, if it is newer than `seen`.
 #[inline(always)]
-pub(crate) fn newer(version: &AtomicU64, seen: u64) -> Option<u64> {
-    let now = newest(version);
+pub(crate) fn newer<S: Steps>(version: &AtomicU64, seen: u64) -> Option<u64> {
+    let now = newest::<S>(version);
     (now.wrapping_sub(seen).cast_signed() > 0).then_some(now)
 }
 
 /// Waits for a version newer than `seen`. `None` when the world's last turn has come.
-pub(crate) fn wait_newer<W: World>(
+pub(crate) fn wait_newer<S: Steps, W: World>(
     version: &AtomicU64,
     changed: &AtomicU32,
     world: &mut W,
     seen: u64,
 ) -> Option<u64> {
-    let ready = || newer(version, seen);
+    let ready = || newer::<S>(version, seen);
     eventcount::wait(changed, world, ready, ready)
 }
