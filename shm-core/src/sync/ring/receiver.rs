@@ -77,6 +77,34 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         Ok(self.take())
     }
 
+    /// [`recv`](Self::recv) into a new box, without a copy on the stack: for large messages.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // 1 MiB each.
+    /// let shm = Ring::<[u32; 1 << 18], 2>::create_anonymous()?;
+    /// let (mut sender, mut receiver) = (shm.sender()?, shm.receiver()?);
+    /// sender.send_with(|frame| frame.fill(7))?;
+    /// let frame = receiver.recv_boxed()?;
+    /// assert_eq!((frame.len(), frame[99]), (1 << 18, 7));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError>
+    where
+        T: ShmValue,
+    {
+        self.end.reach(1, || Patience::Forever).map_err(recv)?;
+        let slots = self.slots;
+        Ok(self.end.pass(1, |number| slots[number].load_boxed()))
+    }
+
     /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, about
     /// once a millisecond at most.
     ///
