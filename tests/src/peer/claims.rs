@@ -162,7 +162,7 @@ impl Program {
                     .push(locks::pin_range(name, first, count).map_err(other)?);
                 Ok(String::new())
             }
-            "timer" => timer(),
+            "timer" => timer(100),
             "fork-unlock" => {
                 let claims = self.claims()?;
                 super::process::in_child(|| {
@@ -290,8 +290,8 @@ fn work(pair: &MutexGuard<'_, Pair>, me: u64, shm: &Shm<Guarded>) {
     shm.rounds.fetch_add(1, AcqRel);
 }
 
-/// Interrupts this process from now on, before any sleep of the library can end by itself.
-fn timer() -> Answer {
+/// Interrupts this process every so many microseconds from now on, before any sleep of the library can end by itself.
+pub(super) fn timer(micros: libc::suseconds_t) -> Answer {
     extern "C" fn nothing(_: i32) {}
     let action = SigAction::new(
         SigHandler::Handler(nothing),
@@ -302,7 +302,7 @@ fn timer() -> Answer {
     unsafe { sigaction(Signal::SIGALRM, &action) }.map_err(other)?;
     let tick = libc::timeval {
         tv_sec: 0,
-        tv_usec: 100,
+        tv_usec: micros,
     };
     let every = libc::itimerval {
         it_interval: tick,

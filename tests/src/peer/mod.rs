@@ -9,6 +9,7 @@ mod handles;
 mod listing;
 mod loops;
 mod mix;
+mod patience;
 mod process;
 mod ring;
 mod ring_fork;
@@ -151,6 +152,7 @@ impl Program {
             "seqlock" => self.obey_seqlock(&mut words),
             "broadcast" => self.obey_broadcast(&mut words),
             "waiting" => self.obey_waiting(&mut words),
+            "patience" => Self::obey_patience(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),

@@ -1,5 +1,6 @@
 //! Reading and writing values in a sequence lock.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,9 @@ use shm_core::{Access, ReadOnly, Shm, ShmCell, ShmLayout};
 
 use super::rounds::seqlock as rounds;
 use super::{Answer, Failure, Program, Words, other};
+use crate::DEADLINE;
 use crate::types::{Block, Few, Stats};
+use crate::waiting::Waiting;
 
 /// The segment as this process has it, and the guard on its lock. Neither handle is ever dropped, so that a guard can be
 /// kept beside them.
@@ -211,6 +214,14 @@ impl Program {
                 let stats = Stats::attach(words.next()?)?;
                 return read_loop(locks.reader()?, &stats);
             }
+            "loop-pace" => {
+                let shared = Waiting::attach(words.next()?)?;
+                return pace_loop(locks.writer()?, &shared);
+            }
+            "loop-wait" => {
+                let shared = Waiting::attach(words.next()?)?;
+                return wait_loop(locks.reader()?, &shared, words.number()?);
+            }
             unknown => return Err(other(format!("there is no command `seqlock {unknown}`"))),
         }
         Ok(String::new())
@@ -282,4 +293,43 @@ fn read_loop(shm: &dyn Reader, stats: &Shm<Stats>) -> Answer {
         round += 1;
     }
     Ok(format!("{round} {}", longest.as_micros()))
+}
+
+/// Commits, and lets those that wait for a value have it and fall asleep again, before it commits the next.
+fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<Waiting>) -> Answer {
+    println!("looping");
+    while shared.stop.load(Acquire) == 0 {
+        let written = shm.update(|block| *block = Block::numbered(block.number + 1));
+        let Ok((version, ())) = written else {
+            shared.failed.fetch_add(1, AcqRel);
+            continue;
+        };
+        // All have it, or somebody was killed.
+        let start = Instant::now();
+        let has_it = |pong: &ShmCell<AtomicU64>| pong.load(Acquire) >= version;
+        while !shared.pongs.iter().all(has_it) && start.elapsed() < Duration::from_millis(3) {
+            std::thread::yield_now();
+        }
+    }
+    Ok(String::new())
+}
+
+/// Waits for newer values, looks whether they are whole, and says which it has seen.
+fn wait_loop(shm: &dyn Reader, shared: &Shm<Waiting>, number: usize) -> Answer {
+    println!("looping");
+    let mut seen = 0;
+    while shared.stop.load(Acquire) == 0 {
+        let Some(newer) = shm.wait(seen, DEADLINE) else {
+            shared.failed.fetch_add(1, AcqRel);
+            continue;
+        };
+        let (version, block) = shm.block();
+        if newer <= seen || version < newer || !block.is_numbered(version) {
+            shared.wrong.fetch_add(1, AcqRel);
+        }
+        seen = version;
+        // The one before with this number may have lived on for a moment.
+        shared.pongs[number].fetch_max(seen, AcqRel);
+    }
+    Ok(String::new())
 }

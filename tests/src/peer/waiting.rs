@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::{Duration, Instant};
 
 use shm_core::sync::{BarrierError, BarrierSeat, BarrierWaitResult, TimedOut};
@@ -11,7 +11,7 @@ use shm_core::{ReadOnly, Shm, ShmLayout};
 use super::rounds::waiting as rounds;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
-use crate::random::Random;
+use crate::fire::Instants;
 use crate::waiting::Waiting;
 
 /// The segment, by whatever handle.
@@ -235,20 +235,37 @@ fn check_work(shm: &Shm<Waiting>, round: u64) {
     }
 }
 
-/// Answers what is asked, and wakes others without need.
+/// Answers what is asked, and wakes others without need. It waits in every way.
 fn answer(shm: &Shm<Waiting>, number: usize) {
-    let mut mine = 0;
-    while shm.stop.load(Acquire) == 0 {
+    let (mut mine, mut round) = (0, 0_u64);
+    loop {
+        // Before it looks whether to stop: a wait without a timeout must not miss that.
         let seen = shm.event.generation();
+        if shm.stop.load(Acquire) != 0 {
+            return;
+        }
         let ping = shm.ping.load(Acquire);
         if ping != mine {
             mine = ping;
-            shm.pongs[number].store(ping, Release);
+            // The one before with this number may have lived on for a moment.
+            shm.pongs[number].fetch_max(ping, AcqRel);
             shm.answers.notify_one();
             if ping.is_multiple_of(2) {
                 shm.event.notify_one();
             }
-        } else if shm.event.wait(seen, DEADLINE).is_err() {
+            continue;
+        }
+        round += 1;
+        let asked = || shm.ping.load(Acquire) != mine || shm.stop.load(Acquire) != 0;
+        let came = match round % 3 {
+            0 => shm.event.wait(seen, DEADLINE).is_ok(),
+            1 => shm
+                .event
+                .wait_until(DEADLINE, || asked().then_some(()))
+                .is_ok(),
+            _ => shm.event.wait_forever(seen) != seen,
+        };
+        if !came {
             shm.failed.fetch_add(1, AcqRel);
         }
     }
@@ -256,13 +273,17 @@ fn answer(shm: &Shm<Waiting>, number: usize) {
 
 /// Takes permits and posts them again, in every way, and keeps accounts that hold even if it is killed.
 fn pass_permits(shm: &Shm<Waiting>) {
-    let mut random = Random::new(u64::from(std::process::id()));
+    let mut random = Instants::new();
     while shm.stop.load(Acquire) == 0 {
         shm.taking.fetch_add(1, AcqRel);
-        let taken = match random.below(3) {
+        let taken = match random.next_number() % 4 {
             0 => shm.permits.try_wait(),
             1 => shm.permits.wait_timeout(Duration::from_millis(3)).is_ok(),
-            _ => shm.permits.wait_timeout(Duration::from_micros(200)).is_ok(),
+            2 => shm.permits.wait_timeout(Duration::from_micros(200)).is_ok(),
+            _ => {
+                shm.permits.wait();
+                true
+            }
         };
         if taken {
             shm.taken.fetch_add(1, AcqRel);
@@ -278,13 +299,13 @@ fn pass_permits(shm: &Shm<Waiting>) {
     }
 }
 
-/// Meets the others, whoever they are, round after round.
+/// Meets the others, whoever they are, round after round. Where all seats are taken it waits for one.
 fn meet_again_and_again(shm: &Shm<Waiting>) -> Result<(), Failure> {
     let mut seat = loop {
-        match shm.meet.join() {
+        match shm.meet.join_timeout(Duration::from_millis(100)) {
             Ok(seat) => break seat,
-            // Whoever was killed has perhaps not quite gone.
-            Err(BarrierError::Full) if shm.stop.load(Acquire) == 0 => std::thread::yield_now(),
+            Err(BarrierError::Full) if shm.stop.load(Acquire) == 0 => {}
+            Err(BarrierError::Full) => return Ok(()),
             Err(error) => return Err(other(error)),
         }
     };
