@@ -9,9 +9,11 @@
 //!
 //! ```text
 //! camera 4711: 320 x 240 pixels, 60 pictures a second, in /shm-camera-4711
-//!   quick consumer (4712):  61 of  61 pictures,   0 lost, 0 damaged so far
-//!   slow  consumer (4713):  20 of  51 pictures,  31 lost, 0 damaged so far
+//!   quick consumer (4712):  61 of  61 pictures,   0 lost, 0 damaged so far, 60.8 pictures/s, 14.0 MB/s; number  60 has crc 2ba67bc1
+//!   slow  consumer (4713):  20 of  53 pictures,  33 lost, 0 damaged so far, 18.9 pictures/s, 4.4 MB/s; number  52 has crc a44e125e
 //! ```
+//!
+//! The last picture of each report has the checksum that the photograph's pixels have at that place.
 //!
 //! The pictures are in a `Broadcast`, because a camera must not wait for anybody: it overwrites the oldest of 8 slots, and a
 //! consumer that is more than that behind is told how many it has lost, which a recorder wants to know. Where only the
@@ -144,11 +146,10 @@ fn consumer(who: &str, name: &str, work: Duration) -> Result<()> {
         std::thread::sleep(work);
         if start.elapsed() >= next_report {
             next_report += Duration::from_secs(1);
-            writeln!(out, "{who} {tally} so far")?;
+            tally.report(&mut out, &who, "so far", start.elapsed())?;
         }
     }
-    let rates = rates(tally.received, start.elapsed().as_secs_f64());
-    writeln!(out, "{who} {tally} in all, {rates}")?;
+    tally.report(&mut out, &who, "in all", start.elapsed())?;
     match tally.damaged {
         0 => Ok(()),
         damaged => Err(format!("{damaged} pictures were damaged").into()),
@@ -164,6 +165,8 @@ struct Tally {
     lost: u64,
     /// Pictures that are not what the camera has made.
     damaged: u64,
+    /// The number of the last one, and the checksum of the pixels that have come.
+    last: Option<(u64, u32)>,
 }
 
 impl Tally {
@@ -177,7 +180,20 @@ impl Tally {
             return Err(format!("picture {} came instead of {expected}", frame.number).into());
         }
         self.received += 1;
-        self.damaged += u64::from(frame.crc != checksum(frame));
+        let crc = checksum(frame);
+        self.damaged += u64::from(frame.crc != crc);
+        self.last = Some((frame.number, crc));
+        Ok(())
+    }
+
+    /// One line, about the time since the consumer came.
+    fn report(&self, out: &mut impl Write, who: &str, when: &str, time: Duration) -> Result<()> {
+        let rates = rates(self.received, time.as_secs_f64());
+        write!(out, "{who} {self} {when}, {rates}")?;
+        if let Some((number, crc)) = self.last {
+            write!(out, "; number {number:>3} has crc {crc:08x}")?;
+        }
+        writeln!(out)?;
         Ok(())
     }
 }

@@ -29,6 +29,9 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
     let arguments = arguments(ty);
     let found = match arguments.iter().copied().find_map(offender) {
         Some(found) => found,
+        None if let Some((because, value)) = copied(ty, generics) => {
+            return Ask::Part(because, value);
+        }
         None => match suspects(ty, generics).as_slice() {
             [] => return Ask::Whole,
             // Of any other type it is not known whether it could be shared with another argument. And a constant is none that
@@ -37,7 +40,7 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
             _ => return Ask::Several,
         },
     };
-    let because = if is(ty, "Mutex") {
+    let because = if is(ty, "Mutex") && found.0 != "SlicePartOf" {
         "LockedPartOf"
     } else {
         found.0
@@ -86,6 +89,7 @@ fn offender(ty: &Type) -> Option<(Because, &Type)> {
         Type::Group(inner) => return offender(&inner.elem),
         Type::Array(array) => return offender(&array.elem),
         Type::Ptr(_) | Type::Reference(_) => "AddressPartOf",
+        Type::Slice(_) => "SlicePartOf",
         Type::FnPtr(_) => "FunctionPartOf",
         // `()` is an argument of types that hold none.
         Type::Tuple(tuple) if !tuple.elems.is_empty() => "TuplePartOf",
@@ -135,6 +139,29 @@ fn is(ty: &Type, name: &str) -> bool {
     matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
+/// What to ask about the value of the first type of this library in `ty` that copies its value as a whole, and so wants
+/// it to be `Copy`.
+fn copied<'a>(ty: &'a Type, generics: &Generics) -> Option<(Because, &'a Type)> {
+    let ty = element(ty);
+    let value = *arguments(ty).first().filter(|_| is_container(ty))?;
+    if !is(ty, "SeqLock") && !is(ty, "Broadcast") {
+        return copied(value, generics);
+    }
+    Some(match suspects(ty, generics).first() {
+        Some(first) if !is_container(element(value)) => ("WholePartOf", *first),
+        // All that could be missing: a container is shareable if its elements are, and never `Copy`.
+        _ => ("CopiedPartOf", value),
+    })
+}
+
+/// What an array, or an array of arrays, consists of.
+fn element(mut ty: &Type) -> &Type {
+    while let Type::Array(array) = ty {
+        ty = &array.elem;
+    }
+    ty
+}
+
 fn is_non_zero(ty: &Type) -> bool {
     offender(ty).is_some_and(|(because, _)| because == "NonZeroPartOf")
 }
@@ -147,10 +174,7 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
         arguments.truncate(1);
     }
     let mut found = Vec::new();
-    for mut ty in arguments {
-        while let Type::Array(array) = ty {
-            ty = &array.elem;
-        }
+    for ty in arguments.into_iter().map(element) {
         let parameter = generics.params.iter().any(|param| match param {
             GenericParam::Type(TypeParam { ident, .. })
             | GenericParam::Const(ConstParam { ident, .. }) => {
@@ -235,6 +259,10 @@ mod tests {
             found(parse_quote!(Mutex<Vec<u8>>)),
             because("LockedPartOf", quote!(Vec<u8>))
         );
+        assert_eq!(
+            found(parse_quote!(Mutex<[u8]>)),
+            because("SlicePartOf", quote!([u8]))
+        );
         assert_eq!(found(parse_quote!(Mutex<u64>)), "Field");
     }
 
@@ -270,6 +298,39 @@ mod tests {
         assert_eq!(found(parse_quote!(Ring<LEN>)), "SharedParts");
         assert_eq!(found(parse_quote!(Pair<u64, LEN>)), "SharedParts");
         assert_eq!(found(parse_quote!(Pair<u64, N>)), "Field");
+    }
+
+    #[test]
+    fn a_value_that_is_copied_as_a_whole_is_asked_for_that() {
+        assert_eq!(
+            found(parse_quote!(SeqLock<ShmVec<u64, 4>, 3>)),
+            because("CopiedPartOf", quote!(ShmVec<u64, 4>))
+        );
+        assert_eq!(
+            found(parse_quote!(SeqLock<[ShmVec<Point, 4>; 2]>)),
+            because("CopiedPartOf", quote!([ShmVec<Point, 4>; 2]))
+        );
+        assert_eq!(
+            found(parse_quote!(ShmVec<Broadcast<AtomicU64, N>, 4>)),
+            because("CopiedPartOf", quote!(AtomicU64))
+        );
+        assert_eq!(
+            found(parse_quote!(Mutex<SeqLock<[Point; 4], SLOTS>>)),
+            because("WholePartOf", quote!(Point))
+        );
+        assert_eq!(
+            found(parse_quote!(SeqLock<Pair<Point, u8>>)),
+            because("WholePartOf", quote!(Pair<Point, u8>))
+        );
+        assert_eq!(
+            found(parse_quote!(SeqLock<T>)),
+            because("CopiedPartOf", quote!(T))
+        );
+        assert_eq!(
+            found(parse_quote!(SeqLock<String>)),
+            because("OwnerPartOf", quote!(String))
+        );
+        assert_eq!(found(parse_quote!(Ring<ShmVec<u64, 4>, 4>)), "Field");
     }
 
     #[test]

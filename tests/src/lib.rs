@@ -1,6 +1,7 @@
 //! What the tests with several processes share: the peers' program, the driver that talks to it, and names that are
 //! gone when a test ends.
 
+mod blocked;
 mod bytes;
 mod driver;
 mod fire;
@@ -15,6 +16,7 @@ pub mod step;
 mod types;
 mod waiting;
 
+pub use blocked::Blocked;
 pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, variant};
 pub use fire::{Instants, Times, from_env, pid_namespaces};

@@ -1,11 +1,16 @@
-//! Killing a process after its k-th instruction, and counting its system calls.
+//! Killing a process after its k-th instruction, asleep or awake, and counting its system calls.
+
+use std::fs::read_to_string;
+use std::sync::mpsc;
+use std::thread::{Scope, ScopedJoinHandle, yield_now};
+use std::time::Instant;
 
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, gettid};
 
-use crate::{Peer, from_env};
+use crate::{DEADLINE, Peer, from_env};
 
 /// How many instructions lie between two kills. The long form looks at every one: `SHM_STEP_STRIDE=1`.
 #[must_use]
@@ -83,20 +88,211 @@ pub fn beset(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
 /// # Panics
 ///
 /// If the peer does anything else.
-pub fn kill_at(mut peer: Peer, command: &str, instruction: usize) -> bool {
+pub fn kill_at(peer: Peer, command: &str, instruction: usize) -> bool {
+    kill_beside(peer, command, Point::Begun(instruction), || {}).killed
+}
+
+/// Where in a round a peer is killed.
+#[derive(Clone, Copy, Debug)]
+pub enum Point {
+    /// So many instructions after it has begun.
+    Begun(usize),
+    /// In its first sleep.
+    Asleep,
+    /// So many instructions after it has come back from its first sleep.
+    Woken(usize),
+}
+
+/// What became of a peer that was to be killed.
+#[derive(Clone, Copy, Debug)]
+pub struct Killed {
+    /// Whether it was killed; else its round was over before.
+    pub killed: bool,
+    /// Whether the kernel had it asleep.
+    pub slept: bool,
+}
+
+/// Has the peer run a command, and kills it at this point of what lies between the two signals (`SIGUSR1`) that it raises in
+/// it. Whenever it has fallen asleep, `asleep` is called: it is to wake it, or time is.
+///
+/// Up to its first sleep it is stepped through for [`Point::Begun`], and runs at full speed for the other two: there its clock
+/// is as fast as it is.
+///
+/// # Panics
+///
+/// If the peer does anything else.
+pub fn kill_beside(
+    mut peer: Peer,
+    command: &str,
+    point: Point,
+    mut asleep: impl FnMut(),
+) -> Killed {
+    /// Nearly every step takes less than so many looks, and to ask whether it sleeps takes longer than a step.
+    const LOOKS: u32 = 30;
     let pid = until_begun(&mut peer, command);
-    let mut over = false;
-    for _ in 0..instruction {
+    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
+    let mut seen = Killed {
+        killed: true,
+        slept: false,
+    };
+    let steps = match point {
+        Point::Begun(steps) => steps,
+        Point::Asleep | Point::Woken(_) => {
+            while !seen.slept {
+                ptrace::syscall(pid, None).expect("the peer is traced");
+                match until_stop_or_sleep(pid, 0) {
+                    Some(WaitStatus::PtraceSyscall(_)) => {}
+                    Some(WaitStatus::Stopped(_, Signal::SIGUSR1)) => {
+                        seen.killed = false;
+                        peer.kill();
+                        return seen;
+                    }
+                    Some(status) => panic!("{status:?}"),
+                    None => seen.slept = true,
+                }
+            }
+            match point {
+                Point::Woken(steps) => {
+                    asleep();
+                    // At the end of the system call.
+                    let status = waitpid(pid, None).expect("the peer is traced");
+                    assert!(matches!(status, WaitStatus::PtraceSyscall(_)), "{status:?}");
+                    steps
+                }
+                _ => 0,
+            }
+        }
+    };
+    for _ in 0..steps {
         ptrace::step(pid, None).expect("the peer is traced");
-        match until_signal(pid) {
-            Signal::SIGTRAP => {}
-            Signal::SIGUSR1 => {
-                over = true;
+        let status = until_stop_or_sleep(pid, LOOKS).unwrap_or_else(|| {
+            seen.slept = true;
+            asleep();
+            waitpid(pid, None).expect("the peer is traced")
+        });
+        match status {
+            WaitStatus::Stopped(_, Signal::SIGTRAP) => {}
+            WaitStatus::Stopped(_, Signal::SIGUSR1) => {
+                seen.killed = false;
                 break;
             }
-            signal => panic!("{signal}"),
+            status => panic!("{status:?}"),
         }
     }
     peer.kill();
-    !over
+    seen
+}
+
+/// Waits until the peer stops, or sleeps in the kernel until it is woken or its time is up: `None`.
+/// Whether it sleeps is asked after so many looks in vain.
+fn until_stop_or_sleep(pid: Pid, vain: u32) -> Option<WaitStatus> {
+    let mut looks = 0;
+    loop {
+        match waitpid(pid, Some(WaitPidFlag::WNOHANG)).expect("the peer is traced") {
+            WaitStatus::StillAlive => {}
+            status => return Some(status),
+        }
+        looks += 1;
+        if looks > vain && is_asleep(&format!("/proc/{pid}")) {
+            return None;
+        }
+        yield_now();
+    }
+}
+
+/// Whether a thread sleeps on a futex, or for some time.
+fn is_asleep(thread: &str) -> bool {
+    // Behind the name, which is in brackets.
+    let waits = || {
+        let stat = read_to_string(format!("{thread}/stat")).unwrap_or_default();
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('S'))
+    };
+    let sleeps = || {
+        let call = read_to_string(format!("{thread}/syscall")).unwrap_or_default();
+        let mut words = call.split_whitespace();
+        let number = words.next().and_then(|word| word.parse().ok());
+        let operation = words.nth(1).and_then(|word| word.strip_prefix("0x"));
+        match number {
+            Some(libc::SYS_nanosleep | libc::SYS_clock_nanosleep) => true,
+            Some(libc::SYS_futex) => operation
+                .and_then(|word| i32::from_str_radix(word, 16).ok())
+                .map(|word| word & libc::FUTEX_CMD_MASK)
+                .is_some_and(|word| [libc::FUTEX_WAIT, libc::FUTEX_WAIT_BITSET].contains(&word)),
+            _ => false,
+        }
+    };
+    waits() && sleeps() && waits()
+}
+
+/// Starts a thread that has to wait for something, and comes back when it sleeps.
+///
+/// # Panics
+///
+/// If it does not fall asleep.
+pub fn asleep_beside<'scope, R: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> R + Send + 'scope,
+) -> ScopedJoinHandle<'scope, R> {
+    let (tell, told) = mpsc::channel();
+    let thread = scope.spawn(move || {
+        tell.send(gettid()).expect("somebody listens");
+        work()
+    });
+    let path = format!("/proc/self/task/{}", told.recv().expect("it has begun"));
+    let start = Instant::now();
+    while !is_asleep(&path) {
+        assert!(start.elapsed() < DEADLINE, "it does not sleep");
+        yield_now();
+    }
+    thread
+}
+
+/// Calls `round` for each point of a round that sleeps: in its sleep; at instructions up to the sleep, if it is told how many lie
+/// between the first two; and at every `after`-th from the sleep on, until the round is over.
+///
+/// Most of what comes before a sleep is spinning, so the distances grow there and end. The long form looks at every instruction.
+///
+/// # Panics
+///
+/// If the round is over without a sleep.
+pub fn through_sleep(
+    what: &str,
+    before: Option<u64>,
+    after: u64,
+    mut round: impl FnMut(Point) -> Killed,
+) {
+    /// Of the short form, up to the sleep.
+    const MOST: usize = 20_000;
+    let mut checked = |point| {
+        // On a busy machine what it waits for, or the end of its patience, may come before its sleep, or before that is seen.
+        for _ in 0..20 {
+            let seen = round(point);
+            if seen.killed || seen.slept {
+                return seen;
+            }
+        }
+        panic!("{what}: over without a sleep");
+    };
+    assert!(checked(Point::Asleep).slept);
+    let mut begun = 0;
+    if let Some(before) = before.map(stride) {
+        while (before == 1 || begun < MOST) && !checked(Point::Begun(begun)).slept {
+            begun = if before == 1 {
+                begun + 1
+            } else {
+                begun * 4 + before
+            };
+        }
+    }
+    let mut woken = 0;
+    while checked(Point::Woken(woken)).killed {
+        woken += stride(after);
+    }
+    match before.map(stride) {
+        Some(1) => println!("{what}: {begun} instructions up to its sleep, {woken} after that"),
+        _ => println!("{what}: {woken} instructions from its sleep on"),
+    }
+    assert!(woken > 0, "{what}");
 }

@@ -21,7 +21,7 @@ pub struct Waiting {
     pub stop: AtomicU32,
     /// What is asked by the event.
     pub ping: AtomicU64,
-    /// By process: what it has answered.
+    /// By process: what it has answered, or the last version that it has seen.
     pub pongs: [AtomicU64; 3],
     /// Permits that somebody is about to post.
     pub posting: AtomicU64,

@@ -389,6 +389,9 @@ fn random_words_in_place_of_a_broadcast_harm_nobody() {
             received += u64::from(two.try_recv().is_ok());
             received += u64::from(one.recv_timeout(short).is_ok());
             received += u64::from(two.recv_timeout(short).is_ok());
+            let mut out = [0; 8];
+            received += u64::from(one.recv_into(&mut out, short).is_ok());
+            received += u64::from(two.recv_into(&mut out, short).is_ok());
             let _ = (one.behind(), two.behind(), reader.sent());
             let come = (one.wait_for_sender(short), two.wait_for_sender(short));
             received += u64::from(come.0.is_ok() && one.recv_timeout(short).is_ok());

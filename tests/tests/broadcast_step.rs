@@ -1,5 +1,5 @@
-//! A process killed after each k-th instruction of becoming a sender, sending, leaving and receiving: nobody receives half a
-//! message, one twice or in another order, and the next sender goes on behind the last message.
+//! A process killed after each k-th instruction of becoming a sender, sending, leaving, receiving and sleeping for any of it:
+//! nobody receives half a message, one twice or in another order, and the next sender goes on behind the last message.
 //!
 //! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use shm_core::ShmLayout;
 use shm_core::sync::Broadcast;
 use shm_core::sync::broadcast::TryRecvError;
-use shm_tests::{Few, Names, Peer, peer, step};
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{DEADLINE, Few, Names, Peer, peer, step};
 
 type Queue = Broadcast<Few, 5>;
 
@@ -34,7 +34,7 @@ fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
         let start = shm.sent();
         let killed = step::kill_at(
             attached(&name),
-            &format!("broadcast round{how}"),
+            &format!("broadcast round send {how}"),
             instruction,
         );
         // Message `n` is `n + 1`.
@@ -76,26 +76,182 @@ fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
         }
         instruction += step::stride(stride);
     }
-    println!("{instruction} instructions, {sent_by_the_dead} sent before they died, {lost} lost");
+    println!(
+        "{tag}: {instruction} instructions, {sent_by_the_dead} sent before they died, {lost} lost"
+    );
     // Whoever looks at every instruction also hits those behind the message.
     assert!(step::stride(stride) > 1 || sent_by_the_dead > 0);
 }
 
 #[test]
 fn killed_at_any_instruction_of_coming_sending_and_leaving_no_message_is_half() {
-    at_every("broadcast-step", "", 449, |_| {});
+    at_every("broadcast-step", "copy", 449, |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_sending_in_place_no_message_is_half() {
-    at_every("broadcast-step-place", " place", 599, |_| {});
+    at_every("broadcast-step-place", "place", 599, |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_a_take_over_no_message_is_half() {
-    at_every("broadcast-step-take-over", "", 1499, |name| {
+    at_every("broadcast-step-take-over", "copy", 1499, |name| {
         let mut sender = attached(name);
         sender.ok("broadcast sender");
         sender.kill();
     });
+}
+
+/// Whoever comes next sends behind the last message, and everybody gets that.
+fn next_sends(shm: &Shm<Queue>) {
+    let (now, mut receiver) = (shm.sent(), shm.receiver());
+    // Long enough for any machine; what is stuck is stuck for ever.
+    let mut sender = shm.sender_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(sender.position(), now);
+    sender.send([now + 1; 8]).unwrap();
+    drop(sender);
+    assert_eq!(receiver.try_recv().unwrap(), [now + 1; 8]);
+    let nothing = receiver.try_recv();
+    assert!(matches!(nothing, Err(TryRecvError::Disconnected)));
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_it_is_the_sender_no_message_is_half() {
+    let names = Names::new("broadcast-step-come");
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let (mut sent_by_the_dead, mut not) = (0, 0);
+    step::through_sleep("broadcast-step-come", Some(2_999), 1_499, |point| {
+        let start = shm.sent();
+        let mut receiver = shm.receiver();
+        let mut sender = Some(shm.sender().unwrap());
+        let mut leave = || drop(sender.take());
+        let command = "broadcast round send come";
+        let seen = step::kill_beside(attached(&name), command, point, &mut leave);
+        // If it was killed before it slept.
+        leave();
+        let now = shm.sent();
+        assert!((start..=start + 1).contains(&now), "{start} {now}");
+        assert!(seen.killed || now == start + 1);
+        if now > start {
+            assert_eq!(receiver.try_recv().unwrap(), [now; 8]);
+        }
+        if seen.killed && now > start {
+            sent_by_the_dead += 1;
+        } else {
+            not += 1;
+        }
+        next_sends(&shm);
+        assert_eq!(receiver.try_recv().unwrap(), [now + 1; 8]);
+        seen
+    });
+    println!("broadcast-step-come: {sent_by_the_dead} sent before they died, {not} not");
+    assert!(not > 0 && (step::stride(1_499) > 1 || sent_by_the_dead > 0));
+}
+
+/// Kills at every `stride`-th instruction of one way to receive, through either kind of handle, beside a sender.
+fn receiving(way: &str, kind: &str, stride: u64) {
+    let names = Names::new(&format!("broadcast-step-{way}-{kind}"));
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let mut instruction = 0;
+    loop {
+        let (start, mut receiver) = (shm.sent(), shm.receiver());
+        let mut sender = shm.sender().unwrap();
+        for number in start + 1..start + 4 {
+            sender.send([number; 8]).unwrap();
+        }
+        let mut peer = peer!();
+        peer.ok(&format!("broadcast {kind} {name}"));
+        let command = format!("broadcast round receive {way}");
+        let killed = step::kill_at(peer, &command, instruction);
+        // Whatever it has received, others get all of it.
+        for number in start + 1..start + 4 {
+            assert_eq!(receiver.try_recv().unwrap(), [number; 8]);
+        }
+        assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
+        drop(sender);
+        next_sends(&shm);
+        if !killed {
+            break;
+        }
+        instruction += step::stride(stride);
+    }
+    println!("{way}, {kind}: {instruction} instructions");
+    assert!(instruction > 100, "{instruction}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_receiving_nobody_notices() {
+    receiving("oldest", "attach", 3499);
+    receiving("oldest", "attach-read-only", 3499);
+}
+
+#[test]
+fn killed_at_any_instruction_of_waiting_for_a_message_in_vain_nobody_notices() {
+    receiving("in-vain", "attach", 2999);
+    receiving("in-vain", "attach-read-only", 2999);
+}
+
+/// A peer sleeps until there is a message, or a sender, beside another that does.
+fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
+    let names = Names::new(&format!("broadcast-step-{way}-{kind}"));
+    let name = names.name("t");
+    let shm = Queue::create(&name).unwrap();
+    let comes = way == "await-sender";
+    step::through_sleep(&format!("{way}, {kind}"), before, 599, |point| {
+        let start = shm.sent();
+        let mut receiver = Some(shm.receiver());
+        std::thread::scope(|scope| {
+            let mut sender = (!comes).then(|| shm.sender().unwrap());
+            let mut waiter = None;
+            // One that is woken by the same, perhaps.
+            let mut tell = || {
+                if let Some(mut receiver) = receiver.take() {
+                    waiter = Some(step::asleep_beside(scope, move || {
+                        comes.then(|| receiver.wait_for_sender(DEADLINE).unwrap());
+                        receiver.recv_timeout(DEADLINE)
+                    }));
+                    let sender = sender.get_or_insert_with(|| shm.sender().unwrap());
+                    // One that has come sends when the peer has been killed.
+                    if !comes {
+                        sender.send([start + 1; 8]).unwrap();
+                    }
+                }
+            };
+            let mut peer = peer!();
+            peer.ok(&format!("broadcast {kind} {name}"));
+            let command = format!("broadcast round receive {way}");
+            let seen = step::kill_beside(peer, &command, point, &mut tell);
+            // If it was killed before it slept.
+            tell();
+            if let Some(sender) = sender.as_mut().filter(|_| comes) {
+                sender.send([start + 1; 8]).unwrap();
+            }
+            let received = waiter.unwrap().join().unwrap();
+            assert_eq!(received.unwrap(), [start + 1; 8]);
+            drop(sender);
+            next_sends(&shm);
+            seen
+        })
+    });
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_a_message_comes_nobody_notices() {
+    asleep_until_told("await", "attach", Some(2_999));
+    asleep_until_told("await-into", "attach", None);
+    asleep_until_told("await-boxed", "attach", None);
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_a_sender_comes_nobody_notices() {
+    asleep_until_told("await-sender", "attach", Some(2_999));
+}
+
+/// Who polls sleeps for a moment only, which is over before a step or two.
+#[test]
+fn killed_at_any_instruction_of_polling_nobody_notices() {
+    asleep_until_told("await", "attach-read-only", None);
+    asleep_until_told("await-sender", "attach-read-only", None);
 }

@@ -36,8 +36,8 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         instants.spin();
         // Senders more often.
         let victim = [0, 1, 2, 0, 1, 3][number as usize % 6];
-        peers[victim].kill();
         let killed = Instant::now();
+        peers[victim].kill();
         // Whatever the dead had, the others send and receive.
         let sent = shm.sent();
         while shm.sent() == sent {
@@ -59,7 +59,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     assert_eq!(counts.torn.load(Acquire), 0, "{counts:?}");
     assert_eq!(counts.failed.load(Acquire), 0, "{counts:?}");
     println!(
-        "{kills} kills, {} sent, {} received, {} lost; from a kill to the next message: {}",
+        "{tag}: {kills} kills, {} sent, {} received, {} lost; from a kill to the next message: {}",
         shm.sent(),
         counts.attached.load(Acquire),
         counts.lost.load(Acquire),

@@ -1,5 +1,5 @@
-//! A process killed after each k-th instruction of locking, changing and unlocking: the next to lock always gets it, and is
-//! told if anything is half done.
+//! A process killed after each k-th instruction of locking, sleeping until that is possible, changing and unlocking: the next
+//! to lock always gets it, and is told if anything is half done.
 //!
 //! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::LockError;
 use shm_core::{Shm, ShmLayout};
+use shm_tests::peer::PATIENCE;
 use shm_tests::{DEADLINE, Guarded, Names, Peer, peer, step};
 
 fn attached(name: &str) -> Peer {
@@ -38,15 +39,15 @@ fn next(shm: &Shm<Guarded>) -> bool {
     }
 }
 
-/// Kills at every `stride`-th instruction after `before`, until the round is over.
-fn at_every(tag: &str, stride: usize, before: impl Fn(&str)) {
+/// Kills at every `stride`-th instruction of one way to lock and unlock after `before`, until the round is over.
+fn at_every(tag: &str, way: &str, stride: usize, before: impl Fn(&str)) {
     let names = Names::new(tag);
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
     let (mut told, mut untold, mut instruction) = (0, 0, 0);
     loop {
         before(&name);
-        let killed = step::kill_at(attached(&name), "claims round", instruction);
+        let killed = step::kill_at(attached(&name), &format!("claims round {way}"), instruction);
         if next(&shm) {
             told += 1;
         } else {
@@ -59,22 +60,40 @@ fn at_every(tag: &str, stride: usize, before: impl Fn(&str)) {
         }
         instruction += stride;
     }
-    println!("{instruction} instructions, {told} deaths told of, {untold} not");
+    println!("{tag}: {instruction} instructions, {told} deaths told of, {untold} not");
     assert!(told > 0 && untold > 0, "{told} {untold}");
 }
 
 #[test]
 fn killed_at_any_instruction_of_lock_and_unlock_nobody_is_stuck_or_deceived() {
-    at_every("step", step::stride(37), |_| {});
+    at_every("step", "lock", step::stride(37), |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_a_take_over_nobody_is_stuck_or_deceived() {
-    at_every("step-take-over", step::stride(601), |name| {
-        let mut owner = attached(name);
-        owner.ok("claims lock forever");
-        owner.kill();
-    });
+    at_every(
+        "step-take-over",
+        "lock",
+        step::stride(601),
+        leave_it_to_nobody,
+    );
+}
+
+#[test]
+fn killed_at_any_instruction_of_recovering_nobody_is_stuck_or_deceived() {
+    at_every(
+        "step-recover",
+        "recover",
+        step::stride(1_201),
+        leave_it_to_nobody,
+    );
+}
+
+/// Somebody takes the lock and dies.
+fn leave_it_to_nobody(name: &str) {
+    let mut owner = attached(name);
+    owner.ok("claims lock forever");
+    owner.kill();
 }
 
 /// The flag in the lock's word that says that somebody may be asleep.
@@ -99,7 +118,7 @@ fn killed_at_any_instruction_of_waiting_for_a_lock_it_frees_nothing_and_keeps_no
         std::thread::scope(|scope| {
             // Another waits too; the victim may be the one that is woken.
             let waiter = scope.spawn(|| other.lock.lock_timeout(DEADLINE).map(drop).is_ok());
-            killed = step::kill_at(attached(&name), "claims wait-round", instruction);
+            killed = step::kill_at(attached(&name), "claims round in-vain", instruction);
             assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
             drop(guard);
             // Neither in vain nor told of a death.
@@ -107,8 +126,144 @@ fn killed_at_any_instruction_of_waiting_for_a_lock_it_frees_nothing_and_keeps_no
         });
         instruction += step::stride(101);
     }
-    println!("{instruction} instructions");
+    println!("step-wait: {instruction} instructions");
     assert!(instruction > 500, "{instruction}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_trying_a_lock_that_is_held_it_frees_nothing() {
+    let names = Names::new("step-busy");
+    let name = names.name("t");
+    let (shm, other) = (
+        Guarded::create(&name).unwrap(),
+        Guarded::attach(&name).unwrap(),
+    );
+    let guard = shm.lock.lock().unwrap();
+    let (mut instruction, mut killed) = (0, true);
+    while killed {
+        killed = step::kill_at(attached(&name), "claims round busy", instruction);
+        assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
+        instruction += step::stride(997);
+    }
+    drop(guard);
+    assert!(!next(&other));
+    println!("step-busy: {instruction} instructions");
+    assert!(instruction > 100, "{instruction}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_and_waking_the_lock_goes_to_who_sleeps_beside_it() {
+    let names = Names::new("step-sleep");
+    let name = names.name("t");
+    let (shm, other) = (
+        Guarded::create(&name).unwrap(),
+        Guarded::attach(&name).unwrap(),
+    );
+    let (mut told, mut untold) = (0, 0);
+    step::through_sleep("step-sleep", Some(2_999), 499, |point| {
+        let mut guard = Some(shm.lock.lock().unwrap());
+        std::thread::scope(|scope| {
+            let mut waiter = None;
+            // The peer has slept for longer, and so is the one to be woken.
+            let mut release = || {
+                if let Some(guard) = guard.take() {
+                    waiter = Some(step::asleep_beside(scope, || next(&other)));
+                    drop(guard);
+                }
+            };
+            let seen =
+                step::kill_beside(attached(&name), "claims round sleep", point, &mut release);
+            // If it was killed before it slept.
+            release();
+            // It may have looked just before the peer did, which then was the last to lock.
+            if waiter.unwrap().join().unwrap() || next(&shm) {
+                assert!(seen.killed);
+                told += 1;
+            } else {
+                untold += 1;
+            }
+            assert!(!next(&shm));
+            seen
+        })
+    });
+    println!("step-sleep: {told} deaths told of, {untold} not");
+    assert!(told > 0 && untold > 0, "{told} {untold}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_taking_a_lock_over_from_sleep_nobody_is_stuck_or_deceived() {
+    let names = Names::new("step-sleep-take-over");
+    let name = names.name("t");
+    let shm = Guarded::create(&name).unwrap();
+    let (mut told, mut untold) = (0, 0);
+    step::through_sleep("step-sleep-take-over", None, 601, |point| {
+        let mut owner = attached(&name);
+        owner.ok("claims lock forever");
+        let mut owner = Some(owner);
+        let mut die = || {
+            if let Some(mut owner) = owner.take() {
+                owner.kill();
+            }
+        };
+        let seen = step::kill_beside(attached(&name), "claims round sleep", point, &mut die);
+        // If it was killed in its sleep.
+        die();
+        if next(&shm) {
+            told += 1;
+        } else {
+            untold += 1;
+        }
+        assert!(!next(&shm));
+        seen
+    });
+    println!("step-sleep-take-over: {told} deaths told of, {untold} not");
+    assert!(told > 0 && untold > 0, "{told} {untold}");
+}
+
+/// What the peer was woken for another gets, who knows of nobody that sleeps. So the peer has to say so once more when it gives
+/// up: it may not have been the only one.
+#[test]
+fn killed_at_any_instruction_of_giving_up_after_a_sleep_it_keeps_nobody() {
+    let names = Names::new("step-give-up");
+    let name = names.name("t");
+    let (shm, other) = (
+        Guarded::create(&name).unwrap(),
+        Guarded::attach(&name).unwrap(),
+    );
+    let (mut passed_on, mut not) = (0, 0);
+    step::through_sleep("step-give-up", None, 101, |point| {
+        let mut guard = Some(shm.lock.lock().unwrap());
+        let mut asleep = None;
+        let release_and_lock = || {
+            let asleep = asleep.get_or_insert_with(Instant::now);
+            drop(guard.take());
+            guard = shm.lock.try_lock().ok();
+            // The peer, which is stopped at its wake-up, is late.
+            while asleep.elapsed() < PATIENCE {
+                std::thread::yield_now();
+            }
+        };
+        let command = "claims round give-up";
+        let seen = step::kill_beside(attached(&name), command, point, release_and_lock);
+        let guard = guard.expect("nobody else wants it");
+        if asleep.is_some() {
+            let told = somebody_sleeps(&shm);
+            assert!(told || seen.killed);
+            if told {
+                passed_on += 1;
+            } else {
+                not += 1;
+            }
+        }
+        std::thread::scope(|scope| {
+            let waiter = step::asleep_beside(scope, || next(&other));
+            drop(guard);
+            assert!(!waiter.join().unwrap());
+        });
+        seen
+    });
+    println!("step-give-up: {passed_on} times passed on, {not} not");
+    assert!(passed_on > 0 && not > 0, "{passed_on} {not}");
 }
 
 #[test]
@@ -127,7 +282,7 @@ fn killed_at_any_instruction_of_unlocking_who_sleeps_on_it_gets_the_lock() {
                 assert!(start.elapsed() < DEADLINE);
                 std::thread::yield_now();
             }
-            killed = step::kill_at(owner, "claims unlock-round", instruction);
+            killed = step::kill_at(owner, "claims round unlock", instruction);
             if waiter.join().unwrap() {
                 told += 1;
             } else {
@@ -137,6 +292,6 @@ fn killed_at_any_instruction_of_unlocking_who_sleeps_on_it_gets_the_lock() {
         assert!(!next(&shm));
         instruction += step::stride(3);
     }
-    println!("{instruction} instructions, {told} deaths told of, {untold} not");
+    println!("step-unlock: {instruction} instructions, {told} deaths told of, {untold} not");
     assert!(told > 0 && untold > 0, "{told} {untold}");
 }

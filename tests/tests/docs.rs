@@ -1,7 +1,11 @@
-//! What the documents point at exists: the tests that they name, and the files that they link to.
+//! What the documents say of the project holds: the tests and files that they name exist, names in /dev/shm are looked for,
+//! and the sizes are those of the types.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use shm_core::ShmLayout;
+use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -152,6 +156,103 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(links > 20, "only {links} links were found");
+}
+
+#[test]
+fn names_that_may_be_left_behind_are_looked_for() {
+    let run = fs::read_to_string(root().join(".ci/run")).unwrap();
+    let known: Vec<&str> = run
+        .split("-name '")
+        .skip(1)
+        .map(|rest| rest.split("*'").next().unwrap())
+        .collect();
+    let mut text: String = documents().into_iter().map(|(_, text)| text).collect();
+    for folder in ["shm-core", "shm-derive", "examples", "tests", "benches"] {
+        sources(&root().join(folder), &mut text);
+    }
+    // In two parts, so that this line is not found itself.
+    let key = concat!("format!(\"", "/");
+    let mut found = 0;
+    for rest in text.split(key).skip(1) {
+        let name = rest.split(['{', '"']).next().unwrap();
+        // What begins with a part that is put in has a name out of `Names`; what has a second `/` is a path.
+        if !name.is_empty() && !name.contains('/') {
+            let is_known = known.iter().any(|kind| name.starts_with(kind));
+            assert!(is_known, ".ci/run does not look for {name}*");
+            found += 1;
+        }
+    }
+    assert!(found > 20, "only {found} names were found");
+}
+
+/// A number with commas, as the documents write it.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[test]
+fn the_sizes_to_choose_by_are_those_of_the_types() {
+    type Line = [u64; 8];
+    type Large = [u64; 1 << 17];
+    const fn up(size: usize) -> usize {
+        size.next_multiple_of(128)
+    }
+    assert_eq!(size_of::<Large>(), 1 << 20);
+    let text = fs::read_to_string(root().join("docs/choosing.md")).unwrap();
+    let row = |name: &str, formula: fn(usize) -> usize, small: usize, large: usize| {
+        assert_eq!(
+            [formula(size_of::<Line>()), formula(size_of::<Large>())],
+            [small, large]
+        );
+        let (name, numbers) = (
+            format!("| {name} | "),
+            format!(" | {} | {} |", grouped(small), grouped(large)),
+        );
+        let is_it = |line: &str| line.starts_with(&name) && line.ends_with(&numbers);
+        assert!(text.lines().any(is_it), "no row {name}..{numbers}");
+    };
+    row("plain cells", |size| size, Line::SIZE, Large::SIZE);
+    row(
+        "`SeqLock<T, K>`, 4 slots",
+        |size| 256 + 4 * up(size),
+        SeqLock::<Line>::SIZE,
+        SeqLock::<Large>::SIZE,
+    );
+    row(
+        "`Mutex<T>`",
+        |size| size + 8,
+        Mutex::<Line>::SIZE,
+        Mutex::<Large>::SIZE,
+    );
+    row(
+        "`Ring<T, N>`, 64 messages",
+        |size| 768 + up(64 * size),
+        Ring::<Line, 64>::SIZE,
+        Ring::<Large, 64>::SIZE,
+    );
+    row(
+        "`Broadcast<T, N>`, 64 messages",
+        |size| 256 + up(64 * size),
+        Broadcast::<Line, 64>::SIZE,
+        Broadcast::<Large, 64>::SIZE,
+    );
+    // Odd sizes and small alignments.
+    assert_eq!(SeqLock::<[u8; 129], 3>::SIZE, 256 + 3 * 256);
+    assert_eq!(Mutex::<[u8; 5]>::SIZE, 12);
+    assert_eq!(Ring::<[u8; 3], 5>::SIZE, 768 + 128);
+    assert_eq!(Broadcast::<[u8; 3], 43>::SIZE, 256 + 256);
+    assert_eq!([Semaphore::SIZE, Event::SIZE], [4, 4]);
+    assert_eq!([Barrier::<1>::SIZE, Barrier::<4>::SIZE], [16, 40]);
+    assert!(text.contains("| `Barrier<N>` | 8 + 8 times `N` |"));
+    assert!(text.contains("| `Semaphore`, `Event` | 4 |"));
 }
 
 /// A heading's anchor: small letters, dashes for spaces, nothing else.

@@ -290,6 +290,7 @@ fn generations_go_round() {
 #[test]
 fn random_words_in_place_of_an_event_end_in_time() {
     let shm = Waiting::create_anonymous().unwrap();
+    let reader = shm.read_only();
     let word = word(&shm);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -306,13 +307,23 @@ fn random_words_in_place_of_an_event_end_in_time() {
             }
         });
         let (mut came, mut late) = (0, 0);
-        while came < 100 || late < 100 {
-            match shm
-                .event
-                .wait(shm.event.generation(), Duration::from_micros(100))
-            {
-                Ok(_) => came += 1,
-                Err(TimedOut) => late += 1,
+        while came < 200 || late < 200 {
+            let (short, seen) = (Duration::from_micros(100), shm.event.generation());
+            let mut looks = 0_u32;
+            let third = || {
+                looks += 1;
+                (looks == 3).then_some(seen)
+            };
+            for waited in [
+                shm.event.wait(seen, short),
+                reader.event.wait(reader.event.generation(), short),
+                shm.event.wait_until(short, third),
+                reader.event.wait_until(short, || None),
+            ] {
+                match waited {
+                    Ok(_) => came += 1,
+                    Err(TimedOut) => late += 1,
+                }
             }
             shm.event.notify_one();
             shm.event.notify_all();

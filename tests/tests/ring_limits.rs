@@ -1,11 +1,12 @@
-//! Rings of odd shapes: one slot, slots of nothing, more slots than there is memory, slots aligned to pages.
+//! Rings of odd shapes: one slot, slots of nothing, of what cannot be copied, more slots than there is memory, slots that are
+//! aligned to pages.
 
 use std::time::{Duration, Instant};
 
-use shm_core::ShmLayout;
 use shm_core::sync::{
     RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
+use shm_core::{ShmLayout, ShmVec};
 
 const SHORT: Duration = Duration::from_millis(2);
 
@@ -20,6 +21,23 @@ fn one_slot_is_enough() {
         let mut room = [[0; 3]; 4];
         assert_eq!(receiver.recv_into(&mut room), Ok(1));
         assert_eq!(room[0], [round; 3]);
+    }
+}
+
+#[test]
+fn messages_that_cannot_be_copied_pass_in_place() {
+    let shm = Ring::<ShmVec<u64, 4>, 2>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
+    for round in 0..5 {
+        // The slot holds the list of an earlier round.
+        let sent = sender.send_with(|list| {
+            list.clear();
+            (0..=round % 4).try_for_each(|number| list.push(round * 10 + number))
+        });
+        sent.unwrap().unwrap();
+        let sum = receiver.recv_with(|list| list.iter().map(|cell| cell.get()).sum::<u64>());
+        let expected = (0..=round % 4).map(|number| round * 10 + number).sum();
+        assert_eq!(sum, Ok(expected));
     }
 }
 

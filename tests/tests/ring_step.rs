@@ -1,16 +1,18 @@
-//! A process killed after each k-th instruction of sending and of receiving: nothing that was sent is lost, doubled or out of
-//! order, nobody at the other end is stuck, and the next one goes on.
+//! A process killed after each k-th instruction of sending, of receiving and of sleeping until that is possible: nothing that
+//! was sent is lost, doubled or out of order, nobody at the other end is stuck, and the next one goes on.
 //!
 //! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use shm_core::sync::{Receiver, RecvError, Sender};
 use shm_core::{Shm, ShmLayout};
+use shm_tests::step::Killed;
 use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer, step};
 
 /// Who waits for longer looks in between whether the peer is done.
@@ -32,7 +34,7 @@ fn at_every(tag: &str, stride: usize, command: &str, around: impl Fn(&Shm<Post>,
     drop((sender(&shm), receiver(&shm)));
     let mut instruction = 0;
     loop {
-        let over = std::cell::Cell::new(false);
+        let over = Cell::new(false);
         around(&shm, &|| {
             over.set(!step::kill_at(attached(&name), command, instruction));
         });
@@ -41,7 +43,7 @@ fn at_every(tag: &str, stride: usize, command: &str, around: impl Fn(&Shm<Post>,
         }
         instruction += stride;
     }
-    println!("{instruction} instructions");
+    println!("{tag}: {instruction} instructions");
     assert!(instruction > stride);
 }
 
@@ -53,101 +55,111 @@ fn sender(shm: &Shm<Post>) -> Sender<'_, Note, 5> {
     shm.ring.sender_timeout(DEADLINE).unwrap()
 }
 
+/// A sender that comes, sends and leaves.
+fn sending(tag: &str, stride: usize, command: &str) {
+    at_every(tag, stride, command, |shm, kill| {
+        std::thread::scope(|scope| {
+            let mut receiver = receiver(shm);
+            let (ready, is_ready) = mpsc::channel();
+            let (killed, is_killed) = mpsc::channel();
+            // Asleep most of the time, since the peer is slow: so it also is killed while it wakes.
+            scope.spawn(move || {
+                ready.send(()).unwrap();
+                loop {
+                    let position = receiver.position();
+                    match receiver.recv() {
+                        Ok(note) => assert_eq!(note, Note::numbered(position)),
+                        // Before the peer comes it sees that the one before has left.
+                        Err(RecvError) if is_killed.try_recv().is_err() => {
+                            // It may be killed before it comes, and then nobody does.
+                            let _ = receiver.wait_for_sender(A_MOMENT);
+                        }
+                        Err(RecvError) => break,
+                    }
+                }
+                // What came between the two looks.
+                while let Ok(note) = receiver.try_recv() {
+                    assert_eq!(note, Note::numbered(receiver.position() - 1));
+                }
+            });
+            is_ready.recv().unwrap();
+            kill();
+            killed.send(()).unwrap();
+        });
+        assert_eq!(shm.ring.sent(), shm.ring.received());
+        // The next one finds everything in order.
+        let mut sender = sender(shm);
+        let next = Note::numbered(sender.position());
+        sender.try_send(next).unwrap();
+        drop(sender);
+        assert_eq!(receiver(shm).into_iter().collect::<Vec<_>>(), [next]);
+    });
+}
+
 #[test]
 fn killed_at_any_instruction_of_sending_it_has_sent_whole_messages_and_the_next_goes_on() {
-    at_every(
-        "ring-step-out",
-        step::stride(151),
-        "ring round-out",
-        |shm, kill| {
-            std::thread::scope(|scope| {
-                let mut receiver = receiver(shm);
-                let (ready, is_ready) = mpsc::channel();
-                let (killed, is_killed) = mpsc::channel();
-                // Asleep most of the time, since the peer is slow: so it also is killed while it wakes.
-                scope.spawn(move || {
-                    ready.send(()).unwrap();
-                    loop {
-                        let position = receiver.position();
-                        match receiver.recv() {
-                            Ok(note) => assert_eq!(note, Note::numbered(position)),
-                            // Before the peer comes it sees that the one before has left.
-                            Err(RecvError) if is_killed.try_recv().is_err() => {
-                                // It may be killed before it comes, and then nobody does.
-                                let _ = receiver.wait_for_sender(A_MOMENT);
-                            }
-                            Err(RecvError) => break,
-                        }
-                    }
-                    // What came between the two looks.
-                    while let Ok(note) = receiver.try_recv() {
-                        assert_eq!(note, Note::numbered(receiver.position() - 1));
-                    }
-                });
-                is_ready.recv().unwrap();
-                kill();
-                killed.send(()).unwrap();
-            });
-            assert_eq!(shm.ring.sent(), shm.ring.received());
-            // The next one finds everything in order.
-            let mut sender = sender(shm);
-            let next = Note::numbered(sender.position());
-            sender.try_send(next).unwrap();
-            drop(sender);
-            assert_eq!(receiver(shm).into_iter().collect::<Vec<_>>(), [next]);
-        },
+    sending("ring-step-out", step::stride(151), "ring round out");
+    sending(
+        "ring-step-out-in-time",
+        step::stride(997),
+        "ring round out-in-time",
     );
+}
+
+/// A receiver that comes, takes four messages and leaves.
+fn receiving(tag: &str, stride: usize, command: &str) {
+    at_every(tag, stride, command, |shm, kill| {
+        let before = shm.ring.received();
+        shm.handled.store(before, Release);
+        std::thread::scope(|scope| {
+            let mut sender = sender(shm);
+            let (ready, is_ready) = mpsc::channel();
+            let (killed, is_killed) = mpsc::channel();
+            scope.spawn(move || {
+                let mut is_full = Some(ready);
+                loop {
+                    let next = sender.position();
+                    // Four are what the peer takes. More would have it never leave.
+                    if next == before + 5
+                        && let Some(ready) = is_full.take()
+                    {
+                        ready.send(()).unwrap();
+                    }
+                    match sender.send(Note::numbered(next)) {
+                        Ok(()) => {}
+                        // Before the peer comes it sees that the one before has left.
+                        Err(_) if is_killed.try_recv().is_err() => {
+                            let _ = sender.wait_for_receiver(A_MOMENT);
+                        }
+                        Err(_) => break,
+                    }
+                }
+            });
+            is_ready.recv().unwrap();
+            kill();
+            killed.send(()).unwrap();
+        });
+        let mut receiver = receiver(shm);
+        let after = receiver.position();
+        assert!(after <= before + 4, "{before} {after}");
+        // The first is dealt with before it counts.
+        let handled = shm.handled.load(Acquire);
+        assert!(handled == before || handled == before + 1);
+        assert!(after == before || handled == before + 1);
+        let sent = shm.ring.sent();
+        let rest: Vec<Note> = receiver.try_iter().collect();
+        assert_eq!(rest, (after..sent).map(Note::numbered).collect::<Vec<_>>());
+        assert!(sent >= before + 5);
+    });
 }
 
 #[test]
 fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_rest() {
-    at_every(
-        "ring-step-in",
-        step::stride(151),
-        "ring round-in",
-        |shm, kill| {
-            let before = shm.ring.received();
-            shm.handled.store(before, Release);
-            std::thread::scope(|scope| {
-                let mut sender = sender(shm);
-                let (ready, is_ready) = mpsc::channel();
-                let (killed, is_killed) = mpsc::channel();
-                scope.spawn(move || {
-                    let mut is_full = Some(ready);
-                    loop {
-                        let next = sender.position();
-                        // Four are what the peer takes. More would have it never leave.
-                        if next == before + 5
-                            && let Some(ready) = is_full.take()
-                        {
-                            ready.send(()).unwrap();
-                        }
-                        match sender.send(Note::numbered(next)) {
-                            Ok(()) => {}
-                            // Before the peer comes it sees that the one before has left.
-                            Err(_) if is_killed.try_recv().is_err() => {
-                                let _ = sender.wait_for_receiver(A_MOMENT);
-                            }
-                            Err(_) => break,
-                        }
-                    }
-                });
-                is_ready.recv().unwrap();
-                kill();
-                killed.send(()).unwrap();
-            });
-            let mut receiver = receiver(shm);
-            let after = receiver.position();
-            assert!(after <= before + 4, "{before} {after}");
-            // The first is dealt with before it counts.
-            let handled = shm.handled.load(Acquire);
-            assert!(handled == before || handled == before + 1);
-            assert!(after == before || handled == before + 1);
-            let sent = shm.ring.sent();
-            let rest: Vec<Note> = receiver.try_iter().collect();
-            assert_eq!(rest, (after..sent).map(Note::numbered).collect::<Vec<_>>());
-            assert!(sent >= before + 5);
-        },
+    receiving("ring-step-in", step::stride(151), "ring round in");
+    receiving(
+        "ring-step-in-in-time",
+        step::stride(997),
+        "ring round in-in-time",
     );
 }
 
@@ -156,7 +168,7 @@ fn killed_at_any_instruction_of_a_take_over_it_leaves_the_end_to_the_next() {
     at_every(
         "ring-step-take-over",
         step::stride(1201),
-        "ring round-out",
+        "ring round out",
         |shm, kill| {
             let mut dead = attached(shm.name());
             dead.ok("ring sender");
@@ -185,7 +197,7 @@ fn killed_at_any_instruction_of_waiting_for_a_message_it_takes_nothing_along() {
     at_every(
         "ring-step-idle-in",
         step::stride(401),
-        "ring round-idle-in",
+        "ring round idle-in",
         |shm, kill| {
             let mut sender = sender(shm);
             kill();
@@ -202,7 +214,7 @@ fn killed_at_any_instruction_of_waiting_for_room_it_leaves_nothing_behind() {
     at_every(
         "ring-step-idle-out",
         step::stride(401),
-        "ring round-idle-out",
+        "ring round idle-out",
         |shm, kill| {
             let mut receiver = receiver(shm);
             let begin = {
@@ -219,4 +231,131 @@ fn killed_at_any_instruction_of_waiting_for_room_it_leaves_nothing_behind() {
             assert_eq!(receiver.try_recv(), Ok(Note::numbered(begin + 5)));
         },
     );
+}
+
+/// What is left in the ring after a round that began with `before` messages received, of which none is lost or doubled.
+/// Whether the peer has received one.
+fn rest_is_there(shm: &Shm<Post>, before: u64) -> bool {
+    let mut receiver = receiver(shm);
+    let (after, sent) = (receiver.position(), shm.ring.sent());
+    assert!((before..=before + 1).contains(&after), "{before} {after}");
+    let rest: Vec<Note> = receiver.try_iter().collect();
+    assert_eq!(rest, (after..sent).map(Note::numbered).collect::<Vec<_>>());
+    after > before
+}
+
+/// Both ends can be had, and a message goes from one to the other.
+fn next_passes(shm: &Shm<Post>) {
+    let (mut sender, mut receiver) = (sender(shm), receiver(shm));
+    let next = Note::numbered(sender.position());
+    sender.try_send(next).unwrap();
+    assert_eq!(receiver.try_recv(), Ok(next));
+    assert!(receiver.try_recv().is_err());
+}
+
+/// Kills at every point of a round that sleeps. `around` is given what kills: it calls what it is given when the peer sleeps,
+/// and tells what became of the peer.
+fn asleep(
+    round: &str,
+    before: Option<u64>,
+    around: impl Fn(&Shm<Post>, &dyn Fn(&mut dyn FnMut()) -> Killed),
+) {
+    let tag = format!("ring-step-{round}");
+    let names = Names::new(&tag);
+    let name = names.name("t");
+    let shm = Post::create(&name).unwrap();
+    drop((sender(&shm), receiver(&shm)));
+    step::through_sleep(&tag, before, 599, |point| {
+        let seen = Cell::new(None);
+        around(&shm, &|asleep| {
+            let command = format!("ring round {round}");
+            let killed = step::kill_beside(attached(&name), &command, point, asleep);
+            seen.set(Some(killed));
+            killed
+        });
+        next_passes(&shm);
+        seen.get().unwrap()
+    });
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_a_message_comes_none_is_lost_or_doubled() {
+    asleep("sleep-in", Some(2_999), |shm, kill| {
+        let before = shm.ring.received();
+        let (mut sender, mut sent) = (sender(shm), false);
+        let mut send = || {
+            if !sent {
+                sender.try_send(Note::numbered(before)).unwrap();
+                sent = true;
+            }
+        };
+        let seen = kill(&mut send);
+        // If it was killed before it slept.
+        send();
+        assert!(rest_is_there(shm, before) || seen.killed);
+    });
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_there_is_room_nothing_is_lost_or_doubled() {
+    asleep("sleep-out", Some(2_999), |shm, kill| {
+        let begin = {
+            let mut sender = sender(shm);
+            let begin = sender.position();
+            let notes: Vec<Note> = (begin..begin + 5).map(Note::numbered).collect();
+            sender.try_send_slice(&notes).unwrap();
+            begin
+        };
+        let (mut receiver, mut received) = (receiver(shm), Vec::new());
+        let seen = kill(&mut || received.extend(receiver.try_recv()));
+        received.extend(receiver.try_iter());
+        let end = shm.ring.sent();
+        assert!((begin + 5..=begin + 6).contains(&end), "{begin} {end}");
+        assert!(seen.killed || end == begin + 6);
+        assert_eq!(
+            received,
+            (begin..end).map(Note::numbered).collect::<Vec<_>>()
+        );
+    });
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_the_end_is_free_it_leaves_it_to_the_next() {
+    asleep("come-out", Some(2_999), |shm, kill| {
+        let before = shm.ring.sent();
+        let mut held = Some(sender(shm));
+        let mut leave = || drop(held.take());
+        let seen = kill(&mut leave);
+        leave();
+        let sent = shm.ring.sent();
+        assert!((before..=before + 1).contains(&sent), "{before} {sent}");
+        assert!(seen.killed || sent == before + 1);
+        let all: Vec<Note> = receiver(shm).try_iter().collect();
+        assert_eq!(all, (before..sent).map(Note::numbered).collect::<Vec<_>>());
+    });
+    asleep("come-in", Some(2_999), |shm, kill| {
+        let before = shm.ring.received();
+        sender(shm).try_send(Note::numbered(before)).unwrap();
+        let mut held = Some(receiver(shm));
+        let mut leave = || drop(held.take());
+        let seen = kill(&mut leave);
+        leave();
+        assert!(rest_is_there(shm, before) || seen.killed);
+    });
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_another_comes_it_leaves_its_end_to_the_next() {
+    asleep("await-out", Some(997), |shm, kill| {
+        let mut other = None;
+        kill(&mut || {
+            other.get_or_insert_with(|| receiver(shm));
+        });
+    });
+    asleep("await-in", Some(997), |shm, kill| {
+        let mut other = None;
+        kill(&mut || {
+            other.get_or_insert_with(|| sender(shm));
+        });
+    });
 }

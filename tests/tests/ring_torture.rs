@@ -110,7 +110,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     assert!(repeats + skips <= kills, "{repeats} {skips}");
     assert!(!taken_over.is_empty(), "no owner was ever hit");
     println!(
-        "{kills} kills, {sent} messages, {repeats} repeated, {skips} taken along; taken over from owners: {}",
+        "{tag}: {kills} kills, {sent} messages, {repeats} repeated, {skips} taken along; taken over from owners: {}",
         Times::new(taken_over)
     );
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shm_core::sync::SeqLock;
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{Few, Names, Peer, peer, step};
+use shm_tests::{DEADLINE, Few, Names, Peer, peer, step};
 
 type Lock = SeqLock<Few, 3>;
 
@@ -29,7 +29,7 @@ fn committed(shm: &Shm<Lock>) -> u64 {
 
 /// Kills at every `stride`-th instruction of one way to use the lock, until that is over. `most` is what it commits.
 fn at_every(way: &str, stride: u64, most: u64, before: impl Fn(&str)) {
-    let names = Names::new(&format!("seqlock-step-{way}"));
+    let names = Names::new(&format!("seqlock-step-{}", way.replace(' ', "-")));
     let name = names.name("t");
     let shm = Lock::create(&name).unwrap();
     let (mut instruction, mut committed_by_the_dead) = (0, 0);
@@ -42,12 +42,7 @@ fn at_every(way: &str, stride: u64, most: u64, before: impl Fn(&str)) {
         assert!((start..=start + most).contains(&now), "{start} {now}");
         assert!(killed || now == start + most, "{start} {now}");
         committed_by_the_dead += u64::from(killed && now > start);
-        // Long enough for any machine; what is stuck is stuck for ever.
-        let mut guard = shm.write_timeout(Duration::from_secs(60)).unwrap();
-        assert_eq!(*guard, [now; 8]);
-        guard.fill(now + 1);
-        assert_eq!(guard.commit().unwrap(), now + 1);
-        assert_eq!(committed(&shm), now + 1);
+        next_writes(&shm);
         if !killed {
             break;
         }
@@ -60,29 +55,40 @@ fn at_every(way: &str, stride: u64, most: u64, before: impl Fn(&str)) {
     assert!(most == 0 || step::stride(stride) > 1 || committed_by_the_dead > 0);
 }
 
+/// The next writer goes on behind the last commit.
+fn next_writes(shm: &Shm<Lock>) {
+    let now = committed(shm);
+    // Long enough for any machine; what is stuck is stuck for ever.
+    let mut guard = shm.write_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(*guard, [now; 8]);
+    guard.fill(now + 1);
+    assert_eq!(guard.commit().unwrap(), now + 1);
+    assert_eq!(committed(shm), now + 1);
+}
+
 #[test]
 fn killed_at_any_instruction_of_a_store_nothing_is_half_done() {
-    at_every("store", 229, 1, |_| {});
+    at_every("write store", 229, 1, |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_an_update_nothing_is_half_done() {
-    at_every("update", 449, 1, |_| {});
+    at_every("write update", 449, 1, |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_writing_in_place_nothing_is_half_done() {
-    at_every("place", 229, 1, |_| {});
+    at_every("write place", 229, 1, |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_with_a_guard_nothing_is_half_done() {
-    at_every("guard", 557, 1, |_| {});
+    at_every("write guard", 557, 1, |_| {});
 }
 
 #[test]
 fn killed_at_any_instruction_of_a_take_over_nothing_is_half_done() {
-    at_every("take-over", 1901, 1, |name| {
+    at_every("write take-over", 1901, 1, |name| {
         // Leaked when its process is killed: right after it has got the role.
         let mut writer = attached(name);
         writer.ok("seqlock hold");
@@ -92,5 +98,92 @@ fn killed_at_any_instruction_of_a_take_over_nothing_is_half_done() {
 
 #[test]
 fn killed_at_any_instruction_of_reading_and_waiting_nobody_notices() {
-    at_every("read", 701, 0, |_| {});
+    at_every("read read", 701, 0, |_| {});
+}
+
+#[test]
+fn killed_at_any_instruction_with_guards_that_are_dropped_nothing_is_half_done() {
+    at_every("write in-time", 3_499, 2, |_| {});
+}
+
+#[test]
+fn killed_at_any_instruction_of_reading_in_all_ways_nobody_notices() {
+    at_every("read try-read", 3_499, 0, |_| {});
+}
+
+/// A peer sleeps until another writer is done, and then is one.
+fn asleep_behind_a_writer(way: &str, before: Option<u64>) {
+    let names = Names::new(&format!("seqlock-step-{way}"));
+    let name = names.name("t");
+    let shm = Lock::create(&name).unwrap();
+    let (mut committed_by_the_dead, mut not) = (0, 0);
+    step::through_sleep(&format!("write {way}"), before, 1_499, |point| {
+        let start = committed(&shm);
+        let mut guard = Some(shm.write().unwrap());
+        let mut release = || {
+            if let Some(mut guard) = guard.take() {
+                guard.fill(start + 1);
+                drop(guard);
+            }
+        };
+        let command = format!("seqlock round write {way}");
+        let seen = step::kill_beside(attached(&name), &command, point, &mut release);
+        // If it was killed before it slept.
+        release();
+        let now = committed(&shm);
+        assert!((start + 1..=start + 2).contains(&now), "{start} {now}");
+        assert!(seen.killed || now == start + 2);
+        if seen.killed && now > start + 1 {
+            committed_by_the_dead += 1;
+        } else {
+            not += 1;
+        }
+        next_writes(&shm);
+        seen
+    });
+    println!("write {way}: {committed_by_the_dead} committed before they died, {not} not");
+    assert!(not > 0 && (step::stride(1_499) > 1 || committed_by_the_dead > 0));
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_behind_a_writer_nothing_is_half_done() {
+    asleep_behind_a_writer("sleep", Some(2_999));
+    asleep_behind_a_writer("sleep-forever", None);
+}
+
+/// A peer sleeps until somebody commits.
+fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
+    let names = Names::new(&format!("seqlock-step-await-{kind}"));
+    let name = names.name("t");
+    let shm = Lock::create(&name).unwrap();
+    step::through_sleep(&format!("read await, {kind}"), before, 199, |point| {
+        let start = committed(&shm);
+        let mut stored = false;
+        let mut store = || {
+            if !stored {
+                shm.store([start + 1; 8]).unwrap();
+                stored = true;
+            }
+        };
+        let mut peer = peer!();
+        peer.ok(&format!("seqlock {kind} {name}"));
+        let seen = step::kill_beside(peer, "seqlock round read await", point, &mut store);
+        // If it was killed before it slept.
+        store();
+        assert_eq!(committed(&shm), start + 1);
+        std::thread::scope(|scope| {
+            let waiter = || shm.wait_newer(start + 1, DEADLINE);
+            let waiter = step::asleep_beside(scope, waiter);
+            next_writes(&shm);
+            assert_eq!(waiter.join().unwrap(), Ok(start + 2));
+        });
+        seen
+    });
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_a_commit_nobody_notices() {
+    asleep_until_a_commit("few", Some(2_999));
+    // Who polls sleeps for a moment only, which is over before a step or two.
+    asleep_until_a_commit("few-read-only", None);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use shm_core::sync::{SeqLock, WriteError};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{
-    Block, DEADLINE, Instants, Names, Peer, Stats, Times, from_env, peer, pid_namespaces,
+    Block, DEADLINE, Instants, Names, Peer, Stats, Times, Waiting, from_env, peer, pid_namespaces,
 };
 
 /// A lock, and what is said of it.
@@ -117,8 +117,9 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
                 assert!(block.is_numbered(version));
             }
         }
+        let killed = Instant::now();
         peers[victim].kill();
-        let (killed, before) = (Instant::now(), field.shm.version());
+        let before = field.shm.version();
         // Whatever the dead had, the others go on, and so can anybody else.
         while field.shm.version() == before {
             assert!(killed.elapsed() < DEADLINE, "{:?}", field.shm);
@@ -142,9 +143,80 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     field.check();
     assert!(field.counts.created.load(Acquire) > 0 && field.counts.attached.load(Acquire) > 0);
     println!(
-        "{kills} kills, {} reads; from a kill to the next commit: {}",
+        "{tag}: {kills} kills, {} reads; from a kill to the next commit: {}",
         field.counts.attached.load(Acquire),
         Times::new(times)
+    );
+}
+
+/// Two write in turns, slowly enough that the others sleep until there is something newer, one of which cannot ask to be
+/// woken. One after the other is killed at any instant.
+fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
+    let names = Names::new(tag);
+    let (lock, shared) = (names.name("lock"), names.name("shared"));
+    let shm = SeqLock::<Block>::create(&lock).unwrap();
+    let seen = Waiting::create(&shared).unwrap();
+    let mut looping = |number: usize| {
+        let mut peer = start();
+        let (attach, command) = match number {
+            0..2 => ("attach", format!("loop-wait {shared} {number}")),
+            2 => ("attach-read-only", format!("loop-wait {shared} {number}")),
+            _ => ("attach", format!("loop-pace {shared}")),
+        };
+        peer.ok(&format!("seqlock {attach} {lock}"));
+        peer.tell(&format!("seqlock {command}"));
+        assert_eq!(peer.hear(), "looping");
+        peer
+    };
+    let mut peers: Vec<Peer> = (0..5).map(&mut looping).collect();
+    let mut instants = Instants::new();
+    let mut times = Vec::new();
+    for number in 0..kills {
+        instants.spin();
+        // Those that wait more often.
+        let victim = [0, 1, 2, 0, 3, 1, 2, 4][number as usize % 8];
+        let killed = Instant::now();
+        peers[victim].kill();
+        // All that live get what is committed after that.
+        let version = shm.version();
+        for number in (0..3).filter(|number| *number != victim) {
+            while seen.pongs[number].load(Acquire) <= version {
+                assert!(
+                    killed.elapsed() < DEADLINE,
+                    "{:?} {:?}",
+                    shm.version(),
+                    seen.cell()
+                );
+                std::thread::yield_now();
+            }
+        }
+        times.push(killed.elapsed());
+        peers[victim] = looping(victim);
+    }
+    seen.stop.store(1, Release);
+    // For those that sleep.
+    shm.update(|block| *block = Block::numbered(block.number + 1))
+        .unwrap();
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok ");
+    }
+    for wrong in [&seen.wrong, &seen.failed] {
+        assert_eq!(wrong.load(Acquire), 0, "{:?}", seen.cell());
+    }
+    let (version, block) = shm.read_versioned();
+    assert!(block.is_numbered(version));
+    println!(
+        "{tag}: {kills} kills, {version} commits; from a kill until all that wait have a newer value: {}",
+        Times::new(times)
+    );
+}
+
+#[test]
+fn who_waits_for_a_newer_value_gets_it_whoever_is_killed_beside_it() {
+    torture_of_waiters(
+        "seqlock-waiters",
+        from_env("SHM_SYNC_KILLS", 60),
+        || peer!(),
     );
 }
 
@@ -158,5 +230,7 @@ fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };
-    torture("seqlock-ns", from_env("SHM_SYNC_KILLS", 60) / 3, start);
+    let kills = from_env("SHM_SYNC_KILLS", 60) / 3;
+    torture("seqlock-ns", kills, &start);
+    torture_of_waiters("seqlock-waiters-ns", kills, &start);
 }

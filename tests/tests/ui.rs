@@ -40,9 +40,16 @@ const NO_RUST: [&str; 2] = ["recursive", "slice_in_the_middle"];
 
 /// The kept messages about definitions, each with its file's name.
 fn refusals() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/refused");
+    let messages = kept("ui/refused");
+    assert!(messages.len() >= 90, "{} cases", messages.len());
+    messages
+}
+
+/// The kept messages in a folder, each with its file's name.
+fn kept(folder: &str) -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = std::fs::read_dir(folder).expect("the folder is there");
-    let messages: Vec<(String, String)> = files
+    files
         .map(|file| file.expect("it can be listed").path())
         .filter(|path| {
             path.extension()
@@ -59,9 +66,7 @@ fn refusals() -> Vec<(String, String)> {
                 std::fs::read_to_string(&path).expect("messages are text"),
             )
         })
-        .collect();
-    assert!(messages.len() >= 90, "{} cases", messages.len());
-    messages
+        .collect()
 }
 
 #[test]
@@ -87,6 +92,28 @@ fn each_error_is_short_and_points_at_the_users_code() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_said_to_a_wrong_use_is_short_before_the_compiler_shows_the_bound() {
+    let mut own_words = 0;
+    for (name, text) in kept("ui/misused") {
+        for error in text.split("\nerror").map(str::trim) {
+            // Those in which words of this library stand.
+            if !error.contains("[E0277]") && !error.contains("[E0080]") {
+                continue;
+            }
+            let ours = ["\nnote: required ", "\nnote: erroneous constant "]
+                .into_iter()
+                .fold(error, |rest, end| rest.split(end).next().unwrap_or(rest));
+            assert!(
+                ours.lines().count() <= 12,
+                "{name}: more than 12 lines:\n{ours}"
+            );
+            own_words += 1;
+        }
+    }
+    assert!(own_words >= 20, "only {own_words} were found");
 }
 
 #[test]

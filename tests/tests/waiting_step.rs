@@ -1,14 +1,17 @@
-//! A process killed after each k-th instruction of notifying, posting, taking, joining, leaving and meeting: who waits gets on, and
-//! nothing is counted twice.
+//! A process killed after each k-th instruction of notifying, posting, taking, joining, leaving, meeting and sleeping for any of
+//! it: who waits gets on, and nothing is counted twice.
 //!
 //! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::sync::atomic::Ordering::Release;
+use std::time::{Duration, Instant};
 
 use shm_core::sync::BarrierError;
 use shm_core::{Shm, ShmLayout};
+use shm_tests::step::Killed;
 use shm_tests::{DEADLINE, Names, Peer, Waiting, peer, step};
 
 /// Has a peer run `what` and kills it at every `stride`-th instruction, until it gets to the end. `around` is called for each
@@ -20,7 +23,7 @@ fn at_every(what: &str, stride: usize, mut around: impl FnMut(&Shm<Waiting>, &dy
     let mut instruction = 0;
     let mut over = false;
     while !over {
-        let killed = std::cell::Cell::new(true);
+        let killed = Cell::new(true);
         around(&shm, &|| {
             let mut peer: Peer = peer!();
             peer.ok(&format!("waiting attach {name}"));
@@ -36,6 +39,31 @@ fn at_every(what: &str, stride: usize, mut around: impl FnMut(&Shm<Waiting>, &dy
     }
     println!("{what}: {instruction} instructions");
     assert!(instruction > stride);
+}
+
+/// Kills at every point of a round that sleeps, through either kind of handle. `around` is given what kills: it calls what it is
+/// given when the peer sleeps, and tells what became of the peer.
+fn asleep(
+    what: &str,
+    kind: &str,
+    before: Option<u64>,
+    around: impl Fn(&Shm<Waiting>, &dyn Fn(&mut dyn FnMut()) -> Killed),
+) {
+    let names = Names::new(&format!("{what}-{kind}"));
+    let name = names.name("t");
+    let shm = Waiting::create(&name).unwrap();
+    step::through_sleep(&format!("{what}, {kind}"), before, 199, |point| {
+        let seen = Cell::new(None);
+        around(&shm, &|asleep| {
+            let mut peer = peer!();
+            peer.ok(&format!("waiting {kind} {name}"));
+            let command = format!("waiting round {what}");
+            let killed = step::kill_beside(peer, &command, point, asleep);
+            seen.set(Some(killed));
+            killed
+        });
+        seen.get().unwrap()
+    });
 }
 
 /// Who sleeps on an event while a peer notifies and is killed.
@@ -84,10 +112,49 @@ fn killed_at_any_instruction_of_waiting_for_an_event_nobody_else_is_disturbed() 
     });
 }
 
+/// A peer sleeps on an event, and another one beside it, when somebody notifies one of them.
+fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
+    asleep(what, kind, before, |shm, kill| {
+        let (event, before) = (&shm.event, shm.event.generation());
+        std::thread::scope(|scope| {
+            let mut sleeper = None;
+            let mut notify = || {
+                if sleeper.is_none() {
+                    // The peer has slept for longer, and so is the one to be woken.
+                    let wait = || event.wait(before, DEADLINE);
+                    sleeper = Some(step::asleep_beside(scope, wait));
+                    shm.ping.fetch_add(1, Release);
+                    event.notify_one();
+                }
+            };
+            kill(&mut notify);
+            // If it was killed before it slept.
+            notify();
+            // If the peer took the wake-up along, the sleeper looks for itself.
+            assert_eq!(sleeper.unwrap().join().unwrap(), Ok(before + 1));
+        });
+        assert_eq!(event.generation(), before + 1);
+    });
+}
+
 #[test]
-fn killed_at_any_instruction_of_posting_a_permit_is_there_or_is_not() {
+fn killed_at_any_instruction_of_sleeping_on_an_event_who_sleeps_beside_it_gets_on() {
+    asleep_on_an_event("event-sleep", "attach", Some(2_999));
+    asleep_on_an_event("event-forever", "attach", None);
+    asleep_on_an_event("event-until", "attach", None);
+}
+
+/// Who polls sleeps for a moment only, which is over before a step or two.
+#[test]
+fn killed_at_any_instruction_of_polling_an_event_nobody_else_is_disturbed() {
+    asleep_on_an_event("event-sleep", "attach-read-only", None);
+    asleep_on_an_event("event-until", "attach-read-only", None);
+}
+
+/// A peer posts so many permits.
+fn post(what: &str, permits: u32) {
     let (mut posted, mut not) = (0, 0);
-    at_every("post", step::stride(11), |shm, kill| {
+    at_every(what, step::stride(11), |shm, kill| {
         std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| shm.permits.wait_timeout(DEADLINE));
             // There is a permit for the sleeper in any case, and one more if the peer got as far as that.
@@ -97,7 +164,7 @@ fn killed_at_any_instruction_of_posting_a_permit_is_there_or_is_not() {
         });
         match shm.permits.value() {
             0 => not += 1,
-            1 => posted += 1,
+            value if value == permits => posted += 1,
             value => panic!("{value}"),
         }
         while shm.permits.try_wait() {}
@@ -135,20 +202,82 @@ fn who_takes_beside_one_that_is_always_quicker_goes_without_in_the_end() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_taking_a_permit_is_taken_or_is_not() {
+fn killed_at_any_instruction_of_posting_a_permit_is_there_or_is_not() {
+    post("post", 1);
+    post("post-many", 3);
+}
+
+/// A peer takes so many of two permits.
+fn take(what: &str, permits: u32) {
     let (mut taken, mut not) = (0, 0);
-    at_every("take", step::stride(7), |shm, kill| {
+    at_every(what, step::stride(7), |shm, kill| {
         shm.permits.post_many(2).unwrap();
         kill();
         match shm.permits.value() {
-            1 => taken += 1,
             2 => not += 1,
+            left if left < 2 && left >= 2 - permits => taken += 1,
             value => panic!("{value}"),
         }
         while shm.permits.try_wait() {}
     });
     println!("{taken} taken, {not} not");
     assert!(taken > 0 && not > 0, "{taken} {not}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_taking_a_permit_is_taken_or_is_not() {
+    take("take", 1);
+    take("try-thrice", 2);
+}
+
+/// A peer sleeps until there is a permit, and another one beside it.
+fn asleep_for_a_permit(what: &str, before: Option<u64>) {
+    let (taken, not) = (Cell::new(0), Cell::new(0));
+    asleep(what, "attach", before, |shm, kill| {
+        let permits = &shm.permits;
+        std::thread::scope(|scope| {
+            let (mut sleeper, posted) = (None, Cell::new(0));
+            let mut post = || {
+                if sleeper.is_none() {
+                    let wait = || permits.wait_timeout(DEADLINE);
+                    sleeper = Some(step::asleep_beside(scope, wait));
+                }
+                // Where the peer was late, and sleeps again, the other one has got the last.
+                permits.post().unwrap();
+                posted.set(posted.get() + 1);
+            };
+            let seen = kill(&mut post);
+            // If it was killed before it slept.
+            if posted.get() == 0 {
+                post();
+            }
+            let sleeper = sleeper.unwrap();
+            // If the peer took only the wake-up along, the sleeper looks for itself.
+            let start = Instant::now();
+            while permits.value() > 0 && !sleeper.is_finished() {
+                assert!(start.elapsed() < DEADLINE);
+                std::thread::yield_now();
+            }
+            permits.post().unwrap();
+            sleeper.join().unwrap().unwrap();
+            // One is the sleeper's.
+            match posted.get() - permits.value() {
+                1 => taken.set(taken.get() + 1),
+                0 if seen.killed => not.set(not.get() + 1),
+                value => panic!("{value}"),
+            }
+        });
+        while permits.try_wait() {}
+    });
+    let (taken, not) = (taken.get(), not.get());
+    println!("{what}: {taken} taken, {not} not");
+    assert!(taken > 0 && not > 0, "{taken} {not}");
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_for_a_permit_it_takes_at_most_that_along() {
+    asleep_for_a_permit("take-sleep", Some(2_999));
+    asleep_for_a_permit("take-forever", None);
 }
 
 #[test]
@@ -170,9 +299,7 @@ fn killed_at_any_instruction_of_joining_the_seat_can_be_taken() {
     at_every("join", step::stride(31), |shm, kill| {
         let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
         kill();
-        let seat = shm.meet.join().unwrap();
-        assert!(seat.number() == 2 && !seat.has_arrived());
-        assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));
+        seat_is_free(shm);
     });
 }
 
@@ -197,6 +324,100 @@ fn killed_at_any_instruction_of_leaving_who_waits_gets_the_seat() {
         drop(others);
     });
     assert_eq!(left, 1);
+}
+
+#[test]
+fn killed_at_any_instruction_of_taking_a_dead_ones_seat_it_can_be_taken_again() {
+    at_every("join-dead", step::stride(1_201), |shm, kill| {
+        let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
+        let mut dead: Peer = peer!();
+        dead.ok(&format!("waiting attach {}", shm.name()));
+        dead.ok("waiting meet join");
+        dead.kill();
+        kill();
+        seat_is_free(shm);
+    });
+}
+
+#[test]
+fn killed_at_any_instruction_of_joining_and_leaving_again_the_seat_can_be_taken() {
+    at_every("visit", step::stride(31), |shm, kill| {
+        let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
+        kill();
+        seat_is_free(shm);
+    });
+}
+
+/// The last seat can be had, and nobody has arrived there.
+fn seat_is_free(shm: &Shm<Waiting>) {
+    let seat = shm.meet.join().unwrap();
+    assert!(seat.number() == 2 && !seat.has_arrived());
+    assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_until_a_seat_is_free_it_can_be_taken() {
+    asleep("join-sleep", "attach", Some(2_999), |shm, kill| {
+        let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
+        let mut last = Some(shm.meet.join().unwrap());
+        kill(&mut || drop(last.take()));
+        drop(last);
+        seat_is_free(shm);
+    });
+}
+
+/// A peer arrives first and sleeps; the two others come when it does.
+fn meet_asleep(what: &str, before: Option<u64>) {
+    let (passed, told) = (Cell::new(0), Cell::new(0));
+    asleep(what, "attach", before, |shm, kill| {
+        let round = shm.meet.round();
+        let (mut one, mut two) = (shm.meet.join().unwrap(), shm.meet.join().unwrap());
+        let mut met = None;
+        let mut meet = || {
+            if met.is_none() {
+                let first = one.wait_timeout(Duration::ZERO);
+                let second = two.wait_timeout(DEADLINE);
+                met = Some((first, second));
+            }
+        };
+        let seen = kill(&mut meet);
+        // If it was killed before it slept.
+        meet();
+        match met.unwrap() {
+            (Err(BarrierError::TimedOut), Ok(second)) => {
+                passed.set(passed.get() + 1);
+                assert!(second.is_leader());
+                assert!(!one.wait_timeout(DEADLINE).unwrap().is_leader());
+            }
+            (Err(BarrierError::Died { seat: 2 }), Err(BarrierError::Died { seat: 2 })) => {
+                told.set(told.get() + 1);
+                assert!(seen.killed && !seen.slept);
+                assert_eq!(shm.meet.round(), round);
+                let mut three = shm.meet.join().unwrap();
+                assert!(!three.has_arrived());
+                assert!(three.wait_timeout(DEADLINE).unwrap().is_leader());
+                assert!(!one.wait_timeout(DEADLINE).unwrap().is_leader());
+                assert!(!two.wait_timeout(DEADLINE).unwrap().is_leader());
+            }
+            result => panic!("{result:?}"),
+        }
+        // Or the next one to sleep might be told of the one that was killed now.
+        drop(shm.meet.join().unwrap());
+        drop((one, two));
+        assert_eq!((shm.meet.round(), shm.meet.arrived()), (round + 1, 0));
+    });
+    let (passed, told) = (passed.get(), told.get());
+    println!("{what}: {passed} passed, {told} deaths told of");
+    assert!(
+        passed > 0 && (before.is_none() || told > 0),
+        "{passed} {told}"
+    );
+}
+
+#[test]
+fn killed_at_any_instruction_of_sleeping_at_a_barrier_its_arrival_counts() {
+    meet_asleep("meet", Some(2_999));
+    meet_asleep("meet-forever", None);
 }
 
 /// A peer meets two that have arrived before, and is killed. One of them sleeps meanwhile, or nobody looks.

@@ -2,21 +2,21 @@
 //!
 //! `SHM_SYNC_KILLS` is the number of kills for a long run.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{DEADLINE, Instants, Names, Peer, Times, Waiting, from_env, peer, pid_namespaces};
 
-/// Three peers run a loop; one after the other is killed and replaced. `after` is called with the number of the victim
-/// after each kill, and again after it was replaced, and says how long it took until the others got on.
+/// So many peers run a loop; one after the other is killed and replaced. `after` is called with the number of the victim and
+/// the instant after each kill, and again without them after it was replaced, and says how long it took until the others
+/// got on.
 fn torture(
     tag: &str,
-    what: &str,
+    (what, count): (&str, usize),
     kills: u64,
     mut start: impl FnMut() -> Peer,
-    mut after: impl FnMut(&Shm<Waiting>, Option<usize>) -> Option<Duration>,
+    mut after: impl FnMut(&Shm<Waiting>, Option<(usize, Instant)>) -> Duration,
 ) {
     let names = Names::new(tag);
     let name = names.name("t");
@@ -28,7 +28,7 @@ fn torture(
         assert_eq!(peer.hear(), "looping");
         peer
     };
-    let mut peers: Vec<Peer> = (0..3).map(&mut looping).collect();
+    let mut peers: Vec<Peer> = (0..count).map(&mut looping).collect();
     after(&shm, None);
     let mut instants = Instants::new();
     let mut times = Vec::new();
@@ -36,13 +36,18 @@ fn torture(
     for number in 0..kills {
         instants.spin();
         let victim = number as usize % peers.len();
+        let killed = Instant::now();
         peers[victim].kill();
-        times.extend(after(&shm, Some(victim)));
+        times.push(after(&shm, Some((victim, killed))));
         peers[victim] = looping(victim);
         after(&shm, None);
     }
     shm.stop.store(1, Release);
+    // Those that wait without a timeout.
     shm.event.notify_all();
+    shm.posting.fetch_add(count as u64, Release);
+    shm.permits.post_many(count as u32).unwrap();
+    shm.posted.fetch_add(count as u64, Release);
     for mut peer in peers {
         assert_eq!(peer.hear(), "ok ");
     }
@@ -58,16 +63,20 @@ fn torture(
     );
     assert!((least..=most).contains(&value), "{:?}", shm.cell());
     println!(
-        "{kills} kills in {:?}; the others got on after: {}",
+        "{tag}: {kills} kills in {:?}; the others got on after: {}",
         begin.elapsed(),
         Times::new(times)
     );
 }
 
-/// Waits until the number has grown.
-fn grows(number: &AtomicU64, from: u64, shm: &Shm<Waiting>) -> Duration {
-    let start = Instant::now();
-    while number.load(Acquire) <= from {
+/// When the victim was killed, or now.
+fn since(killed: Option<(usize, Instant)>) -> Instant {
+    killed.map_or_else(Instant::now, |(_, killed)| killed)
+}
+
+/// Waits until it is so.
+fn until(so: impl Fn() -> bool, start: Instant, shm: &Shm<Waiting>) -> Duration {
+    while !so() {
         assert!(start.elapsed() < DEADLINE, "{:?}", shm.cell());
         std::thread::yield_now();
     }
@@ -75,15 +84,15 @@ fn grows(number: &AtomicU64, from: u64, shm: &Shm<Waiting>) -> Duration {
 }
 
 /// Asks by an event and waits for the answers of all that live, which come by another.
-fn ask(shm: &Shm<Waiting>, dead: Option<usize>) -> Option<Duration> {
-    let start = Instant::now();
+fn ask(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+    let (start, dead) = (since(killed), killed.map(|(dead, _)| dead));
     let ping = shm.ping.fetch_add(1, Release) + 1;
     shm.event.notify_all();
     loop {
         let seen = shm.answers.generation();
         let mut living = (0..3).filter(|number| Some(*number) != dead);
         if living.all(|number| shm.pongs[number].load(Acquire) == ping) {
-            return Some(start.elapsed());
+            return start.elapsed();
         }
         shm.answers
             .wait(seen, DEADLINE)
@@ -92,58 +101,58 @@ fn ask(shm: &Shm<Waiting>, dead: Option<usize>) -> Option<Duration> {
 }
 
 /// A kill may cost a permit, so one is added. Then permits are taken again.
-fn supply(shm: &Shm<Waiting>, _: Option<usize>) -> Option<Duration> {
-    let taken = shm.taken.load(Acquire);
+fn supply(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+    let (start, taken) = (since(killed), shm.taken.load(Acquire));
     shm.posting.fetch_add(1, Release);
     shm.permits.post().unwrap();
     shm.posted.fetch_add(1, Release);
-    let time = grows(&shm.taken, taken, shm);
+    let time = until(|| shm.taken.load(Acquire) > taken, start, shm);
     // Few enough that somebody has to wait.
     while shm.permits.value() > 1 && shm.permits.try_wait() {
         shm.taking.fetch_add(1, Release);
         shm.taken.fetch_add(1, Release);
     }
-    Some(time)
+    time
 }
 
 /// After a kill the two others are told, or pass the round once more and are told then. When the dead one was replaced, they
 /// go on.
-fn gather(shm: &Shm<Waiting>, dead: Option<usize>) -> Option<Duration> {
-    match dead {
-        Some(_) => Some(grows(&shm.died, shm.died.load(Acquire), shm)),
-        None => {
-            let round = shm.meet.round();
-            let start = Instant::now();
-            while shm.meet.round() < round + 2 {
-                assert!(start.elapsed() < DEADLINE, "{:?}", shm.cell());
-                std::thread::yield_now();
-            }
-            Some(start.elapsed())
-        }
+fn gather(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+    if killed.is_none() {
+        return go_on(shm, None);
     }
+    let died = shm.died.load(Acquire);
+    until(|| shm.died.load(Acquire) > died, since(killed), shm)
+}
+
+/// Rounds are passed. After a kill that is so because another has waited for the seat of the dead.
+fn go_on(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+    let round = shm.meet.round();
+    until(|| shm.meet.round() >= round + 2, since(killed), shm)
 }
 
 #[test]
 fn notifications_come_to_all_that_live() {
-    torture(
-        "event-kills",
-        "event",
-        from_env("SHM_SYNC_KILLS", 150),
-        || peer!(),
-        ask,
-    );
+    let kills = from_env("SHM_SYNC_KILLS", 150);
+    torture("event-kills", ("event", 3), kills, || peer!(), ask);
 }
 
 #[test]
 fn permits_are_neither_doubled_nor_lost_but_with_who_took_them() {
     let kills = from_env("SHM_SYNC_KILLS", 60);
-    torture("semaphore-kills", "permits", kills, || peer!(), supply);
+    torture("semaphore-kills", ("permits", 3), kills, || peer!(), supply);
 }
 
 #[test]
 fn rounds_are_passed_by_all_and_deaths_told_of() {
     let kills = from_env("SHM_SYNC_KILLS", 60);
-    torture("barrier-kills", "meet", kills, || peer!(), gather);
+    torture("barrier-kills", ("meet", 3), kills, || peer!(), gather);
+}
+
+#[test]
+fn who_waits_for_a_seat_has_that_of_the_dead_and_rounds_go_on() {
+    let kills = from_env("SHM_SYNC_KILLS", 60);
+    torture("barrier-seats", ("meet", 4), kills, || peer!(), go_on);
 }
 
 #[test]
@@ -152,5 +161,8 @@ fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
         return;
     };
     let kills = from_env("SHM_SYNC_KILLS", 60) / 3;
-    torture("barrier-ns", "meet", kills, start, gather);
+    torture("event-ns", ("event", 3), kills, &start, ask);
+    torture("semaphore-ns", ("permits", 3), kills, &start, supply);
+    torture("barrier-ns", ("meet", 3), kills, &start, gather);
+    torture("barrier-seats-ns", ("meet", 4), kills, &start, go_on);
 }

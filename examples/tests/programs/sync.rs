@@ -106,6 +106,20 @@ fn each_once(out: &[String], done: u64) {
 #[test]
 fn consumers_account_for_every_picture() {
     let ended = run("camera", &[], "/shm-camera");
+    let photograph = Photograph::decode();
+    for who in ["quick consumer", "slow  consumer"] {
+        let reports = lines(&ended.out, who);
+        assert!(!reports.is_empty(), "{ended:?}");
+        for line in reports {
+            assert!(line.contains(" pictures/s, "), "{line}");
+            let (number, crc) = line
+                .split_once("; number ")
+                .and_then(|(_, last)| last.split_once(" has crc "))
+                .unwrap_or_else(|| panic!("{line}"));
+            let expected = photograph.crc(number.trim().parse().unwrap());
+            assert_eq!(crc, format!("{expected:08x}"), "{line}");
+        }
+    }
     let tally = |who: &str| {
         let line = lines(&ended.out, who).pop().unwrap();
         assert!(line.contains(" 0 damaged in all, "), "{line}");
@@ -122,6 +136,46 @@ fn consumers_account_for_every_picture() {
     let last = ended.out.last().unwrap();
     assert!(last.contains(": 180 pictures in "), "{last}");
     assert!(last.ends_with(" MB/s"), "{last}");
+}
+
+/// The file that the camera's pictures are made from, decoded here once more.
+struct Photograph {
+    pixels: Vec<u8>,
+    width: usize,
+    height: usize,
+}
+
+impl Photograph {
+    fn decode() -> Self {
+        let file = include_bytes!("../../assets/tower.jpg");
+        let mut decoder = zune_jpeg::JpegDecoder::new(std::io::Cursor::new(file));
+        let pixels = decoder.decode().unwrap();
+        let (width, height) = decoder.dimensions().unwrap();
+        Self {
+            pixels,
+            width,
+            height,
+        }
+    }
+
+    /// The checksum of what picture `number` shows: 320 x 240 pixels, 3 further to the right and 2 further down with each
+    /// picture until there is an edge, and then the same way back.
+    fn crc(&self, number: usize) -> u32 {
+        let bounce = |step: usize, room: usize| {
+            let way: Vec<usize> = (0..room).chain((1..=room).rev()).collect();
+            way[step % way.len()]
+        };
+        let (left, top) = (
+            bounce(3 * number, self.width - 320),
+            bounce(2 * number, self.height - 240),
+        );
+        let mut crc = crc32fast::Hasher::new();
+        for y in top..top + 240 {
+            let at = 3 * (y * self.width + left);
+            crc.update(&self.pixels[at..at + 3 * 320]);
+        }
+        crc.finalize()
+    }
 }
 
 #[test]

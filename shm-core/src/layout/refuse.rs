@@ -137,6 +137,48 @@ impl<W: ShmLayout + ?Sized, T: ?Sized> LockedPartOf<W> for T {
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
+/// As [`PartOf`], for a `W` called `SeqLock` or `Broadcast`, and a type that is the value or among its parts.
+#[diagnostic::on_unimplemented(
+    message = "`{W}` copies its value as a whole, so `{Self}` has to be `Copy`, and a type that processes can share",
+    label = "lacks `Copy`, or the derive",
+    note = "give a struct of your own `#[derive(Clone, Copy, ShmLayout)]` and `#[repr(C)]`; one that cannot be `Copy`, such \
+            as one with a `ShmVec` in it, goes into a `Mutex`"
+)]
+pub trait WholePartOf<W: ?Sized> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<W: ShmLayout + ?Sized, T: ?Sized> WholePartOf<W> for T {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// As [`WholePartOf`], for a value that is known to be shareable, so that nothing but `Copy` can be missing.
+#[diagnostic::on_unimplemented(
+    message = "`{W}` copies its value as a whole, but `{Self}` is not `Copy`",
+    label = "cannot be copied as a whole",
+    note = "put it into a `Mutex`, where it is read and changed in place; where the value is a type parameter, write \
+            `T: Copy`"
+)]
+pub trait CopiedPartOf<W: ?Sized> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<W: ShmLayout + ?Sized, T: ?Sized> CopiedPartOf<W> for T {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
 /// Implemented by [`SharedMemory`] for each type `T` of one size, as a field must be that is not spelled as a slice.
 ///
 /// The derive asks for it where a slice could hide behind a name: the last field. A slice at the end is spelled out in the
@@ -183,6 +225,14 @@ macro_rules! without_size {
 
 // Of these the reason is known, and told where the layout is asked for.
 without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::path::Path }
+
+/// Never implemented, for the guards `G` of locks: they are not `Send`, and the compiler names this trait when it says so.
+#[diagnostic::on_unimplemented(
+    message = "`{G}` stays with the thread that it was made in",
+    label = "cannot be sent to another thread",
+    note = "make the guard in the thread that uses it: the lock itself can be used in all of them"
+)]
+pub trait LetsGoOf<G>: sealed::Never<G> {}
 
 /// A reason that allows the type `T` to be shared all the same. None does.
 pub trait Allows<T: ?Sized>: sealed::Reason {}

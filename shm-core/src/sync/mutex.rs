@@ -22,6 +22,7 @@ use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::live::Held;
 use crate::claim::{ClaimWord, Patience};
+use crate::layout::refuse::{LetsGoOf, SharedMemory};
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::sys::clock::Deadline;
@@ -29,12 +30,9 @@ use crate::sys::clock::Deadline;
 /// A lock around a value, that processes share and that survives the death of its owner.
 ///
 /// [`lock`](Self::lock) gives a guard through which the value's cells are read and written; dropping the guard unlocks.
-/// When the owner is killed the next one gets the lock all the same, and is told so by [`LockError::OwnerDied`]. Who waits
-/// looks every 50 ms, so it takes up to that long after the kernel has released what the dead process had. A process that
-/// crashes is only dead when its core file is written.
+/// When the owner is killed the next one gets the lock all the same, and is told so by [`LockError::OwnerDied`].
 ///
-/// Taking a lock that nobody else wants, and releasing it, is one compare-and-swap each, without a system call. Waiters
-/// make progress, but there is no promise of fairness. A thread that locks what it has locked already waits for
+/// Waiters make progress, but there is no promise of fairness. A thread that locks what it has locked already waits for
 /// itself, for ever with [`lock`](Self::lock).
 ///
 /// ```
@@ -64,6 +62,33 @@ use crate::sys::clock::Deadline;
 ///
 /// [`LockError::recover`] says the same in fewer words. Through a read-only handle there is nothing to lock with, only
 /// [`unlocked`](Self::unlocked).
+///
+/// # Memory ordering
+///
+/// Who has the lock sees everything that those did who had it before, also one that was killed with it.
+///
+/// # When a process dies
+///
+/// - **The owner**: the next one gets the lock, as [`LockError::OwnerDied`] with the guard. Who waits looks every 50 ms, so it
+///   takes up to that long after the kernel has released what the dead process had; one that crashes is only dead when its
+///   core file is written. The value is as it was left, perhaps half changed. Until somebody calls
+///   [`mark_consistent`](MutexGuard::mark_consistent), the owners that follow are told as well.
+/// - **An owner that panics** with the guard: the same, as soon as the guard is dropped.
+/// - **Who waits**: nothing. If it was just being woken, another one looks within 50 ms.
+/// - A process that is only stopped lives, and keeps the lock.
+/// - In a fork child an inherited guard still leads to the value, but the lock is the parent's, and dropping it does nothing.
+///
+/// # What a peer can do
+///
+/// One that may write the segment can change the value without the lock, and the lock itself: so that two have it, so that
+/// somebody seems to have died, or so that [`lock`](Self::lock) waits until that peer has ended, or for ever.
+/// [`try_lock`](Self::try_lock) and [`lock_timeout`](Self::lock_timeout) end all the same.
+///
+/// # Cost
+///
+/// Taking a lock that nobody else wants, and releasing it, is one compare-and-swap each, without a system call. Who finds it
+/// taken looks again for a moment and then sleeps; who releases it beside a sleeper makes one system call to wake one. The lock
+/// takes 4 bytes in front of the value, or as many as the value's alignment.
 #[repr(C)]
 pub struct Mutex<T, A: Access = ReadWrite> {
     claim: ClaimWord,
@@ -213,6 +238,23 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
 /// If its thread panics meanwhile, the next owner is told as if this one had died. Killed with it, the process leaves the
 /// value as it is. In a fork child an inherited guard still leads to the value, but the lock is the parent's, and
 /// dropping it does nothing.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::{LockError, Mutex};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let counts = Mutex::<[u64; 2]>::create_anonymous()?;
+/// let guard = counts
+///     .lock()
+///     .or_else(|error| error.recover(|half_done| half_done.store([0, 0])))?;
+/// guard[0].set(guard[0].get() + 1); // its cells
+/// assert_eq!(guard.load(), [1, 0]); // all of it
+/// assert!(matches!(counts.try_lock(), Err(LockError::WouldBlock)));
+/// drop(guard);
+/// assert!(counts.try_lock().is_ok());
+/// # Ok(()) }
+/// ```
 #[must_use = "dropped at once, the guard unlocks at once"]
 pub struct MutexGuard<'a, T: ShmLayout> {
     mutex: &'a Mutex<T>,
@@ -224,6 +266,9 @@ pub struct MutexGuard<'a, T: ShmLayout> {
     /// The thread that locks also unlocks, as elsewhere.
     not_send: PhantomData<*const ()>,
 }
+
+// SAFETY: the bound never holds. It is here for its words.
+unsafe impl<T: ShmLayout> Send for MutexGuard<'_, T> where SharedMemory: LetsGoOf<Self> {}
 
 impl<'a, T: ShmLayout> MutexGuard<'a, T> {
     #[inline(always)]

@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, raise};
 use shm_core::sync::broadcast::{RecvTimeoutError, TryRecvError};
 use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, ReadOnly, Shm, ShmLayout};
 
+use super::rounds::broadcast as rounds;
 use super::{Answer, Program, Words, other};
 use crate::types::{Few, Stats};
 
@@ -19,6 +19,7 @@ type Queue = Broadcast<Few, SLOTS>;
 #[derive(Default)]
 pub(super) struct Broadcasts {
     writable: Option<&'static Shm<Queue>>,
+    read_only: Option<&'static Shm<Queue, ReadOnly>>,
     sender: Option<BroadcastSender<'static, Few, SLOTS>>,
     receiver: Option<Box<dyn Receiver>>,
 }
@@ -127,6 +128,7 @@ impl Program {
             "attach-read-only" => {
                 let shm: &'static Shm<Queue, ReadOnly> =
                     Box::leak(Box::new(Queue::attach_read_only(words.next()?)?));
+                all.read_only = Some(shm);
                 all.receiver = Some(Box::new(shm.receiver()));
             }
             "sender" => {
@@ -168,22 +170,14 @@ impl Program {
                 })?;
                 all.sender = inherited;
             }
-            // One operation between two signals.
             "round" => {
-                let shm = all.writable()?;
-                raise(Signal::SIGUSR1).map_err(other)?;
-                let mut sender = shm.sender().map_err(other)?;
-                let number = sender.position() + 1;
-                match words.next() {
-                    Ok("place") => sender
-                        .send_with(|slot| slot.iter().for_each(|word| word.set(number)))
-                        .map_err(other)?,
-                    _ => sender.send([number; 8]).map_err(other)?,
-                }
-                drop(sender);
-                let _ = all.receiver()?.receive(Some(1))?;
-                let _ = all.receiver()?.await_sender(1)?;
-                raise(Signal::SIGUSR1).map_err(other)?;
+                let (kind, way) = (words.next()?, words.next()?);
+                return match (all.writable, all.read_only, kind) {
+                    (Some(shm), _, "send") => rounds::send(shm, way),
+                    (Some(shm), _, "receive") => rounds::receive(shm, way),
+                    (_, Some(shm), "receive") => rounds::receive(shm, way),
+                    _ => Err(other("nothing is attached")),
+                };
             }
             "loop-send" => {
                 let stats = Stats::attach(words.next()?)?;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, fork};
 use shm_core::sync::{LockError, MutexGuard};
@@ -117,33 +117,14 @@ impl Program {
                 super::process::in_child(|| i32::from(!both(claims.shm, name)))
             }
             "round" => {
-                let shm = self.claims()?.shm;
-                raise(Signal::SIGUSR1).map_err(other)?;
-                let locked = shm.lock.lock();
-                let Some(mut pair) = locked.map_or_else(LockError::into_guard, Some) else {
-                    return Err(other("not locked"));
+                let way = words.next()?;
+                let claims = self.claims()?;
+                let held = if way == "unlock" {
+                    claims.guard.take()
+                } else {
+                    None
                 };
-                pair.twin.set(pair.count.get());
-                pair.mark_consistent();
-                pair.count.set(pair.count.get() + 1);
-                pair.twin.set(pair.twin.get() + 1);
-                drop(pair);
-                raise(Signal::SIGUSR1).map_err(other)?;
-                Ok(String::new())
-            }
-            "wait-round" => {
-                let shm = self.claims()?.shm;
-                raise(Signal::SIGUSR1).map_err(other)?;
-                let locked = shm.lock.lock_timeout(Duration::from_millis(3));
-                raise(Signal::SIGUSR1).map_err(other)?;
-                Ok(locked.is_ok().to_string())
-            }
-            "unlock-round" => {
-                let guard = self.claims()?.guard.take();
-                raise(Signal::SIGUSR1).map_err(other)?;
-                drop(guard);
-                raise(Signal::SIGUSR1).map_err(other)?;
-                Ok(String::new())
+                super::rounds::mutex::round(claims.shm, held, way)
             }
             "exec" => {
                 println!("executing");
@@ -181,7 +162,7 @@ impl Program {
                     .push(locks::pin_range(name, first, count).map_err(other)?);
                 Ok(String::new())
             }
-            "timer" => timer(),
+            "timer" => timer(100),
             "fork-unlock" => {
                 let claims = self.claims()?;
                 super::process::in_child(|| {
@@ -309,8 +290,8 @@ fn work(pair: &MutexGuard<'_, Pair>, me: u64, shm: &Shm<Guarded>) {
     shm.rounds.fetch_add(1, AcqRel);
 }
 
-/// Interrupts this process from now on, before any sleep of the library can end by itself.
-fn timer() -> Answer {
+/// Interrupts this process every so many microseconds from now on, before any sleep of the library can end by itself.
+pub(super) fn timer(micros: libc::suseconds_t) -> Answer {
     extern "C" fn nothing(_: i32) {}
     let action = SigAction::new(
         SigHandler::Handler(nothing),
@@ -321,7 +302,7 @@ fn timer() -> Answer {
     unsafe { sigaction(Signal::SIGALRM, &action) }.map_err(other)?;
     let tick = libc::timeval {
         tv_sec: 0,
-        tv_usec: 100,
+        tv_usec: micros,
     };
     let every = libc::itimerval {
         it_interval: tick,

@@ -9,10 +9,12 @@ mod handles;
 mod listing;
 mod loops;
 mod mix;
+mod patience;
 mod process;
 mod ring;
 mod ring_fork;
 mod ring_quiet;
+mod rounds;
 mod scribble;
 mod seqlock;
 mod socket;
@@ -32,6 +34,7 @@ use shm_core::{ShmError, ShmLayout};
 use crate::driver::variant;
 use crate::types::Telemetry;
 use handles::Handle;
+pub use rounds::PATIENCE;
 
 /// Runs the program.
 #[must_use]
@@ -149,6 +152,7 @@ impl Program {
             "seqlock" => self.obey_seqlock(&mut words),
             "broadcast" => self.obey_broadcast(&mut words),
             "waiting" => self.obey_waiting(&mut words),
+            "patience" => Self::obey_patience(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),

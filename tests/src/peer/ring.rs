@@ -18,8 +18,6 @@ use crate::post::{Note, Post};
 pub(super) const BATCH: usize = 64;
 /// Who waits for longer looks in between whether it is to stop.
 const A_MOMENT: Duration = Duration::from_millis(20);
-/// Long enough for a sleep.
-const AN_INSTANT: Duration = Duration::from_micros(200);
 
 /// The segment, and the ends of its small ring that this process has.
 pub(super) struct Ends {
@@ -110,10 +108,7 @@ impl Ends {
             "alias" => Ok(self.alias.to_string()),
             "produce" => produce(shm, self.alias),
             "consume" => consume(shm, self.alias, words.next()? == "with"),
-            "round-out" => round_out(shm),
-            "round-in" => round_in(shm),
-            "round-idle-out" => round_idle_out(shm),
-            "round-idle-in" => round_idle_in(shm),
+            "round" => super::rounds::ring::round(shm, words.next()?),
             "half-written" => {
                 let sender = self.sender()?;
                 sender
@@ -360,62 +355,6 @@ fn consume(shm: &Shm<Post>, me: u64, with: bool) -> Answer {
             }
         }
     }
-}
-
-/// One of everything that a sender does.
-fn round_out(shm: &Shm<Post>) -> Answer {
-    raise(Signal::SIGUSR1).map_err(other)?;
-    let mut sender = shm.ring.sender()?;
-    let next = sender.position();
-    let sent = sender.send(Note::numbered(next)).is_ok()
-        && sender
-            .send_with(|cell| cell.store(Note::numbered(next + 1)))
-            .is_ok()
-        && sender
-            .send_slice(&[Note::numbered(next + 2), Note::numbered(next + 3)])
-            .is_ok();
-    drop(sender);
-    raise(Signal::SIGUSR1).map_err(other)?;
-    Ok(sent.to_string())
-}
-
-/// One of everything that a receiver does.
-fn round_in(shm: &Shm<Post>) -> Answer {
-    raise(Signal::SIGUSR1).map_err(other)?;
-    let mut receiver = shm.ring.receiver()?;
-    let mut two = [Note::numbered(0); 2];
-    let work = |note: &Note| shm.handled.store(note.number + 1, Release);
-    let received = receiver.recv_with(|cell| work(&cell.load())).is_ok()
-        && receiver.recv().is_ok()
-        && receiver.recv_into(&mut two).is_ok();
-    drop(receiver);
-    raise(Signal::SIGUSR1).map_err(other)?;
-    Ok(received.to_string())
-}
-
-/// All that a sender does which has no room, and is beside a receiver.
-fn round_idle_out(shm: &Shm<Post>) -> Answer {
-    raise(Signal::SIGUSR1).map_err(other)?;
-    let mut sender = shm.ring.sender()?;
-    let note = Note::numbered(sender.position());
-    let sent = sender.try_send(note).is_ok()
-        || sender.send_timeout(note, AN_INSTANT).is_ok()
-        || sender.wait_for_receiver(AN_INSTANT).is_err();
-    drop(sender);
-    raise(Signal::SIGUSR1).map_err(other)?;
-    Ok(sent.to_string())
-}
-
-/// All that a receiver does which has no message, and is beside a sender.
-fn round_idle_in(shm: &Shm<Post>) -> Answer {
-    raise(Signal::SIGUSR1).map_err(other)?;
-    let mut receiver = shm.ring.receiver()?;
-    let received = receiver.try_recv().is_ok()
-        || receiver.recv_timeout(AN_INSTANT).is_ok()
-        || receiver.wait_for_sender(AN_INSTANT).is_err();
-    drop(receiver);
-    raise(Signal::SIGUSR1).map_err(other)?;
-    Ok(received.to_string())
 }
 
 /// Is told again that the other is gone, a thousand times between two signals, for who counts its calls.

@@ -1,15 +1,18 @@
 //! Reading and writing values in a sequence lock.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, raise};
 use nix::unistd::pause;
 use shm_core::sync::{SeqLock, SeqLockWriteGuard, WriteError};
 use shm_core::{Access, ReadOnly, Shm, ShmCell, ShmLayout};
 
+use super::rounds::seqlock as rounds;
 use super::{Answer, Failure, Program, Words, other};
+use crate::DEADLINE;
 use crate::types::{Block, Few, Stats};
+use crate::waiting::Waiting;
 
 /// The segment as this process has it, and the guard on its lock. Neither handle is ever dropped, so that a guard can be
 /// kept beside them.
@@ -19,6 +22,7 @@ pub(super) struct SeqLocks {
     reader: Option<&'static Shm<SeqLock<Block>, ReadOnly>>,
     guard: Option<SeqLockWriteGuard<'static, Block>>,
     few: Option<&'static Shm<SeqLock<Few, 3>>>,
+    few_read_only: Option<&'static Shm<SeqLock<Few, 3>, ReadOnly>>,
 }
 
 /// What both kinds of handles can do.
@@ -185,13 +189,22 @@ impl Program {
                 let shm = SeqLock::<Few, 3>::attach(words.next()?)?;
                 locks.few = Some(Box::leak(Box::new(shm)));
             }
+            "few-read-only" => {
+                let shm = SeqLock::<Few, 3>::attach_read_only(words.next()?)?;
+                locks.few_read_only = Some(Box::leak(Box::new(shm)));
+            }
             "hold" => {
                 let shm = locks.few.ok_or_else(|| other("nothing is attached"))?;
                 std::mem::forget(shm.write().map_err(other)?);
             }
             "round" => {
-                let shm = locks.few.ok_or_else(|| other("nothing is attached"))?;
-                return round(shm, words.next()?);
+                let (kind, way) = (words.next()?, words.next()?);
+                return match (locks.few, locks.few_read_only, kind) {
+                    (Some(shm), _, "write") => rounds::write(shm, way),
+                    (Some(shm), _, "read") => rounds::read(shm, way),
+                    (_, Some(shm), "read") => rounds::read(shm, way),
+                    _ => Err(other("nothing is attached")),
+                };
             }
             "loop-write" => {
                 let stats = Stats::attach(words.next()?)?;
@@ -201,51 +214,18 @@ impl Program {
                 let stats = Stats::attach(words.next()?)?;
                 return read_loop(locks.reader()?, &stats);
             }
+            "loop-pace" => {
+                let shared = Waiting::attach(words.next()?)?;
+                return pace_loop(locks.writer()?, &shared);
+            }
+            "loop-wait" => {
+                let shared = Waiting::attach(words.next()?)?;
+                return wait_loop(locks.reader()?, &shared, words.number()?);
+            }
             unknown => return Err(other(format!("there is no command `seqlock {unknown}`"))),
         }
         Ok(String::new())
     }
-}
-
-/// One operation between two signals: the next number, in one of all ways of writing, or a look in one of all ways.
-fn round(shm: &Shm<SeqLock<Few, 3>>, way: &str) -> Answer {
-    let mut out = [0; 8];
-    let number = shm.read()[0];
-    raise(Signal::SIGUSR1).map_err(other)?;
-    match way {
-        "store" => drop(shm.store([number + 1; 8]).map_err(other)?),
-        "update" => drop(
-            shm.update(|value| *value = [number + 1; 8])
-                .map_err(other)?,
-        ),
-        "place" => {
-            let write = |slot: &ShmCell<Few>| slot.iter().for_each(|word| word.set(number + 1));
-            shm.write_with(write).map_err(other)?;
-        }
-        "guard" => {
-            let mut guard = shm.write().map_err(other)?;
-            guard.fill(number + 1);
-            guard.publish().map_err(other)?;
-            // What is only half written when it is killed here stays private.
-            guard.fill(number + 2);
-            guard.discard();
-        }
-        // The lock is left by somebody dead.
-        "take-over" => {
-            let mut guard = shm.write().map_err(other)?;
-            let next = guard[0] + 1;
-            guard.fill(next);
-            guard.commit().map_err(other)?;
-        }
-        "read" => {
-            shm.read_into(&mut out);
-            shm.read_with(|cell| cell[7].get());
-            let _ = shm.wait_newer(number, Duration::from_millis(1));
-        }
-        way => return Err(other(format!("there is no way `{way}`"))),
-    }
-    raise(Signal::SIGUSR1).map_err(other)?;
-    Ok(String::new())
 }
 
 /// Commits as fast as it can, in turn by all ways of writing. The number of each value is that of its version.
@@ -313,4 +293,43 @@ fn read_loop(shm: &dyn Reader, stats: &Shm<Stats>) -> Answer {
         round += 1;
     }
     Ok(format!("{round} {}", longest.as_micros()))
+}
+
+/// Commits, and lets those that wait for a value have it and fall asleep again, before it commits the next.
+fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<Waiting>) -> Answer {
+    println!("looping");
+    while shared.stop.load(Acquire) == 0 {
+        let written = shm.update(|block| *block = Block::numbered(block.number + 1));
+        let Ok((version, ())) = written else {
+            shared.failed.fetch_add(1, AcqRel);
+            continue;
+        };
+        // All have it, or somebody was killed.
+        let start = Instant::now();
+        let has_it = |pong: &ShmCell<AtomicU64>| pong.load(Acquire) >= version;
+        while !shared.pongs.iter().all(has_it) && start.elapsed() < Duration::from_millis(3) {
+            std::thread::yield_now();
+        }
+    }
+    Ok(String::new())
+}
+
+/// Waits for newer values, looks whether they are whole, and says which it has seen.
+fn wait_loop(shm: &dyn Reader, shared: &Shm<Waiting>, number: usize) -> Answer {
+    println!("looping");
+    let mut seen = 0;
+    while shared.stop.load(Acquire) == 0 {
+        let Some(newer) = shm.wait(seen, DEADLINE) else {
+            shared.failed.fetch_add(1, AcqRel);
+            continue;
+        };
+        let (version, block) = shm.block();
+        if newer <= seen || version < newer || !block.is_numbered(version) {
+            shared.wrong.fetch_add(1, AcqRel);
+        }
+        seen = version;
+        // The one before with this number may have lived on for a moment.
+        shared.pongs[number].fetch_max(seen, AcqRel);
+    }
+    Ok(String::new())
 }

@@ -2,16 +2,16 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, raise};
 use shm_core::sync::{BarrierError, BarrierSeat, BarrierWaitResult, TimedOut};
 use shm_core::{ReadOnly, Shm, ShmLayout};
 
+use super::rounds::waiting as rounds;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
-use crate::random::Random;
+use crate::fire::Instants;
 use crate::waiting::Waiting;
 
 /// The segment, by whatever handle.
@@ -77,8 +77,11 @@ impl Program {
             "permits" => self.permits(words),
             "meet" => self.meet(words),
             "round" => {
-                let shm = self.shared()?;
-                round(shm, words.next()?)
+                let what = words.next()?;
+                match self.place()?.handle {
+                    Handle::Write(shm) => rounds::round(shm, what),
+                    Handle::Read(shm) => rounds::look(&shm.event, || shm.ping.load(Acquire), what),
+                }
             }
             "loop" => {
                 let (what, shm) = (words.next()?, self.shared()?);
@@ -232,100 +235,37 @@ fn check_work(shm: &Shm<Waiting>, round: u64) {
     }
 }
 
-/// One operation between two signals, to be killed in.
-fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
-    let mark = || raise(Signal::SIGUSR1).map_err(other);
-    let mut seat = match what {
-        "meet" | "leave" => Some(shm.meet.join().map_err(other)?),
-        _ => None,
-    };
-    let result = match what {
-        "notify-one" => {
-            mark()?;
-            shm.event.notify_one();
-            mark()?;
-            Ok(())
-        }
-        "notify-all" => {
-            mark()?;
-            shm.event.notify_all();
-            mark()?;
-            Ok(())
-        }
-        "event-wait" => {
-            let seen = shm.event.generation();
-            mark()?;
-            let result = shm.event.wait(seen, Duration::from_millis(3));
-            mark()?;
-            result.map_or(Ok(()), |_| Err("nobody has notified"))
-        }
-        "post" => {
-            mark()?;
-            let result = shm.permits.post();
-            mark()?;
-            result.map_err(|_| "too many")
-        }
-        "try-take" => {
-            mark()?;
-            let taken = shm.permits.try_wait();
-            mark()?;
-            return Ok(taken.to_string());
-        }
-        "take" => {
-            mark()?;
-            let result = shm.permits.wait_timeout(DEADLINE);
-            mark()?;
-            result.map_err(|_| "too late")
-        }
-        "take-nothing" => {
-            mark()?;
-            let result = shm.permits.wait_timeout(Duration::from_millis(3));
-            mark()?;
-            result.map_or(Ok(()), |()| Err("nobody has posted"))
-        }
-        "join" => {
-            mark()?;
-            seat = shm.meet.join().ok();
-            mark()?;
-            seat.as_ref().map(|_| ()).ok_or("no seat is free")
-        }
-        "leave" => {
-            // Whoever waits for this goes to sleep for the seat.
-            shm.count.set(shm.count.get() + 1);
-            mark()?;
-            drop(seat.take());
-            mark()?;
-            Ok(())
-        }
-        "meet" => {
-            mark()?;
-            let result = seat.as_mut().map(|seat| seat.wait_timeout(DEADLINE));
-            drop(seat.take());
-            mark()?;
-            match result {
-                Some(Ok(_)) => Ok(()),
-                _ => Err("not met"),
-            }
-        }
-        _ => Err("there is no such round"),
-    };
-    result.map(|()| String::new()).map_err(other)
-}
-
-/// Answers what is asked, and wakes others without need.
+/// Answers what is asked, and wakes others without need. It waits in every way.
 fn answer(shm: &Shm<Waiting>, number: usize) {
-    let mut mine = 0;
-    while shm.stop.load(Acquire) == 0 {
+    let (mut mine, mut round) = (0, 0_u64);
+    loop {
+        // Before it looks whether to stop: a wait without a timeout must not miss that.
         let seen = shm.event.generation();
+        if shm.stop.load(Acquire) != 0 {
+            return;
+        }
         let ping = shm.ping.load(Acquire);
         if ping != mine {
             mine = ping;
-            shm.pongs[number].store(ping, Release);
+            // The one before with this number may have lived on for a moment.
+            shm.pongs[number].fetch_max(ping, AcqRel);
             shm.answers.notify_one();
             if ping.is_multiple_of(2) {
                 shm.event.notify_one();
             }
-        } else if shm.event.wait(seen, DEADLINE).is_err() {
+            continue;
+        }
+        round += 1;
+        let asked = || shm.ping.load(Acquire) != mine || shm.stop.load(Acquire) != 0;
+        let came = match round % 3 {
+            0 => shm.event.wait(seen, DEADLINE).is_ok(),
+            1 => shm
+                .event
+                .wait_until(DEADLINE, || asked().then_some(()))
+                .is_ok(),
+            _ => shm.event.wait_forever(seen) != seen,
+        };
+        if !came {
             shm.failed.fetch_add(1, AcqRel);
         }
     }
@@ -333,13 +273,17 @@ fn answer(shm: &Shm<Waiting>, number: usize) {
 
 /// Takes permits and posts them again, in every way, and keeps accounts that hold even if it is killed.
 fn pass_permits(shm: &Shm<Waiting>) {
-    let mut random = Random::new(u64::from(std::process::id()));
+    let mut random = Instants::new();
     while shm.stop.load(Acquire) == 0 {
         shm.taking.fetch_add(1, AcqRel);
-        let taken = match random.below(3) {
+        let taken = match random.next_number() % 4 {
             0 => shm.permits.try_wait(),
             1 => shm.permits.wait_timeout(Duration::from_millis(3)).is_ok(),
-            _ => shm.permits.wait_timeout(Duration::from_micros(200)).is_ok(),
+            2 => shm.permits.wait_timeout(Duration::from_micros(200)).is_ok(),
+            _ => {
+                shm.permits.wait();
+                true
+            }
         };
         if taken {
             shm.taken.fetch_add(1, AcqRel);
@@ -355,13 +299,13 @@ fn pass_permits(shm: &Shm<Waiting>) {
     }
 }
 
-/// Meets the others, whoever they are, round after round.
+/// Meets the others, whoever they are, round after round. Where all seats are taken it waits for one.
 fn meet_again_and_again(shm: &Shm<Waiting>) -> Result<(), Failure> {
     let mut seat = loop {
-        match shm.meet.join() {
+        match shm.meet.join_timeout(Duration::from_millis(100)) {
             Ok(seat) => break seat,
-            // Whoever was killed has perhaps not quite gone.
-            Err(BarrierError::Full) if shm.stop.load(Acquire) == 0 => std::thread::yield_now(),
+            Err(BarrierError::Full) if shm.stop.load(Acquire) == 0 => {}
+            Err(BarrierError::Full) => return Ok(()),
             Err(error) => return Err(other(error)),
         }
     };

@@ -21,7 +21,7 @@ struct Named {
     inner: ShmVec<Inner, { LEN - 1 }>,
     name: ShmStr<LEN>,
     start: Barrier<LEN>,
-    _pad: [u8; 72],
+    _pad: [u8; 68],
 }
 
 #[derive(Clone, Copy, ShmLayout)]

@@ -14,6 +14,28 @@ use crate::sys::clock::Deadline;
 /// If its thread panics meanwhile, the others are told as if it had died. Killed with it, a process is told of in the first
 /// round in which it has not arrived. In a fork child an inherited seat is still the parent's: waiting is
 /// [`BarrierError::NotOurs`], and dropping it does nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::{Barrier, BarrierError};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let barrier = Barrier::<2>::create_anonymous()?;
+/// // The other one would be another process, or a thread.
+/// let (mut mine, mut other) = (barrier.join()?, barrier.join()?);
+///
+/// // It does not come in time. The own arrival stays.
+/// let late = mine.wait_timeout(Duration::from_millis(1));
+/// assert!(matches!(late, Err(BarrierError::TimedOut)));
+/// assert!(mine.has_arrived());
+///
+/// // It comes, and all go on: one of them as the leader.
+/// assert!(other.wait()?.is_leader());
+/// assert!(!mine.wait()?.is_leader());
+/// assert_eq!((mine.round(), other.round()), (1, 1));
+/// # Ok(()) }
+/// ```
 #[must_use = "dropped at once, the seat is free at once"]
 pub struct BarrierSeat<'a, const N: usize> {
     barrier: &'a Barrier<N>,

@@ -75,9 +75,12 @@ use crate::sys::clock::Deadline;
 /// let _ = shm_core::sync::Barrier::<0>::create_anonymous();
 /// ```
 ///
-/// Arriving is one store, and a look at each seat. Who does not arrive last sleeps, if the others do not come at once; who
-/// does makes one system call to wake those asleep. A barrier has 8 bytes and 8 for each seat, close together, because every round
-/// touches all of them anyway.
+/// # Who leaves and who is not there yet
+///
+/// A free seat is waited for, whether somebody has left it in order, by dropping it, or nobody had it yet. In a fork
+/// child an inherited seat is not the child's, and dropping it does nothing. A seat that is leaked goes with its handle.
+///
+/// Through a read-only handle it can be looked at, and not joined.
 ///
 /// # Memory ordering
 ///
@@ -95,12 +98,17 @@ use crate::sys::clock::Deadline;
 ///   next round, in which it does not arrive.
 /// - **Asleep**: as after arriving.
 ///
-/// # Who leaves and who is not there yet
+/// # What a peer can do
 ///
-/// A free seat is waited for, whether somebody has left it in order, by dropping it, or nobody had it yet. In a fork
-/// child an inherited seat is not the child's, and dropping it does nothing. A seat that is leaked goes with its handle.
+/// One that may write the segment can let rounds pass too early or never, with any number of leaders, and make participants that
+/// live seem dead, or lose their seats ([`BarrierError::NotOurs`]). [`wait_timeout`](BarrierSeat::wait_timeout) and
+/// [`join_timeout`](Self::join_timeout) end all the same.
 ///
-/// Through a read-only handle it can be looked at, and not joined.
+/// # Cost
+///
+/// Arriving is one store, and a look at each seat. Who does not arrive last sleeps, if the others do not come at once; who
+/// does makes one system call to wake those asleep. A barrier has 8 bytes and 8 for each seat, close together, because every round
+/// touches all of them anyway.
 #[repr(C)]
 pub struct Barrier<const N: usize, A: Access = ReadWrite> {
     pub(super) round: AtomicU32,

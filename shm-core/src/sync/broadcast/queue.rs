@@ -22,7 +22,7 @@ use crate::sys::clock::Deadline;
 /// order in which they were sent, as long as it is less than `N` messages behind. Receivers write nothing, so they
 /// work through a read-only mapping; how many there are makes no difference to the sender, which does not know of
 /// them. For a queue that loses nothing and has one receiver use a `Ring`; where only the newest value matters, a
-/// [`SeqLock`](crate::sync::SeqLock).
+/// [`SeqLock`](crate::sync::SeqLock). Messages have to be `Copy`.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -105,7 +105,7 @@ pub(super) struct Seat {
 // nobody, and as the type is not `Copy` it is never moved as a whole. 2. The view is the same words, all atomics, and
 // cells. 3. The address is returned as it is.
 #[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout, const N: usize> ShmLayout for Broadcast<T, N> {
+unsafe impl<T: ShmLayout + Copy, const N: usize> ShmLayout for Broadcast<T, N> {
     type View<A: Access> = Broadcast<T, N, A>;
     const LAYOUT: &'static TypeLayout = {
         &TypeLayout::meaning(

@@ -21,6 +21,33 @@ const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 /// A receiving end of a [`Broadcast`]. There can be any number; each gets every message, unless it is too slow.
 ///
 /// It is nothing but a place in the sequence of messages, kept in this process: nobody else knows of it.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Broadcast;
+/// use shm_core::sync::broadcast::RecvError;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let ticks = Broadcast::<u64, 4>::create_anonymous()?;
+/// let (mut sender, mut receiver) = (ticks.sender()?, ticks.receiver());
+/// for tick in 0..10 {
+///     sender.send(tick)?;
+/// }
+/// drop(sender);
+///
+/// let (mut seen, mut lost) = (Vec::new(), 0);
+/// loop {
+///     match receiver.recv() {
+///         Ok(tick) => seen.push(tick),
+///         // Too slow. It goes on with the oldest that is still there.
+///         Err(RecvError::Lagged(count)) => lost += count,
+///         Err(RecvError::Disconnected) => break,
+///         Err(error) => return Err(error.into()),
+///     }
+/// }
+/// assert_eq!((lost, seen), (6, vec![6, 7, 8, 9]));
+/// # Ok(()) }
+/// ```
 pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
     /// The queue, and who sends.
     sender: Watch<'a, Broadcast<T, N, A>>,

@@ -16,6 +16,31 @@ use crate::sync::sleep::Futex;
 /// comes, until there is another one.
 ///
 /// In a fork child that has inherited it, it sends nothing, and dropping it does nothing.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Broadcast;
+/// use shm_core::sync::broadcast::RecvError;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let points = Broadcast::<[u32; 2], 8>::create_anonymous()?;
+/// let mut receiver = points.receiver();
+///
+/// let mut sender = points.sender()?;
+/// assert!(points.sender().is_err()); // one at a time
+/// sender.send([1, 2])?;
+/// sender.send_with(|point| {
+///     // In its place, which large messages are better made in.
+///     point[0].set(3);
+///     point[1].set(4);
+/// })?;
+/// drop(sender);
+///
+/// assert_eq!(receiver.recv()?, [1, 2]);
+/// assert_eq!(receiver.recv()?, [3, 4]);
+/// assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
+/// # Ok(()) }
+/// ```
 #[must_use = "dropped at once, it tells receivers that nothing more comes"]
 pub struct BroadcastSender<'a, T, const N: usize> {
     broadcast: &'a Broadcast<T, N>,

@@ -49,8 +49,7 @@ use crate::sys::clock::Deadline;
 /// # worker.map_err(|error: shm_core::sync::TimedOut| error.into()) }
 /// ```
 ///
-/// Notifying is one atomic addition while nobody sleeps or has just slept, and one or two system calls more otherwise. A
-/// new event has generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications
+/// A new event has generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications
 /// to take an old generation for a new one.
 ///
 /// # Memory ordering
@@ -68,6 +67,16 @@ use crate::sys::clock::Deadline;
 ///
 /// A read-only handle can wait too. It cannot ask to be woken, so it looks by itself, every 2 ms at the latest.
 /// Fork children wait and notify like any other process.
+///
+/// # What a peer can do
+///
+/// One that may write the segment can notify without a reason, or set the generation back, so that who waits for another one
+/// misses some. Waiting with a timeout ends all the same, and [`wait_until`](Self::wait_until) looks for itself every 50 ms.
+///
+/// # Cost
+///
+/// Notifying is one atomic addition while nobody sleeps or has just slept, and one or two system calls more otherwise.
+/// [`generation`](Self::generation) is one load. Who waits looks again for a moment before it sleeps. An event has 4 bytes.
 #[repr(C)]
 pub struct Event<A: Access = ReadWrite> {
     word: AtomicU32,

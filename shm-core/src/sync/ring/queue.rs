@@ -22,6 +22,9 @@ use crate::sys::clock::Deadline;
 /// sent. The functions and their errors are those of `std::sync::mpsc`. For several receivers that each see everything there
 /// is [`Broadcast`](crate::sync::Broadcast); for one of several workers to take each message, give every worker a ring.
 ///
+/// Messages that are copied have to be `Copy`. Others, such as a [`ShmVec`](crate::ShmVec), are written and read where they
+/// lie, by [`send_with`](Sender::send_with) and [`recv_with`](Receiver::recv_with).
+///
 /// ```
 /// use shm_core::ShmLayout;
 /// use shm_core::sync::Ring;
@@ -62,6 +65,11 @@ use crate::sys::clock::Deadline;
 /// let nothing = Ring::<u64, 0>::create_anonymous();
 /// ```
 ///
+/// # Memory ordering
+///
+/// Who receives a message sees everything that its sender did before it was sent, in the segment and elsewhere in shared
+/// memory. Who sees that there is room again sees all that the receiver did before.
+///
 /// # When a process dies
 ///
 /// - The sender dies, or drops its end: the receiver gets all that was sent, and after that is told
@@ -80,10 +88,11 @@ use crate::sys::clock::Deadline;
 /// - In a fork child the ends that it inherited are its parent's. They are `Disconnected` there, and dropping them does
 ///   nothing. A message that is being made or dealt with in place during the fork is the parent's too.
 ///
-/// # Memory ordering
+/// # What a peer can do
 ///
-/// Who receives a message sees everything that its sender did before it was sent, in the segment and elsewhere in shared
-/// memory. Who sees that there is room again sees all that the receiver did before.
+/// One that may write the segment can make the receiver get any messages, or those that are there again, keep either end
+/// waiting, and take an end that somebody has. What the counters say is checked each time, so nobody reads or writes
+/// outside of the ring because of it, and calls with a timeout end.
 ///
 /// # Cost
 ///

@@ -56,7 +56,10 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     pub fn position(&self) -> u64 {
         self.end.position()
     }
+}
 
+/// Messages that are copied out of the ring.
+impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     /// Receives a message, waiting while there is none.
     ///
     /// It counts as received when it has been copied, before this returns: a receiver that is killed then takes it along.
@@ -72,6 +75,34 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     {
         self.end.reach(1, || Patience::Forever).map_err(recv)?;
         Ok(self.take())
+    }
+
+    /// [`recv`](Self::recv) into a new box, without a copy on the stack: for large messages.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // 1 MiB each.
+    /// let shm = Ring::<[u32; 1 << 18], 2>::create_anonymous()?;
+    /// let (mut sender, mut receiver) = (shm.sender()?, shm.receiver()?);
+    /// sender.send_with(|frame| frame.fill(7))?;
+    /// let frame = receiver.recv_boxed()?;
+    /// assert_eq!((frame.len(), frame[99]), (1 << 18, 7));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError>
+    where
+        T: ShmValue,
+    {
+        self.end.reach(1, || Patience::Forever).map_err(recv)?;
+        let slots = self.slots;
+        Ok(self.end.pass(1, |number| slots[number].load_boxed()))
     }
 
     /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, about
@@ -103,7 +134,10 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         self.end.reach(1, until(timeout)).map_err(recv_timeout)?;
         Ok(self.take())
     }
+}
 
+/// Messages that are dealt with where they lie, of any type.
+impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// Deals with a message where it lies, waiting while there is none. It counts as received when `work` has returned.
     ///
     /// So no message is lost with a receiver that is killed, or whose `work` panics: the next one gets it. It may then have
@@ -150,7 +184,10 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         self.end.reach(1, until(timeout)).map_err(recv_timeout)?;
         self.deal(work).ok_or(RecvTimeoutError::Disconnected)
     }
+}
 
+/// Messages that are copied out of the ring, several at once.
+impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     /// Receives as many messages as there are, at least one and at most as many as `out` has room for, waiting while there
     /// is none. Returns how many; 0 only if `out` has no room.
     ///
@@ -203,7 +240,10 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         let there = self.end.reach(out.len(), || Patience::None);
         Ok(self.copy(out, there.map_err(try_recv)?))
     }
+}
 
+/// Waiting.
+impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// Waits for at most `timeout` on the monotonic clock until there is a living sender: after `Disconnected` for the next
     /// one, before that for the first. With one there it returns at once.
     ///
@@ -236,7 +276,10 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     pub fn wait_for_sender(&self, timeout: Duration) -> Result<(), TimedOut> {
         self.end.wait_for_other(timeout)
     }
+}
 
+/// Iterators over messages that are copied out of the ring.
+impl<'a, T: ShmLayout + Copy, const N: usize> Receiver<'a, T, N> {
     /// Messages as they come, until there is none any more and the sender has left or died.
     pub fn iter(&mut self) -> Iter<'_, 'a, T, N> {
         Iter { receiver: self }
@@ -246,7 +289,9 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     pub fn try_iter(&mut self) -> TryIter<'_, 'a, T, N> {
         TryIter { receiver: self }
     }
+}
 
+impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// Copies the next message out, and counts it as received.
     #[inline(always)]
     fn take(&mut self) -> T

@@ -36,7 +36,10 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     pub fn position(&self) -> u64 {
         self.end.position()
     }
+}
 
+/// Messages that are copied into the ring.
+impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     /// Sends a message, waiting while the ring is full. Killed in it, a sender has sent the message or nothing.
     ///
     /// # Errors
@@ -44,10 +47,7 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     /// [`SendError`] with the message, if the ring is full and the receiver has left or died. As long as there is room,
     /// and as long as nobody has ever come to receive, that is no error: the next receiver gets it.
     #[inline]
-    pub fn send(&mut self, message: T) -> Result<(), SendError<T>>
-    where
-        T: Copy,
-    {
+    pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
         if self.end.reach(1, || Patience::Forever).is_err() {
             return Err(SendError(message));
         }
@@ -62,10 +62,7 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     ///
     /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected), with the message.
     #[inline]
-    pub fn try_send(&mut self, message: T) -> Result<(), TrySendError<T>>
-    where
-        T: Copy,
-    {
+    pub fn try_send(&mut self, message: T) -> Result<(), TrySendError<T>> {
         if let Err(idle) = self.end.reach(1, || Patience::None) {
             return Err(try_send(idle, message));
         }
@@ -80,10 +77,11 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     ///
     /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected), with the message.
     #[inline]
-    pub fn send_timeout(&mut self, message: T, timeout: Duration) -> Result<(), SendTimeoutError<T>>
-    where
-        T: Copy,
-    {
+    pub fn send_timeout(
+        &mut self,
+        message: T,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<T>> {
         if let Err(idle) = self.end.reach(1, until(timeout)) {
             return Err(send_timeout(idle, message));
         }
@@ -97,10 +95,7 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     /// # Errors
     ///
     /// [`SendError`] with those that were not sent, if the ring is full and the receiver has left or died.
-    pub fn send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), SendError<&'m [T]>>
-    where
-        T: Copy,
-    {
+    pub fn send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), SendError<&'m [T]>> {
         let mut rest = messages;
         while !rest.is_empty() {
             let room = match self.end.reach(rest.len(), || Patience::Forever) {
@@ -122,10 +117,7 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         &mut self,
         messages: &'m [T],
         timeout: Duration,
-    ) -> Result<(), SendTimeoutError<&'m [T]>>
-    where
-        T: Copy,
-    {
+    ) -> Result<(), SendTimeoutError<&'m [T]>> {
         let mut rest = messages;
         let mut deadline = None;
         while !rest.is_empty() {
@@ -145,10 +137,7 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     /// # Errors
     ///
     /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected), with those that were not sent.
-    pub fn try_send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), TrySendError<&'m [T]>>
-    where
-        T: Copy,
-    {
+    pub fn try_send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), TrySendError<&'m [T]>> {
         let mut rest = messages;
         while !rest.is_empty() {
             let room = match self.end.reach(rest.len(), || Patience::None) {
@@ -159,7 +148,10 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         }
         Ok(())
     }
+}
 
+/// Messages that are written where they lie, of any type, and waiting.
+impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     /// Sends a message that `write` makes in its slot, without a copy elsewhere: for large ones. It waits while the ring is
     /// full.
     ///

@@ -34,9 +34,7 @@ use crate::sys::clock::Deadline;
 /// # Ok(()) }
 /// ```
 ///
-/// Posting and waiting is one compare-and-swap each, without a system call, while nobody sleeps or has just slept; else a
-/// post makes one or two. Waiters make
-/// progress, but there is no promise of fairness: who comes later can be first.
+/// Waiters make progress, but there is no promise of fairness: who comes later can be first.
 ///
 /// # Memory ordering
 ///
@@ -51,6 +49,16 @@ use crate::sys::clock::Deadline;
 ///
 /// A fork child waits and posts like any other process. Through a read-only handle there is only
 /// [`value`](Self::value).
+///
+/// # What a peer can do
+///
+/// One that may write the segment can post and take as much as it likes, and so keep who [`wait`](Self::wait)s waiting for
+/// ever, or let everybody pass. [`wait_timeout`](Self::wait_timeout) ends all the same.
+///
+/// # Cost
+///
+/// Posting and waiting is one compare-and-swap each, without a system call, while nobody sleeps or has just slept; else a
+/// post makes one or two. Who finds no permit looks again for a moment before it sleeps. A semaphore has 4 bytes.
 #[repr(C)]
 pub struct Semaphore<A: Access = ReadWrite> {
     word: AtomicU32,

@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use super::private::Private;
 use super::{SeqLock, WriteError};
 use crate::layout::ShmLayout;
+use crate::layout::refuse::{LetsGoOf, SharedMemory};
 use crate::sync::panicking::Panicking;
 use crate::sync::role::Role;
 
@@ -18,6 +19,27 @@ use crate::sync::role::Role;
 /// [`update`](SeqLock::update) in destructors that may have one.) Killed with it, the process leaves the value as it was, and the
 /// next writer gets the role within 50 ms after the kernel has taken the process apart. In a fork child an inherited guard
 /// is a copy that is never committed.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::SeqLock;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let lock = SeqLock::<[u32; 2]>::create_anonymous()?;
+/// let mut next = lock.write()?;
+/// next[0] = 1;
+/// assert_eq!(lock.read(), [0, 0]); // nobody sees it yet
+/// assert_eq!(next.publish()?, 1); // now they do, and the guard goes on
+/// next[1] = 2;
+/// drop(next);
+/// assert_eq!(lock.read(), [1, 2]);
+///
+/// let mut mistake = lock.write()?;
+/// mistake[0] = 9;
+/// mistake.discard();
+/// assert_eq!((lock.version(), lock.read()), (2, [1, 2]));
+/// # Ok(()) }
+/// ```
 #[must_use = "dropped at once, the guard commits what was there"]
 pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     lock: &'a SeqLock<T, SLOTS>,
@@ -28,6 +50,12 @@ pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     panicking: Panicking,
     /// Whose thread panics is what decides about the commit.
     not_send: PhantomData<*const ()>,
+}
+
+// SAFETY: the bound never holds. It is here for its words.
+unsafe impl<T: ShmLayout + Copy, const SLOTS: usize> Send for SeqLockWriteGuard<'_, T, SLOTS> where
+    SharedMemory: LetsGoOf<Self>
+{
 }
 
 impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS> {

@@ -26,7 +26,8 @@ use crate::sys::clock::Deadline;
 ///
 /// Use it for state that is read more often than it is written or that must never be seen half changed: a
 /// configuration, the latest sample of a sensor, a table. Readers see the newest value and may miss those in between; to
-/// pass on every one of them use a queue. Where readers also write, use a [`Mutex`](crate::sync::Mutex).
+/// pass on every one of them use a queue. Where readers also write, use a [`Mutex`](crate::sync::Mutex). The value has to be
+/// `Copy`, because it is copied as a whole; it may hold enums and `char`s, which [`try_read`](Self::try_read) reads.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -111,7 +112,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 // as the type is not `Copy` it is never moved as a whole. 2. The view is the same fields, atomics and cells. 3. The address
 // is returned as it is.
 #[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
+unsafe impl<T: ShmLayout + Copy, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
     type View<A: Access> = SeqLock<T, SLOTS, A>;
     const LAYOUT: &'static TypeLayout = {
         &TypeLayout::meaning(

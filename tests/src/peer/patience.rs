@@ -1,0 +1,158 @@
+//! Every call that waits for at most a timeout, made where nothing comes, while signals interrupt it all the time.
+
+use std::time::{Duration, Instant};
+
+use shm_core::{Shm, ShmLayout};
+
+use super::{Answer, Failure, Program, Words, claims, other};
+use crate::blocked::Blocked;
+
+/// For how long each call waits: several slices of sleep, and many signals.
+const SPAN: Duration = Duration::from_millis(12);
+
+/// Whether a call has failed as it should, or how it did otherwise.
+type Outcome = Result<(), String>;
+
+/// That the call has failed by this error, which is what the end of its timeout is to it.
+fn late<T, E: std::fmt::Debug>(result: Result<T, E>, error: &str) -> Outcome {
+    match result {
+        Err(found) if format!("{found:?}").starts_with(error) => Ok(()),
+        Err(found) => Err(format!("{found:?}")),
+        Ok(_) => Err("it came".to_owned()),
+    }
+}
+
+impl Program {
+    /// `patience NAME MICROSECONDS`: makes the calls, with a signal every so often. Says of each how many microseconds it took,
+    /// and in the end that all were made.
+    pub(super) fn obey_patience(words: &mut Words<'_>) -> Answer {
+        let name = words.next()?;
+        let shm = Blocked::attach(name)?;
+        claims::timer(words.number()?)?;
+        calls(&shm, |what, call| {
+            let start = Instant::now();
+            let outcome = call();
+            let took = start.elapsed();
+            match outcome {
+                Ok(()) if took >= SPAN => {
+                    println!("{what}: {} µs", took.as_micros());
+                    Ok(())
+                }
+                Ok(()) => Err(other(format!("`{what}` ended after {took:?}"))),
+                Err(found) => Err(other(format!("`{what}`: {found}"))),
+            }
+        })?;
+        Ok("all".to_owned())
+    }
+}
+
+/// All calls with a timeout, of which none is to be met.
+fn calls(
+    shm: &Shm<Blocked>,
+    mut make: impl FnMut(&str, &mut dyn FnMut() -> Outcome) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let reader = shm.read_only();
+    let mut sender = shm.full.sender().map_err(other)?;
+    let mut receiver = shm.empty.receiver().map_err(other)?;
+    let lonely_sender = shm.lonely[0].sender().map_err(other)?;
+    let lonely_receiver = shm.lonely[1].receiver().map_err(other)?;
+    while sender.try_send(1).is_ok() {}
+    let mut listening = shm.cast.receiver();
+    let mut reading = reader.cast.receiver();
+    let mut seat = shm.meet[0].join().map_err(other)?;
+    let mut message = 0;
+    let seen = shm.event.generation();
+    let version = shm.value.version();
+    let nothing = || None::<()>;
+
+    make("Mutex::lock_timeout", &mut || {
+        late(shm.lock.lock_timeout(SPAN).map(drop), "TimedOut")
+    })?;
+    make("SeqLock::write_timeout", &mut || {
+        late(shm.value.write_timeout(SPAN).map(drop), "TimedOut")
+    })?;
+    make("SeqLock::wait_newer", &mut || {
+        late(shm.value.wait_newer(version, SPAN), "TimedOut")
+    })?;
+    make("SeqLock::wait_newer, read-only", &mut || {
+        late(reader.value.wait_newer(version, SPAN), "TimedOut")
+    })?;
+
+    make("Ring::sender_timeout", &mut || {
+        late(shm.taken.sender_timeout(SPAN), "Taken")
+    })?;
+    make("Ring::receiver_timeout", &mut || {
+        late(shm.taken.receiver_timeout(SPAN), "Taken")
+    })?;
+    make("ring Sender::send_timeout", &mut || {
+        late(sender.send_timeout(2, SPAN), "Timeout")
+    })?;
+    make("ring Sender::send_slice_timeout", &mut || {
+        late(sender.send_slice_timeout(&[2, 3], SPAN), "Timeout")
+    })?;
+    make("ring Sender::send_timeout_with", &mut || {
+        late(
+            sender.send_timeout_with(SPAN, |slot| slot.set(2)),
+            "Timeout",
+        )
+    })?;
+    make("ring Sender::wait_for_receiver", &mut || {
+        late(lonely_sender.wait_for_receiver(SPAN), "TimedOut")
+    })?;
+    make("ring Receiver::recv_timeout", &mut || {
+        late(receiver.recv_timeout(SPAN), "Timeout")
+    })?;
+    make("ring Receiver::recv_timeout_into", &mut || {
+        late(receiver.recv_timeout_into(SPAN, &mut [0; 3]), "Timeout")
+    })?;
+    make("ring Receiver::recv_timeout_with", &mut || {
+        late(receiver.recv_timeout_with(SPAN, |_| ()), "Timeout")
+    })?;
+    make("ring Receiver::wait_for_sender", &mut || {
+        late(lonely_receiver.wait_for_sender(SPAN), "TimedOut")
+    })?;
+
+    make("Broadcast::sender_timeout", &mut || {
+        late(shm.cast.sender_timeout(SPAN), "Taken")
+    })?;
+    make("BroadcastReceiver::recv_timeout", &mut || {
+        late(listening.recv_timeout(SPAN), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_timeout, read-only", &mut || {
+        late(reading.recv_timeout(SPAN), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_into", &mut || {
+        late(listening.recv_into(&mut message, SPAN), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_into, read-only", &mut || {
+        late(reading.recv_into(&mut message, SPAN), "Timeout")
+    })?;
+    make("BroadcastReceiver::wait_for_sender", &mut || {
+        late(shm.silent.receiver().wait_for_sender(SPAN), "TimedOut")
+    })?;
+    make("BroadcastReceiver::wait_for_sender, read-only", &mut || {
+        late(reader.silent.receiver().wait_for_sender(SPAN), "TimedOut")
+    })?;
+
+    make("Event::wait", &mut || {
+        late(shm.event.wait(seen, SPAN), "TimedOut")
+    })?;
+    make("Event::wait, read-only", &mut || {
+        late(reader.event.wait(seen, SPAN), "TimedOut")
+    })?;
+    make("Event::wait_until", &mut || {
+        late(shm.event.wait_until(SPAN, nothing), "TimedOut")
+    })?;
+    make("Event::wait_until, read-only", &mut || {
+        late(reader.event.wait_until(SPAN, nothing), "TimedOut")
+    })?;
+    make("Semaphore::wait_timeout", &mut || {
+        late(shm.permits.wait_timeout(SPAN), "TimedOut")
+    })?;
+    make("Barrier::join_timeout", &mut || {
+        late(shm.meet[1].join_timeout(SPAN), "Full")
+    })?;
+    make("BarrierSeat::wait_timeout", &mut || {
+        late(seat.wait_timeout(SPAN), "TimedOut")
+    })
+}

@@ -1,0 +1,75 @@
+//! Rounds of a broadcast's ends.
+
+use shm_core::sync::Broadcast;
+use shm_core::{Access, Shm};
+
+use super::{IN_VAIN, nothing, tried};
+use crate::driver::DEADLINE;
+use crate::peer::broadcast::SLOTS;
+use crate::peer::{Answer, other};
+use crate::types::Few;
+
+type Queue = Broadcast<Few, SLOTS>;
+
+/// Comes, sends the next message in one of all ways, and leaves.
+pub(in crate::peer) fn send(shm: &Shm<Queue>, way: &str) -> Answer {
+    // From before it, so that there is something to be had.
+    let mut receiver = shm.receiver();
+    tried(|| {
+        let sender = match way {
+            // Somebody has the role, and leaves.
+            "come" => shm.sender_timeout(DEADLINE),
+            _ => shm.sender(),
+        };
+        let mut sender = sender.map_err(other)?;
+        let number = sender.position() + 1;
+        let sent = match way {
+            "copy" => sender.send([number; 8]),
+            "place" => sender.send_with(|slot| slot.iter().for_each(|word| word.set(number))),
+            "come" => sender.send_from(&[number; 8]),
+            way => return Err(other(format!("there is no way `{way}`"))),
+        };
+        sent.map_err(other)?;
+        drop(sender);
+        let _ = receiver.recv_timeout(IN_VAIN);
+        let _ = receiver.wait_for_sender(IN_VAIN);
+        nothing()
+    })
+}
+
+/// Receives in one of all ways, by either kind of handle.
+pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Answer {
+    let mut receiver = shm.receiver();
+    tried(|| {
+        match way {
+            // There are three at least.
+            "oldest" => {
+                let mut oldest = shm.receiver_from_oldest();
+                let first = oldest.position() + 1;
+                let mut second = [0; 8];
+                let one = oldest.recv().map_err(other)?;
+                oldest.recv_into(&mut second, DEADLINE).map_err(other)?;
+                let third = oldest.recv_boxed().map_err(other)?;
+                if [one, second, *third] != [first, first + 1, first + 2].map(|number| [number; 8])
+                {
+                    return Err(other("torn"));
+                }
+                while oldest.try_recv().is_ok() {}
+            }
+            // There are none, and the sender sends none.
+            "in-vain" => {
+                let _ = receiver.try_recv();
+                let _ = receiver.recv_timeout(IN_VAIN);
+                let _ = receiver.wait_for_sender(IN_VAIN);
+            }
+            // Somebody sends.
+            "await" => drop(receiver.recv().map_err(other)?),
+            "await-into" => receiver.recv_into(&mut [0; 8], DEADLINE).map_err(other)?,
+            "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
+            // Somebody becomes the sender.
+            "await-sender" => receiver.wait_for_sender(DEADLINE).map_err(other)?,
+            way => return Err(other(format!("there is no way `{way}`"))),
+        }
+        nothing()
+    })
+}

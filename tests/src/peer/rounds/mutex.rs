@@ -1,0 +1,78 @@
+//! Rounds of a lock.
+
+use std::time::Duration;
+
+use shm_core::Shm;
+use shm_core::sync::{LockError, MutexGuard};
+
+use super::{IN_VAIN, PATIENCE, marked, nothing, tried};
+use crate::driver::DEADLINE;
+use crate::peer::{Answer, other};
+use crate::types::{Guarded, Pair};
+
+/// Changes what is locked, and unlocks it.
+fn add(pair: MutexGuard<'_, Pair>) {
+    pair.count.set(pair.count.get() + 1);
+    pair.twin.set(pair.twin.get() + 1);
+}
+
+/// Brings in order what a dead owner has left.
+fn repaired(mut pair: MutexGuard<'_, Pair>) -> MutexGuard<'_, Pair> {
+    pair.twin.set(pair.count.get());
+    pair.mark_consistent();
+    pair
+}
+
+/// One of all ways to lock and unlock.
+pub(in crate::peer) fn round(
+    shm: &Shm<Guarded>,
+    held: Option<MutexGuard<'static, Pair>>,
+    way: &str,
+) -> Answer {
+    let lock = &shm.lock;
+    match way {
+        "lock" => tried(|| {
+            let locked = lock.lock().map_or_else(LockError::into_guard, Some);
+            add(repaired(locked.ok_or_else(|| other("not locked"))?));
+            nothing()
+        }),
+        // Somebody has it, and releases it or dies.
+        "sleep" => tried(|| {
+            let locked = lock.lock_timeout(DEADLINE);
+            let locked = locked.map_or_else(LockError::into_guard, Some);
+            add(repaired(locked.ok_or_else(|| other("not locked"))?));
+            nothing()
+        }),
+        // Somebody has it, and keeps it.
+        "in-vain" | "give-up" => {
+            let patience = if way == "give-up" { PATIENCE } else { IN_VAIN };
+            let locked = marked(|| lock.lock_timeout(patience).map(drop))?;
+            Ok(locked.is_ok().to_string())
+        }
+        "busy" => tried(
+            || match (lock.try_lock(), lock.lock_timeout(Duration::ZERO)) {
+                (Err(LockError::WouldBlock), Err(LockError::TimedOut)) => nothing(),
+                _ => Err(other("it should be held")),
+            },
+        ),
+        // The last owner has died: that is passed on, then made good, and then it is a lock like any other.
+        "recover" => tried(|| {
+            match lock.try_lock() {
+                Err(LockError::OwnerDied(pair)) => drop(pair),
+                _ => return Err(other("nobody has died")),
+            }
+            let recovered = match lock.try_lock() {
+                Ok(_) => return Err(other("it was forgotten")),
+                Err(error) => error.recover(|pair| pair.twin.set(pair.count.get())),
+            };
+            add(recovered.map_err(other)?);
+            add(lock.try_lock().map_err(other)?);
+            nothing()
+        }),
+        "unlock" => {
+            marked(|| drop(held))?;
+            nothing()
+        }
+        way => Err(other(format!("no round is `{way}`"))),
+    }
+}

@@ -1,0 +1,100 @@
+//! Rounds of the ends of a ring.
+
+use std::sync::atomic::Ordering::Release;
+
+use shm_core::Shm;
+
+use super::{IN_VAIN, tried};
+use crate::driver::DEADLINE;
+use crate::peer::{Answer, other};
+use crate::post::{Note, Post};
+
+/// One of all ways to use an end, between coming to it and leaving it.
+pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
+    let ring = &shm.ring;
+    let work = |note: &Note| shm.handled.store(note.number + 1, Release);
+    let (mut one, mut two) = ([Note::numbered(0); 1], [Note::numbered(0); 2]);
+    tried(|| {
+        let went_well = match way {
+            "out" => {
+                let mut sender = ring.sender()?;
+                let next = sender.position();
+                sender.send(Note::numbered(next)).is_ok()
+                    && sender
+                        .send_with(|cell| cell.store(Note::numbered(next + 1)))
+                        .is_ok()
+                    && sender
+                        .send_slice(&[Note::numbered(next + 2), Note::numbered(next + 3)])
+                        .is_ok()
+            }
+            // In all ways that do not wait for ever. The ring is empty, so that there is room at first.
+            "out-in-time" => {
+                let mut sender = ring.sender_timeout(DEADLINE)?;
+                let next = sender.position();
+                let [zero, first, second, third, fourth] =
+                    [0, 1, 2, 3, 4].map(|ahead| Note::numbered(next + ahead));
+                sender.try_send_with(|cell| cell.store(zero)).is_ok()
+                    && sender.try_send_slice(&[first]).is_ok()
+                    && sender
+                        .send_slice_timeout(&[second, third], DEADLINE)
+                        .is_ok()
+                    && sender
+                        .send_timeout_with(DEADLINE, |cell| cell.store(fourth))
+                        .is_ok()
+            }
+            "in" => {
+                let mut receiver = ring.receiver()?;
+                receiver.recv_with(|cell| work(&cell.load())).is_ok()
+                    && receiver.recv().is_ok()
+                    && receiver.recv_into(&mut two).is_ok()
+            }
+            // The ring is full, so that there are four messages to be had at once.
+            "in-in-time" => {
+                let mut receiver = ring.receiver_timeout(DEADLINE)?;
+                receiver.try_recv_with(|cell| work(&cell.load())).is_ok()
+                    && receiver
+                        .recv_timeout_with(DEADLINE, |cell| cell.load())
+                        .is_ok()
+                    && receiver.try_recv_into(&mut one) == Ok(1)
+                    && receiver.recv_timeout_into(DEADLINE, &mut one) == Ok(1)
+            }
+            // All that a sender does which has no room, and is beside a receiver.
+            "idle-out" => {
+                let mut sender = ring.sender()?;
+                let note = Note::numbered(sender.position());
+                let sent = sender.try_send(note).is_ok()
+                    || sender.send_timeout(note, IN_VAIN).is_ok()
+                    || sender.wait_for_receiver(IN_VAIN).is_err();
+                !sent
+            }
+            // All that a receiver does which has no message, and is beside a sender.
+            "idle-in" => {
+                let mut receiver = ring.receiver()?;
+                let received = receiver.try_recv().is_ok()
+                    || receiver.recv_timeout(IN_VAIN).is_ok()
+                    || receiver.wait_for_sender(IN_VAIN).is_err();
+                !received
+            }
+            // Somebody makes room.
+            "sleep-out" => {
+                let mut sender = ring.sender()?;
+                let note = Note::numbered(sender.position());
+                sender.send(note).is_ok()
+            }
+            // Somebody sends.
+            "sleep-in" => ring.receiver()?.recv_timeout(DEADLINE).is_ok(),
+            // Somebody has the end, and leaves.
+            "come-out" => {
+                let mut sender = ring.sender_timeout(DEADLINE)?;
+                let note = Note::numbered(sender.position());
+                sender.try_send(note).is_ok()
+            }
+            "come-in" => ring.receiver_timeout(DEADLINE)?.try_recv().is_ok(),
+            // Somebody comes to the other end.
+            "await-out" => ring.sender()?.wait_for_receiver(DEADLINE).is_ok(),
+            "await-in" => ring.receiver()?.wait_for_sender(DEADLINE).is_ok(),
+            way => return Err(other(format!("no round is `{way}`"))),
+        };
+        Ok(went_well.to_string())
+    })
+}

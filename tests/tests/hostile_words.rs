@@ -1,0 +1,136 @@
+//! A peer that writes random numbers into the words that others wait on, without ever resting: every call with a timeout
+//! ends, and so does every one that does not wait.
+//!
+//! `SHM_HOSTILE_ROUNDS` is how often each call is made at least.
+
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::time::Duration;
+
+use shm_core::sync::{Barrier, BarrierError, Event, Semaphore};
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{Instants, from_env};
+
+/// How long to wait: in vain for the most part, and short enough for many.
+const SHORT: Duration = Duration::from_micros(100);
+
+/// All words of a segment that consists of nothing but words of four bytes.
+fn words<T: ShmLayout>(shm: &Shm<T>) -> Vec<&AtomicU32> {
+    let start: *mut u32 = shm.as_ptr().cast_mut().cast();
+    (0..T::LAYOUT.size() / 4)
+        .map(|number| {
+            // SAFETY: within the payload.
+            let word = unsafe { start.add(number) };
+            // SAFETY: aligned, mapped as long as the handle, and only accessed atomically.
+            unsafe { AtomicU32::from_ptr(word) }
+        })
+        .collect()
+}
+
+/// Runs `work` so many times, or more, beside somebody who overwrites the words a hundred times as often, as fast as it
+/// can. `work` says of each of its calls whether what it waited for has come; returned is how often it has.
+fn beside<T: ShmLayout>(shm: &Shm<T>, mut work: impl FnMut() -> [bool; 4]) -> [u64; 4] {
+    let least = from_env("SHM_HOSTILE_ROUNDS", 300);
+    let words = words(shm);
+    let (passes, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (came, rounds) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = Instants::new();
+            while !done.load(Acquire) {
+                for word in &words {
+                    let value = random.next_number();
+                    let low = value as u32;
+                    // Living ids with and without flags, small numbers, the largest, and anything.
+                    let number = match (value >> 40) % 5 {
+                        0 => low & 0xC000_0003,
+                        1 => low & 7,
+                        2 => low & 1,
+                        3 => u32::MAX - (low & 3),
+                        _ => low,
+                    };
+                    word.store(number, Release);
+                }
+                passes.fetch_add(1, Release);
+            }
+        });
+        let (mut came, mut rounds) = ([0; 4], 0);
+        while rounds < least || passes.load(Acquire) < 100 * least {
+            rounds += 1;
+            for (count, one) in came.iter_mut().zip(work()) {
+                *count += u64::from(one);
+            }
+        }
+        done.store(true, Release);
+        (came, rounds)
+    });
+    for word in words {
+        word.store(0, Release);
+    }
+    println!("of {rounds} each: {came:?}");
+    came
+}
+
+#[test]
+fn words_of_an_event_that_never_rest_end_every_wait() {
+    let shm = Event::create_anonymous().unwrap();
+    let reader = shm.read_only();
+    let came = beside(&shm, || {
+        shm.notify_one();
+        shm.notify_all();
+        let seen = shm.generation();
+        [
+            shm.wait(seen, SHORT).is_ok(),
+            reader.wait(seen, SHORT).is_ok(),
+            shm.wait_until(SHORT, || None::<()>).is_ok(),
+            reader.wait_until(SHORT, || None::<()>).is_ok(),
+        ]
+    });
+    assert_eq!(came[2..], [0, 0], "there was nothing to find");
+    shm.notify_all();
+    assert_eq!(shm.wait(0, Duration::ZERO), Ok(1));
+}
+
+#[test]
+fn words_of_a_semaphore_that_never_rest_end_every_call() {
+    let shm = Semaphore::create_anonymous().unwrap();
+    beside(&shm, || {
+        [
+            shm.wait_timeout(SHORT).is_ok(),
+            shm.try_wait(),
+            shm.post().is_ok(),
+            shm.post_many(3).is_ok(),
+        ]
+    });
+    shm.post().unwrap();
+    assert_eq!((shm.try_wait(), shm.value()), (true, 0));
+}
+
+#[test]
+fn words_of_a_barrier_that_never_rest_end_every_wait() {
+    let shm = Barrier::<2>::create_anonymous().unwrap();
+    beside(&shm, || {
+        let _ = (shm.arrived(), shm.round());
+        let mut seats = [shm.join(), shm.join_timeout(SHORT)];
+        let mut passed = [false; 4];
+        for (number, seat) in seats.iter_mut().enumerate() {
+            let seat = match seat {
+                Ok(seat) => seat,
+                Err(BarrierError::Full) => continue,
+                Err(error) => panic!("{error}"),
+            };
+            passed[number] = true;
+            passed[number + 2] = match seat.wait_timeout(SHORT) {
+                Ok(_) => true,
+                Err(BarrierError::Died { .. } | BarrierError::TimedOut | BarrierError::NotOurs) => {
+                    false
+                }
+                Err(error) => panic!("{error}"),
+            };
+            let _ = seat.has_arrived();
+        }
+        passed
+    });
+    let (mut one, mut two) = (shm.join().unwrap(), shm.join().unwrap());
+    assert!(one.wait_timeout(Duration::ZERO).is_err());
+    assert!(two.wait_timeout(Duration::ZERO).is_ok());
+}

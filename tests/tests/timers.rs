@@ -1,0 +1,39 @@
+//! Waiting under a timer that interrupts every sleep: each call ends when its time is up, and neither before that nor never.
+
+use shm_core::ShmLayout;
+use shm_tests::{Blocked, Names, peer};
+
+#[test]
+fn every_call_with_a_timeout_ends_with_it_whatever_signals_come() {
+    let names = Names::new("timers");
+    let name = names.name("t");
+    let shm = Blocked::create(&name).unwrap();
+    let _ends = (
+        shm.full.receiver().unwrap(),
+        shm.empty.sender().unwrap(),
+        shm.taken.sender().unwrap(),
+        shm.taken.receiver().unwrap(),
+        shm.cast.sender().unwrap(),
+    );
+    let _writer = shm.value.write().unwrap();
+    let _lock = shm.lock.lock().unwrap();
+    let _seats = (shm.meet[1].join().unwrap(), shm.meet[1].join().unwrap());
+    for micros in [100, 1000] {
+        let mut waiting = peer!();
+        waiting.tell(&format!("patience {name} {micros}"));
+        // One line a call, each within the deadline for any answer.
+        let mut calls = 0;
+        loop {
+            let line = waiting.hear();
+            if line == "ok all" {
+                break;
+            }
+            assert!(line.ends_with("µs"), "{line}");
+            println!("a signal every {micros} µs, {line}");
+            calls += 1;
+        }
+        assert!(calls > 25, "{calls}");
+        // It has left the ends that the next one is to have.
+        waiting.end();
+    }
+}

@@ -1,0 +1,14 @@
+//! An atomic is no value that can be copied, even in an array of broadcasts.
+
+use std::sync::atomic::AtomicU64;
+
+use shm_core::ShmLayout;
+use shm_core::sync::Broadcast;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    counters: [Broadcast<AtomicU64, 4>; 2],
+}
+
+fn main() {}

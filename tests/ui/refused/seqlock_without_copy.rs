@@ -1,0 +1,18 @@
+//! A struct that could be copied, and does not say so.
+
+use shm_core::ShmLayout;
+use shm_core::sync::SeqLock;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Config {
+    limit: u64,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    config: SeqLock<Config>,
+}
+
+fn main() {}
