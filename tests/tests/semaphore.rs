@@ -52,6 +52,24 @@ fn more_permits_than_fit_are_refused_and_none_is_added() {
 }
 
 #[test]
+fn beside_one_that_posts_without_a_pause_permits_that_are_there_are_had() {
+    const POSTS: u32 = 300_000;
+    let permits = Semaphore::create_anonymous().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..POSTS).for_each(|_| permits.post().unwrap()));
+        let mut taken = 0;
+        while taken < POSTS {
+            // Nobody else takes.
+            if permits.value() > 0 {
+                assert!(permits.try_wait(), "after {taken}");
+                taken += 1;
+            }
+        }
+    });
+    assert_eq!(permits.value(), 0);
+}
+
+#[test]
 fn who_waits_gets_what_another_posts() {
     let names = Names::new("semaphore-wait");
     let name = names.name("t");

@@ -23,12 +23,11 @@
 //! slices, see [`counted`].
 //!
 //! **A peer** can write anything into the word, without a pause too. So neither step tries for ever: a post adds in the end
-//! without comparing, and a take finds none. Who waits tries again when it has looked at the clock. Killed between an
-//! addition that went too far and taking it back, which takes a peer like that and as many permits as there can be, a
-//! process leaves fewer of them.
+//! without comparing, and a take finds none. Who waits tries again when it has looked at the clock, and does not sleep on a
+//! word that has permits. An addition goes too far only where a peer made room that was not there; killed, or overtaken by
+//! another post, before it takes that back, a process leaves fewer permits.
 
-use std::hint::spin_loop;
-
+use crate::claim::Turn;
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
 use crate::sync::counted::{self, ONE, WakeSome};
@@ -43,17 +42,13 @@ pub(crate) trait Steps {
     const TAKE: Ordering = Ordering::Acquire;
     /// How permits are added without comparing.
     const ADD: Ordering = Ordering::Release;
-    /// How often to try to change a word that others change too. Each time it is because one of them got on, so among
-    /// the sound this many are never needed.
-    const TRIES: u32 = 200;
+    /// How often to try to change a word that others change too. Each time it is because one of them got on in the
+    /// few instructions since the word was seen, so among the sound this many are never needed.
+    const TRIES: u32 = 1_000;
 
-    /// Lets others get on before the next try.
-    #[inline]
-    fn pause(_word: &AtomicU32, tries: u32) {
-        for _ in 0..1_u32 << tries.min(3) {
-            spin_loop();
-        }
-    }
+    /// What others do between a look and a try. Only a test makes them do something.
+    #[inline(always)]
+    fn interfere(_word: &AtomicU32, _tries: u32) {}
 }
 
 /// The protocol as it should be.
@@ -99,14 +94,16 @@ pub(crate) fn post<S: Steps, W: WakeSome>(word: &AtomicU32, count: u32, waker: &
 #[cold]
 fn post_again<S: Steps, W: WakeSome>(word: &AtomicU32, mut seen: u32, count: u32) -> Option<u32> {
     for tries in 1..S::TRIES {
-        S::pause(word, tries);
+        S::interfere(word, tries);
         match word.compare_exchange(seen, more(seen, count)?, W::COUNT, Ordering::Relaxed) {
             Ok(before) => return Some(before),
             Err(now) => seen = now,
         }
     }
-    more(seen, count)?;
-    // This cannot fail, but go too far, if meanwhile others have posted almost as many as there can be.
+    // This cannot fail, but go too far. So there has to be more room than the sound can fill before it is done.
+    if more(seen, count)? / ONE > MOST / 2 {
+        return None;
+    }
     seen = word.fetch_add(count * ONE, S::ADD);
     if more(seen, count).is_none() {
         word.fetch_sub(count * ONE, Ordering::Relaxed);
@@ -132,7 +129,7 @@ pub(crate) fn take<S: Steps>(word: &AtomicU32) -> bool {
 #[cold]
 fn take_again<S: Steps>(word: &AtomicU32, mut seen: u32) -> bool {
     for tries in 1..S::TRIES {
-        S::pause(word, tries);
+        S::interfere(word, tries);
         let Some(next) = seen.checked_sub(ONE) else {
             return false;
         };
@@ -146,8 +143,37 @@ fn take_again<S: Steps>(word: &AtomicU32, mut seen: u32) -> bool {
 
 /// Takes a permit, waiting for one. `false` when the world's last turn has come before.
 pub(crate) fn wait<S: Steps, W: World>(word: &AtomicU32, world: &mut W) -> bool {
-    let look = || take::<S>(word).then_some(());
-    eventcount::wait(word, world, look, look).is_some()
+    wait_by(word, world, || take::<S>(word))
+}
+
+fn wait_by<W: World>(word: &AtomicU32, world: &mut W, take: impl Fn() -> bool) -> bool {
+    let look = || take().then_some(());
+    eventcount::wait(word, &mut Wakeful(world), look, look).is_some()
+}
+
+/// Does not sleep beside permits: others were quicker every time, and may have stopped since.
+struct Wakeful<'a, W>(&'a mut W);
+
+impl<W: World> World for Wakeful<'_, W> {
+    const FENCED: bool = W::FENCED;
+
+    fn announces(&self) -> bool {
+        self.0.announces()
+    }
+
+    fn spins(&self) -> u32 {
+        self.0.spins()
+    }
+
+    fn turn(&mut self) -> Turn {
+        self.0.turn()
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        if seen < ONE {
+            self.0.sleep(word, seen);
+        }
+    }
 }
 
 #[cfg(all(test, not(loom)))]
@@ -159,7 +185,7 @@ mod tests {
     struct Beset;
 
     impl Steps for Beset {
-        fn pause(word: &AtomicU32, tries: u32) {
+        fn interfere(word: &AtomicU32, tries: u32) {
             assert!(tries < Self::TRIES, "it tries for ever");
             // Another number of permits each time, with room for more.
             word.store(tries % 2 * ONE + 5 * ONE, Ordering::Relaxed);
@@ -170,7 +196,7 @@ mod tests {
     struct Filled;
 
     impl Steps for Filled {
-        fn pause(word: &AtomicU32, tries: u32) {
+        fn interfere(word: &AtomicU32, tries: u32) {
             let left = (Self::TRIES - 1 - tries).min(2);
             word.store((MOST - left) * ONE, Ordering::Relaxed);
         }
@@ -205,6 +231,7 @@ mod tests {
         assert_eq!(permits(&word), MOST - 2);
     }
 
+    /// Where a peer made it look as if there were room.
     #[test]
     fn what_goes_too_far_is_taken_back() {
         struct Once;
@@ -222,5 +249,45 @@ mod tests {
         let word = AtomicU32::new(9 * ONE);
         assert!(!take_again::<Beset>(&word, 8 * ONE));
         assert!(permits(&word) >= 5);
+    }
+
+    #[test]
+    fn without_plenty_of_room_nothing_is_added_without_comparing() {
+        struct Once;
+        impl Steps for Once {
+            const TRIES: u32 = 1;
+        }
+        let half = MOST / 2;
+        let word = AtomicU32::new((half - 3) * ONE);
+        assert!(post_again::<Once, Nobody>(&word, (half - 3) * ONE, 3).is_some());
+        assert_eq!(post_again::<Once, Nobody>(&word, half * ONE, 3), None);
+        assert_eq!(permits(&word), half);
+    }
+
+    #[test]
+    fn nobody_sleeps_beside_permits_that_others_were_quicker_to_take() {
+        struct Clock(u32);
+        impl World for Clock {
+            fn spins(&self) -> u32 {
+                0
+            }
+            fn turn(&mut self) -> Turn {
+                self.0 += 1;
+                if self.0 == 3 { Turn::Last } else { Turn::Wait }
+            }
+            fn sleep(&mut self, _: &AtomicU32, _: u32) {
+                panic!("it sleeps beside five permits");
+            }
+        }
+        struct Unlucky;
+        impl Steps for Unlucky {
+            const TRIES: u32 = 1;
+        }
+        // What `take` does when others were quicker every time, and what then lies in the word.
+        let word = AtomicU32::new(5 * ONE);
+        let mut clock = Clock(0);
+        let unlucky = || take_again::<Unlucky>(&word, 4 * ONE);
+        assert!(!wait_by(&word, &mut clock, unlucky));
+        assert_eq!(clock.0, 3);
     }
 }

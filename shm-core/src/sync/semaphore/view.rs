@@ -120,7 +120,8 @@ impl<A: Access> Semaphore<A> {
     ///
     /// # Errors
     ///
-    /// [`TooManyPermits`]: there would be more than [`MOST`](Self::MOST). None was added.
+    /// [`TooManyPermits`]: there would be more than [`MOST`](Self::MOST). None was added. Beside a peer that rewrites the
+    /// semaphore without a pause it may also come from half as many on.
     #[inline]
     pub fn post_many(&self, permits: u32) -> Result<(), TooManyPermits>
     where
@@ -133,8 +134,8 @@ impl<A: Access> Semaphore<A> {
 
     /// Takes a permit if there is one. Never waits.
     ///
-    /// Others may be quicker. If they are two hundred times in a row, as only a peer can be that does nothing but
-    /// write, this is `false` although there may be a permit.
+    /// Others may be quicker, each time in the few instructions between a look and a try. If they are a thousand times in a
+    /// row, as beside a peer that does nothing but write, this is `false` although there may be a permit.
     #[doc(alias = "sem_trywait")]
     #[must_use = "whether there was one"]
     #[inline]
