@@ -3,7 +3,8 @@
 //! Names can mislead, so nothing is refused because of what is found here: it only chooses the words of an error that
 //! the trait bound on the whole type may or may not cause.
 
-use syn::{ConstParam, GenericArgument, GenericParam, Generics, PathArguments, Type, TypeParam};
+use proc_macro2::Ident;
+use syn::{GenericArgument, Generics, PathArguments, Type};
 
 use crate::known;
 
@@ -36,7 +37,7 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
             [] => return Ask::Whole,
             // Of any other type it is not known whether it could be shared with another argument. And a constant is none that
             // could be asked of anything.
-            [only] if is_container(ty) && !may_be_constant(only) => ("PartOf", *only),
+            [only] if is_container(ty) && !may_be_constant(only, generics) => ("PartOf", *only),
             _ => return Ask::Several,
         },
     };
@@ -144,6 +145,9 @@ fn is(ty: &Type, name: &str) -> bool {
 fn copied<'a>(ty: &'a Type, generics: &Generics) -> Option<(Because, &'a Type)> {
     let ty = element(ty);
     let value = *arguments(ty).first().filter(|_| is_container(ty))?;
+    if may_be_constant(value, generics) {
+        return None;
+    }
     if !is(ty, "SeqLock") && !is(ty, "Broadcast") {
         return copied(value, generics);
     }
@@ -175,13 +179,10 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
     }
     let mut found = Vec::new();
     for ty in arguments.into_iter().map(element) {
-        let parameter = generics.params.iter().any(|param| match param {
-            GenericParam::Type(TypeParam { ident, .. })
-            | GenericParam::Const(ConstParam { ident, .. }) => {
-                matches!(ty, Type::Path(path) if path.path.is_ident(ident))
-            }
-            GenericParam::Lifetime(_) => false,
-        });
+        let is_constant = generics
+            .const_params()
+            .any(|param| is_named(ty, &param.ident));
+        let parameter = is_constant || is_type_parameter(ty, generics);
         if is_container(ty) {
             found.extend(suspects(ty, generics));
         } else if !parameter && known::extent(ty).is_none() {
@@ -191,11 +192,25 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
     found
 }
 
-/// Whether it is spelled as constants are.
-fn may_be_constant(ty: &Type) -> bool {
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
+/// Whether it is a constant parameter, or spelled as constants are and no type parameter.
+fn may_be_constant(ty: &Type, generics: &Generics) -> bool {
+    let is_spelled_so = matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
         last.arguments.is_none() && !last.ident.to_string().contains(char::is_lowercase)
-    }))
+    }));
+    let is_constant = generics
+        .const_params()
+        .any(|param| is_named(ty, &param.ident));
+    is_constant || is_spelled_so && !is_type_parameter(ty, generics)
+}
+
+pub(crate) fn is_type_parameter(ty: &Type, generics: &Generics) -> bool {
+    generics
+        .type_params()
+        .any(|param| is_named(ty, &param.ident))
+}
+
+fn is_named(ty: &Type, name: &Ident) -> bool {
+    matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(name))
 }
 
 /// Whether it is spelled as a type that can be shared exactly if its argument can.
@@ -296,6 +311,9 @@ mod tests {
         assert_eq!(found(parse_quote!(Mutex<Ring<u8, LEN>>)), "Field");
         // Types of other crates may have the names of ours, and constants in front.
         assert_eq!(found(parse_quote!(Ring<LEN>)), "SharedParts");
+        assert_eq!(found(parse_quote!(Broadcast<LEN>)), "SharedParts");
+        assert_eq!(found(parse_quote!(SeqLock<LEN, SIZE>)), "SharedParts");
+        assert_eq!(found(parse_quote!([SeqLock<N>; 2])), "Field");
         assert_eq!(found(parse_quote!(Pair<u64, LEN>)), "SharedParts");
         assert_eq!(found(parse_quote!(Pair<u64, N>)), "Field");
     }
