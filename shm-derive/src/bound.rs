@@ -2,10 +2,62 @@
 
 use syn::punctuated::Punctuated;
 use syn::{
-    GenericParam, Generics, Path, Token, TypeParamBound, WherePredicate, parse_quote_spanned,
+    GenericParam, Generics, Path, Token, Type, TypeArray, TypeGroup, TypeParamBound, TypeParen,
+    TypePath, TypeSlice, WherePredicate, parse_quote, parse_quote_spanned,
 };
 
-/// The struct's generics for the implementation: each type parameter is a [`ShmLayout`] itself, defaults are gone.
+use crate::culprit::{self, is_type_parameter};
+use crate::model::Model;
+
+/// The struct's generics for the implementation: each type parameter is a [`ShmLayout`] itself, and so is each field's type
+/// that a parameter leads to, such as `T::Item` or `ShmVec<T::Item, 4>`. Defaults are gone.
+pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
+    let mut generics = shareable(model.generics, krate);
+    for field in model.fields.iter().filter(|field| !field.refused) {
+        let ty = innermost(field.ty);
+        // Where the library's names mislead, this asks for no more than what the layout needs in any case.
+        if is_associated(ty, model.generics)
+            || culprit::contained(ty).is_some_and(|ty| is_associated(innermost(ty), model.generics))
+        {
+            generics
+                .make_where_clause()
+                .predicates
+                .push(parse_quote!(#ty: #krate::ShmLayout));
+        }
+    }
+    generics
+}
+
+/// What an array or slice consists of, also one of arrays, and without the parentheses.
+fn innermost(mut ty: &Type) -> &Type {
+    while let Type::Array(TypeArray { elem, .. })
+    | Type::Slice(TypeSlice { elem, .. })
+    | Type::Paren(TypeParen { elem, .. })
+    | Type::Group(TypeGroup { elem, .. }) = ty
+    {
+        ty = elem;
+    }
+    ty
+}
+
+/// Whether it is an associated type of a type parameter, or of such a type.
+fn is_associated(ty: &Type, generics: &Generics) -> bool {
+    let Type::Path(TypePath { qself, path, .. }) = ty else {
+        return false;
+    };
+    match qself {
+        Some(of) => is_type_parameter(&of.ty, generics) || is_associated(&of.ty, generics),
+        None => {
+            path.segments.len() > 1
+                && path.leading_colon.is_none()
+                && generics
+                    .type_params()
+                    .any(|param| path.segments[0].ident == param.ident)
+        }
+    }
+}
+
+/// The generics for the implementation: each type parameter is a [`ShmLayout`] itself, defaults are gone.
 pub(crate) fn shareable(generics: &Generics, krate: &Path) -> Generics {
     let mut generics = generics.clone();
     for param in &mut generics.params {

@@ -186,7 +186,7 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         TokenStream::new()
     };
 
-    let generics = bound::shareable(model.generics, krate);
+    let generics = bound::of_struct(model, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let view_args = view::arguments(model, &names);

@@ -128,7 +128,7 @@ fn ends(ty: &Type) -> (Span, Span) {
 pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
     let krate = &names.krate;
     let access = quote!(#krate::ReadWrite);
-    let generics = bound::shareable(model.generics, krate);
+    let generics = bound::of_struct(model, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
@@ -173,7 +173,7 @@ fn member(number: usize, field: &Field<'_>) -> (Span, Member) {
 /// An attribute macro that stands below the derive runs after it, and can make another struct of it.
 pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
     let krate = &names.krate;
-    let generics = bound::shareable(model.generics, krate);
+    let generics = bound::of_struct(model, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));

@@ -1,0 +1,107 @@
+//! Associated types of a type parameter: the derive asks that they can be shared, as it does of the parameter.
+
+#![deny(warnings)]
+
+use std::marker::PhantomData;
+
+use shm_core::sync::{Mutex, SeqLock};
+use shm_core::{ShmLayout, ShmVec};
+
+trait Unit: 'static {
+    type Value;
+}
+
+impl Unit for u32 {
+    type Value = u64;
+}
+
+impl Unit for u64 {
+    type Value = u32;
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Last<T: Unit> {
+    low: T,
+    high: T,
+    value: T::Value,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Inside<T: Unit> {
+    values: [<T as Unit>::Value; 2],
+    low: T,
+    high: T,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Nested<T>
+where
+    T: Unit,
+    T::Value: Unit,
+{
+    values: [[<T::Value as Unit>::Value; 2]; 2],
+    more: [[T::Value; 1]; 2],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Contained<T: Unit> {
+    values: ShmVec<T::Value, 4>,
+    marker: PhantomData<[T::Value; 2]>,
+    locks: [Mutex<T::Value>; 2],
+    _pad: [u64; 7],
+    latest: SeqLock<T::Value>,
+}
+
+/// Nothing is asked twice, and what the struct asks itself is enough.
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Asked<T: Unit>
+where
+    T::Value: ShmLayout + Copy,
+{
+    first: T::Value,
+    values: ShmVec<T::Value, 4>,
+    second: T::Value,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Known<T: Unit<Value = u64>> {
+    value: T::Value,
+    values: [T; 2],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Tail<T: Unit> {
+    len: u64,
+    tail: [T::Value],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    last: Last<u32>,
+    inside: Inside<u32>,
+    nested: Nested<u64>,
+    asked: Asked<u32>,
+    known: Known<u32>,
+}
+
+fn main() {
+    let shm = Shared::create_anonymous().unwrap();
+    shm.last.value.set(1);
+    shm.inside.values[1].set(2);
+    shm.nested.values[1][0].set(3);
+    shm.asked.second.set(4);
+    shm.known.value.set(5);
+    let contained = Contained::<u32>::create_anonymous().unwrap();
+    contained.values.push(7).unwrap();
+    contained.latest.write().unwrap().commit().unwrap();
+    let tail = Tail::<u64>::create_anonymous_with_len(3).unwrap();
+    tail.tail[2].set(6_u32);
+}
