@@ -144,7 +144,7 @@ fn is(ty: &Type, name: &str) -> bool {
 /// it to be `Copy`.
 fn copied<'a>(ty: &'a Type, generics: &Generics) -> Option<(Because, &'a Type)> {
     let ty = element(ty);
-    let value = *arguments(ty).first().filter(|_| is_container(ty))?;
+    let value = contained(ty)?;
     if may_be_constant(value, generics) {
         return None;
     }
@@ -153,9 +153,19 @@ fn copied<'a>(ty: &'a Type, generics: &Generics) -> Option<(Because, &'a Type)> 
     }
     Some(match suspects(ty, generics).first() {
         Some(first) if !is_container(element(value)) => ("WholePartOf", *first),
-        // All that could be missing: a container is shareable if its elements are, and never `Copy`.
-        _ => ("CopiedPartOf", value),
+        // All that could be missing: a container is shareable if its elements are, and never `Copy`. Numbers are both, so if
+        // one is here, something else is wrong.
+        _ if is_never_copied(element(value), generics) => ("CopiedPartOf", element(value)),
+        _ => return None,
     })
+}
+
+/// Whether it is not `Copy`, or a parameter that may not be, as far as its spelling tells.
+fn is_never_copied(ty: &Type, generics: &Generics) -> bool {
+    let is_atomic = matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
+        last.ident.to_string().starts_with("Atomic")
+    }));
+    is_atomic || is_container(ty) || is_type_parameter(ty, generics)
 }
 
 /// What an array, or an array of arrays, consists of.
@@ -196,7 +206,7 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
 fn may_be_constant(ty: &Type, generics: &Generics) -> bool {
     let is_spelled_so = matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
         last.arguments.is_none() && !last.ident.to_string().contains(char::is_lowercase)
-    }));
+    }) && path.path.segments.len() == 1);
     let is_constant = generics
         .const_params()
         .any(|param| is_named(ty, &param.ident));
@@ -211,6 +221,12 @@ pub(crate) fn is_type_parameter(ty: &Type, generics: &Generics) -> bool {
 
 fn is_named(ty: &Type, name: &Ident) -> bool {
     matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(name))
+}
+
+/// The first argument of a type that is spelled as one that can be shared exactly if that can.
+pub(crate) fn contained(ty: &Type) -> Option<&Type> {
+    let arguments = arguments(ty);
+    arguments.first().copied().filter(|_| is_container(ty))
 }
 
 /// Whether it is spelled as a type that can be shared exactly if its argument can.
@@ -326,7 +342,7 @@ mod tests {
         );
         assert_eq!(
             found(parse_quote!(SeqLock<[ShmVec<Point, 4>; 2]>)),
-            because("CopiedPartOf", quote!([ShmVec<Point, 4>; 2]))
+            because("CopiedPartOf", quote!(ShmVec<Point, 4>))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<Broadcast<AtomicU64, N>, 4>)),
@@ -341,9 +357,12 @@ mod tests {
             because("WholePartOf", quote!(Pair<Point, u8>))
         );
         assert_eq!(
-            found(parse_quote!(SeqLock<T>)),
+            found(parse_quote!(SeqLock<[[T; 2]; 2]>)),
             because("CopiedPartOf", quote!(T))
         );
+        // It is not `u64` that keeps this from being shared.
+        assert_eq!(found(parse_quote!(SeqLock<u64, 4, ReadOnly>)), "Field");
+        assert_eq!(found(parse_quote!(SeqLock<[f32; 2], Point>)), "Field");
         assert_eq!(
             found(parse_quote!(SeqLock<String>)),
             because("OwnerPartOf", quote!(String))
