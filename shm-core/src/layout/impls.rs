@@ -98,10 +98,10 @@ unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
     }
 }
 
-// SAFETY: there are no bytes to describe, and `Plain` has none. `T`'s own layout is left alone, so that a type may
-// speak of itself.
+// SAFETY: there are no bytes to describe, whether `T` has a size or not, and `Plain` has none. `T`'s own layout is left
+// alone, so that a type may speak of itself.
 #[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout> ShmLayout for PhantomData<T> {
+unsafe impl<T: ShmLayout + ?Sized> ShmLayout for PhantomData<T> {
     type View<A: Access> = Plain;
     const LAYOUT: &'static TypeLayout = &TypeLayout::structure("PhantomData", 0, 0, 1, &[]);
     #[inline]
