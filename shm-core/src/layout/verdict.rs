@@ -259,7 +259,12 @@ const fn fail(layout: &TypeLayout, number: usize) -> ! {
         panic!("{}", explain(layout).as_str());
     }
     if field.untold() {
-        panic!("{}", inner(field).as_str());
+        let text = Text::new()
+            .add("field `")
+            .add(layout.fields()[number].name())
+            .add("`: ")
+            .add(inner(field).as_str());
+        panic!("{}", text.as_str());
     }
     let text = Text::new().add("`").add(layout.name()).add(
         "` has no bytes, so there is nothing to share; add a field that has some, or leave the type out",
@@ -278,17 +283,22 @@ pub(crate) const fn no_padding(layout: &TypeLayout) {
     }
 }
 
-/// As [`no_padding`], if it is the field with this number that is to be blamed.
+/// As [`no_padding`], if it is the field with this number that is to be blamed. Of fields that are of no use, each is.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
     match culprit(layout) {
-        Some(found) if found == number => fail(layout, number),
+        Some(found) if found == number || of_no_use(layout.fields()[number].layout()) => {
+            fail(layout, number);
+        }
         _ => {}
     }
 }
 
-/// The explanation of the innermost layout that has padding; if some was not reported yet, of that.
+/// The explanation of the innermost layout that has padding or is of no use; if some was not reported yet, of that.
 const fn inner(layout: &TypeLayout) -> Text {
+    if let Some(what) = unusable(layout) {
+        return Text::new().add(meaning::why_unusable(what));
+    }
     match layout.kind() {
         LayoutKind::Array { element, .. } => inner(element),
         LayoutKind::Struct { fields, .. } => {
@@ -301,25 +311,48 @@ const fn inner(layout: &TypeLayout) -> Text {
                     field.padded()
                 };
                 if leads_on {
-                    return inner(field);
+                    return match unusable(field) {
+                        Some(what) => Text::new()
+                            .add("`")
+                            .add(fields[number].name())
+                            .add("` of `")
+                            .add(layout.name())
+                            .add("`: ")
+                            .add(meaning::why_unusable(what))
+                            .add(", or give `")
+                            .add(layout.name())
+                            .add("` another argument"),
+                        None => inner(field),
+                    };
                 }
                 number += 1;
             }
             explain(layout)
         }
         LayoutKind::Slice { element } => inner(element),
-        LayoutKind::Meaning {
-            meaning: what,
-            inner: parts,
-            ..
-        } => {
-            if meaning::is_unusable(what, parts) {
-                Text::new().add(meaning::why_unusable(what))
-            } else {
-                inner(parts)
-            }
-        }
+        LayoutKind::Meaning { inner: parts, .. } => inner(parts),
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
+    }
+}
+
+/// The meaning of the type of this library in `layout` that is [unusable](meaning::is_unusable), if no struct is around it.
+const fn unusable(layout: &TypeLayout) -> Option<&'static str> {
+    match layout.kind() {
+        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => unusable(element),
+        LayoutKind::Meaning { meaning, inner, .. } => {
+            if meaning::is_unusable(meaning, inner) {
+                return Some(meaning);
+            }
+            let mut number = 0;
+            while number < inner.fields().len() {
+                if let Some(what) = unusable(inner.fields()[number].layout()) {
+                    return Some(what);
+                }
+                number += 1;
+            }
+            None
+        }
+        LayoutKind::Struct { .. } | LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => None,
     }
 }
 

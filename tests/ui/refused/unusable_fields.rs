@@ -1,0 +1,20 @@
+//! Each field that is of no use is told of, in a vector, a generic struct and a plain field.
+
+use shm_core::sync::{Barrier, Ring};
+use shm_core::{ShmLayout, ShmVec};
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Channel<T, const N: usize>(Ring<T, N>);
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    queues: ShmVec<Ring<u64, 0>, 4>,
+    channel: Channel<u64, 0>,
+    start: Barrier<0>,
+    end: u32,
+}
+
+fn main() {}
