@@ -38,6 +38,11 @@ fn ui() {
 /// These are mistakes in any Rust program. The compiler reports them as well, in more lines, and no derive can prevent that.
 const NO_RUST: [&str; 2] = ["recursive", "slice_in_the_middle"];
 
+/// Behind a name, the derive does not see which argument is bad. After our words, the compiler appends which structs can be
+/// shared, as the ones that have the derive are not to be hidden from it: the attribute that would do so is not known in a
+/// crate with `no_implicit_prelude`.
+const LISTS_STRUCTS: &str = "alias_of_bad_argument";
+
 /// The kept messages about definitions, each with its file's name.
 fn refusals() -> Vec<(String, String)> {
     let messages = kept("ui/refused");
@@ -73,6 +78,14 @@ fn kept(folder: &str) -> Vec<(String, String)> {
 fn each_error_is_short_and_points_at_the_users_code() {
     for (name, text) in refusals() {
         for (number, error) in text.split("\nerror").map(str::trim).enumerate() {
+            let error = if name == LISTS_STRUCTS {
+                let (ours, _) = error
+                    .split_once("\nhelp: the trait `ShmLayout` is implemented for ")
+                    .expect("the list has not gone");
+                ours
+            } else {
+                error
+            };
             // The second one is the compiler's own: see the next test.
             if number == 0 || !NO_RUST.contains(&name.as_str()) {
                 assert!(

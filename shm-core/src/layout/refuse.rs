@@ -58,7 +58,9 @@ pub trait Knows<T: ?Sized> {
 /// it: that takes no `unsafe`, and the derive believes the layout it tells.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lie in shared memory, because of a type that it is made of",
-    label = "made of a type that processes cannot share"
+    label = "made of a type that processes cannot share",
+    note = "look at the arguments behind the name: each has to be one that could be a field by itself, and the value of a \
+            `SeqLock` or a `Broadcast` has to be `Copy` as well"
 )]
 pub trait Field {
     /// [`ShmLayout::LAYOUT`].
@@ -79,7 +81,8 @@ impl<T: ShmLayout + ?Sized> Field for T {
     message = "`{Self}` in `{W}` cannot lie in shared memory",
     label = "not a type that processes can share",
     note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
-            `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays"
+            `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays; a struct that \
+            ends in a slice can only be a segment"
 )]
 pub trait PartOf<W: ?Sized> {
     /// [`ShmLayout::LAYOUT`] of `W`.
@@ -121,7 +124,7 @@ impl<S: ShmLayout + ?Sized> SharedParts for S {
     message = "`{Self}` in `{W}` cannot lie in shared memory, and the lock itself only if it is a `shm_core::sync::Mutex`",
     label = "not a type that processes can share",
     note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
-            a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array"
+            a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array; a struct that ends in a slice can only be a segment"
 )]
 pub trait LockedPartOf<W: ?Sized> {
     /// [`ShmLayout::LAYOUT`] of `W`.
@@ -162,8 +165,8 @@ impl<W: ShmLayout + ?Sized, T: ?Sized> WholePartOf<W> for T {
 #[diagnostic::on_unimplemented(
     message = "`{W}` copies its value as a whole, but `{Self}` is not `Copy`",
     label = "cannot be copied as a whole",
-    note = "put it into a `Mutex`, where it is read and changed in place; where the value is a type parameter, write \
-            `T: Copy`"
+    note = "of an atomic write the plain number, such as `u64`; what is changed in place goes into a `Mutex`, or as a message \
+            into a `Ring`; where the value is a type parameter, write `T: Copy`"
 )]
 pub trait CopiedPartOf<W: ?Sized> {
     /// [`ShmLayout::LAYOUT`] of `W`.
@@ -186,7 +189,8 @@ impl<W: ShmLayout + ?Sized, T: ?Sized> CopiedPartOf<W> for T {
 #[diagnostic::on_unimplemented(
     message = "`{T}` has no fixed size, so it cannot be a field",
     label = "ends in a slice of its own, or is a trait object",
-    note = "what ends in a slice can only be a segment: write its fields here, or an array in place of the slice"
+    note = "what ends in a slice can only be a segment: write its fields here, or an array in place of the slice; of a \
+            trait object store a concrete type"
 )]
 pub trait Measures<T: ?Sized> {
     /// What a cell is made for: the type, or a stand-in for one that is refused in any case.

@@ -1,0 +1,15 @@
+//! The derive sees no argument behind the name. Which structs can be shared is what the compiler appends.
+
+use shm_core::ShmLayout;
+use shm_core::sync::{Mutex, SeqLock};
+
+type Latest = SeqLock<Mutex<u64>>;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    id: u64,
+    latest: Latest,
+}
+
+fn main() {}

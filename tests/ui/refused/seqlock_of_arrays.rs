@@ -1,0 +1,12 @@
+//! Arrays of a type parameter: the bound that is missing is one of the parameter.
+
+use shm_core::ShmLayout;
+use shm_core::sync::SeqLock;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared<T> {
+    latest: SeqLock<[[T; 2]; 3]>,
+}
+
+fn main() {}
