@@ -4,6 +4,7 @@
 //! inside are chosen to differ from every identifier in the struct; all paths are absolute.
 
 mod layout;
+mod lints;
 mod view;
 
 use std::collections::HashSet;
@@ -202,8 +203,9 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         (quote!(_), quote!(#payload.cast()))
     };
     // At the call site, so that a deprecated struct does not warn about its own expansion.
-    let ident = moved(model.ident, at(model.ident.span()));
+    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
     quote! {
+        #lints
         const _: () = {
             #view_item
 
@@ -242,8 +244,9 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
     // Of a generic enum there is no instance to ask.
     let drop = (!model.is_generic()).then(|| layout::drop_check(model, names));
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
-    let ident = moved(model.ident, at(model.ident.span()));
+    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
     quote! {
+        #lints
         #[automatically_derived]
         unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
             type View<#access: #krate::Access> = #krate::__private::Checked;
@@ -287,8 +290,9 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
         GenericParam::Type(param) => param.ident.to_token_stream(),
         GenericParam::Const(param) => param.ident.to_token_stream(),
     });
-    let ident = moved(model.ident, at(model.ident.span()));
+    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
     quote! {
+        #lints
         #[automatically_derived]
         unsafe impl #impl_generics #krate::ShmLayout for #ident<#(#arguments),*> #where_clause {
             type View<#access: #krate::Access> = #krate::__private::Refused;

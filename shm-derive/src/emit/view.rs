@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{GenericParam, Index, Member, Path, Type, TypeGroup, TypeParen};
 
-use super::{Names, at, generated, moved, respan};
+use super::{Names, at, generated, lints, moved, respan};
 use crate::bound;
 use crate::known;
 use crate::model::{Field, Model, Shape, slice};
@@ -144,7 +144,9 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
         };
         quote_spanned!(span => let _: &#place = &__shm_view.#member;)
     });
+    let lints = lints::of(model);
     quote! {
+        #lints
         const _: () = {
             fn __shm_same_types #impl_generics(
                 __shm_view: &<#ident #ty_generics as #krate::ShmLayout>::View<#access>,
@@ -200,7 +202,10 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
         let krate = respan(krate, span);
         quote_spanned!(span => const _: () = #krate::__private::same_places::<#ident>(&[#(#places),*]);)
     });
+    let (lints, deprecated) = (lints::of(model), lints::deprecated_fields(model));
     quote! {
+        #lints
+        #deprecated
         const _: () = {
             fn __shm_same_struct #impl_generics(__shm_value: &#ident #ty_generics) #where_clause {
                 #(#types)*

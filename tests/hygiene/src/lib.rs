@@ -178,6 +178,67 @@ impl<T> core::fmt::Debug for Table<T> {
     }
 }
 
+/// What the next structs still have.
+#[deprecated = "for the test"]
+#[derive(Clone, Copy, Debug, shared::ShmLayout)]
+#[repr(C)]
+#[shm(crate = "shared")]
+pub struct Old {
+    /// Not deprecated.
+    pub value: u64,
+}
+
+/// A lint that is allowed in the struct is allowed in all that the derive makes of it.
+#[derive(Clone, Copy, Debug, shared::ShmLayout)]
+#[repr(C)]
+#[shm(crate = "shared")]
+#[allow(deprecated)]
+pub struct Allowing<T> {
+    /// Deprecated.
+    pub old: Old,
+    /// The others.
+    pub others: [T; 2],
+}
+
+/// Nothing but the struct itself has to do what is expected.
+#[derive(Debug, shared::ShmLayout)]
+#[repr(C)]
+#[shm(crate = "shared")]
+#[allow(non_upper_case_globals)]
+#[expect(non_snake_case, reason = "one field")]
+pub struct Expecting<const n: usize> {
+    /// Deprecated.
+    #[expect(deprecated)]
+    pub old: Old,
+    /// Not a name for a field.
+    pub Values: [u64; n],
+}
+
+/// Deprecated itself, with an attribute that the derive does not know, so that it looks at the fields' places.
+#[derive(Clone, Copy, Debug, shared::ShmLayout)]
+#[repr(C)]
+#[shm(crate = "shared")]
+#[rustfmt::skip]
+pub struct Changing {
+    /// Going.
+    #[deprecated]
+    pub old: u64,
+    /// Staying.
+    pub new: u64,
+}
+
+/// With a variant that is going.
+#[derive(Clone, Copy, Debug, shared::ShmLayout)]
+#[repr(u8)]
+#[shm(crate = "shared")]
+pub enum State {
+    /// Staying.
+    New = 0,
+    /// Going.
+    #[deprecated]
+    Old = 1,
+}
+
 #[cfg(test)]
 mod tests {
     use shared::{Shm, ShmError, ShmLayout};
