@@ -132,7 +132,7 @@ fn consumer(who: &str, name: &str, work: Duration) -> Result<()> {
     let start = Instant::now();
     let mut next_report = Duration::from_secs(1);
     loop {
-        match receiver.recv_into(&mut frame, SILENCE) {
+        match receiver.recv_timeout_into(SILENCE, &mut frame) {
             Ok(()) => {}
             Err(RecvTimeoutError::Lagged(count)) => {
                 tally.lost += count;

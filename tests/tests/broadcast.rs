@@ -68,10 +68,10 @@ fn every_receiver_gets_every_message_in_order() {
     assert_eq!((late.recv().unwrap(), one.recv().unwrap()), (80, 80));
     assert_eq!(read_only.sent(), 81);
     let mut out = 0;
-    two.recv_into(&mut out, Duration::ZERO).unwrap();
+    two.recv_into(&mut out).unwrap();
     assert_eq!(out, 80);
     assert!(matches!(
-        two.recv_into(&mut out, Duration::ZERO),
+        two.recv_timeout_into(Duration::ZERO, &mut out),
         Err(RecvTimeoutError::Timeout)
     ));
 }
@@ -390,8 +390,8 @@ fn random_words_in_place_of_a_broadcast_harm_nobody() {
             received += u64::from(one.recv_timeout(short).is_ok());
             received += u64::from(two.recv_timeout(short).is_ok());
             let mut out = [0; 8];
-            received += u64::from(one.recv_into(&mut out, short).is_ok());
-            received += u64::from(two.recv_into(&mut out, short).is_ok());
+            received += u64::from(one.recv_timeout_into(short, &mut out).is_ok());
+            received += u64::from(two.recv_timeout_into(short, &mut out).is_ok());
             let _ = (one.behind(), two.behind(), reader.sent());
             let come = (one.wait_for_sender(short), two.wait_for_sender(short));
             received += u64::from(come.0.is_ok() && one.recv_timeout(short).is_ok());
@@ -412,7 +412,9 @@ fn a_broadcast_of_large_messages_needs_no_stack() {
         frame[7] = 8;
         sender.send_from(&frame).unwrap();
         frame[7] = 9;
-        receiver.recv_into(&mut frame, Duration::ZERO).unwrap();
+        receiver
+            .recv_timeout_into(Duration::ZERO, &mut frame)
+            .unwrap();
         assert_eq!(frame[6..9], [0, 8, 0]);
         sender.send_with(|slot| slot.fill(5)).unwrap();
         let frame = receiver.recv_boxed().unwrap();

@@ -122,10 +122,10 @@ fn calls(
         late(reading.recv_timeout(SPAN), "Timeout")
     })?;
     make("BroadcastReceiver::recv_into", &mut || {
-        late(listening.recv_into(&mut message, SPAN), "Timeout")
+        late(listening.recv_timeout_into(SPAN, &mut message), "Timeout")
     })?;
     make("BroadcastReceiver::recv_into, read-only", &mut || {
-        late(reading.recv_into(&mut message, SPAN), "Timeout")
+        late(reading.recv_timeout_into(SPAN, &mut message), "Timeout")
     })?;
     make("BroadcastReceiver::wait_for_sender", &mut || {
         late(shm.silent.receiver().wait_for_sender(SPAN), "TimedOut")

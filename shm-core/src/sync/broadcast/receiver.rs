@@ -126,20 +126,34 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         }
     }
 
-    /// [`recv_timeout`](Self::recv_timeout) into `out`, without a copy on the stack: for large messages. `out` may have
-    /// changed even where there is an error.
+    /// [`recv`](Self::recv) into `out`, without a copy on the stack: for large messages. `out` may have changed even where
+    /// there is an error.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv), without `Invalid`.
+    pub fn recv_into(&mut self, out: &mut T) -> Result<(), RecvError>
+    where
+        T: ShmValue,
+    {
+        while !self.wait_into(out, Duration::MAX)? {}
+        Ok(())
+    }
+
+    /// [`recv_into`](Self::recv_into), waiting for at most `timeout` as [`recv_timeout`](Self::recv_timeout) does.
     ///
     /// # Errors
     ///
     /// As [`recv_timeout`](Self::recv_timeout), without `Invalid`.
-    pub fn recv_into(&mut self, out: &mut T, timeout: Duration) -> Result<(), RecvTimeoutError>
+    pub fn recv_timeout_into(
+        &mut self,
+        timeout: Duration,
+        out: &mut T,
+    ) -> Result<(), RecvTimeoutError>
     where
         T: ShmValue,
     {
-        let out = std::ptr::from_mut(out).cast::<MaybeUninit<T>>();
-        // SAFETY: it is borrowed alone, and only what is valid for `T` is written, since all leaves are plain.
-        let out = unsafe { &mut *out };
-        if self.wait(out, timeout)? {
+        if self.wait_into(out, timeout)? {
             Ok(())
         } else {
             Err(RecvTimeoutError::Timeout)
@@ -204,6 +218,17 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let told = protocol::poll::<Sound, _>(counters, N, &cursor, &self.sender, probing, copy);
         self.cursor = cursor.get();
         told
+    }
+
+    /// `wait` into a value, which stays one whatever is received.
+    fn wait_into(&mut self, out: &mut T, timeout: Duration) -> Result<bool, RecvError>
+    where
+        T: ShmValue,
+    {
+        let out = std::ptr::from_mut(out).cast::<MaybeUninit<T>>();
+        // SAFETY: it is borrowed alone, and only what is valid for `T` is written, since all leaves are plain.
+        let out = unsafe { &mut *out };
+        self.wait(out, timeout)
     }
 
     /// As [`poll`](Self::poll), but waits. `false` when the time is over.

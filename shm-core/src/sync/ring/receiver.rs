@@ -93,6 +93,9 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     /// # Ok(()) }
     /// ```
     ///
+    /// With a timeout the same is [`recv_timeout_with`](Self::recv_timeout_with) and
+    /// [`load_boxed`](crate::ShmCell::load_boxed) of what it gives.
+    ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
@@ -248,7 +251,8 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// one, before that for the first. With one there it returns at once.
     ///
     /// It also returns when one has come and left or died meanwhile, if it has sent something where there was nothing to
-    /// receive. A sender that leaves without having sent anything may go unnoticed.
+    /// receive. A sender that leaves without having sent anything may go unnoticed. It does not return for messages that are
+    /// there already: receive these first.
     ///
     /// ```
     /// use std::time::Duration;

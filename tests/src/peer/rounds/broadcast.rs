@@ -48,7 +48,9 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
                 let first = oldest.position() + 1;
                 let mut second = [0; 8];
                 let one = oldest.recv().map_err(other)?;
-                oldest.recv_into(&mut second, DEADLINE).map_err(other)?;
+                oldest
+                    .recv_timeout_into(DEADLINE, &mut second)
+                    .map_err(other)?;
                 let third = oldest.recv_boxed().map_err(other)?;
                 if [one, second, *third] != [first, first + 1, first + 2].map(|number| [number; 8])
                 {
@@ -64,7 +66,7 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
             }
             // Somebody sends.
             "await" => drop(receiver.recv().map_err(other)?),
-            "await-into" => receiver.recv_into(&mut [0; 8], DEADLINE).map_err(other)?,
+            "await-into" => receiver.recv_into(&mut [0; 8]).map_err(other)?,
             "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
             // Somebody becomes the sender.
             "await-sender" => receiver.wait_for_sender(DEADLINE).map_err(other)?,
