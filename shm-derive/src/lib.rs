@@ -31,7 +31,8 @@ use proc_macro::TokenStream;
 ///
 /// A struct needs `#[repr(C)]` or `#[repr(transparent)]`. Its fields may be fixed-width integers, floats, `bool`,
 /// `char`, arrays, standard atomics, `Wrapping`, `Option<NonZero..>`, `PhantomData`, this library's `ShmStr`, `ShmVec`
-/// and `ShmOffset`, other types with this derive, and type parameters. The last field may be a slice `[T]`.
+/// and `ShmOffset`, other types with this derive, type parameters, and their associated types. The last field may be a
+/// slice `[T]`.
 ///
 /// An enum needs a `repr` of an integer of fixed width, such as `#[repr(u8)]`, and variants without fields.
 ///
