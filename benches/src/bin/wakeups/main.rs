@@ -4,7 +4,9 @@
 //! Who sleeps looks again by itself after 5 ms, then after 10, 20, 40 and 50. So a wake-up that is lost costs at least
 //! 5 ms, and hangs nobody: it shows as an exchange that took longer than 4.5 ms. So does one for which there was no
 //! processor. The kernel says for how long the two have waited for one; what is left is the column *asleep*, and only what
-//! is there can be a wake-up that was lost. The pipe is there for comparison: it loses none.
+//! is there can be a wake-up that was lost. One that was took 5.0 ms and a little; behind the row stands how long each took.
+//! Where the machine itself is a guest, and its processors are taken away for a while, that shows there too, and nobody says
+//! for how long. The pipe is there for comparison: it loses none.
 //!
 //! `cargo run --release -p shm-benches --bin wakeups -- [--cpus A,B] [EXCHANGES] [Mutex ..]` prints the tables of
 //! docs/crash-model.md: first two processes by themselves, then beside a third one that waits for the same, then beside one that
@@ -214,7 +216,8 @@ struct Run<'a> {
     exchanges: u64,
     third: Third,
     slow: u64,
-    asleep: u64,
+    /// How long each of those took that the kernel's clocks do not explain.
+    asleep: Vec<Duration>,
     longest: Duration,
     sleeps: u64,
     kills: u64,
@@ -262,7 +265,9 @@ impl Run<'_> {
             if took >= LOST {
                 let now = in_queue(&clocks)?;
                 self.slow += 1;
-                self.asleep += u64::from(took.saturating_sub(now.saturating_sub(queued)) >= LOST);
+                if took.saturating_sub(now.saturating_sub(queued)) >= LOST {
+                    self.asleep.push(took);
+                }
                 queued = now;
             }
             self.longest = self.longest.max(took);
@@ -299,7 +304,7 @@ fn measure(options: &[&str]) -> Result<()> {
     stay_on(cpus.0)?;
     for third in [Third::Nobody, Third::Lives, Third::Dies] {
         println!(
-            "\n{:<11} {:>10} {:>9} {:>12} {:>12} {:>12} {:>8} {:>12}",
+            "\n{:<11} {:>10} {:>9} {:>12} {:>12} {:>12} {:>8}  {:>12}",
             match third {
                 Third::Nobody => "two alone",
                 Third::Lives => "and a third",
@@ -311,13 +316,24 @@ fn measure(options: &[&str]) -> Result<()> {
             "asleep",
             "longest, ms",
             "kills",
-            "not counted"
+            "not counted   asleep, each, ms"
         );
         for way in &ways {
             row(way, exchanges, cpus.1, third)?;
         }
     }
     Ok(())
+}
+
+/// What was slept through, in milliseconds and in order, as far as a line has room.
+fn lengths(asleep: &[Duration]) -> String {
+    let mut asleep = asleep.to_vec();
+    asleep.sort();
+    let first = asleep
+        .iter()
+        .take(30)
+        .map(|took| format!("{:.1}", took.as_secs_f64() * 1e3));
+    first.collect::<Vec<_>>().join(" ")
 }
 
 fn row(way: &Way, exchanges: u64, cpu: &str, third: Third) -> Result<()> {
@@ -330,7 +346,7 @@ fn row(way: &Way, exchanges: u64, cpu: &str, third: Third) -> Result<()> {
         exchanges,
         third,
         slow: 0,
-        asleep: 0,
+        asleep: Vec::new(),
         longest: Duration::ZERO,
         sleeps: 0,
         kills: 0,
@@ -338,15 +354,16 @@ fn row(way: &Way, exchanges: u64, cpu: &str, third: Third) -> Result<()> {
     };
     (way.ask)(&shm, &mut run)?;
     println!(
-        "{:<11} {:>10} {:>9} {:>12} {:>12} {:>12.2} {:>8} {:>12}",
+        "{:<11} {:>10} {:>9} {:>12} {:>12} {:>12.2} {:>8} {:>12}   {}",
         way.name,
         exchanges,
         run.sleeps,
         run.slow,
-        run.asleep,
+        run.asleep.len(),
         run.longest.as_secs_f64() * 1e3,
         run.kills,
-        run.not_counted
+        run.not_counted,
+        lengths(&run.asleep)
     );
     Ok(())
 }
