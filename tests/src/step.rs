@@ -252,7 +252,8 @@ pub fn asleep_beside<'scope, R: Send + 'scope>(
 /// Calls `round` for each point of a round that sleeps: in its sleep; at instructions up to the sleep, if it is told how many lie
 /// between the first two; and at every `after`-th from the sleep on, until the round is over.
 ///
-/// Most of what comes before a sleep is spinning, so the distances grow there and end. The long form looks at every instruction.
+/// Most of what comes before a sleep is spinning, the same again and again, so the distances grow there and end. The long form
+/// looks at each of the first 2,000 instructions up to the sleep, at fewer of those after that, and at each from the sleep on.
 ///
 /// # Panics
 ///
@@ -280,7 +281,7 @@ pub fn through_sleep(
     if let Some(before) = before.map(stride) {
         while (before == 1 || begun < MOST) && !checked(Point::Begun(begun)).slept {
             begun = if before == 1 {
-                begun + 1
+                begun + 1 + begun / 2_000 * 10
             } else {
                 begun * 4 + before
             };
