@@ -252,8 +252,8 @@ pub fn asleep_beside<'scope, R: Send + 'scope>(
 /// Calls `round` for each point of a round that sleeps: in its sleep; at instructions up to the sleep, if it is told how many lie
 /// between the first two; and at every `after`-th from the sleep on, until the round is over.
 ///
-/// Most of what comes before a sleep is spinning, the same again and again, so the distances grow there and end. The long form
-/// looks at each of the first 2,000 instructions up to the sleep, at fewer of those after that, and at each from the sleep on.
+/// Most of what comes before a sleep is spinning, so the distances grow there and end after 20,000 instructions. The long form
+/// looks at each of the first 2,000, and at each from the sleep on.
 ///
 /// # Panics
 ///
@@ -264,7 +264,7 @@ pub fn through_sleep(
     after: u64,
     mut round: impl FnMut(Point) -> Killed,
 ) {
-    /// Of the short form, up to the sleep.
+    /// Up to the sleep.
     const MOST: usize = 20_000;
     let mut checked = |point| {
         // On a busy machine what it waits for, or the end of its patience, may come before its sleep, or before that is seen.
@@ -279,7 +279,7 @@ pub fn through_sleep(
     assert!(checked(Point::Asleep).slept);
     let mut begun = 0;
     if let Some(before) = before.map(stride) {
-        while (before == 1 || begun < MOST) && !checked(Point::Begun(begun)).slept {
+        while begun < MOST && !checked(Point::Begun(begun)).slept {
             begun = if before == 1 {
                 begun + 1 + begun / 2_000 * 10
             } else {
@@ -292,7 +292,9 @@ pub fn through_sleep(
         woken += stride(after);
     }
     match before.map(stride) {
-        Some(1) => println!("{what}: {begun} instructions up to its sleep, {woken} after that"),
+        Some(1) if begun < MOST => {
+            println!("{what}: {begun} instructions up to its sleep, {woken} after that");
+        }
         _ => println!("{what}: {woken} instructions from its sleep on"),
     }
     assert!(woken > 0, "{what}");
