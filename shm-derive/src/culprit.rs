@@ -189,10 +189,7 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
     }
     let mut found = Vec::new();
     for ty in arguments.into_iter().map(element) {
-        let is_constant = generics
-            .const_params()
-            .any(|param| is_named(ty, &param.ident));
-        let parameter = is_constant || is_type_parameter(ty, generics);
+        let parameter = is_constant_parameter(ty, generics) || is_type_parameter(ty, generics);
         if is_container(ty) {
             found.extend(suspects(ty, generics));
         } else if !parameter && known::extent(ty).is_none() {
@@ -207,10 +204,13 @@ fn may_be_constant(ty: &Type, generics: &Generics) -> bool {
     let is_spelled_so = matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
         last.arguments.is_none() && !last.ident.to_string().contains(char::is_lowercase)
     }) && path.path.segments.len() == 1);
-    let is_constant = generics
+    is_constant_parameter(ty, generics) || is_spelled_so && !is_type_parameter(ty, generics)
+}
+
+fn is_constant_parameter(ty: &Type, generics: &Generics) -> bool {
+    generics
         .const_params()
-        .any(|param| is_named(ty, &param.ident));
-    is_constant || is_spelled_so && !is_type_parameter(ty, generics)
+        .any(|param| is_named(ty, &param.ident))
 }
 
 pub(crate) fn is_type_parameter(ty: &Type, generics: &Generics) -> bool {

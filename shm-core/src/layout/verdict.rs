@@ -205,23 +205,23 @@ const fn of_no_use(layout: &TypeLayout) -> bool {
     }
     match layout.kind() {
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => of_no_use(element),
-        LayoutKind::Struct { fields, .. } => any_of_no_use(fields),
+        LayoutKind::Struct { fields, .. } => first_of_no_use(fields).is_some(),
         LayoutKind::Meaning { meaning, inner, .. } => {
-            meaning::is_unusable(meaning, inner) || any_of_no_use(inner.fields())
+            meaning::is_unusable(meaning, inner) || first_of_no_use(inner.fields()).is_some()
         }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
     }
 }
 
-const fn any_of_no_use(fields: &[FieldLayout]) -> bool {
+const fn first_of_no_use(fields: &[FieldLayout]) -> Option<usize> {
     let mut number = 0;
     while number < fields.len() {
         if of_no_use(fields[number].layout()) {
-            return true;
+            return Some(number);
         }
         number += 1;
     }
-    false
+    None
 }
 
 /// The field that an error is reported at: the first whose type is of no use, the one before the first gap, or the first
@@ -231,12 +231,8 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
         return None;
     }
     // First what is of no use: its size, and so the gaps, will change when that is mended.
-    let mut number = 0;
-    while number < layout.fields().len() {
-        if of_no_use(layout.fields()[number].layout()) {
-            return Some(number);
-        }
-        number += 1;
+    if let Some(number) = first_of_no_use(layout.fields()) {
+        return Some(number);
     }
     if let Some(number) = first_gap(layout) {
         return Some(number);

@@ -6,6 +6,7 @@ use syn::{GenericParam, Index, Member, Path, Type, TypeGroup, TypeParen};
 
 use super::{Names, at, generated, lints, moved, respan};
 use crate::bound;
+use crate::culprit::is_type_parameter;
 use crate::known;
 use crate::model::{Field, Model, Shape, slice};
 
@@ -70,10 +71,7 @@ pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
         .is_some_and(|last| std::ptr::eq(last, field));
     let ty = bare(field.ty);
     let is_name = match ty {
-        Type::Path(path) => !model
-            .generics
-            .type_params()
-            .any(|param| path.path.is_ident(&param.ident)),
+        Type::Path(_) => !is_type_parameter(ty, model.generics),
         Type::Macro(_) => true,
         _ => false,
     };
