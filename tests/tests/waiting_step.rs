@@ -294,13 +294,18 @@ fn killed_at_any_instruction_of_waiting_for_a_permit_none_is_lost() {
     });
 }
 
-#[test]
-fn killed_at_any_instruction_of_joining_the_seat_can_be_taken() {
-    at_every("join", step::stride(31), |shm, kill| {
+/// A peer does something with the last seat, and is killed.
+fn beside_two(what: &str) {
+    at_every(what, step::stride(31), |shm, kill| {
         let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
         kill();
         seat_is_free(shm);
     });
+}
+
+#[test]
+fn killed_at_any_instruction_of_joining_the_seat_can_be_taken() {
+    beside_two("join");
 }
 
 #[test]
@@ -341,11 +346,7 @@ fn killed_at_any_instruction_of_taking_a_dead_ones_seat_it_can_be_taken_again() 
 
 #[test]
 fn killed_at_any_instruction_of_joining_and_leaving_again_the_seat_can_be_taken() {
-    at_every("visit", step::stride(31), |shm, kill| {
-        let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
-        kill();
-        seat_is_free(shm);
-    });
+    beside_two("visit");
 }
 
 /// The last seat can be had, and nobody has arrived there.

@@ -121,12 +121,13 @@ fn calls(
     make("BroadcastReceiver::recv_timeout, read-only", &mut || {
         late(reading.recv_timeout(SPAN), "Timeout")
     })?;
-    make("BroadcastReceiver::recv_into", &mut || {
+    make("BroadcastReceiver::recv_timeout_into", &mut || {
         late(listening.recv_timeout_into(SPAN, &mut message), "Timeout")
     })?;
-    make("BroadcastReceiver::recv_into, read-only", &mut || {
-        late(reading.recv_timeout_into(SPAN, &mut message), "Timeout")
-    })?;
+    make(
+        "BroadcastReceiver::recv_timeout_into, read-only",
+        &mut || late(reading.recv_timeout_into(SPAN, &mut message), "Timeout"),
+    )?;
     make("BroadcastReceiver::wait_for_sender", &mut || {
         late(shm.silent.receiver().wait_for_sender(SPAN), "TimedOut")
     })?;

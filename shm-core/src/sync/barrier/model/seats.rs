@@ -65,6 +65,10 @@ impl<V: Variant> Shared<V> {
         self.work[seat].with_mut(|work| unsafe { *work += 1 });
     }
 
+    fn join(&self, me: u32, world: &mut impl World) -> Option<usize> {
+        wait_for_seat(&Joining { shared: self, me }, world)
+    }
+
     fn leave(&self, me: u32, seat: usize, poison: bool) {
         if V::TELLS && !V::LEAVES_FIRST {
             tell_left(&self.left, self);
@@ -96,12 +100,6 @@ impl<V: Variant> WakeAll for Shared<V> {
 struct Joining<'a, V> {
     shared: &'a Shared<V>,
     me: u32,
-}
-
-impl<V: Variant> Joining<'_, V> {
-    fn join(&self, world: &mut impl World) -> Option<usize> {
-        wait_for_seat(self, world)
-    }
 }
 
 impl<V: Variant> Seats for Joining<'_, V> {
@@ -160,11 +158,7 @@ fn handed_on<V: Variant>(waiters: u32, poison: bool) {
             .map(|me| {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    let joining = Joining {
-                        shared: &*shared,
-                        me,
-                    };
-                    let seat = joining.join(&mut Patient(&shared.queue)).unwrap();
+                    let seat = shared.join(me, &mut Patient(&shared.queue)).unwrap();
                     shared.add_one(seat);
                     shared.leave(me, seat, false);
                 })
@@ -190,11 +184,7 @@ fn coming_back<V: Variant>() {
         let waiter = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let joining = Joining {
-                    shared: &*shared,
-                    me: 2,
-                };
-                let seat = joining.join(&mut Patient(&shared.queue)).unwrap();
+                let seat = shared.join(2, &mut Patient(&shared.queue)).unwrap();
                 shared.add_one(seat);
             })
         };
@@ -214,11 +204,7 @@ fn left_to_two<V: Variant>() {
         let waiters = [2, 3].map(|me| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let joining = Joining {
-                    shared: &*shared,
-                    me,
-                };
-                let seat = joining.join(&mut Patient(&shared.queue)).unwrap();
+                let seat = shared.join(me, &mut Patient(&shared.queue)).unwrap();
                 shared.add_one(seat);
                 seat
             })
@@ -239,11 +225,7 @@ fn death<V: Variant>() {
         let waiter = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let joining = Joining {
-                    shared: &*shared,
-                    me: 2,
-                };
-                let seat = joining.join(&mut Probing::times(1));
+                let seat = shared.join(2, &mut Probing::times(1));
                 if let Some(seat) = seat {
                     shared.add_one(seat);
                 }
