@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use crate::access::Access;
 use crate::cell::{AnyLeaf, Leaf, Offset, Plain, ShmCell};
 use crate::error::ShmError;
-use crate::layout::{ShmLayout, TypeLayout, TypeName, meaning};
+use crate::layout::{ShmLayout, TypeLayout, TypeName, meaning, refused_as_a_whole};
 use crate::segment::Shm;
 
 /// A place in the same segment that holds a `T`: what to store instead of a pointer.
@@ -122,6 +122,7 @@ impl<T> fmt::Debug for ShmOffset<T> {
         Offset(self.bytes).fmt(f)
     }
 }
+refused_as_a_whole!([T] ShmOffset<T>);
 
 // SAFETY: 1. a `u64` and nothing else. 2. `Plain` stands for "the cell is all there is". 3. The address is returned as
 // it is. The layout of `T` is named by a function, so that a type may have offsets to itself.

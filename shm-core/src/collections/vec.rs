@@ -6,7 +6,7 @@ use std::slice;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{InvalidValue, ShmCell, ShmSlice, ShmValue, SliceIndex};
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place, refused_as_a_whole};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
 
@@ -64,6 +64,7 @@ impl<T, const N: usize> fmt::Debug for ShmVec<T, N> {
         f.debug_struct("ShmVec").finish_non_exhaustive()
     }
 }
+refused_as_a_whole!([T, const N: usize] ShmVec<T, N>);
 
 // SAFETY: 1. the length and as many elements, at the offsets of `repr(C)`. What may lie between and behind them has no
 // cell and is never moved: the type is not `Copy`. 2. The view has the same two fields, of cells. 3. The address is

@@ -6,7 +6,7 @@ use std::num::{
     NonZeroU64, NonZeroU128, Wrapping,
 };
 
-use super::{ScalarKind, ShmLayout, TypeLayout};
+use super::{ScalarKind, ShmLayout, TypeLayout, refused_as_a_whole};
 use crate::access::Access;
 use crate::cell::{Checked, Plain, ShmCell, ShmSlice};
 use crate::primitive::{
@@ -40,6 +40,7 @@ scalars! {
     Option<NonZeroU128> => U128, Option<NonZeroI8> => I8, Option<NonZeroI16> => I16, Option<NonZeroI32> => I32,
     Option<NonZeroI64> => I64, Option<NonZeroI128> => I128,
 }
+refused_as_a_whole!([T] Wrapping<T>);
 
 // SAFETY: `Wrapping` is `repr(transparent)`: all three hold as they hold for `T`.
 #[diagnostic::do_not_recommend]
@@ -85,6 +86,7 @@ atomics! {
     AtomicI8 => I8, AtomicI16 => I16, AtomicI32 => I32, AtomicI64 => I64,
     AtomicBool => Bool,
 }
+refused_as_a_whole!([T, const N: usize] [T; N]);
 
 // SAFETY: 1. and 2. `N` elements one behind the other, each of which fulfils the contract. 3. The length is the
 // metadata that is added.
@@ -97,6 +99,7 @@ unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
         std::ptr::slice_from_raw_parts(payload.cast::<ShmCell<T, A>>(), N) as *const ShmSlice<T, A>
     }
 }
+refused_as_a_whole!([T: ?Sized] PhantomData<T>);
 
 // SAFETY: there are no bytes to describe, whether `T` has a size or not, and `Plain` has none. `T`'s own layout is left
 // alone, so that a type may speak of itself.

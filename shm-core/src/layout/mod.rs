@@ -15,6 +15,7 @@ mod verdict;
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
 pub(crate) use place::{place, unsized_extent};
+pub(crate) use refuse::refused_as_a_whole;
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};
 pub use shm_layout::ShmLayout;

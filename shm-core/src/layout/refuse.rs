@@ -16,6 +16,8 @@
 // the compiler looks into neither, but lists what the trait is implemented for. So the derive, which sees the argument,
 // asks whether it is `..PartOf` the type: that holds exactly if the type can be shared, and the text for the case that it
 // cannot speaks of the argument. As nothing further is told then, the derive does not ask where the type itself is known.
+// Behind a name (`type Names = ShmVec<String, 4>`) there is no argument to see. There `refused_as_a_whole` leaves the
+// compiler at `Field`, which has a text and nothing to list.
 
 use super::{ShmLayout, TypeLayout};
 use crate::access::Access;
@@ -24,7 +26,7 @@ mod reasons;
 
 pub use reasons::*;
 
-mod sealed {
+pub(crate) mod sealed {
     /// Implemented by nothing, so that its subtraits cannot be either.
     pub trait Never<T: ?Sized> {}
     /// Implemented by nothing.
@@ -75,6 +77,24 @@ impl<T: ShmLayout + ?Sized> Field for T {
     const LAYOUT: &'static TypeLayout = T::LAYOUT;
     const SEAL: sealed::Seal = sealed::Seal;
 }
+
+/// For a generic type of this crate, which is refused because of an argument: the compiler says so in the words of [`Field`].
+///
+/// A second implementation, which never holds. With one alone the compiler goes on to [`ShmLayout`], of which it says
+/// nothing but for which types it is implemented: all that have the derive.
+macro_rules! refused_as_a_whole {
+    ([$($param:tt)*] $ty:ty) => {
+        #[diagnostic::do_not_recommend]
+        impl<$($param)*> $crate::layout::refuse::Field for $ty
+        where
+            for<'a> $crate::layout::refuse::SharedMemory: $crate::layout::refuse::sealed::Nowhere<'a>,
+        {
+            const LAYOUT: &'static $crate::layout::TypeLayout = &$crate::layout::TypeLayout::refused();
+            const SEAL: $crate::layout::refuse::sealed::Seal = $crate::layout::refuse::sealed::Seal;
+        }
+    };
+}
+pub(crate) use refused_as_a_whole;
 
 /// A type among the arguments of `W`, which can be a field. Should it be refused, then because of this argument.
 #[diagnostic::on_unimplemented(

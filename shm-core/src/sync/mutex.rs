@@ -23,7 +23,7 @@ use crate::cell::ShmCell;
 use crate::claim::live::Held;
 use crate::claim::{ClaimWord, Patience};
 use crate::layout::refuse::{LetsGoOf, SharedMemory};
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place, refused_as_a_whole};
 use crate::primitive::AtomicU32;
 use crate::sys::clock::Deadline;
 
@@ -94,6 +94,7 @@ pub struct Mutex<T, A: Access = ReadWrite> {
     claim: ClaimWord,
     value: ShmCell<T, A>,
 }
+refused_as_a_whole!([T] Mutex<T>);
 
 // SAFETY: 1. The layout has both fields at the places that `repr(C)` gives them; bytes between them belong to nobody, and as
 // the type is not `Copy` it is never moved as a whole. 2. The view is the same two fields, an atomic and a cell. 3. The

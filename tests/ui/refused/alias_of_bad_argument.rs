@@ -1,4 +1,4 @@
-//! The derive sees no argument behind the name. Which structs can be shared is what the compiler appends.
+//! The derive sees no argument behind the name, so the error is about the whole type.
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Mutex, SeqLock};

@@ -9,7 +9,7 @@ use super::{BroadcastReceiver, BroadcastSender, SenderError};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::{ClaimWord, Patience};
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, refused_as_a_whole};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::sync::padded::Padded;
 use crate::sync::presence::Seen;
@@ -100,6 +100,7 @@ pub(super) struct Seat {
     pub(super) came: AtomicU32,
     pub(super) arrived: AtomicU32,
 }
+refused_as_a_whole!([T, const N: usize] Broadcast<T, N>);
 
 // SAFETY: 1. The layout has every word at the place that the compiler gives it, and the slots; bytes between them belong to
 // nobody, and as the type is not `Copy` it is never moved as a whole. 2. The view is the same words, all atomics, and

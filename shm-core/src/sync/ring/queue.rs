@@ -10,7 +10,7 @@ use super::{EndError, Receiver, Sender};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::Patience;
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, refused_as_a_whole};
 use crate::primitive::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::padded::Padded;
 use crate::sys::clock::Deadline;
@@ -112,6 +112,7 @@ pub struct Ring<T, const N: usize, A: Access = ReadWrite> {
     counters: Counters,
     slots: [ShmCell<T, A>; N],
 }
+refused_as_a_whole!([T, const N: usize] Ring<T, N>);
 
 // SAFETY: 1. The layout has every word at the place that the compiler gives it, and the slots; bytes between them belong to
 // nobody, and as the type is not `Copy` it is never moved as a whole. 2. The view is the same words, all atomics, and

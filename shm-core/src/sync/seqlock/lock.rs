@@ -11,7 +11,7 @@ use super::protocol::{self, Sound};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::cell::{ShmCell, ShmValue, checked, copy};
 use crate::claim::ClaimWord;
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, refused_as_a_whole};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::sync::TimedOut;
 use crate::sync::padded::Padded;
@@ -107,6 +107,7 @@ const TRIES_IN_PLACE: u32 = 16;
 const TRIES: u32 = 1000;
 /// And the time that must have passed, too: the system may run a writer for a while and no reader.
 const PATIENCE: Duration = Duration::from_secs(1);
+refused_as_a_whole!([T, const SLOTS: usize] SeqLock<T, SLOTS>);
 
 // SAFETY: 1. The layout has all fields at the places that the compiler gives them; bytes between them belong to nobody, and
 // as the type is not `Copy` it is never moved as a whole. 2. The view is the same fields, atomics and cells. 3. The address
