@@ -2,12 +2,13 @@
 
 use syn::punctuated::Punctuated;
 use syn::{
-    GenericParam, Generics, Path, Token, Type, TypeArray, TypeGroup, TypeParamBound, TypeParen,
-    TypePath, TypeSlice, WherePredicate, parse_quote, parse_quote_spanned,
+    GenericParam, Generics, Path, Token, Type, TypeParamBound, TypePath, WherePredicate,
+    parse_quote, parse_quote_spanned,
 };
 
 use crate::culprit::{self, is_type_parameter};
 use crate::model::Model;
+use crate::spelled::{element, slice};
 
 /// The struct's generics for the implementation: each type parameter is a [`ShmLayout`] itself, and so is each field's type
 /// that a parameter leads to, such as `T::Item` or `ShmVec<T::Item, 4>`. Defaults are gone.
@@ -28,16 +29,9 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
     generics
 }
 
-/// What an array or slice consists of, also one of arrays, and without the parentheses.
-fn innermost(mut ty: &Type) -> &Type {
-    while let Type::Array(TypeArray { elem, .. })
-    | Type::Slice(TypeSlice { elem, .. })
-    | Type::Paren(TypeParen { elem, .. })
-    | Type::Group(TypeGroup { elem, .. }) = ty
-    {
-        ty = elem;
-    }
-    ty
+/// What an array or slice consists of, also one of arrays.
+fn innermost(ty: &Type) -> &Type {
+    element(slice(element(ty)).unwrap_or(ty))
 }
 
 /// Whether it is an associated type of a type parameter, or of such a type.

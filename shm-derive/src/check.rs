@@ -11,7 +11,8 @@ use syn::{Data, Expr, Fields, GenericParam, Lit, Type, TypeParamBound, UnOp};
 use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::culprit;
-use crate::model::{Field, Model, Shape, slice};
+use crate::model::{Field, Model, Shape};
+use crate::spelled::{element, peeled, slice};
 
 /// The largest alignment that a mapping has on every machine.
 const MAX_ALIGN: u64 = 4096;
@@ -246,6 +247,7 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
         cx.error(ty, message);
         false
     };
+    let ty = peeled(ty);
     match ty {
         Type::Reference(_) => refuse(format!(
             "field `{name}` is a reference, an address that means nothing in another process; store the value \
@@ -286,8 +288,6 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
         Type::Array(array) => {
             negative_length(cx, &array.len) && is_shareable(cx, field, &array.elem)
         }
-        Type::Paren(inner) => is_shareable(cx, field, &inner.elem),
-        Type::Group(inner) => is_shareable(cx, field, &inner.elem),
         // rustc reports these too, once for each place where the type is written again.
         Type::Path(_) => match culprit::without_lifetime(ty) {
             Some(reference) => {
@@ -308,10 +308,7 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
 
 /// Reports a field that is, or is an array of, the struct itself.
 fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
-    let mut ty = field.ty;
-    while let Type::Array(array) = ty {
-        ty = &array.elem;
-    }
+    let ty = element(field.ty);
     let recursive =
         matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(ident));
     if recursive {

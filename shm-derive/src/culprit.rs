@@ -7,6 +7,7 @@ use proc_macro2::Ident;
 use syn::{GenericArgument, Generics, PathArguments, Type};
 
 use crate::known;
+use crate::spelled::{element, peeled};
 
 /// What a type stands accused of: the trait in `shm_core::why` that says so.
 type Because = &'static str;
@@ -23,6 +24,7 @@ pub(crate) enum Ask<'a> {
 
 /// The trait that has the best words for `ty`, should it be refused.
 pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
+    let ty = peeled(ty);
     // The reason of these is told in any case.
     if offender(ty).is_some_and(|(_, found)| std::ptr::eq(found, ty)) || is(ty, "Option") {
         return Ask::Whole;
@@ -51,6 +53,7 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
 
 /// The first reference among the arguments of `ty` that has no lifetime: no field may have one.
 pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
+    let ty = peeled(ty);
     match ty {
         Type::Reference(reference) if reference.lifetime.is_none() => Some(ty),
         Type::Reference(reference) => without_lifetime(&reference.elem),
@@ -58,15 +61,13 @@ pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
         Type::Array(array) => without_lifetime(&array.elem),
         Type::Slice(slice) => without_lifetime(&slice.elem),
         Type::Tuple(tuple) => tuple.elems.iter().find_map(without_lifetime),
-        Type::Paren(inner) => without_lifetime(&inner.elem),
-        Type::Group(inner) => without_lifetime(&inner.elem),
         _ => arguments(ty).into_iter().find_map(without_lifetime),
     }
 }
 
 /// The type arguments of a type that is named by a path.
 fn arguments(ty: &Type) -> Vec<&Type> {
-    let Type::Path(path) = ty else {
+    let Type::Path(path) = peeled(ty) else {
         return Vec::new();
     };
     let Some(PathArguments::AngleBracketed(list)) =
@@ -85,9 +86,8 @@ fn arguments(ty: &Type) -> Vec<&Type> {
 
 /// The first type in `ty` that no process can share, as far as its spelling tells.
 fn offender(ty: &Type) -> Option<(Because, &Type)> {
+    let ty = peeled(ty);
     let because = match ty {
-        Type::Paren(inner) => return offender(&inner.elem),
-        Type::Group(inner) => return offender(&inner.elem),
         Type::Array(array) => return offender(&array.elem),
         Type::Ptr(_) | Type::Reference(_) => "AddressPartOf",
         Type::Slice(_) => "SlicePartOf",
@@ -137,7 +137,7 @@ fn named(name: &str) -> Option<Because> {
 
 /// Whether it is a path that ends in `name`.
 fn is(ty: &Type, name: &str) -> bool {
-    matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
+    matches!(peeled(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
 /// What to ask about the value of the first type of this library in `ty` that copies its value as a whole, and so wants
@@ -166,14 +166,6 @@ fn is_never_copied(ty: &Type, generics: &Generics) -> bool {
         last.ident.to_string().starts_with("Atomic")
     }));
     is_atomic || is_container(ty) || is_type_parameter(ty, generics)
-}
-
-/// What an array, or an array of arrays, consists of.
-fn element(mut ty: &Type) -> &Type {
-    while let Type::Array(array) = ty {
-        ty = &array.elem;
-    }
-    ty
 }
 
 fn is_non_zero(ty: &Type) -> bool {
@@ -220,7 +212,7 @@ pub(crate) fn is_type_parameter(ty: &Type, generics: &Generics) -> bool {
 }
 
 fn is_named(ty: &Type, name: &Ident) -> bool {
-    matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(name))
+    matches!(peeled(ty), Type::Path(path) if path.qself.is_none() && path.path.is_ident(name))
 }
 
 /// The first argument of a type that is spelled as one that can be shared exactly if that can.

@@ -5,12 +5,14 @@
 
 use syn::{Expr, GenericArgument, Lit, PathArguments, PathSegment, Type};
 
+use crate::spelled::peeled;
+
 /// Size and alignment in bytes.
 pub(crate) type Extent = (u64, u64);
 
 /// The extent of a type that is spelled in one of the usual ways.
 pub(crate) fn extent(ty: &Type) -> Option<Extent> {
-    match ty {
+    match peeled(ty) {
         Type::Path(path) if path.qself.is_none() => named(path.path.segments.last()?),
         Type::Array(array) => {
             let (size, align) = extent(&array.elem)?;
@@ -24,8 +26,6 @@ pub(crate) fn extent(ty: &Type) -> Option<Extent> {
         }
         // No element counts into the size of the struct.
         Type::Slice(slice) => extent(&slice.elem).map(|(_, align)| (0, align)),
-        Type::Paren(inner) => extent(&inner.elem),
-        Type::Group(inner) => extent(&inner.elem),
         _ => None,
     }
 }
@@ -42,7 +42,7 @@ fn named(segment: &PathSegment) -> Option<Extent> {
             match name.as_str() {
                 "PhantomData" => Some((0, 1)),
                 "Wrapping" => extent(argument),
-                "Option" => match argument {
+                "Option" => match peeled(argument) {
                     Type::Path(path) => {
                         let name = path.path.segments.last()?.ident.to_string();
                         plain(&name.strip_prefix("NonZero")?.to_ascii_lowercase())

@@ -23,6 +23,7 @@ mod known;
 mod model;
 mod own;
 mod repr;
+mod spelled;
 
 use proc_macro::TokenStream;
 

@@ -8,6 +8,7 @@ use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type, Variant, Visibil
 use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::repr::Repr;
+use crate::spelled::slice;
 
 /// The struct.
 pub(crate) struct Model<'a> {
@@ -92,16 +93,6 @@ impl<'a> Model<'a> {
     /// Whether the struct has type or const parameters.
     pub(crate) fn is_generic(&self) -> bool {
         !self.generics.params.is_empty()
-    }
-}
-
-/// The element of a slice, also of one that a macro was given as `$t:ty`.
-pub(crate) fn slice(ty: &Type) -> Option<&Type> {
-    match ty {
-        Type::Slice(slice) => Some(&slice.elem),
-        Type::Group(inner) => slice(&inner.elem),
-        Type::Paren(inner) => slice(&inner.elem),
-        _ => None,
     }
 }
 

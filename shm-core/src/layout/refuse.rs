@@ -22,6 +22,26 @@
 use super::{ShmLayout, TypeLayout};
 use crate::access::Access;
 
+/// Declares a trait `P<W>` of the types among the arguments of `W`: it holds for each of them exactly if `W` can be shared.
+macro_rules! part_of {
+    ($(#[$words:meta])* pub trait $part_of:ident<W>;) => {
+        $(#[$words])*
+        pub trait $part_of<W: ?Sized> {
+            /// [`ShmLayout::LAYOUT`] of `W`.
+            const LAYOUT: &'static $crate::TypeLayout;
+
+            #[doc(hidden)]
+            const SEAL: $crate::layout::refuse::sealed::Seal;
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<W: $crate::ShmLayout + ?Sized, T: ?Sized> $part_of<W> for T {
+            const LAYOUT: &'static $crate::TypeLayout = W::LAYOUT;
+            const SEAL: $crate::layout::refuse::sealed::Seal = $crate::layout::refuse::sealed::Seal;
+        }
+    };
+}
+
 mod reasons;
 
 pub use reasons::*;
@@ -96,26 +116,16 @@ macro_rules! refused_as_a_whole {
 }
 pub(crate) use refused_as_a_whole;
 
-/// A type among the arguments of `W`, which can be a field. Should it be refused, then because of this argument.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` in `{W}` cannot lie in shared memory",
-    label = "not a type that processes can share",
-    note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
-            `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays; a struct that \
-            ends in a slice can only be a segment"
-)]
-pub trait PartOf<W: ?Sized> {
-    /// [`ShmLayout::LAYOUT`] of `W`.
-    const LAYOUT: &'static TypeLayout;
-
-    #[doc(hidden)]
-    const SEAL: sealed::Seal;
-}
-
-#[diagnostic::do_not_recommend]
-impl<W: ShmLayout + ?Sized, T: ?Sized> PartOf<W> for T {
-    const LAYOUT: &'static TypeLayout = W::LAYOUT;
-    const SEAL: sealed::Seal = sealed::Seal;
+part_of! {
+    /// A type among the arguments of `W`, which can be a field. Should it be refused, then because of this argument.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` in `{W}` cannot lie in shared memory",
+        label = "not a type that processes can share",
+        note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
+                `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays; a struct that \
+                ends in a slice can only be a segment"
+    )]
+    pub trait PartOf<W>;
 }
 
 /// As [`Field`], for a generic type where names alone leave open whether it or an argument is to be blamed.
@@ -139,67 +149,37 @@ impl<S: ShmLayout + ?Sized> SharedParts for S {
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
-/// As [`PartOf`], for a `W` called `Mutex`: the name leaves open whether it is the one that works between processes.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` in `{W}` cannot lie in shared memory, and the lock itself only if it is a `shm_core::sync::Mutex`",
-    label = "not a type that processes can share",
-    note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
-            a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array; a struct that ends in a slice can only be a segment"
-)]
-pub trait LockedPartOf<W: ?Sized> {
-    /// [`ShmLayout::LAYOUT`] of `W`.
-    const LAYOUT: &'static TypeLayout;
-
-    #[doc(hidden)]
-    const SEAL: sealed::Seal;
+part_of! {
+    /// As [`PartOf`], for a `W` called `Mutex`: the name leaves open whether it is the one that works between processes.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` in `{W}` cannot lie in shared memory, and the lock itself only if it is a `shm_core::sync::Mutex`",
+        label = "not a type that processes can share",
+        note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
+                a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array; a struct that ends in a slice can only be a segment"
+    )]
+    pub trait LockedPartOf<W>;
 }
 
-#[diagnostic::do_not_recommend]
-impl<W: ShmLayout + ?Sized, T: ?Sized> LockedPartOf<W> for T {
-    const LAYOUT: &'static TypeLayout = W::LAYOUT;
-    const SEAL: sealed::Seal = sealed::Seal;
+part_of! {
+    /// As [`PartOf`], for a `W` called `SeqLock` or `Broadcast`, and a type that is the value or among its parts.
+    #[diagnostic::on_unimplemented(
+        message = "`{W}` copies its value as a whole, so `{Self}` has to be `Copy`, and a type that processes can share",
+        label = "lacks `Copy`, or the derive",
+        note = "give a struct of your own `#[derive(Clone, Copy, ShmLayout)]` and `#[repr(C)]`; one that cannot be `Copy`, such \
+                as one with a `ShmVec` in it, goes into a `Mutex`"
+    )]
+    pub trait WholePartOf<W>;
 }
 
-/// As [`PartOf`], for a `W` called `SeqLock` or `Broadcast`, and a type that is the value or among its parts.
-#[diagnostic::on_unimplemented(
-    message = "`{W}` copies its value as a whole, so `{Self}` has to be `Copy`, and a type that processes can share",
-    label = "lacks `Copy`, or the derive",
-    note = "give a struct of your own `#[derive(Clone, Copy, ShmLayout)]` and `#[repr(C)]`; one that cannot be `Copy`, such \
-            as one with a `ShmVec` in it, goes into a `Mutex`"
-)]
-pub trait WholePartOf<W: ?Sized> {
-    /// [`ShmLayout::LAYOUT`] of `W`.
-    const LAYOUT: &'static TypeLayout;
-
-    #[doc(hidden)]
-    const SEAL: sealed::Seal;
-}
-
-#[diagnostic::do_not_recommend]
-impl<W: ShmLayout + ?Sized, T: ?Sized> WholePartOf<W> for T {
-    const LAYOUT: &'static TypeLayout = W::LAYOUT;
-    const SEAL: sealed::Seal = sealed::Seal;
-}
-
-/// As [`WholePartOf`], for a value that is known to be shareable, so that nothing but `Copy` can be missing.
-#[diagnostic::on_unimplemented(
-    message = "`{W}` copies its value as a whole, but `{Self}` is not `Copy`",
-    label = "cannot be copied as a whole",
-    note = "of an atomic write the plain number, such as `u64`; what is changed in place goes into a `Mutex`, or as a message \
-            into a `Ring`; where the value is a type parameter, write `T: Copy`"
-)]
-pub trait CopiedPartOf<W: ?Sized> {
-    /// [`ShmLayout::LAYOUT`] of `W`.
-    const LAYOUT: &'static TypeLayout;
-
-    #[doc(hidden)]
-    const SEAL: sealed::Seal;
-}
-
-#[diagnostic::do_not_recommend]
-impl<W: ShmLayout + ?Sized, T: ?Sized> CopiedPartOf<W> for T {
-    const LAYOUT: &'static TypeLayout = W::LAYOUT;
-    const SEAL: sealed::Seal = sealed::Seal;
+part_of! {
+    /// As [`WholePartOf`], for a value that is known to be shareable, so that nothing but `Copy` can be missing.
+    #[diagnostic::on_unimplemented(
+        message = "`{W}` copies its value as a whole, but `{Self}` is not `Copy`",
+        label = "cannot be copied as a whole",
+        note = "of an atomic write the plain number, such as `u64`; what is changed in place goes into a `Mutex`, or as a message \
+                into a `Ring`; where the value is a type parameter, write `T: Copy`"
+    )]
+    pub trait CopiedPartOf<W>;
 }
 
 /// Implemented by [`SharedMemory`] for each type `T` of one size, as a field must be that is not spelled as a slice.

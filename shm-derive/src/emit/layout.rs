@@ -9,6 +9,7 @@ use super::{Names, at, moved, respan, view};
 use crate::culprit::{self, Ask};
 use crate::known::{self, Padding};
 use crate::model::Model;
+use crate::spelled::peeled;
 
 /// The expression of `LAYOUT`.
 ///
@@ -88,6 +89,7 @@ fn plain(ident: &Ident) -> String {
 /// own reason. A type that `may_have_no_size` is asked through the trait that the view asks for its size: where that does
 /// not hold, the two errors are the same, and the compiler tells one.
 fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> TokenStream {
+    let ty = peeled(ty);
     match ty {
         Type::Array(array) if known::extent(ty).is_none() => {
             let (element, len) = (of(&array.elem, model, krate, false), &array.len);
@@ -97,8 +99,6 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
             let element = of(&slice.elem, model, krate, false);
             quote!(const { &#krate::__private::slice(#element) })
         }
-        Type::Paren(inner) => of(&inner.elem, model, krate, may_have_no_size),
-        Type::Group(inner) => of(&inner.elem, model, krate, may_have_no_size),
         _ => {
             let why = quote!(#krate::why);
             let asked = if may_have_no_size {

@@ -2,13 +2,14 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Index, Member, Path, Type, TypeGroup, TypeParen};
+use syn::{GenericParam, Index, Member, Path, Type};
 
 use super::{Names, at, generated, lints, moved, respan};
 use crate::bound;
 use crate::culprit::is_type_parameter;
 use crate::known;
-use crate::model::{Field, Model, Shape, slice};
+use crate::model::{Field, Model, Shape};
+use crate::spelled::{peeled, slice};
 
 /// The definition of the view.
 pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
@@ -69,7 +70,7 @@ pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
         .fields
         .last()
         .is_some_and(|last| std::ptr::eq(last, field));
-    let ty = bare(field.ty);
+    let ty = peeled(field.ty);
     let is_name = match ty {
         Type::Path(_) => !is_type_parameter(ty, model.generics),
         Type::Macro(_) => true,
@@ -78,17 +79,9 @@ pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
     is_last && is_name && known::extent(ty).is_none()
 }
 
-/// The type without the parentheses around it, and what a macro leaves around its arguments.
-fn bare(mut ty: &Type) -> &Type {
-    while let Type::Paren(TypeParen { elem, .. }) | Type::Group(TypeGroup { elem, .. }) = ty {
-        ty = elem;
-    }
-    ty
-}
-
 /// The cell of a field that may have no size: the compiler speaks of the trait, not of the cell, and points at the type.
 fn cell_of_one_size(ty: &Type, krate: &Path, access: &TokenStream) -> TokenStream {
-    let ty = bare(ty);
+    let ty = peeled(ty);
     let (start, end) = ends(ty);
     let (open, itself) = (respan(krate, start), measured(ty, krate, "Itself"));
     let open = quote_spanned!(start => #open::ShmCell<);

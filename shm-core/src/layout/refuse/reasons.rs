@@ -1,7 +1,6 @@
 //! The reasons, and the types of the standard library that each of them keeps out.
 
 use super::{Allows, Knows, SharedMemory, sealed};
-use crate::layout::{ShmLayout, TypeLayout};
 
 macro_rules! reasons {
     ($(
@@ -28,22 +27,12 @@ macro_rules! reasons {
         #[diagnostic::on_unimplemented(message = $message, label = $label, note = $note)]
         pub trait $needs<T: ?Sized>: sealed::Never<T> {}
 
-        $(#[$doc])*
-        ///
-        /// The compiler names this trait when it refuses the type `W` because of such a type among its arguments.
-        #[diagnostic::on_unimplemented(message = $inside, label = $label, note = $note)]
-        pub trait $part_of<W: ?Sized> {
-            /// [`ShmLayout::LAYOUT`] of `W`.
-            const LAYOUT: &'static TypeLayout;
-
-            #[doc(hidden)]
-            const SEAL: sealed::Seal;
-        }
-
-        #[diagnostic::do_not_recommend]
-        impl<W: ShmLayout + ?Sized, T: ?Sized> $part_of<W> for T {
-            const LAYOUT: &'static TypeLayout = W::LAYOUT;
-            const SEAL: sealed::Seal = sealed::Seal;
+        part_of! {
+            $(#[$doc])*
+            ///
+            /// The compiler names this trait when it refuses the type `W` because of such a type among its arguments.
+            #[diagnostic::on_unimplemented(message = $inside, label = $label, note = $note)]
+            pub trait $part_of<W>;
         }
 
         $(
