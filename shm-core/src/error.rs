@@ -1,13 +1,18 @@
 //! What can go wrong with a segment.
 
+mod told;
+
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::time::Duration;
 
 use crate::cell::InvalidValue;
+use crate::name;
 use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
+
+pub(crate) use told::debug_as_told;
 
 /// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
 /// with one.
@@ -85,8 +90,14 @@ pub enum ShmError {
     LayoutMismatch {
         /// The segment's name.
         name: String,
+        /// What the segment's type is called, where it says so. Names are for people: types that differ can have one name.
+        found: Option<String>,
+        /// What this program's type is called.
+        expected: String,
         /// The first difference, on both sides.
         difference: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// A segment whose header contradicts itself or the file.
     #[non_exhaustive]
@@ -193,6 +204,29 @@ impl fmt::Display for Existing {
     }
 }
 
+/// What to do about a segment of another layout.
+const SAME_DEFINITION: &str = "build both programs from the same definition";
+const SAME_DEFINITION_OR_UNLINK: &str = "build both programs from the same definition, or, if the segment is an old one, \
+                                         remove it with `unlink` and create it again";
+
+/// The longest name of a type that is told: one out of a segment may be as long as a peer likes.
+const LONGEST_TYPE_NAME: usize = 200;
+
+/// Text that may have come from a segment: without line breaks and terminal controls, which do not belong in a log.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| {
+            if char.is_control() {
+                write!(f, "{}", char.escape_debug())
+            } else {
+                f.write_char(char)
+            }
+        })
+    }
+}
+
 /// How a message speaks of a segment.
 struct Named<'a>(&'a str);
 
@@ -217,7 +251,11 @@ impl fmt::Display for ShmError {
                     f,
                     "`{}` is not a segment name: {reason}",
                     name.escape_debug()
-                )
+                )?;
+                match name::corrected(name) {
+                    Some(name) => write!(f, "; write `{}`", name.escape_debug()),
+                    None => Ok(()),
+                }
             }
             Self::NotFound { name } => write!(
                 f,
@@ -244,6 +282,11 @@ impl fmt::Display for ShmError {
                  `allowed_owner({owner})`",
                 Named(name)
             ),
+            Self::NotASegment { name, reason } if name == ANONYMOUS => write!(
+                f,
+                "the descriptor leads to no anonymous segment of this library: {reason}; pass that of one made by \
+                 `create_anonymous`, and to a segment that has a name attach by that"
+            ),
             Self::NotASegment { name, reason } => {
                 write!(
                     f,
@@ -256,15 +299,35 @@ impl fmt::Display for ShmError {
                 "{} has an unsupported format: {reason}; use the same version of this library on both sides",
                 Named(name)
             ),
-            Self::LayoutMismatch { name, difference } => {
-                write!(f, "{} holds another layout: {difference}", Named(name))
+            Self::LayoutMismatch {
+                name,
+                found,
+                expected,
+                difference,
+                remedy,
+            } => {
+                write!(f, "{} holds ", Named(name))?;
+                let expected = Plain(expected);
+                match found.as_deref() {
+                    Some(found) if found == expected.0 => {
+                        write!(f, "another `{expected}` than this program's: ")?;
+                    }
+                    Some(found) => write!(
+                        f,
+                        "a `{}`, this program expects a `{expected}`: ",
+                        Plain(found)
+                    )?,
+                    None => write!(f, "another type than this program's `{expected}`: ")?,
+                }
+                write!(f, "{}; {remedy}", Plain(difference))
             }
             Self::Corrupt { name, reason } => {
-                write!(
-                    f,
-                    "{} is damaged: {reason}; remove it with `unlink` and create it again",
-                    Named(name)
-                )
+                let remedy = if name == ANONYMOUS {
+                    "create it again"
+                } else {
+                    "remove it with `unlink` and create it again"
+                };
+                write!(f, "{} is damaged: {reason}; {remedy}", Named(name))
             }
             Self::Uninitialized { name, value } => write!(
                 f,
@@ -312,36 +375,22 @@ impl fmt::Display for ShmError {
                 Named(name)
             ),
             Self::PermissionDenied { name, call, source } | Self::Os { name, call, source } => {
-                write!(f, "{}: {call}: {source}{}", Named(name), hint(call, source))
+                let hint = hint(name, call, source);
+                write!(f, "{}: {call}: {source}{hint}", Named(name))
             }
         }
     }
 }
 
-impl fmt::Debug for ShmError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let variant = match self {
-            Self::InvalidName { .. } => "InvalidName",
-            Self::NotFound { .. } => "NotFound",
-            Self::AlreadyExists { .. } => "AlreadyExists",
-            Self::PermissionDenied { .. } => "PermissionDenied",
-            Self::WrongOwner { .. } => "WrongOwner",
-            Self::NotASegment { .. } => "NotASegment",
-            Self::UnsupportedFormat { .. } => "UnsupportedFormat",
-            Self::LayoutMismatch { .. } => "LayoutMismatch",
-            Self::Corrupt { .. } => "Corrupt",
-            Self::Uninitialized { .. } => "Uninitialized",
-            Self::BadOffset { .. } => "BadOffset",
-            Self::NoSpace { .. } => "NoSpace",
-            Self::Busy { .. } => "Busy",
-            Self::Os { .. } => "Os",
-        };
-        write!(f, "{variant}: {self}")
+debug_as_told! {
+    enum ShmError {
+        InvalidName, NotFound, AlreadyExists, PermissionDenied, WrongOwner, NotASegment, UnsupportedFormat, LayoutMismatch,
+        Corrupt, Uninitialized, BadOffset, NoSpace, Busy, Os,
     }
 }
 
 /// What to do about refusals that have a usual cause.
-fn hint(call: &str, source: &io::Error) -> &'static str {
+fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
     let errno = source.raw_os_error().map(Errno::from_raw);
     match (call, errno) {
         ("mlock", _) => "; raise the limit on locked memory (`ulimit -l`)",
@@ -356,6 +405,13 @@ fn hint(call: &str, source: &io::Error) -> &'static str {
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
         ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",
         ("fchown", _) => "; only a group that this process is in can be given",
+        ("mmap", Some(Errno::EACCES | Errno::EPERM)) if name == ANONYMOUS => {
+            "; the descriptor allows no writing: attach with `options().from_fd_read_only`, or pass one that is open for \
+             writing"
+        }
+        (_, Some(Errno::EBADF)) if name == ANONYMOUS => {
+            "; the descriptor allows no reading: pass one that is open for reading and writing"
+        }
         (_, Some(Errno::EACCES | Errno::EPERM)) => {
             "; run as its owner, or have it created with a wider `mode` or another `group`"
         }
@@ -421,6 +477,30 @@ impl ShmError {
         Self::NotASegment {
             name: name.to_owned(),
             reason: reason.into(),
+        }
+    }
+
+    /// A segment whose type is another one than `expected`.
+    pub(crate) fn mismatch(
+        name: &str,
+        found: Option<String>,
+        expected: String,
+        difference: String,
+    ) -> Self {
+        let shortened = |found: String| match found.char_indices().nth(LONGEST_TYPE_NAME) {
+            Some((end, _)) => format!("{}..", &found[..end]),
+            None => found,
+        };
+        Self::LayoutMismatch {
+            name: name.to_owned(),
+            found: found.map(shortened),
+            expected,
+            difference,
+            remedy: if name == ANONYMOUS {
+                SAME_DEFINITION
+            } else {
+                SAME_DEFINITION_OR_UNLINK
+            },
         }
     }
 

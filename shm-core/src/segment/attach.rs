@@ -142,10 +142,7 @@ pub(super) fn from_fd(
             ));
         }
         Err(error) if error.errno == Errno::EINVAL => {
-            return Err(ShmError::not_a_segment(
-                ANONYMOUS,
-                "the descriptor is not one of a memfd",
-            ));
+            return Err(ShmError::not_a_segment(ANONYMOUS, "it is no memfd"));
         }
         Err(error) => return Err(os(error)),
     }
@@ -198,28 +195,32 @@ fn check(
         },
     })?;
     header::compare(&header.frozen, &Expected::of(layout)).map_err(|difference| {
-        let difference = match difference {
-            Difference::Number(text) => text,
+        let (found, difference) = match difference {
+            Difference::Number(text) => (None, text),
             Difference::Fingerprint => match explain(file, &header.frozen, layout) {
-                Ok(text) => text,
+                Ok(explained) => explained,
                 Err(error) => return ShmError::from_sys(name, error),
             },
         };
-        ShmError::LayoutMismatch {
-            name: name_owned(),
-            difference,
-        }
+        ShmError::mismatch(name, found, schema::type_name(layout), difference)
     })
 }
 
-/// Puts into words how a segment of another fingerprint differs.
-fn explain(file: &File, frozen: &Frozen, layout: &'static TypeLayout) -> Result<String, SysError> {
+/// Puts into words how a segment of another fingerprint differs: what its type is called, and the first difference.
+fn explain(
+    file: &File,
+    frozen: &Frozen,
+    layout: &'static TypeLayout,
+) -> Result<(Option<String>, String), SysError> {
     let fingerprints = format!(
         "the fingerprint is {:#018x} in the segment and {:#018x} in this program",
         frozen.fingerprint,
         layout.fingerprint()
     );
-    let unreadable = |why: &str| format!("{fingerprints}, and its schema cannot be read: {why}");
+    let unreadable = |why: &str| {
+        let text = format!("{fingerprints}, and its schema cannot be read: {why}");
+        (None, text)
+    };
     let len = match usize::try_from(frozen.schema_len) {
         Ok(len) if frozen.schema_len <= LONGEST_SCHEMA => len,
         _ => return Ok(unreadable("it is too long")),
@@ -236,5 +237,6 @@ fn explain(file: &File, frozen: &Frozen, layout: &'static TypeLayout) -> Result<
         (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
     };
     // Equal schemas of different fingerprints: the header lies, or the type's version differs.
-    Ok(Schema::first_difference(&segment, &program).unwrap_or(fingerprints))
+    let difference = Schema::first_difference(&segment, &program).unwrap_or(fingerprints);
+    Ok((Some(segment.type_name()), difference))
 }

@@ -10,7 +10,7 @@ use super::lifetime::{self, Found};
 use super::options::ShmOptions;
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
-use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable};
+use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 
@@ -348,12 +348,16 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         if shm.tail() == len {
             return Ok(shm);
         }
+        let same = schema::type_name(T::LAYOUT);
         Err(ShmError::LayoutMismatch {
             name: name.to_owned(),
+            found: Some(same.clone()),
+            expected: same,
             difference: format!(
                 "its slice has {} elements in the segment, and {len} were asked for",
                 shm.tail()
             ),
+            remedy: "ask for as many, or `attach`, which takes any number",
         })
     }
 
