@@ -132,8 +132,9 @@ part_of! {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lie in shared memory, because of itself or a type among its arguments",
     label = "one of these is not a type that processes can share",
-    note = "each argument has to be one that could be a field by itself; give structs of your own `#[derive(ShmLayout)]` \
-            and `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`"
+    note = "each argument has to be one that could be a field by itself: give structs of your own `#[derive(ShmLayout)]` \
+            and `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`; the value of a `SeqLock` or a `Broadcast` has \
+            to be `Copy` as well: `#[derive(Clone, Copy)]`"
 )]
 pub trait SharedParts {
     /// [`ShmLayout::LAYOUT`].
@@ -229,6 +230,35 @@ macro_rules! without_size {
 
 // Of these the reason is known, and told where the layout is asked for.
 without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::path::Path }
+
+/// A type of one size, so that a segment of it is created without a length.
+///
+/// Every type is but those that end in a slice. It stands in place of `Sized`, of which the compiler would only say that it
+/// is missing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` ends in a slice, so a segment of it is created with a length",
+    label = "how many elements are there to be?",
+    note = "write `create_with_len(name, n)`, `open_or_create_with_len(name, n)` or `create_anonymous_with_len(n)`; with `init`, \
+            `options()` and one of its `.._with_len_and`"
+)]
+pub trait OfKnownLength {
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> OfKnownLength for T {
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+// Never holds: see that of `Measures`.
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized> OfKnownLength for T
+where
+    for<'a> SharedMemory: sealed::Nowhere<'a>,
+{
+    const SEAL: sealed::Seal = sealed::Seal;
+}
 
 /// Never implemented, for the guards `G` of locks: they are not `Send`, and the compiler names this trait when it says so.
 #[diagnostic::on_unimplemented(

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::TypeLayout;
+use super::refuse::OfKnownLength;
 use super::verdict::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::error::ShmError;
@@ -108,9 +109,9 @@ pub unsafe trait ShmLayout: 'static {
     /// any other failing system call.
     fn create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        Self: OfKnownLength,
     {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "create_with") };
         Self::options().create_tail(name, 0, |_| {})
     }
 
@@ -136,7 +137,7 @@ pub unsafe trait ShmLayout: 'static {
     /// As [`create`](Self::create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without a value.
     fn create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        Self: OfKnownLength,
         F: FnOnce(&Shm<Self, ReadWrite>),
     {
         const { assert_shareable(Self::LAYOUT) };
@@ -153,9 +154,9 @@ pub unsafe trait ShmLayout: 'static {
     /// As [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     fn open_or_create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        Self: OfKnownLength,
     {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().open_or_create_with") };
         Self::options().open_or_create_tail(name, 0, |_| {})
     }
 
@@ -193,9 +194,9 @@ pub unsafe trait ShmLayout: 'static {
     /// [`NoSpace`](ShmError::NoSpace) or [`Os`](ShmError::Os).
     fn create_anonymous() -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        Self: OfKnownLength,
     {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with") };
         Self::options().create_anonymous_tail(0, |_| {})
     }
 
@@ -225,7 +226,7 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create`](Self::create); [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     fn create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().create_with_len_and") };
         const { assert_has_tail(Self::LAYOUT) };
         Self::options().create_tail(name, len, |_| {})
     }
@@ -237,7 +238,7 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`open_or_create`](Self::open_or_create); [`LayoutMismatch`](ShmError::LayoutMismatch) for another length.
     fn open_or_create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().open_or_create_with_len_and") };
         const { assert_has_tail(Self::LAYOUT) };
         Self::options().open_or_create_same_tail(name, len, |_| {})
     }
@@ -248,7 +249,7 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create_anonymous`](Self::create_anonymous).
     fn create_anonymous_with_len(len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with_len_and") };
         const { assert_has_tail(Self::LAYOUT) };
         Self::options().create_anonymous_tail(len, |_| {})
     }

@@ -10,6 +10,7 @@ use super::lifetime::{self, Found};
 use super::options::ShmOptions;
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
+use crate::layout::refuse::OfKnownLength;
 use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
@@ -30,9 +31,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// replacing it for the whole timeout; [`Os`](ShmError::Os).
     pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        T: OfKnownLength,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "create_with") };
         self.create_tail(name, 0, |_| {})
     }
 
@@ -45,7 +46,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// a value. `init` may have run although the name was taken in the end.
     pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        T: OfKnownLength,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_tail(name, 0, init)
@@ -57,7 +58,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create`](Self::create), and [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     pub fn create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.create_tail(name, len, |_| {})
     }
@@ -90,9 +91,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        T: OfKnownLength,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().open_or_create_with") };
         self.open_or_create_tail(name, 0, |_| {})
     }
 
@@ -108,7 +109,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        T: OfKnownLength,
     {
         const { assert_shareable(T::LAYOUT) };
         self.open_or_create_tail(name, 0, init)
@@ -122,7 +123,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
     /// length, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
     pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().open_or_create_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.open_or_create_same_tail(name, len, |_| {})
     }
@@ -180,9 +181,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// [`NoSpace`](ShmError::NoSpace), [`Os`](ShmError::Os).
     pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        T: OfKnownLength,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_anonymous_with") };
         self.create_anonymous_tail(0, |_| {})
     }
 
@@ -194,7 +195,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// left an enum without a value.
     pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        T: OfKnownLength,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_anonymous_tail(0, init)
@@ -206,7 +207,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create_anonymous`](Self::create_anonymous), and `EFBIG` for a length that no machine has.
     pub fn create_anonymous_with_len(&self, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_anonymous_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.create_anonymous_tail(len, |_| {})
     }
