@@ -231,31 +231,31 @@ macro_rules! without_size {
 // Of these the reason is known, and told where the layout is asked for.
 without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::path::Path }
 
-/// A type of one size, so that a segment of it is created without a length.
+/// Implemented by [`SharedMemory`] for each type `T` of one size, so that a segment of it is created without a length.
 ///
-/// Every type is but those that end in a slice. It stands in place of `Sized`, of which the compiler would only say that it
-/// is missing.
+/// That is every type but those that end in a slice. It stands in place of `T: Sized`, of which the compiler would only say
+/// that it does not hold.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` ends in a slice, so a segment of it is created with a length",
+    message = "`{T}` ends in a slice, so a segment of it is created with a length",
     label = "how many elements are there to be?",
     note = "write `create_with_len(name, n)`, `open_or_create_with_len(name, n)` or `create_anonymous_with_len(n)`; with `init`, \
             `options()` and one of its `.._with_len_and`"
 )]
-pub trait OfKnownLength {
+pub trait KnowsLengthOf<T: ?Sized> {
     #[doc(hidden)]
     const SEAL: sealed::Seal;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T> OfKnownLength for T {
+impl<T> KnowsLengthOf<T> for SharedMemory {
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
 // Never holds: see that of `Measures`.
 #[diagnostic::do_not_recommend]
-impl<T: ?Sized> OfKnownLength for T
+impl<T: ?Sized> KnowsLengthOf<T> for SharedMemory
 where
-    for<'a> SharedMemory: sealed::Nowhere<'a>,
+    for<'a> Self: sealed::Nowhere<'a>,
 {
     const SEAL: sealed::Seal = sealed::Seal;
 }

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::TypeLayout;
-use super::refuse::OfKnownLength;
+use super::refuse::{KnowsLengthOf, SharedMemory};
 use super::verdict::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::error::ShmError;
@@ -109,7 +109,7 @@ pub unsafe trait ShmLayout: 'static {
     /// any other failing system call.
     fn create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: OfKnownLength,
+        SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "create_with") };
         Self::options().create_tail(name, 0, |_| {})
@@ -137,7 +137,7 @@ pub unsafe trait ShmLayout: 'static {
     /// As [`create`](Self::create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without a value.
     fn create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: OfKnownLength,
+        SharedMemory: KnowsLengthOf<Self>,
         F: FnOnce(&Shm<Self, ReadWrite>),
     {
         const { assert_shareable(Self::LAYOUT) };
@@ -154,7 +154,7 @@ pub unsafe trait ShmLayout: 'static {
     /// As [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     fn open_or_create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: OfKnownLength,
+        SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "options().open_or_create_with") };
         Self::options().open_or_create_tail(name, 0, |_| {})
@@ -194,7 +194,7 @@ pub unsafe trait ShmLayout: 'static {
     /// [`NoSpace`](ShmError::NoSpace) or [`Os`](ShmError::Os).
     fn create_anonymous() -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: OfKnownLength,
+        SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with") };
         Self::options().create_anonymous_tail(0, |_| {})

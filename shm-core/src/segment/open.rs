@@ -10,7 +10,7 @@ use super::lifetime::{self, Found};
 use super::options::ShmOptions;
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
-use crate::layout::refuse::OfKnownLength;
+use crate::layout::refuse::{KnowsLengthOf, SharedMemory};
 use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
@@ -31,7 +31,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// replacing it for the whole timeout; [`Os`](ShmError::Os).
     pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: OfKnownLength,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_creatable(T::LAYOUT, "create_with") };
         self.create_tail(name, 0, |_| {})
@@ -46,7 +46,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// a value. `init` may have run although the name was taken in the end.
     pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: OfKnownLength,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_tail(name, 0, init)
@@ -91,7 +91,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: OfKnownLength,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_creatable(T::LAYOUT, "options().open_or_create_with") };
         self.open_or_create_tail(name, 0, |_| {})
@@ -109,7 +109,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError>
     where
-        T: OfKnownLength,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.open_or_create_tail(name, 0, init)
@@ -181,7 +181,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// [`NoSpace`](ShmError::NoSpace), [`Os`](ShmError::Os).
     pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError>
     where
-        T: OfKnownLength,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_creatable(T::LAYOUT, "options().create_anonymous_with") };
         self.create_anonymous_tail(0, |_| {})
@@ -195,7 +195,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// left an enum without a value.
     pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: OfKnownLength,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_anonymous_tail(0, init)

@@ -20,7 +20,6 @@ struct Motor {
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Robot {
-    id: u64,
     motors: SeqLock<[Motor; 4]>,
 }
 
