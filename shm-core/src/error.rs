@@ -1,5 +1,6 @@
 //! What can go wrong with a segment.
 
+mod remedy;
 mod told;
 
 use std::error::Error;
@@ -204,11 +205,6 @@ impl fmt::Display for Existing {
     }
 }
 
-/// What to do about a segment of another layout.
-const SAME_DEFINITION: &str = "build both programs from the same definition";
-const SAME_DEFINITION_OR_UNLINK: &str = "build both programs from the same definition, or, if the segment is an old one, \
-                                         remove it with `unlink` and create it again";
-
 /// The longest name of a type that is told: one out of a segment may be as long as a peer likes.
 const LONGEST_TYPE_NAME: usize = 200;
 
@@ -375,7 +371,7 @@ impl fmt::Display for ShmError {
                 Named(name)
             ),
             Self::PermissionDenied { name, call, source } | Self::Os { name, call, source } => {
-                let hint = hint(name, call, source);
+                let hint = remedy::hint(name, call, source);
                 write!(f, "{}: {call}: {source}{hint}", Named(name))
             }
         }
@@ -386,36 +382,6 @@ debug_as_told! {
     enum ShmError {
         InvalidName, NotFound, AlreadyExists, PermissionDenied, WrongOwner, NotASegment, UnsupportedFormat, LayoutMismatch,
         Corrupt, Uninitialized, BadOffset, NoSpace, Busy, Os,
-    }
-}
-
-/// What to do about refusals that have a usual cause.
-fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
-    let errno = source.raw_os_error().map(Errno::from_raw);
-    match (call, errno) {
-        ("mlock", _) => "; raise the limit on locked memory (`ulimit -l`)",
-        // Shortages before the calls that met them: they say nothing about the call.
-        (_, Some(Errno::EMFILE | Errno::ENFILE)) => "; raise the limit on open files (`ulimit -n`)",
-        (_, Some(Errno::EFBIG)) => "; the segment is larger than a file may be (`ulimit -f`)",
-        ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::ENOSPC)) => {
-            "; /dev/shm has no room for another file (`df -i /dev/shm`): remove unused ones, or enlarge it (`mount -o \
-             remount,nr_inodes=...`)"
-        }
-        ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
-        (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
-        ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",
-        ("fchown", _) => "; only a group that this process is in can be given",
-        ("mmap", Some(Errno::EACCES | Errno::EPERM)) if name == ANONYMOUS => {
-            "; the descriptor allows no writing: attach with `options().from_fd_read_only`, or pass one that is open for \
-             writing"
-        }
-        (_, Some(Errno::EBADF)) if name == ANONYMOUS => {
-            "; the descriptor allows no reading: pass one that is open for reading and writing"
-        }
-        (_, Some(Errno::EACCES | Errno::EPERM)) => {
-            "; run as its owner, or have it created with a wider `mode` or another `group`"
-        }
-        _ => "",
     }
 }
 
@@ -496,11 +462,7 @@ impl ShmError {
             found: found.map(shortened),
             expected,
             difference,
-            remedy: if name == ANONYMOUS {
-                SAME_DEFINITION
-            } else {
-                SAME_DEFINITION_OR_UNLINK
-            },
+            remedy: remedy::of_another_layout(name),
         }
     }
 

@@ -258,7 +258,9 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// # Errors
     ///
-    /// As [`attach`](Self::attach); [`NotASegment`](ShmError::NotASegment) also when the seals are missing.
+    /// As [`attach`](Self::attach); [`NotASegment`](ShmError::NotASegment) also when the seals are missing,
+    /// [`PermissionDenied`](ShmError::PermissionDenied) also for a descriptor that allows no writing, which
+    /// [`ShmOptions::from_fd_read_only`] takes.
     fn from_fd(fd: impl Into<OwnedFd>) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_shareable(Self::LAYOUT) };
         Self::options().attach_fd(fd.into())

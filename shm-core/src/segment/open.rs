@@ -236,7 +236,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed, and those of [`attach`](Self::attach).
+    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed,
+    /// [`PermissionDenied`](ShmError::PermissionDenied) when the descriptor allows no writing, and those of
+    /// [`attach`](Self::attach).
     pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         self.attach_fd(fd.into())

@@ -67,9 +67,13 @@ const fn part(inner: &'static TypeLayout) -> &'static TypeLayout {
         None => inner,
     };
     match part.kind() {
-        LayoutKind::Array { element, .. } => element,
+        LayoutKind::Array { element, .. } if is_slot(element) => element,
         _ => part,
     }
+}
+
+const fn is_slot(layout: &TypeLayout) -> bool {
+    matches!(layout.kind(), LayoutKind::Meaning { meaning, .. } if matches!(meaning.as_bytes(), b"slot"))
 }
 
 #[cfg(test)]
@@ -120,15 +124,33 @@ mod tests {
 
     #[test]
     fn the_fields_of_this_librarys_types_are_not_named() {
+        const SLOT: &TypeLayout = &TypeLayout::meaning(
+            "slot",
+            const {
+                &TypeLayout::structure(
+                    "slot",
+                    0,
+                    6,
+                    1,
+                    const {
+                        &place([FieldLayout::new(
+                            "value",
+                            const { &TypeLayout::array(MOTOR, 3) },
+                        )])
+                    },
+                )
+            },
+            None,
+        );
         const SLOTS: &TypeLayout = &TypeLayout::structure(
             "parts",
             0,
-            12,
+            28,
             4,
             const {
                 &place([
                     FieldLayout::new("word", u32::LAYOUT),
-                    FieldLayout::new("slots", const { &TypeLayout::array(MOTOR, 4) }),
+                    FieldLayout::new("slots", const { &TypeLayout::array(SLOT, 4) }),
                 ])
             },
         );
@@ -136,7 +158,7 @@ mod tests {
         assert!(
             explain(LOCK, "create_with")
                 .as_str()
-                .starts_with("a new segment is zeroes, but `mode` is the enum `Mode`, which"),
+                .starts_with("a new segment is zeroes, but `[..].mode` is the enum `Mode`, which"),
             "{}",
             explain(LOCK, "create_with").as_str()
         );
