@@ -27,7 +27,7 @@ macro_rules! part_of {
     ($(#[$words:meta])* pub trait $part_of:ident<W>;) => {
         $(#[$words])*
         pub trait $part_of<W: ?Sized> {
-            /// [`ShmLayout::LAYOUT`] of `W`.
+            /// The [layout](crate::ShmLayout::LAYOUT) of `W`.
             const LAYOUT: &'static $crate::TypeLayout;
 
             #[doc(hidden)]
