@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::name::SegmentName;
-use crate::segment::{lifetime, list};
+use crate::segment::lifetime::{self, Found};
+use crate::segment::list;
 use crate::sys::clock::Deadline;
 
 fn superseding() -> ShmOptions<u64> {
@@ -162,6 +163,31 @@ fn a_peer_that_pins_a_lock_keeps_a_segment_from_being_superseded_and_no_longer()
     assert!(reader.is_current() && !reader.has_owner());
     drop(pinned);
     create().unwrap();
+}
+
+#[test]
+fn what_has_got_an_owner_or_a_successor_since_it_was_looked_at_is_not_superseded() {
+    let name = TestName::new("superseding-late");
+    let segment_name = SegmentName::new(name.as_str()).unwrap();
+    let looked_at = || match lifetime::examine(&segment_name).unwrap() {
+        Found::Abandoned(file, id) => (file, id),
+        other => panic!("{other:?}"),
+    };
+    let supersede = |(file, id)| {
+        let deadline = Deadline::after(Duration::ZERO);
+        lifetime::supersede(&segment_name, file, &id, deadline).unwrap()
+    };
+    let reader = abandoned(&name, 1);
+    let (one, two, three) = (looked_at(), looked_at(), looked_at());
+    let joined = options().open_or_create(name.as_str()).unwrap();
+    assert!(!supersede(one));
+    assert!(joined.is_current() && joined.has_owner());
+    drop(joined);
+    assert!(!name.exists());
+    assert!(!supersede(two));
+    let new = options().create(name.as_str()).unwrap();
+    assert!(!supersede(three));
+    assert!(new.is_current() && !reader.is_current());
 }
 
 /// A fork child has a copy of each description, as a duplicate in this process has.
