@@ -189,6 +189,8 @@ pub unsafe trait ShmLayout: 'static {
 
     /// Attaches to the segment `name` for reading and writing. Dropping the handle leaves the name alone.
     ///
+    /// A name that does not exist yet is waited for by who asks for it ([`wait`](ShmOptions::wait)).
+    ///
     /// # Errors
     ///
     /// [`NotFound`](ShmError::NotFound), [`PermissionDenied`](ShmError::PermissionDenied),
