@@ -71,6 +71,6 @@ fn a_reader_without_a_cache_says_so() {
     let ended = Program::start("lru_cache", &["--reader", &name, "0"]).end();
     ended.because(&format!(
         "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
-         for the process that creates it"
+         for the process that creates it (`wait` in the options does)"
     ));
 }

@@ -217,6 +217,6 @@ fn a_reader_without_a_writer_says_so() {
     let ended = Program::start("config_reload", &["--as", &me, "reader", &name, "1"]).end();
     ended.because(&format!(
         "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
-         for the process that creates it"
+         for the process that creates it (`wait` in the options does)"
     ));
 }

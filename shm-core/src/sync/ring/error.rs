@@ -11,7 +11,8 @@ use crate::error::ShmError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EndError {
-    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that.
+    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that. A process that was
+    /// killed counts as alive until the kernel has taken it apart, some milliseconds for a small one.
     Taken,
     /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
     /// `fork`, which register when they first claim something: the error says what the system refused.
@@ -31,7 +32,8 @@ impl fmt::Display for EndError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken => f.write_str(
-                "this end of the ring belongs to a living process; wait until that drops it, or end that process",
+                "this end of the ring belongs to a living process; wait until that drops it, or end that process; of one that \
+                 was killed just now, `sender_timeout` and `receiver_timeout` wait for the end",
             ),
             Self::Unregistered(error) => {
                 write!(f, "this process cannot hold an end of a ring: {error}")
