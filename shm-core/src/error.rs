@@ -182,7 +182,8 @@ impl fmt::Display for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Live => f.write_str(
-                "a live segment has it; attach to that one, or end the processes that use it",
+                "a live segment has it; attach to that one, or end the processes that use it; if only its owner was killed, \
+                 `supersede(true)` in the options takes the name from those that are still attached",
             ),
             Self::Persistent => f.write_str(
                 "a persistent segment has it; attach to that one, or remove it with `unlink`",
@@ -256,7 +257,7 @@ impl fmt::Display for ShmError {
             Self::NotFound { name } => write!(
                 f,
                 "{} does not exist: it was not created yet, or its owner has ended; check the name, or wait for the \
-                 process that creates it",
+                 process that creates it (`wait` in the options does)",
                 Named(name)
             ),
             Self::AlreadyExists { name, existing } => {

@@ -72,11 +72,11 @@ fn every_variant_says_its_name_and_what_to_do() {
         ),
         (
             ShmError::not_found("/t"),
-            &["`/t`", "wait for the process that creates it"],
+            &["`/t`", "wait for the process that creates it", "`wait`"],
         ),
         (
             ShmError::exists("/t", Existing::Live),
-            &["`/t`", "live", "attach"],
+            &["`/t`", "live", "attach", "`supersede(true)`"],
         ),
         (
             ShmError::exists("/t", Existing::Persistent),

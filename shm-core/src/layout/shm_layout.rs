@@ -98,8 +98,8 @@ pub unsafe trait ShmLayout: 'static {
     /// [`persist`](Shm::persist) was called. Its mode is 0600.
     ///
     /// The name appears only once the segment is complete. A leftover of an owner that was killed is replaced;
-    /// a segment that somebody is attached to, or that was made persistent, never is. If this process is
-    /// killed, the name stays as such a leftover.
+    /// a segment that was made persistent never is, and one that somebody is attached to only by who asks for it
+    /// ([`supersede`](ShmOptions::supersede)). If this process is killed, the name stays as such a leftover.
     ///
     /// # Errors
     ///
@@ -160,7 +160,37 @@ pub unsafe trait ShmLayout: 'static {
         Self::options().open_or_create_tail(name, 0, |_| {})
     }
 
+    /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears.
+    ///
+    /// It is also the way for a type with an enum that has no variant of value 0.
+    ///
+    /// ```
+    /// # use shm_core::ShmLayout;
+    /// # #[derive(Clone, Copy, ShmLayout)] #[repr(C)] struct Config { limit: u64 }
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-open-with-{}", std::process::id());
+    /// let first = Config::open_or_create_with(&name, |view| view.limit.set(100))?;
+    /// let second = Config::open_or_create_with(&name, |view| view.limit.set(7))?; // which is not called
+    /// assert_eq!((first.limit.get(), second.limit.get()), (100, 100));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open_or_create`](Self::open_or_create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum
+    /// without a value. `init` may run without effect, when another process creates the segment at the same time.
+    fn open_or_create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
+    where
+        Self: Sized,
+        F: FnOnce(&Shm<Self, ReadWrite>),
+    {
+        const { assert_shareable(Self::LAYOUT) };
+        Self::options().open_or_create_tail(name, 0, init)
+    }
+
     /// Attaches to the segment `name` for reading and writing. Dropping the handle leaves the name alone.
+    ///
+    /// A name that does not exist yet is waited for by who asks for it ([`wait`](ShmOptions::wait)).
     ///
     /// # Errors
     ///

@@ -91,8 +91,8 @@ fn find(
         let held = lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)?
             && (!how.owner || lock::try_lock(&file, OWNER, Kind::Shared).map_err(os)?);
         if held {
-            // Who replaces or removes it does so under an exclusive lock, so after ours this answer is final, but for
-            // an explicit `unlink`.
+            // Who replaces, supersedes or removes it does so holding one of the two alone, so after ours this answer is
+            // final, but for an explicit `unlink`; and for who is no owner, but for those of OWNER.
             let id = file::stat(&file).map_err(os)?;
             if id.links > 0 {
                 return Ok((file, id));

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::attach::{self, How};
 use super::create;
 use super::handle::Shm;
 use super::lifetime::{self, Found};
-use super::options::ShmOptions;
+use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
 use crate::layout::refuse::{KnowsLengthOf, SharedMemory};
@@ -19,7 +20,8 @@ use crate::sys::clock::{Backoff, Deadline};
 // does not look again, so that a mistake is reported once, at the user's own call.
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Creates a segment of zero bytes. The name appears once the segment is
-    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced.
+    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced;
+    /// what to do about one that others are still attached to is told at [`supersede`](Self::supersede).
     ///
     /// If this process is killed before the name appears nothing stays behind; if later, a leftover.
     ///
@@ -152,7 +154,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName), [`NotFound`](ShmError::NotFound),
+    /// [`InvalidName`](ShmError::InvalidName); [`NotFound`](ShmError::NotFound), after [`wait`](Self::wait)ing for it if asked
+    /// to;
     /// [`PermissionDenied`](ShmError::PermissionDenied), [`WrongOwner`](ShmError::WrongOwner),
     /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat),
     /// [`Corrupt`](ShmError::Corrupt), [`LayoutMismatch`](ShmError::LayoutMismatch) when it holds another type or
@@ -285,6 +288,11 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
         let name = SegmentName::new(name)?;
+        // What is there is attached to, and never superseded, not even where it comes and loses its owner meanwhile.
+        let settings = &Settings {
+            supersede: false,
+            ..self.settings.clone()
+        };
         let mut deadline = self.deadline();
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
@@ -297,7 +305,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                 writable: true,
                 owner: true,
             };
-            match attach::attach(&self.settings, &name, T::LAYOUT, how, deadline) {
+            match attach::attach(settings, &name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
                 // What nobody uses and nobody can open, as after a crash and an upgrade, is replaced as `create` does.
                 Err(ShmError::LayoutMismatch { .. })
@@ -305,8 +313,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                 other => return other.map(Shm::new),
             }
             let published = match &built {
-                Some(shm) => shm.segment().publish(&self.settings, deadline),
-                None => create::prepare(&self.settings, &name, T::LAYOUT, tail, deadline).and_then(
+                Some(shm) => shm.segment().publish(settings, deadline),
+                None => create::prepare(settings, &name, T::LAYOUT, tail, deadline).and_then(
                     |segment| {
                         let shm = built.insert(Shm::new(segment));
                         if let Some(init) = init.take() {
@@ -316,7 +324,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                         // `init` may have taken longer than the timeout, which is for retries.
                         deadline = self.deadline();
                         backoff = Backoff::until(deadline);
-                        shm.segment().publish(&self.settings, deadline)
+                        shm.segment().publish(settings, deadline)
                     },
                 ),
             };
@@ -382,7 +390,15 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             writable: A::WRITABLE,
             owner: false,
         };
-        attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
+        // What is waited for is a program that has yet to get so far.
+        const SELDOM: Duration = Duration::from_millis(20);
+        let mut pauses = Backoff::up_to(SELDOM, Deadline::after(self.settings.wait));
+        loop {
+            match attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()) {
+                Err(ShmError::NotFound { .. }) if pauses.pause() => {}
+                other => return other.map(Shm::new),
+            }
+        }
     }
 
     pub(crate) fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {

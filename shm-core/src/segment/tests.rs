@@ -5,6 +5,7 @@ mod anonymous;
 mod foreign;
 mod list;
 mod locks;
+mod supersede;
 mod unpublished;
 
 use std::sync::atomic::{AtomicU64, Ordering};

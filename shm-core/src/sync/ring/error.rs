@@ -10,7 +10,8 @@ use crate::error::{ShmError, debug_as_told};
 /// Why an end of a ring was not had.
 #[non_exhaustive]
 pub enum EndError {
-    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that.
+    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that. A process that was
+    /// killed counts as alive until the kernel has taken it apart, some milliseconds for a small one.
     Taken,
     /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
     /// `fork`, which register when they first claim something: the error says what the system refused.
