@@ -114,17 +114,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         self.open_or_create_tail(name, 0, init)
     }
 
-    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
-    /// elements in it, too.
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
+    /// have `len` elements in it, too; a leftover of another length is replaced, as one of another layout is.
     ///
     /// # Errors
     ///
     /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
-    /// length, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
+    /// length, which changes nothing, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
     pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
         const { assert_creatable(T::LAYOUT) };
         const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_same_tail(name, len, |_| {})
+        self.open_or_create_tail(name, len, |_| {})
     }
 
     /// [`open_or_create_with`](Self::open_or_create_with) for a type that ends in a slice.
@@ -141,7 +141,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_same_tail(name, len, init)
+        self.open_or_create_tail(name, len, init)
     }
 
     /// Attaches to the segment that has the name, for reading and writing. The name does not depend on this handle,
@@ -274,7 +274,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         Ok(shm)
     }
 
-    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice of a new segment.
+    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice.
     pub(crate) fn open_or_create_tail(
         &self,
         name: &str,
@@ -293,10 +293,12 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             let how = How {
                 writable: true,
                 owner: true,
+                tail: Some(tail),
             };
             match attach::attach(&self.settings, &name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
-                // What nobody uses and nobody can open, as after a crash and an upgrade, is replaced as `create` does.
+                // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced as
+                // `create` does.
                 Err(ShmError::LayoutMismatch { .. })
                     if matches!(lifetime::examine(&name)?, Found::Leftover(..)) => {}
                 other => return other.map(Shm::new),
@@ -337,26 +339,6 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         }
     }
 
-    /// [`open_or_create_tail`](Self::open_or_create_tail), where a segment that exists must have the same length.
-    pub(crate) fn open_or_create_same_tail(
-        &self,
-        name: &str,
-        len: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
-        let shm = self.open_or_create_tail(name, len, init)?;
-        if shm.tail() == len {
-            return Ok(shm);
-        }
-        Err(ShmError::LayoutMismatch {
-            name: name.to_owned(),
-            difference: format!(
-                "its slice has {} elements in the segment, and {len} were asked for",
-                shm.tail()
-            ),
-        })
-    }
-
     /// [`create_anonymous_with`](Self::create_anonymous_with) for `tail` elements in the trailing slice.
     pub(crate) fn create_anonymous_tail(
         &self,
@@ -374,6 +356,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         let how = How {
             writable: A::WRITABLE,
             owner: false,
+            tail: None,
         };
         attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
     }
