@@ -195,6 +195,7 @@ pub(super) fn from_fd(
         }
         Err(error) => return Err(os(error)),
     }
+    let file = file::clear_of_streams(file).map_err(os)?;
     file::close_on_exec(&file).map_err(os)?;
     if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline).map_err(os)? {
         return Err(ShmError::busy(
@@ -244,15 +245,14 @@ fn check(
             reason,
         },
     })?;
-    let compared = header::compare(&header.frozen, &Expected::of(layout)).and_then(|found| {
-        match wanted {
+    let compared =
+        header::compare(&header.frozen, &Expected::of(layout)).and_then(|found| match wanted {
             Some(wanted) if wanted != found.1 => Err(Difference::Number(format!(
                 "its slice has {} elements in the segment, and {wanted} were asked for",
                 found.1
             ))),
             _ => Ok(found),
-        }
-    });
+        });
     compared.map_err(|difference| {
         let difference = match difference {
             Difference::Number(text) => text,

@@ -38,9 +38,12 @@ pub(super) fn prepare(
     match (build(settings, name, layout, tail), found) {
         // The leftover itself may be what fills the file system, and it would be replaced anyway. Where even its room would
         // not do, it stays: who fails takes nothing away.
-        (Err(ShmError::NoSpace { needed, available, .. }), Found::Leftover(file, id))
-            if available.saturating_add(id.allocated) >= needed =>
-        {
+        (
+            Err(ShmError::NoSpace {
+                needed, available, ..
+            }),
+            Found::Leftover(file, id),
+        ) if available.saturating_add(id.allocated) >= needed => {
             lifetime::replace(name, file, &id, deadline)?;
             build(settings, name, layout, tail)
         }

@@ -228,7 +228,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 
     /// Attaches to the anonymous segment behind a descriptor, for reading and writing. The descriptor becomes
-    /// close-on-exec and goes with the handle.
+    /// close-on-exec and goes with the handle. One in the place of a standard stream (0, 1 or 2) is given another number at
+    /// once, so that nothing is printed into the segment; its old number is free then.
     ///
     /// Who passes a descriptor is trusted with the contents as any peer is, and not with the size, which must be
     /// sealed. The owner of the file is not asked for.

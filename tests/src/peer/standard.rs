@@ -35,8 +35,7 @@ fn use_segments(name: &str) -> Result<(), i32> {
         let reader = Telemetry::attach_read_only(name).map_err(number(3))?;
         print(4)?;
         let again = Telemetry::attach(name).map_err(number(5))?;
-        if [made.load(), joined.load(), reader.load(), again.load()]
-            != [Telemetry::numbered(7); 4]
+        if [made.load(), joined.load(), reader.load(), again.load()] != [Telemetry::numbered(7); 4]
         {
             return Err(6);
         }
