@@ -374,7 +374,7 @@ fn death<S: Variant, const N: usize>() {
         receiver.join().unwrap();
         // The next one writes it anew.
         shared.take_over(1, 2);
-        let next = protocol::tail(&shared.counters);
+        let next = protocol::tail::<S>(&shared.counters);
         assert_eq!(next, 1);
         let receiver = Receiver::new(&*shared);
         receiver.cursor.set(next);
