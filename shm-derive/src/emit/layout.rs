@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Path, Type};
 
-use super::{Names, at, moved, respan, view};
+use super::{Names, at, has_unknown_attribute, moved, respan, view};
 use crate::culprit::{self, Ask};
 use crate::known::{self, Padding};
 use crate::model::Model;
@@ -29,36 +29,44 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
     if !sound {
         return quote!(#krate::__private::refused(&[#(#fields),*]));
     }
-    let (name, version) = (plain(model.ident), model.attr.version);
-    if model.tail().is_some() {
+    let (name, version, known) = (plain(model.ident), model.attr.version, known(krate));
+    let fields = quote!(const { &#krate::__private::place([#(#fields),*]) });
+    let layout = if model.tail().is_some() {
         let align = model.repr.min_align();
-        return quote! {
-            &#krate::__private::unsized_structure(
+        quote! {
+            #krate::__private::unsized_structure(
                 #name,
                 #version,
                 #align as ::core::primitive::usize,
-                const { &#krate::__private::place([#(#fields),*]) },
+                #known,
+                #fields,
             )
-        };
-    }
-    let structure = if model.is_generic() {
-        quote!(generic_structure)
+        }
     } else {
-        quote!(structure)
+        quote!(#krate::__private::structure(#name, #version, #known, #fields))
     };
+    if !model.is_generic() {
+        return quote!(&#layout);
+    }
+    let instance = quote!(&#krate::__private::instance(#layout));
+    if !has_unknown_attribute(model) {
+        return instance;
+    }
+    let places = view::places(model, &quote!(Self), krate);
+    quote!(#krate::__private::layout_of_places(const { #instance }, #places))
+}
+
+/// What the compiler says of the type: a constant that is found by its name, so that it is there for all types.
+fn known(krate: &Path) -> TokenStream {
     quote! {
-        &#krate::__private::#structure(
-            #name,
-            #version,
-            {
-                use #krate::__private::NoExtent as _;
-                #krate::__private::known(
-                    <#krate::__private::Extent<Self>>::OF,
-                    <#krate::__private::Extent<Self>>::SHM_IN_USE,
-                )
-            },
-            const { &#krate::__private::place([#(#fields),*]) },
-        )
+        {
+            use #krate::__private::NoExtent as _;
+            #krate::__private::known(
+                <#krate::__private::Extent<Self>>::OF,
+                <#krate::__private::Extent<Self>>::HAS_DROP,
+                <#krate::__private::Extent<Self>>::SHM_IN_USE,
+            )
+        }
     }
 }
 
@@ -74,8 +82,18 @@ pub(crate) fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
             )
         }
     });
-    quote! {
-        &#krate::__private::enumeration::<Self, ::core::primitive::#int>(#name, const { &[#(#variants),*] })
+    let known = known(krate);
+    let layout = quote! {
+        #krate::__private::enumeration::<Self, ::core::primitive::#int>(
+            #name,
+            #known,
+            const { &[#(#variants),*] },
+        )
+    };
+    if model.is_generic() {
+        quote!(&#krate::__private::instance(#layout))
+    } else {
+        quote!(&#layout)
     }
 }
 
