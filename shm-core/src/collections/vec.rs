@@ -8,6 +8,7 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{InvalidValue, ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::error::debug_as_told;
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place, refused_as_a_whole};
+use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
 
@@ -276,8 +277,8 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
     #[inline]
     fn raw_len(&self) -> u64 {
         // SAFETY: the cell is live, aligned and only accessed atomically, in eight bytes.
-        let len = unsafe { AtomicU64::from_ptr(self.len.place()) };
-        len.load(Ordering::Acquire)
+        let len = unsafe { &*self.len.place().cast::<AtomicU64>() };
+        acquire::<A, _>(len)
     }
 
     fn set_len(&self, len: usize)

@@ -261,8 +261,8 @@ pub unsafe trait ShmLayout: 'static {
         Self::options().create_tail(name, len, |_| {})
     }
 
-    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
-    /// elements in it, too.
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
+    /// have `len` elements in it, too; a leftover of another length is replaced, as one of another layout is.
     ///
     /// # Errors
     ///
@@ -270,7 +270,7 @@ pub unsafe trait ShmLayout: 'static {
     fn open_or_create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_creatable(Self::LAYOUT, "options().open_or_create_with_len_and") };
         const { assert_has_tail(Self::LAYOUT) };
-        Self::options().open_or_create_same_tail(name, len, |_| {})
+        Self::options().open_or_create_tail(name, len, |_| {})
     }
 
     /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.

@@ -40,8 +40,14 @@ pub(super) fn prepare(
         _ => {}
     }
     match (build(settings, name, layout, tail), found) {
-        // The leftover itself may be what fills the file system, and it would be replaced anyway.
-        (Err(ShmError::NoSpace { .. }), Found::Leftover(file, id)) => {
+        // The leftover itself may be what fills the file system, and it would be replaced anyway. Where even its room would
+        // not do, it stays: who fails takes nothing away.
+        (
+            Err(ShmError::NoSpace {
+                needed, available, ..
+            }),
+            Found::Leftover(file, id),
+        ) if available.saturating_add(id.allocated) >= needed => {
             lifetime::replace(name, file, &id, deadline)?;
             build(settings, name, layout, tail)
         }
@@ -237,6 +243,8 @@ impl Segment {
                 settings.timeout,
             )
         };
+        // The closure that writes the first contents may have done anything, and another file must not get the name.
+        self.check_descriptor().map_err(os)?;
         file::set_mode(&self.file, settings.mode).map_err(os)?;
         let mut backoff = Backoff::until(deadline);
         let mut first = true;

@@ -31,7 +31,7 @@ use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::fork::generation;
 use crate::sys::lock::{self, Kind};
-use crate::sys::{Errno, SysResult, effective_user, shm};
+use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
 
@@ -368,9 +368,8 @@ impl Segment {
             return false;
         }
         // Who has closed this descriptor, or put another in its place, must not make anybody look dead.
-        match file::stat(&self.file) {
-            Ok(id) if id.same_file(&self.id) => {}
-            _ => return true,
+        if self.check_descriptor().is_err() {
+            return true;
         }
         // Alone it is held by who removes the name because there is no owner any more.
         !matches!(
@@ -379,10 +378,23 @@ impl Segment {
         )
     }
 
+    /// Fails where the number of the descriptor leads to another file, by `dup2` or by being closed and opened again.
+    pub(super) fn check_descriptor(&self) -> SysResult<FileId> {
+        let found = file::stat(&self.file)?;
+        if found.same_file(&self.id) {
+            Ok(found)
+        } else {
+            Err(SysError::new("fstat", Errno::EBADF))
+        }
+    }
+
     /// Removes the name if this is the last owner.
     fn give_up_ownership(&self, name: &SegmentName) -> SysResult<()> {
         // An owner's drop should not hang for long where a peer holds a lock for ever; the name then is a leftover.
         const LONGEST: Duration = Duration::from_millis(200);
+        // Where the number of the descriptor leads to another file by now, its locks say nothing of this one: the name then
+        // is a leftover as well.
+        self.check_descriptor()?;
         // First let go, then ask for all of it: of owners that go at the same time, the last to let go gets it.
         lock::unlock(&self.file, OWNER)?;
         if !lock::try_lock(&self.file, OWNER, Kind::Exclusive)? {

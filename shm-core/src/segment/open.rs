@@ -12,7 +12,7 @@ use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
 use crate::layout::refuse::{KnowsLengthOf, SharedMemory};
-use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable, schema};
+use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 
@@ -117,17 +117,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         self.open_or_create_tail(name, 0, init)
     }
 
-    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
-    /// elements in it, too.
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
+    /// have `len` elements in it, too; a leftover of another length is replaced, as one of another layout is.
     ///
     /// # Errors
     ///
     /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
-    /// length, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
+    /// length, which changes nothing, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
     pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
         const { assert_creatable(T::LAYOUT, "options().open_or_create_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_same_tail(name, len, |_| {})
+        self.open_or_create_tail(name, len, |_| {})
     }
 
     /// [`open_or_create_with`](Self::open_or_create_with) for a type that ends in a slice.
@@ -144,7 +144,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_same_tail(name, len, init)
+        self.open_or_create_tail(name, len, init)
     }
 
     /// Attaches to the segment that has the name, for reading and writing. The name does not depend on this handle,
@@ -232,7 +232,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 
     /// Attaches to the anonymous segment behind a descriptor, for reading and writing. The descriptor becomes
-    /// close-on-exec and goes with the handle.
+    /// close-on-exec and goes with the handle. One in the place of a standard stream (0, 1 or 2) is given another number at
+    /// once, so that nothing is printed into the segment; its old number is free then.
     ///
     /// Who passes a descriptor is trusted with the contents as any peer is, and not with the size, which must be
     /// sealed. The owner of the file is not asked for.
@@ -280,7 +281,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         Ok(shm)
     }
 
-    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice of a new segment.
+    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice.
     pub(crate) fn open_or_create_tail(
         &self,
         name: &str,
@@ -304,10 +305,12 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             let how = How {
                 writable: true,
                 owner: true,
+                tail: Some(tail),
             };
             match attach::attach(settings, &name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
-                // What nobody uses and nobody can open, as after a crash and an upgrade, is replaced as `create` does.
+                // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced as
+                // `create` does.
                 Err(ShmError::LayoutMismatch { .. })
                     if matches!(lifetime::examine(&name)?, Found::Leftover(..)) => {}
                 other => return other.map(Shm::new),
@@ -348,30 +351,6 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         }
     }
 
-    /// [`open_or_create_tail`](Self::open_or_create_tail), where a segment that exists must have the same length.
-    pub(crate) fn open_or_create_same_tail(
-        &self,
-        name: &str,
-        len: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
-        let shm = self.open_or_create_tail(name, len, init)?;
-        if shm.tail() == len {
-            return Ok(shm);
-        }
-        let same = schema::type_name(T::LAYOUT);
-        Err(ShmError::LayoutMismatch {
-            name: name.to_owned(),
-            found: Some(same.clone()),
-            expected: same,
-            difference: format!(
-                "its slice has {} elements in the segment, and {len} were asked for",
-                shm.tail()
-            ),
-            remedy: "ask for as many, or `attach`, which takes any number",
-        })
-    }
-
     /// [`create_anonymous_with`](Self::create_anonymous_with) for `tail` elements in the trailing slice.
     pub(crate) fn create_anonymous_tail(
         &self,
@@ -389,6 +368,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         let how = How {
             writable: A::WRITABLE,
             owner: false,
+            tail: None,
         };
         // What is waited for is a program that has yet to get so far.
         const SELDOM: Duration = Duration::from_millis(20);

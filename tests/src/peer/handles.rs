@@ -191,6 +191,18 @@ impl Program {
         Ok(String::new())
     }
 
+    /// `replace-descriptor SLOT PATH`: the number of the handle's descriptor leads to another file from now on.
+    pub(super) fn replace_descriptor(&mut self, words: &mut Words<'_>) -> Answer {
+        let handle = self.at(words)?;
+        let file = File::options().read(true).write(true).open(words.next()?);
+        let file = file.map_err(other)?;
+        // SAFETY: the number stays the handle's own, and open. What it leads to then is what the test is about.
+        match unsafe { libc::dup2(file.as_raw_fd(), handle.fd()) } {
+            -1 => Err(other(std::io::Error::last_os_error())),
+            _ => Ok(String::new()),
+        }
+    }
+
     /// `fork-drop SLOT`: a fork child drops its copy of the handle and ends.
     pub(super) fn fork_drop(&mut self, words: &mut Words<'_>) -> Answer {
         let slot = words.next()?;

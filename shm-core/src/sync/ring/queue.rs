@@ -11,7 +11,8 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::Patience;
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, refused_as_a_whole};
-use crate::primitive::{AtomicU32, AtomicU64, Ordering};
+use crate::primitive::model::acquire;
+use crate::primitive::{AtomicU32, AtomicU64};
 use crate::sync::padded::Padded;
 use crate::sys::clock::Deadline;
 
@@ -250,13 +251,13 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     /// Messages that were ever sent.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.counters.tail.load(Ordering::Acquire)
+        acquire::<A, AtomicU64>(&self.counters.tail)
     }
 
     /// Messages that were ever received.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.counters.head.load(Ordering::Acquire)
+        acquire::<A, AtomicU64>(&self.counters.head)
     }
 
     fn writable(&self) -> &Ring<T, N>
