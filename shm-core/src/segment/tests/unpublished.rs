@@ -105,11 +105,17 @@ fn without_unnamed_files_a_leftover_is_replaced_and_persistence_counts_from_the_
 #[test]
 fn what_a_killed_creator_left_hidden_is_removed_by_the_next() {
     let name = TestName::new("abandoned");
-    let abandoned = |number: u32, contents: &[u8]| {
+    // Each gets its hidden name when it is what it is to be: any creator on the machine may come by.
+    let hidden = |number: u32, contents: &[u8], hold: bool| {
+        let made = TestName::new("to-be-hidden");
+        let file = shm::open_new(made.as_str()).unwrap();
+        file::write_at(&file, contents, 0).unwrap();
+        assert!(!hold || lock::try_lock(&file, ATTACH, Kind::Shared).unwrap());
         let name = format!("{HIDDEN_PREFIX}{:08x}{number:08x}", std::process::id());
-        file::write_at(&shm::open_new(&name).unwrap(), contents, 0).unwrap();
-        name
+        shm::rename_new(made.as_str(), &name).unwrap();
+        (name, file)
     };
+    let abandoned = |number, contents| hidden(number, contents, false).0;
     let names = [
         abandoned(1, b""),
         abandoned(2, &[0; 4096]),
@@ -119,9 +125,7 @@ fn what_a_killed_creator_left_hidden_is_removed_by_the_next() {
     let other = abandoned(4, b"something else");
     let odd = format!("{HIDDEN_PREFIX}{}", std::process::id());
     drop(shm::open_new(&odd).unwrap());
-    let held = abandoned(5, b"");
-    let holder = shm::open(&held, false).unwrap();
-    assert!(lock::try_lock(&holder, ATTACH, Kind::Shared).unwrap());
+    let (held, holder) = hidden(5, b"", true);
 
     drop(without_unnamed::run(|| options().create(name.as_str())).unwrap());
     assert!(names.iter().all(|name| !exists(name)));
