@@ -252,6 +252,20 @@ fn is_asleep(thread: &str) -> bool {
     waits() && sleeps() && waits()
 }
 
+/// Comes back when the process, of one thread, sleeps.
+///
+/// # Panics
+///
+/// If it does not fall asleep.
+pub fn until_asleep(pid: u32) {
+    let path = format!("/proc/{pid}");
+    let start = Instant::now();
+    while !is_asleep(&path) {
+        assert!(start.elapsed() < DEADLINE, "it does not sleep");
+        yield_now();
+    }
+}
+
 /// Starts a thread that has to wait for something, and comes back when it sleeps.
 ///
 /// # Panics

@@ -92,8 +92,8 @@ fn find(
     if !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
         return Ok(None);
     }
-    // Who replaces it does so under an exclusive lock, so after ours this answer is final, but for the end of the last owner
-    // and for an explicit `unlink`.
+    // Who replaces it does so under an exclusive lock, so after ours this answer is final, but for the end of the last owner,
+    // for who supersedes it without one, and for an explicit `unlink`.
     let id = file::stat(&file).map_err(os)?;
     Ok((id.links > 0).then_some((file, id)))
 }
@@ -140,8 +140,8 @@ impl Segment {
         let os = |error| ShmError::from_sys(name.as_str(), error);
         loop {
             let held = lock::try_lock(&self.file, OWNER, Kind::Shared).map_err(os)?;
-            // The last owner removes the name under an exclusive lock, so after ours this answer is final, but for an
-            // explicit `unlink`.
+            // The last owner, and who supersedes it without one, remove the name under an exclusive lock, so after ours this
+            // answer is final, but for an explicit `unlink`.
             if self.check_descriptor().map_err(os)?.links == 0 {
                 return Ok(false);
             }
@@ -188,10 +188,7 @@ pub(super) fn from_fd(
             ));
         }
         Err(error) if error.errno == Errno::EINVAL => {
-            return Err(ShmError::not_a_segment(
-                ANONYMOUS,
-                "the descriptor is not one of a memfd",
-            ));
+            return Err(ShmError::not_a_segment(ANONYMOUS, "it is no memfd"));
         }
         Err(error) => return Err(os(error)),
     }
@@ -246,36 +243,49 @@ fn check(
         },
     })?;
     let compared =
-        header::compare(&header.frozen, &Expected::of(layout)).and_then(|found| match wanted {
-            Some(wanted) if wanted != found.1 => Err(Difference::Number(format!(
-                "its slice has {} elements in the segment, and {wanted} were asked for",
-                found.1
-            ))),
-            _ => Ok(found),
-        });
-    compared.map_err(|difference| {
-        let difference = match difference {
-            Difference::Number(text) => text,
-            Difference::Fingerprint => match explain(file, &header.frozen, layout) {
-                Ok(text) => text,
-                Err(error) => return ShmError::from_sys(name, error),
-            },
-        };
-        ShmError::LayoutMismatch {
-            name: name_owned(),
-            difference,
+        header::compare(&header.frozen, &Expected::of(layout)).map_err(|difference| {
+            let (found, difference) = match difference {
+                Difference::Number(text) => (None, text),
+                Difference::Fingerprint => match explain(file, &header.frozen, layout) {
+                    Ok(explained) => explained,
+                    Err(error) => return ShmError::from_sys(name, error),
+                },
+            };
+            ShmError::mismatch(name, found, schema::type_name(layout), difference)
+        })?;
+    match wanted {
+        Some(wanted) if wanted != compared.1 => {
+            let same = schema::type_name(layout);
+            Err(ShmError::LayoutMismatch {
+                name: name.to_owned(),
+                found: Some(same.clone()),
+                expected: same,
+                difference: format!(
+                    "its slice has {} elements in the segment, and {wanted} were asked for",
+                    compared.1
+                ),
+                remedy: "ask for as many, or `attach`, which takes any number",
+            })
         }
-    })
+        _ => Ok(compared),
+    }
 }
 
-/// Puts into words how a segment of another fingerprint differs.
-fn explain(file: &File, frozen: &Frozen, layout: &'static TypeLayout) -> Result<String, SysError> {
+/// Puts into words how a segment of another fingerprint differs: what its type is called, and the first difference.
+fn explain(
+    file: &File,
+    frozen: &Frozen,
+    layout: &'static TypeLayout,
+) -> Result<(Option<String>, String), SysError> {
     let fingerprints = format!(
         "the fingerprint is {:#018x} in the segment and {:#018x} in this program",
         frozen.fingerprint,
         layout.fingerprint()
     );
-    let unreadable = |why: &str| format!("{fingerprints}, and its schema cannot be read: {why}");
+    let unreadable = |why: &str| {
+        let text = format!("{fingerprints}, and its schema cannot be read: {why}");
+        (None, text)
+    };
     let len = match usize::try_from(frozen.schema_len) {
         Ok(len) if frozen.schema_len <= LONGEST_SCHEMA => len,
         _ => return Ok(unreadable("it is too long")),
@@ -292,5 +302,6 @@ fn explain(file: &File, frozen: &Frozen, layout: &'static TypeLayout) -> Result<
         (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
     };
     // Equal schemas of different fingerprints: the header lies, or the type's version differs.
-    Ok(Schema::first_difference(&segment, &program).unwrap_or(fingerprints))
+    let difference = Schema::first_difference(&segment, &program).unwrap_or(fingerprints);
+    Ok((Some(segment.type_name()), difference))
 }

@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::attach::{self, How};
 use super::create;
 use super::handle::Shm;
 use super::lifetime::{self, Found};
-use super::options::ShmOptions;
+use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
+use crate::layout::refuse::{KnowsLengthOf, SharedMemory};
 use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
@@ -18,7 +20,8 @@ use crate::sys::clock::{Backoff, Deadline};
 // does not look again, so that a mistake is reported once, at the user's own call.
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Creates a segment of zero bytes. The name appears once the segment is
-    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced.
+    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced;
+    /// what to do about one that others are still attached to is told at [`supersede`](Self::supersede).
     ///
     /// If this process is killed before the name appears nothing stays behind; if later, a leftover.
     ///
@@ -30,9 +33,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// replacing it for the whole timeout; [`Os`](ShmError::Os).
     pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "create_with") };
         self.create_tail(name, 0, |_| {})
     }
 
@@ -45,7 +48,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// a value. `init` may have run although the name was taken in the end.
     pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_tail(name, 0, init)
@@ -57,7 +60,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create`](Self::create), and [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     pub fn create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.create_tail(name, len, |_| {})
     }
@@ -90,9 +93,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().open_or_create_with") };
         self.open_or_create_tail(name, 0, |_| {})
     }
 
@@ -108,7 +111,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.open_or_create_tail(name, 0, init)
@@ -122,7 +125,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
     /// length, which changes nothing, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
     pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().open_or_create_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.open_or_create_tail(name, len, |_| {})
     }
@@ -151,7 +154,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName), [`NotFound`](ShmError::NotFound),
+    /// [`InvalidName`](ShmError::InvalidName); [`NotFound`](ShmError::NotFound), after [`wait`](Self::wait)ing for it if asked
+    /// to;
     /// [`PermissionDenied`](ShmError::PermissionDenied), [`WrongOwner`](ShmError::WrongOwner),
     /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat),
     /// [`Corrupt`](ShmError::Corrupt), [`LayoutMismatch`](ShmError::LayoutMismatch) when it holds another type or
@@ -180,9 +184,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// [`NoSpace`](ShmError::NoSpace), [`Os`](ShmError::Os).
     pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_anonymous_with") };
         self.create_anonymous_tail(0, |_| {})
     }
 
@@ -194,7 +198,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// left an enum without a value.
     pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_anonymous_tail(0, init)
@@ -206,7 +210,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create_anonymous`](Self::create_anonymous), and `EFBIG` for a length that no machine has.
     pub fn create_anonymous_with_len(&self, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_anonymous_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.create_anonymous_tail(len, |_| {})
     }
@@ -236,7 +240,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed, and those of [`attach`](Self::attach).
+    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed,
+    /// [`PermissionDenied`](ShmError::PermissionDenied) when the descriptor allows no writing, and those of
+    /// [`attach`](Self::attach).
     pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         self.attach_fd(fd.into())
@@ -283,6 +289,11 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
         let name = SegmentName::new(name)?;
+        // What is there is attached to, and never superseded, not even where it comes and loses its owner meanwhile.
+        let settings = &Settings {
+            supersede: false,
+            ..self.settings.clone()
+        };
         let mut deadline = self.deadline();
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
@@ -296,7 +307,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                 owner: true,
                 tail: Some(tail),
             };
-            match attach::attach(&self.settings, &name, T::LAYOUT, how, deadline) {
+            match attach::attach(settings, &name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
                 // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced as
                 // `create` does. Nor is it in the way if it has just gone.
@@ -308,8 +319,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                 other => return other.map(Shm::new),
             }
             let published = match &built {
-                Some(shm) => shm.segment().publish(&self.settings, deadline),
-                None => create::prepare(&self.settings, &name, T::LAYOUT, tail, deadline).and_then(
+                Some(shm) => shm.segment().publish(settings, deadline),
+                None => create::prepare(settings, &name, T::LAYOUT, tail, deadline).and_then(
                     |segment| {
                         let shm = built.insert(Shm::new(segment));
                         if let Some(init) = init.take() {
@@ -319,7 +330,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                         // `init` may have taken longer than the timeout, which is for retries.
                         deadline = self.deadline();
                         backoff = Backoff::until(deadline);
-                        shm.segment().publish(&self.settings, deadline)
+                        shm.segment().publish(settings, deadline)
                     },
                 ),
             };
@@ -362,7 +373,15 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             owner: false,
             tail: None,
         };
-        attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
+        // What is waited for is a program that has yet to get so far.
+        const SELDOM: Duration = Duration::from_millis(20);
+        let mut pauses = Backoff::up_to(SELDOM, Deadline::after(self.settings.wait));
+        loop {
+            match attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()) {
+                Err(ShmError::NotFound { .. }) if pauses.pause() => {}
+                other => return other.map(Shm::new),
+            }
+        }
     }
 
     pub(crate) fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {

@@ -129,6 +129,7 @@ impl Program {
             "load" => self.at(&mut words)?.load(),
             "raw-write" => self.at(&mut words)?.raw_write(),
             "current" => Ok(self.at(&mut words)?.is_current().to_string()),
+            "owned" => Ok(self.at(&mut words)?.has_owner().to_string()),
             "persist" => self.at(&mut words)?.persist(),
             "unlink" => self.at(&mut words)?.unlink(),
             "remove" => Ok(Telemetry::unlink(words.next()?).map(|()| String::new())?),
