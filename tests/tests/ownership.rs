@@ -4,7 +4,7 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use shm_core::{ShmError, ShmLayout};
+use shm_core::ShmLayout;
 use shm_tests::locks::{PARTICIPANTS, is_held_alone};
 use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, peer};
 
@@ -37,20 +37,16 @@ fn a_leftover_of_another_length_is_replaced_as_one_of_another_type_is() {
 fn a_length_that_no_machine_has_costs_no_leftover_its_name() {
     let names = Names::new("length-impossible");
     let name = names.name("t");
-    let mut owner = peer!();
+    let (mut owner, mut other) = (peer!(), peer!());
     owner.ok(&format!("open s create {name} samples=8"));
     owner.ok("store s 9");
     owner.kill();
-    for samples in [1 << 40, usize::MAX] {
-        let error = Samples::open_or_create_with_len(&name, samples).unwrap_err();
-        assert!(
-            matches!(error, ShmError::NoSpace { .. } | ShmError::Os { .. }),
-            "{error:?}"
-        );
-        assert!(Names::exists(&name), "{error:?}");
+    for (samples, refusal) in [(1 << 40, "NoSpace"), (usize::MAX, "Os")] {
+        other.refused(&format!("open s join {name} samples={samples}"), refusal);
+        assert!(Names::exists(&name), "{refusal}");
     }
-    let shm = Samples::open_or_create_with_len(&name, 8).unwrap();
-    assert_eq!(shm.values.to_vec(), [9; 8]);
+    other.ok(&format!("open s join {name} samples=8"));
+    assert_eq!(other.ok("load s"), "8 72");
 }
 
 #[test]

@@ -310,9 +310,12 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             match attach::attach(settings, &name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
                 // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced as
-                // `create` does.
+                // `create` does. Nor is it in the way if it has just gone.
                 Err(ShmError::LayoutMismatch { .. })
-                    if matches!(lifetime::examine(&name)?, Found::Leftover(..)) => {}
+                    if matches!(
+                        lifetime::examine(&name)?,
+                        Found::Leftover(..) | Found::Nothing
+                    ) => {}
                 other => return other.map(Shm::new),
             }
             let published = match &built {
