@@ -47,10 +47,24 @@ pub trait NoExtent {
 
 impl<S: ?Sized> NoExtent for Extent<S> {}
 
-/// The extent.
+/// The fields of a struct at their places, and its extent.
+#[derive(Debug)]
+pub struct Placed<F: ?Sized> {
+    extent: Option<(usize, usize)>,
+    fields: F,
+}
+
+/// [`place`], with the extent of the struct.
 #[must_use]
-pub const fn known(extent: Option<(usize, usize)>, _: ()) -> Option<(usize, usize)> {
-    extent
+pub const fn placed<const N: usize>(
+    fields: [FieldLayout; N],
+    extent: Option<(usize, usize)>,
+    _: (),
+) -> Placed<[FieldLayout; N]> {
+    Placed {
+        extent,
+        fields: layout::place(fields),
+    }
 }
 
 /// The layout of a struct. One without an extent ends in a field of no size, and is refused.
@@ -58,10 +72,10 @@ pub const fn known(extent: Option<(usize, usize)>, _: ()) -> Option<(usize, usiz
 pub const fn structure(
     name: &'static str,
     version: u32,
-    extent: Option<(usize, usize)>,
-    fields: &'static [FieldLayout],
+    placed: &'static Placed<[FieldLayout]>,
 ) -> TypeLayout {
-    match extent {
+    let fields = &placed.fields;
+    match placed.extent {
         Some((size, align)) => TypeLayout::structure(name, version, size, align, fields),
         None => {
             let (size, align) = layout::unsized_extent(fields, 1);
@@ -75,10 +89,9 @@ pub const fn structure(
 pub const fn generic_structure(
     name: &'static str,
     version: u32,
-    extent: Option<(usize, usize)>,
-    fields: &'static [FieldLayout],
+    placed: &'static Placed<[FieldLayout]>,
 ) -> TypeLayout {
-    structure(name, version, extent, fields).of_instance()
+    structure(name, version, placed).of_instance()
 }
 
 /// The layout of the enum `E`, whose integer is `R`.

@@ -35,7 +35,9 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
             Some(element) if number == last => element,
             _ => field.ty,
         };
-        field.refused = !is_shareable(cx, field, ty) || is_recursive(cx, model.ident, field);
+        let recursive = is_recursive(cx, model.ident, field);
+        model.recursive |= recursive;
+        field.refused = recursive || !is_shareable(cx, field, ty);
     }
 }
 
@@ -243,11 +245,12 @@ fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
 /// Reports types that are refused whatever their parts mean.
 fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     let name = &field.name;
+    // Peeled first: what a macro has left around the type lies in the macro.
+    let ty = peeled(ty);
     let refuse = |message: String| {
         cx.error(ty, message);
         false
     };
-    let ty = peeled(ty);
     match ty {
         Type::Reference(_) => refuse(format!(
             "field `{name}` is a reference, an address that means nothing in another process; store the value \
@@ -306,14 +309,12 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     }
 }
 
-/// Reports a field that is, or is an array of, the struct itself.
+/// Reports a field that has the struct itself in it, at any depth.
 fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
-    let ty = element(field.ty);
-    let recursive =
-        matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(ident));
+    let recursive = holds(field.ty, ident);
     if recursive {
         cx.error(
-            field.ty,
+            peeled(field.ty),
             format!(
                 "field `{}` would put a `{ident}` inside every `{ident}`, without end; keep the values in an array, and \
                  store a `ShmOffset<{ident}>` or an index here",
@@ -322,6 +323,15 @@ fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
         );
     }
     recursive
+}
+
+/// Whether a value of the type has one of the struct `ident` in it, as far as its spelling tells.
+fn holds(ty: &Type, ident: &Ident) -> bool {
+    let ty = element(slice(element(ty)).unwrap_or(ty));
+    let is_itself = matches!(ty, Type::Path(path) if path.qself.is_none()
+        && path.path.segments.len() == 1
+        && path.path.segments[0].ident == *ident);
+    is_itself || culprit::contained_in_place(ty).is_some_and(|inner| holds(inner, ident))
 }
 
 /// A negative length would be reported by rustc once for the struct and once for its view.
@@ -335,4 +345,30 @@ fn negative_length(cx: &Ctxt, len: &Expr) -> bool {
         cx.error(len, "the length of an array cannot be negative");
     }
     !negative
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn a_struct_is_found_inside_itself_at_any_depth() {
+        let found = |ty: Type| holds(&ty, &parse_quote!(Node));
+        assert!(found(parse_quote!(Node)));
+        assert!(found(parse_quote!(Node::<T>)));
+        assert!(found(parse_quote!([[Node; 2]])));
+        assert!(found(parse_quote!(ShmVec<Node, 4>)));
+        assert!(found(parse_quote!([sync::Mutex<[Wrapping<(Node)>; 2]>; 2])));
+        assert!(found(parse_quote!(Ring<Node, 4>)));
+        assert!(found(parse_quote!(SeqLock<Broadcast<Node, 4>>)));
+
+        assert!(!found(parse_quote!(ShmOffset<Node>)));
+        assert!(!found(parse_quote!([ShmVec<ShmOffset<Node>, 4>; 2])));
+        assert!(!found(parse_quote!(PhantomData<Node>)));
+        // Other types, and one that could store anything of its argument.
+        assert!(!found(parse_quote!(other::Node)));
+        assert!(!found(parse_quote!(Pair<Node>)));
+    }
 }

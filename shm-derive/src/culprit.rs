@@ -221,6 +221,11 @@ pub(crate) fn contained(ty: &Type) -> Option<&Type> {
     arguments.first().copied().filter(|_| is_container(ty))
 }
 
+/// [`contained`], unless it is an argument that the type has no value of.
+pub(crate) fn contained_in_place(ty: &Type) -> Option<&Type> {
+    contained(ty).filter(|_| !is(ty, "ShmOffset") && !is(ty, "PhantomData"))
+}
+
 /// Whether it is spelled as a type that can be shared exactly if its argument can.
 fn is_container(ty: &Type) -> bool {
     const NAMES: [&str; 8] = [

@@ -1,7 +1,6 @@
 //! The pipeline from tokens to tokens.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::DeriveInput;
 
 use crate::ctxt::Ctxt;
@@ -20,11 +19,10 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     }
     let mut model = Model::read(&cx, &item);
     check::all(&cx, &mut model);
-    let errors = cx.into_errors();
-    let expansion = emit::expansion(&model, errors.is_empty());
-    let errors = errors.iter().map(syn::Error::to_compile_error);
-    quote! {
-        #(#errors)*
-        #expansion
-    }
+    let errors = cx
+        .into_errors()
+        .iter()
+        .map(syn::Error::to_compile_error)
+        .collect();
+    emit::expansion(&model, errors)
 }

@@ -22,6 +22,8 @@ pub(crate) struct Model<'a> {
     pub(crate) fields: Vec<Field<'a>>,
     /// The variants of an enum.
     pub(crate) variants: Vec<&'a Variant>,
+    /// Set by the checks if a field has the struct itself in it.
+    pub(crate) recursive: bool,
 }
 
 /// How the fields are written.
@@ -82,6 +84,7 @@ impl<'a> Model<'a> {
             shape,
             fields,
             variants,
+            recursive: false,
         }
     }
 

@@ -14,8 +14,13 @@ use crate::spelled::peeled;
 /// The expression of `LAYOUT`.
 ///
 /// Each field's type stands here in the one position where it meets a bound, as the user's own tokens: the compiler
-/// then underlines all of it.
-pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
+/// then underlines all of it. Where a check has failed it is a constant all the same, with `errors` in it.
+pub(crate) fn constant(
+    model: &Model<'_>,
+    names: &Names,
+    sound: bool,
+    errors: TokenStream,
+) -> TokenStream {
     let krate = &names.krate;
     let fields = model
         .fields
@@ -27,7 +32,12 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
             quote!(#krate::__private::field(#name, #layout))
         });
     if !sound {
-        return quote!(#krate::__private::refused(&[#(#fields),*]));
+        let refused = quote!(#krate::__private::refused(&[#(#fields),*]));
+        return if errors.is_empty() {
+            refused
+        } else {
+            quote!({ #errors #refused })
+        };
     }
     let (name, version) = (plain(model.ident), model.attr.version);
     if model.tail().is_some() {
@@ -46,18 +56,20 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
     } else {
         quote!(structure)
     };
+    // The extent is asked for in the block: the compiler looks at each constant in `LAYOUT` itself, but at those in here in
+    // turn, and not at the extent where a field has no layout.
     quote! {
         &#krate::__private::#structure(
             #name,
             #version,
-            {
+            const {
                 use #krate::__private::NoExtent as _;
-                #krate::__private::known(
+                &#krate::__private::placed(
+                    [#(#fields),*],
                     <#krate::__private::Extent<Self>>::OF,
                     <#krate::__private::Extent<Self>>::SHM_IN_USE,
                 )
             },
-            const { &#krate::__private::place([#(#fields),*]) },
         )
     }
 }

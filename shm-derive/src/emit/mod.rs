@@ -152,14 +152,18 @@ fn moved(ident: &Ident, span: Span) -> Ident {
     ident
 }
 
-/// The whole expansion; `sound` tells whether the checks found nothing.
-pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
+/// The whole expansion, with the `errors` that the checks have found.
+pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     let names = Names::new(model);
+    let sound = errors.is_empty();
     let has_lifetimes = model.generics.lifetimes().next().is_some();
     match model.shape {
         Shape::Enum if sound => return enumeration(model, &names),
         Shape::Named | Shape::Tuple if !has_lifetimes && !model.fields.is_empty() => {}
-        _ => return refused(model, &names),
+        _ => {
+            let refused = refused(model, &names);
+            return quote!(#errors #refused);
+        }
     }
     let Names {
         krate,
@@ -168,9 +172,16 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         payload,
         tail,
     } = &names;
+    // An error inside the constant makes it one that the compiler passes over in silence, wherever it is used. Without that it
+    // would go on to compute the layout of everything around such a struct, and report the cycle again.
+    let (inside, before) = if model.recursive {
+        (errors, TokenStream::new())
+    } else {
+        (TokenStream::new(), errors)
+    };
     let view_item = view::item(model, &names);
     let (layout, padding) = (
-        layout::constant(model, &names, sound),
+        layout::constant(model, &names, sound, inside),
         layout::padding_checks(model, &names, sound),
     );
 
@@ -205,6 +216,7 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
     // At the call site, so that a deprecated struct does not warn about its own expansion.
     let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
     quote! {
+        #before
         #lints
         const _: () = {
             #view_item
