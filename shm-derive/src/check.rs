@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use proc_macro2::Ident;
-use syn::{Data, Expr, Fields, GenericParam, Lit, Type, TypeParamBound, UnOp};
+use syn::{Data, Expr, Fields, LifetimeParam, Lit, Type, TypeParamBound, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
@@ -24,7 +24,6 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
         Shape::Named | Shape::Tuple | Shape::Unit => {}
     }
     repr_is_fixed(cx, model);
-    no_lifetimes(cx, model);
     has_fields(cx, model);
     names_are_unique(cx, model);
     pin_is_possible(cx, model);
@@ -106,7 +105,6 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
             ),
         );
     }
-    no_lifetimes(cx, model);
     let repr = &model.repr;
     match (&repr.int, &repr.other) {
         (Some(_), None) => {}
@@ -163,19 +161,15 @@ fn repr_is_fixed(cx: &Ctxt, model: &Model<'_>) {
     }
 }
 
-fn no_lifetimes(cx: &Ctxt, model: &Model<'_>) {
-    for param in &model.generics.params {
-        if let GenericParam::Lifetime(param) = param {
-            cx.error(
-                param,
-                format!(
-                    "a shared struct has no lifetimes: references mean nothing in another process; remove `{}` and \
-                     store values",
-                    param.lifetime
-                ),
-            );
-        }
-    }
+/// Reports a lifetime of the struct.
+pub(crate) fn no_lifetime(cx: &Ctxt, param: &LifetimeParam) {
+    cx.error(
+        param,
+        format!(
+            "a shared struct has no lifetimes: references mean nothing in another process; remove `{}` and store values",
+            param.lifetime
+        ),
+    );
 }
 
 /// Reports a type parameter that may stand for a type of no size.

@@ -1,12 +1,13 @@
 //! What the derive knows about the struct.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type, Variant, Visibility};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
+use crate::lifetime;
 use crate::repr::Repr;
 use crate::spelled::slice;
 
@@ -15,7 +16,10 @@ pub(crate) struct Model<'a> {
     pub(crate) item: &'a DeriveInput,
     pub(crate) ident: &'a Ident,
     pub(crate) vis: &'a Visibility,
+    /// Without lifetimes.
     pub(crate) generics: &'a Generics,
+    /// What stands behind the name where the struct is meant: `<T, N>`, nothing, or `'static` for each lifetime as well.
+    pub(crate) arguments: TokenStream,
     pub(crate) attr: attr::Container,
     pub(crate) repr: Repr,
     pub(crate) shape: Shape,
@@ -52,7 +56,7 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn read(cx: &Ctxt, item: &'a DeriveInput) -> Self {
+    pub(crate) fn read(cx: &Ctxt, item: &'a DeriveInput, lifetimes: usize) -> Self {
         let (shape, fields) = match &item.data {
             Data::Struct(data) => {
                 let shape = match &data.fields {
@@ -79,6 +83,7 @@ impl<'a> Model<'a> {
             ident: &item.ident,
             vis: &item.vis,
             generics: &item.generics,
+            arguments: lifetime::arguments(lifetimes, &item.generics),
             attr: attr::Container::read(cx, &item.attrs),
             repr: Repr::read(cx, &item.attrs),
             shape,

@@ -241,10 +241,11 @@ pub trait LetsGoOf<G>: sealed::Never<G> {}
 /// A reason that allows the type `T` to be shared all the same. None does.
 pub trait Allows<T: ?Sized>: sealed::Reason {}
 
-/// The view of a type that cannot be shared: a cell of it has no methods.
+/// The view of a type that cannot be shared: a cell of it has no methods. It names the parameters `P` that the type may have
+/// used.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Refused(());
+pub struct Refused<P = ()>(std::marker::PhantomData<P>);
 
 // SAFETY: the bound never holds, so this is never used.
 unsafe impl<T: ?Sized + 'static> ShmLayout for T
@@ -261,7 +262,7 @@ where
 
 // SAFETY: no bytes are ever described by it; the derive puts it only where it has reported an error.
 #[diagnostic::do_not_recommend]
-unsafe impl ShmLayout for Refused {
+unsafe impl<P: 'static> ShmLayout for Refused<P> {
     type View<A: Access> = Refused;
     const LAYOUT: &'static TypeLayout = &TypeLayout::refused();
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const Refused {

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{GenericParam, Path, parse_quote};
+use syn::{Path, parse_quote};
 
 use crate::bound;
 use crate::model::{Model, Shape};
@@ -156,10 +156,9 @@ fn moved(ident: &Ident, span: Span) -> Ident {
 pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     let names = Names::new(model);
     let sound = errors.is_empty();
-    let has_lifetimes = model.generics.lifetimes().next().is_some();
     match model.shape {
         Shape::Enum if sound => return enumeration(model, &names),
-        Shape::Named | Shape::Tuple if !has_lifetimes && !model.fields.is_empty() => {}
+        Shape::Named | Shape::Tuple if !model.fields.is_empty() => {}
         _ => {
             let refused = refused(model, &names);
             return quote!(#errors #refused);
@@ -200,11 +199,11 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
 
     let generics = bound::of_struct(model, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let ty_generics = &model.arguments;
     let view_args = view::arguments(model, &names);
-    let (tail_arg, address) = if model.tail().is_some()
-        && model.fields.iter().all(|field| !field.refused)
-    {
+    let ends_in_slice =
+        model.tail().is_some() && model.fields.last().is_some_and(|last| !last.refused);
+    let (tail_arg, address) = if ends_in_slice {
         // A pointer to a struct with a slice at its end has the slice's length as its metadata.
         (
             quote!(#tail),
@@ -289,24 +288,14 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
         payload,
         ..
     } = names;
-    let mut generics = model.generics.clone();
-    generics.params = generics
-        .params
-        .into_iter()
-        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
-        .collect();
-    let generics = bound::shareable(&generics, krate);
+    let generics = bound::shareable(model.generics, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let arguments = model.generics.params.iter().map(|param| match param {
-        GenericParam::Lifetime(_) => quote!('static),
-        GenericParam::Type(param) => param.ident.to_token_stream(),
-        GenericParam::Const(param) => param.ident.to_token_stream(),
-    });
+    let arguments = &model.arguments;
     let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
     quote! {
         #lints
         #[automatically_derived]
-        unsafe impl #impl_generics #krate::ShmLayout for #ident<#(#arguments),*> #where_clause {
+        unsafe impl #impl_generics #krate::ShmLayout for #ident #arguments #where_clause {
             type View<#access: #krate::Access> = #krate::__private::Refused;
             const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;
             fn view_at<#access: #krate::Access>(
