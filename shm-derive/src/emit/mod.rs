@@ -292,18 +292,30 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let arguments = &model.arguments;
     let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
+    // The cells of an enum have methods, also of one that is to be mended.
+    let (view, leaf) = if model.shape == Shape::Enum {
+        let leaf = quote! {
+            #[automatically_derived]
+            unsafe impl #impl_generics #krate::CheckedLeaf for #ident #arguments #where_clause {}
+        };
+        (quote!(Checked), leaf)
+    } else {
+        (quote!(Refused), TokenStream::new())
+    };
     quote! {
         #lints
         #[automatically_derived]
         unsafe impl #impl_generics #krate::ShmLayout for #ident #arguments #where_clause {
-            type View<#access: #krate::Access> = #krate::__private::Refused;
+            type View<#access: #krate::Access> = #krate::__private::#view;
             const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;
             fn view_at<#access: #krate::Access>(
                 #payload: *const (),
                 _: ::core::primitive::usize,
-            ) -> *const #krate::__private::Refused {
+            ) -> *const #krate::__private::#view {
                 #payload.cast()
             }
         }
+
+        #leaf
     }
 }

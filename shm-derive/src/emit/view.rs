@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Index, Member, Path, Type};
+use syn::{GenericParam, Index, Member, Path, Type, TypePath};
 
 use super::{Names, at, generated, lints, moved, respan};
 use crate::bound;
@@ -66,7 +66,8 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// Whether it is the last field and its type a name that may stand for a slice, or for a struct that ends in one.
+/// Whether its type is a name that may stand for a slice, or for a struct that ends in one: any at the end, and elsewhere,
+/// where the compiler reports it too, one without arguments, since each such question costs time.
 pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
     let is_last = model
         .fields
@@ -74,11 +75,15 @@ pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
         .is_some_and(|last| std::ptr::eq(last, field));
     let ty = peeled(field.ty);
     let is_name = match ty {
-        Type::Path(_) => !is_type_parameter(ty, model.generics),
-        Type::Macro(_) => true,
+        Type::Path(TypePath { qself, path, .. }) => {
+            let has_arguments = path.segments.iter().any(|part| !part.arguments.is_none());
+            let is_plain = qself.is_none() && !has_arguments;
+            (is_last || is_plain) && !is_type_parameter(ty, model.generics)
+        }
+        Type::Macro(_) => is_last,
         _ => false,
     };
-    is_last && is_name && known::extent(ty).is_none()
+    is_name && known::extent(ty).is_none()
 }
 
 /// The cell of a field that may have no size: the compiler speaks of the trait, not of the cell, and points at the type.
