@@ -172,6 +172,12 @@ pub const fn no_padding<S: ShmLayout + ?Sized>() {
     no_drop::<S>();
 }
 
+/// Fails the build if the elements of the slice that `S` ends in have no bytes.
+#[track_caller]
+pub const fn elements_have_bytes<S: ShmLayout + ?Sized>() {
+    layout::elements_have_bytes(S::LAYOUT);
+}
+
 /// Fails the build if the first padding of `S` lies behind this field.
 #[track_caller]
 pub const fn no_padding_after<S: ShmLayout + ?Sized>(number: usize) {

@@ -154,6 +154,7 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
     if !sound || model.is_generic() {
         return TokenStream::new();
     }
+    let elements = elements_check(model, names);
     let extents = model.fields.iter().map(|field| known::extent(field.ty));
     let (krate, ident) = (&names.krate, model.ident);
     // The names of the types may mislead, so that all of the struct is looked at in any case.
@@ -161,7 +162,7 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
         let (krate, ident) = (respan(krate, span), moved(ident, span));
         quote_spanned!(span => const _: () = #krate::__private::no_padding::<#ident>();)
     };
-    match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
+    let padding = match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
         Padding::None => whole(at(ident.span())),
         Padding::After(number) => whole(at(model.fields[number].span())),
         Padding::Unknown => (0..model.fields.len())
@@ -172,5 +173,17 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
             })
             .chain(std::iter::once_with(|| drop_check(model, names)))
             .collect(),
+    };
+    quote!(#padding #elements)
+}
+
+/// A constant outside the implementation that fails if the struct ends in a slice whose elements have no bytes.
+fn elements_check(model: &Model<'_>, names: &Names) -> Option<TokenStream> {
+    let element = model.tail()?;
+    if known::extent(element).is_some_and(|(size, _)| size > 0) {
+        return None;
     }
+    let span = at(model.fields.last()?.span());
+    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
+    Some(quote_spanned!(span => const _: () = #krate::__private::elements_have_bytes::<#ident>();))
 }

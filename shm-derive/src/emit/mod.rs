@@ -26,6 +26,8 @@ struct Names {
     /// not help with either, so these are names that nobody gives.
     payload: Ident,
     tail: Ident,
+    /// What the user has said about lints.
+    lints: TokenStream,
 }
 
 impl Names {
@@ -44,6 +46,7 @@ impl Names {
             access: free(&format!("{prefix}Access"), &taken),
             payload: free("__shm_payload", &taken),
             tail: free("__shm_tail", &taken),
+            lints: lints::of(model),
         }
     }
 }
@@ -170,6 +173,7 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
         access,
         payload,
         tail,
+        lints,
     } = &names;
     // An error inside the constant makes it one that the compiler passes over in silence, wherever it is used. Without that it
     // would go on to compute the layout of everything around such a struct, and report the cycle again.
@@ -213,7 +217,7 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
         (quote!(_), quote!(#payload.cast()))
     };
     // At the call site, so that a deprecated struct does not warn about its own expansion.
-    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
+    let ident = moved(model.ident, at(model.ident.span()));
     quote! {
         #before
         #lints
@@ -246,6 +250,7 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
         krate,
         access,
         payload,
+        lints,
         ..
     } = names;
     let (layout, pin) = (
@@ -255,7 +260,7 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
     // Of a generic enum there is no instance to ask.
     let drop = (!model.is_generic()).then(|| layout::drop_check(model, names));
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
-    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
+    let ident = moved(model.ident, at(model.ident.span()));
     quote! {
         #lints
         #[automatically_derived]
@@ -286,12 +291,13 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
         krate,
         access,
         payload,
+        lints,
         ..
     } = names;
     let generics = bound::shareable(model.generics, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let arguments = &model.arguments;
-    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
+    let ident = moved(model.ident, at(model.ident.span()));
     // The cells of an enum have methods, also of one that is to be mended.
     let (view, leaf) = if model.shape == Shape::Enum {
         let leaf = quote! {

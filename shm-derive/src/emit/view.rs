@@ -142,7 +142,7 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
         };
         quote_spanned!(span => let _: &#place = &__shm_view.#member;)
     });
-    let lints = lints::of(model);
+    let lints = &names.lints;
     quote! {
         #lints
         const _: () = {
@@ -200,7 +200,7 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
         let krate = respan(krate, span);
         quote_spanned!(span => const _: () = #krate::__private::same_places::<#ident>(&[#(#places),*]);)
     });
-    let (lints, deprecated) = (lints::of(model), lints::deprecated_fields(model));
+    let (lints, deprecated) = (&names.lints, lints::deprecated_fields(model));
     quote! {
         #lints
         #deprecated
