@@ -17,6 +17,7 @@ pub const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayo
 
 /// The layout of an array.
 #[must_use]
+#[track_caller]
 pub const fn array(element: &'static TypeLayout, len: usize) -> TypeLayout {
     TypeLayout::array(element, len)
 }

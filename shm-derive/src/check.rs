@@ -11,11 +11,15 @@ use syn::{Data, Expr, Fields, LifetimeParam, Lit, Type, TypeParamBound, UnOp};
 use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::culprit;
+use crate::known;
 use crate::model::{Field, Model, Shape};
 use crate::spelled::{element, peeled, slice};
 
 /// The largest alignment that a mapping has on every machine.
 const MAX_ALIGN: u64 = 4096;
+
+/// What a process can map at most, on the largest of the machines. The compiler itself has a limit somewhere above.
+const MAX_BYTES: u128 = 1 << 56;
 
 pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     match model.shape {
@@ -283,7 +287,9 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
         )),
         Type::Infer(_) => refuse(format!("field `{name}` needs a type")),
         Type::Array(array) => {
-            negative_length(cx, &array.len) && is_shareable(cx, field, &array.elem)
+            negative_length(cx, &array.len)
+                && is_shareable(cx, field, &array.elem)
+                && fits_into_memory(cx, field, ty)
         }
         // rustc reports these too, once for each place where the type is written again.
         Type::Path(_) => match culprit::without_lifetime(ty) {
@@ -339,6 +345,21 @@ fn negative_length(cx: &Ctxt, len: &Expr) -> bool {
         cx.error(len, "the length of an array cannot be negative");
     }
     !negative
+}
+
+/// An array that is too large is found by the compiler as well, in the expansion. Here it can be told at the type.
+fn fits_into_memory(cx: &Ctxt, field: &Field<'_>, array: &Type) -> bool {
+    let too_large = known::bytes(array).filter(|bytes| *bytes > MAX_BYTES);
+    if let Some(bytes) = too_large {
+        cx.error(
+            array,
+            format!(
+                "field `{}` is an array of {bytes} bytes, more than any process can have; write a shorter one",
+                field.name
+            ),
+        );
+    }
+    too_large.is_none()
 }
 
 #[cfg(test)]

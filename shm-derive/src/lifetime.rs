@@ -97,7 +97,7 @@ mod tests {
             struct S<'a, 'b: 'a, T: Of<'b> + 'a, const N: usize>
             where
                 'a: 'b,
-                T: Other<'a>,
+                T: Other<'a>
             {
                 text: &'a [Cow<'b, str>; N],
                 call: for<'c> fn(&'c u8, &'a T) -> &'c u8,
@@ -112,7 +112,7 @@ mod tests {
         let left: DeriveInput = parse_quote! {
             struct S<T: Of<'static> + 'static, const N: usize>
             where
-                T: Other<'static>,
+                T: Other<'static>
             {
                 text: &'static [Cow<'static, str>; N],
                 call: for<'c> fn(&'c u8, &'static T) -> &'c u8,

@@ -105,7 +105,10 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
     match ty {
         Type::Array(array) if known::extent(ty).is_none() => {
             let (element, len) = (of(&array.elem, model, krate, false), &array.len);
-            quote!(const { &#krate::__private::array(#element, #len) })
+            // At the type, for an array that is too large.
+            let span = at(array.bracket_token.span.join());
+            let krate = respan(krate, span);
+            quote_spanned!(span => const { &#krate::__private::array(#element, #len) })
         }
         Type::Slice(slice) => {
             let element = of(&slice.elem, model, krate, false);
@@ -113,7 +116,7 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
         }
         _ => {
             let why = quote!(#krate::why);
-            let asked = if may_have_no_size {
+            let asked = if may_have_no_size || matches!(ty, Type::Macro(_)) {
                 view::measured(ty, krate, "Asked")
             } else {
                 ty.to_token_stream()

@@ -80,7 +80,8 @@ pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
             let is_plain = qself.is_none() && !has_arguments;
             (is_last || is_plain) && !is_type_parameter(ty, model.generics)
         }
-        Type::Macro(_) => is_last,
+        // What it stands for is not to be seen, and a message that points into the macro would be a long one.
+        Type::Macro(_) => true,
         _ => false,
     };
     is_name && known::extent(ty).is_none()
