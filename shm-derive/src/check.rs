@@ -288,6 +288,7 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
         Type::Infer(_) => refuse(format!("field `{name}` needs a type")),
         Type::Array(array) => {
             negative_length(cx, &array.len)
+                && is_a_length(&array.len)
                 && is_shareable(cx, field, &array.elem)
                 && fits_into_memory(cx, field, ty)
         }
@@ -345,6 +346,12 @@ fn negative_length(cx: &Ctxt, len: &Expr) -> bool {
         cx.error(len, "the length of an array cannot be negative");
     }
     !negative
+}
+
+/// Whether it is no number of another type, such as `4u32`. rustc reports that by itself, and would do so again for the view.
+fn is_a_length(len: &Expr) -> bool {
+    !matches!(len, Expr::Lit(literal)
+        if matches!(&literal.lit, Lit::Int(int) if !matches!(int.suffix(), "" | "usize")))
 }
 
 /// An array that is too large is found by the compiler as well, in the expansion. Here it can be told at the type.

@@ -135,7 +135,7 @@ fn named(name: &str) -> Option<Because> {
         | "SocketAddr" | "SocketAddrV4" | "SocketAddrV6" => "UnspecifiedPartOf",
         "TypeId" => "IdentityPartOf",
         "Infallible" => "NoValuePartOf",
-        "PhantomPinned" => "NothingPartOf",
+        "PhantomPinned" => "PinnedPartOf",
         "OwnedFd" | "File" | "TcpStream" | "TcpListener" | "UdpSocket" | "UnixStream"
         | "UnixListener" | "UnixDatagram" => "DescriptorPartOf",
         "str" | "CStr" | "OsStr" | "Path" => "TextPartOf",

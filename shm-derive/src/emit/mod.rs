@@ -158,7 +158,7 @@ fn moved(ident: &Ident, span: Span) -> Ident {
 /// The whole expansion, with the `errors` that the checks have found.
 pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     let names = Names::new(model);
-    let sound = errors.is_empty();
+    let sound = errors.is_empty() && model.fields.iter().all(|field| !field.refused);
     match model.shape {
         Shape::Enum if sound => return enumeration(model, &names),
         Shape::Named | Shape::Tuple if !model.fields.is_empty() => {}

@@ -359,16 +359,25 @@ reasons! {
         }
     }
 
-    /// Types that hold nothing, and mean something to the compiler only.
+    /// The mark of what must not be moved: nothing in shared memory ever is.
+    Pinned, HoldsPinned {
+        message: "`{T}` holds nothing, and what lies in shared memory never moves",
+        label: "has no meaning in shared memory",
+        note: "remove it",
+        PinnedPartOf: "`{Self}` in `{W}` holds nothing, and what lies in shared memory never moves",
+        types: {
+            [] std::marker::PhantomPinned,
+        }
+    }
+
+    /// Types that hold nothing.
     Nothing, HoldsNothing {
         message: "`{T}` holds nothing that could be shared",
         label: "holds nothing",
-        note: "remove it, or name a type that is shared in its place; what lies in shared memory never moves, so it needs no \
-               pinning",
+        note: "remove it, or name a type that is shared in its place",
         NothingPartOf: "`{Self}` in `{W}` holds nothing that could be shared",
         types: {
             [] (),
-            [] std::marker::PhantomPinned,
             [] std::ops::RangeFull,
         }
     }
