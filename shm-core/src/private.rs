@@ -7,7 +7,8 @@ pub use crate::cell::{Checked, Plain};
 pub use crate::layout::Variant;
 pub use crate::layout::refuse::Refused;
 pub use std::marker::PhantomData;
-pub use std::mem::ManuallyDrop;
+pub use std::mem::{ManuallyDrop, offset_of};
+pub use std::ptr::slice_from_raw_parts;
 
 /// A field that has no place yet.
 #[must_use]
@@ -22,14 +23,8 @@ pub const fn array(element: &'static TypeLayout, len: usize) -> TypeLayout {
     TypeLayout::array(element, len)
 }
 
-/// Gives the fields of a `repr(C)` struct their offsets.
-#[must_use]
-pub const fn place<const N: usize>(fields: [FieldLayout; N]) -> [FieldLayout; N] {
-    layout::place(fields)
-}
-
 /// Tells the size and alignment of `S`, if it has any: `Extent::<S>::OF` is this constant for every type of one size,
-/// and that of [`NoExtent`] for all others.
+/// and that of [`NoExtent`] for all others. And so `HAS_DROP` whether it has a `Drop` itself, whatever its fields have.
 #[derive(Debug)]
 pub struct Extent<S: ?Sized>(PhantomData<S>);
 
@@ -38,32 +33,55 @@ impl<S> Extent<S> {
     pub const OF: Option<(usize, usize)> = Some((size_of::<S>(), align_of::<S>()));
 }
 
+#[expect(
+    drop_bounds,
+    reason = "it is the `Drop` of the type itself that is asked for"
+)]
+impl<S: Drop + ?Sized> Extent<S> {
+    /// It has.
+    pub const HAS_DROP: bool = true;
+}
+
 /// See [`Extent`].
 pub trait NoExtent {
     /// No size.
     const OF: Option<(usize, usize)> = None;
+    /// No `Drop`.
+    const HAS_DROP: bool = false;
     /// Makes the import of this trait a used one, also where [`Extent`] has its own constant.
     const SHM_IN_USE: () = ();
 }
 
 impl<S: ?Sized> NoExtent for Extent<S> {}
 
-/// The fields of a struct at their places, and its extent.
+/// What the compiler knows of a struct.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    extent: Option<(usize, usize)>,
+    has_drop: bool,
+}
+
+/// What [`Extent`] tells.
+#[must_use]
+pub const fn known(extent: Option<(usize, usize)>, has_drop: bool, _: ()) -> Known {
+    Known { extent, has_drop }
+}
+
+/// The fields of a struct at their places, and what the compiler knows of it.
 #[derive(Debug)]
 pub struct Placed<F: ?Sized> {
-    extent: Option<(usize, usize)>,
+    known: Known,
     fields: F,
 }
 
-/// [`place`], with the extent of the struct.
+/// Gives the fields of a `repr(C)` struct their offsets.
 #[must_use]
 pub const fn placed<const N: usize>(
     fields: [FieldLayout; N],
-    extent: Option<(usize, usize)>,
-    _: (),
+    known: Known,
 ) -> Placed<[FieldLayout; N]> {
     Placed {
-        extent,
+        known,
         fields: layout::place(fields),
     }
 }
@@ -75,30 +93,28 @@ pub const fn structure(
     version: u32,
     placed: &'static Placed<[FieldLayout]>,
 ) -> TypeLayout {
-    let fields = &placed.fields;
-    match placed.extent {
+    let (known, fields) = (placed.known, &placed.fields);
+    let layout = match known.extent {
         Some((size, align)) => TypeLayout::structure(name, version, size, align, fields),
         None => {
             let (size, align) = layout::unsized_extent(fields, 1);
             TypeLayout::structure(name, version, size, align, fields).of_no_size()
         }
-    }
+    };
+    layout.dropping(known.has_drop)
 }
 
-/// The layout of an instance of a generic struct, whose padding is found where the instance is used.
+/// The layout of an instance of a generic struct or enum, whose padding and `Drop` are found where the instance is used.
 #[must_use]
-pub const fn generic_structure(
-    name: &'static str,
-    version: u32,
-    placed: &'static Placed<[FieldLayout]>,
-) -> TypeLayout {
-    structure(name, version, placed).of_instance()
+pub const fn instance(layout: TypeLayout) -> TypeLayout {
+    layout.of_instance()
 }
 
 /// The layout of the enum `E`, whose integer is `R`.
 #[must_use]
 pub const fn enumeration<E, R: ShmLayout>(
     name: &'static str,
+    known: Known,
     variants: &'static [Variant],
 ) -> TypeLayout {
     let LayoutKind::Scalar(scalar) = R::LAYOUT.kind() else {
@@ -108,7 +124,7 @@ pub const fn enumeration<E, R: ShmLayout>(
         size_of::<E>() == size_of::<R>(),
         "an enum is as large as its integer"
     );
-    TypeLayout::enumeration(name, scalar.kind(), variants)
+    TypeLayout::enumeration(name, scalar.kind(), variants).dropping(known.has_drop)
 }
 
 /// The variant that `value` is, with its discriminant as 64 bits: extended with its sign, if `R` has one.
@@ -154,10 +170,11 @@ pub const fn unsized_structure(
     name: &'static str,
     version: u32,
     min_align: usize,
-    fields: &'static [FieldLayout],
+    placed: &'static Placed<[FieldLayout]>,
 ) -> TypeLayout {
+    let (known, fields) = (placed.known, &placed.fields);
     let (size, align) = layout::unsized_extent(fields, min_align);
-    TypeLayout::structure(name, version, size, align, fields)
+    TypeLayout::structure(name, version, size, align, fields).dropping(known.has_drop)
 }
 
 /// The layout of a trailing slice.
@@ -200,27 +217,34 @@ pub const fn pinned<S: ShmLayout + ?Sized>(fingerprint: u64) {
     layout::pinned(S::LAYOUT, fingerprint);
 }
 
-/// Fails the build if `S` has something to do when it is dropped.
+/// Fails the build if `S` has a `Drop`.
 #[track_caller]
 pub const fn no_drop<S: ShmLayout + ?Sized>() {
-    // The layout comes first: where a field's type is refused there is none, and nothing more to say.
-    let layout = S::LAYOUT;
-    if std::mem::needs_drop::<S>() {
-        layout::has_drop(layout);
-    }
+    layout::no_drop(S::LAYOUT);
 }
 
 /// Fails the build if the compiler puts the fields elsewhere than the layout says.
 #[track_caller]
 pub const fn same_places<S: ShmLayout + ?Sized>(offsets: &[usize]) {
+    let _ = layout_of_places(S::LAYOUT, offsets);
+}
+
+/// The layout, if the compiler puts the fields where it says. Else the build fails.
+#[must_use]
+#[track_caller]
+pub const fn layout_of_places(
+    layout: &'static TypeLayout,
+    offsets: &[usize],
+) -> &'static TypeLayout {
     let mut number = 0;
     while number < offsets.len() {
         assert!(
-            S::LAYOUT.fields()[number].offset() == offsets[number],
+            layout.fields()[number].offset() == offsets[number],
             "an attribute macro below the derive has changed the struct: put it above the derive"
         );
         number += 1;
     }
+    layout
 }
 
 /// The type of a place.

@@ -47,7 +47,8 @@ use proc_macro::TokenStream;
 ///   have, 16 hexadecimal digits. The build fails when the layout changes, and tells the new one.
 /// - `#[shm(crate = "path::to::shm_core")]` on the struct or enum: where to find the crate if it was renamed.
 ///   The path must lead to that crate or a re-export of all of it: the expansion vouches for what it finds there, so a
-///   module of one's own in its place is as dangerous as `unsafe` code.
+///   module of one's own in its place is as dangerous as `unsafe` code. So is to call another crate `shm_core` or `core`, as
+///   `extern crate self as core` does.
 /// - `#[shm(rename = "x")]` on a field: its name in the schema and the fingerprint.
 #[proc_macro_derive(ShmLayout, attributes(shm))]
 pub fn derive_shm_layout(input: TokenStream) -> TokenStream {

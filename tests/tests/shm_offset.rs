@@ -466,3 +466,33 @@ fn layouts_print_as_they_are_written() {
         assert!(table.contains(ty), "{table}");
     }
 }
+
+/// Two layouts of one size and one fingerprint: such names can be found.
+#[derive(Clone, Copy, Debug, ShmLayout)]
+#[repr(C)]
+struct Whole {
+    #[shm(rename = "tKDpbQ2xHRA")]
+    number: u64,
+    b: u64,
+}
+
+#[derive(Clone, Copy, Debug, ShmLayout)]
+#[repr(C)]
+struct Halves {
+    #[shm(rename = "sTjjF8Gv2iJ")]
+    number: [u32; 2],
+    b: u64,
+}
+
+#[test]
+fn equal_fingerprints_do_not_make_two_types_one() {
+    assert_eq!(Whole::FINGERPRINT, Halves::FINGERPRINT);
+    let shm = Whole::create_anonymous().expect("there is room");
+    let whole = shm.offset_of(shm.cell());
+    shm.resolve(whole).expect("it is one");
+    let halves = ShmOffset::<Halves>::from_raw(whole.as_raw());
+    assert!(matches!(
+        shm.resolve(halves),
+        Err(ShmError::BadOffset { .. })
+    ));
+}

@@ -1,4 +1,5 @@
 //! Fields whose types are macros. The derive does not see what they stand for, and the compiler expands them in two scopes.
+//! And types that have the names of the expansion, in another spelling.
 
 use shm_core::ShmLayout;
 
@@ -69,4 +70,34 @@ fn a_macro_as_a_type_means_what_it_means_in_the_struct() {
         format!("{shm:?}"),
         "Shm(\"(anonymous)\", ExpandedTail(Access { level: 1 }, [Access { level: 0 }, Access { level: 2 }]))"
     );
+}
+
+mod raw {
+    use shm_core::ShmLayout;
+
+    type Access = [u32; 2];
+    type SpelledView = u64;
+
+    /// With a view whose name and parameter would be the first two types'.
+    #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+    #[repr(C)]
+    pub(super) struct Spelled {
+        pub(super) access: r#Access,
+        pub(super) view: r#SpelledView,
+        pub(super) last: u64,
+    }
+}
+
+#[test]
+fn raw_names_do_not_meet_those_of_the_expansion() {
+    let shm = raw::Spelled::create_anonymous().expect("there is room");
+    let all = raw::Spelled {
+        access: [1, 2],
+        view: 3,
+        last: 4,
+    };
+    shm.store(all);
+    assert_eq!(shm.access.to_vec(), [1, 2]);
+    assert_eq!((shm.view.get(), shm.last.get()), (3, 4));
+    assert_eq!(shm.load(), all);
 }

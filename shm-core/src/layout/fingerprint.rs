@@ -2,7 +2,8 @@
 //!
 //! FNV-1a is not a cryptographic hash and need not be one: the fingerprint tells two honest programs that they
 //! disagree. A dishonest one can always write the expected number, which is why every byte that comes out of a
-//! segment is treated as arbitrary anyway.
+//! segment is treated as arbitrary anyway. Inside one program, where the accesses to a byte have to have one width, layouts
+//! of one fingerprint are compared part by part.
 
 const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;

@@ -166,6 +166,10 @@ impl TypeLayout {
     /// of this library's types are not found, since not every write of them would be one, except the elements of
     /// vectors.
     pub(crate) fn holds(&self, at: usize, tail: usize, wanted: &Self) -> bool {
+        !wanted.is_refused() && self.has_at(at, tail, wanted)
+    }
+
+    fn has_at(&self, at: usize, tail: usize, wanted: &Self) -> bool {
         if at == 0 && self.is_same(wanted) {
             return true;
         }
@@ -183,26 +187,78 @@ impl TypeLayout {
                     let reached = at == 0
                         || at < field.layout().size()
                         || field.layout().tail_stride().is_some();
-                    reached && field.layout().holds(at, tail, wanted)
+                    reached && field.layout().has_at(at, tail, wanted)
                 })
             }),
         }
     }
 
-    /// [`holds`](Self::holds) for `len` values of this type, one behind the other.
+    /// [`has_at`](Self::has_at) for `len` values of this type, one behind the other.
     fn elements_hold(&self, len: usize, at: usize, wanted: &Self) -> bool {
         match at.checked_div(self.size()) {
-            Some(number) => number < len && self.holds(at % self.size(), 0, wanted),
+            Some(number) => number < len && self.has_at(at % self.size(), 0, wanted),
             // Elements of no bytes all lie at the same place.
-            None => len > 0 && self.holds(at, 0, wanted),
+            None => len > 0 && self.has_at(at, 0, wanted),
         }
     }
 
-    /// Whether the two describe the same bytes. Size and alignment are compared too, because they are what keeps an
-    /// access inside the segment.
+    /// Whether the two describe the same bytes, by the same names.
+    ///
+    /// Names can be found that give two layouts one fingerprint, so it only says quickly that they differ. That they do not is
+    /// seen at each part: on this stands that all accesses to a byte have one width.
     fn is_same(&self, other: &Self) -> bool {
-        self.fingerprint() == other.fingerprint()
-            && self.size() == other.size()
-            && self.align() == other.align()
+        // Mostly it is the same constant.
+        std::ptr::eq(self, other)
+            || self.fingerprint() == other.fingerprint()
+                && self.size() == other.size()
+                && self.align() == other.align()
+                && self.has_same_parts(other)
+    }
+
+    fn has_same_parts(&self, other: &Self) -> bool {
+        match (self.kind(), other.kind()) {
+            (LayoutKind::Scalar(a), LayoutKind::Scalar(b)) => a == b,
+            (
+                LayoutKind::Array { element, len },
+                LayoutKind::Array {
+                    element: of_other,
+                    len: other_len,
+                },
+            ) => len == other_len && element.is_same(of_other),
+            (LayoutKind::Slice { element }, LayoutKind::Slice { element: of_other }) => {
+                element.is_same(of_other)
+            }
+            (
+                LayoutKind::Enum { repr, variants },
+                LayoutKind::Enum {
+                    repr: other_repr,
+                    variants: of_other,
+                },
+            ) => repr == other_repr && variants == of_other,
+            (
+                LayoutKind::Meaning { meaning, inner, .. },
+                LayoutKind::Meaning {
+                    meaning: other_meaning,
+                    inner: of_other,
+                    ..
+                },
+            ) => meaning == other_meaning && inner.is_same(of_other),
+            (
+                LayoutKind::Struct { version, fields },
+                LayoutKind::Struct {
+                    version: other_version,
+                    fields: of_other,
+                },
+            ) => {
+                version == other_version
+                    && fields.len() == of_other.len()
+                    && fields.iter().zip(of_other).all(|(a, b)| {
+                        a.name() == b.name()
+                            && a.offset() == b.offset()
+                            && a.layout().is_same(b.layout())
+                    })
+            }
+            _ => false,
+        }
     }
 }

@@ -72,6 +72,10 @@ pub enum SharedMemory {}
 pub trait Knows<T: ?Sized> {
     /// The reason: one of the types of this module.
     type Because;
+
+    // A type of the user's own among the parameters is all that it takes to implement a foreign trait for a foreign type.
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
 }
 
 /// A type that can be a field of a shared struct: the same as [`ShmLayout`].
@@ -251,7 +255,10 @@ without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::
 pub trait LetsGoOf<G>: sealed::Never<G> {}
 
 /// A reason that allows the type `T` to be shared all the same. None does.
-pub trait Allows<T: ?Sized>: sealed::Reason {}
+pub trait Allows<T: ?Sized>: sealed::Reason {
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
 
 /// The view of a type that cannot be shared: a cell of it has no methods. It names the parameters `P` that the type may have
 /// used.

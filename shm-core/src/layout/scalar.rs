@@ -1,7 +1,7 @@
 //! The leaves of a layout: numbers, booleans, characters, and the variants of enums.
 
 /// A variant of a fieldless enum.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variant {
     name: &'static str,
     /// The discriminant's 64-bit two's complement.

@@ -47,6 +47,8 @@ pub struct TypeLayout {
     tail_stride: Option<usize>,
     /// Whether the derive has refused it, or a type in it. That error is enough: checks pass over it.
     refused: bool,
+    /// Whether the type itself has a `Drop`, which would never run.
+    has_drop: bool,
     /// Whether a type in it has owners that may die, so that whoever writes has to be known as alive.
     has_claims: bool,
 }
@@ -211,6 +213,10 @@ impl TypeLayout {
 
     pub(crate) const fn is_blamed(&self) -> bool {
         self.blamed
+    }
+
+    pub(crate) const fn has_drop(&self) -> bool {
+        self.has_drop
     }
 
     pub(crate) const fn is_refused(&self) -> bool {

@@ -323,11 +323,15 @@ const fn inner(layout: &TypeLayout) -> Text {
                 }
                 number += 1;
             }
+            if layout.has_drop() && first_gap(layout).is_none() {
+                return explain_drop(layout);
+            }
             explain(layout)
         }
         LayoutKind::Slice { element } => inner(element),
         LayoutKind::Meaning { inner: parts, .. } => inner(parts),
-        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => Text::new(),
+        LayoutKind::Scalar(_) => Text::new(),
+        LayoutKind::Enum { .. } => explain_drop(layout),
     }
 }
 
@@ -403,17 +407,19 @@ const fn is_told(layout: &TypeLayout) -> bool {
     }
 }
 
-/// Fails the build because the struct has a `Drop`.
+/// Fails the build if the type has a `Drop`.
 #[track_caller]
-pub(crate) const fn has_drop(layout: &TypeLayout) {
-    if layout.is_refused() {
-        return;
+pub(crate) const fn no_drop(layout: &TypeLayout) {
+    if layout.has_drop() && !layout.is_refused() {
+        panic!("{}", explain_drop(layout).as_str());
     }
-    let text = Text::new()
+}
+
+const fn explain_drop(layout: &TypeLayout) -> Text {
+    Text::new()
         .add("`")
         .add(layout.name())
-        .add("` has a `Drop`, which would never run: nobody owns what lies in shared memory; remove it, and clean up where the handle is dropped");
-    panic!("{}", text.as_str());
+        .add("` has a `Drop`, which would never run: nobody owns what lies in shared memory; remove it, and clean up where the handle is dropped")
 }
 
 /// Fails the build if the layout has changed since its fingerprint was written down.

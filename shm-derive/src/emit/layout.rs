@@ -5,7 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::{Path, Type};
 
-use super::{Names, at, moved, respan, view};
+use super::{Names, at, has_unknown_attribute, moved, respan, view};
 use crate::culprit::{self, Ask};
 use crate::known::{self, Padding};
 use crate::model::Model;
@@ -39,38 +39,45 @@ pub(crate) fn constant(
             quote!({ #errors #refused })
         };
     }
-    let (name, version) = (plain(model.ident), model.attr.version);
-    if model.tail().is_some() {
+    let (name, version, known) = (plain(model.ident), model.attr.version, known(krate));
+    // All in the block: the compiler looks at each constant in `LAYOUT` itself, but at those in here in turn, and not at the
+    // extent where a field has no layout.
+    let placed = quote!(const { &#krate::__private::placed([#(#fields),*], #known) });
+    let layout = if model.tail().is_some() {
         let align = model.repr.min_align();
-        return quote! {
-            &#krate::__private::unsized_structure(
+        quote! {
+            #krate::__private::unsized_structure(
                 #name,
                 #version,
                 #align as ::core::primitive::usize,
-                const { &#krate::__private::place([#(#fields),*]) },
+                #placed,
             )
-        };
-    }
-    let structure = if model.is_generic() {
-        quote!(generic_structure)
+        }
     } else {
-        quote!(structure)
+        quote!(#krate::__private::structure(#name, #version, #placed))
     };
-    // The extent is asked for in the block: the compiler looks at each constant in `LAYOUT` itself, but at those in here in
-    // turn, and not at the extent where a field has no layout.
+    if !model.is_generic() {
+        return quote!(&#layout);
+    }
+    let instance = quote!(&#krate::__private::instance(#layout));
+    if !has_unknown_attribute(model) {
+        return instance;
+    }
+    let places = view::places(model, &quote!(Self), krate);
+    quote!(#krate::__private::layout_of_places(const { #instance }, #places))
+}
+
+/// What the compiler says of the type: a constant that is found by its name, so that it is there for all types.
+fn known(krate: &Path) -> TokenStream {
     quote! {
-        &#krate::__private::#structure(
-            #name,
-            #version,
-            const {
-                use #krate::__private::NoExtent as _;
-                &#krate::__private::placed(
-                    [#(#fields),*],
-                    <#krate::__private::Extent<Self>>::OF,
-                    <#krate::__private::Extent<Self>>::SHM_IN_USE,
-                )
-            },
-        )
+        {
+            use #krate::__private::NoExtent as _;
+            #krate::__private::known(
+                <#krate::__private::Extent<Self>>::OF,
+                <#krate::__private::Extent<Self>>::HAS_DROP,
+                <#krate::__private::Extent<Self>>::SHM_IN_USE,
+            )
+        }
     }
 }
 
@@ -86,8 +93,18 @@ pub(crate) fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
             )
         }
     });
-    quote! {
-        &#krate::__private::enumeration::<Self, ::core::primitive::#int>(#name, const { &[#(#variants),*] })
+    let known = known(krate);
+    let layout = quote! {
+        #krate::__private::enumeration::<Self, ::core::primitive::#int>(
+            #name,
+            #known,
+            const { &[#(#variants),*] },
+        )
+    };
+    if model.is_generic() {
+        quote!(&#krate::__private::instance(#layout))
+    } else {
+        quote!(&#layout)
     }
 }
 

@@ -70,7 +70,8 @@ fn collect(tokens: TokenStream, into: &mut HashSet<String>) {
     for token in tokens {
         match token {
             TokenTree::Ident(ident) => {
-                into.insert(ident.to_string());
+                // `r#Access` and `Access` are one name.
+                into.insert(ident.unraw().to_string());
             }
             TokenTree::Group(group) => collect(group.stream(), into),
             TokenTree::Punct(_) | TokenTree::Literal(_) => {}
@@ -93,9 +94,9 @@ fn at(span: Span) -> Span {
 }
 
 /// Whether the struct has an attribute that could be a macro, which runs after the derive. Those of other derives look
-/// the same.
+/// the same, and `derive` itself is a name that an import can give to another macro.
 fn has_unknown_attribute(model: &Model<'_>) -> bool {
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 15] = [
         "allow",
         "automatically_derived",
         "cfg",
@@ -103,7 +104,6 @@ fn has_unknown_attribute(model: &Model<'_>) -> bool {
         "cold",
         "deny",
         "deprecated",
-        "derive",
         "doc",
         "expect",
         "forbid",
@@ -211,7 +211,7 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
         // A pointer to a struct with a slice at its end has the slice's length as its metadata.
         (
             quote!(#tail),
-            quote!(::core::ptr::slice_from_raw_parts(#payload, #tail) as *const #view #view_args),
+            quote!(#krate::__private::slice_from_raw_parts(#payload, #tail) as *const #view #view_args),
         )
     } else {
         (quote!(_), quote!(#payload.cast()))

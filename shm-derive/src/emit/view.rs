@@ -178,28 +178,20 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
-    let members = || {
-        model.fields.iter().enumerate().map(|(number, field)| {
-            let (span, member) = member(number, field);
-            (field, span, member)
-        })
-    };
     // In two steps: in one, the field's type could be coerced to the one that is expected.
-    let types = members().map(|(field, span, member)| {
+    let types = members(model).map(|(field, span, member)| {
         let ty = field.ty;
         quote_spanned! {span =>
             let __shm_field = #krate::__private::type_of(&raw const __shm_value.#member);
             let _: #krate::__private::PhantomData<#ty> = __shm_field;
         }
     });
-    // The places of a generic struct's fields depend on its arguments, and that of an unsized field cannot be asked for.
+    // The places of a generic struct's fields depend on its arguments: they are looked at where its layout is made.
     let places = (!model.is_generic()).then(|| {
-        let places = members()
-            .filter(|(field, ..)| slice(field.ty).is_none())
-            .map(|(.., member)| quote!(::core::mem::offset_of!(#ident, #member)));
+        let places = places(model, &ident.to_token_stream(), krate);
         let span = at(model.ident.span());
         let krate = respan(krate, span);
-        quote_spanned!(span => const _: () = #krate::__private::same_places::<#ident>(&[#(#places),*]);)
+        quote_spanned!(span => const _: () = #krate::__private::same_places::<#ident>(#places);)
     });
     let (lints, deprecated) = (&names.lints, lints::deprecated_fields(model));
     quote! {
@@ -212,6 +204,21 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
             #places
         };
     }
+}
+
+fn members<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = (&'m Field<'a>, Span, Member)> {
+    model.fields.iter().enumerate().map(|(number, field)| {
+        let (span, member) = member(number, field);
+        (field, span, member)
+    })
+}
+
+/// Where the compiler puts the fields of the type `of`: an array's address. That of an unsized field cannot be asked for.
+pub(crate) fn places(model: &Model<'_>, of: &TokenStream, krate: &Path) -> TokenStream {
+    let places = members(model)
+        .filter(|(field, ..)| slice(field.ty).is_none())
+        .map(|(.., member)| quote!(#krate::__private::offset_of!(#of, #member)));
+    quote!(&[#(#places),*])
 }
 
 /// `<T: Bound, const N: usize, Access: ..>`: the struct's own parameters without defaults, and the kind of access.

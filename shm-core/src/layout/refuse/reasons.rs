@@ -19,7 +19,12 @@ macro_rules! reasons {
 
         impl sealed::Reason for $reason {}
 
-        impl<T: ?Sized> Allows<T> for $reason where SharedMemory: $needs<T> {}
+        impl<T: ?Sized> Allows<T> for $reason
+        where
+            SharedMemory: $needs<T>,
+        {
+            const SEAL: sealed::Seal = sealed::Seal;
+        }
 
         $(#[$doc])*
         ///
@@ -39,6 +44,7 @@ macro_rules! reasons {
             #[diagnostic::do_not_recommend]
             impl<$($param)*> Knows<$ty> for SharedMemory {
                 type Because = $reason;
+                const SEAL: sealed::Seal = sealed::Seal;
             }
         )*
     )*};
@@ -413,6 +419,7 @@ macro_rules! because {
         #[diagnostic::do_not_recommend]
         impl<$($arg: 'static),*> Knows<$ty> for SharedMemory {
             type Because = $because;
+            const SEAL: sealed::Seal = sealed::Seal;
         }
     };
 }

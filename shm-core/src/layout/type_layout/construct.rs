@@ -33,6 +33,7 @@ impl TypeLayout {
             zero_valid: true,
             tail_stride: None,
             refused: false,
+            has_drop: false,
             has_claims: false,
         }
     }
@@ -75,6 +76,7 @@ impl TypeLayout {
             zero_valid,
             tail_stride: None,
             refused: false,
+            has_drop: false,
             has_claims: false,
         }
     }
@@ -142,6 +144,7 @@ impl TypeLayout {
             zero_valid: self.zero_valid,
             tail_stride: self.tail_stride,
             refused: self.refused,
+            has_drop: false,
             has_claims: self.has_claims,
         }
     }
@@ -164,6 +167,7 @@ impl TypeLayout {
             zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
             refused: element.refused,
+            has_drop: false,
             has_claims: element.has_claims,
         }
     }
@@ -192,6 +196,7 @@ impl TypeLayout {
             zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
             refused: element.refused,
+            has_drop: false,
             has_claims: element.has_claims && len > 0,
         }
     }
@@ -263,12 +268,22 @@ impl TypeLayout {
             zero_valid,
             tail_stride,
             refused,
+            has_drop: false,
             has_claims,
         }
     }
 
-    /// The layout of an instance of a generic struct: the derive, which sees no arguments, has reported no padding of it.
+    /// The same layout, of a type that may have a `Drop`.
+    pub(crate) const fn dropping(mut self, has_drop: bool) -> Self {
+        self.has_drop = has_drop;
+        self
+    }
+
+    /// The layout of an instance of a generic struct or enum: the derive, which sees no arguments, has reported neither padding
+    /// of it nor a `Drop`.
     pub(crate) const fn of_instance(mut self) -> Self {
+        self.padded |= self.has_drop;
+        self.blamed |= self.has_drop;
         self.untold = self.blamed && self.size > 0;
         self
     }
