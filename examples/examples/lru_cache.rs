@@ -8,10 +8,12 @@
 //! another address and follows the same links:
 //!
 //! ```text
+//! writer 4711: 6 cities were put into a cache for 4, and Warszawa and Łódź used once more
 //! writer 4711: /shm-lru-cache-4711 is mapped at 0x7f0c5b6f1280
 //! reader 4712: /shm-lru-cache-4711 is mapped at 0x7f55d1f3a280
+//! reader 4712: these have stayed, the one that was used last first:
 //!   1. Gdańsk = 486022
-//!   2. Łódź = 670642
+//!   2. Poznań = 546859
 //! ```
 //!
 //! The writer does not change the cache while the reader looks. Where both should work at once, a lock belongs around
@@ -81,12 +83,13 @@ fn writer() -> Result<()> {
     put(&shm, "Poznań", 546_859)?;
     put(&shm, "Gdańsk", 486_022)?;
 
-    let address = shm.as_ptr().addr();
+    let (me, address) = (id(), shm.as_ptr().addr());
+    let mut out = io::stdout();
     writeln!(
-        io::stdout(),
-        "writer {}: {name} is mapped at {address:#x}",
-        id()
+        out,
+        "writer {me}: 6 cities were put into a cache for {CAPACITY}, and Warszawa and Łódź used once more"
     )?;
+    writeln!(out, "writer {me}: {name} is mapped at {address:#x}")?;
     let status = Command::new(std::env::current_exe()?)
         .args(std::env::args_os().skip(1))
         .args([READER, &name, &address.to_string()])
@@ -114,6 +117,11 @@ fn reader(name: &str, address: &str) -> Result<()> {
         shm.as_ptr().addr()
     )?;
     drop(first);
+    writeln!(
+        out,
+        "reader {}: these have stayed, the one that was used last first:",
+        id()
+    )?;
     for (number, entry) in by_use(&shm)?.into_iter().enumerate() {
         writeln!(
             out,

@@ -8,7 +8,7 @@
 //! descriptor away; the other takes it. Both then add to the same number, under the same lock:
 //!
 //! ```text
-//! giver 4711: an anonymous segment of 4096 bytes, offered at @shm-pass-fd-4710
+//! giver 4711: an anonymous segment of 4096 bytes, offered at the socket @shm-pass-fd-4710
 //! receiver 4712: got it from process 4711
 //! receiver 4712: added 100000 times
 //! giver 4711: added 100000 times, together 200000
@@ -138,7 +138,7 @@ fn give(address: &str) -> Result<()> {
     let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(address)?)?;
     writeln!(
         io::stdout(),
-        "giver {}: an anonymous segment of {} bytes, offered at @{address}",
+        "giver {}: an anonymous segment of {} bytes, offered at the socket @{address}",
         id(),
         shm.mapped_len()
     )?;

@@ -1,13 +1,19 @@
 //! What can go wrong with a segment.
 
+mod remedy;
+mod told;
+
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::io;
 use std::time::Duration;
 
 use crate::cell::InvalidValue;
+use crate::name;
 use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
+
+pub(crate) use told::debug_as_told;
 
 /// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
 /// with one.
@@ -85,8 +91,14 @@ pub enum ShmError {
     LayoutMismatch {
         /// The segment's name.
         name: String,
+        /// What the segment's type is called, where it says so. Names are for people: types that differ can have one name.
+        found: Option<String>,
+        /// What this program's type is called.
+        expected: String,
         /// The first difference, on both sides.
         difference: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// A segment whose header contradicts itself or the file.
     #[non_exhaustive]
@@ -170,7 +182,8 @@ impl fmt::Display for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Live => f.write_str(
-                "a live segment has it; attach to that one, or end the processes that use it",
+                "a live segment has it; attach to that one, or end the processes that use it; if only its owner was killed, \
+                 `supersede(true)` in the options takes the name from those that are still attached",
             ),
             Self::Persistent => f.write_str(
                 "a persistent segment has it; attach to that one, or remove it with `unlink`",
@@ -190,6 +203,24 @@ impl fmt::Display for Existing {
                 "it is not a segment of this library; choose another name, or remove it with `unlink` if nobody needs it",
             ),
         }
+    }
+}
+
+/// The longest name of a type that is told: one out of a segment may be as long as a peer likes.
+const LONGEST_TYPE_NAME: usize = 200;
+
+/// Text that may have come from a segment: without line breaks and terminal controls, which do not belong in a log.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|char| {
+            if char.is_control() {
+                write!(f, "{}", char.escape_debug())
+            } else {
+                f.write_char(char)
+            }
+        })
     }
 }
 
@@ -217,12 +248,16 @@ impl fmt::Display for ShmError {
                     f,
                     "`{}` is not a segment name: {reason}",
                     name.escape_debug()
-                )
+                )?;
+                match name::corrected(name) {
+                    Some(name) => write!(f, "; write `{}`", name.escape_debug()),
+                    None => Ok(()),
+                }
             }
             Self::NotFound { name } => write!(
                 f,
                 "{} does not exist: it was not created yet, or its owner has ended; check the name, or wait for the \
-                 process that creates it",
+                 process that creates it (`wait` in the options does)",
                 Named(name)
             ),
             Self::AlreadyExists { name, existing } => {
@@ -244,6 +279,11 @@ impl fmt::Display for ShmError {
                  `allowed_owner({owner})`",
                 Named(name)
             ),
+            Self::NotASegment { name, reason } if name == ANONYMOUS => write!(
+                f,
+                "the descriptor leads to no anonymous segment of this library: {reason}; pass that of one made by \
+                 `create_anonymous`, and to a segment that has a name attach by that"
+            ),
             Self::NotASegment { name, reason } => {
                 write!(
                     f,
@@ -256,15 +296,35 @@ impl fmt::Display for ShmError {
                 "{} has an unsupported format: {reason}; use the same version of this library on both sides",
                 Named(name)
             ),
-            Self::LayoutMismatch { name, difference } => {
-                write!(f, "{} holds another layout: {difference}", Named(name))
+            Self::LayoutMismatch {
+                name,
+                found,
+                expected,
+                difference,
+                remedy,
+            } => {
+                write!(f, "{} holds ", Named(name))?;
+                let expected = Plain(expected);
+                match found.as_deref() {
+                    Some(found) if found == expected.0 => {
+                        write!(f, "another `{expected}` than this program's: ")?;
+                    }
+                    Some(found) => write!(
+                        f,
+                        "a `{}`, this program expects a `{expected}`: ",
+                        Plain(found)
+                    )?,
+                    None => write!(f, "another type than this program's `{expected}`: ")?,
+                }
+                write!(f, "{}; {remedy}", Plain(difference))
             }
             Self::Corrupt { name, reason } => {
-                write!(
-                    f,
-                    "{} is damaged: {reason}; remove it with `unlink` and create it again",
-                    Named(name)
-                )
+                let remedy = if name == ANONYMOUS {
+                    "create it again"
+                } else {
+                    "remove it with `unlink` and create it again"
+                };
+                write!(f, "{} is damaged: {reason}; {remedy}", Named(name))
             }
             Self::Uninitialized { name, value } => write!(
                 f,
@@ -312,54 +372,17 @@ impl fmt::Display for ShmError {
                 Named(name)
             ),
             Self::PermissionDenied { name, call, source } | Self::Os { name, call, source } => {
-                write!(f, "{}: {call}: {source}{}", Named(name), hint(call, source))
+                let hint = remedy::hint(name, call, source);
+                write!(f, "{}: {call}: {source}{hint}", Named(name))
             }
         }
     }
 }
 
-impl fmt::Debug for ShmError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let variant = match self {
-            Self::InvalidName { .. } => "InvalidName",
-            Self::NotFound { .. } => "NotFound",
-            Self::AlreadyExists { .. } => "AlreadyExists",
-            Self::PermissionDenied { .. } => "PermissionDenied",
-            Self::WrongOwner { .. } => "WrongOwner",
-            Self::NotASegment { .. } => "NotASegment",
-            Self::UnsupportedFormat { .. } => "UnsupportedFormat",
-            Self::LayoutMismatch { .. } => "LayoutMismatch",
-            Self::Corrupt { .. } => "Corrupt",
-            Self::Uninitialized { .. } => "Uninitialized",
-            Self::BadOffset { .. } => "BadOffset",
-            Self::NoSpace { .. } => "NoSpace",
-            Self::Busy { .. } => "Busy",
-            Self::Os { .. } => "Os",
-        };
-        write!(f, "{variant}: {self}")
-    }
-}
-
-/// What to do about refusals that have a usual cause.
-fn hint(call: &str, source: &io::Error) -> &'static str {
-    let errno = source.raw_os_error().map(Errno::from_raw);
-    match (call, errno) {
-        ("mlock", _) => "; raise the limit on locked memory (`ulimit -l`)",
-        // Shortages before the calls that met them: they say nothing about the call.
-        (_, Some(Errno::EMFILE | Errno::ENFILE)) => "; raise the limit on open files (`ulimit -n`)",
-        (_, Some(Errno::EFBIG)) => "; the segment is larger than a file may be (`ulimit -f`)",
-        ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::ENOSPC)) => {
-            "; /dev/shm has no room for another file (`df -i /dev/shm`): remove unused ones, or enlarge it (`mount -o \
-             remount,nr_inodes=...`)"
-        }
-        ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
-        (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
-        ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",
-        ("fchown", _) => "; only a group that this process is in can be given",
-        (_, Some(Errno::EACCES | Errno::EPERM)) => {
-            "; run as its owner, or have it created with a wider `mode` or another `group`"
-        }
-        _ => "",
+debug_as_told! {
+    enum ShmError {
+        InvalidName, NotFound, AlreadyExists, PermissionDenied, WrongOwner, NotASegment, UnsupportedFormat, LayoutMismatch,
+        Corrupt, Uninitialized, BadOffset, NoSpace, Busy, Os,
     }
 }
 
@@ -421,6 +444,26 @@ impl ShmError {
         Self::NotASegment {
             name: name.to_owned(),
             reason: reason.into(),
+        }
+    }
+
+    /// A segment whose type is another one than `expected`.
+    pub(crate) fn mismatch(
+        name: &str,
+        found: Option<String>,
+        expected: String,
+        difference: String,
+    ) -> Self {
+        let shortened = |found: String| match found.char_indices().nth(LONGEST_TYPE_NAME) {
+            Some((end, _)) => format!("{}..", &found[..end]),
+            None => found,
+        };
+        Self::LayoutMismatch {
+            name: name.to_owned(),
+            found: found.map(shortened),
+            expected,
+            difference,
+            remedy: remedy::of_another_layout(name),
         }
     }
 

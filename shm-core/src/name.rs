@@ -31,6 +31,15 @@ impl SegmentName {
     }
 }
 
+/// What was probably meant by a name that breaks a rule.
+pub(crate) fn corrected(name: &str) -> Option<String> {
+    let entry = name.strip_prefix("/dev/shm/").unwrap_or(name);
+    let entry = entry.trim_matches('/').replace('/', "-");
+    let meant = format!("/{entry}");
+    // Nobody means a segment by a path that leads upwards.
+    (!entry.starts_with("..") && broken_rule(&meant).is_none()).then_some(meant)
+}
+
 fn broken_rule(name: &str) -> Option<&'static str> {
     let Some(entry) = name.strip_prefix('/') else {
         return Some("it must start with `/`");
@@ -86,6 +95,43 @@ mod tests {
         }
         let longest = format!("/{}", "x".repeat(255));
         assert_eq!(SegmentName::new(&longest).unwrap().as_str(), longest);
+    }
+
+    #[test]
+    fn what_was_meant_is_told_where_it_is_a_name() {
+        let told = |name: &str| SegmentName::new(name).unwrap_err().to_string();
+        assert_eq!(
+            told("telemetry"),
+            "`telemetry` is not a segment name: it must start with `/`; write `/telemetry`"
+        );
+        for (name, meant) in [
+            ("/robot/arm", "/robot-arm"),
+            ("robot/arm/", "/robot-arm"),
+            ("//telemetry", "/telemetry"),
+            ("/dev/shm/telemetry", "/telemetry"),
+            ("two\nlines", "/two\\nlines"),
+        ] {
+            assert!(
+                told(name).ends_with(&format!("; write `{meant}`")),
+                "{}",
+                told(name)
+            );
+        }
+        let long = "x".repeat(256);
+        for name in [
+            "",
+            "/",
+            "//",
+            ".",
+            "..",
+            "/../etc",
+            "a\0b",
+            ".shm-new-1",
+            &long,
+        ] {
+            assert_eq!(corrected(name), None);
+            assert!(!told(name).contains("; write"), "{}", told(name));
+        }
     }
 
     #[test]

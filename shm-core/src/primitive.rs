@@ -16,6 +16,58 @@ pub(crate) mod model {
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 
     use super::Ordering;
+    use crate::access::Access;
+
+    /// An atomic that can be looked at.
+    pub(crate) trait Word {
+        type Value;
+
+        fn load_by(&self, order: Ordering) -> Self::Value;
+    }
+
+    macro_rules! words {
+        ($($atomic:ty: $value:ty),* $(,)?) => {$(
+            impl Word for $atomic {
+                type Value = $value;
+
+                #[inline(always)]
+                fn load_by(&self, order: Ordering) -> $value {
+                    self.load(order)
+                }
+            }
+        )*};
+    }
+
+    words! {
+        core::sync::atomic::AtomicU32: u32,
+        core::sync::atomic::AtomicU64: u64,
+    }
+    #[cfg(all(loom, test))]
+    words! {
+        AtomicU32: u32,
+        AtomicU64: u64,
+    }
+
+    /// Loads by `order` through a mapping that may be written, or through one that may not.
+    ///
+    /// On pages without `PROT_WRITE` the standard library promises an atomic load only where it is relaxed: with another
+    /// ordering it may be made of an instruction that writes. There a fence behind a relaxed load acquires. (It orders
+    /// all that was loaded before, and so more than the load itself would.)
+    #[inline(always)]
+    pub(crate) fn load<W: Word>(word: &W, order: Ordering, writable: bool) -> W::Value {
+        if writable || order != Ordering::Acquire {
+            return word.load_by(order);
+        }
+        let value = word.load_by(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        value
+    }
+
+    /// Loads with `Acquire` through a mapping of this kind.
+    #[inline(always)]
+    pub(crate) fn acquire<A: Access, W: Word>(word: &W) -> W::Value {
+        load(word, Ordering::Acquire, A::WRITABLE)
+    }
 
     /// Stores with `Release`, and keeps everything that comes after from being done before: a store and
     /// `fence(SeqCst)` in one.

@@ -60,6 +60,32 @@ pub fn system_calls(mut peer: Peer, command: &str) -> usize {
     stops / 2
 }
 
+/// Has the peer run a command, and calls `each` before and after each of its system calls between the two signals
+/// (`SIGUSR1`) that it raises in it. Returns how often.
+///
+/// # Panics
+///
+/// If the peer does anything else.
+pub fn at_each_call(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
+    let pid = until_begun(peer, command);
+    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
+    let mut stops = 0;
+    loop {
+        ptrace::syscall(pid, None).expect("the peer is traced");
+        match waitpid(pid, None).expect("the peer is traced") {
+            WaitStatus::PtraceSyscall(_) => {
+                stops += 1;
+                each();
+            }
+            WaitStatus::Stopped(_, Signal::SIGUSR1) => {
+                ptrace::detach(pid, None).expect("the peer is traced");
+                return stops;
+            }
+            status => panic!("{status:?}"),
+        }
+    }
+}
+
 /// Has the peer run a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
 /// raises in it: what a peer can do at worst that is quicker than anybody. Returns how many instructions there were.
 ///
@@ -224,6 +250,20 @@ fn is_asleep(thread: &str) -> bool {
         }
     };
     waits() && sleeps() && waits()
+}
+
+/// Comes back when the process, of one thread, sleeps.
+///
+/// # Panics
+///
+/// If it does not fall asleep.
+pub fn until_asleep(pid: u32) {
+    let path = format!("/proc/{pid}");
+    let start = Instant::now();
+    while !is_asleep(&path) {
+        assert!(start.elapsed() < DEADLINE, "it does not sleep");
+        yield_now();
+    }
 }
 
 /// Starts a thread that has to wait for something, and comes back when it sleeps.

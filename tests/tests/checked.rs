@@ -173,7 +173,7 @@ fn errors_name_the_field_and_the_value() {
     let alone = shm.inner[1].modes[2].try_get().unwrap_err();
     assert_eq!(
         alone.to_string(),
-        "the cell holds 9, which is no variant of `Mode` (Off = 0, On = 1, Auto = 7)"
+        "a cell of the enum `Mode` holds 9, which is no variant of `Mode` (Off = 0, On = 1, Auto = 7)"
     );
     shm.inner[1].modes[2].set(Mode::On);
     assert!(shm.validate().is_ok());

@@ -170,6 +170,9 @@ fn the_descriptor_of_a_named_segment_is_no_anonymous_one() {
     owner.ok(&format!("open s create {}", names.name("t")));
     let path = format!("/proc/{}/fd/{}", owner.pid(), owner.ok("fd s"));
     let text = other.refused(&format!("open s file {path}"), "NotASegment");
-    assert!(text.starts_with("anonymous segment"), "{text}");
+    assert!(
+        text.starts_with("the descriptor leads to no anonymous segment"),
+        "{text}"
+    );
     assert!(Telemetry::create_anonymous().is_ok());
 }

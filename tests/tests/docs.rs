@@ -1,5 +1,5 @@
-//! What the documents say of the project holds: the tests and files that they name exist, names in /dev/shm are looked for,
-//! and the sizes are those of the types.
+//! What the documents say of the project holds: the tests and files that they name exist, no type of errors is left out, names
+//! in /dev/shm are looked for, and the sizes are those of the types.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,29 @@ fn every_test_that_is_named_exists() {
             "docs/crash-model.md names the test `{name}`, which does not exist"
         );
     }
+}
+
+#[test]
+fn every_type_of_error_is_in_the_table_of_the_guide() {
+    let guide = fs::read_to_string(root().join("docs/guide.md")).unwrap();
+    let mut rust = String::new();
+    sources(&root().join("shm-core/src"), &mut rust);
+    // In the first column, with or without where it is and what it is of: "`sync::SendError<T>`, `TrySendError<T>`".
+    let types: Vec<&str> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter_map(|code| code.split('<').next()?.rsplit("::").next())
+        .collect();
+    let mut found = 0;
+    for line in rust.lines().filter(|line| line.starts_with("impl")) {
+        if let Some((_, name)) = line.split_once(" Error for ") {
+            let name = name.split(['<', ' ']).next().unwrap();
+            assert!(types.contains(&name), "docs/guide.md has no row for {name}");
+            found += 1;
+        }
+    }
+    assert!(found > 15, "only {found} were found");
 }
 
 /// The word behind each `key` of a text, as far as it may be part of a name.

@@ -80,13 +80,16 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
     let taken = names.name("taken");
     let owner = Telemetry::create(&taken).unwrap();
     let mut met = vec![
-        (error(Telemetry::create("no-slash")), "must start with `/`"),
+        (error(Telemetry::create("no-slash")), "write `/no-slash`"),
         (
             error(Telemetry::attach(&names.name("none"))),
             "does not exist",
         ),
         (error(Telemetry::create(&taken)), "attach to that one"),
-        (error(TelemetryWide::attach(&taken)), "another layout"),
+        (
+            error(TelemetryWide::attach(&taken)),
+            "expects a `TelemetryWide`",
+        ),
         (
             error(owner.resolve(ShmOffset::<u64>::from_raw(7))),
             "offset 7 leads nowhere",
@@ -193,8 +196,9 @@ fn another_layout_is_told_by_its_first_difference_word_by_word() {
         assert_eq!(
             other.refused(&format!("open s {how} {name}"), "LayoutMismatch"),
             format!(
-                "segment `{name}` holds another layout: field `temperature` is f64 at byte 40 in the segment and f32 at \
-                 byte 40 in this program"
+                "segment `{name}` holds a `TelemetryWide`, this program expects a `Telemetry`: field `temperature` is f64 at \
+                 byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition, \
+                 or, if the segment is an old one, remove it with `unlink` and create it again"
             )
         );
     }
@@ -203,8 +207,9 @@ fn another_layout_is_told_by_its_first_difference_word_by_word() {
     assert_eq!(
         other.refused(&format!("open s attach {name} type=wide"), "LayoutMismatch"),
         format!(
-            "segment `{name}` holds another layout: field `temperature` is f32 at byte 40 in the segment and f64 at byte \
-             40 in this program"
+            "segment `{name}` holds a `Telemetry`, this program expects a `TelemetryWide`: field `temperature` is f32 at byte \
+             40 in the segment and f64 at byte 40 in this program; build both programs from the same definition, or, if \
+             the segment is an old one, remove it with `unlink` and create it again"
         )
     );
     // Being refused has not changed anything.

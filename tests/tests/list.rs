@@ -23,17 +23,23 @@ fn every_process_is_told_the_same_of_a_name() {
     let pid = owner.pid();
     assert_eq!(
         told,
-        format!("Live owner={user} attached=true pid={pid} type=Telemetry")
+        format!("Live owner={user} attached=true owned=true pid={pid} type=Telemetry")
     );
     assert_eq!(owner.ok(&format!("list {name}")), told);
     owner.kill();
     let told = other.ok(&format!("list {name}"));
     assert!(
-        told.starts_with(&format!("Orphaned owner={user} attached=false pid={pid} ")),
+        told.starts_with(&format!(
+            "Orphaned owner={user} attached=false owned=false pid={pid} "
+        )),
         "{told}"
     );
     other.ok(&format!("open s read {name}"));
-    assert!(other.ok(&format!("list {name}")).starts_with("Live "));
+    let told = other.ok(&format!("list {name}"));
+    assert!(
+        told.starts_with(&format!("Live owner={user} attached=true owned=false ")),
+        "{told}"
+    );
     other.ok("drop s");
     other.ok(&format!("remove {name}"));
 }

@@ -38,6 +38,30 @@ fn the_first_and_the_next_are_waited_for_and_who_is_there_is_not() {
 }
 
 #[test]
+fn what_an_end_has_not_looked_at_yet_counts_as_done_meanwhile() {
+    // Sent long ago, as far as the receiver could know.
+    let shm = Ring::<u64, 2>::create_anonymous().unwrap();
+    let mut receiver = shm.receiver().unwrap();
+    shm.sender().unwrap().send(1).unwrap();
+    for _ in 0..2 {
+        assert_eq!(receiver.wait_for_sender(NO_TIME), Ok(()));
+    }
+    assert_eq!(receiver.recv(), Ok(1));
+    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    drop(receiver);
+    // Who comes afterwards looks at what is there as it comes.
+    shm.sender().unwrap().send(2).unwrap();
+    let receiver = shm.receiver().unwrap();
+    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+
+    let shm = Ring::<u64, 1>::create_anonymous().unwrap();
+    let mut sender = shm.sender().unwrap();
+    sender.send(1).unwrap();
+    assert_eq!(shm.receiver().unwrap().recv(), Ok(1));
+    assert_eq!(sender.wait_for_receiver(NO_TIME), Ok(()));
+}
+
+#[test]
 fn who_has_come_and_left_is_not_missed_if_it_has_done_something() {
     let shm = Ring::<u64, 2>::create_anonymous().unwrap();
     let mut receiver = shm.receiver().unwrap();

@@ -186,7 +186,7 @@ fn a_corrupt_length_is_told_and_clamped() {
         assert_eq!((error.found(), error.path()), (len.into(), ""));
         assert_eq!(
             error.to_string(),
-            format!("the cell holds {len}, which is no length of a vector of at most 4")
+            format!("a cell of a vector holds {len}, which is no length of a vector of at most 4")
         );
         assert_eq!(
             shm.validate().unwrap_err().to_string(),

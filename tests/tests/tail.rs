@@ -100,7 +100,8 @@ fn opening_asks_for_the_same_length() {
     assert_eq!(
         error.to_string(),
         format!(
-            "segment `{name}` holds another layout: its slice has 10 elements in the segment, and 11 were asked for"
+            "segment `{name}` holds another `Image` than this program's: its slice has 10 elements in the segment, and 11 were \
+             asked for; ask for as many, or `attach`, which takes any number"
         )
     );
     assert!(Image::attach(&name).is_ok());

@@ -15,12 +15,16 @@ fn the_reader_follows_the_links_at_another_address() {
         usize::from_str_radix(address, 16).unwrap()
     };
     let out = &ended.out;
-    let (writer, reader) = (address(&out[0], "writer "), address(&out[1], "reader "));
+    let put = ": 6 cities were put into a cache for 4, and Warszawa and Łódź used once more";
+    assert!(out[0].ends_with(put), "{out:?}");
+    let (writer, reader) = (address(&out[1], "writer "), address(&out[2], "reader "));
     assert_ne!(writer, reader, "{out:?}");
-    assert_ne!(out[0].split(':').next(), out[1].split(':').next());
+    assert_ne!(out[1].split(':').next(), out[2].split(':').next());
+    let stayed = ": these have stayed, the one that was used last first:";
+    assert!(out[3].ends_with(stayed), "{out:?}");
     // Kraków and Wrocław were used least.
     assert_eq!(
-        out[2..],
+        out[4..],
         [
             "  1. Gdańsk = 486022",
             "  2. Poznań = 546859",
@@ -67,6 +71,6 @@ fn a_reader_without_a_cache_says_so() {
     let ended = Program::start("lru_cache", &["--reader", &name, "0"]).end();
     ended.because(&format!(
         "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
-         for the process that creates it"
+         for the process that creates it (`wait` in the options does)"
     ));
 }

@@ -25,7 +25,7 @@ fn both_processes_add_to_the_same_number() {
         panic!("{:?}", ended.out);
     };
     assert!(
-        offered.ends_with(&format!(" offered at @{address}")),
+        offered.ends_with(&format!(" offered at the socket @{address}")),
         "{offered}"
     );
     let (giver, receiver) = (pid(offered, "giver"), pid(got, "receiver"));

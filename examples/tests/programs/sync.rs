@@ -56,49 +56,49 @@ fn every_reader_ends_with_the_last_configuration() {
 #[test]
 fn a_killed_worker_is_replaced_and_each_job_done_once() {
     let ended = run("work_queue", &[], "/none");
-    let done = of_the_dead(&ended.out, |received, sent| {
-        assert!(sent - received <= 1, "{received} {sent}");
-        assert!(sent >= 1200, "{sent}");
-    });
-    each_once(&ended.out, done);
+    let (done, more) = of_the_dead(&ended.out);
+    // It was killed when 1200 results had come, and may have gone on until then.
+    let results = if more.is_empty() {
+        done
+    } else {
+        assert_eq!(more, REPORTED);
+        done + 1
+    };
+    assert!(results >= 1200, "{ended:?}");
+    each_once(&ended.out);
 }
 
 #[test]
 fn a_job_that_was_reported_before_the_kill_is_not_done_again() {
     let ended = run("work_queue", &["--worst"], "/none");
-    let done = of_the_dead(&ended.out, |received, sent| {
-        assert_eq!((received, sent), (1199, 1200));
-    });
-    each_once(&ended.out, done);
+    assert_eq!(of_the_dead(&ended.out), (1199, REPORTED));
+    each_once(&ended.out);
 }
 
-/// The jobs that the killed worker has reported. `check` gets those that it has received and reported.
-fn of_the_dead(out: &[String], check: impl Fn(u64, u64)) -> u64 {
-    let killed: Vec<_> = out
+/// What is said of a worker that was killed between sending a result and counting its job.
+const REPORTED: &str = "; the result of one more was sent, so the next worker skips that job";
+
+/// The jobs that the killed worker had done, and what is said beside that.
+fn of_the_dead(out: &[String]) -> (u64, &str) {
+    let mut killed = out
         .iter()
-        .filter(|line| line.contains("killed: "))
-        .collect();
-    let [killed] = killed[..] else {
+        .filter_map(|line| line.split_once(" was killed after "));
+    let (Some((_, told)), None) = (killed.next(), killed.next()) else {
         panic!("one worker is killed: {out:?}");
     };
-    let numbers = killed.split_once("killed: ").unwrap().1;
-    let numbers: Vec<u64> = numbers
-        .split(' ')
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    check(numbers[0], numbers[1]);
-    numbers[1]
+    let (done, more) = told.split_once(" jobs").unwrap();
+    (done.parse().unwrap(), more)
 }
 
-fn each_once(out: &[String], done: u64) {
+fn each_once(out: &[String]) {
     // Three workers, and one more.
     let workers = out.iter().filter(|line| line.contains(" is process "));
     assert_eq!(workers.count(), 4, "{out:?}");
     assert_eq!(
         out[out.len() - 2..],
         [
-            format!("10000 jobs, each once; worker 2 was killed after {done} jobs and replaced"),
-            "78498 primes below 1000000, as there should be".to_owned(),
+            "10000 jobs, each reported once, although worker 2 was killed and replaced",
+            "78498 primes below 1000000, as there should be",
         ]
     );
 }
@@ -217,6 +217,6 @@ fn a_reader_without_a_writer_says_so() {
     let ended = Program::start("config_reload", &["--as", &me, "reader", &name, "1"]).end();
     ended.because(&format!(
         "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
-         for the process that creates it"
+         for the process that creates it (`wait` in the options does)"
     ));
 }

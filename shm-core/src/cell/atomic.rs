@@ -15,6 +15,24 @@ use crate::primitive::{
 };
 
 /// A standard atomic that can only be loaded: what an atomic field is through a read-only mapping.
+///
+/// It has no `store`, no `fetch_add` and no `compare_exchange`, because each of them writes, also where the value stays as it
+/// is. The compiler says "no method named `fetch_add` found for struct `ShmCell<AtomicU64, ReadOnly>`". Attach with
+/// [`attach`](crate::ShmLayout::attach) in place of [`attach_read_only`](crate::ShmLayout::attach_read_only) for them.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// # fn main() -> Result<(), shm_core::ShmError> {
+/// # let name = format!("/doc-load-only-{}", std::process::id());
+/// let shm = AtomicU64::create(&name)?;
+/// shm.fetch_add(1, Ordering::Release);
+/// let looker = AtomicU64::attach_read_only(&name)?;
+/// assert_eq!(looker.load(Ordering::Acquire), 1);
+/// # Ok(()) }
+/// ```
+#[doc(alias = "fetch_add")]
 #[repr(transparent)]
 pub struct LoadOnly<T>(T);
 

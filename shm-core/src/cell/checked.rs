@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
 use super::{AnyLeaf, Leaf};
+use crate::error::debug_as_told;
 use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout, Variant};
 
 /// The view of a leaf of which only some bytes are a value. It has no methods: the cell's own are enough.
@@ -262,7 +263,7 @@ unsafe fn read_bits(at: *const u8, layout: &TypeLayout) -> u64 {
 /// A place in shared memory holds bytes that are no value of its type.
 ///
 /// Another process has written them, or the place was never written and zero is no value of the type.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct InvalidValue {
     path: String,
     bits: u64,
@@ -305,17 +306,24 @@ impl InvalidValue {
 
 impl fmt::Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LayoutKind::Enum { variants, repr } = self.layout.kind() else {
+            let vec = self.layout.as_vec();
+            let what = if vec.is_some() { "vector" } else { "`char`" };
+            match self.path() {
+                "" => write!(f, "a cell of a {what}")?,
+                path => write!(f, "field `{path}`")?,
+            }
+            write!(f, " holds {}, which is no ", self.found())?;
+            return match vec {
+                Some(vec) => write!(f, "length of a vector of at most {}", vec.capacity),
+                None => f.write_str(what),
+            };
+        };
         match self.path() {
-            "" => f.write_str("the cell")?,
+            "" => write!(f, "a cell of the enum `{}`", self.type_name())?,
             path => write!(f, "field `{path}`")?,
         }
         write!(f, " holds {}, which is ", self.found())?;
-        let LayoutKind::Enum { variants, repr } = self.layout.kind() else {
-            return match self.layout.as_vec() {
-                Some(vec) => write!(f, "no length of a vector of at most {}", vec.capacity),
-                None => f.write_str("no `char`"),
-            };
-        };
         write!(f, "no variant of `{}` (", self.type_name())?;
         // Enough to see what was meant.
         for (number_of, variant) in variants.iter().take(8).enumerate() {
@@ -332,3 +340,5 @@ impl fmt::Display for InvalidValue {
 }
 
 impl Error for InvalidValue {}
+
+debug_as_told! { struct InvalidValue; }

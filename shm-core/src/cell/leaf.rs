@@ -55,8 +55,9 @@ macro_rules! leaves {
             #[inline(always)]
             unsafe fn load(at: *mut Self) -> Self {
                 const { assert!(size_of::<$ty>() == size_of::<$atomic>() && align_of::<$ty>() == align_of::<$atomic>()) };
-                // SAFETY: the caller vouches for the memory; the atomic has the type's size and alignment.
-                let atomic = unsafe { $atomic::from_ptr(at.cast()) };
+                // SAFETY: the caller vouches for the memory; the atomic has the type's size and alignment. Not `from_ptr`,
+                // which wants memory that may be written: this may be a read-only page, of which relaxed loads are sound.
+                let atomic = unsafe { &*at.cast::<$atomic>() };
                 $from(atomic.load(Relaxed))
             }
         }
@@ -65,7 +66,7 @@ macro_rules! leaves {
         unsafe impl AnyLeaf for $ty {
             #[inline(always)]
             unsafe fn store(at: *mut Self, value: Self) {
-                // SAFETY: as in `load`.
+                // SAFETY: as in `load`, and the memory may be written.
                 let atomic = unsafe { $atomic::from_ptr(at.cast()) };
                 atomic.store($into(value), Relaxed);
             }

@@ -197,9 +197,9 @@ impl<T: ShmLayout + Copy, A: Access> ShmSlice<T, A> {
                 self.len(),
             )
         };
-        for (number, value) in room.iter().enumerate() {
+        for (number, value) in room.iter_mut().enumerate() {
             // SAFETY: `read` has initialised all bytes.
-            unsafe { checked::validate(value.as_ptr().cast(), T::LAYOUT, 0) }
+            unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }
                 .map_err(|error| error.within(&format!("[{number}]")))?;
         }
         // SAFETY: as many values are initialised, and every leaf of them is valid.

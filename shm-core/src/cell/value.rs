@@ -57,7 +57,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         // SAFETY: the cell is live, aligned and readable; `value` is private.
         unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
         // SAFETY: `read_one` has initialised all bytes.
-        unsafe { checked::validate(value.as_ptr().cast(), T::LAYOUT, 0) }?;
+        unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }?;
         // SAFETY: initialised, and every leaf is valid.
         Ok(unsafe { value.assume_init() })
     }
@@ -72,7 +72,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         // SAFETY: as in `try_load`.
         unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
         // SAFETY: as in `try_load`.
-        unsafe { checked::validate(value.as_ptr().cast(), T::LAYOUT, 0) }?;
+        unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }?;
         // SAFETY: as in `try_load`.
         Ok(unsafe { value.assume_init() })
     }

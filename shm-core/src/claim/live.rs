@@ -6,7 +6,9 @@ use super::participant::Seat;
 use super::process::id_at;
 use super::slices::Slices;
 use super::word::{self, ID, POISON, Turn, Wake, World};
+use crate::access::Access;
 use crate::error::{ANONYMOUS, ShmError};
+use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU32, Ordering};
 use crate::sys::clock::Deadline;
 use crate::sys::{Errno, SysError, futex};
@@ -88,10 +90,11 @@ impl ClaimWord {
     }
 
     /// The participant that has the role, dead or alive; 0 for nobody: one load. What the last one did before it gave the
-    /// role up happened before this.
+    /// role up happened before this. `A` is
+    /// what the mapping allows.
     #[inline(always)]
-    pub(crate) fn owner_id(&self) -> u32 {
-        self.0.load(Ordering::Acquire) & ID
+    pub(crate) fn owner_id<A: Access>(&self) -> u32 {
+        acquire::<A, _>(&self.0) & ID
     }
 
     /// Whether a participant, who has the role or had it, is dead for sure: a few system calls. What it did before

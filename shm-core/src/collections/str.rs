@@ -8,6 +8,7 @@ use std::string::FromUtf8Error;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{ShmCell, ShmSlice, Text};
+use crate::error::debug_as_told;
 use crate::layout::{ShmLayout, TypeLayout, meaning};
 
 /// Bytes that are read at once.
@@ -263,7 +264,7 @@ impl<const N: usize, A: Access> fmt::Debug for ShmStrView<N, A> {
 }
 
 /// Why a text cannot be stored in a [`ShmStr`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidText {
     /// It does not fit.
@@ -298,3 +299,7 @@ impl fmt::Display for InvalidText {
 }
 
 impl Error for InvalidText {}
+
+debug_as_told! {
+    enum InvalidText { TooLong, Nul }
+}

@@ -6,7 +6,9 @@ use std::slice;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{InvalidValue, ShmCell, ShmSlice, ShmValue, SliceIndex};
+use crate::error::debug_as_told;
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place, refused_as_a_whole};
+use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
 
@@ -275,8 +277,8 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
     #[inline]
     fn raw_len(&self) -> u64 {
         // SAFETY: the cell is live, aligned and only accessed atomically, in eight bytes.
-        let len = unsafe { AtomicU64::from_ptr(self.len.place()) };
-        len.load(Ordering::Acquire)
+        let len = unsafe { &*self.len.place().cast::<AtomicU64>() };
+        acquire::<A, _>(len)
     }
 
     fn set_len(&self, len: usize)
@@ -326,11 +328,7 @@ impl<T: ShmLayout, const N: usize, A: Access> fmt::Debug for ShmVecView<T, N, A>
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct VecFull<T>(pub T);
 
-impl<T> fmt::Debug for VecFull<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VecFull").finish_non_exhaustive()
-    }
-}
+debug_as_told! { struct VecFull<T>; }
 
 impl<T> fmt::Display for VecFull<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

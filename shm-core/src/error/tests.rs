@@ -8,22 +8,55 @@ fn io_error(errno: Errno) -> io::Error {
 
 #[test]
 fn a_layout_mismatch_reads_exactly_like_this() {
-    let error = ShmError::LayoutMismatch {
-        name: "/telemetry".into(),
-        difference: "field `temperature` is f64 at byte 40 in the segment and f32 at byte 40 in this program".into(),
+    let told = |name: &str, found: Option<&str>| {
+        let difference = "field `temperature` is f64 at byte 40 in the segment and f32 at byte 40 in this program";
+        let found = found.map(str::to_owned);
+        ShmError::mismatch(name, found, "Telemetry".into(), difference.into()).to_string()
     };
     assert_eq!(
-        error.to_string(),
-        "segment `/telemetry` holds another layout: field `temperature` is f64 at byte 40 in the segment and f32 at \
-         byte 40 in this program"
+        told("/telemetry", Some("TelemetryWide")),
+        "segment `/telemetry` holds a `TelemetryWide`, this program expects a `Telemetry`: field `temperature` is f64 at \
+         byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition, or, if \
+         the segment is an old one, remove it with `unlink` and create it again"
     );
+    assert_eq!(
+        told(ANONYMOUS, Some("Telemetry")),
+        "anonymous segment holds another `Telemetry` than this program's: field `temperature` is f64 at byte 40 in the \
+         segment and f32 at byte 40 in this program; build both programs from the same definition"
+    );
+    assert!(told("/telemetry", None).starts_with(
+        "segment `/telemetry` holds another type than this program's `Telemetry`: field"
+    ));
 }
 
 #[test]
-fn what_main_prints_of_it_is_the_variant_and_the_text() {
-    let error = ShmError::not_found("/t");
-    assert_eq!(format!("{error:?}"), format!("NotFound: {error}"));
-    assert_eq!(format!("{error:#?}"), format!("NotFound: {error}"));
+fn what_a_hostile_segment_says_of_its_type_is_told_safely() {
+    let name = "\x1b[31m\n".repeat(1000);
+    let difference = format!("field `{name}` is only in the segment");
+    let text = ShmError::mismatch("/t", Some(name), "u64".into(), difference).to_string();
+    assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");
+    assert!(text.contains("..`, this program expects a `u64`"), "{text}");
+}
+
+#[test]
+fn a_descriptor_has_no_name_to_check() {
+    let text = ShmError::not_a_segment(ANONYMOUS, "it is no memfd").to_string();
+    assert_eq!(
+        text,
+        "the descriptor leads to no anonymous segment of this library: it is no memfd; pass that of one made by \
+         `create_anonymous`, and to a segment that has a name attach by that"
+    );
+    let corrupt = ShmError::Corrupt {
+        name: ANONYMOUS.into(),
+        reason: "the checksum is wrong".into(),
+    };
+    assert!(!corrupt.to_string().contains("unlink"), "{corrupt}");
+    for errno in [Errno::EACCES, Errno::EPERM] {
+        let text = ShmError::from_sys(ANONYMOUS, SysError::new("mmap", errno)).to_string();
+        assert!(text.contains("from_fd_read_only"), "{text}");
+        let named = ShmError::from_sys("/t", SysError::new("mmap", errno)).to_string();
+        assert!(!named.contains("descriptor"), "{named}");
+    }
 }
 
 #[test]
@@ -39,11 +72,11 @@ fn every_variant_says_its_name_and_what_to_do() {
         ),
         (
             ShmError::not_found("/t"),
-            &["`/t`", "wait for the process that creates it"],
+            &["`/t`", "wait for the process that creates it", "`wait`"],
         ),
         (
             ShmError::exists("/t", Existing::Live),
-            &["`/t`", "live", "attach"],
+            &["`/t`", "live", "attach", "`supersede(true)`"],
         ),
         (
             ShmError::exists("/t", Existing::Persistent),

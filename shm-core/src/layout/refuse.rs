@@ -27,7 +27,7 @@ macro_rules! part_of {
     ($(#[$words:meta])* pub trait $part_of:ident<W>;) => {
         $(#[$words])*
         pub trait $part_of<W: ?Sized> {
-            /// [`ShmLayout::LAYOUT`] of `W`.
+            /// [`ShmLayout::LAYOUT`](crate::ShmLayout::LAYOUT) of `W`.
             const LAYOUT: &'static $crate::TypeLayout;
 
             #[doc(hidden)]
@@ -136,8 +136,9 @@ part_of! {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot lie in shared memory, because of itself or a type among its arguments",
     label = "one of these is not a type that processes can share",
-    note = "each argument has to be one that could be a field by itself; give structs of your own `#[derive(ShmLayout)]` \
-            and `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`"
+    note = "each argument has to be one that could be a field by itself: give structs of your own `#[derive(ShmLayout)]` \
+            and `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`; the value of a `SeqLock` or a `Broadcast` has \
+            to be `Copy` as well: `#[derive(Clone, Copy)]`"
 )]
 pub trait SharedParts {
     /// [`ShmLayout::LAYOUT`].
@@ -245,6 +246,35 @@ macro_rules! without_size {
 
 // Of these the reason is known, and told where the layout is asked for.
 without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::path::Path }
+
+/// Implemented by [`SharedMemory`] for each type `T` of one size, so that a segment of it is created without a length.
+///
+/// That is every type but those that end in a slice. It stands in place of `T: Sized`, of which the compiler would only say
+/// that it does not hold.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` ends in a slice, so a segment of it is created with a length",
+    label = "how many elements are there to be?",
+    note = "write `create_with_len(name, n)`, `open_or_create_with_len(name, n)` or `create_anonymous_with_len(n)`; with `init`, \
+            `options()` and one of its `.._with_len_and`"
+)]
+pub trait KnowsLengthOf<T: ?Sized> {
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> KnowsLengthOf<T> for SharedMemory {
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+// Never holds: see that of `Measures`.
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized> KnowsLengthOf<T> for SharedMemory
+where
+    for<'a> Self: sealed::Nowhere<'a>,
+{
+    const SEAL: sealed::Seal = sealed::Seal;
+}
 
 /// Never implemented, for the guards `G` of locks: they are not `Send`, and the compiler names this trait when it says so.
 #[diagnostic::on_unimplemented(

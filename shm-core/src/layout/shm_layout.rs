@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::TypeLayout;
+use super::refuse::{KnowsLengthOf, SharedMemory};
 use super::verdict::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::error::ShmError;
@@ -97,8 +98,8 @@ pub unsafe trait ShmLayout: 'static {
     /// [`persist`](Shm::persist) was called. Its mode is 0600.
     ///
     /// The name appears only once the segment is complete. A leftover of an owner that was killed is replaced;
-    /// a segment that somebody is attached to, or that was made persistent, never is. If this process is
-    /// killed, the name stays as such a leftover.
+    /// a segment that was made persistent never is, and one that somebody is attached to only by who asks for it
+    /// ([`supersede`](ShmOptions::supersede)). If this process is killed, the name stays as such a leftover.
     ///
     /// # Errors
     ///
@@ -108,9 +109,9 @@ pub unsafe trait ShmLayout: 'static {
     /// any other failing system call.
     fn create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        SharedMemory: KnowsLengthOf<Self>,
     {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "create_with") };
         Self::options().create_tail(name, 0, |_| {})
     }
 
@@ -136,7 +137,7 @@ pub unsafe trait ShmLayout: 'static {
     /// As [`create`](Self::create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without a value.
     fn create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        SharedMemory: KnowsLengthOf<Self>,
         F: FnOnce(&Shm<Self, ReadWrite>),
     {
         const { assert_shareable(Self::LAYOUT) };
@@ -153,13 +154,43 @@ pub unsafe trait ShmLayout: 'static {
     /// As [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     fn open_or_create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        SharedMemory: KnowsLengthOf<Self>,
     {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().open_or_create_with") };
         Self::options().open_or_create_tail(name, 0, |_| {})
     }
 
+    /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears.
+    ///
+    /// It is also the way for a type with an enum that has no variant of value 0.
+    ///
+    /// ```
+    /// # use shm_core::ShmLayout;
+    /// # #[derive(Clone, Copy, ShmLayout)] #[repr(C)] struct Config { limit: u64 }
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-open-with-{}", std::process::id());
+    /// let first = Config::open_or_create_with(&name, |view| view.limit.set(100))?;
+    /// let second = Config::open_or_create_with(&name, |view| view.limit.set(7))?; // which is not called
+    /// assert_eq!((first.limit.get(), second.limit.get()), (100, 100));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open_or_create`](Self::open_or_create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum
+    /// without a value. `init` may run without effect, when another process creates the segment at the same time.
+    fn open_or_create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
+    where
+        Self: Sized,
+        F: FnOnce(&Shm<Self, ReadWrite>),
+    {
+        const { assert_shareable(Self::LAYOUT) };
+        Self::options().open_or_create_tail(name, 0, init)
+    }
+
     /// Attaches to the segment `name` for reading and writing. Dropping the handle leaves the name alone.
+    ///
+    /// A name that does not exist yet is waited for by who asks for it ([`wait`](ShmOptions::wait)).
     ///
     /// # Errors
     ///
@@ -193,9 +224,9 @@ pub unsafe trait ShmLayout: 'static {
     /// [`NoSpace`](ShmError::NoSpace) or [`Os`](ShmError::Os).
     fn create_anonymous() -> Result<Shm<Self, ReadWrite>, ShmError>
     where
-        Self: Sized,
+        SharedMemory: KnowsLengthOf<Self>,
     {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with") };
         Self::options().create_anonymous_tail(0, |_| {})
     }
 
@@ -225,21 +256,21 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create`](Self::create); [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     fn create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().create_with_len_and") };
         const { assert_has_tail(Self::LAYOUT) };
         Self::options().create_tail(name, len, |_| {})
     }
 
-    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
-    /// elements in it, too.
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
+    /// have `len` elements in it, too; a leftover of another length is replaced, as one of another layout is.
     ///
     /// # Errors
     ///
     /// As [`open_or_create`](Self::open_or_create); [`LayoutMismatch`](ShmError::LayoutMismatch) for another length.
     fn open_or_create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().open_or_create_with_len_and") };
         const { assert_has_tail(Self::LAYOUT) };
-        Self::options().open_or_create_same_tail(name, len, |_| {})
+        Self::options().open_or_create_tail(name, len, |_| {})
     }
 
     /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.
@@ -248,7 +279,7 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create_anonymous`](Self::create_anonymous).
     fn create_anonymous_with_len(len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT) };
+        const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with_len_and") };
         const { assert_has_tail(Self::LAYOUT) };
         Self::options().create_anonymous_tail(len, |_| {})
     }
@@ -257,7 +288,9 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// # Errors
     ///
-    /// As [`attach`](Self::attach); [`NotASegment`](ShmError::NotASegment) also when the seals are missing.
+    /// As [`attach`](Self::attach); [`NotASegment`](ShmError::NotASegment) also when the seals are missing,
+    /// [`PermissionDenied`](ShmError::PermissionDenied) also for a descriptor that allows no writing, which
+    /// [`ShmOptions::from_fd_read_only`] takes.
     fn from_fd(fd: impl Into<OwnedFd>) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_shareable(Self::LAYOUT) };
         Self::options().attach_fd(fd.into())

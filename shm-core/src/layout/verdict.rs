@@ -3,200 +3,16 @@
 //! Padding has no cell. It would carry whatever lay in the writer's memory into that of other processes, and
 //! reading it in Rust is undefined. So a shared struct has none, and the error says where to put a field instead.
 
+mod padding;
+mod text;
+mod zero;
+
 use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
+use padding::{explain, first_gap};
+use text::Text;
 
 /// The largest alignment that a mapping can promise on every machine: the smallest page.
 const MAX_ALIGN: usize = 4096;
-
-/// Text put together in a constant, for panics.
-struct Text {
-    bytes: [u8; 2048],
-    len: usize,
-}
-
-impl Text {
-    const fn new() -> Self {
-        Self {
-            bytes: [0; 2048],
-            len: 0,
-        }
-    }
-
-    /// Adds `text`, as far as there is room: up to the last whole character.
-    const fn add(mut self, text: &str) -> Self {
-        let text = text.as_bytes();
-        if self.len + text.len() <= self.bytes.len() {
-            let mut i = 0;
-            while i < text.len() {
-                self.bytes[self.len] = text[i];
-                self.len += 1;
-                i += 1;
-            }
-        }
-        self
-    }
-
-    const fn number(self, number: usize) -> Self {
-        let mut digits = [0; 20];
-        let (mut at, mut rest) = (digits.len(), number);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        match str::from_utf8(digits.split_at(at).1) {
-            Ok(digits) => self.add(digits),
-            Err(_) => self,
-        }
-    }
-
-    /// As `{:016x}`.
-    const fn hex(self, number: u64) -> Self {
-        let mut digits = [0; 16];
-        let mut i = 0;
-        while i < digits.len() {
-            let digit = (number >> (60 - 4 * i)) as u8 & 15;
-            digits[i] = if digit < 10 {
-                b'0' + digit
-            } else {
-                b'a' + digit - 10
-            };
-            i += 1;
-        }
-        match str::from_utf8(&digits) {
-            Ok(digits) => self.add(digits),
-            Err(_) => self,
-        }
-    }
-
-    const fn as_str(&self) -> &str {
-        match str::from_utf8(self.bytes.split_at(self.len).0) {
-            Ok(text) => text,
-            Err(_) => "padding",
-        }
-    }
-}
-
-/// Bytes of padding behind the field with this number, and where they begin.
-const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
-    let fields = layout.fields();
-    let end = fields[number].offset() + fields[number].layout().size();
-    let next = if number + 1 < fields.len() {
-        fields[number + 1].offset()
-    } else {
-        layout.size()
-    };
-    // Where the compiler's size and ours differ there is no gap to speak of; `padded` still says that they do.
-    (next.saturating_sub(end), end)
-}
-
-/// The field behind which the first padding lies.
-const fn first_gap(layout: &TypeLayout) -> Option<usize> {
-    let mut number = 0;
-    while number < layout.fields().len() {
-        if gap(layout, number).0 > 0 {
-            return Some(number);
-        }
-        number += 1;
-    }
-    None
-}
-
-/// Whether the fields have numbers: each has its own, unless it was renamed.
-const fn is_tuple(fields: &[FieldLayout]) -> bool {
-    let mut number = 0;
-    while number < fields.len() {
-        if equal(fields[number].name(), Text::new().number(number).as_str()) {
-            return true;
-        }
-        number += 1;
-    }
-    false
-}
-
-/// `_pad`, `_pad1`, `_pad2` and so on.
-const fn pad_name(number: usize) -> Text {
-    let text = Text::new().add("_pad");
-    if number == 0 {
-        text
-    } else {
-        text.number(number)
-    }
-}
-
-/// The first number from `number` on whose [`pad_name`] no field has.
-const fn free_pad(fields: &[FieldLayout], mut number: usize) -> usize {
-    let mut at = 0;
-    while at < fields.len() {
-        if equal(fields[at].name(), pad_name(number).as_str()) {
-            number += 1;
-            at = 0;
-        } else {
-            at += 1;
-        }
-    }
-    number
-}
-
-const fn equal(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() != b.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < a.len() {
-        if a[at] != b[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-const fn explain(layout: &TypeLayout) -> Text {
-    let fields = layout.fields();
-    let mut text = Text::new()
-        .add("`")
-        .add(layout.name())
-        .add("` has padding, bytes that belong to no field: ");
-    let tuple = is_tuple(fields);
-    let (mut number, mut gaps, mut total, mut pad) = (0, 0, 0, 0);
-    while number < fields.len() {
-        let (bytes, _) = gap(layout, number);
-        if bytes > 0 {
-            if gaps > 0 {
-                text = text.add("; ");
-            }
-            let name = fields[number].name();
-            text = text
-                .number(bytes)
-                .add(if bytes == 1 {
-                    " byte after `"
-                } else {
-                    " bytes after `"
-                })
-                .add(name)
-                .add("`, add `");
-            if !tuple {
-                pad = free_pad(fields, pad);
-                text = text.add(pad_name(pad).as_str()).add(": ");
-                pad += 1;
-            }
-            text = text.add("[u8; ").number(bytes).add("]` there");
-            gaps += 1;
-            total += bytes;
-        }
-        number += 1;
-    }
-    // Falling alignment leaves no gap between fields, so only what is missing at the end would be left.
-    if gaps > 0 && (layout.size() - total).is_multiple_of(layout.align()) {
-        text = text.add("; or order the fields from the largest alignment to the smallest");
-    }
-    text
-}
 
 /// Whether a type of this library that is [unusable](meaning::is_unusable) is in it, and nobody was told of it.
 const fn of_no_use(layout: &TypeLayout) -> bool {
@@ -437,20 +253,20 @@ pub(crate) const fn pinned(layout: &TypeLayout, pin: u64) {
     panic!("{}", text.as_str());
 }
 
-/// Fails the build where a segment would be created of zeroes that are no value of its type.
+/// Fails the build where a segment would be created of zeroes that are no value of its type. `with` is the way
+/// that initialises it.
 #[track_caller]
-pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout) {
-    assert!(
-        layout.zero_is_valid(),
-        "a new segment is zeroes, and this type has an enum without a variant of value 0: write it in `create_with`"
-    );
+pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout, with: &str) {
+    if !layout.zero_is_valid() {
+        panic!("{}", zero::explain(layout, with).as_str());
+    }
 }
 
 /// Both of the above, for what creates a segment of zeroes.
 #[track_caller]
-pub(crate) const fn assert_creatable(layout: &TypeLayout) {
+pub(crate) const fn assert_creatable(layout: &TypeLayout, with: &str) {
     assert_shareable(layout);
-    assert_zero_is_valid(layout);
+    assert_zero_is_valid(layout, with);
 }
 
 /// Fails the build where a length is given for a type that has none to give.
@@ -460,97 +276,4 @@ pub(crate) const fn assert_has_tail(layout: &TypeLayout) {
         layout.tail_stride().is_some(),
         "only a struct whose last field is a slice, such as `[u8]`, is created with a length"
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::layout::{ShmLayout, place};
-
-    const A: &TypeLayout = &TypeLayout::structure(
-        "Mixed",
-        0,
-        24,
-        8,
-        const {
-            &place([
-                FieldLayout::new("flags", u32::LAYOUT),
-                FieldLayout::new("mode", u64::LAYOUT),
-                FieldLayout::new("last", u8::LAYOUT),
-            ])
-        },
-    );
-
-    #[test]
-    fn all_gaps_are_listed_with_their_remedies() {
-        assert_eq!(
-            explain(A).as_str(),
-            "`Mixed` has padding, bytes that belong to no field: 4 bytes after `flags`, add `_pad: [u8; 4]` there; \
-             7 bytes after `last`, add `_pad1: [u8; 7]` there"
-        );
-        assert_eq!(first_gap(A), Some(0));
-        assert!(A.padded());
-    }
-
-    #[test]
-    fn a_suggested_name_is_free_and_a_rename_is_no_number() {
-        const PADDED: &TypeLayout = &TypeLayout::structure(
-            "Padded",
-            0,
-            32,
-            8,
-            const {
-                &place([
-                    FieldLayout::new("0x", u32::LAYOUT),
-                    FieldLayout::new("_pad", u64::LAYOUT),
-                    FieldLayout::new("a", u8::LAYOUT),
-                    FieldLayout::new("_pad2", u64::LAYOUT),
-                ])
-            },
-        );
-        assert_eq!(
-            explain(PADDED).as_str(),
-            "`Padded` has padding, bytes that belong to no field: 4 bytes after `0x`, add `_pad1: [u8; 4]` there; 7 bytes \
-             after `a`, add `_pad3: [u8; 7]` there"
-        );
-        const NUMBERED: &TypeLayout = &TypeLayout::structure(
-            "Numbered",
-            0,
-            16,
-            8,
-            const {
-                &place([
-                    FieldLayout::new("first", u64::LAYOUT),
-                    FieldLayout::new("1", u32::LAYOUT),
-                ])
-            },
-        );
-        assert!(
-            explain(NUMBERED)
-                .as_str()
-                .ends_with("4 bytes after `1`, add `[u8; 4]` there")
-        );
-    }
-
-    #[test]
-    fn an_order_that_helps_is_named() {
-        const SWAPPED: &TypeLayout = &TypeLayout::structure(
-            "Swapped",
-            0,
-            24,
-            8,
-            const {
-                &place([
-                    FieldLayout::new("a", u32::LAYOUT),
-                    FieldLayout::new("b", u64::LAYOUT),
-                    FieldLayout::new("c", u32::LAYOUT),
-                ])
-            },
-        );
-        assert!(
-            explain(SWAPPED)
-                .as_str()
-                .ends_with("; or order the fields from the largest alignment to the smallest")
-        );
-    }
 }

@@ -5,6 +5,7 @@
 //! file's length and the program's type; nothing is looked up in the shared bytes later.
 
 use std::fs::File;
+use std::time::Duration;
 
 use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{self, Difference, Frozen, Refusal};
@@ -29,6 +30,8 @@ pub(super) struct How {
     pub(super) writable: bool,
     /// Whether the handle keeps the name alive and, as the last to do so, removes it.
     pub(super) owner: bool,
+    /// Elements that the trailing slice must have; 0 for a type without one. `None` takes as many as there are.
+    pub(super) tail: Option<usize>,
 }
 
 /// Attaches to the segment that has this name.
@@ -39,8 +42,72 @@ pub(super) fn attach(
     how: How,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
-    let (file, id) = find(settings, name, how, deadline)?;
-    let (geometry, tail) = check(name.as_str(), &file, &id, layout)?;
+    let mut backoff = Backoff::until(deadline);
+    loop {
+        if let Some((file, id)) = find(settings, name, how.writable)? {
+            let mut segment = attach_to(settings, name, layout, how, file, id)?;
+            // Last of all: dropping a handle that is refused for any reason must not be an owner's end, which takes away a
+            // name that others left or use.
+            if !how.owner || segment.become_owner(&mut backoff)? {
+                return Ok(segment);
+            }
+        }
+        // The locks, if any, went before the pause.
+        if !backoff.pause() {
+            return Err(in_transition(name, settings.timeout));
+        }
+    }
+}
+
+fn in_transition(name: &SegmentName, timeout: Duration) -> ShmError {
+    ShmError::busy(
+        name.as_str(),
+        "another process is replacing or removing it",
+        timeout,
+    )
+}
+
+/// Opens what has the name, and holds it so that nobody replaces it. `None` when it is being replaced or removed.
+fn find(
+    settings: &Settings,
+    name: &SegmentName,
+    writable: bool,
+) -> Result<Option<(File, FileId)>, ShmError> {
+    let os = |error| ShmError::from_sys(name.as_str(), error);
+    let file = shm::open(name.as_str(), writable).map_err(|error| refused(name, error))?;
+    let id = file::stat(&file).map_err(os)?;
+    if !id.is_regular() {
+        return Err(ShmError::not_a_segment(
+            name.as_str(),
+            format!("it is {}", id.kind()),
+        ));
+    }
+    if !settings.trusts(id.owner) && !file::is_own(&file, &id).map_err(os)? {
+        return Err(ShmError::WrongOwner {
+            name: name.as_str().to_owned(),
+            owner: id.owner,
+            user: effective_user(),
+        });
+    }
+    if !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
+        return Ok(None);
+    }
+    // Who replaces it does so under an exclusive lock, so after ours this answer is final, but for the end of the last owner,
+    // for who supersedes it without one, and for an explicit `unlink`.
+    let id = file::stat(&file).map_err(os)?;
+    Ok((id.links > 0).then_some((file, id)))
+}
+
+/// Attaches to the file, which holds the name, as one who does not own it.
+fn attach_to(
+    settings: &Settings,
+    name: &SegmentName,
+    layout: &'static TypeLayout,
+    how: How,
+    file: File,
+    id: FileId,
+) -> Result<Segment, ShmError> {
+    let (geometry, tail) = check(name.as_str(), &file, &id, layout, how.tail)?;
     let (mapping, place) = create::map(
         settings,
         name.as_str(),
@@ -52,7 +119,7 @@ pub(super) fn attach(
     let parts = Parts {
         name: Some(name.clone()),
         hidden: None,
-        owner: how.owner,
+        owner: false,
         published: true,
         timeout: settings.timeout,
         payload_offset: geometry.payload_offset,
@@ -63,49 +130,28 @@ pub(super) fn attach(
     Ok(segment)
 }
 
-/// Opens what has the name, and holds it so that nobody replaces it.
-fn find(
-    settings: &Settings,
-    name: &SegmentName,
-    how: How,
-    deadline: Deadline,
-) -> Result<(File, FileId), ShmError> {
-    let os = |error| ShmError::from_sys(name.as_str(), error);
-    let mut backoff = Backoff::until(deadline);
-    loop {
-        let file = shm::open(name.as_str(), how.writable).map_err(|error| refused(name, error))?;
-        let id = file::stat(&file).map_err(os)?;
-        if !id.is_regular() {
-            return Err(ShmError::not_a_segment(
-                name.as_str(),
-                format!("it is {}", id.kind()),
-            ));
-        }
-        if !settings.trusts(id.owner) && !file::is_own(&file, &id).map_err(os)? {
-            return Err(ShmError::WrongOwner {
-                name: name.as_str().to_owned(),
-                owner: id.owner,
-                user: effective_user(),
-            });
-        }
-        let held = lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)?
-            && (!how.owner || lock::try_lock(&file, OWNER, Kind::Shared).map_err(os)?);
-        if held {
-            // Who replaces or removes it does so under an exclusive lock, so after ours this answer is final, but for
-            // an explicit `unlink`.
-            let id = file::stat(&file).map_err(os)?;
-            if id.links > 0 {
-                return Ok((file, id));
+impl Segment {
+    /// Makes this handle an owner, trying until the time is up. `false` when the name was removed: it is too late for this
+    /// segment.
+    fn become_owner(&mut self, backoff: &mut Backoff) -> Result<bool, ShmError> {
+        let Some(name) = &self.name else {
+            return Ok(false);
+        };
+        let os = |error| ShmError::from_sys(name.as_str(), error);
+        loop {
+            let held = lock::try_lock(&self.file, OWNER, Kind::Shared).map_err(os)?;
+            // The last owner, and who supersedes it without one, remove the name under an exclusive lock, so after ours this
+            // answer is final, but for an explicit `unlink`.
+            if self.check_descriptor().map_err(os)?.links == 0 {
+                return Ok(false);
             }
-        }
-        // The locks, if any, go with this description before the pause.
-        drop(file);
-        if !backoff.pause() {
-            return Err(ShmError::busy(
-                name.as_str(),
-                "another process is replacing or removing it",
-                settings.timeout,
-            ));
+            if held {
+                self.owner = true;
+                return Ok(true);
+            }
+            if !backoff.pause() {
+                return Err(in_transition(name, self.timeout));
+            }
         }
     }
 }
@@ -142,13 +188,11 @@ pub(super) fn from_fd(
             ));
         }
         Err(error) if error.errno == Errno::EINVAL => {
-            return Err(ShmError::not_a_segment(
-                ANONYMOUS,
-                "the descriptor is not one of a memfd",
-            ));
+            return Err(ShmError::not_a_segment(ANONYMOUS, "it is no memfd"));
         }
         Err(error) => return Err(os(error)),
     }
+    let file = file::clear_of_streams(file).map_err(os)?;
     file::close_on_exec(&file).map_err(os)?;
     if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline).map_err(os)? {
         return Err(ShmError::busy(
@@ -158,7 +202,7 @@ pub(super) fn from_fd(
         ));
     }
     let id = file::stat(&file).map_err(os)?;
-    let (geometry, tail) = check(ANONYMOUS, &file, &id, layout)?;
+    let (geometry, tail) = check(ANONYMOUS, &file, &id, layout, None)?;
     let len = geometry.total_len;
     let (mapping, place) = create::map(settings, ANONYMOUS, &file, layout, len, writable)?;
     let parts = Parts {
@@ -175,12 +219,13 @@ pub(super) fn from_fd(
     Ok(segment)
 }
 
-/// Reads the header and compares it with itself, the file and the type.
+/// Reads the header and compares it with itself, the file, the type and the number of elements that is wanted.
 fn check(
     name: &str,
     file: &File,
     id: &FileId,
     layout: &'static TypeLayout,
+    wanted: Option<usize>,
 ) -> Result<(Geometry, usize), ShmError> {
     let mut start = [0; PAGE];
     let count =
@@ -197,29 +242,50 @@ fn check(
             reason,
         },
     })?;
-    header::compare(&header.frozen, &Expected::of(layout)).map_err(|difference| {
-        let difference = match difference {
-            Difference::Number(text) => text,
-            Difference::Fingerprint => match explain(file, &header.frozen, layout) {
-                Ok(text) => text,
-                Err(error) => return ShmError::from_sys(name, error),
-            },
-        };
-        ShmError::LayoutMismatch {
-            name: name_owned(),
-            difference,
+    let compared =
+        header::compare(&header.frozen, &Expected::of(layout)).map_err(|difference| {
+            let (found, difference) = match difference {
+                Difference::Number(text) => (None, text),
+                Difference::Fingerprint => match explain(file, &header.frozen, layout) {
+                    Ok(explained) => explained,
+                    Err(error) => return ShmError::from_sys(name, error),
+                },
+            };
+            ShmError::mismatch(name, found, schema::type_name(layout), difference)
+        })?;
+    match wanted {
+        Some(wanted) if wanted != compared.1 => {
+            let same = schema::type_name(layout);
+            Err(ShmError::LayoutMismatch {
+                name: name.to_owned(),
+                found: Some(same.clone()),
+                expected: same,
+                difference: format!(
+                    "its slice has {} elements in the segment, and {wanted} were asked for",
+                    compared.1
+                ),
+                remedy: "ask for as many, or `attach`, which takes any number",
+            })
         }
-    })
+        _ => Ok(compared),
+    }
 }
 
-/// Puts into words how a segment of another fingerprint differs.
-fn explain(file: &File, frozen: &Frozen, layout: &'static TypeLayout) -> Result<String, SysError> {
+/// Puts into words how a segment of another fingerprint differs: what its type is called, and the first difference.
+fn explain(
+    file: &File,
+    frozen: &Frozen,
+    layout: &'static TypeLayout,
+) -> Result<(Option<String>, String), SysError> {
     let fingerprints = format!(
         "the fingerprint is {:#018x} in the segment and {:#018x} in this program",
         frozen.fingerprint,
         layout.fingerprint()
     );
-    let unreadable = |why: &str| format!("{fingerprints}, and its schema cannot be read: {why}");
+    let unreadable = |why: &str| {
+        let text = format!("{fingerprints}, and its schema cannot be read: {why}");
+        (None, text)
+    };
     let len = match usize::try_from(frozen.schema_len) {
         Ok(len) if frozen.schema_len <= LONGEST_SCHEMA => len,
         _ => return Ok(unreadable("it is too long")),
@@ -236,5 +302,6 @@ fn explain(file: &File, frozen: &Frozen, layout: &'static TypeLayout) -> Result<
         (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
     };
     // Equal schemas of different fingerprints: the header lies, or the type's version differs.
-    Ok(Schema::first_difference(&segment, &program).unwrap_or(fingerprints))
+    let difference = Schema::first_difference(&segment, &program).unwrap_or(fingerprints);
+    Ok((Some(segment.type_name()), difference))
 }

@@ -14,7 +14,7 @@ use super::options::Settings;
 use super::unpublished::{self, Hidden, Unpublished};
 use super::{Parts, Segment};
 use crate::claim::{self, Place};
-use crate::error::{ANONYMOUS, ShmError};
+use crate::error::{ANONYMOUS, Existing, ShmError};
 use crate::layout::{TypeLayout, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
@@ -32,12 +32,22 @@ pub(super) fn prepare(
 ) -> Result<Segment, ShmError> {
     // Only `linkat` decides whether the name is free. This look saves reserving memory that is of no use.
     let found = lifetime::examine(name)?;
-    if let Found::Taken(existing) = found {
-        return Err(ShmError::exists(name.as_str(), existing));
+    match found {
+        Found::Taken(existing) => return Err(ShmError::exists(name.as_str(), existing)),
+        Found::Abandoned(..) if !settings.supersede => {
+            return Err(ShmError::exists(name.as_str(), Existing::Live));
+        }
+        _ => {}
     }
     match (build(settings, name, layout, tail), found) {
-        // The leftover itself may be what fills the file system, and it would be replaced anyway.
-        (Err(ShmError::NoSpace { .. }), Found::Leftover(file, id)) => {
+        // The leftover itself may be what fills the file system, and it would be replaced anyway. Where even its room would
+        // not do, it stays: who fails takes nothing away.
+        (
+            Err(ShmError::NoSpace {
+                needed, available, ..
+            }),
+            Found::Leftover(file, id),
+        ) if available.saturating_add(id.allocated) >= needed => {
             lifetime::replace(name, file, &id, deadline)?;
             build(settings, name, layout, tail)
         }
@@ -219,7 +229,7 @@ fn out_of_space(name: &str, file: &File, needed: u64, error: SysError) -> ShmErr
 }
 
 impl Segment {
-    /// Gives a complete segment its name, replacing a leftover. Fails with `AlreadyExists` without changing anything,
+    /// Gives a complete segment its name, replacing a leftover, or an abandoned one if asked to. Fails with `AlreadyExists` without changing anything,
     /// so that it can be called again.
     pub(super) fn publish(&self, settings: &Settings, deadline: Deadline) -> Result<(), ShmError> {
         let Some(name) = &self.name else {
@@ -233,6 +243,8 @@ impl Segment {
                 settings.timeout,
             )
         };
+        // The closure that writes the first contents may have done anything, and another file must not get the name.
+        self.check_descriptor().map_err(os)?;
         file::set_mode(&self.file, settings.mode).map_err(os)?;
         let mut backoff = Backoff::until(deadline);
         let mut first = true;
@@ -255,6 +267,12 @@ impl Segment {
                 Found::Taken(existing) => return Err(ShmError::exists(name.as_str(), existing)),
                 Found::Nothing => true,
                 Found::Leftover(file, id) => lifetime::replace(name, file, &id, deadline)?,
+                Found::Abandoned(file, id) if settings.supersede => {
+                    lifetime::supersede(name, file, &id, deadline)?
+                }
+                Found::Abandoned(..) => {
+                    return Err(ShmError::exists(name.as_str(), Existing::Live));
+                }
                 Found::InTransition => false,
             };
             if !again_at_once && !backoff.pause() {

@@ -80,10 +80,48 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         self.payload.cast()
     }
 
-    /// Whether the name leads to this segment. It does not before `create_with`'s closure has returned, after the owner
-    /// has ended, after `unlink`, or for a segment without a name; then who attaches now gets another segment or none.
+    /// Whether the name leads to this segment. It does not before `create_with`'s closure has returned, after the last owner
+    /// has dropped its handle, after `unlink`, after another segment has taken the name
+    /// ([`supersede`](crate::ShmOptions::supersede)), or for a segment without a name; then who attaches now gets
+    /// another segment or none.
+    ///
+    /// When the owner is killed this stays true, until somebody replaces or removes the name: see
+    /// [`has_owner`](Self::has_owner).
     pub fn is_current(&self) -> bool {
         self.segment.is_current()
+    }
+
+    /// Whether an owner of this segment is alive: a handle of any process, made by `create` or `open_or_create`, that removes
+    /// the name when it is dropped. This handle counts too, if it is one.
+    ///
+    /// Of a segment that has lost its owner the name stays, and can be taken from it: see
+    /// [`supersede`](crate::ShmOptions::supersede). It may get another one, by `open_or_create`.
+    ///
+    /// The kernel decides, by a lock that goes with its owner however that ends; pids play no part, so it is the same across
+    /// namespaces. A killed owner counts until the kernel has taken it apart. A copy of an owner's handle in a fork child
+    /// keeps the lock, and counts until that child drops it, runs another program or ends, although it would not remove the
+    /// name.
+    ///
+    /// After [`persist`](Self::persist) nobody removes the name, so this is false, and so it is for a segment without a name.
+    /// After `unlink` it is still true while an owner lives, for what it asks is who lives; whether there is a name, is
+    /// [`is_current`](Self::is_current). Where this process has closed the handle's descriptor behind its back nobody
+    /// is taken for dead, and this is true. A peer that may read the segment can have a dead owner look alive, by holding that
+    /// lock.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    ///
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-has-owner-{}", std::process::id());
+    /// let owner = u64::create(&name)?;
+    /// let reader = u64::attach_read_only(&name)?;
+    /// assert!(reader.has_owner() && owner.has_owner());
+    /// drop(owner);
+    /// assert!(!reader.has_owner() && !reader.is_current());
+    /// # Ok(()) }
+    /// ```
+    pub fn has_owner(&self) -> bool {
+        self.segment.has_owner()
     }
 
     /// Removes the name, if it leads to this segment, even of one that [`persist`](Self::persist) was called on. Who is

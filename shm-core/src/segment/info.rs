@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::header::{self, FLAG_HAS_TAIL, FLAG_SPARSE, Frozen, HEADER_LEN, Refusal};
 use super::header::{Header, STATE_PERSISTENT};
-use super::lock_byte::ATTACH;
+use super::lock_byte::{ATTACH, OWNER};
 use crate::layout::schema;
 use crate::sys::file::{self, FileId};
 use crate::sys::{Errno, SysError, SysResult, lock, shm};
@@ -59,6 +59,10 @@ pub struct SegmentInfo {
 pub struct SegmentContents {
     /// Whether anybody is attached.
     pub attached: bool,
+    /// Whether an owner is alive, who removes the name at its end; see [`Shm::has_owner`](crate::Shm::has_owner). One that is
+    /// attached to and not owned has lost its owner: `create` takes its name if told to
+    /// [`supersede`](crate::ShmOptions::supersede). Never so of a persistent one.
+    pub owned: bool,
     /// Bytes of the payload.
     pub payload_len: u64,
     /// Elements of the trailing slice, if the type ends in one.
@@ -157,7 +161,13 @@ impl SegmentInfo {
         } else {
             SegmentState::Orphaned
         };
-        let contents = SegmentContents::of(&header, attached, type_name(file, &header.frozen));
+        let owned =
+            state == SegmentState::Live && lock::holder(file, OWNER)? == Some(lock::Kind::Shared);
+        let contents = SegmentContents {
+            attached,
+            owned,
+            ..SegmentContents::of(&header, type_name(file, &header.frozen))
+        };
         Ok(info(state, Some(contents), None))
     }
 
@@ -176,11 +186,13 @@ impl SegmentInfo {
 }
 
 impl SegmentContents {
-    fn of(header: &Header, attached: bool, type_name: Option<String>) -> Self {
+    /// What the header says.
+    fn of(header: &Header, type_name: Option<String>) -> Self {
         let frozen = &header.frozen;
         let since = Duration::from_nanos(frozen.created_at);
         Self {
-            attached,
+            attached: false,
+            owned: false,
             payload_len: frozen.payload_len,
             slice_len: (frozen.flags & FLAG_HAS_TAIL != 0).then_some(frozen.tail_len),
             fingerprint: frozen.fingerprint,

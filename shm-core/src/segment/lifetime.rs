@@ -1,8 +1,12 @@
 //! Who may remove a name, and when.
 //!
-//! States of a name: nothing; a segment with attached handles (ATTACH held shared by each); a leftover, to which nobody
-//! is attached; and, for moments, one that is being replaced (ATTACH held exclusively) or removed by its last owner
-//! (OWNER held exclusively).
+//! States of a name: nothing; a segment that is owned (OWNER held shared by each owner, and ATTACH by every handle); an
+//! abandoned one, to which handles are attached and none of them an owner's; a leftover, to which nobody is attached; and,
+//! for moments, a leftover that is being replaced (ATTACH held exclusively), or a segment whose name is being removed by
+//! its last owner or by who supersedes it (OWNER held exclusively).
+//!
+//! While one of the two is held exclusively, nobody becomes an owner, and who is one holds both shared, so neither is had
+//! exclusively beside an owner. So a name is only ever taken from a segment without an owner, but for `unlink`.
 //!
 //! Removing is always the same: lock NAME of the file exclusively, look whether the name still leads to that file,
 //! unlink. A file gets its name only once and `linkat` never replaces, so while NAME is held the answer stays true.
@@ -27,7 +31,7 @@ use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::fork::generation;
 use crate::sys::lock::{self, Kind};
-use crate::sys::{Errno, SysResult, effective_user, shm};
+use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
 
@@ -40,7 +44,9 @@ pub(super) enum Found {
     Taken(Existing),
     /// A segment that nobody is attached to and nobody told to stay.
     Leftover(File, FileId),
-    /// Another process is just replacing it.
+    /// One that handles are attached to, and none of them an owner's. It is replaced by who asked to `supersede`.
+    Abandoned(File, FileId),
+    /// Another process is just replacing or removing it.
     InTransition,
 }
 
@@ -87,10 +93,16 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
         }
         Ok(_) => {}
     }
-    Ok(match lock::holder(&file, ATTACH).map_err(os)? {
-        Some(Kind::Shared) => Found::Taken(Existing::Live),
-        Some(Kind::Exclusive) => Found::InTransition,
-        None => Found::Leftover(file, id),
+    let attached = lock::holder(&file, ATTACH).map_err(os)?;
+    let owned = match attached {
+        Some(Kind::Shared) => lock::holder(&file, OWNER).map_err(os)?,
+        other => other,
+    };
+    Ok(match (attached, owned) {
+        (None, _) => Found::Leftover(file, id),
+        (Some(Kind::Shared), None) => Found::Abandoned(file, id),
+        (Some(Kind::Shared), Some(Kind::Shared)) => Found::Taken(Existing::Live),
+        (Some(Kind::Exclusive), _) | (_, Some(Kind::Exclusive)) => Found::InTransition,
     })
 }
 
@@ -101,16 +113,39 @@ pub(super) fn replace(
     id: &FileId,
     deadline: Deadline,
 ) -> Result<bool, ShmError> {
-    let os = |error| ShmError::from_sys(name.as_str(), error);
     // From here until the descriptor is closed nobody can attach: who tries meets this lock, or finds afterwards that
     // the file has no name any more.
-    if !lock::try_lock(&file, ATTACH, Kind::Exclusive).map_err(os)? {
+    remove_holding(ATTACH, name, file, id, deadline)
+}
+
+/// Removes the name of an abandoned segment, if it still is one. `false` means: look again. Who is attached stays so.
+pub(super) fn supersede(
+    name: &SegmentName,
+    file: File,
+    id: &FileId,
+    deadline: Deadline,
+) -> Result<bool, ShmError> {
+    // From here until the descriptor is closed nobody can become an owner, in the same two ways.
+    remove_holding(OWNER, name, file, id, deadline)
+}
+
+/// Removes a name while this description, which was opened for it, holds a byte alone. Killed in between, it leaves the
+/// name as it was, and the lock goes.
+fn remove_holding(
+    byte: i64,
+    name: &SegmentName,
+    file: File,
+    id: &FileId,
+    deadline: Deadline,
+) -> Result<bool, ShmError> {
+    let os = |error| ShmError::from_sys(name.as_str(), error);
+    if !lock::try_lock(&file, byte, Kind::Exclusive).map_err(os)? {
         return Ok(false);
     }
     let removal = remove(name, &file, id, deadline, Persistent::Stays);
     if !matches!(removal, Ok(Removal::Removed)) {
         // The name stays, and so might this lock, in a fork child that has the description too.
-        lock::unlock(&file, ATTACH).map_err(os)?;
+        lock::unlock(&file, byte).map_err(os)?;
     }
     Ok(matches!(removal.map_err(os)?, Removal::Removed))
 }
@@ -327,10 +362,39 @@ impl Segment {
             .is_some_and(|name| leads_to(name, &self.id).unwrap_or(false))
     }
 
+    /// See `Shm::has_owner`.
+    pub(super) fn has_owner(&self) -> bool {
+        if self.name.is_none() || self.state().load(Ordering::Acquire) & STATE_PERSISTENT != 0 {
+            return false;
+        }
+        // Who has closed this descriptor, or put another in its place, must not make anybody look dead.
+        if self.check_descriptor().is_err() {
+            return true;
+        }
+        // Alone it is held by who removes the name because there is no owner any more.
+        !matches!(
+            lock::holder_or_self(&self.file, OWNER),
+            Ok(None | Some(Kind::Exclusive))
+        )
+    }
+
+    /// Fails where the number of the descriptor leads to another file, by `dup2` or by being closed and opened again.
+    pub(super) fn check_descriptor(&self) -> SysResult<FileId> {
+        let found = file::stat(&self.file)?;
+        if found.same_file(&self.id) {
+            Ok(found)
+        } else {
+            Err(SysError::new("fstat", Errno::EBADF))
+        }
+    }
+
     /// Removes the name if this is the last owner.
     fn give_up_ownership(&self, name: &SegmentName) -> SysResult<()> {
         // An owner's drop should not hang for long where a peer holds a lock for ever; the name then is a leftover.
         const LONGEST: Duration = Duration::from_millis(200);
+        // Where the number of the descriptor leads to another file by now, its locks say nothing of this one: the name then
+        // is a leftover as well.
+        self.check_descriptor()?;
         // First let go, then ask for all of it: of owners that go at the same time, the last to let go gets it.
         lock::unlock(&self.file, OWNER)?;
         if !lock::try_lock(&self.file, OWNER, Kind::Exclusive)? {

@@ -143,7 +143,7 @@ fn remove_orphan(name: &str) -> Result<bool, ShmError> {
         Found::Leftover(file, id) => {
             lifetime::replace(&name, file, &id, Deadline::after(Duration::ZERO))
         }
-        Found::Nothing | Found::Taken(_) | Found::InTransition => Ok(false),
+        Found::Nothing | Found::Taken(_) | Found::Abandoned(..) | Found::InTransition => Ok(false),
     }
 }
 

@@ -46,7 +46,8 @@ pub(crate) mod lock_byte {
     /// Every handle holds it shared for its whole life, so whoever gets it exclusively knows that there is none. It is
     /// never unlocked: fork children share the description and live on.
     pub(crate) const ATTACH: i64 = (1 << 40) - 1;
-    /// Owners hold it shared, so the one who gets it exclusively is the last and takes the name away.
+    /// Owners hold it shared, so the one who gets it exclusively is the last and takes the name away, or finds that there
+    /// is none any more and takes the name over.
     pub(crate) const OWNER: i64 = (1 << 40) - 2;
     /// Held exclusively from looking where the name leads until it is removed, so that between the two nobody else can
     /// remove it and a third put another file there.

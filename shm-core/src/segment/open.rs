@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::attach::{self, How};
 use super::create;
 use super::handle::Shm;
 use super::lifetime::{self, Found};
-use super::options::ShmOptions;
+use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::error::ShmError;
+use crate::layout::refuse::{KnowsLengthOf, SharedMemory};
 use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
@@ -18,7 +20,8 @@ use crate::sys::clock::{Backoff, Deadline};
 // does not look again, so that a mistake is reported once, at the user's own call.
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Creates a segment of zero bytes. The name appears once the segment is
-    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced.
+    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced;
+    /// what to do about one that others are still attached to is told at [`supersede`](Self::supersede).
     ///
     /// If this process is killed before the name appears nothing stays behind; if later, a leftover.
     ///
@@ -30,9 +33,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// replacing it for the whole timeout; [`Os`](ShmError::Os).
     pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "create_with") };
         self.create_tail(name, 0, |_| {})
     }
 
@@ -45,7 +48,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// a value. `init` may have run although the name was taken in the end.
     pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_tail(name, 0, init)
@@ -57,7 +60,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create`](Self::create), and [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     pub fn create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.create_tail(name, len, |_| {})
     }
@@ -90,9 +93,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().open_or_create_with") };
         self.open_or_create_tail(name, 0, |_| {})
     }
 
@@ -108,23 +111,23 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.open_or_create_tail(name, 0, init)
     }
 
-    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that exists must have `len`
-    /// elements in it, too.
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
+    /// have `len` elements in it, too; a leftover of another length is replaced, as one of another layout is.
     ///
     /// # Errors
     ///
     /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
-    /// length, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
+    /// length, which changes nothing, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
     pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().open_or_create_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_same_tail(name, len, |_| {})
+        self.open_or_create_tail(name, len, |_| {})
     }
 
     /// [`open_or_create_with`](Self::open_or_create_with) for a type that ends in a slice.
@@ -141,7 +144,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_same_tail(name, len, init)
+        self.open_or_create_tail(name, len, init)
     }
 
     /// Attaches to the segment that has the name, for reading and writing. The name does not depend on this handle,
@@ -151,7 +154,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName), [`NotFound`](ShmError::NotFound),
+    /// [`InvalidName`](ShmError::InvalidName); [`NotFound`](ShmError::NotFound), after [`wait`](Self::wait)ing for it if asked
+    /// to;
     /// [`PermissionDenied`](ShmError::PermissionDenied), [`WrongOwner`](ShmError::WrongOwner),
     /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat),
     /// [`Corrupt`](ShmError::Corrupt), [`LayoutMismatch`](ShmError::LayoutMismatch) when it holds another type or
@@ -180,9 +184,9 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// [`NoSpace`](ShmError::NoSpace), [`Os`](ShmError::Os).
     pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_anonymous_with") };
         self.create_anonymous_tail(0, |_| {})
     }
 
@@ -194,7 +198,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// left an enum without a value.
     pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
     where
-        T: Sized,
+        SharedMemory: KnowsLengthOf<T>,
     {
         const { assert_shareable(T::LAYOUT) };
         self.create_anonymous_tail(0, init)
@@ -206,7 +210,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     ///
     /// Those of [`create_anonymous`](Self::create_anonymous), and `EFBIG` for a length that no machine has.
     pub fn create_anonymous_with_len(&self, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT) };
+        const { assert_creatable(T::LAYOUT, "options().create_anonymous_with_len_and") };
         const { assert_has_tail(T::LAYOUT) };
         self.create_anonymous_tail(len, |_| {})
     }
@@ -228,14 +232,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 
     /// Attaches to the anonymous segment behind a descriptor, for reading and writing. The descriptor becomes
-    /// close-on-exec and goes with the handle.
+    /// close-on-exec and goes with the handle. One in the place of a standard stream (0, 1 or 2) is given another number at
+    /// once, so that nothing is printed into the segment; its old number is free then.
     ///
     /// Who passes a descriptor is trusted with the contents as any peer is, and not with the size, which must be
     /// sealed. The owner of the file is not asked for.
     ///
     /// # Errors
     ///
-    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed, and those of [`attach`](Self::attach).
+    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed,
+    /// [`PermissionDenied`](ShmError::PermissionDenied) when the descriptor allows no writing, and those of
+    /// [`attach`](Self::attach).
     pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         self.attach_fd(fd.into())
@@ -274,7 +281,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         Ok(shm)
     }
 
-    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice of a new segment.
+    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice.
     pub(crate) fn open_or_create_tail(
         &self,
         name: &str,
@@ -282,6 +289,11 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
         let name = SegmentName::new(name)?;
+        // What is there is attached to, and never superseded, not even where it comes and loses its owner meanwhile.
+        let settings = &Settings {
+            supersede: false,
+            ..self.settings.clone()
+        };
         let mut deadline = self.deadline();
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
@@ -293,17 +305,19 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             let how = How {
                 writable: true,
                 owner: true,
+                tail: Some(tail),
             };
-            match attach::attach(&self.settings, &name, T::LAYOUT, how, deadline) {
+            match attach::attach(settings, &name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
-                // What nobody uses and nobody can open, as after a crash and an upgrade, is replaced as `create` does.
+                // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced as
+                // `create` does.
                 Err(ShmError::LayoutMismatch { .. })
                     if matches!(lifetime::examine(&name)?, Found::Leftover(..)) => {}
                 other => return other.map(Shm::new),
             }
             let published = match &built {
-                Some(shm) => shm.segment().publish(&self.settings, deadline),
-                None => create::prepare(&self.settings, &name, T::LAYOUT, tail, deadline).and_then(
+                Some(shm) => shm.segment().publish(settings, deadline),
+                None => create::prepare(settings, &name, T::LAYOUT, tail, deadline).and_then(
                     |segment| {
                         let shm = built.insert(Shm::new(segment));
                         if let Some(init) = init.take() {
@@ -313,7 +327,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                         // `init` may have taken longer than the timeout, which is for retries.
                         deadline = self.deadline();
                         backoff = Backoff::until(deadline);
-                        shm.segment().publish(&self.settings, deadline)
+                        shm.segment().publish(settings, deadline)
                     },
                 ),
             };
@@ -337,26 +351,6 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         }
     }
 
-    /// [`open_or_create_tail`](Self::open_or_create_tail), where a segment that exists must have the same length.
-    pub(crate) fn open_or_create_same_tail(
-        &self,
-        name: &str,
-        len: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
-        let shm = self.open_or_create_tail(name, len, init)?;
-        if shm.tail() == len {
-            return Ok(shm);
-        }
-        Err(ShmError::LayoutMismatch {
-            name: name.to_owned(),
-            difference: format!(
-                "its slice has {} elements in the segment, and {len} were asked for",
-                shm.tail()
-            ),
-        })
-    }
-
     /// [`create_anonymous_with`](Self::create_anonymous_with) for `tail` elements in the trailing slice.
     pub(crate) fn create_anonymous_tail(
         &self,
@@ -374,8 +368,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         let how = How {
             writable: A::WRITABLE,
             owner: false,
+            tail: None,
         };
-        attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()).map(Shm::new)
+        // What is waited for is a program that has yet to get so far.
+        const SELDOM: Duration = Duration::from_millis(20);
+        let mut pauses = Backoff::up_to(SELDOM, Deadline::after(self.settings.wait));
+        loop {
+            match attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()) {
+                Err(ShmError::NotFound { .. }) if pauses.pause() => {}
+                other => return other.map(Shm::new),
+            }
+        }
     }
 
     pub(crate) fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {

@@ -19,6 +19,8 @@ pub(super) struct Settings {
     pub(super) lock_in_memory: bool,
     pub(super) allowed_owners: Vec<u32>,
     pub(super) any_owner: bool,
+    pub(super) supersede: bool,
+    pub(super) wait: Duration,
     pub(super) timeout: Duration,
 }
 
@@ -71,6 +73,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             lock_in_memory: false,
             allowed_owners: Vec::new(),
             any_owner: false,
+            supersede: false,
+            wait: Duration::ZERO,
             timeout: DEFAULT_TIMEOUT,
         };
         Self {
@@ -135,6 +139,40 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// touches it.
     pub fn any_owner(mut self) -> Self {
         self.settings.any_owner = true;
+        self
+    }
+
+    /// Lets `create` and its kin take the name from a segment that others are still attached to, if it has lost its
+    /// owner: that was killed, and its readers live on. Without this they say `AlreadyExists` until the last of those is gone.
+    /// It is what a publisher that is started again wants.
+    ///
+    /// Those who are attached stay on the old segment, whatever type it holds, and nobody writes to it any more but they
+    /// themselves: [`is_current`](crate::Shm::is_current) tells them, and they attach again. For a moment the name leads
+    /// nowhere, as when a leftover is replaced; [`wait`](Self::wait) gets over that. If this process is killed just then,
+    /// nothing has the name, and the next one creates it.
+    ///
+    /// Never superseded are a segment that has a living owner
+    /// ([`has_owner`](crate::Shm::has_owner)), and all that `create` never replaces: persistent segments, those of other
+    /// users, and what is no sound segment. Two that supersede the same one at the same time do not both succeed: the second
+    /// gets `AlreadyExists`. An owner that was killed counts as alive until the kernel has taken it apart, which for a
+    /// small process takes milliseconds; after `waitpid` it does not.
+    ///
+    /// `open_or_create` does not heed this: it attaches to what there is, and becomes its owner.
+    pub fn supersede(mut self, supersede: bool) -> Self {
+        self.settings.supersede = supersede;
+        self
+    }
+
+    /// How long `attach` and `attach_read_only` wait for a name that does not exist (yet). Not at all unless set;
+    /// `Duration::MAX` is for ever.
+    ///
+    /// They look again after 50 µs, and then ever later, every 20 ms at most, by a clock that setting the time of day does
+    /// not move. What else is wrong they tell at once. When the time is up they say `NotFound`. This is apart from the
+    /// [`timeout`](Self::timeout), which begins anew when there is something to attach to.
+    ///
+    /// If the process that was to create the segment has died, nobody tells them; only the time ends this.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.settings.wait = wait;
         self
     }
 

@@ -5,6 +5,7 @@ mod anonymous;
 mod foreign;
 mod list;
 mod locks;
+mod supersede;
 mod unpublished;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -272,7 +273,7 @@ fn another_type_is_told_by_its_first_difference() {
     let text = refused.to_string();
     assert!(
         text.starts_with(&format!(
-            "segment `{}` holds another layout: ",
+            "segment `{}` holds a `u64`, this program expects a `f64`: the payload is ",
             name.as_str()
         )),
         "{text}"

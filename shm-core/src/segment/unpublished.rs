@@ -88,7 +88,10 @@ fn unnamed() -> SysResult<File> {
     if without_unnamed::is_on() {
         return Err(SysError::new("open(O_TMPFILE)", Errno::EOPNOTSUPP));
     }
-    shm::open_unnamed()
+    let file = shm::open_unnamed()?;
+    // The umask may have taken the owner's own permission away, without which it cannot be opened once more.
+    file::set_mode(&file, 0o600)?;
+    Ok(file)
 }
 
 /// How file systems and kernels without `O_TMPFILE` refuse it. An old kernel sees a directory opened for writing.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::claim::Refused;
-use crate::error::ShmError;
+use crate::error::{ShmError, debug_as_told};
 
 /// Why a lock was not had, or what is to be known about one that was.
 #[non_exhaustive]
@@ -42,7 +42,7 @@ impl<G> LockError<G> {
 }
 
 /// What was waited for has not come in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
 
 impl fmt::Display for TimedOut {
@@ -53,15 +53,9 @@ impl fmt::Display for TimedOut {
 
 impl Error for TimedOut {}
 
-impl<G> fmt::Debug for LockError<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OwnerDied(_) => f.write_str("OwnerDied(..)"),
-            Self::TimedOut => f.write_str("TimedOut"),
-            Self::WouldBlock => f.write_str("WouldBlock"),
-            Self::Unregistered(error) => f.debug_tuple("Unregistered").field(error).finish(),
-        }
-    }
+debug_as_told! {
+    enum LockError<G> { OwnerDied, TimedOut, WouldBlock, Unregistered }
+    struct TimedOut;
 }
 
 impl<G> fmt::Display for LockError<G> {
@@ -72,9 +66,12 @@ impl<G> fmt::Display for LockError<G> {
                  and call `mark_consistent`",
             ),
             Self::TimedOut => f.write_str(
-                "the lock was not released in time; its owner lives, so wait longer or end that process",
+                "the lock was not released in time; its owner lives, or has died a moment ago: wait longer, or end that process",
             ),
-            Self::WouldBlock => f.write_str("the lock is held by a living owner; try again later"),
+            Self::WouldBlock => f.write_str(
+                "the lock is held by a living owner, or by one that has died a moment ago; try again later, or wait with \
+                 `lock_timeout`",
+            ),
             Self::Unregistered(error) => {
                 write!(f, "this process cannot hold locks: {error}")
             }

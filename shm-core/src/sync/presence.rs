@@ -10,7 +10,7 @@
 //! | step | by | how | ordering |
 //! |---|---|---|---|
 //! | come | who has just claimed the role | 1 into `came` | release |
-//! | has it left? | anybody | `came`, then the claim, which is free | acquire, both |
+//! | has it left? | anybody | `came`, then the claim, which is free | acquire, both; through a read-only mapping relaxed, each with an acquire fence behind it |
 //! | is it dead? | anybody who takes part | a probe of the id that is in the claim | acquire |
 //! | tell | who has come | wakes who waits for somebody to come, as [`eventcount`](crate::sync::eventcount) says | a full fence |
 //! | is it there? | who waits for that | the claim has an id, which a probe does not find dead | acquire |
@@ -29,7 +29,7 @@
 //! there. Who waits for it looks by itself at the end of its slice.
 
 use crate::primitive::Ordering;
-use crate::primitive::model::AtomicU32;
+use crate::primitive::model::{AtomicU32, load};
 
 #[cfg(all(loom, test))]
 mod model;
@@ -38,6 +38,8 @@ mod model;
 pub(crate) trait Seen {
     /// How `came` is looked at. Only a model that is to fail looks in another way.
     const CAME: Ordering = Ordering::Acquire;
+    /// Whether it is looked at through a mapping that may be written. Where not, a fence does what `CAME` says: see [`load`].
+    const WRITABLE: bool = true;
 
     /// Whether anybody ever had it.
     fn came(&self) -> &AtomicU32;
@@ -56,7 +58,7 @@ pub(super) fn come(came: &AtomicU32) {
 #[inline]
 pub(super) fn has_left<R: Seen>(role: &R) -> bool {
     // In this order.
-    role.came().load(R::CAME) != 0 && role.owner() == 0
+    load(role.came(), R::CAME, R::WRITABLE) != 0 && role.owner() == 0
 }
 
 /// What one who looks on knows of a role.

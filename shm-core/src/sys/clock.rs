@@ -30,6 +30,7 @@ impl Deadline {
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
+    longest: Duration,
     deadline: Deadline,
 }
 
@@ -38,8 +39,14 @@ impl Backoff {
     const LONGEST: Duration = Duration::from_millis(1);
 
     pub(crate) fn until(deadline: Deadline) -> Self {
+        Self::up_to(Self::LONGEST, deadline)
+    }
+
+    /// Pauses that grow to `longest`: for what may be long in coming.
+    pub(crate) fn up_to(longest: Duration, deadline: Deadline) -> Self {
         Self {
             next: Self::FIRST,
+            longest,
             deadline,
         }
     }
@@ -52,7 +59,7 @@ impl Backoff {
             return false;
         }
         std::thread::sleep(self.next.min(left));
-        self.next = (self.next * 2).min(Self::LONGEST);
+        self.next = (self.next * 2).min(self.longest);
         true
     }
 }

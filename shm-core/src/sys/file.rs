@@ -1,7 +1,7 @@
 //! Files by descriptor: contents, size, mode, and what is known about them.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 
 use nix::fcntl::{FallocateFlags, FcntlArg, FdFlag, OFlag, fcntl};
@@ -111,6 +111,23 @@ pub(crate) fn can_reopen(file: &File) -> bool {
     .is_ok()
 }
 
+/// Gives a descriptor a number behind those of the standard streams. Where these are closed, a new descriptor has the lowest
+/// number, and what the program prints next would be written over the file's beginning.
+///
+/// A thread that prints between the call that opened the file and this one still hits it.
+#[doc(alias = "F_DUPFD_CLOEXEC")]
+pub(crate) fn clear_of_streams(file: File) -> SysResult<File> {
+    const FIRST: RawFd = libc::STDERR_FILENO + 1;
+    if file.as_raw_fd() >= FIRST {
+        return Ok(file);
+    }
+    let number = retry("fcntl(F_DUPFD_CLOEXEC)", || {
+        fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(FIRST))
+    })?;
+    // SAFETY: the call has made this descriptor, and nobody else knows its number.
+    Ok(unsafe { File::from_raw_fd(number) })
+}
+
 /// Opens the file behind a descriptor once more, for reading and writing: a description of its own. It needs no name.
 #[doc(alias = "open")]
 pub(crate) fn reopen(file: &File) -> SysResult<File> {
@@ -119,7 +136,7 @@ pub(crate) fn reopen(file: &File) -> SysResult<File> {
     retry("open(/proc/thread-self/fd)", || {
         nix::fcntl::open(path.as_str(), flags, Mode::empty())
     })
-    .map(File::from)
+    .and_then(|descriptor| clear_of_streams(File::from(descriptor)))
 }
 
 /// Bytes that an ordinary user can still reserve in the file system of `file`.

@@ -75,11 +75,26 @@ pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<Kind>> {
     retry("fcntl(F_OFD_GETLK)", || {
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
     })?;
-    Ok(match i32::from(flock.l_type) {
+    Ok(kind(&flock))
+}
+
+/// The same, where the lock of this very description counts as well.
+#[doc(alias = "F_GETLK")]
+pub(crate) fn holder_or_self(file: &File, byte: i64) -> SysResult<Option<Kind>> {
+    let mut flock = range(byte, libc::F_WRLCK);
+    // Asks for a lock of the process, to which those of all descriptions are strangers, its own ones too. It takes none.
+    retry("fcntl(F_GETLK)", || {
+        fcntl(file, FcntlArg::F_GETLK(&mut flock))
+    })?;
+    Ok(kind(&flock))
+}
+
+fn kind(found: &libc::flock) -> Option<Kind> {
+    match i32::from(found.l_type) {
         libc::F_UNLCK => None,
         libc::F_RDLCK => Some(Kind::Shared),
         _ => Some(Kind::Exclusive),
-    })
+    }
 }
 
 /// Whether another description holds this byte alone. Shared locks, which take no more than read access, do not show.
@@ -149,6 +164,18 @@ mod tests {
         assert!(is_held_alone(&first, BYTE).unwrap());
         // One's own does not show.
         assert!(!is_held_alone(&third, BYTE).unwrap());
+        assert_eq!(holder(&third, BYTE).unwrap(), None);
+        let seen = |file: &File| holder_or_self(file, BYTE).unwrap();
+        assert_eq!(seen(&third), Some(Kind::Exclusive));
+        assert_eq!(seen(&first), Some(Kind::Exclusive));
+        assert!(try_lock(&third, BYTE, Kind::Shared).unwrap());
+        assert_eq!(seen(&third), Some(Kind::Shared));
+        // Asking takes no lock, and closing what was asked through releases none.
+        unlock(&third, BYTE).unwrap();
+        assert_eq!(seen(&third), None);
+        assert!(try_lock(&first, BYTE, Kind::Shared).unwrap());
+        drop(third);
+        assert_eq!(seen(&first), Some(Kind::Shared));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs::File;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::MFdFlags;
 
-use super::{Errno, SysResult, retry};
+use super::{Errno, SysResult, file, retry};
 
 /// Makes an anonymous file, close-on-exec, that can be sealed and can never be executed. `label` shows up in
 /// `/proc/self/maps`.
@@ -25,7 +25,7 @@ fn create_as(label: &str, flags: MFdFlags) -> SysResult<File> {
     retry("memfd_create", || {
         nix::sys::memfd::memfd_create(label, flags)
     })
-    .map(File::from)
+    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
 }
 
 /// Fixes the size for good, and refuses any further seal: no holder can make the contents read-only for the rest.
@@ -49,7 +49,6 @@ pub(crate) fn size_is_sealed(file: &File) -> SysResult<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::file;
 
     #[test]
     fn a_sealed_file_keeps_its_size() {

@@ -25,7 +25,7 @@ pub(crate) fn open(name: &str, writable: bool) -> SysResult<File> {
     retry("shm_open", || {
         nix::sys::mman::shm_open(name, flags, Mode::empty())
     })
-    .map(File::from)
+    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
 }
 
 /// Makes a file that has no name yet, and that only its owner may open when it gets one.
@@ -36,7 +36,7 @@ pub(crate) fn open_unnamed() -> SysResult<File> {
     retry("open(O_TMPFILE)", || {
         nix::fcntl::open(DIRECTORY, flags, mode)
     })
-    .map(File::from)
+    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
 }
 
 /// Makes a file under a name that was free, and that only its owner may open.
@@ -48,7 +48,7 @@ pub(crate) fn open_new(name: &str) -> SysResult<File> {
     retry("open(O_EXCL)", || {
         nix::fcntl::open(path.as_str(), flags, mode)
     })
-    .map(File::from)
+    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
 }
 
 /// Gives the file that has the name `from` the name `to` instead, or fails with `EEXIST`.

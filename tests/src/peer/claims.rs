@@ -74,6 +74,16 @@ impl Program {
                 self.claims = Some(Claims { shm, guard: None });
                 Ok(String::new())
             }
+            "join" => {
+                let (name, timeout) = (words.next()?, words.number().unwrap_or(1000));
+                let options = Guarded::options().timeout(Duration::from_millis(timeout));
+                // Dropped again, as by a program that ends in order.
+                Ok(options
+                    .open_or_create(name)?
+                    .rounds
+                    .load(Acquire)
+                    .to_string())
+            }
             "create" => {
                 let shm = Box::leak(Box::new(Guarded::create(words.next()?)?));
                 self.claims = Some(Claims { shm, guard: None });

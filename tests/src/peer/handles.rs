@@ -43,6 +43,7 @@ struct Request<'a> {
     sparse: bool,
     frame: u16,
     during: During,
+    supersede: bool,
     options: ShmOptions<Telemetry>,
 }
 
@@ -57,6 +58,7 @@ impl<'a> Request<'a> {
             sparse: false,
             frame: 1,
             during: During::Nothing,
+            supersede: false,
             options: Telemetry::options(),
         };
         while let Ok(word) = words.next() {
@@ -81,9 +83,18 @@ impl<'a> Request<'a> {
                     request.options = options.allowed_owner(value.parse().map_err(other)?);
                 }
                 ("locked", "yes") => request.options = options.lock_in_memory(true),
+                ("supersede", "yes") => {
+                    request.supersede = true;
+                    request.options = options.supersede(true);
+                }
                 ("timeout", _) => {
                     let span = Duration::from_millis(value.parse().map_err(other)?);
                     request.options = options.timeout(span);
+                }
+                ("wait", "ever") => request.options = options.wait(Duration::MAX),
+                ("wait", _) => {
+                    let span = Duration::from_millis(value.parse().map_err(other)?);
+                    request.options = options.wait(span);
                 }
                 _ => return Err(other(format!("there is no option `{word}`"))),
             }
@@ -116,7 +127,10 @@ impl<'a> Request<'a> {
             }));
         }
         let opened = match self.how {
-            "create" if self.wide => Handle::Wide(TelemetryWide::create(name)?),
+            "create" if self.wide => {
+                let options = TelemetryWide::options().supersede(self.supersede);
+                Handle::Wide(options.create(name)?)
+            }
             "attach" if self.wide => Handle::Wide(TelemetryWide::attach(name)?),
             "create" => Handle::Writer(options.create_with(name, init)?),
             "join" => Handle::Writer(options.open_or_create_with(name, init)?),
@@ -177,6 +191,18 @@ impl Program {
         Ok(String::new())
     }
 
+    /// `replace-descriptor SLOT PATH`: the number of the handle's descriptor leads to another file from now on.
+    pub(super) fn replace_descriptor(&mut self, words: &mut Words<'_>) -> Answer {
+        let handle = self.at(words)?;
+        let file = File::options().read(true).write(true).open(words.next()?);
+        let file = file.map_err(other)?;
+        // SAFETY: the number stays the handle's own, and open. What it leads to then is what the test is about.
+        match unsafe { libc::dup2(file.as_raw_fd(), handle.fd()) } {
+            -1 => Err(other(std::io::Error::last_os_error())),
+            _ => Ok(String::new()),
+        }
+    }
+
     /// `fork-drop SLOT`: a fork child drops its copy of the handle and ends.
     pub(super) fn fork_drop(&mut self, words: &mut Words<'_>) -> Answer {
         let slot = words.next()?;
@@ -197,7 +223,8 @@ impl Program {
             let gone = until(|| !handle.is_current()).is_ok();
             let kept = handle.load().is_ok() && handle.store(99).is_ok();
             let same = matches!(handle.load().as_deref(), Ok("99"));
-            i32::from(!(gone && kept && same))
+            // Its copy is an owner's that has given up.
+            i32::from(!(gone && kept && same) || handle.has_owner())
         })?;
         self.handles.remove(slot);
         reap(child)?;
@@ -258,6 +285,15 @@ impl Handle {
             Self::Reader(shm) => shm.is_current(),
             Self::Wide(shm) => shm.is_current(),
             Self::Samples(shm) => shm.is_current(),
+        }
+    }
+
+    pub(super) fn has_owner(&self) -> bool {
+        match self {
+            Self::Writer(shm) => shm.has_owner(),
+            Self::Reader(shm) => shm.has_owner(),
+            Self::Wide(shm) => shm.has_owner(),
+            Self::Samples(shm) => shm.has_owner(),
         }
     }
 

@@ -40,8 +40,9 @@ fn words(info: &SegmentInfo) -> String {
     let mut words = format!("{:?} owner={}", info.state, info.owner);
     if let Some(contents) = &info.contents {
         words += &format!(
-            " attached={} pid={} type={}",
+            " attached={} owned={} pid={} type={}",
             contents.attached,
+            contents.owned,
             contents.creator_pid,
             contents.type_name.as_deref().unwrap_or("?")
         );

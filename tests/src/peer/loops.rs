@@ -21,10 +21,13 @@ pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How a loop goes, after the name and the statistics: `only` creates, `in=PID` in the mounts of that process.
+/// How a loop goes, after the name and the statistics: `only` creates, `supersede`s, `hold`s what it has until it has the
+/// next, `in=PID` in the mounts of that process.
 #[derive(Default)]
 pub(super) struct Way {
     only_create: bool,
+    supersede: bool,
+    hold: bool,
 }
 
 impl Way {
@@ -33,6 +36,8 @@ impl Way {
         while let Ok(word) = words.next() {
             match word.split_once('=') {
                 None if word == "only" => way.only_create = true,
+                None if word == "supersede" => way.supersede = true,
+                None if word == "hold" => way.hold = true,
                 Some(("in", pid)) => surroundings::enter(pid)?,
                 _ => return Err(other(format!("there is no way `{word}`"))),
             }
@@ -45,13 +50,17 @@ impl Way {
 pub(super) fn create(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach(words.next()?)?;
-    let Way { only_create } = Way::parse(words)?;
+    let Way {
+        only_create,
+        supersede,
+        ..
+    } = Way::parse(words)?;
     println!("looping");
     let mut round = 0u16;
     until(|| {
         round = round.wrapping_add(1);
         let init = |shm: &Shm<Telemetry>| shm.store(Telemetry::numbered(round));
-        let options = Telemetry::options();
+        let options = Telemetry::options().supersede(supersede);
         let opened = if only_create || !round.is_multiple_of(4) {
             options.create_with(name, init)
         } else {
@@ -87,18 +96,29 @@ pub(super) fn create(words: &mut Words<'_>) -> Answer {
 pub(super) fn attach(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach(words.next()?)?;
-    Way::parse(words)?;
+    let Way { hold, .. } = Way::parse(words)?;
     println!("looping");
+    let mut held = None;
     until(|| {
         match Telemetry::attach_read_only(name) {
-            Ok(shm) if shm.load().is_whole() => stats.attached.fetch_add(1, AcqRel),
-            Ok(_) => stats.torn.fetch_add(1, AcqRel),
+            Ok(shm) => {
+                let count = if shm.load().is_whole() {
+                    &stats.attached
+                } else {
+                    &stats.torn
+                };
+                held = hold.then_some(shm);
+                count.fetch_add(1, AcqRel)
+            }
             Err(ShmError::NotFound { .. }) => stats.refused.fetch_add(1, AcqRel),
             Err(error) => {
                 eprintln!("{error}");
                 stats.failed.fetch_add(1, AcqRel)
             }
         };
+        if held.as_ref().is_some_and(|shm| !shm.load().is_whole()) {
+            stats.torn.fetch_add(1, AcqRel);
+        }
         stats.stop.load(Acquire) != 0
     })?;
     Ok(String::new())

@@ -18,6 +18,7 @@ mod rounds;
 mod scribble;
 mod seqlock;
 mod socket;
+mod standard;
 mod surroundings;
 mod waiting;
 
@@ -29,6 +30,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::{Signal, raise};
 use shm_core::{ShmError, ShmLayout};
 
 use crate::driver::variant;
@@ -127,6 +129,7 @@ impl Program {
             "load" => self.at(&mut words)?.load(),
             "raw-write" => self.at(&mut words)?.raw_write(),
             "current" => Ok(self.at(&mut words)?.is_current().to_string()),
+            "owned" => Ok(self.at(&mut words)?.has_owner().to_string()),
             "persist" => self.at(&mut words)?.persist(),
             "unlink" => self.at(&mut words)?.unlink(),
             "remove" => Ok(Telemetry::unlink(words.next()?).map(|()| String::new())?),
@@ -142,10 +145,13 @@ impl Program {
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),
             "exec-fds" => process::exec_fds(),
+            "replace-descriptor" => self.replace_descriptor(&mut words),
+            "fork-without-standard" => standard::in_child_without(&mut words),
             "fork-drop" => self.fork_drop(&mut words),
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
+            "between" => self.between(words),
             "calls" => calls::obey(&mut words),
             "claims" => self.obey_claims(&mut words),
             "ring" => self.obey_ring(&mut words),
@@ -172,6 +178,14 @@ impl Program {
             "rounds" => loops::rounds(&mut words),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
         }
+    }
+
+    /// `between COMMAND`: obeys the rest between two signals, for who steps through it.
+    fn between(&mut self, words: Words<'_>) -> Answer {
+        raise(Signal::SIGUSR1).map_err(other)?;
+        let answer = self.obey(words);
+        raise(Signal::SIGUSR1).map_err(other)?;
+        answer
     }
 
     /// The handle in the slot that the next word names.

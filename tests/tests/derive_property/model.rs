@@ -264,6 +264,56 @@ pub(crate) fn verdicts(case: &Case) -> Vec<Verdict> {
         .collect()
 }
 
+/// What is said of a gap where the field in front of it is there to fill it and has the wrong length: the first length that is
+/// right, of all that there are.
+fn remedy(layout: &StructLayout, min_align: u64, number: usize) -> String {
+    let name = &layout.fields[number].0;
+    if !name.starts_with("_pad") {
+        return String::new();
+    }
+    let others: Vec<(usize, u64)> = layout
+        .gaps
+        .iter()
+        .copied()
+        .filter(|(of, _)| *of != number)
+        .collect();
+    let len = (0..)
+        .find(|len| gaps_with(layout, min_align, number, *len) == others)
+        .expect("filling the gap is right");
+    match len {
+        0 => format!(", remove `{name}`"),
+        _ => format!(", write `{name}: [u8; {len}]`"),
+    }
+}
+
+/// The gaps that would be left if this field had another size.
+fn gaps_with(
+    layout: &StructLayout,
+    min_align: u64,
+    changed: usize,
+    size: u64,
+) -> Vec<(usize, u64)> {
+    let (mut end, mut align, mut gaps) = (0_u64, min_align, Vec::new());
+    for (number, (_, _, field)) in layout.fields.iter().enumerate() {
+        let offset = end.next_multiple_of(field.align());
+        if offset > end {
+            gaps.push((number - 1, offset - end));
+        }
+        let size = if number == changed {
+            size
+        } else {
+            field.size()
+        };
+        end = offset + size;
+        align = align.max(field.align());
+    }
+    let last = layout.fields.len() - 1;
+    if !layout.has_tail && !end.is_multiple_of(align) {
+        gaps.push((last, end.next_multiple_of(align) - end));
+    }
+    gaps
+}
+
 fn verdict(case: &Case, number: usize) -> Verdict {
     if is_refused(&case.defs[number]) {
         return Verdict::Refused;
@@ -284,7 +334,11 @@ fn verdict(case: &Case, number: usize) -> Verdict {
         .iter()
         .map(|(number, bytes)| {
             let plural = if *bytes == 1 { "" } else { "s" };
-            format!("{bytes} byte{plural} after `{}`", layout.fields[*number].0)
+            let remedy = remedy(&layout, def.repr.min_align(), *number);
+            format!(
+                "{bytes} byte{plural} after `{}`{remedy}",
+                layout.fields[*number].0
+            )
         })
         .collect();
     if !texts.is_empty() {

@@ -43,6 +43,16 @@ pub(crate) enum ReprRecipe {
     Transparent,
 }
 
+/// What is put where padding would be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FillingRecipe {
+    Nothing,
+    /// Fields of as many bytes.
+    Exact,
+    /// The same, but this one has another length.
+    Wrong(Index, u8),
+}
+
 #[derive(Clone, Debug)]
 pub(crate) enum DefRecipe {
     Struct {
@@ -53,8 +63,7 @@ pub(crate) enum DefRecipe {
         has_tail: bool,
         version: Option<u8>,
         by_macro: bool,
-        /// Whether padding is filled with fields.
-        filled: bool,
+        filling: FillingRecipe,
     },
     Enum {
         int: Index,
@@ -147,6 +156,11 @@ fn structure() -> impl Strategy<Value = DefRecipe> {
         1 => (0..8_u8).prop_map(ReprRecipe::TwoAttributes),
         2 => Just(ReprRecipe::Transparent),
     ];
+    let filling = prop_oneof![
+        5 => Just(FillingRecipe::Nothing),
+        12 => Just(FillingRecipe::Exact),
+        3 => (any::<Index>(), 0..140_u8).prop_map(|(pad, len)| FillingRecipe::Wrong(pad, len)),
+    ];
     (
         repr,
         prop::bool::weighted(0.2),
@@ -155,10 +169,10 @@ fn structure() -> impl Strategy<Value = DefRecipe> {
         prop::bool::weighted(0.15),
         prop::option::weighted(0.1, 1..9_u8),
         prop::bool::weighted(0.15),
-        prop::bool::weighted(0.75),
+        filling,
     )
         .prop_map(
-            |(repr, tuple, params, fields, has_tail, version, by_macro, filled)| {
+            |(repr, tuple, params, fields, has_tail, version, by_macro, filling)| {
                 DefRecipe::Struct {
                     repr,
                     tuple,
@@ -167,7 +181,7 @@ fn structure() -> impl Strategy<Value = DefRecipe> {
                     has_tail,
                     version,
                     by_macro,
-                    filled,
+                    filling,
                 }
             },
         )

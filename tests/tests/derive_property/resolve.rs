@@ -8,7 +8,8 @@ use crate::case::{
 };
 use crate::model::{self, Arguments};
 use crate::recipe::{
-    DefRecipe, FaultRecipe, FieldRecipe, LenRecipe, Recipe, ReprRecipe, TypeRecipe, Wrap,
+    DefRecipe, FaultRecipe, FieldRecipe, FillingRecipe, LenRecipe, Recipe, ReprRecipe, TypeRecipe,
+    Wrap,
 };
 
 const INTS: [(&str, u64); 8] = [
@@ -103,7 +104,7 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
         has_tail,
         version,
         by_macro,
-        filled,
+        filling,
     } = recipe
     else {
         unreachable!("the caller has looked");
@@ -158,8 +159,9 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
             ty: Ty::Phantom(Box::new(Ty::Param)),
         });
     }
-    if *filled && !def.is_generic() && def.fault.is_none() && def.repr != Repr::Transparent {
-        fill(case, &mut def);
+    let is_filled = !matches!(filling, FillingRecipe::Nothing);
+    if is_filled && !def.is_generic() && def.fault.is_none() && def.repr != Repr::Transparent {
+        fill(case, &mut def, *filling);
     }
     def
 }
@@ -365,7 +367,7 @@ fn break_whole(def: &mut Struct, fault: &FaultRecipe) {
 }
 
 /// Puts a field of bytes wherever the reference finds padding.
-fn fill(case: &Case, def: &mut Struct) {
+fn fill(case: &Case, def: &mut Struct, filling: FillingRecipe) {
     static BYTE: &Scalar = &SCALARS[0];
     let has_tail = def.tail().is_some();
     let old = std::mem::take(&mut def.fields);
@@ -394,6 +396,12 @@ fn fill(case: &Case, def: &mut Struct) {
     }
     if !has_tail {
         pad(&mut new, end.next_multiple_of(align) - end);
+    }
+    if let (FillingRecipe::Wrong(which, len), 1..) = (filling, pads) {
+        let name = format!("_pad{}", which.index(pads));
+        let pad = new.iter_mut().find(|field| field.name == name);
+        let pad = pad.expect("they are numbered from 0");
+        pad.ty = Ty::Array(Box::new(Ty::Scalar(BYTE)), Len::Literal(u64::from(len)));
     }
     if def.tuple {
         for (number, field) in new.iter_mut().enumerate() {

@@ -11,6 +11,16 @@ pub(crate) struct Schema {
     pub(super) root: Node,
 }
 
+/// What a type is called: for people, so that types of any name are equal.
+#[derive(Clone, Debug)]
+pub(super) struct Title(pub(super) String);
+
+impl PartialEq for Title {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
     Scalar(Scalar),
@@ -27,10 +37,12 @@ pub(super) enum Node {
         inner: Box<Node>,
     },
     Enum {
+        title: Title,
         repr: ScalarKind,
         variants: Vec<(String, u64)>,
     },
     Struct {
+        title: Title,
         size: u64,
         align: u32,
         version: u32,
@@ -144,17 +156,21 @@ impl<'a> Reader<'a> {
                 format!("the schema holds an enum of an unknown integer (code {code})")
             })?;
         let count = self.u32()?;
-        self.text()?;
+        let title = Title(self.text()?);
         let mut variants = Vec::new();
         for _ in 0..count {
             variants.push((self.text()?, self.u64()?));
         }
-        Ok(Node::Enum { repr, variants })
+        Ok(Node::Enum {
+            title,
+            repr,
+            variants,
+        })
     }
 
     fn structure(&mut self, depth: usize) -> Result<Node, String> {
         let (size, align, version, count) = (self.u64()?, self.u32()?, self.u32()?, self.u32()?);
-        self.text()?;
+        let title = Title(self.text()?);
         // Grown as fields are read, never reserved by `count`: a lying count cannot make this allocate.
         let mut fields = Vec::new();
         for _ in 0..count {
@@ -165,6 +181,7 @@ impl<'a> Reader<'a> {
             });
         }
         Ok(Node::Struct {
+            title,
             size,
             align,
             version,

@@ -8,6 +8,11 @@ impl Schema {
     pub(crate) fn first_difference(segment: &Self, program: &Self) -> Option<String> {
         difference("", 0, &segment.root, &program.root)
     }
+
+    /// What the type is called, for people.
+    pub(crate) fn type_name(&self) -> String {
+        self.root.spell(true)
+    }
 }
 
 /// `path` is the field's path with dots, "" for the payload itself; `base` its offset in the payload.
@@ -48,10 +53,12 @@ fn difference(path: &str, base: u64, segment: &Node, program: &Node) -> Option<S
             Node::Enum {
                 repr: r,
                 variants: a,
+                ..
             },
             Node::Enum {
                 repr: s,
                 variants: b,
+                ..
             },
         ) if r == s => variants_differ(&what, a, b),
         _ => (segment != program).then(|| whole(&what, base, segment, program)),
@@ -184,9 +191,19 @@ fn struct_differs(what: &str, segment: &Node, program: &Node) -> Option<String> 
 }
 
 impl Node {
-    /// The type as Rust would write it, as far as the schema tells.
+    /// The type as Rust would write it, with what it is made of in place of the names of structs and enums.
     fn describe(&self) -> String {
+        self.spell(false)
+    }
+
+    /// The type as Rust would write it, as far as the schema tells: by name where `by_name` is set and it has one.
+    fn spell(&self, by_name: bool) -> String {
         match self {
+            Self::Struct { title, .. } | Self::Enum { title, .. }
+                if by_name && !title.0.is_empty() =>
+            {
+                title.0.clone()
+            }
             Self::Scalar(scalar) => scalar.name().to_owned(),
             Self::Meaning { meaning, inner, .. } => match (meaning.as_str(), &**inner) {
                 (meaning::STR, Self::Array { len, .. }) => format!("ShmStr<{len}>"),
@@ -194,12 +211,12 @@ impl Node {
                 (meaning::VEC, Self::Struct { fields, .. }) => match fields.get(1).map(|f| &f.node)
                 {
                     Some(Self::Array { len, element }) => {
-                        format!("ShmVec<{}, {len}>", element.describe())
+                        format!("ShmVec<{}, {len}>", element.spell(by_name))
                     }
                     _ => "ShmVec".to_owned(),
                 },
                 (meaning::MUTEX, Self::Struct { fields, .. }) => match fields.get(1) {
-                    Some(value) => format!("Mutex<{}>", value.node.describe()),
+                    Some(value) => format!("Mutex<{}>", value.node.spell(by_name)),
                     None => "Mutex".to_owned(),
                 },
                 (meaning::EVENT, _) => "Event".to_owned(),
@@ -211,29 +228,29 @@ impl Node {
                     }
                 }
                 (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
-                    fields[0].node.describe()
+                    fields[0].node.spell(by_name)
                 }
                 (meaning, Self::Struct { fields, .. }) => {
                     let slots = fields.last().map(|field| &field.node);
                     match (meaning::of_slots(meaning), slots) {
                         (Some(name), Some(Self::Array { len, element })) => {
-                            format!("{name}<{}, {len}>", element.describe())
+                            format!("{name}<{}, {len}>", element.spell(by_name))
                         }
                         (Some(name), _) => name.to_owned(),
-                        _ => format!("{meaning} of {}", inner.describe()),
+                        _ => format!("{meaning} of {}", inner.spell(by_name)),
                     }
                 }
-                _ => format!("{meaning} of {}", inner.describe()),
+                _ => format!("{meaning} of {}", inner.spell(by_name)),
             },
-            Self::Slice { element } => format!("[{}]", element.describe()),
-            Self::Enum { repr, variants } => {
+            Self::Slice { element } => format!("[{}]", element.spell(by_name)),
+            Self::Enum { repr, variants, .. } => {
                 format!(
                     "an enum of {} variants in a {}",
                     variants.len(),
                     repr.name()
                 )
             }
-            Self::Array { len, element } => format!("[{}; {len}]", element.describe()),
+            Self::Array { len, element } => format!("[{}; {len}]", element.spell(by_name)),
             Self::Struct { size, fields, .. } => {
                 let plural = if fields.len() == 1 { "" } else { "s" };
                 format!(

@@ -85,6 +85,13 @@ pub(crate) fn encode(layout: &TypeLayout) -> Vec<u8> {
     out
 }
 
+/// What a type is called, as [`Schema::type_name`] calls that of a segment.
+pub(crate) fn type_name(layout: &TypeLayout) -> String {
+    // Nothing but too many levels could keep it from being read back.
+    Schema::decode(&encode(layout))
+        .map_or_else(|_| layout.name().to_owned(), |schema| schema.type_name())
+}
+
 fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
     let tag = match layout.kind() {
         LayoutKind::Scalar(_) => tag::SCALAR,

@@ -52,7 +52,7 @@ fn a_descriptor_of_another_type_or_none_at_all_is_refused() {
         }
         other => panic!("{other}"),
     };
-    assert!(reason(std::fs::File::open("/proc/self/exe").unwrap()).contains("not one of a memfd"));
+    assert!(reason(std::fs::File::open("/proc/self/exe").unwrap()).contains("no memfd"));
     let unsealed = memfd::create("unsealed").unwrap();
     assert!(reason(unsealed).contains("not sealed"));
     let empty = memfd::create("empty").unwrap();
@@ -84,8 +84,20 @@ fn a_descriptor_that_may_only_be_read_maps_read_only() {
     );
     let read_only = || std::fs::File::open(&path).unwrap();
     assert_eq!(get(&options().from_fd_read_only(read_only()).unwrap()), 5);
-    match error(options().from_fd(read_only())) {
-        ShmError::PermissionDenied { call: "mmap", .. } => {}
-        other => panic!("{other}"),
-    }
+    let refused = error(options().from_fd(read_only()));
+    assert!(
+        matches!(refused, ShmError::PermissionDenied { call: "mmap", .. }),
+        "{refused}"
+    );
+    assert!(
+        refused.to_string().contains("from_fd_read_only"),
+        "{refused}"
+    );
+
+    let write_only = std::fs::File::options().write(true).open(&path).unwrap();
+    let refused = error(options().from_fd(write_only));
+    assert!(
+        refused.to_string().contains("allows no reading"),
+        "{refused}"
+    );
 }

@@ -3,10 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::error::ShmError;
+use crate::error::{ShmError, debug_as_told};
 
 /// Why a barrier was not joined or not passed.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum BarrierError {
     /// All seats are taken by living participants.
@@ -32,7 +31,8 @@ impl fmt::Display for BarrierError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str(
-                "all seats of the barrier are taken by living participants; a seat is free when its owner drops it or ends",
+                "all seats of the barrier are taken by participants that live, or that have died a moment ago; a seat is free \
+                 when its owner drops it or ends, so wait with `join_timeout`",
             ),
             Self::Died { seat } => write!(
                 f,
@@ -56,4 +56,8 @@ impl Error for BarrierError {
             _ => None,
         }
     }
+}
+
+debug_as_told! {
+    enum BarrierError { Full, Died, TimedOut, NotOurs, Unregistered }
 }

@@ -25,6 +25,7 @@ trait Variant: 'static {
     const ARRIVE: Ordering = Ordering::Release;
     const LOOK: Ordering = Ordering::Acquire;
     const ROUND: Ordering = Ordering::Acquire;
+    const WRITABLE: bool = true;
     const COMPLETE: Ordering = Ordering::AcqRel;
     /// How one looks whether a seat was left with `POISON`, and whether its owner lives.
     const POISONED: Ordering = Ordering::Acquire;
@@ -39,6 +40,12 @@ trait Variant: 'static {
 
 struct Sound;
 impl Variant for Sound {}
+
+/// As one looks through a mapping that may not be written.
+struct ThroughReadOnly;
+impl Variant for ThroughReadOnly {
+    const WRITABLE: bool = false;
+}
 
 struct Shared<V> {
     round: AtomicU32,
@@ -58,6 +65,7 @@ impl<V: Variant> Meeting for Shared<V> {
     const ARRIVE: Ordering = V::ARRIVE;
     const LOOK: Ordering = V::LOOK;
     const ROUND: Ordering = V::ROUND;
+    const WRITABLE: bool = V::WRITABLE;
     const COMPLETE: Ordering = V::COMPLETE;
     const LOOKS_AGAIN: bool = V::LOOKS_AGAIN;
 
@@ -316,6 +324,11 @@ fn a_panic_after_arriving_is_not_told_of() {
 #[test]
 fn who_sees_that_a_round_was_passed_sees_what_was_done_before() {
     onlooker::<Sound>();
+}
+
+#[test]
+fn who_sees_through_read_only_pages_that_a_round_was_passed_sees_what_was_done_before() {
+    onlooker::<ThroughReadOnly>();
 }
 
 fails!(a_relaxed_arrival_is_caught, rounds::<Broken>(2),

@@ -12,10 +12,10 @@
 //! | step | by | on | ordering |
 //! |---|---|---|---|
 //! | arrive | who has the seat | `arrived` = the round's number + 1 | release; then the full fence of an announcement, see [`eventcount`] |
-//! | look around | anyone who waits | every `arrived` | acquire |
+//! | look around | anyone who waits, or asks | every `arrived` | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | complete, if all have arrived | the same | `round`, by compare-and-swap from this round to the next, clearing `WAITERS` | acquire and release |
 //! | wake, if `WAITERS` was set | the same | `FUTEX_WAKE` all on `round` | |
-//! | look | anyone who waits | `round` | acquire |
+//! | look | anyone who waits, or asks | `round` | as *look around* |
 //! | probe, in slices | anyone who waits | the `claim` of each seat that has not arrived | see [`crate::claim::word`] |
 //! | leave | who has the seat | its `claim`, free or with `POISON` | release, then the full fence of a look for sleepers |
 //! | wake who waits for a seat | the same | `left`, see [`eventcount`] | relaxed |
@@ -54,7 +54,7 @@
 //! the seat over has arrived already.
 
 use crate::primitive::Ordering;
-use crate::primitive::model::AtomicU32;
+use crate::primitive::model::{AtomicU32, load};
 use crate::sync::counted::ONE;
 use crate::sync::eventcount::{self, WAITERS, WakeAll, World};
 
@@ -83,6 +83,8 @@ pub(crate) trait Meeting {
     const LOOK: Ordering = Ordering::Acquire;
     /// The ordering of a look at the round. Only a model that is to fail has another.
     const ROUND: Ordering = Ordering::Acquire;
+    /// Whether the mapping may be written. Where not, a fence does what `LOOK` and `ROUND` say: see [`load`].
+    const WRITABLE: bool = true;
     /// The ordering of completing a round. Only a model that is to fail has another.
     const COMPLETE: Ordering = Ordering::AcqRel;
     /// Whether a death is looked at once more. Only a model that is to fail does not.
@@ -108,13 +110,13 @@ pub(crate) enum Outcome {
 /// The number of the round that is going on.
 #[inline]
 pub(crate) fn round<M: Meeting>(meeting: &M) -> u32 {
-    meeting.round().load(M::ROUND) / ONE
+    load(meeting.round(), M::ROUND, M::WRITABLE) / ONE
 }
 
 /// Whether the seat has arrived in a round.
 #[inline]
 pub(crate) fn has_arrived<M: Meeting>(meeting: &M, seat: usize, round: u32) -> bool {
-    meeting.arrived(seat).load(M::LOOK) == round.wrapping_add(1) & NUMBERS
+    load(meeting.arrived(seat), M::LOOK, M::WRITABLE) == round.wrapping_add(1) & NUMBERS
 }
 
 /// Arrives in a round. Waiting for it brings the fence that has to follow.
@@ -128,7 +130,7 @@ pub(crate) fn arrive<M: Meeting>(meeting: &M, seat: usize, round: u32) {
 
 /// Sees whether the round is complete, and completes it if all have arrived.
 pub(crate) fn look<M: Meeting>(meeting: &M, round: u32, waker: &impl WakeAll) -> Option<Outcome> {
-    let mut seen = meeting.round().load(M::ROUND);
+    let mut seen = load(meeting.round(), M::ROUND, M::WRITABLE);
     if seen / ONE == round && !(0..meeting.seats()).all(|seat| has_arrived(meeting, seat, round)) {
         return None;
     }

@@ -178,6 +178,8 @@ unsafe impl<const N: usize> ShmLayout for Barrier<N> {
 }
 
 impl<const N: usize, A: Access> Meeting for Barrier<N, A> {
+    const WRITABLE: bool = A::WRITABLE;
+
     fn round(&self) -> &AtomicU32 {
         &self.round
     }
@@ -193,7 +195,7 @@ impl<const N: usize, A: Access> Meeting for Barrier<N, A> {
     fn is_dead(&self, seat: usize) -> bool {
         let claim = &self.seats[seat].claim;
         let owner_is_dead = || {
-            let owner = claim.owner_id();
+            let owner = claim.owner_id::<A>();
             owner != 0 && claim.is_dead(owner)
         };
         claim.is_poisoned() || owner_is_dead()
@@ -213,7 +215,7 @@ impl<const N: usize> Seats for Barrier<N> {
     }
 
     fn is_free(&self, seat: usize) -> bool {
-        self.seats[seat].claim.owner_id() == 0
+        self.seats[seat].claim.owner_id::<ReadWrite>() == 0
     }
 
     fn take(&self, seat: usize) -> Option<Self::Taken> {

@@ -5,11 +5,10 @@ use std::fmt;
 
 use crate::cell::InvalidValue;
 use crate::claim::Refused;
-use crate::error::ShmError;
+use crate::error::{ShmError, debug_as_told};
 
 /// Why this process does not send.
 #[non_exhaustive]
-#[derive(Debug)]
 pub enum SenderError {
     /// A living process is the sender, or another thread of this one. Where there was a timeout, for all of that.
     Taken,
@@ -31,7 +30,8 @@ impl fmt::Display for SenderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken => f.write_str(
-                "the broadcast has a sender that lives; wait until that drops its end, or end that process",
+                "the broadcast has a sender that lives, or that has died a moment ago; wait with `sender_timeout` until it has \
+                 gone, or end that process",
             ),
             Self::Unregistered(error) => write!(f, "this process cannot be a sender: {error}"),
         }
@@ -49,7 +49,7 @@ impl Error for SenderError {
 
 /// Nothing was sent: this process is a fork child, and the sender that it has inherited is its parent's.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError;
 
 impl fmt::Display for SendError {
@@ -65,7 +65,7 @@ impl Error for SendError {}
 
 /// No message was received.
 #[non_exhaustive]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum RecvError {
     /// The receiver was too slow: as many messages were overwritten before it got them. The next call gives the oldest one
     /// that is still there.
@@ -78,7 +78,7 @@ pub enum RecvError {
 
 /// No message was received at once.
 #[non_exhaustive]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum TryRecvError {
     /// Everything was received.
     Empty,
@@ -92,7 +92,7 @@ pub enum TryRecvError {
 
 /// No message was received in time. (Not that of a [`Ring`](crate::sync::Ring), which is `sync::RecvTimeoutError`.)
 #[non_exhaustive]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum RecvTimeoutError {
     /// No message came within the timeout.
     Timeout,
@@ -165,4 +165,12 @@ impl Error for RecvError {
             _ => None,
         }
     }
+}
+
+debug_as_told! {
+    enum SenderError { Taken, Unregistered }
+    struct SendError;
+    enum RecvError { Lagged, Invalid, Disconnected }
+    enum TryRecvError { Empty, Lagged, Invalid, Disconnected }
+    enum RecvTimeoutError { Timeout, Lagged, Invalid, Disconnected }
 }

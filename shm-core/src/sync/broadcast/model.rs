@@ -19,11 +19,13 @@ use loom::sync::atomic::{AtomicU32, AtomicU64};
 use loom::thread;
 
 use super::protocol::{self, Counters, Sound, Steps, Told};
+use crate::access::{Access, ReadOnly};
 use crate::claim::word;
 use crate::claim::word::{ID, POISON, WAITERS};
 use crate::modelling::{Queue, check};
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::model::load;
 use crate::sync::eventcount::model::Patient;
 use crate::sync::eventcount::{WakeAll, notify, notify_fenced};
 use crate::sync::presence::{self, Seen, Watch};
@@ -43,7 +45,7 @@ trait Variant: Steps + Send + Sync + 'static {
     const LEAVING_IS_FENCED: bool = true;
 }
 
-impl Variant for Sound {}
+impl<A: Access> Variant for Sound<A> {}
 
 /// A segment with `N` slots, and the kernel's side of it.
 struct Shared<S, const N: usize> {
@@ -154,12 +156,14 @@ impl<S, const N: usize> word::Wake for Shared<S, N> {
 }
 
 impl<S: Variant, const N: usize> Seen for Shared<S, N> {
+    const WRITABLE: bool = S::WRITABLE;
+
     fn came(&self) -> &AtomicU32 {
         &self.came
     }
 
     fn owner(&self) -> u32 {
-        self.claim.load(S::OWNER) & ID
+        load(&self.claim, S::OWNER, S::WRITABLE) & ID
     }
 
     fn is_dead(&self, owner: u32) -> bool {
@@ -374,7 +378,7 @@ fn death<S: Variant, const N: usize>() {
         receiver.join().unwrap();
         // The next one writes it anew.
         shared.take_over(1, 2);
-        let next = protocol::tail(&shared.counters);
+        let next = protocol::tail::<S>(&shared.counters);
         assert_eq!(next, 1);
         let receiver = Receiver::new(&*shared);
         receiver.cursor.set(next);
@@ -397,6 +401,16 @@ fn a_single_slot_is_enough() {
 #[test]
 fn what_was_sent_before_leaving_is_received_before_its_news() {
     leaving::<Sound>();
+}
+
+#[test]
+fn a_receiver_through_read_only_pages_gets_whole_messages_and_is_told_of_the_others() {
+    overtaken::<Sound<ReadOnly>, 2>();
+}
+
+#[test]
+fn what_was_sent_before_leaving_is_received_before_its_news_through_read_only_pages() {
+    leaving::<Sound<ReadOnly>>();
 }
 
 #[test]

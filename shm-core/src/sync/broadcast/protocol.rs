@@ -16,13 +16,13 @@
 //! |---|---|---|---|
 //! | come | a new sender | claim, then `came` = 1, then wake | acquire, then release, then a full fence |
 //! | begin | the same | `p` from `tail` | acquire; relaxed would do, as the claim's acquire came before |
-//! | count | anyone | `tail` | acquire |
+//! | count | anyone | `tail` | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | begin with the oldest | a new receiver | `tail`, then `reserved`; the cursor is `reserved - N`, and not above `tail` | acquire, then relaxed |
 //! | reserve | sender | `reserved` = `p + 1` | relaxed, then a release fence |
 //! | write | sender | slot `p % N` | relaxed, leaf by leaf |
 //! | publish | sender | `tail` = `p + 1` | release, then a full fence |
 //! | wake | sender | look for sleepers on `arrived` | the full fence just before |
-//! | look | receiver, at cursor `c` | `tail`: more than `c`? | acquire |
+//! | look | receiver, at cursor `c` | `tail`: more than `c`? | as *count* |
 //! | copy | receiver | slot `c % N` | relaxed, leaf by leaf |
 //! | validate | receiver | `r` from `reserved`; whole if `r - c <= N`, else messages `c` to `r - N - 1` are lost | acquire fence, then relaxed |
 //! | leave | sender | release of `claim`, then wake | release, then a full fence |
@@ -62,7 +62,9 @@
 //! lost ones, or none, and has no loop that a word could keep going.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 
+use crate::access::{Access, ReadWrite};
 use crate::primitive::Ordering;
 use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
 use crate::sync::eventcount::{self, World};
@@ -80,6 +82,8 @@ pub(crate) struct Counters {
 pub(crate) trait Steps {
     /// How `tail` is looked at.
     const LOOK: Ordering = Ordering::Acquire;
+    /// Whether the mapping may be written. Where not, a fence does what `LOOK` says: see [`model::load`].
+    const WRITABLE: bool = true;
     /// Messages that a receiver believes to be there besides the `N` that are.
     const BEYOND: u64 = 0;
     /// Whether a receiver looks once more after it has seen that the sender is gone.
@@ -111,11 +115,13 @@ pub(crate) trait Steps {
     }
 }
 
-/// The protocol as it should be.
+/// The protocol as it should be, through a mapping of this kind.
 #[derive(Debug)]
-pub(crate) enum Sound {}
+pub(crate) struct Sound<A = ReadWrite>(PhantomData<A>);
 
-impl Steps for Sound {}
+impl<A: Access> Steps for Sound<A> {
+    const WRITABLE: bool = A::WRITABLE;
+}
 
 /// What a look has found.
 #[derive(Debug, PartialEq, Eq)]
@@ -135,19 +141,13 @@ fn slot(number: u64, slots: usize) -> usize {
 
 /// How many messages there are so far: where a new sender begins, and a receiver that wants nothing old.
 #[inline(always)]
-pub(crate) fn tail(counters: &Counters) -> u64 {
-    tail_by::<Sound>(counters)
-}
-
-/// The same by other steps. Only a model that is to fail has them.
-#[inline(always)]
-pub(crate) fn tail_by<S: Steps>(counters: &Counters) -> u64 {
-    counters.tail.load(S::LOOK)
+pub(crate) fn tail<S: Steps>(counters: &Counters) -> u64 {
+    model::load(&counters.tail, S::LOOK, S::WRITABLE)
 }
 
 /// Where a receiver begins that wants all there is.
 pub(crate) fn oldest<S: Steps>(counters: &Counters, slots: usize) -> u64 {
-    let tail = tail_by::<S>(counters);
+    let tail = tail::<S>(counters);
     // Not less than `tail`, by its acquire, so that the cursor is not further behind than there are slots.
     let reserved = counters.reserved.load(Ordering::Relaxed);
     reserved.saturating_sub(slots as u64).min(tail)
@@ -178,7 +178,7 @@ pub(crate) fn receive<S: Steps, R>(
     cursor: &mut u64,
     copy: impl FnOnce(usize) -> R,
 ) -> Found<R> {
-    let tail = tail_by::<S>(counters);
+    let tail = tail::<S>(counters);
     let there = tail.wrapping_sub(*cursor);
     if there.cast_signed() <= 0 {
         return Found::Nothing;
@@ -268,7 +268,7 @@ pub(crate) fn wait_for_sender<S: Steps, W: World>(
     world: &mut W,
 ) -> bool {
     let ready = || {
-        let there = tail_by::<S>(counters).wrapping_sub(cursor).cast_signed() > 0;
+        let there = tail::<S>(counters).wrapping_sub(cursor).cast_signed() > 0;
         (there || sender.is_there()).then_some(())
     };
     // What a probe tells `ready` finds out itself, about each one who comes.

@@ -191,20 +191,20 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     /// A receiver of everything that is sent from now on.
     #[must_use]
     pub fn receiver(&self) -> BroadcastReceiver<'_, T, N, A> {
-        BroadcastReceiver::new(self, protocol::tail(&self.counters))
+        BroadcastReceiver::new(self, protocol::tail::<Sound<A>>(&self.counters))
     }
 
     /// A receiver of everything that is still there, up to `N` messages, and of what is sent from now on.
     #[must_use]
     pub fn receiver_from_oldest(&self) -> BroadcastReceiver<'_, T, N, A> {
-        BroadcastReceiver::new(self, protocol::oldest::<Sound>(&self.counters, N))
+        BroadcastReceiver::new(self, protocol::oldest::<Sound<A>>(&self.counters, N))
     }
 
     /// How many messages have been sent so far, by all senders together.
     #[must_use]
     #[inline]
     pub fn sent(&self) -> u64 {
-        protocol::tail(&self.counters)
+        protocol::tail::<Sound<A>>(&self.counters)
     }
 
     #[inline(always)]
@@ -219,6 +219,8 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
 }
 
 impl<T, const N: usize, A: Access> Seen for Broadcast<T, N, A> {
+    const WRITABLE: bool = A::WRITABLE;
+
     #[inline]
     fn came(&self) -> &AtomicU32 {
         &self.seat.came
@@ -226,7 +228,7 @@ impl<T, const N: usize, A: Access> Seen for Broadcast<T, N, A> {
 
     #[inline]
     fn owner(&self) -> u32 {
-        self.seat.claim.owner_id()
+        self.seat.claim.owner_id::<A>()
     }
 
     fn is_dead(&self, owner: u32) -> bool {
@@ -238,7 +240,7 @@ impl<T, const N: usize, A: Access> Seen for Broadcast<T, N, A> {
 impl<T, const N: usize, A: Access> fmt::Debug for Broadcast<T, N, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broadcast")
-            .field("sent", &protocol::tail(&self.counters))
+            .field("sent", &protocol::tail::<Sound<A>>(&self.counters))
             .finish_non_exhaustive()
     }
 }

@@ -89,7 +89,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError> {
         let mut message = Box::new_uninit();
         while !self.wait(&mut message, Duration::MAX)? {}
-        check(&message)?;
+        check(&mut message)?;
         // SAFETY: initialised, and every leaf is valid.
         Ok(unsafe { message.assume_init() })
     }
@@ -179,7 +179,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let sleeper = &mut Sleeper::through::<A>(Deadline::after(timeout));
         let sender = &self.sender;
         let come =
-            protocol::wait_for_sender::<Sound, _>(counters, cursor, sender, arrived, sleeper);
+            protocol::wait_for_sender::<Sound<A>, _>(counters, cursor, sender, arrived, sleeper);
         if come { Ok(()) } else { Err(TimedOut) }
     }
 
@@ -195,7 +195,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// How many messages have been sent that this one has not received. More than `N` of them, and some are lost.
     #[must_use]
     pub fn behind(&self) -> u64 {
-        let behind = protocol::tail(&self.sender.role().counters).wrapping_sub(self.cursor);
+        let behind =
+            protocol::tail::<Sound<A>>(&self.sender.role().counters).wrapping_sub(self.cursor);
         // Less than nothing where a peer has set the count back.
         u64::try_from(behind.cast_signed()).unwrap_or(0)
     }
@@ -215,7 +216,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     fn look(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<Told<()>> {
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let (counters, copy) = (&broadcast.counters, copier(broadcast, out));
-        let told = protocol::poll::<Sound, _>(counters, N, &cursor, &self.sender, probing, copy);
+        let told = protocol::poll::<Sound<A>, _>(counters, N, &cursor, &self.sender, probing, copy);
         self.cursor = cursor.get();
         told
     }
@@ -248,7 +249,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
         let waking = (&broadcast.seat.arrived, &mut sleeper);
         let copy = copier(broadcast, out);
-        let told = protocol::wait::<Sound, _, _>(counters, N, &cursor, &self.sender, waking, copy);
+        let told =
+            protocol::wait::<Sound<A>, _, _>(counters, N, &cursor, &self.sender, waking, copy);
         self.cursor = cursor.get();
         taken(told)
     }
@@ -285,17 +287,18 @@ fn taken(told: Option<Told<()>>) -> Result<bool, RecvError> {
 
 /// A message that was copied, if it is one. For plain types that is known at compile time.
 #[inline(always)]
-fn valid<T: ShmLayout + Copy>(message: MaybeUninit<T>) -> Result<T, RecvError> {
-    check(&message)?;
+fn valid<T: ShmLayout + Copy>(mut message: MaybeUninit<T>) -> Result<T, RecvError> {
+    check(&mut message)?;
     // SAFETY: initialised, and every leaf is valid.
     Ok(unsafe { message.assume_init() })
 }
 
 /// Looks whether a message that was copied is one.
 #[inline(always)]
-fn check<T: ShmLayout + Copy>(message: &MaybeUninit<T>) -> Result<(), RecvError> {
+fn check<T: ShmLayout + Copy>(message: &mut MaybeUninit<T>) -> Result<(), RecvError> {
     // SAFETY: a message was received, so all bytes are initialised, and they are private.
-    unsafe { checked::validate(message.as_ptr().cast(), T::LAYOUT, 0) }.map_err(RecvError::Invalid)
+    unsafe { checked::validate(message.as_mut_ptr().cast(), T::LAYOUT, 0) }
+        .map_err(RecvError::Invalid)
 }
 
 /// Another one at the same place, which gets every message from there on.

@@ -60,7 +60,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
             broadcast,
             // For receivers that wait for another sender, and those that wait for its end.
             role: role.telling(&broadcast.seat.arrived),
-            next: protocol::tail(&broadcast.counters),
+            next: protocol::tail::<Sound>(&broadcast.counters),
         })
     }
 

@@ -22,6 +22,13 @@ use crate::sync::eventcount::model::Patient;
 
 impl Steps for Sound {}
 
+/// As one looks through a mapping that may not be written.
+struct ThroughReadOnly;
+impl Variant for ThroughReadOnly {}
+impl Steps for ThroughReadOnly {
+    const WRITABLE: bool = false;
+}
+
 /// All steps, of which a single one may differ.
 trait Whole: Variant + Steps {}
 impl<V: Variant + Steps> Whole for V {}
@@ -285,6 +292,11 @@ fn two_notifications_of_one_wake_two() {
 #[test]
 fn who_sees_a_generation_sees_what_was_done_before() {
     glance::<Sound>();
+}
+
+#[test]
+fn who_sees_a_generation_through_read_only_pages_sees_what_was_done_before() {
+    glance::<ThroughReadOnly>();
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //!
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
-//! | look | anyone | load | acquire |
+//! | look | anyone | load | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | notify | anyone | adds one to the generation | release |
 //! | wake, if the addition saw `WAITERS` | the same | see [`counted`] | |
 //! | wait | anyone | sets `WAITERS`, looks, sleeps; see [`eventcount`] | acquire |
@@ -22,8 +22,11 @@
 //!
 //! The crash story is that of [`counted`]: the generation is counted or not, and who sleeps looks at the end of its slice.
 
+use std::marker::PhantomData;
+
+use crate::access::Access;
 use crate::primitive::Ordering;
-use crate::primitive::model::AtomicU32;
+use crate::primitive::model::{AtomicU32, load};
 use crate::sync::counted::{self, ONE, WakeSome};
 use crate::sync::eventcount::{self, WAITERS, World};
 
@@ -31,18 +34,22 @@ use crate::sync::eventcount::{self, WAITERS, World};
 pub(crate) trait Steps {
     /// How the generation is looked at.
     const LOOK: Ordering = Ordering::Acquire;
+    /// Whether the mapping may be written. Where not, a fence does what `LOOK` says: see [`load`].
+    const WRITABLE: bool = true;
 }
 
-/// The protocol as it should be.
+/// The protocol as it should be, through a mapping of this kind.
 #[derive(Debug)]
-pub(crate) enum Sound {}
+pub(crate) struct Sound<A>(PhantomData<A>);
 
-impl Steps for Sound {}
+impl<A: Access> Steps for Sound<A> {
+    const WRITABLE: bool = A::WRITABLE;
+}
 
 /// The generation.
 #[inline(always)]
 pub(crate) fn generation<S: Steps>(word: &AtomicU32) -> u32 {
-    word.load(S::LOOK) / ONE
+    load(word, S::LOOK, S::WRITABLE) / ONE
 }
 
 /// Counts, and wakes one of those who wait.

@@ -112,7 +112,7 @@ impl<A: Access> Event<A> {
     #[must_use]
     #[inline]
     pub fn generation(&self) -> u32 {
-        protocol::generation::<Sound>(&self.word)
+        protocol::generation::<Sound<A>>(&self.word)
     }
 
     /// Waits until the generation is another than `seen`, for at most `timeout` on the monotonic clock, and returns
@@ -187,12 +187,12 @@ impl<A: Access> Event<A> {
             deadline: None,
             access: PhantomData,
         };
-        protocol::wait_until::<Sound, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
+        protocol::wait_until::<Sound<A>, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
     }
 
     #[cold]
     fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
-        protocol::wait::<Sound, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
+        protocol::wait::<Sound<A>, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
     }
 
     /// Counts, and wakes one of those who wait.

@@ -13,6 +13,7 @@ use super::{Seen, Watch, come, has_left};
 use crate::claim::word::{self, Wake};
 use crate::modelling::{check, fails};
 use crate::primitive::Ordering;
+use crate::primitive::model::load;
 
 /// The single step that differs.
 trait Variant: Send + Sync + 'static {
@@ -21,10 +22,17 @@ trait Variant: Send + Sync + 'static {
     const OWNER: Ordering = Ordering::Acquire;
     const LEAVE: Ordering = Ordering::Release;
     const PROBE: Ordering = Ordering::Acquire;
+    const WRITABLE: bool = true;
 }
 
 struct Sound;
 impl Variant for Sound {}
+
+/// As others look through a mapping that may not be written.
+struct ThroughReadOnly;
+impl Variant for ThroughReadOnly {
+    const WRITABLE: bool = false;
+}
 
 /// The role, whether the one who has it lives, and what that one does.
 struct Shared<V> {
@@ -67,13 +75,14 @@ impl<V: Variant> Shared<V> {
 
 impl<V: Variant> Seen for Shared<V> {
     const CAME: Ordering = V::CAME;
+    const WRITABLE: bool = V::WRITABLE;
 
     fn came(&self) -> &AtomicU32 {
         &self.came
     }
 
     fn owner(&self) -> u32 {
-        self.claim.load(V::OWNER) & word::ID
+        load(&self.claim, V::OWNER, V::WRITABLE) & word::ID
     }
 
     fn is_dead(&self, _: u32) -> bool {
@@ -149,6 +158,16 @@ fn who_has_just_come_has_not_left() {
 #[test]
 fn who_sees_that_one_has_left_sees_what_it_did() {
     departure::<Sound>();
+}
+
+#[test]
+fn who_has_just_come_has_not_left_for_who_looks_through_read_only_pages() {
+    arrival::<ThroughReadOnly>();
+}
+
+#[test]
+fn who_sees_through_read_only_pages_that_one_has_left_sees_what_it_did() {
+    departure::<ThroughReadOnly>();
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::EndError;
 use super::protocol::{Counters, End, Idle, Side, Sound, Steps};
+use crate::access::ReadWrite;
 use crate::claim::{ClaimWord, Patience};
 use crate::primitive::AtomicU32;
 use crate::sync::TimedOut;
@@ -28,7 +29,7 @@ impl Seen for Seat {
 
     #[inline(always)]
     fn owner(&self) -> u32 {
-        self.claim.owner_id()
+        self.claim.owner_id::<ReadWrite>()
     }
 
     fn is_dead(&self, owner: u32) -> bool {

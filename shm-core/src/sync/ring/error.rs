@@ -5,13 +5,13 @@ use std::fmt;
 
 use super::protocol::Idle;
 use crate::claim::Refused;
-use crate::error::ShmError;
+use crate::error::{ShmError, debug_as_told};
 
 /// Why an end of a ring was not had.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum EndError {
-    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that.
+    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that. A process that was
+    /// killed counts as alive until the kernel has taken it apart, some milliseconds for a small one.
     Taken,
     /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
     /// `fork`, which register when they first claim something: the error says what the system refused.
@@ -31,7 +31,8 @@ impl fmt::Display for EndError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Taken => f.write_str(
-                "this end of the ring belongs to a living process; wait until that drops it, or end that process",
+                "this end of the ring belongs to a living process, or to one that has died a moment ago; wait with \
+                 `sender_timeout` or `receiver_timeout` until it is free, or end that process",
             ),
             Self::Unregistered(error) => {
                 write!(f, "this process cannot hold an end of a ring: {error}")
@@ -77,11 +78,11 @@ pub enum SendTimeoutError<T> {
 }
 
 /// Nothing was received: there is nothing any more, and the sender has left or died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RecvError;
 
 /// Nothing was received at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
     /// The ring is empty.
     Empty,
@@ -90,7 +91,7 @@ pub enum TryRecvError {
 }
 
 /// Nothing was received in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RecvTimeoutError {
     /// The ring was empty for the whole timeout.
     Timeout,
@@ -155,29 +156,14 @@ impl From<RecvError> for RecvTimeoutError {
     }
 }
 
-// Without the message, which need not be `Debug`.
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SendError(..)")
-    }
-}
-
-impl<T> fmt::Debug for TrySendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full(_) => "Full(..)",
-            Self::Disconnected(_) => "Disconnected(..)",
-        })
-    }
-}
-
-impl<T> fmt::Debug for SendTimeoutError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Timeout(_) => "Timeout(..)",
-            Self::Disconnected(_) => "Disconnected(..)",
-        })
-    }
+debug_as_told! {
+    enum EndError { Taken, Unregistered }
+    struct SendError<T>;
+    enum TrySendError<T> { Full, Disconnected }
+    enum SendTimeoutError<T> { Timeout, Disconnected }
+    struct RecvError;
+    enum TryRecvError { Empty, Disconnected }
+    enum RecvTimeoutError { Timeout, Disconnected }
 }
 
 impl<T> fmt::Display for SendError<T> {

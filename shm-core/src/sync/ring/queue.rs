@@ -11,7 +11,8 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::Patience;
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, refused_as_a_whole};
-use crate::primitive::{AtomicU32, AtomicU64, Ordering};
+use crate::primitive::model::acquire;
+use crate::primitive::{AtomicU32, AtomicU64};
 use crate::sync::padded::Padded;
 use crate::sys::clock::Deadline;
 
@@ -76,8 +77,10 @@ use crate::sys::clock::Deadline;
 ///   [`Disconnected`](super::TryRecvError::Disconnected), within 50 ms of a death once the kernel has released what the process
 ///   had. A message that was being written is not there at all.
 /// - The receiver dies, or drops its end: sending goes on until the ring is full, and then is `Disconnected`.
-/// - Another process can claim the end at any time, without waiting for anything. It goes on where the one before has
-///   stopped: [`Sender::position`] and [`Receiver::position`] tell how far that was. The process at the other end notices
+/// - Another process can claim the end as soon as the kernel has released what the dead one had. For some milliseconds
+///   after a kill that one may still count as alive, and [`receiver`](Self::receiver) says [`Taken`](super::EndError::Taken);
+///   [`receiver_timeout`](Self::receiver_timeout) and [`sender_timeout`](Self::sender_timeout) wait that long. After `waitpid`
+///   there is nothing to wait for. It goes on where the one before has stopped: [`Sender::position`] and [`Receiver::position`] tell how far that was. The process at the other end notices
 ///   nothing, or calls again after `Disconnected`.
 /// - As long as nobody has come to the other end, it is waited for.
 /// - Who has been told `Disconnected` waits for the next one with [`Receiver::wait_for_sender`] or
@@ -248,13 +251,13 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     /// Messages that were ever sent.
     #[must_use]
     pub fn sent(&self) -> u64 {
-        self.counters.tail.load(Ordering::Acquire)
+        acquire::<A, AtomicU64>(&self.counters.tail)
     }
 
     /// Messages that were ever received.
     #[must_use]
     pub fn received(&self) -> u64 {
-        self.counters.head.load(Ordering::Acquire)
+        acquire::<A, AtomicU64>(&self.counters.head)
     }
 
     fn writable(&self) -> &Ring<T, N>

@@ -251,8 +251,9 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// one, before that for the first. With one there it returns at once.
     ///
     /// It also returns when one has come and left or died meanwhile, if it has sent something where there was nothing to
-    /// receive. A sender that leaves without having sent anything may go unnoticed. It does not return for messages that are
-    /// there already: receive these first.
+    /// receive. Messages that this end has not looked at yet count as sent meanwhile, however long they have been there: it
+    /// returns at once. For those that it has seen it does not return: receive these first. A sender that leaves without
+    /// having sent anything may go unnoticed.
     ///
     /// ```
     /// use std::time::Duration;

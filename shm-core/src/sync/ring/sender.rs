@@ -205,8 +205,9 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     /// Waits for at most `timeout` on the monotonic clock until there is a living receiver: after `Disconnected` for the next
     /// one, before that for the first. With one there it returns at once.
     ///
-    /// It also returns when one has come and left or died meanwhile, if it has made room where there was none. A receiver
-    /// that leaves without having received anything may go unnoticed.
+    /// It also returns when one has come and left or died meanwhile, if it has made room where there was none. Room that this
+    /// end has not looked for yet counts as made meanwhile, however long it has been there: where the ring was full the last
+    /// time it returns at once. A receiver that leaves without having received anything may go unnoticed.
     ///
     /// ```
     /// use std::time::Duration;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::protocol::{self, MOST, Sound};
 use crate::access::{Access, ReadWrite, Writable};
+use crate::error::debug_as_told;
 use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::sync::TimedOut;
@@ -192,7 +193,7 @@ impl<A: Access> fmt::Debug for Semaphore<A> {
 }
 
 /// A semaphore has no room for the permits that were to be added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TooManyPermits;
 
 impl fmt::Display for TooManyPermits {
@@ -205,3 +206,5 @@ impl fmt::Display for TooManyPermits {
 }
 
 impl Error for TooManyPermits {}
+
+debug_as_told! { struct TooManyPermits; }

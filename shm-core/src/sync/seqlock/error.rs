@@ -5,11 +5,11 @@ use std::fmt;
 
 use crate::cell::InvalidValue;
 use crate::claim::Refused;
-use crate::error::ShmError;
+use crate::error::{ShmError, debug_as_told};
 
 /// Why a value was not read.
 #[non_exhaustive]
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum ReadError {
     /// Every copy, for a second and at least a thousand of them, was overtaken by commits. Either a peer writes what it likes
     /// into the version, or this reader is far slower than the writer: see [`SeqLock::read`](super::SeqLock::read).
@@ -42,7 +42,6 @@ impl Error for ReadError {
 
 /// Why this process does not write.
 #[non_exhaustive]
-#[derive(Debug)]
 pub enum WriteError {
     /// A living writer was at it for the whole timeout.
     TimedOut,
@@ -73,11 +72,12 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str(
-                "another writer was at it all the time; it lives, so wait longer or end that process",
+                "another writer was at it all the time, and lives or has died a moment ago; wait longer, or end that process",
             ),
-            Self::WouldBlock => {
-                f.write_str("another writer is at it, and it lives; try again later")
-            }
+            Self::WouldBlock => f.write_str(
+                "another writer is at it, and lives or has died a moment ago; try again later, or wait with \
+                 `write_timeout`",
+            ),
             Self::Invalid(error) => write!(f, "{error}; `store` a whole value instead"),
             Self::Unregistered(error) => write!(f, "this process cannot write: {error}"),
             Self::Inherited => f.write_str(
@@ -96,4 +96,9 @@ impl Error for WriteError {
             Self::Unregistered(error) => Some(error),
         }
     }
+}
+
+debug_as_told! {
+    enum ReadError { Contended, Invalid }
+    enum WriteError { TimedOut, WouldBlock, Invalid, Unregistered, Inherited }
 }

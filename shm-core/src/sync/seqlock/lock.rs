@@ -292,7 +292,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// ```
     pub fn read_with<R>(&self, mut look: impl FnMut(&ShmCell<T, ReadOnly>) -> R) -> R {
         for _ in 0..TRIES_IN_PLACE {
-            let attempt = protocol::attempt::<Sound, _>(&self.version, SLOTS, |slot| {
+            let attempt = protocol::attempt::<Sound<A>, _>(&self.version, SLOTS, |slot| {
                 let cell = self.slots[slot].read_only();
                 catch_unwind(AssertUnwindSafe(|| look(cell)))
             });
@@ -309,7 +309,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     fn look_at_copy<R>(&self, mut look: impl FnMut(&ShmCell<T, ReadOnly>) -> R) -> R {
         let mut value = Box::new_uninit();
         let _ = self.copy_to(&mut value);
-        let cell = value.as_ptr().cast::<ShmCell<T, ReadOnly>>();
+        let cell = value.as_mut_ptr().cast::<ShmCell<T, ReadOnly>>();
         // SAFETY: aligned for `T`, initialised by `copy_to`, live as long as `value`, and not written any more.
         look(unsafe { &*cell })
     }
@@ -318,7 +318,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     #[must_use]
     #[inline]
     pub fn version(&self) -> u64 {
-        protocol::newest::<Sound>(&self.version)
+        protocol::newest::<Sound<A>>(&self.version)
     }
 
     /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
@@ -334,11 +334,11 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// another segment, is waited for until the version has come past it.
     pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
         // What is there already needs no clock.
-        if let Some(newer) = protocol::newer::<Sound>(&self.version, seen) {
+        if let Some(newer) = protocol::newer::<Sound<A>>(&self.version, seen) {
             return Ok(newer);
         }
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
-        protocol::wait_newer::<Sound, _>(&self.version, &self.words.changed, &mut sleeper, seen)
+        protocol::wait_newer::<Sound<A>, _>(&self.version, &self.words.changed, &mut sleeper, seen)
             .ok_or(TimedOut)
     }
 
@@ -352,21 +352,21 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// One try, which initialises all bytes in any case.
     #[inline(always)]
     fn attempt(&self, out: &mut MaybeUninit<T>) -> Result<u64, u64> {
-        let attempt = protocol::attempt::<Sound, _>(&self.version, SLOTS, |slot| {
+        let attempt = protocol::attempt::<Sound<A>, _>(&self.version, SLOTS, |slot| {
             let place = self.slots[slot].place();
             // SAFETY: the cell is live, aligned and readable; `out` is private.
             unsafe { copy::read_one(out.as_mut_ptr(), place) };
         });
         attempt
             .map(|(version, ())| version)
-            .map_err(|()| protocol::newest::<Sound>(&self.version))
+            .map_err(|()| protocol::newest::<Sound<A>>(&self.version))
     }
 
     /// Copies a value to `out`, if it is a whole one, and valid.
     fn copy_checked(&self, out: &mut MaybeUninit<T>) -> Result<u64, ReadError> {
         let version = self.copy_to(out).map_err(|_| ReadError::Contended)?;
         // SAFETY: all bytes are initialised, and private.
-        unsafe { checked::validate(out.as_ptr().cast(), T::LAYOUT, 0) }
+        unsafe { checked::validate(out.as_mut_ptr().cast(), T::LAYOUT, 0) }
             .map_err(ReadError::Invalid)?;
         Ok(version)
     }
@@ -389,7 +389,7 @@ fn insist<R, E>(mut attempt: impl FnMut() -> Result<R, E>) -> Result<R, E> {
 impl<T: ShmLayout, const SLOTS: usize, A: Access> fmt::Debug for SeqLock<T, SLOTS, A> {
     /// The present value is looked at leaf by leaf, so it may be shown partly newer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = protocol::newest::<Sound>(&self.version);
+        let version = protocol::newest::<Sound<A>>(&self.version);
         let cell: &ShmCell<T, A> = &self.slots[protocol::slot(version, SLOTS)];
         f.debug_struct("SeqLock")
             .field("version", &version)

@@ -14,6 +14,7 @@ use loom::sync::atomic::{AtomicU32, AtomicU64};
 use loom::thread;
 
 use super::protocol::{self, Sound, Steps};
+use crate::access::ReadOnly;
 use crate::claim::{Turn, word};
 use crate::modelling::{Queue, check, fails, gets_stuck};
 use crate::primitive::Ordering;
@@ -268,6 +269,21 @@ fn who_sees_a_version_sees_what_was_done_before_its_commit() {
 #[test]
 fn who_has_waited_for_a_version_sees_what_was_done_before_its_commit() {
     looking::<Sound>(true);
+}
+
+#[test]
+fn a_reader_of_read_only_pages_sees_whole_values_only() {
+    overtaken::<Sound<ReadOnly>>();
+}
+
+#[test]
+fn who_sees_a_version_through_read_only_pages_sees_what_was_done_before() {
+    looking::<Sound<ReadOnly>>(false);
+}
+
+#[test]
+fn who_has_waited_for_a_version_through_read_only_pages_sees_what_was_done_before() {
+    looking::<Sound<ReadOnly>>(true);
 }
 
 fails!(a_relaxed_look_at_the_version_is_caught, looking::<Broken>(false),

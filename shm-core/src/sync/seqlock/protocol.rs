@@ -17,10 +17,10 @@
 //! | write | writer | the slot | relaxed, leaf by leaf |
 //! | publish | writer | `version` = `v + 1` | release, then a full fence |
 //! | wake | writer | look for sleepers on `changed` | the full fence just before |
-//! | begin | reader | `t` from `version` | acquire |
+//! | begin | reader | `t` from `version` | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | copy | reader | slot `t % K` | relaxed, leaf by leaf |
 //! | validate | reader | `s` from `version`; whole if `s - t < K - 1` | acquire fence, then relaxed |
-//! | look | anyone, for the number alone | `version` | acquire |
+//! | look | anyone, for the number alone | `version` | as *begin* |
 //!
 //! *Publish* pairs with *begin* and with *look*: the reader sees all of the value `t`, and all that its writer did before. *Reserve* pairs
 //! with the fence of *validate*: a reader that has seen any part of the value `n` comes after the writer that reserved for
@@ -43,6 +43,9 @@
 //! Slots are found by a remainder, so no version leads outside. One that moves for ever makes copies fail for ever: who
 //! copies counts.
 
+use std::marker::PhantomData;
+
+use crate::access::{Access, ReadWrite};
 use crate::primitive::Ordering;
 use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
 use crate::sync::eventcount::{self, World};
@@ -53,6 +56,8 @@ pub(crate) trait Steps {
     const BEGIN: Ordering = Ordering::Acquire;
     /// How who wants no value looks at the version.
     const LOOK: Ordering = Ordering::Acquire;
+    /// Whether the mapping may be written. Where not, a fence does what `BEGIN` and `LOOK` say: see [`model::load`].
+    const WRITABLE: bool = true;
     /// Slots that are not for readers: the one that is being written.
     const SPARE: u64 = 1;
 
@@ -75,11 +80,13 @@ pub(crate) trait Steps {
     }
 }
 
-/// The protocol as it should be.
+/// The protocol as it should be, through a mapping of this kind.
 #[derive(Debug)]
-pub(crate) enum Sound {}
+pub(crate) struct Sound<A = ReadWrite>(PhantomData<A>);
 
-impl Steps for Sound {}
+impl<A: Access> Steps for Sound<A> {
+    const WRITABLE: bool = A::WRITABLE;
+}
 
 /// The slot of a version.
 #[inline(always)]
@@ -117,7 +124,7 @@ pub(crate) fn attempt<S: Steps, R>(
     slots: usize,
     copy: impl FnOnce(usize) -> R,
 ) -> Result<(u64, R), R> {
-    let begun = version.load(S::BEGIN);
+    let begun = model::load(version, S::BEGIN, S::WRITABLE);
     let result = copy(slot(begun, slots));
     S::copied();
     let now = version.load(Ordering::Relaxed);
@@ -131,7 +138,7 @@ pub(crate) fn attempt<S: Steps, R>(
 /// The version. What was done before its commit happened before this.
 #[inline(always)]
 pub(crate) fn newest<S: Steps>(version: &AtomicU64) -> u64 {
-    version.load(S::LOOK)
+    model::load(version, S::LOOK, S::WRITABLE)
 }
 
 /// The version, if it is newer than `seen`.

@@ -40,7 +40,7 @@ fn counted<S: Variant>(waits: bool) {
                         counters, 0, &sender, arrived, &mut world
                     ));
                     shared.look();
-                } else if protocol::tail_by::<S>(&shared.counters) == 1 {
+                } else if protocol::tail::<S>(&shared.counters) == 1 {
                     shared.look();
                 }
             })

@@ -1,0 +1,367 @@
+//! Where a layout has padding, and what to write instead.
+
+use super::text::Text;
+use crate::layout::{FieldLayout, LayoutKind, ScalarKind, TypeLayout};
+
+/// Bytes of padding behind the field with this number, and where they begin.
+const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
+    let fields = layout.fields();
+    let end = fields[number].offset() + fields[number].layout().size();
+    let next = if number + 1 < fields.len() {
+        fields[number + 1].offset()
+    } else {
+        layout.size()
+    };
+    // Where the compiler's size and ours differ there is no gap to speak of; `padded` still says that they do.
+    (next.saturating_sub(end), end)
+}
+
+/// The field behind which the first padding lies.
+pub(super) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
+    let mut number = 0;
+    while number < layout.fields().len() {
+        if gap(layout, number).0 > 0 {
+            return Some(number);
+        }
+        number += 1;
+    }
+    None
+}
+
+/// Whether the fields have numbers: each has its own, unless it was renamed.
+const fn is_tuple(fields: &[FieldLayout]) -> bool {
+    let mut number = 0;
+    while number < fields.len() {
+        if equal(fields[number].name(), Text::new().number(number).as_str()) {
+            return true;
+        }
+        number += 1;
+    }
+    false
+}
+
+/// `_pad`, `_pad1`, `_pad2` and so on.
+const fn pad_name(number: usize) -> Text {
+    let text = Text::new().add("_pad");
+    if number == 0 {
+        text
+    } else {
+        text.number(number)
+    }
+}
+
+/// The first number from `number` on whose [`pad_name`] no field has.
+const fn free_pad(fields: &[FieldLayout], mut number: usize) -> usize {
+    let mut at = 0;
+    while at < fields.len() {
+        if equal(fields[at].name(), pad_name(number).as_str()) {
+            number += 1;
+            at = 0;
+        } else {
+            at += 1;
+        }
+    }
+    number
+}
+
+const fn equal(a: &str, b: &str) -> bool {
+    a.len() == b.len() && begins(a, b)
+}
+
+const fn begins(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() < b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < b.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// The length that the field with this number, which is followed by padding, should have if it is there to be padding: the
+/// least that leaves no gap behind it, and those behind later fields as they are.
+const fn mended(layout: &TypeLayout, number: usize) -> Option<usize> {
+    let fields = layout.fields();
+    let LayoutKind::Array { element, len } = fields[number].layout().kind() else {
+        return None;
+    };
+    let LayoutKind::Scalar(scalar) = element.kind() else {
+        return None;
+    };
+    let is_byte = matches!(scalar.kind(), ScalarKind::U8) && !scalar.is_atomic();
+    if !is_byte || !begins(fields[number].name(), pad_name(0).as_str()) {
+        return None;
+    }
+    // What follows may be moved by as many bytes as all of it is aligned to. So is the end, unless it is open.
+    let mut align = if layout.tail_stride().is_some() {
+        1
+    } else {
+        layout.align()
+    };
+    let mut later = number + 1;
+    while later < fields.len() {
+        if fields[later].layout().align() > align {
+            align = fields[later].layout().align();
+        }
+        later += 1;
+    }
+    Some((len + gap(layout, number).0) % align)
+}
+
+/// Where the padding is, and what to write.
+pub(super) const fn explain(layout: &TypeLayout) -> Text {
+    let fields = layout.fields();
+    let mut text = Text::new()
+        .add("`")
+        .add(layout.name())
+        .add("` has padding, bytes that belong to no field: ");
+    let tuple = is_tuple(fields);
+    let (mut number, mut gaps, mut pad) = (0, 0, 0);
+    let (mut total, mut added) = (0, 0);
+    while number < fields.len() {
+        let (bytes, _) = gap(layout, number);
+        if bytes > 0 {
+            if gaps > 0 {
+                text = text.add("; ");
+            }
+            let name = fields[number].name();
+            text = text
+                .number(bytes)
+                .add(if bytes == 1 {
+                    " byte after `"
+                } else {
+                    " bytes after `"
+                })
+                .add(name);
+            text = match mended(layout, number) {
+                Some(0) => text.add("`, remove `").add(name).add("`"),
+                Some(len) => text
+                    .add("`, write `")
+                    .add(name)
+                    .add(": [u8; ")
+                    .number(len)
+                    .add("]`"),
+                None => {
+                    text = text.add("`, add `");
+                    if !tuple {
+                        pad = free_pad(fields, pad);
+                        text = text.add(pad_name(pad).as_str()).add(": ");
+                        pad += 1;
+                    }
+                    added += bytes;
+                    text.add("[u8; ").number(bytes).add("]` there")
+                }
+            };
+            gaps += 1;
+            total += bytes;
+        }
+        number += 1;
+    }
+    // Falling alignment leaves no gap between fields, so only what is missing at the end would be left.
+    // Who has put padding in has chosen the order.
+    if gaps > 0 && added == total && (layout.size() - total).is_multiple_of(layout.align()) {
+        text = text.add("; or order the fields from the largest alignment to the smallest");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{ShmLayout, place};
+
+    const A: &TypeLayout = &TypeLayout::structure(
+        "Mixed",
+        0,
+        24,
+        8,
+        const {
+            &place([
+                FieldLayout::new("flags", u32::LAYOUT),
+                FieldLayout::new("mode", u64::LAYOUT),
+                FieldLayout::new("last", u8::LAYOUT),
+            ])
+        },
+    );
+
+    #[test]
+    fn all_gaps_are_listed_with_their_remedies() {
+        assert_eq!(
+            explain(A).as_str(),
+            "`Mixed` has padding, bytes that belong to no field: 4 bytes after `flags`, add `_pad: [u8; 4]` there; \
+             7 bytes after `last`, add `_pad1: [u8; 7]` there"
+        );
+        assert_eq!(first_gap(A), Some(0));
+        assert!(A.padded());
+    }
+
+    #[test]
+    fn a_suggested_name_is_free_and_a_rename_is_no_number() {
+        const PADDED: &TypeLayout = &TypeLayout::structure(
+            "Padded",
+            0,
+            32,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("0x", u32::LAYOUT),
+                    FieldLayout::new("_pad", u64::LAYOUT),
+                    FieldLayout::new("a", u8::LAYOUT),
+                    FieldLayout::new("_pad2", u64::LAYOUT),
+                ])
+            },
+        );
+        assert_eq!(
+            explain(PADDED).as_str(),
+            "`Padded` has padding, bytes that belong to no field: 4 bytes after `0x`, add `_pad1: [u8; 4]` there; 7 bytes \
+             after `a`, add `_pad3: [u8; 7]` there"
+        );
+        const NUMBERED: &TypeLayout = &TypeLayout::structure(
+            "Numbered",
+            0,
+            16,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("first", u64::LAYOUT),
+                    FieldLayout::new("1", u32::LAYOUT),
+                ])
+            },
+        );
+        assert!(
+            explain(NUMBERED)
+                .as_str()
+                .ends_with("4 bytes after `1`, add `[u8; 4]` there")
+        );
+    }
+
+    #[test]
+    fn an_order_that_helps_is_named() {
+        const SWAPPED: &TypeLayout = &TypeLayout::structure(
+            "Swapped",
+            0,
+            24,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("a", u32::LAYOUT),
+                    FieldLayout::new("b", u64::LAYOUT),
+                    FieldLayout::new("c", u32::LAYOUT),
+                ])
+            },
+        );
+        assert!(
+            explain(SWAPPED)
+                .as_str()
+                .ends_with("; or order the fields from the largest alignment to the smallest")
+        );
+    }
+
+    const fn bytes<const N: usize>() -> &'static TypeLayout {
+        <[u8; N]>::LAYOUT
+    }
+
+    #[test]
+    fn padding_of_another_length_is_given_the_right_one() {
+        // A line of 128 bytes follows: 68 are 4 too many, and 64 are enough.
+        const LINE: &TypeLayout = &TypeLayout::structure(
+            "Line",
+            0,
+            128,
+            128,
+            const { &place([FieldLayout::new("bytes", <[u64; 16]>::LAYOUT)]) },
+        );
+        const LONG: &TypeLayout = &TypeLayout::structure(
+            "Long",
+            0,
+            384,
+            128,
+            const {
+                &place([
+                    FieldLayout::new("head", <[u64; 8]>::LAYOUT),
+                    FieldLayout::new("_pad", bytes::<68>()),
+                    FieldLayout::new("line", LINE),
+                ])
+            },
+        );
+        assert_eq!(
+            explain(LONG).as_str(),
+            "`Long` has padding, bytes that belong to no field: 124 bytes after `_pad`, write `_pad: [u8; 64]`"
+        );
+
+        const SHORT: &TypeLayout = &TypeLayout::structure(
+            "Short",
+            0,
+            32,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("a", u8::LAYOUT),
+                    FieldLayout::new("_pad_a", bytes::<2>()),
+                    FieldLayout::new("b", u64::LAYOUT),
+                    FieldLayout::new("_pad_b", bytes::<3>()),
+                    FieldLayout::new("c", u64::LAYOUT),
+                ])
+            },
+        );
+        assert_eq!(
+            explain(SHORT).as_str(),
+            "`Short` has padding, bytes that belong to no field: 5 bytes after `_pad_a`, write `_pad_a: [u8; 7]`; 5 bytes \
+             after `_pad_b`, remove `_pad_b`"
+        );
+    }
+
+    #[test]
+    fn padding_keeps_the_places_of_what_follows_in_step() {
+        // With 4 bytes in place of 5, `b` would lie at 8, and 8 bytes would be missing in front of `d`.
+        const STEP: &TypeLayout = &TypeLayout::structure(
+            "Step",
+            0,
+            48,
+            16,
+            const {
+                &place([
+                    FieldLayout::new("a", u32::LAYOUT),
+                    FieldLayout::new("_pad", bytes::<5>()),
+                    FieldLayout::new("b", u64::LAYOUT),
+                    FieldLayout::new("c", u64::LAYOUT),
+                    FieldLayout::new("d", u128::LAYOUT),
+                ])
+            },
+        );
+        assert!(
+            explain(STEP)
+                .as_str()
+                .ends_with(": 7 bytes after `_pad`, write `_pad: [u8; 12]`"),
+            "{}",
+            explain(STEP).as_str()
+        );
+    }
+
+    #[test]
+    fn what_is_no_padding_keeps_its_length() {
+        const DATA: &TypeLayout = &TypeLayout::structure(
+            "Data",
+            0,
+            24,
+            8,
+            const {
+                &place([
+                    FieldLayout::new("pad", bytes::<3>()),
+                    FieldLayout::new("a", u64::LAYOUT),
+                    FieldLayout::new("_padding", <[u16; 1]>::LAYOUT),
+                ])
+            },
+        );
+        assert_eq!(
+            explain(DATA).as_str(),
+            "`Data` has padding, bytes that belong to no field: 5 bytes after `pad`, add `_pad: [u8; 5]` there; 6 bytes after \
+             `_padding`, add `_pad1: [u8; 6]` there"
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! Which enum in a layout is the one that zeroes are no value of.
+
+use super::text::Text;
+use crate::layout::{FieldLayout, LayoutKind, TypeLayout};
+
+const fn first_invalid(fields: &[FieldLayout]) -> Option<usize> {
+    let mut number = 0;
+    while number < fields.len() {
+        if !fields[number].layout().zero_is_valid() {
+            return Some(number);
+        }
+        number += 1;
+    }
+    None
+}
+
+/// Names the first enum without a variant of value 0, and the field that it is in. The layout has one. `with` is the
+/// way to create a segment of it.
+pub(super) const fn explain(layout: &TypeLayout, with: &str) -> Text {
+    let (mut at, mut path) = (layout, Text::new());
+    loop {
+        at = match at.kind() {
+            LayoutKind::Struct { fields, .. } => match first_invalid(fields) {
+                Some(number) => {
+                    if !path.as_str().is_empty() {
+                        path = path.add(".");
+                    }
+                    path = path.add(fields[number].name());
+                    fields[number].layout()
+                }
+                None => break,
+            },
+            LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => {
+                path = path.add("[..]");
+                element
+            }
+            LayoutKind::Meaning { inner, .. } => part(inner),
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => break,
+        };
+    }
+    let mut text = Text::new().add("a new segment is zeroes, but ");
+    if !path.as_str().is_empty() {
+        text = text.add("`").add(path.as_str()).add("`");
+        if let LayoutKind::Struct { .. } = layout.kind() {
+            text = text.add(" of `").add(layout.name()).add("`");
+        }
+        text = text.add(" is the enum ");
+    }
+    text.add("`")
+        .add(at.name())
+        .add(if path.as_str().is_empty() {
+            "` has no"
+        } else {
+            "`, which has no"
+        })
+        .add(" variant of value 0: set it in `")
+        .add(with)
+        .add("`, or give `")
+        .add(at.name())
+        .add("` such a variant")
+}
+
+/// What a type of this library holds: its own fields and slots have names that say nothing to users.
+const fn part(inner: &'static TypeLayout) -> &'static TypeLayout {
+    let part = match first_invalid(inner.fields()) {
+        Some(number) => inner.fields()[number].layout(),
+        None => inner,
+    };
+    match part.kind() {
+        LayoutKind::Array { element, .. } if is_slot(element) => element,
+        _ => part,
+    }
+}
+
+const fn is_slot(layout: &TypeLayout) -> bool {
+    matches!(layout.kind(), LayoutKind::Meaning { meaning, .. } if matches!(meaning.as_bytes(), b"slot"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{ScalarKind, ShmLayout, Variant, place};
+
+    const MODE: &TypeLayout =
+        &TypeLayout::enumeration("Mode", ScalarKind::U8, const { &[Variant::new("On", 1)] });
+    const MOTOR: &TypeLayout = &TypeLayout::structure(
+        "Motor",
+        0,
+        2,
+        1,
+        const {
+            &place([
+                FieldLayout::new("speed", u8::LAYOUT),
+                FieldLayout::new("mode", MODE),
+            ])
+        },
+    );
+
+    #[test]
+    fn an_enum_is_named_with_the_way_to_it() {
+        assert_eq!(
+            explain(MODE, "create_with").as_str(),
+            "a new segment is zeroes, but `Mode` has no variant of value 0: set it in `create_with`, or give `Mode` such \
+             a variant"
+        );
+        const ROBOT: &TypeLayout = &TypeLayout::structure(
+            "Robot",
+            0,
+            9,
+            1,
+            const {
+                &place([
+                    FieldLayout::new("id", u8::LAYOUT),
+                    FieldLayout::new("motors", const { &TypeLayout::array(MOTOR, 4) }),
+                ])
+            },
+        );
+        assert_eq!(
+            explain(ROBOT, "options().create_anonymous_with").as_str(),
+            "a new segment is zeroes, but `motors[..].mode` of `Robot` is the enum `Mode`, which has no variant of value 0: \
+             set it in `options().create_anonymous_with`, or give `Mode` such a variant"
+        );
+    }
+
+    #[test]
+    fn the_fields_of_this_librarys_types_are_not_named() {
+        const SLOT: &TypeLayout = &TypeLayout::meaning(
+            "slot",
+            const {
+                &TypeLayout::structure(
+                    "slot",
+                    0,
+                    6,
+                    1,
+                    const {
+                        &place([FieldLayout::new(
+                            "value",
+                            const { &TypeLayout::array(MOTOR, 3) },
+                        )])
+                    },
+                )
+            },
+            None,
+        );
+        const SLOTS: &TypeLayout = &TypeLayout::structure(
+            "parts",
+            0,
+            28,
+            4,
+            const {
+                &place([
+                    FieldLayout::new("word", u32::LAYOUT),
+                    FieldLayout::new("slots", const { &TypeLayout::array(SLOT, 4) }),
+                ])
+            },
+        );
+        const LOCK: &TypeLayout = &TypeLayout::meaning("seqlock", SLOTS, None);
+        assert!(
+            explain(LOCK, "create_with")
+                .as_str()
+                .starts_with("a new segment is zeroes, but `[..].mode` is the enum `Mode`, which"),
+            "{}",
+            explain(LOCK, "create_with").as_str()
+        );
+    }
+}

@@ -1,0 +1,387 @@
+//! Segments that have lost their owner and not their readers.
+
+use super::*;
+use crate::name::SegmentName;
+use crate::segment::lifetime::{self, Found};
+use crate::segment::list;
+use crate::sys::clock::Deadline;
+
+fn superseding() -> ShmOptions<u64> {
+    options().supersede(true)
+}
+
+/// A segment whose owner was killed while this reader was attached.
+fn abandoned(name: &TestName, value: u64) -> Shm<u64, ReadOnly> {
+    let mut owner = options()
+        .create_with(name.as_str(), |shm| set(shm, value))
+        .unwrap();
+    let reader = options().attach_read_only(name.as_str()).unwrap();
+    owner.disown();
+    drop(owner);
+    assert!(reader.is_current());
+    reader
+}
+
+#[track_caller]
+fn is_busy<T>(result: Result<T, ShmError>) {
+    match error(result) {
+        ShmError::Busy { waited, .. } => assert_eq!(waited, Duration::from_millis(5)),
+        other => panic!("{other}"),
+    }
+}
+
+/// What `list` says of the owner.
+fn is_told_owned(name: &TestName) -> bool {
+    list()
+        .unwrap()
+        .map(Result::unwrap)
+        .find(|info| info.name == name.as_str())
+        .is_some_and(|info| info.contents.unwrap().owned)
+}
+
+#[test]
+fn an_abandoned_segment_is_superseded_by_who_asks_for_it_and_its_readers_keep_it() {
+    let name = TestName::new("abandoned");
+    let reader = abandoned(&name, 1);
+    let plain = existing(options().create(name.as_str()));
+    assert_eq!(plain, Existing::Live);
+    let new = superseding()
+        .create_with(name.as_str(), |shm| set(shm, 2))
+        .unwrap();
+    assert!(new.is_current() && !reader.is_current());
+    assert_eq!((get(&new), get(&reader)), (2, 1));
+    assert_eq!(get(&options().attach(name.as_str()).unwrap()), 2);
+    drop(reader);
+    assert!(new.is_current());
+    drop(new);
+    assert!(!name.exists());
+
+    // A leftover is replaced as ever, and a free name taken.
+    leftover(&name, 3);
+    let new = superseding().create(name.as_str()).unwrap();
+    assert_eq!(get(&new), 0);
+    drop(new);
+    assert!(!name.exists());
+    superseding().create(name.as_str()).unwrap();
+}
+
+#[test]
+fn the_layout_of_what_is_superseded_does_not_matter() {
+    let name = TestName::new("abandoned-type");
+    let reader = abandoned(&name, 1);
+    let wide = || ShmOptions::<[u64; 3]>::new();
+    let refused = error(wide().open_or_create(name.as_str()));
+    assert!(
+        matches!(refused, ShmError::LayoutMismatch { .. }),
+        "{refused}"
+    );
+    let new = wide().supersede(true).create(name.as_str()).unwrap();
+    assert!(new.is_current() && !reader.is_current());
+    let old = error(options().attach(name.as_str()));
+    assert!(matches!(old, ShmError::LayoutMismatch { .. }), "{old}");
+}
+
+#[test]
+fn what_has_an_owner_or_is_to_stay_or_is_none_of_ours_is_never_superseded() {
+    let name = TestName::new("not-abandoned");
+    let owner = options().create(name.as_str()).unwrap();
+    let reader = options().attach(name.as_str()).unwrap();
+    let refused = || existing(superseding().create(name.as_str()));
+    assert_eq!(refused(), Existing::Live);
+    let second = options().open_or_create(name.as_str()).unwrap();
+    drop(owner);
+    assert_eq!(refused(), Existing::Live);
+    second.persist().unwrap();
+    drop(second);
+    assert_eq!(refused(), Existing::Persistent);
+    unlink(name.as_str()).unwrap();
+    drop(reader);
+
+    // Somebody has joined it meanwhile, without asking for more.
+    let reader = abandoned(&name, 1);
+    let joined = superseding().open_or_create(name.as_str()).unwrap();
+    assert_eq!(get(&joined), 1);
+    assert_eq!(refused(), Existing::Live);
+    drop(joined);
+    assert!(!name.exists());
+    drop(reader);
+
+    let reader = abandoned(&name, 1);
+    let file = shm::open(name.as_str(), true).unwrap();
+    file::write_at(&file, b"x", 0).unwrap();
+    assert_eq!(refused(), Existing::NotASegment);
+    file::set_len(&file, 200).unwrap();
+    file::write_at(&file, &super::super::header::MAGIC, 0).unwrap();
+    assert_eq!(refused(), Existing::Unreadable);
+    drop(reader);
+    unlink(name.as_str()).unwrap();
+
+    if crate::sys::effective_user() == 0 {
+        let _reader = abandoned(&name, 1);
+        std::os::unix::fs::chown(name.path(), Some(12345), None).unwrap();
+        assert_eq!(refused(), Existing::OtherUser(12345));
+    }
+}
+
+#[test]
+fn while_it_is_superseded_nobody_becomes_an_owner_and_who_dies_then_leaves_it_as_it_was() {
+    let name = TestName::new("superseding");
+    let reader = abandoned(&name, 1);
+    let superseder = shm::open(name.as_str(), true).unwrap();
+    assert!(lock::try_lock(&superseder, OWNER, Kind::Exclusive).unwrap());
+    let hurried = || impatient().supersede(true);
+    is_busy(hurried().create(name.as_str()));
+    is_busy(hurried().open_or_create(name.as_str()));
+    is_busy(impatient().create(name.as_str()));
+    assert!(!reader.has_owner() && !is_told_owned(&name));
+    // Reading goes on.
+    assert_eq!(get(&options().attach(name.as_str()).unwrap()), 1);
+    assert!(reader.is_current());
+    // Killed here, it leaves the segment to the next.
+    drop(superseder);
+    let new = hurried().create(name.as_str()).unwrap();
+    assert!(new.is_current() && !reader.is_current());
+}
+
+#[test]
+fn a_peer_that_pins_a_lock_keeps_a_segment_from_being_superseded_and_no_longer() {
+    let name = TestName::new("superseding-pinned");
+    let reader = abandoned(&name, 1);
+    let pin = |byte| {
+        let file = shm::open(name.as_str(), false).unwrap();
+        assert!(lock::try_lock(&file, byte, Kind::Shared).unwrap());
+        file
+    };
+    let create = || impatient().supersede(true).create(name.as_str());
+    let pinned = pin(OWNER);
+    assert!(reader.has_owner());
+    assert_eq!(existing(create()), Existing::Live);
+    drop(pinned);
+    let pinned = pin(NAME);
+    is_busy(create());
+    assert_eq!(lock::holder(&pinned, OWNER).unwrap(), None);
+    assert!(reader.is_current() && !reader.has_owner());
+    drop(pinned);
+    create().unwrap();
+}
+
+#[test]
+fn what_has_got_an_owner_or_a_successor_since_it_was_looked_at_is_not_superseded() {
+    let name = TestName::new("superseding-late");
+    let segment_name = SegmentName::new(name.as_str()).unwrap();
+    let looked_at = || match lifetime::examine(&segment_name).unwrap() {
+        Found::Abandoned(file, id) => (file, id),
+        other => panic!("{other:?}"),
+    };
+    let supersede = |(file, id)| {
+        let deadline = Deadline::after(Duration::ZERO);
+        lifetime::supersede(&segment_name, file, &id, deadline).unwrap()
+    };
+    let reader = abandoned(&name, 1);
+    let (one, two, three) = (looked_at(), looked_at(), looked_at());
+    let joined = options().open_or_create(name.as_str()).unwrap();
+    assert!(!supersede(one));
+    assert!(joined.is_current() && joined.has_owner());
+    drop(joined);
+    assert!(!name.exists());
+    assert!(!supersede(two));
+    let new = options().create(name.as_str()).unwrap();
+    assert!(!supersede(three));
+    assert!(new.is_current() && !reader.is_current());
+}
+
+/// A fork child has a copy of each description, as a duplicate in this process has.
+#[test]
+fn a_copy_of_the_description_keeps_no_lock_of_a_segment_that_was_not_superseded() {
+    let name = TestName::new("superseding-copied");
+    let owner = options().create(name.as_str()).unwrap();
+    let file = shm::open(name.as_str(), true).unwrap();
+    let (id, copy) = (file::stat(&file).unwrap(), file.try_clone().unwrap());
+    owner.persist().unwrap();
+    drop(owner);
+    let segment_name = SegmentName::new(name.as_str()).unwrap();
+    let deadline = Deadline::after(Duration::ZERO);
+    assert!(!lifetime::supersede(&segment_name, file, &id, deadline).unwrap());
+    let probe = shm::open(name.as_str(), true).unwrap();
+    for byte in [ATTACH, OWNER, NAME] {
+        assert_eq!(lock::holder(&probe, byte).unwrap(), None);
+    }
+    options().open_or_create(name.as_str()).unwrap();
+    drop(copy);
+}
+
+#[test]
+fn of_two_that_supersede_at_once_one_has_the_name_and_the_other_is_told() {
+    let name = TestName::new("superseders");
+    for round in 0..100 {
+        let reader = abandoned(&name, round);
+        let start = std::sync::Barrier::new(2);
+        let made = std::thread::scope(|scope| {
+            let threads = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    start.wait();
+                    superseding().create(name.as_str())
+                })
+            });
+            threads.map(|thread| thread.join().unwrap())
+        });
+        let [one, other] = made;
+        let (winner, loser) = if one.is_ok() {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        assert!(winner.unwrap().is_current());
+        assert!(!reader.is_current());
+        assert_eq!(existing(loser), Existing::Live);
+        assert!(!name.exists());
+    }
+}
+
+#[test]
+fn who_becomes_an_owner_beside_one_that_supersedes_has_the_name_as_long_as_it_lives() {
+    let name = TestName::new("superseding-joined");
+    let (mut revived, mut superseded) = (0, 0);
+    for round in 0..2000 {
+        let reader = abandoned(&name, 1);
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            let (name, start) = (&name, &start);
+            let joiner = scope.spawn(move || {
+                start.wait();
+                let shm = options()
+                    .open_or_create_with(name.as_str(), |shm| set(shm, 3))
+                    .unwrap();
+                // Whoever may still be about to supersede it has its turn.
+                for _ in 0..20 {
+                    assert!(shm.is_current() && shm.has_owner());
+                    std::thread::yield_now();
+                }
+                shm
+            });
+            let superseder = scope.spawn(move || {
+                start.wait();
+                superseding().create_with(name.as_str(), |shm| set(shm, 2))
+            });
+            let made = superseder.join().unwrap();
+            let joined = joiner.join().unwrap();
+            assert!(joined.is_current());
+            match made {
+                Ok(made) => {
+                    superseded += 1;
+                    assert!(made.is_current());
+                    assert_eq!(get(&joined), 2);
+                }
+                Err(refused) => {
+                    assert_eq!(existing::<()>(Err(refused)), Existing::Live);
+                    revived += 1;
+                    assert!(matches!(get(&joined), 1 | 3));
+                }
+            }
+        });
+        drop(reader);
+        assert!(!name.exists());
+        if round >= 100 && revived > 0 && superseded > 0 {
+            break;
+        }
+    }
+    assert!(revived > 0 && superseded > 0, "{revived} {superseded}");
+}
+
+#[test]
+fn an_owner_is_seen_by_every_handle_as_long_as_one_lives() {
+    let name = TestName::alone("has-owner");
+    let mut owner = options()
+        .create_with(name.as_str(), |shm| {
+            assert!(shm.has_owner() && !shm.is_current());
+        })
+        .unwrap();
+    let reader = options().attach_read_only(name.as_str()).unwrap();
+    let writer = options().attach(name.as_str()).unwrap();
+    let all = || (reader.has_owner(), writer.has_owner(), is_told_owned(&name));
+    assert!(owner.has_owner());
+    assert_eq!(all(), (true, true, true));
+    // A copy in a fork child is the same lock, and its end is not the owner's.
+    assert_eq!(
+        in_child(|| i32::from(!owner.has_owner() || !reader.has_owner())),
+        0
+    );
+    assert_eq!(all(), (true, true, true));
+    owner.disown();
+    let second = options().open_or_create(name.as_str()).unwrap();
+    drop(owner);
+    assert!(second.has_owner());
+    assert_eq!(all(), (true, true, true));
+
+    // It lives although its name is gone.
+    second.unlink().unwrap();
+    assert_eq!(all(), (true, true, false));
+    assert!(!reader.is_current());
+    drop(second);
+    assert_eq!(all(), (false, false, false));
+    drop((reader, writer));
+
+    let reader = abandoned(&name, 1);
+    assert!(!reader.has_owner() && !is_told_owned(&name));
+    let third = options().open_or_create(name.as_str()).unwrap();
+    assert!(reader.has_owner() && is_told_owned(&name));
+    // Now there is nobody who would remove it.
+    third.persist().unwrap();
+    assert!(!reader.has_owner() && !third.has_owner() && !is_told_owned(&name));
+    assert!(!options().create_anonymous().unwrap().has_owner());
+}
+
+#[test]
+fn who_has_lost_its_descriptor_takes_nobody_for_dead() {
+    use std::os::fd::AsRawFd;
+    let name = TestName::new("has-owner-lost");
+    let reader = abandoned(&name, 1);
+    assert!(!reader.has_owner());
+    let number = reader.segment().file().as_raw_fd();
+    let kept = reader.segment().file().try_clone().unwrap();
+    let other = std::fs::File::open("/dev/null").unwrap();
+    // SAFETY: both are open, and the handle takes whatever its descriptor leads to.
+    assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
+    assert!(reader.has_owner());
+    // SAFETY: as above; it has its own file back.
+    assert_eq!(unsafe { libc::dup2(kept.as_raw_fd(), number) }, number);
+    assert!(!reader.has_owner());
+}
+
+#[test]
+fn who_waits_for_a_name_has_the_segment_when_it_comes_or_is_told_that_it_did_not() {
+    let name = TestName::new("wait");
+    let missing = |wait| error(options().wait(wait).attach(name.as_str()));
+    for wait in [Duration::ZERO, Duration::from_millis(3)] {
+        let refused = missing(wait);
+        assert!(matches!(refused, ShmError::NotFound { .. }), "{refused}");
+    }
+    let patient = || options().wait(Duration::MAX);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| patient().attach(name.as_str()).map(|shm| get(&shm)));
+        let reader = scope.spawn(|| {
+            patient()
+                .attach_read_only(name.as_str())
+                .map(|shm| get(&shm))
+        });
+        let owner = options()
+            .create_with(name.as_str(), |shm| set(shm, 4))
+            .unwrap();
+        assert_eq!(writer.join().unwrap().unwrap(), 4);
+        assert_eq!(reader.join().unwrap().unwrap(), 4);
+        drop(owner);
+    });
+    // Everything else is told at once, and a lock that is held for too long by the other time.
+    leftover(&name, 1);
+    let wide = ShmOptions::<[u64; 3]>::new().wait(Duration::MAX);
+    let refused = error(wide.attach(name.as_str()));
+    assert!(
+        matches!(refused, ShmError::LayoutMismatch { .. }),
+        "{refused}"
+    );
+    let replacer = shm::open(name.as_str(), true).unwrap();
+    assert!(lock::try_lock(&replacer, ATTACH, Kind::Exclusive).unwrap());
+    is_busy(impatient().wait(Duration::MAX).attach(name.as_str()));
+    let refused = error(patient().attach("no slash"));
+    assert!(matches!(refused, ShmError::InvalidName { .. }), "{refused}");
+}

@@ -1,0 +1,262 @@
+//! Who becomes an owner, and when: last of all, so that whoever is refused has changed nothing.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use shm_core::{ShmError, ShmLayout};
+use shm_tests::locks::{PARTICIPANTS, is_held_alone};
+use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, peer};
+
+/// A user that owns nothing.
+const STRANGER: u32 = 54321;
+
+#[test]
+fn a_leftover_of_another_length_is_replaced_as_one_of_another_type_is() {
+    let names = Names::new("length-leftover");
+    let name = names.name("t");
+    let (mut owner, mut next) = (peer!(), peer!());
+    owner.ok(&format!("open s create {name} samples=8"));
+    owner.ok("store s 9");
+    owner.kill();
+    next.ok(&format!("open s join {name} samples=16"));
+    assert_eq!(next.ok("load s"), "16 0");
+    next.ok("drop s");
+    assert!(!Names::exists(&name));
+
+    // One of the same length is joined.
+    let mut owner = peer!();
+    owner.ok(&format!("open s create {name} samples=8"));
+    owner.ok("store s 9");
+    owner.kill();
+    next.ok(&format!("open s join {name} samples=8"));
+    assert_eq!(next.ok("load s"), "8 72");
+}
+
+#[test]
+fn a_length_that_no_machine_has_costs_no_leftover_its_name() {
+    let names = Names::new("length-impossible");
+    let name = names.name("t");
+    let mut owner = peer!();
+    owner.ok(&format!("open s create {name} samples=8"));
+    owner.ok("store s 9");
+    owner.kill();
+    for samples in [1 << 40, usize::MAX] {
+        let error = Samples::open_or_create_with_len(&name, samples).unwrap_err();
+        assert!(
+            matches!(error, ShmError::NoSpace { .. } | ShmError::Os { .. }),
+            "{error:?}"
+        );
+        assert!(Names::exists(&name), "{error:?}");
+    }
+    let shm = Samples::open_or_create_with_len(&name, 8).unwrap();
+    assert_eq!(shm.values.to_vec(), [9; 8]);
+}
+
+#[test]
+fn asking_for_another_length_takes_no_name_from_those_who_are_attached() {
+    let names = Names::new("length-live");
+    let name = names.name("t");
+    let (mut owner, mut attached, mut other) = (peer!(), peer!(), peer!());
+    owner.ok(&format!("open s create {name} samples=8"));
+    owner.ok("store s 9");
+    attached.ok(&format!("open s attach {name} samples=8"));
+    for _ in 0..2 {
+        let text = other.refused(&format!("open s join {name} samples=16"), "LayoutMismatch");
+        assert!(
+            text.contains("8 elements in the segment, and 16 were asked for"),
+            "{text}"
+        );
+        assert_eq!(attached.ok("current s"), "true");
+        // The second time without an owner.
+        if owner.ask("load s") == "ok 8 72" {
+            owner.kill();
+            owner = peer!();
+        }
+    }
+    other.ok(&format!("open s attach {name} samples=8"));
+    assert_eq!(other.ok("load s"), "8 72");
+
+    // What is persistent is no leftover.
+    attached.ok("persist s");
+    attached.end();
+    other.ok("drop s");
+    other.refused(&format!("open s join {name} samples=16"), "LayoutMismatch");
+    other.ok(&format!("open s join {name} samples=8"));
+    assert_eq!(other.ok("load s"), "8 72");
+    other.ok("unlink s");
+}
+
+#[test]
+fn who_has_no_descriptor_left_to_open_it_with_leaves_the_name() {
+    let names = Names::new("shortage");
+    let name = names.name("t");
+    let mut owner = peer!();
+    owner.ok(&format!("claims create {name}"));
+    owner.kill();
+    for files in 3..=5 {
+        let mut poor = peer!();
+        poor.ok(&format!("limit files {files}"));
+        let text = match files {
+            // Enough for the segment and for what shows that its opener lives.
+            5 => {
+                poor.ok(&format!("claims join {name}"));
+                break;
+            }
+            _ => poor.refused(&format!("claims join {name}"), "Os"),
+        };
+        assert!(text.contains("ulimit -n"), "{text}");
+        assert!(Names::exists(&name), "with {files} descriptors");
+    }
+    // Who could open it was its owner, and the last.
+    assert!(!Names::exists(&name));
+}
+
+#[test]
+fn a_peer_that_may_only_read_makes_nobody_take_the_name_along() {
+    let names = Names::new("reader");
+    let name = names.name("t");
+    let (mut owner, mut pinning) = (peer!(), peer!());
+    owner.ok(&format!("claims create {name}"));
+    let reader = Guarded::attach_read_only(&name).unwrap();
+    owner.kill();
+    pinning.ok(&format!("claims pin-ids {name} 1 1000000"));
+    let text = peer!().refused(&format!("claims join {name} 20"), "Busy");
+    assert!(text.contains("new participants"), "{text}");
+    assert!(reader.is_current());
+    drop(pinning);
+    peer!().ok(&format!("claims join {name}"));
+    assert!(!reader.is_current());
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn who_is_refused_holds_no_lock_of_an_owner_at_any_time() {
+    use shm_tests::locks::{OWNER, is_held};
+
+    let names = Names::new("refused");
+    let name = names.name("t");
+    let mut owner = peer!();
+    owner.ok(&format!("open s create {name} samples=8"));
+    let attached = Samples::attach(&name).unwrap();
+    owner.kill();
+    let (mut refused, mut held) = (peer!(), 0);
+    // It has become the program that it is.
+    refused.ok("pid");
+    let held_now = || u32::from(is_held(&name, OWNER).unwrap());
+    for (how, what) in [
+        (format!("open s join {name} samples=9"), "another length"),
+        (format!("open s join {name}"), "another type"),
+    ] {
+        let command = format!("between {how}");
+        let calls = shm_tests::step::at_each_call(&mut refused, &command, || held += held_now());
+        let answer = refused.hear();
+        assert!(answer.starts_with("err LayoutMismatch"), "{answer}");
+        assert!(calls > 10, "{calls}");
+        assert_eq!(held, 0, "{what}");
+    }
+    // It shows where it is due.
+    let command = format!("between open s join {name} samples=8");
+    shm_tests::step::at_each_call(&mut refused, &command, || held += held_now());
+    assert_eq!(refused.hear(), "ok ");
+    assert!(held > 0);
+    assert!(attached.is_current());
+}
+
+#[test]
+fn an_owner_whose_descriptor_leads_elsewhere_takes_no_name_along() {
+    let names = Names::new("replaced");
+    let (name, elsewhere) = (names.name("t"), names.name("elsewhere"));
+    let path = Names::path(&elsewhere);
+    let replace = format!("replace-descriptor s {}", path.display());
+    let (mut one, mut two) = (peer!(), peer!());
+    // Somebody else's file, which nobody locks.
+    fs::write(&path, b"contents").unwrap();
+
+    // Another owner lives.
+    one.ok(&format!("open s join {name} frame=3"));
+    two.ok(&format!("open s join {name}"));
+    one.ok(&replace);
+    one.ok("drop s");
+    assert_eq!(two.ok("current s"), "true");
+    two.ok("drop s");
+    assert!(!Names::exists(&name));
+
+    // It was told to stay.
+    one.ok(&format!("open s join {name} frame=3"));
+    two.ok(&format!("open s attach {name}"));
+    two.ok("persist s");
+    one.ok(&replace);
+    one.ok("drop s");
+    assert_eq!(two.ok("current s"), "true");
+    two.ok("unlink s");
+    two.ok("drop s");
+
+    // Nobody is left who could, so it is a leftover.
+    one.ok(&format!("open s join {name} frame=3"));
+    one.ok(&replace);
+    one.ok("drop s");
+    assert!(Names::exists(&name));
+    two.ok(&format!("open s create {name} frame=4"));
+    assert_eq!(fs::read(&path).unwrap(), b"contents");
+    fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_creator_whose_descriptor_leads_elsewhere_names_nothing() {
+    let names = Names::new("replaced-early");
+    let (name, elsewhere) = (names.name("t"), names.name("elsewhere"));
+    let other = Telemetry::create(&elsewhere).unwrap();
+    let error = Telemetry::options()
+        .mode(0o644)
+        .create_with(&name, |shm| {
+            let number = shm.as_fd().as_raw_fd();
+            let other = other.as_fd().as_raw_fd();
+            // SAFETY: the number stays the handle's own, and open. What it leads to then is what the test is about.
+            let replaced = unsafe { libc::dup2(other, number) };
+            assert_eq!(replaced, number);
+        })
+        .unwrap_err();
+    assert!(error.to_string().contains("Bad file descriptor"), "{error}");
+    assert!(!Names::exists(&name));
+    let metadata = fs::metadata(Names::path(&elsewhere)).unwrap();
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    assert_eq!(metadata.nlink(), 1);
+}
+
+#[test]
+fn what_is_printed_never_gets_into_a_segment() {
+    let names = Names::new("standard");
+    let name = names.name("t");
+    peer!().ok(&format!("fork-without-standard {name}"));
+    assert!(!Names::exists(&name));
+}
+
+/// As an ordinary user, whom the mode of a file concerns.
+fn ordinary() -> Peer {
+    let mut peer = peer!();
+    if nix::unistd::geteuid().is_root() {
+        peer.ok(&format!("setuid {STRANGER}"));
+    }
+    peer
+}
+
+#[test]
+fn a_umask_that_takes_the_owners_own_rights_is_no_hindrance() {
+    let names = Names::new("umask-claims");
+    let name = names.name("t");
+    for umask in ["000", "022", "200", "400", "600", "777"] {
+        let mut peer = ordinary();
+        peer.ok(&format!("umask {umask}"));
+        peer.ok(&format!("claims create {name}"));
+        let mode = fs::metadata(Names::path(&name)).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600, "{umask}");
+        assert!(is_held_alone(&name, PARTICIPANTS + 1).unwrap());
+        peer.kill();
+        let mut peer = ordinary();
+        peer.ok(&format!("umask {umask}"));
+        peer.ok(&format!("claims join {name}"));
+        assert!(!Names::exists(&name), "{umask}");
+        peer.end();
+    }
+}

@@ -1,0 +1,413 @@
+//! Publishers that were killed and started again while their readers stay, and readers that are there first.
+
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::time::{Duration, Instant};
+
+use shm_core::{Shm, ShmLayout};
+use shm_tests::locks::{NAME, OWNER, is_held_alone};
+use shm_tests::{DEADLINE, Gate, Instants, Names, Peer, Stats, from_env, peer};
+
+/// A segment of `frame=1` whose owner was killed, and a reader that is still attached to it.
+fn abandoned(name: &str) -> Peer {
+    let (mut publisher, mut reader) = (peer!(), peer!());
+    publisher.ok(&format!("open s create {name} frame=1 supersede=yes"));
+    reader.ok(&format!("open r read {name}"));
+    publisher.kill();
+    reader
+}
+
+#[test]
+fn a_publisher_that_is_started_again_leaves_its_old_readers_what_they_have() {
+    let names = Names::new("supersede");
+    let name = names.name("t");
+    let (mut publisher, mut reader, mut writer) = (peer!(), peer!(), peer!());
+    publisher.ok(&format!("open s create {name} frame=1"));
+    reader.ok(&format!("open s read {name}"));
+    writer.ok(&format!("open s attach {name}"));
+    assert_eq!(reader.ok("owned s"), "true");
+    publisher.kill();
+    for peer in [&mut reader, &mut writer] {
+        assert_eq!(
+            (peer.ok("owned s"), peer.ok("current s")),
+            ("false".into(), "true".into())
+        );
+    }
+
+    let mut again = peer!();
+    let text = again.refused(&format!("open s create {name}"), "AlreadyExists");
+    assert!(text.contains("`supersede(true)`"), "{text}");
+    again.ok(&format!("open s create {name} frame=2 supersede=yes"));
+    for peer in [&mut reader, &mut writer] {
+        assert_eq!(
+            (peer.ok("owned s"), peer.ok("current s")),
+            ("false".into(), "false".into())
+        );
+        assert_eq!(peer.ok("load s"), "1");
+        peer.ok(&format!("open new read {name}"));
+        assert_eq!(
+            (peer.ok("load new"), peer.ok("owned new")),
+            ("2".into(), "true".into())
+        );
+    }
+    // The old one is theirs, and neither its use nor its end is the new one's.
+    writer.ok("store s 7");
+    assert_eq!(reader.ok("load s"), "7");
+    writer.end();
+    reader.ok("drop s");
+    assert_eq!(again.ok("current s"), "true");
+    again.end();
+    assert_eq!(reader.ok("current new"), "false");
+    assert!(!Names::exists(&name));
+}
+
+#[test]
+fn a_publisher_that_is_started_again_may_have_another_layout() {
+    let names = Names::new("supersede-wide");
+    let name = names.name("t");
+    let mut reader = abandoned(&name);
+    let mut again = peer!();
+    again.refused(&format!("open s create {name} type=wide"), "AlreadyExists");
+    again.ok(&format!("open s create {name} type=wide supersede=yes"));
+    again.ok("store s 2");
+    assert_eq!(
+        (reader.ok("load r"), reader.ok("current r")),
+        ("1".into(), "false".into())
+    );
+    reader.refused(&format!("open r read {name}"), "LayoutMismatch");
+    reader.ok(&format!("open wide attach {name} type=wide"));
+    assert_eq!(reader.ok("load wide"), "2");
+}
+
+#[test]
+fn a_living_owner_is_never_superseded() {
+    let names = Names::new("supersede-living");
+    let name = names.name("t");
+    let mut other = peer!();
+    let refused = |other: &mut Peer, existing: &str| {
+        let text = other.refused(
+            &format!("open n create {name} supersede=yes"),
+            "AlreadyExists",
+        );
+        assert!(text.contains(existing), "{text}");
+    };
+    // Stopped is not dead.
+    let mut owner = peer!();
+    owner.ok(&format!("open s create {name} frame=3"));
+    owner.stop();
+    refused(&mut other, "a live segment");
+    owner.kill();
+
+    // One that has made a leftover, or what was abandoned, its own.
+    let (mut first, mut second, mut reader) = (peer!(), peer!(), peer!());
+    first.ok(&format!("open s join {name}"));
+    reader.ok(&format!("open s read {name}"));
+    second.ok(&format!("open s join {name}"));
+    first.kill();
+    refused(&mut other, "a live segment");
+    assert_eq!(
+        (reader.ok("load s"), reader.ok("owned s")),
+        ("3".into(), "true".into())
+    );
+    second.kill();
+    assert_eq!(reader.ok("owned s"), "false");
+    first = peer!();
+    first.ok(&format!("open s join {name} supersede=yes"));
+    assert_eq!(
+        (first.ok("load s"), reader.ok("owned s")),
+        ("3".into(), "true".into())
+    );
+    refused(&mut other, "a live segment");
+
+    // A fork child that goes on with its parent's handle keeps it alive.
+    first.ok("fork-continue");
+    first.kill();
+    assert_eq!(
+        (first.ok("owned s"), reader.ok("owned s")),
+        ("true".into(), "true".into())
+    );
+    refused(&mut other, "a live segment");
+    first.ok("drop s");
+    assert_eq!(reader.ok("owned s"), "false");
+
+    first.ok(&format!("open s join {name}"));
+    first.ok("persist s");
+    assert_eq!(reader.ok("owned s"), "false");
+    first.kill();
+    refused(&mut other, "a persistent segment");
+    other.ok(&format!("remove {name}"));
+}
+
+/// The round's two requests, made at the same moment, and their answers.
+fn race(gate: &Shm<Gate>, round: u64, peers: &mut [Peer; 2], requests: [&str; 2]) -> [String; 2] {
+    for (peer, request) in peers.iter_mut().zip(requests) {
+        peer.tell(&format!("race {} {round} s {request}", gate.name()));
+        assert_eq!(peer.hear(), "ready");
+    }
+    gate.open.store(round, Release);
+    let [one, two] = peers;
+    [one.hear(), two.hear()]
+}
+
+#[test]
+fn of_two_publishers_that_are_started_again_one_has_the_name() {
+    let names = Names::new("supersede-two");
+    let name = names.name("t");
+    let gate = Gate::create(&names.name("gate")).unwrap();
+    let mut peers = [peer!(), peer!()];
+    let request = format!("create {name} frame=2 supersede=yes");
+    for round in 1..=50 {
+        let mut reader = abandoned(&name);
+        let answers = race(&gate, round, &mut peers, [&request, &request]);
+        let winner = usize::from(answers[0] != "ok ");
+        assert_eq!(answers[winner], "ok ", "{answers:?}");
+        assert!(
+            answers[1 - winner].starts_with("err AlreadyExists "),
+            "{answers:?}"
+        );
+        assert_eq!(
+            (reader.ok("current r"), reader.ok("load r")),
+            ("false".into(), "1".into())
+        );
+        assert_eq!(peers[winner].ok("current s"), "true");
+        peers[winner].ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn who_opens_or_creates_beside_a_publisher_that_is_started_again_never_owns_what_has_lost_its_name()
+{
+    let names = Names::new("supersede-join");
+    let name = names.name("t");
+    let gate = Gate::create(&names.name("gate")).unwrap();
+    let mut peers = [peer!(), peer!()];
+    let requests = [
+        format!("create {name} frame=2 supersede=yes"),
+        format!("join {name} frame=3"),
+    ];
+    for round in 1..=50 {
+        let mut reader = abandoned(&name);
+        let answers = race(&gate, round, &mut peers, [&requests[0], &requests[1]]);
+        let [publisher, joiner] = &mut peers;
+        assert_eq!(answers[1], "ok ");
+        let joined = joiner.ok("load s");
+        if answers[0] == "ok " {
+            assert_eq!(
+                (joined.as_str(), reader.ok("current r").as_str()),
+                ("2", "false")
+            );
+            assert_eq!(publisher.ok("current s"), "true");
+        } else {
+            assert!(answers[0].starts_with("err AlreadyExists "), "{answers:?}");
+            // Either the old one, or its own: in between the name was free.
+            let current = reader.ok("current r");
+            assert!(
+                matches!(
+                    (joined.as_str(), current.as_str()),
+                    ("1", "true") | ("3", "false")
+                ),
+                "{joined} {current}"
+            );
+        }
+        publisher.ok("drop s");
+        assert_eq!(
+            (joiner.ok("current s"), joiner.ok("owned s")),
+            ("true".into(), "true".into())
+        );
+        joiner.ok("drop s");
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn killed_in_the_middle_of_superseding_a_publisher_leaves_it_to_the_next() {
+    let names = Names::new("supersede-middle");
+    let name = names.name("t");
+    let mut reader = abandoned(&name);
+    let (mut pinning, mut superseding, mut other) = (peer!(), peer!(), peer!());
+    // What it does in a moment otherwise, it has to wait for in the middle.
+    pinning.ok(&format!("pin {name} {NAME} shared"));
+    superseding.tell(&format!(
+        "open s create {name} frame=2 supersede=yes timeout=100000"
+    ));
+    let start = Instant::now();
+    while !is_held_alone(&name, OWNER).unwrap() {
+        assert!(start.elapsed() < DEADLINE);
+        std::thread::yield_now();
+    }
+    other.refused(&format!("open s join {name} timeout=3"), "Busy");
+    other.refused(
+        &format!("open s create {name} supersede=yes timeout=3"),
+        "Busy",
+    );
+    other.ok(&format!("open s read {name}"));
+    assert_eq!(
+        (other.ok("load s"), reader.ok("owned r")),
+        ("1".into(), "false".into())
+    );
+    superseding.kill();
+    assert_eq!(
+        (other.ok("current s"), reader.ok("current r")),
+        ("true".into(), "true".into())
+    );
+    other.ok(&format!("open owner join {name}"));
+    assert_eq!(reader.ok("owned r"), "true");
+    // It goes in order, but for the name, which somebody keeps locked.
+    other.ok("drop owner");
+    assert_eq!(
+        (reader.ok("owned r"), reader.ok("current r")),
+        ("false".into(), "true".into())
+    );
+    pinning.kill();
+    other.ok(&format!("open n create {name} frame=4 supersede=yes"));
+    assert_eq!(
+        (reader.ok("current r"), reader.ok("load r")),
+        ("false".into(), "1".into())
+    );
+}
+
+/// `SHM_CREATE_KILLS` is how many are killed.
+#[test]
+fn a_publisher_killed_at_any_instant_of_superseding_is_no_obstacle_to_the_next() {
+    /// Longer than it takes, but not by much.
+    const LONGEST: Duration = Duration::from_micros(1200);
+    let wanted = from_env("SHM_CREATE_KILLS", 200);
+    let names = Names::new("supersede-kills");
+    let name = names.name("t");
+    let gate = Gate::create(&names.name("gate")).unwrap();
+    let mut next = peer!();
+    let mut instants = Instants::new();
+    let start = Instant::now();
+    let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
+    let (mut kills, mut before, mut nameless, mut after) = (0, 0, 0, 0);
+    // Kills that came too early or too late prove little.
+    while kills < wanted || before == 0 || after == 0 {
+        assert!(
+            start.elapsed() < longest,
+            "{kills}: {before} {nameless} {after}"
+        );
+        kills += 1;
+        let mut reader = abandoned(&name);
+        let mut victim = peer!();
+        victim.tell(&format!(
+            "race {} {kills} s create {name} frame=2 supersede=yes",
+            gate.name()
+        ));
+        assert_eq!(victim.hear(), "ready");
+        gate.open.store(kills, Release);
+        instants.spin_up_to(LONGEST);
+        victim.kill();
+
+        assert_eq!(reader.ok("load r"), "1");
+        if reader.ok("current r") == "true" {
+            before += 1;
+            assert_eq!(reader.ok("owned r"), "false");
+        } else if Names::exists(&name) {
+            after += 1;
+            reader.ok(&format!("open new read {name}"));
+            assert_eq!(
+                (reader.ok("load new"), reader.ok("owned new")),
+                ("2".into(), "false".into())
+            );
+        } else {
+            nameless += 1;
+        }
+        next.ok(&format!("open s create {name} frame=9 supersede=yes"));
+        assert_eq!(
+            (next.ok("current s"), next.ok("load s")),
+            ("true".into(), "9".into())
+        );
+        assert_eq!(
+            (reader.ok("current r"), reader.ok("load r")),
+            ("false".into(), "1".into())
+        );
+        next.ok("drop s");
+        // That of the gate.
+        assert_eq!(names.left().len(), 1, "{:?}", names.left());
+    }
+    println!(
+        "{kills} kills: {before} before the name was taken, {nameless} between, {after} after it was given; {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn publishers_that_are_killed_and_started_again_beside_others_never_take_a_living_name() {
+    let names = Names::new("supersede-many");
+    let stats = Stats::create(&names.name("stats")).unwrap();
+    let name = names.name("t");
+    let begin = |what: &str| {
+        let mut peer = peer!();
+        let (how, way) = what.split_once(' ').unwrap();
+        peer.tell(&format!("{how} {name} {} {way}", stats.name()));
+        assert_eq!(peer.hear(), "looping");
+        peer
+    };
+    // A quarter of what they open they join, and what the readers hold is abandoned when its creator is killed.
+    let crowd = ["loop-create supersede"; 3].into_iter();
+    let crowd = crowd.chain(["loop-attach hold"; 2]);
+    let mut crowd: Vec<(&str, Peer)> = crowd.map(|what| (what, begin(what))).collect();
+    let mut instants = Instants::new();
+    let start = Instant::now();
+    let mut kills = 0;
+    while kills < 200 || stats.attached.load(Acquire) < 10 || stats.created.load(Acquire) < 10 {
+        assert!(start.elapsed() < DEADLINE, "{:?}", stats.cell());
+        let victim = kills % 4;
+        kills += 1;
+        instants.spin_up_to(Duration::from_micros(1500));
+        let (what, peer) = &mut crowd[victim];
+        peer.kill();
+        *peer = begin(what);
+    }
+    stats.stop.store(1, Release);
+    for (_, mut peer) in crowd {
+        assert_eq!(peer.hear(), "ok ");
+        peer.end();
+    }
+    for wrong in [&stats.torn, &stats.lost, &stats.failed] {
+        assert_eq!(wrong.load(Acquire), 0, "{:?}", stats.cell());
+    }
+    let mut next = peer!();
+    next.ok(&format!("open s create {name} frame=9"));
+    next.ok("drop s");
+    assert_eq!(names.left().len(), 1, "{:?}", names.left());
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn who_is_there_first_waits_for_the_name() {
+    use shm_tests::step::until_asleep;
+    let names = Names::new("wait");
+    let name = names.name("t");
+    let (mut publisher, mut reader, mut writer) = (peer!(), peer!(), peer!());
+    let text = reader.refused(&format!("open s read {name} wait=5"), "NotFound");
+    assert!(text.contains("`wait`"), "{text}");
+    reader.tell(&format!("open s read {name} wait=ever"));
+    // The `timeout` is for something else.
+    writer.tell(&format!("open s attach {name} wait=100000 timeout=0"));
+    for peer in [&reader, &writer] {
+        until_asleep(peer.pid());
+    }
+    publisher.ok(&format!("open s create {name} frame=5"));
+    for peer in [&mut reader, &mut writer] {
+        assert_eq!(peer.hear(), "ok ");
+        assert_eq!(
+            (peer.ok("load s"), peer.ok("current s")),
+            ("5".into(), "true".into())
+        );
+    }
+    // It is not waited for what is there and cannot be attached to.
+    reader.refused(
+        &format!("open wide attach {name} type=wide wait=ever"),
+        "LayoutMismatch",
+    );
+
+    // Who waits may be killed as well.
+    publisher.ok("drop s");
+    writer.tell(&format!("open s attach {name} wait=ever"));
+    until_asleep(writer.pid());
+    writer.kill();
+    publisher.ok(&format!("open s create {name}"));
+}

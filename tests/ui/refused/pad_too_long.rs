@@ -1,0 +1,16 @@
+//! Padding that was meant to end at a line of the cache, with 4 bytes too many.
+
+use shm_core::ShmLayout;
+use shm_core::sync::Ring;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    started: u64,
+    name: [u8; 48],
+    count: u64,
+    _pad: [u8; 68],
+    jobs: Ring<u64, 16>,
+}
+
+fn main() {}

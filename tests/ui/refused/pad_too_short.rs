@@ -1,0 +1,15 @@
+//! One that is too short, and one that need not be there.
+
+use shm_core::ShmLayout;
+
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+struct Sample {
+    channel: u8,
+    _pad: [u8; 3],
+    value: f64,
+    _pad1: [u8; 2],
+    count: u64,
+}
+
+fn main() {}
