@@ -18,14 +18,9 @@ pub const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayo
 
 /// The layout of an array.
 #[must_use]
+#[track_caller]
 pub const fn array(element: &'static TypeLayout, len: usize) -> TypeLayout {
     TypeLayout::array(element, len)
-}
-
-/// Gives the fields of a `repr(C)` struct their offsets.
-#[must_use]
-pub const fn place<const N: usize>(fields: [FieldLayout; N]) -> [FieldLayout; N] {
-    layout::place(fields)
 }
 
 /// Tells the size and alignment of `S`, if it has any: `Extent::<S>::OF` is this constant for every type of one size,
@@ -72,14 +67,33 @@ pub const fn known(extent: Option<(usize, usize)>, has_drop: bool, _: ()) -> Kno
     Known { extent, has_drop }
 }
 
+/// The fields of a struct at their places, and what the compiler knows of it.
+#[derive(Debug)]
+pub struct Placed<F: ?Sized> {
+    known: Known,
+    fields: F,
+}
+
+/// Gives the fields of a `repr(C)` struct their offsets.
+#[must_use]
+pub const fn placed<const N: usize>(
+    fields: [FieldLayout; N],
+    known: Known,
+) -> Placed<[FieldLayout; N]> {
+    Placed {
+        known,
+        fields: layout::place(fields),
+    }
+}
+
 /// The layout of a struct. One without an extent ends in a field of no size, and is refused.
 #[must_use]
 pub const fn structure(
     name: &'static str,
     version: u32,
-    known: Known,
-    fields: &'static [FieldLayout],
+    placed: &'static Placed<[FieldLayout]>,
 ) -> TypeLayout {
+    let (known, fields) = (placed.known, &placed.fields);
     let layout = match known.extent {
         Some((size, align)) => TypeLayout::structure(name, version, size, align, fields),
         None => {
@@ -156,9 +170,9 @@ pub const fn unsized_structure(
     name: &'static str,
     version: u32,
     min_align: usize,
-    known: Known,
-    fields: &'static [FieldLayout],
+    placed: &'static Placed<[FieldLayout]>,
 ) -> TypeLayout {
+    let (known, fields) = (placed.known, &placed.fields);
     let (size, align) = layout::unsized_extent(fields, min_align);
     TypeLayout::structure(name, version, size, align, fields).dropping(known.has_drop)
 }
@@ -174,6 +188,12 @@ pub const fn slice(element: &'static TypeLayout) -> TypeLayout {
 pub const fn no_padding<S: ShmLayout + ?Sized>() {
     layout::no_padding(S::LAYOUT);
     no_drop::<S>();
+}
+
+/// Fails the build if the elements of the slice that `S` ends in have no bytes.
+#[track_caller]
+pub const fn elements_have_bytes<S: ShmLayout + ?Sized>() {
+    layout::elements_have_bytes(S::LAYOUT);
 }
 
 /// Fails the build if the first padding of `S` lies behind this field.

@@ -1,7 +1,9 @@
 //! `#[shm(..)]` on the struct and on its fields.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::meta::ParseNestedMeta;
+use syn::parse::Parser;
+use syn::spanned::Spanned;
 use syn::{Attribute, LitInt, LitStr, Path};
 
 use crate::ctxt::Ctxt;
@@ -51,7 +53,7 @@ impl Container {
         let mut pin = Once::new("pin");
         each(cx, attrs, "crate, version, pin", &mut |meta| {
             if meta.path.is_ident("crate") {
-                let text: LitStr = value(meta, "#[shm(crate = \"path::to::shm_core\")]")?;
+                let text: LitStr = value(meta, "`#[shm(crate = \"path::to::shm_core\")]`")?;
                 let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
                     syn::Error::new(
                         text.span(),
@@ -60,7 +62,10 @@ impl Container {
                 })?;
                 krate.set(meta, path).map(|()| true)
             } else if meta.path.is_ident("version") {
-                let number: LitInt = value(meta, "#[shm(version = 3)]")?;
+                let number: LitInt = value(
+                    meta,
+                    "`#[shm(version = 3)]`, with the number itself: no constant has a value yet when the derive reads this",
+                )?;
                 let parsed = number
                     .base10_parse::<u32>()
                     .ok()
@@ -73,7 +78,7 @@ impl Container {
                     })?;
                 version.set(meta, (parsed, number.span())).map(|()| true)
             } else if meta.path.is_ident("pin") {
-                let text: LitStr = value(meta, "#[shm(pin = \"0123456789abcdef\")]")?;
+                let text: LitStr = value(meta, "`#[shm(pin = \"0123456789abcdef\")]`")?;
                 let digits = text.value();
                 let parsed = u64::from_str_radix(&digits, 16).ok().filter(|_| {
                     digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
@@ -108,11 +113,18 @@ impl Field {
         let mut rename = Once::new("rename");
         each(cx, attrs, "rename", &mut |meta| {
             if meta.path.is_ident("rename") {
-                let text: LitStr = value(meta, "#[shm(rename = \"name\")]")?;
+                let text: LitStr = value(meta, "`#[shm(rename = \"name\")]`")?;
                 if text.value().is_empty() {
                     return Err(syn::Error::new(
                         text.span(),
                         "`rename` gives the field's name; it cannot be empty",
+                    ));
+                }
+                if text.value().contains(char::is_control) {
+                    return Err(syn::Error::new(
+                        text.span(),
+                        "the name is shown in tables and messages, which a control character would disturb; write it \
+                         without tabs, line ends and the like",
                     ));
                 }
                 rename.set(meta, text.value()).map(|()| true)
@@ -133,10 +145,16 @@ impl Field {
 
 /// Parses `= value`; what is missing is said with an example.
 fn value<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>, example: &str) -> syn::Result<T> {
-    let parse = || meta.value()?.parse();
-    parse().map_err(|error: syn::Error| {
-        syn::Error::new(error.span(), format!("write it as `{example}`"))
-    })
+    let place = match meta.value() {
+        Ok(input) if !input.is_empty() => match input.parse() {
+            Ok(value) => return Ok(value),
+            Err(error) => error.span(),
+        },
+        Err(error) if !meta.input.is_empty() => error.span(),
+        // What is not there has no place of its own.
+        _ => meta.path.span(),
+    };
+    Err(syn::Error::new(place, format!("write it as {example}")))
 }
 
 /// Calls `key` for each key of each `#[shm(..)]`; it says whether it knows the key.
@@ -147,21 +165,48 @@ fn each(
     key: &mut dyn FnMut(&ParseNestedMeta<'_>) -> syn::Result<bool>,
 ) {
     for attr in attrs.iter().filter(|attr| attr.path().is_ident("shm")) {
-        if !matches!(&attr.meta, syn::Meta::List(list) if !list.tokens.is_empty()) {
-            cx.error(attr, format!("`#[shm(..)]` takes at least one of: {known}"));
-            continue;
-        }
-        let parsed = attr.parse_nested_meta(|meta| {
-            if key(&meta)? {
-                Ok(())
-            } else {
-                Err(meta.error(format!("`shm` does not know this; it knows here: {known}")))
+        let list = match &attr.meta {
+            syn::Meta::List(list) if !list.tokens.is_empty() => list,
+            _ => {
+                cx.error(attr, format!("`#[shm(..)]` takes at least one of: {known}"));
+                continue;
             }
-        });
-        if let Err(error) = parsed {
-            cx.syn_error(error);
+        };
+        // One at a time, so that a mistake in one does not hide those in the next.
+        for part in parts(cx, &list.tokens) {
+            let parser = syn::meta::parser(|meta| {
+                if key(&meta)? {
+                    Ok(())
+                } else {
+                    Err(meta.error(format!("`shm` does not know this; it knows here: {known}")))
+                }
+            });
+            if let Err(error) = parser.parse2(part) {
+                cx.syn_error(error);
+            }
         }
     }
+}
+
+/// What stands between the commas.
+fn parts(cx: &Ctxt, list: &TokenStream) -> Vec<TokenStream> {
+    let (mut parts, mut part) = (Vec::new(), TokenStream::new());
+    for token in list.clone() {
+        match token {
+            TokenTree::Punct(comma) if comma.as_char() == ',' => {
+                if part.is_empty() {
+                    cx.error(comma, "nothing stands before this comma; remove it");
+                } else {
+                    parts.push(std::mem::take(&mut part));
+                }
+            }
+            other => part.extend([other]),
+        }
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
 }
 
 /// The doc comments among `attrs`.

@@ -6,16 +6,20 @@
 use std::collections::HashMap;
 
 use proc_macro2::Ident;
-use syn::{Data, Expr, Fields, GenericParam, Lit, Type, TypeParamBound, UnOp};
+use syn::{Data, Expr, Fields, LifetimeParam, Lit, Type, TypeParamBound, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::culprit;
+use crate::known;
 use crate::model::{Field, Model, Shape};
 use crate::spelled::{element, peeled, slice};
 
 /// The largest alignment that a mapping has on every machine.
 const MAX_ALIGN: u64 = 4096;
+
+/// What a process can map at most, on the largest of the machines. The compiler itself has a limit somewhere above.
+const MAX_BYTES: u128 = 1 << 56;
 
 pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     match model.shape {
@@ -24,7 +28,6 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
         Shape::Named | Shape::Tuple | Shape::Unit => {}
     }
     repr_is_fixed(cx, model);
-    no_lifetimes(cx, model);
     has_fields(cx, model);
     names_are_unique(cx, model);
     pin_is_possible(cx, model);
@@ -35,7 +38,9 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
             Some(element) if number == last => element,
             _ => field.ty,
         };
-        field.refused = !is_shareable(cx, field, ty) || is_recursive(cx, model.ident, field);
+        let recursive = is_recursive(cx, model.ident, field);
+        model.recursive |= recursive;
+        field.refused = recursive || !is_shareable(cx, field, ty);
     }
 }
 
@@ -104,7 +109,6 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
             ),
         );
     }
-    no_lifetimes(cx, model);
     let repr = &model.repr;
     match (&repr.int, &repr.other) {
         (Some(_), None) => {}
@@ -161,19 +165,15 @@ fn repr_is_fixed(cx: &Ctxt, model: &Model<'_>) {
     }
 }
 
-fn no_lifetimes(cx: &Ctxt, model: &Model<'_>) {
-    for param in &model.generics.params {
-        if let GenericParam::Lifetime(param) = param {
-            cx.error(
-                param,
-                format!(
-                    "a shared struct has no lifetimes: references mean nothing in another process; remove `{}` and \
-                     store values",
-                    param.lifetime
-                ),
-            );
-        }
-    }
+/// Reports a lifetime of the struct.
+pub(crate) fn no_lifetime(cx: &Ctxt, param: &LifetimeParam) {
+    cx.error(
+        param,
+        format!(
+            "a shared struct has no lifetimes: references mean nothing in another process; remove `{}` and store values",
+            param.lifetime
+        ),
+    );
 }
 
 /// Reports a type parameter that may stand for a type of no size.
@@ -243,11 +243,12 @@ fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
 /// Reports types that are refused whatever their parts mean.
 fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     let name = &field.name;
+    // Peeled first: what a macro has left around the type lies in the macro.
+    let ty = peeled(ty);
     let refuse = |message: String| {
         cx.error(ty, message);
         false
     };
-    let ty = peeled(ty);
     match ty {
         Type::Reference(_) => refuse(format!(
             "field `{name}` is a reference, an address that means nothing in another process; store the value \
@@ -286,7 +287,10 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
         )),
         Type::Infer(_) => refuse(format!("field `{name}` needs a type")),
         Type::Array(array) => {
-            negative_length(cx, &array.len) && is_shareable(cx, field, &array.elem)
+            negative_length(cx, &array.len)
+                && is_a_length(&array.len)
+                && is_shareable(cx, field, &array.elem)
+                && fits_into_memory(cx, field, ty)
         }
         // rustc reports these too, once for each place where the type is written again.
         Type::Path(_) => match culprit::without_lifetime(ty) {
@@ -306,14 +310,12 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     }
 }
 
-/// Reports a field that is, or is an array of, the struct itself.
+/// Reports a field that has the struct itself in it, at any depth.
 fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
-    let ty = element(field.ty);
-    let recursive =
-        matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.is_ident(ident));
+    let recursive = holds(field.ty, ident);
     if recursive {
         cx.error(
-            field.ty,
+            peeled(field.ty),
             format!(
                 "field `{}` would put a `{ident}` inside every `{ident}`, without end; keep the values in an array, and \
                  store a `ShmOffset<{ident}>` or an index here",
@@ -322,6 +324,15 @@ fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
         );
     }
     recursive
+}
+
+/// Whether a value of the type has one of the struct `ident` in it, as far as its spelling tells.
+fn holds(ty: &Type, ident: &Ident) -> bool {
+    let ty = element(slice(element(ty)).unwrap_or(ty));
+    let is_itself = matches!(ty, Type::Path(path) if path.qself.is_none()
+        && path.path.segments.len() == 1
+        && path.path.segments[0].ident == *ident);
+    is_itself || culprit::contained_in_place(ty).is_some_and(|inner| holds(inner, ident))
 }
 
 /// A negative length would be reported by rustc once for the struct and once for its view.
@@ -335,4 +346,51 @@ fn negative_length(cx: &Ctxt, len: &Expr) -> bool {
         cx.error(len, "the length of an array cannot be negative");
     }
     !negative
+}
+
+/// Whether it is no number of another type, such as `4u32`. rustc reports that by itself, and would do so again for the view.
+fn is_a_length(len: &Expr) -> bool {
+    !matches!(len, Expr::Lit(literal)
+        if matches!(&literal.lit, Lit::Int(int) if !matches!(int.suffix(), "" | "usize")))
+}
+
+/// An array that is too large is found by the compiler as well, in the expansion. Here it can be told at the type.
+fn fits_into_memory(cx: &Ctxt, field: &Field<'_>, array: &Type) -> bool {
+    let too_large = known::bytes(array).filter(|bytes| *bytes > MAX_BYTES);
+    if let Some(bytes) = too_large {
+        cx.error(
+            array,
+            format!(
+                "field `{}` is an array of {bytes} bytes, more than any process can have; write a shorter one",
+                field.name
+            ),
+        );
+    }
+    too_large.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn a_struct_is_found_inside_itself_at_any_depth() {
+        let found = |ty: Type| holds(&ty, &parse_quote!(Node));
+        assert!(found(parse_quote!(Node)));
+        assert!(found(parse_quote!(Node::<T>)));
+        assert!(found(parse_quote!([[Node; 2]])));
+        assert!(found(parse_quote!(ShmVec<Node, 4>)));
+        assert!(found(parse_quote!([sync::Mutex<[Wrapping<(Node)>; 2]>; 2])));
+        assert!(found(parse_quote!(Ring<Node, 4>)));
+        assert!(found(parse_quote!(SeqLock<Broadcast<Node, 4>>)));
+
+        assert!(!found(parse_quote!(ShmOffset<Node>)));
+        assert!(!found(parse_quote!([ShmVec<ShmOffset<Node>, 4>; 2])));
+        assert!(!found(parse_quote!(PhantomData<Node>)));
+        // Other types, and one that could store anything of its argument.
+        assert!(!found(parse_quote!(other::Node)));
+        assert!(!found(parse_quote!(Pair<Node>)));
+    }
 }

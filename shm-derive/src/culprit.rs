@@ -39,12 +39,17 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
             [] => return Ask::Whole,
             // Of any other type it is not known whether it could be shared with another argument. And a constant is none that
             // could be asked of anything.
+            [only] if is_container(ty) && is_unit(only) => ("NothingPartOf", *only),
+            // It may be the standard library's.
+            [only] if is(ty, "Mutex") && !may_be_constant(only, generics) => {
+                ("LockedPartOf", *only)
+            }
             [only] if is_container(ty) && !may_be_constant(only, generics) => ("PartOf", *only),
             _ => return Ask::Several,
         },
     };
-    let because = if is(ty, "Mutex") && found.0 != "SlicePartOf" {
-        "LockedPartOf"
+    let because = if is(ty, "PhantomData") && found.0 == "FunctionPartOf" {
+        "MarkedPartOf"
     } else {
         found.0
     };
@@ -96,7 +101,9 @@ fn offender(ty: &Type) -> Option<(Because, &Type)> {
         Type::Tuple(tuple) if !tuple.elems.is_empty() => "TuplePartOf",
         Type::Path(path) => {
             let name = path.path.segments.last()?.ident.to_string();
-            match named(&name) {
+            let plain = || named(&name);
+            let generic = || named_generic(&name).filter(|_| !arguments(ty).is_empty());
+            match plain().or_else(generic) {
                 Some(because) => because,
                 None if is(ty, "Option") && !is_non_zero(arguments(ty).first()?) => "OptionPartOf",
                 None if is(ty, "Option") => return None,
@@ -119,18 +126,33 @@ fn named(name: &str) -> Option<Because> {
             "LocalPartOf"
         }
         "RwLock" | "Condvar" => "LockPartOf",
+        "MutexGuard" | "RwLockReadGuard" | "RwLockWriteGuard" => "GuardPartOf",
         "JoinHandle" | "Thread" | "ThreadId" | "Sender" | "SyncSender" | "Receiver" => {
             "ThreadPartOf"
         }
         "MaybeUninit" => "UninitPartOf",
         "Duration" | "Instant" | "SystemTime" | "IpAddr" | "Ipv4Addr" | "Ipv6Addr"
-        | "SocketAddr" => "UnspecifiedPartOf",
+        | "SocketAddr" | "SocketAddrV4" | "SocketAddrV6" => "UnspecifiedPartOf",
+        "TypeId" => "IdentityPartOf",
+        "Infallible" => "NoValuePartOf",
+        "PhantomPinned" => "PinnedPartOf",
         "OwnedFd" | "File" | "TcpStream" | "TcpListener" | "UdpSocket" | "UnixStream"
         | "UnixListener" | "UnixDatagram" => "DescriptorPartOf",
         "str" | "CStr" | "OsStr" | "Path" => "TextPartOf",
         "NonZero" | "NonZeroU8" | "NonZeroU16" | "NonZeroU32" | "NonZeroU64" | "NonZeroU128"
         | "NonZeroUsize" | "NonZeroI8" | "NonZeroI16" | "NonZeroI32" | "NonZeroI64"
         | "NonZeroI128" | "NonZeroIsize" => "NonZeroPartOf",
+        _ => return None,
+    })
+}
+
+/// As [`named`], of names that are taken for those of the standard library only where they have arguments, as its types do.
+fn named_generic(name: &str) -> Option<Because> {
+    Some(match name {
+        "Range" | "RangeInclusive" | "RangeFrom" | "RangeTo" | "RangeToInclusive" => "PartsPartOf",
+        "Reverse" | "Saturating" | "ManuallyDrop" => "WrapperPartOf",
+        "Result" | "Poll" | "Bound" | "ControlFlow" => "ChoicePartOf",
+        "Ref" | "RefMut" => "GuardPartOf",
         _ => return None,
     })
 }
@@ -166,6 +188,10 @@ fn is_never_copied(ty: &Type, generics: &Generics) -> bool {
         last.ident.to_string().starts_with("Atomic")
     }));
     is_atomic || is_container(ty) || is_type_parameter(ty, generics)
+}
+
+fn is_unit(ty: &Type) -> bool {
+    matches!(peeled(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 fn is_non_zero(ty: &Type) -> bool {
@@ -219,6 +245,11 @@ fn is_named(ty: &Type, name: &Ident) -> bool {
 pub(crate) fn contained(ty: &Type) -> Option<&Type> {
     let arguments = arguments(ty);
     arguments.first().copied().filter(|_| is_container(ty))
+}
+
+/// [`contained`], unless it is an argument that the type has no value of.
+pub(crate) fn contained_in_place(ty: &Type) -> Option<&Type> {
+    contained(ty).filter(|_| !is(ty, "ShmOffset") && !is(ty, "PhantomData"))
 }
 
 /// Whether it is spelled as a type that can be shared exactly if its argument can.
@@ -279,14 +310,52 @@ mod tests {
     #[test]
     fn a_mutex_may_be_another() {
         assert_eq!(
+            found(parse_quote!(Mutex<Point>)),
+            because("LockedPartOf", quote!(Point))
+        );
+        // Whichever it is.
+        assert_eq!(
             found(parse_quote!(Mutex<Vec<u8>>)),
-            because("LockedPartOf", quote!(Vec<u8>))
+            because("OwnerPartOf", quote!(Vec<u8>))
+        );
+        assert_eq!(
+            found(parse_quote!(Mutex<[usize; 2]>)),
+            because("PointerSizedPartOf", quote!(usize))
         );
         assert_eq!(
             found(parse_quote!(Mutex<[u8]>)),
             because("SlicePartOf", quote!([u8]))
         );
         assert_eq!(found(parse_quote!(Mutex<u64>)), "Field");
+    }
+
+    #[test]
+    fn some_names_are_known_by_their_arguments() {
+        assert_eq!(
+            found(parse_quote!(ShmVec<Range<u32>, 4>)),
+            because("PartsPartOf", quote!(Range<u32>))
+        );
+        assert_eq!(
+            found(parse_quote!(ShmVec<Range, 4>)),
+            because("PartOf", quote!(Range))
+        );
+    }
+
+    #[test]
+    fn what_holds_nothing_is_told_apart() {
+        assert_eq!(
+            found(parse_quote!(ShmOffset<()>)),
+            because("NothingPartOf", quote!(()))
+        );
+        assert_eq!(found(parse_quote!(JoinHandle<()>)), "Field");
+        assert_eq!(
+            found(parse_quote!(PhantomData<fn() -> T>)),
+            because("MarkedPartOf", quote!(fn() -> T))
+        );
+        assert_eq!(
+            found(parse_quote!(ShmVec<fn() -> T, 4>)),
+            because("FunctionPartOf", quote!(fn() -> T))
+        );
     }
 
     #[test]

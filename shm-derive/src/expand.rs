@@ -1,12 +1,11 @@
 //! The pipeline from tokens to tokens.
 
 use proc_macro2::TokenStream;
-use quote::quote;
 use syn::DeriveInput;
 
 use crate::ctxt::Ctxt;
 use crate::model::Model;
-use crate::{bound, check, emit, own};
+use crate::{bound, check, emit, lifetime, own};
 
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let mut item: DeriveInput = match syn::parse2(input) {
@@ -15,16 +14,19 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     };
     own::name_self(&mut item);
     let cx = Ctxt::new();
+    let lifetimes = lifetime::take(&mut item);
+    for param in &lifetimes {
+        check::no_lifetime(&cx, param);
+    }
     for bound in bound::take_unsized(&mut item.generics) {
         check::no_unsized_parameter(&cx, &bound);
     }
-    let mut model = Model::read(&cx, &item);
+    let mut model = Model::read(&cx, &item, lifetimes.len());
     check::all(&cx, &mut model);
-    let errors = cx.into_errors();
-    let expansion = emit::expansion(&model, errors.is_empty());
-    let errors = errors.iter().map(syn::Error::to_compile_error);
-    quote! {
-        #(#errors)*
-        #expansion
-    }
+    let errors = cx
+        .into_errors()
+        .iter()
+        .map(syn::Error::to_compile_error)
+        .collect();
+    emit::expansion(&model, errors)
 }

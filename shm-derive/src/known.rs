@@ -3,7 +3,7 @@
 //! A name can mislead (`struct u64;`), so nothing is refused or accepted because of what is found here: it only decides
 //! where the checks of the true layout are put.
 
-use syn::{Expr, GenericArgument, Lit, PathArguments, PathSegment, Type};
+use syn::{BinOp, Expr, GenericArgument, Lit, PathArguments, PathSegment, Type};
 
 use crate::spelled::peeled;
 
@@ -26,6 +26,41 @@ pub(crate) fn extent(ty: &Type) -> Option<Extent> {
         }
         // No element counts into the size of the struct.
         Type::Slice(slice) => extent(&slice.elem).map(|(_, align)| (0, align)),
+        _ => None,
+    }
+}
+
+/// The bytes of an array, where the lengths are numbers or computed from such.
+pub(crate) fn bytes(array: &Type) -> Option<u128> {
+    match peeled(array) {
+        Type::Array(array) => bytes(&array.elem)?.checked_mul(number(&array.len)?),
+        element => extent(element).map(|(size, _)| u128::from(size)),
+    }
+}
+
+fn number(expression: &Expr) -> Option<u128> {
+    match expression {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Int(int) => int.base10_parse().ok(),
+            _ => None,
+        },
+        Expr::Paren(inner) => number(&inner.expr),
+        Expr::Group(inner) => number(&inner.expr),
+        Expr::Binary(binary) => {
+            let (left, right) = (number(&binary.left)?, number(&binary.right)?);
+            match binary.op {
+                BinOp::Add(_) => left.checked_add(right),
+                BinOp::Sub(_) => left.checked_sub(right),
+                BinOp::Mul(_) => left.checked_mul(right),
+                // Nothing gets lost in lengths of this width, or else it is for the compiler to say so.
+                BinOp::Shl(_) => {
+                    let factor = 1_u128.checked_shl(u32::try_from(right).ok()?)?;
+                    left.checked_mul(factor)
+                        .filter(|shifted| *shifted <= u64::MAX.into())
+                }
+                _ => None,
+            }
+        }
         _ => None,
     }
 }
@@ -127,6 +162,23 @@ mod tests {
         assert_eq!(known(parse_quote!(Option<u32>)), None);
         assert_eq!(known(parse_quote!(U32)), None);
         assert_eq!(known(parse_quote!(Inner)), None);
+    }
+
+    #[test]
+    fn lengths_are_computed() {
+        let bytes = |ty: Type| bytes(&ty);
+        assert_eq!(bytes(parse_quote!([u8; 4])), Some(4));
+        assert_eq!(
+            bytes(parse_quote!([[u64; 1 << 40]; (3 + 1) * 2])),
+            Some(1 << 46)
+        );
+        assert_eq!(
+            bytes(parse_quote!([[u64; 1 << 40]; 1 << 40])),
+            Some(1 << 83)
+        );
+        assert_eq!(bytes(parse_quote!([u8; 1 << 64])), None);
+        assert_eq!(bytes(parse_quote!([u8; N])), None);
+        assert_eq!(bytes(parse_quote!([Inner; 4])), None);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The pipeline is parse, model, check, emit:
 //!
-//! - `own` writes the type's own name for `Self`, which would be another type in the view;
+//! - `own` writes the type's own name for `Self`, which would be another type in the view, and `lifetime` removes the
+//!   struct's lifetimes;
 //! - `attr` and `repr` read the attributes, `model` turns the item into what the rest works on;
 //! - `culprit` finds the argument to name when a generic type is refused because of it;
 //! - `check` holds one function per rule; all mistakes are collected in a `ctxt::Ctxt` and reported at once;
@@ -20,6 +21,7 @@ mod culprit;
 mod emit;
 mod expand;
 mod known;
+mod lifetime;
 mod model;
 mod own;
 mod repr;

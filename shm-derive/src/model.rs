@@ -1,12 +1,13 @@
 //! What the derive knows about the struct.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type, Variant, Visibility};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
+use crate::lifetime;
 use crate::repr::Repr;
 use crate::spelled::slice;
 
@@ -15,13 +16,18 @@ pub(crate) struct Model<'a> {
     pub(crate) item: &'a DeriveInput,
     pub(crate) ident: &'a Ident,
     pub(crate) vis: &'a Visibility,
+    /// Without lifetimes.
     pub(crate) generics: &'a Generics,
+    /// What stands behind the name where the struct is meant: `<T, N>`, nothing, or `'static` for each lifetime as well.
+    pub(crate) arguments: TokenStream,
     pub(crate) attr: attr::Container,
     pub(crate) repr: Repr,
     pub(crate) shape: Shape,
     pub(crate) fields: Vec<Field<'a>>,
     /// The variants of an enum.
     pub(crate) variants: Vec<&'a Variant>,
+    /// Set by the checks if a field has the struct itself in it.
+    pub(crate) recursive: bool,
 }
 
 /// How the fields are written.
@@ -50,7 +56,7 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn read(cx: &Ctxt, item: &'a DeriveInput) -> Self {
+    pub(crate) fn read(cx: &Ctxt, item: &'a DeriveInput, lifetimes: usize) -> Self {
         let (shape, fields) = match &item.data {
             Data::Struct(data) => {
                 let shape = match &data.fields {
@@ -77,11 +83,13 @@ impl<'a> Model<'a> {
             ident: &item.ident,
             vis: &item.vis,
             generics: &item.generics,
+            arguments: lifetime::arguments(lifetimes, &item.generics),
             attr: attr::Container::read(cx, &item.attrs),
             repr: Repr::read(cx, &item.attrs),
             shape,
             fields,
             variants,
+            recursive: false,
         }
     }
 

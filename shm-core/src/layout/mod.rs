@@ -22,6 +22,6 @@ pub use shm_layout::ShmLayout;
 pub(crate) use type_layout::tag;
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
 pub(crate) use verdict::{
-    assert_creatable, assert_has_tail, assert_shareable, no_drop, no_padding, no_padding_after,
-    pinned,
+    assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_drop, no_padding,
+    no_padding_after, pinned,
 };

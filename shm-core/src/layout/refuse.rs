@@ -157,12 +157,24 @@ impl<S: ShmLayout + ?Sized> SharedParts for S {
 part_of! {
     /// As [`PartOf`], for a `W` called `Mutex`: the name leaves open whether it is the one that works between processes.
     #[diagnostic::on_unimplemented(
-        message = "`{Self}` in `{W}` cannot lie in shared memory, and the lock itself only if it is a `shm_core::sync::Mutex`",
+        message = "`{Self}` in `{W}` cannot lie in shared memory, or the lock itself cannot",
         label = "not a type that processes can share",
-        note = "a lock of the standard library works only inside one process; what a shared one protects is stored in place: \
-                a text as `ShmStr<64>`, values as `ShmVec<u32, 64>` or an array; a struct that ends in a slice can only be a segment"
+        note = "give a struct of your own `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
+                `#[repr(u8)]`; of any other type store the parts as integers, floats, `bool`s or arrays; a struct that \
+                ends in a slice can only be a segment; the lock has to be a `shm_core::sync::Mutex`, since one of the \
+                standard library works only inside one process"
     )]
     pub trait LockedPartOf<W>;
+}
+
+part_of! {
+    /// As [`PartOf`], for a function in a `PhantomData`, which only names a type.
+    #[diagnostic::on_unimplemented(
+        message = "`{W}` stands for the address of a function, which means nothing in another process",
+        label = "an address of this process",
+        note = "name the type itself that the struct belongs to: `PhantomData<T>`"
+    )]
+    pub trait MarkedPartOf<W>;
 }
 
 part_of! {
@@ -278,10 +290,11 @@ pub trait Allows<T: ?Sized>: sealed::Reason {
     const SEAL: sealed::Seal;
 }
 
-/// The view of a type that cannot be shared: a cell of it has no methods.
+/// The view of a type that cannot be shared: a cell of it has no methods. It names the parameters `P` that the type may have
+/// used.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Refused(());
+pub struct Refused<P = ()>(std::marker::PhantomData<P>);
 
 // SAFETY: the bound never holds, so this is never used.
 unsafe impl<T: ?Sized + 'static> ShmLayout for T
@@ -298,7 +311,7 @@ where
 
 // SAFETY: no bytes are ever described by it; the derive puts it only where it has reported an error.
 #[diagnostic::do_not_recommend]
-unsafe impl ShmLayout for Refused {
+unsafe impl<P: 'static> ShmLayout for Refused<P> {
     type View<A: Access> = Refused;
     const LAYOUT: &'static TypeLayout = &TypeLayout::refused();
     fn view_at<A: Access>(payload: *const (), _: usize) -> *const Refused {

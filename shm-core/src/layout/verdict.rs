@@ -194,6 +194,35 @@ pub(crate) const fn assert_shareable(layout: &TypeLayout) {
     );
 }
 
+/// Fails the build if the slice that the struct ends in has elements without bytes.
+#[track_caller]
+pub(crate) const fn elements_have_bytes(layout: &TypeLayout) {
+    let (Some(0), Some(number)) = (layout.tail_stride(), layout.fields().len().checked_sub(1))
+    else {
+        return;
+    };
+    // Of a refused element type the size is not known, and of others it was told already that they have no bytes.
+    if layout.is_refused() || is_told(layout.fields()[number].layout()) {
+        return;
+    }
+    let text = Text::new()
+        .add("field `")
+        .add(layout.fields()[number].name())
+        .add("`: an element of the slice has no bytes, so any number of them would fit anywhere; write a type that has some, such as `[u8]`");
+    panic!("{}", text.as_str());
+}
+
+/// Whether what has no bytes in it is a type that an error is reported for.
+const fn is_told(layout: &TypeLayout) -> bool {
+    match layout.kind() {
+        LayoutKind::Slice { element } | LayoutKind::Array { element, len: 1.. } => is_told(element),
+        // `PhantomData` is a struct without fields.
+        LayoutKind::Struct { fields, .. } => layout.is_blamed() && !fields.is_empty(),
+        LayoutKind::Meaning { .. } => of_no_use(layout),
+        LayoutKind::Array { .. } | LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+    }
+}
+
 /// Fails the build if the type has a `Drop`.
 #[track_caller]
 pub(crate) const fn no_drop(layout: &TypeLayout) {

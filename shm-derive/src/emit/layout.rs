@@ -14,8 +14,13 @@ use crate::spelled::peeled;
 /// The expression of `LAYOUT`.
 ///
 /// Each field's type stands here in the one position where it meets a bound, as the user's own tokens: the compiler
-/// then underlines all of it.
-pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
+/// then underlines all of it. Where a check has failed it is a constant all the same, with `errors` in it.
+pub(crate) fn constant(
+    model: &Model<'_>,
+    names: &Names,
+    sound: bool,
+    errors: TokenStream,
+) -> TokenStream {
     let krate = &names.krate;
     let fields = model
         .fields
@@ -27,10 +32,17 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
             quote!(#krate::__private::field(#name, #layout))
         });
     if !sound {
-        return quote!(#krate::__private::refused(&[#(#fields),*]));
+        let refused = quote!(#krate::__private::refused(&[#(#fields),*]));
+        return if errors.is_empty() {
+            refused
+        } else {
+            quote!({ #errors #refused })
+        };
     }
     let (name, version, known) = (plain(model.ident), model.attr.version, known(krate));
-    let fields = quote!(const { &#krate::__private::place([#(#fields),*]) });
+    // All in the block: the compiler looks at each constant in `LAYOUT` itself, but at those in here in turn, and not at the
+    // extent where a field has no layout.
+    let placed = quote!(const { &#krate::__private::placed([#(#fields),*], #known) });
     let layout = if model.tail().is_some() {
         let align = model.repr.min_align();
         quote! {
@@ -38,12 +50,11 @@ pub(crate) fn constant(model: &Model<'_>, names: &Names, sound: bool) -> TokenSt
                 #name,
                 #version,
                 #align as ::core::primitive::usize,
-                #known,
-                #fields,
+                #placed,
             )
         }
     } else {
-        quote!(#krate::__private::structure(#name, #version, #known, #fields))
+        quote!(#krate::__private::structure(#name, #version, #placed))
     };
     if !model.is_generic() {
         return quote!(&#layout);
@@ -111,7 +122,10 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
     match ty {
         Type::Array(array) if known::extent(ty).is_none() => {
             let (element, len) = (of(&array.elem, model, krate, false), &array.len);
-            quote!(const { &#krate::__private::array(#element, #len) })
+            // At the type, for an array that is too large.
+            let span = at(array.bracket_token.span.join());
+            let krate = respan(krate, span);
+            quote_spanned!(span => const { &#krate::__private::array(#element, #len) })
         }
         Type::Slice(slice) => {
             let element = of(&slice.elem, model, krate, false);
@@ -119,7 +133,7 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
         }
         _ => {
             let why = quote!(#krate::why);
-            let asked = if may_have_no_size {
+            let asked = if may_have_no_size || matches!(ty, Type::Macro(_)) {
                 view::measured(ty, krate, "Asked")
             } else {
                 ty.to_token_stream()
@@ -160,6 +174,7 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
     if !sound || model.is_generic() {
         return TokenStream::new();
     }
+    let elements = elements_check(model, names);
     let extents = model.fields.iter().map(|field| known::extent(field.ty));
     let (krate, ident) = (&names.krate, model.ident);
     // The names of the types may mislead, so that all of the struct is looked at in any case.
@@ -167,7 +182,7 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
         let (krate, ident) = (respan(krate, span), moved(ident, span));
         quote_spanned!(span => const _: () = #krate::__private::no_padding::<#ident>();)
     };
-    match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
+    let padding = match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
         Padding::None => whole(at(ident.span())),
         Padding::After(number) => whole(at(model.fields[number].span())),
         Padding::Unknown => (0..model.fields.len())
@@ -178,5 +193,17 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
             })
             .chain(std::iter::once_with(|| drop_check(model, names)))
             .collect(),
+    };
+    quote!(#padding #elements)
+}
+
+/// A constant outside the implementation that fails if the struct ends in a slice whose elements have no bytes.
+fn elements_check(model: &Model<'_>, names: &Names) -> Option<TokenStream> {
+    let element = model.tail()?;
+    if known::extent(element).is_some_and(|(size, _)| size > 0) {
+        return None;
     }
+    let span = at(model.fields.last()?.span());
+    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
+    Some(quote_spanned!(span => const _: () = #krate::__private::elements_have_bytes::<#ident>();))
 }

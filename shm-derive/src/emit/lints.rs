@@ -1,28 +1,36 @@
 //! What the user has said about lints, for the places where the expansion repeats what the user has written.
 
+use std::collections::HashSet;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, Data, Meta};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Data, Meta, Token};
 
 use super::generated;
 use crate::model::Model;
 
-/// The attributes that make lints milder, of the struct and its fields or variants.
+/// The attributes that make lints milder, of the struct and its fields or variants, each lint in one of them.
 ///
 /// Those that make them stricter are left out: what they find is found in the struct itself.
 pub(crate) fn of(model: &Model<'_>) -> TokenStream {
-    let item = model.item.attrs.iter();
-    match &model.item.data {
-        Data::Struct(data) => item
-            .chain(data.fields.iter().flat_map(|field| &field.attrs))
-            .filter_map(milder)
+    let parts: Vec<_> = match &model.item.data {
+        Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
+        Data::Enum(data) => data
+            .variants
+            .iter()
+            .flat_map(|variant| &variant.attrs)
             .collect(),
-        Data::Enum(data) => item
-            .chain(data.variants.iter().flat_map(|variant| &variant.attrs))
-            .filter_map(milder)
-            .collect(),
-        Data::Union(_) => TokenStream::new(),
-    }
+        Data::Union(_) => return TokenStream::new(),
+    };
+    let mut seen = HashSet::new();
+    model
+        .item
+        .attrs
+        .iter()
+        .chain(parts)
+        .filter_map(|attr| milder(attr, &mut seen))
+        .collect()
 }
 
 /// What allows to name fields that the user has deprecated. Nothing is there without need: in a crate that forbids what is
@@ -37,17 +45,46 @@ pub(crate) fn deprecated_fields(model: &Model<'_>) -> Option<TokenStream> {
         .then(|| quote!(#[allow(deprecated)]))
 }
 
-fn milder(attr: &Attribute) -> Option<TokenStream> {
-    if attr.path().is_ident("allow") || attr.path().is_ident("warn") {
-        // As it is: what the compiler has to say about the attribute itself, it then says once.
-        return Some(attr.to_token_stream());
+/// The attribute with what nobody has `seen` yet.
+fn milder(attr: &Attribute, seen: &mut HashSet<String>) -> Option<TokenStream> {
+    let Meta::List(list) = &attr.meta else {
+        return None;
+    };
+    let is_expected = list.path.is_ident("expect");
+    if !is_expected && !list.path.is_ident("allow") && !list.path.is_ident("warn") {
+        return None;
     }
-    match &attr.meta {
-        // The struct alone has to do what is expected.
-        Meta::List(list) if list.path.is_ident("expect") => {
-            let tokens = generated(&list.tokens);
-            Some(quote!(#[allow(#tokens)]))
-        }
-        _ => None,
+    // The struct alone has to do what is expected.
+    let level = if is_expected {
+        quote!(allow)
+    } else {
+        list.path.to_token_stream()
+    };
+    let Ok(lints) = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) else {
+        // What the compiler has to say about the attribute itself, it then says once.
+        return Some(attr.to_token_stream());
+    };
+    let mut lost = false;
+    // Of reasons there may be as many as there are attributes.
+    let kept: Vec<_> = lints
+        .iter()
+        .filter(|lint| {
+            let is_new = lint.path().is_ident("reason")
+                || seen.insert(format!("{level} {}", lint.to_token_stream()));
+            lost |= !is_new;
+            is_new
+        })
+        .collect();
+    if !kept.iter().any(|lint| !lint.path().is_ident("reason")) {
+        return None;
+    }
+    if is_expected {
+        let kept = generated(quote!(#(#kept),*));
+        Some(quote!(#[allow(#kept)]))
+    } else if lost {
+        Some(quote!(#[#level(#(#kept),*)]))
+    } else {
+        // As it is.
+        Some(attr.to_token_stream())
     }
 }

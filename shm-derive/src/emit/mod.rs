@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{GenericParam, Path, parse_quote};
+use syn::{Path, parse_quote};
 
 use crate::bound;
 use crate::model::{Model, Shape};
@@ -26,6 +26,8 @@ struct Names {
     /// not help with either, so these are names that nobody gives.
     payload: Ident,
     tail: Ident,
+    /// What the user has said about lints.
+    lints: TokenStream,
 }
 
 impl Names {
@@ -44,6 +46,7 @@ impl Names {
             access: free(&format!("{prefix}Access"), &taken),
             payload: free("__shm_payload", &taken),
             tail: free("__shm_tail", &taken),
+            lints: lints::of(model),
         }
     }
 }
@@ -152,14 +155,17 @@ fn moved(ident: &Ident, span: Span) -> Ident {
     ident
 }
 
-/// The whole expansion; `sound` tells whether the checks found nothing.
-pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
+/// The whole expansion, with the `errors` that the checks have found.
+pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     let names = Names::new(model);
-    let has_lifetimes = model.generics.lifetimes().next().is_some();
+    let sound = errors.is_empty() && model.fields.iter().all(|field| !field.refused);
     match model.shape {
         Shape::Enum if sound => return enumeration(model, &names),
-        Shape::Named | Shape::Tuple if !has_lifetimes && !model.fields.is_empty() => {}
-        _ => return refused(model, &names),
+        Shape::Named | Shape::Tuple if !model.fields.is_empty() => {}
+        _ => {
+            let refused = refused(model, &names);
+            return quote!(#errors #refused);
+        }
     }
     let Names {
         krate,
@@ -167,10 +173,18 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         access,
         payload,
         tail,
+        lints,
     } = &names;
+    // An error inside the constant makes it one that the compiler passes over in silence, wherever it is used. Without that it
+    // would go on to compute the layout of everything around such a struct, and report the cycle again.
+    let (inside, before) = if model.recursive {
+        (errors, TokenStream::new())
+    } else {
+        (TokenStream::new(), errors)
+    };
     let view_item = view::item(model, &names);
     let (layout, padding) = (
-        layout::constant(model, &names, sound),
+        layout::constant(model, &names, sound, inside),
         layout::padding_checks(model, &names, sound),
     );
 
@@ -189,11 +203,11 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
 
     let generics = bound::of_struct(model, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let (_, ty_generics, _) = model.generics.split_for_impl();
+    let ty_generics = &model.arguments;
     let view_args = view::arguments(model, &names);
-    let (tail_arg, address) = if model.tail().is_some()
-        && model.fields.iter().all(|field| !field.refused)
-    {
+    let ends_in_slice =
+        model.tail().is_some() && model.fields.last().is_some_and(|last| !last.refused);
+    let (tail_arg, address) = if ends_in_slice {
         // A pointer to a struct with a slice at its end has the slice's length as its metadata.
         (
             quote!(#tail),
@@ -203,8 +217,9 @@ pub(crate) fn expansion(model: &Model<'_>, sound: bool) -> TokenStream {
         (quote!(_), quote!(#payload.cast()))
     };
     // At the call site, so that a deprecated struct does not warn about its own expansion.
-    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
+    let ident = moved(model.ident, at(model.ident.span()));
     quote! {
+        #before
         #lints
         const _: () = {
             #view_item
@@ -235,6 +250,7 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
         krate,
         access,
         payload,
+        lints,
         ..
     } = names;
     let (layout, pin) = (
@@ -244,7 +260,7 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
     // Of a generic enum there is no instance to ask.
     let drop = (!model.is_generic()).then(|| layout::drop_check(model, names));
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
-    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
+    let ident = moved(model.ident, at(model.ident.span()));
     quote! {
         #lints
         #[automatically_derived]
@@ -275,34 +291,37 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
         krate,
         access,
         payload,
+        lints,
         ..
     } = names;
-    let mut generics = model.generics.clone();
-    generics.params = generics
-        .params
-        .into_iter()
-        .filter(|param| !matches!(param, GenericParam::Lifetime(_)))
-        .collect();
-    let generics = bound::shareable(&generics, krate);
+    let generics = bound::shareable(model.generics, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let arguments = model.generics.params.iter().map(|param| match param {
-        GenericParam::Lifetime(_) => quote!('static),
-        GenericParam::Type(param) => param.ident.to_token_stream(),
-        GenericParam::Const(param) => param.ident.to_token_stream(),
-    });
-    let (ident, lints) = (moved(model.ident, at(model.ident.span())), lints::of(model));
+    let arguments = &model.arguments;
+    let ident = moved(model.ident, at(model.ident.span()));
+    // The cells of an enum have methods, also of one that is to be mended.
+    let (view, leaf) = if model.shape == Shape::Enum {
+        let leaf = quote! {
+            #[automatically_derived]
+            unsafe impl #impl_generics #krate::CheckedLeaf for #ident #arguments #where_clause {}
+        };
+        (quote!(Checked), leaf)
+    } else {
+        (quote!(Refused), TokenStream::new())
+    };
     quote! {
         #lints
         #[automatically_derived]
-        unsafe impl #impl_generics #krate::ShmLayout for #ident<#(#arguments),*> #where_clause {
-            type View<#access: #krate::Access> = #krate::__private::Refused;
+        unsafe impl #impl_generics #krate::ShmLayout for #ident #arguments #where_clause {
+            type View<#access: #krate::Access> = #krate::__private::#view;
             const LAYOUT: &'static #krate::TypeLayout = &#krate::__private::REFUSED;
             fn view_at<#access: #krate::Access>(
                 #payload: *const (),
                 _: ::core::primitive::usize,
-            ) -> *const #krate::__private::Refused {
+            ) -> *const #krate::__private::#view {
                 #payload.cast()
             }
         }
+
+        #leaf
     }
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Index, Member, Path, Type};
+use syn::{GenericParam, Index, Member, Path, Type, TypePath};
 
 use super::{Names, at, generated, lints, moved, respan};
 use crate::bound;
@@ -39,7 +39,9 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
             return quote!(#(#docs)* #vis #name #krate::ShmSlice<#element, #access>);
         }
         let cell = if field.refused {
-            quote!(#krate::__private::Refused)
+            // A parameter that the type has used is then still used by the view.
+            let params = model.generics.type_params().map(|param| &param.ident);
+            quote!(#krate::__private::Refused<(#(#params,)*)>)
         } else if may_have_no_size(field, model) {
             let cell = cell_of_one_size(ty, krate, &access.to_token_stream());
             return quote!(#(#docs)* #vis #name #cell);
@@ -64,7 +66,8 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// Whether it is the last field and its type a name that may stand for a slice, or for a struct that ends in one.
+/// Whether its type is a name that may stand for a slice, or for a struct that ends in one: any at the end, and elsewhere,
+/// where the compiler reports it too, one without arguments, since each such question costs time.
 pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
     let is_last = model
         .fields
@@ -72,11 +75,16 @@ pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
         .is_some_and(|last| std::ptr::eq(last, field));
     let ty = peeled(field.ty);
     let is_name = match ty {
-        Type::Path(_) => !is_type_parameter(ty, model.generics),
+        Type::Path(TypePath { qself, path, .. }) => {
+            let has_arguments = path.segments.iter().any(|part| !part.arguments.is_none());
+            let is_plain = qself.is_none() && !has_arguments;
+            (is_last || is_plain) && !is_type_parameter(ty, model.generics)
+        }
+        // What it stands for is not to be seen, and a message that points into the macro would be a long one.
         Type::Macro(_) => true,
         _ => false,
     };
-    is_last && is_name && known::extent(ty).is_none()
+    is_name && known::extent(ty).is_none()
 }
 
 /// The cell of a field that may have no size: the compiler speaks of the trait, not of the cell, and points at the type.
@@ -135,7 +143,7 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
         };
         quote_spanned!(span => let _: &#place = &__shm_view.#member;)
     });
-    let lints = lints::of(model);
+    let lints = &names.lints;
     quote! {
         #lints
         const _: () = {
@@ -185,7 +193,7 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
         let krate = respan(krate, span);
         quote_spanned!(span => const _: () = #krate::__private::same_places::<#ident>(#places);)
     });
-    let (lints, deprecated) = (lints::of(model), lints::deprecated_fields(model));
+    let (lints, deprecated) = (&names.lints, lints::deprecated_fields(model));
     quote! {
         #lints
         #deprecated

@@ -195,8 +195,10 @@ pub struct Old {
 #[allow(deprecated)]
 pub struct Allowing<T> {
     /// Deprecated.
+    #[allow(deprecated)]
     pub old: Old,
     /// The others.
+    #[allow(deprecated, dead_code)]
     pub others: [T; 2],
 }
 

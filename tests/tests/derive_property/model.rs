@@ -329,22 +329,43 @@ fn verdict(case: &Case, number: usize) -> Verdict {
     let Some(layout) = structure(case, def, &Arguments::default()) else {
         return Verdict::Accepted;
     };
-    if !layout.gaps.is_empty() {
-        let texts = layout.gaps.iter().map(|(number, bytes)| {
+    let mut texts: Vec<String> = layout
+        .gaps
+        .iter()
+        .map(|(number, bytes)| {
             let plural = if *bytes == 1 { "" } else { "s" };
             let remedy = remedy(&layout, def.repr.min_align(), *number);
             format!(
                 "{bytes} byte{plural} after `{}`{remedy}",
                 layout.fields[*number].0
             )
-        });
-        return Verdict::Padded(texts.collect());
+        })
+        .collect();
+    if !texts.is_empty() {
+        // Whatever else there is about padding is told when these are filled.
+    } else if layout.size == 0 && !layout.has_tail {
+        texts.push("no bytes".to_owned());
+    } else if layout.fields.iter().any(|(_, _, field)| field.unblamed()) {
+        texts.push("has padding".to_owned());
     }
-    if layout.size == 0 && !layout.has_tail {
-        return Verdict::Padded(vec!["no bytes".to_owned()]);
+    if let Some((_, _, Layout::Slice(element))) = layout.fields.last()
+        && element.size() == 0
+        && !is_of_struct(element)
+    {
+        texts.push("an element of the slice has no bytes".to_owned());
     }
-    if layout.fields.iter().any(|(_, _, field)| field.unblamed()) {
-        return Verdict::Padded(vec!["has padding".to_owned()]);
+    if texts.is_empty() {
+        Verdict::Accepted
+    } else {
+        Verdict::Padded(texts)
     }
-    Verdict::Accepted
+}
+
+/// Whether it consists of structs with fields: if they have no bytes, that is told where they are defined or used.
+fn is_of_struct(layout: &Layout) -> bool {
+    match layout {
+        Layout::Array(element, len) => *len > 0 && is_of_struct(element),
+        Layout::Struct(layout) => !layout.fields.is_empty(),
+        Layout::Scalar(..) | Layout::Enum { .. } | Layout::Slice(_) => false,
+    }
 }

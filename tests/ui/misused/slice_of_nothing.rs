@@ -2,11 +2,11 @@ use shm_core::ShmLayout;
 
 #[derive(ShmLayout)]
 #[repr(C)]
-struct Endless {
+struct Endless<T> {
     hits: u64,
-    nothing: [[u8; 0]],
+    items: [T],
 }
 
 fn main() {
-    let _ = Endless::create_anonymous_with_len(usize::MAX);
+    let _ = Endless::<[u8; 0]>::create_anonymous_with_len(usize::MAX);
 }

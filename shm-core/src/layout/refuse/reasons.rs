@@ -152,15 +152,7 @@ reasons! {
         label: "no layout that programs agree on",
         note: "make it a struct with `#[repr(C)]` and `#[derive(ShmLayout)]`",
         TuplePartOf: "`{Self}` in `{W}` is a tuple, whose layout the compiler may choose differently in each program",
-        types: {
-            [] (),
-            [A: 'static] (A,),
-            [A: 'static, B: 'static] (A, B),
-            [A: 'static, B: 'static, C: 'static] (A, B, C),
-            [A: 'static, B: 'static, C: 'static, D: 'static] (A, B, C, D),
-            [A: 'static, B: 'static, C: 'static, D: 'static, E: 'static] (A, B, C, D, E),
-            [A: 'static, B: 'static, C: 'static, D: 'static, E: 'static, F: 'static] (A, B, C, D, E, F),
-        }
+        types: {}
     }
 
     /// Cells of the standard library are for one owner, and their contents for one process.
@@ -263,6 +255,139 @@ reasons! {
         }
     }
 
+    /// Types of several parts that the compiler places as it likes.
+    Parts, HoldsParts {
+        message: "the layout of `{T}` may differ from one compiler to the next",
+        label: "no layout that programs agree on",
+        note: "write its parts as fields of their own: of a range `start: u32` and `end: u32`, of a `Layout` `size: u64` and \
+               `align: u64`",
+        PartsPartOf: "the layout of `{Self}` in `{W}` may differ from one compiler to the next",
+        types: {
+            [T: 'static] std::ops::Range<T>,
+            [T: 'static] std::ops::RangeInclusive<T>,
+            [T: 'static] std::ops::RangeFrom<T>,
+            [T: 'static] std::ops::RangeTo<T>,
+            [T: 'static] std::ops::RangeToInclusive<T>,
+            [] std::alloc::Layout,
+        }
+    }
+
+    /// Wrappers that change what can be done with a value in one program.
+    Wrapper, HoldsWrapper {
+        message: "`{T}` wraps a value for the use in one program, and shared memory has no cell for it",
+        label: "not a type that processes can share",
+        note: "write the plain type, and wrap the value where you use it",
+        WrapperPartOf: "`{Self}` in `{W}` wraps a value for the use in one program, and shared memory has no cell for it",
+        types: {
+            [T: 'static] std::cmp::Reverse<T>,
+            [T: 'static] std::num::Saturating<T>,
+            [T: ?Sized + 'static] std::mem::ManuallyDrop<T>,
+        }
+    }
+
+    /// Enums with data have no layout that programs agree on, and a peer could change the data together with the variant.
+    Choice, HoldsChoice {
+        message: "`{T}` is an enum with data, whose layout the compiler may choose differently in each program",
+        label: "no layout that programs agree on",
+        note: "write an enum without data, with `#[repr(u8)]` and the derive, and a field beside it for the data of each \
+               variant",
+        ChoicePartOf: "`{Self}` in `{W}` is an enum with data, whose layout the compiler may choose differently in each program",
+        types: {
+            [T: 'static, E: 'static] Result<T, E>,
+            [T: 'static] std::task::Poll<T>,
+            [T: 'static] std::ops::Bound<T>,
+            [B: 'static, C: 'static] std::ops::ControlFlow<B, C>,
+        }
+    }
+
+    /// Enums of the standard library: the numbers of their variants are its own, and other numbers would be undefined.
+    Foreign, HoldsForeign {
+        message: "`{T}` is an enum of the standard library, which does not check what other processes write",
+        label: "other bytes would be an invalid value",
+        note: "write an enum of your own with `#[repr(i8)]` and the derive, and convert where you use it",
+        ForeignPartOf: "`{Self}` in `{W}` is an enum of the standard library, which does not check what other processes write",
+        types: {
+            [] std::cmp::Ordering,
+            [] std::sync::atomic::Ordering,
+            [] std::num::FpCategory,
+            [] std::net::Shutdown,
+            [] std::io::ErrorKind,
+        }
+    }
+
+    /// Identities of types, which each build of a program makes anew.
+    Identity, HoldsIdentity {
+        message: "`{T}` is another number in each build of a program",
+        label: "means nothing in another program",
+        note: "write a number of your own for each type, or an enum with `#[repr(u8)]` and the derive",
+        IdentityPartOf: "`{Self}` in `{W}` is another number in each build of a program",
+        types: {
+            [] std::any::TypeId,
+        }
+    }
+
+    /// Errors may have been made of anything that lies on the heap of one process.
+    Failure, HoldsFailure {
+        message: "`{T}` may keep its contents on this process's heap, where no other process can see them",
+        label: "its contents may lie on the heap",
+        note: "store a number for the error: `i32` for what `raw_os_error()` tells, or an enum with `#[repr(u8)]` and the \
+               derive",
+        FailurePartOf: "`{Self}` in `{W}` may keep its contents on this process's heap, where no other process can see them",
+        types: {
+            [] std::io::Error,
+        }
+    }
+
+    /// Guards and other borrows end where they were made.
+    Guard, HoldsGuard {
+        message: "`{T}` borrows from this process, and other processes cannot use it",
+        label: "leads to a value of this process",
+        note: "store the value itself, in a `shm_core::sync::Mutex<T>` if processes are to lock it; its guards stay with those \
+               who have locked it",
+        GuardPartOf: "`{Self}` in `{W}` borrows from this process, and other processes cannot use it",
+        types: {
+            [T: ?Sized + 'static] std::sync::MutexGuard<'static, T>,
+            [T: ?Sized + 'static] std::sync::RwLockReadGuard<'static, T>,
+            [T: ?Sized + 'static] std::sync::RwLockWriteGuard<'static, T>,
+            [T: ?Sized + 'static] std::cell::Ref<'static, T>,
+            [T: ?Sized + 'static] std::cell::RefMut<'static, T>,
+        }
+    }
+
+    /// Types without values.
+    NoValue, HoldsNoValue {
+        message: "`{T}` has no values, so there is nothing to share",
+        label: "has no values",
+        note: "remove it: no process could ever store one",
+        NoValuePartOf: "`{Self}` in `{W}` has no values, so there is nothing to share",
+        types: {
+            [] std::convert::Infallible,
+        }
+    }
+
+    /// The mark of what must not be moved: nothing in shared memory ever is.
+    Pinned, HoldsPinned {
+        message: "`{T}` holds nothing, and what lies in shared memory never moves",
+        label: "has no meaning in shared memory",
+        note: "remove it",
+        PinnedPartOf: "`{Self}` in `{W}` holds nothing, and what lies in shared memory never moves",
+        types: {
+            [] std::marker::PhantomPinned,
+        }
+    }
+
+    /// Types that hold nothing.
+    Nothing, HoldsNothing {
+        message: "`{T}` holds nothing that could be shared",
+        label: "holds nothing",
+        note: "remove it, or name a type that is shared in its place",
+        NothingPartOf: "`{Self}` in `{W}` holds nothing that could be shared",
+        types: {
+            [] (),
+            [] std::ops::RangeFull,
+        }
+    }
+
     /// A slice where the derive has seen none: as an argument, or by another name.
     Slice, HoldsSlice {
         message: "`{T}` is a slice, which can only be the last field of a struct, spelled with its brackets",
@@ -289,20 +414,49 @@ reasons! {
     }
 }
 
-macro_rules! functions {
-    ($([$($arg:ident)*])*) => {$(
-        functions!(@ [$($arg)*] fn($($arg),*) -> R);
-        functions!(@ [$($arg)*] unsafe fn($($arg),*) -> R);
-        functions!(@ [$($arg)*] extern "C" fn($($arg),*) -> R);
-        functions!(@ [$($arg)*] unsafe extern "C" fn($($arg),*) -> R);
-    )*};
-    (@ [$($arg:ident)*] $function:ty) => {
+macro_rules! because {
+    ($because:ident: [$($arg:ident)*] $ty:ty) => {
         #[diagnostic::do_not_recommend]
-        impl<$($arg: 'static,)* R: 'static> Knows<$function> for SharedMemory {
-            type Because = Function;
+        impl<$($arg: 'static),*> Knows<$ty> for SharedMemory {
+            type Because = $because;
             const SEAL: sealed::Seal = sealed::Seal;
         }
     };
 }
 
-functions! { [] [A] [A B] [A B C] [A B C D] [A B C D E] }
+/// Functions of these arguments, and tuples of them.
+macro_rules! functions_and_tuples {
+    ($([$($arg:ident)*])*) => {$(
+        because! { Function: [$($arg)* R] fn($($arg),*) -> R }
+        because! { Function: [$($arg)* R] unsafe fn($($arg),*) -> R }
+        because! { Function: [$($arg)* R] extern "C" fn($($arg),*) -> R }
+        because! { Function: [$($arg)* R] unsafe extern "C" fn($($arg),*) -> R }
+        because! { Function: [$($arg)* R] extern "system" fn($($arg),*) -> R }
+        because! { Function: [$($arg)* R] unsafe extern "system" fn($($arg),*) -> R }
+        because! { Function: [$($arg)* R] unsafe extern "C" fn($($arg,)* ...) -> R }
+        because! { Function: [$($arg)* R] extern "C" fn($($arg,)* ...) -> R }
+        because! { Unordered: [$($arg)*] ($($arg,)*) }
+    )*};
+}
+
+functions_and_tuples! {
+    [A]
+    [A B]
+    [A B C]
+    [A B C D]
+    [A B C D E]
+    [A B C D E F]
+    [A B C D E F G]
+    [A B C D E F G H]
+    [A B C D E F G H I]
+    [A B C D E F G H I J]
+    [A B C D E F G H I J K]
+    [A B C D E F G H I J K L]
+}
+
+because! { Function: [R] fn() -> R }
+because! { Function: [R] unsafe fn() -> R }
+because! { Function: [R] extern "C" fn() -> R }
+because! { Function: [R] unsafe extern "C" fn() -> R }
+because! { Function: [R] extern "system" fn() -> R }
+because! { Function: [R] unsafe extern "system" fn() -> R }

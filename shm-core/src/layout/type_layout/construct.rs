@@ -172,11 +172,15 @@ impl TypeLayout {
         }
     }
 
+    #[track_caller]
     pub(crate) const fn array(element: &'static TypeLayout, len: usize) -> Self {
+        let Some(size) = element.size.checked_mul(len) else {
+            panic!("an array has more bytes than any process can have; write a shorter one");
+        };
         Self {
             name: "array",
             kind: LayoutKind::Array { element, len },
-            size: element.size * len,
+            size,
             align: element.align,
             fingerprint: seed(tag::ARRAY)
                 .word(len as u64)

@@ -1,0 +1,11 @@
+//! The compiler's own two errors, each of them once.
+
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    bytes: [u8; 4u32],
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+//! What a lock protects is told about as anywhere else.
+
+use std::time::Duration;
+
+use shm_core::ShmLayout;
+use shm_core::sync::Mutex;
+
+struct Plain {
+    value: u32,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Shared {
+    size: Mutex<usize>,
+    pair: Mutex<(u32, u32)>,
+    timeout: Mutex<Duration>,
+    callback: Mutex<fn()>,
+    limit: Mutex<Option<u32>>,
+    plain: Mutex<Plain>,
+    nothing: Mutex<()>,
+    fine: Mutex<[u32; 4]>,
+}
+
+fn main() {}
