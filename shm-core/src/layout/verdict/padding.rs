@@ -119,7 +119,11 @@ pub(super) const fn explain(layout: &TypeLayout) -> Text {
     let mut text = Text::new()
         .add("`")
         .add(layout.name())
-        .add("` has padding, bytes that belong to no field: ");
+        .add(if layout.untold() {
+            "` has padding with these arguments, bytes that belong to no field: "
+        } else {
+            "` has padding, bytes that belong to no field: "
+        });
     let tuple = is_tuple(fields);
     let (mut number, mut gaps, mut pad) = (0, 0, 0);
     let (mut total, mut added) = (0, 0);
@@ -166,6 +170,10 @@ pub(super) const fn explain(layout: &TypeLayout) -> Text {
     // Who has put padding in has chosen the order.
     if gaps > 0 && added == total && (layout.size() - total).is_multiple_of(layout.align()) {
         text = text.add("; or order the fields from the largest alignment to the smallest");
+    }
+    // What helps this instance of a generic struct may harm another.
+    if gaps > 0 && layout.untold() {
+        text = text.add("; or use it with arguments that leave none");
     }
     text
 }
