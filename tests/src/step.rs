@@ -86,6 +86,31 @@ pub fn at_each_call(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> u
     }
 }
 
+/// Has the peer run a command, and kills it at one of the stops at which [`at_each_call`] calls: the first has the number 1.
+/// `false` when there are fewer.
+///
+/// # Panics
+///
+/// If the peer does anything else.
+pub fn kill_at_call(mut peer: Peer, command: &str, stop: usize) -> bool {
+    let pid = until_begun(&mut peer, command);
+    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
+    let mut killed = true;
+    for _ in 0..stop {
+        ptrace::syscall(pid, None).expect("the peer is traced");
+        match waitpid(pid, None).expect("the peer is traced") {
+            WaitStatus::PtraceSyscall(_) => {}
+            WaitStatus::Stopped(_, Signal::SIGUSR1) => {
+                killed = false;
+                break;
+            }
+            status => panic!("{status:?}"),
+        }
+    }
+    peer.kill();
+    killed
+}
+
 /// Has the peer run a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
 /// raises in it: what a peer can do at worst that is quicker than anybody. Returns how many instructions there were.
 ///

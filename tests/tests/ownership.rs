@@ -3,8 +3,11 @@
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
 
-use shm_core::ShmLayout;
+use shm_core::{ShmError, ShmLayout};
 use shm_tests::locks::{PARTICIPANTS, is_held_alone};
 use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, peer};
 
@@ -157,6 +160,126 @@ fn who_is_refused_holds_no_lock_of_an_owner_at_any_time() {
     assert_eq!(refused.hear(), "ok ");
     assert!(held > 0);
     assert!(attached.is_current());
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn who_finds_the_last_owner_gone_creates_anew_however_little_time_it_has() {
+    let names = Names::new("gone");
+    let name = names.name("t");
+    let mut opener = peer!();
+    opener.ok("pid");
+    for stop in 1.. {
+        let mut owner = Some(Telemetry::create(&name).unwrap());
+        let mut stops = 0;
+        let command = format!("between open s join {name} frame=3 timeout=0");
+        let calls = shm_tests::step::at_each_call(&mut opener, &command, || {
+            stops += 1;
+            if stops == stop {
+                owner = None;
+            }
+        });
+        assert_eq!(opener.hear(), "ok ", "{stop}");
+        assert_eq!(opener.ok("current s"), "true", "{stop}");
+        opener.ok("drop s");
+        assert_eq!(Names::exists(&name), owner.is_some());
+        if stop > calls {
+            assert!(calls > 10, "{calls}");
+            break;
+        }
+    }
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_last_owner_that_is_killed_while_it_goes_leaves_no_lock_to_its_fork_children() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let names = Names::new("going");
+    let mut other = peer!();
+    for stop in 1.. {
+        let name = names.name(&format!("t{stop}"));
+        let mut owner = peer!();
+        owner.ok(&format!("open s create {name} frame=3"));
+        let child = Pid::from_raw(owner.ok("fork-idle").parse().unwrap());
+        let killed = shm_tests::step::kill_at_call(owner, "between drop s", stop);
+        let answer = other.ask(&format!("open s join {name} frame=4 timeout=100"));
+        kill(child, Signal::SIGKILL).unwrap();
+        assert_eq!(answer, "ok ", "{stop}");
+        assert_eq!(other.ok("current s"), "true", "{stop}");
+        other.ok("unlink s");
+        other.ok("drop s");
+        if !killed {
+            assert!(stop > 10, "{stop}");
+            break;
+        }
+    }
+}
+
+#[test]
+fn peers_that_start_together_after_an_upgrade_are_all_on_the_new_segment() {
+    const PEERS: usize = 3;
+    let names = Names::new("upgrade");
+    let name = names.name("t");
+    for _ in 0..40 {
+        // Of another type, as the older program has left it.
+        let mut older = peer!();
+        older.ok(&format!("open s create {name}"));
+        older.kill();
+        let (start, end) = (Barrier::new(PEERS), Barrier::new(PEERS));
+        let opened: Vec<_> = thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                let opened = Samples::open_or_create_with_len(&name, 8);
+                // Nobody is an owner's last before all are there.
+                end.wait();
+                opened.map(|shm| shm.is_current())
+            };
+            let threads: Vec<_> = (0..PEERS).map(|_| scope.spawn(open)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        for current in opened {
+            assert!(current.unwrap());
+        }
+        assert!(!Names::exists(&name));
+    }
+}
+
+#[test]
+fn who_is_refused_hinders_no_creator() {
+    let names = Names::new("transient");
+    let (name, nothing) = (names.name("t"), names.name("nothing"));
+    let (done, tries) = (AtomicBool::new(false), AtomicU64::new(0));
+    thread::scope(|scope| {
+        // Which each time holds what is there for a moment.
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                assert!(Samples::attach(&name).is_err());
+                tries.fetch_add(1, Relaxed);
+                // And holds nothing for longer.
+                for _ in 0..20 {
+                    assert!(Samples::attach(&nothing).is_err());
+                }
+            }
+        });
+        let created = || {
+            for _ in 0..40 {
+                let mut older = peer!();
+                older.ok(&format!("open s create {name}"));
+                older.kill();
+                drop(Telemetry::create(&name)?);
+            }
+            Ok::<(), ShmError>(())
+        };
+        let created = created();
+        done.store(true, Relaxed);
+        created.unwrap();
+    });
+    assert!(tries.into_inner() > 0);
 }
 
 #[test]

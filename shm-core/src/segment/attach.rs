@@ -11,7 +11,7 @@ use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{self, Difference, Frozen, Refusal};
 use super::lock_byte::{ATTACH, OWNER};
 use super::options::Settings;
-use super::{Parts, Segment, create};
+use super::{Parts, Segment, create, lifetime};
 use crate::error::{ANONYMOUS, ShmError};
 use crate::layout::TypeLayout;
 use crate::layout::schema::{self, Schema};
@@ -43,14 +43,26 @@ pub(super) fn attach(
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
     let mut backoff = Backoff::until(deadline);
+    let mut looked_again = false;
     loop {
         if let Some((file, id)) = find(settings, name, how.writable)? {
             let mut segment = attach_to(settings, name, layout, how, file, id)?;
-            // Last of all: dropping a handle that is refused for any reason must not be an owner's end, which takes away a
-            // name that others left or use.
-            if !how.owner || segment.become_owner(&mut backoff)? {
+            if !how.owner {
                 return Ok(segment);
             }
+            if !looked_again {
+                // Mapping may have taken longer than the timeout, which is for retries.
+                backoff = Backoff::until(Deadline::after(settings.timeout));
+            }
+            // Last of all: dropping a handle that is refused for any reason must not be an owner's end, which takes away a
+            // name that others left or use.
+            if segment.become_owner(&mut backoff)? {
+                return Ok(segment);
+            }
+        }
+        // Mostly the name is free by now, or leads to something new, so however short the timeout is, it is worth a look.
+        if !std::mem::replace(&mut looked_again, true) {
+            continue;
         }
         // The locks, if any, went before the pause.
         if !backoff.pause() {
@@ -142,7 +154,11 @@ impl Segment {
             let held = lock::try_lock(&self.file, OWNER, Kind::Shared).map_err(os)?;
             // The last owner, and who supersedes it without one, remove the name under an exclusive lock, so after ours this
             // answer is final, but for an explicit `unlink`.
-            if self.check_descriptor().map_err(os)?.links == 0 {
+            let links = self.check_descriptor().map_err(os)?.links;
+            // It may have other names, which somebody has given it with `ln`.
+            if links == 0 || !lifetime::leads_to(name, &self.id).map_err(os)? {
+                // A fork child may have the description for longer than this handle lives.
+                lock::unlock(&self.file, OWNER).map_err(os)?;
                 return Ok(false);
             }
             if held {

@@ -31,7 +31,7 @@ pub(super) fn prepare(
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
     // Only `linkat` decides whether the name is free. This look saves reserving memory that is of no use.
-    let found = lifetime::examine(name)?;
+    let found = look(settings, name, deadline)?;
     match found {
         Found::Taken(existing) => return Err(ShmError::exists(name.as_str(), existing)),
         Found::Abandoned(..) if !settings.supersede => {
@@ -52,6 +52,15 @@ pub(super) fn prepare(
             build(settings, name, layout, tail)
         }
         (built, _) => built,
+    }
+}
+
+/// Looks at what has the name. Who supersedes need not wait until it is clear whether it is abandoned or a leftover.
+fn look(settings: &Settings, name: &SegmentName, deadline: Deadline) -> Result<Found, ShmError> {
+    if settings.supersede {
+        lifetime::examine(name)
+    } else {
+        lifetime::examine_settled(name, deadline)
     }
 }
 
@@ -263,7 +272,7 @@ impl Segment {
                 Err(_) if !first && deadline.left().is_zero() => return Err(busy()),
                 Err(_) => first = false,
             }
-            let again_at_once = match lifetime::examine(name)? {
+            let again_at_once = match look(settings, name, deadline)? {
                 Found::Taken(existing) => return Err(ShmError::exists(name.as_str(), existing)),
                 Found::Nothing => true,
                 Found::Leftover(file, id) => lifetime::replace(name, file, &id, deadline)?,

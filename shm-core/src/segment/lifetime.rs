@@ -106,6 +106,21 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
     })
 }
 
+/// [`examine`], but what seems abandoned is looked at for a moment longer: somebody may only be trying to attach, and will be
+/// refused or become an owner. Then it is a leftover again, or alive.
+pub(super) fn examine_settled(name: &SegmentName, deadline: Deadline) -> Result<Found, ShmError> {
+    // Who tries again and again holds it for most of the time, so many looks find the gap, and few may not.
+    const MOMENT: Duration = Duration::from_millis(20);
+    const OFTEN: Duration = Duration::from_micros(100);
+    let mut backoff = Backoff::up_to(OFTEN, Deadline::after(MOMENT.min(deadline.left())));
+    loop {
+        match examine(name)? {
+            Found::Abandoned(..) if backoff.pause() => {}
+            found => return Ok(found),
+        }
+    }
+}
+
 /// Removes the name of a leftover, if it still is one. `false` means: look again.
 pub(super) fn replace(
     name: &SegmentName,
@@ -219,7 +234,7 @@ fn read_state(file: &File) -> SysResult<u32> {
     Ok(u32::from_ne_bytes(word))
 }
 
-fn leads_to(name: &SegmentName, id: &FileId) -> SysResult<bool> {
+pub(super) fn leads_to(name: &SegmentName, id: &FileId) -> SysResult<bool> {
     match shm::stat_name(name.as_str()) {
         Ok(found) => Ok(found.same_file(id)),
         Err(error) if error.errno == Errno::ENOENT => Ok(false),
@@ -397,13 +412,22 @@ impl Segment {
         self.check_descriptor()?;
         // First let go, then ask for all of it: of owners that go at the same time, the last to let go gets it.
         lock::unlock(&self.file, OWNER)?;
-        if !lock::try_lock(&self.file, OWNER, Kind::Exclusive)? {
+        // Fork children have this description too. Were this process killed while it holds anything alone through that, they
+        // would go on holding it.
+        let own = match self.reopen(name) {
+            Ok(Own::Opened(file)) => Some(file),
+            Ok(Own::Elsewhere) => return Ok(()),
+            Ok(Own::Forbidden) | Err(_) => None,
+        };
+        let file = own.as_ref().unwrap_or(&self.file);
+        if !lock::try_lock(file, OWNER, Kind::Exclusive)? {
             return Ok(());
         }
         let deadline = Deadline::after(self.timeout.min(LONGEST));
-        let removal = remove(name, &self.file, &self.id, deadline, Persistent::Stays);
-        // A fork child may have the description for long; without this a name that stays could not be owned again.
-        lock::unlock(&self.file, OWNER)?;
+        let removal = remove(name, file, &self.id, deadline, Persistent::Stays);
+        // A child that another thread has just forked may have the description for long; without this a name that stays could
+        // not be owned again.
+        lock::unlock(file, OWNER)?;
         removal.map(drop)
     }
 }

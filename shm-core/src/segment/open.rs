@@ -297,7 +297,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         let mut deadline = self.deadline();
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
-        let mut lost_before = false;
+        let (mut lost_before, mut refused_before) = (false, false);
         // What was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
         // runs only once.
         let mut built: Option<Shm<T>> = None;
@@ -309,13 +309,19 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             };
             match attach::attach(settings, &name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
-                // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced as
-                // `create` does. Nor is it in the way if it has just gone.
-                Err(ShmError::LayoutMismatch { .. })
-                    if matches!(
-                        lifetime::examine(&name)?,
-                        Found::Leftover(..) | Found::Nothing
-                    ) => {}
+                Err(mismatch @ ShmError::LayoutMismatch { .. }) => {
+                    match lifetime::examine_settled(&name, deadline)? {
+                        // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced
+                        // as `create` does. Nor is it in the way if it has just gone.
+                        Found::Leftover(..) | Found::Nothing => {}
+                        Found::InTransition if backoff.pause() => continue,
+                        // Another who found the same may have replaced it by now.
+                        Found::Taken(_) if !std::mem::replace(&mut refused_before, true) => {
+                            continue;
+                        }
+                        _ => return Err(mismatch),
+                    }
+                }
                 other => return other.map(Shm::new),
             }
             let published = match &built {

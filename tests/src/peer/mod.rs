@@ -150,6 +150,7 @@ impl Program {
             "fork-drop" => self.fork_drop(&mut words),
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
+            "fork-idle" => process::fork_idle(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "between" => self.between(words),
             "calls" => calls::obey(&mut words),

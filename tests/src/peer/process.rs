@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{
-    ForkResult, Gid, Pid, Uid, fork, getpid, pause, setgroups, setresgid, setresuid,
+    ForkResult, Gid, Pid, Uid, alarm, fork, getpid, pause, setgroups, setresgid, setresuid,
 };
 
 use super::{Answer, Failure, Program, Words, other};
@@ -74,6 +74,22 @@ pub(super) fn fork_continue() -> Answer {
             }
         }
     }
+}
+
+/// A child that has all that its parent has, and does nothing until it is killed: by a test, or in the end by its own clock.
+pub(super) fn fork_idle() -> Answer {
+    let child = start_child(|| {
+        alarm::set(120);
+        // Or who hears the parent would wait for the end of the child.
+        for standard in 0..3 {
+            // SAFETY: nothing in this child uses it any more.
+            unsafe { libc::close(standard) };
+        }
+        loop {
+            pause();
+        }
+    })?;
+    Ok(child.to_string())
 }
 
 /// What this process's descriptors lead to, as far as it is shared memory.
