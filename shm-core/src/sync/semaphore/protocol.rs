@@ -137,8 +137,22 @@ fn take_again<S: Steps>(word: &AtomicU32, mut seen: u32) -> bool {
             Ok(_) => return true,
             Err(now) => seen = now,
         }
+        out_of_step(tries);
     }
     false
+}
+
+/// Pauses now and then, for another time each time.
+///
+/// Two loops of equal length on two processors can fall into step, so that one comes first every time, thousands of times.
+/// The try after a pause fails, and tells what is there now; those after it follow at once.
+fn out_of_step(tries: u32) {
+    const EVERY: u32 = 8;
+    if tries.is_multiple_of(EVERY) {
+        for _ in 0..tries / EVERY % 16 {
+            std::hint::spin_loop();
+        }
+    }
 }
 
 /// Takes a permit, waiting for one. `false` when the world's last turn has come before.
