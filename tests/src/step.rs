@@ -34,7 +34,19 @@ fn until_begun(peer: &mut Peer, command: &str) -> Pid {
     ptrace::cont(pid, None).expect("the peer is traced");
     peer.tell(command);
     assert_eq!(until_signal(pid), Signal::SIGUSR1);
+    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
     pid
+}
+
+/// Lets the peer go on to its next system call, or to the end of the one that it is in. `false` when it has come to the second
+/// signal instead.
+fn stops_at_call(pid: Pid) -> bool {
+    ptrace::syscall(pid, None).expect("the peer is traced");
+    match waitpid(pid, None).expect("the peer is traced") {
+        WaitStatus::PtraceSyscall(_) => true,
+        WaitStatus::Stopped(_, Signal::SIGUSR1) => false,
+        status => panic!("{status:?}"),
+    }
 }
 
 /// Has the peer run a command, and counts the system calls between the two signals (`SIGUSR1`) that it raises in it. Those
@@ -45,15 +57,9 @@ fn until_begun(peer: &mut Peer, command: &str) -> Pid {
 /// If the peer does anything else.
 pub fn system_calls(mut peer: Peer, command: &str) -> usize {
     let pid = until_begun(&mut peer, command);
-    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
     let mut stops = 0;
-    loop {
-        ptrace::syscall(pid, None).expect("the peer is traced");
-        match waitpid(pid, None).expect("the peer is traced") {
-            WaitStatus::PtraceSyscall(_) => stops += 1,
-            WaitStatus::Stopped(_, Signal::SIGUSR1) => break,
-            status => panic!("{status:?}"),
-        }
+    while stops_at_call(pid) {
+        stops += 1;
     }
     peer.kill();
     // At its beginning and at its end.
@@ -68,22 +74,13 @@ pub fn system_calls(mut peer: Peer, command: &str) -> usize {
 /// If the peer does anything else.
 pub fn at_each_call(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
     let pid = until_begun(peer, command);
-    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
     let mut stops = 0;
-    loop {
-        ptrace::syscall(pid, None).expect("the peer is traced");
-        match waitpid(pid, None).expect("the peer is traced") {
-            WaitStatus::PtraceSyscall(_) => {
-                stops += 1;
-                each();
-            }
-            WaitStatus::Stopped(_, Signal::SIGUSR1) => {
-                ptrace::detach(pid, None).expect("the peer is traced");
-                return stops;
-            }
-            status => panic!("{status:?}"),
-        }
+    while stops_at_call(pid) {
+        stops += 1;
+        each();
     }
+    ptrace::detach(pid, None).expect("the peer is traced");
+    stops
 }
 
 /// Has the peer run a command, and kills it at one of the stops at which [`at_each_call`] calls: the first has the number 1.
@@ -94,19 +91,7 @@ pub fn at_each_call(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> u
 /// If the peer does anything else.
 pub fn kill_at_call(mut peer: Peer, command: &str, stop: usize) -> bool {
     let pid = until_begun(&mut peer, command);
-    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
-    let mut killed = true;
-    for _ in 0..stop {
-        ptrace::syscall(pid, None).expect("the peer is traced");
-        match waitpid(pid, None).expect("the peer is traced") {
-            WaitStatus::PtraceSyscall(_) => {}
-            WaitStatus::Stopped(_, Signal::SIGUSR1) => {
-                killed = false;
-                break;
-            }
-            status => panic!("{status:?}"),
-        }
-    }
+    let killed = (0..stop).all(|_| stops_at_call(pid));
     peer.kill();
     killed
 }
@@ -181,7 +166,6 @@ pub fn kill_beside(
     /// Nearly every step takes less than so many looks, and to ask whether it sleeps takes longer than a step.
     const LOOKS: u32 = 30;
     let pid = until_begun(&mut peer, command);
-    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACESYSGOOD).expect("the peer is traced");
     let mut seen = Killed {
         killed: true,
         slept: false,
