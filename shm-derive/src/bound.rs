@@ -8,7 +8,7 @@ use syn::{
 
 use crate::culprit::{self, is_type_parameter};
 use crate::model::Model;
-use crate::spelled::{element, slice};
+use crate::spelled::innermost;
 
 /// The struct's generics for the implementation: each type parameter is a [`ShmLayout`] itself, and so is each field's type
 /// that a parameter leads to, such as `T::Item` or `ShmVec<T::Item, 4>`. Defaults are gone.
@@ -27,11 +27,6 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
         }
     }
     generics
-}
-
-/// What an array or slice consists of, also one of arrays.
-fn innermost(ty: &Type) -> &Type {
-    element(slice(element(ty)).unwrap_or(ty))
 }
 
 /// Whether it is an associated type of a type parameter, or of such a type.

@@ -13,7 +13,7 @@ use crate::ctxt::Ctxt;
 use crate::culprit;
 use crate::known;
 use crate::model::{Field, Model, Shape};
-use crate::spelled::{element, peeled, slice};
+use crate::spelled::{innermost, peeled, slice};
 
 /// The largest alignment that a mapping has on every machine.
 const MAX_ALIGN: u64 = 4096;
@@ -328,7 +328,7 @@ fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
 
 /// Whether a value of the type has one of the struct `ident` in it, as far as its spelling tells.
 fn holds(ty: &Type, ident: &Ident) -> bool {
-    let ty = element(slice(element(ty)).unwrap_or(ty));
+    let ty = innermost(ty);
     let is_itself = matches!(ty, Type::Path(path) if path.qself.is_none()
         && path.path.segments.len() == 1
         && path.path.segments[0].ident == *ident);

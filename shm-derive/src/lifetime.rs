@@ -46,17 +46,21 @@ pub(crate) fn take(item: &mut DeriveInput) -> Vec<LifetimeParam> {
 /// The arguments with which the struct is named, in place of `taken` lifetimes `'static`.
 pub(crate) fn arguments(taken: usize, generics: &Generics) -> TokenStream {
     let statics = std::iter::repeat_n(quote!('static), taken);
-    let others = generics.params.iter().map(|param| match param {
-        GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
-        GenericParam::Type(param) => param.ident.to_token_stream(),
-        GenericParam::Const(param) => param.ident.to_token_stream(),
-    });
-    let arguments: Vec<_> = statics.chain(others).collect();
+    let arguments: Vec<_> = statics.chain(named(generics)).collect();
     if arguments.is_empty() {
         TokenStream::new()
     } else {
         quote!(<#(#arguments),*>)
     }
+}
+
+/// The parameters by their names.
+pub(crate) fn named(generics: &Generics) -> impl Iterator<Item = TokenStream> {
+    generics.params.iter().map(|param| match param {
+        GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
+        GenericParam::Type(param) => param.ident.to_token_stream(),
+        GenericParam::Const(param) => param.ident.to_token_stream(),
+    })
 }
 
 /// `tokens` with `static` for each of the names that stands behind an apostrophe.

@@ -27,6 +27,11 @@ pub(crate) fn element(ty: &Type) -> &Type {
     ty
 }
 
+/// What an array or slice consists of, also one of arrays.
+pub(crate) fn innermost(ty: &Type) -> &Type {
+    element(slice(element(ty)).unwrap_or(ty))
+}
+
 #[cfg(test)]
 mod tests {
     use proc_macro2::{Delimiter, Group, TokenStream};

@@ -2,12 +2,13 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericParam, Index, Member, Path, Type, TypePath};
+use syn::{Index, Member, Path, Type, TypePath};
 
 use super::{Names, at, generated, lints, moved, respan};
 use crate::bound;
 use crate::culprit::is_type_parameter;
 use crate::known;
+use crate::lifetime;
 use crate::model::{Field, Model, Shape};
 use crate::spelled::{peeled, slice};
 
@@ -232,11 +233,7 @@ fn parameters(model: &Model<'_>, names: &Names) -> TokenStream {
 /// `<T, N, Access>`.
 pub(crate) fn arguments(model: &Model<'_>, names: &Names) -> TokenStream {
     let access = &names.access;
-    let own = model.generics.params.iter().map(|param| match param {
-        GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
-        GenericParam::Type(param) => param.ident.to_token_stream(),
-        GenericParam::Const(param) => param.ident.to_token_stream(),
-    });
+    let own = lifetime::named(model.generics);
     quote!(<#(#own,)* #access>)
 }
 
