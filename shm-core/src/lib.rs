@@ -66,6 +66,9 @@ mod access;
 mod cell;
 mod claim;
 mod collections;
+// Not `doc(hidden)` for the compiler too: its messages would give the traits in there with their whole paths.
+#[cfg_attr(doc, doc(hidden))]
+pub mod diagnostics;
 mod error;
 mod layout;
 #[cfg(all(loom, test))]
@@ -86,8 +89,6 @@ pub use cell::{
 };
 pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
 pub use error::{Existing, ShmError};
-#[doc(inline)]
-pub use layout::refuse as why;
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout, Variant};
 pub use segment::{
     SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,

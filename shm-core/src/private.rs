@@ -4,8 +4,8 @@ use crate::cell::CheckedLeaf;
 use crate::layout::{self, FieldLayout, LayoutKind, ScalarKind, ShmLayout, TypeLayout};
 
 pub use crate::cell::{Checked, Plain};
+pub use crate::diagnostics::Refused;
 pub use crate::layout::Variant;
-pub use crate::layout::refuse::Refused;
 pub use std::marker::PhantomData;
 pub use std::mem::{ManuallyDrop, offset_of};
 pub use std::ptr::slice_from_raw_parts;

@@ -9,7 +9,7 @@ use syn::{GenericArgument, Generics, PathArguments, Type};
 use crate::known;
 use crate::spelled::{element, peeled};
 
-/// What a type stands accused of: the trait in `shm_core::why` that says so.
+/// What a type stands accused of: the trait in `shm_core::diagnostics` that says so.
 type Because = &'static str;
 
 /// What to ask of a type.

@@ -6,8 +6,9 @@ use std::marker::PhantomData;
 
 use crate::access::Access;
 use crate::cell::{AnyLeaf, Leaf, Offset, Plain, ShmCell};
+use crate::diagnostics::refused_as_a_whole;
 use crate::error::ShmError;
-use crate::layout::{ShmLayout, TypeLayout, TypeName, meaning, refused_as_a_whole};
+use crate::layout::{ShmLayout, TypeLayout, TypeName, meaning};
 use crate::segment::Shm;
 
 /// A place in the same segment that holds a `T`: what to store instead of a pointer.

@@ -6,8 +6,9 @@ use std::slice;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{InvalidValue, ShmCell, ShmSlice, ShmValue, SliceIndex};
+use crate::diagnostics::refused_as_a_whole;
 use crate::error::debug_as_told;
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place, refused_as_a_whole};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;

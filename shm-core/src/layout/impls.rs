@@ -6,9 +6,10 @@ use std::num::{
     NonZeroU64, NonZeroU128, Wrapping,
 };
 
-use super::{ScalarKind, ShmLayout, TypeLayout, refused_as_a_whole};
+use super::{ScalarKind, ShmLayout, TypeLayout};
 use crate::access::Access;
 use crate::cell::{Checked, Plain, ShmCell, ShmSlice};
+use crate::diagnostics::refused_as_a_whole;
 use crate::primitive::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64,

@@ -5,7 +5,7 @@ mod fingerprint;
 mod impls;
 pub(crate) mod meaning;
 mod place;
-pub mod refuse;
+
 mod scalar;
 pub(crate) mod schema;
 mod shm_layout;
@@ -15,7 +15,6 @@ mod verdict;
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
 pub(crate) use place::{place, unsized_extent};
-pub(crate) use refuse::refused_as_a_whole;
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};
 pub use shm_layout::ShmLayout;

@@ -3,9 +3,9 @@
 use std::os::fd::OwnedFd;
 
 use super::TypeLayout;
-use super::refuse::{KnowsLengthOf, SharedMemory};
 use super::verdict::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::access::{Access, ReadOnly, ReadWrite};
+use crate::diagnostics::{KnowsLengthOf, SharedMemory};
 use crate::error::ShmError;
 use crate::segment::{self, Shm, ShmOptions};
 
@@ -17,8 +17,8 @@ use crate::segment::{self, Shm, ShmOptions};
 /// [`ShmVec`], [`ShmOffset`] and those of [`sync`](crate::sync). Its methods make and find segments that hold one value
 /// of the type.
 ///
-/// What the derive does to a struct, and its attributes, is told at
-/// [the derive itself](derive@crate::ShmLayout); why a type is refused at [`why`](crate::why).
+/// What the derive does to a struct, and its attributes, is documented at
+/// [the derive itself](derive@crate::ShmLayout).
 ///
 /// [`ShmStr`]: crate::ShmStr
 /// [`ShmVec`]: crate::ShmVec

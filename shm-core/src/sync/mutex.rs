@@ -22,8 +22,8 @@ use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::live::Held;
 use crate::claim::{ClaimWord, Patience};
-use crate::layout::refuse::{LetsGoOf, SharedMemory};
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place, refused_as_a_whole};
+use crate::diagnostics::{LetsGoOf, SharedMemory, refused_as_a_whole};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::sys::clock::Deadline;
 

@@ -132,7 +132,7 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
             quote!(const { &#krate::__private::slice(#element) })
         }
         _ => {
-            let why = quote!(#krate::why);
+            let why = quote!(#krate::diagnostics);
             let asked = if may_have_no_size || matches!(ty, Type::Macro(_)) {
                 view::measured(ty, krate, "Asked")
             } else {

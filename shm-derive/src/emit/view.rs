@@ -98,7 +98,7 @@ fn cell_of_one_size(ty: &Type, krate: &Path, access: &TokenStream) -> TokenStrea
     quote!(#open #itself #close)
 }
 
-/// What `why::Measures` calls `name` of a type.
+/// What `diagnostics::Measures` calls `name` of a type.
 ///
 /// The tokens belong to where the type is written, and do not only lie at its place (see [`at`]): so a message that
 /// points at them does not speak of the derive. `SharedMemory` alone reaches from the type's start to its end.
@@ -106,7 +106,8 @@ pub(crate) fn measured(ty: &Type, krate: &Path, name: &str) -> TokenStream {
     let (start, end) = ends(ty);
     let (krate, name) = (respan(krate, start), Ident::new(name, end));
     let holder = Ident::new("SharedMemory", end);
-    let open = quote_spanned!(start => <#krate::why::#holder as #krate::why::Measures<);
+    let open =
+        quote_spanned!(start => <#krate::diagnostics::#holder as #krate::diagnostics::Measures<);
     let close = quote_spanned!(end => >>::#name);
     quote!(#open #ty #close)
 }

@@ -1,28 +1,28 @@
 #![forbid(unsafe_code)]
 
-use shm_core::{ShmLayout, TypeLayout, why};
+use shm_core::{ShmLayout, TypeLayout, diagnostics};
 
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct Pointer(&'static u64);
 
-impl why::Field for Pointer {
+impl diagnostics::Field for Pointer {
     const LAYOUT: &'static TypeLayout = <u64 as ShmLayout>::LAYOUT;
-    const SEAL: why::sealed::Seal = <u64 as why::Field>::SEAL;
+    const SEAL: diagnostics::sealed::Seal = <u64 as diagnostics::Field>::SEAL;
 }
 
 /// What the derive would ask of a field `Wrapped<String>`.
 struct Wrapped<T>(T);
 
-impl why::OwnerPartOf<Wrapped<String>> for String {
+impl diagnostics::OwnerPartOf<Wrapped<String>> for String {
     const LAYOUT: &'static TypeLayout = <u64 as ShmLayout>::LAYOUT;
-    const SEAL: why::sealed::Seal = <u64 as why::Field>::SEAL;
+    const SEAL: diagnostics::sealed::Seal = <u64 as diagnostics::Field>::SEAL;
 }
 
 /// And of a last field `Tail`.
 struct Tail([u8]);
 
-impl why::Measures<Tail> for why::SharedMemory {
+impl diagnostics::Measures<Tail> for diagnostics::SharedMemory {
     type Itself = u64;
     type Asked = u64;
 }

@@ -6,8 +6,8 @@ use std::ops::{Deref, DerefMut};
 
 use super::private::Private;
 use super::{SeqLock, WriteError};
+use crate::diagnostics::{LetsGoOf, SharedMemory};
 use crate::layout::ShmLayout;
-use crate::layout::refuse::{LetsGoOf, SharedMemory};
 use crate::sync::panicking::Panicking;
 use crate::sync::role::Role;
 

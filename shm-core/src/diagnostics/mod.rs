@@ -19,8 +19,8 @@
 // Behind a name (`type Names = ShmVec<String, 4>`) there is no argument to see. There `refused_as_a_whole` leaves the
 // compiler at `Field`, which has a text and nothing to list.
 
-use super::{ShmLayout, TypeLayout};
 use crate::access::Access;
+use crate::layout::{ShmLayout, TypeLayout};
 
 /// Declares a trait `P<W>` of the types among the arguments of `W`: it holds for each of them exactly if `W` can be shared.
 macro_rules! part_of {
@@ -31,13 +31,13 @@ macro_rules! part_of {
             const LAYOUT: &'static $crate::TypeLayout;
 
             #[doc(hidden)]
-            const SEAL: $crate::layout::refuse::sealed::Seal;
+            const SEAL: $crate::diagnostics::sealed::Seal;
         }
 
         #[diagnostic::do_not_recommend]
         impl<W: $crate::ShmLayout + ?Sized, T: ?Sized> $part_of<W> for T {
             const LAYOUT: &'static $crate::TypeLayout = W::LAYOUT;
-            const SEAL: $crate::layout::refuse::sealed::Seal = $crate::layout::refuse::sealed::Seal;
+            const SEAL: $crate::diagnostics::sealed::Seal = $crate::diagnostics::sealed::Seal;
         }
     };
 }
@@ -109,12 +109,12 @@ impl<T: ShmLayout + ?Sized> Field for T {
 macro_rules! refused_as_a_whole {
     ([$($param:tt)*] $ty:ty) => {
         #[diagnostic::do_not_recommend]
-        impl<$($param)*> $crate::layout::refuse::Field for $ty
+        impl<$($param)*> $crate::diagnostics::Field for $ty
         where
-            for<'a> $crate::layout::refuse::SharedMemory: $crate::layout::refuse::sealed::Nowhere<'a>,
+            for<'a> $crate::diagnostics::SharedMemory: $crate::diagnostics::sealed::Nowhere<'a>,
         {
             const LAYOUT: &'static $crate::layout::TypeLayout = &$crate::layout::TypeLayout::refused();
-            const SEAL: $crate::layout::refuse::sealed::Seal = $crate::layout::refuse::sealed::Seal;
+            const SEAL: $crate::diagnostics::sealed::Seal = $crate::diagnostics::sealed::Seal;
         }
     };
 }
