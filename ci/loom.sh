@@ -5,4 +5,4 @@
 heading "loom: the protocols, in every order"
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg loom"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom"
-cargo test -p shm-core --release --lib model
+cargo test -p shm-core --release --lib protocol::loom

@@ -71,11 +71,12 @@ mod collections;
 pub mod diagnostics;
 mod error;
 mod layout;
-#[cfg(all(loom, test))]
-mod modelling;
 mod name;
 mod primitive;
+mod protocol;
 mod segment;
+// They stand on the real atomics, and the protocols on those of the model.
+#[cfg(not(loom))]
 pub mod sync;
 mod sys;
 

@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::process::{Locked, Tables, window, window_start};
-use super::word::ID;
 use crate::error::ShmError;
+use crate::protocol::claim_word::ID;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, Kind};

@@ -1,204 +1,208 @@
-//! The claim word: who has an exclusive role, in 32 bits.
-//!
-//! # Synchronization
-//!
-//! | word | state |
-//! |---|---|
-//! | 0 | free |
-//! | `POISON` | free, and the last owner died or panicked without making its work whole |
-//! | id | owned by the participant with this id |
-//! | id, `POISON` | owned by who took it from a dead owner, or after one |
-//! | .., `WAITERS` | somebody may be asleep on the word: its owner has to wake one |
-//!
-//! | step | by | from | to | ordering |
-//! |---|---|---|---|---|
-//! | claim | anyone | 0 | id | acquire |
-//! | claim, after a death | anyone | `POISON` | id, `POISON` | acquire |
-//! | claim, having slept | a waiter | as above | as above, `WAITERS` | acquire |
-//! | announce sleep | a waiter | the word seen | the same, `WAITERS` | relaxed |
-//! | give up, having slept | a waiter | another's id | the same, `WAITERS` | relaxed |
-//! | take over | anyone whose probe says "dead" | the exact word seen | id, `WAITERS`, `POISON` | acquire |
-//! | release | the owner | id, any flags | 0 or `POISON` | release |
-//!
-//! All of them are a compare-and-swap. Release too: where something else is in the word than the owner's id it has lost the
-//! claim, and clearing it would free another's. It takes no longer than a swap.
-//!
-//! Between a death and its take-over nothing in the word orders memory, for the dead do not release. The probe does: the
-//! kernel drops the dead process's lock after its last access, and who sees the lock gone comes after that. With it the dead
-//! one's own claim is seen, and so all that came before: the acquire of a take-over adds nothing to the probe's, and no
-//! model could miss it.
-//!
-//! Who claims after having slept keeps `WAITERS` set, because others may be asleep that nobody will announce again. For the
-//! same reason who gives up after having slept sets it once more, or wakes another if the word is free: it may have been
-//! woken for the sake of any of them. Who is woken and dies before it claims swallows a wake-up. Therefore sleep is cut into
-//! slices: nobody sleeps on a free word for longer than one.
-//!
-//! A peer that writes anything into the word can make claims fail, wait or succeed for two at a time. It cannot make
-//! anyone hang who has a deadline: each round looks at the clock.
+//! The claim word in shared memory: the protocol with the system's clock, futex and locks.
 
-use crate::primitive::Ordering;
-use crate::primitive::model::AtomicU32;
+use std::time::Duration;
 
-/// The bits of the participant's id.
-pub(crate) const ID: u32 = (1 << 30) - 1;
-/// The role was last held by one that died or panicked.
-pub(crate) const POISON: u32 = 1 << 30;
-/// Somebody may be asleep on the word.
-pub(crate) const WAITERS: u32 = 1 << 31;
+use super::participant::Seat;
+use super::process::id_at;
+use super::wait::Slices;
+use crate::access::Access;
+use crate::error::{ANONYMOUS, ShmError};
+use crate::primitive::model::acquire;
+use crate::primitive::{AtomicU32, Ordering};
+use crate::protocol::claim_word::{self as word, ID, POISON, Turn, Wake, World};
+use crate::sys::clock::Deadline;
+use crate::sys::{Errno, SysError, futex};
 
-/// What is to be done in a round of waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Wait. A look at the owner's life is not due yet.
-    Wait,
-    /// See whether the owner lives.
-    Probe,
-    /// See whether the owner lives, and then give up.
-    Last,
-}
+/// An exclusive role in shared memory: zero when nobody has it.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct ClaimWord(
+    /// # Invariants
+    ///
+    /// 1. In the payload of a segment whose type has claims, and borrowed no longer than its handle. Upheld because no
+    ///    function makes one by value: references come from the views of sync types, whose layouts are `claiming`.
+    AtomicU32,
+);
 
-/// What releasing needs from outside. The model has its own.
-pub(crate) trait Wake {
-    /// The ordering of a release. Only a model that is to fail has another.
-    const RELEASE: Ordering = Ordering::Release;
-
-    /// Wakes one that sleeps on the word.
-    fn wake(&self, word: &AtomicU32);
-}
-
-/// What waiting needs from outside: clock, kernel and peers. The model has its own.
-pub(crate) trait World {
-    /// The ordering of a successful claim. Only a model that is to fail has another.
-    const CLAIM: Ordering = Ordering::Acquire;
-    /// What a claim takes along of [`WAITERS`], for others who may be asleep. Only a model that is to fail drops it.
-    const KEPT: u32 = WAITERS;
-    /// Whether who gives up passes a wake-up on. Only a model that is to fail keeps it.
-    const PASSES_ON: bool = true;
-
-    /// How often to look at the word before anything else.
-    fn spins(&self) -> u32;
-    /// What this round is for. Called once a round.
-    fn turn(&mut self) -> Turn;
-    /// Whether the participant is dead for sure. What it did before happened before this.
-    fn is_dead(&mut self, owner: u32) -> bool;
-    /// Sleeps while the word is `seen`, at most until the next probe is due.
-    fn sleep(&mut self, word: &AtomicU32, seen: u32);
-}
-
-/// A role that was claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Claimed {
-    /// Whether the owner before died, or panicked, or none has made its work whole since one did.
+/// A claim that is held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    /// The id it is held by.
+    pub(crate) me: u32,
+    /// Whether the owner before died, or left its work half done.
     pub(crate) poisoned: bool,
 }
 
-/// Claims a free word: the whole cost of a claim that nobody contends.
-#[inline(always)]
-pub(crate) fn claim_free(word: &AtomicU32, me: u32) -> bool {
-    claim_free_as(word, me, Ordering::Acquire)
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// Not at all, but for a look whether the owner lives.
+    None,
+    /// Up to a point in time.
+    Until(Deadline),
+    /// As long as the owner lives.
+    Forever,
 }
 
-/// The same with an ordering. Only a model that is to fail has another.
-#[inline(always)]
-pub(crate) fn claim_free_as(word: &AtomicU32, me: u32, ordering: Ordering) -> bool {
-    word.compare_exchange(0, me, ordering, Ordering::Relaxed)
-        .is_ok()
-}
-
-/// Claims the word, waiting for its owner to release it or to die. `None` when the world's last turn has come.
-#[cold]
-pub(crate) fn claim<W: World + Wake>(word: &AtomicU32, me: u32, world: &mut W) -> Option<Claimed> {
-    // An owner that is just at work is done sooner than a sleep begins.
-    for _ in 0..world.spins() {
-        let seen = word.load(Ordering::Relaxed);
-        if seen & ID == 0 || seen & WAITERS != 0 {
-            break;
-        }
-        std::hint::spin_loop();
-    }
-    let mut slept = 0;
-    loop {
-        let turn = world.turn();
-        let seen = word.load(Ordering::Relaxed);
-        let owner = seen & ID;
-        if owner == 0 {
-            let mine = me | (seen & POISON) | ((seen | slept) & W::KEPT);
-            if word
-                .compare_exchange(seen, mine, W::CLAIM, Ordering::Relaxed)
-                .is_ok()
-            {
-                let poisoned = seen & POISON != 0;
-                return Some(Claimed { poisoned });
-            }
-        } else if turn == Turn::Wait {
-            let announced = seen | WAITERS;
-            if seen == announced
-                || word
-                    .compare_exchange(seen, announced, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_ok()
-            {
-                world.sleep(word, announced);
-                slept = WAITERS;
-            }
-        } else if owner != me && world.is_dead(owner) {
-            // Exactly what was seen with the dead owner: who comes second finds another word.
-            let mine = me | POISON | W::KEPT;
-            if word
-                .compare_exchange(seen, mine, W::CLAIM, Ordering::Relaxed)
-                .is_ok()
-            {
-                return Some(Claimed { poisoned: true });
-            }
-        }
-        if turn == Turn::Last {
-            if slept != 0 && W::PASSES_ON {
-                pass_on(word, world);
-            }
-            return None;
+impl Patience {
+    /// When it ends.
+    pub(crate) fn deadline(self) -> Deadline {
+        match self {
+            Self::None => Deadline::after(Duration::ZERO),
+            Self::Until(deadline) => deadline,
+            Self::Forever => Deadline::after(Duration::MAX),
         }
     }
 }
 
-/// Sees to it that somebody else is woken by who gives up: its last sleep may have ended by a wake-up that was meant for any
-/// one of those asleep, and since then another has the lock, without a word of them.
-#[cold]
-fn pass_on<W: Wake>(word: &AtomicU32, waker: &W) {
-    // A peer that keeps changing the word should not hold this up for ever.
-    for _ in 0..64 {
-        let seen = word.load(Ordering::Relaxed);
-        if seen & WAITERS != 0 {
-            return;
+/// Why a claim was not had.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// A living owner has it, and patience is at its end.
+    Owned,
+    /// This process cannot protect a claim.
+    Unprotected(ShmError),
+}
+
+impl ClaimWord {
+    /// Claims the role if it is free, in the few instructions that this takes.
+    #[inline(always)]
+    pub(crate) fn claim_free(&self) -> Option<Held> {
+        let me = id_at(self.address());
+        (me != 0 && word::claim_free(&self.0, me)).then_some(Held {
+            me,
+            poisoned: false,
+        })
+    }
+
+    /// Claims the role, waiting for its owner to release it or to die. The owner's life is looked at in any case.
+    #[cold]
+    pub(crate) fn claim(&self, patience: Patience) -> Result<Held, Refused> {
+        let (seat, me) = self.seat().map_err(Refused::Unprotected)?;
+        let mut waiting = Waiting::new(seat, me, patience);
+        match word::claim(&self.0, me, &mut waiting) {
+            Some(claimed) => Ok(Held {
+                me,
+                poisoned: claimed.poisoned,
+            }),
+            None => Err(Refused::Owned),
         }
-        if seen & ID == 0 {
-            return waker.wake(word);
+    }
+
+    /// The participant that has the role, dead or alive; 0 for nobody: one load. What the last one did before it gave the
+    /// role up happened before this. `A` is
+    /// what the mapping allows.
+    #[inline(always)]
+    pub(crate) fn owner_id<A: Access>(&self) -> u32 {
+        acquire::<A, _>(&self.0) & ID
+    }
+
+    /// Whether a participant, who has the role or had it, is dead for sure: a few system calls. What it did before
+    /// happened before this. From a process that cannot claim, everybody seems to live.
+    #[cold]
+    pub(crate) fn is_dead(&self, owner: u32) -> bool {
+        match self.seat() {
+            Ok((seat, me)) => owner != me && seat.is_dead(owner, me),
+            Err(_) => false,
         }
-        if word
-            .compare_exchange(seen, seen | WAITERS, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-        {
-            return;
+    }
+
+    /// Whether nobody has the role, and the last one who had it panicked, or died before that.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.0.load(Ordering::Acquire) & (ID | POISON) == POISON
+    }
+
+    /// Whether this process still has the role that it claimed by this id. Not so in a fork child, which has a copy of
+    /// what holds the claim; nor where a peer wrote something else into the word.
+    #[inline(always)]
+    pub(crate) fn is_held_by(&self, me: u32) -> bool {
+        self.is_mine(me) && self.0.load(Ordering::Relaxed) & ID == me
+    }
+
+    /// This process's seat in the segment, and its id.
+    fn seat(&self) -> Result<(&Seat, u32), ShmError> {
+        // SAFETY: invariant 1; the seat is used no longer than `self` is borrowed.
+        let Some(seat) = (unsafe { Seat::at(self.address()) }) else {
+            // No handle that may write leads to a word without a seat.
+            let error = SysError::new("claiming", Errno::ENOENT);
+            return Err(ShmError::from_sys(ANONYMOUS, error));
+        };
+        let me = match id_at(self.address()) {
+            // After a fork.
+            0 => seat.join(Deadline::after(Duration::ZERO))?,
+            me => me,
+        };
+        Ok((seat, me))
+    }
+
+    /// Releases what this process has claimed. In a fork child of the owner, which has a copy of the guard and not the
+    /// claim, this does nothing.
+    #[inline]
+    pub(crate) fn release(&self, me: u32, poison: bool) {
+        if self.is_mine(me) {
+            word::release(&self.0, me, poison, &Futex);
+        }
+    }
+
+    /// Whether this process is the one that has claimed as `me`: not so in a fork child of that one. It does not look at
+    /// the word.
+    #[inline(always)]
+    pub(crate) fn is_mine(&self, me: u32) -> bool {
+        id_at(self.address()) == me
+    }
+
+    #[inline(always)]
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+/// One wait: its clock, and whom to ask.
+struct Waiting<'a> {
+    seat: &'a Seat,
+    me: u32,
+    slices: Slices,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(seat: &'a Seat, me: u32, patience: Patience) -> Self {
+        Self {
+            seat,
+            me,
+            slices: Slices::until(patience.deadline()),
         }
     }
 }
 
-/// Releases the word, if it still has this owner, and wakes a waiter. `poison` tells the next owner that something is
-/// left half done.
-#[inline]
-pub(crate) fn release<W: Wake>(word: &AtomicU32, me: u32, poison: bool, waker: &W) {
-    let free = if poison { POISON } else { 0 };
-    let mut seen = me;
-    // Others change the word of a living owner only by announcing themselves, once. A peer that does more should not
-    // hold this up for ever.
-    for _ in 0..64 {
-        match word.compare_exchange(seen, free, W::RELEASE, Ordering::Relaxed) {
-            Ok(_) => {
-                if seen & WAITERS != 0 {
-                    waker.wake(word);
-                }
-                return;
-            }
-            Err(now) if now & ID == me => seen = now,
-            Err(_) => return,
-        }
+impl World for Waiting<'_> {
+    fn spins(&self) -> u32 {
+        self.slices.spins()
+    }
+
+    fn turn(&mut self) -> Turn {
+        self.slices.turn()
+    }
+
+    fn is_dead(&mut self, owner: u32) -> bool {
+        self.seat.is_dead(owner, self.me)
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.slices.sleep(word, seen);
+    }
+}
+
+impl Wake for Waiting<'_> {
+    fn wake(&self, word: &AtomicU32) {
+        Futex.wake(word);
+    }
+}
+
+/// Wakes by the kernel's futex.
+struct Futex;
+
+impl Wake for Futex {
+    fn wake(&self, word: &AtomicU32) {
+        futex::wake_one(word);
     }
 }

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::claim::Refused;
+use crate::claim::word::Refused;
 use crate::error::{ShmError, debug_as_told};
 
 /// Why a lock was not had, or what is to be known about one that was.

@@ -45,41 +45,24 @@
 
 mod barrier;
 pub mod broadcast;
-pub(crate) mod counted;
-#[cfg(not(loom))]
 mod error;
 mod event;
-pub(crate) mod eventcount;
-#[cfg(not(loom))]
 mod mutex;
-mod padded;
-#[cfg(not(loom))]
 mod panicking;
-mod presence;
 pub mod ring;
-#[cfg(not(loom))]
 mod role;
 mod semaphore;
-pub(crate) mod seqlock;
-#[cfg(not(loom))]
+mod seqlock;
 mod sleep;
 
-#[cfg(not(loom))]
 pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
-#[cfg(not(loom))]
 pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
-#[cfg(not(loom))]
 pub use error::{LockError, TimedOut};
-#[cfg(not(loom))]
 pub use event::Event;
-#[cfg(not(loom))]
 pub use mutex::{Mutex, MutexGuard};
-#[cfg(not(loom))]
 pub use ring::{
     EndError, Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
     TryRecvError, TrySendError,
 };
-#[cfg(not(loom))]
 pub use semaphore::{Semaphore, TooManyPermits};
-#[cfg(not(loom))]
 pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, WriteError};

@@ -1,9 +1,9 @@
 //! An exclusive role as a value: it is given up when it is dropped.
 
-use super::eventcount::notify;
-use super::sleep::Futex;
-use crate::claim::{ClaimWord, Patience, Refused};
+use crate::claim::word::{ClaimWord, Patience, Refused};
 use crate::primitive::AtomicU32;
+use crate::protocol::eventcount::notify;
+use crate::sync::sleep::Futex;
 
 /// A claim that is held. Dropping it gives the role up; in a fork child, which only has a copy, it does nothing.
 #[derive(Debug)]

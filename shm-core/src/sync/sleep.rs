@@ -1,10 +1,11 @@
 //! Sleeping and waking on an eventcount, with the system's clock and futex.
 
-use super::counted::WakeSome;
-use super::eventcount::{WakeAll, World};
 use crate::access::Access;
-use crate::claim::{Slices, Turn};
+use crate::claim::wait::Slices;
 use crate::primitive::AtomicU32;
+use crate::protocol::claim_word::Turn;
+use crate::protocol::counted::WakeSome;
+use crate::protocol::eventcount::{WakeAll, World};
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 

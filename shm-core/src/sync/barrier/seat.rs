@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::protocol::{self, Outcome};
 use super::{Barrier, BarrierError};
+use crate::protocol::barrier::{self as protocol, Outcome};
 use crate::sync::panicking::Panicking;
 use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::Deadline;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::cell::InvalidValue;
-use crate::claim::Refused;
+use crate::claim::word::Refused;
 use crate::error::{ShmError, debug_as_told};
 
 /// Why this process does not send.

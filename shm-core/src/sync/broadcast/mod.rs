@@ -4,27 +4,259 @@
 //! The queue itself is [`Broadcast`]. The errors of a [`Ring`](super::Ring) have the same names, and are exported by
 //! [`sync`](super) itself.
 
-// - `protocol`: the steps on the shared words, and their crash story;
-// - `queue`: the type;
+// - `crate::protocol::broadcast`: the steps on the shared words, and their crash story;
+// - this file: the type;
 // - `sender`, `receiver`: its ends.
 
-#[cfg(not(loom))]
 mod error;
-#[cfg(all(loom, test))]
-mod model;
-pub(crate) mod protocol;
-#[cfg(not(loom))]
-mod queue;
-#[cfg(not(loom))]
 mod receiver;
-#[cfg(not(loom))]
 mod sender;
 
-#[cfg(not(loom))]
+use std::fmt;
+use std::mem::offset_of;
+use std::time::Duration;
+
+use crate::access::{Access, ReadWrite, Writable};
+use crate::cell::ShmCell;
+use crate::claim::word::{ClaimWord, Patience};
+use crate::diagnostics::refused_as_a_whole;
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
+use crate::primitive::{AtomicU32, AtomicU64};
+use crate::protocol::broadcast::{self as protocol, Counters, Sound};
+use crate::protocol::padded::Padded;
+use crate::protocol::presence::Seen;
+use crate::sys::clock::Deadline;
+
 pub use error::{RecvError, RecvTimeoutError, SendError, SenderError, TryRecvError};
-#[cfg(not(loom))]
-pub use queue::Broadcast;
-#[cfg(not(loom))]
 pub use receiver::BroadcastReceiver;
-#[cfg(not(loom))]
 pub use sender::BroadcastSender;
+
+/// A queue from one process to any number of others, which never makes the sender wait: who is too slow loses messages, and
+/// is told how many.
+///
+/// One process at a time has the [`sender`](Self::sender). Every [`receiver`](Self::receiver) sees every message, in the
+/// order in which they were sent, as long as it is less than `N` messages behind. Receivers write nothing, so they
+/// work through a read-only mapping; how many there are makes no difference to the sender, which does not know of
+/// them. For a queue that loses nothing and has one receiver use a `Ring`; where only the newest value matters, a
+/// [`SeqLock`](crate::sync::SeqLock). Messages have to be `Copy`.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Broadcast;
+/// use shm_core::sync::broadcast::TryRecvError;
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+/// #[repr(C)]
+/// struct Tick { number: u64, price: f64 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("/doc-broadcast-{}", std::process::id());
+/// // One process:
+/// let ticks = Broadcast::<Tick, 4>::create(&name)?;
+/// let mut sender = ticks.sender()?;
+///
+/// // Any other process:
+/// let shm = Broadcast::<Tick, 4>::attach_read_only(&name)?;
+/// let mut receiver = shm.receiver();
+///
+/// for number in 0..6 {
+///     sender.send(Tick { number, price: 1.5 })?;
+/// }
+/// assert!(matches!(receiver.try_recv(), Err(TryRecvError::Lagged(2))));
+/// assert_eq!(receiver.recv()?, Tick { number: 2, price: 1.5 });
+/// # Ok(()) }
+/// ```
+///
+/// # When a process dies
+///
+/// - The sender leaves, by dropping its end: receivers get all that was sent, and after that are told `Disconnected`.
+/// - The sender dies: the same, within 50 ms after the kernel has taken it apart. A message that it was just writing is not
+///   there at all; the one that it was about to overwrite counts as lost.
+/// - A receiver with a **read-only** mapping cannot find out that a sender was killed. To it a dead sender is one that has
+///   nothing to say: use [`recv_timeout`](BroadcastReceiver::recv_timeout). It does see that one has left in order.
+/// - Another process can become the sender as soon as there is none that lives. It goes on behind the last message, and
+///   receivers go on as if nothing had happened: [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for that.
+/// - As long as no sender has ever come, receivers wait for one.
+/// - Receivers leave nothing behind.
+/// - A process that is stopped lives, and stays the sender.
+/// - In a fork child an inherited sender sends nothing: it is the parent's. An inherited receiver is a copy that goes on by
+///   itself.
+///
+/// # Memory ordering
+///
+/// Who receives a message sees everything that its sender did before it was sent.
+///
+/// # Errors
+///
+/// The errors are in [`sync::broadcast`](crate::sync::broadcast). Those that [`sync`](crate::sync) itself exports by the same
+/// names, such as `RecvTimeoutError`, are a [`Ring`](crate::sync::Ring)'s: a ring loses nothing, and so has no `Lagged`.
+///
+/// # What a peer can do
+///
+/// One that may write the segment can make receivers get any values, in any order, be told of losses that were none, or hear
+/// nothing. Nobody reads outside of the queue because of it, and calls with a timeout end.
+///
+/// # Cost
+///
+/// Sending is a copy and one atomic exchange, whoever listens; a system call only if somebody is asleep. Receiving is a copy
+/// and two loads. A division by `N` is part of each; it is free where `N` is a power of two.
+#[repr(C)]
+pub struct Broadcast<T, const N: usize, A: Access = ReadWrite> {
+    pub(super) seat: Padded<Seat>,
+    pub(super) counters: Padded<Counters>,
+    pub(super) slots: Padded<[ShmCell<T, A>; N]>,
+}
+
+/// What is seldom looked at.
+#[repr(C)]
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) claim: ClaimWord,
+    /// Whether a sender has ever come.
+    pub(super) came: AtomicU32,
+    pub(super) arrived: AtomicU32,
+}
+refused_as_a_whole!([T, const N: usize] Broadcast<T, N>);
+
+// SAFETY: 1. The layout has every word at the place that the compiler gives it, and the slots; bytes between them belong to
+// nobody, and as the type is not `Copy` it is never moved as a whole. 2. The view is the same words, all atomics, and
+// cells. 3. The address is returned as it is.
+#[diagnostic::do_not_recommend]
+unsafe impl<T: ShmLayout + Copy, const N: usize> ShmLayout for Broadcast<T, N> {
+    type View<A: Access> = Broadcast<T, N, A>;
+    const LAYOUT: &'static TypeLayout = {
+        &TypeLayout::meaning(
+            meaning::BROADCAST,
+            const {
+                &TypeLayout::structure(
+                    "Broadcast",
+                    0,
+                    size_of::<Self>(),
+                    align_of::<Self>(),
+                    const {
+                        &[
+                            FieldLayout::at(
+                                "claim",
+                                offset_of!(Self, seat.0.claim),
+                                AtomicU32::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "came",
+                                offset_of!(Self, seat.0.came),
+                                AtomicU32::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "arrived",
+                                offset_of!(Self, seat.0.arrived),
+                                AtomicU32::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "reserved",
+                                offset_of!(Self, counters.0.reserved),
+                                AtomicU64::LAYOUT,
+                            ),
+                            FieldLayout::at(
+                                "tail",
+                                offset_of!(Self, counters.0.tail),
+                                AtomicU64::LAYOUT,
+                            ),
+                            FieldLayout::at("slots", offset_of!(Self, slots), <[T; N]>::LAYOUT),
+                        ]
+                    },
+                )
+            },
+            None,
+        )
+        .claiming()
+    };
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Broadcast<T, N, A> {
+        payload.cast()
+    }
+}
+
+impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
+    /// Becomes the sender, if no living process is. A dead one is succeeded.
+    ///
+    /// # Errors
+    ///
+    /// [`Taken`](SenderError::Taken); [`Unregistered`](SenderError::Unregistered).
+    pub fn sender(&self) -> Result<BroadcastSender<'_, T, N>, SenderError>
+    where
+        A: Writable,
+    {
+        BroadcastSender::claim(self.writable(), Patience::None)
+    }
+
+    /// Becomes the sender, waiting for at most `timeout` on the monotonic clock until the one there is leaves or dies.
+    ///
+    /// # Errors
+    ///
+    /// As [`sender`](Self::sender).
+    pub fn sender_timeout(
+        &self,
+        timeout: Duration,
+    ) -> Result<BroadcastSender<'_, T, N>, SenderError>
+    where
+        A: Writable,
+    {
+        let patience = Patience::Until(Deadline::after(timeout));
+        BroadcastSender::claim(self.writable(), patience)
+    }
+
+    /// A receiver of everything that is sent from now on.
+    #[must_use]
+    pub fn receiver(&self) -> BroadcastReceiver<'_, T, N, A> {
+        BroadcastReceiver::new(self, protocol::tail::<Sound<A>>(&self.counters))
+    }
+
+    /// A receiver of everything that is still there, up to `N` messages, and of what is sent from now on.
+    #[must_use]
+    pub fn receiver_from_oldest(&self) -> BroadcastReceiver<'_, T, N, A> {
+        BroadcastReceiver::new(self, protocol::oldest::<Sound<A>>(&self.counters, N))
+    }
+
+    /// How many messages have been sent so far, by all senders together.
+    #[must_use]
+    #[inline]
+    pub fn sent(&self) -> u64 {
+        protocol::tail::<Sound<A>>(&self.counters)
+    }
+
+    #[inline(always)]
+    fn writable(&self) -> &Broadcast<T, N>
+    where
+        A: Writable,
+    {
+        let broadcast = std::ptr::from_ref(self).cast::<Broadcast<T, N>>();
+        // SAFETY: `A`, which has no bytes, is `ReadWrite`: nothing else is `Writable`.
+        unsafe { &*broadcast }
+    }
+}
+
+impl<T, const N: usize, A: Access> Seen for Broadcast<T, N, A> {
+    const WRITABLE: bool = A::WRITABLE;
+
+    #[inline]
+    fn came(&self) -> &AtomicU32 {
+        &self.seat.came
+    }
+
+    #[inline]
+    fn owner(&self) -> u32 {
+        self.seat.claim.owner_id::<A>()
+    }
+
+    fn is_dead(&self, owner: u32) -> bool {
+        // Through read-only pages nobody is a participant, so nobody is to be asked.
+        A::WRITABLE && self.seat.claim.is_dead(owner)
+    }
+}
+
+impl<T, const N: usize, A: Access> fmt::Debug for Broadcast<T, N, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast")
+            .field("sent", &protocol::tail::<Sound<A>>(&self.counters))
+            .finish_non_exhaustive()
+    }
+}

@@ -5,13 +5,13 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use super::protocol::{self, Sound, Told};
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmValue, checked, copy};
 use crate::layout::ShmLayout;
+use crate::protocol::broadcast::{self as protocol, Sound, Told};
+use crate::protocol::presence::Watch;
 use crate::sync::TimedOut;
-use crate::sync::presence::Watch;
 use crate::sync::sleep::Sleeper;
 use crate::sys::clock::{Deadline, Every};
 

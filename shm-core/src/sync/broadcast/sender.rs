@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::protocol::{self, Sound};
 use super::{Broadcast, SendError, SenderError};
 use crate::cell::ShmCell;
-use crate::claim::Patience;
+use crate::claim::word::Patience;
 use crate::layout::ShmLayout;
-use crate::sync::eventcount::notify_fenced;
-use crate::sync::presence;
+use crate::protocol::broadcast::{self as protocol, Sound};
+use crate::protocol::eventcount::notify_fenced;
+use crate::protocol::presence;
 use crate::sync::role::Role;
 use crate::sync::sleep::Futex;
 

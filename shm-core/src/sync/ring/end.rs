@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::error::EndError;
-use super::protocol::{Counters, End, Idle, Side, Sound, Steps};
 use crate::access::ReadWrite;
-use crate::claim::{ClaimWord, Patience};
+use crate::claim::word::{ClaimWord, Patience};
 use crate::primitive::AtomicU32;
+use crate::protocol::presence::{Seen, Watch};
+use crate::protocol::ring::{Counters, End, Idle, Side, Sound, Steps};
 use crate::sync::TimedOut;
-use crate::sync::presence::{Seen, Watch};
 use crate::sync::role::Role;
 use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::{Deadline, Every};

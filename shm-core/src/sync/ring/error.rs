@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use super::protocol::Idle;
-use crate::claim::Refused;
+use crate::claim::word::Refused;
 use crate::error::{ShmError, debug_as_told};
+use crate::protocol::ring::Idle;
 
 /// Why an end of a ring was not had.
 #[non_exhaustive]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::end::{HeldEnd, until};
 use super::error::{recv, recv_timeout, try_recv};
-use super::protocol::Receiving;
 use super::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::ReadOnly;
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
-use crate::claim::Patience;
+use crate::claim::word::Patience;
 use crate::layout::ShmLayout;
+use crate::protocol::ring::Receiving;
 use crate::sync::TimedOut;
 
 /// The receiving end of a [`Ring`](super::Ring). Dropping it gives the end up; what was not received stays for the next

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::end::{HeldEnd, until};
 use super::error::{send_timeout, try_send};
-use super::protocol::Sending;
 use super::{SendError, SendTimeoutError, TrySendError};
 use crate::cell::{ShmCell, ShmSlice};
-use crate::claim::Patience;
+use crate::claim::word::Patience;
 use crate::layout::ShmLayout;
+use crate::protocol::ring::Sending;
 use crate::sync::TimedOut;
 use crate::sys::clock::Deadline;
 

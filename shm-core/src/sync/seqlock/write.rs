@@ -3,16 +3,16 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use super::SeqLock;
 use super::WriteError;
 use super::guard::SeqLockWriteGuard;
-use super::lock::SeqLock;
 use super::private::Private;
-use super::protocol::{self, Sound};
 use crate::access::{Access, Writable};
 use crate::cell::{ShmCell, checked, copy};
-use crate::claim::Patience;
+use crate::claim::word::Patience;
 use crate::layout::ShmLayout;
-use crate::sync::eventcount::notify_fenced;
+use crate::protocol::eventcount::notify_fenced;
+use crate::protocol::seqlock::{self as protocol, Sound};
 use crate::sync::role::Role;
 use crate::sync::sleep::Futex;
 use crate::sys::clock::Deadline;

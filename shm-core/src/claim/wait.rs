@@ -1,0 +1,209 @@
+//! Waiting in slices: sleep that is cut by the clock, so that something can be looked at between its parts.
+
+use std::time::{Duration, Instant};
+
+use crate::primitive::AtomicU32;
+use crate::protocol::claim_word::Turn;
+use crate::sys::clock::Deadline;
+use crate::sys::futex;
+
+/// One wait. Its sleep is cut into slices, each twice as long as the one before.
+#[derive(Debug)]
+pub(crate) struct Slices {
+    deadline: Deadline,
+    slice: Duration,
+    longest: Duration,
+    slice_ends: Instant,
+}
+
+impl Slices {
+    /// For who is woken when there is something to see: slices of 5 to 50 ms, for what nobody wakes for, a death.
+    ///
+    /// The first is longer than the kernel's tick, which mostly is 4 ms: a sleep that should end before the next tick
+    /// needs a timer of its own. That cost 5 µs a sleep where it was measured, as much as going to sleep and being woken.
+    pub(crate) fn until(deadline: Deadline) -> Self {
+        Self::new(
+            deadline,
+            Duration::from_millis(5),
+            Duration::from_millis(50),
+        )
+    }
+
+    /// For who cannot ask to be woken, because its pages are read-only: slices of 50 µs to 2 ms.
+    pub(crate) fn polling(deadline: Deadline) -> Self {
+        Self::new(
+            deadline,
+            Duration::from_micros(50),
+            Duration::from_millis(2),
+        )
+    }
+
+    fn new(deadline: Deadline, first: Duration, longest: Duration) -> Self {
+        Self {
+            deadline,
+            slice: first,
+            longest,
+            slice_ends: Instant::now() + first,
+        }
+    }
+
+    /// How often to look before the first sleep: who does not want to wait does not spin either.
+    pub(crate) fn spins(&self) -> u32 {
+        if self.deadline.left().is_zero() {
+            0
+        } else {
+            100
+        }
+    }
+
+    /// What the next round is for.
+    pub(crate) fn turn(&mut self) -> Turn {
+        self.turn_at(Instant::now())
+    }
+
+    fn turn_at(&mut self, now: Instant) -> Turn {
+        if self.deadline.left_at(now).is_zero() {
+            return Turn::Last;
+        }
+        // By the clock, not by how a sleep ended: signals would put the probe off for ever.
+        if now < self.slice_ends {
+            return Turn::Wait;
+        }
+        self.slice = (self.slice * 2).min(self.longest);
+        self.slice_ends = now + self.slice;
+        Turn::Probe
+    }
+
+    /// Sleeps while the word is `seen`, at most until the slice or the wait ends.
+    pub(crate) fn sleep(&self, word: &AtomicU32, seen: u32) {
+        let span = self.span_at(Instant::now());
+        if futex::wait(word, seen, span).is_err() {
+            // Not known to happen. Waiting without being woken is slower, and better than a busy loop.
+            std::thread::sleep(span);
+        }
+    }
+
+    /// How long a sleep that begins now may be.
+    fn span_at(&self, now: Instant) -> Duration {
+        let slice = self.slice_ends.saturating_duration_since(now);
+        slice.min(self.deadline.left_at(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER: Duration = Duration::MAX;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// A clock that a test moves.
+    struct Clock {
+        begin: Instant,
+        passed: Duration,
+    }
+
+    impl Clock {
+        /// One that stands where the first slice begins.
+        fn of(slices: &Slices) -> Self {
+            Self {
+                begin: slices.slice_ends - slices.slice,
+                passed: Duration::ZERO,
+            }
+        }
+
+        fn now(&self) -> Instant {
+            self.begin + self.passed
+        }
+    }
+
+    /// Waits without ever being woken, in sleeps of which each is as long as it was asked to be, but at most `longest`, as
+    /// if a signal came. Returns when probes were due, until the last turn or `end`.
+    fn probes(slices: &mut Slices, longest: Duration, end: Duration) -> Vec<Duration> {
+        let mut clock = Clock::of(slices);
+        let mut due = Vec::new();
+        while clock.passed < end {
+            match slices.turn_at(clock.now()) {
+                Turn::Wait => {
+                    let span = slices.span_at(clock.now());
+                    assert!(!span.is_zero(), "a sleep of no time is a busy loop");
+                    clock.passed += span.min(longest);
+                }
+                Turn::Probe => due.push(clock.passed),
+                Turn::Last => break,
+            }
+        }
+        due
+    }
+
+    #[test]
+    fn slices_grow_from_5_to_50_ms() {
+        let mut slices = Slices::until(Deadline::after(NEVER));
+        let due = probes(&mut slices, NEVER, millis(236));
+        assert_eq!(due, [5, 15, 35, 75, 125, 175, 225].map(millis));
+    }
+
+    #[test]
+    fn who_polls_looks_every_2_ms_in_the_end() {
+        let mut slices = Slices::polling(Deadline::after(NEVER));
+        let due = probes(&mut slices, NEVER, millis(10));
+        let expected = [50, 150, 350, 750, 1550, 3150, 5150, 7150, 9150];
+        assert_eq!(due, expected.map(Duration::from_micros));
+    }
+
+    /// Were it not for the clock, none of these sleeps would end a slice: none of them lasts until its end.
+    #[test]
+    fn slices_end_by_the_clock_however_sleeps_end() {
+        let mut slices = Slices::until(Deadline::after(NEVER));
+        let signals = Duration::from_micros(100);
+        assert_eq!(
+            probes(&mut slices, signals, millis(80)),
+            [5, 15, 35, 75].map(millis)
+        );
+    }
+
+    #[test]
+    fn a_late_look_begins_a_slice_of_full_length() {
+        let mut slices = Slices::until(Deadline::after(NEVER));
+        let mut clock = Clock::of(&slices);
+        // It was stopped for as long as many slices.
+        clock.passed = millis(1000);
+        assert_eq!(slices.span_at(clock.now()), Duration::ZERO);
+        assert_eq!(slices.turn_at(clock.now()), Turn::Probe);
+        assert_eq!(slices.turn_at(clock.now()), Turn::Wait);
+        assert_eq!(slices.span_at(clock.now()), millis(10));
+    }
+
+    #[test]
+    fn the_deadline_cuts_a_slice_and_ends_the_wait() {
+        let timeout = Duration::from_secs(3600);
+        let mut slices = Slices::until(Deadline::after(timeout));
+        let mut clock = Clock::of(&slices);
+        // The deadline was taken from the clock a moment earlier.
+        let ends = slices.deadline.left_at(clock.now());
+        assert!(ends <= timeout);
+        clock.passed = ends - millis(3);
+        assert_eq!(slices.turn_at(clock.now()), Turn::Probe);
+        assert_eq!(slices.turn_at(clock.now()), Turn::Wait);
+        assert_eq!(slices.span_at(clock.now()), millis(3));
+        clock.passed = ends - Duration::from_nanos(1);
+        assert_eq!(slices.turn_at(clock.now()), Turn::Wait);
+        assert_eq!(slices.span_at(clock.now()), Duration::from_nanos(1));
+        for late in [0, 1, 1_000_000] {
+            clock.passed = ends + Duration::from_nanos(late);
+            assert_eq!(slices.turn_at(clock.now()), Turn::Last);
+            assert_eq!(slices.span_at(clock.now()), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn who_does_not_want_to_wait_neither_spins_nor_sleeps() {
+        let mut slices = Slices::until(Deadline::after(Duration::ZERO));
+        assert_eq!(slices.spins(), 0);
+        assert_eq!(slices.turn(), Turn::Last);
+        assert!(Slices::until(Deadline::after(NEVER)).spins() > 0);
+    }
+}

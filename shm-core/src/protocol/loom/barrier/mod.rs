@@ -1,0 +1,388 @@
+//! The barrier under loom. Bounds: two seats and two rounds, or three seats and one round; two threads; three forced
+//! preemptions. A death is a participant that
+//! gives up its lock cell with `Release` and stops; the probe reads that cell with `Acquire`, as the kernel's lock does.
+//! Patient waiters look again only when they are woken, so nobody is helped by the end of a slice.
+
+mod seats;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicU32;
+use loom::thread;
+
+use crate::primitive::Ordering;
+use crate::protocol::barrier::{Meeting, Outcome, arrive, has_arrived, look, round, wait};
+use crate::protocol::claim_word::Turn;
+use crate::protocol::claim_word::{self as word, ID, POISON};
+use crate::protocol::eventcount::{WakeAll, World};
+use crate::protocol::loom::{Queue, Turns, check, fails, gets_stuck};
+
+/// The participant that takes the seat of a dead one over.
+const SUCCESSOR: u32 = 4;
+
+/// The single step that differs.
+trait Variant: 'static {
+    const ARRIVE: Ordering = Ordering::Release;
+    const LOOK: Ordering = Ordering::Acquire;
+    const ROUND: Ordering = Ordering::Acquire;
+    const WRITABLE: bool = true;
+    const COMPLETE: Ordering = Ordering::AcqRel;
+    /// How one looks whether a seat was left with `POISON`, and whether its owner lives.
+    const POISONED: Ordering = Ordering::Acquire;
+    const PROBE: Ordering = Ordering::Acquire;
+    /// Whether a fence follows an arrival.
+    const FENCED: bool = true;
+    const LOOKS_AGAIN: bool = true;
+    const WAKES: bool = true;
+    /// Whether all seats are looked at.
+    const LOOKS_AT_ALL: bool = true;
+}
+
+struct Sound;
+impl Variant for Sound {}
+
+/// As one looks through a mapping that may not be written.
+struct ThroughReadOnly;
+impl Variant for ThroughReadOnly {
+    const WRITABLE: bool = false;
+}
+
+struct Shared<V> {
+    round: AtomicU32,
+    seats: usize,
+    arrived: [AtomicU32; 3],
+    /// By seat. At first seat `n` is participant `n + 1`'s.
+    claims: [AtomicU32; 3],
+    /// By participant: whether its byte is locked.
+    locks: [AtomicU32; 5],
+    /// What participants work on, and exchange from round to round.
+    work: [UnsafeCell<u32>; 2],
+    queue: Queue,
+    variant: std::marker::PhantomData<V>,
+}
+
+impl<V: Variant> Meeting for Shared<V> {
+    const ARRIVE: Ordering = V::ARRIVE;
+    const LOOK: Ordering = V::LOOK;
+    const ROUND: Ordering = V::ROUND;
+    const WRITABLE: bool = V::WRITABLE;
+    const COMPLETE: Ordering = V::COMPLETE;
+    const LOOKS_AGAIN: bool = V::LOOKS_AGAIN;
+
+    fn round(&self) -> &AtomicU32 {
+        &self.round
+    }
+
+    fn seats(&self) -> usize {
+        if V::LOOKS_AT_ALL { self.seats } else { 1 }
+    }
+
+    fn arrived(&self, seat: usize) -> &AtomicU32 {
+        &self.arrived[seat]
+    }
+
+    fn is_dead(&self, seat: usize) -> bool {
+        if self.claims[seat].load(V::POISONED) & (ID | POISON) == POISON {
+            return true;
+        }
+        // The probe does for this.
+        let owner = self.claims[seat].load(Ordering::Relaxed) & ID;
+        owner != 0 && self.locks[owner as usize].load(V::PROBE) == 0
+    }
+}
+
+impl<V: Variant> WakeAll for Shared<V> {
+    fn wake_all(&self, _: &AtomicU32) {
+        if V::WAKES {
+            self.queue.wake_all();
+        }
+    }
+}
+
+impl<V> word::Wake for Shared<V> {
+    /// Nobody sleeps on a claim.
+    fn wake(&self, _: &AtomicU32) {}
+}
+
+/// The wait of one that only a wake-up gets on.
+struct Waiter<'a, V>(&'a Queue, std::marker::PhantomData<V>);
+
+impl<V: Variant> World for Waiter<'_, V> {
+    const FENCED: bool = V::FENCED;
+
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        Turn::Wait
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.0.sleep(word, seen);
+    }
+}
+
+/// The wait of one that probes a few times, and then gives up.
+struct Probing(Turns);
+
+impl Probing {
+    fn times(probes: u32) -> Self {
+        Self(Turns::Probing(probes))
+    }
+}
+
+impl World for Probing {
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        self.0.next()
+    }
+
+    fn sleep(&mut self, _: &AtomicU32, _: u32) {}
+}
+
+impl<V: Variant> Shared<V> {
+    fn new(seats: usize) -> Arc<Self> {
+        Arc::new(Self {
+            round: AtomicU32::new(0),
+            seats,
+            arrived: std::array::from_fn(|_| AtomicU32::new(0)),
+            claims: std::array::from_fn(|seat| AtomicU32::new(seat as u32 + 1)),
+            locks: std::array::from_fn(|_| AtomicU32::new(1)),
+            work: std::array::from_fn(|_| UnsafeCell::new(0)),
+            queue: Queue::new(),
+            variant: std::marker::PhantomData,
+        })
+    }
+
+    /// Works on one of the places. Loom fails if anybody else may be at it.
+    fn add_one(&self, place: usize) {
+        // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
+        self.work[place].with_mut(|work| unsafe { *work += 1 });
+    }
+
+    /// Meets the other. Says whether this one is the leader.
+    fn meet(&self, seat: usize, number: u32) -> bool {
+        arrive(self, seat, number);
+        // The last to arrive does not wait, so no fence comes between its arrival and the end of the round.
+        let passed = look(self, number, self).or_else(|| {
+            let mut world = Waiter::<V>(&self.queue, std::marker::PhantomData);
+            wait(self, number, &mut world, self)
+        });
+        match passed {
+            Some(Outcome::Passed { next, leader }) => {
+                assert_eq!(next, number + 1);
+                leader
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Two meet twice, and work on one another's places in between.
+fn rounds<V: Variant>(preemptions: usize) {
+    check(preemptions, || {
+        let shared = Shared::<V>::new(2);
+        let work = |shared: &Shared<V>, seat: usize| {
+            shared.add_one(seat);
+            let first = shared.meet(seat, 0);
+            shared.add_one(1 - seat);
+            let second = shared.meet(seat, 1);
+            shared.add_one(seat);
+            [first, second]
+        };
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || work(&shared, 1))
+        };
+        let mine = work(&shared, 0);
+        let others = other.join().unwrap();
+        for (mine, other) in mine.into_iter().zip(others) {
+            assert!(mine != other, "a round has one leader");
+        }
+        assert_eq!(round(&*shared), 2);
+        for place in &shared.work {
+            // SAFETY: all threads have been joined.
+            place.with(|work| assert_eq!(unsafe { *work }, 3));
+        }
+    });
+}
+
+/// One alone passes a round, and another looks on: with the number of the round it sees what was done before.
+fn onlooker<V: Variant>() {
+    check(3, || {
+        let shared = Shared::<V>::new(1);
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                if round(&*shared) == 1 {
+                    shared.add_one(0);
+                }
+            })
+        };
+        shared.add_one(0);
+        assert!(shared.meet(0, 0));
+        other.join().unwrap();
+    });
+}
+
+/// One of two dies, before or after it has arrived, and a third process takes the seat over.
+fn death(arrives: bool) {
+    check(3, move || {
+        let shared = Shared::<Sound>::new(2);
+        let survivor = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                arrive(&*shared, 0, 0);
+                match wait(&*shared, 0, &mut Probing::times(1), &*shared) {
+                    Some(Outcome::Passed { next, .. }) => assert_eq!(next, 1),
+                    outcome => {
+                        let told = outcome.is_some();
+                        assert!(!told || !arrives && outcome == Some(Outcome::Died { seat: 1 }));
+                        // In vain: it waits once more.
+                        shared.meet(0, 0);
+                    }
+                }
+                shared.add_one(1);
+            })
+        };
+        if arrives {
+            shared.add_one(1);
+            arrive(&*shared, 1, 0);
+        }
+        shared.locks[2].store(0, Ordering::Release);
+        // The successor's probe, and its claim.
+        assert_eq!(shared.locks[2].load(Ordering::Acquire), 0);
+        shared.claims[1].store(SUCCESSOR | POISON, Ordering::Relaxed);
+        if round(&*shared) == 0 {
+            assert_eq!(has_arrived(&*shared, 1, 0), arrives);
+            if !arrives {
+                shared.add_one(1);
+            }
+            shared.meet(1, 0);
+        } else {
+            assert!(arrives);
+        }
+        survivor.join().unwrap();
+        assert_eq!(round(&*shared), 1);
+        // SAFETY: all threads have been joined.
+        shared.work[1].with(|work| assert_eq!(unsafe { *work }, 2));
+    });
+}
+
+/// One of three dies after it has arrived, or leaves in a panic, and the third, which lives, does not come: nobody is told
+/// of a death.
+fn end_of_who_has_arrived<V: Variant>(panics: bool) {
+    check(3, move || {
+        let shared = Shared::<V>::new(3);
+        let survivor = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                arrive(&*shared, 0, 0);
+                let outcome = wait(&*shared, 0, &mut Probing::times(2), &*shared);
+                assert_eq!(outcome, None);
+            })
+        };
+        arrive(&*shared, 1, 0);
+        if panics {
+            word::release(&shared.claims[1], 2, true, &*shared);
+        } else {
+            shared.locks[2].store(0, Ordering::Release);
+        }
+        survivor.join().unwrap();
+    });
+}
+
+#[test]
+fn two_meet_twice() {
+    rounds::<Sound>(3);
+}
+
+#[test]
+fn a_death_before_arriving_is_told_and_made_up_for() {
+    death(false);
+}
+
+#[test]
+fn the_arrival_of_the_dead_stays() {
+    death(true);
+}
+
+#[test]
+fn a_death_after_arriving_is_not_told_of() {
+    end_of_who_has_arrived::<Sound>(false);
+}
+
+#[test]
+fn a_panic_after_arriving_is_not_told_of() {
+    end_of_who_has_arrived::<Sound>(true);
+}
+
+#[test]
+fn who_sees_that_a_round_was_passed_sees_what_was_done_before() {
+    onlooker::<Sound>();
+}
+
+#[test]
+fn who_sees_through_read_only_pages_that_a_round_was_passed_sees_what_was_done_before() {
+    onlooker::<ThroughReadOnly>();
+}
+
+fails!(a_relaxed_arrival_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const ARRIVE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_look_at_arrivals_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const LOOK: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_seat_that_is_not_looked_at_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const LOOKS_AT_ALL: bool = false;
+    }
+);
+fails!(a_death_that_is_not_looked_at_twice_is_caught, end_of_who_has_arrived::<Broken>(false),
+    impl Variant for Broken {
+        const LOOKS_AGAIN: bool = false;
+    }
+);
+fails!(a_relaxed_look_at_the_round_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const ROUND: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_look_at_the_round_by_an_onlooker_is_caught, onlooker::<Broken>(),
+    impl Variant for Broken {
+        const ROUND: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_completion_that_does_not_release_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const COMPLETE: Ordering = Ordering::Acquire;
+    }
+);
+fails!(a_relaxed_probe_is_caught, end_of_who_has_arrived::<Broken>(false),
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_look_at_the_poison_is_caught, end_of_who_has_arrived::<Broken>(true),
+    impl Variant for Broken {
+        const POISONED: Ordering = Ordering::Relaxed;
+    }
+);
+gets_stuck!(nobody_is_woken, a_completion_that_does_not_wake_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const WAKES: bool = false;
+    }
+);
+gets_stuck!(unfenced_arrival, an_unfenced_arrival_is_caught, rounds::<Broken>(2),
+    impl Variant for Broken {
+        const FENCED: bool = false;
+    }
+);

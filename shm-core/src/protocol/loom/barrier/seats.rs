@@ -1,0 +1,314 @@
+//! Leaving a seat and waiting for one, under the same loom. Bounds: one seat or two; up to two that wait; three forced
+//! preemptions.
+
+use std::marker::PhantomData;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicU32;
+use loom::thread;
+
+use super::Probing;
+use crate::primitive::Ordering;
+use crate::protocol::barrier::{Seats, tell_left, wait_for_seat};
+use crate::protocol::claim_word::Turn;
+use crate::protocol::claim_word::{self as word, ID, POISON};
+use crate::protocol::eventcount::{WakeAll, World};
+use crate::protocol::loom::eventcount::Patient;
+use crate::protocol::loom::{Queue, check, fails, gets_stuck};
+
+/// The single step that differs.
+trait Variant: Send + Sync + 'static {
+    const RELEASE: Ordering = Ordering::Release;
+    const CLAIM: Ordering = Ordering::Acquire;
+    const PROBE: Ordering = Ordering::Acquire;
+    /// Whether one looks for a free seat, besides taking one.
+    const LOOKS: bool = true;
+    /// Whether who leaves tells the others, behind a full fence, and by a wake-up that counts.
+    const TELLS: bool = true;
+    const FENCED: bool = true;
+    const STEP: u32 = 1;
+    /// Whether it tells them when it has left, and not before.
+    const LEAVES_FIRST: bool = true;
+}
+
+struct Sound;
+impl Variant for Sound {}
+
+/// A barrier's seats, what comes with each, and the kernel's side of it.
+struct Shared<V> {
+    left: AtomicU32,
+    claims: Vec<AtomicU32>,
+    work: Vec<UnsafeCell<u32>>,
+    /// By id: whether the participant lives.
+    lives: [AtomicU32; 4],
+    queue: Queue,
+    variant: PhantomData<V>,
+}
+
+impl<V: Variant> Shared<V> {
+    /// All seats are the first participant's.
+    fn taken(seats: usize) -> Arc<Self> {
+        Arc::new(Self {
+            left: AtomicU32::new(0),
+            claims: (0..seats).map(|_| AtomicU32::new(1)).collect(),
+            work: (0..seats).map(|_| UnsafeCell::new(0)).collect(),
+            lives: std::array::from_fn(|_| AtomicU32::new(1)),
+            queue: Queue::new(),
+            variant: PhantomData,
+        })
+    }
+
+    /// What who has the seat does. Loom fails if anybody else may be at it, or if what the one before did is not visible.
+    fn add_one(&self, seat: usize) {
+        // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
+        self.work[seat].with_mut(|work| unsafe { *work += 1 });
+    }
+
+    fn join(&self, me: u32, world: &mut impl World) -> Option<usize> {
+        wait_for_seat(&Joining { shared: self, me }, world)
+    }
+
+    fn leave(&self, me: u32, seat: usize, poison: bool) {
+        if V::TELLS && !V::LEAVES_FIRST {
+            tell_left(&self.left, self);
+        }
+        word::release(&self.claims[seat], me, poison, self);
+        if V::TELLS && V::LEAVES_FIRST {
+            tell_left(&self.left, self);
+        }
+    }
+}
+
+impl<V: Variant> word::Wake for Shared<V> {
+    const RELEASE: Ordering = V::RELEASE;
+
+    /// Nobody sleeps on a claim.
+    fn wake(&self, _: &AtomicU32) {}
+}
+
+impl<V: Variant> WakeAll for Shared<V> {
+    const FENCED: bool = V::FENCED;
+    const STEP: u32 = V::STEP;
+
+    fn wake_all(&self, _: &AtomicU32) {
+        self.queue.wake_all();
+    }
+}
+
+/// One who wants a seat.
+struct Joining<'a, V> {
+    shared: &'a Shared<V>,
+    me: u32,
+}
+
+impl<V: Variant> Seats for Joining<'_, V> {
+    type Taken = usize;
+
+    fn left(&self) -> &AtomicU32 {
+        &self.shared.left
+    }
+
+    fn seats(&self) -> usize {
+        self.shared.claims.len()
+    }
+
+    fn is_free(&self, seat: usize) -> bool {
+        // Taking it acquires.
+        V::LOOKS && self.shared.claims[seat].load(Ordering::Relaxed) & ID == 0
+    }
+
+    fn take(&self, seat: usize) -> Option<usize> {
+        let mut once = Once(self.shared);
+        word::claim(&self.shared.claims[seat], self.me, &mut once).map(|_| seat)
+    }
+}
+
+/// A claim that does not wait, but looks whether the owner lives.
+struct Once<'a, V>(&'a Shared<V>);
+
+impl<V: Variant> word::World for Once<'_, V> {
+    const CLAIM: Ordering = V::CLAIM;
+
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        Turn::Last
+    }
+
+    fn is_dead(&mut self, owner: u32) -> bool {
+        thread::yield_now();
+        self.0.lives[owner as usize].load(V::PROBE) == 0
+    }
+
+    fn sleep(&mut self, _: &AtomicU32, _: u32) {}
+}
+
+impl<V> word::Wake for Once<'_, V> {
+    fn wake(&self, _: &AtomicU32) {}
+}
+
+/// Some wait for the only seat, which goes from each to the next. Only a wake-up gets them on.
+fn handed_on<V: Variant>(waiters: u32, poison: bool) {
+    check(3, move || {
+        let shared = Shared::<V>::taken(1);
+        let waiters: Vec<_> = (2..2 + waiters)
+            .map(|me| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let seat = shared.join(me, &mut Patient(&shared.queue)).unwrap();
+                    shared.add_one(seat);
+                    shared.leave(me, seat, false);
+                })
+            })
+            .collect();
+        shared.add_one(0);
+        shared.leave(1, 0, poison);
+        let count = 1 + waiters.len() as u32;
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        // SAFETY: all threads have been joined.
+        shared.work[0].with(|work| assert_eq!(unsafe { *work }, count));
+        // Who takes the seat after a panic, or a death, leaves in order.
+        assert_eq!(shared.claims[0].load(Ordering::Relaxed), 0);
+    });
+}
+
+/// One leaves the second of two seats, and comes back to it if it is faster than the one who waits; then it leaves both.
+fn coming_back<V: Variant>() {
+    check(3, || {
+        let shared = Shared::<V>::taken(2);
+        let waiter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let seat = shared.join(2, &mut Patient(&shared.queue)).unwrap();
+                shared.add_one(seat);
+            })
+        };
+        shared.leave(1, 1, false);
+        if word::claim_free(&shared.claims[1], 1) {
+            shared.add_one(1);
+            shared.leave(1, 1, false);
+        }
+        waiter.join().unwrap();
+    });
+}
+
+/// Two wait for two seats, which are left one after the other, and keep what they get.
+fn left_to_two<V: Variant>() {
+    check(3, || {
+        let shared = Shared::<V>::taken(2);
+        let waiters = [2, 3].map(|me| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let seat = shared.join(me, &mut Patient(&shared.queue)).unwrap();
+                shared.add_one(seat);
+                seat
+            })
+        });
+        for seat in 0..2 {
+            shared.add_one(seat);
+            shared.leave(1, seat, false);
+        }
+        let seats = waiters.map(|waiter| waiter.join().unwrap());
+        assert_ne!(seats[0], seats[1]);
+    });
+}
+
+/// The first dies with the only seat, and one who waits finds out, or has not the time.
+fn death<V: Variant>() {
+    check(3, || {
+        let shared = Shared::<V>::taken(1);
+        let waiter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let seat = shared.join(2, &mut Probing::times(1));
+                if let Some(seat) = seat {
+                    shared.add_one(seat);
+                }
+                seat
+            })
+        };
+        shared.add_one(0);
+        shared.lives[1].store(0, Ordering::Release);
+        let seat = waiter.join().unwrap();
+        let claim = shared.claims[0].load(Ordering::Relaxed);
+        assert_eq!(claim & ID, if seat.is_some() { 2 } else { 1 });
+        assert_eq!(claim & POISON != 0, seat.is_some());
+    });
+}
+
+#[test]
+fn who_waits_for_a_seat_is_woken_by_who_leaves() {
+    handed_on::<Sound>(1, false);
+}
+
+#[test]
+fn who_waits_for_a_seat_is_woken_by_who_leaves_in_a_panic() {
+    handed_on::<Sound>(1, true);
+}
+
+#[test]
+fn a_seat_goes_from_each_to_the_next() {
+    handed_on::<Sound>(2, false);
+}
+
+#[test]
+fn who_leaves_comes_back_and_leaves_is_not_missed() {
+    coming_back::<Sound>();
+}
+
+#[test]
+fn two_that_wait_get_the_seats_that_are_left() {
+    left_to_two::<Sound>();
+}
+
+#[test]
+fn the_seat_of_the_dead_is_found_by_who_waits() {
+    death::<Sound>();
+}
+
+fails!(leaving_relaxed_is_caught, handed_on::<Broken>(1, false),
+    impl Variant for Broken {
+        const RELEASE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(taking_a_seat_relaxed_is_caught, handed_on::<Broken>(1, false),
+    impl Variant for Broken {
+        const CLAIM: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_probe_is_caught, death::<Broken>(),
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+gets_stuck!(leaves_without_a_word, leaving_without_a_word_is_caught, handed_on::<Broken>(1, false),
+    impl Variant for Broken {
+        const TELLS: bool = false;
+    }
+);
+gets_stuck!(leaves_without_a_fence, leaving_without_a_fence_is_caught, handed_on::<Broken>(1, false),
+    impl Variant for Broken {
+        const FENCED: bool = false;
+    }
+);
+gets_stuck!(tells_before_leaving, telling_before_leaving_is_caught, handed_on::<Broken>(1, false),
+    impl Variant for Broken {
+        const LEAVES_FIRST: bool = false;
+    }
+);
+gets_stuck!(never_looks, never_looking_for_a_free_seat_is_caught, handed_on::<Broken>(1, false),
+    impl Variant for Broken {
+        const LOOKS: bool = false;
+    }
+);
+// As if `round` were slept on, which leaving does not move.
+gets_stuck!(leaves_uncounted, leaving_that_does_not_count_is_caught, left_to_two::<Broken>(),
+    impl Variant for Broken {
+        const STEP: u32 = u32::MAX;
+    }
+);

@@ -1,0 +1,115 @@
+//! Where one begins, and what it knows by then, under the same loom, with the same bounds.
+
+use super::*;
+use crate::protocol::loom::fails;
+
+/// A sender has sent something and leaves, and another comes if it finds that: it begins where the first has ended.
+fn next_sender<S: Variant>() {
+    check(3, || {
+        let shared = Shared::<S, 1>::new();
+        shared.come(1);
+        let next = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                // Coming has a full fence behind this, which would do as well.
+                if word::claim_free_as(&shared.claim, 2, S::CLAIM) {
+                    // Relaxed does for this.
+                    assert_eq!(shared.counters.tail.load(Relaxed), 1);
+                }
+            })
+        };
+        shared.send(0);
+        shared.leave(1);
+        next.join().unwrap();
+    });
+}
+
+/// Who knows how many messages there are knows what was done before the last of them. So does who has waited for a sender,
+/// and found no more than the message.
+fn counted<S: Variant>(waits: bool) {
+    check(3, move || {
+        let shared = Shared::<S, 1>::new();
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                if waits {
+                    let mut world = Patient(&shared.queue);
+                    let (counters, arrived) = (&shared.counters, &shared.arrived);
+                    let sender = Watch::new(&*shared);
+                    assert!(protocol::wait_for_sender::<S, _>(
+                        counters, 0, &sender, arrived, &mut world
+                    ));
+                    shared.look();
+                } else if protocol::tail::<S>(&shared.counters) == 1 {
+                    shared.look();
+                }
+            })
+        };
+        shared.work();
+        shared.send(0);
+        other.join().unwrap();
+    });
+}
+
+/// Who wants all there is does not begin further behind than there are slots.
+fn beginning<S: Variant>() {
+    check(3, || {
+        let shared = Shared::<S, 1>::new();
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let tail = shared.counters.tail.load(Relaxed);
+                let oldest = protocol::oldest::<S>(&shared.counters, 1);
+                assert!(oldest + 1 >= tail);
+            })
+        };
+        shared.send(0);
+        shared.send(1);
+        receiver.join().unwrap();
+    });
+}
+
+#[test]
+fn the_next_sender_begins_where_the_one_before_has_ended() {
+    next_sender::<Sound>();
+}
+
+#[test]
+fn who_knows_of_a_message_knows_what_was_done_before() {
+    counted::<Sound>(false);
+}
+
+#[test]
+fn who_has_waited_for_a_message_knows_what_was_done_before() {
+    counted::<Sound>(true);
+}
+
+#[test]
+fn who_begins_with_the_oldest_is_not_too_far_behind() {
+    beginning::<Sound>();
+}
+
+fails!(a_relaxed_claim_is_caught, next_sender::<Broken>(),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const CLAIM: Ordering = Relaxed;
+    }
+);
+fails!(a_relaxed_count_is_caught, counted::<Broken>(false),
+    impl Steps for Broken {
+        const LOOK: Ordering = Relaxed;
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_look_while_waiting_for_a_sender_is_caught, counted::<Broken>(true),
+    impl Steps for Broken {
+        const LOOK: Ordering = Relaxed;
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_look_for_the_oldest_is_caught, beginning::<Broken>(),
+    impl Steps for Broken {
+        const LOOK: Ordering = Relaxed;
+    }
+    impl Variant for Broken {}
+);

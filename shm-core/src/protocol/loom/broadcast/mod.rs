@@ -1,0 +1,439 @@
+//! The steps of a `Broadcast` under loom, which tries every order of them and every value that the memory model allows a
+//! load.
+//!
+//! Bounds: one or two slots of two words; up to four messages by up to two senders, beside one receiver; three forced
+//! preemptions. Message `n` is `n + 1` in both words, so half a message, an old one and a wrong one all show. A death is a
+//! thread that stops, and gives up its lock cell with `Release`; a probe reads that cell with `Acquire`, as the kernel's
+//! lock does.
+
+mod beginning;
+mod broken;
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, AtomicU64};
+use loom::thread;
+
+use crate::access::{Access, ReadOnly};
+use crate::primitive::Ordering;
+use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::model::load;
+use crate::protocol::broadcast::{self as protocol, Counters, Sound, Steps, Told};
+use crate::protocol::claim_word as word;
+use crate::protocol::claim_word::{ID, POISON, WAITERS};
+use crate::protocol::eventcount::{WakeAll, notify, notify_fenced};
+use crate::protocol::loom::eventcount::Patient;
+use crate::protocol::loom::{Queue, check};
+use crate::protocol::presence::{self, Seen, Watch};
+
+/// What else differs.
+trait Variant: Steps + Send + Sync + 'static {
+    /// How a receiver looks whether the sender lives.
+    const PROBE: Ordering = Acquire;
+    /// How it looks who the sender is.
+    const OWNER: Ordering = Acquire;
+    /// How one becomes the sender.
+    const CLAIM: Ordering = Acquire;
+    /// Whether a new sender wakes who waits for one.
+    const TELLS: bool = true;
+    /// Whether a full fence precedes the wake-up of who comes, and of who leaves.
+    const COMING_IS_FENCED: bool = true;
+    const LEAVING_IS_FENCED: bool = true;
+}
+
+impl<A: Access> Variant for Sound<A> {}
+
+/// A segment with `N` slots, and the kernel's side of it.
+struct Shared<S, const N: usize> {
+    claim: AtomicU32,
+    came: AtomicU32,
+    arrived: AtomicU32,
+    counters: Counters,
+    slots: [[AtomicU64; 2]; N],
+    /// By id: whether the participant lives.
+    lives: [AtomicU32; 3],
+    /// What the first sender does besides sending.
+    work: UnsafeCell<u32>,
+    queue: Queue,
+    steps: PhantomData<S>,
+}
+
+impl<S: Variant, const N: usize> Shared<S, N> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            claim: AtomicU32::new(0),
+            came: AtomicU32::new(0),
+            arrived: AtomicU32::new(0),
+            counters: Counters {
+                reserved: AtomicU64::new(0),
+                tail: AtomicU64::new(0),
+            },
+            slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
+            lives: std::array::from_fn(|_| AtomicU32::new(1)),
+            work: UnsafeCell::new(0),
+            queue: Queue::new(),
+            steps: PhantomData,
+        })
+    }
+
+    fn come(&self, me: u32) {
+        assert!(word::claim_free(&self.claim, me));
+        self.arrive();
+    }
+
+    /// Comes after one that has died.
+    fn take_over(&self, dead: u32, me: u32) {
+        let mine = me | WAITERS | POISON;
+        let taken = self.claim.compare_exchange(dead, mine, Acquire, Relaxed);
+        assert_eq!(taken, Ok(dead));
+        self.arrive();
+    }
+
+    fn arrive(&self) {
+        presence::come(&self.came);
+        if S::TELLS {
+            self.tell(S::COMING_IS_FENCED);
+        }
+    }
+
+    fn tell(&self, fenced: bool) {
+        if fenced {
+            notify(&self.arrived, self);
+        } else {
+            notify_fenced(&self.arrived, self);
+        }
+    }
+
+    fn send(&self, number: u64) {
+        let sent = protocol::send::<S, _, Infallible>(&self.counters, N, number, |slot| {
+            for word in &self.slots[slot] {
+                word.store(number + 1, Relaxed);
+            }
+            Ok(())
+        });
+        assert_eq!(sent, Ok(()));
+        notify_fenced(&self.arrived, self);
+    }
+
+    /// Begins a message and dies.
+    fn half_a_message(&self, me: u32, number: u64) {
+        S::reserve(&self.counters.reserved, number + 1);
+        self.slots[number as usize % N][0].store(9, Relaxed);
+        self.lives[me as usize].store(0, Release);
+    }
+
+    /// What a sender does before it sends.
+    fn work(&self) {
+        // SAFETY: the protocol under test is what keeps others from looking meanwhile; loom checks that it does.
+        self.work.with_mut(|work| unsafe { *work = 1 });
+    }
+
+    /// What one does who knows of what was sent.
+    fn look(&self) {
+        // SAFETY: as in `work`.
+        self.work.with(|work| assert_eq!(unsafe { *work }, 1));
+    }
+
+    fn leave(&self, me: u32) {
+        word::release(&self.claim, me, false, self);
+        self.tell(S::LEAVING_IS_FENCED);
+    }
+}
+
+impl<S, const N: usize> WakeAll for Shared<S, N> {
+    fn wake_all(&self, _: &AtomicU32) {
+        self.queue.wake_all();
+    }
+}
+
+impl<S, const N: usize> word::Wake for Shared<S, N> {
+    /// Nobody waits for the role.
+    fn wake(&self, _: &AtomicU32) {}
+}
+
+impl<S: Variant, const N: usize> Seen for Shared<S, N> {
+    const WRITABLE: bool = S::WRITABLE;
+
+    fn came(&self) -> &AtomicU32 {
+        &self.came
+    }
+
+    fn owner(&self) -> u32 {
+        load(&self.claim, S::OWNER, S::WRITABLE) & ID
+    }
+
+    fn is_dead(&self, owner: u32) -> bool {
+        self.lives[owner as usize].load(S::PROBE) == 0
+    }
+}
+
+/// A receiver, which checks all that it is told.
+struct Receiver<'a, S, const N: usize> {
+    shared: &'a Shared<S, N>,
+    sender: Watch<'a, Shared<S, N>>,
+    cursor: Cell<u64>,
+}
+
+impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
+    fn new(shared: &'a Shared<S, N>) -> Self {
+        Self {
+            shared,
+            sender: Watch::new(shared),
+            cursor: Cell::new(0),
+        }
+    }
+
+    fn copy(&self, slot: usize) -> [u64; 2] {
+        self.shared.slots[slot]
+            .each_ref()
+            .map(|word| word.load(Relaxed))
+    }
+
+    /// Looks whether what is told fits what was told before.
+    fn check(&self, before: u64, told: Option<Told<[u64; 2]>>) -> Option<Told<()>> {
+        Some(match told? {
+            Told::Message(message) => {
+                assert_eq!(message, [before + 1; 2]);
+                assert_eq!(self.cursor.get(), before + 1);
+                Told::Message(())
+            }
+            Told::Lost(count) => {
+                assert!(count > 0);
+                assert_eq!(self.cursor.get(), before + count);
+                Told::Lost(count)
+            }
+            Told::Gone => Told::Gone,
+        })
+    }
+
+    fn poll(&self, probing: bool) -> Option<Told<()>> {
+        let before = self.cursor.get();
+        let told = protocol::poll::<S, _>(
+            &self.shared.counters,
+            N,
+            &self.cursor,
+            &self.sender,
+            probing,
+            |slot| self.copy(slot),
+        );
+        self.check(before, told)
+    }
+
+    /// Waits as one that only wake-ups get on.
+    fn wait(&self) -> Told<()> {
+        let before = self.cursor.get();
+        let told = protocol::wait::<S, _, _>(
+            &self.shared.counters,
+            N,
+            &self.cursor,
+            &self.sender,
+            (&self.shared.arrived, &mut Patient(&self.shared.queue)),
+            |slot| self.copy(slot),
+        );
+        self.check(before, told).unwrap()
+    }
+}
+
+/// A receiver beside a sender that comes round to where it is.
+fn overtaken<S: Variant, const N: usize>() {
+    check(3, || {
+        let shared = Shared::<S, N>::new();
+        shared.come(1);
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let receiver = Receiver::new(&*shared);
+                receiver.poll(false);
+                receiver.poll(false);
+                // Where it begins that wants all there is.
+                let oldest = protocol::oldest::<S>(&shared.counters, N);
+                receiver.cursor.set(oldest);
+                receiver.poll(false);
+            })
+        };
+        for number in 0..=N as u64 {
+            shared.send(number);
+        }
+        receiver.join().unwrap();
+        let receiver = Receiver::new(&*shared);
+        assert_eq!(receiver.poll(false), Some(Told::Lost(1)));
+        for _ in 0..N {
+            assert_eq!(receiver.poll(false), Some(Told::Message(())));
+        }
+        assert_eq!(receiver.poll(true), None);
+    });
+}
+
+/// A sender that sends and leaves, and a receiver that only wake-ups get on: it gets everything, and then is told.
+fn leaving<S: Variant>() {
+    check(3, || {
+        let shared = Shared::<S, 2>::new();
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let receiver = Receiver::new(&*shared);
+                assert_eq!(receiver.wait(), Told::Message(()));
+                assert_eq!(receiver.wait(), Told::Gone);
+            })
+        };
+        shared.come(1);
+        shared.send(0);
+        shared.leave(1);
+        receiver.join().unwrap();
+    });
+}
+
+/// A sender that sends and leaves, beside a receiver that only looks: once it knows that it is gone, it has everything.
+fn departure<S: Variant>() {
+    check(3, || {
+        let shared = Shared::<S, 2>::new();
+        shared.come(1);
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let receiver = Receiver::new(&*shared);
+                for _ in 0..2 {
+                    if receiver.poll(false) == Some(Told::Gone) {
+                        assert_eq!(receiver.cursor.get(), 1);
+                    }
+                }
+            })
+        };
+        shared.send(0);
+        shared.leave(1);
+        receiver.join().unwrap();
+    });
+}
+
+/// A receiver that nothing but the message's wake-up gets on, beside a sender that comes before it.
+fn waiting<S: Variant>() {
+    check(3, || {
+        let shared = Shared::<S, 2>::new();
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                Receiver::new(&*shared).wait();
+            })
+        };
+        shared.send(0);
+        receiver.join().unwrap();
+    });
+}
+
+/// A sender has left or died, and a receiver waits for the next: only its coming gets that on.
+fn succession<S: Variant>(dies: bool) {
+    check(3, move || {
+        let shared = Shared::<S, 1>::new();
+        shared.come(1);
+        if dies {
+            shared.lives[1].store(0, Release);
+        } else {
+            shared.leave(1);
+        }
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut world = Patient(&shared.queue);
+                let (counters, arrived) = (&shared.counters, &shared.arrived);
+                let sender = Watch::new(&*shared);
+                assert!(protocol::wait_for_sender::<S, _>(
+                    counters, 0, &sender, arrived, &mut world
+                ));
+                // What the one before has done is seen as well.
+                assert_eq!(shared.owner(), 2);
+            })
+        };
+        if dies {
+            shared.take_over(1, 2);
+        } else {
+            shared.come(2);
+        }
+        receiver.join().unwrap();
+    });
+}
+
+/// A sender dies in the middle of its second message, which goes into the slot of the first or into another. Whoever looks
+/// whether it lives takes what it has sent first.
+fn death<S: Variant, const N: usize>() {
+    check(3, || {
+        let shared = Shared::<S, N>::new();
+        shared.come(1);
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let receiver = Receiver::new(&*shared);
+                for _ in 0..2 {
+                    if receiver.poll(true) == Some(Told::Gone) {
+                        assert_eq!(receiver.cursor.get(), 1);
+                    }
+                }
+            })
+        };
+        shared.send(0);
+        shared.half_a_message(1, 1);
+        receiver.join().unwrap();
+        // The next one writes it anew.
+        shared.take_over(1, 2);
+        let next = protocol::tail::<S>(&shared.counters);
+        assert_eq!(next, 1);
+        let receiver = Receiver::new(&*shared);
+        receiver.cursor.set(next);
+        assert_eq!(receiver.poll(true), None);
+        shared.send(next);
+        assert_eq!(receiver.poll(true), Some(Told::Message(())));
+    });
+}
+
+#[test]
+fn a_receiver_that_is_overtaken_gets_whole_messages_and_is_told_of_the_others() {
+    overtaken::<Sound, 2>();
+}
+
+#[test]
+fn a_single_slot_is_enough() {
+    overtaken::<Sound, 1>();
+}
+
+#[test]
+fn what_was_sent_before_leaving_is_received_before_its_news() {
+    leaving::<Sound>();
+}
+
+#[test]
+fn a_receiver_through_read_only_pages_gets_whole_messages_and_is_told_of_the_others() {
+    overtaken::<Sound<ReadOnly>, 2>();
+}
+
+#[test]
+fn what_was_sent_before_leaving_is_received_before_its_news_through_read_only_pages() {
+    leaving::<Sound<ReadOnly>>();
+}
+
+#[test]
+fn half_a_message_of_the_dead_is_never_received() {
+    death::<Sound, 1>();
+}
+
+#[test]
+fn what_was_sent_before_a_death_is_received_before_its_news() {
+    death::<Sound, 2>();
+}
+
+#[test]
+fn who_does_not_wait_has_everything_before_the_news() {
+    departure::<Sound>();
+}
+
+#[test]
+fn who_waits_for_a_sender_is_woken_by_it() {
+    succession::<Sound>(false);
+}
+
+#[test]
+fn who_waits_for_the_successor_of_the_dead_is_woken_by_it() {
+    succession::<Sound>(true);
+}

@@ -1,0 +1,369 @@
+//! The claim word under loom, which tries every order of steps and every value that the memory model allows a load.
+//!
+//! Bounds: two or three processes, played by threads; one claim each, and two of the owner's beside one that gives up; three
+//! forced preemptions. A death is a thread that gives up its lock cell with `Release` and stops; the probe reads that cell
+//! with `Acquire`, as the kernel's lock does.
+//! Each model that must fail differs from one that passes in a single step.
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicU32;
+use loom::thread;
+
+use crate::primitive::Ordering;
+use crate::protocol::claim_word::{self as word, POISON, Turn, WAITERS, Wake, World};
+use crate::protocol::loom::{Queue, Turns, check, fails, gets_stuck};
+
+/// The single step that differs.
+trait Variant: 'static {
+    const CLAIM: Ordering = Ordering::Acquire;
+    const RELEASE: Ordering = Ordering::Release;
+    const PROBE: Ordering = Ordering::Acquire;
+    /// Whether a release wakes.
+    const WAKES: bool = true;
+    /// Whether a probe tells the truth.
+    const TRUTHFUL: bool = true;
+    /// What a claim keeps of the flag of those who sleep.
+    const KEPT: u32 = WAITERS;
+    /// Whether who gives up passes a wake-up on.
+    const PASSES_ON: bool = true;
+}
+
+struct Sound;
+impl Variant for Sound {}
+
+/// A segment: the word, what it protects, and the kernel's side of it.
+struct Shared {
+    word: AtomicU32,
+    value: UnsafeCell<u32>,
+    /// By id: whether the participant's byte is locked.
+    locks: [AtomicU32; 4],
+    queue: Queue,
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            word: AtomicU32::new(0),
+            value: UnsafeCell::new(0),
+            locks: std::array::from_fn(|_| AtomicU32::new(1)),
+            queue: Queue::new(),
+        })
+    }
+
+    /// What the owner does. Loom fails if anybody else may be at it, or if an earlier change is not visible.
+    fn add_one(&self) {
+        // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
+        self.value.with_mut(|value| unsafe { *value += 1 });
+    }
+
+    fn die(&self, me: u32) {
+        self.locks[me as usize].store(0, Ordering::Release);
+    }
+}
+
+struct Process<'a, V> {
+    shared: &'a Shared,
+    turns: Turns,
+    /// Whether to give up after having slept once.
+    sleeps_once: bool,
+    variant: std::marker::PhantomData<V>,
+}
+
+impl<'a, V: Variant> Process<'a, V> {
+    /// One that only a wake-up gets on.
+    fn patient(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            turns: Turns::Patient,
+            sleeps_once: false,
+            variant: std::marker::PhantomData,
+        }
+    }
+
+    fn probing(shared: &'a Shared, probes: u32) -> Self {
+        Self {
+            turns: Turns::Probing(probes),
+            ..Self::patient(shared)
+        }
+    }
+
+    /// One that is woken once, and whose time is up then.
+    fn late(shared: &'a Shared) -> Self {
+        Self {
+            sleeps_once: true,
+            ..Self::patient(shared)
+        }
+    }
+
+    fn claim(mut self, me: u32) -> Option<word::Claimed> {
+        word::claim(&self.shared.word, me, &mut self)
+    }
+}
+
+impl<V: Variant> World for Process<'_, V> {
+    const CLAIM: Ordering = V::CLAIM;
+    const KEPT: u32 = V::KEPT;
+    const PASSES_ON: bool = V::PASSES_ON;
+
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        self.turns.next()
+    }
+
+    fn is_dead(&mut self, owner: u32) -> bool {
+        thread::yield_now();
+        let locked = self.shared.locks[owner as usize].load(V::PROBE) == 1;
+        !locked || !V::TRUTHFUL
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.shared.queue.sleep(word, seen);
+        if self.sleeps_once {
+            self.turns = Turns::Probing(0);
+        }
+    }
+}
+
+impl<V: Variant> Wake for Process<'_, V> {
+    const RELEASE: Ordering = V::RELEASE;
+
+    fn wake(&self, _: &AtomicU32) {
+        if V::WAKES {
+            self.shared.queue.wake(1);
+        }
+    }
+}
+
+/// `count` processes take turns, each woken by the one before.
+fn turns<V: Variant>(count: u32) {
+    check(3, move || {
+        let shared = Shared::new();
+        let work = |shared: &Shared, me| {
+            let claimed = Process::<V>::patient(shared).claim(me).unwrap();
+            assert!(!claimed.poisoned);
+            shared.add_one();
+            word::release(&shared.word, me, false, &Process::<V>::patient(shared));
+        };
+        let others: Vec<_> = (2..=count)
+            .map(|me| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || work(&shared, me))
+            })
+            .collect();
+        work(&shared, 1);
+        for other in others {
+            other.join().unwrap();
+        }
+        shared.value.with(|value| {
+            // SAFETY: all threads have been joined.
+            assert_eq!(unsafe { *value }, count);
+        });
+        assert_eq!(shared.word.load(Ordering::Relaxed), 0);
+    });
+}
+
+/// Two processes that claim only what is free, as the first step of every claim does.
+fn glances<V: Variant>() {
+    check(3, || {
+        let shared = Shared::new();
+        let work = |shared: &Shared, me| {
+            let claimed = word::claim_free_as(&shared.word, me, V::CLAIM);
+            if claimed {
+                shared.add_one();
+                word::release(&shared.word, me, false, &Process::<V>::patient(shared));
+            }
+            u32::from(claimed)
+        };
+        let other = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || work(&shared, 2))
+        };
+        let claims = work(&shared, 1) + other.join().unwrap();
+        assert!(claims > 0);
+        shared.value.with(|value| {
+            // SAFETY: both threads are done.
+            assert_eq!(unsafe { *value }, claims);
+        });
+    });
+}
+
+/// The first dies as the owner, and `takers` others find out.
+fn death<V: Variant>(takers: u32) {
+    check(3, move || {
+        let shared = Shared::new();
+        let takers: Vec<_> = (2..2 + takers)
+            .map(|me| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let claimed = Process::<V>::probing(&shared, 2).claim(me)?;
+                    shared.add_one();
+                    let waker = Process::<V>::patient(&shared);
+                    word::release(&shared.word, me, claimed.poisoned, &waker);
+                    Some(claimed.poisoned)
+                })
+            })
+            .collect();
+        // In time or too late, as loom likes.
+        let owned = word::claim_free_as(&shared.word, 1, V::CLAIM);
+        if owned {
+            shared.add_one();
+        }
+        shared.die(1);
+        let told: Vec<_> = takers
+            .into_iter()
+            .filter_map(|taker| taker.join().unwrap())
+            .collect();
+        let word = shared.word.load(Ordering::Relaxed);
+        if !owned {
+            assert!(told.iter().all(|poisoned| !poisoned));
+        } else if told.contains(&true) {
+            // Nobody has made it consistent.
+            assert_eq!(word, POISON);
+        } else {
+            assert_eq!(word & !WAITERS, 1, "the dead keep it until somebody looks");
+        }
+    });
+}
+
+/// The first dies as the owner. Another finds out while a third may be asleep, which only a wake-up gets on.
+fn death_beside_a_sleeper<V: Variant>() {
+    check(3, || {
+        let shared = Shared::new();
+        assert!(word::claim_free_as(&shared.word, 1, V::CLAIM));
+        shared.add_one();
+        let sleeper = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let claimed = Process::<V>::patient(&shared).claim(2).unwrap();
+                assert!(!claimed.poisoned);
+                shared.add_one();
+                word::release(&shared.word, 2, false, &Process::<V>::patient(&shared));
+            })
+        };
+        shared.die(1);
+        let claimed = Process::<V>::probing(&shared, 1).claim(3).unwrap();
+        assert!(claimed.poisoned);
+        shared.add_one();
+        word::release(&shared.word, 3, false, &Process::<V>::patient(&shared));
+        sleeper.join().unwrap();
+    });
+}
+
+/// The owner releases and claims again, beside one that is patient and one that gives up once it has been woken.
+fn giving_up<V: Variant>() {
+    check(3, || {
+        let shared = Shared::new();
+        assert!(word::claim_free_as(&shared.word, 1, V::CLAIM));
+        let waiters = [2, 3].map(|me| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let process = match me {
+                    2 => Process::<V>::patient(&shared),
+                    _ => Process::<V>::late(&shared),
+                };
+                if process.claim(me).is_some() {
+                    shared.add_one();
+                    word::release(&shared.word, me, false, &Process::<V>::patient(&shared));
+                }
+            })
+        });
+        let waker = Process::<V>::patient(&shared);
+        word::release(&shared.word, 1, false, &waker);
+        if word::claim_free_as(&shared.word, 1, V::CLAIM) {
+            shared.add_one();
+            word::release(&shared.word, 1, false, &waker);
+        }
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert_eq!(shared.word.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn two_processes_take_turns() {
+    turns::<Sound>(2);
+}
+
+#[test]
+fn what_is_free_is_claimed_by_one_after_the_other() {
+    glances::<Sound>();
+}
+
+#[test]
+fn three_processes_take_turns() {
+    turns::<Sound>(3);
+}
+
+#[test]
+fn a_sleeper_is_woken_by_who_took_over() {
+    death_beside_a_sleeper::<Sound>();
+}
+
+#[test]
+fn who_gives_up_leaves_nobody_asleep() {
+    giving_up::<Sound>();
+}
+
+#[test]
+fn a_death_is_found_by_one() {
+    death::<Sound>(1);
+}
+
+#[test]
+fn a_death_is_found_by_one_of_two() {
+    death::<Sound>(2);
+}
+
+fails!(a_relaxed_claim_of_what_is_free_is_caught, glances::<Broken>(),
+    impl Variant for Broken {
+        const CLAIM: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_claim_is_caught, turns::<Broken>(2),
+    impl Variant for Broken {
+        const CLAIM: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_release_is_caught, turns::<Broken>(2),
+    impl Variant for Broken {
+        const RELEASE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_probe_is_caught, death::<Broken>(1),
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_probe_that_calls_the_living_dead_is_caught, death::<Broken>(1),
+    impl Variant for Broken {
+        const TRUTHFUL: bool = false;
+    }
+);
+gets_stuck!(nobody_wakes, a_release_that_does_not_wake_is_caught, turns::<Broken>(2),
+    impl Variant for Broken {
+        const WAKES: bool = false;
+    }
+);
+gets_stuck!(flag_dropped, a_claim_that_drops_the_flag_of_sleepers_is_caught, turns::<Broken>(3),
+    impl Variant for Broken {
+        const KEPT: u32 = 0;
+    }
+);
+gets_stuck!(
+    flag_dropped_in_a_take_over,
+    a_take_over_that_drops_the_flag_of_sleepers_is_caught,
+    death_beside_a_sleeper::<Broken>(),
+    impl Variant for Broken {
+        const KEPT: u32 = 0;
+    }
+);
+gets_stuck!(wake_up_swallowed, a_wake_up_that_goes_with_who_gives_up_is_caught, giving_up::<Broken>(),
+    impl Variant for Broken {
+        const PASSES_ON: bool = false;
+    }
+);

@@ -1,0 +1,354 @@
+//! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Waiters look again
+//! only when they are woken, so nobody is helped by the end of a slice.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::rc::Rc;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicU32;
+use loom::thread;
+
+use crate::primitive::Ordering;
+use crate::protocol::claim_word::Turn;
+use crate::protocol::event::{
+    self as protocol, Found, Steps, Waits, generation, notify_all, notify_one, wait_or_find,
+    wait_until,
+};
+use crate::protocol::eventcount::World;
+use crate::protocol::loom::counted::{Sound, Variant, Waker};
+use crate::protocol::loom::eventcount::Patient;
+use crate::protocol::loom::{Queue, check, fails, gets_stuck};
+
+impl Steps for Sound {}
+
+/// As one looks through a mapping that may not be written.
+struct ThroughReadOnly;
+impl Variant for ThroughReadOnly {}
+impl Steps for ThroughReadOnly {
+    const WRITABLE: bool = false;
+}
+
+/// All steps, of which a single one may differ.
+trait Whole: Variant + Steps {}
+impl<V: Variant + Steps> Whole for V {}
+
+struct Shared {
+    word: AtomicU32,
+    queue: Queue,
+    /// What each notifier does before it notifies.
+    work: [UnsafeCell<u32>; 2],
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            word: AtomicU32::new(0),
+            queue: Queue::new(),
+            work: std::array::from_fn(|_| UnsafeCell::new(0)),
+        })
+    }
+
+    fn notify<V: Variant>(&self, notifier: usize, all: bool) {
+        // SAFETY: nobody else looks before the notification; loom checks that.
+        self.work[notifier].with_mut(|work| unsafe { *work = 1 });
+        let waker = Waker::<V>::of(&self.queue);
+        if all {
+            notify_all(&self.word, &waker);
+        } else {
+            notify_one(&self.word, &waker);
+        }
+    }
+
+    /// Waits until there have been so many notifications.
+    fn wait<V: Steps>(&self, notifications: u32) {
+        let mut seen = 0;
+        while seen < notifications {
+            let next = protocol::wait::<V, _>(&self.word, seen, &mut Patient(&self.queue)).unwrap();
+            assert!(next > seen);
+            seen = next;
+        }
+    }
+
+    fn look(&self, notifier: usize) {
+        // SAFETY: the notification has been seen; loom checks that this is enough.
+        self.work[notifier].with(|work| assert_eq!(unsafe { *work }, 1));
+    }
+}
+
+/// One waits for two notifications, by two others.
+fn follow<V: Whole>(all: bool) {
+    check(3, move || {
+        let shared = Shared::new();
+        let threads: Vec<_> = (0..2)
+            .map(|notifier| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || shared.notify::<V>(notifier, all))
+            })
+            .collect();
+        shared.wait::<V>(2);
+        shared.look(0);
+        shared.look(1);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(generation::<V>(&shared.word), 2);
+    });
+}
+
+/// One notifies two, at once or one by one. Notified one by one, none is woken in the other's place.
+fn gather<V: Whole>(all: bool) {
+    check(3, move || {
+        let shared = Shared::new();
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    shared.wait::<V>(1);
+                    shared.look(0);
+                })
+            })
+            .collect();
+        shared.notify::<V>(0, all);
+        if !all {
+            shared.notify::<V>(1, false);
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// One looks without waiting.
+fn glance<V: Whole>() {
+    check(3, || {
+        let shared = Shared::new();
+        let looker = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                if generation::<V>(&shared.word) == 1 {
+                    shared.look(0);
+                }
+            })
+        };
+        shared.notify::<V>(0, true);
+        looker.join().unwrap();
+    });
+}
+
+/// One waits for what it may find by itself, and is notified.
+fn search<V: Whole>() {
+    check(3, || {
+        let shared = Shared::new();
+        let searcher = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut world = Patient(&shared.queue);
+                let found = wait_or_find::<V, _, ()>(&shared.word, 0, &mut world, || None);
+                assert_eq!(found, Some(Found::Notified));
+                shared.look(0);
+            })
+        };
+        shared.notify::<V>(0, true);
+        searcher.join().unwrap();
+    });
+}
+
+/// What differs where one looks for something else than a notification.
+trait Looking: 'static {
+    const SEES_FIRST: bool = true;
+}
+
+impl Looking for Sound {}
+
+/// Waits of one that only wake-ups get on.
+struct Wakeful<'a, L>(&'a Queue, PhantomData<L>);
+
+impl<'a, L: Looking> Waits for Wakeful<'a, L> {
+    const SEES_FIRST: bool = L::SEES_FIRST;
+    type World = Patient<'a>;
+
+    fn next(&mut self) -> Option<Patient<'a>> {
+        Some(Patient(self.0))
+    }
+}
+
+/// One looks for what two others change, each of whom notifies then.
+fn look_for<L: Looking>(all: bool) {
+    check(3, move || {
+        let shared = Shared::new();
+        let flags: Arc<[AtomicU32; 2]> = Arc::new(std::array::from_fn(|_| AtomicU32::new(0)));
+        let threads: Vec<_> = (0..2)
+            .map(|notifier| {
+                let (shared, flags) = (Arc::clone(&shared), Arc::clone(&flags));
+                thread::spawn(move || {
+                    flags[notifier].store(1, Ordering::Relaxed);
+                    shared.notify::<Sound>(notifier, all);
+                })
+            })
+            .collect();
+        let both = || {
+            let there = flags.iter().all(|flag| flag.load(Ordering::Relaxed) == 1);
+            there.then_some(7)
+        };
+        let mut waits = Wakeful::<L>(&shared.queue, PhantomData);
+        assert_eq!(
+            wait_until::<Sound, _, _>(&shared.word, &mut waits, both),
+            Some(7)
+        );
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Waits of one that probes once, when another is dead.
+struct Mourning(Rc<Cell<Option<thread::JoinHandle<()>>>>);
+
+impl Waits for Mourning {
+    type World = Self;
+
+    fn next(&mut self) -> Option<Self> {
+        Some(Self(Rc::clone(&self.0)))
+    }
+}
+
+impl World for Mourning {
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        match self.0.take() {
+            Some(other) => {
+                other.join().unwrap();
+                Turn::Probe
+            }
+            None => panic!("it should have been found"),
+        }
+    }
+
+    fn sleep(&mut self, _: &AtomicU32, _: u32) {}
+}
+
+/// One changes something and is killed before it notifies, while another notifies of nothing.
+fn unannounced() {
+    check(3, || {
+        let shared = Shared::new();
+        let flag = Arc::new(AtomicU32::new(0));
+        let dying = thread::spawn({
+            let flag = Arc::clone(&flag);
+            move || flag.store(1, Ordering::Relaxed)
+        });
+        let other = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || shared.notify::<Sound>(0, true)
+        });
+        let look = || (flag.load(Ordering::Relaxed) == 1).then_some(7);
+        let mut waits = Mourning(Rc::new(Cell::new(Some(dying))));
+        assert_eq!(
+            wait_until::<Sound, _, _>(&shared.word, &mut waits, look),
+            Some(7)
+        );
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn who_looks_for_what_two_change_finds_it_when_both_notify_one() {
+    look_for::<Sound>(false);
+}
+
+#[test]
+fn who_looks_for_what_two_change_finds_it_when_both_notify_all() {
+    look_for::<Sound>(true);
+}
+
+#[test]
+fn what_nobody_notifies_of_is_found_all_the_same() {
+    unannounced();
+}
+
+#[test]
+fn a_waiter_follows_two_that_notify_one() {
+    follow::<Sound>(false);
+}
+
+#[test]
+fn a_waiter_follows_two_that_notify_all() {
+    follow::<Sound>(true);
+}
+
+#[test]
+fn two_waiters_are_notified() {
+    gather::<Sound>(true);
+}
+
+#[test]
+fn two_notifications_of_one_wake_two() {
+    gather::<Sound>(false);
+}
+
+#[test]
+fn who_sees_a_generation_sees_what_was_done_before() {
+    glance::<Sound>();
+}
+
+#[test]
+fn who_sees_a_generation_through_read_only_pages_sees_what_was_done_before() {
+    glance::<ThroughReadOnly>();
+}
+
+#[test]
+fn who_is_notified_while_it_searches_sees_what_was_done_before() {
+    search::<Sound>();
+}
+
+fails!(a_relaxed_notification_of_one_is_caught, follow::<Broken>(false),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const COUNT: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_notification_of_all_is_caught, glance::<Broken>(),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const COUNT: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_look_without_a_wait_is_caught, glance::<Broken>(),
+    impl Steps for Broken {
+        const LOOK: Ordering = Ordering::Relaxed;
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_look_in_a_search_is_caught, search::<Broken>(),
+    impl Steps for Broken {
+        const LOOK: Ordering = Ordering::Relaxed;
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_look_after_a_wait_is_caught, follow::<Broken>(true),
+    impl Steps for Broken {
+        const LOOK: Ordering = Ordering::Relaxed;
+    }
+    impl Variant for Broken {}
+);
+gets_stuck!(nobody_is_woken, a_notification_that_does_not_wake_is_caught, follow::<Broken>(false),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const WAKES: bool = false;
+    }
+);
+gets_stuck!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, follow::<Broken>(false),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const TIDIES: bool = false;
+    }
+);
+gets_stuck!(looks_first, looking_before_the_generation_is_taken_is_caught, look_for::<Broken>(true),
+    impl Looking for Broken {
+        const SEES_FIRST: bool = false;
+    }
+);

@@ -1,0 +1,503 @@
+//! The ring under loom, which tries every order of steps and every value that the memory model allows a load.
+//!
+//! Bounds: a sender and a receiver, or one end and two owners of the other that follow each other, played by threads; up to
+//! four messages; rings of one and two slots; three or four forced preemptions. A death is a thread that gives up its lock cell with
+//! `Release` and stops; the probe reads that cell with `Acquire`, as the kernel's lock does. A claim is a cell with an id. Each
+//! model that must fail differs from one that passes in a single step.
+
+mod coming;
+
+use std::marker::PhantomData;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
+use loom::thread;
+
+use crate::primitive::{Ordering, model};
+use crate::protocol::claim_word::Turn;
+use crate::protocol::eventcount::{self, WakeAll, World};
+use crate::protocol::loom::{Queue, Turns, check, fails, gets_stuck};
+use crate::protocol::padded::Padded;
+use crate::protocol::presence::{Seen, Watch};
+use crate::protocol::ring::{Counters, End, Idle, Receiving, Sending, Side, Steps};
+
+/// The single step that differs.
+trait Variant: Steps + Send + Sync + 'static {
+    const PROBE: Ordering = Ordering::Acquire;
+    /// How an end is claimed.
+    const CLAIM: Ordering = Ordering::Acquire;
+    /// How an end's claim is looked at.
+    const OWNER: Ordering = Ordering::Acquire;
+    /// Whether a full fence precedes the wake-up of who leaves.
+    const LEAVING_IS_FENCED: bool = true;
+    /// Whether who leaves wakes the other.
+    const LEAVING_WAKES: bool = true;
+    /// Whether who comes wakes the other, and whether a full fence precedes that.
+    const COMING_WAKES: bool = true;
+    const COMING_IS_FENCED: bool = true;
+}
+
+struct Sound;
+impl Steps for Sound {}
+impl Variant for Sound {}
+
+/// One end's claim, whether somebody ever had it, and whether the one who has it lives.
+struct Chair {
+    owner: AtomicU32,
+    came: AtomicU32,
+    lives: AtomicU32,
+}
+
+impl Chair {
+    /// Nobody ever had it.
+    fn free() -> Self {
+        Self {
+            owner: AtomicU32::new(0),
+            came: AtomicU32::new(0),
+            lives: AtomicU32::new(1),
+        }
+    }
+
+    fn taken() -> Self {
+        Self {
+            owner: AtomicU32::new(1),
+            came: AtomicU32::new(1),
+            lives: AtomicU32::new(1),
+        }
+    }
+}
+
+/// A segment: the words, the slots, and the kernel's side of it.
+struct Shared {
+    counters: Counters,
+    slots: Vec<UnsafeCell<u64>>,
+    sender: Chair,
+    receiver: Chair,
+    /// Behind `data` and `room`.
+    queues: [Queue; 2],
+}
+
+impl Shared {
+    fn new(capacity: usize) -> Arc<Self> {
+        Self::with_sender(capacity, Chair::taken())
+    }
+
+    fn with_sender(capacity: usize, sender: Chair) -> Arc<Self> {
+        Arc::new(Self {
+            counters: Counters {
+                tail: Padded(AtomicU64::new(0)),
+                head: Padded(AtomicU64::new(0)),
+                data: Padded(AtomicU32::new(0)),
+                room: Padded(AtomicU32::new(0)),
+            },
+            slots: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
+            sender,
+            receiver: Chair::taken(),
+            queues: [Queue::new(), Queue::new()],
+        })
+    }
+
+    fn capacity(&self) -> u64 {
+        self.slots.len() as u64
+    }
+
+    /// Loom fails if anybody else may be at the slot.
+    fn write(&self, slot: usize, value: u64) {
+        // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
+        self.slots[slot].with_mut(|place| unsafe { *place = value });
+    }
+
+    fn read(&self, slot: usize) -> u64 {
+        // SAFETY: as in `write`.
+        self.slots[slot].with(|place| unsafe { *place })
+    }
+
+    fn queue(&self, word: &AtomicU32) -> &Queue {
+        &self.queues[usize::from(std::ptr::eq(word, &*self.counters.room))]
+    }
+}
+
+/// One who takes part.
+struct Peer<'a, V> {
+    shared: &'a Shared,
+    turns: Turns,
+    variant: PhantomData<V>,
+}
+
+impl<'a, V: Variant> Peer<'a, V> {
+    /// One that only a wake-up gets on.
+    fn patient(shared: &'a Shared) -> Self {
+        Self {
+            shared,
+            turns: Turns::Patient,
+            variant: PhantomData,
+        }
+    }
+
+    fn probing(shared: &'a Shared, probes: u32) -> Self {
+        Self {
+            turns: Turns::Probing(probes),
+            ..Self::patient(shared)
+        }
+    }
+
+    fn send(&mut self, end: &mut End<Sending, V>, value: u64) -> Result<(), Idle> {
+        let shared = self.shared;
+        let seat = Seat::<V>::new(&shared.receiver);
+        let seen = Watch::new(&seat);
+        if end.ready(&shared.counters, shared.capacity(), 1) == 0 {
+            end.wait(&shared.counters, shared.capacity(), self, &seen)?;
+        }
+        shared.write(end.slot(shared.capacity()), value);
+        end.pass(&shared.counters, 1, self);
+        Ok(())
+    }
+
+    fn receive(&mut self, end: &mut End<Receiving, V>) -> Result<u64, Idle> {
+        let shared = self.shared;
+        let seat = Seat::<V>::new(&shared.sender);
+        let seen = Watch::new(&seat);
+        if end.ready(&shared.counters, shared.capacity(), 1) == 0 {
+            end.wait(&shared.counters, shared.capacity(), self, &seen)?;
+        }
+        let value = shared.read(end.slot(shared.capacity()));
+        end.pass(&shared.counters, 1, self);
+        Ok(value)
+    }
+
+    /// Comes to an end that nobody has.
+    fn come<R: Side>(&self, chair: &Chair) -> End<R, V> {
+        chair
+            .owner
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .unwrap();
+        V::come(&chair.came);
+        let bed = R::their_bed(&self.shared.counters);
+        if V::COMING_WAKES && V::COMING_IS_FENCED {
+            eventcount::notify(bed, self);
+        } else if V::COMING_WAKES {
+            eventcount::notify_fenced(bed, self);
+        }
+        End::resume(&self.shared.counters)
+    }
+
+    /// Waits until there is a sender.
+    fn wait_for_sender(&mut self, end: &End<Receiving, V>) -> bool {
+        let shared = self.shared;
+        let seat = Seat::<V>::new(&shared.sender);
+        let seen = Watch::new(&seat);
+        end.wait_for_other(&shared.counters, shared.capacity(), self, &seen)
+    }
+
+    fn leave<R: Side>(&self, chair: &Chair) {
+        chair.owner.store(0, Ordering::Release);
+        let bed = R::their_bed(&self.shared.counters);
+        if V::LEAVING_WAKES && V::LEAVING_IS_FENCED {
+            eventcount::notify(bed, self);
+        } else if V::LEAVING_WAKES {
+            eventcount::notify_fenced(bed, self);
+        }
+    }
+}
+
+impl<V: Variant> World for Peer<'_, V> {
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        self.turns.next()
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.shared.queue(word).sleep(word, seen);
+    }
+}
+
+impl<V: Variant> WakeAll for Peer<'_, V> {
+    fn wake_all(&self, word: &AtomicU32) {
+        self.shared.queue(word).wake_all();
+    }
+}
+
+/// An end's claim as the other end sees it.
+struct Seat<'a, V>(&'a Chair, PhantomData<V>);
+
+impl<'a, V> Seat<'a, V> {
+    fn new(chair: &'a Chair) -> Self {
+        Self(chair, PhantomData)
+    }
+}
+
+impl<V: Variant> Seen for Seat<'_, V> {
+    fn came(&self) -> &AtomicU32 {
+        &self.0.came
+    }
+
+    fn owner(&self) -> u32 {
+        self.0.owner.load(V::OWNER)
+    }
+
+    fn is_dead(&self, _: u32) -> bool {
+        thread::yield_now();
+        self.0.lives.load(V::PROBE) == 0
+    }
+}
+
+/// `count` messages, both ends waiting for each other; then the sender leaves.
+fn transfer<V: Variant>(capacity: usize, count: u64, preemptions: usize) {
+    check(preemptions, move || {
+        let shared = Shared::new(capacity);
+        let sender = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut end = End::resume(&shared.counters);
+                let mut peer = Peer::<V>::patient(&shared);
+                for number in 0..count {
+                    peer.send(&mut end, number + 1).unwrap();
+                }
+                peer.leave::<Sending>(&shared.sender);
+            }
+        });
+        let mut end = End::resume(&shared.counters);
+        let mut peer = Peer::<V>::patient(&shared);
+        for number in 0..count {
+            assert_eq!(peer.receive(&mut end), Ok(number + 1));
+        }
+        assert_eq!(peer.receive(&mut end), Err(Idle::Gone));
+        sender.join().unwrap();
+    });
+}
+
+/// The sender dies when it has committed one message and half written another; the receiver finds out, or a successor comes
+/// first and sends the second anew.
+fn dead_sender<V: Variant>(preemptions: usize) {
+    check(preemptions, move || {
+        let shared = Shared::new(2);
+        let first = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut end = End::<Sending, V>::resume(&shared.counters);
+                Peer::<V>::patient(&shared).send(&mut end, 1).unwrap();
+                shared.write(1, 666);
+                shared.sender.lives.store(0, Ordering::Release);
+            }
+        });
+        let second = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                if !Watch::new(&Seat::<V>::new(&shared.sender)).is_dead() {
+                    return false;
+                }
+                // The claim's compare-and-swap, and the successor's own lock.
+                shared.sender.lives.store(1, Ordering::Relaxed);
+                let mut end = End::<Sending, V>::resume(&shared.counters);
+                assert_eq!(end.position(), 1);
+                Peer::<V>::patient(&shared).send(&mut end, 2).unwrap();
+                true
+            }
+        });
+        let mut end = End::resume(&shared.counters);
+        let mut found = Vec::new();
+        let mut gone = false;
+        for _ in 0..2 {
+            match Peer::<V>::probing(&shared, 1).receive(&mut end) {
+                Ok(value) => found.push(value),
+                Err(idle) => {
+                    gone = idle == Idle::Gone;
+                    break;
+                }
+            }
+        }
+        // Dead it can only be after it has committed the first.
+        assert!(!gone || found.contains(&1), "{found:?}");
+        first.join().unwrap();
+        let sent = if second.join().unwrap() { 2 } else { 1 };
+        while end.ready(&shared.counters, 2, 1) > 0 {
+            found.push(
+                Peer::<V>::patient(&shared)
+                    .receive(&mut end)
+                    .unwrap_or_default(),
+            );
+        }
+        assert_eq!(found, (1..=sent).collect::<Vec<_>>());
+    });
+}
+
+/// The receiver dies when it has counted one message and half read the next; a successor, if it comes in time, gets the next
+/// one. The sender, which has one slot, goes on, or is told.
+fn dead_receiver<V: Variant>(preemptions: usize) {
+    check(preemptions, move || {
+        let shared = Shared::new(1);
+        let first = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut end = End::<Receiving, V>::resume(&shared.counters);
+                let counted = Peer::<V>::probing(&shared, 0).receive(&mut end);
+                if end.ready(&shared.counters, 1, 1) > 0 {
+                    shared.read(0);
+                }
+                shared.receiver.lives.store(0, Ordering::Release);
+                counted.ok()
+            }
+        });
+        let second = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                if !Watch::new(&Seat::<V>::new(&shared.receiver)).is_dead() {
+                    return None;
+                }
+                shared.receiver.lives.store(1, Ordering::Relaxed);
+                let mut end = End::<Receiving, V>::resume(&shared.counters);
+                let position = end.position();
+                let value = Peer::<V>::probing(&shared, 0).receive(&mut end).ok()?;
+                assert_eq!(value, position + 1);
+                Some(value)
+            }
+        });
+        let mut end = End::resume(&shared.counters);
+        let mut sent = 0;
+        for value in 1..=2 {
+            if Peer::<V>::probing(&shared, 1)
+                .send(&mut end, value)
+                .is_err()
+            {
+                break;
+            }
+            sent = value;
+        }
+        assert!(sent >= 1, "there was room for one");
+        let received = [first.join().unwrap(), second.join().unwrap()];
+        let received: Vec<u64> = received.into_iter().flatten().collect();
+        assert!(received.len() as u64 <= sent);
+        assert!(received.iter().copied().eq(1..=received.len() as u64));
+        let head = shared.counters.head.load(Ordering::Relaxed);
+        assert_eq!(head, received.len() as u64);
+    });
+}
+
+#[test]
+fn one_slot_passes_three_messages() {
+    transfer::<Sound>(1, 3, 3);
+}
+
+#[test]
+fn two_slots_pass_four_messages() {
+    transfer::<Sound>(2, 4, 3);
+}
+
+#[test]
+fn one_slot_passes_two_messages_whatever_comes_between() {
+    transfer::<Sound>(1, 2, 4);
+}
+
+#[test]
+fn a_dead_sender_has_sent_what_it_committed_and_no_more() {
+    dead_sender::<Sound>(3);
+}
+
+#[test]
+fn a_dead_receiver_leaves_what_it_has_not_counted() {
+    dead_receiver::<Sound>(3);
+}
+
+/// A store without `Release`, and the fence behind it as it should be.
+fn publish_relaxed(counter: &AtomicU64, value: u64) {
+    counter.store(value, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+}
+
+/// Whether this is the sender's end.
+fn is_sending<R: Side>(counters: &Counters) -> bool {
+    std::ptr::eq(R::mine(counters), &*counters.tail)
+}
+
+fails!(a_relaxed_commit_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn publish<R: Side>(counters: &Counters, value: u64) {
+            if is_sending::<R>(counters) {
+                publish_relaxed(R::mine(counters), value);
+            } else {
+                model::publish(R::mine(counters), value);
+            }
+        }
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_count_of_what_was_received_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn publish<R: Side>(counters: &Counters, value: u64) {
+            if is_sending::<R>(counters) {
+                model::publish(R::mine(counters), value);
+            } else {
+                publish_relaxed(R::mine(counters), value);
+            }
+        }
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_look_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        const LOOK: Ordering = Ordering::Relaxed;
+    }
+    impl Variant for Broken {}
+);
+fails!(taking_one_that_left_for_gone_without_looking_again_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        const LOOKS_AGAIN: bool = false;
+    }
+    impl Variant for Broken {}
+);
+fails!(taking_the_dead_for_gone_without_looking_again_is_caught, dead_sender::<Broken>(2),
+    impl Steps for Broken {
+        const LOOKS_AGAIN: bool = false;
+    }
+    impl Variant for Broken {}
+);
+fails!(a_relaxed_look_at_the_claim_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const OWNER: Ordering = Ordering::Relaxed;
+    }
+);
+gets_stuck!(leaves_without_a_fence, leaving_without_a_fence_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const LEAVING_IS_FENCED: bool = false;
+    }
+);
+fails!(a_relaxed_probe_of_a_sender_is_caught, dead_sender::<Broken>(2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+fails!(a_relaxed_probe_of_a_receiver_is_caught, dead_receiver::<Broken>(2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const PROBE: Ordering = Ordering::Relaxed;
+    }
+);
+gets_stuck!(commits_without_a_fence, a_commit_without_a_fence_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn publish<R: Side>(counters: &Counters, value: u64) {
+            R::mine(counters).store(value, Ordering::Release);
+        }
+    }
+    impl Variant for Broken {}
+);
+gets_stuck!(never_looks_again, a_counter_that_is_never_looked_at_again_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {
+        fn look<R: Side>(_: &Counters, seen: u64) -> u64 {
+            seen
+        }
+    }
+    impl Variant for Broken {}
+);
+gets_stuck!(leaves_without_a_word, leaving_without_a_word_is_caught, transfer::<Broken>(1, 2, 2),
+    impl Steps for Broken {}
+    impl Variant for Broken {
+        const LEAVING_WAKES: bool = false;
+    }
+);

@@ -1,0 +1,340 @@
+//! The steps of a `SeqLock` under loom, which tries every order of them and every value that the memory model allows a load.
+//!
+//! Bounds: three slots of two words; up to three commits by up to two writers, beside one reader; three forced preemptions.
+//! The value of version `n` is `n` in both words, so half a value, an old one and a wrong one all show. A death is a thread
+//! that stops, and gives up its lock cell with `Release`; a probe reads that cell with `Acquire`, as the kernel's lock does.
+//! Each model that must fail differs from one that passes in a single step.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, AtomicU64};
+use loom::thread;
+
+use crate::access::ReadOnly;
+use crate::primitive::Ordering;
+use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::model::fence;
+use crate::protocol::claim_word::{self as word, Turn};
+use crate::protocol::eventcount::{WakeAll, notify_fenced};
+use crate::protocol::loom::eventcount::Patient;
+use crate::protocol::loom::{Queue, check, fails, gets_stuck};
+use crate::protocol::seqlock::{self as protocol, Sound, Steps};
+
+const SLOTS: usize = 3;
+
+/// A segment, and the kernel's side of it.
+struct Shared<S> {
+    claim: AtomicU32,
+    version: AtomicU64,
+    changed: AtomicU32,
+    slots: [[AtomicU64; 2]; SLOTS],
+    /// Whether the first writer lives.
+    lives: AtomicU32,
+    queue: Queue,
+    /// What else the writer does before it commits.
+    beside: UnsafeCell<u32>,
+    steps: PhantomData<S>,
+}
+
+impl<S: Steps> Shared<S> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            claim: AtomicU32::new(0),
+            version: AtomicU64::new(0),
+            changed: AtomicU32::new(0),
+            slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
+            lives: AtomicU32::new(1),
+            queue: Queue::new(),
+            beside: UnsafeCell::new(0),
+            steps: PhantomData,
+        })
+    }
+
+    /// Commits the next value, for who has the role.
+    fn commit(&self) {
+        let next = protocol::current(&self.version) + 1;
+        let committed = protocol::commit::<S, _, Infallible>(&self.version, SLOTS, |slot| {
+            for word in &self.slots[slot] {
+                word.store(next, Relaxed);
+            }
+            Ok(())
+        });
+        assert_eq!(committed, Ok((next, ())));
+        notify_fenced(&self.changed, self);
+    }
+
+    /// One try to read. What is taken for whole has to be.
+    fn read(&self) -> Option<u64> {
+        let copy = |slot: usize| self.slots[slot].each_ref().map(|word| word.load(Relaxed));
+        let (version, value) = protocol::attempt::<S, _>(&self.version, SLOTS, copy).ok()?;
+        assert_eq!(value, [version; 2]);
+        Some(version)
+    }
+}
+
+impl<S> WakeAll for Shared<S> {
+    fn wake_all(&self, _: &AtomicU32) {
+        self.queue.wake_all();
+    }
+}
+
+/// Someone who claims the writer's role, and looks once whether the first writer lives.
+struct Successor<'a, S> {
+    shared: &'a Shared<S>,
+    probe: Ordering,
+    looked: bool,
+}
+
+impl<S> word::World for Successor<'_, S> {
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn turn(&mut self) -> Turn {
+        if std::mem::replace(&mut self.looked, true) {
+            Turn::Last
+        } else {
+            Turn::Probe
+        }
+    }
+
+    fn is_dead(&mut self, _: u32) -> bool {
+        self.shared.lives.load(self.probe) == 0
+    }
+
+    fn sleep(&mut self, _: &AtomicU32, _: u32) {}
+}
+
+impl<S> word::Wake for Successor<'_, S> {
+    /// Nobody sleeps on the role.
+    fn wake(&self, _: &AtomicU32) {}
+}
+
+/// A reader beside as many commits as come round to the slot that it began with.
+fn overtaken<S: Steps + Send + Sync + 'static>() {
+    check(3, || {
+        let shared = Shared::<S>::new();
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || (shared.read(), shared.read()))
+        };
+        for _ in 0..SLOTS {
+            shared.commit();
+        }
+        let (first, second) = reader.join().unwrap();
+        assert!(first.is_none() || second.is_none() || first <= second);
+        assert_eq!(
+            shared.read(),
+            Some(SLOTS as u64),
+            "alone, every try succeeds"
+        );
+    });
+}
+
+/// A reader beside two writers, one after the other: what the second has of the first came with the role. (Beginning a
+/// thread orders as claiming does.)
+fn handed_on<S: Steps + Send + Sync + 'static>() {
+    check(3, || {
+        let shared = Shared::<S>::new();
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.read())
+        };
+        for _ in 1..SLOTS {
+            shared.commit();
+        }
+        let second = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.commit())
+        };
+        reader.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(shared.read(), Some(SLOTS as u64));
+    });
+}
+
+/// A writer dies when half a value is in the slot. Another takes over and commits, beside a reader.
+fn death<S: Steps + Send + Sync + 'static>(probe: Ordering) {
+    check(3, move || {
+        let shared = Shared::<S>::new();
+        assert!(word::claim_free(&shared.claim, 1));
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.read())
+        };
+        let successor = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut world = Successor {
+                    shared: &*shared,
+                    probe,
+                    looked: false,
+                };
+                let claimed = word::claim(&shared.claim, 2, &mut world).is_some();
+                if claimed {
+                    shared.commit();
+                }
+                claimed
+            })
+        };
+        // Who comes next has to find this commit, and not to do it again.
+        shared.commit();
+        S::reserve();
+        shared.slots[2][0].store(9, Relaxed);
+        shared.lives.store(0, Release);
+        reader.join().unwrap();
+        let claimed = successor.join().unwrap();
+        assert_eq!(shared.read(), Some(if claimed { 2 } else { 1 }));
+    });
+}
+
+/// A waiter that nothing but the commit's wake-up gets on.
+fn waiting<S: Steps + Send + Sync + 'static>() {
+    check(3, || {
+        let shared = Shared::<S>::new();
+        let waiter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut world = Patient(&shared.queue);
+                let (version, changed) = (&shared.version, &shared.changed);
+                let found = protocol::wait_newer::<S, _>(version, changed, &mut world, 0);
+                // What is newer is also there to be read.
+                let read = shared.read().unwrap();
+                assert!(Some(read) >= found, "{read} {found:?}");
+            })
+        };
+        shared.commit();
+        waiter.join().unwrap();
+    });
+}
+
+/// One that looks at the version alone, having waited for it or not: what the writer did before its commit is there.
+fn looking<S: Steps + Send + Sync + 'static>(waits: bool) {
+    check(3, move || {
+        let shared = Shared::<S>::new();
+        let looker = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (version, changed) = (&shared.version, &shared.changed);
+                let found = if waits {
+                    let mut world = Patient(&shared.queue);
+                    protocol::wait_newer::<S, _>(version, changed, &mut world, 0)
+                } else {
+                    Some(protocol::newest::<S>(version))
+                };
+                assert!(!waits || found == Some(1));
+                if found == Some(1) {
+                    // SAFETY: the commit has been seen; loom checks that this is enough.
+                    shared
+                        .beside
+                        .with(|beside| assert_eq!(unsafe { *beside }, 1));
+                }
+            })
+        };
+        // SAFETY: nobody else looks before the commit; loom checks that.
+        shared.beside.with_mut(|beside| unsafe { *beside = 1 });
+        shared.commit();
+        looker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_reader_that_is_overtaken_sees_whole_values_only() {
+    overtaken::<Sound>();
+}
+
+#[test]
+fn a_second_writer_goes_on_where_the_first_stopped() {
+    handed_on::<Sound>();
+}
+
+#[test]
+fn a_half_written_slot_of_the_dead_is_never_seen() {
+    death::<Sound>(Acquire);
+}
+
+#[test]
+fn a_commit_wakes_who_waits_for_it() {
+    waiting::<Sound>();
+}
+
+#[test]
+fn who_sees_a_version_sees_what_was_done_before_its_commit() {
+    looking::<Sound>(false);
+}
+
+#[test]
+fn who_has_waited_for_a_version_sees_what_was_done_before_its_commit() {
+    looking::<Sound>(true);
+}
+
+#[test]
+fn a_reader_of_read_only_pages_sees_whole_values_only() {
+    overtaken::<Sound<ReadOnly>>();
+}
+
+#[test]
+fn who_sees_a_version_through_read_only_pages_sees_what_was_done_before() {
+    looking::<Sound<ReadOnly>>(false);
+}
+
+#[test]
+fn who_has_waited_for_a_version_through_read_only_pages_sees_what_was_done_before() {
+    looking::<Sound<ReadOnly>>(true);
+}
+
+fails!(a_relaxed_look_at_the_version_is_caught, looking::<Broken>(false),
+    impl Steps for Broken {
+        const LOOK: Ordering = Relaxed;
+    }
+);
+fails!(a_relaxed_look_of_who_waits_is_caught, looking::<Broken>(true),
+    impl Steps for Broken {
+        const LOOK: Ordering = Relaxed;
+    }
+);
+fails!(a_relaxed_begin_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        const BEGIN: Ordering = Relaxed;
+    }
+);
+fails!(a_slot_too_many_for_readers_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        const SPARE: u64 = 0;
+    }
+);
+fails!(a_copy_without_a_fence_behind_it_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        fn copied() {}
+    }
+);
+fails!(a_write_without_a_fence_before_it_is_caught, handed_on::<Broken>(),
+    impl Steps for Broken {
+        fn reserve() {}
+    }
+);
+fails!(a_relaxed_publication_is_caught, overtaken::<Broken>(),
+    impl Steps for Broken {
+        fn publish(version: &AtomicU64, value: u64) {
+            version.store(value, Relaxed);
+            fence(Ordering::SeqCst);
+        }
+    }
+);
+
+#[test]
+#[should_panic]
+fn a_relaxed_probe_is_caught() {
+    death::<Sound>(Relaxed);
+}
+
+gets_stuck!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Broken>(),
+    impl Steps for Broken {
+        fn publish(version: &AtomicU64, value: u64) {
+            version.store(value, Release);
+        }
+    }
+);

@@ -1,0 +1,160 @@
+//! The steps of a `SeqLock` on its words.
+//!
+//! # Synchronization
+//!
+//! | word | what |
+//! |---|---|
+//! | `claim` | who may write: [`crate::protocol::claim_word`] |
+//! | `version` | the number of the last commit, `v`; that value lies in slot `v % K` of `K` slots |
+//! | `changed` | the eventcount of those who wait for a commit: [`crate::protocol::eventcount`] |
+//!
+//! Who holds the claim has slot `(v + 1) % K` to itself, though readers may still be in it.
+//!
+//! | step | by | what | ordering |
+//! |---|---|---|---|
+//! | find | writer | `v` from `version` | relaxed: nobody else writes it, and the claim's acquire came before |
+//! | reserve | writer | none: from here on slot `(v + 1) % K` changes | release fence |
+//! | write | writer | the slot | relaxed, leaf by leaf |
+//! | publish | writer | `version` = `v + 1` | release, then a full fence |
+//! | wake | writer | look for sleepers on `changed` | the full fence just before |
+//! | begin | reader | `t` from `version` | acquire; through a read-only mapping relaxed, then an acquire fence |
+//! | copy | reader | slot `t % K` | relaxed, leaf by leaf |
+//! | validate | reader | `s` from `version`; whole if `s - t < K - 1` | acquire fence, then relaxed |
+//! | look | anyone, for the number alone | `version` | as *begin* |
+//!
+//! *Publish* pairs with *begin* and with *look*: the reader sees all of the value `t`, and all that its writer did before. *Reserve* pairs
+//! with the fence of *validate*: a reader that has seen any part of the value `n` comes after the writer that reserved for
+//! it, and so after the publication of `n - 1`. The slot of `t` is next written for `t + K`. So who has seen any of that
+//! finds `s` to be `t + K - 1` at least, and throws its copy away.
+//!
+//! # Crash story
+//!
+//! | killed | what is left | what others see |
+//! |---|---|---|
+//! | before publishing | a slot that is half written, and belongs to no version; the claim | the values that were there; the next writer takes the claim over and writes the same slot anew |
+//! | after publishing, before releasing | the new value; the claim | the new value; the claim is taken over |
+//! | before waking | sleepers that nobody wakes | they look by themselves within one slice of sleep |
+//! | as a reader | nothing: it has written nothing, but for a flag of the eventcount if it waited | no change |
+//!
+//! Nothing is ever to be repaired, so a take-over needs no word to anybody.
+//!
+//! # A peer that writes anything anywhere
+//!
+//! Slots are found by a remainder, so no version leads outside. One that moves for ever makes copies fail for ever: who
+//! copies counts.
+
+use std::marker::PhantomData;
+
+use crate::access::{Access, ReadWrite};
+use crate::primitive::Ordering;
+use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
+use crate::protocol::eventcount::{self, World};
+
+/// The steps, one by one. Only a model that is to fail has others.
+pub(crate) trait Steps {
+    /// How a reader begins.
+    const BEGIN: Ordering = Ordering::Acquire;
+    /// How who wants no value looks at the version.
+    const LOOK: Ordering = Ordering::Acquire;
+    /// Whether the mapping may be written. Where not, a fence does what `BEGIN` and `LOOK` say: see [`model::load`].
+    const WRITABLE: bool = true;
+    /// Slots that are not for readers: the one that is being written.
+    const SPARE: u64 = 1;
+
+    /// From here on the slot changes.
+    #[inline(always)]
+    fn reserve() {
+        fence(Ordering::Release);
+    }
+
+    /// The new value is there.
+    #[inline(always)]
+    fn publish(version: &AtomicU64, value: u64) {
+        model::publish(version, value);
+    }
+
+    /// The copy is done.
+    #[inline(always)]
+    fn copied() {
+        fence(Ordering::Acquire);
+    }
+}
+
+/// The protocol as it should be, through a mapping of this kind.
+#[derive(Debug)]
+pub(crate) struct Sound<A = ReadWrite>(PhantomData<A>);
+
+impl<A: Access> Steps for Sound<A> {
+    const WRITABLE: bool = A::WRITABLE;
+}
+
+/// The slot of a version.
+#[inline(always)]
+pub(crate) fn slot(version: u64, slots: usize) -> usize {
+    (version % slots as u64) as usize
+}
+
+/// The version whose value the writer is at, for who holds the claim.
+#[inline(always)]
+pub(crate) fn current(version: &AtomicU64) -> u64 {
+    version.load(Ordering::Relaxed)
+}
+
+/// Commits what `write` writes into a slot, for who holds the claim. Waking comes next: the caller looks for sleepers,
+/// with no other fence between. Returns the new version, and what `write` has returned. If that is an error, or `write`
+/// panics, what is in the slot belongs to no version, as if the writer had died.
+#[inline(always)]
+pub(crate) fn commit<S: Steps, R, E>(
+    version: &AtomicU64,
+    slots: usize,
+    write: impl FnOnce(usize) -> Result<R, E>,
+) -> Result<(u64, R), E> {
+    let next = current(version).wrapping_add(1);
+    S::reserve();
+    let result = write(slot(next, slots))?;
+    S::publish(version, next);
+    Ok((next, result))
+}
+
+/// One try to read what `copy` copies out of a slot. `Ok` with the version if that is a whole value, `Err` if the slot
+/// may have been written meanwhile.
+#[inline(always)]
+pub(crate) fn attempt<S: Steps, R>(
+    version: &AtomicU64,
+    slots: usize,
+    copy: impl FnOnce(usize) -> R,
+) -> Result<(u64, R), R> {
+    let begun = model::load(version, S::BEGIN, S::WRITABLE);
+    let result = copy(slot(begun, slots));
+    S::copied();
+    let now = version.load(Ordering::Relaxed);
+    if now.wrapping_sub(begun) < slots as u64 - S::SPARE {
+        Ok((begun, result))
+    } else {
+        Err(result)
+    }
+}
+
+/// The version. What was done before its commit happened before this.
+#[inline(always)]
+pub(crate) fn newest<S: Steps>(version: &AtomicU64) -> u64 {
+    model::load(version, S::LOOK, S::WRITABLE)
+}
+
+/// The version, if it is newer than `seen`.
+#[inline(always)]
+pub(crate) fn newer<S: Steps>(version: &AtomicU64, seen: u64) -> Option<u64> {
+    let now = newest::<S>(version);
+    (now.wrapping_sub(seen).cast_signed() > 0).then_some(now)
+}
+
+/// Waits for a version newer than `seen`. `None` when the world's last turn has come.
+pub(crate) fn wait_newer<S: Steps, W: World>(
+    version: &AtomicU64,
+    changed: &AtomicU32,
+    world: &mut W,
+    seen: u64,
+) -> Option<u64> {
+    let ready = || newer::<S>(version, seen);
+    eventcount::wait(changed, world, ready, ready)
+}

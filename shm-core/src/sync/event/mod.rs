@@ -1,0 +1,244 @@
+//! The event. [`protocol`] has its states, orderings and crash story.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::access::{Access, ReadWrite, Writable};
+use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::primitive::AtomicU32;
+use crate::protocol::event::{self as protocol, Sound, Waits};
+use crate::sync::TimedOut;
+use crate::sync::sleep::{Futex, Sleeper};
+use crate::sys::clock::Deadline;
+
+/// A count of notifications that processes sleep on: "something has changed, look again". An *eventcount*.
+///
+/// It goes with data of your own, whatever their type. Who changes them calls [`notify_all`](Self::notify_all) after
+/// that. Who waits for a change takes the [`generation`](Self::generation) *before* it looks at the data, and if what
+/// it finds is not enough, sleeps until the generation is another. A notification in between is never missed, because
+/// it has changed the generation already.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use std::time::Duration;
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Event;
+///
+/// #[derive(ShmLayout)]
+/// #[repr(C)]
+/// struct Progress { done: AtomicU64, changed: Event, _pad: u32 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shm = Progress::create_anonymous()?;
+/// let worker = std::thread::scope(|scope| {
+///     scope.spawn(|| {
+///         for _ in 0..3 {
+///             shm.done.fetch_add(1, Relaxed);
+///             shm.changed.notify_all();
+///         }
+///     });
+///     loop {
+///         let seen = shm.changed.generation();
+///         if shm.done.load(Relaxed) == 3 {
+///             return Ok(());
+///         }
+///         shm.changed.wait(seen, Duration::from_secs(10))?;
+///     }
+/// });
+/// # worker.map_err(|error: shm_core::sync::TimedOut| error.into()) }
+/// ```
+///
+/// A new event has generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications
+/// to take an old generation for a new one.
+///
+/// # Memory ordering
+///
+/// What was done before a notification is visible to whoever sees the generation that it made, or a later one, by
+/// [`generation`](Self::generation) or by having waited. So the data themselves can be plain cells, and relaxed
+/// atomics.
+///
+/// # When a process dies
+///
+/// An event belongs to nobody. Killed while it notifies, a process has counted or it has not; those asleep whom it did
+/// not come to wake look by themselves within 50 ms. So do those who were asleep beside one that was woken by
+/// [`notify_one`](Self::notify_one) and killed. Whether the one who *should* notify lives, an event does not tell:
+/// wait with a timeout, or let it hold a [`Mutex`](crate::sync::Mutex).
+///
+/// A read-only handle can wait too. It cannot ask to be woken, so it looks by itself, every 2 ms at the latest.
+/// Fork children wait and notify like any other process.
+///
+/// # What a peer can do
+///
+/// One that may write the segment can notify without a reason, or set the generation back, so that who waits for another one
+/// misses some. Waiting with a timeout ends all the same, and [`wait_until`](Self::wait_until) looks for itself every 50 ms.
+///
+/// # Cost
+///
+/// Notifying is one atomic addition while nobody sleeps or has just slept, and one or two system calls more otherwise.
+/// [`generation`](Self::generation) is one load. Who waits looks again for a moment before it sleeps. An event has 4 bytes.
+#[repr(C)]
+pub struct Event<A: Access = ReadWrite> {
+    word: AtomicU32,
+    access: PhantomData<A>,
+}
+
+// SAFETY: 1. The layout has the only field that is not empty at its place. 2. The view is the same atomic, which a
+// read-only view only loads. 3. The address is returned as it is.
+#[diagnostic::do_not_recommend]
+unsafe impl ShmLayout for Event {
+    type View<A: Access> = Event<A>;
+    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
+        meaning::EVENT,
+        const {
+            &TypeLayout::structure(
+                "Event",
+                0,
+                size_of::<Self>(),
+                align_of::<Self>(),
+                const { &place([FieldLayout::new("word", AtomicU32::LAYOUT)]) },
+            )
+        },
+        None,
+    );
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Event<A> {
+        payload.cast()
+    }
+}
+
+impl<A: Access> Event<A> {
+    /// The number of notifications so far, modulo 2^31. What was done before the last of them is visible.
+    #[must_use]
+    #[inline]
+    pub fn generation(&self) -> u32 {
+        protocol::generation::<Sound<A>>(&self.word)
+    }
+
+    /// Waits until the generation is another than `seen`, for at most `timeout` on the monotonic clock, and returns
+    /// it. `seen` is what [`generation`](Self::generation) or a wait has returned.
+    ///
+    /// What has changed is for the caller to find out. It may be nothing that this caller is interested in.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]: nobody has notified. It does not say whether anybody lives who would.
+    #[inline]
+    pub fn wait(&self, seen: u32, timeout: Duration) -> Result<u32, TimedOut> {
+        match self.generation() {
+            now if now != seen => Ok(now),
+            _ => self.sleep(seen, Deadline::after(timeout)).ok_or(TimedOut),
+        }
+    }
+
+    /// Waits until the generation is another than `seen`, however long that takes, and returns it.
+    ///
+    /// If everybody who might notify has died it waits for ever: [`wait`](Self::wait) has a timeout.
+    #[inline]
+    pub fn wait_forever(&self, seen: u32) -> u32 {
+        loop {
+            match self.generation() {
+                now if now != seen => return now,
+                // The clock does not come to the end of this.
+                _ => self.sleep(seen, Deadline::after(Duration::MAX)),
+            };
+        }
+    }
+
+    /// Waits until `look` finds what it looks for, for at most `timeout` on the monotonic clock, and returns that. It looks at
+    /// once, after every notification, and when the time is up; so the timeout can be zero.
+    ///
+    /// It also looks by itself within 50 ms: a process that is killed after it has changed something, and before it
+    /// notifies, makes nobody miss the change.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Event;
+    ///
+    /// #[derive(ShmLayout)]
+    /// #[repr(C)]
+    /// struct Jobs { waiting: u32, changed: Event }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Jobs::create_anonymous()?;
+    /// let jobs = std::thread::scope(|scope| {
+    ///     scope.spawn(|| {
+    ///         shm.waiting.set(3);
+    ///         shm.changed.notify_all();
+    ///     });
+    ///     let some = || Some(shm.waiting.get()).filter(|jobs| *jobs > 0);
+    ///     shm.changed.wait_until(Duration::from_secs(10), some)
+    /// })?;
+    /// assert_eq!(jobs, 3);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]: it has not found it. Whether anybody has notified, this does not say.
+    pub fn wait_until<R>(
+        &self,
+        timeout: Duration,
+        look: impl FnMut() -> Option<R>,
+    ) -> Result<R, TimedOut> {
+        let mut sleepers = Sleepers::<A> {
+            timeout,
+            deadline: None,
+            access: PhantomData,
+        };
+        protocol::wait_until::<Sound<A>, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
+    }
+
+    #[cold]
+    fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
+        protocol::wait::<Sound<A>, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
+    }
+
+    /// Counts, and wakes one of those who wait.
+    ///
+    /// It is enough where any one of them can deal with what has changed, such as workers that take tasks from the
+    /// same place. The generation has changed for all of them: the others are left asleep for the moment, and return
+    /// within 50 ms too. Where two wait for different things, use [`notify_all`](Self::notify_all).
+    #[inline]
+    pub fn notify_one(&self)
+    where
+        A: Writable,
+    {
+        protocol::notify_one(&self.word, &Futex);
+    }
+
+    /// Counts, and wakes all who wait.
+    #[inline]
+    pub fn notify_all(&self)
+    where
+        A: Writable,
+    {
+        protocol::notify_all(&self.word, &Futex);
+    }
+}
+
+/// Waits with one deadline, which begins with the first of them.
+struct Sleepers<A> {
+    timeout: Duration,
+    deadline: Option<Deadline>,
+    access: PhantomData<A>,
+}
+
+impl<A: Access> Waits for Sleepers<A> {
+    type World = Sleeper;
+
+    fn next(&mut self) -> Option<Sleeper> {
+        let start = || Deadline::after(self.timeout);
+        let deadline = *self.deadline.get_or_insert_with(start);
+        (!deadline.left().is_zero()).then(|| Sleeper::through::<A>(deadline))
+    }
+}
+
+impl<A: Access> fmt::Debug for Event<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Event")
+            .field("generation", &self.generation())
+            .finish()
+    }
+}
