@@ -1,0 +1,30 @@
+//! The checks of CI that read Rust. The scripts in `ci/` run them.
+#![forbid(unsafe_code)]
+
+mod graph;
+mod language;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: shm-ci graph LIB_RS LAYERS | language [--count]";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args[..] {
+        ["graph", lib, layers] => graph::run(lib.as_ref(), layers.as_ref()),
+        ["language"] => language::run(false),
+        ["language", "--count"] => language::run(true),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(report) => {
+            print!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
