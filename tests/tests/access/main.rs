@@ -1,0 +1,9 @@
+//! Reading and writing the fields of a segment: cells, checked values, strings, vectors, offsets and trailing slices.
+
+mod checked;
+mod handles;
+mod shm_offset;
+mod shm_str;
+mod shm_vec;
+mod tail;
+mod threads;
