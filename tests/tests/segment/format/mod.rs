@@ -11,15 +11,10 @@ use std::sync::{Mutex, PoisonError};
 use nix::fcntl::{FcntlArg, fcntl};
 use shm_core::ShmLayout;
 
-#[path = "format/collections.rs"]
 mod collections;
-#[path = "format/one_writer.rs"]
 mod one_writer;
-#[path = "format/reader.rs"]
 mod reader;
-#[path = "format/ring.rs"]
 mod ring;
-#[path = "format/waiting.rs"]
 mod waiting;
 
 use reader::{bytes_of, check, check_before, node, same, u16_at, u32_at, u64_at};
@@ -63,8 +58,8 @@ struct Everything {
 #[repr(C)]
 struct Tuple(u16, i16, i32);
 
-const DOCUMENT: &str = include_str!("../../docs/format.md");
-const DECODE_PY: &str = include_str!("../../docs/decode.py");
+const DOCUMENT: &str = include_str!("../../../../docs/format.md");
+const DECODE_PY: &str = include_str!("../../../../docs/decode.py");
 
 /// A child has copies of all descriptors until it starts its program, and with them the locks. So the test that starts
 /// one and the test that looks at locks take turns.

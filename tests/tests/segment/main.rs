@@ -1,0 +1,11 @@
+//! Segments and their names: creation, attachment, ownership, replacement, removal, listing, errors, and the bytes of the
+//! format.
+
+mod creation;
+mod errors;
+mod format;
+mod lifetime;
+mod list;
+mod ownership;
+mod supersede;
+mod visibility;
