@@ -10,6 +10,10 @@ use shm_core::sync::{
 use shm_core::{Shm, ShmCell, ShmLayout};
 use shm_tests::{Names, Note, Peer, Post, from_env, peer};
 
+mod coming;
+mod deaths;
+mod limits;
+
 fn attached(name: &str) -> Peer {
     let mut peer = peer!();
     peer.ok(&format!("ring attach {name}"));

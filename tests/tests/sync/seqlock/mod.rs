@@ -10,9 +10,7 @@ use shm_core::sync::{Broadcast, ReadError, SeqLock, WriteError};
 use shm_core::{Shm, ShmError, ShmLayout};
 use shm_tests::{Block, DEADLINE, Few, Names, Peer, peer};
 
-#[path = "seqlock/hostile.rs"]
 mod hostile;
-#[path = "seqlock/place.rs"]
 mod place;
 
 type Lock = SeqLock<Few, 3>;

@@ -8,7 +8,6 @@ use shm_core::sync::{Barrier, BarrierError};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{DEADLINE, Instants, Names, Peer, Waiting, peer};
 
-#[path = "barrier/joining.rs"]
 mod joining;
 
 fn attached(name: &str) -> Peer {

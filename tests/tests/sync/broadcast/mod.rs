@@ -10,7 +10,6 @@ use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, LayoutKind, Shm, ShmLayout};
 use shm_tests::{DEADLINE, Few, Instants, Names, Peer, peer};
 
-#[path = "broadcast/more.rs"]
 mod more;
 
 /// As the peers have it.
