@@ -1,0 +1,4 @@
+//! Claims: which process holds a lock, and what happens to the lock when that process dies or loses something.
+
+mod losses;
+mod owners;
