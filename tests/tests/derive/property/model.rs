@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::case::{Case, Def, EnumRepr, Len, Struct, Ty};
+use super::case::{Case, Def, EnumRepr, Len, Struct, Ty};
 
 /// A layout that was computed here.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use crate::case::{Case, Def, Enum, EnumRepr, Len, Repr, Struct, StructFault, Ty};
-use crate::model::{self, Arguments, Layout, StructLayout};
+use super::case::{Case, Def, Enum, EnumRepr, Len, Repr, Struct, StructFault, Ty};
+use super::model::{self, Arguments, Layout, StructLayout};
 
 /// What generated crates have beside the cases.
 const PRELUDE: &str = "\

@@ -2,12 +2,12 @@
 
 use proptest::sample::Index;
 
-use crate::case::{
+use super::case::{
     Case, Def, Enum, EnumRepr, FORBIDDEN, Field, Len, Repr, SCALARS, Scalar, Struct, StructFault,
     Ty,
 };
-use crate::model::{self, Arguments};
-use crate::recipe::{
+use super::model::{self, Arguments};
+use super::recipe::{
     DefRecipe, FaultRecipe, FieldRecipe, FillingRecipe, LenRecipe, Recipe, ReprRecipe, TypeRecipe,
     Wrap,
 };

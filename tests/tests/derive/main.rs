@@ -1,0 +1,6 @@
+//! What the derive makes of a type, and what the compiler says and generates.
+
+mod codegen;
+mod property;
+mod type_macros;
+mod ui;
