@@ -8,9 +8,13 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/asan"
 target="$(rustc -vV | sed -n 's/^host: //p')"
 # The leak checker wants /proc, which some of these take away; and some make layouts that live for ever, as constants do.
 ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-core --lib
-ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test access --test list --test fallback
-cargo +nightly test --target "$target" -p shm-tests --test hostile --test scribble -- --nocapture
+ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test access handles::
+ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test segment list::
+ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test system fallback::
+cargo +nightly test --target "$target" -p shm-tests --test hostile -- files:: scribble:: --nocapture
 # A process that may make no system calls is no place for the sanitizer.
-ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test claims --test seqlock \
-    --test seqlock_torture --test ring --test ring_torture --test broadcast --test broadcast_torture --test event \
-    --test semaphore --test barrier --test waiting_torture -- --skip no_system_call
+ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test claims owners::
+ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test sync -- --skip large:: \
+    --skip no_system_call
+ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test kill_random -- broadcast:: ring:: \
+    seqlock:: waiting::

@@ -6,4 +6,4 @@ heading "portable: bulk transfers without assembly"
 export RUSTFLAGS="${RUSTFLAGS:-} --cfg shm_portable_copy"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/portable"
 cargo test -p shm-core
-cargo test -p shm-tests --test access
+cargo test -p shm-tests --test access handles::

@@ -10,9 +10,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/tsan"
 export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp ${TSAN_OPTIONS:-}"
 target="$(rustc -vV | sed -n 's/^host: //p')"
 cargo +nightly test --target "$target" -p shm-core --lib
-cargo +nightly test --target "$target" -p shm-tests --test threads --test access --test shm_vec --test shm_str \
-    --test claims --test claims_losses --test claims_torture --test mutex
+cargo +nightly test --target "$target" -p shm-tests --test access --test claims
 # A process that may make no system calls is no place for the sanitizer.
-cargo +nightly test --target "$target" -p shm-tests --test seqlock --test seqlock_torture --test ring --test ring_deaths \
-    --test ring_torture --test broadcast --test broadcast_torture --test event --test semaphore --test barrier \
-    --test waiting_torture -- --skip no_system_call
+cargo +nightly test --target "$target" -p shm-tests --test sync -- --skip large:: --skip no_system_call
+cargo +nightly test --target "$target" -p shm-tests --test kill_random -- --skip creation::

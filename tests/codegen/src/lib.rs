@@ -1,5 +1,5 @@
 //! The same functions twice: through cells, and with the feature `raw` through a raw pointer. Their instructions are
-//! compared by `tests/tests/codegen.rs`.
+//! compared by `tests/tests/derive/codegen.rs`.
 
 use shm_core::ShmLayout;
 

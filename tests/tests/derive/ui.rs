@@ -1,7 +1,7 @@
 //! What the compiler says to each mistake, word by word, and what it accepts.
 //!
 //! The expected messages are those of one compiler version: with another one only this suite is skipped. After a
-//! change, `TRYBUILD=overwrite cargo test -p shm-tests --test ui` writes them anew; read each before you commit it.
+//! change, `TRYBUILD=overwrite cargo test -p shm-tests --test derive ui::` writes them anew; read each before you commit it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
