@@ -4,30 +4,35 @@
 //! `SHM_HOSTILE_FILES` is how many files to try, 100,000 without it; `SHM_HOSTILE_SEED` makes them others.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
+use std::cell::Cell;
 
 use shm_core::{ShmError, ShmLayout};
 use shm_tests::hostile::{Forgery, Random, Scratch, interpret};
 use shm_tests::{Names, Telemetry};
 
-/// Bytes allocated now, and the most there were since the last reset.
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Bytes that this thread holds now, and the most it held since the last reset. Per thread, because other tests of this
+    /// binary allocate at the same time. Initialised in const context and without a destructor, so that access never
+    /// allocates.
+    static NOW: Cell<usize> = const { Cell::new(0) };
+    static MOST: Cell<usize> = const { Cell::new(0) };
+}
 
 struct Counting;
 
 // SAFETY: everything is passed on to the system's allocator; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        MOST.fetch_max(now, Relaxed);
+        let now = NOW.get() + layout.size();
+        NOW.set(now);
+        MOST.set(MOST.get().max(now));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
+        // A block may have been allocated by another thread.
+        NOW.set(NOW.get().saturating_sub(layout.size()));
         // SAFETY: the caller's promise is passed on.
         unsafe { System.dealloc(start, layout) }
     }
@@ -36,12 +41,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The most that `work` had allocated at a time.
+/// The most bytes that this thread held at a time during `work`, compared with before.
 fn allocated_by(work: impl FnOnce()) -> usize {
-    let before = NOW.load(Relaxed);
-    MOST.store(before, Relaxed);
+    let before = NOW.get();
+    MOST.set(before);
     work();
-    MOST.load(Relaxed).saturating_sub(before)
+    MOST.get().saturating_sub(before)
 }
 
 fn number(variable: &str, otherwise: u64) -> u64 {
@@ -65,7 +70,6 @@ impl Drop for Which {
     }
 }
 
-// One test, so that no other allocates at the same time.
 #[test]
 fn whatever_a_file_holds_attaching_is_an_error_or_safe_and_costs_little() {
     let files = number("SHM_HOSTILE_FILES", 100_000);
