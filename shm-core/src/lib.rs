@@ -75,6 +75,7 @@ mod name;
 mod primitive;
 mod protocol;
 mod segment;
+mod shm_layout;
 // They stand on the real atomics, and the protocols on those of the model.
 #[cfg(not(loom))]
 pub mod sync;
@@ -90,10 +91,11 @@ pub use cell::{
 };
 pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
 pub use error::{Existing, ShmError};
-pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, ShmLayout, TypeLayout, Variant};
+pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, TypeLayout, Variant};
 pub use segment::{
     SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,
 };
+pub use shm_layout::ShmLayout;
 
 /// The programs in the README are compiled and run as tests.
 #[cfg(doctest)]

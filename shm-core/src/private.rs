@@ -1,7 +1,8 @@
 //! What the derive's expansion calls. Not part of the public interface: it changes without notice.
 
 use crate::cell::CheckedLeaf;
-use crate::layout::{self, FieldLayout, LayoutKind, ScalarKind, ShmLayout, TypeLayout};
+use crate::layout::{self, FieldLayout, LayoutKind, ScalarKind, TypeLayout};
+use crate::shm_layout::ShmLayout;
 
 pub use crate::cell::{Checked, Plain};
 pub use crate::diagnostics::Refused;

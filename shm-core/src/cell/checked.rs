@@ -10,7 +10,8 @@ use std::mem::ManuallyDrop;
 
 use super::{AnyLeaf, Leaf};
 use crate::error::debug_as_told;
-use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout, Variant};
+use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout, Variant};
+use crate::shm_layout::ShmLayout;
 
 /// The view of a leaf of which only some bytes are a value. It has no methods: the cell's own are enough.
 #[derive(Debug)]

@@ -12,7 +12,8 @@
 use std::marker::PhantomData;
 
 use super::{AnyLeaf, Leaf, bulk};
-use crate::layout::{LayoutKind, ScalarKind, ShmLayout, Step, TypeLayout};
+use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout};
+use crate::shm_layout::ShmLayout;
 
 /// Values with more leaves than this are moved in bulk.
 const MAX_MOVES: usize = 32;

@@ -2,8 +2,8 @@
 
 use super::{AnyLeaf, CheckedLeaf, InvalidValue, Leaf, ShmCell, ShmValue, checked};
 use crate::access::{Access, ReadOnly, Writable};
-use crate::layout::ShmLayout;
 use crate::segment::Shm;
+use crate::shm_layout::ShmLayout;
 
 impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// Looks whether every enum and `char` of the payload holds a value of its type, as it is now.

@@ -5,8 +5,8 @@ use std::num::{
     NonZeroU64, NonZeroU128, Wrapping,
 };
 
-use crate::layout::ShmLayout;
 use crate::primitive::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::shm_layout::ShmLayout;
 
 /// The view of a leaf of which every bit pattern is a value. It has no methods: the cell's own are enough.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::panic::RefUnwindSafe;
 
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::{AnyLeaf, CheckedLeaf, InvalidValue, Leaf, checked};
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 
 /// A place in shared memory that holds a `T`.
 ///

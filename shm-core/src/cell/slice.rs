@@ -6,7 +6,7 @@ use std::slice;
 
 use super::{InvalidValue, ShmCell, ShmValue, checked, copy};
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 
 /// Cells one behind the other: what an array in shared memory is.
 ///

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::{InvalidValue, ShmCell, checked, copy};
 use crate::access::{Access, ReadOnly, Writable};
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 
 /// A `Copy` type that can be read out of shared memory whatever bytes are there: every leaf accepts them all.
 ///

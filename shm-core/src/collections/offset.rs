@@ -8,8 +8,9 @@ use crate::access::Access;
 use crate::cell::{AnyLeaf, Leaf, Offset, Plain, ShmCell};
 use crate::diagnostics::refused_as_a_whole;
 use crate::error::ShmError;
-use crate::layout::{ShmLayout, TypeLayout, TypeName, meaning};
+use crate::layout::{TypeLayout, TypeName, meaning};
 use crate::segment::Shm;
+use crate::shm_layout::ShmLayout;
 
 /// A place in the same segment that holds a `T`: what to store instead of a pointer.
 ///

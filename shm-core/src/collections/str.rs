@@ -9,7 +9,8 @@ use std::string::FromUtf8Error;
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{ShmCell, ShmSlice, Text};
 use crate::error::debug_as_told;
-use crate::layout::{ShmLayout, TypeLayout, meaning};
+use crate::layout::{TypeLayout, meaning};
+use crate::shm_layout::ShmLayout;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 256;

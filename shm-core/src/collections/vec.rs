@@ -8,10 +8,11 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{InvalidValue, ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::diagnostics::refused_as_a_whole;
 use crate::error::debug_as_told;
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
+use crate::shm_layout::ShmLayout;
 
 /// A vector of at most `N` values, which lie in the segment itself.
 ///

@@ -20,7 +20,8 @@
 // compiler at `Field`, which has a text and nothing to list.
 
 use crate::access::Access;
-use crate::layout::{ShmLayout, TypeLayout};
+use crate::layout::TypeLayout;
+use crate::shm_layout::ShmLayout;
 
 /// Declares a trait `P<W>` of the types among the arguments of `W`: it holds for each of them exactly if `W` can be shared.
 macro_rules! part_of {

@@ -217,7 +217,8 @@ fn boundaries(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{ShmLayout, place};
+    use crate::layout::place;
+    use crate::shm_layout::ShmLayout;
 
     const INNER: &TypeLayout = &TypeLayout::structure(
         "Inner",

@@ -6,7 +6,7 @@ use std::num::{
     NonZeroU64, NonZeroU128, Wrapping,
 };
 
-use super::{ScalarKind, ShmLayout, TypeLayout};
+use super::{ScalarKind, TypeLayout};
 use crate::access::Access;
 use crate::cell::{Checked, Plain, ShmCell, ShmSlice};
 use crate::diagnostics::refused_as_a_whole;
@@ -14,6 +14,7 @@ use crate::primitive::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64,
 };
+use crate::shm_layout::ShmLayout;
 
 macro_rules! scalars {
     ($($ty:ty => $kind:ident),* $(,)?) => {$(

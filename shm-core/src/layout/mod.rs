@@ -8,7 +8,6 @@ mod place;
 
 mod scalar;
 pub(crate) mod schema;
-mod shm_layout;
 mod type_layout;
 mod verdict;
 
@@ -17,7 +16,6 @@ pub(crate) use fingerprint::Fnv;
 pub(crate) use place::{place, unsized_extent};
 pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};
-pub use shm_layout::ShmLayout;
 pub(crate) use type_layout::tag;
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
 pub(crate) use verdict::{

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::Segment;
 use crate::access::{Access, ReadWrite, Writable};
 use crate::error::ShmError;
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 
 /// A handle on a segment that holds a `T`.
 ///

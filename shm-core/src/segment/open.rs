@@ -12,8 +12,9 @@ use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
 use crate::error::ShmError;
-use crate::layout::{ShmLayout, assert_creatable, assert_has_tail, assert_shareable};
+use crate::layout::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::name::SegmentName;
+use crate::shm_layout::ShmLayout;
 use crate::sys::clock::{Backoff, Deadline};
 
 // Each of these looks at the type at compile time: only there is an instance of a generic type known. What they share

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -16,7 +16,7 @@ use super::support::{TestName, error};
 use super::{Shm, ShmOptions, unlink};
 use crate::access::{Access, ReadOnly};
 use crate::error::{Existing, ShmError};
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 use crate::sys::fork::in_child;
 use crate::sys::lock::{self, Kind};
 use crate::sys::{file, shm};

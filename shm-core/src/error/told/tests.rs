@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::cell::InvalidValue;
 use crate::error::ShmError;
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 use crate::sync::{self, broadcast, ring};
 use crate::{InvalidText, VecFull};
 

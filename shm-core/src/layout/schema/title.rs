@@ -58,7 +58,8 @@ fn text(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::super::encode;
     use super::*;
-    use crate::layout::{FieldLayout, ShmLayout, TypeLayout};
+    use crate::layout::{FieldLayout, TypeLayout};
+    use crate::shm_layout::ShmLayout;
 
     fn title_of<T: ShmLayout + ?Sized>() -> Option<String> {
         title(&encode(T::LAYOUT))

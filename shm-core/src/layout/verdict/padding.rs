@@ -181,7 +181,8 @@ pub(super) const fn explain(layout: &TypeLayout) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{ShmLayout, place};
+    use crate::layout::place;
+    use crate::shm_layout::ShmLayout;
 
     const A: &TypeLayout = &TypeLayout::structure(
         "Mixed",

@@ -79,7 +79,8 @@ const fn is_slot(layout: &TypeLayout) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{ScalarKind, ShmLayout, Variant, place};
+    use crate::layout::{ScalarKind, Variant, place};
+    use crate::shm_layout::ShmLayout;
 
     const MODE: &TypeLayout =
         &TypeLayout::enumeration("Mode", ScalarKind::U8, const { &[Variant::new("On", 1)] });

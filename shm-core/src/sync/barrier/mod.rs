@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::claim::word::{ClaimWord, Patience, Refused};
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::protocol::barrier::{self as protocol, Meeting, Seats};
+use crate::shm_layout::ShmLayout;
 use crate::sync::sleep::Sleeper;
 use crate::sys::clock::Deadline;
 

@@ -5,10 +5,10 @@ use std::fmt;
 use super::{Broadcast, SendError, SenderError};
 use crate::cell::ShmCell;
 use crate::claim::word::Patience;
-use crate::layout::ShmLayout;
 use crate::protocol::broadcast::{self as protocol, Sound};
 use crate::protocol::eventcount::notify_fenced;
 use crate::protocol::presence;
+use crate::shm_layout::ShmLayout;
 use crate::sync::role::Role;
 use crate::sync::sleep::Futex;
 

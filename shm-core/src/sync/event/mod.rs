@@ -5,9 +5,10 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::protocol::event::{self as protocol, Sound, Waits};
+use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::Deadline;

@@ -20,11 +20,12 @@ use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::word::Patience;
 use crate::diagnostics::refused_as_a_whole;
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning};
+use crate::layout::{FieldLayout, TypeLayout, meaning};
 use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
 use crate::protocol::ring::Counters;
+use crate::shm_layout::ShmLayout;
 use crate::sys::clock::Deadline;
 
 pub use error::{

@@ -9,8 +9,8 @@ use super::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::ReadOnly;
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
 use crate::claim::word::Patience;
-use crate::layout::ShmLayout;
 use crate::protocol::ring::Receiving;
+use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 
 /// The receiving end of a [`Ring`](super::Ring). Dropping it gives the end up; what was not received stays for the next

@@ -8,8 +8,8 @@ use super::error::{send_timeout, try_send};
 use super::{SendError, SendTimeoutError, TrySendError};
 use crate::cell::{ShmCell, ShmSlice};
 use crate::claim::word::Patience;
-use crate::layout::ShmLayout;
 use crate::protocol::ring::Sending;
+use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 use crate::sys::clock::Deadline;
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::error::debug_as_told;
-use crate::layout::{FieldLayout, ShmLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::protocol::semaphore::{self as protocol, MOST, Sound};
+use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::Deadline;

@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 use super::private::Private;
 use super::{SeqLock, WriteError};
 use crate::diagnostics::{LetsGoOf, SharedMemory};
-use crate::layout::ShmLayout;
+use crate::shm_layout::ShmLayout;
 use crate::sync::panicking::Panicking;
 use crate::sync::role::Role;
 

@@ -2,11 +2,10 @@
 
 use std::os::fd::OwnedFd;
 
-use super::TypeLayout;
-use super::verdict::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
 use crate::error::ShmError;
+use crate::layout::{TypeLayout, assert_creatable, assert_has_tail, assert_shareable};
 use crate::segment::{self, Shm, ShmOptions};
 
 /// A type that can lie in shared memory.
