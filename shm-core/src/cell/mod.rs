@@ -10,6 +10,7 @@ pub(crate) mod checked;
 pub(crate) mod copy;
 mod debug;
 mod handle;
+mod impls;
 mod leaf;
 mod shm_cell;
 mod show;

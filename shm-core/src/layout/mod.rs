@@ -2,7 +2,6 @@
 
 mod display;
 mod fingerprint;
-mod impls;
 pub(crate) mod meaning;
 mod place;
 

@@ -6,10 +6,10 @@ use std::num::{
     NonZeroU64, NonZeroU128, Wrapping,
 };
 
-use super::{ScalarKind, TypeLayout};
+use super::{Checked, Plain, ShmCell, ShmSlice};
 use crate::access::Access;
-use crate::cell::{Checked, Plain, ShmCell, ShmSlice};
 use crate::diagnostics::refused_as_a_whole;
+use crate::layout::{ScalarKind, TypeLayout};
 use crate::primitive::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64,
