@@ -1,4 +1,4 @@
-//! `Debug`: handles, cells and slices print the values that they hold, as the type's own `Debug` would.
+//! `Debug`: cells and slices print the values that they hold, as the type's own `Debug` would.
 
 use std::fmt;
 
@@ -6,7 +6,6 @@ use super::checked::{extend, number};
 use super::{Leaf, Offset, ShmCell, ShmSlice, Text};
 use crate::access::Access;
 use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout, meaning};
-use crate::segment::Shm;
 use crate::shm_layout::ShmLayout;
 
 /// A value somewhere in shared memory, together with what it is.
@@ -30,13 +29,13 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The whole payload of a segment.
-    pub(crate) fn payload<T: ShmLayout + ?Sized, A: Access>(shm: &'a Shm<T, A>) -> Self {
-        Self {
-            at: shm.payload().cast(),
-            layout: T::LAYOUT,
-            tail: shm.tail(),
-        }
+    /// A value of `layout` at `at`, whose trailing slice, if it has one, has `tail` elements.
+    ///
+    /// # Safety
+    ///
+    /// For `'a`, `at` points to live bytes of `layout`, aligned, readable, and only accessed atomically.
+    pub(crate) unsafe fn new(at: *const u8, layout: &'a TypeLayout, tail: usize) -> Self {
+        Self { at, layout, tail }
     }
 
     /// The value of `layout` at `offset` within this one, which holds one there.
@@ -197,14 +196,5 @@ impl<T: ShmLayout, A: Access> fmt::Debug for ShmCell<T, A> {
 impl<T: ShmLayout, A: Access> fmt::Debug for ShmSlice<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self).finish()
-    }
-}
-
-impl<T: ShmLayout + ?Sized, A: Access> fmt::Debug for Shm<T, A> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Shm")
-            .field(&self.name())
-            .field(&Value::payload(self))
-            .finish()
     }
 }

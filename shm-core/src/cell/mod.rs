@@ -9,7 +9,6 @@ mod bulk;
 pub(crate) mod checked;
 pub(crate) mod copy;
 mod debug;
-mod handle;
 mod impls;
 mod leaf;
 mod shm_cell;
@@ -18,7 +17,9 @@ mod slice;
 mod value;
 
 pub use atomic::LoadOnly;
+pub(crate) use checked::validate;
 pub use checked::{Checked, CheckedLeaf, InvalidValue};
+pub(crate) use debug::Value;
 pub use leaf::{AnyLeaf, Leaf, Plain};
 pub use shm_cell::ShmCell;
 pub(crate) use show::{Offset, Text};

@@ -13,6 +13,7 @@ mod lifetime;
 mod list;
 mod open;
 mod options;
+mod payload;
 #[cfg(test)]
 pub(crate) mod support;
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What a handle can do with its payload as one cell.
 
-use super::{AnyLeaf, CheckedLeaf, InvalidValue, Leaf, ShmCell, ShmValue, checked};
+use std::fmt;
+
+use super::Shm;
 use crate::access::{Access, ReadOnly, Writable};
-use crate::segment::Shm;
+use crate::cell::{self, AnyLeaf, CheckedLeaf, InvalidValue, Leaf, ShmCell, ShmValue};
 use crate::shm_layout::ShmLayout;
 
 impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
@@ -13,7 +15,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// [`InvalidValue`] tells the first field that does not.
     pub fn validate(&self) -> Result<(), InvalidValue> {
         // SAFETY: the payload of a live mapping, with as many elements in its slice; only accessed atomically.
-        unsafe { checked::validate(self.payload().cast(), T::LAYOUT, self.tail()) }
+        unsafe { cell::validate(self.payload().cast(), T::LAYOUT, self.tail()) }
     }
 }
 
@@ -143,5 +145,16 @@ impl<'a, T: ShmLayout, A: Access, const N: usize> IntoIterator for &'a Shm<[T; N
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+impl<T: ShmLayout + ?Sized, A: Access> fmt::Debug for Shm<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // SAFETY: the payload of a live mapping, with as many elements in its slice; only accessed atomically.
+        let value = unsafe { cell::Value::new(self.payload().cast(), T::LAYOUT, self.tail()) };
+        f.debug_tuple("Shm")
+            .field(&self.name())
+            .field(&value)
+            .finish()
     }
 }
