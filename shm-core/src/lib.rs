@@ -86,11 +86,9 @@ mod sys;
 pub mod __private;
 
 pub use access::{Access, ReadOnly, ReadWrite, Writable};
-pub use cell::{
-    AnyLeaf, CheckedLeaf, InvalidValue, Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex,
-};
+pub use cell::{AnyLeaf, CheckedLeaf, Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex};
 pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
-pub use error::{Existing, ShmError};
+pub use error::{Existing, InvalidValue, ShmError};
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, TypeLayout, Variant};
 pub use segment::{
     SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,

@@ -3,14 +3,12 @@
 //! Another process can write any bytes, so these have no `get`. What is there is copied once into private memory and
 //! checked there; a valid value is made only of what has passed.
 
-use std::error::Error;
-use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
 use super::{AnyLeaf, Leaf};
-use crate::error::debug_as_told;
-use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout, Variant};
+use crate::error::InvalidValue;
+use crate::layout::{LayoutKind, Step, TypeLayout, Variant, extend, integer};
 use crate::shm_layout::ShmLayout;
 
 /// The view of a leaf of which only some bytes are a value. It has no methods: the cell's own are enough.
@@ -96,33 +94,6 @@ pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue>
         Step::W2 => load!(u16),
         Step::W4 => load!(u32),
         Step::W8 => load!(u64),
-    }
-}
-
-/// The integer that a checked leaf is stored as.
-const fn integer(layout: &TypeLayout) -> ScalarKind {
-    match layout.kind() {
-        LayoutKind::Enum { repr, .. } => repr,
-        _ => ScalarKind::U32,
-    }
-}
-
-/// Extends the bits of an integer to 64, with its sign if it has one.
-pub(crate) const fn extend(kind: ScalarKind, bits: u64) -> u64 {
-    let unused = 64 - 8 * kind.step().bytes() as u32;
-    if kind.is_signed() {
-        ((bits << unused).cast_signed() >> unused).cast_unsigned()
-    } else {
-        bits << unused >> unused
-    }
-}
-
-/// The number that extended bits stand for.
-pub(crate) fn number(kind: ScalarKind, bits: u64) -> i128 {
-    if kind.is_signed() {
-        bits.cast_signed().into()
-    } else {
-        bits.into()
     }
 }
 
@@ -260,86 +231,3 @@ unsafe fn read_bits(at: *const u8, layout: &TypeLayout) -> u64 {
         Step::W8 => read!(u64),
     }
 }
-
-/// A place in shared memory holds bytes that are no value of its type.
-///
-/// Another process has written them, or the place was never written and zero is no value of the type.
-#[derive(Clone)]
-pub struct InvalidValue {
-    path: String,
-    bits: u64,
-    layout: &'static TypeLayout,
-}
-
-impl InvalidValue {
-    pub(crate) fn new(layout: &'static TypeLayout, bits: u64) -> Self {
-        Self {
-            path: String::new(),
-            bits,
-            layout,
-        }
-    }
-
-    /// The same one level further out.
-    pub(crate) fn within(mut self, outer: &str) -> Self {
-        self.path.insert_str(0, outer);
-        self
-    }
-
-    /// The path of the field that holds it, such as `inner.modes[3]`; empty for a cell that was read alone.
-    #[must_use]
-    pub fn path(&self) -> &str {
-        self.path.strip_prefix('.').unwrap_or(&self.path)
-    }
-
-    /// The number that was found.
-    #[must_use]
-    pub fn found(&self) -> i128 {
-        number(integer(self.layout), self.bits)
-    }
-
-    /// The name of the type of which it is no value.
-    #[must_use]
-    pub fn type_name(&self) -> &'static str {
-        self.layout.name()
-    }
-}
-
-impl fmt::Display for InvalidValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayoutKind::Enum { variants, repr } = self.layout.kind() else {
-            let vec = self.layout.as_vec();
-            let what = if vec.is_some() { "vector" } else { "`char`" };
-            match self.path() {
-                "" => write!(f, "a cell of a {what}")?,
-                path => write!(f, "field `{path}`")?,
-            }
-            write!(f, " holds {}, which is no ", self.found())?;
-            return match vec {
-                Some(vec) => write!(f, "length of a vector of at most {}", vec.capacity),
-                None => f.write_str(what),
-            };
-        };
-        match self.path() {
-            "" => write!(f, "a cell of the enum `{}`", self.type_name())?,
-            path => write!(f, "field `{path}`")?,
-        }
-        write!(f, " holds {}, which is ", self.found())?;
-        write!(f, "no variant of `{}` (", self.type_name())?;
-        // Enough to see what was meant.
-        for (number_of, variant) in variants.iter().take(8).enumerate() {
-            let comma = if number_of > 0 { ", " } else { "" };
-            write!(
-                f,
-                "{comma}{} = {}",
-                variant.name(),
-                number(repr, variant.bits())
-            )?;
-        }
-        f.write_str(if variants.len() > 8 { ", ..)" } else { ")" })
-    }
-}
-
-impl Error for InvalidValue {}
-
-debug_as_told! { struct InvalidValue; }

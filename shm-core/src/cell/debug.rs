@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use super::checked::{extend, number};
 use super::{Leaf, Offset, ShmCell, ShmSlice, Text};
 use crate::access::Access;
-use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout, meaning};
+use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout, extend, meaning, number};
 use crate::shm_layout::ShmLayout;
 
 /// A value somewhere in shared memory, together with what it is.

@@ -18,7 +18,7 @@ mod value;
 
 pub use atomic::LoadOnly;
 pub(crate) use checked::validate;
-pub use checked::{Checked, CheckedLeaf, InvalidValue};
+pub use checked::{Checked, CheckedLeaf};
 pub(crate) use debug::Value;
 pub use leaf::{AnyLeaf, Leaf, Plain};
 pub use shm_cell::ShmCell;

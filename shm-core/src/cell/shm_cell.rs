@@ -7,7 +7,8 @@ use std::ops::Deref;
 use std::panic::RefUnwindSafe;
 
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
-use crate::cell::{AnyLeaf, CheckedLeaf, InvalidValue, Leaf, checked};
+use crate::cell::{AnyLeaf, CheckedLeaf, Leaf, checked};
+use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
 /// A place in shared memory that holds a `T`.

@@ -4,8 +4,9 @@ use std::mem::MaybeUninit;
 use std::ops::{Index, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 use std::slice;
 
-use super::{InvalidValue, ShmCell, ShmValue, checked, copy};
+use super::{ShmCell, ShmValue, checked, copy};
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
+use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
 /// Cells one behind the other: what an array in shared memory is.

@@ -2,8 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use super::{InvalidValue, ShmCell, checked, copy};
+use super::{ShmCell, checked, copy};
 use crate::access::{Access, ReadOnly, Writable};
+use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
 /// A `Copy` type that can be read out of shared memory whatever bytes are there: every leaf accepts them all.

@@ -5,8 +5,9 @@ use std::fmt;
 use std::slice;
 
 use crate::access::{Access, ReadWrite, Writable};
-use crate::cell::{InvalidValue, ShmCell, ShmSlice, ShmValue, SliceIndex};
+use crate::cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::diagnostics::refused_as_a_whole;
+use crate::error::InvalidValue;
 use crate::error::debug_as_told;
 use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::model::acquire;

@@ -13,10 +13,10 @@ mod verdict;
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
 pub(crate) use place::{place, unsized_extent};
-pub(crate) use scalar::Step;
 pub use scalar::{Scalar, ScalarKind, Variant};
-pub(crate) use type_layout::tag;
+pub(crate) use scalar::{Step, extend, number};
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
+pub(crate) use type_layout::{integer, tag};
 pub(crate) use verdict::{
     assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_drop, no_padding,
     no_padding_after, pinned,

@@ -206,3 +206,22 @@ impl Scalar {
         }
     }
 }
+
+/// Extends the bits of an integer to 64, with its sign if it has one.
+pub(crate) const fn extend(kind: ScalarKind, bits: u64) -> u64 {
+    let unused = 64 - 8 * kind.step().bytes() as u32;
+    if kind.is_signed() {
+        ((bits << unused).cast_signed() >> unused).cast_unsigned()
+    } else {
+        bits << unused >> unused
+    }
+}
+
+/// The number that extended bits stand for.
+pub(crate) fn number(kind: ScalarKind, bits: u64) -> i128 {
+    if kind.is_signed() {
+        bits.cast_signed().into()
+    } else {
+        bits.into()
+    }
+}

@@ -262,3 +262,11 @@ impl FieldLayout {
         self.layout
     }
 }
+
+/// The integer that a checked leaf is stored as.
+pub(crate) const fn integer(layout: &TypeLayout) -> ScalarKind {
+    match layout.kind() {
+        LayoutKind::Enum { repr, .. } => repr,
+        _ => ScalarKind::U32,
+    }
+}

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::Shm;
 use crate::access::{Access, ReadOnly, Writable};
-use crate::cell::{self, AnyLeaf, CheckedLeaf, InvalidValue, Leaf, ShmCell, ShmValue};
+use crate::cell::{self, AnyLeaf, CheckedLeaf, Leaf, ShmCell, ShmValue};
+use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
 impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {

@@ -60,7 +60,7 @@ fn pin(name: &str, byte: i64, kind: &str) -> Peer {
 
 /// The variants, out of the source: the enum is `non_exhaustive`, so the compiler does not say when one is added.
 fn all_variants() -> BTreeSet<String> {
-    let source = include_str!("../../../shm-core/src/error.rs");
+    let source = include_str!("../../../shm-core/src/error/mod.rs");
     let (_, body) = source.split_once("pub enum ShmError {\n").unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
     body.lines()

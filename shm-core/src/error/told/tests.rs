@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use crate::cell::InvalidValue;
+use crate::error::InvalidValue;
 use crate::error::ShmError;
 use crate::shm_layout::ShmLayout;
 use crate::sync::{self, broadcast, ring};

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::cell::InvalidValue;
 use crate::claim::word::Refused;
+use crate::error::InvalidValue;
 use crate::error::{ShmError, debug_as_told};
 
 /// Why this process does not send.

@@ -1,5 +1,6 @@
 //! What can go wrong with a segment.
 
+mod invalid_value;
 mod remedy;
 mod told;
 
@@ -8,11 +9,11 @@ use std::fmt::{self, Write};
 use std::io;
 use std::time::Duration;
 
-use crate::cell::InvalidValue;
 use crate::name;
 use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
 
+pub use invalid_value::InvalidValue;
 pub(crate) use told::debug_as_told;
 
 /// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up

@@ -1,0 +1,90 @@
+//! The error for bytes that are no value of their type.
+
+use std::error::Error;
+use std::fmt;
+
+use super::debug_as_told;
+use crate::layout::{LayoutKind, TypeLayout, integer, number};
+
+/// A place in shared memory holds bytes that are no value of its type.
+///
+/// Another process has written them, or the place was never written and zero is no value of the type.
+#[derive(Clone)]
+pub struct InvalidValue {
+    path: String,
+    bits: u64,
+    layout: &'static TypeLayout,
+}
+
+impl InvalidValue {
+    pub(crate) fn new(layout: &'static TypeLayout, bits: u64) -> Self {
+        Self {
+            path: String::new(),
+            bits,
+            layout,
+        }
+    }
+
+    /// The same one level further out.
+    pub(crate) fn within(mut self, outer: &str) -> Self {
+        self.path.insert_str(0, outer);
+        self
+    }
+
+    /// The path of the field that holds it, such as `inner.modes[3]`; empty for a cell that was read alone.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.path.strip_prefix('.').unwrap_or(&self.path)
+    }
+
+    /// The number that was found.
+    #[must_use]
+    pub fn found(&self) -> i128 {
+        number(integer(self.layout), self.bits)
+    }
+
+    /// The name of the type of which it is no value.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.layout.name()
+    }
+}
+
+impl fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LayoutKind::Enum { variants, repr } = self.layout.kind() else {
+            let vec = self.layout.as_vec();
+            let what = if vec.is_some() { "vector" } else { "`char`" };
+            match self.path() {
+                "" => write!(f, "a cell of a {what}")?,
+                path => write!(f, "field `{path}`")?,
+            }
+            write!(f, " holds {}, which is no ", self.found())?;
+            return match vec {
+                Some(vec) => write!(f, "length of a vector of at most {}", vec.capacity),
+                None => f.write_str(what),
+            };
+        };
+        match self.path() {
+            "" => write!(f, "a cell of the enum `{}`", self.type_name())?,
+            path => write!(f, "field `{path}`")?,
+        }
+        write!(f, " holds {}, which is ", self.found())?;
+        write!(f, "no variant of `{}` (", self.type_name())?;
+        // Enough to see what was meant.
+        for (number_of, variant) in variants.iter().take(8).enumerate() {
+            let comma = if number_of > 0 { ", " } else { "" };
+            write!(
+                f,
+                "{comma}{} = {}",
+                variant.name(),
+                number(repr, variant.bits())
+            )?;
+        }
+        f.write_str(if variants.len() > 8 { ", ..)" } else { ")" })
+    }
+}
+
+impl Error for InvalidValue {}
+
+debug_as_told! { struct InvalidValue; }
