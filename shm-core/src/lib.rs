@@ -85,8 +85,8 @@ mod sys;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use access::{Access, ReadOnly, ReadWrite, Writable};
-pub use cell::{AnyLeaf, CheckedLeaf, Leaf, LoadOnly, ShmCell, ShmSlice, ShmValue, SliceIndex};
+pub use access::{Access, LoadOnly, ReadOnly, ReadWrite, Writable};
+pub use cell::{AnyLeaf, CheckedLeaf, Leaf, ShmCell, ShmSlice, ShmValue, SliceIndex};
 pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
 pub use error::{Existing, InvalidValue, ShmError};
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, TypeLayout, Variant};

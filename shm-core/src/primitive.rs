@@ -16,7 +16,6 @@ pub(crate) mod model {
     pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 
     use super::Ordering;
-    use crate::access::Access;
 
     /// An atomic that can be looked at.
     pub(crate) trait Word {
@@ -61,12 +60,6 @@ pub(crate) mod model {
         let value = word.load_by(Ordering::Relaxed);
         fence(Ordering::Acquire);
         value
-    }
-
-    /// Loads with `Acquire` through a mapping of this kind.
-    #[inline(always)]
-    pub(crate) fn acquire<A: Access, W: Word>(word: &W) -> W::Value {
-        load(word, Ordering::Acquire, A::WRITABLE)
     }
 
     /// Stores with `Release`, and keeps everything that comes after from being done before: a store and

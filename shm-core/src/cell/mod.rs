@@ -4,7 +4,6 @@
 //! access to it is atomic: one relaxed access per leaf, of the leaf's own size (two of 8 bytes for 128-bit
 //! numbers). Other processes may therefore write at the same time, and may write any bytes.
 
-mod atomic;
 mod bulk;
 pub(crate) mod checked;
 pub(crate) mod copy;
@@ -16,7 +15,6 @@ mod show;
 mod slice;
 mod value;
 
-pub use atomic::LoadOnly;
 pub(crate) use checked::validate;
 pub use checked::{Checked, CheckedLeaf};
 pub(crate) use debug::Value;

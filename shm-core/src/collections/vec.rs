@@ -4,13 +4,12 @@ use std::error::Error;
 use std::fmt;
 use std::slice;
 
-use crate::access::{Access, ReadWrite, Writable};
+use crate::access::{Access, ReadWrite, Writable, acquire};
 use crate::cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::diagnostics::refused_as_a_whole;
 use crate::error::InvalidValue;
 use crate::error::debug_as_told;
 use crate::layout::{FieldLayout, TypeLayout, meaning, place};
-use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
 use crate::shm_layout::ShmLayout;

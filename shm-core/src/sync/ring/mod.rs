@@ -16,12 +16,11 @@ use std::mem::offset_of;
 use std::time::Duration;
 
 use self::end::{HeldEnd, Seat};
-use crate::access::{Access, ReadWrite, Writable};
+use crate::access::{Access, ReadWrite, Writable, acquire};
 use crate::cell::ShmCell;
 use crate::claim::word::Patience;
 use crate::diagnostics::refused_as_a_whole;
 use crate::layout::{FieldLayout, TypeLayout, meaning};
-use crate::primitive::model::acquire;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
 use crate::protocol::ring::Counters;

@@ -1,5 +1,11 @@
 //! What a mapping allows: the type parameter that says whether a cell may be written.
 
+mod load_only;
+
+pub use load_only::LoadOnly;
+
+use crate::primitive::{Ordering, model};
+
 mod sealed {
     pub trait Sealed {}
 }
@@ -45,8 +51,14 @@ impl Access for ReadWrite {
 
 impl Access for ReadOnly {
     const WRITABLE: bool = false;
-    type Atomic<T: 'static> = crate::cell::LoadOnly<T>;
+    type Atomic<T: 'static> = LoadOnly<T>;
 }
 
 #[diagnostic::do_not_recommend]
 impl Writable for ReadWrite {}
+
+/// Loads with `Acquire` through a mapping of this kind.
+#[inline(always)]
+pub(crate) fn acquire<A: Access, W: model::Word>(word: &W) -> W::Value {
+    model::load(word, Ordering::Acquire, A::WRITABLE)
+}
