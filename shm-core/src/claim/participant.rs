@@ -332,8 +332,8 @@ mod tests {
     use super::*;
     use crate::ShmLayout;
     use crate::claim::process::id_at;
-    use crate::segment::support::TestName;
     use crate::sync::Mutex;
+    use crate::sys::test_support::TestName;
 
     #[test]
     fn only_who_is_seen_to_live_may_say_that_another_is_dead() {

@@ -220,13 +220,13 @@ extern "C" fn after_fork() {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::segment::support;
     use crate::sys::fork::in_child;
+    use crate::sys::test_support;
 
     /// What a signal handler meets that has interrupted a registration.
     #[test]
     fn a_thread_that_is_registering_neither_waits_for_itself_nor_gives_its_lock_up_by_forking() {
-        let _alone = support::alone();
+        let _alone = test_support::alone();
         let tables = Tables::make().unwrap();
         let locked = tables.lock().unwrap();
         let again = tables.lock().map(drop).unwrap_err();

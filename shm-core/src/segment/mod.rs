@@ -15,8 +15,6 @@ mod open;
 mod options;
 mod payload;
 #[cfg(test)]
-pub(crate) mod support;
-#[cfg(test)]
 mod tests;
 mod unpublished;
 

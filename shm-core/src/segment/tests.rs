@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::lock_byte::{ATTACH, NAME, OWNER};
-use super::support::{TestName, error};
 use super::{Shm, ShmOptions, unlink};
 use crate::access::{Access, ReadOnly};
 use crate::error::{Existing, ShmError};
 use crate::shm_layout::ShmLayout;
 use crate::sys::fork::in_child;
 use crate::sys::lock::{self, Kind};
+use crate::sys::test_support::{TestName, error};
 use crate::sys::{file, shm};
 
 fn options() -> ShmOptions<u64> {

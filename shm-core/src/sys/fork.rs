@@ -119,7 +119,7 @@ pub(crate) fn in_child(child: impl FnOnce() -> i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::support;
+    use crate::sys::test_support;
 
     #[test]
     fn a_process_keeps_its_generation() {
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_child_and_a_grandchild_have_others() {
-        let _alone = support::alone();
+        let _alone = test_support::alone();
         let parent = generation();
         let code = in_child(|| {
             let child = generation();

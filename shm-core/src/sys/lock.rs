@@ -127,8 +127,8 @@ fn range(byte: i64, l_type: i32) -> libc::flock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::support::TestName;
     use crate::sys::shm;
+    use crate::sys::test_support::TestName;
     use std::time::Duration;
 
     const BYTE: i64 = (1 << 40) - 1;

@@ -13,6 +13,8 @@ pub(crate) mod map;
 pub(crate) mod memfd;
 pub(crate) mod private;
 pub(crate) mod shm;
+#[cfg(test)]
+pub(crate) mod test_support;
 pub(crate) mod token;
 
 pub(crate) use nix::errno::Errno;

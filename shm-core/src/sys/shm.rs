@@ -170,7 +170,7 @@ fn path(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::support::TestName;
+    use crate::sys::test_support::TestName;
 
     #[test]
     fn a_file_has_no_name_until_it_is_linked() {

@@ -67,9 +67,9 @@ impl Drop for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::segment::support;
     use crate::sys::fork::in_child;
     use crate::sys::lock::{self, Kind};
+    use crate::sys::test_support;
     use crate::sys::{file, memfd};
 
     const BYTE: i64 = (1 << 40) + 7;
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_lock_lives_as_long_as_its_token() {
-        let _alone = support::alone();
+        let _alone = test_support::alone();
         let (file, token) = locked();
         assert!(lock::is_held_alone(&file, BYTE).unwrap());
         let address = token.into_address();
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_fork_child_does_not_have_it() {
-        let _alone = support::alone();
+        let _alone = test_support::alone();
         let (file, token) = locked();
         let (to_child, from_parent) = std::io::pipe().unwrap();
         // SAFETY: the child runs what allocates at most, and leaves through `_exit`.

@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::error::ShmError;
-use crate::sys::shm;
+use super::shm;
 
 /// A fork child has copies of every descriptor, and with them the locks. So a test that forks runs while no other
 /// test has a segment.
@@ -69,7 +68,7 @@ fn unique(tag: &str) -> String {
 
 /// The error of a result whose value has no `Debug`.
 #[track_caller]
-pub(crate) fn error<T>(result: Result<T, ShmError>) -> ShmError {
+pub(crate) fn error<T, E>(result: Result<T, E>) -> E {
     match result {
         Ok(_) => panic!("this should have been refused"),
         Err(error) => error,
