@@ -21,6 +21,7 @@ impl SegmentName {
             Some(reason) => Err(ShmError::InvalidName {
                 name: name.to_owned(),
                 reason,
+                suggestion: corrected(name),
             }),
         }
     }
@@ -32,7 +33,7 @@ impl SegmentName {
 }
 
 /// What was probably meant by a name that breaks a rule.
-pub(crate) fn corrected(name: &str) -> Option<String> {
+fn corrected(name: &str) -> Option<String> {
     let entry = name.strip_prefix("/dev/shm/").unwrap_or(name);
     let entry = entry.trim_matches('/').replace('/', "-");
     let meant = format!("/{entry}");
@@ -71,7 +72,9 @@ mod tests {
 
     fn reason(name: &str) -> &'static str {
         match SegmentName::new(name) {
-            Err(ShmError::InvalidName { name: told, reason }) => {
+            Err(ShmError::InvalidName {
+                name: told, reason, ..
+            }) => {
                 assert_eq!(told, name);
                 reason
             }

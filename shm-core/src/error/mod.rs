@@ -9,7 +9,6 @@ use std::fmt::{self, Write};
 use std::io;
 use std::time::Duration;
 
-use crate::name;
 use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
 
@@ -35,6 +34,8 @@ pub enum ShmError {
         name: String,
         /// The rule.
         reason: &'static str,
+        /// A valid name that was probably meant, if there is one.
+        suggestion: Option<String>,
     },
     /// No segment has this name, or not any more.
     #[non_exhaustive]
@@ -244,13 +245,17 @@ impl fmt::Display for Named<'_> {
 impl fmt::Display for ShmError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidName { name, reason } => {
+            Self::InvalidName {
+                name,
+                reason,
+                suggestion,
+            } => {
                 write!(
                     f,
                     "`{}` is not a segment name: {reason}",
                     name.escape_debug()
                 )?;
-                match name::corrected(name) {
+                match suggestion {
                     Some(name) => write!(f, "; write `{}`", name.escape_debug()),
                     None => Ok(()),
                 }

@@ -67,6 +67,7 @@ fn every_variant_says_its_name_and_what_to_do() {
             ShmError::InvalidName {
                 name: "t".into(),
                 reason: "it must start with `/`",
+                suggestion: None,
             },
             &["`t`", "must start"],
         ),
