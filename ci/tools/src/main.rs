@@ -3,10 +3,11 @@
 
 mod graph;
 mod language;
+mod surface;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: shm-ci graph LIB_RS LAYERS | language [--count]";
+const USAGE: &str = "usage: shm-ci graph LIB_RS LAYERS | language [--count] | surface RUSTDOC_JSON";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
         ["graph", lib, layers] => graph::run(lib.as_ref(), layers.as_ref()),
         ["language"] => language::run(false),
         ["language", "--count"] => language::run(true),
+        ["surface", json] => surface::run(json.as_ref()),
         _ => Err(USAGE.to_owned()),
     };
     match result {
