@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{self, Difference, Frozen, Refusal};
 use super::lock_byte::{ATTACH, OWNER};
+use super::mapping::Parts;
 use super::options::Settings;
-use super::{Parts, Segment, create, lifetime};
+use super::{Segment, lifetime};
 use crate::error::{ANONYMOUS, ShmError};
 use crate::layout::TypeLayout;
 use crate::layout::schema::{self, Schema};
@@ -120,26 +121,19 @@ fn attach_to(
     id: FileId,
 ) -> Result<Segment, ShmError> {
     let (geometry, tail) = check(name.as_str(), &file, &id, layout, how.tail)?;
-    let (mapping, place) = create::map(
-        settings,
-        name.as_str(),
-        &file,
-        layout,
-        geometry.total_len,
-        how.writable,
-    )?;
     let parts = Parts {
+        file,
+        id,
+        len: geometry.total_len,
+        writable: how.writable,
         name: Some(name.clone()),
         hidden: None,
         owner: false,
         published: true,
-        timeout: settings.timeout,
         payload_offset: geometry.payload_offset,
         tail,
     };
-    let mut segment = Segment::new(file, id, mapping, parts);
-    segment.take_part(place)?;
-    Ok(segment)
+    Segment::assemble(settings, layout, parts)
 }
 
 impl Segment {
@@ -219,20 +213,19 @@ pub(super) fn from_fd(
     }
     let id = file::stat(&file).map_err(os)?;
     let (geometry, tail) = check(ANONYMOUS, &file, &id, layout, None)?;
-    let len = geometry.total_len;
-    let (mapping, place) = create::map(settings, ANONYMOUS, &file, layout, len, writable)?;
     let parts = Parts {
+        file,
+        id,
+        len: geometry.total_len,
+        writable,
         name: None,
         hidden: None,
         owner: false,
         published: false,
-        timeout: settings.timeout,
         payload_offset: geometry.payload_offset,
         tail,
     };
-    let mut segment = Segment::new(file, id, mapping, parts);
-    segment.take_part(place)?;
-    Ok(segment)
+    Segment::assemble(settings, layout, parts)
 }
 
 /// Reads the header and compares it with itself, the file, the type and the number of elements that is wanted.

@@ -6,20 +6,19 @@
 use std::fs::File;
 use std::sync::atomic::Ordering;
 
+use super::Segment;
 use super::geometry::{Expected, Geometry};
 use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, HEADER_LEN, Header, Origin};
 use super::lifetime::{self, Found};
 use super::lock_byte::ATTACH;
+use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
 use super::unpublished::{self, Hidden, Unpublished};
-use super::{Parts, Segment};
-use crate::claim::{self, Place};
 use crate::error::{ANONYMOUS, Existing, ShmError};
 use crate::layout::{TypeLayout, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
 use crate::sys::lock::{self, Kind};
-use crate::sys::map::Mapping;
 use crate::sys::{Errno, SysError, effective_user, file, memfd, shm};
 
 /// Builds a segment that has no name yet; [`Segment::publish`] gives it one.
@@ -157,84 +156,22 @@ fn finish(
     if let Some(group) = settings.group {
         file::set_group(&file, group).map_err(os)?;
     }
-    let (mapping, place) = map(settings, shown, &file, layout, geometry.total_len, true)?;
     let id = file::stat(&file).map_err(os)?;
     let parts = Parts {
+        file,
+        id,
+        len: geometry.total_len,
+        writable: true,
         owner: name.is_some(),
         name,
         hidden: hidden.flatten(),
         published: false,
-        timeout: settings.timeout,
         payload_offset: geometry.payload_offset,
         tail,
     };
-    let mut segment = Segment::new(file, id, mapping, parts);
-    // While only the creator can open the file, whatever its mode will be, and before the first contents are written:
-    // they may need a lock.
-    segment.take_part(place)?;
-    Ok(segment)
-}
-
-/// Maps a segment's file as the options ask, and where the type needs to be.
-pub(super) fn map(
-    settings: &Settings,
-    name: &str,
-    file: &File,
-    layout: &TypeLayout,
-    len: usize,
-    writable: bool,
-) -> Result<(Mapping, Option<Place>), ShmError> {
-    let os = |error| ShmError::from_sys(name, error);
-    let (mapping, place) = if writable && layout.has_claims() {
-        claim::map(file, len).map(|(mapping, place)| (mapping, Some(place)))
-    } else {
-        Mapping::new(file, len, writable).map(|mapping| (mapping, None))
-    }
-    .map_err(os)?;
-    // First the advice, for it decides which pages the other two make.
-    if settings.huge_pages {
-        mapping.advise_huge_pages();
-    }
-    if settings.populate {
-        mapping.populate().map_err(|error| match error.errno {
-            // A page of a sparse segment that the file system has no room for.
-            Errno::EFAULT => out_of_space(
-                name,
-                file,
-                len as u64,
-                SysError::new(error.call, Errno::ENOSPC),
-            ),
-            _ => os(error),
-        })?;
-    }
-    if settings.lock_in_memory {
-        mapping
-            .lock_in_memory()
-            .map_err(|error| match error.errno {
-                // Not a matter of the segment's mode, which is what `PermissionDenied` would suggest.
-                Errno::EPERM => ShmError::Os {
-                    name: name.to_owned(),
-                    call: error.call,
-                    source: error.io(),
-                },
-                _ => os(error),
-            })?;
-    }
-    Ok((mapping, place))
-}
-
-fn out_of_space(name: &str, file: &File, needed: u64, error: SysError) -> ShmError {
-    if error.errno != Errno::ENOSPC {
-        return ShmError::from_sys(name, error);
-    }
-    // What this segment holds already counts as available to it.
-    let held = file::stat(file).map_or(0, |id| id.allocated);
-    let free = file::available(file).unwrap_or(0);
-    ShmError::NoSpace {
-        name: name.to_owned(),
-        needed,
-        available: free.saturating_add(held),
-    }
+    // It takes part while only the creator can open the file, whatever its mode will be, and before the first contents are
+    // written: they may need a lock.
+    Segment::assemble(settings, layout, parts)
 }
 
 impl Segment {

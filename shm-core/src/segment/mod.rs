@@ -11,6 +11,7 @@ mod header;
 mod info;
 mod lifetime;
 mod list;
+mod mapping;
 mod open;
 mod options;
 mod payload;
@@ -24,12 +25,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::claim::{Participant, Place, Registration};
-use crate::error::{ANONYMOUS, ShmError};
+use crate::claim::Participant;
+use crate::error::ANONYMOUS;
 use crate::name::SegmentName;
-use crate::sys::clock::Deadline;
 use crate::sys::file::FileId;
-use crate::sys::fork::{Generation, generation};
+use crate::sys::fork::Generation;
 use crate::sys::map::Mapping;
 use unpublished::Hidden;
 
@@ -76,56 +76,7 @@ pub(crate) struct Segment {
     tail: usize,
 }
 
-/// What [`Segment::new`] needs besides the file.
-struct Parts {
-    name: Option<SegmentName>,
-    hidden: Option<Hidden>,
-    owner: bool,
-    published: bool,
-    timeout: Duration,
-    payload_offset: usize,
-    tail: usize,
-}
-
 impl Segment {
-    fn new(file: File, id: FileId, mapping: Mapping, parts: Parts) -> Self {
-        Self {
-            participant: None,
-            mapping,
-            file: Arc::new(file),
-            id,
-            name: parts.name,
-            hidden: parts.hidden,
-            maker: generation(),
-            owner: parts.owner,
-            published: AtomicBool::new(parts.published),
-            kept: AtomicBool::new(false),
-            timeout: parts.timeout,
-            payload_offset: parts.payload_offset,
-            tail: parts.tail,
-        }
-    }
-
-    /// Makes this process a participant, which a type with claims needs: now, for later it might not be possible any more.
-    fn take_part(&mut self, place: Option<Place>) -> Result<(), ShmError> {
-        let Some(place) = place else { return Ok(()) };
-        let with = Registration {
-            file: &self.file,
-            id: self.id,
-            names: [
-                self.hidden.as_ref().map(|hidden| hidden.name.as_str()),
-                self.name.as_ref().map(SegmentName::as_str),
-            ],
-            shown: self.name(),
-            counter: self.next_participant(),
-            deadline: Deadline::after(self.timeout),
-        };
-        // SAFETY: the place is that of this mapping, in which the counter is; the participant is dropped before the
-        // mapping, being the field before it.
-        self.participant = Some(unsafe { Participant::register(place, &with) }?);
-        Ok(())
-    }
-
     pub(crate) fn name(&self) -> &str {
         self.name.as_ref().map_or(ANONYMOUS, SegmentName::as_str)
     }

@@ -1,0 +1,143 @@
+//! Mapping a segment's file, and putting the handle together.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::Segment;
+use super::options::Settings;
+use super::unpublished::Hidden;
+use crate::claim::{self, Participant, Place, Registration};
+use crate::error::{ANONYMOUS, ShmError};
+use crate::layout::TypeLayout;
+use crate::name::SegmentName;
+use crate::sys::clock::Deadline;
+use crate::sys::file::{self, FileId};
+use crate::sys::fork::generation;
+use crate::sys::map::Mapping;
+use crate::sys::{Errno, SysError};
+
+/// What a handle is made of besides its mapping.
+pub(super) struct Parts {
+    pub(super) file: File,
+    pub(super) id: FileId,
+    /// The whole segment, in bytes.
+    pub(super) len: usize,
+    pub(super) writable: bool,
+    pub(super) name: Option<SegmentName>,
+    pub(super) hidden: Option<Hidden>,
+    pub(super) owner: bool,
+    pub(super) published: bool,
+    pub(super) payload_offset: usize,
+    pub(super) tail: usize,
+}
+
+impl Segment {
+    /// Maps the file as the options ask, and takes part in the segment if the type has claims.
+    pub(super) fn assemble(
+        settings: &Settings,
+        layout: &TypeLayout,
+        parts: Parts,
+    ) -> Result<Self, ShmError> {
+        let name = parts.name.as_ref().map_or(ANONYMOUS, SegmentName::as_str);
+        let (mapping, place) = map(settings, name, &parts, layout)?;
+        let mut segment = Self {
+            participant: None,
+            mapping,
+            file: Arc::new(parts.file),
+            id: parts.id,
+            name: parts.name,
+            hidden: parts.hidden,
+            maker: generation(),
+            owner: parts.owner,
+            published: AtomicBool::new(parts.published),
+            kept: AtomicBool::new(false),
+            timeout: settings.timeout,
+            payload_offset: parts.payload_offset,
+            tail: parts.tail,
+        };
+        segment.take_part(place)?;
+        Ok(segment)
+    }
+
+    /// Makes this process a participant, which a type with claims needs: now, for later it might not be possible any more.
+    fn take_part(&mut self, place: Option<Place>) -> Result<(), ShmError> {
+        let Some(place) = place else { return Ok(()) };
+        let with = Registration {
+            file: &self.file,
+            id: self.id,
+            names: [
+                self.hidden.as_ref().map(|hidden| hidden.name.as_str()),
+                self.name.as_ref().map(SegmentName::as_str),
+            ],
+            shown: self.name(),
+            counter: self.next_participant(),
+            deadline: Deadline::after(self.timeout),
+        };
+        // SAFETY: the place is that of this mapping, in which the counter is; the participant is dropped before the
+        // mapping, being the field before it.
+        self.participant = Some(unsafe { Participant::register(place, &with) }?);
+        Ok(())
+    }
+}
+
+/// Maps the file as the options ask, and where the type needs it to be.
+fn map(
+    settings: &Settings,
+    name: &str,
+    parts: &Parts,
+    layout: &TypeLayout,
+) -> Result<(Mapping, Option<Place>), ShmError> {
+    let (file, len, writable) = (&parts.file, parts.len, parts.writable);
+    let os = |error| ShmError::from_sys(name, error);
+    let (mapping, place) = if writable && layout.has_claims() {
+        claim::map(file, len).map(|(mapping, place)| (mapping, Some(place)))
+    } else {
+        Mapping::new(file, len, writable).map(|mapping| (mapping, None))
+    }
+    .map_err(os)?;
+    // First the advice, for it decides which pages the other two make.
+    if settings.huge_pages {
+        mapping.advise_huge_pages();
+    }
+    if settings.populate {
+        mapping.populate().map_err(|error| match error.errno {
+            // A page of a sparse segment that the file system has no room for.
+            Errno::EFAULT => out_of_space(
+                name,
+                file,
+                len as u64,
+                SysError::new(error.call, Errno::ENOSPC),
+            ),
+            _ => os(error),
+        })?;
+    }
+    if settings.lock_in_memory {
+        mapping
+            .lock_in_memory()
+            .map_err(|error| match error.errno {
+                // Not a matter of the segment's mode, which is what `PermissionDenied` would suggest.
+                Errno::EPERM => ShmError::Os {
+                    name: name.to_owned(),
+                    call: error.call,
+                    source: error.io(),
+                },
+                _ => os(error),
+            })?;
+    }
+    Ok((mapping, place))
+}
+
+pub(super) fn out_of_space(name: &str, file: &File, needed: u64, error: SysError) -> ShmError {
+    if error.errno != Errno::ENOSPC {
+        return ShmError::from_sys(name, error);
+    }
+    // What this segment holds already counts as available to it.
+    let held = file::stat(file).map_or(0, |id| id.allocated);
+    let free = file::available(file).unwrap_or(0);
+    ShmError::NoSpace {
+        name: name.to_owned(),
+        needed,
+        available: free.saturating_add(held),
+    }
+}
