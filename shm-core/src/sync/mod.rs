@@ -47,6 +47,7 @@ mod barrier;
 pub mod broadcast;
 mod error;
 mod event;
+mod layout;
 mod mutex;
 mod panicking;
 pub mod ring;

@@ -5,14 +5,16 @@ mod seat;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::offset_of;
 use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::claim::word::{ClaimWord, Patience, Refused};
-use crate::layout::{FieldLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, TypeLayout};
 use crate::primitive::AtomicU32;
 use crate::protocol::barrier::{self as protocol, Meeting, Seats};
 use crate::shm_layout::ShmLayout;
+use crate::sync::layout::sync_layout;
 use crate::sync::sleep::Sleeper;
 use crate::sys::clock::Deadline;
 
@@ -139,48 +141,19 @@ impl Seat {
         size_of::<Self>(),
         align_of::<Self>(),
         const {
-            &place([
-                FieldLayout::new("claim", AtomicU32::LAYOUT),
-                FieldLayout::new("arrived", AtomicU32::LAYOUT),
-            ])
+            &[
+                FieldLayout::at("claim", offset_of!(Self, claim), AtomicU32::LAYOUT),
+                FieldLayout::at("arrived", offset_of!(Self, arrived), AtomicU32::LAYOUT),
+            ]
         },
     );
 }
 
-// SAFETY: 1. The layout has all fields that are not empty at the places that `repr(C)` gives them. 2. The view is the same
-// atomics, which a read-only view only loads. 3. The address is returned as it is.
-#[diagnostic::do_not_recommend]
-unsafe impl<const N: usize> ShmLayout for Barrier<N> {
-    type View<A: Access> = Barrier<N, A>;
-    const LAYOUT: &'static TypeLayout = {
-        &TypeLayout::meaning(
-            meaning::BARRIER,
-            const {
-                &TypeLayout::structure(
-                    "Barrier",
-                    0,
-                    size_of::<Self>(),
-                    align_of::<Self>(),
-                    const {
-                        &place([
-                            FieldLayout::new("round", AtomicU32::LAYOUT),
-                            FieldLayout::new("left", AtomicU32::LAYOUT),
-                            FieldLayout::new(
-                                "seats",
-                                const { &TypeLayout::array(Seat::LAYOUT, N) },
-                            ),
-                        ])
-                    },
-                )
-            },
-            None,
-        )
-        .claiming()
-    };
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Barrier<N, A> {
-        payload.cast()
-    }
+sync_layout! {
+    impl[const N: usize] Barrier[N], BARRIER.claiming();
+    round at round: AtomicU32::LAYOUT;
+    left at left: AtomicU32::LAYOUT;
+    seats at seats: const { &TypeLayout::array(Seat::LAYOUT, N) };
 }
 
 impl<const N: usize, A: Access> Meeting for Barrier<N, A> {

@@ -13,19 +13,18 @@ mod receiver;
 mod sender;
 
 use std::fmt;
-use std::mem::offset_of;
 use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::word::{ClaimWord, Patience};
 use crate::diagnostics::refused_as_a_whole;
-use crate::layout::{FieldLayout, TypeLayout, meaning};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::broadcast::{self as protocol, Counters, Sound};
 use crate::protocol::padded::Padded;
 use crate::protocol::presence::Seen;
 use crate::shm_layout::ShmLayout;
+use crate::sync::layout::sync_layout;
 use crate::sys::clock::Deadline;
 
 pub use error::{RecvError, RecvTimeoutError, SendError, SenderError, TryRecvError};
@@ -119,61 +118,14 @@ pub(super) struct Seat {
 }
 refused_as_a_whole!([T, const N: usize] Broadcast<T, N>);
 
-// SAFETY: 1. The layout has every word at the place that the compiler gives it, and the slots; bytes between them belong to
-// nobody, and as the type is not `Copy` it is never moved as a whole. 2. The view is the same words, all atomics, and
-// cells. 3. The address is returned as it is.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout + Copy, const N: usize> ShmLayout for Broadcast<T, N> {
-    type View<A: Access> = Broadcast<T, N, A>;
-    const LAYOUT: &'static TypeLayout = {
-        &TypeLayout::meaning(
-            meaning::BROADCAST,
-            const {
-                &TypeLayout::structure(
-                    "Broadcast",
-                    0,
-                    size_of::<Self>(),
-                    align_of::<Self>(),
-                    const {
-                        &[
-                            FieldLayout::at(
-                                "claim",
-                                offset_of!(Self, seat.0.claim),
-                                AtomicU32::LAYOUT,
-                            ),
-                            FieldLayout::at(
-                                "came",
-                                offset_of!(Self, seat.0.came),
-                                AtomicU32::LAYOUT,
-                            ),
-                            FieldLayout::at(
-                                "arrived",
-                                offset_of!(Self, seat.0.arrived),
-                                AtomicU32::LAYOUT,
-                            ),
-                            FieldLayout::at(
-                                "reserved",
-                                offset_of!(Self, counters.0.reserved),
-                                AtomicU64::LAYOUT,
-                            ),
-                            FieldLayout::at(
-                                "tail",
-                                offset_of!(Self, counters.0.tail),
-                                AtomicU64::LAYOUT,
-                            ),
-                            FieldLayout::at("slots", offset_of!(Self, slots), <[T; N]>::LAYOUT),
-                        ]
-                    },
-                )
-            },
-            None,
-        )
-        .claiming()
-    };
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Broadcast<T, N, A> {
-        payload.cast()
-    }
+sync_layout! {
+    impl[T: ShmLayout + Copy, const N: usize] Broadcast[T, N], BROADCAST.claiming();
+    claim at seat.0.claim: AtomicU32::LAYOUT;
+    came at seat.0.came: AtomicU32::LAYOUT;
+    arrived at seat.0.arrived: AtomicU32::LAYOUT;
+    reserved at counters.0.reserved: AtomicU64::LAYOUT;
+    tail at counters.0.tail: AtomicU64::LAYOUT;
+    slots at slots: <[T; N]>::LAYOUT;
 }
 
 impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {

@@ -20,10 +20,10 @@ use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::word::{ClaimWord, Held, Patience};
 use crate::diagnostics::{LetsGoOf, SharedMemory, refused_as_a_whole};
-use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::shm_layout::ShmLayout;
 use crate::sync::LockError;
+use crate::sync::layout::sync_layout;
 use crate::sync::panicking::Panicking;
 use crate::sys::clock::Deadline;
 
@@ -96,35 +96,10 @@ pub struct Mutex<T, A: Access = ReadWrite> {
 }
 refused_as_a_whole!([T] Mutex<T>);
 
-// SAFETY: 1. The layout has both fields at the places that `repr(C)` gives them; bytes between them belong to nobody, and as
-// the type is not `Copy` it is never moved as a whole. 2. The view is the same two fields, an atomic and a cell. 3. The
-// address is returned as it is.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout> ShmLayout for Mutex<T> {
-    type View<A: Access> = Mutex<T, A>;
-    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
-        meaning::MUTEX,
-        const {
-            &TypeLayout::structure(
-                "Mutex",
-                0,
-                size_of::<Self>(),
-                align_of::<Self>(),
-                const {
-                    &place([
-                        FieldLayout::new("claim", AtomicU32::LAYOUT),
-                        FieldLayout::new("value", T::LAYOUT),
-                    ])
-                },
-            )
-        },
-        None,
-    )
-    .claiming();
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Mutex<T, A> {
-        payload.cast()
-    }
+sync_layout! {
+    impl[T: ShmLayout] Mutex[T], MUTEX.claiming();
+    claim at claim: AtomicU32::LAYOUT;
+    value at value: T::LAYOUT;
 }
 
 impl<T: ShmLayout, A: Access> Mutex<T, A> {

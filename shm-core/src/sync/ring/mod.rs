@@ -12,7 +12,6 @@ mod receiver;
 mod sender;
 
 use std::fmt;
-use std::mem::offset_of;
 use std::time::Duration;
 
 use self::end::{HeldEnd, Seat};
@@ -20,11 +19,11 @@ use crate::access::{Access, ReadWrite, Writable, acquire};
 use crate::cell::ShmCell;
 use crate::claim::word::Patience;
 use crate::diagnostics::refused_as_a_whole;
-use crate::layout::{FieldLayout, TypeLayout, meaning};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
 use crate::protocol::ring::Counters;
 use crate::shm_layout::ShmLayout;
+use crate::sync::layout::sync_layout;
 use crate::sys::clock::Deadline;
 
 pub use error::{
@@ -134,58 +133,17 @@ pub struct Ring<T, const N: usize, A: Access = ReadWrite> {
 }
 refused_as_a_whole!([T, const N: usize] Ring<T, N>);
 
-// SAFETY: 1. The layout has every word at the place that the compiler gives it, and the slots; bytes between them belong to
-// nobody, and as the type is not `Copy` it is never moved as a whole. 2. The view is the same words, all atomics, and
-// cells. 3. The address is returned as it is.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout, const N: usize> ShmLayout for Ring<T, N> {
-    type View<A: Access> = Ring<T, N, A>;
-    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
-        meaning::RING,
-        const {
-            &TypeLayout::structure(
-                "Ring",
-                0,
-                size_of::<Self>(),
-                align_of::<Self>(),
-                const {
-                    &[
-                        FieldLayout::at(
-                            "sender",
-                            offset_of!(Self, sender.0.claim),
-                            AtomicU32::LAYOUT,
-                        ),
-                        FieldLayout::at(
-                            "sender_came",
-                            offset_of!(Self, sender.0.came),
-                            AtomicU32::LAYOUT,
-                        ),
-                        FieldLayout::at(
-                            "receiver",
-                            offset_of!(Self, receiver.0.claim),
-                            AtomicU32::LAYOUT,
-                        ),
-                        FieldLayout::at(
-                            "receiver_came",
-                            offset_of!(Self, receiver.0.came),
-                            AtomicU32::LAYOUT,
-                        ),
-                        FieldLayout::at("tail", offset_of!(Self, counters.tail), AtomicU64::LAYOUT),
-                        FieldLayout::at("head", offset_of!(Self, counters.head), AtomicU64::LAYOUT),
-                        FieldLayout::at("data", offset_of!(Self, counters.data), AtomicU32::LAYOUT),
-                        FieldLayout::at("room", offset_of!(Self, counters.room), AtomicU32::LAYOUT),
-                        FieldLayout::at("slots", offset_of!(Self, slots), <[T; N]>::LAYOUT),
-                    ]
-                },
-            )
-        },
-        None,
-    )
-    .claiming();
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Ring<T, N, A> {
-        payload.cast()
-    }
+sync_layout! {
+    impl[T: ShmLayout, const N: usize] Ring[T, N], RING.claiming();
+    sender at sender.0.claim: AtomicU32::LAYOUT;
+    sender_came at sender.0.came: AtomicU32::LAYOUT;
+    receiver at receiver.0.claim: AtomicU32::LAYOUT;
+    receiver_came at receiver.0.came: AtomicU32::LAYOUT;
+    tail at counters.tail: AtomicU64::LAYOUT;
+    head at counters.head: AtomicU64::LAYOUT;
+    data at counters.data: AtomicU32::LAYOUT;
+    room at counters.room: AtomicU32::LAYOUT;
+    slots at slots: <[T; N]>::LAYOUT;
 }
 
 impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::error::debug_as_told;
-use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::AtomicU32;
 use crate::protocol::semaphore::{self as protocol, MOST, Sound};
-use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
+use crate::sync::layout::sync_layout;
 use crate::sync::sleep::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
@@ -67,28 +66,9 @@ pub struct Semaphore<A: Access = ReadWrite> {
     access: PhantomData<A>,
 }
 
-// SAFETY: 1. The layout has the only field that is not empty at its place. 2. The view is the same atomic, which a
-// read-only view only loads. 3. The address is returned as it is.
-#[diagnostic::do_not_recommend]
-unsafe impl ShmLayout for Semaphore {
-    type View<A: Access> = Semaphore<A>;
-    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
-        meaning::SEMAPHORE,
-        const {
-            &TypeLayout::structure(
-                "Semaphore",
-                0,
-                size_of::<Self>(),
-                align_of::<Self>(),
-                const { &place([FieldLayout::new("word", AtomicU32::LAYOUT)]) },
-            )
-        },
-        None,
-    );
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Semaphore<A> {
-        payload.cast()
-    }
+sync_layout! {
+    impl[] Semaphore[], SEMAPHORE;
+    word at word: AtomicU32::LAYOUT;
 }
 
 impl<A: Access> Semaphore<A> {

@@ -12,7 +12,7 @@ mod write;
 
 use std::fmt;
 use std::hint::spin_loop;
-use std::mem::{MaybeUninit, offset_of};
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use crate::protocol::padded::Padded;
 use crate::protocol::seqlock::{self as protocol, Sound};
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
+use crate::sync::layout::sync_layout;
 use crate::sync::sleep::Sleeper;
 use crate::sys::clock::Deadline;
 
@@ -123,55 +124,12 @@ const TRIES: u32 = 1000;
 const PATIENCE: Duration = Duration::from_secs(1);
 refused_as_a_whole!([T, const SLOTS: usize] SeqLock<T, SLOTS>);
 
-// SAFETY: 1. The layout has all fields at the places that the compiler gives them; bytes between them belong to nobody, and
-// as the type is not `Copy` it is never moved as a whole. 2. The view is the same fields, atomics and cells. 3. The address
-// is returned as it is.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout + Copy, const SLOTS: usize> ShmLayout for SeqLock<T, SLOTS> {
-    type View<A: Access> = SeqLock<T, SLOTS, A>;
-    const LAYOUT: &'static TypeLayout = {
-        &TypeLayout::meaning(
-            meaning::SEQLOCK,
-            const {
-                &TypeLayout::structure(
-                    "SeqLock",
-                    0,
-                    size_of::<Self>(),
-                    align_of::<Self>(),
-                    const {
-                        &[
-                            FieldLayout::at(
-                                "claim",
-                                offset_of!(Self, words) + offset_of!(Words, claim),
-                                AtomicU32::LAYOUT,
-                            ),
-                            FieldLayout::at(
-                                "changed",
-                                offset_of!(Self, words) + offset_of!(Words, changed),
-                                AtomicU32::LAYOUT,
-                            ),
-                            FieldLayout::at(
-                                "version",
-                                offset_of!(Self, version),
-                                AtomicU64::LAYOUT,
-                            ),
-                            FieldLayout::at(
-                                "slots",
-                                offset_of!(Self, slots),
-                                const { &TypeLayout::array(slot_layout::<T>(), SLOTS) },
-                            ),
-                        ]
-                    },
-                )
-            },
-            None,
-        )
-        .claiming()
-    };
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const SeqLock<T, SLOTS, A> {
-        payload.cast()
-    }
+sync_layout! {
+    impl[T: ShmLayout + Copy, const SLOTS: usize] SeqLock[T, SLOTS], SEQLOCK.claiming();
+    claim at words.0.claim: AtomicU32::LAYOUT;
+    changed at words.0.changed: AtomicU32::LAYOUT;
+    version at version: AtomicU64::LAYOUT;
+    slots at slots: const { &TypeLayout::array(slot_layout::<T>(), SLOTS) };
 }
 
 /// The layout of one slot: a value, and what keeps the next one off its lines.
