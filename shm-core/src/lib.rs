@@ -102,7 +102,7 @@ struct ReadmeDoctests;
 
 /// And those in the guide.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/guide.md")]
+#[doc = include_str!("../docs/guide.md")]
 struct GuideDoctests;
 
 /// See [`ShmLayout`](trait@ShmLayout).

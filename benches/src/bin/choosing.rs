@@ -1,7 +1,7 @@
-//! One operation of everything that processes can share, side by side: for docs/choosing.md.
+//! One operation of everything that processes can share, side by side: for shm-core/docs/choosing.md.
 //!
 //! `cargo run --release -p shm-benches --bin choosing` prints the table. Values have 64 bytes, and nobody else is there: what
-//! others do to these times is in docs/performance.md. The second column is an atomic addition, timed in turns with the
+//! others do to these times is in shm-core/docs/performance.md. The second column is an atomic addition, timed in turns with the
 //! first: the ratio says more than the nanoseconds on a machine that others use.
 
 use std::hint::black_box;

@@ -1,6 +1,6 @@
 //! What claims cost: a lock that nobody contends, and registering, probing and taking over with many participants.
 //!
-//! `cargo run --release -p shm-benches --bin claims [PARTICIPANTS]..` prints the tables of docs/performance.md. The
+//! `cargo run --release -p shm-benches --bin claims [PARTICIPANTS]..` prints the tables of shm-core/docs/performance.md. The
 //! participants are processes, all of them children of this program, which ends them.
 
 use std::collections::hash_map::RandomState;

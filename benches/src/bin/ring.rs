@@ -1,7 +1,7 @@
 //! What a message through a ring costs, between two processes: beside rtrb and the standard library's channel between two
 //! threads, and beside a pipe between two processes.
 //!
-//! `cargo run --release -p shm-benches --bin ring` prints the tables of docs/performance.md, and with `-- exchanges` the last one
+//! `cargo run --release -p shm-benches --bin ring` prints the tables of shm-core/docs/performance.md, and with `-- exchanges` the last one
 //! alone. The other process is a child of this
 //! program, which ends when it has done its part.
 

@@ -1,7 +1,7 @@
 //! What a sequence lock and a broadcast cost: alone, beside a writer at full speed, and beside `memcpy` and
 //! `std::sync::RwLock`.
 //!
-//! `cargo run --release -p shm-benches --bin seqlock` prints the tables of docs/performance.md.
+//! `cargo run --release -p shm-benches --bin seqlock` prints the tables of shm-core/docs/performance.md.
 
 use std::hint::black_box;
 use std::process::ExitCode;

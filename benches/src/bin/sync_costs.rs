@@ -1,7 +1,7 @@
 //! What the sync types cost while nobody contends, beside the standard library's and POSIX's; and how long a wake-up takes
 //! between two processes.
 //!
-//! `cargo run --release -p shm-benches --bin sync_costs` prints the tables of docs/performance.md. Each section is a
+//! `cargo run --release -p shm-benches --bin sync_costs` prints the tables of shm-core/docs/performance.md. Each section is a
 //! function of its own, called by `main`.
 
 use std::hint::black_box;

@@ -30,11 +30,11 @@ fn documents() -> Vec<(PathBuf, String)> {
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
-        "docs/guide.md",
-        "docs/format.md",
-        "docs/crash-model.md",
-        "docs/performance.md",
-        "docs/choosing.md",
+        "shm-core/docs/guide.md",
+        "shm-core/docs/format.md",
+        "shm-core/docs/crash-model.md",
+        "shm-core/docs/performance.md",
+        "shm-core/docs/choosing.md",
         "tests/README.md",
     ];
     files
@@ -74,7 +74,7 @@ fn every_test_that_is_named_exists() {
 
 #[test]
 fn every_type_of_error_is_in_the_table_of_the_guide() {
-    let guide = fs::read_to_string(root().join("docs/guide.md")).unwrap();
+    let guide = fs::read_to_string(root().join("shm-core/docs/guide.md")).unwrap();
     let mut rust = String::new();
     sources(&root().join("shm-core/src"), &mut rust);
     // In the first column, with or without where it is and what it is of: "`sync::SendError<T>`, `TrySendError<T>`".
@@ -88,7 +88,10 @@ fn every_type_of_error_is_in_the_table_of_the_guide() {
     for line in rust.lines().filter(|line| line.starts_with("impl")) {
         if let Some((_, name)) = line.split_once(" Error for ") {
             let name = name.split(['<', ' ']).next().unwrap();
-            assert!(types.contains(&name), "docs/guide.md has no row for {name}");
+            assert!(
+                types.contains(&name),
+                "shm-core/docs/guide.md has no row for {name}"
+            );
             found += 1;
         }
     }
@@ -228,7 +231,7 @@ fn the_sizes_to_choose_by_are_those_of_the_types() {
         size.next_multiple_of(128)
     }
     assert_eq!(size_of::<Large>(), 1 << 20);
-    let text = fs::read_to_string(root().join("docs/choosing.md")).unwrap();
+    let text = fs::read_to_string(root().join("shm-core/docs/choosing.md")).unwrap();
     let row = |name: &str, formula: fn(usize) -> usize, small: usize, large: usize| {
         assert_eq!(
             [formula(size_of::<Line>()), formula(size_of::<Large>())],

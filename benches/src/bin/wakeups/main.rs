@@ -9,7 +9,7 @@
 //! for how long. The pipe is there for comparison: it loses none.
 //!
 //! `cargo run --release -p shm-benches --bin wakeups -- [--cpus A,B] [EXCHANGES] [Mutex ..]` prints the tables of
-//! docs/crash-model.md: first two processes by themselves, then beside a third one that waits for the same, then beside one that
+//! shm-core/docs/crash-model.md: first two processes by themselves, then beside a third one that waits for the same, then beside one that
 //! is killed at random instants, over and over. `--cpus` says which processor each of the two stays on; with `0,0` every wait is
 //! a sleep.
 

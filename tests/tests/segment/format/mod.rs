@@ -1,4 +1,4 @@
-//! The bytes of real segments, as `docs/format.md` has them.
+//! The bytes of real segments, as `shm-core/docs/format.md` has them.
 
 use std::fs::File;
 use std::io::Write;
@@ -58,8 +58,8 @@ struct Everything {
 #[repr(C)]
 struct Tuple(u16, i16, i32);
 
-const DOCUMENT: &str = include_str!("../../../../docs/format.md");
-const DECODE_PY: &str = include_str!("../../../../docs/decode.py");
+const DOCUMENT: &str = include_str!("../../../../shm-core/docs/format.md");
+const DECODE_PY: &str = include_str!("../../../../shm-core/docs/decode.py");
 
 /// A child has copies of all descriptors until it starts its program, and with them the locks. So the test that starts
 /// one and the test that looks at locks take turns.

@@ -1,4 +1,4 @@
-//! A reader of segments that follows `docs/format.md` and shares nothing with the library.
+//! A reader of segments that follows `shm-core/docs/format.md` and shares nothing with the library.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};

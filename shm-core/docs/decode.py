@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads a segment with nothing but what docs/format.md says: `docs/decode.py /telemetry`.
+"""Reads a segment with nothing but what format.md says: `decode.py /telemetry`.
 
 Prints the header, then every field of the payload with its type and value. It needs no Rust type and no library, only
 Python 3. It takes no locks, so a segment that is being written may be shown partly old and partly new.
