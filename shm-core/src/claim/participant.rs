@@ -252,24 +252,27 @@ impl Seat {
     /// This process's id here, registering where it has none: after a fork.
     #[cold]
     pub(crate) fn join(&self, deadline: Deadline) -> Result<u32, ShmError> {
-        let os = |error| ShmError::from_sys(&self.shown, error);
         let start = Instant::now();
         let mut backoff = Backoff::until(deadline);
         loop {
-            let locked = self.place.tables.lock().map_err(os)?;
-            if let Some(id) = self.join_locked(&locked).map_err(os)? {
+            let locked = self.place.tables.lock()?;
+            if let Some(id) = self.join_locked(&locked)? {
                 return Ok(id);
             }
             // Forks need not wait for the pause.
             drop(locked);
             if !backoff.pause() {
                 return Err(ShmError::busy(
-                    &self.shown,
                     "another process keeps the bytes of new participants locked",
                     start.elapsed(),
                 ));
             }
         }
+    }
+
+    /// The segment's name, for errors.
+    pub(crate) fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// One round of tries. `None` when all ids were taken.

@@ -124,11 +124,13 @@ impl ClaimWord {
         let Some(seat) = (unsafe { Seat::at(self.address()) }) else {
             // No handle that may write leads to a word without a seat.
             let error = SysError::new("claiming", Errno::ENOENT);
-            return Err(ShmError::from_sys(ANONYMOUS, error));
+            return Err(ShmError::from(error).named(ANONYMOUS));
         };
         let me = match id_at(self.address()) {
             // After a fork.
-            0 => seat.join(Deadline::after(Duration::ZERO))?,
+            0 => seat
+                .join(Deadline::after(Duration::ZERO))
+                .map_err(|error| error.named(seat.shown()))?,
             me => me,
         };
         Ok((seat, me))

@@ -19,6 +19,9 @@ pub(crate) use told::debug_as_told;
 /// with one.
 pub(crate) const ANONYMOUS: &str = "(anonymous)";
 
+/// The name of an error that has none yet: see [`ShmError::named`].
+pub(crate) const UNNAMED: String = String::new();
+
 /// Why a segment could not be created, attached to, kept or removed.
 ///
 /// Every variant has the segment's name, which is `(anonymous)` for one that has none and `/dev/shm` where it is about
@@ -424,60 +427,84 @@ impl ShmError {
         }
     }
 
-    /// A failed call that has no better variant than what its number says.
-    pub(crate) fn from_sys(name: &str, error: SysError) -> Self {
-        let (name, call, source) = (name.to_owned(), error.call, error.io());
-        match error.errno {
-            Errno::EACCES | Errno::EPERM => Self::PermissionDenied { name, call, source },
-            _ => Self::Os { name, call, source },
+    /// Gives an error the name of the segment that it is about.
+    ///
+    /// What works on a segment's file returns errors without it. The function that the program called knows the name, and
+    /// adds it once.
+    pub(crate) fn named(mut self, segment: &str) -> Self {
+        match &mut self {
+            Self::InvalidName { name, .. }
+            | Self::NotFound { name }
+            | Self::AlreadyExists { name, .. }
+            | Self::PermissionDenied { name, .. }
+            | Self::WrongOwner { name, .. }
+            | Self::NotASegment { name, .. }
+            | Self::UnsupportedFormat { name, .. }
+            | Self::LayoutMismatch { name, .. }
+            | Self::Corrupt { name, .. }
+            | Self::Uninitialized { name, .. }
+            | Self::BadOffset { name, .. }
+            | Self::NoSpace { name, .. }
+            | Self::Busy { name, .. }
+            | Self::Os { name, .. } => segment.clone_into(name),
         }
+        self
     }
 
-    pub(crate) fn not_found(name: &str) -> Self {
-        Self::NotFound {
-            name: name.to_owned(),
-        }
+    pub(crate) fn not_found() -> Self {
+        Self::NotFound { name: UNNAMED }
     }
 
-    pub(crate) fn exists(name: &str, existing: Existing) -> Self {
+    pub(crate) fn exists(existing: Existing) -> Self {
         Self::AlreadyExists {
-            name: name.to_owned(),
+            name: UNNAMED,
             existing,
         }
     }
 
-    pub(crate) fn not_a_segment(name: &str, reason: impl Into<String>) -> Self {
+    pub(crate) fn not_a_segment(reason: impl Into<String>) -> Self {
         Self::NotASegment {
-            name: name.to_owned(),
+            name: UNNAMED,
             reason: reason.into(),
         }
     }
 
     /// A segment whose type is another one than `expected`.
     pub(crate) fn mismatch(
-        name: &str,
         found: Option<String>,
         expected: String,
         difference: String,
+        anonymous: bool,
     ) -> Self {
         let shortened = |found: String| match found.char_indices().nth(LONGEST_TYPE_NAME) {
             Some((end, _)) => format!("{}..", &found[..end]),
             None => found,
         };
         Self::LayoutMismatch {
-            name: name.to_owned(),
+            name: UNNAMED,
             found: found.map(shortened),
             expected,
             difference,
-            remedy: remedy::of_another_layout(name),
+            remedy: remedy::of_another_layout(anonymous),
         }
     }
 
-    pub(crate) fn busy(name: &str, reason: &'static str, waited: Duration) -> Self {
+    pub(crate) fn busy(reason: &'static str, waited: Duration) -> Self {
         Self::Busy {
-            name: name.to_owned(),
+            name: UNNAMED,
             reason,
             waited,
+        }
+    }
+}
+
+/// A failed call that has no better variant than what its number says. The error has no name yet.
+impl From<SysError> for ShmError {
+    fn from(error: SysError) -> Self {
+        let (name, call, source) = (UNNAMED, error.call, error.io());
+        match error.errno {
+            Errno::EACCES | Errno::EPERM => Self::PermissionDenied { name, call, source },
+            _ => Self::Os { name, call, source },
         }
     }
 }

@@ -6,8 +6,8 @@ use super::ANONYMOUS;
 use crate::sys::Errno;
 
 /// What to do about a segment of another layout.
-pub(super) fn of_another_layout(name: &str) -> &'static str {
-    if name == ANONYMOUS {
+pub(super) fn of_another_layout(anonymous: bool) -> &'static str {
+    if anonymous {
         "build both programs from the same definition"
     } else {
         "build both programs from the same definition, or, if the segment is an old one, remove it with `unlink` and create \

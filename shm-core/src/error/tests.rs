@@ -11,7 +11,14 @@ fn a_layout_mismatch_reads_exactly_like_this() {
     let told = |name: &str, found: Option<&str>| {
         let difference = "field `temperature` is f64 at byte 40 in the segment and f32 at byte 40 in this program";
         let found = found.map(str::to_owned);
-        ShmError::mismatch(name, found, "Telemetry".into(), difference.into()).to_string()
+        ShmError::mismatch(
+            found,
+            "Telemetry".into(),
+            difference.into(),
+            name == ANONYMOUS,
+        )
+        .named(name)
+        .to_string()
     };
     assert_eq!(
         told("/telemetry", Some("TelemetryWide")),
@@ -33,14 +40,18 @@ fn a_layout_mismatch_reads_exactly_like_this() {
 fn what_a_hostile_segment_says_of_its_type_is_told_safely() {
     let name = "\x1b[31m\n".repeat(1000);
     let difference = format!("field `{name}` is only in the segment");
-    let text = ShmError::mismatch("/t", Some(name), "u64".into(), difference).to_string();
+    let text = ShmError::mismatch(Some(name), "u64".into(), difference, false)
+        .named("/t")
+        .to_string();
     assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");
     assert!(text.contains("..`, this program expects a `u64`"), "{text}");
 }
 
 #[test]
 fn a_descriptor_has_no_name_to_check() {
-    let text = ShmError::not_a_segment(ANONYMOUS, "it is no memfd").to_string();
+    let text = ShmError::not_a_segment("it is no memfd")
+        .named(ANONYMOUS)
+        .to_string();
     assert_eq!(
         text,
         "the descriptor leads to no anonymous segment of this library: it is no memfd; pass that of one made by \
@@ -52,9 +63,13 @@ fn a_descriptor_has_no_name_to_check() {
     };
     assert!(!corrupt.to_string().contains("unlink"), "{corrupt}");
     for errno in [Errno::EACCES, Errno::EPERM] {
-        let text = ShmError::from_sys(ANONYMOUS, SysError::new("mmap", errno)).to_string();
+        let text = ShmError::from(SysError::new("mmap", errno))
+            .named(ANONYMOUS)
+            .to_string();
         assert!(text.contains("from_fd_read_only"), "{text}");
-        let named = ShmError::from_sys("/t", SysError::new("mmap", errno)).to_string();
+        let named = ShmError::from(SysError::new("mmap", errno))
+            .named("/t")
+            .to_string();
         assert!(!named.contains("descriptor"), "{named}");
     }
 }
@@ -72,35 +87,35 @@ fn every_variant_says_its_name_and_what_to_do() {
             &["`t`", "must start"],
         ),
         (
-            ShmError::not_found("/t"),
+            ShmError::not_found().named("/t"),
             &["`/t`", "wait for the process that creates it", "`wait`"],
         ),
         (
-            ShmError::exists("/t", Existing::Live),
+            ShmError::exists(Existing::Live).named("/t"),
             &["`/t`", "live", "attach", "`supersede(true)`"],
         ),
         (
-            ShmError::exists("/t", Existing::Persistent),
+            ShmError::exists(Existing::Persistent).named("/t"),
             &["persistent", "unlink"],
         ),
         (
-            ShmError::exists("/t", Existing::OtherUser(17)),
+            ShmError::exists(Existing::OtherUser(17)).named("/t"),
             &["user 17", "another name"],
         ),
         (
-            ShmError::exists("/t", Existing::NotWritable),
+            ShmError::exists(Existing::NotWritable).named("/t"),
             &["writing", "unlink"],
         ),
         (
-            ShmError::exists("/t", Existing::Unreadable),
+            ShmError::exists(Existing::Unreadable).named("/t"),
             &["damaged", "unlink"],
         ),
         (
-            ShmError::exists("/t", Existing::NotASegment),
+            ShmError::exists(Existing::NotASegment).named("/t"),
             &["not a segment", "another name"],
         ),
         (
-            ShmError::from_sys("/t", SysError::new("shm_open", Errno::EACCES)),
+            ShmError::from(SysError::new("shm_open", Errno::EACCES)).named("/t"),
             &["`/t`", "shm_open: Permission denied", "mode"],
         ),
         (
@@ -120,7 +135,7 @@ fn every_variant_says_its_name_and_what_to_do() {
             &["`/t`", "user namespace", "user 5", "allowed_owner(5)"],
         ),
         (
-            ShmError::not_a_segment("/t", "it is a FIFO"),
+            ShmError::not_a_segment("it is a FIFO").named("/t"),
             &["`/t`", "it is a FIFO", "check the name"],
         ),
         (
@@ -160,11 +175,8 @@ fn every_variant_says_its_name_and_what_to_do() {
             ],
         ),
         (
-            ShmError::busy(
-                "/t",
-                "another process keeps it locked",
-                Duration::from_millis(20),
-            ),
+            ShmError::busy("another process keeps it locked", Duration::from_millis(20))
+                .named("/t"),
             &["`/t`", "keeps it locked", "20ms", "timeout"],
         ),
         (
@@ -184,15 +196,15 @@ fn every_variant_says_its_name_and_what_to_do() {
             &["memfd_create: Too many open files", "ulimit -n"],
         ),
         (
-            ShmError::from_sys("/t", SysError::new("open(O_TMPFILE)", Errno::EMFILE)),
+            ShmError::from(SysError::new("open(O_TMPFILE)", Errno::EMFILE)).named("/t"),
             &["open(O_TMPFILE): Too many open files", "ulimit -n"],
         ),
         (
-            ShmError::from_sys("/t", SysError::new("open(O_TMPFILE)", Errno::EACCES)),
+            ShmError::from(SysError::new("open(O_TMPFILE)", Errno::EACCES)).named("/t"),
             &["Permission denied", "writable tmpfs"],
         ),
         (
-            ShmError::from_sys("/t", SysError::new("fchown", Errno::EPERM)),
+            ShmError::from(SysError::new("fchown", Errno::EPERM)).named("/t"),
             &["fchown: Operation not permitted", "only a group"],
         ),
     ];
@@ -207,19 +219,21 @@ fn every_variant_says_its_name_and_what_to_do() {
 
 #[test]
 fn the_system_error_is_the_source() {
-    let error = ShmError::from_sys("/t", SysError::new("mmap", Errno::ENOMEM));
+    let error = ShmError::from(SysError::new("mmap", Errno::ENOMEM)).named("/t");
     let source = error
         .source()
         .and_then(|source| source.downcast_ref::<io::Error>())
         .unwrap();
     assert_eq!(source.raw_os_error(), Some(Errno::ENOMEM as i32));
-    assert!(ShmError::not_found("/t").source().is_none());
+    assert!(ShmError::not_found().named("/t").source().is_none());
 }
 
 #[test]
 fn a_segment_without_a_name_and_a_hostile_name_are_told_safely() {
-    let text = ShmError::from_sys(ANONYMOUS, SysError::new("mmap", Errno::ENOMEM)).to_string();
+    let text = ShmError::from(SysError::new("mmap", Errno::ENOMEM))
+        .named(ANONYMOUS)
+        .to_string();
     assert!(text.starts_with("anonymous segment: mmap: "), "{text}");
-    let text = ShmError::not_found("/a\n\x1b[31m").to_string();
+    let text = ShmError::not_found().named("/a\n\x1b[31m").to_string();
     assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");
 }

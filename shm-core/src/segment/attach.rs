@@ -8,12 +8,12 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::geometry::{Expected, Geometry, PAGE};
-use super::header::{self, Difference, Frozen, Refusal};
+use super::header::{self, Difference, FLAG_ANONYMOUS, Frozen, Refusal};
 use super::lock_byte::{ATTACH, OWNER};
 use super::mapping::Parts;
 use super::options::Settings;
 use super::{Segment, lifetime};
-use crate::error::{ANONYMOUS, ShmError};
+use crate::error::{ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::layout::schema::{self, Schema};
 use crate::name::SegmentName;
@@ -67,17 +67,13 @@ pub(super) fn attach(
         }
         // The locks, if any, went before the pause.
         if !backoff.pause() {
-            return Err(in_transition(name, settings.timeout));
+            return Err(in_transition(settings.timeout));
         }
     }
 }
 
-fn in_transition(name: &SegmentName, timeout: Duration) -> ShmError {
-    ShmError::busy(
-        name.as_str(),
-        "another process is replacing or removing it",
-        timeout,
-    )
+fn in_transition(timeout: Duration) -> ShmError {
+    ShmError::busy("another process is replacing or removing it", timeout)
 }
 
 /// Opens what has the name, and holds it so that nobody replaces it. `None` when it is being replaced or removed.
@@ -86,28 +82,24 @@ fn find(
     name: &SegmentName,
     writable: bool,
 ) -> Result<Option<(File, FileId)>, ShmError> {
-    let os = |error| ShmError::from_sys(name.as_str(), error);
     let file = shm::open(name.as_str(), writable).map_err(|error| refused(name, error))?;
-    let id = file::stat(&file).map_err(os)?;
+    let id = file::stat(&file)?;
     if !id.is_regular() {
-        return Err(ShmError::not_a_segment(
-            name.as_str(),
-            format!("it is {}", id.kind()),
-        ));
+        return Err(ShmError::not_a_segment(format!("it is {}", id.kind())));
     }
-    if !settings.trusts(id.owner) && !file::is_own(&file, &id).map_err(os)? {
+    if !settings.trusts(id.owner) && !file::is_own(&file, &id)? {
         return Err(ShmError::WrongOwner {
-            name: name.as_str().to_owned(),
+            name: UNNAMED,
             owner: id.owner,
             user: effective_user(),
         });
     }
-    if !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
+    if !lock::try_lock(&file, ATTACH, Kind::Shared)? {
         return Ok(None);
     }
     // Who replaces it does so under an exclusive lock, so after ours this answer is final, but for the end of the last owner,
     // for who supersedes it without one, and for an explicit `unlink`.
-    let id = file::stat(&file).map_err(os)?;
+    let id = file::stat(&file)?;
     Ok((id.links > 0).then_some((file, id)))
 }
 
@@ -120,7 +112,7 @@ fn attach_to(
     file: File,
     id: FileId,
 ) -> Result<Segment, ShmError> {
-    let (geometry, tail) = check(name.as_str(), &file, &id, layout, how.tail)?;
+    let (geometry, tail) = check(&file, &id, layout, how.tail)?;
     let parts = Parts {
         file,
         id,
@@ -143,16 +135,15 @@ impl Segment {
         let Some(name) = &self.name else {
             return Ok(false);
         };
-        let os = |error| ShmError::from_sys(name.as_str(), error);
         loop {
-            let held = lock::try_lock(&self.file, OWNER, Kind::Shared).map_err(os)?;
+            let held = lock::try_lock(&self.file, OWNER, Kind::Shared)?;
             // The last owner, and who supersedes it without one, remove the name under an exclusive lock, so after ours this
             // answer is final, but for an explicit `unlink`.
-            let links = self.check_descriptor().map_err(os)?.links;
+            let links = self.check_descriptor()?.links;
             // It may have other names, which somebody has given it with `ln`.
-            if links == 0 || !lifetime::leads_to(name, &self.id).map_err(os)? {
+            if links == 0 || !lifetime::leads_to(name, &self.id)? {
                 // A fork child may have the description for longer than this handle lives.
-                lock::unlock(&self.file, OWNER).map_err(os)?;
+                lock::unlock(&self.file, OWNER)?;
                 return Ok(false);
             }
             if held {
@@ -160,7 +151,7 @@ impl Segment {
                 return Ok(true);
             }
             if !backoff.pause() {
-                return Err(in_transition(name, self.timeout));
+                return Err(in_transition(self.timeout));
             }
         }
     }
@@ -169,14 +160,12 @@ impl Segment {
 /// Says why a name could not be opened.
 fn refused(name: &SegmentName, error: SysError) -> ShmError {
     if error.errno == Errno::ENOENT {
-        return ShmError::not_found(name.as_str());
+        return ShmError::not_found();
     }
     // Links, directories and sockets give errors of their own, which say less than what the thing is.
     match shm::stat_name(name.as_str()) {
-        Ok(id) if !id.is_regular() => {
-            ShmError::not_a_segment(name.as_str(), format!("it is {}", id.kind()))
-        }
-        _ => ShmError::from_sys(name.as_str(), error),
+        Ok(id) if !id.is_regular() => ShmError::not_a_segment(format!("it is {}", id.kind())),
+        _ => ShmError::from(error),
     }
 }
 
@@ -188,31 +177,28 @@ pub(super) fn from_fd(
     writable: bool,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
-    let os = |error| ShmError::from_sys(ANONYMOUS, error);
     match memfd::size_is_sealed(&file) {
         Ok(true) => {}
         Ok(false) => {
             return Err(ShmError::not_a_segment(
-                ANONYMOUS,
                 "its size is not sealed (F_SEAL_SHRINK, F_SEAL_GROW)",
             ));
         }
         Err(error) if error.errno == Errno::EINVAL => {
-            return Err(ShmError::not_a_segment(ANONYMOUS, "it is no memfd"));
+            return Err(ShmError::not_a_segment("it is no memfd"));
         }
-        Err(error) => return Err(os(error)),
+        Err(error) => return Err(error.into()),
     }
-    let file = file::clear_of_streams(file).map_err(os)?;
-    file::close_on_exec(&file).map_err(os)?;
-    if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline).map_err(os)? {
+    let file = file::clear_of_streams(file)?;
+    file::close_on_exec(&file)?;
+    if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline)? {
         return Err(ShmError::busy(
-            ANONYMOUS,
             "another process keeps it locked",
             settings.timeout,
         ));
     }
-    let id = file::stat(&file).map_err(os)?;
-    let (geometry, tail) = check(ANONYMOUS, &file, &id, layout, None)?;
+    let id = file::stat(&file)?;
+    let (geometry, tail) = check(&file, &id, layout, None)?;
     let parts = Parts {
         file,
         id,
@@ -230,24 +216,21 @@ pub(super) fn from_fd(
 
 /// Reads the header and compares it with itself, the file, the type and the number of elements that is wanted.
 fn check(
-    name: &str,
     file: &File,
     id: &FileId,
     layout: &'static TypeLayout,
     wanted: Option<usize>,
 ) -> Result<(Geometry, usize), ShmError> {
     let mut start = [0; PAGE];
-    let count =
-        file::read_at(file, &mut start, 0).map_err(|error| ShmError::from_sys(name, error))?;
-    let name_owned = || name.to_owned();
+    let count = file::read_at(file, &mut start, 0)?;
     let header = header::parse(&start[..count], id.len).map_err(|refusal| match refusal {
-        Refusal::NotASegment(reason) => ShmError::not_a_segment(name, reason),
+        Refusal::NotASegment(reason) => ShmError::not_a_segment(reason),
         Refusal::UnsupportedFormat(reason) => ShmError::UnsupportedFormat {
-            name: name_owned(),
+            name: UNNAMED,
             reason,
         },
         Refusal::Corrupt(reason) => ShmError::Corrupt {
-            name: name_owned(),
+            name: UNNAMED,
             reason,
         },
     })?;
@@ -257,16 +240,17 @@ fn check(
                 Difference::Number(text) => (None, text),
                 Difference::Fingerprint => match explain(file, &header.frozen, layout) {
                     Ok(explained) => explained,
-                    Err(error) => return ShmError::from_sys(name, error),
+                    Err(error) => return ShmError::from(error),
                 },
             };
-            ShmError::mismatch(name, found, schema::type_name(layout), difference)
+            let anonymous = header.frozen.flags & FLAG_ANONYMOUS != 0;
+            ShmError::mismatch(found, schema::type_name(layout), difference, anonymous)
         })?;
     match wanted {
         Some(wanted) if wanted != compared.1 => {
             let same = schema::type_name(layout);
             Err(ShmError::LayoutMismatch {
-                name: name.to_owned(),
+                name: UNNAMED,
                 found: Some(same.clone()),
                 expected: same,
                 difference: format!(

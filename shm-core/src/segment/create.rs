@@ -14,7 +14,7 @@ use super::lock_byte::ATTACH;
 use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
 use super::unpublished::{self, Hidden, Unpublished};
-use crate::error::{ANONYMOUS, Existing, ShmError};
+use crate::error::{Existing, ShmError};
 use crate::layout::{TypeLayout, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
@@ -32,9 +32,9 @@ pub(super) fn prepare(
     // Only `linkat` decides whether the name is free. This look saves reserving memory that is of no use.
     let found = look(settings, name, deadline)?;
     match found {
-        Found::Taken(existing) => return Err(ShmError::exists(name.as_str(), existing)),
+        Found::Taken(existing) => return Err(ShmError::exists(existing)),
         Found::Abandoned(..) if !settings.supersede => {
-            return Err(ShmError::exists(name.as_str(), Existing::Live));
+            return Err(ShmError::exists(Existing::Live));
         }
         _ => {}
     }
@@ -69,9 +69,8 @@ fn build(
     layout: &'static TypeLayout,
     tail: usize,
 ) -> Result<Segment, ShmError> {
-    let os = |error| ShmError::from_sys(name.as_str(), error);
-    let Unpublished { file, hidden } = unpublished::open(layout.has_claims()).map_err(os)?;
-    let geometry = fill(settings, name.as_str(), &file, layout, tail, 0)?;
+    let Unpublished { file, hidden } = unpublished::open(layout.has_claims())?;
+    let geometry = fill(settings, &file, layout, tail, 0)?;
     finish(
         settings,
         file,
@@ -88,33 +87,33 @@ pub(super) fn anonymous(
     layout: &'static TypeLayout,
     tail: usize,
 ) -> Result<Segment, ShmError> {
-    let os = |error| ShmError::from_sys(ANONYMOUS, error);
-    let file = memfd::create("shm-core").map_err(os)?;
-    if !lock::try_lock(&file, ATTACH, Kind::Shared).map_err(os)? {
-        return Err(os(SysError::new("fcntl(F_OFD_SETLK)", Errno::EAGAIN)));
+    let file = memfd::create("shm-core")?;
+    if !lock::try_lock(&file, ATTACH, Kind::Shared)? {
+        return Err(ShmError::from(SysError::new(
+            "fcntl(F_OFD_SETLK)",
+            Errno::EAGAIN,
+        )));
     }
-    let geometry = fill(settings, ANONYMOUS, &file, layout, tail, FLAG_ANONYMOUS)?;
-    memfd::seal_size(&file).map_err(os)?;
+    let geometry = fill(settings, &file, layout, tail, FLAG_ANONYMOUS)?;
+    memfd::seal_size(&file)?;
     let segment = finish(settings, file, layout, geometry, tail, None)?;
     // A memfd starts with permissions for everybody, which count for who opens it again through /proc. Those to execute
     // it are sealed away.
-    file::set_mode(&segment.file, settings.mode & 0o666).map_err(os)?;
+    file::set_mode(&segment.file, settings.mode & 0o666)?;
     Ok(segment)
 }
 
 /// Gives the file its length, its pages, header and schema.
 fn fill(
     settings: &Settings,
-    name: &str,
     file: &File,
     layout: &TypeLayout,
     tail: usize,
     flags: u64,
 ) -> Result<Geometry, ShmError> {
-    let os = |error| ShmError::from_sys(name, error);
     let expected = Expected::of(layout);
     let Some(geometry) = expected.geometry(tail) else {
-        return Err(os(SysError::new("fallocate", Errno::EFBIG)));
+        return Err(ShmError::from(SysError::new("fallocate", Errno::EFBIG)));
     };
     let len = geometry.total_len as u64;
     let sized = if settings.sparse {
@@ -122,7 +121,7 @@ fn fill(
     } else {
         file::reserve(file, len)
     };
-    sized.map_err(|error| out_of_space(name, file, len, error))?;
+    sized.map_err(|error| out_of_space(file, len, error))?;
 
     let flags = flags | if settings.sparse { FLAG_SPARSE } else { 0 };
     let origin = Origin {
@@ -134,7 +133,7 @@ fn fill(
     let schema = schema::encode(layout);
     debug_assert_eq!(schema.len(), expected.schema_len);
     let write = |bytes: &[u8], at: usize| {
-        file::write_at(file, bytes, at as u64).map_err(|error| out_of_space(name, file, len, error))
+        file::write_at(file, bytes, at as u64).map_err(|error| out_of_space(file, len, error))
     };
     write(bytemuck::bytes_of(&header), 0)?;
     write(&schema, HEADER_LEN)?;
@@ -150,13 +149,11 @@ fn finish(
     names: Option<(SegmentName, Option<Hidden>)>,
 ) -> Result<Segment, ShmError> {
     let (name, hidden) = names.unzip();
-    let shown = name.as_ref().map_or(ANONYMOUS, SegmentName::as_str);
-    let os = |error| ShmError::from_sys(shown, error);
     // While the file is still closed to others: the group must not get in before the mode is decided.
     if let Some(group) = settings.group {
-        file::set_group(&file, group).map_err(os)?;
+        file::set_group(&file, group)?;
     }
-    let id = file::stat(&file).map_err(os)?;
+    let id = file::stat(&file)?;
     let parts = Parts {
         file,
         id,
@@ -181,17 +178,10 @@ impl Segment {
         let Some(name) = &self.name else {
             return Ok(());
         };
-        let os = |error| ShmError::from_sys(name.as_str(), error);
-        let busy = || {
-            ShmError::busy(
-                name.as_str(),
-                "other processes keep replacing it",
-                settings.timeout,
-            )
-        };
+        let busy = || ShmError::busy("other processes keep replacing it", settings.timeout);
         // The closure that writes the first contents may have done anything, and another file must not get the name.
-        self.check_descriptor().map_err(os)?;
-        file::set_mode(&self.file, settings.mode).map_err(os)?;
+        self.check_descriptor()?;
+        file::set_mode(&self.file, settings.mode)?;
         let mut backoff = Backoff::until(deadline);
         let mut first = true;
         loop {
@@ -204,20 +194,20 @@ impl Segment {
                     self.published.store(true, Ordering::Release);
                     return Ok(());
                 }
-                Err(error) if error.errno != Errno::EEXIST => return Err(os(error)),
+                Err(error) if error.errno != Errno::EEXIST => return Err(error.into()),
                 // The leftover is removed, and the name given, by two calls, so a second try is always due.
                 Err(_) if !first && deadline.left().is_zero() => return Err(busy()),
                 Err(_) => first = false,
             }
             let again_at_once = match look(settings, name, deadline)? {
-                Found::Taken(existing) => return Err(ShmError::exists(name.as_str(), existing)),
+                Found::Taken(existing) => return Err(ShmError::exists(existing)),
                 Found::Nothing => true,
                 Found::Leftover(file, id) => lifetime::replace(name, file, &id, deadline)?,
                 Found::Abandoned(file, id) if settings.supersede => {
                     lifetime::supersede(name, file, &id, deadline)?
                 }
                 Found::Abandoned(..) => {
-                    return Err(ShmError::exists(name.as_str(), Existing::Live));
+                    return Err(ShmError::exists(Existing::Live));
                 }
                 Found::InTransition => false,
             };

@@ -133,7 +133,9 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// when the segment belongs to another user; [`Busy`](ShmError::Busy) when another process keeps the name locked for
     /// the whole timeout; [`Os`](ShmError::Os).
     pub fn unlink(&self) -> Result<(), ShmError> {
-        self.segment.unlink()
+        self.segment
+            .unlink()
+            .map_err(|error| error.named(self.name()))
     }
 }
 
@@ -147,7 +149,9 @@ impl<T: ShmLayout + ?Sized, A: Writable> Shm<T, A> {
     /// [`Busy`](ShmError::Busy) when another process keeps the name locked for the whole timeout;
     /// [`Os`](ShmError::Os).
     pub fn persist(&self) -> Result<(), ShmError> {
-        self.segment.persist()
+        self.segment
+            .persist()
+            .map_err(|error| error.named(self.name()))
     }
 }
 

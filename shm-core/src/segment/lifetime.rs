@@ -53,14 +53,13 @@ pub(super) enum Found {
 /// Looks at what has a name, taking no lock.
 pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
     let name = name.as_str();
-    let os = |error| ShmError::from_sys(name, error);
     let file = match shm::open(name, true) {
         Ok(file) => file,
         Err(error) if error.errno == Errno::ENOENT => return Ok(Found::Nothing),
         Err(error) => {
             return match shm::stat_name(name) {
                 Err(gone) if gone.errno == Errno::ENOENT => Ok(Found::Nothing),
-                Err(other) => Err(os(other)),
+                Err(other) => Err(other.into()),
                 Ok(id) if !id.is_regular() => Ok(Found::Taken(Existing::NotASegment)),
                 Ok(id) if id.owner != effective_user() => {
                     Ok(Found::Taken(Existing::OtherUser(id.owner)))
@@ -68,11 +67,11 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
                 Ok(_) if matches!(error.errno, Errno::EACCES | Errno::EPERM) => {
                     Ok(Found::Taken(Existing::NotWritable))
                 }
-                Ok(_) => Err(os(error)),
+                Ok(_) => Err(error.into()),
             };
         }
     };
-    let id = file::stat(&file).map_err(os)?;
+    let id = file::stat(&file)?;
     if !id.is_regular() {
         return Ok(Found::Taken(Existing::NotASegment));
     }
@@ -80,11 +79,11 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
         return Ok(Found::Nothing);
     }
     // Root can open everybody's files, and still only replaces its own.
-    if !file::is_own(&file, &id).map_err(os)? {
+    if !file::is_own(&file, &id)? {
         return Ok(Found::Taken(Existing::OtherUser(id.owner)));
     }
     let mut start = [0; HEADER_LEN];
-    let count = file::read_at(&file, &mut start, 0).map_err(os)?;
+    let count = file::read_at(&file, &mut start, 0)?;
     match header::parse(&start[..count], id.len) {
         Err(Refusal::NotASegment(_)) => return Ok(Found::Taken(Existing::NotASegment)),
         Err(_) => return Ok(Found::Taken(Existing::Unreadable)),
@@ -93,9 +92,9 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
         }
         Ok(_) => {}
     }
-    let attached = lock::holder(&file, ATTACH).map_err(os)?;
+    let attached = lock::holder(&file, ATTACH)?;
     let owned = match attached {
-        Some(Kind::Shared) => lock::holder(&file, OWNER).map_err(os)?,
+        Some(Kind::Shared) => lock::holder(&file, OWNER)?,
         other => other,
     };
     Ok(match (attached, owned) {
@@ -153,16 +152,15 @@ fn remove_holding(
     id: &FileId,
     deadline: Deadline,
 ) -> Result<bool, ShmError> {
-    let os = |error| ShmError::from_sys(name.as_str(), error);
-    if !lock::try_lock(&file, byte, Kind::Exclusive).map_err(os)? {
+    if !lock::try_lock(&file, byte, Kind::Exclusive)? {
         return Ok(false);
     }
     let removal = remove(name, &file, id, deadline, Persistent::Stays);
     if !matches!(removal, Ok(Removal::Removed)) {
         // The name stays, and so might this lock, in a fork child that has the description too.
-        lock::unlock(&file, byte).map_err(os)?;
+        lock::unlock(&file, byte)?;
     }
-    Ok(matches!(removal.map_err(os)?, Removal::Removed))
+    Ok(matches!(removal?, Removal::Removed))
 }
 
 /// What removing does with a segment that was told to stay.
@@ -249,8 +247,11 @@ pub(super) fn leads_to(name: &SegmentName, id: &FileId) -> SysResult<bool> {
 /// `InvalidName`, `NotFound`, `PermissionDenied`, `Busy` when another process keeps the name locked for a second, and
 /// `Os`.
 pub(crate) fn unlink(name: &str) -> Result<(), ShmError> {
-    let name = SegmentName::new(name)?;
-    let os = |error| ShmError::from_sys(name.as_str(), error);
+    let checked = SegmentName::new(name)?;
+    unlink_any(&checked).map_err(|error| error.named(name))
+}
+
+fn unlink_any(name: &SegmentName) -> Result<(), ShmError> {
     let timeout = options::DEFAULT_TIMEOUT;
     let deadline = Deadline::after(timeout);
     let mut backoff = Backoff::until(deadline);
@@ -258,36 +259,32 @@ pub(crate) fn unlink(name: &str) -> Result<(), ShmError> {
         let file = match shm::open(name.as_str(), true) {
             Ok(file) => file,
             Err(error) if error.errno == Errno::ENOENT => {
-                return Err(ShmError::not_found(name.as_str()));
+                return Err(ShmError::not_found());
             }
-            Err(error) if is_shortage(error.errno) => return Err(os(error)),
+            Err(error) if is_shortage(error.errno) => return Err(error.into()),
             // What cannot be opened for writing has no lock that could be taken.
-            Err(_) => return unlink_unlocked(&name),
+            Err(_) => return unlink_unlocked(name),
         };
-        let id = file::stat(&file).map_err(os)?;
+        let id = file::stat(&file)?;
         if !id.is_regular() {
-            return unlink_unlocked(&name);
+            return unlink_unlocked(name);
         }
-        match remove(&name, &file, &id, deadline, Persistent::Goes).map_err(os)? {
+        match remove(name, &file, &id, deadline, Persistent::Goes)? {
             Removal::Removed => return Ok(()),
-            Removal::Busy => return Err(ShmError::busy(name.as_str(), NAME_LOCKED, timeout)),
+            Removal::Busy => return Err(ShmError::busy(NAME_LOCKED, timeout)),
             // Another process was first, and a third may have put a new segment there.
             Removal::LeadsElsewhere | Removal::Kept => {}
         }
         if !backoff.pause() {
-            return Err(ShmError::busy(
-                name.as_str(),
-                "other processes keep replacing it",
-                timeout,
-            ));
+            return Err(ShmError::busy("other processes keep replacing it", timeout));
         }
     }
 }
 
 fn unlink_unlocked(name: &SegmentName) -> Result<(), ShmError> {
     shm::unlink(name.as_str()).map_err(|error| match error.errno {
-        Errno::ENOENT => ShmError::not_found(name.as_str()),
-        _ => ShmError::from_sys(name.as_str(), error),
+        Errno::ENOENT => ShmError::not_found(),
+        _ => ShmError::from(error),
     })
 }
 
@@ -303,15 +300,14 @@ enum Own {
 impl Segment {
     /// Opens the file once more. Two threads that lock through one description do not exclude each other.
     fn reopen(&self, name: &SegmentName) -> Result<Own, ShmError> {
-        let os = |error| ShmError::from_sys(name.as_str(), error);
         let file = match shm::open(name.as_str(), true) {
             Ok(file) => file,
             Err(error) if error.errno == Errno::ENOENT => return Ok(Own::Elsewhere),
-            Err(error) if is_shortage(error.errno) => return Err(os(error)),
-            Err(_) if leads_to(name, &self.id).map_err(os)? => return Ok(Own::Forbidden),
+            Err(error) if is_shortage(error.errno) => return Err(error.into()),
+            Err(_) if leads_to(name, &self.id)? => return Ok(Own::Forbidden),
             Err(_) => return Ok(Own::Elsewhere),
         };
-        let same = file::stat(&file).map_err(os)?.same_file(&self.id);
+        let same = file::stat(&file)?.same_file(&self.id);
         Ok(if same {
             Own::Opened(file)
         } else {
@@ -322,20 +318,17 @@ impl Segment {
     /// See `Shm::unlink`.
     pub(super) fn unlink(&self) -> Result<(), ShmError> {
         let Some(name) = &self.name else {
-            return Err(ShmError::not_found(self.name()));
+            return Err(ShmError::not_found());
         };
-        let os = |error| ShmError::from_sys(name.as_str(), error);
         match self.reopen(name)? {
-            Own::Elsewhere => Err(ShmError::not_found(name.as_str())),
+            Own::Elsewhere => Err(ShmError::not_found()),
             Own::Forbidden => unlink_unlocked(name),
             Own::Opened(file) => {
                 let deadline = Deadline::after(self.timeout);
-                match remove(name, &file, &self.id, deadline, Persistent::Goes).map_err(os)? {
+                match remove(name, &file, &self.id, deadline, Persistent::Goes)? {
                     Removal::Removed => Ok(()),
-                    Removal::Busy => Err(ShmError::busy(name.as_str(), NAME_LOCKED, self.timeout)),
-                    Removal::LeadsElsewhere | Removal::Kept => {
-                        Err(ShmError::not_found(name.as_str()))
-                    }
+                    Removal::Busy => Err(ShmError::busy(NAME_LOCKED, self.timeout)),
+                    Removal::LeadsElsewhere | Removal::Kept => Err(ShmError::not_found()),
                 }
             }
         }
@@ -363,10 +356,10 @@ impl Segment {
             Own::Forbidden => mark().map(Some),
             Own::Opened(file) => with_name_locked(&file, Deadline::after(self.timeout), mark),
         };
-        match marked.map_err(|error| ShmError::from_sys(name.as_str(), error))? {
+        match marked? {
             Some(true) => Ok(()),
-            Some(false) => Err(ShmError::not_found(name.as_str())),
-            None => Err(ShmError::busy(name.as_str(), NAME_LOCKED, self.timeout)),
+            Some(false) => Err(ShmError::not_found()),
+            None => Err(ShmError::busy(NAME_LOCKED, self.timeout)),
         }
     }
 

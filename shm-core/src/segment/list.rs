@@ -74,7 +74,7 @@ impl Iterator for Segments {
             match SegmentInfo::look(name.clone()) {
                 Ok(Some(info)) => return Some(Ok(info)),
                 Ok(None) => {}
-                Err(error) => return Some(Err(ShmError::from_sys(&name, error))),
+                Err(error) => return Some(Err(ShmError::from(error).named(&name))),
             }
         }
     }
@@ -119,11 +119,13 @@ pub(super) fn sweep_those(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, 
             continue;
         }
         let gone = if name.starts_with(HIDDEN_PREFIX) {
-            unpublished::remove_abandoned(&name)
-                .or_else(|error| unless_shortage(ShmError::from_sys(&name, error)))?
+            unpublished::remove_abandoned(&name).map_err(ShmError::from)
         } else {
-            remove_orphan(&name).or_else(unless_shortage)?
+            remove_orphan(&name)
         };
+        let gone = gone
+            .or_else(unless_shortage)
+            .map_err(|error| error.named(&name))?;
         if gone {
             removed.push(name);
         }
@@ -162,5 +164,5 @@ fn unless_shortage(error: ShmError) -> Result<bool, ShmError> {
 }
 
 fn about_all(error: SysError) -> ShmError {
-    ShmError::from_sys(DIRECTORY, error)
+    ShmError::from(error).named(DIRECTORY)
 }

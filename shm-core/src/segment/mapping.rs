@@ -8,7 +8,7 @@ use super::Segment;
 use super::options::Settings;
 use super::unpublished::Hidden;
 use crate::claim::{self, Participant, Place, Registration};
-use crate::error::{ANONYMOUS, ShmError};
+use crate::error::{ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::name::SegmentName;
 use crate::sys::clock::Deadline;
@@ -39,8 +39,7 @@ impl Segment {
         layout: &TypeLayout,
         parts: Parts,
     ) -> Result<Self, ShmError> {
-        let name = parts.name.as_ref().map_or(ANONYMOUS, SegmentName::as_str);
-        let (mapping, place) = map(settings, name, &parts, layout)?;
+        let (mapping, place) = map(settings, &parts, layout)?;
         let mut segment = Self {
             participant: None,
             mapping,
@@ -84,18 +83,15 @@ impl Segment {
 /// Maps the file as the options ask, and where the type needs it to be.
 fn map(
     settings: &Settings,
-    name: &str,
     parts: &Parts,
     layout: &TypeLayout,
 ) -> Result<(Mapping, Option<Place>), ShmError> {
     let (file, len, writable) = (&parts.file, parts.len, parts.writable);
-    let os = |error| ShmError::from_sys(name, error);
     let (mapping, place) = if writable && layout.has_claims() {
         claim::map(file, len).map(|(mapping, place)| (mapping, Some(place)))
     } else {
         Mapping::new(file, len, writable).map(|mapping| (mapping, None))
-    }
-    .map_err(os)?;
+    }?;
     // First the advice, for it decides which pages the other two make.
     if settings.huge_pages {
         mapping.advise_huge_pages();
@@ -103,13 +99,10 @@ fn map(
     if settings.populate {
         mapping.populate().map_err(|error| match error.errno {
             // A page of a sparse segment that the file system has no room for.
-            Errno::EFAULT => out_of_space(
-                name,
-                file,
-                len as u64,
-                SysError::new(error.call, Errno::ENOSPC),
-            ),
-            _ => os(error),
+            Errno::EFAULT => {
+                out_of_space(file, len as u64, SysError::new(error.call, Errno::ENOSPC))
+            }
+            _ => error.into(),
         })?;
     }
     if settings.lock_in_memory {
@@ -118,25 +111,25 @@ fn map(
             .map_err(|error| match error.errno {
                 // Not a matter of the segment's mode, which is what `PermissionDenied` would suggest.
                 Errno::EPERM => ShmError::Os {
-                    name: name.to_owned(),
+                    name: UNNAMED,
                     call: error.call,
                     source: error.io(),
                 },
-                _ => os(error),
+                _ => error.into(),
             })?;
     }
     Ok((mapping, place))
 }
 
-pub(super) fn out_of_space(name: &str, file: &File, needed: u64, error: SysError) -> ShmError {
+pub(super) fn out_of_space(file: &File, needed: u64, error: SysError) -> ShmError {
     if error.errno != Errno::ENOSPC {
-        return ShmError::from_sys(name, error);
+        return ShmError::from(error);
     }
     // What this segment holds already counts as available to it.
     let held = file::stat(file).map_or(0, |id| id.allocated);
     let free = file::available(file).unwrap_or(0);
     ShmError::NoSpace {
-        name: name.to_owned(),
+        name: UNNAMED,
         needed,
         available: free.saturating_add(held),
     }

@@ -11,7 +11,7 @@ use super::lifetime::{self, Found};
 use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
-use crate::error::ShmError;
+use crate::error::{ANONYMOUS, ShmError, UNNAMED};
 use crate::layout::{assert_creatable, assert_has_tail, assert_shareable};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
@@ -266,20 +266,18 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         tail: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
-        let name = SegmentName::new(name)?;
-        let deadline = self.deadline();
-        let shm = Shm::new(create::prepare(
-            &self.settings,
-            &name,
-            T::LAYOUT,
-            tail,
-            deadline,
-        )?);
-        init(&shm);
-        initialized(&shm)?;
-        // `init` may have taken longer than the timeout, which is for retries.
-        shm.segment().publish(&self.settings, self.deadline())?;
-        Ok(shm)
+        let checked = SegmentName::new(name)?;
+        let create = || {
+            let deadline = self.deadline();
+            let segment = create::prepare(&self.settings, &checked, T::LAYOUT, tail, deadline)?;
+            let shm = Shm::new(segment);
+            init(&shm);
+            initialized(&shm)?;
+            // `init` may have taken longer than the timeout, which is for retries.
+            shm.segment().publish(&self.settings, self.deadline())?;
+            Ok(shm)
+        };
+        create().map_err(|error: ShmError| error.named(name))
     }
 
     /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice.
@@ -289,7 +287,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         tail: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
-        let name = SegmentName::new(name)?;
+        let checked = SegmentName::new(name)?;
+        self.open_or_create_checked(&checked, tail, init)
+            .map_err(|error| error.named(name))
+    }
+
+    fn open_or_create_checked(
+        &self,
+        name: &SegmentName,
+        tail: usize,
+        init: impl FnOnce(&Shm<T>),
+    ) -> Result<Shm<T>, ShmError> {
         // What is there is attached to, and never superseded, not even where it comes and loses its owner meanwhile.
         let settings = &Settings {
             supersede: false,
@@ -308,10 +316,10 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                 owner: true,
                 tail: Some(tail),
             };
-            match attach::attach(settings, &name, T::LAYOUT, how, deadline) {
+            match attach::attach(settings, name, T::LAYOUT, how, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
                 Err(mismatch @ ShmError::LayoutMismatch { .. }) => {
-                    match lifetime::examine_settled(&name, deadline)? {
+                    match lifetime::examine_settled(name, deadline)? {
                         // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced
                         // as `create` does. Nor is it in the way if it has just gone.
                         Found::Leftover(..) | Found::Nothing => {}
@@ -327,8 +335,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             }
             let published = match &built {
                 Some(shm) => shm.segment().publish(settings, deadline),
-                None => create::prepare(settings, &name, T::LAYOUT, tail, deadline).and_then(
-                    |segment| {
+                None => {
+                    create::prepare(settings, name, T::LAYOUT, tail, deadline).and_then(|segment| {
                         let shm = built.insert(Shm::new(segment));
                         if let Some(init) = init.take() {
                             init(shm);
@@ -338,8 +346,8 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
                         deadline = self.deadline();
                         backoff = Backoff::until(deadline);
                         shm.segment().publish(settings, deadline)
-                    },
-                ),
+                    })
+                }
             };
             match (published, built.take()) {
                 (Ok(()), Some(shm)) => return Ok(shm),
@@ -356,7 +364,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             }
             if !backoff.pause() {
                 let reason = "other processes keep creating and removing it";
-                return Err(ShmError::busy(name.as_str(), reason, self.settings.timeout));
+                return Err(ShmError::busy(reason, self.settings.timeout));
             }
         }
     }
@@ -367,14 +375,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         tail: usize,
         init: impl FnOnce(&Shm<T>),
     ) -> Result<Shm<T>, ShmError> {
-        let shm = Shm::new(create::anonymous(&self.settings, T::LAYOUT, tail)?);
-        init(&shm);
-        initialized(&shm)?;
-        Ok(shm)
+        let create = || {
+            let shm = Shm::new(create::anonymous(&self.settings, T::LAYOUT, tail)?);
+            init(&shm);
+            initialized(&shm)?;
+            Ok(shm)
+        };
+        create().map_err(|error: ShmError| error.named(ANONYMOUS))
     }
 
     pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
-        let name = SegmentName::new(name)?;
+        let checked = SegmentName::new(name)?;
         let how = How {
             writable: A::WRITABLE,
             owner: false,
@@ -384,9 +395,10 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         const SELDOM: Duration = Duration::from_millis(20);
         let mut pauses = Backoff::up_to(SELDOM, Deadline::after(self.settings.wait));
         loop {
-            match attach::attach(&self.settings, &name, T::LAYOUT, how, self.deadline()) {
+            match attach::attach(&self.settings, &checked, T::LAYOUT, how, self.deadline()) {
                 Err(ShmError::NotFound { .. }) if pauses.pause() => {}
-                other => return other.map(Shm::new),
+                Err(error) => return Err(error.named(name)),
+                Ok(segment) => return Ok(Shm::new(segment)),
             }
         }
     }
@@ -401,6 +413,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             self.deadline(),
         )
         .map(Shm::new)
+        .map_err(|error| error.named(ANONYMOUS))
     }
 
     fn deadline(&self) -> Deadline {
@@ -414,7 +427,7 @@ fn initialized<T: ShmLayout + ?Sized>(shm: &Shm<T>) -> Result<(), ShmError> {
         return Ok(());
     }
     shm.validate().map_err(|value| ShmError::Uninitialized {
-        name: shm.name().to_owned(),
+        name: UNNAMED,
         value,
     })
 }

@@ -32,7 +32,7 @@ impl Told {
 }
 
 fn refused() -> ShmError {
-    ShmError::not_found("/t")
+    ShmError::not_found().named("/t")
 }
 
 fn invalid() -> InvalidValue {
