@@ -95,9 +95,9 @@ pub use segment::{
 };
 pub use shm_layout::ShmLayout;
 
-/// The programs in the README are compiled and run as tests.
+/// The programs in the crate's README are compiled and run as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
 
 /// And those in the guide.

@@ -54,3 +54,8 @@ pub fn confined(mut peer: Peer, command: &str) -> Option<Peer> {
     println!("skipped: `{command}` is not allowed here: {answer}");
     None
 }
+
+/// The programs in the project's README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;

@@ -30,6 +30,8 @@ fn documents() -> Vec<(PathBuf, String)> {
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
+        "shm-core/README.md",
+        "shm-derive/README.md",
         "shm-core/docs/guide.md",
         "shm-core/docs/format.md",
         "shm-core/docs/crash-model.md",
