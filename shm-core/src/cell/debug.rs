@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Leaf, Offset, ShmCell, ShmSlice, Text};
+use super::{Leaf, NulPadded, RawOffset, ShmCell, ShmSlice};
 use crate::access::Access;
 use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout, extend, meaning, number};
 use crate::shm_layout::ShmLayout;
@@ -70,9 +70,9 @@ impl<'a> Value<'a> {
                     .map(byte)
                     .take_while(|byte| *byte != 0)
                     .collect();
-                fmt::Debug::fmt(&Text::of(&text), f)
+                fmt::Debug::fmt(&NulPadded::new(&text), f)
             }
-            (meaning::OFFSET, _) => fmt::Debug::fmt(&Offset(self.leaf()), f),
+            (meaning::OFFSET, _) => fmt::Debug::fmt(&RawOffset(self.leaf()), f),
             (_, Some(vec)) => {
                 let len = self.leaf();
                 let Some(len) = vec.checked_len(len) else {

@@ -4,11 +4,11 @@
 use std::fmt::{self, Write};
 
 /// The bytes of a text in front of the first NUL, which may not be UTF-8.
-pub(crate) struct Text<'a>(&'a [u8]);
+pub(crate) struct NulPadded<'a>(&'a [u8]);
 
-impl<'a> Text<'a> {
+impl<'a> NulPadded<'a> {
     /// Cuts the padding off.
-    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let end = bytes.iter().position(|byte| *byte == 0);
         Self(&bytes[..end.unwrap_or(bytes.len())])
     }
@@ -19,7 +19,7 @@ impl<'a> Text<'a> {
 }
 
 /// As a literal; bytes that are no UTF-8 as `\xff`.
-impl fmt::Debug for Text<'_> {
+impl fmt::Debug for NulPadded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
         for chunk in self.0.utf8_chunks() {
@@ -37,7 +37,7 @@ impl fmt::Debug for Text<'_> {
 }
 
 /// As it is; bytes that are no UTF-8 as `\xff`.
-impl fmt::Display for Text<'_> {
+impl fmt::Display for NulPadded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Ok(text) = str::from_utf8(self.0) {
             // With the width and alignment that were asked for.
@@ -52,9 +52,9 @@ impl fmt::Display for Text<'_> {
 }
 
 /// An offset in bytes from the start of a segment; 0 is null.
-pub(crate) struct Offset(pub(crate) u64);
+pub(crate) struct RawOffset(pub(crate) u64);
 
-impl fmt::Debug for Offset {
+impl fmt::Debug for RawOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => f.write_str("ShmOffset(null)"),

@@ -27,7 +27,7 @@ use crate::shm_layout::ShmLayout;
 pub(crate) use checked::validate;
 pub use checked::{Checked, CheckedLeaf};
 pub(crate) use debug::Value;
-pub(crate) use fmt::{Offset, Text};
+pub(crate) use fmt::{NulPadded, RawOffset};
 pub use leaf::{AnyLeaf, Leaf, Plain};
 pub use slice::{ShmSlice, SliceIndex};
 pub use value::ShmValue;
@@ -107,7 +107,7 @@ impl<T, A: Access> ShmCell<T, A> {
 
     /// The address for writing. Only callers with `A: Writable` may write through it.
     #[inline]
-    pub(crate) const fn place(&self) -> *mut T {
+    pub(crate) const fn as_mut_ptr(&self) -> *mut T {
         self.place.get().cast()
     }
 }
@@ -124,7 +124,7 @@ impl<T: AnyLeaf, A: Access> ShmCell<T, A> {
         T: Leaf,
     {
         // SAFETY: the cell is live, aligned and readable (invariant 1).
-        unsafe { T::load(self.place()) }
+        unsafe { T::load(self.as_mut_ptr()) }
     }
 
     /// Reads the value of an enum or `char`: one relaxed atomic load, and a look whether it is one.
@@ -138,7 +138,7 @@ impl<T: AnyLeaf, A: Access> ShmCell<T, A> {
         T: CheckedLeaf,
     {
         // SAFETY: the cell is live, aligned and readable (invariant 1).
-        unsafe { checked::load(self.place()) }
+        unsafe { checked::load(self.as_mut_ptr()) }
     }
 
     /// Writes the value: one relaxed atomic store.
@@ -148,7 +148,7 @@ impl<T: AnyLeaf, A: Access> ShmCell<T, A> {
         A: Writable,
     {
         // SAFETY: the cell is live and aligned, and writable since `A: Writable` (invariant 1).
-        unsafe { T::store(self.place(), value) }
+        unsafe { T::store(self.as_mut_ptr(), value) }
     }
 }
 
@@ -157,7 +157,7 @@ impl<T: ShmLayout, A: Access> Deref for ShmCell<T, A> {
 
     #[inline(always)]
     fn deref(&self) -> &T::View<A> {
-        let view = T::view_at::<A>(self.place().cast_const().cast(), 0);
+        let view = T::view_at::<A>(self.as_mut_ptr().cast_const().cast(), 0);
         // SAFETY: the view has the size and alignment of `T`, is valid for any bytes and holds only cells and
         // atomics (the contract of `ShmLayout`); the cell is live for as long as `self` is borrowed.
         unsafe { &*view }

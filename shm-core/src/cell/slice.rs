@@ -92,7 +92,7 @@ impl<T, A: Access> ShmSlice<T, A> {
         self.cells.as_ptr().cast()
     }
 
-    fn place(&self) -> *mut T {
+    fn as_mut_ptr(&self) -> *mut T {
         // Derived from the whole slice, not from its first cell.
         self.cells.as_ptr().cast_mut().cast()
     }
@@ -117,7 +117,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         unsafe {
             copy::read(
                 out.as_mut_ptr().cast(),
-                self.place().cast(),
+                self.as_mut_ptr().cast(),
                 T::LAYOUT,
                 self.len(),
             )
@@ -139,7 +139,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         // SAFETY: the cells are live, aligned and writable; `values` is private and has as many values.
         unsafe {
             copy::write(
-                self.place().cast(),
+                self.as_mut_ptr().cast(),
                 values.as_ptr().cast(),
                 T::LAYOUT,
                 self.len(),
@@ -154,7 +154,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         A: Writable,
     {
         // SAFETY: the cells are live, aligned and writable.
-        unsafe { copy::fill(self.place(), value, self.len()) };
+        unsafe { copy::fill(self.as_mut_ptr(), value, self.len()) };
     }
 
     /// Reads all values into a new `Vec`.
@@ -169,7 +169,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         unsafe {
             copy::read(
                 room.as_mut_ptr().cast(),
-                self.place().cast(),
+                self.as_mut_ptr().cast(),
                 T::LAYOUT,
                 self.len(),
             )
@@ -193,7 +193,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmSlice<T, A> {
         unsafe {
             copy::read(
                 room.as_mut_ptr().cast(),
-                self.place().cast(),
+                self.as_mut_ptr().cast(),
                 T::LAYOUT,
                 self.len(),
             )

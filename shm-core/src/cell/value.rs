@@ -43,7 +43,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     {
         let mut value = MaybeUninit::uninit();
         // SAFETY: the cell is live, aligned and readable; `value` is private.
-        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
         // SAFETY: `read_one` has initialised all bytes, and they are valid since all leaves are plain (`ShmValue`).
         unsafe { value.assume_init() }
     }
@@ -56,7 +56,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     pub fn try_load(&self) -> Result<T, InvalidValue> {
         let mut value = MaybeUninit::uninit();
         // SAFETY: the cell is live, aligned and readable; `value` is private.
-        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
         // SAFETY: `read_one` has initialised all bytes.
         unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }?;
         // SAFETY: initialised, and every leaf is valid.
@@ -71,7 +71,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     pub fn try_load_boxed(&self) -> Result<Box<T>, InvalidValue> {
         let mut value = Box::<T>::new_uninit();
         // SAFETY: as in `try_load`.
-        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
         // SAFETY: as in `try_load`.
         unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }?;
         // SAFETY: as in `try_load`.
@@ -95,7 +95,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     {
         // SAFETY: the cell is live, aligned and writable; `value` is private, and a layout has no padding, so all
         // its bytes are initialised.
-        unsafe { copy::write_one(self.place(), value) };
+        unsafe { copy::write_one(self.as_mut_ptr(), value) };
     }
 
     /// Reads the whole value into `out`, without a copy on the stack.
@@ -105,7 +105,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         T: ShmValue,
     {
         // SAFETY: the cell is live, aligned and readable; `out` is private, and what is written is valid for `T`.
-        unsafe { copy::read_one(out, self.place()) };
+        unsafe { copy::read_one(out, self.as_mut_ptr()) };
     }
 
     /// Reads the whole value into a new box, without a copy on the stack.
@@ -116,7 +116,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     {
         let mut value = Box::<T>::new_uninit();
         // SAFETY: as in `load`.
-        unsafe { copy::read_one(value.as_mut_ptr(), self.place()) };
+        unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
         // SAFETY: as in `load`.
         unsafe { value.assume_init() }
     }

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use crate::access::Access;
-use crate::cell::{AnyLeaf, Leaf, Offset, Plain, ShmCell};
+use crate::cell::{AnyLeaf, Leaf, Plain, RawOffset, ShmCell};
 use crate::diagnostics::refused_as_a_whole;
 use crate::error::ShmError;
 use crate::layout::{TypeLayout, TypeName, meaning};
@@ -121,7 +121,7 @@ impl<T> Hash for ShmOffset<T> {
 
 impl<T> fmt::Debug for ShmOffset<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Offset(self.bytes).fmt(f)
+        RawOffset(self.bytes).fmt(f)
     }
 }
 refused_as_a_whole!([T] ShmOffset<T>);
@@ -167,7 +167,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     #[must_use]
     #[track_caller]
     pub fn offset_of<U, B: Access>(&self, cell: &ShmCell<U, B>) -> ShmOffset<U> {
-        let at = self.place_of(cell);
+        let at = self.offset_in_payload(cell);
         let Some(at) = at else {
             panic!("offset_of: the cell does not lie in the segment of this handle");
         };
@@ -242,7 +242,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         offset: ShmOffset<U>,
     ) -> Result<&'c ShmCell<U, B>, ShmError> {
         let start = self.segment().payload_offset();
-        let Some(inside) = self.place_of(within) else {
+        let Some(inside) = self.offset_in_payload(within) else {
             let reason = "the cell to look in does not lie in this segment".to_owned();
             return Err(bad_offset(self.name(), offset.bytes, reason));
         };
@@ -263,7 +263,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     }
 
     /// Bytes from the start of the payload to a cell, if all of that lies in there.
-    fn place_of<U, B: Access>(&self, cell: &ShmCell<U, B>) -> Option<usize> {
+    fn offset_in_payload<U, B: Access>(&self, cell: &ShmCell<U, B>) -> Option<usize> {
         cell.as_ptr()
             .addr()
             .checked_sub(self.payload().addr())

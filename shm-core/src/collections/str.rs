@@ -7,7 +7,7 @@ use std::str::{FromStr, Utf8Error};
 use std::string::FromUtf8Error;
 
 use crate::access::{Access, ReadWrite, Writable};
-use crate::cell::{ShmCell, ShmSlice, Text};
+use crate::cell::{NulPadded, ShmCell, ShmSlice};
 use crate::error::debug_as_told;
 use crate::layout::{TypeLayout, meaning};
 use crate::shm_layout::ShmLayout;
@@ -94,7 +94,7 @@ impl<const N: usize> ShmStr<N> {
     /// The bytes in front of the first NUL.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        Text::of(&self.bytes).bytes()
+        NulPadded::new(&self.bytes).bytes()
     }
 
     /// Whether the text is empty: what zeroed memory holds.
@@ -132,14 +132,14 @@ impl<const N: usize> Default for ShmStr<N> {
 /// As a literal; bytes that are no UTF-8 as `\xff`.
 impl<const N: usize> fmt::Debug for ShmStr<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&Text::of(&self.bytes), f)
+        fmt::Debug::fmt(&NulPadded::new(&self.bytes), f)
     }
 }
 
 /// As it is; bytes that are no UTF-8 as `\xff`.
 impl<const N: usize> fmt::Display for ShmStr<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Text::of(&self.bytes), f)
+        fmt::Display::fmt(&NulPadded::new(&self.bytes), f)
     }
 }
 
@@ -236,7 +236,7 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
             let mut copy = [0; CHUNK];
             let copy = &mut copy[..chunk.len()];
             ShmSlice::new(chunk).read_into(copy);
-            let found = Text::of(copy).bytes();
+            let found = NulPadded::new(copy).bytes();
             text.extend_from_slice(found);
             if found.len() < chunk.len() {
                 break;
@@ -260,7 +260,7 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
 
 impl<const N: usize, A: Access> fmt::Debug for ShmStrView<N, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&Text::of(&self.to_bytes()), f)
+        fmt::Debug::fmt(&NulPadded::new(&self.to_bytes()), f)
     }
 }
 

@@ -279,7 +279,7 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
     #[inline]
     fn raw_len(&self) -> u64 {
         // SAFETY: the cell is live, aligned and only accessed atomically, in eight bytes.
-        let len = unsafe { &*self.len.place().cast::<AtomicU64>() };
+        let len = unsafe { &*self.len.as_mut_ptr().cast::<AtomicU64>() };
         acquire::<A, _>(len)
     }
 
@@ -288,7 +288,7 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         A: Writable,
     {
         // SAFETY: as in `raw_len`, and writable.
-        let cell = unsafe { AtomicU64::from_ptr(self.len.place()) };
+        let cell = unsafe { AtomicU64::from_ptr(self.len.as_mut_ptr()) };
         cell.store(len as u64, Ordering::Release);
     }
 }

@@ -269,7 +269,7 @@ fn copier<'a, T: ShmLayout + Copy, const N: usize, A: Access>(
 ) -> impl Fn(usize) + 'a {
     let out = Cell::from_mut(out);
     move |slot| {
-        let place = broadcast.slots[slot].place();
+        let place = broadcast.slots[slot].as_mut_ptr();
         // SAFETY: the cell is live, aligned and readable; `out` is private, and nobody else looks at it meanwhile.
         unsafe { copy::read_one(out.as_ptr().cast(), place) };
     }

@@ -325,7 +325,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     #[inline(always)]
     fn attempt(&self, out: &mut MaybeUninit<T>) -> Result<u64, u64> {
         let attempt = protocol::attempt::<Sound<A>, _>(&self.version, SLOTS, |slot| {
-            let place = self.slots[slot].place();
+            let place = self.slots[slot].as_mut_ptr();
             // SAFETY: the cell is live, aligned and readable; `out` is private.
             unsafe { copy::read_one(out.as_mut_ptr(), place) };
         });

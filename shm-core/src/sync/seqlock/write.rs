@@ -196,7 +196,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         let current = protocol::slot(protocol::current(&self.version), SLOTS);
         let fill = |private: *mut T| {
             // SAFETY: the cell is live, aligned and readable; `private` has room for a value.
-            unsafe { copy::read_one(private, self.slots[current].place()) };
+            unsafe { copy::read_one(private, self.slots[current].as_mut_ptr()) };
             // SAFETY: `read_one` has initialised all bytes, which are private.
             unsafe { checked::validate(private.cast(), T::LAYOUT, 0) }.map_err(WriteError::Invalid)
         };
