@@ -1,14 +1,14 @@
-//! The one door through which atomics come in, so that a model checker can stand behind it.
+//! Every atomic type that the crate uses, imported here so that loom can replace it.
 //!
-//! Cells address foreign memory and therefore always use the real atomics. Protocols that are built on words
-//! of their own take them from [`model`].
+//! Cells address memory that loom does not own and always use the real atomics. Protocols on their own words import
+//! them from [`model`].
 
 pub(crate) use core::sync::atomic::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
     AtomicU64, Ordering,
 };
 
-/// What protocols are made of: the real atomics, or loom's in a build that checks models.
+/// The atomics that protocols use: the real ones, or loom's in a build that checks models.
 pub(crate) mod model {
     #[cfg(not(all(loom, test)))]
     pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, fence};
@@ -17,7 +17,7 @@ pub(crate) mod model {
 
     use super::Ordering;
 
-    /// An atomic that can be looked at.
+    /// An atomic that can be loaded.
     pub(crate) trait Word {
         type Value;
 
@@ -47,11 +47,11 @@ pub(crate) mod model {
         AtomicU64: u64,
     }
 
-    /// Loads by `order` through a mapping that may be written, or through one that may not.
+    /// Loads with `order` through a mapping that is writable or read-only.
     ///
-    /// On pages without `PROT_WRITE` the standard library promises an atomic load only where it is relaxed: with another
-    /// ordering it may be made of an instruction that writes. There a fence behind a relaxed load acquires. (It orders
-    /// all that was loaded before, and so more than the load itself would.)
+    /// On pages without `PROT_WRITE` the standard library guarantees only relaxed atomic loads; with another ordering
+    /// the compiler may use an instruction that writes. There a relaxed load is followed by an acquire fence, which is
+    /// stronger: it orders all earlier loads too.
     #[inline(always)]
     pub(crate) fn load<W: Word>(word: &W, order: Ordering, writable: bool) -> W::Value {
         if writable || order != Ordering::Acquire {
@@ -62,16 +62,15 @@ pub(crate) mod model {
         value
     }
 
-    /// Stores with `Release`, and keeps everything that comes after from being done before: a store and
-    /// `fence(SeqCst)` in one.
+    /// Stores with `Release`, followed by `fence(SeqCst)`.
     ///
-    /// On x86-64 an exchange is both, in a third of the time of `mfence`.
+    /// On x86-64 one exchange does both, in a third of the time of `mfence`.
     #[inline(always)]
     pub(crate) fn publish(word: &AtomicU64, value: u64) {
         #[cfg(all(target_arch = "x86_64", not(loom)))]
         {
             word.swap(value, Ordering::SeqCst);
-            // The processor orders what follows; this is for the compiler.
+            // The exchange orders the processor; this orders the compiler.
             core::sync::atomic::compiler_fence(Ordering::SeqCst);
         }
         #[cfg(not(all(target_arch = "x86_64", not(loom))))]

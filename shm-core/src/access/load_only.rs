@@ -1,10 +1,10 @@
-//! Standard atomics seen through a read-only mapping.
+//! Standard atomics in a read-only mapping.
 //!
-//! The standard atomics hold plain integers inside, `AtomicBool` a byte that it compares with zero, so any bytes
-//! that another process writes are a value of theirs.
+//! The standard atomics hold plain integers, and `AtomicBool` a byte that it compares with zero, so any bytes that
+//! another process writes are valid.
 //!
-//! On pages without `PROT_WRITE` the standard library promises an atomic load only where it is relaxed: with another
-//! ordering it may be made of an instruction that writes. So the ordering comes from a fence beside a relaxed load.
+//! On pages without `PROT_WRITE` the standard library guarantees only relaxed atomic loads; with another ordering the
+//! compiler may use an instruction that writes. So every load here is relaxed, and fences provide the ordering.
 
 use std::fmt;
 use std::sync::atomic::fence;
@@ -14,11 +14,12 @@ use crate::primitive::{
     AtomicU64, Ordering,
 };
 
-/// A standard atomic that can only be loaded: what an atomic field is through a read-only mapping.
+/// A standard atomic that can only be loaded. Atomic fields of a read-only mapping deref to this type.
 ///
-/// It has no `store`, no `fetch_add` and no `compare_exchange`, because each of them writes, also where the value stays as it
-/// is. The compiler says "no method named `fetch_add` found for struct `ShmCell<AtomicU64, ReadOnly>`". Attach with
-/// [`attach`](crate::ShmLayout::attach) in place of [`attach_read_only`](crate::ShmLayout::attach_read_only) for them.
+/// It has no `store`, `fetch_add` or `compare_exchange`, because each of them writes, even one that leaves the value
+/// unchanged. The compiler reports "no method named `fetch_add` found for struct `ShmCell<AtomicU64, ReadOnly>`". To
+/// use them, call [`attach`](crate::ShmLayout::attach) instead of
+/// [`attach_read_only`](crate::ShmLayout::attach_read_only).
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -28,8 +29,8 @@ use crate::primitive::{
 /// # let name = format!("/doc-load-only-{}", std::process::id());
 /// let shm = AtomicU64::create(&name)?;
 /// shm.fetch_add(1, Ordering::Release);
-/// let looker = AtomicU64::attach_read_only(&name)?;
-/// assert_eq!(looker.load(Ordering::Acquire), 1);
+/// let reader = AtomicU64::attach_read_only(&name)?;
+/// assert_eq!(reader.load(Ordering::Acquire), 1);
 /// # Ok(()) }
 /// ```
 #[doc(alias = "fetch_add")]
@@ -39,11 +40,11 @@ pub struct LoadOnly<T>(T);
 macro_rules! load_only {
     ($($atomic:ident: $value:ty),* $(,)?) => {$(
         impl LoadOnly<$atomic> {
-            /// Loads the value, as the atomic's own `load`.
+            /// Loads the value, as the `load` of the standard atomic does.
             ///
             /// # Panics
             ///
-            /// If `order` is `Release` or `AcqRel`, as the standard library does.
+            /// Panics if `order` is `Release` or `AcqRel`, as the standard library does.
             #[must_use]
             #[inline]
             pub fn load(&self, order: Ordering) -> $value {

@@ -1,4 +1,4 @@
-//! What a mapping allows: the type parameter that says whether a cell may be written.
+//! The access mode of a mapping, as a type parameter of handles and cells.
 
 mod load_only;
 
@@ -10,21 +10,21 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// Whether a mapping, and every cell seen through it, may be written.
+/// The access mode of a mapping and of every cell in it: [`ReadWrite`] or [`ReadOnly`].
 ///
-/// The two kinds are [`ReadWrite`] and [`ReadOnly`]. The trait is sealed: the kind of access is also the
-/// protection of the pages (`PROT_READ`, with or without `PROT_WRITE`), so there is no third.
+/// The mode is also the protection of the pages: `PROT_READ`, with or without `PROT_WRITE`. The trait is sealed, as
+/// there is no third mode.
 pub trait Access: sealed::Sealed + Copy + Send + Sync + 'static {
     /// Whether the pages are mapped with `PROT_WRITE`.
     #[doc(hidden)]
     const WRITABLE: bool;
 
-    /// What a standard atomic of type `T` looks like through such a mapping.
+    /// The type that stands for a standard atomic `T` in the views of such a mapping.
     #[doc(hidden)]
     type Atomic<T: 'static>;
 }
 
-/// Access that allows writing: [`ReadWrite`] and nothing else.
+/// Access that allows writing. Only [`ReadWrite`] implements it.
 #[diagnostic::on_unimplemented(
     message = "this mapping is read-only: there is nothing to write through",
     label = "needs a mapping that may be written",
@@ -33,11 +33,11 @@ pub trait Access: sealed::Sealed + Copy + Send + Sync + 'static {
 )]
 pub trait Writable: Access {}
 
-/// The mapping may be read and written. This is the default.
+/// Read and write access. This is the default.
 #[derive(Clone, Copy, Debug)]
 pub enum ReadWrite {}
 
-/// The mapping may only be read: its pages are `PROT_READ`, and its cells have no method that writes.
+/// Read access only: the pages are mapped `PROT_READ`, and cells have no method that writes.
 #[derive(Clone, Copy, Debug)]
 pub enum ReadOnly {}
 
@@ -57,7 +57,7 @@ impl Access for ReadOnly {
 #[diagnostic::do_not_recommend]
 impl Writable for ReadWrite {}
 
-/// Loads with `Acquire` through a mapping of this kind.
+/// Loads with `Acquire` through a mapping with access `A`.
 #[inline(always)]
 pub(crate) fn acquire<A: Access, W: model::Word>(word: &W) -> W::Value {
     model::load(word, Ordering::Acquire, A::WRITABLE)
