@@ -321,7 +321,7 @@ impl Seat {
 
     /// Whether a participant is dead for sure. `me` is the caller's own id.
     pub(crate) fn is_dead(&self, owner: u32, me: u32) -> bool {
-        let held = |id| lock::is_held_alone(&self.file, byte(id));
+        let held = |id| lock::is_held_exclusively(&self.file, byte(id));
         // The controls come last: a descriptor replaced before the question is still that after it. The file is compared
         // because another segment may have a participant of the same id.
         matches!(held(owner), Ok(false))

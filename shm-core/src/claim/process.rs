@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::participant::Seat;
-use crate::sys::private::{Inheritance, Private};
+use crate::sys::private_memory::{Inheritance, PrivateMemory};
 use crate::sys::{Errno, SysError, SysResult, fork, thread};
 
 /// Bits of an address below its window's number.
@@ -93,10 +93,11 @@ impl Tables {
             return Ok(tables);
         }
         if SEATS.load(Ordering::Acquire).is_null() {
-            let seats = Private::new(WINDOWS * size_of::<AtomicPtr<Seat>>(), Inheritance::Copied)?;
+            let seats =
+                PrivateMemory::new(WINDOWS * size_of::<AtomicPtr<Seat>>(), Inheritance::Copied)?;
             publish(&SEATS, seats, 0);
         }
-        let ids = Private::new(
+        let ids = PrivateMemory::new(
             (HEAD + WINDOWS) * size_of::<AtomicU32>(),
             Inheritance::Wiped,
         )?;
@@ -156,7 +157,7 @@ impl Tables {
         let locked = Locked(self);
         // Under the lock, so that it is done once.
         if !FORK_KNOWS.load(Ordering::Acquire) {
-            fork::around(before_fork, after_fork)?;
+            fork::at_fork(before_fork, after_fork)?;
             FORK_KNOWS.store(true, Ordering::Release);
         }
         Ok(locked)
@@ -185,7 +186,7 @@ impl Drop for Locked {
 }
 
 /// Publishes a table. Who is second gives its own back.
-fn publish<T>(place: &AtomicPtr<T>, memory: Private, skipped: usize) {
+fn publish<T>(place: &AtomicPtr<T>, memory: PrivateMemory, skipped: usize) {
     let start = memory.start().cast::<T>().as_ptr().wrapping_add(skipped);
     let published = place.compare_exchange(
         std::ptr::null_mut(),

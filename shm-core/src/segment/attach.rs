@@ -87,7 +87,7 @@ fn find(
     if !id.is_regular() {
         return Err(ShmError::not_a_segment(format!("it is {}", id.kind())));
     }
-    if !settings.trusts(id.owner) && !file::is_own(&file, &id)? {
+    if !settings.trusts(id.owner) && !file::is_owned_by_this_user(&file, &id)? {
         return Err(ShmError::WrongOwner {
             name: UNNAMED,
             owner: id.owner,
@@ -189,7 +189,7 @@ pub(super) fn from_fd(
         }
         Err(error) => return Err(error.into()),
     }
-    let file = file::clear_of_streams(file)?;
+    let file = file::above_stdio(file)?;
     file::close_on_exec(&file)?;
     if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline)? {
         return Err(ShmError::busy(

@@ -79,7 +79,7 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
         return Ok(Found::Nothing);
     }
     // Root can open everybody's files, and still only replaces its own.
-    if !file::is_own(&file, &id)? {
+    if !file::is_owned_by_this_user(&file, &id)? {
         return Ok(Found::Taken(Existing::OtherUser(id.owner)));
     }
     let mut start = [0; HEADER_LEN];

@@ -1,13 +1,13 @@
-//! Clocks: deadlines, growing pauses, and the time of day.
+//! Clocks: deadlines, backoff, rate limiting, and the time of day.
 
 use std::time::{Duration, Instant, SystemTime};
 
-/// A point in time of `CLOCK_MONOTONIC`, which setting the time of day does not move.
+/// A point in time on `CLOCK_MONOTONIC`, which is unaffected by changes to the time of day.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// A span too long for the clock never ends.
+    /// The point `span` from now, or never if that exceeds the range of the clock.
     pub(crate) fn after(span: Duration) -> Self {
         Self(Instant::now().checked_add(span))
     }
@@ -16,17 +16,17 @@ impl Deadline {
         self.left_at(Instant::now())
     }
 
-    /// What is left when the clock says `now`.
+    /// The time left at `now`.
     pub(crate) fn left_at(self, now: Instant) -> Duration {
         self.0
             .map_or(Duration::MAX, |end| end.saturating_duration_since(now))
     }
 }
 
-/// Pauses between tries: from 50 µs, each twice the last, up to 1 ms.
+/// Exponential backoff between attempts: from 50 µs, doubling up to 1 ms.
 ///
-/// Short, because what is waited for is another process between two system calls; growing, because that process
-/// may have been stopped.
+/// The first pauses are short because the other process is usually between two system calls. They grow because it may
+/// have been stopped.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
@@ -42,7 +42,7 @@ impl Backoff {
         Self::up_to(Self::LONGEST, deadline)
     }
 
-    /// Pauses that grow to `longest`: for what may be long in coming.
+    /// As [`until`](Self::until), with pauses of up to `longest`, for events that may take long.
     pub(crate) fn up_to(longest: Duration, deadline: Deadline) -> Self {
         Self {
             next: Self::FIRST,
@@ -51,7 +51,7 @@ impl Backoff {
         }
     }
 
-    /// Sleeps once. `false` when the time is up, without sleeping.
+    /// Sleeps once. Returns `false` without sleeping if the deadline has passed.
     #[must_use]
     pub(crate) fn pause(&mut self) -> bool {
         let left = self.deadline.left();
@@ -64,45 +64,44 @@ impl Backoff {
     }
 }
 
-/// Time of a clock that only moves with the kernel's tick, every 1 to 10 ms. For who asks very often: reading it takes a
-/// few nanoseconds.
+/// Reads a clock that takes a few nanoseconds to read and advances only with the kernel's tick, every 1 to 10 ms.
 #[doc(alias = "CLOCK_MONOTONIC_COARSE")]
 fn coarse() -> Duration {
     let mut now = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: the time is this function's own, and written to. It stays zero should there be no such clock, which Linux has
-    // had since 2.6.32.
+    // SAFETY: the argument points to a writable local. If the call failed, it would stay zero, but Linux has had this
+    // clock since 2.6.32.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut now) };
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// What is to be done seldom by who asks very often.
+/// Rate limiter for a check made in a hot loop.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Every {
-    /// By the coarse clock.
+pub(crate) struct RateLimiter {
+    /// When the check is due next, on the coarse clock.
     next: Option<Duration>,
 }
 
-impl Every {
+impl RateLimiter {
     pub(crate) const fn new() -> Self {
         Self { next: None }
     }
 
-    /// Whether it has not been due for so long: at once, and then once in a `span`.
-    pub(crate) fn is_due(&mut self, span: Duration) -> bool {
+    /// Returns `true` at the first call, and then at most once every `interval`.
+    pub(crate) fn is_due(&mut self, interval: Duration) -> bool {
         let now = coarse();
         let due = self.next.is_none_or(|next| now >= next);
         if due {
-            self.next = Some(now + span);
+            self.next = Some(now + interval);
         }
         due
     }
 }
 
-/// Nanoseconds since 1970, or 0 when the clock stands before that.
+/// Nanoseconds since the Unix epoch, or 0 if the clock is set before it.
 #[doc(alias = "CLOCK_REALTIME")]
 pub(crate) fn wall_clock_ns() -> u64 {
     SystemTime::now()
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_and_end_with_the_deadline() {
+    fn backoff_is_bounded_and_ends_at_the_deadline() {
         let deadline = Deadline::after(Duration::from_millis(5));
         let mut backoff = Backoff::until(deadline);
         let mut pauses = 0;
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coarse_clock_moves() {
+    fn coarse_clock_advances() {
         let begin = coarse();
         assert!(!begin.is_zero());
         while coarse() == begin {
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_beyond_the_clock_never_ends() {
+    fn a_deadline_beyond_the_clock_is_never() {
         assert_eq!(Deadline::after(Duration::MAX).left(), Duration::MAX);
     }
 }

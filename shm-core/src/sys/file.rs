@@ -1,4 +1,4 @@
-//! Files by descriptor: contents, size, mode, and what is known about them.
+//! Operations on open files: contents, size, mode and status.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
@@ -11,7 +11,7 @@ use nix::unistd::Gid;
 
 use super::{Errno, SysError, SysResult, effective_user, retry, retry_io};
 
-/// What `stat` says of a file.
+/// The identity and status of a file, from `stat`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileId {
     pub(crate) device: u64,
@@ -20,12 +20,12 @@ pub(crate) struct FileId {
     pub(crate) owner: u32,
     pub(crate) mode: u32,
     pub(crate) len: u64,
-    /// Bytes that the file system has reserved for it.
+    /// Bytes that the file system has allocated for it.
     pub(crate) allocated: u64,
 }
 
 impl FileId {
-    // The C types differ between platforms, so some of these conversions do nothing here.
+    // The C types differ between platforms, so some of these casts are no-ops.
     #[allow(clippy::unnecessary_cast)]
     pub(super) fn from_stat(stat: &FileStat) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl FileId {
             owner: stat.st_uid,
             mode: stat.st_mode as u32,
             len: u64::try_from(stat.st_size).unwrap_or(0),
-            // Counted in units of 512 bytes, whatever the block size.
+            // Always in units of 512 bytes, whatever the block size.
             allocated: u64::try_from(stat.st_blocks)
                 .unwrap_or(0)
                 .saturating_mul(512),
@@ -50,7 +50,7 @@ impl FileId {
         self.mode & libc::S_IFMT == libc::S_IFREG
     }
 
-    /// What kind of file this is, in words.
+    /// The type of the file, for error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self.mode & libc::S_IFMT {
             libc::S_IFREG => "a regular file",
@@ -69,19 +69,19 @@ pub(crate) fn stat(file: &File) -> SysResult<FileId> {
     retry("fstat", || nix::sys::stat::fstat(file)).map(|stat| FileId::from_stat(&stat))
 }
 
-/// The number that users without one in this user namespace seem to have, unless the system is set otherwise. It is an
-/// ordinary user's as well, and that of a process whose own user has none.
-const NO_NUMBER: u32 = 65534;
+/// The default of `/proc/sys/kernel/overflowuid`: the id shown for users that are not mapped in this user namespace. It
+/// can be an ordinary user's id as well, and the effective id of a process whose own user is not mapped.
+const OVERFLOW_UID: u32 = 65534;
 
-/// Whether the file belongs to the effective user of this process.
+/// Whether the effective user of this process owns the file.
 #[doc(alias = "O_NOATIME")]
-pub(crate) fn is_own(file: &File, id: &FileId) -> SysResult<bool> {
+pub(crate) fn is_owned_by_this_user(file: &File, id: &FileId) -> SysResult<bool> {
     let user = effective_user();
-    if id.owner != user || user != NO_NUMBER {
+    if id.owner != user || user != OVERFLOW_UID {
         return Ok(id.owner == user);
     }
-    // Here equal numbers may be different users. The kernel knows: only a file's owner may ask for this flag, which makes
-    // no difference otherwise.
+    // Equal ids may be different users here. The kernel can tell: only the file's owner may set this flag, which has no
+    // other effect on a file in memory.
     let bits = retry("fcntl(F_GETFL)", || fcntl(file, FcntlArg::F_GETFL))?;
     let flags = OFlag::from_bits_retain(bits) | OFlag::O_NOATIME;
     match retry("fcntl(F_SETFL)", || fcntl(file, FcntlArg::F_SETFL(flags))) {
@@ -91,13 +91,13 @@ pub(crate) fn is_own(file: &File, id: &FileId) -> SysResult<bool> {
     }
 }
 
-/// The path of a descriptor in /proc. Not in /proc/self: those are the first thread's, and a thread may have a table of
-/// its own (`unshare(CLONE_FILES)`), where the same number is another file.
+/// The path of a descriptor in `/proc/thread-self`. `/proc/self` shows the descriptors of the main thread, and a thread
+/// can have a separate table (`unshare(CLONE_FILES)`), in which the same number is another file.
 pub(super) fn proc_path(file: &File) -> String {
     format!("/proc/thread-self/fd/{}", file.as_raw_fd())
 }
 
-/// Whether a file can be opened once more without a name.
+/// Whether [`reopen`] can find the file, which needs /proc.
 #[doc(alias = "fstatat")]
 pub(crate) fn can_reopen(file: &File) -> bool {
     let link = proc_path(file);
@@ -111,12 +111,12 @@ pub(crate) fn can_reopen(file: &File) -> bool {
     .is_ok()
 }
 
-/// Gives a descriptor a number behind those of the standard streams. Where these are closed, a new descriptor has the lowest
-/// number, and what the program prints next would be written over the file's beginning.
+/// Moves a descriptor to a number above the standard streams. If the program has closed these, a new descriptor takes
+/// their number, and the program's next output would overwrite the start of the file.
 ///
-/// A thread that prints between the call that opened the file and this one still hits it.
+/// A thread that prints between the call that opened the file and this one still writes to it.
 #[doc(alias = "F_DUPFD_CLOEXEC")]
-pub(crate) fn clear_of_streams(file: File) -> SysResult<File> {
+pub(crate) fn above_stdio(file: File) -> SysResult<File> {
     const FIRST: RawFd = libc::STDERR_FILENO + 1;
     if file.as_raw_fd() >= FIRST {
         return Ok(file);
@@ -124,11 +124,11 @@ pub(crate) fn clear_of_streams(file: File) -> SysResult<File> {
     let number = retry("fcntl(F_DUPFD_CLOEXEC)", || {
         fcntl(&file, FcntlArg::F_DUPFD_CLOEXEC(FIRST))
     })?;
-    // SAFETY: the call has made this descriptor, and nobody else knows its number.
+    // SAFETY: the call has just made this descriptor, and nothing else owns it.
     Ok(unsafe { File::from_raw_fd(number) })
 }
 
-/// Opens the file behind a descriptor once more, for reading and writing: a description of its own. It needs no name.
+/// Opens the file again for reading and writing, as a new description. The file needs no name.
 #[doc(alias = "open")]
 pub(crate) fn reopen(file: &File) -> SysResult<File> {
     let path = proc_path(file);
@@ -136,19 +136,19 @@ pub(crate) fn reopen(file: &File) -> SysResult<File> {
     retry("open(/proc/thread-self/fd)", || {
         nix::fcntl::open(path.as_str(), flags, Mode::empty())
     })
-    .and_then(|descriptor| clear_of_streams(File::from(descriptor)))
+    .and_then(|descriptor| above_stdio(File::from(descriptor)))
 }
 
-/// Bytes that an ordinary user can still reserve in the file system of `file`.
+/// Bytes that an unprivileged user can still allocate in the file system of `file`.
 ///
-/// One without a limit of its own, as that of every memfd, has the machine's: all memory and swap.
+/// A file system without a limit, such as that of memfds, has the machine's: all memory and swap.
 #[doc(alias = "fstatvfs")]
 pub(crate) fn available(file: &File) -> SysResult<u64> {
     let stat = retry("fstatvfs", || nix::sys::statvfs::fstatvfs(file))?;
     if stat.blocks() == 0 {
         return memory_and_swap();
     }
-    // 64 bits hold both factors on every platform; on some the casts do nothing.
+    // Both fit in 64 bits on every platform; on some the casts are no-ops.
     #[allow(clippy::unnecessary_cast)]
     let (blocks, size) = (stat.blocks_available() as u64, stat.fragment_size() as u64);
     Ok(blocks.saturating_mul(size))
@@ -156,13 +156,13 @@ pub(crate) fn available(file: &File) -> SysResult<u64> {
 
 #[doc(alias = "sysinfo")]
 fn memory_and_swap() -> SysResult<u64> {
-    // SAFETY: `sysinfo` is plain integers, for which zero is a value.
+    // SAFETY: `sysinfo` consists of integers, for which zeros are valid.
     let mut info: libc::sysinfo = unsafe { std::mem::zeroed() };
     retry("sysinfo", || {
-        // SAFETY: the argument is a place of the right type that may be written.
+        // SAFETY: the argument points to a writable value of the right type.
         Errno::result(unsafe { libc::sysinfo(&raw mut info) })
     })?;
-    // The C types differ between platforms, so these conversions do nothing on some.
+    // The C types differ between platforms, so on some these casts are no-ops.
     #[allow(clippy::unnecessary_cast)]
     let (memory, swap) = (info.totalram as u64, info.totalswap as u64);
     Ok(memory
@@ -170,7 +170,7 @@ fn memory_and_swap() -> SysResult<u64> {
         .saturating_mul(u64::from(info.mem_unit)))
 }
 
-/// Reads from `offset` until `buffer` is full or the file ends; says how many bytes came.
+/// Reads from `offset` until `buffer` is full or the file ends. Returns the number of bytes read.
 #[doc(alias = "pread")]
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> SysResult<usize> {
     let mut done = 0;
@@ -199,15 +199,15 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> SysResult<()> 
     Ok(())
 }
 
-/// Sets the size and reserves every page of it, so that touching one later cannot fail.
+/// Sets the size and allocates every page, so that no later access can fail.
 #[doc(alias = "fallocate")]
 pub(crate) fn reserve(file: &File, len: u64) -> SysResult<()> {
-    /// Many kernels let a signal interrupt the call, and give back what it has reserved so far. In pieces that get
-    /// smaller, a process that gets signals all the time still comes to an end.
+    /// On many kernels a signal interrupts the call, which then frees what it has allocated so far. The file is
+    /// allocated in pieces, which get smaller, so that even a process with a steady stream of signals finishes.
     const LONGEST: u64 = 16 << 20;
     const SHORTEST: u64 = 64 << 10;
     within_size_limit("fallocate", len)?;
-    // Without this look, what cannot fit would first take all memory there is, from everybody.
+    // Without this check, a request that does not fit would first use up all memory of the machine.
     if available(file)? < len {
         return Err(SysError::new("fallocate", Errno::ENOSPC));
     }
@@ -224,7 +224,7 @@ pub(crate) fn reserve(file: &File, len: u64) -> SysResult<()> {
     Ok(())
 }
 
-/// Sets the size without reserving anything.
+/// Sets the size without allocating pages.
 #[doc(alias = "ftruncate")]
 pub(crate) fn set_len(file: &File, len: u64) -> SysResult<()> {
     within_size_limit("ftruncate", len)?;
@@ -232,7 +232,7 @@ pub(crate) fn set_len(file: &File, len: u64) -> SysResult<()> {
     retry("ftruncate", || nix::unistd::ftruncate(file, len))
 }
 
-/// Sets the permission bits exactly: unlike a mode given at creation, the umask does not apply.
+/// Sets the permission bits exactly: unlike at creation, the umask does not apply.
 #[doc(alias = "fchmod")]
 pub(crate) fn set_mode(file: &File, mode: u32) -> SysResult<()> {
     let mode = Mode::from_bits_truncate(mode as libc::mode_t & 0o777);
@@ -246,7 +246,7 @@ pub(crate) fn set_group(file: &File, group: u32) -> SysResult<()> {
     })
 }
 
-/// Makes sure that a descriptor which came from elsewhere is not inherited by programs that this one starts.
+/// Keeps programs that this one starts from inheriting the descriptor.
 #[doc(alias = "FD_CLOEXEC")]
 pub(crate) fn close_on_exec(file: &File) -> SysResult<()> {
     retry("fcntl(F_SETFD)", || {
@@ -255,7 +255,8 @@ pub(crate) fn close_on_exec(file: &File) -> SysResult<()> {
     .map(drop)
 }
 
-/// Growing a file past `RLIMIT_FSIZE` raises `SIGXFSZ`, which kills; an error is better.
+/// Returns an error if `len` exceeds `RLIMIT_FSIZE`. Growing the file past it would raise `SIGXFSZ`, which by default
+/// kills the process.
 fn within_size_limit(call: &'static str, len: u64) -> SysResult<()> {
     let (limit, _) = retry("getrlimit", || getrlimit(Resource::RLIMIT_FSIZE))?;
     if len > limit {
@@ -275,7 +276,7 @@ mod tests {
     use crate::sys::shm::open_unnamed;
 
     #[test]
-    fn what_is_written_can_be_read_and_the_end_is_short() {
+    fn reads_return_written_bytes_and_stop_at_the_end() {
         let file = open_unnamed().unwrap();
         write_at(&file, b"abcdef", 2).unwrap();
         let mut buffer = [9u8; 8];
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn reserving_takes_pages_and_sparse_does_not() {
+    fn reserve_allocates_pages_and_set_len_does_not() {
         let full = open_unnamed().unwrap();
         reserve(&full, 40 << 20).unwrap();
         assert_eq!(stat(&full).unwrap().len, 40 << 20);
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_fit_is_refused_before_it_takes_anything() {
+    fn reserve_allocates_nothing_if_the_size_does_not_fit() {
         for file in [
             open_unnamed().unwrap(),
             crate::sys::memfd::create("too large").unwrap(),
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn mode_is_exact_and_cannot_leave_the_permission_bits() {
+    fn mode_ignores_the_umask_and_all_but_permission_bits() {
         let file = open_unnamed().unwrap();
         set_mode(&file, 0o7666).unwrap();
         let stat = stat(&file).unwrap();
@@ -322,16 +323,19 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_ones_own() {
+    fn a_new_file_is_owned_by_this_user() {
         let file = open_unnamed().unwrap();
-        assert!(is_own(&file, &stat(&file).unwrap()).unwrap());
+        assert!(is_owned_by_this_user(&file, &stat(&file).unwrap()).unwrap());
         let other = File::open("/proc/1/cmdline").unwrap();
         let id = stat(&other).unwrap();
-        assert_eq!(is_own(&other, &id).unwrap(), id.owner == effective_user());
+        assert_eq!(
+            is_owned_by_this_user(&other, &id).unwrap(),
+            id.owner == effective_user()
+        );
     }
 
     #[test]
-    fn a_size_beyond_the_kernels_is_an_error() {
+    fn a_size_beyond_off_t_is_an_error() {
         let file = open_unnamed().unwrap();
         assert_eq!(
             set_len(&file, u64::MAX - 1).unwrap_err().errno,

@@ -1,30 +1,30 @@
-//! Which process this is, in a way that `fork` cannot fool.
+//! Process identity that changes on `fork`, and hooks around it.
 //!
-//! A pid is no answer: a child in another pid namespace can have its parent's. Here the number stands in a page
-//! that the kernel fills with zeros in every fork child (`MADV_WIPEONFORK`). Who finds zero there takes the next
-//! number of a counter that the child got as a copy, so the new number differs from those of all its ancestors.
-//! Nothing takes a lock, so a child that was forked while another thread was in here is not stuck.
+//! A pid does not identify a process: a child in another pid namespace can have the pid of its parent. Here the
+//! identity is a number in a page that the kernel zeroes in every fork child (`MADV_WIPEONFORK`). A process that reads
+//! zero takes the next number of a counter, which the child inherited as a copy, so its number differs from those of
+//! all its ancestors. There is no lock, so a child that is forked while another thread is in here does not hang.
 
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use super::private::{Inheritance, Private};
+use super::private_memory::{Inheritance, PrivateMemory};
 use super::{Errno, SysError, SysResult};
 
-/// The page with this process's number; null until it is first needed.
+/// The page that holds this process's number. Null until first used.
 static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 
-/// The last number given out in this process or an ancestor of it.
+/// The last number assigned in this process or one of its ancestors.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// Stands in `PAGE` when the kernel has no such pages. The pid must then do.
+/// The value of `PAGE` if the kernel does not support such pages. The pid is used instead.
 static NO_PAGE: AtomicU64 = AtomicU64::new(0);
 
-/// Identifies a process among its ancestors and descendants by `fork`.
+/// Distinguishes a process from its ancestors and descendants by `fork`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Generation(u64);
 
 impl Generation {
-    /// A number that no process has, for tests that play a handle's maker being gone.
+    /// A value that no process has, for tests in which the process that made a handle is gone.
     #[cfg(test)]
     pub(crate) const GONE: Self = Self(u64::MAX);
 }
@@ -36,7 +36,7 @@ pub(crate) fn generation() -> Generation {
     if std::ptr::eq(page, &raw const NO_PAGE) {
         return Generation(u64::from(std::process::id()));
     }
-    // The number orders nothing but itself, so relaxed is enough.
+    // Relaxed: nothing else is published along with the number.
     let known = page.load(Ordering::Relaxed);
     if known != 0 {
         return Generation(known);
@@ -44,7 +44,7 @@ pub(crate) fn generation() -> Generation {
     let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     match page.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => Generation(fresh),
-        // Another thread of this process was first.
+        // Another thread of this process came first.
         Err(known) => Generation(known),
     }
 }
@@ -56,8 +56,8 @@ fn page() -> &'static AtomicU64 {
     } else {
         known
     };
-    // SAFETY: `PAGE` only ever holds the address of a static or of a page that is never unmapped, both aligned and
-    // only accessed atomically; a fork child has a copy at the same address.
+    // SAFETY: `PAGE` is the address of a static or of a page that is never unmapped. Both are aligned and only accessed
+    // atomically, and a fork child has its own copy at the same address.
     unsafe { &*page }
 }
 
@@ -71,42 +71,42 @@ fn publish_page() -> *mut AtomicU64 {
         Ordering::Acquire,
     ) {
         Ok(_) => mine,
-        // Another thread was first. Its page counts; this one is a page never given back, once in a process's life.
+        // Another thread came first, and its page is used. This one leaks, at most once in each racing thread.
         Err(theirs) => theirs,
     }
 }
 
 fn map_page() -> Option<*mut AtomicU64> {
-    // Never unmapped: it is for the whole process's life.
-    let page = Private::new(4096, Inheritance::Wiped).ok()?.leak();
+    // Leaked: the page is used until the process ends.
+    let page = PrivateMemory::new(4096, Inheritance::Wiped).ok()?.leak();
     Some(page.cast().as_ptr())
 }
 
-/// Has the C library call `prepare` before every `fork` of this process and `parent` after it, in the process that
-/// forked. Both can run on any thread, also inside a signal handler.
+/// Registers hooks for `fork`: the C library calls `prepare` before it, and `parent` after it in the parent process. Both
+/// can run on any thread, including in a signal handler.
 #[doc(alias = "pthread_atfork")]
-pub(crate) fn around(prepare: extern "C" fn(), parent: extern "C" fn()) -> SysResult<()> {
-    // SAFETY: the functions are safe, take nothing, live as long as the program, and the library that they are in is
-    // known to the C library, which forgets them when it is unloaded.
+pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn()) -> SysResult<()> {
+    // SAFETY: the functions are safe to call at any time and take no arguments. The C library removes them when the
+    // shared library that contains them is unloaded, so they are valid whenever it calls them.
     match unsafe { libc::pthread_atfork(Some(prepare), Some(parent), None) } {
         0 => Ok(()),
         number => Err(SysError::new("pthread_atfork", Errno::from_raw(number))),
     }
 }
 
-/// Runs `child` in a fork child and returns what it returned. Only for tests: the caller must hold off every other
-/// test that cares which descriptors are open.
+/// Runs `child` in a fork child and returns its result. For tests, which must first exclude all others that depend on
+/// which descriptors are open.
 #[cfg(test)]
 pub(crate) fn in_child(child: impl FnOnce() -> i32) -> i32 {
     use nix::sys::wait::{WaitStatus, waitpid};
     use nix::unistd::{ForkResult, fork};
 
-    // SAFETY: the child only runs the test's closure, which allocates at most (glibc's allocator survives a fork),
-    // and leaves through `_exit`.
+    // SAFETY: the child runs only the test's closure, which at most allocates (glibc's allocator is usable after a fork),
+    // and ends with `_exit`.
     match unsafe { fork() }.expect("fork") {
         ForkResult::Child => {
             let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(101);
-            // SAFETY: ends the process without running anything of the parent's.
+            // SAFETY: `_exit` ends the process without running any of the parent's exit handlers or destructors.
             unsafe { libc::_exit(code) }
         }
         ForkResult::Parent { child } => match waitpid(child, None).expect("waitpid") {
@@ -122,7 +122,7 @@ mod tests {
     use crate::sys::test_support;
 
     #[test]
-    fn a_process_keeps_its_generation() {
+    fn generation_is_constant_in_a_process() {
         let here = generation();
         assert_eq!(generation(), here);
         assert_eq!(std::thread::spawn(generation).join().unwrap(), here);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_and_a_grandchild_have_others() {
+    fn fork_children_and_grandchildren_have_new_generations() {
         let _alone = test_support::alone();
         let parent = generation();
         let code = in_child(|| {

@@ -1,8 +1,7 @@
-//! Locks on single bytes of a file that belong to an open file description.
+//! Open file description locks on single bytes of a file.
 //!
-//! The kernel releases them when the last descriptor of that description is closed, however the process ends,
-//! and they count across pid and user namespaces. They say nothing about who holds them, which is why nothing
-//! here needs a pid.
+//! The kernel releases such a lock when the last descriptor of its description is closed, however the process ends.
+//! Locks work across pid and user namespaces, because they involve no pid.
 
 use std::fs::File;
 
@@ -11,23 +10,23 @@ use nix::fcntl::{FcntlArg, fcntl};
 use super::clock::{Backoff, Deadline};
 use super::{Errno, SysResult, retry};
 
-// Lock bytes lie beyond 2^40; a narrower offset would silently be another byte.
+// Lock bytes are at about 2^40; a narrower offset type would truncate them to other bytes.
 const _: () = assert!(
     size_of::<libc::off_t>() == 8,
     "shm-core needs 64-bit file offsets"
 );
 
-/// Whether a lock can be shared.
+/// The kind of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Any number of descriptions may hold it at a time.
     Shared,
-    /// One description holds it alone.
+    /// At most one description may hold it.
     Exclusive,
 }
 
-/// Takes a lock on one byte, or changes the kind of the one this description holds. `false` when another
-/// description's lock is in the way.
+/// Locks one byte, or converts the lock that this description holds on it. Returns `false` if another description's
+/// lock conflicts.
 #[doc(alias = "F_OFD_SETLK")]
 pub(crate) fn try_lock(file: &File, byte: i64, kind: Kind) -> SysResult<bool> {
     let flock = range(byte, raw(kind));
@@ -41,8 +40,10 @@ pub(crate) fn try_lock(file: &File, byte: i64, kind: Kind) -> SysResult<bool> {
     }
 }
 
-/// Takes a lock by trying until the time is up, at least once; `false` when another description's lock was in the way all
-/// the time. The kernel's own waiting has no bound, and who may only read can hold a lock for ever.
+/// Retries [`try_lock`] until the deadline, at least once. Returns `false` if another description's lock conflicted
+/// every time.
+///
+/// The kernel's blocking call (`F_OFD_SETLKW`) has no timeout, and a peer with mere read access can hold a lock forever.
 pub(crate) fn lock_until(
     file: &File,
     byte: i64,
@@ -58,7 +59,7 @@ pub(crate) fn lock_until(
     Ok(true)
 }
 
-/// Gives up this description's lock on one byte, for every process that shares the description.
+/// Releases this description's lock on one byte, for every process that shares the description.
 #[doc(alias = "F_UNLCK")]
 pub(crate) fn unlock(file: &File, byte: i64) -> SysResult<()> {
     let flock = range(byte, libc::F_UNLCK);
@@ -68,7 +69,7 @@ pub(crate) fn unlock(file: &File, byte: i64) -> SysResult<()> {
     .map(drop)
 }
 
-/// Which lock of another description would refuse an exclusive one on this byte, if any.
+/// The kind of the lock by another description that conflicts with an exclusive lock on this byte, if any.
 #[doc(alias = "F_OFD_GETLK")]
 pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<Kind>> {
     let mut flock = range(byte, libc::F_WRLCK);
@@ -78,11 +79,11 @@ pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<Kind>> {
     Ok(kind(&flock))
 }
 
-/// The same, where the lock of this very description counts as well.
+/// [`holder`], but counting the lock of this description as well.
 #[doc(alias = "F_GETLK")]
 pub(crate) fn holder_or_self(file: &File, byte: i64) -> SysResult<Option<Kind>> {
     let mut flock = range(byte, libc::F_WRLCK);
-    // Asks for a lock of the process, to which those of all descriptions are strangers, its own ones too. It takes none.
+    // A process-owned lock conflicts with the locks of all descriptions, this process's included. `F_GETLK` takes none.
     retry("fcntl(F_GETLK)", || {
         fcntl(file, FcntlArg::F_GETLK(&mut flock))
     })?;
@@ -97,8 +98,9 @@ fn kind(found: &libc::flock) -> Option<Kind> {
     }
 }
 
-/// Whether another description holds this byte alone. Shared locks, which take no more than read access, do not show.
-pub(crate) fn is_held_alone(file: &File, byte: i64) -> SysResult<bool> {
+/// Whether another description holds an exclusive lock on this byte. Shared locks, which need only read access, do not
+/// count.
+pub(crate) fn is_held_exclusively(file: &File, byte: i64) -> SysResult<bool> {
     let mut flock = range(byte, libc::F_RDLCK);
     retry("fcntl(F_OFD_GETLK)", || {
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
@@ -114,8 +116,8 @@ fn raw(kind: Kind) -> i32 {
 }
 
 fn range(byte: i64, l_type: i32) -> libc::flock {
-    // SAFETY: `flock` is plain integers on every platform, for which zero is a value. Some platforms have more
-    // fields than the five below, and locks of descriptions want `l_pid` to be zero.
+    // SAFETY: `flock` consists of integers on every platform, for which zeros are valid. Some platforms have more
+    // fields than the five below, and description locks require `l_pid` to be zero.
     let mut flock: libc::flock = unsafe { std::mem::zeroed() };
     flock.l_type = l_type as libc::c_short;
     flock.l_whence = libc::SEEK_SET as libc::c_short;
@@ -134,7 +136,7 @@ mod tests {
     const BYTE: i64 = (1 << 40) - 1;
 
     #[test]
-    fn shared_locks_add_up_and_refuse_an_exclusive_one() {
+    fn shared_locks_coexist_and_block_an_exclusive_one() {
         let name = TestName::new("lock");
         let first = shm::open_unnamed().unwrap();
         shm::link(&first, name.as_str()).unwrap();
@@ -146,8 +148,8 @@ mod tests {
         assert!(try_lock(&second, BYTE, Kind::Shared).unwrap());
         assert!(!try_lock(&third, BYTE, Kind::Exclusive).unwrap());
         assert_eq!(holder(&third, BYTE).unwrap(), Some(Kind::Shared));
-        assert!(!is_held_alone(&third, BYTE).unwrap());
-        // The byte beside it is another lock.
+        assert!(!is_held_exclusively(&third, BYTE).unwrap());
+        // The next byte is a separate lock.
         assert!(try_lock(&third, BYTE - 1, Kind::Exclusive).unwrap());
 
         unlock(&first, BYTE).unwrap();
@@ -157,20 +159,20 @@ mod tests {
         assert!(!try_lock(&first, BYTE, Kind::Shared).unwrap());
         let soon = || Deadline::after(Duration::from_millis(3));
         assert!(!lock_until(&first, BYTE, Kind::Shared, soon()).unwrap());
-        // However little time there is, it is tried.
+        // Even with an expired deadline it is tried once.
         let now = Deadline::after(Duration::ZERO);
         assert!(lock_until(&third, BYTE, Kind::Exclusive, now).unwrap());
         assert_eq!(holder(&first, BYTE).unwrap(), Some(Kind::Exclusive));
-        assert!(is_held_alone(&first, BYTE).unwrap());
-        // One's own does not show.
-        assert!(!is_held_alone(&third, BYTE).unwrap());
+        assert!(is_held_exclusively(&first, BYTE).unwrap());
+        // A description does not see its own lock.
+        assert!(!is_held_exclusively(&third, BYTE).unwrap());
         assert_eq!(holder(&third, BYTE).unwrap(), None);
         let seen = |file: &File| holder_or_self(file, BYTE).unwrap();
         assert_eq!(seen(&third), Some(Kind::Exclusive));
         assert_eq!(seen(&first), Some(Kind::Exclusive));
         assert!(try_lock(&third, BYTE, Kind::Shared).unwrap());
         assert_eq!(seen(&third), Some(Kind::Shared));
-        // Asking takes no lock, and closing what was asked through releases none.
+        // Querying takes no lock, and closing the queried descriptor releases none.
         unlock(&third, BYTE).unwrap();
         assert_eq!(seen(&third), None);
         assert!(try_lock(&first, BYTE, Kind::Shared).unwrap());

@@ -8,7 +8,7 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
 
 use super::{Errno, SysError, SysResult, retry};
 
-/// A shared mapping of the first bytes of a file; dropping it unmaps.
+/// A shared mapping of the first bytes of a file. Unmapped when dropped.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<libc::c_void>,
@@ -16,22 +16,22 @@ pub(crate) struct Mapping {
     writable: bool,
 }
 
-// SAFETY: a mapping belongs to the process, not to the thread that made it, and this type only hands out its address.
+// SAFETY: a mapping belongs to the process, not to the thread that made it, and this type only returns its address.
 unsafe impl Send for Mapping {}
-// SAFETY: as above; no method changes anything but the kernel's own state.
+// SAFETY: as above, and no method changes anything but kernel state.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Maps `len` bytes of `file` from its start, for reading, and for writing where asked.
+    /// Maps the first `len` bytes of `file` for reading, and for writing if `writable`.
     pub(crate) fn new(file: &File, len: usize, writable: bool) -> SysResult<Self> {
-        Self::placed(file, len, writable, None)
+        Self::map(file, len, writable, None)
     }
 
-    /// The same for reading and writing, at `address` and nowhere else: `None` where something is in the way.
+    /// Maps the first `len` bytes of `file` for reading and writing at `address`. Returns `None` if the range is in use.
     #[doc(alias = "MAP_FIXED_NOREPLACE")]
     pub(crate) fn at(file: &File, len: usize, address: NonZeroUsize) -> SysResult<Option<Self>> {
-        match Self::placed(file, len, true, Some(address)) {
-            // Kernels before 4.17 do not know the flag and take the address for a wish.
+        match Self::map(file, len, true, Some(address)) {
+            // Kernels before 4.17 ignore the flag and take the address as a hint.
             Ok(mapping) if mapping.start().addr() != address => Ok(None),
             Ok(mapping) => Ok(Some(mapping)),
             Err(error) if error.errno == Errno::EEXIST => Ok(None),
@@ -40,7 +40,7 @@ impl Mapping {
     }
 
     #[doc(alias = "mmap")]
-    fn placed(
+    fn map(
         file: &File,
         len: usize,
         writable: bool,
@@ -56,8 +56,8 @@ impl Mapping {
             flags |= MapFlags::MAP_FIXED_NOREPLACE;
         }
         let start = retry("mmap", || {
-            // SAFETY: the kernel chooses a free address, or takes the given one only if it is free, so no memory that
-            // is in use changes.
+            // SAFETY: the kernel chooses a free range, or uses the given one only if it is free, so no memory in use is
+            // replaced.
             unsafe { nix::sys::mman::mmap(address, len, protection, flags, file, 0) }
         })?;
         Ok(Self {
@@ -79,14 +79,14 @@ impl Mapping {
         self.writable
     }
 
-    /// Asks for huge pages. Advice: a kernel without them does nothing.
+    /// Requests huge pages, as advice: a kernel without support ignores it.
     #[doc(alias = "MADV_HUGEPAGE")]
     pub(crate) fn advise_huge_pages(&self) {
-        // Whether it helped can only be measured, so there is nothing to do about a refusal.
+        // An error has no consequence but speed.
         let _ = self.advise(MmapAdvise::MADV_HUGEPAGE);
     }
 
-    /// Makes every page present now. A kernel before 5.14 does not know how and is left alone.
+    /// Makes every page present now. Does nothing on kernels before 5.14.
     #[doc(alias = "MADV_POPULATE_WRITE")]
     pub(crate) fn populate(&self) -> SysResult<()> {
         let advice = if self.writable {
@@ -100,11 +100,11 @@ impl Mapping {
         }
     }
 
-    /// Keeps every page in memory until the mapping goes.
+    /// Locks every page in memory until the mapping is dropped.
     #[doc(alias = "mlock")]
     pub(crate) fn lock_in_memory(&self) -> SysResult<()> {
         retry("mlock", || {
-            // SAFETY: the range is this mapping's own, and locking changes no contents.
+            // SAFETY: the range is this mapping, and locking changes no contents.
             unsafe { nix::sys::mman::mlock(self.start, self.len.get()) }
         })
     }
@@ -112,7 +112,7 @@ impl Mapping {
     #[doc(alias = "madvise")]
     fn advise(&self, advice: MmapAdvise) -> SysResult<()> {
         retry("madvise", || {
-            // SAFETY: the range is this mapping's own, and the advice given here changes no contents.
+            // SAFETY: the range is this mapping, and none of the advice passed here changes contents.
             unsafe { nix::sys::mman::madvise(self.start, self.len.get(), advice) }
         })
     }
@@ -121,8 +121,8 @@ impl Mapping {
 impl Drop for Mapping {
     #[doc(alias = "munmap")]
     fn drop(&mut self) {
-        // SAFETY: the range came from `mmap`, and whoever owns this value has no pointer into it any more. It fails
-        // only for a range that is not a mapping.
+        // SAFETY: the range came from `mmap`, and the owner of this value no longer uses pointers into it. The call fails
+        // only for an invalid range.
         let _ = unsafe { nix::sys::mman::munmap(self.start, self.len.get()) };
     }
 }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_mapping_can_be_kept_in_memory() {
+    fn a_small_mapping_can_be_locked_in_memory() {
         let memfd = memfd::create("mlock").unwrap();
         file::set_len(&memfd, 4096).unwrap();
         Mapping::new(&memfd, 4096, true)
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_use_is_left_alone() {
+    fn mapping_at_a_used_address_replaces_nothing() {
         let memfd = memfd::create("place").unwrap();
         file::set_len(&memfd, 4096).unwrap();
         let first = Mapping::new(&memfd, 4096, true).unwrap();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_cannot_be_mapped() {
+    fn an_empty_mapping_is_an_error() {
         let memfd = memfd::create("empty").unwrap();
         assert_eq!(
             Mapping::new(&memfd, 0, true).unwrap_err().errno,

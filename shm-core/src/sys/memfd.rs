@@ -1,4 +1,4 @@
-//! Files that never have a name, and the seals that fix their size.
+//! Anonymous files, and the seals that fix their size.
 
 use std::fs::File;
 
@@ -7,15 +7,15 @@ use nix::sys::memfd::MFdFlags;
 
 use super::{Errno, SysResult, file, retry};
 
-/// Makes an anonymous file, close-on-exec, that can be sealed and can never be executed. `label` shows up in
+/// Creates an anonymous file that is close-on-exec, sealable and never executable. `label` is shown in
 /// `/proc/self/maps`.
 #[doc(alias = "memfd_create")]
 pub(crate) fn create(label: &str) -> SysResult<File> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    // Systems can be set to refuse files that might be executed (`vm.memfd_noexec`), so say that this one will not.
+    // A system can be configured to refuse executable memfds (`vm.memfd_noexec`).
     let never_executed = MFdFlags::from_bits_retain(libc::MFD_NOEXEC_SEAL);
     match create_as(label, flags | never_executed) {
-        // Kernels before 6.3 do not know the flag.
+        // Kernels before 6.3 do not support the flag.
         Err(error) if error.errno == Errno::EINVAL => create_as(label, flags),
         other => other,
     }
@@ -25,10 +25,10 @@ fn create_as(label: &str, flags: MFdFlags) -> SysResult<File> {
     retry("memfd_create", || {
         nix::sys::memfd::memfd_create(label, flags)
     })
-    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
+    .and_then(|descriptor| file::above_stdio(File::from(descriptor)))
 }
 
-/// Fixes the size for good, and refuses any further seal: no holder can make the contents read-only for the rest.
+/// Seals the size, and forbids further seals, so that no peer can make the contents read-only for the others.
 #[doc(alias = "F_ADD_SEALS")]
 pub(crate) fn seal_size(file: &File) -> SysResult<()> {
     let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
@@ -38,7 +38,7 @@ pub(crate) fn seal_size(file: &File) -> SysResult<()> {
     .map(drop)
 }
 
-/// Whether neither shrinking nor growing is possible any more.
+/// Whether the file is sealed against both shrinking and growing.
 #[doc(alias = "F_GET_SEALS")]
 pub(crate) fn size_is_sealed(file: &File) -> SysResult<bool> {
     let bits = retry("fcntl(F_GET_SEALS)", || fcntl(file, FcntlArg::F_GET_SEALS))?;
@@ -67,7 +67,7 @@ mod tests {
     fn a_file_is_never_executable() {
         let memfd = create("test").unwrap();
         let mode = file::stat(&memfd).unwrap().mode;
-        // Kernels before 6.3 give all permissions and have no seal.
+        // Kernels before 6.3 set all permission bits and do not have this seal.
         if mode & 0o111 == 0 {
             let refused = file::set_mode(&memfd, 0o700).unwrap_err();
             assert_eq!(refused.errno, Errno::EPERM);

@@ -1,8 +1,7 @@
-//! Every system call of the crate, one call a wrapper.
+//! Wrappers for every system call that the crate makes, one call each.
 //!
-//! Nothing here knows what a segment is. Calls that a signal can interrupt are repeated, so no caller sees
-//! `EINTR`. An error carries the name of the call, because the system's own text alone ("Permission denied")
-//! does not say what was denied.
+//! Nothing here knows what a segment is. Interrupted calls are retried, so no caller sees `EINTR`. An error carries the
+//! name of the call, because the system's text alone ("Permission denied") does not say what was denied.
 
 pub(crate) mod clock;
 pub(crate) mod file;
@@ -11,7 +10,7 @@ pub(crate) mod futex;
 pub(crate) mod lock;
 pub(crate) mod map;
 pub(crate) mod memfd;
-pub(crate) mod private;
+pub(crate) mod private_memory;
 pub(crate) mod shm;
 #[cfg(test)]
 pub(crate) mod test_support;
@@ -31,7 +30,7 @@ impl SysError {
         Self { call, errno }
     }
 
-    /// The same as the standard library's error, for `source()`.
+    /// Converts to the standard library's error, for `source()`.
     pub(crate) fn io(self) -> std::io::Error {
         std::io::Error::from_raw_os_error(self.errno as i32)
     }
@@ -39,7 +38,7 @@ impl SysError {
 
 pub(crate) type SysResult<T> = Result<T, SysError>;
 
-/// Runs one call until a signal does not interrupt it, and names it in the error.
+/// Repeats a call while signals interrupt it, and adds its name to the error.
 fn retry<T>(call: &'static str, mut attempt: impl FnMut() -> nix::Result<T>) -> SysResult<T> {
     loop {
         match attempt() {
@@ -50,7 +49,7 @@ fn retry<T>(call: &'static str, mut attempt: impl FnMut() -> nix::Result<T>) -> 
     }
 }
 
-/// The same for a call of the standard library, which keeps the number in its own error type.
+/// [`retry`] for a function of the standard library, which has its own error type.
 fn retry_io<T>(
     call: &'static str,
     mut attempt: impl FnMut() -> std::io::Result<T>,
@@ -60,13 +59,13 @@ fn retry_io<T>(
     })
 }
 
-/// The user that the kernel checks this process's file accesses against.
+/// The user id that the kernel checks this process's file accesses against.
 #[doc(alias = "geteuid")]
 pub(crate) fn effective_user() -> u32 {
     nix::unistd::geteuid().as_raw()
 }
 
-/// The thread that is calling, by a number that is never 0.
+/// The id of the calling thread. Never 0.
 #[doc(alias = "gettid")]
 pub(crate) fn thread() -> u32 {
     nix::unistd::gettid().as_raw().unsigned_abs()
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interrupted_call_is_repeated() {
+    fn interrupted_calls_are_retried() {
         let mut left = 3;
         let result = retry("test", || {
             if left == 0 {
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn another_error_names_the_call() {
+    fn errors_name_the_call() {
         let result: SysResult<()> = retry("linkat", || Err(Errno::EXDEV));
         let error = result.unwrap_err();
         assert_eq!((error.call, error.errno), ("linkat", Errno::EXDEV));

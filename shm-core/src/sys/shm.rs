@@ -1,4 +1,4 @@
-//! The shared-memory namespace: names, and files that have none yet.
+//! The shared-memory namespace: opening, linking, renaming, removing and listing names.
 
 use std::ffi::CString;
 use std::fs::{File, ReadDir};
@@ -10,10 +10,10 @@ use nix::sys::stat::Mode;
 use super::file::{self, FileId};
 use super::{Errno, SysError, SysResult, retry, retry_io};
 
-/// Where the C library keeps the names; `O_TMPFILE` and `linkat` need the directory itself.
+/// The directory in which the C library's `shm_open` keeps the names. `O_TMPFILE` and `linkat` need its path.
 pub(crate) const DIRECTORY: &str = "/dev/shm";
 
-/// Opens an existing name, close-on-exec, not following a symbolic link and not waiting on a FIFO.
+/// Opens an existing name, close-on-exec, without following a symbolic link or blocking on a FIFO.
 #[doc(alias = "shm_open")]
 pub(crate) fn open(name: &str, writable: bool) -> SysResult<File> {
     let access = if writable {
@@ -25,10 +25,10 @@ pub(crate) fn open(name: &str, writable: bool) -> SysResult<File> {
     retry("shm_open", || {
         nix::sys::mman::shm_open(name, flags, Mode::empty())
     })
-    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
+    .and_then(|descriptor| file::above_stdio(File::from(descriptor)))
 }
 
-/// Makes a file that has no name yet, and that only its owner may open when it gets one.
+/// Creates a file without a name, with mode 0600.
 #[doc(alias = "O_TMPFILE")]
 pub(crate) fn open_unnamed() -> SysResult<File> {
     let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
@@ -36,10 +36,10 @@ pub(crate) fn open_unnamed() -> SysResult<File> {
     retry("open(O_TMPFILE)", || {
         nix::fcntl::open(DIRECTORY, flags, mode)
     })
-    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
+    .and_then(|descriptor| file::above_stdio(File::from(descriptor)))
 }
 
-/// Makes a file under a name that was free, and that only its owner may open.
+/// Creates a file with mode 0600 under a name, or fails with `EEXIST`.
 #[doc(alias = "O_EXCL")]
 pub(crate) fn open_new(name: &str) -> SysResult<File> {
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
@@ -48,18 +48,17 @@ pub(crate) fn open_new(name: &str) -> SysResult<File> {
     retry("open(O_EXCL)", || {
         nix::fcntl::open(path.as_str(), flags, mode)
     })
-    .and_then(|descriptor| file::clear_of_streams(File::from(descriptor)))
+    .and_then(|descriptor| file::above_stdio(File::from(descriptor)))
 }
 
-/// Gives the file that has the name `from` the name `to` instead, or fails with `EEXIST`.
+/// Renames `from` to `to`, or fails with `EEXIST`.
 #[doc(alias = "RENAME_NOREPLACE")]
 pub(crate) fn rename_new(from: &str, to: &str) -> SysResult<()> {
     let call = "renameat2";
     let c_path = |name| CString::new(path(name)).map_err(|_| SysError::new(call, Errno::EINVAL));
     let (from, to) = (c_path(from)?, c_path(to)?);
     retry(call, || {
-        // SAFETY: both paths are strings that end in NUL and live until the call returns. Not every C library has a
-        // function for this call.
+        // SAFETY: both paths end in NUL and outlive the call. Not every C library has a function for this system call.
         Errno::result(unsafe {
             libc::syscall(
                 libc::SYS_renameat2,
@@ -74,21 +73,21 @@ pub(crate) fn rename_new(from: &str, to: &str) -> SysResult<()> {
     .map(drop)
 }
 
-/// Whether [`link`] has a way to give this unnamed file a name.
+/// Whether this process can [`link`] this unnamed file.
 pub(crate) fn can_link(file: &File) -> bool {
-    // This name always exists, so a process that has the privilege is told so instead of being given a file.
+    // The name "." always exists, so with the required privilege the call fails with `EEXIST` and creates nothing.
     file::can_reopen(file)
         || matches!(link_by_descriptor(file, "/."), Err(error) if error.errno == Errno::EEXIST)
 }
 
-/// Gives an unnamed file its name, or fails with `EEXIST`.
+/// Gives an unnamed file a name, or fails with `EEXIST`.
 #[doc(alias = "linkat")]
 pub(crate) fn link(file: &File, name: &str) -> SysResult<()> {
     match link_through_proc(file, name) {
-        // Without /proc there is a second way. It needs a privilege on older kernels, so it comes second.
+        // `AT_EMPTY_PATH` works without /proc. It is tried second because older kernels require a privilege for it.
         Err(first) if matches!(first.errno, Errno::ENOENT | Errno::ENOTDIR) => {
             link_by_descriptor(file, name).map_err(|second| match second.errno {
-                // Says only that the privilege is missing.
+                // Only means that the privilege is missing.
                 Errno::ENOENT => first,
                 _ => second,
             })
@@ -115,13 +114,13 @@ fn link_by_descriptor(file: &File, name: &str) -> SysResult<()> {
     })
 }
 
-/// Removes a name. What is open stays open.
+/// Removes a name. The file exists until its last descriptor and mapping are closed.
 #[doc(alias = "shm_unlink")]
 pub(crate) fn unlink(name: &str) -> SysResult<()> {
     retry("shm_unlink", || nix::sys::mman::shm_unlink(name))
 }
 
-/// What a name leads to now, without opening it or following a symbolic link.
+/// The status of the file that a name refers to, without opening it or following a symbolic link.
 #[doc(alias = "fstatat")]
 pub(crate) fn stat_name(name: &str) -> SysResult<FileId> {
     let path = path(name);
@@ -131,12 +130,12 @@ pub(crate) fn stat_name(name: &str) -> SysResult<FileId> {
     .map(|stat| FileId::from_stat(&stat))
 }
 
-/// The names that there are, each with its slash. Those that are not UTF-8 cannot be given by this library and are left
-/// out.
+/// Iterates over the existing names, each with its leading slash. Names that are not UTF-8, which this library never
+/// creates, are skipped.
 #[derive(Debug)]
 pub(crate) struct Entries(ReadDir);
 
-/// Starts reading the directory, a piece at a time however long it is.
+/// Opens the directory. It is read in pieces, as the iterator advances.
 #[doc(alias = "opendir")]
 pub(crate) fn entries() -> SysResult<Entries> {
     retry_io("opendir", || std::fs::read_dir(DIRECTORY)).map(Entries)
@@ -163,7 +162,7 @@ impl Iterator for Entries {
 }
 
 fn path(name: &str) -> String {
-    // Names start with a slash of their own.
+    // Names start with a slash.
     format!("{DIRECTORY}{name}")
 }
 
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_without_proc_gives_a_name_or_says_that_a_privilege_is_missing() {
+    fn linking_by_descriptor_works_or_lacks_a_privilege() {
         let name = TestName::new("no-proc");
         let file = open_unnamed().unwrap();
         match link_by_descriptor(&file, name.as_str()) {
@@ -216,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_can_be_given_another_name_only_if_that_is_free() {
+    fn rename_new_does_not_replace_an_existing_name() {
         let name = TestName::new("rename");
         let other = format!("{}-other", name.as_str());
         let file = open_new(name.as_str()).unwrap();
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_is_read_name_by_name() {
+    fn entries_lists_each_name_once() {
         let name = TestName::new("entries");
         drop(open_new(name.as_str()).unwrap());
         let found = entries()
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_a_file_can_be_linked_is_known_before_it_is() {
+    fn can_link_does_not_link() {
         let _name = TestName::new("can-link");
         let file = open_unnamed().unwrap();
         assert!(can_link(&file));
@@ -255,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn opening_never_creates() {
+    fn open_never_creates() {
         let name = TestName::new("absent");
         let error = open(name.as_str(), true).unwrap_err();
         assert_eq!((error.call, error.errno), ("shm_open", Errno::ENOENT));
     }
 
     #[test]
-    fn a_thread_with_descriptors_of_its_own_names_and_reopens_its_own_files() {
+    fn link_and_reopen_use_the_descriptors_of_the_thread() {
         use super::super::file::{reopen, stat};
         use std::mem::ManuallyDrop;
         use std::os::fd::{AsRawFd, FromRawFd};
@@ -273,12 +272,13 @@ mod tests {
         let thread = std::thread::spawn({
             let name = name.as_str().to_owned();
             move || {
-                // SAFETY: from here on this thread alone sees which descriptors it opens and closes.
+                // SAFETY: from here on only this thread is affected by which descriptors it opens and closes.
                 assert_eq!(unsafe { libc::unshare(libc::CLONE_FILES) }, 0);
                 let mine = open_unnamed().unwrap();
-                // SAFETY: in this thread's table nobody owns the number.
+                // SAFETY: nothing owns the number in this thread's descriptor table.
                 assert_eq!(unsafe { libc::dup2(mine.as_raw_fd(), number) }, number);
-                // SAFETY: open in this thread's table, with which it is closed.
+                // SAFETY: the descriptor is open in this thread's table, and `ManuallyDrop` leaves it to be closed with
+                // the table.
                 let same_number = ManuallyDrop::new(unsafe { File::from_raw_fd(number) });
                 let id = stat(&mine).unwrap();
                 assert!(stat(&reopen(&same_number).unwrap()).unwrap().same_file(&id));

@@ -1,20 +1,20 @@
-//! What the unit tests of this crate share.
+//! Helpers for the unit tests of this crate.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::shm;
 
-/// A fork child has copies of every descriptor, and with them the locks. So a test that forks runs while no other
-/// test has a segment.
+/// A fork child inherits every descriptor, and with them the locks. So a test that forks takes this exclusively, and a
+/// test with a segment takes it shared.
 static SEGMENTS: RwLock<()> = RwLock::new(());
 
-/// Keeps every other test with a segment away.
+/// Excludes every other test that has a segment.
 pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
     SEGMENTS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A name that nothing else uses and that is removed afterwards, whatever has it. At most one a test.
+/// A unique name, which is unlinked when dropped. A test must have at most one.
 pub(crate) struct TestName {
     name: String,
     _shared: Option<RwLockReadGuard<'static, ()>>,
@@ -31,7 +31,7 @@ impl TestName {
         }
     }
 
-    /// For a test that forks.
+    /// As [`new`](Self::new), for a test that forks.
     pub(crate) fn alone(tag: &str) -> Self {
         Self {
             name: unique(tag),
@@ -44,7 +44,7 @@ impl TestName {
         &self.name
     }
 
-    /// What is under the name, as a path.
+    /// The path of the name in the file system.
     pub(crate) fn path(&self) -> String {
         format!("{}{}", shm::DIRECTORY, self.name)
     }
@@ -66,7 +66,7 @@ fn unique(tag: &str) -> String {
     format!("/shm-core-unit-{}-{number}-{tag}", std::process::id())
 }
 
-/// The error of a result whose value has no `Debug`.
+/// Unwraps the error of a result whose value has no `Debug`.
 #[track_caller]
 pub(crate) fn error<T, E>(result: Result<T, E>) -> E {
     match result {

@@ -1,7 +1,7 @@
-//! What keeps an open file description, and with it its locks, alive exactly as long as this process.
+//! Keeps an open file description, and its locks, alive exactly as long as this process.
 //!
-//! A descriptor would be inherited by fork children, and could be closed or replaced by `closefrom` and `dup2`. A mapping
-//! is out of their reach and can be kept from children.
+//! A descriptor would be inherited by fork children, and `closefrom` or `dup2` could close or replace it. A mapping
+//! keeps the description open too, is unaffected by these calls, and can be hidden from children.
 
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
 
 use super::{SysResult, retry};
 
-/// One page of address space that cannot be accessed. Dropping it gives the description up.
+/// An inaccessible mapping of one page that keeps a description open. Dropping it releases the description.
 #[derive(Debug)]
 pub(crate) struct Token {
     start: NonNull<libc::c_void>,
@@ -20,35 +20,35 @@ pub(crate) struct Token {
 impl Token {
     const LEN: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-    /// Keeps the description of `file`, which may be closed afterwards. Until this returns a fork copies it: the caller
-    /// holds off every fork.
+    /// Keeps the description of `file` open; `file` itself may be closed afterwards. The caller must prevent forks until
+    /// this returns, as a child would inherit the mapping.
     #[doc(alias = "MADV_DONTFORK")]
     pub(crate) fn new(file: &File) -> SysResult<Self> {
         let (protection, flags) = (ProtFlags::PROT_NONE, MapFlags::MAP_PRIVATE);
         let start = retry("mmap", || {
-            // SAFETY: the kernel chooses a free address, so no memory that is in use changes.
+            // SAFETY: the kernel chooses a free range, so no memory in use is replaced.
             unsafe { nix::sys::mman::mmap(None, Self::LEN, protection, flags, file, 0) }
         })?;
         let token = Self { start };
         retry("madvise(MADV_DONTFORK)", || {
             let (start, len) = (token.start, Self::LEN.get());
-            // SAFETY: the range is the token's own, and nothing ever accesses it.
+            // SAFETY: the range is the token's mapping, and nothing ever accesses it.
             unsafe { nix::sys::mman::madvise(start, len, MmapAdvise::MADV_DONTFORK) }
         })?;
         Ok(token)
     }
 
-    /// The token as a number, for [`from_address`](Self::from_address).
+    /// Converts the token to a number, for [`from_address`](Self::from_address).
     pub(crate) fn into_address(self) -> usize {
         std::mem::ManuallyDrop::new(self).start.addr().get()
     }
 
-    /// The token again.
+    /// Converts a number back to the token. Returns `None` for 0.
     ///
     /// # Safety
     ///
-    /// The address came from `into_address` in this very process, not in one that it was forked from, where the token is
-    /// absent and something else may be in its place. Each is taken back once.
+    /// The address must come from `into_address` in this process, not in one that it was forked from: the child does not
+    /// have the mapping, and another one may have taken its range. Each address may be converted back once.
     pub(crate) unsafe fn from_address(address: usize) -> Option<Self> {
         let address = NonZeroUsize::new(address)?;
         Some(Self {
@@ -74,7 +74,7 @@ mod tests {
 
     const BYTE: i64 = (1 << 40) + 7;
 
-    /// A file, and a token that holds the byte.
+    /// A file, and a token whose description has locked the byte.
     fn locked() -> (File, Token) {
         let file = memfd::create("token").unwrap();
         file::set_len(&file, 4096).unwrap();
@@ -86,36 +86,36 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_lives_as_long_as_its_token() {
+    fn a_lock_is_held_as_long_as_its_token_exists() {
         let _alone = test_support::alone();
         let (file, token) = locked();
-        assert!(lock::is_held_alone(&file, BYTE).unwrap());
+        assert!(lock::is_held_exclusively(&file, BYTE).unwrap());
         let address = token.into_address();
-        assert!(lock::is_held_alone(&file, BYTE).unwrap());
-        // SAFETY: of this process, and once.
+        assert!(lock::is_held_exclusively(&file, BYTE).unwrap());
+        // SAFETY: made in this process, and converted once.
         drop(unsafe { Token::from_address(address) });
-        assert!(!lock::is_held_alone(&file, BYTE).unwrap());
+        assert!(!lock::is_held_exclusively(&file, BYTE).unwrap());
     }
 
     #[test]
-    fn a_fork_child_does_not_have_it() {
+    fn a_fork_child_does_not_inherit_the_token() {
         let _alone = test_support::alone();
         let (file, token) = locked();
         let (to_child, from_parent) = std::io::pipe().unwrap();
-        // SAFETY: the child runs what allocates at most, and leaves through `_exit`.
+        // SAFETY: the child at most allocates, and ends with `_exit`.
         match unsafe { nix::unistd::fork() }.unwrap() {
             nix::unistd::ForkResult::Child => {
                 drop(from_parent);
                 let mut reader = to_child;
-                // Ends when the parent has closed its end.
+                // Returns when the parent has closed its end.
                 let _ = std::io::Read::read(&mut reader, &mut [0]);
-                // SAFETY: ends the process without running anything of the parent's.
+                // SAFETY: `_exit` ends the process without running any of the parent's exit handlers or destructors.
                 unsafe { libc::_exit(0) }
             }
             nix::unistd::ForkResult::Parent { child } => {
                 drop(token);
-                // The child lives, and keeps nothing.
-                let held = lock::is_held_alone(&file, BYTE).unwrap();
+                // The child is alive, and does not keep the lock.
+                let held = lock::is_held_exclusively(&file, BYTE).unwrap();
                 drop(from_parent);
                 nix::sys::wait::waitpid(child, None).unwrap();
                 assert!(!held);
@@ -123,7 +123,7 @@ mod tests {
         }
         let (file, token) = locked();
         assert_eq!(
-            in_child(|| i32::from(!lock::is_held_alone(&file, BYTE).unwrap())),
+            in_child(|| i32::from(!lock::is_held_exclusively(&file, BYTE).unwrap())),
             0
         );
         drop(token);

@@ -13,7 +13,7 @@ use crate::protocol::presence::Watch;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 use crate::sync::sleep::Sleeper;
-use crate::sys::clock::{Deadline, Every};
+use crate::sys::clock::{Deadline, RateLimiter};
 
 /// How often one who does not wait looks whether the sender lives: it may ask a million times a second.
 const BETWEEN_PROBES: Duration = Duration::from_millis(10);
@@ -54,7 +54,7 @@ pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
     /// The number of the message that comes next.
     cursor: u64,
     /// When to look next whether the sender lives.
-    probes: Every,
+    probes: RateLimiter,
 }
 
 impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T, N, A> {
@@ -62,7 +62,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         Self {
             sender: Watch::new(broadcast),
             cursor,
-            probes: Every::new(),
+            probes: RateLimiter::new(),
         }
     }
 

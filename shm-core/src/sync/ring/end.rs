@@ -11,7 +11,7 @@ use crate::protocol::ring::{Counters, End, Idle, Side, Sound, Steps};
 use crate::sync::TimedOut;
 use crate::sync::role::Role;
 use crate::sync::sleep::{Futex, Sleeper};
-use crate::sys::clock::{Deadline, Every};
+use crate::sys::clock::{Deadline, RateLimiter};
 
 /// Who has an end, and whether anybody ever had it.
 #[derive(Debug)]
@@ -182,7 +182,7 @@ struct Pace {
     spins: u32,
     /// Spins in vain, one after the other.
     vain: u32,
-    probes: Every,
+    probes: RateLimiter,
 }
 
 impl Pace {
@@ -201,7 +201,7 @@ impl Pace {
         Self {
             spins: Self::MOST,
             vain: 0,
-            probes: Every::new(),
+            probes: RateLimiter::new(),
         }
     }
 
