@@ -1,23 +1,22 @@
 //! Which types can be shared, and how they lie in memory.
 
+mod check;
 mod display;
 mod fingerprint;
 pub(crate) mod meaning;
-mod place;
-
+mod offsets;
 mod scalar;
 pub(crate) mod schema;
 mod type_layout;
-mod verdict;
 
+pub(crate) use check::{
+    assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_drop, no_padding,
+    no_padding_after, pinned,
+};
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
-pub(crate) use place::{place, unsized_extent};
+pub(crate) use offsets::{place, unsized_extent};
 pub use scalar::{Scalar, ScalarKind, Variant};
 pub(crate) use scalar::{Step, extend, number};
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
 pub(crate) use type_layout::{integer, tag};
-pub(crate) use verdict::{
-    assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_drop, no_padding,
-    no_padding_after, pinned,
-};
