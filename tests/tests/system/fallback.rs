@@ -26,7 +26,9 @@ fn abandoned() -> Vec<String> {
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let name = format!("/{}", entry.file_name().to_str()?);
-            let mine = name.starts_with("/.shm-new-") && entry.metadata().ok()?.uid() == user;
+            let number = name.strip_prefix("/.shm-new-")?;
+            let is_hidden = number.len() == 16 && u64::from_str_radix(number, 16).is_ok();
+            let mine = is_hidden && entry.metadata().ok()?.uid() == user;
             (mine && !is_held(&name, ATTACH).ok()?).then_some(name)
         })
         .collect()
