@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use shm_core::ShmLayout;
+use shm_tests::peer::FIRST_INHERITED;
 use shm_tests::{Names, Peer, Telemetry, peer};
 
 #[test]
@@ -44,8 +45,7 @@ fn refusals_leave_no_descriptors() {
 
 #[test]
 fn an_inherited_descriptor_gives_the_same_memory() {
-    /// Beyond what the program opens by itself.
-    const NUMBER: i32 = 100;
+    const NUMBER: i32 = FIRST_INHERITED as i32;
     let shm = Telemetry::create_anonymous().unwrap();
     shm.store(Telemetry::numbered(3));
     let mut command = Command::new(env!("CARGO_BIN_EXE_peer"));
