@@ -1,9 +1,10 @@
 //! Starting peers, talking to them line by line, and making sure that none is left.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,26 @@ use shm_core::ShmError;
 
 /// How long to wait for any answer. Generous: on a loaded machine a test should be slow and not fail.
 pub const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Held shared while a child starts. Between `fork` and `exec` a child has copies of all descriptors of this process, and
+/// with them the locks of all segments that any test has open here.
+static STARTING: RwLock<()> = RwLock::new(());
+
+/// Starts a child. Tests start all children by this or by [`Peer`], so that [`no_child_starts`] holds.
+///
+/// # Errors
+///
+/// Those of [`Command::spawn`].
+pub fn start(command: &mut Command) -> io::Result<Child> {
+    let _starting = STARTING.read().unwrap_or_else(PoisonError::into_inner);
+    command.spawn()
+}
+
+/// While the guard lives, no thread of this process starts a child, so nothing but this process holds what it has open. For
+/// tests that look at locks of segments that are open here. The thread that has the guard must not start a child either.
+pub fn no_child_starts() -> RwLockWriteGuard<'static, ()> {
+    STARTING.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A process that runs the peers' program. When this is dropped its input is closed, at which it should end in order; where
 /// it does not, or the test has failed, it is killed.
@@ -37,11 +58,8 @@ impl Peer {
     /// If the system refuses.
     #[must_use]
     pub fn spawn(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the peer starts");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = start(command).expect("the peer starts");
         let input = child.stdin.take();
         let output = child.stdout.take().expect("stdout is a pipe");
         let (sender, lines) = channel();

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{Peer, Random};
+use crate::{Peer, Random, start};
 
 /// How often to do something: the number in an environment variable, which makes the long form of a test, or `otherwise`.
 ///
@@ -59,17 +59,32 @@ impl Instants {
     }
 }
 
-/// Starts peers, each as number 1 of a pid namespace of its own. `None` where the system does not let us.
+/// Starts peers, each as process 1 of its own pid namespace, and in its own user namespace too where only that is allowed.
+/// `None` where the system allows neither.
 #[must_use]
 pub fn pid_namespaces(program: &str) -> Option<impl Fn() -> Peer> {
-    for arguments in [&["-pf", "--kill-child"][..], &["-Urpf", "--kill-child"]] {
-        let possible = Command::new("unshare")
-            .args(arguments)
-            .arg("true")
-            .stderr(Stdio::null())
-            .status();
+    unshared(program, &["-pf", "-Urpf"])
+}
+
+/// Starts peers, each as process 1 of its own pid and user namespaces. `None` where the system does not allow it.
+#[must_use]
+pub fn user_and_pid_namespaces(program: &str) -> Option<impl Fn() -> Peer> {
+    unshared(program, &["-Urpf"])
+}
+
+/// Starts peers by `unshare` with the first of these options that is allowed.
+fn unshared(program: &str, options: &[&'static str]) -> Option<impl Fn() -> Peer> {
+    for option in options {
+        let arguments = [*option, "--kill-child"];
+        let unshare = move || {
+            let mut command = Command::new("unshare");
+            command.args(arguments);
+            command
+        };
+        let possible =
+            start(unshare().arg("true").stderr(Stdio::null())).and_then(|mut child| child.wait());
         if possible.is_ok_and(|status| status.success()) {
-            return Some(move || Peer::spawn(Command::new("unshare").args(arguments).arg(program)));
+            return Some(move || Peer::spawn(unshare().arg(program)));
         }
     }
     println!("skipped: pid namespaces are not possible here");

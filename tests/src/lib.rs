@@ -18,8 +18,8 @@ mod waiting;
 
 pub use blocked::Blocked;
 pub use bytes::{peek, poke, poke_word, scribble};
-pub use driver::{DEADLINE, Peer, variant};
-pub use fire::{Instants, Times, from_env, pid_namespaces};
+pub use driver::{DEADLINE, Peer, no_child_starts, start, variant};
+pub use fire::{Instants, Times, from_env, pid_namespaces, user_and_pid_namespaces};
 pub use names::{Names, SHM_DIRECTORY};
 pub use post::{Note, Post};
 pub use random::Random;

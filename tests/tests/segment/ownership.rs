@@ -9,7 +9,7 @@ use std::thread;
 
 use shm_core::{ShmError, ShmLayout};
 use shm_tests::locks::{PARTICIPANTS, is_held_alone};
-use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, peer};
+use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, no_child_starts, peer};
 
 /// A user that owns nothing.
 const STRANGER: u32 = 54321;
@@ -271,6 +271,8 @@ fn who_is_refused_hinders_no_creator() {
                 let mut older = peer!();
                 older.ok(&format!("open s create {name}"));
                 older.kill();
+                // A child that starts would hold what the other thread has open for longer than it does.
+                let _no_copies = no_child_starts();
                 drop(Telemetry::create(&name)?);
             }
             Ok::<(), ShmError>(())

@@ -2,11 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use shm_tests::locks::lock;
-use shm_tests::{DEADLINE, Names, Peer, confined, is_root, peer};
+use shm_tests::{DEADLINE, Names, Peer, confined, is_root, peer, user_and_pid_namespaces};
 
 /// A user that owns nothing.
 const STRANGER: u32 = 54321;
@@ -21,17 +20,7 @@ fn inside(number: &str) -> Option<Peer> {
 
 /// A peer that is number 1 of a pid namespace, in a user namespace too. `None` where the system does not let us.
 fn apart() -> Option<Peer> {
-    let unshare = || {
-        let mut command = Command::new("unshare");
-        command.args(["-Urpf", "--kill-child"]);
-        command
-    };
-    let possible = unshare().arg("true").stderr(Stdio::null()).status();
-    if possible.is_ok_and(|status| status.success()) {
-        return Some(Peer::spawn(unshare().arg(env!("CARGO_BIN_EXE_peer"))));
-    }
-    println!("skipped: user and pid namespaces are not possible here");
-    None
+    user_and_pid_namespaces(env!("CARGO_BIN_EXE_peer")).map(|start| start())
 }
 
 /// The numbers to have inside: root's, another one, the one that users without a number seem to have, and none.

@@ -1,11 +1,9 @@
 //! Strings, vectors and offsets.
 
-use std::sync::PoisonError;
-
 use shm_core::{ShmLayout, ShmOffset, ShmStr, ShmVec};
 use shm_tests::{poke, poke_word};
 
-use super::{CHILDREN, DOCUMENT, Level, bytes_of, check, decode_py, open, u16_at, u64_at, unique};
+use super::{DOCUMENT, Level, bytes_of, check, decode_py, open, u16_at, u64_at, unique};
 
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]
@@ -27,7 +25,6 @@ struct Links {
 
 #[test]
 fn strings_vectors_and_offsets_are_what_the_document_says() {
-    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = unique("links");
     let shm = Links::create(&name).unwrap();
     let link = Link {

@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use std::num::NonZeroU32;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use shm_core::ShmLayout;
+use shm_tests::{no_child_starts, start};
 
 mod collections;
 mod one_writer;
@@ -60,10 +60,6 @@ struct Tuple(u16, i16, i32);
 
 const DOCUMENT: &str = include_str!("../../../../shm-core/docs/format.md");
 const DECODE_PY: &str = include_str!("../../../../shm-core/docs/decode.py");
-
-/// A child has copies of all descriptors until it starts its program, and with them the locks. So the test that starts
-/// one and the test that looks at locks take turns.
-static CHILDREN: Mutex<()> = Mutex::new(());
 
 fn unique(tag: &str) -> String {
     format!("/shm-tests-format-{}-{tag}", std::process::id())
@@ -188,7 +184,7 @@ fn lock_on(file: &File, byte: i64) -> i32 {
 
 #[test]
 fn the_locks_are_on_the_bytes_of_the_document() {
-    let _no_children = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _no_children = no_child_starts();
     let (attach, owner, name_byte) = (0xff_ffff_ffff, 0xff_ffff_fffe, 0xff_ffff_fffd);
     for byte in [attach, owner, name_byte] {
         let row = format!("`{byte:#x}`");
@@ -209,13 +205,14 @@ fn the_locks_are_on_the_bytes_of_the_document() {
 /// What the script of the documents prints for a segment; `None` where there is no Python.
 fn decode_py(name: &str) -> Option<String> {
     // The script goes in by a pipe: the user of this test need not be able to read the sources.
-    let child = Command::new("python3")
+    let mut command = Command::new("python3");
+    command
         .args(["-", name])
         .env("PYTHONIOENCODING", "utf-8")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+        .stderr(Stdio::piped());
+    let child = start(&mut command);
     let mut child = match child {
         Ok(child) => child,
         Err(error) => {
@@ -234,7 +231,6 @@ fn decode_py(name: &str) -> Option<String> {
 
 #[test]
 fn a_program_in_another_language_reads_a_segment() {
-    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = unique("python");
     let shm = Everything::create(&name).unwrap();
     shm.wide_signed.set(-5);
@@ -286,7 +282,6 @@ struct Log {
 
 #[test]
 fn enums_characters_and_slices_read_back() {
-    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = unique("log");
     let shm = Log::create_with_len(&name, 3).unwrap();
     shm.levels[1].set(Level::High);

@@ -1,12 +1,10 @@
 //! Sequence locks and broadcasts.
 
-use std::sync::PoisonError;
-
 use shm_core::ShmLayout;
 use shm_core::sync::{Broadcast, SeqLock};
 
 use super::reader::check_before;
-use super::{CHILDREN, DOCUMENT, Level, decode_py, open, u16_at, u32_at, u64_at, unique};
+use super::{DOCUMENT, Level, decode_py, open, u16_at, u32_at, u64_at, unique};
 
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]
@@ -31,7 +29,6 @@ fn sample(number: u16) -> Sample {
 
 #[test]
 fn sequence_locks_and_broadcasts_are_what_the_document_says() {
-    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = unique("one-writer");
     let shm = OneWriter::create(&name).unwrap();
     for number in 1..6 {

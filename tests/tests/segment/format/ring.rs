@@ -1,12 +1,10 @@
 //! Rings.
 
-use std::sync::PoisonError;
-
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;
 use shm_tests::poke_word;
 
-use super::{CHILDREN, DOCUMENT, bytes_of, decode_py, open, u32_at, u64_at, unique};
+use super::{DOCUMENT, bytes_of, decode_py, open, u32_at, u64_at, unique};
 
 #[derive(ShmLayout)]
 #[repr(C, align(128))]
@@ -16,7 +14,6 @@ struct Jobs {
 
 #[test]
 fn a_ring_has_its_words_where_the_document_says_and_is_decoded_with_what_is_in_it() {
-    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = unique("ring");
     let shm = Jobs::create(&name).unwrap();
     let (mut sender, mut receiver) = (shm.jobs.sender().unwrap(), shm.jobs.receiver().unwrap());

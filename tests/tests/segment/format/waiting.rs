@@ -1,12 +1,11 @@
 //! Events, semaphores and barriers.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use shm_core::sync::{Barrier, Event, Semaphore};
 use shm_core::{ShmError, ShmLayout};
 
-use super::{CHILDREN, DOCUMENT, check_before, decode_py, open, u32_at, unique};
+use super::{DOCUMENT, check_before, decode_py, open, u32_at, unique};
 
 #[derive(ShmLayout)]
 #[repr(C)]
@@ -26,7 +25,6 @@ struct Others {
 
 #[test]
 fn words_of_those_that_wait_are_what_the_document_says() {
-    let _alone = CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = unique("signals");
     let shm = Signals::create(&name).unwrap();
     let file = open(&name);
