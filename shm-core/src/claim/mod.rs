@@ -12,4 +12,4 @@ pub(crate) mod wait;
 #[cfg(not(loom))]
 pub(crate) mod word;
 
-pub(crate) use participant::{Participant, Place, Registration, map};
+pub(crate) use participant::{AddressWindows, Participant, RegisterArgs, map};

@@ -51,26 +51,26 @@ fn byte(id: u32) -> i64 {
 
 /// Windows of address space that belong to one segment.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct AddressWindows {
     tables: Tables,
-    windows: Range<usize>,
+    range: Range<usize>,
 }
 
-/// Stands for a seat in windows whose handle is not complete yet.
-const RESERVED: *mut Seat = std::ptr::without_provenance_mut(1);
+/// Stands for a registration in windows whose handle is not complete yet.
+const RESERVED: *mut Registration = std::ptr::without_provenance_mut(1);
 
-impl Place {
+impl AddressWindows {
     /// Reserves the windows that `len` bytes from `start` on lie in. `None` when one is another segment's.
     fn reserve(tables: Tables, start: usize, len: usize) -> Option<Self> {
         let windows = window(start)..window(start + (len - 1)) + 1;
         // Grows as windows are taken, so that dropping it gives back just those.
-        let mut place = Self {
+        let mut reserved = Self {
             tables,
-            windows: windows.start..windows.start,
+            range: windows.start..windows.start,
         };
         for window in windows {
             tables
-                .seat(window)?
+                .registration(window)?
                 // After all that the window's last segment has done with it: its id has been cleared for good.
                 .compare_exchange(
                     std::ptr::null_mut(),
@@ -79,39 +79,39 @@ impl Place {
                     Ordering::Relaxed,
                 )
                 .ok()?;
-            place.windows.end += 1;
+            reserved.range.end += 1;
         }
-        Some(place)
+        Some(reserved)
     }
 
-    fn seats(&self) -> impl Iterator<Item = &AtomicPtr<Seat>> {
-        self.windows
+    fn slots(&self) -> impl Iterator<Item = &AtomicPtr<Registration>> {
+        self.range
             .clone()
-            .filter_map(|window| self.tables.seat(window))
+            .filter_map(|window| self.tables.registration(window))
     }
 
     fn publish(&self, id: u32) {
-        for window in self.windows.clone() {
+        for window in self.range.clone() {
             self.tables.publish(window, id);
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for AddressWindows {
     fn drop(&mut self) {
-        for seat in self.seats() {
-            seat.store(std::ptr::null_mut(), Ordering::Release);
+        for slot in self.slots() {
+            slot.store(std::ptr::null_mut(), Ordering::Release);
         }
     }
 }
 
 /// Maps a segment that has claims, for reading and writing, alone in its windows.
-pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, Place)> {
+pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, AddressWindows)> {
     let tables = Tables::make()?;
     let mapping = Mapping::new(file, len, true)?;
     let start = mapping.start().addr().get();
-    if let Some(place) = Place::reserve(tables, start, len) {
-        return Ok((mapping, place));
+    if let Some(windows) = AddressWindows::reserve(tables, start, len) {
+        return Ok((mapping, windows));
     }
     drop(mapping);
     // The kernel maps from the top down, so there is room below.
@@ -119,18 +119,18 @@ pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, Place)> {
         let Some(address) = NonZeroUsize::new(window_start(window)) else {
             continue;
         };
-        let Some(place) = Place::reserve(tables, address.get(), len) else {
+        let Some(windows) = AddressWindows::reserve(tables, address.get(), len) else {
             continue;
         };
         if let Some(mapping) = Mapping::at(file, len, address)? {
-            return Ok((mapping, place));
+            return Ok((mapping, windows));
         }
     }
     Err(SysError::new("mmap", Errno::ENOMEM))
 }
 
 /// What registering takes.
-pub(crate) struct Registration<'a> {
+pub(crate) struct RegisterArgs<'a> {
     pub(crate) file: &'a Arc<File>,
     pub(crate) id: FileId,
     /// Names that may lead to the file: a hidden one, until it is published, and its own.
@@ -144,8 +144,8 @@ pub(crate) struct Registration<'a> {
 
 /// What this process knows of a segment in which it takes part.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    place: Place,
+pub(crate) struct Registration {
+    windows: AddressWindows,
     /// The descriptor that the segment is attached through. Probes go through it because one's own locks do not show
     /// through the description that has them.
     file: Arc<File>,
@@ -161,9 +161,9 @@ pub(crate) struct Seat {
 }
 
 // SAFETY: the pointer is to an atomic in a mapping, which belongs to the process and not to a thread.
-unsafe impl Send for Seat {}
+unsafe impl Send for Registration {}
 // SAFETY: as above; the rest changes through atomics only.
-unsafe impl Sync for Seat {}
+unsafe impl Sync for Registration {}
 
 /// A handle's part in its segment. Dropping it gives the id up: who still has a claim by it counts as dead.
 #[derive(Debug)]
@@ -171,11 +171,11 @@ pub(crate) struct Participant {
     /// # Invariants
     ///
     /// 1. From `Box::leak`, and freed by dropping this and by nothing else. A box would not do: moving it says that no
-    ///    other pointer leads to its contents, and the table of seats has one.
-    seat: NonNull<Seat>,
+    ///    other pointer leads to its contents, and the table of registrations has one.
+    registration: NonNull<Registration>,
 }
 
-// SAFETY: what a box of the seat would be, which may be sent and shared.
+// SAFETY: what a box of the registration would be, which may be sent and shared.
 unsafe impl Send for Participant {}
 // SAFETY: as above.
 unsafe impl Sync for Participant {}
@@ -185,10 +185,13 @@ impl Participant {
     ///
     /// # Safety
     ///
-    /// The counter is in the mapping that `place` was reserved for, and stays mapped until this participant is dropped.
-    pub(crate) unsafe fn register(place: Place, with: &Registration<'_>) -> Result<Self, ShmError> {
-        let seat = NonNull::from(Box::leak(Box::new(Seat {
-            place,
+    /// The counter is in the mapping that `windows` was reserved for, and stays mapped until this participant is dropped.
+    pub(crate) unsafe fn register(
+        windows: AddressWindows,
+        with: &RegisterArgs<'_>,
+    ) -> Result<Self, ShmError> {
+        let registration = NonNull::from(Box::leak(Box::new(Registration {
+            windows,
             file: Arc::clone(with.file),
             id: with.id,
             names: with.names.map(|name| name.map(str::to_owned)),
@@ -196,28 +199,28 @@ impl Participant {
             counter: with.counter,
             token: AtomicUsize::new(0),
         })));
-        let participant = Self { seat };
-        for place in participant.seat().place.seats() {
-            place.store(seat.as_ptr(), Ordering::Release);
+        let participant = Self { registration };
+        for slot in participant.registration().windows.slots() {
+            slot.store(registration.as_ptr(), Ordering::Release);
         }
-        participant.seat().join(with.deadline)?;
+        participant.registration().join(with.deadline)?;
         Ok(participant)
     }
 
-    fn seat(&self) -> &Seat {
+    fn registration(&self) -> &Registration {
         // SAFETY: allocated as long as this lives (invariant 1), and only changed through atomics.
-        unsafe { self.seat.as_ref() }
+        unsafe { self.registration.as_ref() }
     }
 
     /// Takes the token out, if it is this process's.
     fn leave(&self) -> Option<Token> {
-        let Seat { place, token, .. } = self.seat();
+        let Registration { windows, token, .. } = self.registration();
         // In a fork child that has claimed nothing the token is its parent's, and not there.
-        if place.tables.known(place.windows.start) == 0 {
+        if windows.tables.known(windows.range.start) == 0 {
             return None;
         }
         // First the id, then what protects it.
-        place.publish(0);
+        windows.publish(0);
         // SAFETY: there was an id, so the token is this process's own; nobody else has a handle that leads here.
         unsafe { Token::from_address(token.load(Ordering::Relaxed)) }
     }
@@ -226,27 +229,27 @@ impl Participant {
 impl Drop for Participant {
     fn drop(&mut self) {
         drop(self.leave());
-        // SAFETY: invariant 1. The table leads here until the seat gives its windows back, but nobody follows it without a
+        // SAFETY: invariant 1. The table leads here until the registration gives its windows back, but nobody follows it without a
         // handle.
-        drop(unsafe { Box::from_raw(self.seat.as_ptr()) });
+        drop(unsafe { Box::from_raw(self.registration.as_ptr()) });
     }
 }
 
-impl Seat {
-    /// The seat of the segment that an address lies in.
+impl Registration {
+    /// The registration of the segment that an address lies in.
     ///
     /// # Safety
     ///
     /// The address lies in the payload of a segment, and for `'a` its handle is borrowed.
     pub(crate) unsafe fn at<'a>(address: usize) -> Option<&'a Self> {
-        let seat = Tables::get()?
-            .seat(window(address))?
+        let registration = Tables::get()?
+            .registration(window(address))?
             .load(Ordering::Acquire);
-        if seat.is_null() || seat == RESERVED {
+        if registration.is_null() || registration == RESERVED {
             return None;
         }
-        // SAFETY: the seat goes with its handle, which is borrowed. No other segment has the window.
-        Some(unsafe { &*seat })
+        // SAFETY: the registration goes with its handle, which is borrowed. No other segment has the window.
+        Some(unsafe { &*registration })
     }
 
     /// This process's id here, registering where it has none: after a fork.
@@ -255,7 +258,7 @@ impl Seat {
         let start = Instant::now();
         let mut backoff = Backoff::until(deadline);
         loop {
-            let locked = self.place.tables.lock()?;
+            let locked = self.windows.tables.lock()?;
             if let Some(id) = self.join_locked(&locked)? {
                 return Ok(id);
             }
@@ -277,7 +280,7 @@ impl Seat {
 
     /// One round of tries. `None` when all ids were taken.
     fn join_locked(&self, _: &Locked) -> SysResult<Option<u32>> {
-        let known = self.place.tables.known(self.place.windows.start);
+        let known = self.windows.tables.known(self.windows.range.start);
         if known != 0 {
             // Another thread was first.
             return Ok(Some(known));
@@ -291,7 +294,7 @@ impl Seat {
             if id != 0 && lock::try_lock(&description, byte(id), Kind::Exclusive)? {
                 // What an ancestor's token was is absent here, and not to be unmapped.
                 self.token.store(token.into_address(), Ordering::Relaxed);
-                self.place.publish(id);
+                self.windows.publish(id);
                 return Ok(Some(id));
             }
         }
@@ -345,11 +348,11 @@ mod tests {
         let shm = Mutex::<u64>::create_anonymous().unwrap();
         let address = shm.as_ptr().addr();
         // SAFETY: in the payload of a segment whose handle lives.
-        let seat = unsafe { Seat::at(address) }.unwrap();
+        let registration = unsafe { Registration::at(address) }.unwrap();
         let (me, nobody) = (id_at(address), id_at(address) + 7);
-        assert!(seat.is_dead(nobody, me));
-        assert!(!seat.is_dead(me, me));
+        assert!(registration.is_dead(nobody, me));
+        assert!(!registration.is_dead(me, me));
         // Whose own byte does not show as held is not answered truthfully, or has lost its token.
-        assert!(!seat.is_dead(nobody, nobody + 1));
+        assert!(!registration.is_dead(nobody, nobody + 1));
     }
 }

@@ -7,9 +7,9 @@
 //!
 //! - `ids`: the id of this process in the segment of that window, or 0. A fork child finds zeros, so it cannot mistake its
 //!   parent's ids for its own.
-//! - `seats`: what is known of the segment. A fork child has a copy, because it has the segment too.
+//! - `registrations`: what is known of the segment. A fork child has a copy, because it has the segment too.
 //!
-//! An id is written after its lock is held, and cleared before it is given up. A seat is written before the handle
+//! An id is written after its lock is held, and cleared before it is given up. A registration is written before the handle
 //! exists and cleared when it goes, and only handles lead here, so whoever finds one may use it as long as it borrows the
 //! handle.
 //!
@@ -21,7 +21,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::participant::Seat;
+use super::participant::Registration;
 use crate::sys::private_memory::{Inheritance, PrivateMemory};
 use crate::sys::{Errno, SysError, SysResult, fork, thread};
 
@@ -35,8 +35,8 @@ const HEAD: usize = 4096 / size_of::<AtomicU32>();
 
 /// The ids; null until the first participant registers.
 static IDS: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
-/// The seats.
-static SEATS: AtomicPtr<AtomicPtr<Seat>> = AtomicPtr::new(std::ptr::null_mut());
+/// The registrations.
+static REGISTRATIONS: AtomicPtr<AtomicPtr<Registration>> = AtomicPtr::new(std::ptr::null_mut());
 /// Whether `fork` knows of the lock. Inherited, as is what it stands for.
 static FORK_KNOWS: AtomicBool = AtomicBool::new(false);
 
@@ -75,7 +75,7 @@ pub(super) struct Tables {
     /// 1. `HEAD` entries before this and `WINDOWS` from it on are mapped for ever, and only accessed atomically.
     ids: NonNull<AtomicU32>,
     /// 2. `WINDOWS` entries, likewise.
-    seats: NonNull<AtomicPtr<Seat>>,
+    registrations: NonNull<AtomicPtr<Registration>>,
 }
 
 impl Tables {
@@ -83,8 +83,8 @@ impl Tables {
     pub(super) fn get() -> Option<Self> {
         // The ids are published last.
         let ids = NonNull::new(IDS.load(Ordering::Acquire))?;
-        let seats = NonNull::new(SEATS.load(Ordering::Acquire))?;
-        Some(Self { ids, seats })
+        let registrations = NonNull::new(REGISTRATIONS.load(Ordering::Acquire))?;
+        Some(Self { ids, registrations })
     }
 
     /// The tables, made if need be.
@@ -92,10 +92,12 @@ impl Tables {
         if let Some(tables) = Self::get() {
             return Ok(tables);
         }
-        if SEATS.load(Ordering::Acquire).is_null() {
-            let seats =
-                PrivateMemory::new(WINDOWS * size_of::<AtomicPtr<Seat>>(), Inheritance::Copied)?;
-            publish(&SEATS, seats, 0);
+        if REGISTRATIONS.load(Ordering::Acquire).is_null() {
+            let registrations = PrivateMemory::new(
+                WINDOWS * size_of::<AtomicPtr<Registration>>(),
+                Inheritance::Copied,
+            )?;
+            publish(&REGISTRATIONS, registrations, 0);
         }
         let ids = PrivateMemory::new(
             (HEAD + WINDOWS) * size_of::<AtomicU32>(),
@@ -126,15 +128,15 @@ impl Tables {
         unsafe { word.as_ref() }
     }
 
-    /// The seat of a window.
-    pub(super) fn seat(&self, window: usize) -> Option<&AtomicPtr<Seat>> {
+    /// The registration of a window.
+    pub(super) fn registration(&self, window: usize) -> Option<&AtomicPtr<Registration>> {
         if window >= WINDOWS {
             return None;
         }
         // SAFETY: within the table (invariant 2).
-        let seat = unsafe { self.seats.add(window) };
+        let registration = unsafe { self.registrations.add(window) };
         // SAFETY: invariant 2; zeroes are null.
-        Some(unsafe { seat.as_ref() })
+        Some(unsafe { registration.as_ref() })
     }
 
     /// The id that stands for a window.
@@ -144,8 +146,8 @@ impl Tables {
 
     /// Writes the id that stands for a window.
     pub(super) fn publish(&self, window: usize, id: u32) {
-        if let Some(place) = self.id(window) {
-            place.store(id, Ordering::Release);
+        if let Some(entry) = self.id(window) {
+            entry.store(id, Ordering::Release);
         }
     }
 

@@ -3,20 +3,20 @@
 use std::time::{Duration, Instant};
 
 use crate::primitive::AtomicU32;
-use crate::protocol::claim_word::Turn;
+use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
 /// One wait. Its sleep is cut into slices, each twice as long as the one before.
 #[derive(Debug)]
-pub(crate) struct Slices {
+pub(crate) struct SlicedWait {
     deadline: Deadline,
     slice: Duration,
     longest: Duration,
     slice_ends: Instant,
 }
 
-impl Slices {
+impl SlicedWait {
     /// For who is woken when there is something to see: slices of 5 to 50 ms, for what nobody wakes for, a death.
     ///
     /// The first is longer than the kernel's tick, which mostly is 4 ms: a sleep that should end before the next tick
@@ -57,21 +57,21 @@ impl Slices {
     }
 
     /// What the next round is for.
-    pub(crate) fn turn(&mut self) -> Turn {
-        self.turn_at(Instant::now())
+    pub(crate) fn next_step(&mut self) -> WaitStep {
+        self.step_at(Instant::now())
     }
 
-    fn turn_at(&mut self, now: Instant) -> Turn {
+    fn step_at(&mut self, now: Instant) -> WaitStep {
         if self.deadline.left_at(now).is_zero() {
-            return Turn::Last;
+            return WaitStep::FinalProbe;
         }
         // By the clock, not by how a sleep ended: signals would put the probe off for ever.
         if now < self.slice_ends {
-            return Turn::Wait;
+            return WaitStep::Sleep;
         }
         self.slice = (self.slice * 2).min(self.longest);
         self.slice_ends = now + self.slice;
-        Turn::Probe
+        WaitStep::Probe
     }
 
     /// Sleeps while the word is `seen`, at most until the slice or the wait ends.
@@ -108,7 +108,7 @@ mod tests {
 
     impl Clock {
         /// One that stands where the first slice begins.
-        fn of(slices: &Slices) -> Self {
+        fn of(slices: &SlicedWait) -> Self {
             Self {
                 begin: slices.slice_ends - slices.slice,
                 passed: Duration::ZERO,
@@ -122,18 +122,18 @@ mod tests {
 
     /// Waits without ever being woken, in sleeps of which each is as long as it was asked to be, but at most `longest`, as
     /// if a signal came. Returns when probes were due, until the last turn or `end`.
-    fn probes(slices: &mut Slices, longest: Duration, end: Duration) -> Vec<Duration> {
+    fn probes(slices: &mut SlicedWait, longest: Duration, end: Duration) -> Vec<Duration> {
         let mut clock = Clock::of(slices);
         let mut due = Vec::new();
         while clock.passed < end {
-            match slices.turn_at(clock.now()) {
-                Turn::Wait => {
+            match slices.step_at(clock.now()) {
+                WaitStep::Sleep => {
                     let span = slices.span_at(clock.now());
                     assert!(!span.is_zero(), "a sleep of no time is a busy loop");
                     clock.passed += span.min(longest);
                 }
-                Turn::Probe => due.push(clock.passed),
-                Turn::Last => break,
+                WaitStep::Probe => due.push(clock.passed),
+                WaitStep::FinalProbe => break,
             }
         }
         due
@@ -141,14 +141,14 @@ mod tests {
 
     #[test]
     fn slices_grow_from_5_to_50_ms() {
-        let mut slices = Slices::until(Deadline::after(NEVER));
+        let mut slices = SlicedWait::until(Deadline::after(NEVER));
         let due = probes(&mut slices, NEVER, millis(236));
         assert_eq!(due, [5, 15, 35, 75, 125, 175, 225].map(millis));
     }
 
     #[test]
     fn who_polls_looks_every_2_ms_in_the_end() {
-        let mut slices = Slices::polling(Deadline::after(NEVER));
+        let mut slices = SlicedWait::polling(Deadline::after(NEVER));
         let due = probes(&mut slices, NEVER, millis(10));
         let expected = [50, 150, 350, 750, 1550, 3150, 5150, 7150, 9150];
         assert_eq!(due, expected.map(Duration::from_micros));
@@ -157,7 +157,7 @@ mod tests {
     /// Were it not for the clock, none of these sleeps would end a slice: none of them lasts until its end.
     #[test]
     fn slices_end_by_the_clock_however_sleeps_end() {
-        let mut slices = Slices::until(Deadline::after(NEVER));
+        let mut slices = SlicedWait::until(Deadline::after(NEVER));
         let signals = Duration::from_micros(100);
         assert_eq!(
             probes(&mut slices, signals, millis(80)),
@@ -167,43 +167,43 @@ mod tests {
 
     #[test]
     fn a_late_look_begins_a_slice_of_full_length() {
-        let mut slices = Slices::until(Deadline::after(NEVER));
+        let mut slices = SlicedWait::until(Deadline::after(NEVER));
         let mut clock = Clock::of(&slices);
         // It was stopped for as long as many slices.
         clock.passed = millis(1000);
         assert_eq!(slices.span_at(clock.now()), Duration::ZERO);
-        assert_eq!(slices.turn_at(clock.now()), Turn::Probe);
-        assert_eq!(slices.turn_at(clock.now()), Turn::Wait);
+        assert_eq!(slices.step_at(clock.now()), WaitStep::Probe);
+        assert_eq!(slices.step_at(clock.now()), WaitStep::Sleep);
         assert_eq!(slices.span_at(clock.now()), millis(10));
     }
 
     #[test]
     fn the_deadline_cuts_a_slice_and_ends_the_wait() {
         let timeout = Duration::from_secs(3600);
-        let mut slices = Slices::until(Deadline::after(timeout));
+        let mut slices = SlicedWait::until(Deadline::after(timeout));
         let mut clock = Clock::of(&slices);
         // The deadline was taken from the clock a moment earlier.
         let ends = slices.deadline.left_at(clock.now());
         assert!(ends <= timeout);
         clock.passed = ends - millis(3);
-        assert_eq!(slices.turn_at(clock.now()), Turn::Probe);
-        assert_eq!(slices.turn_at(clock.now()), Turn::Wait);
+        assert_eq!(slices.step_at(clock.now()), WaitStep::Probe);
+        assert_eq!(slices.step_at(clock.now()), WaitStep::Sleep);
         assert_eq!(slices.span_at(clock.now()), millis(3));
         clock.passed = ends - Duration::from_nanos(1);
-        assert_eq!(slices.turn_at(clock.now()), Turn::Wait);
+        assert_eq!(slices.step_at(clock.now()), WaitStep::Sleep);
         assert_eq!(slices.span_at(clock.now()), Duration::from_nanos(1));
         for late in [0, 1, 1_000_000] {
             clock.passed = ends + Duration::from_nanos(late);
-            assert_eq!(slices.turn_at(clock.now()), Turn::Last);
+            assert_eq!(slices.step_at(clock.now()), WaitStep::FinalProbe);
             assert_eq!(slices.span_at(clock.now()), Duration::ZERO);
         }
     }
 
     #[test]
     fn who_does_not_want_to_wait_neither_spins_nor_sleeps() {
-        let mut slices = Slices::until(Deadline::after(Duration::ZERO));
+        let mut slices = SlicedWait::until(Deadline::after(Duration::ZERO));
         assert_eq!(slices.spins(), 0);
-        assert_eq!(slices.turn(), Turn::Last);
-        assert!(Slices::until(Deadline::after(NEVER)).spins() > 0);
+        assert_eq!(slices.next_step(), WaitStep::FinalProbe);
+        assert!(SlicedWait::until(Deadline::after(NEVER)).spins() > 0);
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::participant::Seat;
+use super::participant::Registration;
 use super::process::id_at;
-use super::wait::Slices;
+use super::wait::SlicedWait;
 use crate::access::{Access, acquire};
 use crate::error::{ANONYMOUS, ShmError};
 use crate::primitive::{AtomicU32, Ordering};
-use crate::protocol::claim_word::{self as word, ID, POISON, Turn, Wake, World};
+use crate::protocol::claim_word::{self as word, ClaimEnv, ID, POISON, WakeOne};
+use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::{Errno, SysError, futex};
 
@@ -34,33 +35,33 @@ pub(crate) struct Held {
 
 /// How long to wait.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Patience {
+pub(crate) enum Timeout {
     /// Not at all, but for a look whether the owner lives.
-    None,
+    Now,
     /// Up to a point in time.
-    Until(Deadline),
+    At(Deadline),
     /// As long as the owner lives.
-    Forever,
+    Never,
 }
 
-impl Patience {
+impl Timeout {
     /// When it ends.
     pub(crate) fn deadline(self) -> Deadline {
         match self {
-            Self::None => Deadline::after(Duration::ZERO),
-            Self::Until(deadline) => deadline,
-            Self::Forever => Deadline::after(Duration::MAX),
+            Self::Now => Deadline::after(Duration::ZERO),
+            Self::At(deadline) => deadline,
+            Self::Never => Deadline::after(Duration::MAX),
         }
     }
 }
 
 /// Why a claim was not had.
 #[derive(Debug)]
-pub(crate) enum Refused {
-    /// A living owner has it, and patience is at its end.
+pub(crate) enum ClaimFailed {
+    /// A living owner has it, and timeout is at its end.
     Owned,
     /// This process cannot protect a claim.
-    Unprotected(ShmError),
+    Unregistered(ShmError),
 }
 
 impl ClaimWord {
@@ -76,15 +77,15 @@ impl ClaimWord {
 
     /// Claims the role, waiting for its owner to release it or to die. The owner's life is looked at in any case.
     #[cold]
-    pub(crate) fn claim(&self, patience: Patience) -> Result<Held, Refused> {
-        let (seat, me) = self.seat().map_err(Refused::Unprotected)?;
-        let mut waiting = Waiting::new(seat, me, patience);
+    pub(crate) fn claim(&self, timeout: Timeout) -> Result<Held, ClaimFailed> {
+        let (registration, me) = self.registration().map_err(ClaimFailed::Unregistered)?;
+        let mut waiting = ClaimWait::new(registration, me, timeout);
         match word::claim(&self.0, me, &mut waiting) {
             Some(claimed) => Ok(Held {
                 me,
                 poisoned: claimed.poisoned,
             }),
-            None => Err(Refused::Owned),
+            None => Err(ClaimFailed::Owned),
         }
     }
 
@@ -100,8 +101,8 @@ impl ClaimWord {
     /// happened before this. From a process that cannot claim, everybody seems to live.
     #[cold]
     pub(crate) fn is_dead(&self, owner: u32) -> bool {
-        match self.seat() {
-            Ok((seat, me)) => owner != me && seat.is_dead(owner, me),
+        match self.registration() {
+            Ok((registration, me)) => owner != me && registration.is_dead(owner, me),
             Err(_) => false,
         }
     }
@@ -118,22 +119,22 @@ impl ClaimWord {
         self.is_mine(me) && self.0.load(Ordering::Relaxed) & ID == me
     }
 
-    /// This process's seat in the segment, and its id.
-    fn seat(&self) -> Result<(&Seat, u32), ShmError> {
-        // SAFETY: invariant 1; the seat is used no longer than `self` is borrowed.
-        let Some(seat) = (unsafe { Seat::at(self.address()) }) else {
-            // No handle that may write leads to a word without a seat.
+    /// This process's registration in the segment, and its id.
+    fn registration(&self) -> Result<(&Registration, u32), ShmError> {
+        // SAFETY: invariant 1; the registration is used no longer than `self` is borrowed.
+        let Some(registration) = (unsafe { Registration::at(self.address()) }) else {
+            // No handle that may write leads to a word without a registration.
             let error = SysError::new("claiming", Errno::ENOENT);
             return Err(ShmError::from(error).named(ANONYMOUS));
         };
         let me = match id_at(self.address()) {
             // After a fork.
-            0 => seat
+            0 => registration
                 .join(Deadline::after(Duration::ZERO))
-                .map_err(|error| error.named(seat.shown()))?,
+                .map_err(|error| error.named(registration.shown()))?,
             me => me,
         };
-        Ok((seat, me))
+        Ok((registration, me))
     }
 
     /// Releases what this process has claimed. In a fork child of the owner, which has a copy of the guard and not the
@@ -159,33 +160,33 @@ impl ClaimWord {
 }
 
 /// One wait: its clock, and whom to ask.
-struct Waiting<'a> {
-    seat: &'a Seat,
+struct ClaimWait<'a> {
+    registration: &'a Registration,
     me: u32,
-    slices: Slices,
+    slices: SlicedWait,
 }
 
-impl<'a> Waiting<'a> {
-    fn new(seat: &'a Seat, me: u32, patience: Patience) -> Self {
+impl<'a> ClaimWait<'a> {
+    fn new(registration: &'a Registration, me: u32, timeout: Timeout) -> Self {
         Self {
-            seat,
+            registration,
             me,
-            slices: Slices::until(patience.deadline()),
+            slices: SlicedWait::until(timeout.deadline()),
         }
     }
 }
 
-impl World for Waiting<'_> {
+impl ClaimEnv for ClaimWait<'_> {
     fn spins(&self) -> u32 {
         self.slices.spins()
     }
 
-    fn turn(&mut self) -> Turn {
-        self.slices.turn()
+    fn next_step(&mut self) -> WaitStep {
+        self.slices.next_step()
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
-        self.seat.is_dead(owner, self.me)
+        self.registration.is_dead(owner, self.me)
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
@@ -193,7 +194,7 @@ impl World for Waiting<'_> {
     }
 }
 
-impl Wake for Waiting<'_> {
+impl WakeOne for ClaimWait<'_> {
     fn wake(&self, word: &AtomicU32) {
         Futex.wake(word);
     }
@@ -202,7 +203,7 @@ impl Wake for Waiting<'_> {
 /// Wakes by the kernel's futex.
 struct Futex;
 
-impl Wake for Futex {
+impl WakeOne for Futex {
     fn wake(&self, word: &AtomicU32) {
         futex::wake_one(word);
     }

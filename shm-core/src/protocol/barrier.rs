@@ -55,14 +55,14 @@
 
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, load};
-use crate::protocol::counted::ONE;
-use crate::protocol::eventcount::{self, WAITERS, WakeAll, World};
+use crate::protocol::counter::ONE;
+use crate::protocol::eventcount::{self, WAITERS, WaitEnv, WakeAll};
 
 /// The numbers that rounds have.
 const NUMBERS: u32 = u32::MAX / ONE;
 
 /// The seats of a barrier as one sees them who joins. The model has its own.
-pub(crate) trait Seats {
+pub(crate) trait SeatTable {
     /// A seat that was taken, or why none can be.
     type Taken;
 
@@ -76,19 +76,19 @@ pub(crate) trait Seats {
 }
 
 /// The words of a barrier, and what is needed from outside. The model has its own.
-pub(crate) trait Meeting {
+pub(crate) trait BarrierWords {
     /// The ordering of an arrival. Only a model that is to fail has another.
     const ARRIVE: Ordering = Ordering::Release;
     /// The ordering of a look at the others' arrivals. Only a model that is to fail has another.
-    const LOOK: Ordering = Ordering::Acquire;
+    const LOAD: Ordering = Ordering::Acquire;
     /// The ordering of a look at the round. Only a model that is to fail has another.
     const ROUND: Ordering = Ordering::Acquire;
-    /// Whether the mapping may be written. Where not, a fence does what `LOOK` and `ROUND` say: see [`load`].
+    /// Whether the mapping may be written. Where not, a fence does what `LOAD` and `ROUND` say: see [`load`].
     const WRITABLE: bool = true;
     /// The ordering of completing a round. Only a model that is to fail has another.
     const COMPLETE: Ordering = Ordering::AcqRel;
     /// Whether a death is looked at once more. Only a model that is to fail does not.
-    const LOOKS_AGAIN: bool = true;
+    const RECHECKS: bool = true;
 
     fn round(&self) -> &AtomicU32;
     fn seats(&self) -> usize;
@@ -100,7 +100,7 @@ pub(crate) trait Meeting {
 
 /// What has become of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum RoundOutcome {
     /// It is complete, and this one is going on.
     Passed { next: u32, leader: bool },
     /// This seat's participant died before it arrived.
@@ -109,29 +109,33 @@ pub(crate) enum Outcome {
 
 /// The number of the round that is going on.
 #[inline]
-pub(crate) fn round<M: Meeting>(meeting: &M) -> u32 {
-    load(meeting.round(), M::ROUND, M::WRITABLE) / ONE
+pub(crate) fn round<M: BarrierWords>(words: &M) -> u32 {
+    load(words.round(), M::ROUND, M::WRITABLE) / ONE
 }
 
 /// Whether the seat has arrived in a round.
 #[inline]
-pub(crate) fn has_arrived<M: Meeting>(meeting: &M, seat: usize, round: u32) -> bool {
-    load(meeting.arrived(seat), M::LOOK, M::WRITABLE) == round.wrapping_add(1) & NUMBERS
+pub(crate) fn has_arrived<M: BarrierWords>(words: &M, seat: usize, round: u32) -> bool {
+    load(words.arrived(seat), M::LOAD, M::WRITABLE) == round.wrapping_add(1) & NUMBERS
 }
 
 /// Arrives in a round. Waiting for it brings the fence that has to follow.
 #[inline]
-pub(crate) fn arrive<M: Meeting>(meeting: &M, seat: usize, round: u32) {
-    if !has_arrived(meeting, seat, round) {
+pub(crate) fn arrive<M: BarrierWords>(words: &M, seat: usize, round: u32) {
+    if !has_arrived(words, seat, round) {
         let number = round.wrapping_add(1) & NUMBERS;
-        meeting.arrived(seat).store(number, M::ARRIVE);
+        words.arrived(seat).store(number, M::ARRIVE);
     }
 }
 
 /// Sees whether the round is complete, and completes it if all have arrived.
-pub(crate) fn look<M: Meeting>(meeting: &M, round: u32, waker: &impl WakeAll) -> Option<Outcome> {
-    let mut seen = load(meeting.round(), M::ROUND, M::WRITABLE);
-    if seen / ONE == round && !(0..meeting.seats()).all(|seat| has_arrived(meeting, seat, round)) {
+pub(crate) fn try_complete<M: BarrierWords>(
+    words: &M,
+    round: u32,
+    waker: &impl WakeAll,
+) -> Option<RoundOutcome> {
+    let mut seen = load(words.round(), M::ROUND, M::WRITABLE);
+    if seen / ONE == round && !(0..words.seats()).all(|seat| has_arrived(words, seat, round)) {
         return None;
     }
     let next = round.wrapping_add(1) & NUMBERS;
@@ -139,20 +143,20 @@ pub(crate) fn look<M: Meeting>(meeting: &M, round: u32, waker: &impl WakeAll) ->
     // should not hold this up for ever.
     for _ in 0..64 {
         if seen / ONE != round {
-            return Some(Outcome::Passed {
+            return Some(RoundOutcome::Passed {
                 next: seen / ONE,
                 leader: false,
             });
         }
-        match meeting
+        match words
             .round()
             .compare_exchange(seen, next * ONE, M::COMPLETE, Ordering::Acquire)
         {
             Ok(_) => {
                 if seen & WAITERS != 0 {
-                    waker.wake_all(meeting.round());
+                    waker.wake_all(words.round());
                 }
-                return Some(Outcome::Passed { next, leader: true });
+                return Some(RoundOutcome::Passed { next, leader: true });
             }
             Err(now) => seen = now,
         }
@@ -161,52 +165,52 @@ pub(crate) fn look<M: Meeting>(meeting: &M, round: u32, waker: &impl WakeAll) ->
 }
 
 /// Waits until the round, in which the caller has arrived, is complete or somebody who is missed is dead. `None` when the
-/// world's last turn has come before.
-pub(crate) fn wait<M: Meeting, W: World>(
-    meeting: &M,
+/// final probe has come before.
+pub(crate) fn wait<M: BarrierWords, W: WaitEnv>(
+    words: &M,
     round: u32,
-    world: &mut W,
+    env: &mut W,
     waker: &impl WakeAll,
-) -> Option<Outcome> {
+) -> Option<RoundOutcome> {
     let missed = || {
-        let mut seats = 0..meeting.seats();
+        let mut seats = 0..words.seats();
         seats.find(|seat| {
-            !has_arrived(meeting, *seat, round)
-                && meeting.is_dead(*seat)
+            !has_arrived(words, *seat, round)
+                && words.is_dead(*seat)
                 // It may have arrived just before it died.
-                && !(M::LOOKS_AGAIN && has_arrived(meeting, *seat, round))
+                && !(M::RECHECKS && has_arrived(words, *seat, round))
         })
     };
     let probe = || {
         let dead = missed();
-        look(meeting, round, waker).or_else(|| dead.map(|seat| Outcome::Died { seat }))
+        try_complete(words, round, waker).or_else(|| dead.map(|seat| RoundOutcome::Died { seat }))
     };
     eventcount::wait(
-        meeting.round(),
-        world,
-        || look(meeting, round, waker),
+        words.round(),
+        env,
+        || try_complete(words, round, waker),
         probe,
     )
 }
 
 /// Takes a seat that is free.
-fn take_free<S: Seats>(seats: &S) -> Option<S::Taken> {
+fn take_free<S: SeatTable>(seats: &S) -> Option<S::Taken> {
     let mut free = (0..seats.seats()).filter(|seat| seats.is_free(*seat));
     free.find_map(|seat| seats.take(seat))
 }
 
 /// Takes a seat that is free, or else one whose owner is dead.
-pub(crate) fn take<S: Seats>(seats: &S) -> Option<S::Taken> {
+pub(crate) fn take<S: SeatTable>(seats: &S) -> Option<S::Taken> {
     take_free(seats).or_else(|| (0..seats.seats()).find_map(|seat| seats.take(seat)))
 }
 
-/// Takes a seat, waiting for one. `None` when the world's last turn has come before.
-pub(crate) fn wait_for_seat<S: Seats, W: World>(seats: &S, world: &mut W) -> Option<S::Taken> {
-    eventcount::wait(seats.left(), world, || take_free(seats), || take(seats))
+/// Takes a seat, waiting for one. `None` when the final probe has come before.
+pub(crate) fn wait_for_seat<S: SeatTable, W: WaitEnv>(seats: &S, env: &mut W) -> Option<S::Taken> {
+    eventcount::wait(seats.left(), env, || take_free(seats), || take(seats))
 }
 
 /// Tells those who wait for a seat that one was left. For who has just left it.
 #[inline]
-pub(crate) fn tell_left(left: &AtomicU32, waker: &impl WakeAll) {
+pub(crate) fn notify_left(left: &AtomicU32, waker: &impl WakeAll) {
     eventcount::notify(left, waker);
 }

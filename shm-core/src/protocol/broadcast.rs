@@ -5,7 +5,7 @@
 //! | word | what |
 //! |---|---|
 //! | `claim` | who sends: [`crate::protocol::claim_word`] |
-//! | `came` | 1 once a sender has come |
+//! | `joined` | 1 once a sender has come |
 //! | `arrived` | the eventcount of receivers that wait: [`crate::protocol::eventcount`] |
 //! | `reserved` | message `reserved - 1` is being written, or is there; so message `m` may be gone if `m + N < reserved` |
 //! | `tail` | how many messages there are so far; number `m`, counted from 0, lies in slot `m % N` of `N` slots |
@@ -14,7 +14,7 @@
 //!
 //! | step | by | what | ordering |
 //! |---|---|---|---|
-//! | come | a new sender | claim, then `came` = 1, then wake | acquire, then release, then a full fence |
+//! | come | a new sender | claim, then `joined` = 1, then wake | acquire, then release, then a full fence |
 //! | begin | the same | `p` from `tail` | acquire; relaxed would do, as the claim's acquire came before |
 //! | count | anyone | `tail` | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | begin with the oldest | a new receiver | `tail`, then `reserved`; the cursor is `reserved - N`, and not above `tail` | acquire, then relaxed |
@@ -26,17 +26,17 @@
 //! | copy | receiver | slot `c % N` | relaxed, leaf by leaf |
 //! | validate | receiver | `r` from `reserved`; whole if `r - c <= N`, else messages `c` to `r - N - 1` are lost | acquire fence, then relaxed |
 //! | leave | sender | release of `claim`, then wake | release, then a full fence |
-//! | is it gone? | receiver | `came` is 1, and after that `claim` is free, or its owner dead | acquire on both, or the probe |
+//! | is it gone? | receiver | `joined` is 1, and after that `claim` is free, or its owner dead | acquire on both, or the probe |
 //! | drained | receiver that sees it gone | `tail` once more: still `c`? | acquire |
 //! | has another come? | receiver that waits for one | `tail`: more than `c`? Or `claim`: held by another than the dead one? | acquire on both |
 //!
 //! *Publish* pairs with *look*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
 //! with the fence of *validate*: who has seen any part of message `c + N`, which comes into the same slot, finds `r` to be
 //! `c + N + 1` at least. *Leave* pairs with *is it gone?*: what was sent before is seen by *drained*. *Come* pairs with it too:
-//! [`presence`] says how.
+//! [`liveness`] says how.
 //!
 //! What was sent before leaving would be seen without the release of leaving, which no model of a broadcast could miss:
-//! every publication ends with a full fence. It is there for what `presence` says of any role, and its model does miss it.
+//! every publication ends with a full fence. It is there for what `liveness` says of any role, and its model does miss it.
 //!
 //! *Begin* and a receiver's first cursor only need a number, and the claim or the next *look* orders what comes after. The
 //! acquire is for the others who ask for `tail`: who looks at `reserved` next, where the oldest message is wanted, and who is
@@ -49,7 +49,7 @@
 //! |---|---|---|
 //! | as the sender, between reserving and publishing | `reserved` = `tail + 1`, a slot that is half written, the claim | the message that lay there is lost to receivers that have not got it; the half is never seen, as `tail` does not count it |
 //! | as the sender, anywhere else | the claim | all messages that were published |
-//! | as a new sender, before `came` is 1 | the claim | a sender that is dead, as far as they may ask; to others none has come yet |
+//! | as a new sender, before `joined` is 1 | the claim | a sender that is dead, as far as they may ask; to others none has come yet |
 //! | before waking | sleepers that nobody wakes | they look by themselves within one slice of sleep |
 //! | as a receiver | nothing, but for a flag of the eventcount | no change |
 //!
@@ -67,8 +67,8 @@ use std::marker::PhantomData;
 use crate::access::{Access, ReadWrite};
 use crate::primitive::Ordering;
 use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
-use crate::protocol::eventcount::{self, World};
-use crate::protocol::presence::{self, Seen, Watch};
+use crate::protocol::eventcount::{self, WaitEnv};
+use crate::protocol::liveness::{self, PeerState, PeerWatch};
 
 /// The words that both sides look at for every message, together on a line.
 #[derive(Debug)]
@@ -79,20 +79,20 @@ pub(crate) struct Counters {
 }
 
 /// The steps, one by one. Only a model that is to fail has others.
-pub(crate) trait Steps {
+pub(crate) trait Mutations {
     /// How `tail` is looked at.
-    const LOOK: Ordering = Ordering::Acquire;
-    /// Whether the mapping may be written. Where not, a fence does what `LOOK` says: see [`model::load`].
+    const LOAD: Ordering = Ordering::Acquire;
+    /// Whether the mapping may be written. Where not, a fence does what `LOAD` says: see [`model::load`].
     const WRITABLE: bool = true;
     /// Messages that a receiver believes to be there besides the `N` that are.
-    const BEYOND: u64 = 0;
+    const EXTRA_SLOTS: u64 = 0;
     /// Whether a receiver looks once more after it has seen that the sender is gone.
-    const AGAIN: bool = true;
+    const RECHECKS: bool = true;
 
     /// Whether the sender has left.
     #[inline(always)]
-    fn has_left(origin: &impl Seen) -> bool {
-        presence::has_left(origin)
+    fn has_left(origin: &impl PeerState) -> bool {
+        liveness::has_left(origin)
     }
 
     /// From here on the slot changes.
@@ -117,17 +117,17 @@ pub(crate) trait Steps {
 
 /// The protocol as it should be, through a mapping of this kind.
 #[derive(Debug)]
-pub(crate) struct Sound<A = ReadWrite>(PhantomData<A>);
+pub(crate) struct Correct<A = ReadWrite>(PhantomData<A>);
 
-impl<A: Access> Steps for Sound<A> {
+impl<A: Access> Mutations for Correct<A> {
     const WRITABLE: bool = A::WRITABLE;
 }
 
 /// What a look has found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found<R> {
+pub(crate) enum SlotRead<R> {
     /// No message that is new.
-    Nothing,
+    Empty,
     /// As many have been overwritten. The cursor is at the oldest that may still be there.
     Lost(u64),
     /// The next message; the cursor is behind it.
@@ -141,12 +141,12 @@ fn slot(number: u64, slots: usize) -> usize {
 
 /// How many messages there are so far: where a new sender begins, and a receiver that wants nothing old.
 #[inline(always)]
-pub(crate) fn tail<S: Steps>(counters: &Counters) -> u64 {
-    model::load(&counters.tail, S::LOOK, S::WRITABLE)
+pub(crate) fn tail<S: Mutations>(counters: &Counters) -> u64 {
+    model::load(&counters.tail, S::LOAD, S::WRITABLE)
 }
 
 /// Where a receiver begins that wants all there is.
-pub(crate) fn oldest<S: Steps>(counters: &Counters, slots: usize) -> u64 {
+pub(crate) fn oldest<S: Mutations>(counters: &Counters, slots: usize) -> u64 {
     let tail = tail::<S>(counters);
     // Not less than `tail`, by its acquire, so that the cursor is not further behind than there are slots.
     let reserved = counters.reserved.load(Ordering::Relaxed);
@@ -157,7 +157,7 @@ pub(crate) fn oldest<S: Steps>(counters: &Counters, slots: usize) -> u64 {
 /// sleepers, with no other fence between. If `write` gives an error or panics nothing is sent, and all is as if the sender had
 /// died: the message that lay in the slot is lost, and the next one is reserved already.
 #[inline(always)]
-pub(crate) fn send<S: Steps, R, E>(
+pub(crate) fn send<S: Mutations, R, E>(
     counters: &Counters,
     slots: usize,
     number: u64,
@@ -172,18 +172,18 @@ pub(crate) fn send<S: Steps, R, E>(
 
 /// Looks for the message at the cursor, and lets `copy` copy it out of its slot.
 #[inline(always)]
-pub(crate) fn receive<S: Steps, R>(
+pub(crate) fn receive<S: Mutations, R>(
     counters: &Counters,
     slots: usize,
     cursor: &mut u64,
     copy: impl FnOnce(usize) -> R,
-) -> Found<R> {
+) -> SlotRead<R> {
     let tail = tail::<S>(counters);
     let there = tail.wrapping_sub(*cursor);
     if there.cast_signed() <= 0 {
-        return Found::Nothing;
+        return SlotRead::Empty;
     }
-    let slots_there = slots as u64 + S::BEYOND;
+    let slots_there = slots as u64 + S::EXTRA_SLOTS;
     // A copy of what is gone for sure would be in vain.
     let result = (there <= slots_there).then(|| copy(slot(*cursor, slots)));
     S::copied();
@@ -192,20 +192,20 @@ pub(crate) fn receive<S: Steps, R>(
     match result {
         Some(result) if begun <= slots_there => {
             *cursor = cursor.wrapping_add(1);
-            Found::Message(result)
+            SlotRead::Message(result)
         }
         _ => {
             // Of a sound sender `reserved` is at least `tail`.
             let lost = begun.max(there).wrapping_sub(slots as u64);
             *cursor = cursor.wrapping_add(lost);
-            Found::Lost(lost)
+            SlotRead::Lost(lost)
         }
     }
 }
 
 /// What a receiver is told, if anything.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Told<R> {
+pub(crate) enum RecvOutcome<R> {
     /// The next message.
     Message(R),
     /// As many have been overwritten.
@@ -216,22 +216,22 @@ pub(crate) enum Told<R> {
 
 /// [`receive`]s, or tells that the sender is gone. Whether it is dead is only looked at if `probing`.
 #[inline(always)]
-pub(crate) fn poll<S: Steps, R>(
+pub(crate) fn poll<S: Mutations, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    sender: &Watch<'_, impl Seen>,
+    sender: &PeerWatch<'_, impl PeerState>,
     probing: bool,
     copy: impl Fn(usize) -> R,
-) -> Option<Told<R>> {
+) -> Option<RecvOutcome<R>> {
     let receive = || {
         let mut at = cursor.get();
         let found = receive::<S, R>(counters, slots, &mut at, &copy);
         cursor.set(at);
         match found {
-            Found::Message(message) => Some(Told::Message(message)),
-            Found::Lost(count) => Some(Told::Lost(count)),
-            Found::Nothing => None,
+            SlotRead::Message(message) => Some(RecvOutcome::Message(message)),
+            SlotRead::Lost(count) => Some(RecvOutcome::Lost(count)),
+            SlotRead::Empty => None,
         }
     };
     if let Some(told) = receive() {
@@ -239,38 +239,38 @@ pub(crate) fn poll<S: Steps, R>(
     }
     if sender.is_gone(S::has_left) || (probing && sender.is_dead()) {
         // It may have sent something between the look and its end.
-        let last = if S::AGAIN { receive() } else { None };
-        return Some(last.unwrap_or(Told::Gone));
+        let last = if S::RECHECKS { receive() } else { None };
+        return Some(last.unwrap_or(RecvOutcome::Gone));
     }
     None
 }
 
-/// Waits until there is something to be told. `None` when the world's last turn has come.
-pub(crate) fn wait<S: Steps, W: World, R>(
+/// Waits until there is something to be told. `None` when the final probe has come.
+pub(crate) fn wait<S: Mutations, W: WaitEnv, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    sender: &Watch<'_, impl Seen>,
-    (arrived, world): (&AtomicU32, &mut W),
+    sender: &PeerWatch<'_, impl PeerState>,
+    (arrived, env): (&AtomicU32, &mut W),
     copy: impl Fn(usize) -> R,
-) -> Option<Told<R>> {
+) -> Option<RecvOutcome<R>> {
     let poll = |probing| poll::<S, R>(counters, slots, cursor, sender, probing, &copy);
-    eventcount::wait(arrived, world, || poll(false), || poll(true))
+    eventcount::wait(arrived, env, || poll(false), || poll(true))
 }
 
-/// Waits until there is a message at the cursor, or a sender that is not known to be dead. `false` when the world's last turn
+/// Waits until there is a message at the cursor, or a sender that is not known to be dead. `false` when the final probe
 /// has come.
-pub(crate) fn wait_for_sender<S: Steps, W: World>(
+pub(crate) fn wait_for_sender<S: Mutations, W: WaitEnv>(
     counters: &Counters,
     cursor: u64,
-    sender: &Watch<'_, impl Seen>,
+    sender: &PeerWatch<'_, impl PeerState>,
     arrived: &AtomicU32,
-    world: &mut W,
+    env: &mut W,
 ) -> bool {
     let ready = || {
         let there = tail::<S>(counters).wrapping_sub(cursor).cast_signed() > 0;
-        (there || sender.is_there()).then_some(())
+        (there || sender.is_present()).then_some(())
     };
     // What a probe tells `ready` finds out itself, about each one who comes.
-    eventcount::wait(arrived, world, ready, || None).is_some()
+    eventcount::wait(arrived, env, ready, || None).is_some()
 }

@@ -38,6 +38,7 @@
 
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
+use crate::protocol::wait::WaitStep;
 
 /// The bits of the participant's id.
 pub(crate) const ID: u32 = (1 << 30) - 1;
@@ -46,19 +47,8 @@ pub(crate) const POISON: u32 = 1 << 30;
 /// Somebody may be asleep on the word.
 pub(crate) const WAITERS: u32 = 1 << 31;
 
-/// What is to be done in a round of waiting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Wait. A look at the owner's life is not due yet.
-    Wait,
-    /// See whether the owner lives.
-    Probe,
-    /// See whether the owner lives, and then give up.
-    Last,
-}
-
 /// What releasing needs from outside. The model has its own.
-pub(crate) trait Wake {
+pub(crate) trait WakeOne {
     /// The ordering of a release. Only a model that is to fail has another.
     const RELEASE: Ordering = Ordering::Release;
 
@@ -67,18 +57,18 @@ pub(crate) trait Wake {
 }
 
 /// What waiting needs from outside: clock, kernel and peers. The model has its own.
-pub(crate) trait World {
+pub(crate) trait ClaimEnv {
     /// The ordering of a successful claim. Only a model that is to fail has another.
     const CLAIM: Ordering = Ordering::Acquire;
     /// What a claim takes along of [`WAITERS`], for others who may be asleep. Only a model that is to fail drops it.
-    const KEPT: u32 = WAITERS;
+    const KEPT_FLAGS: u32 = WAITERS;
     /// Whether who gives up passes a wake-up on. Only a model that is to fail keeps it.
     const PASSES_ON: bool = true;
 
     /// How often to look at the word before anything else.
     fn spins(&self) -> u32;
     /// What this round is for. Called once a round.
-    fn turn(&mut self) -> Turn;
+    fn next_step(&mut self) -> WaitStep;
     /// Whether the participant is dead for sure. What it did before happened before this.
     fn is_dead(&mut self, owner: u32) -> bool;
     /// Sleeps while the word is `seen`, at most until the next probe is due.
@@ -105,11 +95,15 @@ pub(crate) fn claim_free_as(word: &AtomicU32, me: u32, ordering: Ordering) -> bo
         .is_ok()
 }
 
-/// Claims the word, waiting for its owner to release it or to die. `None` when the world's last turn has come.
+/// Claims the word, waiting for its owner to release it or to die. `None` when the final probe has come.
 #[cold]
-pub(crate) fn claim<W: World + Wake>(word: &AtomicU32, me: u32, world: &mut W) -> Option<Claimed> {
+pub(crate) fn claim<W: ClaimEnv + WakeOne>(
+    word: &AtomicU32,
+    me: u32,
+    env: &mut W,
+) -> Option<Claimed> {
     // An owner that is just at work is done sooner than a sleep begins.
-    for _ in 0..world.spins() {
+    for _ in 0..env.spins() {
         let seen = word.load(Ordering::Relaxed);
         if seen & ID == 0 || seen & WAITERS != 0 {
             break;
@@ -118,11 +112,11 @@ pub(crate) fn claim<W: World + Wake>(word: &AtomicU32, me: u32, world: &mut W) -
     }
     let mut slept = 0;
     loop {
-        let turn = world.turn();
+        let step = env.next_step();
         let seen = word.load(Ordering::Relaxed);
         let owner = seen & ID;
         if owner == 0 {
-            let mine = me | (seen & POISON) | ((seen | slept) & W::KEPT);
+            let mine = me | (seen & POISON) | ((seen | slept) & W::KEPT_FLAGS);
             if word
                 .compare_exchange(seen, mine, W::CLAIM, Ordering::Relaxed)
                 .is_ok()
@@ -130,19 +124,19 @@ pub(crate) fn claim<W: World + Wake>(word: &AtomicU32, me: u32, world: &mut W) -
                 let poisoned = seen & POISON != 0;
                 return Some(Claimed { poisoned });
             }
-        } else if turn == Turn::Wait {
+        } else if step == WaitStep::Sleep {
             let announced = seen | WAITERS;
             if seen == announced
                 || word
                     .compare_exchange(seen, announced, Ordering::Relaxed, Ordering::Relaxed)
                     .is_ok()
             {
-                world.sleep(word, announced);
+                env.sleep(word, announced);
                 slept = WAITERS;
             }
-        } else if owner != me && world.is_dead(owner) {
+        } else if owner != me && env.is_dead(owner) {
             // Exactly what was seen with the dead owner: who comes second finds another word.
-            let mine = me | POISON | W::KEPT;
+            let mine = me | POISON | W::KEPT_FLAGS;
             if word
                 .compare_exchange(seen, mine, W::CLAIM, Ordering::Relaxed)
                 .is_ok()
@@ -150,9 +144,9 @@ pub(crate) fn claim<W: World + Wake>(word: &AtomicU32, me: u32, world: &mut W) -
                 return Some(Claimed { poisoned: true });
             }
         }
-        if turn == Turn::Last {
+        if step == WaitStep::FinalProbe {
             if slept != 0 && W::PASSES_ON {
-                pass_on(word, world);
+                pass_on_wake_up(word, env);
             }
             return None;
         }
@@ -162,7 +156,7 @@ pub(crate) fn claim<W: World + Wake>(word: &AtomicU32, me: u32, world: &mut W) -
 /// Sees to it that somebody else is woken by who gives up: its last sleep may have ended by a wake-up that was meant for any
 /// one of those asleep, and since then another has the lock, without a word of them.
 #[cold]
-fn pass_on<W: Wake>(word: &AtomicU32, waker: &W) {
+fn pass_on_wake_up<W: WakeOne>(word: &AtomicU32, waker: &W) {
     // A peer that keeps changing the word should not hold this up for ever.
     for _ in 0..64 {
         let seen = word.load(Ordering::Relaxed);
@@ -184,7 +178,7 @@ fn pass_on<W: Wake>(word: &AtomicU32, waker: &W) {
 /// Releases the word, if it still has this owner, and wakes a waiter. `poison` tells the next owner that something is
 /// left half done.
 #[inline]
-pub(crate) fn release<W: Wake>(word: &AtomicU32, me: u32, poison: bool, waker: &W) {
+pub(crate) fn release<W: WakeOne>(word: &AtomicU32, me: u32, poison: bool, waker: &W) {
     let free = if poison { POISON } else { 0 };
     let mut seen = me;
     // Others change the word of a living owner only by announcing themselves, once. A peer that does more should not

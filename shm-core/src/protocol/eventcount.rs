@@ -24,13 +24,13 @@
 
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, fence};
-use crate::protocol::claim_word::Turn;
+use crate::protocol::wait::WaitStep;
 
 /// Somebody may be asleep on the word.
 pub(crate) const WAITERS: u32 = 1;
 
 /// What waiting needs from outside: clock and kernel. The model has its own.
-pub(crate) trait World {
+pub(crate) trait WaitEnv {
     /// Whether a full fence follows the announcement. Only a model that is to fail has none.
     const FENCED: bool = true;
 
@@ -41,7 +41,7 @@ pub(crate) trait World {
     /// How often to look before anything else.
     fn spins(&self) -> u32;
     /// What this round is for. Called once a round.
-    fn turn(&mut self) -> Turn;
+    fn next_step(&mut self) -> WaitStep;
     /// Sleeps while the word is `seen`, at most until the next slice begins.
     fn sleep(&mut self, word: &AtomicU32, seen: u32);
 }
@@ -51,7 +51,7 @@ pub(crate) trait WakeAll {
     /// Whether a full fence precedes the look for sleepers. Only a model that is to fail has none.
     const FENCED: bool = true;
     /// What a wake-up adds to the word, which has `WAITERS`. Only a model that is to fail adds something else.
-    const STEP: u32 = 1;
+    const INCREMENT: u32 = 1;
 
     /// Wakes all who sleep on the word.
     fn wake_all(&self, word: &AtomicU32);
@@ -60,7 +60,7 @@ pub(crate) trait WakeAll {
 /// Announces that the caller may sleep on the word, and returns what to sleep on. What is waited for has to be looked at
 /// once more before the sleep.
 #[inline]
-fn announce<W: World>(word: &AtomicU32) -> u32 {
+fn announce<W: WaitEnv>(word: &AtomicU32) -> u32 {
     let seen = word.fetch_or(WAITERS, Ordering::Relaxed) | WAITERS;
     if W::FENCED {
         // Partner of the full fence before `notify_fenced`.
@@ -94,7 +94,7 @@ fn wake<W: WakeAll>(word: &AtomicU32, seen: u32, waker: &W) {
     // killed just before; and who announced itself since then sees the change.
     let _ = word.compare_exchange(
         seen,
-        seen.wrapping_add(W::STEP),
+        seen.wrapping_add(W::INCREMENT),
         Ordering::Relaxed,
         Ordering::Relaxed,
     );
@@ -102,23 +102,23 @@ fn wake<W: WakeAll>(word: &AtomicU32, seen: u32, waker: &W) {
 }
 
 /// Waits until `ready` gives something. Between slices, and before giving up, `probe` may give something instead: it looks at
-/// what no wake-up tells, such as a death, and then once more at what `ready` does. `None` when the world's last turn has
+/// what no wake-up tells, such as a death, and then once more at what `ready` does. `None` when the final probe has
 /// come without either.
-pub(crate) fn wait<W: World, R>(
+pub(crate) fn wait<W: WaitEnv, R>(
     word: &AtomicU32,
-    world: &mut W,
+    env: &mut W,
     mut ready: impl FnMut() -> Option<R>,
     mut probe: impl FnMut() -> Option<R>,
 ) -> Option<R> {
     // What is about to come is there sooner than a sleep begins.
-    for _ in 0..world.spins() {
+    for _ in 0..env.spins() {
         if let Some(result) = ready() {
             return Some(result);
         }
         std::hint::spin_loop();
     }
     loop {
-        let seen = if world.announces() {
+        let seen = if env.announces() {
             announce::<W>(word)
         } else {
             word.load(Ordering::Relaxed)
@@ -126,14 +126,14 @@ pub(crate) fn wait<W: World, R>(
         if let Some(result) = ready() {
             return Some(result);
         }
-        match world.turn() {
-            Turn::Wait => world.sleep(word, seen),
-            Turn::Probe => {
+        match env.next_step() {
+            WaitStep::Sleep => env.sleep(word, seen),
+            WaitStep::Probe => {
                 if let Some(result) = probe() {
                     return Some(result);
                 }
             }
-            Turn::Last => return probe(),
+            WaitStep::FinalProbe => return probe(),
         }
     }
 }

@@ -6,13 +6,14 @@
 pub(crate) mod barrier;
 pub(crate) mod broadcast;
 pub(crate) mod claim_word;
-pub(crate) mod counted;
+pub(crate) mod counter;
 pub(crate) mod event;
 pub(crate) mod eventcount;
+pub(crate) mod liveness;
 #[cfg(all(loom, test))]
 mod loom;
 pub(crate) mod padded;
-pub(crate) mod presence;
 pub(crate) mod ring;
 pub(crate) mod semaphore;
 pub(crate) mod seqlock;
+pub(crate) mod wait;

@@ -22,14 +22,14 @@
 //! | read | the receiver | the message from slot `head % N` | relaxed |
 //! | count as received | the receiver | `head + 1` into `head` | release, then a full fence |
 //! | wake | the receiver | as [`eventcount`] says, on `room` | |
-//! | is the other gone? | either, having nothing to do | as [`presence`](super::presence) says | acquire |
+//! | is the other gone? | either, having nothing to do | as [`liveness`](super::liveness) says | acquire |
 //! | look again | the same, if so | at the other's counter | acquire |
 //! | begin | who has claimed an end | its own counter, once | relaxed |
 //!
 //! - The release of `tail` pairs with the receiver's look at it: who sees a message counted sees all of it. The release of
 //!   `head` pairs with the sender's look: nobody writes to a slot that is still being read.
 //! - The full fences are those of the eventcount: either who commits sees that the other is about to sleep, or the other
-//!   sees the commit. They cannot be left out while the other is awake: there is no telling that it is not just about to
+//!   sees the commit. They cannot be left out while the other is awake: there is no telling whether it is not just about to
 //!   announce itself. Several messages in one step share one.
 //! - Only the owner of an end's claim writes its counter. A new owner begins with what is in the word, and sees all that the
 //!   one before did: by release and acquire of the claim, or by the probe, which the kernel orders after the last access of
@@ -37,7 +37,7 @@
 //!   acquire's place; but an end is not to depend on whom it wakes.
 //! - Looking again: what the other committed just before it left or died is only certain to be seen now. Every commit
 //!   ends with a full fence, so of one who leaves this would be true without the release of its claim, which no model of
-//!   a ring could miss; that of `presence` does.
+//!   a ring could miss; that of `liveness` does.
 //!
 //! **Killed** before its commit, a sender leaves a slot with half a message in it, which is not counted, and which its successor
 //! writes anew. Killed after it and before it has woken, it leaves a receiver asleep for the rest of a slice. A receiver
@@ -50,9 +50,9 @@ use std::marker::PhantomData;
 
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, AtomicU64, publish};
-use crate::protocol::eventcount::{self, WakeAll, World, notify_fenced};
+use crate::protocol::eventcount::{self, WaitEnv, WakeAll, notify_fenced};
+use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::padded::Padded;
-use crate::protocol::presence::{self, Seen, Watch};
 
 /// The words in shared memory.
 #[derive(Debug)]
@@ -67,13 +67,13 @@ pub(crate) struct Counters {
 /// One of the two ends: which words are whose.
 pub(crate) trait Side {
     /// The counter that this end writes.
-    fn mine(counters: &Counters) -> &AtomicU64;
+    fn own(counters: &Counters) -> &AtomicU64;
     /// The counter that the other end writes.
-    fn theirs(counters: &Counters) -> &AtomicU64;
+    fn peer(counters: &Counters) -> &AtomicU64;
     /// Where this end sleeps.
-    fn bed(counters: &Counters) -> &AtomicU32;
+    fn wait_word(counters: &Counters) -> &AtomicU32;
     /// Where the other end sleeps.
-    fn their_bed(counters: &Counters) -> &AtomicU32;
+    fn peer_wait_word(counters: &Counters) -> &AtomicU32;
     /// How many slots are this end's to use. None where the counters are none that can be.
     fn ready(mine: u64, theirs: u64, capacity: u64) -> u64;
 }
@@ -84,22 +84,22 @@ pub(crate) struct Sending;
 
 impl Side for Sending {
     #[inline(always)]
-    fn mine(counters: &Counters) -> &AtomicU64 {
+    fn own(counters: &Counters) -> &AtomicU64 {
         &counters.tail
     }
 
     #[inline(always)]
-    fn theirs(counters: &Counters) -> &AtomicU64 {
+    fn peer(counters: &Counters) -> &AtomicU64 {
         &counters.head
     }
 
     #[inline(always)]
-    fn bed(counters: &Counters) -> &AtomicU32 {
+    fn wait_word(counters: &Counters) -> &AtomicU32 {
         &counters.room
     }
 
     #[inline(always)]
-    fn their_bed(counters: &Counters) -> &AtomicU32 {
+    fn peer_wait_word(counters: &Counters) -> &AtomicU32 {
         &counters.data
     }
 
@@ -115,22 +115,22 @@ pub(crate) struct Receiving;
 
 impl Side for Receiving {
     #[inline(always)]
-    fn mine(counters: &Counters) -> &AtomicU64 {
+    fn own(counters: &Counters) -> &AtomicU64 {
         &counters.head
     }
 
     #[inline(always)]
-    fn theirs(counters: &Counters) -> &AtomicU64 {
+    fn peer(counters: &Counters) -> &AtomicU64 {
         &counters.tail
     }
 
     #[inline(always)]
-    fn bed(counters: &Counters) -> &AtomicU32 {
+    fn wait_word(counters: &Counters) -> &AtomicU32 {
         &counters.data
     }
 
     #[inline(always)]
-    fn their_bed(counters: &Counters) -> &AtomicU32 {
+    fn peer_wait_word(counters: &Counters) -> &AtomicU32 {
         &counters.room
     }
 
@@ -142,42 +142,42 @@ impl Side for Receiving {
 }
 
 /// The steps that a model can take wrongly, to see that it is noticed.
-pub(crate) trait Steps {
+pub(crate) trait Mutations {
     /// How the other's counter is looked at.
-    const LOOK: Ordering = Ordering::Acquire;
+    const LOAD: Ordering = Ordering::Acquire;
     /// Whether the other's counter is looked at once more before it is taken to be gone.
-    const LOOKS_AGAIN: bool = true;
+    const RECHECKS: bool = true;
 
     /// Notes down that somebody has come to an end.
     #[inline(always)]
-    fn come(came: &AtomicU32) {
-        presence::come(came);
+    fn mark_joined(joined: &AtomicU32) {
+        liveness::mark_joined(joined);
     }
 
     /// Whether an end was given up.
     #[inline(always)]
-    fn has_left(seat: &impl Seen) -> bool {
-        presence::has_left(seat)
+    fn has_left(seat: &impl PeerState) -> bool {
+        liveness::has_left(seat)
     }
 
     /// Looks at the other's counter, which was `seen` the last time.
     #[inline(always)]
-    fn look<R: Side>(counters: &Counters, _seen: u64) -> u64 {
-        R::theirs(counters).load(Self::LOOK)
+    fn load_peer<R: Side>(counters: &Counters, _seen: u64) -> u64 {
+        R::peer(counters).load(Self::LOAD)
     }
 
     /// Writes one's own counter.
     #[inline(always)]
     fn publish<R: Side>(counters: &Counters, value: u64) {
-        publish(R::mine(counters), value);
+        publish(R::own(counters), value);
     }
 }
 
 /// The steps as they should be.
 #[derive(Debug)]
-pub(crate) struct Sound;
+pub(crate) struct Correct;
 
-impl Steps for Sound {}
+impl Mutations for Correct {}
 
 /// Why there is nothing to do for an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,20 +190,20 @@ pub(crate) enum Idle {
 
 /// What an end knows. Both numbers are private: a peer cannot change them.
 #[derive(Debug)]
-pub(crate) struct End<R, S = Sound> {
+pub(crate) struct End<R, S = Correct> {
     mine: u64,
     /// The other's counter as seen last: it has that or more.
     theirs: u64,
     role: PhantomData<(R, S)>,
 }
 
-impl<R: Side, S: Steps> End<R, S> {
+impl<R: Side, S: Mutations> End<R, S> {
     /// Begins where the last owner of the end has ended. For who has just claimed it.
     pub(crate) fn resume(counters: &Counters) -> Self {
         Self {
             // Ordered by the claim.
-            mine: R::mine(counters).load(Ordering::Relaxed),
-            theirs: S::look::<R>(counters, 0),
+            mine: R::own(counters).load(Ordering::Relaxed),
+            theirs: S::load_peer::<R>(counters, 0),
             role: PhantomData,
         }
     }
@@ -222,7 +222,7 @@ impl<R: Side, S: Steps> End<R, S> {
         if ready >= wanted {
             return ready;
         }
-        self.theirs = S::look::<R>(counters, self.theirs);
+        self.theirs = S::load_peer::<R>(counters, self.theirs);
         R::ready(self.mine, self.theirs, capacity)
     }
 
@@ -234,10 +234,10 @@ impl<R: Side, S: Steps> End<R, S> {
 
     /// Hands the next `count` slots, of which [`ready`](Self::ready) has told and which were used, to the other end.
     #[inline(always)]
-    pub(crate) fn pass(&mut self, counters: &Counters, count: u64, waker: &impl WakeAll) {
+    pub(crate) fn commit(&mut self, counters: &Counters, count: u64, waker: &impl WakeAll) {
         self.mine = self.mine.wrapping_add(count);
         S::publish::<R>(counters, self.mine);
-        notify_fenced(R::their_bed(counters), waker);
+        notify_fenced(R::peer_wait_word(counters), waker);
     }
 
     /// Looks, without waiting, whether there is something to do, or whether the other is gone. `probing` is whether to
@@ -246,7 +246,7 @@ impl<R: Side, S: Steps> End<R, S> {
         &mut self,
         counters: &Counters,
         capacity: u64,
-        other: &Watch<'_, impl Seen>,
+        other: &PeerWatch<'_, impl PeerState>,
         probing: bool,
     ) -> Result<u64, Idle> {
         let gone = other.is_gone(S::has_left) || (probing && other.is_dead());
@@ -257,22 +257,22 @@ impl<R: Side, S: Steps> End<R, S> {
         }
     }
 
-    /// Waits until there is something to do, or the other is gone, or the world's last turn has come.
+    /// Waits until there is something to do, or the other is gone, or the final probe has come.
     pub(crate) fn wait(
         &mut self,
         counters: &Counters,
         capacity: u64,
-        world: &mut impl World,
-        other: &Watch<'_, impl Seen>,
+        env: &mut impl WaitEnv,
+        other: &PeerWatch<'_, impl PeerState>,
     ) -> Result<u64, Idle> {
         // A copy, so that the two closures need not share the one that can be changed.
         let (mine, seen) = (self.mine, self.theirs);
         let look = || {
-            let theirs = S::look::<R>(counters, seen);
+            let theirs = S::load_peer::<R>(counters, seen);
             (R::ready(mine, theirs, capacity) > 0).then_some(theirs)
         };
         let look_again = || {
-            let found = if S::LOOKS_AGAIN { look() } else { None };
+            let found = if S::RECHECKS { look() } else { None };
             Some(found.ok_or(Idle::Gone))
         };
         let ready = || match look() {
@@ -281,7 +281,7 @@ impl<R: Side, S: Steps> End<R, S> {
             None => None,
         };
         let probe = || other.is_dead().then(look_again).flatten();
-        match eventcount::wait(R::bed(counters), world, ready, probe) {
+        match eventcount::wait(R::wait_word(counters), env, ready, probe) {
             Some(Ok(theirs)) => {
                 self.theirs = theirs;
                 Ok(R::ready(mine, theirs, capacity))
@@ -292,23 +292,23 @@ impl<R: Side, S: Steps> End<R, S> {
     }
 
     /// Waits until there is somebody at the other end; or until somebody was, and has left something to do where there
-    /// was nothing. `false` when the world's last turn has come without either.
-    pub(crate) fn wait_for_other(
+    /// was nothing. `false` when the final probe has come without either.
+    pub(crate) fn wait_for_peer(
         &self,
         counters: &Counters,
         capacity: u64,
-        world: &mut impl World,
-        other: &Watch<'_, impl Seen>,
+        env: &mut impl WaitEnv,
+        other: &PeerWatch<'_, impl PeerState>,
     ) -> bool {
         let had_nothing = R::ready(self.mine, self.theirs, capacity) == 0;
         let has_come = || {
             let left_something = || {
-                let theirs = S::look::<R>(counters, self.theirs);
+                let theirs = S::load_peer::<R>(counters, self.theirs);
                 R::ready(self.mine, theirs, capacity) > 0
             };
-            (other.is_there() || (had_nothing && left_something())).then_some(())
+            (other.is_present() || (had_nothing && left_something())).then_some(())
         };
         // What a probe tells `has_come` finds out itself, about each one who comes.
-        eventcount::wait(R::bed(counters), world, has_come, || None).is_some()
+        eventcount::wait(R::wait_word(counters), env, has_come, || None).is_some()
     }
 }

@@ -10,7 +10,7 @@
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
 //! | post | anyone | adds permits, by compare-and-swap; after many tries in vain by an addition | release |
-//! | wake as many, if the addition saw `WAITERS` | the same | see [`counted`] | |
+//! | wake as many, if the addition saw `WAITERS` | the same | see [`counter`] | |
 //! | take | anyone | subtracts one from what is more than none, by compare-and-swap | acquire |
 //! | wait | anyone | sets `WAITERS`, takes, sleeps; see [`eventcount`] | |
 //!
@@ -20,7 +20,7 @@
 //! A permit is in the word or it is not: there is no point in between at which a kill could lose one that was posted, or
 //! make two of it. Killed after it has taken one, a process keeps it for ever. Killed before it wakes, or after it was
 //! woken and before it takes, it leaves the permit in the word and sleepers asleep beside it; they look at the end of their
-//! slices, see [`counted`].
+//! slices, see [`counter`].
 //!
 //! **A peer** can write anything into the word, without a pause too. So neither step tries for ever: a post adds in the end
 //! without comparing, and a take finds none. Who waits tries again when it has looked at the clock, and does not sleep on a
@@ -29,15 +29,15 @@
 
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
-use crate::protocol::claim_word::Turn;
-use crate::protocol::counted::{self, ONE, WakeSome};
-use crate::protocol::eventcount::{self, WAITERS, World};
+use crate::protocol::counter::{self, ONE, WakeSome};
+use crate::protocol::eventcount::{self, WAITERS, WaitEnv};
+use crate::protocol::wait::WaitStep;
 
 /// The most permits that there can be: as many as POSIX promises.
-pub(crate) const MOST: u32 = u32::MAX / ONE;
+pub(crate) const MAX_PERMITS: u32 = u32::MAX / ONE;
 
 /// The steps of who posts and takes. Only models and tests have others.
-pub(crate) trait Steps {
+pub(crate) trait Mutations {
     /// How a permit is taken.
     const TAKE: Ordering = Ordering::Acquire;
     /// How permits are added without comparing.
@@ -53,9 +53,9 @@ pub(crate) trait Steps {
 
 /// The protocol as it should be.
 #[derive(Debug)]
-pub(crate) enum Sound {}
+pub(crate) enum Correct {}
 
-impl Steps for Sound {}
+impl Mutations for Correct {}
 
 /// How many permits there are.
 #[inline(always)]
@@ -67,12 +67,12 @@ pub(crate) fn permits(word: &AtomicU32) -> u32 {
 #[inline(always)]
 fn more(seen: u32, count: u32) -> Option<u32> {
     let sum = (seen / ONE).checked_add(count)?;
-    (sum <= MOST).then(|| (sum * ONE) | (seen & WAITERS))
+    (sum <= MAX_PERMITS).then(|| (sum * ONE) | (seen & WAITERS))
 }
 
 /// Adds permits, and wakes as many. `false`, without adding any, where there would be too many.
 #[inline(always)]
-pub(crate) fn post<S: Steps, W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) -> bool {
+pub(crate) fn post<S: Mutations, W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) -> bool {
     let mut seen = word.load(Ordering::Relaxed);
     let Some(next) = more(seen, count) else {
         return false;
@@ -85,14 +85,18 @@ pub(crate) fn post<S: Steps, W: WakeSome>(word: &AtomicU32, count: u32, waker: &
         },
     }
     if seen & WAITERS != 0 {
-        counted::wake_some(word, count, waker);
+        counter::wake_some(word, count, waker);
     }
     true
 }
 
 /// What is left of a post whose first try came too late. Returns what was in the word before the addition.
 #[cold]
-fn post_again<S: Steps, W: WakeSome>(word: &AtomicU32, mut seen: u32, count: u32) -> Option<u32> {
+fn post_again<S: Mutations, W: WakeSome>(
+    word: &AtomicU32,
+    mut seen: u32,
+    count: u32,
+) -> Option<u32> {
     for tries in 1..S::TRIES {
         S::interfere(word, tries);
         match word.compare_exchange(seen, more(seen, count)?, W::COUNT, Ordering::Relaxed) {
@@ -101,7 +105,7 @@ fn post_again<S: Steps, W: WakeSome>(word: &AtomicU32, mut seen: u32, count: u32
         }
     }
     // This cannot fail, but go too far. So there has to be more room than the sound can fill before it is done.
-    if more(seen, count)? / ONE > MOST / 2 {
+    if more(seen, count)? / ONE > MAX_PERMITS / 2 {
         return None;
     }
     seen = word.fetch_add(count * ONE, S::ADD);
@@ -114,7 +118,7 @@ fn post_again<S: Steps, W: WakeSome>(word: &AtomicU32, mut seen: u32, count: u32
 
 /// Takes a permit if there is one, and others are not quicker every time.
 #[inline(always)]
-pub(crate) fn take<S: Steps>(word: &AtomicU32) -> bool {
+pub(crate) fn take<S: Mutations>(word: &AtomicU32) -> bool {
     let seen = word.load(Ordering::Relaxed);
     let Some(next) = seen.checked_sub(ONE) else {
         return false;
@@ -127,7 +131,7 @@ pub(crate) fn take<S: Steps>(word: &AtomicU32) -> bool {
 
 /// What is left of a take whose first try came too late.
 #[cold]
-fn take_again<S: Steps>(word: &AtomicU32, mut seen: u32) -> bool {
+fn take_again<S: Mutations>(word: &AtomicU32, mut seen: u32) -> bool {
     for tries in 1..S::TRIES {
         S::interfere(word, tries);
         let Some(next) = seen.checked_sub(ONE) else {
@@ -155,20 +159,20 @@ fn out_of_step(tries: u32) {
     }
 }
 
-/// Takes a permit, waiting for one. `false` when the world's last turn has come before.
-pub(crate) fn wait<S: Steps, W: World>(word: &AtomicU32, world: &mut W) -> bool {
-    wait_by(word, world, || take::<S>(word))
+/// Takes a permit, waiting for one. `false` when the final probe has come before.
+pub(crate) fn wait<S: Mutations, W: WaitEnv>(word: &AtomicU32, env: &mut W) -> bool {
+    wait_by(word, env, || take::<S>(word))
 }
 
-fn wait_by<W: World>(word: &AtomicU32, world: &mut W, take: impl Fn() -> bool) -> bool {
+fn wait_by<W: WaitEnv>(word: &AtomicU32, env: &mut W, take: impl Fn() -> bool) -> bool {
     let look = || take().then_some(());
-    eventcount::wait(word, &mut Wakeful(world), look, look).is_some()
+    eventcount::wait(word, &mut SleepIfEmpty(env), look, look).is_some()
 }
 
 /// Does not sleep beside permits: others were quicker every time, and may have stopped since.
-struct Wakeful<'a, W>(&'a mut W);
+struct SleepIfEmpty<'a, W>(&'a mut W);
 
-impl<W: World> World for Wakeful<'_, W> {
+impl<W: WaitEnv> WaitEnv for SleepIfEmpty<'_, W> {
     const FENCED: bool = W::FENCED;
 
     fn announces(&self) -> bool {
@@ -179,8 +183,8 @@ impl<W: World> World for Wakeful<'_, W> {
         self.0.spins()
     }
 
-    fn turn(&mut self) -> Turn {
-        self.0.turn()
+    fn next_step(&mut self) -> WaitStep {
+        self.0.next_step()
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
@@ -198,7 +202,7 @@ mod tests {
     /// Somebody changes the word before every try but the first, and before that once by hand.
     struct Beset;
 
-    impl Steps for Beset {
+    impl Mutations for Beset {
         fn interfere(word: &AtomicU32, tries: u32) {
             assert!(tries < Self::TRIES, "it tries for ever");
             // Another number of permits each time, with room for more.
@@ -209,10 +213,10 @@ mod tests {
     /// The same, up to where there is no more room.
     struct Filled;
 
-    impl Steps for Filled {
+    impl Mutations for Filled {
         fn interfere(word: &AtomicU32, tries: u32) {
             let left = (Self::TRIES - 1 - tries).min(2);
-            word.store((MOST - left) * ONE, Ordering::Relaxed);
+            word.store((MAX_PERMITS - left) * ONE, Ordering::Relaxed);
         }
     }
 
@@ -242,20 +246,20 @@ mod tests {
     fn a_post_beside_one_who_fills_it_up_is_refused_in_the_end() {
         let word = AtomicU32::new(9 * ONE);
         assert_eq!(post_again::<Filled, Nobody>(&word, 8 * ONE, 3), None);
-        assert_eq!(permits(&word), MOST - 2);
+        assert_eq!(permits(&word), MAX_PERMITS - 2);
     }
 
     /// Where a peer made it look as if there were room.
     #[test]
     fn what_goes_too_far_is_taken_back() {
         struct Once;
-        impl Steps for Once {
+        impl Mutations for Once {
             const TRIES: u32 = 1;
         }
-        let word = AtomicU32::new((MOST * ONE) | WAITERS);
+        let word = AtomicU32::new((MAX_PERMITS * ONE) | WAITERS);
         // What was seen is long gone.
         assert_eq!(post_again::<Once, Nobody>(&word, 0, 3), None);
-        assert_eq!(word.load(Ordering::Relaxed), (MOST * ONE) | WAITERS);
+        assert_eq!(word.load(Ordering::Relaxed), (MAX_PERMITS * ONE) | WAITERS);
     }
 
     #[test]
@@ -268,10 +272,10 @@ mod tests {
     #[test]
     fn without_plenty_of_room_nothing_is_added_without_comparing() {
         struct Once;
-        impl Steps for Once {
+        impl Mutations for Once {
             const TRIES: u32 = 1;
         }
-        let half = MOST / 2;
+        let half = MAX_PERMITS / 2;
         let word = AtomicU32::new((half - 3) * ONE);
         assert!(post_again::<Once, Nobody>(&word, (half - 3) * ONE, 3).is_some());
         assert_eq!(post_again::<Once, Nobody>(&word, half * ONE, 3), None);
@@ -281,20 +285,24 @@ mod tests {
     #[test]
     fn nobody_sleeps_beside_permits_that_others_were_quicker_to_take() {
         struct Clock(u32);
-        impl World for Clock {
+        impl WaitEnv for Clock {
             fn spins(&self) -> u32 {
                 0
             }
-            fn turn(&mut self) -> Turn {
+            fn next_step(&mut self) -> WaitStep {
                 self.0 += 1;
-                if self.0 == 3 { Turn::Last } else { Turn::Wait }
+                if self.0 == 3 {
+                    WaitStep::FinalProbe
+                } else {
+                    WaitStep::Sleep
+                }
             }
             fn sleep(&mut self, _: &AtomicU32, _: u32) {
                 panic!("it sleeps beside five permits");
             }
         }
         struct Unlucky;
-        impl Steps for Unlucky {
+        impl Mutations for Unlucky {
             const TRIES: u32 = 1;
         }
         // What `take` does when others were quicker every time, and what then lies in the word.

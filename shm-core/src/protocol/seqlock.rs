@@ -48,22 +48,22 @@ use std::marker::PhantomData;
 use crate::access::{Access, ReadWrite};
 use crate::primitive::Ordering;
 use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
-use crate::protocol::eventcount::{self, World};
+use crate::protocol::eventcount::{self, WaitEnv};
 
 /// The steps, one by one. Only a model that is to fail has others.
-pub(crate) trait Steps {
+pub(crate) trait Mutations {
     /// How a reader begins.
     const BEGIN: Ordering = Ordering::Acquire;
     /// How who wants no value looks at the version.
-    const LOOK: Ordering = Ordering::Acquire;
-    /// Whether the mapping may be written. Where not, a fence does what `BEGIN` and `LOOK` say: see [`model::load`].
+    const LOAD: Ordering = Ordering::Acquire;
+    /// Whether the mapping may be written. Where not, a fence does what `BEGIN` and `LOAD` say: see [`model::load`].
     const WRITABLE: bool = true;
     /// Slots that are not for readers: the one that is being written.
     const SPARE: u64 = 1;
 
     /// From here on the slot changes.
     #[inline(always)]
-    fn reserve() {
+    fn before_write() {
         fence(Ordering::Release);
     }
 
@@ -75,16 +75,16 @@ pub(crate) trait Steps {
 
     /// The copy is done.
     #[inline(always)]
-    fn copied() {
+    fn after_copy() {
         fence(Ordering::Acquire);
     }
 }
 
 /// The protocol as it should be, through a mapping of this kind.
 #[derive(Debug)]
-pub(crate) struct Sound<A = ReadWrite>(PhantomData<A>);
+pub(crate) struct Correct<A = ReadWrite>(PhantomData<A>);
 
-impl<A: Access> Steps for Sound<A> {
+impl<A: Access> Mutations for Correct<A> {
     const WRITABLE: bool = A::WRITABLE;
 }
 
@@ -104,13 +104,13 @@ pub(crate) fn current(version: &AtomicU64) -> u64 {
 /// with no other fence between. Returns the new version, and what `write` has returned. If that is an error, or `write`
 /// panics, what is in the slot belongs to no version, as if the writer had died.
 #[inline(always)]
-pub(crate) fn commit<S: Steps, R, E>(
+pub(crate) fn commit<S: Mutations, R, E>(
     version: &AtomicU64,
     slots: usize,
     write: impl FnOnce(usize) -> Result<R, E>,
 ) -> Result<(u64, R), E> {
     let next = current(version).wrapping_add(1);
-    S::reserve();
+    S::before_write();
     let result = write(slot(next, slots))?;
     S::publish(version, next);
     Ok((next, result))
@@ -119,14 +119,14 @@ pub(crate) fn commit<S: Steps, R, E>(
 /// One try to read what `copy` copies out of a slot. `Ok` with the version if that is a whole value, `Err` if the slot
 /// may have been written meanwhile.
 #[inline(always)]
-pub(crate) fn attempt<S: Steps, R>(
+pub(crate) fn try_read<S: Mutations, R>(
     version: &AtomicU64,
     slots: usize,
     copy: impl FnOnce(usize) -> R,
 ) -> Result<(u64, R), R> {
     let begun = model::load(version, S::BEGIN, S::WRITABLE);
     let result = copy(slot(begun, slots));
-    S::copied();
+    S::after_copy();
     let now = version.load(Ordering::Relaxed);
     if now.wrapping_sub(begun) < slots as u64 - S::SPARE {
         Ok((begun, result))
@@ -137,24 +137,24 @@ pub(crate) fn attempt<S: Steps, R>(
 
 /// The version. What was done before its commit happened before this.
 #[inline(always)]
-pub(crate) fn newest<S: Steps>(version: &AtomicU64) -> u64 {
-    model::load(version, S::LOOK, S::WRITABLE)
+pub(crate) fn latest<S: Mutations>(version: &AtomicU64) -> u64 {
+    model::load(version, S::LOAD, S::WRITABLE)
 }
 
 /// The version, if it is newer than `seen`.
 #[inline(always)]
-pub(crate) fn newer<S: Steps>(version: &AtomicU64, seen: u64) -> Option<u64> {
-    let now = newest::<S>(version);
+pub(crate) fn newer_than<S: Mutations>(version: &AtomicU64, seen: u64) -> Option<u64> {
+    let now = latest::<S>(version);
     (now.wrapping_sub(seen).cast_signed() > 0).then_some(now)
 }
 
-/// Waits for a version newer than `seen`. `None` when the world's last turn has come.
-pub(crate) fn wait_newer<S: Steps, W: World>(
+/// Waits for a version newer than `seen`. `None` when the final probe has come.
+pub(crate) fn wait_newer<S: Mutations, W: WaitEnv>(
     version: &AtomicU64,
     changed: &AtomicU32,
-    world: &mut W,
+    env: &mut W,
     seen: u64,
 ) -> Option<u64> {
-    let ready = || newer::<S>(version, seen);
-    eventcount::wait(changed, world, ready, ready)
+    let ready = || newer_than::<S>(version, seen);
+    eventcount::wait(changed, env, ready, ready)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::Segment;
 use super::options::Settings;
 use super::unpublished::Hidden;
-use crate::claim::{self, Participant, Place, Registration};
+use crate::claim::{self, AddressWindows, Participant, RegisterArgs};
 use crate::error::{ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::name::SegmentName;
@@ -39,7 +39,7 @@ impl Segment {
         layout: &TypeLayout,
         parts: Parts,
     ) -> Result<Self, ShmError> {
-        let (mapping, place) = map(settings, &parts, layout)?;
+        let (mapping, windows) = map(settings, &parts, layout)?;
         let mut segment = Self {
             participant: None,
             mapping,
@@ -55,14 +55,16 @@ impl Segment {
             payload_offset: parts.payload_offset,
             tail: parts.tail,
         };
-        segment.take_part(place)?;
+        segment.take_part(windows)?;
         Ok(segment)
     }
 
     /// Makes this process a participant, which a type with claims needs: now, for later it might not be possible any more.
-    fn take_part(&mut self, place: Option<Place>) -> Result<(), ShmError> {
-        let Some(place) = place else { return Ok(()) };
-        let with = Registration {
+    fn take_part(&mut self, windows: Option<AddressWindows>) -> Result<(), ShmError> {
+        let Some(windows) = windows else {
+            return Ok(());
+        };
+        let with = RegisterArgs {
             file: &self.file,
             id: self.id,
             names: [
@@ -73,9 +75,9 @@ impl Segment {
             counter: self.next_participant(),
             deadline: Deadline::after(self.timeout),
         };
-        // SAFETY: the place is that of this mapping, in which the counter is; the participant is dropped before the
+        // SAFETY: the windows are those of this mapping, in which the counter is; the participant is dropped before the
         // mapping, being the field before it.
-        self.participant = Some(unsafe { Participant::register(place, &with) }?);
+        self.participant = Some(unsafe { Participant::register(windows, &with) }?);
         Ok(())
     }
 }
@@ -85,10 +87,10 @@ fn map(
     settings: &Settings,
     parts: &Parts,
     layout: &TypeLayout,
-) -> Result<(Mapping, Option<Place>), ShmError> {
+) -> Result<(Mapping, Option<AddressWindows>), ShmError> {
     let (file, len, writable) = (&parts.file, parts.len, parts.writable);
-    let (mapping, place) = if writable && layout.has_claims() {
-        claim::map(file, len).map(|(mapping, place)| (mapping, Some(place)))
+    let (mapping, windows) = if writable && layout.has_claims() {
+        claim::map(file, len).map(|(mapping, windows)| (mapping, Some(windows)))
     } else {
         Mapping::new(file, len, writable).map(|mapping| (mapping, None))
     }?;
@@ -118,7 +120,7 @@ fn map(
                 _ => error.into(),
             })?;
     }
-    Ok((mapping, place))
+    Ok((mapping, windows))
 }
 
 pub(super) fn out_of_space(file: &File, needed: u64, error: SysError) -> ShmError {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::claim::word::Refused;
+use crate::claim::word::ClaimFailed;
 use crate::error::{ShmError, debug_as_told};
 
 /// Why a lock was not had, or what is to be known about one that was.
@@ -32,11 +32,11 @@ impl<G> LockError<G> {
         }
     }
 
-    pub(super) fn refused(refused: Refused, waited: bool) -> Self {
+    pub(super) fn refused(refused: ClaimFailed, waited: bool) -> Self {
         match refused {
-            Refused::Unprotected(error) => Self::Unregistered(error),
-            Refused::Owned if waited => Self::TimedOut,
-            Refused::Owned => Self::WouldBlock,
+            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
+            ClaimFailed::Owned if waited => Self::TimedOut,
+            ClaimFailed::Owned => Self::WouldBlock,
         }
     }
 }

@@ -45,16 +45,16 @@
 
 mod barrier;
 pub mod broadcast;
+mod claim_guard;
 mod error;
 mod event;
 mod layout;
 mod mutex;
-mod panicking;
+mod panic_check;
 pub mod ring;
-mod role;
 mod semaphore;
 mod seqlock;
-mod sleep;
+mod sleeper;
 
 pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
 pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};

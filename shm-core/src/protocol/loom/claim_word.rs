@@ -11,11 +11,12 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use crate::primitive::Ordering;
-use crate::protocol::claim_word::{self as word, POISON, Turn, WAITERS, Wake, World};
-use crate::protocol::loom::{Queue, Turns, check, fails, gets_stuck};
+use crate::protocol::claim_word::{self as word, ClaimEnv, POISON, WAITERS, WakeOne};
+use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::wait::WaitStep;
 
 /// The single step that differs.
-trait Variant: 'static {
+trait ModelMutations: 'static {
     const CLAIM: Ordering = Ordering::Acquire;
     const RELEASE: Ordering = Ordering::Release;
     const PROBE: Ordering = Ordering::Acquire;
@@ -24,13 +25,13 @@ trait Variant: 'static {
     /// Whether a probe tells the truth.
     const TRUTHFUL: bool = true;
     /// What a claim keeps of the flag of those who sleep.
-    const KEPT: u32 = WAITERS;
+    const KEPT_FLAGS: u32 = WAITERS;
     /// Whether who gives up passes a wake-up on.
     const PASSES_ON: bool = true;
 }
 
-struct Sound;
-impl Variant for Sound {}
+struct Correct;
+impl ModelMutations for Correct {}
 
 /// A segment: the word, what it protects, and the kernel's side of it.
 struct Shared {
@@ -38,7 +39,7 @@ struct Shared {
     value: UnsafeCell<u32>,
     /// By id: whether the participant's byte is locked.
     locks: [AtomicU32; 4],
-    queue: Queue,
+    queue: FutexQueue,
 }
 
 impl Shared {
@@ -47,7 +48,7 @@ impl Shared {
             word: AtomicU32::new(0),
             value: UnsafeCell::new(0),
             locks: std::array::from_fn(|_| AtomicU32::new(1)),
-            queue: Queue::new(),
+            queue: FutexQueue::new(),
         })
     }
 
@@ -64,26 +65,26 @@ impl Shared {
 
 struct Process<'a, V> {
     shared: &'a Shared,
-    turns: Turns,
+    schedule: Schedule,
     /// Whether to give up after having slept once.
     sleeps_once: bool,
-    variant: std::marker::PhantomData<V>,
+    mutations: std::marker::PhantomData<V>,
 }
 
-impl<'a, V: Variant> Process<'a, V> {
+impl<'a, V: ModelMutations> Process<'a, V> {
     /// One that only a wake-up gets on.
     fn patient(shared: &'a Shared) -> Self {
         Self {
             shared,
-            turns: Turns::Patient,
+            schedule: Schedule::UntilWoken,
             sleeps_once: false,
-            variant: std::marker::PhantomData,
+            mutations: std::marker::PhantomData,
         }
     }
 
     fn probing(shared: &'a Shared, probes: u32) -> Self {
         Self {
-            turns: Turns::Probing(probes),
+            schedule: Schedule::Probes(probes),
             ..Self::patient(shared)
         }
     }
@@ -101,17 +102,17 @@ impl<'a, V: Variant> Process<'a, V> {
     }
 }
 
-impl<V: Variant> World for Process<'_, V> {
+impl<V: ModelMutations> ClaimEnv for Process<'_, V> {
     const CLAIM: Ordering = V::CLAIM;
-    const KEPT: u32 = V::KEPT;
+    const KEPT_FLAGS: u32 = V::KEPT_FLAGS;
     const PASSES_ON: bool = V::PASSES_ON;
 
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
-        self.turns.next()
+    fn next_step(&mut self) -> WaitStep {
+        self.schedule.next()
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
@@ -123,12 +124,12 @@ impl<V: Variant> World for Process<'_, V> {
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
         self.shared.queue.sleep(word, seen);
         if self.sleeps_once {
-            self.turns = Turns::Probing(0);
+            self.schedule = Schedule::Probes(0);
         }
     }
 }
 
-impl<V: Variant> Wake for Process<'_, V> {
+impl<V: ModelMutations> WakeOne for Process<'_, V> {
     const RELEASE: Ordering = V::RELEASE;
 
     fn wake(&self, _: &AtomicU32) {
@@ -139,7 +140,7 @@ impl<V: Variant> Wake for Process<'_, V> {
 }
 
 /// `count` processes take turns, each woken by the one before.
-fn turns<V: Variant>(count: u32) {
+fn turns<V: ModelMutations>(count: u32) {
     check(3, move || {
         let shared = Shared::new();
         let work = |shared: &Shared, me| {
@@ -167,7 +168,7 @@ fn turns<V: Variant>(count: u32) {
 }
 
 /// Two processes that claim only what is free, as the first step of every claim does.
-fn glances<V: Variant>() {
+fn glances<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::new();
         let work = |shared: &Shared, me| {
@@ -192,7 +193,7 @@ fn glances<V: Variant>() {
 }
 
 /// The first dies as the owner, and `takers` others find out.
-fn death<V: Variant>(takers: u32) {
+fn death<V: ModelMutations>(takers: u32) {
     check(3, move || {
         let shared = Shared::new();
         let takers: Vec<_> = (2..2 + takers)
@@ -230,7 +231,7 @@ fn death<V: Variant>(takers: u32) {
 }
 
 /// The first dies as the owner. Another finds out while a third may be asleep, which only a wake-up gets on.
-fn death_beside_a_sleeper<V: Variant>() {
+fn death_beside_a_sleeper<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::new();
         assert!(word::claim_free_as(&shared.word, 1, V::CLAIM));
@@ -254,7 +255,7 @@ fn death_beside_a_sleeper<V: Variant>() {
 }
 
 /// The owner releases and claims again, beside one that is patient and one that gives up once it has been woken.
-fn giving_up<V: Variant>() {
+fn giving_up<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::new();
         assert!(word::claim_free_as(&shared.word, 1, V::CLAIM));
@@ -286,84 +287,84 @@ fn giving_up<V: Variant>() {
 
 #[test]
 fn two_processes_take_turns() {
-    turns::<Sound>(2);
+    turns::<Correct>(2);
 }
 
 #[test]
 fn what_is_free_is_claimed_by_one_after_the_other() {
-    glances::<Sound>();
+    glances::<Correct>();
 }
 
 #[test]
 fn three_processes_take_turns() {
-    turns::<Sound>(3);
+    turns::<Correct>(3);
 }
 
 #[test]
 fn a_sleeper_is_woken_by_who_took_over() {
-    death_beside_a_sleeper::<Sound>();
+    death_beside_a_sleeper::<Correct>();
 }
 
 #[test]
 fn who_gives_up_leaves_nobody_asleep() {
-    giving_up::<Sound>();
+    giving_up::<Correct>();
 }
 
 #[test]
 fn a_death_is_found_by_one() {
-    death::<Sound>(1);
+    death::<Correct>(1);
 }
 
 #[test]
 fn a_death_is_found_by_one_of_two() {
-    death::<Sound>(2);
+    death::<Correct>(2);
 }
 
-fails!(a_relaxed_claim_of_what_is_free_is_caught, glances::<Broken>(),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_claim_of_what_is_free_is_caught, glances::<Mutant>(),
+    impl ModelMutations for Mutant {
         const CLAIM: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_claim_is_caught, turns::<Broken>(2),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_claim_is_caught, turns::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const CLAIM: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_release_is_caught, turns::<Broken>(2),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_release_is_caught, turns::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const RELEASE: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_probe_is_caught, death::<Broken>(1),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_probe_is_caught, death::<Mutant>(1),
+    impl ModelMutations for Mutant {
         const PROBE: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_probe_that_calls_the_living_dead_is_caught, death::<Broken>(1),
-    impl Variant for Broken {
+mutant_fails!(a_probe_that_calls_the_living_dead_is_caught, death::<Mutant>(1),
+    impl ModelMutations for Mutant {
         const TRUTHFUL: bool = false;
     }
 );
-gets_stuck!(nobody_wakes, a_release_that_does_not_wake_is_caught, turns::<Broken>(2),
-    impl Variant for Broken {
+mutant_deadlocks!(nobody_wakes, a_release_that_does_not_wake_is_caught, turns::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const WAKES: bool = false;
     }
 );
-gets_stuck!(flag_dropped, a_claim_that_drops_the_flag_of_sleepers_is_caught, turns::<Broken>(3),
-    impl Variant for Broken {
-        const KEPT: u32 = 0;
+mutant_deadlocks!(flag_dropped, a_claim_that_drops_the_flag_of_sleepers_is_caught, turns::<Mutant>(3),
+    impl ModelMutations for Mutant {
+        const KEPT_FLAGS: u32 = 0;
     }
 );
-gets_stuck!(
+mutant_deadlocks!(
     flag_dropped_in_a_take_over,
     a_take_over_that_drops_the_flag_of_sleepers_is_caught,
-    death_beside_a_sleeper::<Broken>(),
-    impl Variant for Broken {
-        const KEPT: u32 = 0;
+    death_beside_a_sleeper::<Mutant>(),
+    impl ModelMutations for Mutant {
+        const KEPT_FLAGS: u32 = 0;
     }
 );
-gets_stuck!(wake_up_swallowed, a_wake_up_that_goes_with_who_gives_up_is_caught, giving_up::<Broken>(),
-    impl Variant for Broken {
+mutant_deadlocks!(wake_up_swallowed, a_wake_up_that_goes_with_who_gives_up_is_caught, giving_up::<Mutant>(),
+    impl ModelMutations for Mutant {
         const PASSES_ON: bool = false;
     }
 );

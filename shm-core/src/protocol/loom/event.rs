@@ -11,32 +11,32 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use crate::primitive::Ordering;
-use crate::protocol::claim_word::Turn;
 use crate::protocol::event::{
-    self as protocol, Found, Steps, Waits, generation, notify_all, notify_one, wait_or_find,
-    wait_until,
+    self as protocol, Mutations, WaitOutcome, WaitRounds, generation, notify_all, notify_one,
+    wait_or_check, wait_until,
 };
-use crate::protocol::eventcount::World;
-use crate::protocol::loom::counted::{Sound, Variant, Waker};
-use crate::protocol::loom::eventcount::Patient;
-use crate::protocol::loom::{Queue, check, fails, gets_stuck};
+use crate::protocol::eventcount::WaitEnv;
+use crate::protocol::loom::counter::{Correct, ModelMutations, Waker};
+use crate::protocol::loom::eventcount::UntilWoken;
+use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::wait::WaitStep;
 
-impl Steps for Sound {}
+impl Mutations for Correct {}
 
 /// As one looks through a mapping that may not be written.
 struct ThroughReadOnly;
-impl Variant for ThroughReadOnly {}
-impl Steps for ThroughReadOnly {
+impl ModelMutations for ThroughReadOnly {}
+impl Mutations for ThroughReadOnly {
     const WRITABLE: bool = false;
 }
 
 /// All steps, of which a single one may differ.
-trait Whole: Variant + Steps {}
-impl<V: Variant + Steps> Whole for V {}
+trait AllMutations: ModelMutations + Mutations {}
+impl<V: ModelMutations + Mutations> AllMutations for V {}
 
 struct Shared {
     word: AtomicU32,
-    queue: Queue,
+    queue: FutexQueue,
     /// What each notifier does before it notifies.
     work: [UnsafeCell<u32>; 2],
 }
@@ -45,12 +45,12 @@ impl Shared {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             word: AtomicU32::new(0),
-            queue: Queue::new(),
+            queue: FutexQueue::new(),
             work: std::array::from_fn(|_| UnsafeCell::new(0)),
         })
     }
 
-    fn notify<V: Variant>(&self, notifier: usize, all: bool) {
+    fn notify<V: ModelMutations>(&self, notifier: usize, all: bool) {
         // SAFETY: nobody else looks before the notification; loom checks that.
         self.work[notifier].with_mut(|work| unsafe { *work = 1 });
         let waker = Waker::<V>::of(&self.queue);
@@ -62,10 +62,11 @@ impl Shared {
     }
 
     /// Waits until there have been so many notifications.
-    fn wait<V: Steps>(&self, notifications: u32) {
+    fn wait<V: Mutations>(&self, notifications: u32) {
         let mut seen = 0;
         while seen < notifications {
-            let next = protocol::wait::<V, _>(&self.word, seen, &mut Patient(&self.queue)).unwrap();
+            let next =
+                protocol::wait::<V, _>(&self.word, seen, &mut UntilWoken(&self.queue)).unwrap();
             assert!(next > seen);
             seen = next;
         }
@@ -78,7 +79,7 @@ impl Shared {
 }
 
 /// One waits for two notifications, by two others.
-fn follow<V: Whole>(all: bool) {
+fn follow<V: AllMutations>(all: bool) {
     check(3, move || {
         let shared = Shared::new();
         let threads: Vec<_> = (0..2)
@@ -98,7 +99,7 @@ fn follow<V: Whole>(all: bool) {
 }
 
 /// One notifies two, at once or one by one. Notified one by one, none is woken in the other's place.
-fn gather<V: Whole>(all: bool) {
+fn gather<V: AllMutations>(all: bool) {
     check(3, move || {
         let shared = Shared::new();
         let threads: Vec<_> = (0..2)
@@ -121,7 +122,7 @@ fn gather<V: Whole>(all: bool) {
 }
 
 /// One looks without waiting.
-fn glance<V: Whole>() {
+fn glance<V: AllMutations>() {
     check(3, || {
         let shared = Shared::new();
         let looker = {
@@ -138,15 +139,15 @@ fn glance<V: Whole>() {
 }
 
 /// One waits for what it may find by itself, and is notified.
-fn search<V: Whole>() {
+fn search<V: AllMutations>() {
     check(3, || {
         let shared = Shared::new();
         let searcher = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut world = Patient(&shared.queue);
-                let found = wait_or_find::<V, _, ()>(&shared.word, 0, &mut world, || None);
-                assert_eq!(found, Some(Found::Notified));
+                let mut env = UntilWoken(&shared.queue);
+                let found = wait_or_check::<V, _, ()>(&shared.word, 0, &mut env, || None);
+                assert_eq!(found, Some(WaitOutcome::Notified));
                 shared.look(0);
             })
         };
@@ -157,20 +158,20 @@ fn search<V: Whole>() {
 
 /// What differs where one looks for something else than a notification.
 trait Looking: 'static {
-    const SEES_FIRST: bool = true;
+    const READS_FIRST: bool = true;
 }
 
-impl Looking for Sound {}
+impl Looking for Correct {}
 
 /// Waits of one that only wake-ups get on.
-struct Wakeful<'a, L>(&'a Queue, PhantomData<L>);
+struct Wakeful<'a, L>(&'a FutexQueue, PhantomData<L>);
 
-impl<'a, L: Looking> Waits for Wakeful<'a, L> {
-    const SEES_FIRST: bool = L::SEES_FIRST;
-    type World = Patient<'a>;
+impl<'a, L: Looking> WaitRounds for Wakeful<'a, L> {
+    const READS_FIRST: bool = L::READS_FIRST;
+    type Env = UntilWoken<'a>;
 
-    fn next(&mut self) -> Option<Patient<'a>> {
-        Some(Patient(self.0))
+    fn next(&mut self) -> Option<UntilWoken<'a>> {
+        Some(UntilWoken(self.0))
     }
 }
 
@@ -184,7 +185,7 @@ fn look_for<L: Looking>(all: bool) {
                 let (shared, flags) = (Arc::clone(&shared), Arc::clone(&flags));
                 thread::spawn(move || {
                     flags[notifier].store(1, Ordering::Relaxed);
-                    shared.notify::<Sound>(notifier, all);
+                    shared.notify::<Correct>(notifier, all);
                 })
             })
             .collect();
@@ -194,7 +195,7 @@ fn look_for<L: Looking>(all: bool) {
         };
         let mut waits = Wakeful::<L>(&shared.queue, PhantomData);
         assert_eq!(
-            wait_until::<Sound, _, _>(&shared.word, &mut waits, both),
+            wait_until::<Correct, _, _>(&shared.word, &mut waits, both),
             Some(7)
         );
         for thread in threads {
@@ -206,24 +207,24 @@ fn look_for<L: Looking>(all: bool) {
 /// Waits of one that probes once, when another is dead.
 struct Mourning(Rc<Cell<Option<thread::JoinHandle<()>>>>);
 
-impl Waits for Mourning {
-    type World = Self;
+impl WaitRounds for Mourning {
+    type Env = Self;
 
     fn next(&mut self) -> Option<Self> {
         Some(Self(Rc::clone(&self.0)))
     }
 }
 
-impl World for Mourning {
+impl WaitEnv for Mourning {
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
+    fn next_step(&mut self) -> WaitStep {
         match self.0.take() {
             Some(other) => {
                 other.join().unwrap();
-                Turn::Probe
+                WaitStep::Probe
             }
             None => panic!("it should have been found"),
         }
@@ -243,12 +244,12 @@ fn unannounced() {
         });
         let other = thread::spawn({
             let shared = Arc::clone(&shared);
-            move || shared.notify::<Sound>(0, true)
+            move || shared.notify::<Correct>(0, true)
         });
         let look = || (flag.load(Ordering::Relaxed) == 1).then_some(7);
         let mut waits = Mourning(Rc::new(Cell::new(Some(dying))));
         assert_eq!(
-            wait_until::<Sound, _, _>(&shared.word, &mut waits, look),
+            wait_until::<Correct, _, _>(&shared.word, &mut waits, look),
             Some(7)
         );
         other.join().unwrap();
@@ -257,12 +258,12 @@ fn unannounced() {
 
 #[test]
 fn who_looks_for_what_two_change_finds_it_when_both_notify_one() {
-    look_for::<Sound>(false);
+    look_for::<Correct>(false);
 }
 
 #[test]
 fn who_looks_for_what_two_change_finds_it_when_both_notify_all() {
-    look_for::<Sound>(true);
+    look_for::<Correct>(true);
 }
 
 #[test]
@@ -272,27 +273,27 @@ fn what_nobody_notifies_of_is_found_all_the_same() {
 
 #[test]
 fn a_waiter_follows_two_that_notify_one() {
-    follow::<Sound>(false);
+    follow::<Correct>(false);
 }
 
 #[test]
 fn a_waiter_follows_two_that_notify_all() {
-    follow::<Sound>(true);
+    follow::<Correct>(true);
 }
 
 #[test]
 fn two_waiters_are_notified() {
-    gather::<Sound>(true);
+    gather::<Correct>(true);
 }
 
 #[test]
 fn two_notifications_of_one_wake_two() {
-    gather::<Sound>(false);
+    gather::<Correct>(false);
 }
 
 #[test]
 fn who_sees_a_generation_sees_what_was_done_before() {
-    glance::<Sound>();
+    glance::<Correct>();
 }
 
 #[test]
@@ -302,53 +303,53 @@ fn who_sees_a_generation_through_read_only_pages_sees_what_was_done_before() {
 
 #[test]
 fn who_is_notified_while_it_searches_sees_what_was_done_before() {
-    search::<Sound>();
+    search::<Correct>();
 }
 
-fails!(a_relaxed_notification_of_one_is_caught, follow::<Broken>(false),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_notification_of_one_is_caught, follow::<Mutant>(false),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const COUNT: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_notification_of_all_is_caught, glance::<Broken>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_notification_of_all_is_caught, glance::<Mutant>(),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const COUNT: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_look_without_a_wait_is_caught, glance::<Broken>(),
-    impl Steps for Broken {
-        const LOOK: Ordering = Ordering::Relaxed;
+mutant_fails!(a_relaxed_look_without_a_wait_is_caught, glance::<Mutant>(),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Ordering::Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_look_in_a_search_is_caught, search::<Broken>(),
-    impl Steps for Broken {
-        const LOOK: Ordering = Ordering::Relaxed;
+mutant_fails!(a_relaxed_look_in_a_search_is_caught, search::<Mutant>(),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Ordering::Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_look_after_a_wait_is_caught, follow::<Broken>(true),
-    impl Steps for Broken {
-        const LOOK: Ordering = Ordering::Relaxed;
+mutant_fails!(a_relaxed_look_after_a_wait_is_caught, follow::<Mutant>(true),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Ordering::Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-gets_stuck!(nobody_is_woken, a_notification_that_does_not_wake_is_caught, follow::<Broken>(false),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_deadlocks!(nobody_is_woken, a_notification_that_does_not_wake_is_caught, follow::<Mutant>(false),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const WAKES: bool = false;
     }
 );
-gets_stuck!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, follow::<Broken>(false),
-    impl Steps for Broken {}
-    impl Variant for Broken {
-        const TIDIES: bool = false;
+mutant_deadlocks!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, follow::<Mutant>(false),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
+        const REWAKES: bool = false;
     }
 );
-gets_stuck!(looks_first, looking_before_the_generation_is_taken_is_caught, look_for::<Broken>(true),
-    impl Looking for Broken {
-        const SEES_FIRST: bool = false;
+mutant_deadlocks!(looks_first, looking_before_the_generation_is_taken_is_caught, look_for::<Mutant>(true),
+    impl Looking for Mutant {
+        const READS_FIRST: bool = false;
     }
 );

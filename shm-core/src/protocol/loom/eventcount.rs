@@ -9,33 +9,33 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use crate::primitive::Ordering;
-use crate::protocol::claim_word::Turn;
-use crate::protocol::counted::WakeSome;
-use crate::protocol::eventcount::{WakeAll, World, notify, wait};
-use crate::protocol::loom::{Queue, check, gets_stuck};
+use crate::protocol::counter::WakeSome;
+use crate::protocol::eventcount::{WaitEnv, WakeAll, notify, wait};
+use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks};
+use crate::protocol::wait::WaitStep;
 
-impl WakeAll for &Queue {
+impl WakeAll for &FutexQueue {
     fn wake_all(&self, _: &AtomicU32) {
-        Queue::wake_all(self);
+        FutexQueue::wake_all(self);
     }
 }
 
-impl WakeSome for &Queue {
+impl WakeSome for &FutexQueue {
     fn wake_up_to(&self, _: &AtomicU32, count: u32) -> u32 {
         self.wake(count)
     }
 }
 
 /// The wait of one that only a wake-up gets on.
-pub(crate) struct Patient<'a>(pub(crate) &'a Queue);
+pub(crate) struct UntilWoken<'a>(pub(crate) &'a FutexQueue);
 
-impl World for Patient<'_> {
+impl WaitEnv for UntilWoken<'_> {
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
-        Turn::Wait
+    fn next_step(&mut self) -> WaitStep {
+        WaitStep::Sleep
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
@@ -44,28 +44,28 @@ impl World for Patient<'_> {
 }
 
 /// The single step that differs.
-trait Variant: 'static {
+trait ModelMutations: 'static {
     const ANNOUNCE_FENCED: bool = true;
     const NOTIFY_FENCED: bool = true;
-    const STEP: u32 = 1;
+    const INCREMENT: u32 = 1;
     /// Whether what is waited for is looked at after the announcement, and not before it.
-    const LOOKS_AGAIN: bool = true;
+    const RECHECKS: bool = true;
 }
 
-struct Sound;
-impl Variant for Sound {}
+struct Correct;
+impl ModelMutations for Correct {}
 
-struct Waiter<'a, V>(&'a Queue, std::marker::PhantomData<V>);
+struct Waiter<'a, V>(&'a FutexQueue, std::marker::PhantomData<V>);
 
-impl<V: Variant> World for Waiter<'_, V> {
+impl<V: ModelMutations> WaitEnv for Waiter<'_, V> {
     const FENCED: bool = V::ANNOUNCE_FENCED;
 
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
-        Turn::Wait
+    fn next_step(&mut self) -> WaitStep {
+        WaitStep::Sleep
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
@@ -73,11 +73,11 @@ impl<V: Variant> World for Waiter<'_, V> {
     }
 }
 
-struct Notifier<'a, V>(&'a Queue, std::marker::PhantomData<V>);
+struct Notifier<'a, V>(&'a FutexQueue, std::marker::PhantomData<V>);
 
-impl<V: Variant> WakeAll for Notifier<'_, V> {
+impl<V: ModelMutations> WakeAll for Notifier<'_, V> {
     const FENCED: bool = V::NOTIFY_FENCED;
-    const STEP: u32 = V::STEP;
+    const INCREMENT: u32 = V::INCREMENT;
 
     fn wake_all(&self, _: &AtomicU32) {
         self.0.wake_all();
@@ -86,13 +86,13 @@ impl<V: Variant> WakeAll for Notifier<'_, V> {
 
 struct Shared {
     word: AtomicU32,
-    queue: Queue,
+    queue: FutexQueue,
     /// What is waited for: one word for each notifier, which writes it once.
     flags: [AtomicU32; 2],
 }
 
 impl Shared {
-    fn notify<V: Variant>(&self, notifier: usize) {
+    fn notify<V: ModelMutations>(&self, notifier: usize) {
         self.flags[notifier].store(1, Ordering::Relaxed);
         notify(
             &self.word,
@@ -101,14 +101,14 @@ impl Shared {
     }
 
     /// Waits until so many flags are set.
-    fn wait<V: Variant>(&self, notifiers: usize) {
+    fn wait<V: ModelMutations>(&self, notifiers: usize) {
         let look = || {
             let mut flags = self.flags[..notifiers].iter();
             flags.all(|flag| flag.load(Ordering::Relaxed) == 1)
         };
-        let mut before = !V::LOOKS_AGAIN && look();
+        let mut before = !V::RECHECKS && look();
         let ready = || {
-            let seen = if V::LOOKS_AGAIN {
+            let seen = if V::RECHECKS {
                 look()
             } else {
                 // What was there before the announcement.
@@ -116,17 +116,17 @@ impl Shared {
             };
             seen.then_some(())
         };
-        let mut world = Waiter::<V>(&self.queue, std::marker::PhantomData);
-        assert!(wait(&self.word, &mut world, ready, || None).is_some());
+        let mut env = Waiter::<V>(&self.queue, std::marker::PhantomData);
+        assert!(wait(&self.word, &mut env, ready, || None).is_some());
     }
 }
 
 /// All waiters wait for all notifiers.
-fn meet<V: Variant>(preemptions: usize, waiters: usize, notifiers: usize) {
+fn meet<V: ModelMutations>(preemptions: usize, waiters: usize, notifiers: usize) {
     check(preemptions, move || {
         let shared = Arc::new(Shared {
             word: AtomicU32::new(0),
-            queue: Queue::new(),
+            queue: FutexQueue::new(),
             flags: std::array::from_fn(|_| AtomicU32::new(0)),
         });
         let mut threads = Vec::new();
@@ -147,42 +147,42 @@ fn meet<V: Variant>(preemptions: usize, waiters: usize, notifiers: usize) {
 
 #[test]
 fn a_waiter_is_woken() {
-    meet::<Sound>(3, 1, 1);
+    meet::<Correct>(3, 1, 1);
 }
 
 #[test]
 fn a_waiter_is_woken_by_the_second_of_two() {
-    meet::<Sound>(3, 1, 2);
+    meet::<Correct>(3, 1, 2);
 }
 
 #[test]
 fn two_waiters_are_woken() {
-    meet::<Sound>(3, 2, 1);
+    meet::<Correct>(3, 2, 1);
 }
 
 #[test]
 fn two_waiters_are_woken_by_the_second_of_two() {
-    meet::<Sound>(2, 2, 2);
+    meet::<Correct>(2, 2, 2);
 }
 
-gets_stuck!(unfenced_announcement, an_unfenced_announcement_is_caught, meet::<Broken>(3, 1, 1),
-    impl Variant for Broken {
+mutant_deadlocks!(unfenced_announcement, an_unfenced_announcement_is_caught, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
         const ANNOUNCE_FENCED: bool = false;
     }
 );
-gets_stuck!(unfenced_notification, an_unfenced_notification_is_caught, meet::<Broken>(3, 1, 1),
-    impl Variant for Broken {
+mutant_deadlocks!(unfenced_notification, an_unfenced_notification_is_caught, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
         const NOTIFY_FENCED: bool = false;
     }
 );
-gets_stuck!(no_second_look, a_wait_without_a_second_look_is_caught, meet::<Broken>(3, 1, 1),
-    impl Variant for Broken {
-        const LOOKS_AGAIN: bool = false;
+mutant_deadlocks!(no_second_look, a_wait_without_a_second_look_is_caught, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
+        const RECHECKS: bool = false;
     }
 );
 // It clears the bit, which the next to announce itself sets again.
-gets_stuck!(uncounted_wake_up, a_wake_up_that_does_not_count_is_caught, meet::<Broken>(3, 2, 1),
-    impl Variant for Broken {
-        const STEP: u32 = u32::MAX;
+mutant_deadlocks!(uncounted_wake_up, a_wake_up_that_does_not_count_is_caught, meet::<Mutant>(3, 2, 1),
+    impl ModelMutations for Mutant {
+        const INCREMENT: u32 = u32::MAX;
     }
 );

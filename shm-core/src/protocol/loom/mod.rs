@@ -4,10 +4,10 @@
 mod barrier;
 mod broadcast;
 mod claim_word;
-mod counted;
+mod counter;
 mod event;
 mod eventcount;
-mod presence;
+mod liveness;
 mod ring;
 mod semaphore;
 mod seqlock;
@@ -16,7 +16,7 @@ use loom::sync::atomic::AtomicU32;
 use loom::sync::{Condvar, Mutex};
 
 use crate::primitive::Ordering;
-use crate::protocol::claim_word::Turn;
+use crate::protocol::wait::WaitStep;
 
 /// Runs a model with this many forced preemptions.
 pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
@@ -26,12 +26,12 @@ pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static
 }
 
 /// The kernel's queue behind one word. Comparing and falling asleep are one step to who wakes.
-pub(crate) struct Queue {
+pub(crate) struct FutexQueue {
     asleep: Mutex<u32>,
     sleepers: Condvar,
 }
 
-impl Queue {
+impl FutexQueue {
     pub(crate) fn new() -> Self {
         Self {
             asleep: Mutex::new(0),
@@ -64,33 +64,33 @@ impl Queue {
 }
 
 /// What the rounds of a wait are for.
-pub(crate) enum Turns {
+pub(crate) enum Schedule {
     /// To sleep until woken: only a wake-up gets on who waits so.
-    Patient,
+    UntilWoken,
     /// To look at others' lives so many times, and then to give up.
-    Probing(u32),
+    Probes(u32),
 }
 
-impl Turns {
-    pub(crate) fn next(&mut self) -> Turn {
+impl Schedule {
+    pub(crate) fn next(&mut self) -> WaitStep {
         match self {
-            Self::Patient => Turn::Wait,
-            Self::Probing(0) => Turn::Last,
-            Self::Probing(left) => {
+            Self::UntilWoken => WaitStep::Sleep,
+            Self::Probes(0) => WaitStep::FinalProbe,
+            Self::Probes(left) => {
                 *left -= 1;
-                Turn::Probe
+                WaitStep::Probe
             }
         }
     }
 }
 
-/// A model that differs from one that passes in a single step, and fails for it. The items make `Broken` what differs.
-macro_rules! fails {
+/// A model that differs from one that passes in a single step, and fails for it. The items make `Mutant` what differs.
+macro_rules! mutant_fails {
     ($name:ident, $model:expr, $($broken:item)+) => {
         #[test]
         #[should_panic]
         fn $name() {
-            struct Broken;
+            struct Mutant;
             $($broken)+
             $model;
         }
@@ -99,12 +99,12 @@ macro_rules! fails {
 
 /// The same where nobody gets on. There loom ends the process, so the model is played in one of its own: by a test that is
 /// only run from the one that expects its end.
-macro_rules! gets_stuck {
+macro_rules! mutant_deadlocks {
     ($played:ident, $caught:ident, $model:expr, $($broken:item)+) => {
         #[test]
-        #[ignore = "fails, as it should: it is played in a process of its own by the test that expects that"]
+        #[ignore = "mutant_fails, as it should: it is played in a process of its own by the test that expects that"]
         fn $played() {
-            struct Broken;
+            struct Mutant;
             $($broken)+
             $model;
         }
@@ -117,7 +117,7 @@ macro_rules! gets_stuck {
     };
 }
 
-pub(crate) use {fails, gets_stuck};
+pub(crate) use {mutant_deadlocks, mutant_fails};
 
 /// Runs an ignored test in a process of its own, in which nobody should get on.
 pub(crate) fn assert_stuck(test: &str) {

@@ -7,20 +7,20 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use crate::primitive::Ordering;
-use crate::protocol::loom::counted::{Sound, Variant, Waker};
-use crate::protocol::loom::eventcount::Patient;
-use crate::protocol::loom::{Queue, check, fails, gets_stuck};
-use crate::protocol::semaphore::{self as protocol, Steps, permits, take};
+use crate::protocol::loom::counter::{Correct, ModelMutations, Waker};
+use crate::protocol::loom::eventcount::UntilWoken;
+use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::semaphore::{self as protocol, Mutations, permits, take};
 
-impl Steps for Sound {}
+impl Mutations for Correct {}
 
 /// All steps, of which a single one may differ.
-trait Whole: Variant + Steps {}
-impl<V: Variant + Steps> Whole for V {}
+trait AllMutations: ModelMutations + Mutations {}
+impl<V: ModelMutations + Mutations> AllMutations for V {}
 
 struct Shared {
     word: AtomicU32,
-    queue: Queue,
+    queue: FutexQueue,
     value: UnsafeCell<u32>,
 }
 
@@ -28,19 +28,19 @@ impl Shared {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             word: AtomicU32::new(0),
-            queue: Queue::new(),
+            queue: FutexQueue::new(),
             value: UnsafeCell::new(0),
         })
     }
 
-    fn post<V: Whole>(&self, count: u32) {
+    fn post<V: AllMutations>(&self, count: u32) {
         let waker = Waker::<V>::of(&self.queue);
         assert!(protocol::post::<V, _>(&self.word, count, &waker));
     }
 
-    fn wait<V: Steps>(&self) {
-        let mut world = Patient(&self.queue);
-        assert!(protocol::wait::<V, _>(&self.word, &mut world));
+    fn wait<V: Mutations>(&self) {
+        let mut env = UntilWoken(&self.queue);
+        assert!(protocol::wait::<V, _>(&self.word, &mut env));
     }
 
     /// What the one who has the only permit does.
@@ -62,7 +62,7 @@ fn spawn(shared: &Arc<Shared>, work: impl FnOnce(&Shared) + 'static) -> thread::
 }
 
 /// One permit goes round, as a lock.
-fn turns<V: Whole>(preemptions: usize, count: u32) {
+fn turns<V: AllMutations>(preemptions: usize, count: u32) {
     check(preemptions, move || {
         let shared = Shared::new();
         let work = |shared: &Shared| {
@@ -85,7 +85,7 @@ fn turns<V: Whole>(preemptions: usize, count: u32) {
 }
 
 /// One takes what two others post.
-fn collect<V: Whole>() {
+fn collect<V: AllMutations>() {
     check(2, || {
         let shared = Shared::new();
         let posts: Vec<_> = (0..2)
@@ -101,7 +101,7 @@ fn collect<V: Whole>() {
 }
 
 /// One posts when its data are there, beside one who takes without waiting: with the permit it has the data.
-fn glance<V: Whole>() {
+fn glance<V: AllMutations>() {
     check(3, || {
         let shared = Shared::new();
         let taker = spawn(&shared, |shared| {
@@ -116,7 +116,7 @@ fn glance<V: Whole>() {
 }
 
 /// The same with waiting.
-fn hand_over<V: Whole>() {
+fn hand_over<V: AllMutations>() {
     check(3, || {
         let shared = Shared::new();
         let taker = spawn(&shared, |shared| {
@@ -131,34 +131,34 @@ fn hand_over<V: Whole>() {
 
 #[test]
 fn two_take_turns() {
-    turns::<Sound>(3, 2);
+    turns::<Correct>(3, 2);
 }
 
 #[test]
 fn three_take_turns() {
-    turns::<Sound>(2, 3);
+    turns::<Correct>(2, 3);
 }
 
 #[test]
 fn one_takes_what_two_post() {
-    collect::<Sound>();
+    collect::<Correct>();
 }
 
 /// One that loses patience at once.
 struct Impatient;
-impl Variant for Impatient {}
-impl Steps for Impatient {
+impl ModelMutations for Impatient {}
+impl Mutations for Impatient {
     const TRIES: u32 = 1;
 }
 
 /// Two posts at a time, of which one may come too late for its first try, beside one who takes both.
-fn crowd<V: Whole>() {
+fn crowd<V: AllMutations>() {
     check(2, || {
         let shared = Shared::new();
         let taker = spawn(&shared, |shared| {
             // Only with patience.
-            shared.wait::<Sound>();
-            shared.wait::<Sound>();
+            shared.wait::<Correct>();
+            shared.wait::<Correct>();
             shared.look();
         });
         let other = spawn(&shared, |shared| shared.post::<V>(1));
@@ -180,9 +180,9 @@ fn two_take_what_is_posted_at_once() {
     check(2, || {
         let shared = Shared::new();
         let waiters: Vec<_> = (0..2)
-            .map(|_| spawn(&shared, Shared::wait::<Sound>))
+            .map(|_| spawn(&shared, Shared::wait::<Correct>))
             .collect();
-        shared.post::<Sound>(2);
+        shared.post::<Correct>(2);
         for waiter in waiters {
             waiter.join().unwrap();
         }
@@ -194,13 +194,13 @@ fn two_take_what_is_posted_at_once() {
 fn a_permit_that_is_snatched_away_is_not_had_twice() {
     check(2, || {
         let shared = Shared::new();
-        let waiter = spawn(&shared, Shared::wait::<Sound>);
+        let waiter = spawn(&shared, Shared::wait::<Correct>);
         let thief = spawn(&shared, |shared| {
-            if take::<Sound>(&shared.word) {
-                shared.post::<Sound>(1);
+            if take::<Correct>(&shared.word) {
+                shared.post::<Correct>(1);
             }
         });
-        shared.post::<Sound>(1);
+        shared.post::<Correct>(1);
         waiter.join().unwrap();
         thief.join().unwrap();
         assert_eq!(permits(&shared.word), 0);
@@ -209,54 +209,54 @@ fn a_permit_that_is_snatched_away_is_not_had_twice() {
 
 #[test]
 fn who_takes_without_waiting_sees_what_was_done_before_the_post() {
-    glance::<Sound>();
+    glance::<Correct>();
 }
 
 #[test]
 fn who_takes_having_waited_sees_what_was_done_before_the_post() {
-    hand_over::<Sound>();
+    hand_over::<Correct>();
 }
 
-fails!(a_relaxed_post_is_caught, turns::<Broken>(3, 2),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_post_is_caught, turns::<Mutant>(3, 2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const COUNT: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_post_is_caught_by_who_does_not_wait, glance::<Broken>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_post_is_caught_by_who_does_not_wait, glance::<Mutant>(),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const COUNT: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_addition_without_comparing_is_caught, crowd::<Broken>(),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_addition_without_comparing_is_caught, crowd::<Mutant>(),
+    impl Mutations for Mutant {
         const ADD: Ordering = Ordering::Relaxed;
         const TRIES: u32 = 1;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_take_without_a_wait_is_caught, glance::<Broken>(),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_take_without_a_wait_is_caught, glance::<Mutant>(),
+    impl Mutations for Mutant {
         const TAKE: Ordering = Ordering::Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_take_after_a_wait_is_caught, hand_over::<Broken>(),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_take_after_a_wait_is_caught, hand_over::<Mutant>(),
+    impl Mutations for Mutant {
         const TAKE: Ordering = Ordering::Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-gets_stuck!(nobody_is_woken, a_post_that_does_not_wake_is_caught, turns::<Broken>(3, 2),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_deadlocks!(nobody_is_woken, a_post_that_does_not_wake_is_caught, turns::<Mutant>(3, 2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const WAKES: bool = false;
     }
 );
-gets_stuck!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, collect::<Broken>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
-        const TIDIES: bool = false;
+mutant_deadlocks!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_waking_is_caught, collect::<Mutant>(),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
+        const REWAKES: bool = false;
     }
 );

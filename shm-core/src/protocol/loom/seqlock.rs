@@ -17,11 +17,12 @@ use crate::access::ReadOnly;
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::model::fence;
-use crate::protocol::claim_word::{self as word, Turn};
+use crate::protocol::claim_word as word;
 use crate::protocol::eventcount::{WakeAll, notify_fenced};
-use crate::protocol::loom::eventcount::Patient;
-use crate::protocol::loom::{Queue, check, fails, gets_stuck};
-use crate::protocol::seqlock::{self as protocol, Sound, Steps};
+use crate::protocol::loom::eventcount::UntilWoken;
+use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::seqlock::{self as protocol, Correct, Mutations};
+use crate::protocol::wait::WaitStep;
 
 const SLOTS: usize = 3;
 
@@ -33,13 +34,13 @@ struct Shared<S> {
     slots: [[AtomicU64; 2]; SLOTS],
     /// Whether the first writer lives.
     lives: AtomicU32,
-    queue: Queue,
+    queue: FutexQueue,
     /// What else the writer does before it commits.
     beside: UnsafeCell<u32>,
-    steps: PhantomData<S>,
+    mutations: PhantomData<S>,
 }
 
-impl<S: Steps> Shared<S> {
+impl<S: Mutations> Shared<S> {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             claim: AtomicU32::new(0),
@@ -47,9 +48,9 @@ impl<S: Steps> Shared<S> {
             changed: AtomicU32::new(0),
             slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             lives: AtomicU32::new(1),
-            queue: Queue::new(),
+            queue: FutexQueue::new(),
             beside: UnsafeCell::new(0),
-            steps: PhantomData,
+            mutations: PhantomData,
         })
     }
 
@@ -69,7 +70,7 @@ impl<S: Steps> Shared<S> {
     /// One try to read. What is taken for whole has to be.
     fn read(&self) -> Option<u64> {
         let copy = |slot: usize| self.slots[slot].each_ref().map(|word| word.load(Relaxed));
-        let (version, value) = protocol::attempt::<S, _>(&self.version, SLOTS, copy).ok()?;
+        let (version, value) = protocol::try_read::<S, _>(&self.version, SLOTS, copy).ok()?;
         assert_eq!(value, [version; 2]);
         Some(version)
     }
@@ -88,16 +89,16 @@ struct Successor<'a, S> {
     looked: bool,
 }
 
-impl<S> word::World for Successor<'_, S> {
+impl<S> word::ClaimEnv for Successor<'_, S> {
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
+    fn next_step(&mut self) -> WaitStep {
         if std::mem::replace(&mut self.looked, true) {
-            Turn::Last
+            WaitStep::FinalProbe
         } else {
-            Turn::Probe
+            WaitStep::Probe
         }
     }
 
@@ -108,13 +109,13 @@ impl<S> word::World for Successor<'_, S> {
     fn sleep(&mut self, _: &AtomicU32, _: u32) {}
 }
 
-impl<S> word::Wake for Successor<'_, S> {
+impl<S> word::WakeOne for Successor<'_, S> {
     /// Nobody sleeps on the role.
     fn wake(&self, _: &AtomicU32) {}
 }
 
 /// A reader beside as many commits as come round to the slot that it began with.
-fn overtaken<S: Steps + Send + Sync + 'static>() {
+fn overtaken<S: Mutations + Send + Sync + 'static>() {
     check(3, || {
         let shared = Shared::<S>::new();
         let reader = {
@@ -136,7 +137,7 @@ fn overtaken<S: Steps + Send + Sync + 'static>() {
 
 /// A reader beside two writers, one after the other: what the second has of the first came with the role. (Beginning a
 /// thread orders as claiming does.)
-fn handed_on<S: Steps + Send + Sync + 'static>() {
+fn handed_on<S: Mutations + Send + Sync + 'static>() {
     check(3, || {
         let shared = Shared::<S>::new();
         let reader = {
@@ -157,7 +158,7 @@ fn handed_on<S: Steps + Send + Sync + 'static>() {
 }
 
 /// A writer dies when half a value is in the slot. Another takes over and commits, beside a reader.
-fn death<S: Steps + Send + Sync + 'static>(probe: Ordering) {
+fn death<S: Mutations + Send + Sync + 'static>(probe: Ordering) {
     check(3, move || {
         let shared = Shared::<S>::new();
         assert!(word::claim_free(&shared.claim, 1));
@@ -168,12 +169,12 @@ fn death<S: Steps + Send + Sync + 'static>(probe: Ordering) {
         let successor = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut world = Successor {
+                let mut env = Successor {
                     shared: &*shared,
                     probe,
                     looked: false,
                 };
-                let claimed = word::claim(&shared.claim, 2, &mut world).is_some();
+                let claimed = word::claim(&shared.claim, 2, &mut env).is_some();
                 if claimed {
                     shared.commit();
                 }
@@ -182,7 +183,7 @@ fn death<S: Steps + Send + Sync + 'static>(probe: Ordering) {
         };
         // Who comes next has to find this commit, and not to do it again.
         shared.commit();
-        S::reserve();
+        S::before_write();
         shared.slots[2][0].store(9, Relaxed);
         shared.lives.store(0, Release);
         reader.join().unwrap();
@@ -192,15 +193,15 @@ fn death<S: Steps + Send + Sync + 'static>(probe: Ordering) {
 }
 
 /// A waiter that nothing but the commit's wake-up gets on.
-fn waiting<S: Steps + Send + Sync + 'static>() {
+fn waiting<S: Mutations + Send + Sync + 'static>() {
     check(3, || {
         let shared = Shared::<S>::new();
         let waiter = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut world = Patient(&shared.queue);
+                let mut env = UntilWoken(&shared.queue);
                 let (version, changed) = (&shared.version, &shared.changed);
-                let found = protocol::wait_newer::<S, _>(version, changed, &mut world, 0);
+                let found = protocol::wait_newer::<S, _>(version, changed, &mut env, 0);
                 // What is newer is also there to be read.
                 let read = shared.read().unwrap();
                 assert!(Some(read) >= found, "{read} {found:?}");
@@ -212,7 +213,7 @@ fn waiting<S: Steps + Send + Sync + 'static>() {
 }
 
 /// One that looks at the version alone, having waited for it or not: what the writer did before its commit is there.
-fn looking<S: Steps + Send + Sync + 'static>(waits: bool) {
+fn looking<S: Mutations + Send + Sync + 'static>(waits: bool) {
     check(3, move || {
         let shared = Shared::<S>::new();
         let looker = {
@@ -220,10 +221,10 @@ fn looking<S: Steps + Send + Sync + 'static>(waits: bool) {
             thread::spawn(move || {
                 let (version, changed) = (&shared.version, &shared.changed);
                 let found = if waits {
-                    let mut world = Patient(&shared.queue);
-                    protocol::wait_newer::<S, _>(version, changed, &mut world, 0)
+                    let mut env = UntilWoken(&shared.queue);
+                    protocol::wait_newer::<S, _>(version, changed, &mut env, 0)
                 } else {
-                    Some(protocol::newest::<S>(version))
+                    Some(protocol::latest::<S>(version))
                 };
                 assert!(!waits || found == Some(1));
                 if found == Some(1) {
@@ -243,81 +244,81 @@ fn looking<S: Steps + Send + Sync + 'static>(waits: bool) {
 
 #[test]
 fn a_reader_that_is_overtaken_sees_whole_values_only() {
-    overtaken::<Sound>();
+    overtaken::<Correct>();
 }
 
 #[test]
 fn a_second_writer_goes_on_where_the_first_stopped() {
-    handed_on::<Sound>();
+    handed_on::<Correct>();
 }
 
 #[test]
 fn a_half_written_slot_of_the_dead_is_never_seen() {
-    death::<Sound>(Acquire);
+    death::<Correct>(Acquire);
 }
 
 #[test]
 fn a_commit_wakes_who_waits_for_it() {
-    waiting::<Sound>();
+    waiting::<Correct>();
 }
 
 #[test]
 fn who_sees_a_version_sees_what_was_done_before_its_commit() {
-    looking::<Sound>(false);
+    looking::<Correct>(false);
 }
 
 #[test]
 fn who_has_waited_for_a_version_sees_what_was_done_before_its_commit() {
-    looking::<Sound>(true);
+    looking::<Correct>(true);
 }
 
 #[test]
 fn a_reader_of_read_only_pages_sees_whole_values_only() {
-    overtaken::<Sound<ReadOnly>>();
+    overtaken::<Correct<ReadOnly>>();
 }
 
 #[test]
 fn who_sees_a_version_through_read_only_pages_sees_what_was_done_before() {
-    looking::<Sound<ReadOnly>>(false);
+    looking::<Correct<ReadOnly>>(false);
 }
 
 #[test]
 fn who_has_waited_for_a_version_through_read_only_pages_sees_what_was_done_before() {
-    looking::<Sound<ReadOnly>>(true);
+    looking::<Correct<ReadOnly>>(true);
 }
 
-fails!(a_relaxed_look_at_the_version_is_caught, looking::<Broken>(false),
-    impl Steps for Broken {
-        const LOOK: Ordering = Relaxed;
+mutant_fails!(a_relaxed_look_at_the_version_is_caught, looking::<Mutant>(false),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Relaxed;
     }
 );
-fails!(a_relaxed_look_of_who_waits_is_caught, looking::<Broken>(true),
-    impl Steps for Broken {
-        const LOOK: Ordering = Relaxed;
+mutant_fails!(a_relaxed_look_of_who_waits_is_caught, looking::<Mutant>(true),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Relaxed;
     }
 );
-fails!(a_relaxed_begin_is_caught, overtaken::<Broken>(),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_begin_is_caught, overtaken::<Mutant>(),
+    impl Mutations for Mutant {
         const BEGIN: Ordering = Relaxed;
     }
 );
-fails!(a_slot_too_many_for_readers_is_caught, overtaken::<Broken>(),
-    impl Steps for Broken {
+mutant_fails!(a_slot_too_many_for_readers_is_caught, overtaken::<Mutant>(),
+    impl Mutations for Mutant {
         const SPARE: u64 = 0;
     }
 );
-fails!(a_copy_without_a_fence_behind_it_is_caught, overtaken::<Broken>(),
-    impl Steps for Broken {
-        fn copied() {}
+mutant_fails!(a_copy_without_a_fence_behind_it_is_caught, overtaken::<Mutant>(),
+    impl Mutations for Mutant {
+        fn after_copy() {}
     }
 );
-fails!(a_write_without_a_fence_before_it_is_caught, handed_on::<Broken>(),
-    impl Steps for Broken {
-        fn reserve() {}
+mutant_fails!(a_write_without_a_fence_before_it_is_caught, handed_on::<Mutant>(),
+    impl Mutations for Mutant {
+        fn before_write() {}
     }
 );
-fails!(a_relaxed_publication_is_caught, overtaken::<Broken>(),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_publication_is_caught, overtaken::<Mutant>(),
+    impl Mutations for Mutant {
         fn publish(version: &AtomicU64, value: u64) {
             version.store(value, Relaxed);
             fence(Ordering::SeqCst);
@@ -328,11 +329,11 @@ fails!(a_relaxed_publication_is_caught, overtaken::<Broken>(),
 #[test]
 #[should_panic]
 fn a_relaxed_probe_is_caught() {
-    death::<Sound>(Relaxed);
+    death::<Correct>(Relaxed);
 }
 
-gets_stuck!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Broken>(),
-    impl Steps for Broken {
+mutant_deadlocks!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Mutant>(),
+    impl Mutations for Mutant {
         fn publish(version: &AtomicU64, value: u64) {
             version.store(value, Release);
         }

@@ -9,13 +9,13 @@ use std::mem::offset_of;
 use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
-use crate::claim::word::{ClaimWord, Patience, Refused};
+use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::layout::{FieldLayout, TypeLayout};
 use crate::primitive::AtomicU32;
-use crate::protocol::barrier::{self as protocol, Meeting, Seats};
+use crate::protocol::barrier::{self as protocol, BarrierWords, SeatTable};
 use crate::shm_layout::ShmLayout;
 use crate::sync::layout::sync_layout;
-use crate::sync::sleep::Sleeper;
+use crate::sync::sleeper::Sleeper;
 use crate::sys::clock::Deadline;
 
 pub use error::BarrierError;
@@ -156,7 +156,7 @@ sync_layout! {
     seats at seats: const { &TypeLayout::array(Seat::LAYOUT, N) };
 }
 
-impl<const N: usize, A: Access> Meeting for Barrier<N, A> {
+impl<const N: usize, A: Access> BarrierWords for Barrier<N, A> {
     const WRITABLE: bool = A::WRITABLE;
 
     fn round(&self) -> &AtomicU32 {
@@ -181,7 +181,7 @@ impl<const N: usize, A: Access> Meeting for Barrier<N, A> {
     }
 }
 
-impl<const N: usize> Seats for Barrier<N> {
+impl<const N: usize> SeatTable for Barrier<N> {
     /// The number of the seat, and the id that it was claimed by.
     type Taken = Result<(usize, u32), BarrierError>;
 
@@ -201,12 +201,12 @@ impl<const N: usize> Seats for Barrier<N> {
         let claim = &self.seats[seat].claim;
         let taken = match claim.claim_free() {
             Some(held) => Ok(held),
-            None => claim.claim(Patience::None),
+            None => claim.claim(Timeout::Now),
         };
         match taken {
             Ok(held) => Some(Ok((seat, held.me))),
-            Err(Refused::Owned) => None,
-            Err(Refused::Unprotected(error)) => Some(Err(BarrierError::Unregistered(error))),
+            Err(ClaimFailed::Owned) => None,
+            Err(ClaimFailed::Unregistered(error)) => Some(Err(BarrierError::Unregistered(error))),
         }
     }
 }
@@ -278,7 +278,7 @@ impl<const N: usize, A: Access> Barrier<N, A> {
 impl<const N: usize> Barrier<N> {
     fn seat(
         &self,
-        taken: Option<<Self as Seats>::Taken>,
+        taken: Option<<Self as SeatTable>::Taken>,
     ) -> Result<BarrierSeat<'_, N>, BarrierError> {
         let (number, me) = taken.ok_or(BarrierError::Full)??;
         Ok(BarrierSeat::new(self, number, me))

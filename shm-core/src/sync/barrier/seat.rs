@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Barrier, BarrierError};
-use crate::protocol::barrier::{self as protocol, Outcome};
-use crate::sync::panicking::Panicking;
-use crate::sync::sleep::{Futex, Sleeper};
+use crate::protocol::barrier::{self as protocol, RoundOutcome};
+use crate::sync::panic_check::PanicCheck;
+use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
 /// A seat in a [`Barrier`]: the right, and the duty, to arrive in every round. Dropping it leaves the barrier.
@@ -44,7 +44,7 @@ pub struct BarrierSeat<'a, const N: usize> {
     me: u32,
     /// The round to arrive in next.
     round: u32,
-    panicking: Panicking,
+    panicking: PanicCheck,
 }
 
 /// What passing a barrier tells.
@@ -69,7 +69,7 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
             seat,
             me,
             round: protocol::round(barrier),
-            panicking: Panicking::watch(),
+            panicking: PanicCheck::new(),
         }
     }
 
@@ -123,16 +123,16 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
         }
         protocol::arrive(self.barrier, self.seat, self.round);
         // The last to arrive does not even ask for the time.
-        let outcome = protocol::look(self.barrier, self.round, &Futex).or_else(|| {
+        let outcome = protocol::try_complete(self.barrier, self.round, &Futex).or_else(|| {
             let mut sleeper = Sleeper::until(Deadline::after(timeout));
             protocol::wait(self.barrier, self.round, &mut sleeper, &Futex)
         });
         match outcome {
-            Some(Outcome::Passed { next, leader }) => {
+            Some(RoundOutcome::Passed { next, leader }) => {
                 self.round = next;
                 Ok(BarrierWaitResult { leader })
             }
-            Some(Outcome::Died { seat }) => Err(BarrierError::Died { seat }),
+            Some(RoundOutcome::Died { seat }) => Err(BarrierError::Died { seat }),
             None => Err(BarrierError::TimedOut),
         }
     }
@@ -140,12 +140,12 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
 
 impl<const N: usize> Drop for BarrierSeat<'_, N> {
     fn drop(&mut self) {
-        let poison = self.panicking.has_begun();
+        let poison = self.panicking.panicked();
         let claim = &self.barrier.seats[self.seat].claim;
         claim.release(self.me, poison);
         // In a fork child nothing was left, and there is nothing to tell.
         if claim.is_mine(self.me) {
-            protocol::tell_left(&self.barrier.left, &Futex);
+            protocol::notify_left(&self.barrier.left, &Futex);
         }
     }
 }

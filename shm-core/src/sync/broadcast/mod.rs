@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
-use crate::claim::word::{ClaimWord, Patience};
+use crate::claim::word::{ClaimWord, Timeout};
 use crate::diagnostics::refused_as_a_whole;
 use crate::primitive::{AtomicU32, AtomicU64};
-use crate::protocol::broadcast::{self as protocol, Counters, Sound};
+use crate::protocol::broadcast::{self as protocol, Correct, Counters};
+use crate::protocol::liveness::PeerState;
 use crate::protocol::padded::Padded;
-use crate::protocol::presence::Seen;
 use crate::shm_layout::ShmLayout;
 use crate::sync::layout::sync_layout;
 use crate::sys::clock::Deadline;
@@ -102,7 +102,7 @@ pub use sender::BroadcastSender;
 /// and two loads. A division by `N` is part of each; it is free where `N` is a power of two.
 #[repr(C)]
 pub struct Broadcast<T, const N: usize, A: Access = ReadWrite> {
-    pub(super) seat: Padded<Seat>,
+    pub(super) sender_state: Padded<SenderState>,
     pub(super) counters: Padded<Counters>,
     pub(super) slots: Padded<[ShmCell<T, A>; N]>,
 }
@@ -110,19 +110,19 @@ pub struct Broadcast<T, const N: usize, A: Access = ReadWrite> {
 /// What is seldom looked at.
 #[repr(C)]
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct SenderState {
     pub(super) claim: ClaimWord,
     /// Whether a sender has ever come.
-    pub(super) came: AtomicU32,
+    pub(super) joined: AtomicU32,
     pub(super) arrived: AtomicU32,
 }
 refused_as_a_whole!([T, const N: usize] Broadcast<T, N>);
 
 sync_layout! {
     impl[T: ShmLayout + Copy, const N: usize] Broadcast[T, N], BROADCAST.claiming();
-    claim at seat.0.claim: AtomicU32::LAYOUT;
-    came at seat.0.came: AtomicU32::LAYOUT;
-    arrived at seat.0.arrived: AtomicU32::LAYOUT;
+    claim at sender_state.0.claim: AtomicU32::LAYOUT;
+    came at sender_state.0.joined: AtomicU32::LAYOUT;
+    arrived at sender_state.0.arrived: AtomicU32::LAYOUT;
     reserved at counters.0.reserved: AtomicU64::LAYOUT;
     tail at counters.0.tail: AtomicU64::LAYOUT;
     slots at slots: <[T; N]>::LAYOUT;
@@ -138,7 +138,7 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     where
         A: Writable,
     {
-        BroadcastSender::claim(self.writable(), Patience::None)
+        BroadcastSender::claim(self.writable(), Timeout::Now)
     }
 
     /// Becomes the sender, waiting for at most `timeout` on the monotonic clock until the one there is leaves or dies.
@@ -153,27 +153,27 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     where
         A: Writable,
     {
-        let patience = Patience::Until(Deadline::after(timeout));
-        BroadcastSender::claim(self.writable(), patience)
+        let timeout = Timeout::At(Deadline::after(timeout));
+        BroadcastSender::claim(self.writable(), timeout)
     }
 
     /// A receiver of everything that is sent from now on.
     #[must_use]
     pub fn receiver(&self) -> BroadcastReceiver<'_, T, N, A> {
-        BroadcastReceiver::new(self, protocol::tail::<Sound<A>>(&self.counters))
+        BroadcastReceiver::new(self, protocol::tail::<Correct<A>>(&self.counters))
     }
 
     /// A receiver of everything that is still there, up to `N` messages, and of what is sent from now on.
     #[must_use]
     pub fn receiver_from_oldest(&self) -> BroadcastReceiver<'_, T, N, A> {
-        BroadcastReceiver::new(self, protocol::oldest::<Sound<A>>(&self.counters, N))
+        BroadcastReceiver::new(self, protocol::oldest::<Correct<A>>(&self.counters, N))
     }
 
     /// How many messages have been sent so far, by all senders together.
     #[must_use]
     #[inline]
     pub fn sent(&self) -> u64 {
-        protocol::tail::<Sound<A>>(&self.counters)
+        protocol::tail::<Correct<A>>(&self.counters)
     }
 
     #[inline(always)]
@@ -187,29 +187,29 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     }
 }
 
-impl<T, const N: usize, A: Access> Seen for Broadcast<T, N, A> {
+impl<T, const N: usize, A: Access> PeerState for Broadcast<T, N, A> {
     const WRITABLE: bool = A::WRITABLE;
 
     #[inline]
-    fn came(&self) -> &AtomicU32 {
-        &self.seat.came
+    fn joined(&self) -> &AtomicU32 {
+        &self.sender_state.joined
     }
 
     #[inline]
     fn owner(&self) -> u32 {
-        self.seat.claim.owner_id::<A>()
+        self.sender_state.claim.owner_id::<A>()
     }
 
     fn is_dead(&self, owner: u32) -> bool {
         // Through read-only pages nobody is a participant, so nobody is to be asked.
-        A::WRITABLE && self.seat.claim.is_dead(owner)
+        A::WRITABLE && self.sender_state.claim.is_dead(owner)
     }
 }
 
 impl<T, const N: usize, A: Access> fmt::Debug for Broadcast<T, N, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broadcast")
-            .field("sent", &protocol::tail::<Sound<A>>(&self.counters))
+            .field("sent", &protocol::tail::<Correct<A>>(&self.counters))
             .finish_non_exhaustive()
     }
 }

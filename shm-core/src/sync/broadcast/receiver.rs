@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmValue, checked, copy};
-use crate::protocol::broadcast::{self as protocol, Sound, Told};
-use crate::protocol::presence::Watch;
+use crate::protocol::broadcast::{self as protocol, Correct, RecvOutcome};
+use crate::protocol::liveness::PeerWatch;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
-use crate::sync::sleep::Sleeper;
+use crate::sync::sleeper::Sleeper;
 use crate::sys::clock::{Deadline, RateLimiter};
 
 /// How often one who does not wait looks whether the sender lives: it may ask a million times a second.
@@ -50,7 +50,7 @@ const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 /// ```
 pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
     /// The queue, and who sends.
-    sender: Watch<'a, Broadcast<T, N, A>>,
+    sender: PeerWatch<'a, Broadcast<T, N, A>>,
     /// The number of the message that comes next.
     cursor: u64,
     /// When to look next whether the sender lives.
@@ -60,7 +60,7 @@ pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
 impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T, N, A> {
     pub(super) const fn new(broadcast: &'a Broadcast<T, N, A>, cursor: u64) -> Self {
         Self {
-            sender: Watch::new(broadcast),
+            sender: PeerWatch::new(broadcast),
             cursor,
             probes: RateLimiter::new(),
         }
@@ -175,11 +175,11 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
             return Ok(());
         }
         let (broadcast, cursor) = (self.sender.role(), self.cursor);
-        let (counters, arrived) = (&broadcast.counters, &broadcast.seat.arrived);
+        let (counters, arrived) = (&broadcast.counters, &broadcast.sender_state.arrived);
         let sleeper = &mut Sleeper::through::<A>(Deadline::after(timeout));
         let sender = &self.sender;
         let come =
-            protocol::wait_for_sender::<Sound<A>, _>(counters, cursor, sender, arrived, sleeper);
+            protocol::wait_for_sender::<Correct<A>, _>(counters, cursor, sender, arrived, sleeper);
         if come { Ok(()) } else { Err(TimedOut) }
     }
 
@@ -196,7 +196,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     #[must_use]
     pub fn behind(&self) -> u64 {
         let behind =
-            protocol::tail::<Sound<A>>(&self.sender.role().counters).wrapping_sub(self.cursor);
+            protocol::tail::<Correct<A>>(&self.sender.role().counters).wrapping_sub(self.cursor);
         // Less than nothing where a peer has set the count back.
         u64::try_from(behind.cast_signed()).unwrap_or(0)
     }
@@ -213,10 +213,11 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
 
     /// Looks for a message, which then is in `out`.
     #[inline(always)]
-    fn look(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<Told<()>> {
+    fn look(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<RecvOutcome<()>> {
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let (counters, copy) = (&broadcast.counters, copier(broadcast, out));
-        let told = protocol::poll::<Sound<A>, _>(counters, N, &cursor, &self.sender, probing, copy);
+        let told =
+            protocol::poll::<Correct<A>, _>(counters, N, &cursor, &self.sender, probing, copy);
         self.cursor = cursor.get();
         told
     }
@@ -247,10 +248,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let counters = &broadcast.counters;
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
-        let waking = (&broadcast.seat.arrived, &mut sleeper);
+        let waking = (&broadcast.sender_state.arrived, &mut sleeper);
         let copy = copier(broadcast, out);
         let told =
-            protocol::wait::<Sound<A>, _, _>(counters, N, &cursor, &self.sender, waking, copy);
+            protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, &self.sender, waking, copy);
         self.cursor = cursor.get();
         taken(told)
     }
@@ -276,11 +277,11 @@ fn copier<'a, T: ShmLayout + Copy, const N: usize, A: Access>(
 }
 
 #[inline(always)]
-fn taken(told: Option<Told<()>>) -> Result<bool, RecvError> {
+fn taken(told: Option<RecvOutcome<()>>) -> Result<bool, RecvError> {
     match told {
-        Some(Told::Message(())) => Ok(true),
-        Some(Told::Lost(count)) => Err(RecvError::Lagged(count)),
-        Some(Told::Gone) => Err(RecvError::Disconnected),
+        Some(RecvOutcome::Message(())) => Ok(true),
+        Some(RecvOutcome::Lost(count)) => Err(RecvError::Lagged(count)),
+        Some(RecvOutcome::Gone) => Err(RecvError::Disconnected),
         None => Ok(false),
     }
 }

@@ -4,13 +4,13 @@ use std::fmt;
 
 use super::{Broadcast, SendError, SenderError};
 use crate::cell::ShmCell;
-use crate::claim::word::Patience;
-use crate::protocol::broadcast::{self as protocol, Sound};
+use crate::claim::word::Timeout;
+use crate::protocol::broadcast::{self as protocol, Correct};
 use crate::protocol::eventcount::notify_fenced;
-use crate::protocol::presence;
+use crate::protocol::liveness;
 use crate::shm_layout::ShmLayout;
-use crate::sync::role::Role;
-use crate::sync::sleep::Futex;
+use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::sleeper::Futex;
 
 /// The sending end of a [`Broadcast`], which one process has at a time. Dropping it tells the receivers that nothing more
 /// comes, until there is another one.
@@ -44,7 +44,7 @@ use crate::sync::sleep::Futex;
 #[must_use = "dropped at once, it tells receivers that nothing more comes"]
 pub struct BroadcastSender<'a, T, const N: usize> {
     broadcast: &'a Broadcast<T, N>,
-    role: Role<'a>,
+    role: ClaimGuard<'a>,
     /// The number of the next message.
     next: u64,
 }
@@ -52,15 +52,15 @@ pub struct BroadcastSender<'a, T, const N: usize> {
 impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
     pub(super) fn claim(
         broadcast: &'a Broadcast<T, N>,
-        patience: Patience,
+        timeout: Timeout,
     ) -> Result<Self, SenderError> {
-        let role = Role::claim(&broadcast.seat.claim, patience)?;
-        presence::come(&broadcast.seat.came);
+        let role = ClaimGuard::claim(&broadcast.sender_state.claim, timeout)?;
+        liveness::mark_joined(&broadcast.sender_state.joined);
         Ok(Self {
             broadcast,
             // For receivers that wait for another sender, and those that wait for its end.
-            role: role.telling(&broadcast.seat.arrived),
-            next: protocol::tail::<Sound>(&broadcast.counters),
+            role: role.notifying(&broadcast.sender_state.arrived),
+            next: protocol::tail::<Correct>(&broadcast.counters),
         })
     }
 
@@ -115,7 +115,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
     #[inline(always)]
     fn commit<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Result<R, SendError> {
         let broadcast = self.broadcast;
-        let result = protocol::send::<Sound, _, _>(&broadcast.counters, N, self.next, |slot| {
+        let result = protocol::send::<Correct, _, _>(&broadcast.counters, N, self.next, |slot| {
             let result = write(&broadcast.slots[slot]);
             if self.is_mine() {
                 Ok(result)
@@ -124,7 +124,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
             }
         })?;
         self.next = self.next.wrapping_add(1);
-        notify_fenced(&broadcast.seat.arrived, &Futex);
+        notify_fenced(&broadcast.sender_state.arrived, &Futex);
         Ok(result)
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::primitive::AtomicU32;
-use crate::protocol::event::{self as protocol, Sound, Waits};
+use crate::protocol::event::{self as protocol, Correct, WaitRounds};
 use crate::sync::TimedOut;
 use crate::sync::layout::sync_layout;
-use crate::sync::sleep::{Futex, Sleeper};
+use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
 /// A count of notifications that processes sleep on: "something has changed, look again". An *eventcount*.
@@ -93,7 +93,7 @@ impl<A: Access> Event<A> {
     #[must_use]
     #[inline]
     pub fn generation(&self) -> u32 {
-        protocol::generation::<Sound<A>>(&self.word)
+        protocol::generation::<Correct<A>>(&self.word)
     }
 
     /// Waits until the generation is another than `seen`, for at most `timeout` on the monotonic clock, and returns
@@ -168,12 +168,12 @@ impl<A: Access> Event<A> {
             deadline: None,
             access: PhantomData,
         };
-        protocol::wait_until::<Sound<A>, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
+        protocol::wait_until::<Correct<A>, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
     }
 
     #[cold]
     fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
-        protocol::wait::<Sound<A>, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
+        protocol::wait::<Correct<A>, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
     }
 
     /// Counts, and wakes one of those who wait.
@@ -206,8 +206,8 @@ struct Sleepers<A> {
     access: PhantomData<A>,
 }
 
-impl<A: Access> Waits for Sleepers<A> {
-    type World = Sleeper;
+impl<A: Access> WaitRounds for Sleepers<A> {
+    type Env = Sleeper;
 
     fn next(&mut self) -> Option<Sleeper> {
         let start = || Deadline::after(self.timeout);

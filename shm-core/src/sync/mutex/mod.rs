@@ -18,13 +18,13 @@ use std::time::Duration;
 
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
-use crate::claim::word::{ClaimWord, Held, Patience};
+use crate::claim::word::{ClaimWord, Held, Timeout};
 use crate::diagnostics::{LetsGoOf, SharedMemory, refused_as_a_whole};
 use crate::primitive::AtomicU32;
 use crate::shm_layout::ShmLayout;
 use crate::sync::LockError;
 use crate::sync::layout::sync_layout;
-use crate::sync::panicking::Panicking;
+use crate::sync::panic_check::PanicCheck;
 use crate::sys::clock::Deadline;
 
 /// A lock around a value, that processes share and that survives the death of its owner.
@@ -113,7 +113,7 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     where
         A: Writable,
     {
-        self.writable().within(Patience::Forever)
+        self.writable().within(Timeout::Never)
     }
 
     /// Locks if no living owner has the lock. It never waits, but may look whether the owner lives: a system call.
@@ -127,7 +127,7 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     where
         A: Writable,
     {
-        self.writable().within(Patience::None)
+        self.writable().within(Timeout::Now)
     }
 
     /// Locks, waiting for at most `timeout` on the monotonic clock.
@@ -149,7 +149,7 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
         let mutex = self.writable();
         match mutex.claim.claim_free() {
             Some(held) => Ok(MutexGuard::new(mutex, held)),
-            None => mutex.contended(Patience::Until(Deadline::after(timeout))),
+            None => mutex.contended(Timeout::At(Deadline::after(timeout))),
         }
     }
 
@@ -166,27 +166,24 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
 
 impl<T: ShmLayout> Mutex<T> {
     #[inline(always)]
-    fn within(
-        &self,
-        patience: Patience,
-    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+    fn within(&self, timeout: Timeout) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
         match self.claim.claim_free() {
             Some(held) => Ok(MutexGuard::new(self, held)),
-            None => self.contended(patience),
+            None => self.contended(timeout),
         }
     }
 
     #[cold]
     fn contended(
         &self,
-        patience: Patience,
+        timeout: Timeout,
     ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
-        match self.claim.claim(patience) {
+        match self.claim.claim(timeout) {
             Ok(held) if held.poisoned => Err(LockError::OwnerDied(MutexGuard::new(self, held))),
             Ok(held) => Ok(MutexGuard::new(self, held)),
             Err(refused) => Err(LockError::refused(
                 refused,
-                matches!(patience, Patience::Until(_)),
+                matches!(timeout, Timeout::At(_)),
             )),
         }
     }
@@ -238,7 +235,7 @@ pub struct MutexGuard<'a, T: ShmLayout> {
     me: u32,
     /// Whether the next owner is to be told that something is left half done.
     poisoned: bool,
-    panicking: Panicking,
+    panicking: PanicCheck,
     /// The thread that locks also unlocks, as elsewhere.
     not_send: PhantomData<*const ()>,
 }
@@ -253,7 +250,7 @@ impl<'a, T: ShmLayout> MutexGuard<'a, T> {
             mutex,
             me: held.me,
             poisoned: held.poisoned,
-            panicking: Panicking::watch(),
+            panicking: PanicCheck::new(),
             not_send: PhantomData,
         }
     }
@@ -314,7 +311,7 @@ impl<T: ShmLayout> Deref for MutexGuard<'_, T> {
 impl<T: ShmLayout> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let poison = self.poisoned || self.panicking.has_begun();
+        let poison = self.poisoned || self.panicking.panicked();
         self.mutex.claim.release(self.me, poison);
     }
 }

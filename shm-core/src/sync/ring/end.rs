@@ -1,30 +1,30 @@
-//! What the two ends have in common: a claim that makes the process the only one, and patience.
+//! What the two ends have in common: a claim that makes the process the only one, and timeout.
 
 use std::time::Duration;
 
 use super::error::EndError;
 use crate::access::ReadWrite;
-use crate::claim::word::{ClaimWord, Patience};
+use crate::claim::word::{ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
-use crate::protocol::presence::{Seen, Watch};
-use crate::protocol::ring::{Counters, End, Idle, Side, Sound, Steps};
+use crate::protocol::liveness::{PeerState, PeerWatch};
+use crate::protocol::ring::{Correct, Counters, End, Idle, Mutations, Side};
 use crate::sync::TimedOut;
-use crate::sync::role::Role;
-use crate::sync::sleep::{Futex, Sleeper};
+use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::{Deadline, RateLimiter};
 
 /// Who has an end, and whether anybody ever had it.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Seat {
+pub(super) struct EndState {
     pub(super) claim: ClaimWord,
-    pub(super) came: AtomicU32,
+    pub(super) joined: AtomicU32,
 }
 
-impl Seen for Seat {
+impl PeerState for EndState {
     #[inline(always)]
-    fn came(&self) -> &AtomicU32 {
-        &self.came
+    fn joined(&self) -> &AtomicU32 {
+        &self.joined
     }
 
     #[inline(always)]
@@ -41,8 +41,8 @@ impl Seen for Seat {
 #[derive(Debug)]
 pub(super) struct HeldEnd<'a, R: Side, const N: usize> {
     counters: &'a Counters,
-    role: Role<'a>,
-    other: Watch<'a, Seat>,
+    role: ClaimGuard<'a>,
+    other: PeerWatch<'a, EndState>,
     end: End<R>,
     pace: Pace,
 }
@@ -50,17 +50,17 @@ pub(super) struct HeldEnd<'a, R: Side, const N: usize> {
 impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     pub(super) fn claim(
         counters: &'a Counters,
-        own: &'a Seat,
-        other: &'a Seat,
-        patience: Patience,
+        own: &'a EndState,
+        other: &'a EndState,
+        timeout: Timeout,
     ) -> Result<Self, EndError> {
-        let role = Role::claim(&own.claim, patience)?;
-        Sound::come(&own.came);
+        let role = ClaimGuard::claim(&own.claim, timeout)?;
+        Correct::mark_joined(&own.joined);
         Ok(Self {
             counters,
             // Who waits for somebody to come, or to leave, sleeps there.
-            role: role.telling(R::their_bed(counters)),
-            other: Watch::new(other),
+            role: role.notifying(R::peer_wait_word(counters)),
+            other: PeerWatch::new(other),
             end: End::resume(counters),
             pace: Pace::new(),
         })
@@ -72,12 +72,12 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     }
 
     /// How many slots there are to use, as far as that is known or can be seen at once: at least one. Where there are none
-    /// it waits for them, as `patience` allows, which is only asked for then.
+    /// it waits for them, as `timeout` allows, which is only asked for then.
     #[inline(always)]
-    pub(super) fn reach(
+    pub(super) fn wait_for_slots(
         &mut self,
         wanted: usize,
-        patience: impl FnOnce() -> Patience,
+        timeout: impl FnOnce() -> Timeout,
     ) -> Result<usize, Idle> {
         if self.is_mine() {
             let ready = self.end.ready(self.counters, N as u64, wanted as u64) as usize;
@@ -85,7 +85,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
                 return Ok(ready);
             }
         }
-        self.wait(patience())
+        self.wait(timeout())
     }
 
     /// Whether this process is the one that has claimed the end, and not a fork child of it.
@@ -94,25 +94,25 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         self.role.is_mine()
     }
 
-    /// Waits for slots to use when there are none, as patience allows. One that needs no time also tells if the other end
+    /// Waits for slots to use when there are none, as timeout allows. One that needs no time also tells if the other end
     /// is gone.
     #[cold]
-    fn wait(&mut self, patience: Patience) -> Result<usize, Idle> {
+    fn wait(&mut self, timeout: Timeout) -> Result<usize, Idle> {
         // In a fork child the end is its parent's: not connected to anything.
         if !self.is_mine() {
             return Err(Idle::Gone);
         }
-        let ready = if let Patience::None = patience {
+        let ready = if let Timeout::Now = timeout {
             let probing = self.pace.probe_is_due();
             self.end
                 .poll(self.counters, N as u64, &self.other, probing)?
         } else {
-            match self.spin(patience) {
+            match self.spin(timeout) {
                 Some(ready) => ready,
                 None => {
-                    let mut world = Sleeper::until(patience.deadline()).having_spun();
+                    let mut env = Sleeper::until(timeout.deadline()).without_spinning();
                     self.end
-                        .wait(self.counters, N as u64, &mut world, &self.other)?
+                        .wait(self.counters, N as u64, &mut env, &self.other)?
                 }
             }
         };
@@ -120,18 +120,18 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     }
 
     /// Waits for somebody at the other end. In a fork child the time is up at once, since nobody comes to it.
-    pub(super) fn wait_for_other(&self, timeout: Duration) -> Result<(), TimedOut> {
-        let mut world = Sleeper::until(Deadline::after(timeout)).having_spun();
+    pub(super) fn wait_for_peer(&self, timeout: Duration) -> Result<(), TimedOut> {
+        let mut env = Sleeper::until(Deadline::after(timeout)).without_spinning();
         let came = self.is_mine()
             && self
                 .end
-                .wait_for_other(self.counters, N as u64, &mut world, &self.other);
+                .wait_for_peer(self.counters, N as u64, &mut env, &self.other);
         came.then_some(()).ok_or(TimedOut)
     }
 
     /// Looks for a while, because a process that keeps up is there sooner than a sleep begins.
-    fn spin(&mut self, patience: Patience) -> Option<u64> {
-        if let Patience::Until(deadline) = patience
+    fn spin(&mut self, timeout: Timeout) -> Option<u64> {
+        if let Timeout::At(deadline) = timeout
             && deadline.left().is_zero()
         {
             return None;
@@ -148,32 +148,32 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         None
     }
 
-    /// Uses slots of which [`reach`](Self::reach) has told, the first of which is the one whose number `work` is given, and
+    /// Uses slots of which [`wait_for_slots`](Self::wait_for_slots) has told, the first of which is the one whose number `work` is given, and
     /// hands them to the other end.
     #[inline(always)]
-    pub(super) fn pass<V>(&mut self, count: usize, work: impl FnOnce(usize) -> V) -> V {
+    pub(super) fn commit<V>(&mut self, count: usize, work: impl FnOnce(usize) -> V) -> V {
         let result = work(self.end.slot(N as u64));
-        self.end.pass(self.counters, count as u64, &Futex);
+        self.end.commit(self.counters, count as u64, &Futex);
         result
     }
 
-    /// [`pass`](Self::pass) for one slot, where `work` is somebody else's. If it panics nothing has happened. `None` if it
+    /// [`commit`](Self::commit) for one slot, where `work` is somebody else's. If it panics nothing has happened. `None` if it
     /// has forked and this is the child: the message is the parent's, which may be far ahead by now.
     #[inline(always)]
-    pub(super) fn pass_one<V>(&mut self, work: impl FnOnce(usize) -> V) -> Option<V> {
+    pub(super) fn commit_one<V>(&mut self, work: impl FnOnce(usize) -> V) -> Option<V> {
         let result = work(self.end.slot(N as u64));
         if !self.is_mine() {
             return None;
         }
-        self.end.pass(self.counters, 1, &Futex);
+        self.end.commit(self.counters, 1, &Futex);
         Some(result)
     }
 }
 
 /// How long to wait where there is a timeout: the clock is not looked at before there is nothing to do.
 #[inline(always)]
-pub(super) fn until(timeout: Duration) -> impl FnOnce() -> Patience {
-    move || Patience::Until(Deadline::after(timeout))
+pub(super) fn until(timeout: Duration) -> impl FnOnce() -> Timeout {
+    move || Timeout::At(Deadline::after(timeout))
 }
 
 /// How long to spin, by how it went so far; and when to look at the other's life without waiting.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::claim::word::Refused;
+use crate::claim::word::ClaimFailed;
 use crate::error::{ShmError, debug_as_told};
 use crate::protocol::ring::Idle;
 
@@ -18,11 +18,11 @@ pub enum EndError {
     Unregistered(ShmError),
 }
 
-impl From<Refused> for EndError {
-    fn from(refused: Refused) -> Self {
+impl From<ClaimFailed> for EndError {
+    fn from(refused: ClaimFailed) -> Self {
         match refused {
-            Refused::Owned => Self::Taken,
-            Refused::Unprotected(error) => Self::Unregistered(error),
+            ClaimFailed::Owned => Self::Taken,
+            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
         }
     }
 }

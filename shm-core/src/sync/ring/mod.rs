@@ -2,7 +2,7 @@
 
 // - `crate::protocol::ring`: the counters in shared memory, and how the two ends wait for each other;
 // - this file: the type, and its layout;
-// - `end`: what the two ends have in common: a claim, patience, and a cached counter;
+// - `end`: what the two ends have in common: a claim, timeout, and a cached counter;
 // - `sender`, `receiver`: the ends;
 // - `error`: what can become of a message.
 
@@ -14,10 +14,10 @@ mod sender;
 use std::fmt;
 use std::time::Duration;
 
-use self::end::{HeldEnd, Seat};
+use self::end::{EndState, HeldEnd};
 use crate::access::{Access, ReadWrite, Writable, acquire};
 use crate::cell::ShmCell;
-use crate::claim::word::Patience;
+use crate::claim::word::Timeout;
 use crate::diagnostics::refused_as_a_whole;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
@@ -126,8 +126,8 @@ pub use sender::Sender;
 /// Through a read-only handle a ring can be looked at ([`len`](Self::len), [`sent`](Self::sent)), and not taken part in.
 #[repr(C)]
 pub struct Ring<T, const N: usize, A: Access = ReadWrite> {
-    sender: Padded<Seat>,
-    receiver: Padded<Seat>,
+    sender: Padded<EndState>,
+    receiver: Padded<EndState>,
     counters: Counters,
     slots: [ShmCell<T, A>; N],
 }
@@ -136,9 +136,9 @@ refused_as_a_whole!([T, const N: usize] Ring<T, N>);
 sync_layout! {
     impl[T: ShmLayout, const N: usize] Ring[T, N], RING.claiming();
     sender at sender.0.claim: AtomicU32::LAYOUT;
-    sender_came at sender.0.came: AtomicU32::LAYOUT;
+    sender_came at sender.0.joined: AtomicU32::LAYOUT;
     receiver at receiver.0.claim: AtomicU32::LAYOUT;
-    receiver_came at receiver.0.came: AtomicU32::LAYOUT;
+    receiver_came at receiver.0.joined: AtomicU32::LAYOUT;
     tail at counters.tail: AtomicU64::LAYOUT;
     head at counters.head: AtomicU64::LAYOUT;
     data at counters.data: AtomicU32::LAYOUT;
@@ -158,7 +158,7 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     where
         A: Writable,
     {
-        self.writable().send_within(Patience::None)
+        self.writable().send_within(Timeout::Now)
     }
 
     /// Claims the sending end, waiting for at most `timeout` until its owner drops it or dies.
@@ -171,7 +171,7 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
         A: Writable,
     {
         self.writable()
-            .send_within(Patience::Until(Deadline::after(timeout)))
+            .send_within(Timeout::At(Deadline::after(timeout)))
     }
 
     /// Claims the receiving end, if no living process has it.
@@ -185,7 +185,7 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     where
         A: Writable,
     {
-        self.writable().receive_within(Patience::None)
+        self.writable().receive_within(Timeout::Now)
     }
 
     /// Claims the receiving end, waiting for at most `timeout` until its owner drops it or dies.
@@ -198,7 +198,7 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
         A: Writable,
     {
         self.writable()
-            .receive_within(Patience::Until(Deadline::after(timeout)))
+            .receive_within(Timeout::At(Deadline::after(timeout)))
     }
 
     /// Messages that have been sent and not received; at most `N`. It may be another number by the time that it is looked
@@ -246,13 +246,13 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
 }
 
 impl<T: ShmLayout, const N: usize> Ring<T, N> {
-    fn send_within(&self, patience: Patience) -> Result<Sender<'_, T, N>, EndError> {
-        let end = HeldEnd::claim(&self.counters, &self.sender, &self.receiver, patience)?;
+    fn send_within(&self, timeout: Timeout) -> Result<Sender<'_, T, N>, EndError> {
+        let end = HeldEnd::claim(&self.counters, &self.sender, &self.receiver, timeout)?;
         Ok(Sender::new(end, &self.slots))
     }
 
-    fn receive_within(&self, patience: Patience) -> Result<Receiver<'_, T, N>, EndError> {
-        let end = HeldEnd::claim(&self.counters, &self.receiver, &self.sender, patience)?;
+    fn receive_within(&self, timeout: Timeout) -> Result<Receiver<'_, T, N>, EndError> {
+        let end = HeldEnd::claim(&self.counters, &self.receiver, &self.sender, timeout)?;
         Ok(Receiver::new(end, &self.slots))
     }
 }

@@ -8,7 +8,7 @@ use super::error::{recv, recv_timeout, try_recv};
 use super::{RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::ReadOnly;
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
-use crate::claim::word::Patience;
+use crate::claim::word::Timeout;
 use crate::protocol::ring::Receiving;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
@@ -73,7 +73,9 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     where
         T: ShmValue,
     {
-        self.end.reach(1, || Patience::Forever).map_err(recv)?;
+        self.end
+            .wait_for_slots(1, || Timeout::Never)
+            .map_err(recv)?;
         Ok(self.take())
     }
 
@@ -103,9 +105,11 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     where
         T: ShmValue,
     {
-        self.end.reach(1, || Patience::Forever).map_err(recv)?;
+        self.end
+            .wait_for_slots(1, || Timeout::Never)
+            .map_err(recv)?;
         let slots = self.slots;
-        Ok(self.end.pass(1, |number| slots[number].load_boxed()))
+        Ok(self.end.commit(1, |number| slots[number].load_boxed()))
     }
 
     /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, about
@@ -119,7 +123,9 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     where
         T: ShmValue,
     {
-        self.end.reach(1, || Patience::None).map_err(try_recv)?;
+        self.end
+            .wait_for_slots(1, || Timeout::Now)
+            .map_err(try_recv)?;
         Ok(self.take())
     }
 
@@ -134,7 +140,9 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     where
         T: ShmValue,
     {
-        self.end.reach(1, until(timeout)).map_err(recv_timeout)?;
+        self.end
+            .wait_for_slots(1, until(timeout))
+            .map_err(recv_timeout)?;
         Ok(self.take())
     }
 }
@@ -155,7 +163,9 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         &mut self,
         work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
     ) -> Result<R, RecvError> {
-        self.end.reach(1, || Patience::Forever).map_err(recv)?;
+        self.end
+            .wait_for_slots(1, || Timeout::Never)
+            .map_err(recv)?;
         self.deal(work).ok_or(RecvError)
     }
 
@@ -169,7 +179,9 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         &mut self,
         work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
     ) -> Result<R, TryRecvError> {
-        self.end.reach(1, || Patience::None).map_err(try_recv)?;
+        self.end
+            .wait_for_slots(1, || Timeout::Now)
+            .map_err(try_recv)?;
         self.deal(work).ok_or(TryRecvError::Disconnected)
     }
 
@@ -184,7 +196,9 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         timeout: Duration,
         work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
     ) -> Result<R, RecvTimeoutError> {
-        self.end.reach(1, until(timeout)).map_err(recv_timeout)?;
+        self.end
+            .wait_for_slots(1, until(timeout))
+            .map_err(recv_timeout)?;
         self.deal(work).ok_or(RecvTimeoutError::Disconnected)
     }
 }
@@ -204,7 +218,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = self.end.reach(out.len(), || Patience::Forever);
+        let there = self.end.wait_for_slots(out.len(), || Timeout::Never);
         Ok(self.copy(out, there.map_err(recv)?))
     }
 
@@ -224,7 +238,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = self.end.reach(out.len(), until(timeout));
+        let there = self.end.wait_for_slots(out.len(), until(timeout));
         Ok(self.copy(out, there.map_err(recv_timeout)?))
     }
 
@@ -240,7 +254,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = self.end.reach(out.len(), || Patience::None);
+        let there = self.end.wait_for_slots(out.len(), || Timeout::Now);
         Ok(self.copy(out, there.map_err(try_recv)?))
     }
 }
@@ -279,7 +293,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     ///
     /// [`TimedOut`]. At once in a fork child of the process that has claimed this end.
     pub fn wait_for_sender(&self, timeout: Duration) -> Result<(), TimedOut> {
-        self.end.wait_for_other(timeout)
+        self.end.wait_for_peer(timeout)
     }
 }
 
@@ -304,14 +318,15 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         T: ShmValue,
     {
         let slots = self.slots;
-        self.end.pass(1, |number| slots[number].load())
+        self.end.commit(1, |number| slots[number].load())
     }
 
     /// Has `work` deal with the next message, and counts it as received. `None` in a child that `work` has forked.
     #[inline(always)]
     fn deal<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R) -> Option<R> {
         let slots = self.slots;
-        self.end.pass_one(|number| work(slots[number].read_only()))
+        self.end
+            .commit_one(|number| work(slots[number].read_only()))
     }
 
     /// Copies the next messages out, and counts them as received.
@@ -321,7 +336,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     {
         let count = there.min(out.len());
         let slots = ShmSlice::new(self.slots);
-        self.end.pass(count, |number| {
+        self.end.commit(count, |number| {
             let (straight, around) = out[..count].split_at_mut(count.min(N - number));
             slots[number..number + straight.len()].read_into(straight);
             slots[..around.len()].read_into(around);

@@ -7,7 +7,7 @@ use super::end::{HeldEnd, until};
 use super::error::{send_timeout, try_send};
 use super::{SendError, SendTimeoutError, TrySendError};
 use crate::cell::{ShmCell, ShmSlice};
-use crate::claim::word::Patience;
+use crate::claim::word::Timeout;
 use crate::protocol::ring::Sending;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
@@ -48,7 +48,7 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     /// and as long as nobody has ever come to receive, that is no error: the next receiver gets it.
     #[inline]
     pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
-        if self.end.reach(1, || Patience::Forever).is_err() {
+        if self.end.wait_for_slots(1, || Timeout::Never).is_err() {
             return Err(SendError(message));
         }
         self.put(&message);
@@ -63,7 +63,7 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected), with the message.
     #[inline]
     pub fn try_send(&mut self, message: T) -> Result<(), TrySendError<T>> {
-        if let Err(idle) = self.end.reach(1, || Patience::None) {
+        if let Err(idle) = self.end.wait_for_slots(1, || Timeout::Now) {
             return Err(try_send(idle, message));
         }
         self.put(&message);
@@ -82,7 +82,7 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
         message: T,
         timeout: Duration,
     ) -> Result<(), SendTimeoutError<T>> {
-        if let Err(idle) = self.end.reach(1, until(timeout)) {
+        if let Err(idle) = self.end.wait_for_slots(1, until(timeout)) {
             return Err(send_timeout(idle, message));
         }
         self.put(&message);
@@ -98,7 +98,7 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     pub fn send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), SendError<&'m [T]>> {
         let mut rest = messages;
         while !rest.is_empty() {
-            let room = match self.end.reach(rest.len(), || Patience::Forever) {
+            let room = match self.end.wait_for_slots(rest.len(), || Timeout::Never) {
                 Ok(room) => room,
                 Err(_) => return Err(SendError(rest)),
             };
@@ -121,9 +121,8 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
         let mut rest = messages;
         let mut deadline = None;
         while !rest.is_empty() {
-            let patience =
-                || Patience::Until(*deadline.get_or_insert_with(|| Deadline::after(timeout)));
-            let room = match self.end.reach(rest.len(), patience) {
+            let timeout = || Timeout::At(*deadline.get_or_insert_with(|| Deadline::after(timeout)));
+            let room = match self.end.wait_for_slots(rest.len(), timeout) {
                 Ok(room) => room,
                 Err(idle) => return Err(send_timeout(idle, rest)),
             };
@@ -140,7 +139,7 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     pub fn try_send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), TrySendError<&'m [T]>> {
         let mut rest = messages;
         while !rest.is_empty() {
-            let room = match self.end.reach(rest.len(), || Patience::None) {
+            let room = match self.end.wait_for_slots(rest.len(), || Timeout::Now) {
                 Ok(room) => room,
                 Err(idle) => return Err(try_send(idle, rest)),
             };
@@ -165,7 +164,7 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         &mut self,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, SendError<()>> {
-        match self.end.reach(1, || Patience::Forever) {
+        match self.end.wait_for_slots(1, || Timeout::Never) {
             Ok(_) => self.make(write).ok_or(SendError(())),
             Err(_) => Err(SendError(())),
         }
@@ -180,7 +179,7 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         &mut self,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, TrySendError<()>> {
-        match self.end.reach(1, || Patience::None) {
+        match self.end.wait_for_slots(1, || Timeout::Now) {
             Ok(_) => self.make(write).ok_or(TrySendError::Disconnected(())),
             Err(idle) => Err(try_send(idle, ())),
         }
@@ -196,7 +195,7 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         timeout: Duration,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, SendTimeoutError<()>> {
-        match self.end.reach(1, until(timeout)) {
+        match self.end.wait_for_slots(1, until(timeout)) {
             Ok(_) => self.make(write).ok_or(SendTimeoutError::Disconnected(())),
             Err(idle) => Err(send_timeout(idle, ())),
         }
@@ -229,7 +228,7 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     ///
     /// [`TimedOut`]. At once in a fork child of the process that has claimed this end.
     pub fn wait_for_receiver(&self, timeout: Duration) -> Result<(), TimedOut> {
-        self.end.wait_for_other(timeout)
+        self.end.wait_for_peer(timeout)
     }
 
     /// Writes a message to the next slot, and commits it.
@@ -239,14 +238,15 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         T: Copy,
     {
         let slots = self.slots;
-        self.end.pass(1, |number| slots[number].store_from(message));
+        self.end
+            .commit(1, |number| slots[number].store_from(message));
     }
 
     /// Has `write` make a message in the next slot, and commits it. `None` in a child that `write` has forked.
     #[inline(always)]
     fn make<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Option<R> {
         let slots = self.slots;
-        self.end.pass_one(|number| write(&slots[number]))
+        self.end.commit_one(|number| write(&slots[number]))
     }
 
     /// Writes the first `room` messages, or all if they are fewer, and commits them. Returns the others.
@@ -256,7 +256,7 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     {
         let (now, later) = messages.split_at(room.min(messages.len()));
         let slots = ShmSlice::new(self.slots);
-        self.end.pass(now.len(), |number| {
+        self.end.commit(now.len(), |number| {
             let (straight, around) = now.split_at(now.len().min(N - number));
             slots[number..number + straight.len()].write_from(straight);
             slots[..around.len()].write_from(around);

@@ -8,10 +8,10 @@ use std::time::Duration;
 use crate::access::{Access, ReadWrite, Writable};
 use crate::error::debug_as_told;
 use crate::primitive::AtomicU32;
-use crate::protocol::semaphore::{self as protocol, MOST, Sound};
+use crate::protocol::semaphore::{self as protocol, Correct, MAX_PERMITS};
 use crate::sync::TimedOut;
 use crate::sync::layout::sync_layout;
-use crate::sync::sleep::{Futex, Sleeper};
+use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
 /// A POSIX counting semaphore: a number of permits. [`post`](Self::post) adds one, [`wait`](Self::wait) takes one,
@@ -74,7 +74,7 @@ sync_layout! {
 impl<A: Access> Semaphore<A> {
     /// The most permits there can be, 2^31 - 1.
     #[doc(alias = "SEM_VALUE_MAX")]
-    pub const MOST: u32 = MOST;
+    pub const MOST: u32 = MAX_PERMITS;
 
     /// How many permits there are. By the time the caller looks at it, it may be another number.
     #[doc(alias = "sem_getvalue")]
@@ -109,7 +109,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        protocol::post::<Sound, _>(&self.word, permits, &Futex)
+        protocol::post::<Correct, _>(&self.word, permits, &Futex)
             .then_some(())
             .ok_or(TooManyPermits)
     }
@@ -125,7 +125,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        protocol::take::<Sound>(&self.word)
+        protocol::take::<Correct>(&self.word)
     }
 
     /// Takes a permit, waiting for one as long as it takes.
@@ -138,7 +138,7 @@ impl<A: Access> Semaphore<A> {
         A: Writable,
     {
         // The clock does not come to the end of this.
-        while !protocol::take::<Sound>(&self.word) && !self.sleep(Duration::MAX) {}
+        while !protocol::take::<Correct>(&self.word) && !self.sleep(Duration::MAX) {}
     }
 
     /// Takes a permit, waiting for one for at most `timeout` on the monotonic clock.
@@ -153,7 +153,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        (protocol::take::<Sound>(&self.word) || self.sleep(timeout))
+        (protocol::take::<Correct>(&self.word) || self.sleep(timeout))
             .then_some(())
             .ok_or(TimedOut)
     }
@@ -161,7 +161,7 @@ impl<A: Access> Semaphore<A> {
     #[cold]
     fn sleep(&self, timeout: Duration) -> bool {
         let deadline = Deadline::after(timeout);
-        protocol::wait::<Sound, _>(&self.word, &mut Sleeper::until(deadline))
+        protocol::wait::<Correct, _>(&self.word, &mut Sleeper::until(deadline))
     }
 }
 
@@ -181,7 +181,7 @@ impl fmt::Display for TooManyPermits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the semaphore would have more than {MOST} permits; somebody posts what nobody waits for"
+            "the semaphore would have more than {MAX_PERMITS} permits; somebody posts what nobody waits for"
         )
     }
 }

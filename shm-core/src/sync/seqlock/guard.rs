@@ -8,8 +8,8 @@ use super::private::Private;
 use super::{SeqLock, WriteError};
 use crate::diagnostics::{LetsGoOf, SharedMemory};
 use crate::shm_layout::ShmLayout;
-use crate::sync::panicking::Panicking;
-use crate::sync::role::Role;
+use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::panic_check::PanicCheck;
 
 /// The writer's role, and a private copy of the value. Dropping it commits the copy: readers see all of the change at
 /// once.
@@ -43,11 +43,11 @@ use crate::sync::role::Role;
 #[must_use = "dropped at once, the guard commits what was there"]
 pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     lock: &'a SeqLock<T, SLOTS>,
-    role: Role<'a>,
+    role: ClaimGuard<'a>,
     value: Private<T>,
     /// Whether there is something that dropping should commit.
     pending: bool,
-    panicking: Panicking,
+    panicking: PanicCheck,
     /// Whose thread panics is what decides about the commit.
     not_send: PhantomData<*const ()>,
 }
@@ -60,13 +60,17 @@ unsafe impl<T: ShmLayout + Copy, const SLOTS: usize> Send for SeqLockWriteGuard<
 
 impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS> {
     #[inline]
-    pub(super) fn new(lock: &'a SeqLock<T, SLOTS>, role: Role<'a>, value: Private<T>) -> Self {
+    pub(super) fn new(
+        lock: &'a SeqLock<T, SLOTS>,
+        role: ClaimGuard<'a>,
+        value: Private<T>,
+    ) -> Self {
         Self {
             lock,
             role,
             value,
             pending: true,
-            panicking: Panicking::watch(),
+            panicking: PanicCheck::new(),
             not_send: PhantomData,
         }
     }
@@ -138,7 +142,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> Drop for SeqLockWriteGuard<'_, T, 
     #[inline]
     fn drop(&mut self) {
         // Half a change is worse than none.
-        if self.pending && !self.panicking.has_begun() {
+        if self.pending && !self.panicking.panicked() {
             // In a fork child there is nothing to commit, and nobody to be told.
             let _ = self.publish();
         }

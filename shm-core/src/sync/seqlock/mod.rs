@@ -23,11 +23,11 @@ use crate::diagnostics::refused_as_a_whole;
 use crate::layout::{FieldLayout, TypeLayout, meaning};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
-use crate::protocol::seqlock::{self as protocol, Sound};
+use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 use crate::sync::layout::sync_layout;
-use crate::sync::sleep::Sleeper;
+use crate::sync::sleeper::Sleeper;
 use crate::sys::clock::Deadline;
 
 pub use error::{ReadError, WriteError};
@@ -264,7 +264,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// ```
     pub fn read_with<R>(&self, mut look: impl FnMut(&ShmCell<T, ReadOnly>) -> R) -> R {
         for _ in 0..TRIES_IN_PLACE {
-            let attempt = protocol::attempt::<Sound<A>, _>(&self.version, SLOTS, |slot| {
+            let attempt = protocol::try_read::<Correct<A>, _>(&self.version, SLOTS, |slot| {
                 let cell = self.slots[slot].read_only();
                 catch_unwind(AssertUnwindSafe(|| look(cell)))
             });
@@ -290,7 +290,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     #[must_use]
     #[inline]
     pub fn version(&self) -> u64 {
-        protocol::newest::<Sound<A>>(&self.version)
+        protocol::latest::<Correct<A>>(&self.version)
     }
 
     /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
@@ -306,12 +306,17 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// another segment, is waited for until the version has come past it.
     pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
         // What is there already needs no clock.
-        if let Some(newer) = protocol::newer::<Sound<A>>(&self.version, seen) {
+        if let Some(newer) = protocol::newer_than::<Correct<A>>(&self.version, seen) {
             return Ok(newer);
         }
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
-        protocol::wait_newer::<Sound<A>, _>(&self.version, &self.words.changed, &mut sleeper, seen)
-            .ok_or(TimedOut)
+        protocol::wait_newer::<Correct<A>, _>(
+            &self.version,
+            &self.words.changed,
+            &mut sleeper,
+            seen,
+        )
+        .ok_or(TimedOut)
     }
 
     /// Copies a value to `out`, all bytes of which are initialised afterwards, and says its version. `Err` if it is the
@@ -324,14 +329,14 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// One try, which initialises all bytes in any case.
     #[inline(always)]
     fn attempt(&self, out: &mut MaybeUninit<T>) -> Result<u64, u64> {
-        let attempt = protocol::attempt::<Sound<A>, _>(&self.version, SLOTS, |slot| {
+        let attempt = protocol::try_read::<Correct<A>, _>(&self.version, SLOTS, |slot| {
             let place = self.slots[slot].as_mut_ptr();
             // SAFETY: the cell is live, aligned and readable; `out` is private.
             unsafe { copy::read_one(out.as_mut_ptr(), place) };
         });
         attempt
             .map(|(version, ())| version)
-            .map_err(|()| protocol::newest::<Sound<A>>(&self.version))
+            .map_err(|()| protocol::latest::<Correct<A>>(&self.version))
     }
 
     /// Copies a value to `out`, if it is a whole one, and valid.
@@ -361,7 +366,7 @@ fn insist<R, E>(mut attempt: impl FnMut() -> Result<R, E>) -> Result<R, E> {
 impl<T: ShmLayout, const SLOTS: usize, A: Access> fmt::Debug for SeqLock<T, SLOTS, A> {
     /// The present value is looked at leaf by leaf, so it may be shown partly newer.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let version = protocol::newest::<Sound<A>>(&self.version);
+        let version = protocol::latest::<Correct<A>>(&self.version);
         let cell: &ShmCell<T, A> = &self.slots[protocol::slot(version, SLOTS)];
         f.debug_struct("SeqLock")
             .field("version", &version)

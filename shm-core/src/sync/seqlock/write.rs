@@ -9,12 +9,12 @@ use super::guard::SeqLockWriteGuard;
 use super::private::Private;
 use crate::access::{Access, Writable};
 use crate::cell::{ShmCell, checked, copy};
-use crate::claim::word::Patience;
+use crate::claim::word::Timeout;
 use crate::protocol::eventcount::notify_fenced;
-use crate::protocol::seqlock::{self as protocol, Sound};
+use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
-use crate::sync::role::Role;
-use crate::sync::sleep::Futex;
+use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::sleeper::Futex;
 use crate::sys::clock::Deadline;
 
 impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
@@ -32,7 +32,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     where
         A: Writable,
     {
-        self.writable().guard(Patience::Forever)
+        self.writable().guard(Timeout::Never)
     }
 
     /// [`write`](Self::write) if no living writer is at it. It never waits, but may look whether the other writer lives: a
@@ -46,7 +46,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     where
         A: Writable,
     {
-        self.writable().guard(Patience::None)
+        self.writable().guard(Timeout::Now)
     }
 
     /// [`write`](Self::write), waiting for at most `timeout` on the monotonic clock. However short that is, a dead writer
@@ -65,9 +65,9 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     {
         let lock = self.writable();
         // Where nobody is at it the clock is of no interest.
-        match Role::claim_free(&lock.words.claim) {
+        match ClaimGuard::claim_free(&lock.words.claim) {
             Some(role) => lock.guarded(role),
-            None => lock.guard(Patience::Until(Deadline::after(timeout))),
+            None => lock.guard(Timeout::At(Deadline::after(timeout))),
         }
     }
 
@@ -123,7 +123,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         A: Writable,
     {
         let lock = self.writable();
-        let role = lock.role(Patience::Forever)?;
+        let role = lock.role(Timeout::Never)?;
         lock.commit_with(|slot| {
             let result = write(slot);
             if role.is_mine() {
@@ -158,7 +158,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         A: Writable,
     {
         let lock = self.writable();
-        let role = lock.role(Patience::Forever)?;
+        let role = lock.role(Timeout::Never)?;
         let version = lock.commit(value);
         drop(role);
         Ok(version)
@@ -177,20 +177,20 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
 
 impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     #[inline(always)]
-    fn role(&self, patience: Patience) -> Result<Role<'_>, WriteError> {
-        Role::claim(&self.words.claim, patience)
-            .map_err(|refused| WriteError::refused(refused, matches!(patience, Patience::Until(_))))
+    fn role(&self, timeout: Timeout) -> Result<ClaimGuard<'_>, WriteError> {
+        ClaimGuard::claim(&self.words.claim, timeout)
+            .map_err(|refused| WriteError::refused(refused, matches!(timeout, Timeout::At(_))))
     }
 
     #[inline(always)]
-    fn guard(&self, patience: Patience) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError> {
-        self.guarded(self.role(patience)?)
+    fn guard(&self, timeout: Timeout) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError> {
+        self.guarded(self.role(timeout)?)
     }
 
     #[inline(always)]
     fn guarded<'a>(
         &'a self,
-        role: Role<'a>,
+        role: ClaimGuard<'a>,
     ) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
         // With the role nobody else writes: the current slot stands still.
         let current = protocol::slot(protocol::current(&self.version), SLOTS);
@@ -222,8 +222,9 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         &self,
         write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
     ) -> Result<(u64, R), E> {
-        let committed =
-            protocol::commit::<Sound, _, _>(&self.version, SLOTS, |slot| write(&self.slots[slot]))?;
+        let committed = protocol::commit::<Correct, _, _>(&self.version, SLOTS, |slot| {
+            write(&self.slots[slot])
+        })?;
         notify_fenced(&self.words.changed, &Futex);
         Ok(committed)
     }

@@ -11,19 +11,21 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use crate::primitive::Ordering;
-use crate::protocol::barrier::{Meeting, Outcome, arrive, has_arrived, look, round, wait};
-use crate::protocol::claim_word::Turn;
+use crate::protocol::barrier::{
+    BarrierWords, RoundOutcome, arrive, has_arrived, round, try_complete, wait,
+};
 use crate::protocol::claim_word::{self as word, ID, POISON};
-use crate::protocol::eventcount::{WakeAll, World};
-use crate::protocol::loom::{Queue, Turns, check, fails, gets_stuck};
+use crate::protocol::eventcount::{WaitEnv, WakeAll};
+use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::wait::WaitStep;
 
 /// The participant that takes the seat of a dead one over.
 const SUCCESSOR: u32 = 4;
 
 /// The single step that differs.
-trait Variant: 'static {
+trait ModelMutations: 'static {
     const ARRIVE: Ordering = Ordering::Release;
-    const LOOK: Ordering = Ordering::Acquire;
+    const LOAD: Ordering = Ordering::Acquire;
     const ROUND: Ordering = Ordering::Acquire;
     const WRITABLE: bool = true;
     const COMPLETE: Ordering = Ordering::AcqRel;
@@ -32,18 +34,18 @@ trait Variant: 'static {
     const PROBE: Ordering = Ordering::Acquire;
     /// Whether a fence follows an arrival.
     const FENCED: bool = true;
-    const LOOKS_AGAIN: bool = true;
+    const RECHECKS: bool = true;
     const WAKES: bool = true;
     /// Whether all seats are looked at.
     const LOOKS_AT_ALL: bool = true;
 }
 
-struct Sound;
-impl Variant for Sound {}
+struct Correct;
+impl ModelMutations for Correct {}
 
 /// As one looks through a mapping that may not be written.
 struct ThroughReadOnly;
-impl Variant for ThroughReadOnly {
+impl ModelMutations for ThroughReadOnly {
     const WRITABLE: bool = false;
 }
 
@@ -57,17 +59,17 @@ struct Shared<V> {
     locks: [AtomicU32; 5],
     /// What participants work on, and exchange from round to round.
     work: [UnsafeCell<u32>; 2],
-    queue: Queue,
-    variant: std::marker::PhantomData<V>,
+    queue: FutexQueue,
+    mutations: std::marker::PhantomData<V>,
 }
 
-impl<V: Variant> Meeting for Shared<V> {
+impl<V: ModelMutations> BarrierWords for Shared<V> {
     const ARRIVE: Ordering = V::ARRIVE;
-    const LOOK: Ordering = V::LOOK;
+    const LOAD: Ordering = V::LOAD;
     const ROUND: Ordering = V::ROUND;
     const WRITABLE: bool = V::WRITABLE;
     const COMPLETE: Ordering = V::COMPLETE;
-    const LOOKS_AGAIN: bool = V::LOOKS_AGAIN;
+    const RECHECKS: bool = V::RECHECKS;
 
     fn round(&self) -> &AtomicU32 {
         &self.round
@@ -91,7 +93,7 @@ impl<V: Variant> Meeting for Shared<V> {
     }
 }
 
-impl<V: Variant> WakeAll for Shared<V> {
+impl<V: ModelMutations> WakeAll for Shared<V> {
     fn wake_all(&self, _: &AtomicU32) {
         if V::WAKES {
             self.queue.wake_all();
@@ -99,23 +101,23 @@ impl<V: Variant> WakeAll for Shared<V> {
     }
 }
 
-impl<V> word::Wake for Shared<V> {
+impl<V> word::WakeOne for Shared<V> {
     /// Nobody sleeps on a claim.
     fn wake(&self, _: &AtomicU32) {}
 }
 
 /// The wait of one that only a wake-up gets on.
-struct Waiter<'a, V>(&'a Queue, std::marker::PhantomData<V>);
+struct Waiter<'a, V>(&'a FutexQueue, std::marker::PhantomData<V>);
 
-impl<V: Variant> World for Waiter<'_, V> {
+impl<V: ModelMutations> WaitEnv for Waiter<'_, V> {
     const FENCED: bool = V::FENCED;
 
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
-        Turn::Wait
+    fn next_step(&mut self) -> WaitStep {
+        WaitStep::Sleep
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
@@ -124,27 +126,27 @@ impl<V: Variant> World for Waiter<'_, V> {
 }
 
 /// The wait of one that probes a few times, and then gives up.
-struct Probing(Turns);
+struct Probing(Schedule);
 
 impl Probing {
     fn times(probes: u32) -> Self {
-        Self(Turns::Probing(probes))
+        Self(Schedule::Probes(probes))
     }
 }
 
-impl World for Probing {
+impl WaitEnv for Probing {
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
+    fn next_step(&mut self) -> WaitStep {
         self.0.next()
     }
 
     fn sleep(&mut self, _: &AtomicU32, _: u32) {}
 }
 
-impl<V: Variant> Shared<V> {
+impl<V: ModelMutations> Shared<V> {
     fn new(seats: usize) -> Arc<Self> {
         Arc::new(Self {
             round: AtomicU32::new(0),
@@ -153,8 +155,8 @@ impl<V: Variant> Shared<V> {
             claims: std::array::from_fn(|seat| AtomicU32::new(seat as u32 + 1)),
             locks: std::array::from_fn(|_| AtomicU32::new(1)),
             work: std::array::from_fn(|_| UnsafeCell::new(0)),
-            queue: Queue::new(),
-            variant: std::marker::PhantomData,
+            queue: FutexQueue::new(),
+            mutations: std::marker::PhantomData,
         })
     }
 
@@ -168,12 +170,12 @@ impl<V: Variant> Shared<V> {
     fn meet(&self, seat: usize, number: u32) -> bool {
         arrive(self, seat, number);
         // The last to arrive does not wait, so no fence comes between its arrival and the end of the round.
-        let passed = look(self, number, self).or_else(|| {
-            let mut world = Waiter::<V>(&self.queue, std::marker::PhantomData);
-            wait(self, number, &mut world, self)
+        let passed = try_complete(self, number, self).or_else(|| {
+            let mut env = Waiter::<V>(&self.queue, std::marker::PhantomData);
+            wait(self, number, &mut env, self)
         });
         match passed {
-            Some(Outcome::Passed { next, leader }) => {
+            Some(RoundOutcome::Passed { next, leader }) => {
                 assert_eq!(next, number + 1);
                 leader
             }
@@ -183,7 +185,7 @@ impl<V: Variant> Shared<V> {
 }
 
 /// Two meet twice, and work on one another's places in between.
-fn rounds<V: Variant>(preemptions: usize) {
+fn rounds<V: ModelMutations>(preemptions: usize) {
     check(preemptions, || {
         let shared = Shared::<V>::new(2);
         let work = |shared: &Shared<V>, seat: usize| {
@@ -212,7 +214,7 @@ fn rounds<V: Variant>(preemptions: usize) {
 }
 
 /// One alone passes a round, and another looks on: with the number of the round it sees what was done before.
-fn onlooker<V: Variant>() {
+fn onlooker<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new(1);
         let other = {
@@ -232,16 +234,18 @@ fn onlooker<V: Variant>() {
 /// One of two dies, before or after it has arrived, and a third process takes the seat over.
 fn death(arrives: bool) {
     check(3, move || {
-        let shared = Shared::<Sound>::new(2);
+        let shared = Shared::<Correct>::new(2);
         let survivor = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 arrive(&*shared, 0, 0);
                 match wait(&*shared, 0, &mut Probing::times(1), &*shared) {
-                    Some(Outcome::Passed { next, .. }) => assert_eq!(next, 1),
+                    Some(RoundOutcome::Passed { next, .. }) => assert_eq!(next, 1),
                     outcome => {
                         let told = outcome.is_some();
-                        assert!(!told || !arrives && outcome == Some(Outcome::Died { seat: 1 }));
+                        assert!(
+                            !told || !arrives && outcome == Some(RoundOutcome::Died { seat: 1 })
+                        );
                         // In vain: it waits once more.
                         shared.meet(0, 0);
                     }
@@ -275,7 +279,7 @@ fn death(arrives: bool) {
 
 /// One of three dies after it has arrived, or leaves in a panic, and the third, which lives, does not come: nobody is told
 /// of a death.
-fn end_of_who_has_arrived<V: Variant>(panics: bool) {
+fn end_of_who_has_arrived<V: ModelMutations>(panics: bool) {
     check(3, move || {
         let shared = Shared::<V>::new(3);
         let survivor = {
@@ -298,7 +302,7 @@ fn end_of_who_has_arrived<V: Variant>(panics: bool) {
 
 #[test]
 fn two_meet_twice() {
-    rounds::<Sound>(3);
+    rounds::<Correct>(3);
 }
 
 #[test]
@@ -313,17 +317,17 @@ fn the_arrival_of_the_dead_stays() {
 
 #[test]
 fn a_death_after_arriving_is_not_told_of() {
-    end_of_who_has_arrived::<Sound>(false);
+    end_of_who_has_arrived::<Correct>(false);
 }
 
 #[test]
 fn a_panic_after_arriving_is_not_told_of() {
-    end_of_who_has_arrived::<Sound>(true);
+    end_of_who_has_arrived::<Correct>(true);
 }
 
 #[test]
 fn who_sees_that_a_round_was_passed_sees_what_was_done_before() {
-    onlooker::<Sound>();
+    onlooker::<Correct>();
 }
 
 #[test]
@@ -331,58 +335,58 @@ fn who_sees_through_read_only_pages_that_a_round_was_passed_sees_what_was_done_b
     onlooker::<ThroughReadOnly>();
 }
 
-fails!(a_relaxed_arrival_is_caught, rounds::<Broken>(2),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_arrival_is_caught, rounds::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const ARRIVE: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_look_at_arrivals_is_caught, rounds::<Broken>(2),
-    impl Variant for Broken {
-        const LOOK: Ordering = Ordering::Relaxed;
+mutant_fails!(a_relaxed_look_at_arrivals_is_caught, rounds::<Mutant>(2),
+    impl ModelMutations for Mutant {
+        const LOAD: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_seat_that_is_not_looked_at_is_caught, rounds::<Broken>(2),
-    impl Variant for Broken {
+mutant_fails!(a_seat_that_is_not_looked_at_is_caught, rounds::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const LOOKS_AT_ALL: bool = false;
     }
 );
-fails!(a_death_that_is_not_looked_at_twice_is_caught, end_of_who_has_arrived::<Broken>(false),
-    impl Variant for Broken {
-        const LOOKS_AGAIN: bool = false;
+mutant_fails!(a_death_that_is_not_looked_at_twice_is_caught, end_of_who_has_arrived::<Mutant>(false),
+    impl ModelMutations for Mutant {
+        const RECHECKS: bool = false;
     }
 );
-fails!(a_relaxed_look_at_the_round_is_caught, rounds::<Broken>(2),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_look_at_the_round_is_caught, rounds::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const ROUND: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_look_at_the_round_by_an_onlooker_is_caught, onlooker::<Broken>(),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_look_at_the_round_by_an_onlooker_is_caught, onlooker::<Mutant>(),
+    impl ModelMutations for Mutant {
         const ROUND: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_completion_that_does_not_release_is_caught, rounds::<Broken>(2),
-    impl Variant for Broken {
+mutant_fails!(a_completion_that_does_not_release_is_caught, rounds::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const COMPLETE: Ordering = Ordering::Acquire;
     }
 );
-fails!(a_relaxed_probe_is_caught, end_of_who_has_arrived::<Broken>(false),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_probe_is_caught, end_of_who_has_arrived::<Mutant>(false),
+    impl ModelMutations for Mutant {
         const PROBE: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_look_at_the_poison_is_caught, end_of_who_has_arrived::<Broken>(true),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_look_at_the_poison_is_caught, end_of_who_has_arrived::<Mutant>(true),
+    impl ModelMutations for Mutant {
         const POISONED: Ordering = Ordering::Relaxed;
     }
 );
-gets_stuck!(nobody_is_woken, a_completion_that_does_not_wake_is_caught, rounds::<Broken>(2),
-    impl Variant for Broken {
+mutant_deadlocks!(nobody_is_woken, a_completion_that_does_not_wake_is_caught, rounds::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const WAKES: bool = false;
     }
 );
-gets_stuck!(unfenced_arrival, an_unfenced_arrival_is_caught, rounds::<Broken>(2),
-    impl Variant for Broken {
+mutant_deadlocks!(unfenced_arrival, an_unfenced_arrival_is_caught, rounds::<Mutant>(2),
+    impl ModelMutations for Mutant {
         const FENCED: bool = false;
     }
 );

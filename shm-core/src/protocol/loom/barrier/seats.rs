@@ -10,15 +10,15 @@ use loom::thread;
 
 use super::Probing;
 use crate::primitive::Ordering;
-use crate::protocol::barrier::{Seats, tell_left, wait_for_seat};
-use crate::protocol::claim_word::Turn;
+use crate::protocol::barrier::{SeatTable, notify_left, wait_for_seat};
 use crate::protocol::claim_word::{self as word, ID, POISON};
-use crate::protocol::eventcount::{WakeAll, World};
-use crate::protocol::loom::eventcount::Patient;
-use crate::protocol::loom::{Queue, check, fails, gets_stuck};
+use crate::protocol::eventcount::{WaitEnv, WakeAll};
+use crate::protocol::loom::eventcount::UntilWoken;
+use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::wait::WaitStep;
 
 /// The single step that differs.
-trait Variant: Send + Sync + 'static {
+trait ModelMutations: Send + Sync + 'static {
     const RELEASE: Ordering = Ordering::Release;
     const CLAIM: Ordering = Ordering::Acquire;
     const PROBE: Ordering = Ordering::Acquire;
@@ -27,13 +27,13 @@ trait Variant: Send + Sync + 'static {
     /// Whether who leaves tells the others, behind a full fence, and by a wake-up that counts.
     const TELLS: bool = true;
     const FENCED: bool = true;
-    const STEP: u32 = 1;
+    const INCREMENT: u32 = 1;
     /// Whether it tells them when it has left, and not before.
     const LEAVES_FIRST: bool = true;
 }
 
-struct Sound;
-impl Variant for Sound {}
+struct Correct;
+impl ModelMutations for Correct {}
 
 /// A barrier's seats, what comes with each, and the kernel's side of it.
 struct Shared<V> {
@@ -42,11 +42,11 @@ struct Shared<V> {
     work: Vec<UnsafeCell<u32>>,
     /// By id: whether the participant lives.
     lives: [AtomicU32; 4],
-    queue: Queue,
-    variant: PhantomData<V>,
+    queue: FutexQueue,
+    mutations: PhantomData<V>,
 }
 
-impl<V: Variant> Shared<V> {
+impl<V: ModelMutations> Shared<V> {
     /// All seats are the first participant's.
     fn taken(seats: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -54,8 +54,8 @@ impl<V: Variant> Shared<V> {
             claims: (0..seats).map(|_| AtomicU32::new(1)).collect(),
             work: (0..seats).map(|_| UnsafeCell::new(0)).collect(),
             lives: std::array::from_fn(|_| AtomicU32::new(1)),
-            queue: Queue::new(),
-            variant: PhantomData,
+            queue: FutexQueue::new(),
+            mutations: PhantomData,
         })
     }
 
@@ -65,31 +65,31 @@ impl<V: Variant> Shared<V> {
         self.work[seat].with_mut(|work| unsafe { *work += 1 });
     }
 
-    fn join(&self, me: u32, world: &mut impl World) -> Option<usize> {
-        wait_for_seat(&Joining { shared: self, me }, world)
+    fn join(&self, me: u32, env: &mut impl WaitEnv) -> Option<usize> {
+        wait_for_seat(&Joining { shared: self, me }, env)
     }
 
     fn leave(&self, me: u32, seat: usize, poison: bool) {
         if V::TELLS && !V::LEAVES_FIRST {
-            tell_left(&self.left, self);
+            notify_left(&self.left, self);
         }
         word::release(&self.claims[seat], me, poison, self);
         if V::TELLS && V::LEAVES_FIRST {
-            tell_left(&self.left, self);
+            notify_left(&self.left, self);
         }
     }
 }
 
-impl<V: Variant> word::Wake for Shared<V> {
+impl<V: ModelMutations> word::WakeOne for Shared<V> {
     const RELEASE: Ordering = V::RELEASE;
 
     /// Nobody sleeps on a claim.
     fn wake(&self, _: &AtomicU32) {}
 }
 
-impl<V: Variant> WakeAll for Shared<V> {
+impl<V: ModelMutations> WakeAll for Shared<V> {
     const FENCED: bool = V::FENCED;
-    const STEP: u32 = V::STEP;
+    const INCREMENT: u32 = V::INCREMENT;
 
     fn wake_all(&self, _: &AtomicU32) {
         self.queue.wake_all();
@@ -102,7 +102,7 @@ struct Joining<'a, V> {
     me: u32,
 }
 
-impl<V: Variant> Seats for Joining<'_, V> {
+impl<V: ModelMutations> SeatTable for Joining<'_, V> {
     type Taken = usize;
 
     fn left(&self) -> &AtomicU32 {
@@ -127,15 +127,15 @@ impl<V: Variant> Seats for Joining<'_, V> {
 /// A claim that does not wait, but looks whether the owner lives.
 struct Once<'a, V>(&'a Shared<V>);
 
-impl<V: Variant> word::World for Once<'_, V> {
+impl<V: ModelMutations> word::ClaimEnv for Once<'_, V> {
     const CLAIM: Ordering = V::CLAIM;
 
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
-        Turn::Last
+    fn next_step(&mut self) -> WaitStep {
+        WaitStep::FinalProbe
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
@@ -146,19 +146,19 @@ impl<V: Variant> word::World for Once<'_, V> {
     fn sleep(&mut self, _: &AtomicU32, _: u32) {}
 }
 
-impl<V> word::Wake for Once<'_, V> {
+impl<V> word::WakeOne for Once<'_, V> {
     fn wake(&self, _: &AtomicU32) {}
 }
 
 /// Some wait for the only seat, which goes from each to the next. Only a wake-up gets them on.
-fn handed_on<V: Variant>(waiters: u32, poison: bool) {
+fn handed_on<V: ModelMutations>(waiters: u32, poison: bool) {
     check(3, move || {
         let shared = Shared::<V>::taken(1);
         let waiters: Vec<_> = (2..2 + waiters)
             .map(|me| {
                 let shared = Arc::clone(&shared);
                 thread::spawn(move || {
-                    let seat = shared.join(me, &mut Patient(&shared.queue)).unwrap();
+                    let seat = shared.join(me, &mut UntilWoken(&shared.queue)).unwrap();
                     shared.add_one(seat);
                     shared.leave(me, seat, false);
                 })
@@ -178,13 +178,13 @@ fn handed_on<V: Variant>(waiters: u32, poison: bool) {
 }
 
 /// One leaves the second of two seats, and comes back to it if it is faster than the one who waits; then it leaves both.
-fn coming_back<V: Variant>() {
+fn coming_back<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::taken(2);
         let waiter = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let seat = shared.join(2, &mut Patient(&shared.queue)).unwrap();
+                let seat = shared.join(2, &mut UntilWoken(&shared.queue)).unwrap();
                 shared.add_one(seat);
             })
         };
@@ -198,13 +198,13 @@ fn coming_back<V: Variant>() {
 }
 
 /// Two wait for two seats, which are left one after the other, and keep what they get.
-fn left_to_two<V: Variant>() {
+fn left_to_two<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::taken(2);
         let waiters = [2, 3].map(|me| {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let seat = shared.join(me, &mut Patient(&shared.queue)).unwrap();
+                let seat = shared.join(me, &mut UntilWoken(&shared.queue)).unwrap();
                 shared.add_one(seat);
                 seat
             })
@@ -219,7 +219,7 @@ fn left_to_two<V: Variant>() {
 }
 
 /// The first dies with the only seat, and one who waits finds out, or has not the time.
-fn death<V: Variant>() {
+fn death<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::taken(1);
         let waiter = {
@@ -243,72 +243,72 @@ fn death<V: Variant>() {
 
 #[test]
 fn who_waits_for_a_seat_is_woken_by_who_leaves() {
-    handed_on::<Sound>(1, false);
+    handed_on::<Correct>(1, false);
 }
 
 #[test]
 fn who_waits_for_a_seat_is_woken_by_who_leaves_in_a_panic() {
-    handed_on::<Sound>(1, true);
+    handed_on::<Correct>(1, true);
 }
 
 #[test]
 fn a_seat_goes_from_each_to_the_next() {
-    handed_on::<Sound>(2, false);
+    handed_on::<Correct>(2, false);
 }
 
 #[test]
 fn who_leaves_comes_back_and_leaves_is_not_missed() {
-    coming_back::<Sound>();
+    coming_back::<Correct>();
 }
 
 #[test]
 fn two_that_wait_get_the_seats_that_are_left() {
-    left_to_two::<Sound>();
+    left_to_two::<Correct>();
 }
 
 #[test]
 fn the_seat_of_the_dead_is_found_by_who_waits() {
-    death::<Sound>();
+    death::<Correct>();
 }
 
-fails!(leaving_relaxed_is_caught, handed_on::<Broken>(1, false),
-    impl Variant for Broken {
+mutant_fails!(leaving_relaxed_is_caught, handed_on::<Mutant>(1, false),
+    impl ModelMutations for Mutant {
         const RELEASE: Ordering = Ordering::Relaxed;
     }
 );
-fails!(taking_a_seat_relaxed_is_caught, handed_on::<Broken>(1, false),
-    impl Variant for Broken {
+mutant_fails!(taking_a_seat_relaxed_is_caught, handed_on::<Mutant>(1, false),
+    impl ModelMutations for Mutant {
         const CLAIM: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_probe_is_caught, death::<Broken>(),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_probe_is_caught, death::<Mutant>(),
+    impl ModelMutations for Mutant {
         const PROBE: Ordering = Ordering::Relaxed;
     }
 );
-gets_stuck!(leaves_without_a_word, leaving_without_a_word_is_caught, handed_on::<Broken>(1, false),
-    impl Variant for Broken {
+mutant_deadlocks!(leaves_without_a_word, leaving_without_a_word_is_caught, handed_on::<Mutant>(1, false),
+    impl ModelMutations for Mutant {
         const TELLS: bool = false;
     }
 );
-gets_stuck!(leaves_without_a_fence, leaving_without_a_fence_is_caught, handed_on::<Broken>(1, false),
-    impl Variant for Broken {
+mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, handed_on::<Mutant>(1, false),
+    impl ModelMutations for Mutant {
         const FENCED: bool = false;
     }
 );
-gets_stuck!(tells_before_leaving, telling_before_leaving_is_caught, handed_on::<Broken>(1, false),
-    impl Variant for Broken {
+mutant_deadlocks!(tells_before_leaving, telling_before_leaving_is_caught, handed_on::<Mutant>(1, false),
+    impl ModelMutations for Mutant {
         const LEAVES_FIRST: bool = false;
     }
 );
-gets_stuck!(never_looks, never_looking_for_a_free_seat_is_caught, handed_on::<Broken>(1, false),
-    impl Variant for Broken {
+mutant_deadlocks!(never_looks, never_looking_for_a_free_seat_is_caught, handed_on::<Mutant>(1, false),
+    impl ModelMutations for Mutant {
         const LOOKS: bool = false;
     }
 );
 // As if `round` were slept on, which leaving does not move.
-gets_stuck!(leaves_uncounted, leaving_that_does_not_count_is_caught, left_to_two::<Broken>(),
-    impl Variant for Broken {
-        const STEP: u32 = u32::MAX;
+mutant_deadlocks!(leaves_uncounted, leaving_that_does_not_count_is_caught, left_to_two::<Mutant>(),
+    impl ModelMutations for Mutant {
+        const INCREMENT: u32 = u32::MAX;
     }
 );

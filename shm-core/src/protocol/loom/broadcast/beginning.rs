@@ -1,13 +1,13 @@
 //! Where one begins, and what it knows by then, under the same loom, with the same bounds.
 
 use super::*;
-use crate::protocol::loom::fails;
+use crate::protocol::loom::mutant_fails;
 
 /// A sender has sent something and leaves, and another comes if it finds that: it begins where the first has ended.
-fn next_sender<S: Variant>() {
+fn next_sender<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 1>::new();
-        shared.come(1);
+        shared.join(1);
         let next = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -26,18 +26,18 @@ fn next_sender<S: Variant>() {
 
 /// Who knows how many messages there are knows what was done before the last of them. So does who has waited for a sender,
 /// and found no more than the message.
-fn counted<S: Variant>(waits: bool) {
+fn counted<S: ModelMutations>(waits: bool) {
     check(3, move || {
         let shared = Shared::<S, 1>::new();
         let other = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 if waits {
-                    let mut world = Patient(&shared.queue);
+                    let mut env = UntilWoken(&shared.queue);
                     let (counters, arrived) = (&shared.counters, &shared.arrived);
-                    let sender = Watch::new(&*shared);
+                    let sender = PeerWatch::new(&*shared);
                     assert!(protocol::wait_for_sender::<S, _>(
-                        counters, 0, &sender, arrived, &mut world
+                        counters, 0, &sender, arrived, &mut env
                     ));
                     shared.look();
                 } else if protocol::tail::<S>(&shared.counters) == 1 {
@@ -52,7 +52,7 @@ fn counted<S: Variant>(waits: bool) {
 }
 
 /// Who wants all there is does not begin further behind than there are slots.
-fn beginning<S: Variant>() {
+fn beginning<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 1>::new();
         let receiver = {
@@ -71,45 +71,45 @@ fn beginning<S: Variant>() {
 
 #[test]
 fn the_next_sender_begins_where_the_one_before_has_ended() {
-    next_sender::<Sound>();
+    next_sender::<Correct>();
 }
 
 #[test]
 fn who_knows_of_a_message_knows_what_was_done_before() {
-    counted::<Sound>(false);
+    counted::<Correct>(false);
 }
 
 #[test]
 fn who_has_waited_for_a_message_knows_what_was_done_before() {
-    counted::<Sound>(true);
+    counted::<Correct>(true);
 }
 
 #[test]
 fn who_begins_with_the_oldest_is_not_too_far_behind() {
-    beginning::<Sound>();
+    beginning::<Correct>();
 }
 
-fails!(a_relaxed_claim_is_caught, next_sender::<Broken>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_claim_is_caught, next_sender::<Mutant>(),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const CLAIM: Ordering = Relaxed;
     }
 );
-fails!(a_relaxed_count_is_caught, counted::<Broken>(false),
-    impl Steps for Broken {
-        const LOOK: Ordering = Relaxed;
+mutant_fails!(a_relaxed_count_is_caught, counted::<Mutant>(false),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_look_while_waiting_for_a_sender_is_caught, counted::<Broken>(true),
-    impl Steps for Broken {
-        const LOOK: Ordering = Relaxed;
+mutant_fails!(a_relaxed_look_while_waiting_for_a_sender_is_caught, counted::<Mutant>(true),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_look_for_the_oldest_is_caught, beginning::<Broken>(),
-    impl Steps for Broken {
-        const LOOK: Ordering = Relaxed;
+mutant_fails!(a_relaxed_look_for_the_oldest_is_caught, beginning::<Mutant>(),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );

@@ -2,98 +2,98 @@
 
 use super::*;
 use crate::primitive::model::fence;
-use crate::protocol::loom::{fails, gets_stuck};
+use crate::protocol::loom::{mutant_deadlocks, mutant_fails};
 
-fails!(a_relaxed_look_is_caught, overtaken::<Broken, 2>(),
-    impl Steps for Broken {
-        const LOOK: Ordering = Relaxed;
+mutant_fails!(a_relaxed_look_is_caught, overtaken::<Mutant, 2>(),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_slot_too_many_is_caught, overtaken::<Broken, 2>(),
-    impl Steps for Broken {
-        const BEYOND: u64 = 1;
+mutant_fails!(a_slot_too_many_is_caught, overtaken::<Mutant, 2>(),
+    impl Mutations for Mutant {
+        const EXTRA_SLOTS: u64 = 1;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_copy_without_a_fence_behind_it_is_caught, overtaken::<Broken, 2>(),
-    impl Steps for Broken {
+mutant_fails!(a_copy_without_a_fence_behind_it_is_caught, overtaken::<Mutant, 2>(),
+    impl Mutations for Mutant {
         fn copied() {}
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_write_without_a_fence_before_it_is_caught, overtaken::<Broken, 2>(),
-    impl Steps for Broken {
+mutant_fails!(a_write_without_a_fence_before_it_is_caught, overtaken::<Mutant, 2>(),
+    impl Mutations for Mutant {
         fn reserve(reserved: &AtomicU64, value: u64) {
             reserved.store(value, Relaxed);
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_publication_is_caught, overtaken::<Broken, 2>(),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_publication_is_caught, overtaken::<Mutant, 2>(),
+    impl Mutations for Mutant {
         fn publish(tail: &AtomicU64, value: u64) {
             tail.store(value, Relaxed);
             fence(Ordering::SeqCst);
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(news_of_leaving_without_a_second_look_is_caught, leaving::<Broken>(),
-    impl Steps for Broken {
-        const AGAIN: bool = false;
+mutant_fails!(news_of_leaving_without_a_second_look_is_caught, leaving::<Mutant>(),
+    impl Mutations for Mutant {
+        const RECHECKS: bool = false;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(news_of_a_death_without_a_second_look_is_caught, death::<Broken, 2>(),
-    impl Steps for Broken {
-        const AGAIN: bool = false;
+mutant_fails!(news_of_a_death_without_a_second_look_is_caught, death::<Mutant, 2>(),
+    impl Mutations for Mutant {
+        const RECHECKS: bool = false;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_claim_that_is_looked_at_too_early_is_caught, leaving::<Broken>(),
-    impl Steps for Broken {
-        fn has_left(origin: &impl Seen) -> bool {
-            origin.owner() == 0 && origin.came().load(Acquire) != 0
+mutant_fails!(a_claim_that_is_looked_at_too_early_is_caught, leaving::<Mutant>(),
+    impl Mutations for Mutant {
+        fn has_left(origin: &impl PeerState) -> bool {
+            origin.owner() == 0 && origin.joined().load(Acquire) != 0
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_probe_is_caught, death::<Broken, 2>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_probe_is_caught, death::<Mutant, 2>(),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const PROBE: Ordering = Relaxed;
     }
 );
-fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Broken>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Mutant>(),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const OWNER: Ordering = Relaxed;
     }
 );
-gets_stuck!(comes_without_a_fence, coming_without_a_fence_is_caught, succession::<Broken>(false),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_deadlocks!(comes_without_a_fence, coming_without_a_fence_is_caught, succession::<Mutant>(false),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const COMING_IS_FENCED: bool = false;
     }
 );
-gets_stuck!(leaves_without_a_fence, leaving_without_a_fence_is_caught, leaving::<Broken>(),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, leaving::<Mutant>(),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const LEAVING_IS_FENCED: bool = false;
     }
 );
-gets_stuck!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Broken>(),
-    impl Steps for Broken {
+mutant_deadlocks!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Mutant>(),
+    impl Mutations for Mutant {
         fn publish(tail: &AtomicU64, value: u64) {
             tail.store(value, Release);
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-gets_stuck!(nobody_tells, a_sender_that_comes_without_a_word_is_caught, succession::<Broken>(false),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_deadlocks!(nobody_tells, a_sender_that_comes_without_a_word_is_caught, succession::<Mutant>(false),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const TELLS: bool = false;
     }
 );

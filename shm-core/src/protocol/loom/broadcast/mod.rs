@@ -22,16 +22,16 @@ use crate::access::{Access, ReadOnly};
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 use crate::primitive::model::load;
-use crate::protocol::broadcast::{self as protocol, Counters, Sound, Steps, Told};
+use crate::protocol::broadcast::{self as protocol, Correct, Counters, Mutations, RecvOutcome};
 use crate::protocol::claim_word as word;
 use crate::protocol::claim_word::{ID, POISON, WAITERS};
 use crate::protocol::eventcount::{WakeAll, notify, notify_fenced};
-use crate::protocol::loom::eventcount::Patient;
-use crate::protocol::loom::{Queue, check};
-use crate::protocol::presence::{self, Seen, Watch};
+use crate::protocol::liveness::{self, PeerState, PeerWatch};
+use crate::protocol::loom::eventcount::UntilWoken;
+use crate::protocol::loom::{FutexQueue, check};
 
 /// What else differs.
-trait Variant: Steps + Send + Sync + 'static {
+trait ModelMutations: Mutations + Send + Sync + 'static {
     /// How a receiver looks whether the sender lives.
     const PROBE: Ordering = Acquire;
     /// How it looks who the sender is.
@@ -45,12 +45,12 @@ trait Variant: Steps + Send + Sync + 'static {
     const LEAVING_IS_FENCED: bool = true;
 }
 
-impl<A: Access> Variant for Sound<A> {}
+impl<A: Access> ModelMutations for Correct<A> {}
 
 /// A segment with `N` slots, and the kernel's side of it.
 struct Shared<S, const N: usize> {
     claim: AtomicU32,
-    came: AtomicU32,
+    joined: AtomicU32,
     arrived: AtomicU32,
     counters: Counters,
     slots: [[AtomicU64; 2]; N],
@@ -58,15 +58,15 @@ struct Shared<S, const N: usize> {
     lives: [AtomicU32; 3],
     /// What the first sender does besides sending.
     work: UnsafeCell<u32>,
-    queue: Queue,
-    steps: PhantomData<S>,
+    queue: FutexQueue,
+    mutations: PhantomData<S>,
 }
 
-impl<S: Variant, const N: usize> Shared<S, N> {
+impl<S: ModelMutations, const N: usize> Shared<S, N> {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             claim: AtomicU32::new(0),
-            came: AtomicU32::new(0),
+            joined: AtomicU32::new(0),
             arrived: AtomicU32::new(0),
             counters: Counters {
                 reserved: AtomicU64::new(0),
@@ -75,12 +75,12 @@ impl<S: Variant, const N: usize> Shared<S, N> {
             slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             lives: std::array::from_fn(|_| AtomicU32::new(1)),
             work: UnsafeCell::new(0),
-            queue: Queue::new(),
-            steps: PhantomData,
+            queue: FutexQueue::new(),
+            mutations: PhantomData,
         })
     }
 
-    fn come(&self, me: u32) {
+    fn join(&self, me: u32) {
         assert!(word::claim_free(&self.claim, me));
         self.arrive();
     }
@@ -94,7 +94,7 @@ impl<S: Variant, const N: usize> Shared<S, N> {
     }
 
     fn arrive(&self) {
-        presence::come(&self.came);
+        liveness::mark_joined(&self.joined);
         if S::TELLS {
             self.tell(S::COMING_IS_FENCED);
         }
@@ -150,16 +150,16 @@ impl<S, const N: usize> WakeAll for Shared<S, N> {
     }
 }
 
-impl<S, const N: usize> word::Wake for Shared<S, N> {
+impl<S, const N: usize> word::WakeOne for Shared<S, N> {
     /// Nobody waits for the role.
     fn wake(&self, _: &AtomicU32) {}
 }
 
-impl<S: Variant, const N: usize> Seen for Shared<S, N> {
+impl<S: ModelMutations, const N: usize> PeerState for Shared<S, N> {
     const WRITABLE: bool = S::WRITABLE;
 
-    fn came(&self) -> &AtomicU32 {
-        &self.came
+    fn joined(&self) -> &AtomicU32 {
+        &self.joined
     }
 
     fn owner(&self) -> u32 {
@@ -174,15 +174,15 @@ impl<S: Variant, const N: usize> Seen for Shared<S, N> {
 /// A receiver, which checks all that it is told.
 struct Receiver<'a, S, const N: usize> {
     shared: &'a Shared<S, N>,
-    sender: Watch<'a, Shared<S, N>>,
+    sender: PeerWatch<'a, Shared<S, N>>,
     cursor: Cell<u64>,
 }
 
-impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
+impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
     fn new(shared: &'a Shared<S, N>) -> Self {
         Self {
             shared,
-            sender: Watch::new(shared),
+            sender: PeerWatch::new(shared),
             cursor: Cell::new(0),
         }
     }
@@ -194,23 +194,23 @@ impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
     }
 
     /// Looks whether what is told fits what was told before.
-    fn check(&self, before: u64, told: Option<Told<[u64; 2]>>) -> Option<Told<()>> {
+    fn check(&self, before: u64, told: Option<RecvOutcome<[u64; 2]>>) -> Option<RecvOutcome<()>> {
         Some(match told? {
-            Told::Message(message) => {
+            RecvOutcome::Message(message) => {
                 assert_eq!(message, [before + 1; 2]);
                 assert_eq!(self.cursor.get(), before + 1);
-                Told::Message(())
+                RecvOutcome::Message(())
             }
-            Told::Lost(count) => {
+            RecvOutcome::Lost(count) => {
                 assert!(count > 0);
                 assert_eq!(self.cursor.get(), before + count);
-                Told::Lost(count)
+                RecvOutcome::Lost(count)
             }
-            Told::Gone => Told::Gone,
+            RecvOutcome::Gone => RecvOutcome::Gone,
         })
     }
 
-    fn poll(&self, probing: bool) -> Option<Told<()>> {
+    fn poll(&self, probing: bool) -> Option<RecvOutcome<()>> {
         let before = self.cursor.get();
         let told = protocol::poll::<S, _>(
             &self.shared.counters,
@@ -224,14 +224,14 @@ impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
     }
 
     /// Waits as one that only wake-ups get on.
-    fn wait(&self) -> Told<()> {
+    fn wait(&self) -> RecvOutcome<()> {
         let before = self.cursor.get();
         let told = protocol::wait::<S, _, _>(
             &self.shared.counters,
             N,
             &self.cursor,
             &self.sender,
-            (&self.shared.arrived, &mut Patient(&self.shared.queue)),
+            (&self.shared.arrived, &mut UntilWoken(&self.shared.queue)),
             |slot| self.copy(slot),
         );
         self.check(before, told).unwrap()
@@ -239,10 +239,10 @@ impl<'a, S: Variant, const N: usize> Receiver<'a, S, N> {
 }
 
 /// A receiver beside a sender that comes round to where it is.
-fn overtaken<S: Variant, const N: usize>() {
+fn overtaken<S: ModelMutations, const N: usize>() {
     check(3, || {
         let shared = Shared::<S, N>::new();
-        shared.come(1);
+        shared.join(1);
         let receiver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -260,27 +260,27 @@ fn overtaken<S: Variant, const N: usize>() {
         }
         receiver.join().unwrap();
         let receiver = Receiver::new(&*shared);
-        assert_eq!(receiver.poll(false), Some(Told::Lost(1)));
+        assert_eq!(receiver.poll(false), Some(RecvOutcome::Lost(1)));
         for _ in 0..N {
-            assert_eq!(receiver.poll(false), Some(Told::Message(())));
+            assert_eq!(receiver.poll(false), Some(RecvOutcome::Message(())));
         }
         assert_eq!(receiver.poll(true), None);
     });
 }
 
 /// A sender that sends and leaves, and a receiver that only wake-ups get on: it gets everything, and then is told.
-fn leaving<S: Variant>() {
+fn leaving<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 2>::new();
         let receiver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let receiver = Receiver::new(&*shared);
-                assert_eq!(receiver.wait(), Told::Message(()));
-                assert_eq!(receiver.wait(), Told::Gone);
+                assert_eq!(receiver.wait(), RecvOutcome::Message(()));
+                assert_eq!(receiver.wait(), RecvOutcome::Gone);
             })
         };
-        shared.come(1);
+        shared.join(1);
         shared.send(0);
         shared.leave(1);
         receiver.join().unwrap();
@@ -288,16 +288,16 @@ fn leaving<S: Variant>() {
 }
 
 /// A sender that sends and leaves, beside a receiver that only looks: once it knows that it is gone, it has everything.
-fn departure<S: Variant>() {
+fn departure<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 2>::new();
-        shared.come(1);
+        shared.join(1);
         let receiver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let receiver = Receiver::new(&*shared);
                 for _ in 0..2 {
-                    if receiver.poll(false) == Some(Told::Gone) {
+                    if receiver.poll(false) == Some(RecvOutcome::Gone) {
                         assert_eq!(receiver.cursor.get(), 1);
                     }
                 }
@@ -310,7 +310,7 @@ fn departure<S: Variant>() {
 }
 
 /// A receiver that nothing but the message's wake-up gets on, beside a sender that comes before it.
-fn waiting<S: Variant>() {
+fn waiting<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 2>::new();
         let receiver = {
@@ -325,10 +325,10 @@ fn waiting<S: Variant>() {
 }
 
 /// A sender has left or died, and a receiver waits for the next: only its coming gets that on.
-fn succession<S: Variant>(dies: bool) {
+fn succession<S: ModelMutations>(dies: bool) {
     check(3, move || {
         let shared = Shared::<S, 1>::new();
-        shared.come(1);
+        shared.join(1);
         if dies {
             shared.lives[1].store(0, Release);
         } else {
@@ -337,11 +337,11 @@ fn succession<S: Variant>(dies: bool) {
         let receiver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut world = Patient(&shared.queue);
+                let mut env = UntilWoken(&shared.queue);
                 let (counters, arrived) = (&shared.counters, &shared.arrived);
-                let sender = Watch::new(&*shared);
+                let sender = PeerWatch::new(&*shared);
                 assert!(protocol::wait_for_sender::<S, _>(
-                    counters, 0, &sender, arrived, &mut world
+                    counters, 0, &sender, arrived, &mut env
                 ));
                 // What the one before has done is seen as well.
                 assert_eq!(shared.owner(), 2);
@@ -350,7 +350,7 @@ fn succession<S: Variant>(dies: bool) {
         if dies {
             shared.take_over(1, 2);
         } else {
-            shared.come(2);
+            shared.join(2);
         }
         receiver.join().unwrap();
     });
@@ -358,16 +358,16 @@ fn succession<S: Variant>(dies: bool) {
 
 /// A sender dies in the middle of its second message, which goes into the slot of the first or into another. Whoever looks
 /// whether it lives takes what it has sent first.
-fn death<S: Variant, const N: usize>() {
+fn death<S: ModelMutations, const N: usize>() {
     check(3, || {
         let shared = Shared::<S, N>::new();
-        shared.come(1);
+        shared.join(1);
         let receiver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 let receiver = Receiver::new(&*shared);
                 for _ in 0..2 {
-                    if receiver.poll(true) == Some(Told::Gone) {
+                    if receiver.poll(true) == Some(RecvOutcome::Gone) {
                         assert_eq!(receiver.cursor.get(), 1);
                     }
                 }
@@ -384,56 +384,56 @@ fn death<S: Variant, const N: usize>() {
         receiver.cursor.set(next);
         assert_eq!(receiver.poll(true), None);
         shared.send(next);
-        assert_eq!(receiver.poll(true), Some(Told::Message(())));
+        assert_eq!(receiver.poll(true), Some(RecvOutcome::Message(())));
     });
 }
 
 #[test]
 fn a_receiver_that_is_overtaken_gets_whole_messages_and_is_told_of_the_others() {
-    overtaken::<Sound, 2>();
+    overtaken::<Correct, 2>();
 }
 
 #[test]
 fn a_single_slot_is_enough() {
-    overtaken::<Sound, 1>();
+    overtaken::<Correct, 1>();
 }
 
 #[test]
 fn what_was_sent_before_leaving_is_received_before_its_news() {
-    leaving::<Sound>();
+    leaving::<Correct>();
 }
 
 #[test]
 fn a_receiver_through_read_only_pages_gets_whole_messages_and_is_told_of_the_others() {
-    overtaken::<Sound<ReadOnly>, 2>();
+    overtaken::<Correct<ReadOnly>, 2>();
 }
 
 #[test]
 fn what_was_sent_before_leaving_is_received_before_its_news_through_read_only_pages() {
-    leaving::<Sound<ReadOnly>>();
+    leaving::<Correct<ReadOnly>>();
 }
 
 #[test]
 fn half_a_message_of_the_dead_is_never_received() {
-    death::<Sound, 1>();
+    death::<Correct, 1>();
 }
 
 #[test]
 fn what_was_sent_before_a_death_is_received_before_its_news() {
-    death::<Sound, 2>();
+    death::<Correct, 2>();
 }
 
 #[test]
 fn who_does_not_wait_has_everything_before_the_news() {
-    departure::<Sound>();
+    departure::<Correct>();
 }
 
 #[test]
 fn who_waits_for_a_sender_is_woken_by_it() {
-    succession::<Sound>(false);
+    succession::<Correct>(false);
 }
 
 #[test]
 fn who_waits_for_the_successor_of_the_dead_is_woken_by_it() {
-    succession::<Sound>(true);
+    succession::<Correct>(true);
 }

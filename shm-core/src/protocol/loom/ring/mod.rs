@@ -15,15 +15,15 @@ use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 use loom::thread;
 
 use crate::primitive::{Ordering, model};
-use crate::protocol::claim_word::Turn;
-use crate::protocol::eventcount::{self, WakeAll, World};
-use crate::protocol::loom::{Queue, Turns, check, fails, gets_stuck};
+use crate::protocol::eventcount::{self, WaitEnv, WakeAll};
+use crate::protocol::liveness::{PeerState, PeerWatch};
+use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::padded::Padded;
-use crate::protocol::presence::{Seen, Watch};
-use crate::protocol::ring::{Counters, End, Idle, Receiving, Sending, Side, Steps};
+use crate::protocol::ring::{Counters, End, Idle, Mutations, Receiving, Sending, Side};
+use crate::protocol::wait::WaitStep;
 
 /// The single step that differs.
-trait Variant: Steps + Send + Sync + 'static {
+trait ModelMutations: Mutations + Send + Sync + 'static {
     const PROBE: Ordering = Ordering::Acquire;
     /// How an end is claimed.
     const CLAIM: Ordering = Ordering::Acquire;
@@ -38,23 +38,23 @@ trait Variant: Steps + Send + Sync + 'static {
     const COMING_IS_FENCED: bool = true;
 }
 
-struct Sound;
-impl Steps for Sound {}
-impl Variant for Sound {}
+struct Correct;
+impl Mutations for Correct {}
+impl ModelMutations for Correct {}
 
 /// One end's claim, whether somebody ever had it, and whether the one who has it lives.
-struct Chair {
+struct EndState {
     owner: AtomicU32,
-    came: AtomicU32,
+    joined: AtomicU32,
     lives: AtomicU32,
 }
 
-impl Chair {
+impl EndState {
     /// Nobody ever had it.
     fn free() -> Self {
         Self {
             owner: AtomicU32::new(0),
-            came: AtomicU32::new(0),
+            joined: AtomicU32::new(0),
             lives: AtomicU32::new(1),
         }
     }
@@ -62,7 +62,7 @@ impl Chair {
     fn taken() -> Self {
         Self {
             owner: AtomicU32::new(1),
-            came: AtomicU32::new(1),
+            joined: AtomicU32::new(1),
             lives: AtomicU32::new(1),
         }
     }
@@ -72,18 +72,18 @@ impl Chair {
 struct Shared {
     counters: Counters,
     slots: Vec<UnsafeCell<u64>>,
-    sender: Chair,
-    receiver: Chair,
+    sender: EndState,
+    receiver: EndState,
     /// Behind `data` and `room`.
-    queues: [Queue; 2],
+    queues: [FutexQueue; 2],
 }
 
 impl Shared {
     fn new(capacity: usize) -> Arc<Self> {
-        Self::with_sender(capacity, Chair::taken())
+        Self::with_sender(capacity, EndState::taken())
     }
 
-    fn with_sender(capacity: usize, sender: Chair) -> Arc<Self> {
+    fn with_sender(capacity: usize, sender: EndState) -> Arc<Self> {
         Arc::new(Self {
             counters: Counters {
                 tail: Padded(AtomicU64::new(0)),
@@ -93,8 +93,8 @@ impl Shared {
             },
             slots: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
             sender,
-            receiver: Chair::taken(),
-            queues: [Queue::new(), Queue::new()],
+            receiver: EndState::taken(),
+            queues: [FutexQueue::new(), FutexQueue::new()],
         })
     }
 
@@ -113,7 +113,7 @@ impl Shared {
         self.slots[slot].with(|place| unsafe { *place })
     }
 
-    fn queue(&self, word: &AtomicU32) -> &Queue {
+    fn queue(&self, word: &AtomicU32) -> &FutexQueue {
         &self.queues[usize::from(std::ptr::eq(word, &*self.counters.room))]
     }
 }
@@ -121,63 +121,63 @@ impl Shared {
 /// One who takes part.
 struct Peer<'a, V> {
     shared: &'a Shared,
-    turns: Turns,
-    variant: PhantomData<V>,
+    schedule: Schedule,
+    mutations: PhantomData<V>,
 }
 
-impl<'a, V: Variant> Peer<'a, V> {
+impl<'a, V: ModelMutations> Peer<'a, V> {
     /// One that only a wake-up gets on.
     fn patient(shared: &'a Shared) -> Self {
         Self {
             shared,
-            turns: Turns::Patient,
-            variant: PhantomData,
+            schedule: Schedule::UntilWoken,
+            mutations: PhantomData,
         }
     }
 
     fn probing(shared: &'a Shared, probes: u32) -> Self {
         Self {
-            turns: Turns::Probing(probes),
+            schedule: Schedule::Probes(probes),
             ..Self::patient(shared)
         }
     }
 
     fn send(&mut self, end: &mut End<Sending, V>, value: u64) -> Result<(), Idle> {
         let shared = self.shared;
-        let seat = Seat::<V>::new(&shared.receiver);
-        let seen = Watch::new(&seat);
+        let peer = PeerView::<V>::new(&shared.receiver);
+        let watch = PeerWatch::new(&peer);
         if end.ready(&shared.counters, shared.capacity(), 1) == 0 {
-            end.wait(&shared.counters, shared.capacity(), self, &seen)?;
+            end.wait(&shared.counters, shared.capacity(), self, &watch)?;
         }
         shared.write(end.slot(shared.capacity()), value);
-        end.pass(&shared.counters, 1, self);
+        end.commit(&shared.counters, 1, self);
         Ok(())
     }
 
     fn receive(&mut self, end: &mut End<Receiving, V>) -> Result<u64, Idle> {
         let shared = self.shared;
-        let seat = Seat::<V>::new(&shared.sender);
-        let seen = Watch::new(&seat);
+        let peer = PeerView::<V>::new(&shared.sender);
+        let watch = PeerWatch::new(&peer);
         if end.ready(&shared.counters, shared.capacity(), 1) == 0 {
-            end.wait(&shared.counters, shared.capacity(), self, &seen)?;
+            end.wait(&shared.counters, shared.capacity(), self, &watch)?;
         }
         let value = shared.read(end.slot(shared.capacity()));
-        end.pass(&shared.counters, 1, self);
+        end.commit(&shared.counters, 1, self);
         Ok(value)
     }
 
     /// Comes to an end that nobody has.
-    fn come<R: Side>(&self, chair: &Chair) -> End<R, V> {
-        chair
+    fn join<R: Side>(&self, end_state: &EndState) -> End<R, V> {
+        end_state
             .owner
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
             .unwrap();
-        V::come(&chair.came);
-        let bed = R::their_bed(&self.shared.counters);
+        V::mark_joined(&end_state.joined);
+        let word = R::peer_wait_word(&self.shared.counters);
         if V::COMING_WAKES && V::COMING_IS_FENCED {
-            eventcount::notify(bed, self);
+            eventcount::notify(word, self);
         } else if V::COMING_WAKES {
-            eventcount::notify_fenced(bed, self);
+            eventcount::notify_fenced(word, self);
         }
         End::resume(&self.shared.counters)
     }
@@ -185,29 +185,29 @@ impl<'a, V: Variant> Peer<'a, V> {
     /// Waits until there is a sender.
     fn wait_for_sender(&mut self, end: &End<Receiving, V>) -> bool {
         let shared = self.shared;
-        let seat = Seat::<V>::new(&shared.sender);
-        let seen = Watch::new(&seat);
-        end.wait_for_other(&shared.counters, shared.capacity(), self, &seen)
+        let peer = PeerView::<V>::new(&shared.sender);
+        let watch = PeerWatch::new(&peer);
+        end.wait_for_peer(&shared.counters, shared.capacity(), self, &watch)
     }
 
-    fn leave<R: Side>(&self, chair: &Chair) {
-        chair.owner.store(0, Ordering::Release);
-        let bed = R::their_bed(&self.shared.counters);
+    fn leave<R: Side>(&self, end_state: &EndState) {
+        end_state.owner.store(0, Ordering::Release);
+        let word = R::peer_wait_word(&self.shared.counters);
         if V::LEAVING_WAKES && V::LEAVING_IS_FENCED {
-            eventcount::notify(bed, self);
+            eventcount::notify(word, self);
         } else if V::LEAVING_WAKES {
-            eventcount::notify_fenced(bed, self);
+            eventcount::notify_fenced(word, self);
         }
     }
 }
 
-impl<V: Variant> World for Peer<'_, V> {
+impl<V: ModelMutations> WaitEnv for Peer<'_, V> {
     fn spins(&self) -> u32 {
         0
     }
 
-    fn turn(&mut self) -> Turn {
-        self.turns.next()
+    fn next_step(&mut self) -> WaitStep {
+        self.schedule.next()
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
@@ -215,24 +215,24 @@ impl<V: Variant> World for Peer<'_, V> {
     }
 }
 
-impl<V: Variant> WakeAll for Peer<'_, V> {
+impl<V: ModelMutations> WakeAll for Peer<'_, V> {
     fn wake_all(&self, word: &AtomicU32) {
         self.shared.queue(word).wake_all();
     }
 }
 
 /// An end's claim as the other end sees it.
-struct Seat<'a, V>(&'a Chair, PhantomData<V>);
+struct PeerView<'a, V>(&'a EndState, PhantomData<V>);
 
-impl<'a, V> Seat<'a, V> {
-    fn new(chair: &'a Chair) -> Self {
-        Self(chair, PhantomData)
+impl<'a, V> PeerView<'a, V> {
+    fn new(end_state: &'a EndState) -> Self {
+        Self(end_state, PhantomData)
     }
 }
 
-impl<V: Variant> Seen for Seat<'_, V> {
-    fn came(&self) -> &AtomicU32 {
-        &self.0.came
+impl<V: ModelMutations> PeerState for PeerView<'_, V> {
+    fn joined(&self) -> &AtomicU32 {
+        &self.0.joined
     }
 
     fn owner(&self) -> u32 {
@@ -246,7 +246,7 @@ impl<V: Variant> Seen for Seat<'_, V> {
 }
 
 /// `count` messages, both ends waiting for each other; then the sender leaves.
-fn transfer<V: Variant>(capacity: usize, count: u64, preemptions: usize) {
+fn transfer<V: ModelMutations>(capacity: usize, count: u64, preemptions: usize) {
     check(preemptions, move || {
         let shared = Shared::new(capacity);
         let sender = thread::spawn({
@@ -272,7 +272,7 @@ fn transfer<V: Variant>(capacity: usize, count: u64, preemptions: usize) {
 
 /// The sender dies when it has committed one message and half written another; the receiver finds out, or a successor comes
 /// first and sends the second anew.
-fn dead_sender<V: Variant>(preemptions: usize) {
+fn dead_sender<V: ModelMutations>(preemptions: usize) {
     check(preemptions, move || {
         let shared = Shared::new(2);
         let first = thread::spawn({
@@ -287,7 +287,7 @@ fn dead_sender<V: Variant>(preemptions: usize) {
         let second = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                if !Watch::new(&Seat::<V>::new(&shared.sender)).is_dead() {
+                if !PeerWatch::new(&PeerView::<V>::new(&shared.sender)).is_dead() {
                     return false;
                 }
                 // The claim's compare-and-swap, and the successor's own lock.
@@ -327,7 +327,7 @@ fn dead_sender<V: Variant>(preemptions: usize) {
 
 /// The receiver dies when it has counted one message and half read the next; a successor, if it comes in time, gets the next
 /// one. The sender, which has one slot, goes on, or is told.
-fn dead_receiver<V: Variant>(preemptions: usize) {
+fn dead_receiver<V: ModelMutations>(preemptions: usize) {
     check(preemptions, move || {
         let shared = Shared::new(1);
         let first = thread::spawn({
@@ -345,7 +345,7 @@ fn dead_receiver<V: Variant>(preemptions: usize) {
         let second = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                if !Watch::new(&Seat::<V>::new(&shared.receiver)).is_dead() {
+                if !PeerWatch::new(&PeerView::<V>::new(&shared.receiver)).is_dead() {
                     return None;
                 }
                 shared.receiver.lives.store(1, Ordering::Relaxed);
@@ -379,27 +379,27 @@ fn dead_receiver<V: Variant>(preemptions: usize) {
 
 #[test]
 fn one_slot_passes_three_messages() {
-    transfer::<Sound>(1, 3, 3);
+    transfer::<Correct>(1, 3, 3);
 }
 
 #[test]
 fn two_slots_pass_four_messages() {
-    transfer::<Sound>(2, 4, 3);
+    transfer::<Correct>(2, 4, 3);
 }
 
 #[test]
 fn one_slot_passes_two_messages_whatever_comes_between() {
-    transfer::<Sound>(1, 2, 4);
+    transfer::<Correct>(1, 2, 4);
 }
 
 #[test]
 fn a_dead_sender_has_sent_what_it_committed_and_no_more() {
-    dead_sender::<Sound>(3);
+    dead_sender::<Correct>(3);
 }
 
 #[test]
 fn a_dead_receiver_leaves_what_it_has_not_counted() {
-    dead_receiver::<Sound>(3);
+    dead_receiver::<Correct>(3);
 }
 
 /// A store without `Release`, and the fence behind it as it should be.
@@ -410,94 +410,94 @@ fn publish_relaxed(counter: &AtomicU64, value: u64) {
 
 /// Whether this is the sender's end.
 fn is_sending<R: Side>(counters: &Counters) -> bool {
-    std::ptr::eq(R::mine(counters), &*counters.tail)
+    std::ptr::eq(R::own(counters), &*counters.tail)
 }
 
-fails!(a_relaxed_commit_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_commit_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {
         fn publish<R: Side>(counters: &Counters, value: u64) {
             if is_sending::<R>(counters) {
-                publish_relaxed(R::mine(counters), value);
+                publish_relaxed(R::own(counters), value);
             } else {
-                model::publish(R::mine(counters), value);
+                model::publish(R::own(counters), value);
             }
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_count_of_what_was_received_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {
+mutant_fails!(a_relaxed_count_of_what_was_received_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {
         fn publish<R: Side>(counters: &Counters, value: u64) {
             if is_sending::<R>(counters) {
-                model::publish(R::mine(counters), value);
+                model::publish(R::own(counters), value);
             } else {
-                publish_relaxed(R::mine(counters), value);
+                publish_relaxed(R::own(counters), value);
             }
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_look_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {
-        const LOOK: Ordering = Ordering::Relaxed;
+mutant_fails!(a_relaxed_look_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Ordering::Relaxed;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(taking_one_that_left_for_gone_without_looking_again_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {
-        const LOOKS_AGAIN: bool = false;
+mutant_fails!(taking_one_that_left_for_gone_without_looking_again_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {
+        const RECHECKS: bool = false;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(taking_the_dead_for_gone_without_looking_again_is_caught, dead_sender::<Broken>(2),
-    impl Steps for Broken {
-        const LOOKS_AGAIN: bool = false;
+mutant_fails!(taking_the_dead_for_gone_without_looking_again_is_caught, dead_sender::<Mutant>(2),
+    impl Mutations for Mutant {
+        const RECHECKS: bool = false;
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-fails!(a_relaxed_look_at_the_claim_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_look_at_the_claim_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const OWNER: Ordering = Ordering::Relaxed;
     }
 );
-gets_stuck!(leaves_without_a_fence, leaving_without_a_fence_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const LEAVING_IS_FENCED: bool = false;
     }
 );
-fails!(a_relaxed_probe_of_a_sender_is_caught, dead_sender::<Broken>(2),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_probe_of_a_sender_is_caught, dead_sender::<Mutant>(2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const PROBE: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_probe_of_a_receiver_is_caught, dead_receiver::<Broken>(2),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_probe_of_a_receiver_is_caught, dead_receiver::<Mutant>(2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const PROBE: Ordering = Ordering::Relaxed;
     }
 );
-gets_stuck!(commits_without_a_fence, a_commit_without_a_fence_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {
+mutant_deadlocks!(commits_without_a_fence, a_commit_without_a_fence_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {
         fn publish<R: Side>(counters: &Counters, value: u64) {
-            R::mine(counters).store(value, Ordering::Release);
+            R::own(counters).store(value, Ordering::Release);
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-gets_stuck!(never_looks_again, a_counter_that_is_never_looked_at_again_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {
-        fn look<R: Side>(_: &Counters, seen: u64) -> u64 {
+mutant_deadlocks!(never_looks_again, a_counter_that_is_never_looked_at_again_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {
+        fn load_peer<R: Side>(_: &Counters, seen: u64) -> u64 {
             seen
         }
     }
-    impl Variant for Broken {}
+    impl ModelMutations for Mutant {}
 );
-gets_stuck!(leaves_without_a_word, leaving_without_a_word_is_caught, transfer::<Broken>(1, 2, 2),
-    impl Steps for Broken {}
-    impl Variant for Broken {
+mutant_deadlocks!(leaves_without_a_word, leaving_without_a_word_is_caught, transfer::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
         const LEAVING_WAKES: bool = false;
     }
 );

@@ -5,38 +5,38 @@ use std::marker::PhantomData;
 use loom::sync::atomic::AtomicU32;
 
 use crate::primitive::Ordering;
-use crate::protocol::counted::WakeSome;
+use crate::protocol::counter::WakeSome;
 use crate::protocol::eventcount::WakeAll;
-use crate::protocol::loom::Queue;
+use crate::protocol::loom::FutexQueue;
 
 /// The single step that differs.
-pub(crate) trait Variant: 'static {
+pub(crate) trait ModelMutations: 'static {
     const COUNT: Ordering = Ordering::Release;
-    const TIDIES: bool = true;
+    const REWAKES: bool = true;
     const WAKES: bool = true;
 }
 
-pub(crate) struct Sound;
-impl Variant for Sound {}
+pub(crate) struct Correct;
+impl ModelMutations for Correct {}
 
 /// Who wakes.
-pub(crate) struct Waker<'a, V>(&'a Queue, PhantomData<V>);
+pub(crate) struct Waker<'a, V>(&'a FutexQueue, PhantomData<V>);
 
 impl<'a, V> Waker<'a, V> {
-    pub(crate) fn of(queue: &'a Queue) -> Self {
+    pub(crate) fn of(queue: &'a FutexQueue) -> Self {
         Self(queue, PhantomData)
     }
 }
 
-impl<V: Variant> WakeAll for Waker<'_, V> {
+impl<V: ModelMutations> WakeAll for Waker<'_, V> {
     fn wake_all(&self, _: &AtomicU32) {
         self.0.wake_all();
     }
 }
 
-impl<V: Variant> WakeSome for Waker<'_, V> {
+impl<V: ModelMutations> WakeSome for Waker<'_, V> {
     const COUNT: Ordering = V::COUNT;
-    const TIDIES: bool = V::TIDIES;
+    const REWAKES: bool = V::REWAKES;
 
     fn wake_up_to(&self, _: &AtomicU32, count: u32) -> u32 {
         if V::WAKES { self.0.wake(count) } else { count }

@@ -11,54 +11,54 @@ use loom::thread;
 
 use crate::primitive::Ordering;
 use crate::primitive::model::load;
-use crate::protocol::claim_word::{self as word, Wake};
-use crate::protocol::loom::{check, fails};
-use crate::protocol::presence::{Seen, Watch, come, has_left};
+use crate::protocol::claim_word::{self as word, WakeOne};
+use crate::protocol::liveness::{PeerState, PeerWatch, has_left, mark_joined};
+use crate::protocol::loom::{check, mutant_fails};
 
 /// The single step that differs.
-trait Variant: Send + Sync + 'static {
-    const COME: Option<Ordering> = None;
-    const CAME: Ordering = Ordering::Acquire;
+trait ModelMutations: Send + Sync + 'static {
+    const JOIN: Option<Ordering> = None;
+    const JOINED: Ordering = Ordering::Acquire;
     const OWNER: Ordering = Ordering::Acquire;
     const LEAVE: Ordering = Ordering::Release;
     const PROBE: Ordering = Ordering::Acquire;
     const WRITABLE: bool = true;
 }
 
-struct Sound;
-impl Variant for Sound {}
+struct Correct;
+impl ModelMutations for Correct {}
 
 /// As others look through a mapping that may not be written.
 struct ThroughReadOnly;
-impl Variant for ThroughReadOnly {
+impl ModelMutations for ThroughReadOnly {
     const WRITABLE: bool = false;
 }
 
 /// The role, whether the one who has it lives, and what that one does.
 struct Shared<V> {
     claim: AtomicU32,
-    came: AtomicU32,
+    joined: AtomicU32,
     lives: AtomicU32,
     work: UnsafeCell<u32>,
-    variant: PhantomData<V>,
+    mutations: PhantomData<V>,
 }
 
-impl<V: Variant> Shared<V> {
+impl<V: ModelMutations> Shared<V> {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             claim: AtomicU32::new(0),
-            came: AtomicU32::new(0),
+            joined: AtomicU32::new(0),
             lives: AtomicU32::new(1),
             work: UnsafeCell::new(0),
-            variant: PhantomData,
+            mutations: PhantomData,
         })
     }
 
-    fn come(&self) {
+    fn join(&self) {
         assert!(word::claim_free(&self.claim, 1));
-        match V::COME {
-            Some(ordering) => self.came.store(1, ordering),
-            None => come(&self.came),
+        match V::JOIN {
+            Some(ordering) => self.joined.store(1, ordering),
+            None => mark_joined(&self.joined),
         }
     }
 
@@ -73,12 +73,12 @@ impl<V: Variant> Shared<V> {
     }
 }
 
-impl<V: Variant> Seen for Shared<V> {
-    const CAME: Ordering = V::CAME;
+impl<V: ModelMutations> PeerState for Shared<V> {
+    const JOINED: Ordering = V::JOINED;
     const WRITABLE: bool = V::WRITABLE;
 
-    fn came(&self) -> &AtomicU32 {
-        &self.came
+    fn joined(&self) -> &AtomicU32 {
+        &self.joined
     }
 
     fn owner(&self) -> u32 {
@@ -92,7 +92,7 @@ impl<V: Variant> Seen for Shared<V> {
 
 struct Leaving<V>(PhantomData<V>);
 
-impl<V: Variant> Wake for Leaving<V> {
+impl<V: ModelMutations> WakeOne for Leaving<V> {
     const RELEASE: Ordering = V::LEAVE;
 
     /// Nobody sleeps on the role.
@@ -100,20 +100,20 @@ impl<V: Variant> Wake for Leaving<V> {
 }
 
 /// The very first one comes, and stays.
-fn arrival<V: Variant>() {
+fn arrival<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new();
         let looker = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || assert!(!has_left(&*shared)))
         };
-        shared.come();
+        shared.join();
         looker.join().unwrap();
     });
 }
 
 /// One comes, works and leaves.
-fn departure<V: Variant>() {
+fn departure<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new();
         let looker = {
@@ -124,7 +124,7 @@ fn departure<V: Variant>() {
                 }
             })
         };
-        shared.come();
+        shared.join();
         shared.work();
         word::release(&shared.claim, 1, false, &Leaving::<V>(PhantomData));
         looker.join().unwrap();
@@ -132,18 +132,18 @@ fn departure<V: Variant>() {
 }
 
 /// One comes, works and dies.
-fn death<V: Variant>() {
+fn death<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new();
         let looker = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                if Watch::new(&*shared).is_dead() {
+                if PeerWatch::new(&*shared).is_dead() {
                     shared.look();
                 }
             })
         };
-        shared.come();
+        shared.join();
         shared.work();
         shared.lives.store(0, Ordering::Release);
         looker.join().unwrap();
@@ -152,12 +152,12 @@ fn death<V: Variant>() {
 
 #[test]
 fn who_has_just_come_has_not_left() {
-    arrival::<Sound>();
+    arrival::<Correct>();
 }
 
 #[test]
 fn who_sees_that_one_has_left_sees_what_it_did() {
-    departure::<Sound>();
+    departure::<Correct>();
 }
 
 #[test]
@@ -172,31 +172,31 @@ fn who_sees_through_read_only_pages_that_one_has_left_sees_what_it_did() {
 
 #[test]
 fn who_finds_one_dead_sees_what_it_did() {
-    death::<Sound>();
+    death::<Correct>();
 }
 
-fails!(coming_relaxed_is_caught, arrival::<Broken>(),
-    impl Variant for Broken {
-        const COME: Option<Ordering> = Some(Ordering::Relaxed);
+mutant_fails!(coming_relaxed_is_caught, arrival::<Mutant>(),
+    impl ModelMutations for Mutant {
+        const JOIN: Option<Ordering> = Some(Ordering::Relaxed);
     }
 );
-fails!(a_relaxed_look_whether_anybody_came_is_caught, arrival::<Broken>(),
-    impl Variant for Broken {
-        const CAME: Ordering = Ordering::Relaxed;
+mutant_fails!(a_relaxed_look_whether_anybody_came_is_caught, arrival::<Mutant>(),
+    impl ModelMutations for Mutant {
+        const JOINED: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Broken>(),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Mutant>(),
+    impl ModelMutations for Mutant {
         const OWNER: Ordering = Ordering::Relaxed;
     }
 );
-fails!(leaving_relaxed_is_caught, departure::<Broken>(),
-    impl Variant for Broken {
+mutant_fails!(leaving_relaxed_is_caught, departure::<Mutant>(),
+    impl ModelMutations for Mutant {
         const LEAVE: Ordering = Ordering::Relaxed;
     }
 );
-fails!(a_relaxed_probe_is_caught, death::<Broken>(),
-    impl Variant for Broken {
+mutant_fails!(a_relaxed_probe_is_caught, death::<Mutant>(),
+    impl ModelMutations for Mutant {
         const PROBE: Ordering = Ordering::Relaxed;
     }
 );

@@ -1,18 +1,18 @@
 //! Sleeping and waking on an eventcount, with the system's clock and futex.
 
 use crate::access::Access;
-use crate::claim::wait::Slices;
+use crate::claim::wait::SlicedWait;
 use crate::primitive::AtomicU32;
-use crate::protocol::claim_word::Turn;
-use crate::protocol::counted::WakeSome;
-use crate::protocol::eventcount::{WakeAll, World};
+use crate::protocol::counter::WakeSome;
+use crate::protocol::eventcount::{WaitEnv, WakeAll};
+use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
 /// One wait.
 #[derive(Debug)]
 pub(super) struct Sleeper {
-    slices: Slices,
+    slices: SlicedWait,
     announces: bool,
     has_spun: bool,
 }
@@ -21,7 +21,7 @@ impl Sleeper {
     /// For who may write, and so is woken.
     pub(super) fn until(deadline: Deadline) -> Self {
         Self {
-            slices: Slices::until(deadline),
+            slices: SlicedWait::until(deadline),
             announces: true,
             has_spun: false,
         }
@@ -34,14 +34,14 @@ impl Sleeper {
             return Self::until(deadline);
         }
         Self {
-            slices: Slices::polling(deadline),
+            slices: SlicedWait::polling(deadline),
             announces: false,
             has_spun: false,
         }
     }
 
     /// The same for who has looked often enough before.
-    pub(super) fn having_spun(self) -> Self {
+    pub(super) fn without_spinning(self) -> Self {
         Self {
             has_spun: true,
             ..self
@@ -49,7 +49,7 @@ impl Sleeper {
     }
 }
 
-impl World for Sleeper {
+impl WaitEnv for Sleeper {
     fn announces(&self) -> bool {
         self.announces
     }
@@ -62,8 +62,8 @@ impl World for Sleeper {
         }
     }
 
-    fn turn(&mut self) -> Turn {
-        self.slices.turn()
+    fn next_step(&mut self) -> WaitStep {
+        self.slices.next_step()
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {

@@ -31,7 +31,7 @@ pub(crate) trait WakeSome: WakeAll {
     /// The ordering of counting. Only a model that is to fail has another.
     const COUNT: Ordering = Ordering::Release;
     /// Whether everybody is woken after the bit was cleared. Only a model that is to fail does without.
-    const TIDIES: bool = true;
+    const REWAKES: bool = true;
 
     /// Wakes so many of those who sleep on the word, and says how many there were.
     fn wake_up_to(&self, word: &AtomicU32, count: u32) -> u32;
@@ -49,7 +49,7 @@ pub(crate) fn wake_some<W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) {
 #[cold]
 pub(crate) fn wake_all<W: WakeSome>(word: &AtomicU32, waker: &W) {
     word.fetch_and(!WAITERS, Ordering::Relaxed);
-    if W::TIDIES {
+    if W::REWAKES {
         waker.wake_all(word);
     }
 }

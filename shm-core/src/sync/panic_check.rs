@@ -7,13 +7,13 @@ use std::thread::panicking;
 /// A guard that a destructor makes in a thread that is panicking already lives and ends in the same panic, which says nothing
 /// about the guard's work. As with [`std::sync::Mutex`], nobody can see a second panic there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Panicking {
+pub(super) struct PanicCheck {
     already: bool,
 }
 
-impl Panicking {
+impl PanicCheck {
     #[inline(always)]
-    pub(super) fn watch() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             already: panicking(),
         }
@@ -21,7 +21,7 @@ impl Panicking {
 
     /// Whether the thread panics now and did not at first.
     #[inline(always)]
-    pub(super) fn has_begun(self) -> bool {
+    pub(super) fn panicked(self) -> bool {
         !self.already && panicking()
     }
 }
