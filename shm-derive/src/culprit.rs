@@ -32,21 +32,23 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
     let arguments = arguments(ty);
     let found = match arguments.iter().copied().find_map(offender) {
         Some(found) => found,
-        None if let Some((because, value)) = copied(ty, generics) => {
-            return Ask::Part(because, value);
-        }
-        None => match suspects(ty, generics).as_slice() {
-            [] => return Ask::Whole,
-            // Of any other type it is not known whether it could be shared with another argument. And a constant is none that
-            // could be asked of anything.
-            [only] if is_container(ty) && is_unit(only) => ("NothingPartOf", *only),
-            // It may be the standard library's.
-            [only] if is(ty, "Mutex") && !may_be_constant(only, generics) => {
-                ("LockedPartOf", *only)
+        None => {
+            if let Some((because, value)) = copied(ty, generics) {
+                return Ask::Part(because, value);
             }
-            [only] if is_container(ty) && !may_be_constant(only, generics) => ("PartOf", *only),
-            _ => return Ask::Several,
-        },
+            match suspects(ty, generics).as_slice() {
+                [] => return Ask::Whole,
+                // Of any other type it is not known whether it could be shared with another argument. And a constant is none that
+                // could be asked of anything.
+                [only] if is_container(ty) && is_unit(only) => ("NothingPartOf", *only),
+                // It may be the standard library's.
+                [only] if is(ty, "Mutex") && !may_be_constant(only, generics) => {
+                    ("LockedPartOf", *only)
+                }
+                [only] if is_container(ty) && !may_be_constant(only, generics) => ("PartOf", *only),
+                _ => return Ask::Several,
+            }
+        }
     };
     let because = if is(ty, "PhantomData") && found.0 == "FunctionPartOf" {
         "MarkedPartOf"

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
-use std::process::Command;
+
+use crate::tracked;
 
 /// The longest name of a function, tests included.
 const LONGEST_NAME: usize = 60;
@@ -44,15 +45,8 @@ pub(crate) fn run(counted: bool) -> Result<String, String> {
     let mut report = String::new();
     let mut folders: BTreeMap<String, usize> = BTreeMap::new();
     let mut files = 0;
-    for file in tracked()? {
+    for file in tracked::files(&EXTENSIONS)? {
         let path = Path::new(&file);
-        let has_text = path
-            .extension()
-            .is_some_and(|extension| EXTENSIONS.iter().any(|text| extension == *text));
-        // A symbolic link's text is that of another file; a file that is deleted but not yet committed has none.
-        if !has_text || !path.is_file() || path.is_symlink() {
-            continue;
-        }
         files += 1;
         let text = std::fs::read_to_string(path).map_err(|error| format!("{file}: {error}"))?;
         for Found { line, text, advice } in search(&text) {
@@ -63,9 +57,6 @@ pub(crate) fn run(counted: bool) -> Result<String, String> {
         }
     }
     let total: usize = folders.values().sum();
-    if files == 0 {
-        return Err("git tracks no file here".to_owned());
-    }
     if total == 0 {
         return Ok(format!("{files} files have none\n"));
     }
@@ -76,18 +67,6 @@ pub(crate) fn run(counted: bool) -> Result<String, String> {
         }
     }
     Err(format!("{report}{total} places"))
-}
-
-fn tracked() -> Result<Vec<String>, String> {
-    let output = Command::new("git")
-        .args(["ls-files", "-z"])
-        .output()
-        .map_err(|error| format!("git: {error}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
-    }
-    let names = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
-    Ok(names.split_terminator('\0').map(str::to_owned).collect())
 }
 
 /// A word, its line, and whether only space and the beginning of a comment's line are between it and the word before.

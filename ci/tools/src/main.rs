@@ -4,10 +4,13 @@
 mod graph;
 mod language;
 mod surface;
+mod syntax;
+mod tracked;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: shm-ci graph LIB_RS LAYERS | language [--count] | surface RUSTDOC_JSON";
+const USAGE: &str =
+    "usage: shm-ci graph LIB_RS LAYERS | language [--count] | surface RUSTDOC_JSON | syntax";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -17,6 +20,7 @@ fn main() -> ExitCode {
         ["language"] => language::run(false),
         ["language", "--count"] => language::run(true),
         ["surface", json] => surface::run(json.as_ref()),
+        ["syntax"] => syntax::run(),
         _ => Err(USAGE.to_owned()),
     };
     match result {

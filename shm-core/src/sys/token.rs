@@ -50,10 +50,8 @@ impl Token {
     /// The address must come from `into_address` in this process, not in one that it was forked from: the child does not
     /// have the mapping, and another one may have taken its range. Each address may be converted back once.
     pub(crate) unsafe fn from_address(address: usize) -> Option<Self> {
-        let address = NonZeroUsize::new(address)?;
-        Some(Self {
-            start: NonNull::without_provenance(address),
-        })
+        let start = NonNull::new(std::ptr::without_provenance_mut(address))?;
+        Some(Self { start })
     }
 }
 
