@@ -248,8 +248,11 @@ impl Drop for Peer {
 /// The name of an error's variant.
 #[must_use]
 pub fn variant(error: &ShmError) -> String {
-    let text = format!("{error:?}");
-    text.chars()
+    // `Debug` is the text, and then the variant and its fields in parentheses.
+    let (text, debug) = (error.to_string(), format!("{error:?}"));
+    debug[text.len()..]
+        .trim_start_matches(" (")
+        .chars()
         .take_while(|character| character.is_alphanumeric())
         .collect()
 }

@@ -123,9 +123,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        // What `Display` passes through is not named twice.
         match self {
-            Self::Shm(error) => error.source(),
             Self::Io { source, .. } => Some(source),
             _ => None,
         }

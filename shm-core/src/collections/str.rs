@@ -8,7 +8,7 @@ use std::string::FromUtf8Error;
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{NulPadded, ShmCell, ShmSlice};
-use crate::error::debug_as_told;
+use crate::error::debug_with_text;
 use crate::layout::{TypeLayout, meaning};
 use crate::shm_layout::ShmLayout;
 
@@ -301,6 +301,6 @@ impl fmt::Display for InvalidText {
 
 impl Error for InvalidText {}
 
-debug_as_told! {
-    enum InvalidText { TooLong, Nul }
+debug_with_text! {
+    enum InvalidText { TooLong { len, capacity }, Nul { at } }
 }

@@ -8,7 +8,7 @@ use crate::access::{Access, ReadWrite, Writable, acquire};
 use crate::cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::diagnostics::refused_as_a_whole;
 use crate::error::InvalidValue;
-use crate::error::debug_as_told;
+use crate::error::debug_with_text;
 use crate::layout::{FieldLayout, TypeLayout, meaning, place};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
@@ -330,7 +330,7 @@ impl<T: ShmLayout, const N: usize, A: Access> fmt::Debug for ShmVecView<T, N, A>
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct VecFull<T>(pub T);
 
-debug_as_told! { struct VecFull<T>; }
+debug_with_text! { struct VecFull<T>(..); }
 
 impl<T> fmt::Display for VecFull<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::fmt;
 
-use super::debug_as_told;
 use crate::layout::{LayoutKind, TypeLayout, integer, number};
 
 /// A place in shared memory holds bytes that are no value of its type.
@@ -87,4 +86,14 @@ impl fmt::Display for InvalidValue {
 
 impl Error for InvalidValue {}
 
-debug_as_told! { struct InvalidValue; }
+impl fmt::Debug for InvalidValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self} (")?;
+        f.debug_struct("InvalidValue")
+            .field("path", &self.path())
+            .field("found", &self.found())
+            .field("type_name", &self.type_name())
+            .finish()?;
+        f.write_str(")")
+    }
+}

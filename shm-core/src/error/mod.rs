@@ -1,8 +1,8 @@
 //! What can go wrong with a segment.
 
+mod debug;
 mod invalid_value;
 mod remedy;
-mod told;
 
 use std::error::Error;
 use std::fmt::{self, Write};
@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
 
+pub(crate) use debug::debug_with_text;
 pub use invalid_value::InvalidValue;
-pub(crate) use told::debug_as_told;
 
 /// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
 /// with one.
@@ -27,7 +27,8 @@ pub(crate) const UNNAMED: String = String::new();
 /// Every variant has the segment's name, which is `(anonymous)` for one that has none and `/dev/shm` where it is about
 /// all of them, and its text says what to do.
 ///
-/// Its `Debug` is the variant and the same text, because that is what `main` prints of an error and `unwrap` panics with.
+/// `Debug` prints the text and then the fields, because `main` prints it of an error that it returns, and `unwrap` panics
+/// with it. The text holds what the system said, so `source` returns `None`.
 #[non_exhaustive]
 pub enum ShmError {
     /// The name breaks a rule of POSIX shared-memory names.
@@ -388,22 +389,26 @@ impl fmt::Display for ShmError {
     }
 }
 
-debug_as_told! {
+debug_with_text! {
     enum ShmError {
-        InvalidName, NotFound, AlreadyExists, PermissionDenied, WrongOwner, NotASegment, UnsupportedFormat, LayoutMismatch,
-        Corrupt, Uninitialized, BadOffset, NoSpace, Busy, Os,
+        InvalidName { name, reason, suggestion },
+        NotFound { name },
+        AlreadyExists { name, existing },
+        PermissionDenied { name, call, source },
+        WrongOwner { name, owner, user },
+        NotASegment { name, reason },
+        UnsupportedFormat { name, reason },
+        LayoutMismatch { name, found, expected, difference, remedy },
+        Corrupt { name, reason },
+        Uninitialized { name, value },
+        BadOffset { name, offset, reason },
+        NoSpace { name, needed, available },
+        Busy { name, reason, waited },
+        Os { name, call, source },
     }
 }
 
-impl Error for ShmError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::PermissionDenied { source, .. } | Self::Os { source, .. } => Some(source),
-            Self::Uninitialized { value, .. } => Some(value),
-            _ => None,
-        }
-    }
-}
+impl Error for ShmError {}
 
 impl ShmError {
     /// The name of the segment, as it was given; `(anonymous)` for a segment that has none; `/dev/shm` where

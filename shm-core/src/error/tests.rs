@@ -218,17 +218,6 @@ fn every_variant_says_its_name_and_what_to_do() {
 }
 
 #[test]
-fn the_system_error_is_the_source() {
-    let error = ShmError::from(SysError::new("mmap", Errno::ENOMEM)).named("/t");
-    let source = error
-        .source()
-        .and_then(|source| source.downcast_ref::<io::Error>())
-        .unwrap();
-    assert_eq!(source.raw_os_error(), Some(Errno::ENOMEM as i32));
-    assert!(ShmError::not_found().named("/t").source().is_none());
-}
-
-#[test]
 fn a_segment_without_a_name_and_a_hostile_name_are_told_safely() {
     let text = ShmError::from(SysError::new("mmap", Errno::ENOMEM))
         .named(ANONYMOUS)

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::claim::word::ClaimFailed;
-use crate::error::{ShmError, debug_as_told};
+use crate::error::{ShmError, debug_with_text};
 
 /// Why a lock was not had, or what is to be known about one that was.
 #[non_exhaustive]
@@ -53,8 +53,8 @@ impl fmt::Display for TimedOut {
 
 impl Error for TimedOut {}
 
-debug_as_told! {
-    enum LockError<G> { OwnerDied, TimedOut, WouldBlock, Unregistered }
+debug_with_text! {
+    enum LockError<G> { OwnerDied(..), TimedOut, WouldBlock, Unregistered(error) }
     struct TimedOut;
 }
 
@@ -79,11 +79,4 @@ impl<G> fmt::Display for LockError<G> {
     }
 }
 
-impl<G> Error for LockError<G> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Unregistered(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl<G> Error for LockError<G> {}

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::error::{ShmError, debug_as_told};
+use crate::error::{ShmError, debug_with_text};
 
 /// Why a barrier was not joined or not passed.
 #[non_exhaustive]
@@ -49,15 +49,8 @@ impl fmt::Display for BarrierError {
     }
 }
 
-impl Error for BarrierError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Unregistered(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl Error for BarrierError {}
 
-debug_as_told! {
-    enum BarrierError { Full, Died, TimedOut, NotOurs, Unregistered }
+debug_with_text! {
+    enum BarrierError { Full, Died { seat }, TimedOut, NotOurs, Unregistered(error) }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::claim::word::ClaimFailed;
 use crate::error::InvalidValue;
-use crate::error::{ShmError, debug_as_told};
+use crate::error::{ShmError, debug_with_text};
 
 /// Why this process does not send.
 #[non_exhaustive]
@@ -38,14 +38,7 @@ impl fmt::Display for SenderError {
     }
 }
 
-impl Error for SenderError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Taken => None,
-            Self::Unregistered(error) => Some(error),
-        }
-    }
-}
+impl Error for SenderError {}
 
 /// Nothing was sent: this process is a fork child, and the sender that it has inherited is its parent's.
 #[non_exhaustive]
@@ -142,14 +135,7 @@ macro_rules! with_another {
             }
         }
 
-        impl Error for $error {
-            fn source(&self) -> Option<&(dyn Error + 'static)> {
-                match self {
-                    Self::Invalid(error) => Some(error),
-                    _ => None,
-                }
-            }
-        }
+        impl Error for $error {}
     )*};
 }
 
@@ -158,19 +144,12 @@ with_another! {
     RecvTimeoutError, Timeout, "no message came within the timeout; the sender lives, or none has come yet";
 }
 
-impl Error for RecvError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Invalid(error) => Some(error),
-            _ => None,
-        }
-    }
-}
+impl Error for RecvError {}
 
-debug_as_told! {
-    enum SenderError { Taken, Unregistered }
+debug_with_text! {
+    enum SenderError { Taken, Unregistered(error) }
     struct SendError;
-    enum RecvError { Lagged, Invalid, Disconnected }
-    enum TryRecvError { Empty, Lagged, Invalid, Disconnected }
-    enum RecvTimeoutError { Timeout, Lagged, Invalid, Disconnected }
+    enum RecvError { Lagged(count), Invalid(value), Disconnected }
+    enum TryRecvError { Empty, Lagged(count), Invalid(value), Disconnected }
+    enum RecvTimeoutError { Timeout, Lagged(count), Invalid(value), Disconnected }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::claim::word::ClaimFailed;
-use crate::error::{ShmError, debug_as_told};
+use crate::error::{ShmError, debug_with_text};
 use crate::protocol::ring::Idle;
 
 /// Why an end of a ring was not had.
@@ -41,14 +41,7 @@ impl fmt::Display for EndError {
     }
 }
 
-impl Error for EndError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Taken => None,
-            Self::Unregistered(error) => Some(error),
-        }
-    }
-}
+impl Error for EndError {}
 
 const NO_RECEIVER: &str = "the ring is full, and its receiver has left or died; wait for the next one with `wait_for_receiver` and \
                            send again";
@@ -156,11 +149,11 @@ impl From<RecvError> for RecvTimeoutError {
     }
 }
 
-debug_as_told! {
-    enum EndError { Taken, Unregistered }
-    struct SendError<T>;
-    enum TrySendError<T> { Full, Disconnected }
-    enum SendTimeoutError<T> { Timeout, Disconnected }
+debug_with_text! {
+    enum EndError { Taken, Unregistered(error) }
+    struct SendError<T>(..);
+    enum TrySendError<T> { Full(..), Disconnected(..) }
+    enum SendTimeoutError<T> { Timeout(..), Disconnected(..) }
     struct RecvError;
     enum TryRecvError { Empty, Disconnected }
     enum RecvTimeoutError { Timeout, Disconnected }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::access::{Access, ReadWrite, Writable};
-use crate::error::debug_as_told;
+use crate::error::debug_with_text;
 use crate::primitive::AtomicU32;
 use crate::protocol::semaphore::{self as protocol, Correct, MAX_PERMITS};
 use crate::sync::TimedOut;
@@ -188,4 +188,4 @@ impl fmt::Display for TooManyPermits {
 
 impl Error for TooManyPermits {}
 
-debug_as_told! { struct TooManyPermits; }
+debug_with_text! { struct TooManyPermits; }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::claim::word::ClaimFailed;
 use crate::error::InvalidValue;
-use crate::error::{ShmError, debug_as_told};
+use crate::error::{ShmError, debug_with_text};
 
 /// Why a value was not read.
 #[non_exhaustive]
@@ -31,14 +31,7 @@ impl fmt::Display for ReadError {
     }
 }
 
-impl Error for ReadError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Contended => None,
-            Self::Invalid(error) => Some(error),
-        }
-    }
-}
+impl Error for ReadError {}
 
 /// Why this process does not write.
 #[non_exhaustive]
@@ -88,17 +81,9 @@ impl fmt::Display for WriteError {
     }
 }
 
-impl Error for WriteError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::TimedOut | Self::WouldBlock | Self::Inherited => None,
-            Self::Invalid(error) => Some(error),
-            Self::Unregistered(error) => Some(error),
-        }
-    }
-}
+impl Error for WriteError {}
 
-debug_as_told! {
-    enum ReadError { Contended, Invalid }
-    enum WriteError { TimedOut, WouldBlock, Invalid, Unregistered, Inherited }
+debug_with_text! {
+    enum ReadError { Contended, Invalid(value) }
+    enum WriteError { TimedOut, WouldBlock, Invalid(value), Unregistered(error), Inherited }
 }

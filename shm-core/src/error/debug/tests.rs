@@ -1,0 +1,198 @@
+//! The `Debug` of every error: its text, then its fields.
+
+use std::any::type_name;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use crate::error::InvalidValue;
+use crate::error::ShmError;
+use crate::shm_layout::ShmLayout;
+use crate::sync::{self, broadcast, ring};
+use crate::sys::{Errno, SysError};
+use crate::{InvalidText, VecFull};
+
+/// A message without `Debug`.
+struct Message;
+
+/// The errors that were checked, by the paths of their types.
+#[derive(Default)]
+struct Checked(BTreeSet<String>);
+
+impl Checked {
+    /// Checks an error of which `derive` would print `fields`.
+    #[track_caller]
+    fn prints<E: Error>(&mut self, fields: &str, error: E) {
+        let text = error.to_string();
+        assert!(text.len() > 20, "{fields} says next to nothing: {text}");
+        assert!(error.source().is_none(), "{fields} prints its source");
+        let printed = format!("{error:?}");
+        assert_eq!(printed, format!("{text} ({fields})"));
+        let path = type_name::<E>().split('<').next().unwrap_or_default();
+        self.0.insert(path.to_owned());
+    }
+}
+
+fn refused() -> ShmError {
+    ShmError::not_found().named("/t")
+}
+
+fn invalid() -> InvalidValue {
+    InvalidValue::new(char::LAYOUT, 0xd800)
+}
+
+fn all() -> Checked {
+    let mut all = Checked::default();
+    let refusal = format!("{:?}", refused());
+    let value = format!("{:?}", invalid());
+    all.prints(r#"NotFound { name: "/t" }"#, refused());
+    all.prints(
+        r#"PermissionDenied { name: "/t", call: "fchown", source: Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" } }"#,
+        ShmError::from(SysError::new("fchown", Errno::EPERM)).named("/t"),
+    );
+    all.prints(
+        r#"InvalidValue { path: "", found: 55296, type_name: "char" }"#,
+        invalid(),
+    );
+    all.prints(
+        "TooLong { len: 9, capacity: 8 }",
+        InvalidText::TooLong {
+            len: 9,
+            capacity: 8,
+        },
+    );
+    all.prints("Nul { at: 3 }", InvalidText::Nul { at: 3 });
+    all.prints("VecFull(..)", VecFull(Message));
+    all.prints("TooManyPermits", sync::TooManyPermits);
+    all.prints("TimedOut", sync::TimedOut);
+
+    all.prints("OwnerDied(..)", sync::LockError::OwnerDied(Message));
+    all.prints("TimedOut", sync::LockError::<Message>::TimedOut);
+    all.prints("WouldBlock", sync::LockError::<Message>::WouldBlock);
+    all.prints(
+        &format!("Unregistered({refusal})"),
+        sync::LockError::<Message>::Unregistered(refused()),
+    );
+
+    all.prints("Contended", sync::ReadError::Contended);
+    all.prints(
+        &format!("Invalid({value})"),
+        sync::ReadError::Invalid(invalid()),
+    );
+    all.prints("TimedOut", sync::WriteError::TimedOut);
+    all.prints("WouldBlock", sync::WriteError::WouldBlock);
+    all.prints(
+        &format!("Invalid({value})"),
+        sync::WriteError::Invalid(invalid()),
+    );
+    all.prints(
+        &format!("Unregistered({refusal})"),
+        sync::WriteError::Unregistered(refused()),
+    );
+    all.prints("Inherited", sync::WriteError::Inherited);
+
+    all.prints("Full", sync::BarrierError::Full);
+    all.prints("Died { seat: 2 }", sync::BarrierError::Died { seat: 2 });
+    all.prints("TimedOut", sync::BarrierError::TimedOut);
+    all.prints("NotOurs", sync::BarrierError::NotOurs);
+    all.prints(
+        &format!("Unregistered({refusal})"),
+        sync::BarrierError::Unregistered(refused()),
+    );
+
+    all.prints("Taken", ring::EndError::Taken);
+    all.prints(
+        &format!("Unregistered({refusal})"),
+        ring::EndError::Unregistered(refused()),
+    );
+    all.prints("SendError(..)", ring::SendError(Message));
+    all.prints("Full(..)", ring::TrySendError::Full(Message));
+    all.prints(
+        "Disconnected(..)",
+        ring::TrySendError::Disconnected(Message),
+    );
+    all.prints("Timeout(..)", ring::SendTimeoutError::Timeout(Message));
+    all.prints(
+        "Disconnected(..)",
+        ring::SendTimeoutError::Disconnected(Message),
+    );
+    all.prints("RecvError", ring::RecvError);
+    all.prints("Empty", ring::TryRecvError::Empty);
+    all.prints("Disconnected", ring::TryRecvError::Disconnected);
+    all.prints("Timeout", ring::RecvTimeoutError::Timeout);
+    all.prints("Disconnected", ring::RecvTimeoutError::Disconnected);
+
+    all.prints("Taken", broadcast::SenderError::Taken);
+    all.prints(
+        &format!("Unregistered({refusal})"),
+        broadcast::SenderError::Unregistered(refused()),
+    );
+    all.prints("SendError", broadcast::SendError);
+    all.prints("Lagged(7)", broadcast::RecvError::Lagged(7));
+    all.prints(
+        &format!("Invalid({value})"),
+        broadcast::RecvError::Invalid(invalid()),
+    );
+    all.prints("Disconnected", broadcast::RecvError::Disconnected);
+    all.prints("Empty", broadcast::TryRecvError::Empty);
+    all.prints("Lagged(7)", broadcast::TryRecvError::Lagged(7));
+    all.prints(
+        &format!("Invalid({value})"),
+        broadcast::TryRecvError::Invalid(invalid()),
+    );
+    all.prints("Disconnected", broadcast::TryRecvError::Disconnected);
+    all.prints("Timeout", broadcast::RecvTimeoutError::Timeout);
+    all.prints("Lagged(7)", broadcast::RecvTimeoutError::Lagged(7));
+    all.prints(
+        &format!("Invalid({value})"),
+        broadcast::RecvTimeoutError::Invalid(invalid()),
+    );
+    all.prints("Disconnected", broadcast::RecvTimeoutError::Disconnected);
+    all
+}
+
+/// Collects the error types of the sources in a folder: by their module and what `impl .. Error for` is written for.
+fn errors_in(folder: &Path, module: &str, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).expect("sources exist") {
+        let path = entry.expect("entry").path();
+        let name = path.file_stem().expect("name").to_string_lossy();
+        let module = match &*name {
+            "lib" | "mod" => module.to_owned(),
+            name => format!("{module}::{name}"),
+        };
+        if path.is_dir() {
+            errors_in(&path, &module, found);
+            continue;
+        }
+        let source = fs::read_to_string(&path).expect("sources are text");
+        for line in source.lines().map(str::trim_start) {
+            let Some((_, error)) = line
+                .strip_prefix("impl")
+                .and_then(|line| line.split_once(" Error for "))
+            else {
+                continue;
+            };
+            let error = error.split(['<', ' ']).next().unwrap_or_default();
+            found.insert(format!("{module}::{error}"));
+        }
+    }
+}
+
+#[test]
+fn debug_of_every_error_is_its_text_and_then_its_fields() {
+    let Checked(mut checked) = all();
+    if cfg!(miri) {
+        // It sees no files.
+        return;
+    }
+    let mut errors = BTreeSet::new();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    errors_in(&sources, env!("CARGO_CRATE_NAME"), &mut errors);
+    // Two that a macro writes.
+    assert!(errors.remove("shm_core::sync::broadcast::error::$error"));
+    for name in ["TryRecvError", "RecvTimeoutError"] {
+        assert!(checked.remove(&format!("shm_core::sync::broadcast::error::{name}")));
+    }
+    assert_eq!(checked, errors);
+}
