@@ -1,5 +1,7 @@
 //! The layouts of the sync types: one table of fields each, and one argument why they are sound.
 
+use crate::layout::FieldLayout;
+
 /// Implements [`ShmLayout`](crate::shm_layout::ShmLayout) for a sync type: `impl[parameters] Type[arguments], meaning;`, then each
 /// field as `name at its.place: its layout;`. Types that use claims end their first line in `meaning.claiming()`.
 ///
@@ -25,11 +27,10 @@ macro_rules! sync_layout {
                         size_of::<Self>(),
                         align_of::<Self>(),
                         const {
-                            &[$($crate::layout::FieldLayout::at(
-                                stringify!($name),
-                                ::std::mem::offset_of!(Self, $($place).+),
-                                $layout,
-                            )),+]
+                            &$crate::sync::layout::at_offsets(
+                                [$($crate::layout::FieldLayout::new(stringify!($name), $layout)),+],
+                                [$(::std::mem::offset_of!(Self, $($place).+)),+],
+                            )
                         },
                     )
                 },
@@ -46,3 +47,20 @@ macro_rules! sync_layout {
 }
 
 pub(super) use sync_layout;
+
+/// Gives each field its offset.
+///
+/// The layouts of all fields are constants of the first argument, which the compiler evaluates before the offsets. If one of
+/// them is that of a refused recursive type, it stops there, and reports no cycle in the layout of this type.
+pub(super) const fn at_offsets<const N: usize>(
+    mut fields: [FieldLayout; N],
+    offsets: [usize; N],
+) -> [FieldLayout; N] {
+    let mut number = 0;
+    while number < N {
+        let field = fields[number];
+        fields[number] = FieldLayout::at(field.name(), offsets[number], field.layout());
+        number += 1;
+    }
+    fields
+}
