@@ -16,9 +16,11 @@ use crate::shm_layout::ShmLayout;
 ///
 /// Implemented for all types that fulfil it; there is nothing left to implement.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be loaded as a whole",
-    label = "some bytes are no value of it: it holds an enum or a `char`",
-    note = "write `try_load()` (for a slice `try_to_vec()`, for a vector `try_pop()`, for a `SeqLock` `try_read()`, in `recv_with()` of a `Ring` `try_get()` or `try_load()`), which checks the bytes that other processes can write"
+    message = "`{Self}` is not a `ShmValue`, so it cannot be loaded as a whole",
+    label = "not every bit pattern is known to be a value of it",
+    note = "if `{Self}` is a type parameter, require `{Self}: ShmValue`",
+    note = "if an enum or a `char` is in it, write `try_load()`, which checks the bytes (slices: `try_to_vec()`, vectors: \
+            `try_pop()`, `SeqLock`: `try_read()`, `Ring`: `recv_with()` with `try_get()` or `try_load()`)"
 )]
 pub unsafe trait ShmValue: ShmLayout + Copy {}
 
