@@ -120,6 +120,14 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
             cx.error_at(*span, format!("`repr({name})` is no integer of 1 to 8 bytes; write `#[repr(u8)]`"));
         }
         (None, None) if has_data || model.variants.is_empty() => {}
+        (None, None) if let Some(span) = repr.c => cx.error_at(
+            span,
+            format!(
+                "`#[repr(C)]` leaves the width of the enum `{}` to the C compiler, where it is an `int`; write \
+                 `#[repr(i32)]`, which has the same layout",
+                model.ident
+            ),
+        ),
         (None, None) => cx.error_at(
             attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
             format!(
