@@ -1,19 +1,31 @@
 //! Bounds on the struct's type parameters.
 
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{
-    GenericParam, Generics, Path, Token, Type, TypeParamBound, TypePath, WherePredicate,
-    parse_quote, parse_quote_spanned,
+    Data, DeriveInput, GenericParam, Generics, Path, Token, Type, TypeParamBound, TypePath,
+    WherePredicate, parse_quote, parse_quote_spanned,
 };
 
 use crate::culprit::{self, is_type_parameter};
-use crate::model::Model;
+use crate::model::{Field, Model};
 use crate::spelled::innermost;
 
-/// The struct's generics for the implementation: each type parameter is a [`ShmLayout`] itself, and so is each field's type
-/// that a parameter leads to, such as `T::Item` or `ShmVec<T::Item, 4>`. Defaults are gone.
+/// The struct's generics for the implementation, without defaults. Each type parameter that a field stores is a
+/// [`ShmLayout`], and so is each associated type of a parameter that a field stores, such as `T::Item` in `[T::Item; 2]` or
+/// `ShmVec<T::Item, 4>`. Other parameters, such as that of a `PhantomData`, need no bound.
 pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
-    let mut generics = shareable(model.generics, krate);
+    let mut generics = model.generics.clone();
+    for param in generics.type_params_mut() {
+        let is_stored = |field: &Field<'_>| stores(field.ty, &param.ident, model.generics);
+        let span = param.ident.span();
+        param.bounds.push(if model.fields.iter().any(is_stored) {
+            parse_quote_spanned!(span => #krate::ShmLayout)
+        } else {
+            parse_quote_spanned!(span => 'static)
+        });
+    }
     for field in model.fields.iter().filter(|field| !field.refused) {
         let ty = innermost(field.ty);
         // Where the library's names mislead, this asks for no more than what the layout needs in any case.
@@ -27,6 +39,36 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
         }
     }
     generics
+}
+
+/// Whether a value of the type has one of the type parameter `param` in it, as far as its spelling tells: it may have one if
+/// the parameter is an argument of a type that is not known.
+fn stores(ty: &Type, param: &Ident, generics: &Generics) -> bool {
+    let ty = innermost(ty);
+    if culprit::is_phantom(ty) || is_associated(ty, generics) {
+        return false;
+    }
+    match ty {
+        Type::Path(TypePath {
+            qself: None, path, ..
+        }) => {
+            path.is_ident(param)
+                || culprit::arguments(ty)
+                    .into_iter()
+                    .any(|argument| stores(argument, param, generics))
+        }
+        // What a macro stands for is not to be seen.
+        Type::Macro(_) => true,
+        _ => mentions(ty.to_token_stream(), param),
+    }
+}
+
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// Whether it is an associated type of a type parameter, or of such a type.
@@ -62,17 +104,34 @@ pub(crate) fn shareable(generics: &Generics, krate: &Path) -> Generics {
     generics
 }
 
-/// Removes each `?Sized` from the bounds, and returns what was written.
+/// Removes each `?Sized` from the bounds of parameters that a field stores, and returns what was written.
 ///
 /// A field has a size, so they are a mistake. Without them the rest of the expansion holds.
-pub(crate) fn take_unsized(generics: &mut Generics) -> Vec<TypeParamBound> {
+pub(crate) fn take_unsized(item: &mut DeriveInput) -> Vec<TypeParamBound> {
+    let types: Vec<&Type> = match &item.data {
+        Data::Struct(data) => data.fields.iter().map(|field| &field.ty).collect(),
+        Data::Enum(_) | Data::Union(_) => Vec::new(),
+    };
+    let stored: Vec<Ident> = item
+        .generics
+        .type_params()
+        .map(|param| &param.ident)
+        .filter(|param| types.iter().any(|ty| stores(ty, param, &item.generics)))
+        .cloned()
+        .collect();
     let mut found = Vec::new();
-    for param in generics.type_params_mut() {
-        take(&mut param.bounds, &mut found);
+    for param in item.generics.type_params_mut() {
+        if stored.contains(&param.ident) {
+            take(&mut param.bounds, &mut found);
+        }
     }
-    if let Some(clause) = &mut generics.where_clause {
+    if let Some(clause) = &mut item.generics.where_clause {
         for predicate in &mut clause.predicates {
-            if let WherePredicate::Type(predicate) = predicate {
+            if let WherePredicate::Type(predicate) = predicate
+                && stored
+                    .iter()
+                    .any(|param| mentions(predicate.bounded_ty.to_token_stream(), param))
+            {
                 take(&mut predicate.bounds, &mut found);
             }
         }

@@ -12,6 +12,7 @@ use crate::attr;
 use crate::ctxt::Ctxt;
 use crate::culprit;
 use crate::known;
+use crate::lifetime;
 use crate::model::{Field, Model, Shape};
 use crate::spelled::{innermost, peeled, slice};
 
@@ -301,14 +302,21 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
                 && fits_into_memory(cx, field, ty)
         }
         // rustc reports these too, once for each place where the type is written again.
-        Type::Path(_) => match culprit::without_lifetime(ty) {
+        Type::Path(_) => match lifetime::without_lifetime(ty) {
             Some(reference) => {
                 cx.error(
                     reference,
-                    format!(
-                        "field `{name}` holds a reference, an address that means nothing in another process; store the \
-                         value itself, or a `ShmOffset` to its place in the same segment"
-                    ),
+                    if culprit::is_phantom(ty) {
+                        format!(
+                            "field `{name}` names a lifetime, but a shared struct has none: whoever stores it may outlive the \
+                             reference; write `PhantomData` of the type itself, without `&`"
+                        )
+                    } else {
+                        format!(
+                            "field `{name}` holds a reference, an address that means nothing in another process; store the \
+                             value itself, or a `ShmOffset` to its place in the same segment"
+                        )
+                    },
                 );
                 false
             }

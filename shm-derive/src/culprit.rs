@@ -26,7 +26,10 @@ pub(crate) enum Ask<'a> {
 pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
     let ty = peeled(ty);
     // The reason of these is told in any case.
-    if offender(ty).is_some_and(|(_, found)| std::ptr::eq(found, ty)) || is(ty, "Option") {
+    if offender(ty).is_some_and(|(_, found)| std::ptr::eq(found, ty))
+        || is(ty, "Option")
+        || is_phantom(ty)
+    {
         return Ask::Whole;
     }
     let arguments = arguments(ty);
@@ -50,30 +53,16 @@ pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
             }
         }
     };
-    let because = if is(ty, "PhantomData") && found.0 == "FunctionPartOf" {
-        "MarkedPartOf"
-    } else {
-        found.0
-    };
-    Ask::Part(because, found.1)
+    Ask::Part(found.0, found.1)
 }
 
-/// The first reference among the arguments of `ty` that has no lifetime: no field may have one.
-pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
-    let ty = peeled(ty);
-    match ty {
-        Type::Reference(reference) if reference.lifetime.is_none() => Some(ty),
-        Type::Reference(reference) => without_lifetime(&reference.elem),
-        Type::Ptr(pointer) => without_lifetime(&pointer.elem),
-        Type::Array(array) => without_lifetime(&array.elem),
-        Type::Slice(slice) => without_lifetime(&slice.elem),
-        Type::Tuple(tuple) => tuple.elems.iter().find_map(without_lifetime),
-        _ => arguments(ty).into_iter().find_map(without_lifetime),
-    }
+/// The part of `ty` whose name says that no process can share it, for a trait bound to report.
+pub(crate) fn refused_by_name(ty: &Type) -> Option<&Type> {
+    offender(ty).map(|(_, found)| found)
 }
 
 /// The type arguments of a type that is named by a path.
-fn arguments(ty: &Type) -> Vec<&Type> {
+pub(crate) fn arguments(ty: &Type) -> Vec<&Type> {
     let Type::Path(path) = peeled(ty) else {
         return Vec::new();
     };
@@ -108,7 +97,8 @@ fn offender(ty: &Type) -> Option<(Because, &Type)> {
             match plain().or_else(generic) {
                 Some(because) => because,
                 None if is(ty, "Option") && !is_non_zero(arguments(ty).first()?) => "OptionPartOf",
-                None if is(ty, "Option") => return None,
+                // Nothing of the argument is stored.
+                None if is(ty, "Option") || is(ty, "PhantomData") => return None,
                 None => return arguments(ty).into_iter().find_map(offender),
             }
         }
@@ -251,19 +241,23 @@ pub(crate) fn contained(ty: &Type) -> Option<&Type> {
 
 /// [`contained`], unless it is an argument that the type has no value of.
 pub(crate) fn contained_in_place(ty: &Type) -> Option<&Type> {
-    contained(ty).filter(|_| !is(ty, "ShmOffset") && !is(ty, "PhantomData"))
+    contained(ty).filter(|_| !is(ty, "ShmOffset"))
+}
+
+/// Whether it is spelled as `PhantomData`, which stores nothing of its argument.
+pub(crate) fn is_phantom(ty: &Type) -> bool {
+    is(ty, "PhantomData")
 }
 
 /// Whether it is spelled as a type that can be shared exactly if its argument can.
 fn is_container(ty: &Type) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 7] = [
         "ShmVec",
         "ShmOffset",
         "Mutex",
         "SeqLock",
         "Ring",
         "Broadcast",
-        "PhantomData",
         "Wrapping",
     ];
     NAMES.iter().any(|name| is(ty, name))
@@ -350,9 +344,10 @@ mod tests {
             because("NothingPartOf", quote!(()))
         );
         assert_eq!(found(parse_quote!(JoinHandle<()>)), "Field");
+        assert_eq!(found(parse_quote!(PhantomData<fn() -> T>)), "Field");
         assert_eq!(
-            found(parse_quote!(PhantomData<fn() -> T>)),
-            because("MarkedPartOf", quote!(fn() -> T))
+            found(parse_quote!(Pair<PhantomData<String>, *const u8>)),
+            because("AddressPartOf", quote!(*const u8))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<fn() -> T, 4>)),

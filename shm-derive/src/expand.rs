@@ -15,13 +15,13 @@ pub(crate) fn derive(input: TokenStream) -> TokenStream {
     own::name_self(&mut item);
     let cx = Ctxt::new();
     let lifetimes = lifetime::take(&mut item);
-    for param in &lifetimes {
+    for param in &lifetimes.unreported {
         check::no_lifetime(&cx, param);
     }
-    for bound in bound::take_unsized(&mut item.generics) {
+    for bound in bound::take_unsized(&mut item) {
         check::no_unsized_parameter(&cx, &bound);
     }
-    let mut model = Model::read(&cx, &item, lifetimes.len());
+    let mut model = Model::read(&cx, &item, lifetimes.number);
     check::all(&cx, &mut model);
     let errors = cx
         .into_errors()

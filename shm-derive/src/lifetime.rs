@@ -1,23 +1,44 @@
-//! Lifetimes of the struct. They are a mistake, but not the last that is looked for: the rest goes on without them.
+//! Lifetimes of the struct. They are a mistake; the other checks run as if they were not there.
 
 use std::collections::HashSet;
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{DeriveInput, GenericParam, Generics, LifetimeParam, WherePredicate};
+use syn::{
+    DeriveInput, GenericArgument, GenericParam, Generics, LifetimeParam, PathArguments, Type,
+    WherePredicate,
+};
 
-/// Removes the lifetimes from the generics, writes `'static` for each where it is used, and returns them.
-pub(crate) fn take(item: &mut DeriveInput) -> Vec<LifetimeParam> {
-    let taken: Vec<_> = item.generics.lifetimes().cloned().collect();
-    if taken.is_empty() {
-        return taken;
+use crate::culprit;
+use crate::spelled::peeled;
+
+/// The lifetimes that a struct had.
+#[derive(Default)]
+pub(crate) struct Taken {
+    pub(crate) number: usize,
+    /// Those of which no field's own error speaks.
+    pub(crate) unreported: Vec<LifetimeParam>,
+}
+
+/// Removes the lifetimes from the generics, and from the references in the fields, where a check then reports the
+/// reference. Elsewhere it writes `'static` for each.
+pub(crate) fn take(item: &mut DeriveInput) -> Taken {
+    let mut unreported: Vec<_> = item.generics.lifetimes().cloned().collect();
+    if unreported.is_empty() {
+        return Taken::default();
     }
-    let names = taken
+    let number = unreported.len();
+    let names = unreported
         .iter()
         .map(|param| param.lifetime.ident.clone())
         .collect();
     if let syn::Data::Struct(data) = &mut item.data {
         for field in &mut data.fields {
+            let mut reported = elide(&mut field.ty, &names);
+            if let Some(found) = culprit::refused_by_name(&field.ty) {
+                collect(found.to_token_stream(), &names, &mut reported);
+            }
+            unreported.retain(|param| !reported.contains(&param.lifetime.ident));
             if let Ok(ty) = syn::parse2(made_static(field.ty.to_token_stream(), &names)) {
                 field.ty = ty;
             }
@@ -40,7 +61,87 @@ pub(crate) fn take(item: &mut DeriveInput) -> Vec<LifetimeParam> {
             })
             .collect();
     }
-    taken
+    Taken { number, unreported }
+}
+
+/// Removes the lifetimes `names` from the references in a type, at the places where [`without_lifetime`] looks, and
+/// returns those that it found.
+fn elide(ty: &mut Type, names: &HashSet<Ident>) -> HashSet<Ident> {
+    let mut found = HashSet::new();
+    elide_into(ty, names, &mut found);
+    found
+}
+
+fn elide_into(ty: &mut Type, names: &HashSet<Ident>, found: &mut HashSet<Ident>) {
+    match ty {
+        Type::Reference(reference) => {
+            if let Some(lifetime) = reference
+                .lifetime
+                .take_if(|lifetime| names.contains(&lifetime.ident))
+            {
+                found.insert(lifetime.ident);
+            }
+            elide_into(&mut reference.elem, names, found);
+        }
+        Type::Ptr(pointer) => elide_into(&mut pointer.elem, names, found),
+        Type::Array(array) => elide_into(&mut array.elem, names, found),
+        Type::Slice(slice) => elide_into(&mut slice.elem, names, found),
+        Type::Paren(inner) => elide_into(&mut inner.elem, names, found),
+        Type::Group(inner) => elide_into(&mut inner.elem, names, found),
+        Type::Tuple(tuple) => {
+            for elem in &mut tuple.elems {
+                elide_into(elem, names, found);
+            }
+        }
+        Type::Path(path) => {
+            let last = path.path.segments.last_mut();
+            let Some(PathArguments::AngleBracketed(list)) = last.map(|last| &mut last.arguments)
+            else {
+                return;
+            };
+            for argument in &mut list.args {
+                if let GenericArgument::Type(ty) = argument {
+                    elide_into(ty, names, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The first reference in a field's type that has no lifetime: its own, or one among its arguments.
+pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
+    let ty = peeled(ty);
+    match ty {
+        Type::Reference(reference) if reference.lifetime.is_none() => Some(ty),
+        Type::Reference(reference) => without_lifetime(&reference.elem),
+        Type::Ptr(pointer) => without_lifetime(&pointer.elem),
+        Type::Array(array) => without_lifetime(&array.elem),
+        Type::Slice(slice) => without_lifetime(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(without_lifetime),
+        _ => culprit::arguments(ty)
+            .into_iter()
+            .find_map(without_lifetime),
+    }
+}
+
+/// Collects which of `names` stand in `tokens` as lifetimes.
+fn collect(tokens: TokenStream, names: &HashSet<Ident>, found: &mut HashSet<Ident>) {
+    let mut is_lifetime = false;
+    for token in tokens {
+        let was_apostrophe = std::mem::replace(&mut is_lifetime, is_apostrophe(&token));
+        match token {
+            TokenTree::Ident(ident) if was_apostrophe && names.contains(&ident) => {
+                found.insert(ident);
+            }
+            TokenTree::Group(group) => collect(group.stream(), names, found),
+            _ => {}
+        }
+    }
+}
+
+fn is_apostrophe(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'')
 }
 
 /// The arguments with which the struct is named, in place of `taken` lifetimes `'static`.
@@ -69,10 +170,7 @@ fn made_static(tokens: TokenStream, names: &HashSet<Ident>) -> TokenStream {
     tokens
         .into_iter()
         .map(|token| {
-            let was_apostrophe = std::mem::replace(
-                &mut is_lifetime,
-                matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '\''),
-            );
+            let was_apostrophe = std::mem::replace(&mut is_lifetime, is_apostrophe(&token));
             match token {
                 // At the place of the old name, which is what a message about it has to underline.
                 TokenTree::Ident(ident) if was_apostrophe && names.contains(&ident) => {
@@ -95,30 +193,33 @@ mod tests {
     use super::*;
     use syn::parse_quote;
 
+    fn names<'a>(params: impl IntoIterator<Item = &'a LifetimeParam>) -> Vec<String> {
+        params
+            .into_iter()
+            .map(|param| param.lifetime.to_string())
+            .collect()
+    }
+
     #[test]
-    fn what_is_left_speaks_of_no_lifetime_of_the_struct() {
+    fn taken_lifetimes_leave_no_trace() {
         let mut item: DeriveInput = parse_quote! {
             struct S<'a, 'b: 'a, T: Of<'b> + 'a, const N: usize>
             where
                 'a: 'b,
                 T: Other<'a>
             {
-                text: &'a [Cow<'b, str>; N],
+                text: &'a [Text<'b, str>; N],
                 call: for<'c> fn(&'c u8, &'a T) -> &'c u8,
             }
         };
         let taken = take(&mut item);
-        let names: Vec<_> = taken
-            .iter()
-            .map(|param| param.lifetime.to_string())
-            .collect();
-        assert_eq!(names, ["'a", "'b"]);
+        assert_eq!(taken.number, 2);
         let left: DeriveInput = parse_quote! {
             struct S<T: Of<'static> + 'static, const N: usize>
             where
                 T: Other<'static>
             {
-                text: &'static [Cow<'static, str>; N],
+                text: &[Text<'static, str>; N],
                 call: for<'c> fn(&'c u8, &'static T) -> &'c u8,
             }
         };
@@ -131,5 +232,29 @@ mod tests {
             quote!(<'static, 'static, T, N>).to_string()
         );
         assert_eq!(arguments(0, &Generics::default()).to_string(), "");
+    }
+
+    #[test]
+    fn a_lifetime_is_reported_once() {
+        let mut item: DeriveInput = parse_quote! {
+            struct S<'a, 'b, 'c, 'd, 'e, T: 'a> {
+                of: [PhantomData<&'a T>; 2],
+                name: Cow<'b, str>,
+                other: Other<'c>,
+                pair: Pair<u64, (u8, &'d mut T)>,
+                function: PhantomData<fn(&'e T)>,
+            }
+        };
+        let taken = take(&mut item);
+        assert_eq!(names(&taken.unreported), ["'c", "'e"]);
+        let syn::Data::Struct(data) = &item.data else {
+            panic!("it is a struct");
+        };
+        let found: Vec<_> = data
+            .fields
+            .iter()
+            .map(|field| without_lifetime(&field.ty).is_some())
+            .collect();
+        assert_eq!(found, [true, false, false, true, false]);
     }
 }

@@ -101,12 +101,11 @@ unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
         std::ptr::slice_from_raw_parts(payload.cast::<ShmCell<T, A>>(), N) as *const ShmSlice<T, A>
     }
 }
-refused_as_a_whole!([T: ?Sized] PhantomData<T>);
 
-// SAFETY: there are no bytes to describe, whether `T` has a size or not, and `Plain` has none. `T`'s own layout is left
-// alone, so that a type may speak of itself.
+// SAFETY: 1. and 2. there are no bytes to describe, and `Plain` has none. 3. The address is returned as it is. `T` may be any
+// type: no value of it is stored.
 #[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout + ?Sized> ShmLayout for PhantomData<T> {
+unsafe impl<T: ?Sized + 'static> ShmLayout for PhantomData<T> {
     type View<A: Access> = Plain;
     const LAYOUT: &'static TypeLayout = &TypeLayout::structure("PhantomData", 0, 0, 1, &[]);
     #[inline]

@@ -169,16 +169,6 @@ part_of! {
 }
 
 part_of! {
-    /// As [`PartOf`], for a function in a `PhantomData`, which only names a type.
-    #[diagnostic::on_unimplemented(
-        message = "`{W}` stands for the address of a function, which means nothing in another process",
-        label = "an address of this process",
-        note = "name the type itself that the struct belongs to: `PhantomData<T>`"
-    )]
-    pub trait MarkedPartOf<W>;
-}
-
-part_of! {
     /// As [`PartOf`], for a `W` called `SeqLock` or `Broadcast`, and a type that is the value or among its parts.
     #[diagnostic::on_unimplemented(
         message = "`{W}` copies its value as a whole, so `{Self}` has to be `Copy`, and a type that processes can share",

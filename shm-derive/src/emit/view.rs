@@ -42,7 +42,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
         let cell = if field.refused {
             // A parameter that the type has used is then still used by the view.
             let params = model.generics.type_params().map(|param| &param.ident);
-            quote!(#krate::__private::Refused<(#(#params,)*)>)
+            quote!(#krate::__private::Refused<(#(#krate::__private::PhantomData<#params>,)*)>)
         } else if may_have_no_size(field, model) {
             let cell = cell_of_one_size(ty, krate, &access.to_token_stream());
             return quote!(#(#docs)* #vis #name #cell);

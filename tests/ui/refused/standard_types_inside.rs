@@ -1,4 +1,4 @@
-use std::marker::{PhantomData, PhantomPinned};
+use std::marker::PhantomPinned;
 use std::net::{SocketAddrV4, SocketAddrV6};
 use std::sync::MutexGuard;
 
@@ -15,8 +15,8 @@ struct Shared {
     more_peers: [ShmVec<SocketAddrV6, 4>; 2],
     guard: ShmVec<MutexGuard<'static, u32>, 4>,
     anything: ShmOffset<()>,
-    nothing: PhantomData<()>,
-    pinned: PhantomData<PhantomPinned>,
+    nothing: ShmVec<(), 4>,
+    pinned: ShmVec<PhantomPinned, 4>,
 }
 
 fn main() {}
