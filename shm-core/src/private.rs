@@ -70,20 +70,20 @@ pub const fn known(extent: Option<(usize, usize)>, has_drop: bool, _: ()) -> Kno
 
 /// The fields of a struct at their places, and what the compiler knows of it.
 #[derive(Debug)]
-pub struct Placed<F: ?Sized> {
+pub struct StructParts<F: ?Sized> {
     known: Known,
     fields: F,
 }
 
 /// Gives the fields of a `repr(C)` struct their offsets.
 #[must_use]
-pub const fn placed<const N: usize>(
+pub const fn with_offsets<const N: usize>(
     fields: [FieldLayout; N],
     known: Known,
-) -> Placed<[FieldLayout; N]> {
-    Placed {
+) -> StructParts<[FieldLayout; N]> {
+    StructParts {
         known,
-        fields: layout::place(fields),
+        fields: layout::with_offsets(fields),
     }
 }
 
@@ -92,23 +92,23 @@ pub const fn placed<const N: usize>(
 pub const fn structure(
     name: &'static str,
     version: u32,
-    placed: &'static Placed<[FieldLayout]>,
+    parts: &'static StructParts<[FieldLayout]>,
 ) -> TypeLayout {
-    let (known, fields) = (placed.known, &placed.fields);
+    let (known, fields) = (parts.known, &parts.fields);
     let layout = match known.extent {
         Some((size, align)) => TypeLayout::structure(name, version, size, align, fields),
         None => {
-            let (size, align) = layout::unsized_extent(fields, 1);
-            TypeLayout::structure(name, version, size, align, fields).of_no_size()
+            let (size, align) = layout::prefix_extent(fields, 1);
+            TypeLayout::structure(name, version, size, align, fields).into_refused()
         }
     };
-    layout.dropping(known.has_drop)
+    layout.with_drop(known.has_drop)
 }
 
 /// The layout of an instance of a generic struct or enum, whose padding and `Drop` are found where the instance is used.
 #[must_use]
 pub const fn instance(layout: TypeLayout) -> TypeLayout {
-    layout.of_instance()
+    layout.into_instance()
 }
 
 /// The layout of the enum `E`, whose integer is `R`.
@@ -125,7 +125,7 @@ pub const fn enumeration<E, R: ShmLayout>(
         size_of::<E>() == size_of::<R>(),
         "an enum is as large as its integer"
     );
-    TypeLayout::enumeration(name, scalar.kind(), variants).dropping(known.has_drop)
+    TypeLayout::enumeration(name, scalar.kind(), variants).with_drop(known.has_drop)
 }
 
 /// The variant that `value` is, with its discriminant as 64 bits: extended with its sign, if `R` has one.
@@ -171,11 +171,11 @@ pub const fn unsized_structure(
     name: &'static str,
     version: u32,
     min_align: usize,
-    placed: &'static Placed<[FieldLayout]>,
+    parts: &'static StructParts<[FieldLayout]>,
 ) -> TypeLayout {
-    let (known, fields) = (placed.known, &placed.fields);
-    let (size, align) = layout::unsized_extent(fields, min_align);
-    TypeLayout::structure(name, version, size, align, fields).dropping(known.has_drop)
+    let (known, fields) = (parts.known, &parts.fields);
+    let (size, align) = layout::prefix_extent(fields, min_align);
+    TypeLayout::structure(name, version, size, align, fields).with_drop(known.has_drop)
 }
 
 /// The layout of a trailing slice.

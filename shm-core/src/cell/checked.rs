@@ -8,7 +8,7 @@ use std::mem::ManuallyDrop;
 
 use super::{AnyLeaf, Leaf};
 use crate::error::InvalidValue;
-use crate::layout::{LayoutKind, Step, TypeLayout, Variant, extend, integer};
+use crate::layout::{AccessWidth, LayoutKind, TypeLayout, Variant, leaf_repr, sign_extend};
 use crate::shm_layout::ShmLayout;
 
 /// The view of a leaf of which only some bytes are a value. It has no methods: the cell's own are enough.
@@ -55,16 +55,16 @@ unsafe impl<T: CheckedLeaf> AnyLeaf for T {
             }};
         }
         match const { step::<T>() } {
-            Step::W1 => store!(u8),
-            Step::W2 => store!(u16),
-            Step::W4 => store!(u32),
-            Step::W8 => store!(u64),
+            AccessWidth::W1 => store!(u8),
+            AccessWidth::W2 => store!(u16),
+            AccessWidth::W4 => store!(u32),
+            AccessWidth::W8 => store!(u64),
         }
     }
 }
 
-const fn step<T: CheckedLeaf>() -> Step {
-    match T::LAYOUT.uniform() {
+const fn step<T: CheckedLeaf>() -> AccessWidth {
+    match T::LAYOUT.uniform_width() {
         Some(step) if step.bytes() == size_of::<T>() => step,
         _ => panic!("a checked leaf is one integer"),
     }
@@ -81,7 +81,7 @@ pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue>
         ($ty:ty) => {{
             // SAFETY: the caller vouches for the memory.
             let bits = unsafe { <$ty>::load(at.cast()) };
-            let extended = extend(const { integer(T::LAYOUT) }, bits.into());
+            let extended = sign_extend(const { leaf_repr(T::LAYOUT) }, bits.into());
             if !const { Valid::of(T::LAYOUT) }.holds(extended) {
                 return Err(InvalidValue::new(T::LAYOUT, extended));
             }
@@ -90,10 +90,10 @@ pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue>
         }};
     }
     match const { step::<T>() } {
-        Step::W1 => load!(u8),
-        Step::W2 => load!(u16),
-        Step::W4 => load!(u32),
-        Step::W8 => load!(u64),
+        AccessWidth::W1 => load!(u8),
+        AccessWidth::W2 => load!(u16),
+        AccessWidth::W4 => load!(u32),
+        AccessWidth::W8 => load!(u64),
     }
 }
 
@@ -177,7 +177,7 @@ pub(crate) unsafe fn validate(
     match layout.kind() {
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => {
             // SAFETY: the leaf is live, aligned, and only accessed atomically.
-            let bits = extend(integer(layout), unsafe { read_bits(at, layout) });
+            let bits = sign_extend(leaf_repr(layout), unsafe { read_bits(at, layout) });
             if Valid::of(layout).holds(bits) {
                 Ok(())
             } else {
@@ -190,7 +190,7 @@ pub(crate) unsafe fn validate(
                 // SAFETY: the version lies there, live, aligned, and only accessed atomically.
                 let version = unsafe { u64::load(at.wrapping_add(lock.version).cast_mut().cast()) };
                 // SAFETY: whatever the version is, the place is that of a slot.
-                unsafe { validate(at.wrapping_add(lock.place(version)), lock.value, 0) }
+                unsafe { validate(at.wrapping_add(lock.value_offset(version)), lock.value, 0) }
             }
             // Only what is within the length is an element.
             (Some(vec), _) => {
@@ -224,10 +224,10 @@ unsafe fn read_bits(at: *const u8, layout: &TypeLayout) -> u64 {
             unsafe { <$ty>::load(at.cast_mut().cast()) }.into()
         };
     }
-    match integer(layout).step() {
-        Step::W1 => read!(u8),
-        Step::W2 => read!(u16),
-        Step::W4 => read!(u32),
-        Step::W8 => read!(u64),
+    match leaf_repr(layout).access_width() {
+        AccessWidth::W1 => read!(u8),
+        AccessWidth::W2 => read!(u16),
+        AccessWidth::W4 => read!(u32),
+        AccessWidth::W8 => read!(u64),
     }
 }

@@ -12,7 +12,7 @@
 use std::marker::PhantomData;
 
 use super::{AnyLeaf, Leaf, bulk};
-use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout};
+use crate::layout::{AccessWidth, LayoutKind, ScalarKind, TypeLayout};
 use crate::shm_layout::ShmLayout;
 
 /// Values with more leaves than this are moved in bulk.
@@ -26,7 +26,7 @@ const MOVES_A_LOOP: usize = 8;
 #[derive(Clone, Copy)]
 struct Move {
     offset: usize,
-    step: Step,
+    step: AccessWidth,
     is_bool: bool,
 }
 
@@ -43,7 +43,7 @@ impl Moves {
     const fn of(layout: &TypeLayout) -> Self {
         let none = Move {
             offset: 0,
-            step: Step::W1,
+            step: AccessWidth::W1,
             is_bool: false,
         };
         Self {
@@ -67,7 +67,7 @@ impl Moves {
     const fn add(mut self, layout: &TypeLayout, offset: usize) -> Self {
         match layout.kind() {
             LayoutKind::Scalar(scalar) => {
-                let step = scalar.kind().step();
+                let step = scalar.kind().access_width();
                 let is_bool = matches!(scalar.kind(), ScalarKind::Bool);
                 let mut done = 0;
                 while done < layout.size() {
@@ -80,7 +80,7 @@ impl Moves {
                 }
             }
             LayoutKind::Enum { repr, .. } => {
-                let (step, is_bool) = (repr.step(), false);
+                let (step, is_bool) = (repr.access_width(), false);
                 self = self.push(Move {
                     offset,
                     step,
@@ -130,7 +130,7 @@ enum Shared {
 /// `dst` and `src` are valid for the step's bytes. The side that `shared` names is aligned for it and only accessed
 /// atomically; the other is private.
 #[inline(always)]
-unsafe fn step(dst: *mut u8, src: *const u8, step: Step, shared: Shared) {
+unsafe fn step(dst: *mut u8, src: *const u8, step: AccessWidth, shared: Shared) {
     macro_rules! step {
         ($ty:ty) => {
             match shared {
@@ -150,10 +150,10 @@ unsafe fn step(dst: *mut u8, src: *const u8, step: Step, shared: Shared) {
         };
     }
     match step {
-        Step::W1 => step!(u8),
-        Step::W2 => step!(u16),
-        Step::W4 => step!(u32),
-        Step::W8 => step!(u64),
+        AccessWidth::W1 => step!(u8),
+        AccessWidth::W2 => step!(u16),
+        AccessWidth::W4 => step!(u32),
+        AccessWidth::W8 => step!(u64),
     }
 }
 
@@ -162,7 +162,7 @@ unsafe fn step(dst: *mut u8, src: *const u8, step: Step, shared: Shared) {
 /// # Safety
 ///
 /// As [`step`], for all of them.
-unsafe fn steps(dst: *mut u8, src: *const u8, width: Step, bytes: usize, shared: Shared) {
+unsafe fn steps(dst: *mut u8, src: *const u8, width: AccessWidth, bytes: usize, shared: Shared) {
     for offset in (0..bytes).step_by(width.bytes()) {
         // SAFETY: the offset lies within the bytes.
         let (dst, src) = (dst.wrapping_add(offset), src.wrapping_add(offset));
@@ -177,7 +177,7 @@ unsafe fn steps(dst: *mut u8, src: *const u8, width: Step, bytes: usize, shared:
 ///
 /// As [`step`], for all leaves of all values.
 unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, shared: Shared) {
-    if let Some(width) = layout.uniform() {
+    if let Some(width) = layout.uniform_width() {
         // SAFETY: passed on; a uniform layout is leaves of one width without gaps.
         return unsafe { steps(dst, src, width, layout.size() * count, shared) };
     }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use super::{Leaf, NulPadded, RawOffset, ShmCell, ShmSlice};
 use crate::access::Access;
-use crate::layout::{LayoutKind, ScalarKind, Step, TypeLayout, extend, meaning, number};
+use crate::layout::{
+    AccessWidth, LayoutKind, ScalarKind, TypeLayout, integer_value, meaning, sign_extend,
+};
 use crate::shm_layout::ShmLayout;
 
 /// A value somewhere in shared memory, together with what it is.
@@ -49,11 +51,11 @@ impl<'a> Value<'a> {
 
     /// The integer of an enum, extended to 64 bits.
     fn bits(&self, repr: ScalarKind) -> u64 {
-        match repr.step() {
-            Step::W1 => extend(repr, self.leaf::<u8>().into()),
-            Step::W2 => extend(repr, self.leaf::<u16>().into()),
-            Step::W4 => extend(repr, self.leaf::<u32>().into()),
-            Step::W8 => self.leaf(),
+        match repr.access_width() {
+            AccessWidth::W1 => sign_extend(repr, self.leaf::<u8>().into()),
+            AccessWidth::W2 => sign_extend(repr, self.leaf::<u16>().into()),
+            AccessWidth::W4 => sign_extend(repr, self.leaf::<u32>().into()),
+            AccessWidth::W8 => self.leaf(),
         }
     }
 
@@ -98,7 +100,7 @@ impl<'a> Value<'a> {
                     let version: u64 = self.part(lock.version, u64::LAYOUT).leaf();
                     f.debug_struct("SeqLock")
                         .field("version", &version)
-                        .field("value", &self.part(lock.place(version), lock.value))
+                        .field("value", &self.part(lock.value_offset(version), lock.value))
                         .finish()
                 }
                 None => fmt::Debug::fmt(&self.part(0, inner), f),
@@ -151,7 +153,7 @@ impl fmt::Debug for Value<'_> {
                 let bits = self.bits(repr);
                 match variants.iter().find(|variant| variant.bits() == bits) {
                     Some(variant) => f.write_str(variant.name()),
-                    None => write!(f, "{}({})", self.layout.name(), number(repr, bits)),
+                    None => write!(f, "{}({})", self.layout.name(), integer_value(repr, bits)),
                 }
             }
             LayoutKind::Meaning { meaning, inner, .. } => self.meaning(meaning, inner, f),

@@ -194,7 +194,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         let at = usize::try_from(offset.bytes)
             .ok()
             .and_then(|bytes| bytes.checked_sub(start))
-            .filter(|at| T::LAYOUT.holds(*at, self.tail(), U::LAYOUT));
+            .filter(|at| T::LAYOUT.has_cell_at(*at, self.tail(), U::LAYOUT));
         let Some(at) = at else {
             let end = start + self.payload_len();
             return Err(refuse(self.name(), offset.bytes, start..end, U::LAYOUT));
@@ -250,7 +250,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         let at = usize::try_from(offset.bytes)
             .ok()
             .and_then(|bytes| bytes.checked_sub(start))
-            .filter(|at| V::LAYOUT.holds(*at, 0, U::LAYOUT));
+            .filter(|at| V::LAYOUT.has_cell_at(*at, 0, U::LAYOUT));
         let Some(at) = at else {
             let end = start + size_of::<V>();
             return Err(refuse(self.name(), offset.bytes, start..end, U::LAYOUT));

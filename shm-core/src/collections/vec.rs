@@ -9,7 +9,7 @@ use crate::cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::diagnostics::refused_as_a_whole;
 use crate::error::InvalidValue;
 use crate::error::debug_with_text;
-use crate::layout::{FieldLayout, TypeLayout, meaning, place};
+use crate::layout::{FieldLayout, TypeLayout, meaning, with_offsets};
 use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
 use crate::shm_layout::ShmLayout;
@@ -85,7 +85,7 @@ unsafe impl<T: ShmLayout, const N: usize> ShmLayout for ShmVec<T, N> {
                 size_of::<Self>(),
                 align_of::<Self>(),
                 const {
-                    &place([
+                    &with_offsets([
                         FieldLayout::new("len", u64::LAYOUT),
                         FieldLayout::new("items", <[T; N]>::LAYOUT),
                     ])

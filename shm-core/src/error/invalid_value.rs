@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::layout::{LayoutKind, TypeLayout, integer, number};
+use crate::layout::{LayoutKind, TypeLayout, integer_value, leaf_repr};
 
 /// A place in shared memory holds bytes that are no value of its type.
 ///
@@ -39,7 +39,7 @@ impl InvalidValue {
     /// The number that was found.
     #[must_use]
     pub fn found(&self) -> i128 {
-        number(integer(self.layout), self.bits)
+        integer_value(leaf_repr(self.layout), self.bits)
     }
 
     /// The name of the type of which it is no value.
@@ -77,7 +77,7 @@ impl fmt::Display for InvalidValue {
                 f,
                 "{comma}{} = {}",
                 variant.name(),
-                number(repr, variant.bits())
+                integer_value(repr, variant.bits())
             )?;
         }
         f.write_str(if variants.len() > 8 { ", ..)" } else { ")" })

@@ -46,7 +46,7 @@ impl fmt::Display for TypeName<'_> {
                     [value] => TypeName(value.layout()).fmt(f),
                     _ => f.write_str(meaning),
                 },
-                _ => match (meaning::of_slots(meaning), inner.fields().last()) {
+                _ => match (meaning::slotted_type_name(meaning), inner.fields().last()) {
                     (Some(name), Some(slots)) => match slots.layout().kind() {
                         LayoutKind::Array { element, len } => {
                             write!(f, "{name}<{}, {len}>", TypeName(element))
@@ -166,7 +166,7 @@ impl fmt::Display for TypeLayout {
             if next.is_some_and(|next| next.depth > row.depth) {
                 continue;
             }
-            boundaries(f, &all[..=number], self.size(), next, &mut line)?;
+            write_boundaries(f, &all[..=number], self.size(), next, &mut line)?;
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl fmt::Display for TypeLayout {
 
 /// Says where cache lines begin between the start of the last of `rows` and the start of `next`, the row that follows, or
 /// without one the end of the type, `size`.
-fn boundaries(
+fn write_boundaries(
     f: &mut fmt::Formatter<'_>,
     rows: &[Row],
     size: usize,
@@ -217,7 +217,7 @@ fn boundaries(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::place;
+    use crate::layout::with_offsets;
     use crate::shm_layout::ShmLayout;
 
     const INNER: &TypeLayout = &TypeLayout::structure(
@@ -226,7 +226,7 @@ mod tests {
         16,
         8,
         const {
-            &place([
+            &with_offsets([
                 FieldLayout::new("a", u64::LAYOUT),
                 FieldLayout::new("b", f64::LAYOUT),
             ])
@@ -238,7 +238,7 @@ mod tests {
         88,
         8,
         const {
-            &place([
+            &with_offsets([
                 FieldLayout::new("head", <[u32; 12]>::LAYOUT),
                 FieldLayout::new("one", INNER),
                 FieldLayout::new("tail", <[[u8; 4]; 6]>::LAYOUT),
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn of_an_array_of_structs_the_first_is_shown() {
         let array = TypeLayout::array(INNER, 9);
-        let fields = Box::leak(Box::new(place([FieldLayout::new(
+        let fields = Box::leak(Box::new(with_offsets([FieldLayout::new(
             "many",
             Box::leak(Box::new(array)),
         )])));
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_line_is_marked_where_it_begins_and_none_behind_the_end() {
-        let fields = Box::leak(Box::new(place([
+        let fields = Box::leak(Box::new(with_offsets([
             FieldLayout::new("long", <[u64; 24]>::LAYOUT),
             FieldLayout::new("next", <[u64; 8]>::LAYOUT),
         ])));

@@ -26,7 +26,7 @@ pub(crate) const BARRIER: &str = "barrier";
 pub(crate) const SLOT: &str = "slot";
 
 /// The Rust name of a type whose parts end in an array of slots, as its arguments do in the number of them.
-pub(crate) fn of_slots(meaning: &str) -> Option<&'static str> {
+pub(crate) fn slotted_type_name(meaning: &str) -> Option<&'static str> {
     match meaning {
         SEQLOCK => Some("SeqLock"),
         RING => Some("Ring"),
@@ -52,7 +52,7 @@ pub(crate) const fn is_unusable(meaning: &str, inner: &TypeLayout) -> bool {
 }
 
 /// Why a type of this library that [is unusable](is_unusable) cannot be shared, and what to write instead.
-pub(crate) const fn why_unusable(meaning: &str) -> &'static str {
+pub(crate) const fn unusable_reason(meaning: &str) -> &'static str {
     match meaning.as_bytes() {
         b"seqlock" => {
             "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one is for readers that have \
@@ -107,7 +107,7 @@ pub(crate) struct SeqLockLayout {
 
 impl SeqLockLayout {
     /// Bytes from the start of the lock to the value of a version, which may be any number.
-    pub(crate) fn place(&self, version: u64) -> usize {
+    pub(crate) fn value_offset(&self, version: u64) -> usize {
         self.first + (version % self.slots as u64) as usize * self.stride
     }
 }
@@ -165,7 +165,7 @@ impl TypeLayout {
     /// A cell of an equal layout there is accessed by the same widths, whatever the two types are called. The insides
     /// of this library's types are not found, since not every write of them would be one, except the elements of
     /// vectors.
-    pub(crate) fn holds(&self, at: usize, tail: usize, wanted: &Self) -> bool {
+    pub(crate) fn has_cell_at(&self, at: usize, tail: usize, wanted: &Self) -> bool {
         !wanted.is_refused() && self.has_at(at, tail, wanted)
     }
 

@@ -15,8 +15,8 @@ pub(crate) use check::{
 };
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
-pub(crate) use offsets::{place, unsized_extent};
+pub(crate) use offsets::{prefix_extent, with_offsets};
+pub(crate) use scalar::{AccessWidth, integer_value, sign_extend};
 pub use scalar::{Scalar, ScalarKind, Variant};
-pub(crate) use scalar::{Step, extend, number};
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
-pub(crate) use type_layout::{integer, tag};
+pub(crate) use type_layout::{leaf_repr, tag};

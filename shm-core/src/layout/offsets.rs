@@ -4,7 +4,7 @@ use super::FieldLayout;
 
 /// Size and alignment of a `repr(C)` struct that ends in a trailing slice, up to the slice. Nothing the compiler says
 /// about an unsized type can be used in a constant, so this follows the rule of `repr(C)`.
-pub(crate) const fn unsized_extent(fields: &[FieldLayout], min_align: usize) -> (usize, usize) {
+pub(crate) const fn prefix_extent(fields: &[FieldLayout], min_align: usize) -> (usize, usize) {
     let (mut end, mut align, mut i) = (0, min_align, 0);
     while i < fields.len() {
         end = fields[i].offset + fields[i].layout.size;
@@ -17,7 +17,7 @@ pub(crate) const fn unsized_extent(fields: &[FieldLayout], min_align: usize) -> 
 }
 
 /// Gives every field its offset by the rule of `repr(C)`: each at the next multiple of its alignment.
-pub(crate) const fn place<const N: usize>(mut fields: [FieldLayout; N]) -> [FieldLayout; N] {
+pub(crate) const fn with_offsets<const N: usize>(mut fields: [FieldLayout; N]) -> [FieldLayout; N] {
     let mut end = 0;
     let mut i = 0;
     while i < N {

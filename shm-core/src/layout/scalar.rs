@@ -26,7 +26,7 @@ impl Variant {
     }
 }
 
-/// A leaf of a layout: what one cell holds.
+/// A leaf of a layout: what one cell has_cell_at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scalar {
     kind: ScalarKind,
@@ -57,14 +57,14 @@ pub enum ScalarKind {
 
 /// How the bytes of a leaf are moved: one access of this width, or two of eight bytes for 128-bit numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum AccessWidth {
     W1,
     W2,
     W4,
     W8,
 }
 
-impl Step {
+impl AccessWidth {
     pub(crate) const fn bytes(self) -> usize {
         match self {
             Self::W1 => 1,
@@ -105,12 +105,12 @@ impl ScalarKind {
         }
     }
 
-    pub(crate) const fn step(self) -> Step {
+    pub(crate) const fn access_width(self) -> AccessWidth {
         match self.size() {
-            1 => Step::W1,
-            2 => Step::W2,
-            4 => Step::W4,
-            _ => Step::W8,
+            1 => AccessWidth::W1,
+            2 => AccessWidth::W2,
+            4 => AccessWidth::W4,
+            _ => AccessWidth::W8,
         }
     }
 
@@ -208,8 +208,8 @@ impl Scalar {
 }
 
 /// Extends the bits of an integer to 64, with its sign if it has one.
-pub(crate) const fn extend(kind: ScalarKind, bits: u64) -> u64 {
-    let unused = 64 - 8 * kind.step().bytes() as u32;
+pub(crate) const fn sign_extend(kind: ScalarKind, bits: u64) -> u64 {
+    let unused = 64 - 8 * kind.access_width().bytes() as u32;
     if kind.is_signed() {
         ((bits << unused).cast_signed() >> unused).cast_unsigned()
     } else {
@@ -218,7 +218,7 @@ pub(crate) const fn extend(kind: ScalarKind, bits: u64) -> u64 {
 }
 
 /// The number that extended bits stand for.
-pub(crate) fn number(kind: ScalarKind, bits: u64) -> i128 {
+pub(crate) fn integer_value(kind: ScalarKind, bits: u64) -> i128 {
     if kind.is_signed() {
         bits.cast_signed().into()
     } else {

@@ -210,10 +210,10 @@ impl SegmentContents {
 
 /// What the schema calls the type. Only its beginning is read, for the schema can be long and its length a lie.
 fn type_name(file: &File, frozen: &Frozen) -> Option<String> {
-    let len = frozen.schema_len.min(schema::LONGEST_TITLE as u64) as usize;
+    let len = frozen.schema_len.min(schema::TYPE_NAME_PREFIX as u64) as usize;
     let mut bytes = vec![0; len];
     let count = file::read_at(file, &mut bytes, frozen.schema_offset).ok()?;
-    schema::title(bytes.get(..count)?)
+    schema::peek_type_name(bytes.get(..count)?)
 }
 
 fn unreadable(error: SysError) -> String {

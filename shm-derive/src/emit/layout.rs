@@ -42,7 +42,7 @@ pub(crate) fn constant(
     let (name, version, known) = (plain(model.ident), model.attr.version, known(krate));
     // All in the block: the compiler looks at each constant in `LAYOUT` itself, but at those in here in turn, and not at the
     // extent where a field has no layout.
-    let placed = quote!(const { &#krate::__private::placed([#(#fields),*], #known) });
+    let parts = quote!(const { &#krate::__private::with_offsets([#(#fields),*], #known) });
     let layout = if model.tail().is_some() {
         let align = model.repr.min_align();
         quote! {
@@ -50,11 +50,11 @@ pub(crate) fn constant(
                 #name,
                 #version,
                 #align as ::core::primitive::usize,
-                #placed,
+                #parts,
             )
         }
     } else {
-        quote!(#krate::__private::structure(#name, #version, #placed))
+        quote!(#krate::__private::structure(#name, #version, #parts))
     };
     if !model.is_generic() {
         return quote!(&#layout);

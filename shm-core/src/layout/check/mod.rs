@@ -3,36 +3,36 @@
 //! Padding has no cell. It would carry whatever lay in the writer's memory into that of other processes, and
 //! reading it in Rust is undefined. So a shared struct has none, and the error says where to put a field instead.
 
+mod const_string;
 mod padding;
-mod text;
 mod zero;
 
 use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
+use const_string::ConstString;
 use padding::{explain, first_gap};
-use text::Text;
 
 /// The largest alignment that a mapping can promise on every machine: the smallest page.
 const MAX_ALIGN: usize = 4096;
 
 /// Whether a type of this library that is [unusable](meaning::is_unusable) is in it, and nobody was told of it.
-const fn of_no_use(layout: &TypeLayout) -> bool {
-    if !layout.untold() {
+const fn has_unusable(layout: &TypeLayout) -> bool {
+    if !layout.unreported() {
         return false;
     }
     match layout.kind() {
-        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => of_no_use(element),
-        LayoutKind::Struct { fields, .. } => first_of_no_use(fields).is_some(),
+        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => has_unusable(element),
+        LayoutKind::Struct { fields, .. } => first_unusable(fields).is_some(),
         LayoutKind::Meaning { meaning, inner, .. } => {
-            meaning::is_unusable(meaning, inner) || first_of_no_use(inner.fields()).is_some()
+            meaning::is_unusable(meaning, inner) || first_unusable(inner.fields()).is_some()
         }
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
     }
 }
 
-const fn first_of_no_use(fields: &[FieldLayout]) -> Option<usize> {
+const fn first_unusable(fields: &[FieldLayout]) -> Option<usize> {
     let mut number = 0;
     while number < fields.len() {
-        if of_no_use(fields[number].layout()) {
+        if has_unusable(fields[number].layout()) {
             return Some(number);
         }
         number += 1;
@@ -42,12 +42,12 @@ const fn first_of_no_use(fields: &[FieldLayout]) -> Option<usize> {
 
 /// The field that an error is reported at: the first whose type is of no use, the one before the first gap, or the first
 /// whose type has padding that nobody was told of.
-const fn culprit(layout: &TypeLayout) -> Option<usize> {
-    if !layout.is_blamed() {
+const fn reporting_field(layout: &TypeLayout) -> Option<usize> {
+    if !layout.reports_error() {
         return None;
     }
-    // First what is of no use: its size, and so the gaps, will change when that is mended.
-    if let Some(number) = first_of_no_use(layout.fields()) {
+    // First what is of no use: its size, and so the gaps, will change when that is corrected_len.
+    if let Some(number) = first_unusable(layout.fields()) {
         return Some(number);
     }
     if let Some(number) = first_gap(layout) {
@@ -55,7 +55,7 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
     }
     let mut number = 0;
     while number < layout.fields().len() {
-        if layout.fields()[number].layout().untold() {
+        if layout.fields()[number].layout().unreported() {
             return Some(number);
         }
         number += 1;
@@ -63,22 +63,22 @@ const fn culprit(layout: &TypeLayout) -> Option<usize> {
     Some(0)
 }
 
-/// Fails the build because of what [`culprit`] has found at this field.
+/// Fails the build because of what [`reporting_field`] has found at this field.
 #[track_caller]
 const fn fail(layout: &TypeLayout, number: usize) -> ! {
     let field = layout.fields()[number].layout();
-    if first_gap(layout).is_some() && !of_no_use(field) {
+    if first_gap(layout).is_some() && !has_unusable(field) {
         panic!("{}", explain(layout).as_str());
     }
-    if field.untold() {
-        let text = Text::new()
+    if field.unreported() {
+        let text = ConstString::new()
             .add("field `")
             .add(layout.fields()[number].name())
             .add("`: ")
             .add(inner(field).as_str());
         panic!("{}", text.as_str());
     }
-    let text = Text::new().add("`").add(layout.name()).add(
+    let text = ConstString::new().add("`").add(layout.name()).add(
         "` has no bytes, so there is nothing to share; add a field that has some, or leave the type out",
     );
     panic!("{}", text.as_str());
@@ -90,16 +90,16 @@ const fn fail(layout: &TypeLayout, number: usize) -> ! {
 /// only here.
 #[track_caller]
 pub(crate) const fn no_padding(layout: &TypeLayout) {
-    if let Some(number) = culprit(layout) {
+    if let Some(number) = reporting_field(layout) {
         fail(layout, number);
     }
 }
 
-/// As [`no_padding`], if it is the field with this number that is to be blamed. Of fields that are of no use, each is.
+/// As [`no_padding`], if it is the field with this number that is to be reports_error. Of fields that are of no use, each is.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
-    match culprit(layout) {
-        Some(found) if found == number || of_no_use(layout.fields()[number].layout()) => {
+    match reporting_field(layout) {
+        Some(found) if found == number || has_unusable(layout.fields()[number].layout()) => {
             fail(layout, number);
         }
         _ => {}
@@ -107,9 +107,9 @@ pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
 }
 
 /// The explanation of the innermost layout that has padding or is of no use; if some was not reported yet, of that.
-const fn inner(layout: &TypeLayout) -> Text {
+const fn inner(layout: &TypeLayout) -> ConstString {
     if let Some(what) = unusable(layout) {
-        return Text::new().add(meaning::why_unusable(what));
+        return ConstString::new().add(meaning::unusable_reason(what));
     }
     match layout.kind() {
         LayoutKind::Array { element, .. } => inner(element),
@@ -117,20 +117,20 @@ const fn inner(layout: &TypeLayout) -> Text {
             let mut number = 0;
             while number < fields.len() {
                 let field = fields[number].layout();
-                let leads_on = if layout.untold() {
-                    field.untold()
+                let leads_on = if layout.unreported() {
+                    field.unreported()
                 } else {
                     field.padded()
                 };
                 if leads_on {
                     return match unusable(field) {
-                        Some(what) => Text::new()
+                        Some(what) => ConstString::new()
                             .add("`")
                             .add(fields[number].name())
                             .add("` of `")
                             .add(layout.name())
                             .add("`: ")
-                            .add(meaning::why_unusable(what))
+                            .add(meaning::unusable_reason(what))
                             .add(", or give `")
                             .add(layout.name())
                             .add("` another argument"),
@@ -146,7 +146,7 @@ const fn inner(layout: &TypeLayout) -> Text {
         }
         LayoutKind::Slice { element } => inner(element),
         LayoutKind::Meaning { inner: parts, .. } => inner(parts),
-        LayoutKind::Scalar(_) => Text::new(),
+        LayoutKind::Scalar(_) => ConstString::new(),
         LayoutKind::Enum { .. } => explain_drop(layout),
     }
 }
@@ -202,10 +202,10 @@ pub(crate) const fn elements_have_bytes(layout: &TypeLayout) {
         return;
     };
     // Of a refused element type the size is not known, and of others it was told already that they have no bytes.
-    if layout.is_refused() || is_told(layout.fields()[number].layout()) {
+    if layout.is_refused() || is_reported(layout.fields()[number].layout()) {
         return;
     }
-    let text = Text::new()
+    let text = ConstString::new()
         .add("field `")
         .add(layout.fields()[number].name())
         .add("`: an element of the slice has no bytes, so any number of them would fit anywhere; write a type that has some, such as `[u8]`");
@@ -213,12 +213,14 @@ pub(crate) const fn elements_have_bytes(layout: &TypeLayout) {
 }
 
 /// Whether what has no bytes in it is a type that an error is reported for.
-const fn is_told(layout: &TypeLayout) -> bool {
+const fn is_reported(layout: &TypeLayout) -> bool {
     match layout.kind() {
-        LayoutKind::Slice { element } | LayoutKind::Array { element, len: 1.. } => is_told(element),
+        LayoutKind::Slice { element } | LayoutKind::Array { element, len: 1.. } => {
+            is_reported(element)
+        }
         // `PhantomData` is a struct without fields.
-        LayoutKind::Struct { fields, .. } => layout.is_blamed() && !fields.is_empty(),
-        LayoutKind::Meaning { .. } => of_no_use(layout),
+        LayoutKind::Struct { fields, .. } => layout.reports_error() && !fields.is_empty(),
+        LayoutKind::Meaning { .. } => has_unusable(layout),
         LayoutKind::Array { .. } | LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
     }
 }
@@ -231,8 +233,8 @@ pub(crate) const fn no_drop(layout: &TypeLayout) {
     }
 }
 
-const fn explain_drop(layout: &TypeLayout) -> Text {
-    Text::new()
+const fn explain_drop(layout: &TypeLayout) -> ConstString {
+    ConstString::new()
         .add("`")
         .add(layout.name())
         .add("` has a `Drop`, which would never run: nobody owns what lies in shared memory; remove it, and clean up where the handle is dropped")
@@ -244,7 +246,7 @@ pub(crate) const fn pinned(layout: &TypeLayout, pin: u64) {
     if layout.is_refused() || layout.fingerprint() == pin {
         return;
     }
-    let text = Text::new()
+    let text = ConstString::new()
         .add("the layout of `")
         .add(layout.name())
         .add("` is not the pinned one: programs built before and after cannot share a segment; undo the change, or write `pin = \"")

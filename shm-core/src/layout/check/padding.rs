@@ -1,6 +1,6 @@
 //! Where a layout has padding, and what to write instead.
 
-use super::text::Text;
+use super::const_string::ConstString;
 use crate::layout::{FieldLayout, LayoutKind, ScalarKind, TypeLayout};
 
 /// Bytes of padding behind the field with this number, and where they begin.
@@ -32,7 +32,10 @@ pub(super) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
 const fn is_tuple(fields: &[FieldLayout]) -> bool {
     let mut number = 0;
     while number < fields.len() {
-        if equal(fields[number].name(), Text::new().number(number).as_str()) {
+        if equal(
+            fields[number].name(),
+            ConstString::new().number(number).as_str(),
+        ) {
             return true;
         }
         number += 1;
@@ -41,8 +44,8 @@ const fn is_tuple(fields: &[FieldLayout]) -> bool {
 }
 
 /// `_pad`, `_pad1`, `_pad2` and so on.
-const fn pad_name(number: usize) -> Text {
-    let text = Text::new().add("_pad");
+const fn pad_name(number: usize) -> ConstString {
+    let text = ConstString::new().add("_pad");
     if number == 0 {
         text
     } else {
@@ -51,7 +54,7 @@ const fn pad_name(number: usize) -> Text {
 }
 
 /// The first number from `number` on whose [`pad_name`] no field has.
-const fn free_pad(fields: &[FieldLayout], mut number: usize) -> usize {
+const fn first_free_pad(fields: &[FieldLayout], mut number: usize) -> usize {
     let mut at = 0;
     while at < fields.len() {
         if equal(fields[at].name(), pad_name(number).as_str()) {
@@ -85,7 +88,7 @@ const fn begins(a: &str, b: &str) -> bool {
 
 /// The length that the field with this number, which is followed by padding, should have if it is there to be padding: the
 /// least that leaves no gap behind it, and those behind later fields as they are.
-const fn mended(layout: &TypeLayout, number: usize) -> Option<usize> {
+const fn corrected_len(layout: &TypeLayout, number: usize) -> Option<usize> {
     let fields = layout.fields();
     let LayoutKind::Array { element, len } = fields[number].layout().kind() else {
         return None;
@@ -114,12 +117,12 @@ const fn mended(layout: &TypeLayout, number: usize) -> Option<usize> {
 }
 
 /// Where the padding is, and what to write.
-pub(super) const fn explain(layout: &TypeLayout) -> Text {
+pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
     let fields = layout.fields();
-    let mut text = Text::new()
+    let mut text = ConstString::new()
         .add("`")
         .add(layout.name())
-        .add(if layout.untold() {
+        .add(if layout.unreported() {
             "` has padding with these arguments, bytes that belong to no field: "
         } else {
             "` has padding, bytes that belong to no field: "
@@ -142,7 +145,7 @@ pub(super) const fn explain(layout: &TypeLayout) -> Text {
                     " bytes after `"
                 })
                 .add(name);
-            text = match mended(layout, number) {
+            text = match corrected_len(layout, number) {
                 Some(0) => text.add("`, remove `").add(name).add("`"),
                 Some(len) => text
                     .add("`, write `")
@@ -153,7 +156,7 @@ pub(super) const fn explain(layout: &TypeLayout) -> Text {
                 None => {
                     text = text.add("`, add `");
                     if !tuple {
-                        pad = free_pad(fields, pad);
+                        pad = first_free_pad(fields, pad);
                         text = text.add(pad_name(pad).as_str()).add(": ");
                         pad += 1;
                     }
@@ -172,7 +175,7 @@ pub(super) const fn explain(layout: &TypeLayout) -> Text {
         text = text.add("; or order the fields from the largest alignment to the smallest");
     }
     // What helps this instance of a generic struct may harm another.
-    if gaps > 0 && layout.untold() {
+    if gaps > 0 && layout.unreported() {
         text = text.add("; or use it with arguments that leave none");
     }
     text
@@ -181,7 +184,7 @@ pub(super) const fn explain(layout: &TypeLayout) -> Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::place;
+    use crate::layout::with_offsets;
     use crate::shm_layout::ShmLayout;
 
     const A: &TypeLayout = &TypeLayout::structure(
@@ -190,7 +193,7 @@ mod tests {
         24,
         8,
         const {
-            &place([
+            &with_offsets([
                 FieldLayout::new("flags", u32::LAYOUT),
                 FieldLayout::new("mode", u64::LAYOUT),
                 FieldLayout::new("last", u8::LAYOUT),
@@ -217,7 +220,7 @@ mod tests {
             32,
             8,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("0x", u32::LAYOUT),
                     FieldLayout::new("_pad", u64::LAYOUT),
                     FieldLayout::new("a", u8::LAYOUT),
@@ -236,7 +239,7 @@ mod tests {
             16,
             8,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("first", u64::LAYOUT),
                     FieldLayout::new("1", u32::LAYOUT),
                 ])
@@ -257,7 +260,7 @@ mod tests {
             24,
             8,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("a", u32::LAYOUT),
                     FieldLayout::new("b", u64::LAYOUT),
                     FieldLayout::new("c", u32::LAYOUT),
@@ -283,7 +286,7 @@ mod tests {
             0,
             128,
             128,
-            const { &place([FieldLayout::new("bytes", <[u64; 16]>::LAYOUT)]) },
+            const { &with_offsets([FieldLayout::new("bytes", <[u64; 16]>::LAYOUT)]) },
         );
         const LONG: &TypeLayout = &TypeLayout::structure(
             "Long",
@@ -291,7 +294,7 @@ mod tests {
             384,
             128,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("head", <[u64; 8]>::LAYOUT),
                     FieldLayout::new("_pad", bytes::<68>()),
                     FieldLayout::new("line", LINE),
@@ -309,7 +312,7 @@ mod tests {
             32,
             8,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("a", u8::LAYOUT),
                     FieldLayout::new("_pad_a", bytes::<2>()),
                     FieldLayout::new("b", u64::LAYOUT),
@@ -329,12 +332,12 @@ mod tests {
     fn padding_keeps_the_places_of_what_follows_in_step() {
         // With 4 bytes in place of 5, `b` would lie at 8, and 8 bytes would be missing in front of `d`.
         const STEP: &TypeLayout = &TypeLayout::structure(
-            "Step",
+            "AccessWidth",
             0,
             48,
             16,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("a", u32::LAYOUT),
                     FieldLayout::new("_pad", bytes::<5>()),
                     FieldLayout::new("b", u64::LAYOUT),
@@ -360,7 +363,7 @@ mod tests {
             24,
             8,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("pad", bytes::<3>()),
                     FieldLayout::new("a", u64::LAYOUT),
                     FieldLayout::new("_padding", <[u16; 1]>::LAYOUT),

@@ -1,6 +1,6 @@
 //! Which enum in a layout is the one that zeroes are no value of.
 
-use super::text::Text;
+use super::const_string::ConstString;
 use crate::layout::{FieldLayout, LayoutKind, TypeLayout};
 
 const fn first_invalid(fields: &[FieldLayout]) -> Option<usize> {
@@ -16,8 +16,8 @@ const fn first_invalid(fields: &[FieldLayout]) -> Option<usize> {
 
 /// Names the first enum without a variant of value 0, and the field that it is in. The layout has one. `with` is the
 /// way to create a segment of it.
-pub(super) const fn explain(layout: &TypeLayout, with: &str) -> Text {
-    let (mut at, mut path) = (layout, Text::new());
+pub(super) const fn explain(layout: &TypeLayout, with: &str) -> ConstString {
+    let (mut at, mut path) = (layout, ConstString::new());
     loop {
         at = match at.kind() {
             LayoutKind::Struct { fields, .. } => match first_invalid(fields) {
@@ -38,7 +38,7 @@ pub(super) const fn explain(layout: &TypeLayout, with: &str) -> Text {
             LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => break,
         };
     }
-    let mut text = Text::new().add("a new segment is zeroes, but ");
+    let mut text = ConstString::new().add("a new segment is zeroes, but ");
     if !path.as_str().is_empty() {
         text = text.add("`").add(path.as_str()).add("`");
         if let LayoutKind::Struct { .. } = layout.kind() {
@@ -60,7 +60,7 @@ pub(super) const fn explain(layout: &TypeLayout, with: &str) -> Text {
         .add("` such a variant")
 }
 
-/// What a type of this library holds: its own fields and slots have names that say nothing to users.
+/// What a type of this library has_cell_at: its own fields and slots have names that say nothing to users.
 const fn part(inner: &'static TypeLayout) -> &'static TypeLayout {
     let part = match first_invalid(inner.fields()) {
         Some(number) => inner.fields()[number].layout(),
@@ -79,7 +79,7 @@ const fn is_slot(layout: &TypeLayout) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::{ScalarKind, Variant, place};
+    use crate::layout::{ScalarKind, Variant, with_offsets};
     use crate::shm_layout::ShmLayout;
 
     const MODE: &TypeLayout =
@@ -90,7 +90,7 @@ mod tests {
         2,
         1,
         const {
-            &place([
+            &with_offsets([
                 FieldLayout::new("speed", u8::LAYOUT),
                 FieldLayout::new("mode", MODE),
             ])
@@ -110,7 +110,7 @@ mod tests {
             9,
             1,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("id", u8::LAYOUT),
                     FieldLayout::new("motors", const { &TypeLayout::array(MOTOR, 4) }),
                 ])
@@ -134,7 +134,7 @@ mod tests {
                     6,
                     1,
                     const {
-                        &place([FieldLayout::new(
+                        &with_offsets([FieldLayout::new(
                             "value",
                             const { &TypeLayout::array(MOTOR, 3) },
                         )])
@@ -149,7 +149,7 @@ mod tests {
             28,
             4,
             const {
-                &place([
+                &with_offsets([
                     FieldLayout::new("word", u32::LAYOUT),
                     FieldLayout::new("slots", const { &TypeLayout::array(SLOT, 4) }),
                 ])

@@ -13,9 +13,9 @@ pub(crate) struct Schema {
 
 /// What a type is called: for people, so that types of any name are equal.
 #[derive(Clone, Debug)]
-pub(super) struct Title(pub(super) String);
+pub(super) struct DisplayName(pub(super) String);
 
-impl PartialEq for Title {
+impl PartialEq for DisplayName {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -37,12 +37,12 @@ pub(super) enum Node {
         inner: Box<Node>,
     },
     Enum {
-        title: Title,
+        name: DisplayName,
         repr: ScalarKind,
         variants: Vec<(String, u64)>,
     },
     Struct {
-        title: Title,
+        name: DisplayName,
         size: u64,
         align: u32,
         version: u32,
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
         match (kind, atomic, zeros) {
             (Some(kind), 0 | 1, [0, 0]) => Ok(Node::Scalar(Scalar::new(kind, atomic == 1))),
             _ => Err(format!(
-                "the schema holds an unknown scalar (code {code}, atomic {atomic})"
+                "the schema has_cell_at an unknown scalar (code {code}, atomic {atomic})"
             )),
         }
     }
@@ -153,16 +153,16 @@ impl<'a> Reader<'a> {
             .find(|kind| *kind as u8 == code && kind.is_word())
             .filter(|_| zeros == [0; 3])
             .ok_or_else(|| {
-                format!("the schema holds an enum of an unknown integer (code {code})")
+                format!("the schema has_cell_at an enum of an unknown integer (code {code})")
             })?;
         let count = self.u32()?;
-        let title = Title(self.text()?);
+        let name = DisplayName(self.text()?);
         let mut variants = Vec::new();
         for _ in 0..count {
             variants.push((self.text()?, self.u64()?));
         }
         Ok(Node::Enum {
-            title,
+            name,
             repr,
             variants,
         })
@@ -170,7 +170,7 @@ impl<'a> Reader<'a> {
 
     fn structure(&mut self, depth: usize) -> Result<Node, String> {
         let (size, align, version, count) = (self.u64()?, self.u32()?, self.u32()?, self.u32()?);
-        let title = Title(self.text()?);
+        let name = DisplayName(self.text()?);
         // Grown as fields are read, never reserved by `count`: a lying count cannot make this allocate.
         let mut fields = Vec::new();
         for _ in 0..count {
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
             });
         }
         Ok(Node::Struct {
-            title,
+            name,
             size,
             align,
             version,

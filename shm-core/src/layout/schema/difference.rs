@@ -11,7 +11,7 @@ impl Schema {
 
     /// What the type is called, for people.
     pub(crate) fn type_name(&self) -> String {
-        self.root.spell(true)
+        self.root.rust_name(true)
     }
 }
 
@@ -193,16 +193,16 @@ fn struct_differs(what: &str, segment: &Node, program: &Node) -> Option<String> 
 impl Node {
     /// The type as Rust would write it, with what it is made of in place of the names of structs and enums.
     fn describe(&self) -> String {
-        self.spell(false)
+        self.rust_name(false)
     }
 
     /// The type as Rust would write it, as far as the schema tells: by name where `by_name` is set and it has one.
-    fn spell(&self, by_name: bool) -> String {
+    fn rust_name(&self, by_name: bool) -> String {
         match self {
-            Self::Struct { title, .. } | Self::Enum { title, .. }
-                if by_name && !title.0.is_empty() =>
+            Self::Struct { name, .. } | Self::Enum { name, .. }
+                if by_name && !name.0.is_empty() =>
             {
-                title.0.clone()
+                name.0.clone()
             }
             Self::Scalar(scalar) => scalar.name().to_owned(),
             Self::Meaning { meaning, inner, .. } => match (meaning.as_str(), &**inner) {
@@ -211,12 +211,12 @@ impl Node {
                 (meaning::VEC, Self::Struct { fields, .. }) => match fields.get(1).map(|f| &f.node)
                 {
                     Some(Self::Array { len, element }) => {
-                        format!("ShmVec<{}, {len}>", element.spell(by_name))
+                        format!("ShmVec<{}, {len}>", element.rust_name(by_name))
                     }
                     _ => "ShmVec".to_owned(),
                 },
                 (meaning::MUTEX, Self::Struct { fields, .. }) => match fields.get(1) {
-                    Some(value) => format!("Mutex<{}>", value.node.spell(by_name)),
+                    Some(value) => format!("Mutex<{}>", value.node.rust_name(by_name)),
                     None => "Mutex".to_owned(),
                 },
                 (meaning::EVENT, _) => "Event".to_owned(),
@@ -228,21 +228,21 @@ impl Node {
                     }
                 }
                 (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
-                    fields[0].node.spell(by_name)
+                    fields[0].node.rust_name(by_name)
                 }
                 (meaning, Self::Struct { fields, .. }) => {
                     let slots = fields.last().map(|field| &field.node);
-                    match (meaning::of_slots(meaning), slots) {
+                    match (meaning::slotted_type_name(meaning), slots) {
                         (Some(name), Some(Self::Array { len, element })) => {
-                            format!("{name}<{}, {len}>", element.spell(by_name))
+                            format!("{name}<{}, {len}>", element.rust_name(by_name))
                         }
                         (Some(name), _) => name.to_owned(),
-                        _ => format!("{meaning} of {}", inner.spell(by_name)),
+                        _ => format!("{meaning} of {}", inner.rust_name(by_name)),
                     }
                 }
-                _ => format!("{meaning} of {}", inner.spell(by_name)),
+                _ => format!("{meaning} of {}", inner.rust_name(by_name)),
             },
-            Self::Slice { element } => format!("[{}]", element.spell(by_name)),
+            Self::Slice { element } => format!("[{}]", element.rust_name(by_name)),
             Self::Enum { repr, variants, .. } => {
                 format!(
                     "an enum of {} variants in a {}",
@@ -250,7 +250,7 @@ impl Node {
                     repr.name()
                 )
             }
-            Self::Array { len, element } => format!("[{}; {len}]", element.spell(by_name)),
+            Self::Array { len, element } => format!("[{}; {len}]", element.rust_name(by_name)),
             Self::Struct { size, fields, .. } => {
                 let plural = if fields.len() == 1 { "" } else { "s" };
                 format!(

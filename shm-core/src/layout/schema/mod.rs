@@ -19,10 +19,10 @@ mod decode;
 mod difference;
 #[cfg(test)]
 mod tests;
-mod title;
+mod type_name;
 
 pub(crate) use decode::Schema;
-pub(crate) use title::{LONGEST_TITLE, title};
+pub(crate) use type_name::{TYPE_NAME_PREFIX, peek_type_name};
 
 use super::{LayoutKind, TypeLayout, Variant, tag};
 

@@ -2,7 +2,7 @@ use super::decode::MAX_DEPTH;
 use super::*;
 use crate::ShmLayout;
 use crate::layout::FieldLayout;
-use crate::layout::place;
+use crate::layout::with_offsets;
 
 const U32: &TypeLayout = u32::LAYOUT;
 const F64: &TypeLayout = f64::LAYOUT;
@@ -15,7 +15,7 @@ const PAIR: &TypeLayout = &TypeLayout::structure(
     3,
     8,
     4,
-    const { &place([field("a", U32), field("b", u32::LAYOUT)]) },
+    const { &with_offsets([field("a", U32), field("b", u32::LAYOUT)]) },
 );
 const NEST: &TypeLayout = &TypeLayout::structure(
     "Nest",
@@ -23,7 +23,7 @@ const NEST: &TypeLayout = &TypeLayout::structure(
     56,
     8,
     const {
-        &place([
+        &with_offsets([
             field("x", F64),
             field("pairs", <[f64; 3]>::LAYOUT),
             field("p", PAIR),
@@ -115,7 +115,7 @@ fn told(segment: &TypeLayout, program: &TypeLayout) -> String {
 
 macro_rules! layout {
     ($size:expr, $version:expr, $($name:literal: $ty:ty),*) => {
-        &TypeLayout::structure("S", $version, $size, 8, const { &place([$(field($name, <$ty>::LAYOUT)),*]) })
+        &TypeLayout::structure("S", $version, $size, 8, const { &with_offsets([$(field($name, <$ty>::LAYOUT)),*]) })
     };
 }
 
@@ -180,10 +180,10 @@ fn nested_differences_name_the_path_and_the_offset_in_the_payload() {
         3,
         8,
         4,
-        const { &place([field("a", U32), field("b", i32::LAYOUT)]) },
+        const { &with_offsets([field("a", U32), field("b", i32::LAYOUT)]) },
     );
     let outer = |inner: &'static TypeLayout| -> TypeLayout {
-        let fields = Box::leak(Box::new(place([
+        let fields = Box::leak(Box::new(with_offsets([
             field("n", u64::LAYOUT),
             field("pair", inner),
         ])));
@@ -200,7 +200,7 @@ fn types_of_this_library_are_told_by_their_own_names() {
     use crate::{ShmOffset, ShmStr, ShmVec};
     const A: &TypeLayout = <ShmVec<u16, 4>>::LAYOUT;
     let of = |inner: &'static TypeLayout| -> TypeLayout {
-        let fields = Box::leak(Box::new(place([field("a", inner)])));
+        let fields = Box::leak(Box::new(with_offsets([field("a", inner)])));
         TypeLayout::structure("Outer", 0, inner.size(), inner.align(), fields)
     };
     for layout in [A, <ShmStr<5>>::LAYOUT, <ShmOffset<u8>>::LAYOUT] {

@@ -3,7 +3,7 @@
 use super::{FieldLayout, LayoutKind, TypeLayout, tag};
 use crate::layout::fingerprint::Fnv;
 use crate::layout::meaning;
-use crate::layout::scalar::{Scalar, ScalarKind, Step, Variant};
+use crate::layout::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 use crate::layout::schema;
 
 /// Every fingerprint begins with its kind and the machine's byte order.
@@ -24,11 +24,11 @@ impl TypeLayout {
                 .byte(atomic as u8)
                 .finish(),
             schema_len: schema::SCALAR_LEN,
-            uniform: Some(kind.step()),
+            uniform_width: Some(kind.access_width()),
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
-            untold: false,
-            blamed: false,
+            unreported: false,
+            reports_error: false,
             checked: matches!(kind, ScalarKind::Char),
             zero_valid: true,
             tail_stride: None,
@@ -67,11 +67,11 @@ impl TypeLayout {
             align: repr.size(),
             fingerprint: hash.finish(),
             schema_len,
-            uniform: Some(repr.step()),
+            uniform_width: Some(repr.access_width()),
             has_bool: false,
             padded: false,
-            untold: false,
-            blamed: false,
+            unreported: false,
+            reports_error: false,
             checked: true,
             zero_valid,
             tail_stride: None,
@@ -89,10 +89,10 @@ impl TypeLayout {
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
         let unusable = meaning::is_unusable(meaning, inner);
-        let (mut padded, mut untold, mut i) = (unusable, unusable, 0);
+        let (mut padded, mut unreported, mut i) = (unusable, unusable, 0);
         while i < inner.fields().len() {
             padded |= inner.fields()[i].layout.padded;
-            untold |= inner.fields()[i].layout.untold;
+            unreported |= inner.fields()[i].layout.unreported;
             i += 1;
         }
         // Only as many elements of a vector as its length says are values, and the length can be too large.
@@ -115,8 +115,12 @@ impl TypeLayout {
             padded,
             checked: (inner.checked && !is_queue) || is_vec,
             zero_valid: inner.zero_valid || is_vec || is_queue,
-            untold,
-            uniform: if inner.padded { None } else { inner.uniform },
+            unreported,
+            uniform_width: if inner.padded {
+                None
+            } else {
+                inner.uniform_width
+            },
             ..inner.copied()
         }
     }
@@ -135,11 +139,11 @@ impl TypeLayout {
             align: self.align,
             fingerprint: self.fingerprint,
             schema_len: self.schema_len,
-            uniform: self.uniform,
+            uniform_width: self.uniform_width,
             has_bool: self.has_bool,
             padded: self.padded,
-            untold: self.untold,
-            blamed: false,
+            unreported: self.unreported,
+            reports_error: false,
             checked: self.checked,
             zero_valid: self.zero_valid,
             tail_stride: self.tail_stride,
@@ -158,11 +162,11 @@ impl TypeLayout {
             align: element.align,
             fingerprint: seed(tag::SLICE).word(element.fingerprint).finish(),
             schema_len: schema::slice_len(element.schema_len),
-            uniform: None,
+            uniform_width: None,
             has_bool: element.has_bool,
             padded: element.padded,
-            untold: element.untold,
-            blamed: false,
+            unreported: element.unreported,
+            reports_error: false,
             checked: element.checked,
             zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
@@ -187,11 +191,11 @@ impl TypeLayout {
                 .word(element.fingerprint)
                 .finish(),
             schema_len: schema::array_len(element.schema_len),
-            uniform: element.uniform,
+            uniform_width: element.uniform_width,
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
-            untold: element.untold && len > 0,
-            blamed: false,
+            unreported: element.unreported && len > 0,
+            reports_error: false,
             checked: element.checked && len > 0,
             zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
@@ -201,7 +205,7 @@ impl TypeLayout {
         }
     }
 
-    /// The layout of a `#[repr(C)]` struct whose fields have been [placed](place).
+    /// The layout of a `#[repr(C)]` struct whose fields have been [placed](with_offsets).
     pub(crate) const fn structure(
         name: &'static str,
         version: u32,
@@ -217,10 +221,10 @@ impl TypeLayout {
         let mut schema_len = schema::struct_len(name);
         let mut bytes = 0;
         let mut has_bool = false;
-        let (mut padded, mut untold) = (false, false);
+        let (mut padded, mut unreported) = (false, false);
         let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
         let (mut refused, mut has_claims) = (false, false);
-        let mut uniform: Option<Step> = None;
+        let mut uniform_width: Option<AccessWidth> = None;
         let mut mixed = false;
         let (mut i, len) = (0, fields.len());
         while i < len {
@@ -231,7 +235,7 @@ impl TypeLayout {
             bytes += layout.size;
             has_bool |= layout.has_bool;
             padded |= layout.padded;
-            untold |= layout.untold;
+            unreported |= layout.unreported;
             checked |= layout.checked;
             zero_valid &= layout.zero_valid;
             // Only the last field of a struct can be unsized, so no other overrides this.
@@ -239,8 +243,8 @@ impl TypeLayout {
             refused |= layout.refused;
             has_claims |= layout.has_claims;
             if layout.size > 0 {
-                match (uniform, layout.uniform) {
-                    (None, step) if step.is_some() => uniform = step,
+                match (uniform_width, layout.uniform_width) {
+                    (None, step) if step.is_some() => uniform_width = step,
                     (Some(a), Some(b)) if a as u8 == b as u8 => {}
                     _ => mixed = true,
                 }
@@ -254,16 +258,17 @@ impl TypeLayout {
             align,
             fingerprint: hash.finish(),
             schema_len,
-            uniform: if mixed || bytes != size {
+            uniform_width: if mixed || bytes != size {
                 None
             } else {
-                uniform
+                uniform_width
             },
             has_bool,
             padded: padded || bytes != size,
-            untold: false,
+            unreported: false,
             // A struct of no bytes ends in a slice, or has to be told about.
-            blamed: !refused && (untold || bytes != size || (size == 0 && tail_stride.is_none())),
+            reports_error: !refused
+                && (unreported || bytes != size || (size == 0 && tail_stride.is_none())),
             checked,
             zero_valid,
             tail_stride,
@@ -274,27 +279,27 @@ impl TypeLayout {
     }
 
     /// The same layout, of a type that may have a `Drop`.
-    pub(crate) const fn dropping(mut self, has_drop: bool) -> Self {
+    pub(crate) const fn with_drop(mut self, has_drop: bool) -> Self {
         self.has_drop = has_drop;
         self
     }
 
     /// The layout of an instance of a generic struct or enum: the derive, which sees no arguments, has reported neither padding
     /// of it nor a `Drop`.
-    pub(crate) const fn of_instance(mut self) -> Self {
+    pub(crate) const fn into_instance(mut self) -> Self {
         self.padded |= self.has_drop;
-        self.blamed |= self.has_drop;
-        self.untold = self.blamed && self.size > 0;
+        self.reports_error |= self.has_drop;
+        self.unreported = self.reports_error && self.size > 0;
         self
     }
 
     /// What stands in for the layout of a type that the derive has refused.
     pub(crate) const fn refused() -> Self {
-        Self::structure("refused", 0, 0, 1, &[]).of_no_size()
+        Self::structure("refused", 0, 0, 1, &[]).into_refused()
     }
 
     /// The same layout, refused: that of a struct without a size, because its last field has none.
-    pub(crate) const fn of_no_size(mut self) -> Self {
+    pub(crate) const fn into_refused(mut self) -> Self {
         self.refused = true;
         self
     }

@@ -2,7 +2,7 @@
 
 mod construct;
 
-use super::scalar::{Scalar, ScalarKind, Step, Variant};
+use super::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 
 /// A type's layout: its size, alignment, and what lies at each offset.
 ///
@@ -30,15 +30,15 @@ pub struct TypeLayout {
     fingerprint: u64,
     schema_len: usize,
     /// The one way to move every byte of the type, where there is one.
-    uniform: Option<Step>,
+    uniform_width: Option<AccessWidth>,
     /// Whether a `bool` lies anywhere in it: its byte has to be brought to 0 or 1 after a copy.
     has_bool: bool,
     /// Whether bytes of it belong to no field, or a text in it has no room. No segment is ever made of such a type.
     padded: bool,
     /// Whether it has padding that no error was reported for: that of an instance of a generic struct.
-    untold: bool,
+    unreported: bool,
     /// Whether the derive has to report a mistake at it: padding that no other error tells of, or no bytes at all.
-    blamed: bool,
+    reports_error: bool,
     /// Whether some bytes are no value of it: a `char` or an enum lies in it.
     checked: bool,
     /// Whether zeroes are a value of it.
@@ -179,7 +179,7 @@ impl TypeLayout {
         self.checked
     }
 
-    /// Whether zeroes are a value of the type: what a new segment holds.
+    /// Whether zeroes are a value of the type: what a new segment has_cell_at.
     #[must_use]
     pub const fn zero_is_valid(&self) -> bool {
         self.zero_valid
@@ -190,8 +190,8 @@ impl TypeLayout {
         self.schema_len
     }
 
-    pub(crate) const fn uniform(&self) -> Option<Step> {
-        self.uniform
+    pub(crate) const fn uniform_width(&self) -> Option<AccessWidth> {
+        self.uniform_width
     }
 
     pub(crate) const fn has_bool(&self) -> bool {
@@ -207,12 +207,12 @@ impl TypeLayout {
         self.has_claims
     }
 
-    pub(crate) const fn untold(&self) -> bool {
-        self.untold
+    pub(crate) const fn unreported(&self) -> bool {
+        self.unreported
     }
 
-    pub(crate) const fn is_blamed(&self) -> bool {
-        self.blamed
+    pub(crate) const fn reports_error(&self) -> bool {
+        self.reports_error
     }
 
     pub(crate) const fn has_drop(&self) -> bool {
@@ -264,7 +264,7 @@ impl FieldLayout {
 }
 
 /// The integer that a checked leaf is stored as.
-pub(crate) const fn integer(layout: &TypeLayout) -> ScalarKind {
+pub(crate) const fn leaf_repr(layout: &TypeLayout) -> ScalarKind {
     match layout.kind() {
         LayoutKind::Enum { repr, .. } => repr,
         _ => ScalarKind::U32,

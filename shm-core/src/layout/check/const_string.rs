@@ -1,12 +1,12 @@
-//! Text put together in constants.
+//! ConstString put together in constants.
 
 /// A text of limited length, for panics.
-pub(super) struct Text {
+pub(super) struct ConstString {
     bytes: [u8; 2048],
     len: usize,
 }
 
-impl Text {
+impl ConstString {
     pub(super) const fn new() -> Self {
         Self {
             bytes: [0; 2048],

@@ -7,11 +7,12 @@ use super::NODE_HEADER;
 const DEEPEST: usize = 8;
 
 /// The beginning of a schema that is enough for a title: as many nodes as are followed, and the longest name.
-pub(crate) const LONGEST_TITLE: usize = (DEEPEST + 1) * (NODE_HEADER + 24) + 2 + u16::MAX as usize;
+pub(crate) const TYPE_NAME_PREFIX: usize =
+    (DEEPEST + 1) * (NODE_HEADER + 24) + 2 + u16::MAX as usize;
 
 /// The name of the type that the beginning of a schema describes, or what it is made of where it has no name. `None`
 /// where the schema does not say. The bytes may be anybody's.
-pub(crate) fn title(start: &[u8]) -> Option<String> {
+pub(crate) fn peek_type_name(start: &[u8]) -> Option<String> {
     node(start, 0)
 }
 
@@ -61,19 +62,19 @@ mod tests {
     use crate::layout::{FieldLayout, TypeLayout};
     use crate::shm_layout::ShmLayout;
 
-    fn title_of<T: ShmLayout + ?Sized>() -> Option<String> {
-        title(&encode(T::LAYOUT))
+    fn type_name_of<T: ShmLayout + ?Sized>() -> Option<String> {
+        peek_type_name(&encode(T::LAYOUT))
     }
 
     #[test]
     fn types_without_a_name_are_described() {
-        assert_eq!(title_of::<u64>().as_deref(), Some("u64"));
+        assert_eq!(type_name_of::<u64>().as_deref(), Some("u64"));
         assert_eq!(
-            title_of::<[[i16; 3]; 2]>().as_deref(),
+            type_name_of::<[[i16; 3]; 2]>().as_deref(),
             Some("[[i16; 3]; 2]")
         );
         assert_eq!(
-            title_of::<std::sync::atomic::AtomicU32>().as_deref(),
+            type_name_of::<std::sync::atomic::AtomicU32>().as_deref(),
             Some("atomic u32")
         );
     }
@@ -83,21 +84,21 @@ mod tests {
         static FIELDS: [FieldLayout; 1] = [FieldLayout::new("only", u64::LAYOUT)];
         static LAYOUT: TypeLayout = TypeLayout::structure("Telemetry", 0, 8, 8, &FIELDS);
         let schema = encode(&LAYOUT);
-        assert_eq!(title(&schema).as_deref(), Some("Telemetry"));
+        assert_eq!(peek_type_name(&schema).as_deref(), Some("Telemetry"));
         for len in 0..schema.len() {
-            let found = title(&schema[..len]);
+            let found = peek_type_name(&schema[..len]);
             assert!(found.is_none() || found.as_deref() == Some("Telemetry"));
         }
         let mut empty = schema.clone();
         empty[28] = 0;
-        assert_eq!(title(&empty), None);
+        assert_eq!(peek_type_name(&empty), None);
     }
 
     #[test]
     fn nesting_without_end_has_no_title() {
         let array = [tag::ARRAY, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(title(&array.repeat(10_000)), None);
-        assert_eq!(title(&[]), None);
-        assert_eq!(title(&[0xff; 64]), None);
+        assert_eq!(peek_type_name(&array.repeat(10_000)), None);
+        assert_eq!(peek_type_name(&[]), None);
+        assert_eq!(peek_type_name(&[0xff; 64]), None);
     }
 }
