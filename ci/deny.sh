@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The licences, versions and sources of all dependencies, against deny.toml. Installs cargo-deny if it is missing, which
-# takes about two minutes; a build without optimisation is quick enough for it. Then it needs no network.
+# takes a minute; a build without optimisation is quick enough for it. Then it needs no network.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 heading "deny: licences, versions and sources of the dependencies"
 if ! cargo deny --version >/dev/null 2>&1; then

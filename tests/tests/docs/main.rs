@@ -38,6 +38,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         "shm-core/docs/performance.md",
         "shm-core/docs/choosing.md",
         "tests/README.md",
+        "tests/ui/README.md",
     ];
     files
         .iter()
