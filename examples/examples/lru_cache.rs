@@ -184,7 +184,7 @@ fn put(shm: &Shm<Cache>, key: &str, value: u64) -> Result<()> {
 }
 
 fn find<'a>(shm: &'a Shm<Cache>, key: &str) -> Result<Option<&'a ShmCell<Entry>>> {
-    let found = |entry: &&ShmCell<Entry>| entry.key.load() == key;
+    let found = |entry: &&ShmCell<Entry>| entry.key == key;
     Ok(by_use(shm)?.into_iter().find(found))
 }
 

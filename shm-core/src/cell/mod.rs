@@ -6,6 +6,7 @@
 
 mod bulk;
 pub(crate) mod checked;
+mod cmp;
 pub(crate) mod copy;
 mod debug;
 mod fmt;

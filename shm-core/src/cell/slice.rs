@@ -164,19 +164,34 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         T: ShmValue,
     {
         let mut values = Vec::with_capacity(self.len());
-        let room: &mut [MaybeUninit<T>] = &mut values.spare_capacity_mut()[..self.len()];
-        // SAFETY: the cells are live, aligned and readable; the room is private and has as many places.
+        self.read_uninit(&mut values.spare_capacity_mut()[..self.len()]);
+        // SAFETY: `read_uninit` has initialised as many values.
+        unsafe { values.set_len(self.len()) };
+        values
+    }
+
+    /// [`read_into`](Self::read_into) memory that need not be initialised.
+    ///
+    /// # Panics
+    ///
+    /// If `out` has another length.
+    #[track_caller]
+    pub(super) fn read_uninit<'o>(&self, out: &'o mut [MaybeUninit<T>]) -> &'o mut [T]
+    where
+        T: ShmValue,
+    {
+        same_len("read_into", self.len(), out.len());
+        // SAFETY: the cells are live, aligned and readable; `out` is private and has as many places.
         unsafe {
             copy::read(
-                room.as_mut_ptr().cast(),
+                out.as_mut_ptr().cast(),
                 self.as_mut_ptr().cast(),
                 T::LAYOUT,
                 self.len(),
             )
         };
-        // SAFETY: `read` has initialised as many values, valid for `T` (`ShmValue`).
-        unsafe { values.set_len(self.len()) };
-        values
+        // SAFETY: `read` has initialised all of `out`, with values valid for `T` (`ShmValue`).
+        unsafe { &mut *(std::ptr::from_mut(out) as *mut [T]) }
     }
 }
 

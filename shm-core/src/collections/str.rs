@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::ops::ControlFlow;
 use std::str::{FromStr, Utf8Error};
 use std::string::FromUtf8Error;
 
@@ -152,18 +153,6 @@ impl<const N: usize, const M: usize> PartialEq<ShmStr<M>> for ShmStr<N> {
 
 impl<const N: usize> Eq for ShmStr<N> {}
 
-impl<const N: usize> PartialEq<str> for ShmStr<N> {
-    fn eq(&self, other: &str) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl<const N: usize> PartialEq<&str> for ShmStr<N> {
-    fn eq(&self, other: &&str) -> bool {
-        self == *other
-    }
-}
-
 impl<const N: usize> Hash for ShmStr<N> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.as_bytes().hash(state);
@@ -230,19 +219,31 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text = Vec::new();
-        // Copied before it is looked at: another process may write between two looks. Most texts are far shorter than
-        // their room.
+        let _ = self.for_each_chunk(|part| {
+            text.extend_from_slice(part);
+            ControlFlow::Continue(())
+        });
+        text
+    }
+
+    /// Calls `use_part` with the text's bytes, in parts, until it breaks.
+    fn for_each_chunk(
+        &self,
+        mut use_part: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        // Each chunk is copied before it is searched: another process may write between two reads. Chunks, because most
+        // texts are far shorter than their capacity.
         for chunk in self.bytes.chunks(CHUNK) {
             let mut copy = [0; CHUNK];
             let copy = &mut copy[..chunk.len()];
             ShmSlice::new(chunk).read_into(copy);
-            let found = NulPadded::new(copy).bytes();
-            text.extend_from_slice(found);
-            if found.len() < chunk.len() {
+            let part = NulPadded::new(copy).bytes();
+            use_part(part)?;
+            if part.len() < chunk.len() {
                 break;
             }
         }
-        text
+        ControlFlow::Continue(())
     }
 
     /// Whether the text is empty: what a new segment holds.
@@ -262,6 +263,55 @@ impl<const N: usize, A: Access> fmt::Debug for ShmStrView<N, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&NulPadded::new(&self.to_bytes()), f)
     }
+}
+
+impl<const N: usize> ShmStr<N> {
+    fn eq_str(&self, text: &str) -> bool {
+        self.as_bytes() == text.as_bytes()
+    }
+}
+
+impl<const N: usize, A: Access> ShmStrView<N, A> {
+    /// Compares without an allocation, and without a check: bytes equal to those of a `str` are UTF-8.
+    fn eq_str(&self, text: &str) -> bool {
+        let mut rest = text.as_bytes();
+        let read = self.for_each_chunk(|part| match rest.strip_prefix(part) {
+            Some(more) => {
+                rest = more;
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
+        });
+        read.is_continue() && rest.is_empty()
+    }
+}
+
+macro_rules! str_eq {
+    ($([$($vars:tt)*] $text:ty, $str:ty;)*) => {$(
+        impl<const N: usize, $($vars)*> PartialEq<$str> for $text {
+            fn eq(&self, other: &$str) -> bool {
+                self.eq_str(other)
+            }
+        }
+
+        impl<const N: usize, $($vars)*> PartialEq<$text> for $str {
+            fn eq(&self, other: &$text) -> bool {
+                other.eq_str(self)
+            }
+        }
+    )*}
+}
+
+str_eq! {
+    [] ShmStr<N>, str;
+    [] ShmStr<N>, &str;
+    [] ShmStr<N>, String;
+    [A: Access] ShmStrView<N, A>, str;
+    [A: Access] ShmStrView<N, A>, &str;
+    [A: Access] ShmStrView<N, A>, String;
+    [A: Access] ShmCell<ShmStr<N>, A>, str;
+    [A: Access] ShmCell<ShmStr<N>, A>, &str;
+    [A: Access] ShmCell<ShmStr<N>, A>, String;
 }
 
 /// Why a text cannot be stored in a [`ShmStr`].

@@ -242,3 +242,34 @@ fn reading_beside_a_writer_gives_a_mix_or_an_error() {
     });
     assert_eq!(shm.text.get().unwrap(), "a longer text of ASCII alone");
 }
+
+#[test]
+fn strings_compare_with_str_on_either_side() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Compared {
+        long: ShmStr<600>,
+        short: ShmStr<4>,
+    }
+    let shm = Compared::create_anonymous().unwrap();
+    assert!(shm.short == "" && "" == shm.short);
+    // Below, at and above what is read at once, and all of the capacity.
+    for len in [1, 255, 256, 257, 512, 599, 600] {
+        let text = "x".repeat(len);
+        shm.long.set(&text).unwrap();
+        assert!(shm.long == text && text == shm.long);
+        assert!(shm.long == text.as_str() && text.as_str() == shm.long);
+        assert!(*shm.long == *text && *text == *shm.long);
+        assert!(shm.long.load() == text && text == shm.long.load());
+        for other in [&text[1..], &format!("{text}x"), &format!("{}y", &text[1..])] {
+            assert!(shm.long != other && *other != *shm.long);
+            assert!(shm.long.load() != other && *other != shm.long.load());
+        }
+    }
+    // What follows the first NUL does not count, and no text has a NUL.
+    shm.short.store(ShmStr::from_bytes(*b"a\0b\0"));
+    assert_eq!(shm.short, "a");
+    assert!(shm.short != "a\0" && shm.short != "a\0b\0");
+    shm.short.store(ShmStr::from_bytes(*b"a\xffbc"));
+    assert_ne!(shm.short, "a\u{fffd}bc");
+}
