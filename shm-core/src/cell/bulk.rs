@@ -1,19 +1,18 @@
-//! Moving many leaves at once, at the speed of memory.
+//! Copies of many leaves at memory speed.
 //!
-//! A loop of relaxed atomic accesses is never vectorised by the compiler: it runs at 1.6 to 2.7 times the time of
-//! `memcpy` for eight-byte leaves, and at 10 to 23 times for bytes. On x86-64 the loop is therefore written in
-//! assembly, with moves of 16 or 32 bytes.
+//! The compiler never vectorises a loop of relaxed atomic accesses. Such a loop takes 1.6 to 2.7 times as long as
+//! `memcpy` for eight-byte leaves, and 10 to 23 times as long for bytes. On x86-64 the loop is therefore written in
+//! assembly, with moves of 16, 32 or 64 bytes.
 //!
-//! What the assembly stands for: *one relaxed access per leaf, in any order*. A leaf has at most 8 bytes and its
-//! natural alignment, and no move begins or ends inside one, so each leaf is moved by a single instruction and
-//! lies in a single cache line. Processors with AVX, and all others that are in use, do not tear such a part of a
-//! wider access. That each byte is moved once matters too: a second store of the same leaf could undo what
-//! another process wrote in between.
+//! The assembly performs *one relaxed access per leaf, in any order*. A leaf has at most 8 bytes and its natural
+//! alignment, and no move begins or ends inside a leaf, so a single instruction moves each leaf, within a single cache
+//! line. Processors with AVX, and all others in use, do not tear such a part of a wider access. Each byte must also be
+//! moved only once: a second store of the same leaf could undo what another process wrote in between.
 //!
-//! Elsewhere, under Miri, loom, and with `--cfg shm_portable_copy` (for the sanitizers, which do not see into
-//! assembly), the plain loop in [`copy`](super::copy) is used.
+//! Other architectures, Miri, loom, and `--cfg shm_portable_copy` (for the sanitizers, which do not instrument assembly)
+//! use the plain loop in [`copy`](super::copy).
 
-/// Whether [`copy`] and [`fill`] are here. Without them each leaf is moved by an atomic access of its own.
+/// Whether [`copy`] and [`fill`] are available. Without them every leaf is moved by a separate atomic access.
 pub(crate) const WIDE: bool = cfg!(all(
     target_arch = "x86_64",
     not(any(miri, loom, shm_portable_copy))
@@ -24,10 +23,10 @@ pub(crate) use elsewhere::{copy, fill};
 #[cfg(all(target_arch = "x86_64", not(any(miri, loom, shm_portable_copy))))]
 pub(crate) use x86_64::{copy, fill};
 
-/// The bytes of a pattern for [`fill`]: any leaf, and many small structs, repeat in it.
+/// The length in bytes of the pattern of [`fill`]: a multiple of every leaf's size, and of many small structs'.
 pub(crate) const PATTERN: usize = 64;
 
-/// The same functions where there is no assembly for them. They are never called: [`WIDE`] is false.
+/// Stubs for builds without the assembly. They are never called: [`WIDE`] is false.
 #[cfg(not(all(target_arch = "x86_64", not(any(miri, loom, shm_portable_copy)))))]
 mod elsewhere {
     /// # Safety
@@ -51,15 +50,15 @@ mod x86_64 {
 
     use super::PATTERN;
 
-    /// From here on wider registers are worth asking for, and aligning the destination is worth its branches.
+    /// From this many bytes on, detecting wider registers and aligning the destination pay off.
     const WIDE_FROM: usize = 256;
 
-    /// Moves `len` bytes from `src` to `dst`, one relaxed access per leaf.
+    /// Copies `len` bytes from `src` to `dst`, with one relaxed access per leaf.
     ///
     /// # Safety
     ///
     /// - `src` is valid for reads and `dst` for writes of `len` bytes; they do not overlap.
-    /// - One side is private memory. The other is shared memory, only accessed atomically. Both begin at a leaf and
+    /// - One side is private memory, the other shared memory that is only accessed atomically. Both begin at a leaf and
     ///   are aligned for every leaf; `len` bytes are a whole number of leaves.
     #[inline]
     pub(crate) unsafe fn copy(dst: *mut u8, src: *const u8, len: usize) {
@@ -67,10 +66,10 @@ mod x86_64 {
             // SAFETY: this function's own contract.
             unsafe { copy_short(dst, src, len) }
         } else if std::arch::is_x86_feature_detected!("avx512f") {
-            // SAFETY: AVX-512 is there; the rest is this function's own contract.
+            // SAFETY: AVX-512 is available; the rest is this function's own contract.
             unsafe { copy_avx512(dst, src, len) }
         } else if std::arch::is_x86_feature_detected!("avx") {
-            // SAFETY: AVX is there; the rest is this function's own contract.
+            // SAFETY: AVX is available; the rest is this function's own contract.
             unsafe { copy_avx(dst, src, len) }
         } else {
             // SAFETY: this function's own contract.
@@ -78,7 +77,7 @@ mod x86_64 {
         }
     }
 
-    /// Writes `pattern` again and again to `dst`, `len` bytes in all, one relaxed access per leaf.
+    /// Writes `len` bytes of repetitions of `pattern` to `dst`, with one relaxed access per leaf.
     ///
     /// # Safety
     ///
@@ -87,20 +86,20 @@ mod x86_64 {
     pub(crate) unsafe fn fill(dst: *mut u8, pattern: &[u8; PATTERN], len: usize) {
         let whole = len - len % PATTERN;
         if whole > 0 && std::arch::is_x86_feature_detected!("avx") {
-            // SAFETY: AVX is there; `whole` bytes are within `len`.
+            // SAFETY: AVX is available; `whole` bytes are within `len`.
             unsafe { fill_avx(dst, pattern, whole) };
         } else {
             for at in (0..whole).step_by(PATTERN) {
-                // SAFETY: the place lies within `len`; the pattern is private.
+                // SAFETY: these bytes are within `len`; the pattern is private.
                 unsafe { copy_short(dst.wrapping_add(at), pattern.as_ptr(), PATTERN) };
             }
         }
-        // SAFETY: what is left lies within `len` and is shorter than the pattern.
+        // SAFETY: the remainder is within `len` and shorter than the pattern.
         unsafe { copy_short(dst.wrapping_add(whole), pattern.as_ptr(), len - whole) };
     }
 
-    /// One move of a few bytes if `count` has this bit. Going up by powers of two until the destination is aligned,
-    /// and down to the end, none cuts a leaf.
+    /// One move of `bit` bytes if `count` has this bit. Sizes ascend by powers of two until the destination is aligned, and
+    /// descend at the end, so no move splits a leaf.
     macro_rules! bit {
         ($bit:literal, $count:literal, $register:literal, $move:literal) => {
             concat!(
@@ -153,7 +152,7 @@ mod x86_64 {
                 "sub {left}, 64",
                 "jae 21b",
                 "22:",
-                // `left` is 64 too low; its lower six bits still count what is left.
+                // `left` is 64 too low; its lower six bits still count the bytes left.
                 "test {left:e}, 32",
                 "jz 28f",
                 "movups {a}, [{src}]",
@@ -189,7 +188,7 @@ mod x86_64 {
         ($name:ident, $width:literal, $r:literal, $mov:literal, $head:expr, $tail:expr) => {
             /// # Safety
             ///
-            /// As [`copy`], `len` is at least twice the width, and the processor has the registers.
+            /// As [`copy`]; `len` is at least twice the width, and the processor has the registers.
             unsafe fn $name(dst: *mut u8, src: *const u8, len: usize) {
                 // SAFETY: the loops move exactly `len` bytes, each once, from `src` to `dst`. `vzeroupper` changes the
                 // upper parts of all registers, so all are clobbers.
@@ -225,7 +224,7 @@ mod x86_64 {
                         concat!("sub {left}, 4 * ", $width),
                         "jae 21b",
                         "22:",
-                        // `left` is four widths too low; its lower bits still count what is left.
+                        // `left` is four widths too low; its lower bits still count the bytes left.
                         concat!("mov {count:e}, {left:e}"),
                         concat!("and {count:e}, 3 * ", $width),
                         "jz 24f",
@@ -275,9 +274,9 @@ mod x86_64 {
 
     /// # Safety
     ///
-    /// As [`fill`], `len` is a multiple of the pattern and not zero, and the processor has AVX.
+    /// As [`fill`]; `len` is a nonzero multiple of the pattern's length, and the processor has AVX.
     unsafe fn fill_avx(dst: *mut u8, pattern: &[u8; PATTERN], len: usize) {
-        // SAFETY: writes exactly `len` bytes from `dst` on, each once.
+        // SAFETY: the loop writes exactly `len` bytes from `dst` on, each once.
         unsafe {
             asm!(
                 "vmovdqu ymm0, [{pattern}]",
@@ -308,7 +307,7 @@ mod x86_64 {
         type Copy = unsafe fn(*mut u8, *const u8, usize);
 
         #[test]
-        fn each_copy_moves_exactly_the_bytes_it_is_told_to() {
+        fn every_copy_moves_exactly_the_given_bytes() {
             let mut copies: Vec<(&str, Copy, usize)> =
                 vec![("short", copy_short, 0), ("picked", copy, 0)];
             if std::arch::is_x86_feature_detected!("avx") {
@@ -328,7 +327,7 @@ mod x86_64 {
                             out[to..to + len].as_mut_ptr(),
                             source[from..from + len].as_ptr(),
                         );
-                        // SAFETY: both ranges have `len` bytes; bytes are their own leaves; the registers are there.
+                        // SAFETY: both ranges have `len` bytes; each byte is a leaf; the registers are available.
                         unsafe { copy(dst, src, len) };
                         assert!(out == expected, "{name}: {len} bytes from {from} to {to}");
                     }
@@ -337,12 +336,12 @@ mod x86_64 {
         }
 
         #[test]
-        fn filling_repeats_the_pattern_up_to_the_end() {
+        fn fill_repeats_the_pattern_up_to_the_end() {
             let pattern: [u8; PATTERN] = std::array::from_fn(|i| i as u8 + 1);
             for len in (0..300).chain([1024, 4095]) {
                 for to in [0, 1, 40] {
                     let mut out = vec![0xEE; 4200];
-                    // SAFETY: `len` bytes from `to` on are there; bytes are their own leaves.
+                    // SAFETY: `out` has `len` bytes from `to` on; each byte is a leaf.
                     unsafe { fill(out[to..to + len].as_mut_ptr(), &pattern, len) };
                     let right = |(i, byte): (usize, &u8)| *byte == pattern[i % PATTERN];
                     assert!(

@@ -1,7 +1,7 @@
-//! Leaves of which only some bytes are a value: `char` and fieldless enums.
+//! Leaves with invalid bit patterns: `char` and fieldless enums.
 //!
-//! Another process can write any bytes, so these have no `get`. What is there is copied once into private memory and
-//! checked there; a valid value is made only of what has passed.
+//! Another process can write any bytes, so these have no `get`. The bytes are copied once into private memory and checked
+//! there; only bytes that pass the check become a value.
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -11,24 +11,25 @@ use crate::error::InvalidValue;
 use crate::layout::{AccessWidth, LayoutKind, TypeLayout, Variant, leaf_repr, sign_extend};
 use crate::shm_layout::ShmLayout;
 
-/// The view of a leaf of which only some bytes are a value. It has no methods: the cell's own are enough.
+/// The view of a leaf with invalid bit patterns. It has no methods; those of the cell suffice.
 #[derive(Debug)]
 pub struct Checked {
     // Not `Send`: see the `impl Send` of `ShmCell`.
     not_plain: PhantomData<*const ()>,
 }
 
-// SAFETY: it has no contents.
+// SAFETY: it holds nothing.
 unsafe impl Sync for Checked {}
 
-/// A `char` or a fieldless enum: what [`ShmCell::try_get`](crate::ShmCell::try_get) reads.
+/// A leaf type with invalid bit patterns, readable with [`ShmCell::try_get`](crate::ShmCell::try_get): `char` or a
+/// fieldless enum.
 ///
 /// The derive implements it for enums.
 ///
 /// # Safety
 ///
-/// `LAYOUT` is a scalar of kind `char`, or an enum whose list of variants is complete, with their discriminants; the
-/// type is as large as the integer that `LAYOUT` names.
+/// `LAYOUT` is a scalar of kind `char`, or an enum that lists all variants with their discriminants; the type has the
+/// size of the integer named by `LAYOUT`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` needs no `try_get`: any bytes are a value of it",
     label = "has `get`",
@@ -40,7 +41,7 @@ pub unsafe trait CheckedLeaf: ShmLayout + Sized {}
 #[diagnostic::do_not_recommend]
 unsafe impl CheckedLeaf for char {}
 
-// SAFETY: such a type is an integer of 1, 2, 4 or 8 bytes without padding, and all of it is stored.
+// SAFETY: the type is an integer of 1, 2, 4 or 8 bytes without padding, and `store` writes all of it.
 unsafe impl<T: CheckedLeaf> AnyLeaf for T {
     #[inline(always)]
     unsafe fn store(at: *mut Self, value: Self) {
@@ -48,9 +49,9 @@ unsafe impl<T: CheckedLeaf> AnyLeaf for T {
         let bits = (&raw const value).cast::<u8>();
         macro_rules! store {
             ($ty:ty) => {{
-                // SAFETY: the type is as large as this integer, and initialised.
+                // SAFETY: the value has the size of this integer and is initialised.
                 let bits = unsafe { bits.cast::<$ty>().read_unaligned() };
-                // SAFETY: the caller vouches for the memory.
+                // SAFETY: by the caller.
                 unsafe { <$ty>::store(at.cast(), bits) }
             }};
         }
@@ -66,7 +67,7 @@ unsafe impl<T: CheckedLeaf> AnyLeaf for T {
 const fn step<T: CheckedLeaf>() -> AccessWidth {
     match T::LAYOUT.uniform_width() {
         Some(step) if step.bytes() == size_of::<T>() => step,
-        _ => panic!("a checked leaf is one integer"),
+        _ => panic!("the layout of a checked leaf must be a single integer"),
     }
 }
 
@@ -79,13 +80,13 @@ const fn step<T: CheckedLeaf>() -> AccessWidth {
 pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue> {
     macro_rules! load {
         ($ty:ty) => {{
-            // SAFETY: the caller vouches for the memory.
+            // SAFETY: by the caller.
             let bits = unsafe { <$ty>::load(at.cast()) };
             let extended = sign_extend(const { leaf_repr(T::LAYOUT) }, bits.into());
-            if !const { Valid::of(T::LAYOUT) }.holds(extended) {
+            if !const { Valid::of(T::LAYOUT) }.contains(extended) {
                 return Err(InvalidValue::new(T::LAYOUT, extended));
             }
-            // SAFETY: the type is as large as this integer, and has a value of these bits.
+            // SAFETY: the type has the size of this integer, and these bits are valid for it.
             Ok(unsafe { (&raw const bits).cast::<T>().read() })
         }};
     }
@@ -97,11 +98,11 @@ pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue>
     }
 }
 
-/// How to tell valid bits, worked out at compile time.
+/// The valid bit patterns of a type, computed at compile time.
 #[derive(Clone, Copy)]
 enum Valid {
     Char,
-    /// All from `first` to `last - first` above it.
+    /// All from `first` to `first + span`.
     Range {
         first: u64,
         span: u64,
@@ -117,7 +118,7 @@ impl Valid {
         if variants.is_empty() {
             return Self::Listed(variants);
         }
-        // Moved so that unsigned comparison puts negative numbers first.
+        // Flips the sign bit, so that unsigned comparison orders negative numbers first.
         let shift = if repr.is_signed() { 1 << 63 } else { 0 };
         let (mut least, mut most) = (u64::MAX, 0);
         let mut i = 0;
@@ -131,7 +132,7 @@ impl Valid {
             }
             i += 1;
         }
-        // Discriminants differ from each other, so as many as the range is long fill it.
+        // Discriminants are distinct, so they fill the range if there are as many as it has numbers.
         let span = most - least;
         if span == variants.len() as u64 - 1 {
             Self::Range {
@@ -144,7 +145,7 @@ impl Valid {
     }
 
     #[inline]
-    fn holds(self, bits: u64) -> bool {
+    fn contains(self, bits: u64) -> bool {
         match self {
             Self::Char => u32::try_from(bits).is_ok_and(|code| char::from_u32(code).is_some()),
             Self::Range { first, span } => bits.wrapping_sub(first) <= span,
@@ -153,8 +154,12 @@ impl Valid {
     }
 }
 
-/// Looks whether every checked leaf holds a value of its type. `tail` is the number of elements of the trailing slice,
-/// if `layout` has one.
+/// Checks that every checked leaf holds a value of its type. `tail` is the number of elements of the trailing slice, if
+/// `layout` has one.
+///
+/// # Errors
+///
+/// Returns the first leaf that does not.
 ///
 /// # Safety
 ///
@@ -168,17 +173,17 @@ pub(crate) unsafe fn validate(
         return Ok(());
     }
     let elements = |element: &'static TypeLayout, from: usize, len| {
-        (0..len).try_for_each(|number| {
-            // SAFETY: the element lies within the array or slice.
-            unsafe { validate(at.wrapping_add(from + number * element.size()), element, 0) }
-                .map_err(|error| error.within(&format!("[{number}]")))
+        (0..len).try_for_each(|index| {
+            // SAFETY: the element is within the array or slice.
+            unsafe { validate(at.wrapping_add(from + index * element.size()), element, 0) }
+                .map_err(|error| error.within(&format!("[{index}]")))
         })
     };
     match layout.kind() {
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => {
             // SAFETY: the leaf is live, aligned, and only accessed atomically.
             let bits = sign_extend(leaf_repr(layout), unsafe { read_bits(at, layout) });
-            if Valid::of(layout).holds(bits) {
+            if Valid::of(layout).contains(bits) {
                 Ok(())
             } else {
                 Err(InvalidValue::new(layout, bits))
@@ -187,12 +192,12 @@ pub(crate) unsafe fn validate(
         LayoutKind::Meaning { inner, .. } => match (layout.as_vec(), layout.as_seqlock()) {
             // Only the current slot holds a value.
             (_, Some(lock)) => {
-                // SAFETY: the version lies there, live, aligned, and only accessed atomically.
+                // SAFETY: this is the version, live, aligned, and only accessed atomically.
                 let version = unsafe { u64::load(at.wrapping_add(lock.version).cast_mut().cast()) };
-                // SAFETY: whatever the version is, the place is that of a slot.
+                // SAFETY: whatever the version is, this is the offset of a slot.
                 unsafe { validate(at.wrapping_add(lock.value_offset(version)), lock.value, 0) }
             }
-            // Only what is within the length is an element.
+            // Only what is below the length is an element.
             (Some(vec), _) => {
                 // SAFETY: a vector begins with its length, live, aligned, and only accessed atomically.
                 let len = unsafe { u64::load(at.cast_mut().cast()) };
@@ -201,13 +206,13 @@ pub(crate) unsafe fn validate(
                     None => Err(InvalidValue::new(layout, len)),
                 }
             }
-            // SAFETY: the same bytes.
+            // SAFETY: these are the same bytes.
             _ => unsafe { validate(at, inner, tail) },
         },
         LayoutKind::Array { element, len } => elements(element, 0, len),
         LayoutKind::Slice { element } => elements(element, 0, tail),
         LayoutKind::Struct { fields, .. } => fields.iter().try_for_each(|field| {
-            // SAFETY: the field lies within the struct; only its last field has the slice.
+            // SAFETY: the field is within the struct; only the last field has the trailing slice.
             unsafe { validate(at.wrapping_add(field.offset()), field.layout(), tail) }
                 .map_err(|error| error.within(&format!(".{}", field.name())))
         }),
@@ -220,7 +225,7 @@ pub(crate) unsafe fn validate(
 unsafe fn read_bits(at: *const u8, layout: &TypeLayout) -> u64 {
     macro_rules! read {
         ($ty:ty) => {
-            // SAFETY: the caller vouches for as many bytes.
+            // SAFETY: by the caller.
             unsafe { <$ty>::load(at.cast_mut().cast()) }.into()
         };
     }

@@ -1,13 +1,12 @@
-//! Moving whole values between shared and private memory, leaf by leaf.
+//! Copies of whole values between shared and private memory, leaf by leaf.
 //!
-//! Three ways, picked at compile time where possible:
+//! There are three ways, chosen at compile time where possible:
 //!
-//! 1. A value of few leaves has a [`Plan`]: a constant list of its leaves, which the compiler unrolls to one move
-//!    each.
-//! 2. A larger one goes through [`bulk`] where that exists.
+//! 1. A value of few leaves has a [`Plan`]: a constant list of its leaves, which the compiler unrolls to one move each.
+//! 2. A larger value goes through [`bulk`], where that is available.
 //! 3. Otherwise the layout is walked, with one atomic access per leaf.
 //!
-//! What comes out of shared memory is made a valid value on the private side: the byte of a `bool` becomes 0 or 1.
+//! Values read from shared memory are made valid on the private side: the byte of a `bool` becomes 0 or 1.
 
 use std::marker::PhantomData;
 
@@ -15,14 +14,14 @@ use super::{AnyLeaf, Leaf, bulk};
 use crate::layout::{AccessWidth, LayoutKind, ScalarKind, TypeLayout};
 use crate::shm_layout::ShmLayout;
 
-/// Values with more leaves than this are moved in bulk.
+/// Values with more leaves than this are copied in bulk.
 const MAX_MOVES: usize = 32;
 
-/// LLVM looks at no more than ten turns of a loop to decide whether unrolling dissolves it, so the moves are made in
-/// loops of eight.
-const MOVES_A_LOOP: usize = 8;
+/// LLVM simulates at most ten iterations to decide whether unrolling removes a loop, so the moves are split into loops of
+/// eight.
+const MOVES_PER_LOOP: usize = 8;
 
-/// One leaf's move.
+/// The copy of one leaf.
 #[derive(Clone, Copy)]
 struct Move {
     offset: usize,
@@ -35,7 +34,7 @@ struct Move {
 struct Moves {
     list: [Move; MAX_MOVES],
     len: usize,
-    /// Whether all moves found a place in the list.
+    /// Whether `list` has room for all moves of the value.
     complete: bool,
 }
 
@@ -87,7 +86,7 @@ impl Moves {
                     is_bool,
                 });
             }
-            // Not part of a sized value.
+            // Never part of a sized value.
             LayoutKind::Slice { .. } => {}
             LayoutKind::Meaning { inner, .. } => self = self.add(inner, offset),
             LayoutKind::Array { element, len } => {
@@ -123,25 +122,25 @@ enum Shared {
     Destination,
 }
 
-/// Moves one leaf with one atomic access on the shared side.
+/// Copies one leaf, with one atomic access on the shared side.
 ///
 /// # Safety
 ///
-/// `dst` and `src` are valid for the step's bytes. The side that `shared` names is aligned for it and only accessed
-/// atomically; the other is private.
+/// `dst` and `src` are valid for the bytes of the step. The side named by `shared` is aligned for it and only accessed
+/// atomically; the other side is private.
 #[inline(always)]
 unsafe fn step(dst: *mut u8, src: *const u8, step: AccessWidth, shared: Shared) {
     macro_rules! step {
         ($ty:ty) => {
             match shared {
                 Shared::Source => {
-                    // SAFETY: `src` is shared, aligned and readable, says the caller.
+                    // SAFETY: by the caller, `src` is shared, aligned and readable.
                     let value = unsafe { <$ty>::load(src.cast_mut().cast()) };
-                    // SAFETY: `dst` is private and writable for as many bytes.
+                    // SAFETY: `dst` is private and writable for these bytes.
                     unsafe { dst.cast::<$ty>().write_unaligned(value) };
                 }
                 Shared::Destination => {
-                    // SAFETY: `src` is private and readable for as many bytes, all initialised: leaves have no padding.
+                    // SAFETY: `src` is private and readable for these bytes, all initialised: leaves have no padding.
                     let value = unsafe { src.cast::<$ty>().read_unaligned() };
                     // SAFETY: `dst` is shared, aligned and writable.
                     unsafe { <$ty>::store(dst.cast(), value) };
@@ -157,28 +156,28 @@ unsafe fn step(dst: *mut u8, src: *const u8, step: AccessWidth, shared: Shared) 
     }
 }
 
-/// Moves `bytes` bytes of leaves of one width.
+/// Copies `bytes` bytes of leaves of one width.
 ///
 /// # Safety
 ///
-/// As [`step`], for all of them.
+/// As [`step`], for all of these leaves.
 unsafe fn steps(dst: *mut u8, src: *const u8, width: AccessWidth, bytes: usize, shared: Shared) {
     for offset in (0..bytes).step_by(width.bytes()) {
-        // SAFETY: the offset lies within the bytes.
+        // The offset is within the bytes.
         let (dst, src) = (dst.wrapping_add(offset), src.wrapping_add(offset));
-        // SAFETY: passed on.
+        // SAFETY: by the caller.
         unsafe { step(dst, src, width, shared) };
     }
 }
 
-/// Moves `count` values of `layout` that lie one behind the other, one atomic access per leaf.
+/// Copies `count` consecutive values of `layout`, with one atomic access per leaf.
 ///
 /// # Safety
 ///
 /// As [`step`], for all leaves of all values.
 unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, shared: Shared) {
     if let Some(width) = layout.uniform_width() {
-        // SAFETY: passed on; a uniform layout is leaves of one width without gaps.
+        // SAFETY: by the caller; a uniform layout consists of leaves of one width without gaps.
         return unsafe { steps(dst, src, width, layout.size() * count, shared) };
     }
     for i in 0..count {
@@ -187,12 +186,12 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
             src.wrapping_add(i * layout.size()),
         );
         match layout.kind() {
-            // Leaves are uniform, and a slice is no part of a sized value.
+            // Leaves are uniform, and a slice is never part of a sized value.
             LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
-            // SAFETY: passed on; the same bytes.
+            // SAFETY: by the caller; these are the same bytes.
             LayoutKind::Meaning { inner, .. } => unsafe { walk(dst, src, inner, 1, shared) },
             LayoutKind::Array { element, len } => {
-                // SAFETY: passed on; the elements are the array's bytes.
+                // SAFETY: by the caller; the elements are the bytes of the array.
                 unsafe { walk(dst, src, element, len, shared) };
             }
             LayoutKind::Struct { fields, .. } => {
@@ -201,7 +200,7 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
                         dst.wrapping_add(field.offset()),
                         src.wrapping_add(field.offset()),
                     );
-                    // SAFETY: passed on; the field lies within the struct.
+                    // SAFETY: by the caller; the field is within the struct.
                     unsafe { walk(dst, src, field.layout(), 1, shared) };
                 }
             }
@@ -209,7 +208,7 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
     }
 }
 
-/// Brings the byte of every `bool` in `count` private values to 0 or 1.
+/// Sets the byte of every `bool` in `count` private values to 0 or 1.
 ///
 /// # Safety
 ///
@@ -222,22 +221,22 @@ unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
         let at = at.wrapping_add(i * layout.size());
         match layout.kind() {
             LayoutKind::Scalar(_) => {
-                // SAFETY: the only scalar for which `has_bool` holds is a `bool`, of one byte.
+                // SAFETY: `has_bool` holds for no scalar but `bool`, which has one byte.
                 let byte = unsafe { at.read() };
                 // SAFETY: as above.
                 unsafe { at.write(u8::from(byte != 0)) };
             }
-            // SAFETY: passed on; the same bytes.
+            // SAFETY: by the caller; these are the same bytes.
             LayoutKind::Meaning { inner, .. } => unsafe { normalize(at, inner, 1) },
-            // No `bool` lies in these.
+            // These hold no `bool`.
             LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
-                // SAFETY: passed on; the elements are the array's bytes.
+                // SAFETY: by the caller; the elements are the bytes of the array.
                 unsafe { normalize(at, element, len) };
             }
             LayoutKind::Struct { fields, .. } => {
                 for field in fields {
-                    // SAFETY: passed on; the field lies within the struct.
+                    // SAFETY: by the caller; the field is within the struct.
                     unsafe { normalize(at.wrapping_add(field.offset()), field.layout(), 1) };
                 }
             }
@@ -245,26 +244,26 @@ unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
     }
 }
 
-/// Reads `count` values out of shared memory. All bytes of `dst` are initialised and valid for the type afterwards,
-/// if every leaf of `layout` is plain.
+/// Reads `count` values from shared memory. Afterwards all bytes of `dst` are initialised; if every leaf of `layout` is
+/// plain, they are also valid for the type.
 ///
 /// # Safety
 ///
-/// `src` is shared memory with `count` values of `layout`, live, aligned, and only accessed atomically. `dst` is
-/// private memory, valid for writes of as many bytes.
+/// `src` is shared memory with `count` values of `layout`, live, aligned, and only accessed atomically. `dst` is private
+/// memory, valid for writes of as many bytes.
 pub(crate) unsafe fn read(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
     if bulk::WIDE {
-        // SAFETY: whole values are whole leaves; `src` is aligned for all of them.
+        // SAFETY: whole values consist of whole leaves; `src` is aligned for all of them.
         unsafe { bulk::copy(dst, src, layout.size() * count) };
     } else {
-        // SAFETY: passed on.
+        // SAFETY: by the caller.
         unsafe { walk(dst, src, layout, count, Shared::Source) };
     }
     // SAFETY: `dst` is private and was just filled.
     unsafe { normalize(dst, layout, count) };
 }
 
-/// Writes `count` values into shared memory.
+/// Writes `count` values to shared memory.
 ///
 /// # Safety
 ///
@@ -272,61 +271,62 @@ pub(crate) unsafe fn read(dst: *mut u8, src: *const u8, layout: &TypeLayout, cou
 /// writable, and only accessed atomically.
 pub(crate) unsafe fn write(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
     if bulk::WIDE {
-        // SAFETY: whole values are whole leaves; `dst` is aligned for all of them.
+        // SAFETY: whole values consist of whole leaves; `dst` is aligned for all of them.
         unsafe { bulk::copy(dst, src, layout.size() * count) };
     } else {
-        // SAFETY: passed on.
+        // SAFETY: by the caller.
         unsafe { walk(dst, src, layout, count, Shared::Destination) };
     }
 }
 
 impl<T: ShmLayout> Plan<T> {
-    /// Makes the moves of the `N`th loop.
+    /// Runs the `N`th loop of moves.
     ///
     /// # Safety
     ///
-    /// As [`read`] if the source is shared and [`write`] if the destination is, with one value of `T`.
+    /// As [`read`] if the source is shared, as [`write`] if the destination is, with one value of `T`.
     #[inline(always)]
-    unsafe fn turn<const N: usize>(dst: *mut u8, src: *const u8, shared: Shared) {
+    unsafe fn run_loop<const N: usize>(dst: *mut u8, src: *const u8, shared: Shared) {
         let end = const {
-            let (len, end) = (Self::MOVES.len, (N + 1) * MOVES_A_LOOP);
+            let (len, end) = (Self::MOVES.len, (N + 1) * MOVES_PER_LOOP);
             if len < end { len } else { end }
         };
-        for i in N * MOVES_A_LOOP..end {
+        for i in N * MOVES_PER_LOOP..end {
             let next = const { &Self::MOVES }.list[i];
             let (dst, src) = (dst.wrapping_add(next.offset), src.wrapping_add(next.offset));
             if next.is_bool && shared == Shared::Source {
-                // SAFETY: the leaf lies within the shared value; `bool::load` accepts any byte.
+                // SAFETY: the leaf is within the shared value; `bool::load` accepts any byte.
                 let value = unsafe { bool::load(src.cast_mut().cast()) };
-                // SAFETY: the leaf lies within the private value.
+                // SAFETY: the leaf is within the private value.
                 unsafe { dst.write(u8::from(value)) };
             } else {
-                // SAFETY: the leaf lies within both values.
+                // SAFETY: the leaf is within both values.
                 unsafe { step(dst, src, next.step, shared) };
             }
         }
     }
 
-    /// Makes all moves.
+    /// Runs all moves.
     ///
     /// # Safety
     ///
-    /// As [`turn`](Self::turn).
+    /// As [`run_loop`](Self::run_loop).
     #[inline(always)]
     unsafe fn run(dst: *mut u8, src: *const u8, shared: Shared) {
-        const { assert!(MAX_MOVES == 4 * MOVES_A_LOOP) };
-        // SAFETY: passed on.
-        unsafe { Self::turn::<0>(dst, src, shared) };
-        // SAFETY: passed on.
-        unsafe { Self::turn::<1>(dst, src, shared) };
-        // SAFETY: passed on.
-        unsafe { Self::turn::<2>(dst, src, shared) };
-        // SAFETY: passed on.
-        unsafe { Self::turn::<3>(dst, src, shared) };
+        const { assert!(MAX_MOVES == 4 * MOVES_PER_LOOP) };
+        // SAFETY: by the caller.
+        unsafe { Self::run_loop::<0>(dst, src, shared) };
+        // SAFETY: by the caller.
+        unsafe { Self::run_loop::<1>(dst, src, shared) };
+        // SAFETY: by the caller.
+        unsafe { Self::run_loop::<2>(dst, src, shared) };
+        // SAFETY: by the caller.
+        unsafe { Self::run_loop::<3>(dst, src, shared) };
     }
 }
 
-/// Reads one value. All bytes of `dst` are initialised and valid for `T` afterwards, if every leaf of `T` is plain.
+/// Reads one value. Afterwards all bytes of `dst` are initialised; if every leaf of `T` is plain, they are also valid for
+/// `T`.
 ///
 /// # Safety
 ///
@@ -334,10 +334,10 @@ impl<T: ShmLayout> Plan<T> {
 #[inline(always)]
 pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
     if const { Plan::<T>::MOVES.complete } {
-        // SAFETY: passed on.
+        // SAFETY: by the caller.
         unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Source) };
     } else {
-        // SAFETY: passed on.
+        // SAFETY: by the caller.
         unsafe { read(dst.cast(), src.cast(), T::LAYOUT, 1) };
     }
 }
@@ -350,15 +350,15 @@ pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
 #[inline(always)]
 pub(crate) unsafe fn write_one<T: ShmLayout>(dst: *mut T, src: *const T) {
     if const { Plan::<T>::MOVES.complete } {
-        // SAFETY: passed on.
+        // SAFETY: by the caller.
         unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Destination) };
     } else {
-        // SAFETY: passed on.
+        // SAFETY: by the caller.
         unsafe { write(dst.cast(), src.cast(), T::LAYOUT, 1) };
     }
 }
 
-/// Writes `value` to `count` places one behind the other.
+/// Writes `value` to `count` consecutive elements.
 ///
 /// # Safety
 ///
@@ -368,15 +368,15 @@ pub(crate) unsafe fn fill<T: ShmLayout + Copy>(dst: *mut T, value: T, count: usi
     if bulk::WIDE && fits && count > 1 {
         let mut pattern = [0_u8; bulk::PATTERN];
         for i in 0..bulk::PATTERN / size_of::<T>() {
-            let place = pattern.as_mut_ptr().cast::<T>().wrapping_add(i);
-            // SAFETY: as many values fit into the pattern, which need not be aligned for them.
-            unsafe { place.write_unaligned(value) };
+            let slot = pattern.as_mut_ptr().cast::<T>().wrapping_add(i);
+            // SAFETY: the pattern has room for this many values; `write_unaligned` needs no alignment.
+            unsafe { slot.write_unaligned(value) };
         }
-        // SAFETY: passed on; the pattern is whole values.
+        // SAFETY: by the caller; the pattern consists of whole values.
         return unsafe { bulk::fill(dst.cast(), &pattern, size_of::<T>() * count) };
     }
     for i in 0..count {
-        // SAFETY: the place is one of the `count`; `value` is private.
+        // SAFETY: this is one of the `count` elements; `value` is private.
         unsafe { write_one(dst.wrapping_add(i), &raw const value) };
     }
 }

@@ -1,4 +1,4 @@
-//! `Debug`: cells and slices print the values that they hold, as the type's own `Debug` would.
+//! `Debug` for cells and slices: prints the values as the type's derived `Debug` would.
 
 use std::fmt;
 
@@ -9,15 +9,14 @@ use crate::layout::{
 };
 use crate::shm_layout::ShmLayout;
 
-/// A value somewhere in shared memory, together with what it is.
+/// A value in shared memory, together with its layout.
 pub(crate) struct Value<'a> {
     /// # Invariants
     ///
-    /// 1. Live for the lifetime of the borrow that made it, aligned for the layout, readable, and only accessed
-    ///    atomically.
+    /// 1. Live for `'a`, aligned for the layout, readable, and only accessed atomically.
     at: *const u8,
     layout: &'a TypeLayout,
-    /// Elements of the trailing slice, if the layout has one.
+    /// The number of elements of the trailing slice, if the layout has one.
     tail: usize,
 }
 
@@ -30,7 +29,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A value of `layout` at `at`, whose trailing slice, if it has one, has `tail` elements.
+    /// The value of `layout` at `at`. `tail` is the number of elements of its trailing slice, if it has one.
     ///
     /// # Safety
     ///
@@ -39,12 +38,12 @@ impl<'a> Value<'a> {
         Self { at, layout, tail }
     }
 
-    /// The value of `layout` at `offset` within this one, which holds one there.
+    /// The part of `layout` at `offset` in this value, which must have one there.
     fn part(&self, offset: usize, layout: &'a TypeLayout) -> Self {
         Self {
             at: self.at.wrapping_add(offset),
             layout,
-            // Only the last field of the outermost struct is a slice, so what is left alone is the tail's.
+            // Only the last field of the outermost struct can be a slice; the other parts ignore this.
             tail: self.tail,
         }
     }
@@ -83,7 +82,7 @@ impl<'a> Value<'a> {
                 let item = |i| self.part(vec.items + i * vec.element.size(), vec.element);
                 f.debug_list().entries((0..len).map(item)).finish()
             }
-            // Its slots are many, and most hold what was received long ago.
+            // Leaves out the slots: they are many, and most hold messages received long ago.
             (meaning::RING, _) => {
                 let words = inner
                     .fields()
@@ -108,7 +107,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// An integer, or an `Option` of its `NonZero`: they lie the same way, and only the name tells them apart.
+    /// An integer, or an `Option` of its `NonZero`: the layouts differ only in their names.
     fn integer<T: Leaf + Default + PartialEq + fmt::Debug>(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -122,7 +121,7 @@ impl<'a> Value<'a> {
     }
 
     fn leaf<T: Leaf>(&self) -> T {
-        // SAFETY: the layout says that a `T` lies here; live, aligned and readable by invariant 1.
+        // SAFETY: by the layout, this is a `T`; it is live, aligned and readable (invariant 1).
         unsafe { T::load(self.at.cast_mut().cast()) }
     }
 }
@@ -169,7 +168,7 @@ impl fmt::Debug for Value<'_> {
                 let parts = fields
                     .iter()
                     .map(|field| (field.name(), self.part(field.offset(), field.layout())));
-                // A tuple struct's first field is called 0, which no named field can be.
+                // The first field of a tuple struct is named 0, which no other field can be.
                 if fields.first().is_some_and(|field| field.name() == "0") {
                     let mut tuple = f.debug_tuple(self.layout.name());
                     parts.for_each(|(_, value)| {

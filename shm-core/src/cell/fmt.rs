@@ -1,13 +1,12 @@
-//! How texts and offsets out of shared memory are printed: whatever their bytes, and the same from a cell as from a
-//! value.
+//! Formatting of text and offsets from shared memory, for any bytes, and the same for cells and for values.
 
 use std::fmt::{self, Write};
 
-/// The bytes of a text in front of the first NUL, which may not be UTF-8.
+/// The bytes of NUL-padded text up to the first NUL. They need not be UTF-8.
 pub(crate) struct NulPadded<'a>(&'a [u8]);
 
 impl<'a> NulPadded<'a> {
-    /// Cuts the padding off.
+    /// Cuts off the padding.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let end = bytes.iter().position(|byte| *byte == 0);
         Self(&bytes[..end.unwrap_or(bytes.len())])
@@ -18,14 +17,14 @@ impl<'a> NulPadded<'a> {
     }
 }
 
-/// As a literal; bytes that are no UTF-8 as `\xff`.
+/// As a string literal, with bytes that are not UTF-8 as `\xff`.
 impl fmt::Debug for NulPadded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_char('"')?;
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    // Needs no escape between double quotes.
+                    // Needs no escape within double quotes.
                     '\'' => f.write_char(character)?,
                     _ => write!(f, "{}", character.escape_debug())?,
                 }
@@ -36,11 +35,11 @@ impl fmt::Debug for NulPadded<'_> {
     }
 }
 
-/// As it is; bytes that are no UTF-8 as `\xff`.
+/// The text itself, with bytes that are not UTF-8 as `\xff`.
 impl fmt::Display for NulPadded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Ok(text) = str::from_utf8(self.0) {
-            // With the width and alignment that were asked for.
+            // Applies the formatter's width and alignment.
             return f.pad(text);
         }
         for chunk in self.0.utf8_chunks() {

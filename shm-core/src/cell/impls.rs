@@ -1,4 +1,4 @@
-//! The shareable types that are not structs of the user's.
+//! [`ShmLayout`] for types of the standard library.
 
 use std::marker::PhantomData;
 use std::num::{
@@ -18,8 +18,8 @@ use crate::shm_layout::ShmLayout;
 
 macro_rules! scalars {
     ($($ty:ty => $kind:ident),* $(,)?) => {$(
-        // SAFETY: 1. a scalar is one leaf of its own size and alignment. 2. `Plain` stands for "the cell is all
-        // there is": it has no bytes. 3. The address is returned as it is.
+        // SAFETY: 1. a scalar is one leaf of its own size and alignment. 2. `Plain` has no bytes: the cell itself has the
+        // methods. 3. The address is returned unchanged.
         #[diagnostic::do_not_recommend]
         unsafe impl ShmLayout for $ty {
             type View<A: Access> = Plain;
@@ -37,14 +37,14 @@ scalars! {
     u8 => U8, u16 => U16, u32 => U32, u64 => U64, u128 => U128,
     i8 => I8, i16 => I16, i32 => I32, i64 => I64, i128 => I128,
     f32 => F32, f64 => F64, bool => Bool,
-    // Zero stands for `None`: the layout of the standard library, guaranteed for exactly these.
+    // The standard library guarantees that zero is `None`, for exactly these types.
     Option<NonZeroU8> => U8, Option<NonZeroU16> => U16, Option<NonZeroU32> => U32, Option<NonZeroU64> => U64,
     Option<NonZeroU128> => U128, Option<NonZeroI8> => I8, Option<NonZeroI16> => I16, Option<NonZeroI32> => I32,
     Option<NonZeroI64> => I64, Option<NonZeroI128> => I128,
 }
 refused_as_a_whole!([T] Wrapping<T>);
 
-// SAFETY: `Wrapping` is `repr(transparent)`: all three hold as they hold for `T`.
+// SAFETY: `Wrapping` is `repr(transparent)`, so all three hold because they hold for `T`.
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout> ShmLayout for Wrapping<T> {
     type View<A: Access> = T::View<A>;
@@ -55,7 +55,7 @@ unsafe impl<T: ShmLayout> ShmLayout for Wrapping<T> {
     }
 }
 
-// SAFETY: 1. one leaf of its own size and alignment. 2. `Checked` has no bytes. 3. The address is returned as it is.
+// SAFETY: 1. one leaf of its own size and alignment. 2. `Checked` has no bytes. 3. The address is returned unchanged.
 #[diagnostic::do_not_recommend]
 unsafe impl ShmLayout for char {
     type View<A: Access> = Checked;
@@ -70,7 +70,7 @@ unsafe impl ShmLayout for char {
 macro_rules! atomics {
     ($($ty:ty => $kind:ident),* $(,)?) => {$(
         // SAFETY: 1. an atomic is one leaf of its own size and alignment. 2. The view is the atomic itself, or a
-        // transparent wrapper that can only load. 3. The address is returned as it is.
+        // transparent wrapper that can only load. 3. The address is returned unchanged.
         #[diagnostic::do_not_recommend]
         unsafe impl ShmLayout for $ty {
             type View<A: Access> = A::Atomic<$ty>;
@@ -90,8 +90,7 @@ atomics! {
 }
 refused_as_a_whole!([T, const N: usize] [T; N]);
 
-// SAFETY: 1. and 2. `N` elements one behind the other, each of which fulfils the contract. 3. The length is the
-// metadata that is added.
+// SAFETY: 1. and 2. `N` consecutive elements, each of which fulfils the contract. 3. The metadata added is the length.
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
     type View<A: Access> = ShmSlice<T, A>;
@@ -102,8 +101,8 @@ unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
     }
 }
 
-// SAFETY: 1. and 2. there are no bytes to describe, and `Plain` has none. 3. The address is returned as it is. `T` may be any
-// type: no value of it is stored.
+// SAFETY: 1. and 2. there are no bytes to describe, and `Plain` has none. 3. The address is returned unchanged. `T` can be
+// any type: no value of it is stored.
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ?Sized + 'static> ShmLayout for PhantomData<T> {
     type View<A: Access> = Plain;

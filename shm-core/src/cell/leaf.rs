@@ -1,4 +1,4 @@
-//! Leaves: what one cell holds, and the access that moves it.
+//! Leaves: the types that are read and written with a single access.
 
 use std::num::{
     NonZeroI8, NonZeroI16, NonZeroI32, NonZeroI64, NonZeroI128, NonZeroU8, NonZeroU16, NonZeroU32,
@@ -8,11 +8,11 @@ use std::num::{
 use crate::primitive::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::shm_layout::ShmLayout;
 
-/// The view of a leaf of which every bit pattern is a value. It has no methods: the cell's own are enough.
+/// The view of a leaf for which every bit pattern is valid. It has no methods; those of the cell suffice.
 #[derive(Debug)]
 pub struct Plain(());
 
-/// A number, `bool`, `char` or enum: what [`ShmCell::set`](crate::ShmCell::set) writes.
+/// A type that [`ShmCell::set`](crate::ShmCell::set) can write with a single access: a number, `bool`, `char` or enum.
 ///
 /// # Safety
 ///
@@ -22,16 +22,16 @@ pub unsafe trait AnyLeaf: ShmLayout {
     ///
     /// # Safety
     ///
-    /// `at` is aligned and points to live memory that may be written and is only accessed atomically.
+    /// `at` is aligned and points to live, writable memory that is only accessed atomically.
     #[doc(hidden)]
     unsafe fn store(at: *mut Self, value: Self);
 }
 
-/// A number or `bool`: what [`ShmCell::get`](crate::ShmCell::get) reads.
+/// A leaf type for which any bytes are a value, readable with [`ShmCell::get`](crate::ShmCell::get): a number or `bool`.
 ///
 /// # Safety
 ///
-/// The type accepts what `load` makes of any bytes.
+/// `load` returns a valid value for any bytes.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read with `get`: some bytes are no value of it",
     label = "other processes can write bytes that are no `{Self}`",
@@ -42,31 +42,31 @@ pub unsafe trait Leaf: AnyLeaf + Copy {
     ///
     /// # Safety
     ///
-    /// `at` is aligned and points to live memory that may be read and is only accessed atomically.
+    /// `at` is aligned and points to live, readable memory that is only accessed atomically.
     #[doc(hidden)]
     unsafe fn load(at: *mut Self) -> Self;
 }
 
 macro_rules! leaves {
     ($($ty:ty, $atomic:ident, $from:expr, $into:expr);* $(;)?) => {$(
-        // SAFETY: the type has the atomic's size, and `$from` accepts every value of it.
+        // SAFETY: the type has the size of the atomic, and `$from` accepts all its values.
         #[diagnostic::do_not_recommend]
         unsafe impl Leaf for $ty {
             #[inline(always)]
             unsafe fn load(at: *mut Self) -> Self {
                 const { assert!(size_of::<$ty>() == size_of::<$atomic>() && align_of::<$ty>() == align_of::<$atomic>()) };
-                // SAFETY: the caller vouches for the memory; the atomic has the type's size and alignment. Not `from_ptr`,
-                // which wants memory that may be written: this may be a read-only page, of which relaxed loads are sound.
+                // SAFETY: by the caller; the atomic has the type's size and alignment. `from_ptr` would require writable
+                // memory; this can be a read-only page, where relaxed loads are sound.
                 let atomic = unsafe { &*at.cast::<$atomic>() };
                 $from(atomic.load(Relaxed))
             }
         }
 
-        // SAFETY: no padding, and all of it is stored.
+        // SAFETY: the type has no padding, and all of it is stored.
         unsafe impl AnyLeaf for $ty {
             #[inline(always)]
             unsafe fn store(at: *mut Self, value: Self) {
-                // SAFETY: as in `load`, and the memory may be written.
+                // SAFETY: as in `load`, and the memory is writable.
                 let atomic = unsafe { $atomic::from_ptr(at.cast()) };
                 atomic.store($into(value), Relaxed);
             }
@@ -88,15 +88,15 @@ leaves! {
     bool, AtomicU8, |byte| byte != 0, u8::from;
 }
 
-// SAFETY: all bits are values. Two halves, each whole, in the order of memory.
+// SAFETY: all bit patterns are valid. The two halves are loaded in memory order, each whole.
 #[diagnostic::do_not_recommend]
 unsafe impl Leaf for u128 {
     #[inline(always)]
     unsafe fn load(at: *mut Self) -> Self {
         let halves = at.cast::<u64>();
-        // SAFETY: the caller vouches for all 16 bytes, and their alignment serves 8 bytes too.
+        // SAFETY: by the caller for all 16 bytes, whose alignment is enough for 8.
         let first = unsafe { u64::load(halves) };
-        // SAFETY: the second half lies within the same 16 bytes.
+        // SAFETY: the second half is within the same 16 bytes.
         let next = unsafe { halves.add(1) };
         // SAFETY: as for the first half.
         let second = unsafe { u64::load(next) };
@@ -104,15 +104,15 @@ unsafe impl Leaf for u128 {
     }
 }
 
-// SAFETY: no padding; the two halves are all of it.
+// SAFETY: the type has no padding, and the two halves are all of it.
 unsafe impl AnyLeaf for u128 {
     #[inline(always)]
     unsafe fn store(at: *mut Self, value: Self) {
         let [first, second]: [u64; 2] = bytemuck::must_cast(value);
         let halves = at.cast::<u64>();
-        // SAFETY: the caller vouches for all 16 bytes, and their alignment serves 8 bytes too.
+        // SAFETY: by the caller for all 16 bytes, whose alignment is enough for 8.
         unsafe { u64::store(halves, first) };
-        // SAFETY: the second half lies within the same 16 bytes.
+        // SAFETY: the second half is within the same 16 bytes.
         let next = unsafe { halves.add(1) };
         // SAFETY: as for the first half.
         unsafe { u64::store(next, second) };
@@ -121,21 +121,21 @@ unsafe impl AnyLeaf for u128 {
 
 macro_rules! converted {
     ($([$($param:ident)?] $ty:ty, $raw:ty, $from:expr, $into:expr);* $(;)?) => {$(
-        // SAFETY: the type has the layout of `$raw`, and `$from` accepts every value of it.
+        // SAFETY: the type has the layout of `$raw`, and `$from` accepts all its values.
         #[diagnostic::do_not_recommend]
         unsafe impl$(<$param: Leaf>)? Leaf for $ty {
             #[inline(always)]
             unsafe fn load(at: *mut Self) -> Self {
-                // SAFETY: the caller vouches for the memory.
+                // SAFETY: by the caller.
                 $from(unsafe { <$raw>::load(at.cast()) })
             }
         }
 
-        // SAFETY: no padding, and all of it is stored.
+        // SAFETY: the type has no padding, and all of it is stored.
         unsafe impl$(<$param: Leaf>)? AnyLeaf for $ty {
             #[inline(always)]
             unsafe fn store(at: *mut Self, value: Self) {
-                // SAFETY: the caller vouches for the memory.
+                // SAFETY: by the caller.
                 unsafe { <$raw>::store(at.cast(), $into(value)) };
             }
         }

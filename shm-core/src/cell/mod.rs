@@ -1,8 +1,8 @@
-//! Cells: the only way to shared bytes.
+//! Cells: the only access to the payload of a segment.
 //!
-//! No `&T` and no `&mut T` into shared memory ever exists. A [`ShmCell`] is a place that holds a `T`, and every
-//! access to it is atomic: one relaxed access per leaf, of the leaf's own size (two of 8 bytes for 128-bit
-//! numbers). Other processes may therefore write at the same time, and may write any bytes.
+//! No `&T` or `&mut T` into shared memory ever exists. A [`ShmCell`] is a location that holds a `T`. Every access to it
+//! is atomic: one relaxed access per leaf, of the leaf's own size (two of 8 bytes for 128-bit integers). So other
+//! processes may write at the same time, and may write any bytes.
 
 mod bulk;
 pub(crate) mod checked;
@@ -33,22 +33,28 @@ pub use leaf::{AnyLeaf, Leaf, Plain};
 pub use slice::{ShmSlice, SliceIndex};
 pub use value::ShmValue;
 
-/// A place in shared memory that holds a `T`.
+/// A location in shared memory that holds a `T` and is accessed atomically.
 ///
-/// It has the size and alignment of `T` and is only ever seen behind a reference, as a field or an element of a
-/// mapped segment. Which methods it has depends on `T`:
+/// A cell has the size and alignment of `T`. It exists only behind a reference, as a field or an element of a mapped
+/// segment. What it offers depends on `T`:
 ///
 /// - numbers and `bool`: [`get`](Self::get) and [`set`](Self::set);
 /// - enums and `char`: [`try_get`](Self::try_get) and [`set`](Self::set);
-/// - structs: their fields, each a cell, by dereference;
-/// - arrays: [`ShmSlice`](crate::ShmSlice), by dereference;
-/// - atomics: the atomic itself, by dereference; only its `load` when `A` is [`ReadOnly`];
+/// - structs: derefs to the fields, each of them a cell;
+/// - arrays: derefs to a [`ShmSlice`];
+/// - atomics: derefs to the atomic, or to its `load` alone if `A` is [`ReadOnly`];
+/// - types of this crate ([`ShmStr`](crate::ShmStr), [`Mutex`](crate::sync::Mutex), ..): derefs to their operations;
 /// - every `Copy` type: [`load`](Self::load) and [`store`](Self::store) of the whole value.
 ///
 /// # Memory ordering
 ///
-/// All accesses are relaxed: each is whole, but two cells may be seen to change in any order. Use an atomic
-/// field with `Release` and `Acquire` to order them.
+/// All accesses are relaxed. Each leaf is read and written whole, but changes to different leaves can become visible in
+/// any order. To order them, use an atomic field with `Release` and `Acquire`, or a type of [`sync`](crate::sync).
+///
+/// # Peers
+///
+/// Another process can write any bytes at any time. What is read is always a valid value of `T` or an error, but not
+/// necessarily a value that a process meant to write.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -69,12 +75,12 @@ pub use value::ShmValue;
 pub struct ShmCell<T, A: Access = ReadWrite> {
     /// # Invariants
     ///
-    /// 1. Every cell lies in a live mapping of shared memory (or other memory that is only accessed atomically),
+    /// 1. Every cell is in a live mapping of shared memory (or other memory that is only accessed atomically),
     ///    aligned for `T`, readable, and writable if `A` is [`Writable`].
-    /// 2. Its bytes may be anything: they are never seen as a `T`, only moved as leaves of their own width.
+    /// 2. Its bytes are arbitrary: they are never read as a `T`, only moved as leaves of their own width.
     ///
-    /// Upheld because no function makes a cell by value: references to them come from `view_at` on the payload
-    /// of a mapping, which outlives them.
+    /// Upheld because no function returns a cell by value: references to cells come from `view_at` on the payload of a
+    /// mapping, which outlives them.
     place: UnsafeCell<MaybeUninit<T>>,
     access: PhantomData<A>,
 }
@@ -82,31 +88,33 @@ pub struct ShmCell<T, A: Access = ReadWrite> {
 // SAFETY: every access through `&ShmCell` is atomic, so threads may share it.
 unsafe impl<T, A: Access> Sync for ShmCell<T, A> {}
 
-// SAFETY: no cell is ever owned, so none is ever sent. The bound makes this a marker: a cell is `Send` exactly if
-// all leaves of `T` are `Plain`, through any nesting of structs and arrays. `ShmValue` builds on it.
+// SAFETY: cells are never owned, so never sent. The bound turns `Send` into a marker: a cell is `Send` exactly if all
+// leaves of `T` are `Plain`, through any nesting of structs and arrays. `ShmValue` depends on it.
 unsafe impl<T: ShmLayout, A: Access> Send for ShmCell<T, A> where T::View<A>: Send {}
 
 impl<T, A: Access> RefUnwindSafe for ShmCell<T, A> {}
 
 impl<T, A: Access> ShmCell<T, A> {
-    /// The address of the cell in this process. Reading or writing through it is for `unsafe` code of your own,
-    /// and must be atomic: other processes may access the place at the same time.
+    /// Returns the address of the cell in this process.
+    ///
+    /// Other processes may access the same location at any time, so reads and writes through the pointer must be atomic,
+    /// of the size of each leaf.
     #[must_use]
     #[inline]
     pub const fn as_ptr(&self) -> *const T {
         self.place.get().cast_const().cast()
     }
 
-    /// The same place, but only for reading.
+    /// Returns the same cell without write access.
     #[must_use]
     #[inline]
     pub const fn read_only(&self) -> &ShmCell<T, ReadOnly> {
         let cell: *const Self = self;
-        // SAFETY: the two types differ in `A` alone, which has no bytes; reading is allowed for every `A`.
+        // SAFETY: the types differ only in `A`, which has no bytes; reading is allowed for every `A`.
         unsafe { &*cell.cast::<ShmCell<T, ReadOnly>>() }
     }
 
-    /// The address for writing. Only callers with `A: Writable` may write through it.
+    /// [`as_ptr`](Self::as_ptr) for writing, which is allowed only if `A: Writable`.
     #[inline]
     pub(crate) const fn as_mut_ptr(&self) -> *mut T {
         self.place.get().cast()
@@ -114,10 +122,10 @@ impl<T, A: Access> ShmCell<T, A> {
 }
 
 impl<T: AnyLeaf, A: Access> ShmCell<T, A> {
-    /// Reads the value: one relaxed atomic load.
+    /// Reads the value with one relaxed atomic load (two of 8 bytes for 128-bit integers).
     ///
-    /// Any bytes that another process may have written are a value: a `bool` is `true` for every byte but 0. Enums and
-    /// `char`, of which that is not so, have [`try_get`](Self::try_get) instead.
+    /// Any bytes are a valid value; a `bool` is `true` for every byte but 0. Enums and `char`, for which that does not
+    /// hold, have [`try_get`](Self::try_get) instead.
     #[must_use]
     #[inline(always)]
     pub fn get(&self) -> T
@@ -128,11 +136,29 @@ impl<T: AnyLeaf, A: Access> ShmCell<T, A> {
         unsafe { T::load(self.as_mut_ptr()) }
     }
 
-    /// Reads the value of an enum or `char`: one relaxed atomic load, and a look whether it is one.
+    /// Reads an enum or `char` with one relaxed atomic load, and checks that it is valid.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with what is there, if that is no value of `T`: other processes can write anything.
+    /// Returns [`InvalidValue`], with the number found, if the bytes are not a value of `T`: another process can write
+    /// any bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    ///
+    /// #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+    /// #[repr(u8)]
+    /// enum Mode { Idle, Running }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mode = Mode::create_anonymous()?;
+    /// assert_eq!(mode.cell().try_get()?, Mode::Idle);
+    /// mode.cell().set(Mode::Running);
+    /// assert_eq!(mode.cell().try_get()?, Mode::Running);
+    /// # Ok(()) }
+    /// ```
     #[inline]
     pub fn try_get(&self) -> Result<T, InvalidValue>
     where
@@ -142,7 +168,7 @@ impl<T: AnyLeaf, A: Access> ShmCell<T, A> {
         unsafe { checked::load(self.as_mut_ptr()) }
     }
 
-    /// Writes the value: one relaxed atomic store.
+    /// Writes the value with one relaxed atomic store (two of 8 bytes for 128-bit integers).
     #[inline(always)]
     pub fn set(&self, value: T)
     where
@@ -159,8 +185,8 @@ impl<T: ShmLayout, A: Access> Deref for ShmCell<T, A> {
     #[inline(always)]
     fn deref(&self) -> &T::View<A> {
         let view = T::view_at::<A>(self.as_mut_ptr().cast_const().cast(), 0);
-        // SAFETY: the view has the size and alignment of `T`, is valid for any bytes and holds only cells and
-        // atomics (the contract of `ShmLayout`); the cell is live for as long as `self` is borrowed.
+        // SAFETY: by the contract of `ShmLayout`, the view has the size and alignment of `T`, is valid for any bytes and
+        // consists of cells and atomics; the cell is live for as long as `self` is borrowed.
         unsafe { &*view }
     }
 }

@@ -1,4 +1,4 @@
-//! Many cells in a row: arrays and trailing slices.
+//! Slices of cells: arrays and trailing slices.
 
 use std::mem::MaybeUninit;
 use std::ops::{Index, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
@@ -9,10 +9,17 @@ use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
-/// Cells one behind the other: what an array in shared memory is.
+/// A slice of [`ShmCell`]s: what an array or a trailing slice derefs to in shared memory.
 ///
-/// Index it by a number for a cell or by a range for a part, iterate over it, or move all of it at once. The
-/// length is that of the type, not something another process could change.
+/// Index it by a number for a cell or by a range for a part, iterate over it, or transfer all values at once. Its
+/// length does not come from shared memory, so other processes cannot change it.
+///
+/// A slice of a [`ShmValue`] compares with `==` to slices, arrays and `Vec`s of values, without an allocation.
+///
+/// # Memory ordering
+///
+/// Bulk transfers use one relaxed access per leaf, in any order. Each leaf is whole, but the values that another process
+/// writes meanwhile can be partly old and partly new.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -26,7 +33,8 @@ use crate::shm_layout::ShmLayout;
 /// shm.values.fill(1);
 /// shm.values[2..4].write_from(&[20, 30]);
 /// assert_eq!(shm.values[3].get(), 30);
-/// assert_eq!(shm.values.to_vec(), [1, 1, 20, 30, 1, 1, 1, 1]);
+/// assert_eq!(shm.values, [1, 1, 20, 30, 1, 1, 1, 1]);
+/// assert_eq!(shm.values[2..].to_vec(), [20, 30, 1, 1, 1, 1]);
 /// assert_eq!(shm.values.iter().map(|cell| cell.get()).sum::<u32>(), 56);
 /// # Ok(()) }
 /// ```
@@ -38,54 +46,54 @@ pub struct ShmSlice<T, A: Access = ReadWrite> {
 impl<T, A: Access> ShmSlice<T, A> {
     pub(crate) fn new(cells: &[ShmCell<T, A>]) -> &Self {
         let cells = std::ptr::from_ref(cells) as *const Self;
-        // SAFETY: `repr(transparent)` over the very slice.
+        // SAFETY: `ShmSlice` is `repr(transparent)` over this slice.
         unsafe { &*cells }
     }
 
-    /// The number of cells.
+    /// Returns the number of cells.
     #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Whether there are no cells.
+    /// Returns `true` if there are no cells.
     #[must_use]
     #[inline]
     pub const fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
-    /// The cells as a standard slice, with all its methods: `first`, `chunks`, `split_at` and so on.
+    /// Returns the cells as a standard slice, for its methods: `first`, `chunks`, `split_at` and so on.
     #[must_use]
     #[inline]
     pub const fn as_cells(&self) -> &[ShmCell<T, A>] {
         &self.cells
     }
 
-    /// An iterator over the cells.
+    /// Returns an iterator over the cells.
     #[inline]
     pub fn iter(&self) -> slice::Iter<'_, ShmCell<T, A>> {
         self.cells.iter()
     }
 
-    /// The cell at a number, or the part in a range; `None` where that is out of bounds.
+    /// Returns the cell at an index or the part in a range, or `None` if it is out of bounds.
     #[must_use]
     #[inline]
     pub fn get<I: SliceIndex<T, A>>(&self, index: I) -> Option<&I::Output> {
         index.get(self)
     }
 
-    /// The same cells, but only for reading.
+    /// Returns the same cells without write access.
     #[must_use]
     #[inline]
     pub fn read_only(&self) -> &ShmSlice<T, ReadOnly> {
         let cells = std::ptr::from_ref(self) as *const ShmSlice<T, ReadOnly>;
-        // SAFETY: the two types differ in `A` alone, which has no bytes; reading is allowed for every `A`.
+        // SAFETY: the types differ only in `A`, which has no bytes; reading is allowed for every `A`.
         unsafe { &*cells }
     }
 
-    /// The address of the first cell in this process; see [`ShmCell::as_ptr`].
+    /// Returns the address of the first cell in this process; see [`ShmCell::as_ptr`].
     #[must_use]
     #[inline]
     pub const fn as_ptr(&self) -> *const T {
@@ -98,22 +106,21 @@ impl<T, A: Access> ShmSlice<T, A> {
     }
 }
 
-/// Moving many values at once, at the speed of memory: one relaxed access per leaf, in any order. Each leaf is
-/// whole; values that another process is writing meanwhile may be partly old and partly new.
+/// Bulk transfers.
 impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
     /// Reads all values into `out`.
     ///
     /// # Panics
     ///
-    /// If `out` has another length. Read a part through a range: `cells[..out.len()].read_into(out)`.
+    /// Panics if `out` has a different length. To read a part, use a range: `cells[..out.len()].read_into(out)`.
     #[track_caller]
     pub fn read_into(&self, out: &mut [T])
     where
         T: ShmValue,
     {
         same_len("read_into", self.len(), out.len());
-        // SAFETY: the cells are live, aligned and readable; `out` is private, has as many places, and what is
-        // written is valid for `T` (`ShmValue`).
+        // SAFETY: the cells are live, aligned and readable; `out` is private and has as many elements; the values written
+        // are valid for `T` (`ShmValue`).
         unsafe {
             copy::read(
                 out.as_mut_ptr().cast(),
@@ -128,7 +135,8 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
     ///
     /// # Panics
     ///
-    /// If `values` has another length. Write a part through a range: `cells[..values.len()].write_from(values)`.
+    /// Panics if `values` has a different length. To write a part, use a range:
+    /// `cells[..values.len()].write_from(values)`.
     #[track_caller]
     pub fn write_from(&self, values: &[T])
     where
@@ -157,7 +165,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         unsafe { copy::fill(self.as_mut_ptr(), value, self.len()) };
     }
 
-    /// Reads all values into a new `Vec`.
+    /// Reads all values into a new `Vec`. For enums and `char`, see [`try_to_vec`](Self::try_to_vec).
     #[must_use]
     pub fn to_vec(&self) -> Vec<T>
     where
@@ -165,23 +173,23 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
     {
         let mut values = Vec::with_capacity(self.len());
         self.read_uninit(&mut values.spare_capacity_mut()[..self.len()]);
-        // SAFETY: `read_uninit` has initialised as many values.
+        // SAFETY: `read_uninit` has initialised this many values.
         unsafe { values.set_len(self.len()) };
         values
     }
 
-    /// [`read_into`](Self::read_into) memory that need not be initialised.
+    /// [`read_into`](Self::read_into) for uninitialised memory.
     ///
     /// # Panics
     ///
-    /// If `out` has another length.
+    /// Panics if `out` has a different length.
     #[track_caller]
     pub(super) fn read_uninit<'o>(&self, out: &'o mut [MaybeUninit<T>]) -> &'o mut [T]
     where
         T: ShmValue,
     {
         same_len("read_into", self.len(), out.len());
-        // SAFETY: the cells are live, aligned and readable; `out` is private and has as many places.
+        // SAFETY: the cells are live, aligned and readable; `out` is private and has as many elements.
         unsafe {
             copy::read(
                 out.as_mut_ptr().cast(),
@@ -196,29 +204,29 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
 }
 
 impl<T: ShmLayout + Copy, A: Access> ShmSlice<T, A> {
-    /// Reads all values into a new `Vec`, if each is one: the way to read enums and `char`s.
+    /// Reads all values into a new `Vec` and checks them: the way to read enums and `char`s.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells the first element that holds no value of its type.
+    /// Returns [`InvalidValue`] for the first element that is not a value of its type.
     pub fn try_to_vec(&self) -> Result<Vec<T>, InvalidValue> {
         let mut values: Vec<T> = Vec::with_capacity(self.len());
-        let room: &mut [MaybeUninit<T>] = &mut values.spare_capacity_mut()[..self.len()];
-        // SAFETY: the cells are live, aligned and readable; the room is private and has as many places.
+        let out: &mut [MaybeUninit<T>] = &mut values.spare_capacity_mut()[..self.len()];
+        // SAFETY: the cells are live, aligned and readable; `out` is private and has as many elements.
         unsafe {
             copy::read(
-                room.as_mut_ptr().cast(),
+                out.as_mut_ptr().cast(),
                 self.as_mut_ptr().cast(),
                 T::LAYOUT,
                 self.len(),
             )
         };
-        for (number, value) in room.iter_mut().enumerate() {
+        for (index, value) in out.iter_mut().enumerate() {
             // SAFETY: `read` has initialised all bytes.
             unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }
-                .map_err(|error| error.within(&format!("[{number}]")))?;
+                .map_err(|error| error.within(&format!("[{index}]")))?;
         }
-        // SAFETY: as many values are initialised, and every leaf of them is valid.
+        // SAFETY: this many values are initialised, and all their leaves are valid.
         unsafe { values.set_len(self.len()) };
         Ok(values)
     }
@@ -228,7 +236,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmSlice<T, A> {
 fn same_len(what: &str, cells: usize, values: usize) {
     assert!(
         cells == values,
-        "{what}: {cells} cells in shared memory and {values} values"
+        "{what}: length of the cells ({cells}) does not match length of the values ({values})"
     );
 }
 
@@ -245,9 +253,9 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What a [`ShmSlice`] can be indexed by: `usize` and the ranges of it.
+/// An index into a [`ShmSlice`]: `usize` or a range of `usize`.
 pub trait SliceIndex<T, A: Access>: sealed::Sealed {
-    /// A cell for a number, a part for a range.
+    /// What the index refers to: a [`ShmCell`] for `usize`, a [`ShmSlice`] for a range.
     type Output: ?Sized;
 
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! Whole values: `load` and `store` of everything that is plain data.
+//! Whole values: `load` and `store` of `Copy` types.
 
 use std::mem::MaybeUninit;
 
@@ -7,14 +7,14 @@ use crate::access::{Access, ReadOnly, Writable};
 use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
-/// A `Copy` type that can be read out of shared memory whatever bytes are there: every leaf accepts them all.
+/// A `Copy` type for which any bytes in shared memory are a value, so that it can be loaded without a check.
 ///
-/// It needs no implementation of its own: every `Copy` type that derives [`ShmLayout`] and consists of numbers and
-/// `bool`s has it.
+/// Implemented for every `Copy` type with [`ShmLayout`] that consists of numbers, `bool`s and types of this crate made of
+/// these. Types that hold an enum or a `char` do not implement it; they have [`try_load`](ShmCell::try_load).
 ///
 /// # Safety
 ///
-/// Implemented for all types that fulfil it; there is nothing left to implement.
+/// Never implement it by hand: a blanket implementation covers every type that fulfils the requirement.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `ShmValue`, so it cannot be loaded as a whole",
     label = "not every bit pattern is known to be a value of it",
@@ -24,7 +24,7 @@ use crate::shm_layout::ShmLayout;
 )]
 pub unsafe trait ShmValue: ShmLayout + Copy {}
 
-// SAFETY: a cell is `Send` exactly if every leaf below it is plain (see its `impl Send`).
+// SAFETY: a cell is `Send` exactly if every leaf in it is plain (see its `impl Send`).
 #[diagnostic::do_not_recommend]
 unsafe impl<T> ShmValue for T
 where
@@ -33,8 +33,11 @@ where
 {
 }
 
-/// Whole values. A value is moved leaf by leaf: each leaf is whole, but a value that another process is
-/// writing at the same time may be read partly old and partly new.
+/// Whole values.
+///
+/// A value is transferred leaf by leaf, with relaxed accesses. Each leaf is whole, but a value that another process
+/// writes at the same time can be read partly old and partly new.
+/// Use a [`SeqLock`](crate::sync::SeqLock) or a [`Mutex`](crate::sync::Mutex) for values that must be consistent.
 impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     /// Reads the whole value: one relaxed access per leaf, in any order.
     #[must_use]
@@ -46,15 +49,16 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         let mut value = MaybeUninit::uninit();
         // SAFETY: the cell is live, aligned and readable; `value` is private.
         unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
-        // SAFETY: `read_one` has initialised all bytes, and they are valid since all leaves are plain (`ShmValue`).
+        // SAFETY: `read_one` has initialised all bytes; they are valid because all leaves are plain (`ShmValue`).
         unsafe { value.assume_init() }
     }
 
-    /// Reads the whole value, if every leaf holds a value of its type: the way to load what has enums or `char`s.
+    /// Reads the whole value and checks it: the way to load types that hold enums or `char`s.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells the first field that does not, and what it holds: other processes can write anything.
+    /// Returns [`InvalidValue`], with the field's path and the number found, for the first leaf that is not a value of
+    /// its type: another process can write any bytes.
     pub fn try_load(&self) -> Result<T, InvalidValue> {
         let mut value = MaybeUninit::uninit();
         // SAFETY: the cell is live, aligned and readable; `value` is private.
@@ -69,7 +73,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     ///
     /// # Errors
     ///
-    /// As [`try_load`](Self::try_load).
+    /// The same as [`try_load`](Self::try_load).
     pub fn try_load_boxed(&self) -> Result<Box<T>, InvalidValue> {
         let mut value = Box::<T>::new_uninit();
         // SAFETY: as in `try_load`.
@@ -89,14 +93,14 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         self.store_from(&value);
     }
 
-    /// [`store`](Self::store)s a value that need not be on the stack.
+    /// Writes the whole value, from a reference: for large values that are not on the stack.
     #[inline(always)]
     pub fn store_from(&self, value: &T)
     where
         A: Writable,
     {
-        // SAFETY: the cell is live, aligned and writable; `value` is private, and a layout has no padding, so all
-        // its bytes are initialised.
+        // SAFETY: the cell is live, aligned and writable; `value` is private, and all its bytes are initialised because a
+        // layout has no padding.
         unsafe { copy::write_one(self.as_mut_ptr(), value) };
     }
 
@@ -106,7 +110,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     where
         T: ShmValue,
     {
-        // SAFETY: the cell is live, aligned and readable; `out` is private, and what is written is valid for `T`.
+        // SAFETY: the cell is live, aligned and readable; `out` is private, and the bytes written are valid for `T`.
         unsafe { copy::read_one(out, self.as_mut_ptr()) };
     }
 

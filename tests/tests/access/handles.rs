@@ -217,7 +217,9 @@ fn slices_move_values_in_bulk() {
 }
 
 #[test]
-#[should_panic(expected = "read_into: 3 cells in shared memory and 2 values")]
+#[should_panic(
+    expected = "read_into: length of the cells (3) does not match length of the values (2)"
+)]
 fn a_bulk_read_of_another_length_panics() {
     let shm = Everything::create_anonymous().unwrap();
     shm.grid[0].read_into(&mut [0.0; 2]);
