@@ -1,6 +1,6 @@
-//! What a struct in shared memory has in place of `String`, `Vec` and pointers.
+//! Replacements for `String`, `Vec` and pointers in shared memory.
 //!
-//! Each is an ordinary field of fixed size, and checks at every use what other processes may have written there.
+//! Each is a plain field of fixed size. Every use checks the bytes, which other processes can overwrite.
 
 mod offset;
 mod str;

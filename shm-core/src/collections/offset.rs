@@ -1,4 +1,4 @@
-//! What to store instead of a pointer.
+//! [`ShmOffset`]: a pointer within a segment.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,10 +12,21 @@ use crate::layout::{TypeLayout, TypeName, meaning};
 use crate::segment::Shm;
 use crate::shm_layout::ShmLayout;
 
-/// A place in the same segment that holds a `T`: what to store instead of a pointer.
+/// The offset of a `T` within the same segment, stored instead of a pointer.
 ///
-/// [`Shm::offset_of`] makes one of a cell, [`Shm::resolve`] finds the cell again, in any process, wherever that has the
-/// segment mapped. It is a number of 8 bytes, stored and read like one, with 0 for null: what zeroed memory holds.
+/// [`Shm::offset_of`] returns the offset of a cell. [`Shm::resolve`] returns the cell again, in any process and wherever
+/// that process has mapped the segment. An offset is an 8-byte integer that counts bytes from the start of the segment's
+/// file, so a C program adds it to the address of its mapping of the file. Zero, the value in a new segment, is null.
+///
+/// It is a [`ShmValue`](crate::ShmValue): [`get`](ShmCell::get) and [`set`](ShmCell::set) are one relaxed access each.
+///
+/// # Peers
+///
+/// Any process can write any offset. `resolve` returns an error if there is no `T` at the offset, so following an offset
+/// never leads outside the segment or to a location of another type. A list can still be changed into a cycle, so bound
+/// the number of steps.
+///
+/// # Examples
 ///
 /// ```
 /// use shm_core::{ShmLayout, ShmOffset};
@@ -37,10 +48,10 @@ use crate::shm_layout::ShmLayout;
 ///     shm.first.set(shm.offset_of(node));
 /// }
 ///
-/// // Another process, where the segment lies at another address.
+/// // In another process, where the segment is mapped at another address:
 /// let shm = List::attach_read_only(&name)?;
 /// let (mut next, mut seen) = (shm.first.get(), Vec::new());
-/// // Not more steps than there are nodes: another process may have made a circle.
+/// // No more steps than there are nodes: another process may have linked them to a cycle.
 /// while !next.is_null() && seen.len() < shm.nodes.len() {
 ///     let node = shm.resolve(next)?;
 ///     seen.push(node.value.get());
@@ -49,28 +60,25 @@ use crate::shm_layout::ShmLayout;
 /// assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1, 0]);
 /// # Ok(()) }
 /// ```
-///
-/// The number counts bytes from the start of the segment's file, so a program in C adds it to the address where it has
-/// mapped the file. Any process can write any number there; `resolve` refuses what does not lead to a `T`.
 #[repr(transparent)]
 pub struct ShmOffset<T> {
     bytes: u64,
-    // Neither owns nor needs a `T`, whatever that is.
+    // Neither owns nor accesses a `T`, so `Send` and `Sync` hold for any `T`.
     target: PhantomData<fn() -> *const T>,
 }
 
 impl<T> ShmOffset<T> {
-    /// The offset that leads nowhere.
+    /// The null offset, which is zero.
     pub const NULL: Self = Self::from_raw(0);
 
-    /// Whether it leads nowhere.
+    /// Returns `true` for the null offset.
     #[must_use]
     #[inline]
     pub const fn is_null(self) -> bool {
         self.bytes == 0
     }
 
-    /// The offset of this many bytes from the start of the segment, which may lead anywhere: [`Shm::resolve`] tells.
+    /// Returns the offset of `bytes` from the start of the segment. Any number is allowed; [`Shm::resolve`] checks it.
     #[must_use]
     #[inline]
     pub const fn from_raw(bytes: u64) -> Self {
@@ -80,7 +88,7 @@ impl<T> ShmOffset<T> {
         }
     }
 
-    /// Bytes from the start of the segment; 0 for null.
+    /// Returns the number of bytes from the start of the segment, 0 for null.
     #[must_use]
     #[inline]
     pub const fn as_raw(self) -> u64 {
@@ -88,7 +96,7 @@ impl<T> ShmOffset<T> {
     }
 }
 
-// Not derived: none of these needs anything of `T`.
+// Not derived, because derives would require the same traits of `T`.
 
 impl<T> Clone for ShmOffset<T> {
     fn clone(&self) -> Self {
@@ -98,7 +106,7 @@ impl<T> Clone for ShmOffset<T> {
 
 impl<T> Copy for ShmOffset<T> {}
 
-/// Null.
+/// The null offset.
 impl<T> Default for ShmOffset<T> {
     fn default() -> Self {
         Self::NULL
@@ -126,8 +134,8 @@ impl<T> fmt::Debug for ShmOffset<T> {
 }
 refused_as_a_whole!([T] ShmOffset<T>);
 
-// SAFETY: 1. a `u64` and nothing else. 2. `Plain` stands for "the cell is all there is". 3. The address is returned as
-// it is. The layout of `T` is named by a function, so that a type may have offsets to itself.
+// SAFETY: 1. a `u64` and nothing else. 2. `Plain` has no bytes. 3. The address is returned unchanged. The layout of `T`
+// is behind a function, so that a type may have offsets to itself.
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout> ShmLayout for ShmOffset<T> {
     type View<A: Access> = Plain;
@@ -139,56 +147,55 @@ unsafe impl<T: ShmLayout> ShmLayout for ShmOffset<T> {
     }
 }
 
-// SAFETY: every number is an offset.
+// SAFETY: every bit pattern is a valid offset.
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout> Leaf for ShmOffset<T> {
     #[inline(always)]
     unsafe fn load(at: *mut Self) -> Self {
-        // SAFETY: the caller vouches for the memory; `repr(transparent)`.
+        // SAFETY: by the caller; the type is `repr(transparent)` over a `u64`.
         Self::from_raw(unsafe { u64::load(at.cast()) })
     }
 }
 
-// SAFETY: no padding, and all of it is stored.
+// SAFETY: the type has no padding, and all of it is stored.
 unsafe impl<T: ShmLayout> AnyLeaf for ShmOffset<T> {
     #[inline(always)]
     unsafe fn store(at: *mut Self, value: Self) {
-        // SAFETY: the caller vouches for the memory; `repr(transparent)`.
+        // SAFETY: by the caller; the type is `repr(transparent)` over a `u64`.
         unsafe { u64::store(at.cast(), value.bytes) };
     }
 }
 
 impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
-    /// Where a cell lies in this segment: what to store instead of a pointer to it.
+    /// Returns the offset of a cell in this segment, to be stored instead of a pointer to it.
     ///
     /// # Panics
     ///
-    /// If the cell does not lie in this segment, as mapped by this handle.
+    /// Panics if the cell is not in this segment, as mapped by this handle.
     #[must_use]
     #[track_caller]
     pub fn offset_of<U, B: Access>(&self, cell: &ShmCell<U, B>) -> ShmOffset<U> {
         let at = self.offset_in_payload(cell);
         let Some(at) = at else {
-            panic!("offset_of: the cell does not lie in the segment of this handle");
+            panic!("offset_of: the cell is not in the segment of this handle");
         };
         ShmOffset::from_raw((self.segment().payload_offset() + at) as u64)
     }
 
-    /// The cell that an offset leads to.
+    /// Returns the cell at an offset.
     ///
-    /// By the layout of the segment's type a `U` lies there, so the cell is inside the segment, aligned, and read and
-    /// written by the same widths as through its own field. More is not known: another process may have changed the
-    /// offset to that of another `U`. A `U` is whatever has the layout of a `U`, by its fingerprint; what the insides of
-    /// strings and of this library's other types lead to is never one, except the elements of a [`ShmVec`](crate::ShmVec).
-    /// So no offset leads past a lock; [`resolve_in`](Self::resolve_in) follows those between the things that a lock
-    /// protects.
+    /// The segment's type has a `U` at that offset, so the cell is inside the segment, aligned, and accessed with the same
+    /// widths as through its field. Nothing else is guaranteed: another process may have replaced the offset by that of
+    /// another `U`. Every part whose layout has the fingerprint of `U` counts as a `U`, except the insides of strings and
+    /// of this crate's other types; the elements of a [`ShmVec`](crate::ShmVec) do count. So no offset bypasses a lock; to
+    /// follow offsets within the value that a lock protects, use [`resolve_in`](Self::resolve_in).
     ///
-    /// Its time depends on the number of fields and on how deep they nest, not on the length of arrays.
+    /// The time it takes depends on the number of fields and their nesting, not on the length of arrays.
     ///
     /// # Errors
     ///
-    /// [`BadOffset`](ShmError::BadOffset) when the offset is null or no `U` begins there: another process has written
-    /// it, or it is one of another segment.
+    /// Returns [`BadOffset`](ShmError::BadOffset) if the offset is null or no `U` begins there: another process has
+    /// written it, or it belongs to another segment.
     pub fn resolve<U: ShmLayout>(&self, offset: ShmOffset<U>) -> Result<&ShmCell<U, A>, ShmError> {
         let start = self.segment().payload_offset();
         let at = usize::try_from(offset.bytes)
@@ -197,18 +204,24 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
             .filter(|at| T::LAYOUT.has_cell_at(*at, self.tail(), U::LAYOUT));
         let Some(at) = at else {
             let end = start + self.payload_len();
-            return Err(refuse(self.name(), offset.bytes, start..end, U::LAYOUT));
+            return Err(no_such_cell(
+                self.name(),
+                offset.bytes,
+                start..end,
+                U::LAYOUT,
+            ));
         };
-        // SAFETY: the layout has a cell at this place, and all of it is mapped.
+        // SAFETY: the layout has a cell at this offset, and all of it is mapped.
         let cell = unsafe { self.payload().byte_add(at) };
-        // SAFETY: a cell of the layout of `U` lies here, aligned because its offset within the aligned payload is a
-        // multiple of its alignment; live as long as the handle, only accessed atomically, and writable if `A` says so.
+        // SAFETY: this is a cell of the layout of `U`, aligned because its offset within the aligned payload is a multiple
+        // of its alignment; it lives as long as the handle, is only accessed atomically, and is writable if `A` says so.
         Ok(unsafe { &*cell.cast::<ShmCell<U, A>>() })
     }
 
-    /// The cell that an offset leads to, inside of another cell: [`resolve`](Self::resolve) for what a
-    /// [`Mutex`](crate::sync::Mutex) protects. The result lives no longer than the guard, so nobody keeps it without the
-    /// lock.
+    /// Returns the cell at an offset within another cell: [`resolve`](Self::resolve) for the value that a
+    /// [`Mutex`](crate::sync::Mutex) protects.
+    ///
+    /// The result borrows from `within`, so it cannot outlive the guard.
     ///
     /// ```
     /// use shm_core::sync::Mutex;
@@ -228,14 +241,14 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// list.nodes[3].value.set(7);
     /// list.first.set(shm.offset_of(&list.nodes[3]));
     /// assert_eq!(shm.resolve_in(&list, list.first.get())?.value.get(), 7);
-    /// assert!(shm.resolve(list.first.get()).is_err()); // would get past the lock
+    /// assert!(shm.resolve(list.first.get()).is_err()); // would bypass the lock
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`BadOffset`](ShmError::BadOffset) when the offset is null, when no `U` of the cell begins there, or when the cell
-    /// does not lie in this segment.
+    /// Returns [`BadOffset`](ShmError::BadOffset) if the offset is null, if no `U` in `within` begins there, or if `within`
+    /// is not in this segment.
     pub fn resolve_in<'c, U: ShmLayout, V: ShmLayout, B: Access>(
         &self,
         within: &'c ShmCell<V, B>,
@@ -243,7 +256,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     ) -> Result<&'c ShmCell<U, B>, ShmError> {
         let start = self.segment().payload_offset();
         let Some(inside) = self.offset_in_payload(within) else {
-            let reason = "the cell to look in does not lie in this segment".to_owned();
+            let reason = "the cell to search is not in this segment".to_owned();
             return Err(bad_offset(self.name(), offset.bytes, reason));
         };
         let start = start + inside;
@@ -253,16 +266,21 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
             .filter(|at| V::LAYOUT.has_cell_at(*at, 0, U::LAYOUT));
         let Some(at) = at else {
             let end = start + size_of::<V>();
-            return Err(refuse(self.name(), offset.bytes, start..end, U::LAYOUT));
+            return Err(no_such_cell(
+                self.name(),
+                offset.bytes,
+                start..end,
+                U::LAYOUT,
+            ));
         };
-        // SAFETY: by its layout the cell `within` has a cell at this place, so it does not end before.
+        // SAFETY: the layout of `within` has a cell at this offset, so the address is inside `within`.
         let cell = unsafe { within.as_ptr().byte_add(at) };
-        // SAFETY: a part of `within` of the layout of `U`, aligned because its offset in there is a multiple of its
-        // alignment, which is at most that of `V`; only accessed atomically, and writable if `B` says so of the whole.
+        // SAFETY: this is a part of `within` of the layout of `U`, aligned because its offset there is a multiple of its
+        // alignment, which is at most that of `V`; it is only accessed atomically, and writable if `B` says so.
         Ok(unsafe { &*cell.cast::<ShmCell<U, B>>() })
     }
 
-    /// Bytes from the start of the payload to a cell, if all of that lies in there.
+    /// Returns the bytes from the start of the payload to a cell, if all of the cell is in the payload.
     fn offset_in_payload<U, B: Access>(&self, cell: &ShmCell<U, B>) -> Option<usize> {
         cell.as_ptr()
             .addr()
@@ -273,15 +291,15 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
             })
     }
 
-    /// Bytes of the payload, without what rounds it up.
+    /// Returns the length of the payload in bytes, without rounding.
     fn payload_len(&self) -> usize {
-        // The numbers of a segment that is mapped, so neither operation can overflow.
+        // A segment of this length is mapped, so neither operation overflows.
         T::LAYOUT.size() + T::LAYOUT.tail_stride().unwrap_or(0) * self.tail()
     }
 }
 
 #[cold]
-fn refuse(
+fn no_such_cell(
     name: &str,
     offset: u64,
     payload: std::ops::Range<usize>,
@@ -293,11 +311,11 @@ fn refuse(
         "it is null".to_owned()
     } else if !inside {
         format!(
-            "the payload has the bytes from {} to {}",
+            "it is outside the payload, bytes {}..{}",
             payload.start, payload.end
         )
     } else if !offset.is_multiple_of(wanted.align() as u64) {
-        format!("a `{name_of}` is aligned to {} bytes", wanted.align())
+        format!("`{name_of}` has an alignment of {} bytes", wanted.align())
     } else {
         format!("no `{name_of}` begins there")
     };

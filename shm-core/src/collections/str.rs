@@ -1,4 +1,4 @@
-//! Text of bounded length: a C `char[N]`.
+//! [`ShmStr`]: text of bounded length.
 
 use std::error::Error;
 use std::fmt;
@@ -13,16 +13,23 @@ use crate::error::debug_with_text;
 use crate::layout::{TypeLayout, meaning};
 use crate::shm_layout::ShmLayout;
 
-/// Bytes that are read at once.
+/// The number of bytes read at once.
 const CHUNK: usize = 256;
 
-/// Text of at most `N` bytes, NUL-padded UTF-8: what C calls a `char[N]`.
+/// UTF-8 text of at most `N` bytes, padded with NULs: a `char[N]` in C.
 ///
-/// The text ends at the first NUL, or after `N` bytes where there is none. It is a value like a number: a field of
-/// a `Copy` struct, read and written with it by `load` and `store`. In shared memory it is a [`ShmStrView`], which reads
-/// and writes the text alone.
+/// The text ends at the first NUL, or after `N` bytes if there is none. `N` is at least 1: a struct with a `ShmStr<0>` does
+/// not compile.
 ///
-/// Other processes can write any bytes, so reading gives a `Result`.
+/// A `ShmStr` is a plain value, so `Copy` structs can have it as a field, and `load` and `store` of the struct transfer it.
+/// In shared memory, a cell of it derefs to a [`ShmStrView`], which reads and writes only the text. Both compare with `str`
+/// and `String` by `==`, without an allocation.
+///
+/// # Peers
+///
+/// Other processes can write any bytes, so reading the text returns a `Result`.
+///
+/// # Examples
 ///
 /// ```
 /// use shm_core::{ShmLayout, ShmStr};
@@ -35,8 +42,8 @@ const CHUNK: usize = 256;
 /// let shm = Person::create_anonymous()?;
 /// shm.name.set("Zażółć")?;
 /// assert_eq!(shm.name.get()?, "Zażółć");
-/// assert!(shm.name.set("longer than the four and twenty bytes").is_err());
-/// assert_eq!(shm.name.get()?, "Zażółć"); // as it was
+/// assert!(shm.name.set("longer than twenty-four bytes").is_err());
+/// assert_eq!(shm.name, "Zażółć"); // unchanged
 ///
 /// let person = Person { name: ShmStr::new("Ala")?, age: 30 };
 /// shm.store(person);
@@ -44,16 +51,14 @@ const CHUNK: usize = 256;
 /// assert_eq!(format!("{:?}", shm.cell()), r#"Person { name: "Ala", age: 30 }"#);
 /// # Ok(()) }
 /// ```
-///
-/// `N` is at least 1: a struct with a `ShmStr<0>` does not compile.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct ShmStr<const N: usize> {
     bytes: [u8; N],
 }
 
-// SAFETY: 1. an array of bytes and nothing else. 2. The view is as many cells of a byte. 3. The address is returned as
-// it is.
+// SAFETY: 1. an array of bytes and nothing else. 2. The view is an array of as many byte cells. 3. The address is
+// returned unchanged.
 #[diagnostic::do_not_recommend]
 unsafe impl<const N: usize> ShmLayout for ShmStr<N> {
     type View<A: Access> = ShmStrView<N, A>;
@@ -65,11 +70,11 @@ unsafe impl<const N: usize> ShmLayout for ShmStr<N> {
 }
 
 impl<const N: usize> ShmStr<N> {
-    /// The value of a text.
+    /// Creates a `ShmStr` from a text.
     ///
     /// # Errors
     ///
-    /// [`InvalidText`] for a text of more than `N` bytes or with a NUL in it.
+    /// Returns [`InvalidText`] if the text has more than `N` bytes or contains a NUL.
     pub fn new(text: &str) -> Result<Self, InvalidText> {
         check(text, N)?;
         let mut bytes = [0; N];
@@ -77,41 +82,42 @@ impl<const N: usize> ShmStr<N> {
         Ok(Self { bytes })
     }
 
-    /// The value of the bytes of a C `char[N]`, which may be anything.
+    /// Creates a `ShmStr` from the bytes of a C `char[N]`. Any bytes are allowed.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; N]) -> Self {
         Self { bytes }
     }
 
-    /// The text.
+    /// Returns the text.
     ///
     /// # Errors
     ///
-    /// The bytes are not UTF-8: another process has written them, or was writing while the value was loaded.
+    /// Returns [`Utf8Error`] if the bytes are not UTF-8: another process has written them, or was writing while the value
+    /// was loaded.
     pub fn as_str(&self) -> Result<&str, Utf8Error> {
         str::from_utf8(self.as_bytes())
     }
 
-    /// The bytes in front of the first NUL.
+    /// Returns the bytes up to the first NUL.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         NulPadded::new(&self.bytes).bytes()
     }
 
-    /// Whether the text is empty: what zeroed memory holds.
+    /// Returns `true` if the text is empty, as in zeroed memory.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 
-    /// Bytes that there is room for: `N`.
+    /// Returns the capacity in bytes, `N`.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         N
     }
 }
 
-/// Refuses what is no text of at most `capacity` bytes.
+/// Checks that `text` has at most `capacity` bytes and no NUL.
 fn check(text: &str, capacity: usize) -> Result<(), InvalidText> {
     if let Some(at) = text.bytes().position(|byte| byte == 0) {
         return Err(InvalidText::Nul { at });
@@ -130,21 +136,21 @@ impl<const N: usize> Default for ShmStr<N> {
     }
 }
 
-/// As a literal; bytes that are no UTF-8 as `\xff`.
+/// Formats the text as a string literal, with bytes that are not UTF-8 as `\xff`.
 impl<const N: usize> fmt::Debug for ShmStr<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&NulPadded::new(&self.bytes), f)
     }
 }
 
-/// As it is; bytes that are no UTF-8 as `\xff`.
+/// Formats the text itself, with bytes that are not UTF-8 as `\xff`.
 impl<const N: usize> fmt::Display for ShmStr<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&NulPadded::new(&self.bytes), f)
     }
 }
 
-/// By the text: what lies behind the first NUL does not count.
+/// Compares the texts; bytes after the first NUL are ignored.
 impl<const N: usize, const M: usize> PartialEq<ShmStr<M>> for ShmStr<N> {
     fn eq(&self, other: &ShmStr<M>) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -167,7 +173,7 @@ impl<const N: usize> TryFrom<&str> for ShmStr<N> {
     }
 }
 
-/// So that `"text".parse()?` gives one.
+/// `"text".parse::<ShmStr<16>>()`, as [`ShmStr::new`].
 impl<const N: usize> FromStr for ShmStr<N> {
     type Err = InvalidText;
 
@@ -176,24 +182,28 @@ impl<const N: usize> FromStr for ShmStr<N> {
     }
 }
 
-/// A [`ShmStr`] in shared memory: what a cell of one derefs to.
+/// A [`ShmStr`] in shared memory: what a cell of it derefs to.
 ///
-/// The cell's own `load` and `store` move all `N` bytes as a value.
+/// `load` and `store` of the cell transfer all `N` bytes as a value.
+///
+/// # Memory ordering
+///
+/// All accesses are relaxed, one per byte. A process that reads while another writes can see a mixture of both texts,
+/// which need not be UTF-8. Order the accesses with an atomic, or protect the text with a lock.
 #[repr(transparent)]
 pub struct ShmStrView<const N: usize, A: Access = ReadWrite> {
     bytes: [ShmCell<u8, A>; N],
 }
 
 impl<const N: usize, A: Access> ShmStrView<N, A> {
-    /// Writes a text, and zeros behind it, so that nothing of an older one remains.
+    /// Writes a text, and zeros after it, so that nothing of the old text remains.
     ///
-    /// A process that reads meanwhile may see a mix of both, which may be no UTF-8. Order the two with an atomic, or hand
-    /// the text over under a lock. A process that dies here leaves such a mix.
+    /// A process that dies in this call can leave a mixture of both texts.
     ///
     /// # Errors
     ///
-    /// [`InvalidText`] for a text of more than `N` bytes or with a NUL in it. The old one then stays as it was: no
-    /// text is ever cut.
+    /// Returns [`InvalidText`] if the text has more than `N` bytes or contains a NUL. The old text is then unchanged: text
+    /// is never truncated.
     pub fn set(&self, text: &str) -> Result<(), InvalidText>
     where
         A: Writable,
@@ -209,13 +219,13 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     ///
     /// # Errors
     ///
-    /// The bytes are not UTF-8: another process has written them, or is writing now.
-    /// [`FromUtf8Error::into_bytes`] gives what was there.
+    /// Returns [`FromUtf8Error`] if the bytes are not UTF-8: another process has written them, or is writing now.
+    /// [`FromUtf8Error::into_bytes`] returns the bytes.
     pub fn get(&self) -> Result<String, FromUtf8Error> {
         String::from_utf8(self.to_bytes())
     }
 
-    /// Reads the bytes in front of the first NUL.
+    /// Reads the bytes up to the first NUL.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -226,7 +236,7 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
         text
     }
 
-    /// Calls `use_part` with the text's bytes, in parts, until it breaks.
+    /// Calls `use_part` with the bytes of the text, in parts, until it breaks.
     fn for_each_chunk(
         &self,
         mut use_part: impl FnMut(&[u8]) -> ControlFlow<()>,
@@ -246,13 +256,13 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
         ControlFlow::Continue(())
     }
 
-    /// Whether the text is empty: what a new segment holds.
+    /// Returns `true` if the text is empty, as in a new segment.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.first().is_none_or(|byte| byte.get() == 0)
     }
 
-    /// Bytes that there is room for: `N`.
+    /// Returns the capacity in bytes, `N`.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         N
@@ -314,22 +324,22 @@ str_eq! {
     [A: Access] ShmCell<ShmStr<N>, A>, String;
 }
 
-/// Why a text cannot be stored in a [`ShmStr`].
+/// The error returned when a text cannot be stored in a [`ShmStr`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InvalidText {
-    /// It does not fit.
+    /// The text has more bytes than there is room for.
     #[non_exhaustive]
     TooLong {
-        /// Bytes of the text.
+        /// The length of the text in bytes.
         len: usize,
-        /// Bytes that there is room for.
+        /// The capacity in bytes.
         capacity: usize,
     },
-    /// It has a NUL in it, at which it would end for who reads it.
+    /// The text contains a NUL, which would end it for readers.
     #[non_exhaustive]
     Nul {
-        /// Bytes in front of the NUL.
+        /// The index of the first NUL, in bytes.
         at: usize,
     },
 }
@@ -339,11 +349,11 @@ impl fmt::Display for InvalidText {
         match self {
             Self::TooLong { len, capacity } => write!(
                 f,
-                "the text has {len} bytes and there is room for {capacity}; shorten it, or enlarge the `ShmStr`"
+                "the text has {len} bytes, but the capacity is {capacity}; shorten it, or use a larger `ShmStr`"
             ),
             Self::Nul { at } => write!(
                 f,
-                "the text has a NUL behind byte {at}, where it would end; remove it"
+                "the text has a NUL at index {at}, where it would end; remove it"
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! A vector of bounded length.
+//! [`ShmVec`]: a vector of bounded length.
 
 use std::error::Error;
 use std::fmt;
@@ -14,18 +14,27 @@ use crate::primitive::{AtomicU64, Ordering};
 use crate::segment::Shm;
 use crate::shm_layout::ShmLayout;
 
-/// A vector of at most `N` values, which lie in the segment itself.
+/// A vector of at most `N` elements, stored inline in the segment.
 ///
-/// It exists in shared memory only, where it is a [`ShmVecView`]; there is no value of it, so a struct that has one is
-/// not `Copy`.
+/// In shared memory, a cell of it derefs to a [`ShmVecView`], which has the methods. There are no values of this type, so
+/// a struct with a `ShmVec` field cannot be `Copy`.
 ///
-/// **One process at a time** may change it. A lock, or the rules of your program, see to that. Any number may read
-/// meanwhile: an element appears after its value is there, but one that is removed and pushed anew while it is read may
-/// be seen partly old and partly new.
+/// **Only one process at a time may change a vector.** Protect it with a [`Mutex`](crate::sync::Mutex), or have a single
+/// writer. Any number of processes can read meanwhile.
 ///
-/// The length is a number in shared memory that any process can write. One that is larger than `N` is taken for `N`, and
-/// [`try_len`](ShmVecView::try_len) tells. Nothing is ever read or written outside of the `N` elements. A process that
-/// dies while it pushes or pops leaves the vector as it was before or as it would be after.
+/// # Memory ordering
+///
+/// Writing the length is a `Release` store and reading it an `Acquire` load, so a process that sees the new length also
+/// sees the new element. Elements themselves are accessed relaxed: one that is removed and pushed again while it is read
+/// can be seen partly old and partly new.
+///
+/// # Peers
+///
+/// Any process can write any length. A length above `N` counts as `N`, and [`try_len`](ShmVecView::try_len) reports it;
+/// nothing outside the `N` elements is ever accessed. If a process dies in `push` or `pop`, the call has either taken
+/// effect or not.
+///
+/// # Examples
 ///
 /// ```
 /// use shm_core::{ShmLayout, ShmVec};
@@ -47,7 +56,7 @@ use crate::shm_layout::ShmLayout;
 ///
 /// shm.points.push(Point { x: 5.0, y: 6.0 })?;
 /// let full = shm.points.push(Point { x: 7.0, y: 8.0 }).unwrap_err();
-/// assert_eq!(full.0.x, 7.0); // it comes back
+/// assert_eq!(full.0.x, 7.0); // the error returns the value
 ///
 /// assert_eq!(shm.points.pop(), Some(Point { x: 5.0, y: 6.0 }));
 /// if let Some(point) = shm.points.get(0) {
@@ -57,7 +66,7 @@ use crate::shm_layout::ShmLayout;
 /// # Ok(()) }
 /// ```
 #[repr(C)]
-// There is no value of it: it is the layout of the view.
+// Never constructed: only describes the layout of the view.
 pub struct ShmVec<T, const N: usize> {
     len: u64,
     items: [T; N],
@@ -70,9 +79,9 @@ impl<T, const N: usize> fmt::Debug for ShmVec<T, N> {
 }
 refused_as_a_whole!([T, const N: usize] ShmVec<T, N>);
 
-// SAFETY: 1. the length and as many elements, at the offsets of `repr(C)`. What may lie between and behind them has no
-// cell and is never moved: the type is not `Copy`. 2. The view has the same two fields, of cells. 3. The address is
-// returned as it is.
+// SAFETY: 1. the length and `N` elements, at the offsets of `repr(C)`. Padding between and after them has no cell and is
+// never moved, because the type is not `Copy`. 2. The view has the same two fields, as cells. 3. The address is returned
+// unchanged.
 #[diagnostic::do_not_recommend]
 unsafe impl<T: ShmLayout, const N: usize> ShmLayout for ShmVec<T, N> {
     type View<A: Access> = ShmVecView<T, N, A>;
@@ -100,7 +109,7 @@ unsafe impl<T: ShmLayout, const N: usize> ShmLayout for ShmVec<T, N> {
     }
 }
 
-/// A [`ShmVec`] in shared memory: what a cell of one derefs to.
+/// A [`ShmVec`] in shared memory: what a cell of it derefs to.
 #[repr(C)]
 pub struct ShmVecView<T, const N: usize, A: Access = ReadWrite> {
     len: ShmCell<u64, A>,
@@ -108,19 +117,19 @@ pub struct ShmVecView<T, const N: usize, A: Access = ReadWrite> {
 }
 
 impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
-    /// The number of elements; `N` where another process has written a larger one.
+    /// Returns the number of elements, or `N` if another process has written a larger length.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
         usize::try_from(self.raw_len()).map_or(N, |len| len.min(N))
     }
 
-    /// The number of elements, if it is one.
+    /// Returns the number of elements, if it is valid.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the number that is there, if it is larger than `N`: another process has written it.
-    /// [`clear`](Self::clear) and [`truncate`](Self::truncate) write a good one.
+    /// Returns [`InvalidValue`], with the length found, if it is above `N`: another process has written it.
+    /// [`clear`](Self::clear) and [`truncate`](Self::truncate) write a valid length.
     pub fn try_len(&self) -> Result<usize, InvalidValue> {
         let len = self.raw_len();
         match usize::try_from(len) {
@@ -129,43 +138,43 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         }
     }
 
-    /// Whether there are no elements: so in a new segment.
+    /// Returns `true` if there are no elements, as in a new segment.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Elements that there is room for: `N`.
+    /// Returns the capacity in elements, `N`.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         N
     }
 
-    /// The elements that are there now, as cells.
+    /// Returns the current elements as a slice of cells.
     ///
-    /// The slice keeps its length. Its cells stay places of the vector when elements are removed, and may then hold
-    /// anything of their type.
+    /// The length of the slice is that of the vector at this moment. If elements are removed later, their cells remain
+    /// usable and hold arbitrary values.
     #[must_use]
     #[inline]
     pub fn as_slice(&self) -> &ShmSlice<T, A> {
         ShmSlice::new(&self.items[..self.len()])
     }
 
-    /// The cell of an element, or the elements of a range; `None` where there are not so many.
+    /// Returns the cell at an index or the part in a range, or `None` if it is out of bounds.
     #[must_use]
     #[inline]
     pub fn get<I: SliceIndex<T, A>>(&self, index: I) -> Option<&I::Output> {
         self.as_slice().get(index)
     }
 
-    /// An iterator over the cells of the elements that are there now.
+    /// Returns an iterator over the cells of the current elements.
     #[inline]
     pub fn iter(&self) -> slice::Iter<'_, ShmCell<T, A>> {
         self.as_slice().iter()
     }
 
-    /// Reads all elements into a `Vec` of this process.
+    /// Reads all elements into a `Vec`.
     #[must_use]
     pub fn to_vec(&self) -> Vec<T>
     where
@@ -174,11 +183,11 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         self.as_slice().to_vec()
     }
 
-    /// Reads all elements, if each is a value of its type: the way to read enums and `char`s.
+    /// Reads all elements into a `Vec` and checks them: the way to read enums and `char`s.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells the first element that is none.
+    /// Returns [`InvalidValue`] for the first element that is not a value of its type.
     pub fn try_to_vec(&self) -> Result<Vec<T>, InvalidValue>
     where
         T: Copy,
@@ -190,7 +199,7 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
     ///
     /// # Errors
     ///
-    /// [`VecFull`] gives the value back when there are `N` already.
+    /// Returns [`VecFull`], with the value, if there are `N` elements already.
     pub fn push(&self, value: T) -> Result<(), VecFull<T>>
     where
         T: Copy,
@@ -205,11 +214,11 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         Ok(())
     }
 
-    /// Appends all values, or none.
+    /// Appends all values, or none if there is not enough room.
     ///
     /// # Errors
     ///
-    /// [`VecFull`] when there is not room for all.
+    /// Returns [`VecFull`] if there is not enough room for all values.
     pub fn extend_from_slice(&self, values: &[T]) -> Result<(), VecFull<()>>
     where
         T: Copy,
@@ -224,7 +233,7 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         Ok(())
     }
 
-    /// Removes the last element and returns it; `None` where there is none.
+    /// Removes the last element and returns it, or `None` if the vector is empty.
     pub fn pop(&self) -> Option<T>
     where
         T: ShmValue,
@@ -236,13 +245,12 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         Some(value)
     }
 
-    /// Removes the last element and returns it, if it is a value of its type: [`pop`](Self::pop) for what has enums or
-    /// `char`s.
+    /// Removes the last element and returns it, after a check: [`pop`](Self::pop) for types that hold enums or `char`s.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells what is there instead. The element is not removed;
-    /// [`truncate`](Self::truncate) does that.
+    /// Returns [`InvalidValue`] if the element is not a value of its type. It is then not removed; use
+    /// [`truncate`](Self::truncate) to remove it.
     pub fn try_pop(&self) -> Result<Option<T>, InvalidValue>
     where
         T: Copy,
@@ -258,16 +266,16 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         Ok(Some(value))
     }
 
-    /// Removes all elements but the first `len`; nothing where there are no more than these.
+    /// Keeps the first `len` elements and removes the others. Has no effect if there are at most `len` elements.
     pub fn truncate(&self, len: usize)
     where
         A: Writable,
     {
-        // Also where the length is too large, which this mends.
+        // Always written, which repairs a length above `N`.
         self.set_len(self.len().min(len));
     }
 
-    /// Removes all elements. Their bytes stay until others are pushed.
+    /// Removes all elements. Their bytes are not cleared.
     pub fn clear(&self)
     where
         A: Writable,
@@ -275,7 +283,7 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         self.set_len(0);
     }
 
-    /// What is there for a length, whatever it is. `Acquire`: who sees an element's number sees its value.
+    /// Reads the length, unchecked. `Acquire`: a reader that sees an element in the length also sees its value.
     #[inline]
     fn raw_len(&self) -> u64 {
         // SAFETY: the cell is live, aligned and only accessed atomically, in eight bytes.
@@ -326,7 +334,10 @@ impl<T: ShmLayout, const N: usize, A: Access> fmt::Debug for ShmVecView<T, N, A>
     }
 }
 
-/// A [`ShmVec`] has no room for what was to be appended, which it gives back.
+/// The error returned when a [`ShmVec`] has no room for the values to append. Holds the value that [`push`] was called
+/// with.
+///
+/// [`push`]: ShmVecView::push
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct VecFull<T>(pub T);
 
@@ -334,7 +345,7 @@ debug_with_text! { struct VecFull<T>(..); }
 
 impl<T> fmt::Display for VecFull<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the vector is full; remove elements first, or give its type a larger capacity")
+        f.write_str("the vector is full; remove elements first, or use a larger capacity")
     }
 }
 

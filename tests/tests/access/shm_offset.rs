@@ -320,11 +320,11 @@ fn refusals_say_why() {
         other => panic!("{other}"),
     };
     assert_eq!(told(0), "it is null");
-    let outside = format!("the payload has the bytes from {start} to {}", start + 112);
+    let outside = format!("it is outside the payload, bytes {start}..{}", start + 112);
     assert_eq!(told(start - 8), outside);
     assert_eq!(told(start + 112), outside);
     assert_eq!(told(u64::MAX), outside);
-    assert_eq!(told(start + 17), "a `Node` is aligned to 8 bytes");
+    assert_eq!(told(start + 17), "`Node` has an alignment of 8 bytes");
     assert_eq!(told(start + 8), "no `Node` begins there");
     let arrays = ShmOffset::<[Node; 5]>::from_raw(start + 16);
     let error = shm.resolve(arrays).err().unwrap().to_string();
@@ -390,10 +390,7 @@ fn what_a_lock_protects_is_found_with_the_lock_only() {
     assert!(shm.resolve_in(&two, shm.offset_of(&shm.outside)).is_err());
     let other = List::create_anonymous().unwrap();
     let refused = other.resolve_in(&two, place).err().unwrap().to_string();
-    assert!(
-        refused.contains("does not lie in this segment"),
-        "{refused}"
-    );
+    assert!(refused.contains("is not in this segment"), "{refused}");
 }
 
 #[test]
@@ -407,7 +404,7 @@ fn a_cell_of_another_segment_has_no_offset() {
     for (handle, foreign) in [(&one, &other), (&other, &one), (&one, &twin), (&twin, &one)] {
         let outcome = catch_unwind(AssertUnwindSafe(|| handle.offset_of(&foreign.nodes[0])));
         let text = *outcome.unwrap_err().downcast::<&'static str>().unwrap();
-        assert!(text.contains("does not lie in the segment"), "{text}");
+        assert!(text.contains("is not in the segment"), "{text}");
     }
 }
 

@@ -61,7 +61,7 @@ fn what_does_not_fit_is_refused_whole() {
         assert_eq!(
             error.to_string(),
             format!(
-                "the text has {len} bytes and there is room for 12; shorten it, or enlarge the `ShmStr`"
+                "the text has {len} bytes, but the capacity is 12; shorten it, or use a larger `ShmStr`"
             )
         );
         assert_eq!(ShmStr::<12>::new(text), Err(error));
@@ -70,7 +70,7 @@ fn what_does_not_fit_is_refused_whole() {
     for (text, at) in [("a\0b", 1), ("\0", 0), ("much too long, and yet\0", 22)] {
         let error = shm.name.set(text).unwrap_err();
         assert!(matches!(error, InvalidText::Nul { at: found, .. } if found == at));
-        assert!(error.to_string().contains(&format!("behind byte {at}")));
+        assert!(error.to_string().contains(&format!("at index {at}")));
         assert_eq!(ShmStr::<12>::try_from(text), Err(error));
         assert_eq!(text.parse::<ShmStr<12>>(), Err(error));
     }

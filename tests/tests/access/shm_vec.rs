@@ -82,7 +82,7 @@ fn elements_go_in_and_come_out() {
     assert_eq!(back, point(9));
     assert_eq!(
         VecFull(back).to_string(),
-        "the vector is full; remove elements first, or give its type a larger capacity"
+        "the vector is full; remove elements first, or use a larger capacity"
     );
 
     // Another handle of the same segment, as another process has it.
