@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_left_behind_is_removed_and_fails_the_test() {
+    fn a_remaining_name_is_removed_and_fails_the_test() {
         let names = Names::new("guard");
         let name = names.name("left");
         fs::write(Names::path(&name), b"").unwrap();
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_differ_and_a_clean_test_passes() {
+    fn prefixes_differ_and_no_name_remains() {
         let (one, two) = (Names::new("same"), Names::new("same"));
         assert_ne!(one.name("x"), two.name("x"));
         assert!(one.left().is_empty());

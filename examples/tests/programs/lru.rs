@@ -3,7 +3,7 @@
 use crate::support::{Program, command};
 
 #[test]
-fn the_reader_follows_the_links_at_another_address() {
+fn the_reader_follows_links_mapped_at_another_address() {
     let program = Program::start("lru_cache", &[]);
     let pid = program.pid();
     let ended = program.end();
@@ -36,7 +36,7 @@ fn the_reader_follows_the_links_at_another_address() {
 }
 
 #[test]
-fn without_address_randomisation_the_addresses_differ_too() {
+fn addresses_differ_without_address_randomisation() {
     // The option of the kernel that debuggers use; where a container forbids it, the first test is all there is.
     let probe = std::process::Command::new("setarch")
         .args(["-R", "true"])
@@ -66,7 +66,7 @@ fn without_address_randomisation_the_addresses_differ_too() {
 }
 
 #[test]
-fn a_reader_without_a_cache_says_so() {
+fn a_reader_without_a_cache_reports_it() {
     let name = format!("/shm-lru-cache-none-{}", std::process::id());
     let ended = Program::start("lru_cache", &["--reader", &name, "0"]).end();
     ended.because(&format!(

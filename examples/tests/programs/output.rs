@@ -41,7 +41,7 @@ fn terminal(columns: u16, rows: u16) -> (File, File) {
 }
 
 #[test]
-fn a_terminal_gets_its_cursor_back_after_ctrl_c() {
+fn ctrl_c_restores_the_terminals_cursor() {
     let name = Name::unique();
     let _writer = writer(&name);
     let (master, slave) = terminal(60, 24);
@@ -76,7 +76,7 @@ fn a_terminal_gets_its_cursor_back_after_ctrl_c() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_any_more_ends_the_reader_quietly() {
+fn the_reader_exits_quietly_on_a_broken_pipe() {
     let name = Name::unique();
     let _writer = writer(&name);
     let (pipe, end) = std::io::pipe().unwrap();
@@ -121,7 +121,7 @@ fn fork_demo_shows_the_bytes_before_and_after() {
 }
 
 #[test]
-fn fork_demo_ends_quietly_when_nobody_reads() {
+fn fork_demo_exits_quietly_on_a_broken_pipe() {
     let (pipe, end) = std::io::pipe().unwrap();
     drop(pipe);
     let mut command = command("fork_demo", &[]);

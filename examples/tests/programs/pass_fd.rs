@@ -42,14 +42,14 @@ fn both_processes_add_to_the_same_number() {
 }
 
 #[test]
-fn a_receiver_without_a_giver_says_so() {
+fn a_receiver_without_a_sender_reports_it() {
     let address = format!("shm-pass-fd-nobody-{}", std::process::id());
     let ended = Program::start("pass_fd", &["--receiver", &address]).end();
     ended.because("error: Connection refused (os error 111)");
 }
 
 #[test]
-fn a_receiver_that_is_sent_nothing_says_so() {
+fn a_receiver_that_gets_no_descriptor_reports_it() {
     let address = format!("shm-pass-fd-silent-{}", std::process::id());
     let listener =
         UnixListener::bind_addr(&SocketAddr::from_abstract_name(&address).unwrap()).unwrap();

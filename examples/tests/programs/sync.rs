@@ -21,7 +21,7 @@ fn lines<'a>(out: &'a [String], who: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn every_reader_ends_with_the_last_configuration() {
+fn every_reader_ends_up_with_the_last_configuration() {
     let ended = run("config_reload", &[], "/shm-config-reload");
     let out = &ended.out;
     assert!(out[0].contains(": version 1 in /shm-config-reload-"));
@@ -54,7 +54,7 @@ fn every_reader_ends_with_the_last_configuration() {
 }
 
 #[test]
-fn a_killed_worker_is_replaced_and_each_job_done_once() {
+fn a_killed_worker_is_replaced_and_each_job_runs_once() {
     let ended = run("work_queue", &[], "/none");
     let (done, more) = of_the_dead(&ended.out);
     // It was killed when 1200 results had come, and may have gone on until then.
@@ -69,7 +69,7 @@ fn a_killed_worker_is_replaced_and_each_job_done_once() {
 }
 
 #[test]
-fn a_job_that_was_reported_before_the_kill_is_not_done_again() {
+fn a_job_reported_before_the_kill_does_not_run_again() {
     let ended = run("work_queue", &["--worst"], "/none");
     assert_eq!(of_the_dead(&ended.out), (1199, REPORTED));
     each_once(&ended.out);
@@ -179,7 +179,7 @@ impl Photograph {
 }
 
 #[test]
-fn ctrl_c_ends_all_processes_and_leaves_no_name() {
+fn ctrl_c_ends_all_processes_and_removes_the_name() {
     for (example, segment) in [
         ("camera", "/shm-camera"),
         ("config_reload", "/shm-config-reload"),
@@ -197,7 +197,7 @@ fn ctrl_c_ends_all_processes_and_leaves_no_name() {
 }
 
 #[test]
-fn children_without_a_parent_end() {
+fn children_exit_when_their_parent_dies() {
     for (example, role) in [
         ("camera", "slow consumer"),
         ("config_reload", "reader"),
@@ -209,7 +209,7 @@ fn children_without_a_parent_end() {
 }
 
 #[test]
-fn a_reader_without_a_writer_says_so() {
+fn a_reader_without_a_writer_reports_it() {
     let (name, me) = (
         format!("/shm-config-reload-none-{}", std::process::id()),
         std::process::id().to_string(),

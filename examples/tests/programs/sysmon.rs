@@ -27,7 +27,7 @@ fn peek(name: &Name, more: &[&str]) -> Program {
 }
 
 #[test]
-fn a_count_gives_as_many_lines() {
+fn count_limits_the_number_of_lines() {
     let name = Name::unique();
     let writer = writer(&name);
     let args = ["--name", &name.0, "--interval", "50ms", "--count", "3"];
@@ -49,7 +49,7 @@ fn a_count_gives_as_many_lines() {
 }
 
 #[test]
-fn a_writer_with_a_count_ends_by_itself() {
+fn a_writer_exits_after_its_count() {
     let name = Name::unique();
     let args = ["--name", &name.0, "--interval", "20ms", "--count", "3"];
     let ended = Program::start("sysmon_writer", &args).end();
@@ -58,7 +58,7 @@ fn a_writer_with_a_count_ends_by_itself() {
 }
 
 #[test]
-fn ctrl_c_ends_the_writer_and_leaves_no_name() {
+fn ctrl_c_ends_the_writer_and_removes_the_name() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let name = Name::unique();
         let writer = writer(&name);
@@ -70,7 +70,7 @@ fn ctrl_c_ends_the_writer_and_leaves_no_name() {
 }
 
 #[test]
-fn ctrl_c_ends_the_reader_and_leaves_the_name() {
+fn ctrl_c_ends_the_reader_and_keeps_the_name() {
     let name = Name::unique();
     let writer = writer(&name);
     let reader = reader(&name);
@@ -84,7 +84,7 @@ fn ctrl_c_ends_the_reader_and_leaves_the_name() {
 }
 
 #[test]
-fn a_reader_without_a_writer_says_so() {
+fn a_reader_without_a_writer_reports_it() {
     let name = Name::unique();
     peek(&name, &[]).end().because(&format!(
         "error: no writer of `{}` is running; start sysmon_writer, or wait for one with --wait",
@@ -105,7 +105,7 @@ fn a_reader_can_wait_for_its_writer() {
 }
 
 #[test]
-fn a_waiting_reader_ends_on_ctrl_c() {
+fn ctrl_c_ends_a_waiting_reader() {
     let name = Name::unique();
     let reader = peek(&name, &["--wait"]);
     reader.complaint();
@@ -116,7 +116,7 @@ fn a_waiting_reader_ends_on_ctrl_c() {
 }
 
 #[test]
-fn a_reader_hears_of_a_writer_that_ends() {
+fn a_reader_notices_that_the_writer_exited() {
     let name = Name::unique();
     let writer = writer(&name);
     let reader = reader(&name);
@@ -130,7 +130,7 @@ fn a_reader_hears_of_a_writer_that_ends() {
 }
 
 #[test]
-fn a_killed_writer_is_missed_and_can_be_succeeded() {
+fn a_killed_writer_is_noticed_and_can_be_replaced() {
     let name = Name::unique();
     let first = writer(&name);
     let pid = first.pid();
@@ -175,7 +175,7 @@ fn a_killed_writer_is_missed_and_can_be_succeeded() {
 }
 
 #[test]
-fn readers_go_on_with_a_quick_successor() {
+fn readers_continue_with_a_quick_successor() {
     let name = Name::unique();
     let first = writer(&name);
     let reader = reader(&name);
@@ -235,7 +235,7 @@ fn a_stopped_writer_keeps_its_role() {
 }
 
 #[test]
-fn a_writer_whose_name_is_taken_away_ends() {
+fn a_writer_exits_when_its_name_is_removed() {
     let name = Name::unique();
     let writer = writer(&name);
     std::fs::remove_file(name.path()).unwrap();
@@ -246,7 +246,7 @@ fn a_writer_whose_name_is_taken_away_ends() {
 }
 
 #[test]
-fn names_that_are_none_are_refused() {
+fn invalid_names_are_refused() {
     for example in ["sysmon_writer", "sysmon_reader"] {
         let ended = Program::start(example, &["--name", "no-slash"]).end();
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
@@ -256,7 +256,7 @@ fn names_that_are_none_are_refused() {
 }
 
 #[test]
-fn both_in_one_leave_nothing() {
+fn the_combined_program_leaves_nothing_behind() {
     let both = Program::start("sysmon", &["--interval", "50ms", "--count", "2"]);
     let pid = both.pid();
     let name = Name(format!("/shm-sysmon-{pid}"));
@@ -269,7 +269,7 @@ fn both_in_one_leave_nothing() {
 
 /// The writer shares standard error with who started it, so the end of that is the end of both.
 #[test]
-fn the_writer_of_both_ends_with_the_reader() {
+fn the_combined_programs_writer_exits_with_its_reader() {
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         let both = Program::start("sysmon", &["--interval", "50ms"]);
         let name = Name(format!("/shm-sysmon-{}", both.pid()));

@@ -74,7 +74,7 @@ fn poke<T>(cell: &shm_core::ShmCell<T>, offset: usize, byte: u8) {
 }
 
 #[test]
-fn values_come_back() {
+fn stored_values_are_loaded_again() {
     let shm = <[Device; 2]>::options().create_anonymous_with(|shm| {
         for cell in shm.iter() {
             cell.store(device());
@@ -94,7 +94,7 @@ fn values_come_back() {
 }
 
 #[test]
-fn any_byte_is_told_from_a_variant() {
+fn every_byte_that_is_no_variant_is_detected() {
     let shm = <[Mode; 4]>::create_anonymous().unwrap();
     for byte in 0..=255 {
         poke(&shm[2], 0, byte);
@@ -117,7 +117,7 @@ fn any_byte_is_told_from_a_variant() {
 }
 
 #[test]
-fn signs_and_wide_discriminants() {
+fn signed_and_wide_discriminants_are_checked() {
     let shm = Level::options()
         .create_anonymous_with(|shm| shm.set(Level::Low))
         .unwrap();
@@ -189,7 +189,7 @@ fn errors_name_the_field_and_the_value() {
 }
 
 #[test]
-fn zeroes_that_are_no_value_are_refused_at_creation() {
+fn creation_fails_if_zero_bytes_are_no_valid_value() {
     #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
     #[repr(u32)]
     enum Kind {

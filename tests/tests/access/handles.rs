@@ -148,7 +148,7 @@ fn a_new_segment_is_zero_and_holds_what_is_stored() {
 }
 
 #[test]
-fn every_kind_of_leaf_is_read_and_set_alone() {
+fn every_kind_of_leaf_is_read_and_set_separately() {
     let shm = Everything::create_anonymous().unwrap();
     shm.store(everything());
     let all = everything();
@@ -186,7 +186,7 @@ fn every_kind_of_leaf_is_read_and_set_alone() {
 }
 
 #[test]
-fn slices_move_values_in_bulk() {
+fn slices_copy_values_in_bulk() {
     let shm = Everything::create_anonymous().unwrap();
     shm.store(everything());
     assert_eq!(shm.inners.len(), 5);
@@ -220,21 +220,21 @@ fn slices_move_values_in_bulk() {
 #[should_panic(
     expected = "read_into: length of the cells (3) does not match length of the values (2)"
 )]
-fn a_bulk_read_of_another_length_panics() {
+fn a_bulk_read_of_a_different_length_panics() {
     let shm = Everything::create_anonymous().unwrap();
     shm.grid[0].read_into(&mut [0.0; 2]);
 }
 
 #[test]
 #[should_panic(expected = "index out of bounds: the len is 2 but the index is 2")]
-fn an_index_out_of_bounds_panics_as_in_an_array() {
+fn an_index_out_of_bounds_panics() {
     let shm = Everything::create_anonymous().unwrap();
     let index = shm.pad.len();
     let _ = shm.pad[index].get();
 }
 
 #[test]
-fn long_slices_come_back_as_they_were_written() {
+fn long_slices_are_read_as_they_were_written() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Long {
@@ -268,7 +268,7 @@ fn long_slices_come_back_as_they_were_written() {
 }
 
 #[test]
-fn atomics_are_themselves() {
+fn atomic_fields_have_the_std_atomic_api() {
     let shm = Counters::create_anonymous().unwrap();
     assert_eq!(shm.hits.fetch_add(2, Ordering::Relaxed), 0);
     assert_eq!(shm.hits.load(Ordering::Acquire), 2);
@@ -288,7 +288,7 @@ fn atomics_are_themselves() {
 }
 
 #[test]
-fn a_scalar_an_array_and_an_atomic_are_segments_too() {
+fn scalars_arrays_and_atomics_can_be_whole_segments() {
     let number = u64::create_anonymous().unwrap();
     number.set(5);
     assert_eq!(number.get() + number.load(), 10);
@@ -302,7 +302,7 @@ fn a_scalar_an_array_and_an_atomic_are_segments_too() {
 }
 
 #[test]
-fn generic_and_tuple_structs() {
+fn generic_and_tuple_structs_work() {
     let shm = Pair::<f32, 3>::create_anonymous().unwrap();
     shm.store(Pair {
         first: 1.0,
@@ -374,7 +374,7 @@ fn fields_may_have_any_name() {
 }
 
 #[test]
-fn debug_prints_what_the_type_would_print() {
+fn debug_output_equals_that_of_the_type() {
     let shm = Everything::create_anonymous().unwrap();
     shm.store(everything());
     assert_eq!(
@@ -395,7 +395,7 @@ fn debug_prints_what_the_type_would_print() {
 }
 
 #[test]
-fn constants_tell_the_layout() {
+fn constants_describe_the_layout() {
     assert_eq!(Everything::SIZE, size_of::<Everything>());
     assert_eq!(Everything::ALIGN, 16);
     assert_eq!(Everything::PAGE_ROUNDED_SIZE, 4096);
@@ -411,7 +411,7 @@ fn constants_tell_the_layout() {
 }
 
 #[test]
-fn the_fingerprint_follows_the_layout_and_not_the_names_of_types() {
+fn the_fingerprint_follows_the_layout_not_type_names() {
     mod other {
         use shm_core::ShmLayout;
         #[derive(ShmLayout)]
@@ -447,7 +447,7 @@ fn the_fingerprint_follows_the_layout_and_not_the_names_of_types() {
 }
 
 #[test]
-fn handles_and_cells_cross_threads_and_unwinding() {
+fn handles_and_cells_are_send_sync_and_unwind_safe() {
     fn sync<T: Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe>(_: &T) {}
     let shm = Counters::create_anonymous().unwrap();
     sync(&shm);

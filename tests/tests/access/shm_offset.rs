@@ -75,7 +75,7 @@ fn again<T: ShmLayout + ?Sized>(shm: &Shm<T>) -> Shm<T> {
 }
 
 #[test]
-fn it_is_a_number_and_null_is_zero() {
+fn an_offset_is_a_number_and_null_is_zero() {
     assert_eq!((ShmOffset::<Node>::SIZE, ShmOffset::<Node>::ALIGN), (8, 8));
     let shm = List::create_anonymous().unwrap();
     assert!(shm.first.get().is_null());
@@ -99,7 +99,7 @@ fn it_is_a_number_and_null_is_zero() {
 }
 
 #[test]
-fn it_counts_from_the_start_of_the_file() {
+fn an_offset_is_the_position_in_the_file() {
     let names = Names::new("offset-file");
     let name = names.name("list");
     let shm = List::create(&name).unwrap();
@@ -110,7 +110,7 @@ fn it_counts_from_the_start_of_the_file() {
 }
 
 #[test]
-fn a_list_is_followed_through_a_mapping_at_another_address() {
+fn a_list_is_followed_in_a_mapping_at_another_address() {
     let shm = List::create_anonymous().unwrap();
     for (number, node) in shm.nodes.iter().enumerate() {
         let next = shm.first.get();
@@ -135,7 +135,7 @@ fn a_list_is_followed_through_a_mapping_at_another_address() {
 }
 
 #[test]
-fn types_that_speak_of_each_other() {
+fn mutually_recursive_offset_types_resolve() {
     let shm = Mixed::create_anonymous().unwrap();
     shm.left.right.set(shm.offset_of(&shm.right));
     shm.right.left.set(shm.offset_of(&shm.left));
@@ -174,7 +174,7 @@ fn types_that_speak_of_each_other() {
 }
 
 #[test]
-fn elements_of_a_trailing_slice_are_found_by_the_true_length() {
+fn offsets_into_trailing_slices_use_the_real_length() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Pile {
@@ -263,7 +263,7 @@ fn try_all<T: ShmLayout + ?Sized, U: ShmLayout>(shm: &Shm<T>, start: u64, tail: 
 }
 
 #[test]
-fn of_all_offsets_exactly_those_of_the_type_are_found() {
+fn exactly_the_offsets_of_the_type_resolve() {
     let shm = Mixed::create_anonymous().unwrap();
     let start = shm.offset_of(shm.cell()).as_raw();
     assert_eq!(try_all::<_, Mixed>(&shm, start, 0), 1);
@@ -298,7 +298,7 @@ fn of_all_offsets_exactly_those_of_the_type_are_found() {
 }
 
 #[test]
-fn refusals_say_why() {
+fn offset_errors_give_the_reason() {
     let names = Names::new("offset-refused");
     let name = names.name("list");
     let shm = List::create(&name).unwrap();
@@ -332,7 +332,7 @@ fn refusals_say_why() {
 }
 
 #[test]
-fn what_a_lock_protects_is_found_with_the_lock_only() {
+fn offsets_into_a_mutex_resolve_only_through_its_guard() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Locked {
@@ -409,7 +409,7 @@ fn a_cell_of_another_segment_has_no_offset() {
 }
 
 #[test]
-fn random_bytes_lead_to_nodes_or_nowhere() {
+fn random_offsets_resolve_to_a_node_or_fail() {
     let mut random = Random::new(5);
     let shm = List::create_anonymous().unwrap();
     let nodes: Vec<u64> = shm
@@ -451,7 +451,7 @@ fn random_bytes_lead_to_nodes_or_nowhere() {
 }
 
 #[test]
-fn layouts_print_as_they_are_written() {
+fn offset_types_print_as_written_in_source() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Shelf {
@@ -482,7 +482,7 @@ struct Halves {
 }
 
 #[test]
-fn equal_fingerprints_do_not_make_two_types_one() {
+fn types_with_equal_fingerprints_stay_distinct() {
     assert_eq!(Whole::FINGERPRINT, Halves::FINGERPRINT);
     let shm = Whole::create_anonymous().expect("there is room");
     let whole = shm.offset_of(shm.cell());

@@ -18,7 +18,7 @@ struct Person {
 }
 
 #[test]
-fn it_is_as_large_as_the_array() {
+fn a_string_has_the_size_of_its_array() {
     assert_eq!(
         (ShmStr::<12>::SIZE, ShmStr::<12>::ALIGN, size_of::<Person>()),
         (12, 1, 32)
@@ -29,7 +29,7 @@ fn it_is_as_large_as_the_array() {
 }
 
 #[test]
-fn what_was_set_is_read_and_nothing_older_remains() {
+fn set_replaces_all_older_bytes() {
     let shm = Person::create_anonymous().unwrap();
     assert!(shm.name.is_empty());
     assert_eq!(shm.name.get().unwrap(), "");
@@ -48,7 +48,7 @@ fn what_was_set_is_read_and_nothing_older_remains() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_whole() {
+fn a_string_that_does_not_fit_changes_nothing() {
     let shm = Person::create_anonymous().unwrap();
     shm.name.set("Ala").unwrap();
     // The thirteenth byte is the second of `ą`, which must not be cut.
@@ -78,7 +78,7 @@ fn what_does_not_fit_is_refused_whole() {
 }
 
 #[test]
-fn whole_values_carry_their_text() {
+fn load_and_store_include_strings() {
     let shm = <[Person; 2]>::create_anonymous().unwrap();
     let person = Person {
         before: 1,
@@ -120,7 +120,7 @@ fn whole_values_carry_their_text() {
 }
 
 #[test]
-fn values_compare_and_print_by_their_text() {
+fn strings_compare_and_print_by_their_text() {
     let of = |bytes: &[u8; 6]| ShmStr::from_bytes(*bytes);
     let (clean, stale) = (of(b"ab\0\0\0\0"), of(b"ab\0xyz"));
     assert_eq!(clean, stale);
@@ -141,7 +141,7 @@ fn values_compare_and_print_by_their_text() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_an_error() {
+fn invalid_utf8_is_an_error() {
     let shm = Person::create_anonymous().unwrap();
     shm.name.set("ab").unwrap();
     poke(&shm.name, 1, 0xff);
@@ -167,7 +167,7 @@ fn expected(bytes: &[u8]) -> Result<String, ()> {
 }
 
 #[test]
-fn random_bytes_are_a_text_or_an_error() {
+fn random_bytes_are_a_string_or_an_error() {
     let mut random = Random::new(1);
     let shm = <[ShmStr<7>; 3]>::create_anonymous().unwrap();
     // Longer than what is read at once.
@@ -214,7 +214,7 @@ fn random_bytes_are_a_text_or_an_error() {
 }
 
 #[test]
-fn reading_beside_a_writer_gives_a_mix_or_an_error() {
+fn a_read_during_a_write_gives_a_mix_or_an_error() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Board {

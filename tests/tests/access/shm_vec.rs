@@ -50,7 +50,7 @@ fn point(number: usize) -> Point {
 }
 
 #[test]
-fn it_lies_as_in_c() {
+fn a_vector_has_its_documented_c_layout() {
     assert_eq!(
         (ShmVec::<Point, 4>::SIZE, ShmVec::<Point, 4>::ALIGN),
         (40, 8)
@@ -70,7 +70,7 @@ fn it_lies_as_in_c() {
 }
 
 #[test]
-fn elements_go_in_and_come_out() {
+fn pushed_elements_are_popped() {
     let shm = table();
     assert!(shm.points.is_empty());
     assert_eq!(shm.points.pop(), None);
@@ -119,7 +119,7 @@ fn elements_go_in_and_come_out() {
 }
 
 #[test]
-fn many_go_in_at_once_or_none() {
+fn extend_adds_all_elements_or_none() {
     let shm = table();
     shm.bytes.extend_from_slice(&[1, 2]).unwrap();
     assert_eq!(shm.bytes.extend_from_slice(&[3, 4]), Err(VecFull(())));
@@ -131,7 +131,7 @@ fn many_go_in_at_once_or_none() {
 }
 
 #[test]
-fn a_model_of_it_agrees_after_any_operations() {
+fn random_operations_agree_with_a_std_vec() {
     let mut random = Random::new(2);
     let shm = table();
     let mut model: Vec<Point> = Vec::new();
@@ -174,7 +174,7 @@ fn a_model_of_it_agrees_after_any_operations() {
 }
 
 #[test]
-fn a_corrupt_length_is_told_and_clamped() {
+fn a_corrupt_length_is_reported_and_clamped() {
     let shm = table();
     for len in [5, 6, 1 << 32, u64::MAX / 8, u64::MAX - 1, u64::MAX] {
         poke_word(&shm.points, 0, len);
@@ -216,7 +216,7 @@ fn a_corrupt_length_is_told_and_clamped() {
 }
 
 #[test]
-fn random_bytes_never_lead_outside() {
+fn random_bytes_never_lead_out_of_bounds() {
     let mut random = Random::new(3);
     let shm = table();
     for number in 0..50_000 {
@@ -245,7 +245,7 @@ fn random_bytes_never_lead_outside() {
 }
 
 #[test]
-fn elements_of_which_not_all_bytes_are_a_value() {
+fn checked_elements_can_be_invalid() {
     // Zero is no `Mode`, but a new vector has no element.
     let shm = <ShmVec<Mode, 4>>::create_anonymous().unwrap();
     assert!(shm.validate().is_ok());
@@ -274,7 +274,7 @@ fn elements_of_which_not_all_bytes_are_a_value() {
 }
 
 #[test]
-fn vectors_nest_with_the_other_types() {
+fn vectors_nest_in_other_types() {
     let shm = <[ShmVec<ShmStr<8>, 2>; 2]>::create_anonymous().unwrap();
     shm[1].push(ShmStr::new("Ala").unwrap()).unwrap();
     shm[1].get(0).unwrap().set("Ola").unwrap();
@@ -290,7 +290,7 @@ fn vectors_nest_with_the_other_types() {
 }
 
 #[test]
-fn who_sees_an_elements_number_sees_its_value() {
+fn a_visible_length_implies_visible_elements() {
     const N: usize = 1 << 14;
     let shm = <ShmVec<u64, N>>::create_anonymous().unwrap();
     std::thread::scope(|scope| {

@@ -37,7 +37,7 @@ fn name(what: &str) -> String {
 }
 
 #[test]
-fn who_attaches_finds_the_length() {
+fn attach_finds_the_slice_length() {
     let name = name("length");
     for len in [0, 1, 7, 4096, 100_000] {
         let shm = Image::create_with_len(&name, len).unwrap();
@@ -61,7 +61,7 @@ fn who_attaches_finds_the_length() {
 }
 
 #[test]
-fn elements_may_be_structs() {
+fn slice_elements_can_be_structs() {
     let shm = Table::<Node>::create_anonymous_with_len(5).unwrap();
     assert_eq!(shm.as_ptr() as usize % 32, 0);
     shm.count.set(2);
@@ -90,7 +90,7 @@ fn elements_may_be_structs() {
 }
 
 #[test]
-fn opening_asks_for_the_same_length() {
+fn open_or_create_requires_the_same_length() {
     let name = name("open");
     let first = Image::open_or_create_with_len(&name, 10).unwrap();
     let second = Image::open_or_create_with_len(&name, 10).unwrap();
@@ -108,7 +108,7 @@ fn opening_asks_for_the_same_length() {
 }
 
 #[test]
-fn contents_come_before_the_name() {
+fn the_slice_is_initialised_before_the_name_appears() {
     let name = name("init");
     let shm = Image::options()
         .create_with_len_and(&name, 4, |image| image.pixels.write_from(&[1, 2, 3, 4]))
@@ -117,7 +117,7 @@ fn contents_come_before_the_name() {
 }
 
 #[test]
-fn another_element_or_no_slice_is_another_layout() {
+fn a_different_element_type_is_a_different_layout() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Signed {
@@ -149,7 +149,7 @@ fn another_element_or_no_slice_is_another_layout() {
 }
 
 #[test]
-fn lengths_that_no_machine_has_are_errors() {
+fn impossible_lengths_are_errors() {
     for len in [usize::MAX, usize::MAX / 2, isize::MAX as usize] {
         let error = Image::create_with_len(&name("huge"), len).unwrap_err();
         assert!(

@@ -58,7 +58,7 @@ struct Baton {
 }
 
 #[test]
-fn a_lock_orders_what_lies_outside_of_the_segment() {
+fn a_mutex_orders_accesses_outside_the_segment() {
     const EACH: u64 = 5_000;
     let shm = Baton::create_anonymous().unwrap();
     let plain = Plain::new();
@@ -89,7 +89,7 @@ fn a_lock_orders_what_lies_outside_of_the_segment() {
 }
 
 #[test]
-fn an_atomic_of_the_segment_orders_what_lies_outside_of_it() {
+fn an_atomic_field_orders_accesses_outside_the_segment() {
     const ROUNDS: u64 = 2_000;
     let shm = Baton::create_anonymous().unwrap();
     let plain = Plain::new();
@@ -144,7 +144,7 @@ impl Mixed {
 }
 
 #[test]
-fn whole_values_and_slices_move_beside_each_other_leaf_by_leaf() {
+fn concurrent_bulk_copies_tear_only_between_leaves() {
     const ROUNDS: u8 = 200;
     let shm = <[Mixed; 4]>::create_anonymous().unwrap();
     at_once(|number| {
@@ -183,7 +183,7 @@ struct Shelf {
 }
 
 #[test]
-fn a_vector_and_a_text_change_while_others_read_them() {
+fn vectors_and_strings_are_read_during_changes() {
     const ROUNDS: u64 = 500;
     let shm = Shelf::create_anonymous().unwrap();
     thread::scope(|scope| {
@@ -220,7 +220,7 @@ fn a_vector_and_a_text_change_while_others_read_them() {
 }
 
 #[test]
-fn handles_come_and_go_in_all_threads() {
+fn threads_attach_and_drop_handles_concurrently() {
     const ROUNDS: u64 = 200;
     let names = Names::new("threads");
     let (guarded, telemetry) = (names.name("guarded"), names.name("telemetry"));

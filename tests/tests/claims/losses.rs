@@ -12,7 +12,7 @@ fn attached(mut peer: Peer, name: &str) -> Peer {
 }
 
 #[test]
-fn who_gives_up_its_rights_keeps_its_locks_and_sees_who_is_dead() {
+fn a_process_without_privileges_keeps_locks_and_probes() {
     let names = Names::new("losses-rights");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
@@ -40,7 +40,7 @@ fn who_gives_up_its_rights_keeps_its_locks_and_sees_who_is_dead() {
 }
 
 #[test]
-fn without_proc_the_name_will_do_as_long_as_it_leads_to_the_segment() {
+fn without_proc_attach_reopens_the_name_if_it_is_current() {
     let names = Names::new("losses-proc");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
@@ -71,7 +71,7 @@ fn without_proc_the_name_will_do_as_long_as_it_leads_to_the_segment() {
 }
 
 #[test]
-fn without_proc_a_segment_with_locks_can_be_created() {
+fn a_segment_with_locks_can_be_created_without_proc() {
     let names = Names::new("losses-create");
     let name = names.name("t");
     let Some(mut owner) = confined(peer!(), "no-proc") else {
@@ -89,7 +89,7 @@ fn without_proc_a_segment_with_locks_can_be_created() {
 }
 
 #[test]
-fn who_has_closed_its_descriptor_calls_nobody_dead() {
+fn a_closed_descriptor_never_reports_a_death() {
     let names = Names::new("losses-closed");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
@@ -108,7 +108,7 @@ fn who_has_closed_its_descriptor_calls_nobody_dead() {
 }
 
 #[test]
-fn a_child_whose_descriptor_leads_elsewhere_gets_no_lock() {
+fn a_fork_child_with_a_replaced_descriptor_gets_no_lock() {
     let names = Names::new("losses-elsewhere");
     let (name, elsewhere) = (names.name("t"), names.name("other"));
     let _segments = (
@@ -127,7 +127,7 @@ fn a_child_whose_descriptor_leads_elsewhere_gets_no_lock() {
 }
 
 #[test]
-fn a_child_that_drops_a_handle_leaves_alone_what_it_has_where_its_parent_has_a_token() {
+fn a_fork_childs_drop_does_not_unmap_a_reused_address() {
     let names = Names::new("losses-token");
     let name = names.name("t");
     let _shm = Guarded::create(&name).unwrap();
@@ -135,7 +135,7 @@ fn a_child_that_drops_a_handle_leaves_alone_what_it_has_where_its_parent_has_a_t
 }
 
 #[test]
-fn the_threads_of_a_child_take_part_as_one() {
+fn threads_of_a_fork_child_share_one_participant() {
     let names = Names::new("losses-threads");
     let name = names.name("t");
     let _shm = Guarded::create(&name).unwrap();

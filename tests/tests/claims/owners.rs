@@ -21,7 +21,7 @@ fn attached(name: &str) -> Peer {
 }
 
 #[test]
-fn who_may_lock_takes_part_and_nobody_else_does() {
+fn only_handles_that_can_lock_become_participants() {
     let names = Names::new("claims-who");
     let (plain, name) = (names.name("plain"), names.name("t"));
     let _plain = Telemetry::create(&plain).unwrap();
@@ -43,7 +43,7 @@ fn who_may_lock_takes_part_and_nobody_else_does() {
 }
 
 #[test]
-fn a_lock_is_had_by_one_at_a_time_and_waiting_ends_in_time() {
+fn a_lock_is_exclusive_and_waiting_times_out() {
     let names = Names::new("claims-one");
     let name = names.name("t");
     let shm = create(&name);
@@ -65,7 +65,7 @@ fn a_lock_is_had_by_one_at_a_time_and_waiting_ends_in_time() {
 }
 
 #[test]
-fn a_dead_owner_is_found_by_every_way_of_locking_and_told_of_until_all_is_in_order() {
+fn every_lock_call_reports_a_dead_owner_until_consistent() {
     let names = Names::new("claims-dead");
     let name = names.name("t");
     let _shm = create(&name);
@@ -85,7 +85,7 @@ fn a_dead_owner_is_found_by_every_way_of_locking_and_told_of_until_all_is_in_ord
 }
 
 #[test]
-fn who_waits_for_an_owner_that_is_killed_gets_the_lock() {
+fn a_waiter_gets_the_lock_of_a_killed_owner() {
     let names = Names::new("claims-wait");
     let name = names.name("t");
     let _shm = create(&name);
@@ -126,7 +126,7 @@ fn pass_on(first: &mut Peer, second: &mut Peer) {
 }
 
 #[test]
-fn a_panic_with_the_lock_is_told_as_a_death_is() {
+fn a_panic_with_the_lock_is_reported_like_a_death() {
     let shm = Guarded::create_anonymous().unwrap();
     let panicked = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -145,7 +145,7 @@ fn a_panic_with_the_lock_is_told_as_a_death_is() {
 }
 
 #[test]
-fn a_guard_that_was_forgotten_goes_with_its_handle() {
+fn a_forgotten_guard_dies_with_its_handle() {
     let names = Names::new("claims-forgotten");
     let name = names.name("t");
     let shm = create(&name);
@@ -173,7 +173,7 @@ fn a_stopped_owner_keeps_the_lock() {
 }
 
 #[test]
-fn a_program_that_is_started_in_its_place_does_not_keep_the_lock() {
+fn exec_releases_the_lock() {
     let names = Names::new("claims-exec");
     let name = names.name("t");
     let _shm = create(&name);
@@ -188,7 +188,7 @@ fn a_program_that_is_started_in_its_place_does_not_keep_the_lock() {
 }
 
 #[test]
-fn signals_neither_shorten_a_wait_nor_put_the_rescue_off() {
+fn signals_affect_neither_timeouts_nor_recovery() {
     let names = Names::new("claims-signals");
     let name = names.name("t");
     let _shm = create(&name);
@@ -204,7 +204,7 @@ fn signals_neither_shorten_a_wait_nor_put_the_rescue_off() {
 }
 
 #[test]
-fn a_fork_child_is_another_participant() {
+fn a_fork_child_is_a_separate_participant() {
     let names = Names::new("claims-fork");
     let name = names.name("t");
     let _shm = create(&name);
@@ -228,7 +228,7 @@ fn a_fork_child_is_another_participant() {
 }
 
 #[test]
-fn what_a_fork_child_attaches_to_is_not_mixed_up_with_what_it_inherited() {
+fn a_fork_childs_own_and_inherited_segments_stay_apart() {
     let names = Names::new("claims-fork-attach");
     let (name, second) = (names.name("t"), names.name("second"));
     let _segments = (create(&name), create(&second));
@@ -239,7 +239,7 @@ fn what_a_fork_child_attaches_to_is_not_mixed_up_with_what_it_inherited() {
 }
 
 #[test]
-fn the_death_of_a_parent_is_not_hidden_by_its_children() {
+fn fork_children_do_not_hide_their_parents_death() {
     let names = Names::new("claims-fork-parent");
     let name = names.name("t");
     let _shm = create(&name);
@@ -257,7 +257,7 @@ fn the_death_of_a_parent_is_not_hidden_by_its_children() {
 }
 
 #[test]
-fn a_descriptor_that_leads_elsewhere_never_says_that_anybody_is_dead() {
+fn a_replaced_descriptor_never_reports_a_death() {
     let names = Names::new("claims-dup2");
     let (name, elsewhere) = (names.name("t"), names.name("other"));
     let _shm = create(&name);
@@ -287,7 +287,7 @@ fn a_descriptor_that_leads_elsewhere_never_says_that_anybody_is_dead() {
 }
 
 #[test]
-fn a_peer_that_may_only_read_can_refuse_newcomers_and_nothing_else() {
+fn a_read_only_peer_can_only_block_new_participants() {
     let names = Names::new("claims-pin");
     let name = names.name("t");
     let _shm = create(&name);
@@ -313,7 +313,7 @@ fn a_peer_that_may_only_read_can_refuse_newcomers_and_nothing_else() {
 }
 
 #[test]
-fn living_ids_are_not_given_out_again() {
+fn ids_of_living_participants_are_not_reused() {
     let names = Names::new("claims-ids");
     let name = names.name("t");
     let shm = create(&name);
@@ -336,7 +336,7 @@ fn living_ids_are_not_given_out_again() {
 }
 
 #[test]
-fn too_few_descriptors_are_an_error_at_once_and_not_at_the_first_lock() {
+fn a_lack_of_descriptors_fails_at_attach_not_at_lock() {
     let names = Names::new("claims-emfile");
     let name = names.name("t");
     let _shm = create(&name);
@@ -358,7 +358,7 @@ fn too_few_descriptors_are_an_error_at_once_and_not_at_the_first_lock() {
 }
 
 #[test]
-fn many_segments_in_one_process_are_not_mixed_up() {
+fn participants_of_many_segments_stay_apart() {
     let segments: Vec<Shm<Guarded>> = (0..64)
         .map(|_| Guarded::create_anonymous().unwrap())
         .collect();
@@ -379,7 +379,7 @@ fn many_segments_in_one_process_are_not_mixed_up() {
 }
 
 #[test]
-fn a_lock_behind_gigabytes_is_as_good_as_one_before() {
+fn a_lock_gigabytes_into_a_segment_works() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Long {
@@ -401,7 +401,7 @@ fn a_lock_behind_gigabytes_is_as_good_as_one_before() {
 
 /// `SHM_CLAIM_ADDS` is the number of each process for a long run.
 #[test]
-fn additions_under_the_lock_are_all_there() {
+fn additions_under_the_lock_are_never_lost() {
     let each: u64 = from_env("SHM_CLAIM_ADDS", 20_000);
     let names = Names::new("claims-add");
     let name = names.name("t");
@@ -434,7 +434,7 @@ fn additions_under_the_lock_are_all_there() {
 }
 
 #[test]
-fn a_thread_that_locks_again_is_no_second_owner() {
+fn locking_twice_in_a_thread_never_gives_two_guards() {
     let shm = Guarded::create_anonymous().unwrap();
     let guard = shm.lock.lock().unwrap();
     let span = Duration::from_millis(20);
@@ -450,7 +450,7 @@ fn a_thread_that_locks_again_is_no_second_owner() {
 }
 
 #[test]
-fn a_lock_can_be_taken_before_its_segment_has_a_name() {
+fn a_lock_can_be_acquired_before_the_name_appears() {
     let names = Names::new("claims-unpublished");
     let name = names.name("t");
     let shm = Guarded::create_with(&name, |new| {

@@ -51,7 +51,7 @@ fn documents() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn every_test_that_is_named_exists() {
+fn every_test_named_in_the_documents_exists() {
     let mut rust = String::new();
     for folder in ["shm-core", "shm-derive", "examples", "tests"] {
         sources(&root().join(folder), &mut rust);
@@ -76,7 +76,7 @@ fn every_test_that_is_named_exists() {
 }
 
 #[test]
-fn every_type_of_error_is_in_the_table_of_the_guide() {
+fn the_guides_table_has_every_error_type() {
     let guide = fs::read_to_string(root().join("shm-core/docs/guide.md")).unwrap();
     let mut rust = String::new();
     sources(&root().join("shm-core/src"), &mut rust);
@@ -110,7 +110,7 @@ fn behind<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
 }
 
 #[test]
-fn every_command_names_what_exists() {
+fn every_command_in_the_documents_exists() {
     let mut rust = String::new();
     for folder in ["shm-core", "shm-derive", "examples", "tests", "benches"] {
         sources(&root().join(folder), &mut rust);
@@ -158,7 +158,7 @@ fn every_command_names_what_exists() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_in_the_documents_has_a_target() {
     let mut links = 0;
     for (path, text) in documents() {
         for link in text.split("](").skip(1) {
@@ -187,7 +187,7 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn names_that_may_be_left_behind_are_looked_for() {
+fn ci_looks_for_every_kind_of_name_that_tests_create() {
     let run = fs::read_to_string(root().join(".ci/run")).unwrap();
     let known: Vec<&str> = run
         .split("-name '")
@@ -227,7 +227,7 @@ fn grouped(number: usize) -> String {
 }
 
 #[test]
-fn the_sizes_to_choose_by_are_those_of_the_types() {
+fn the_documented_sizes_are_those_of_the_types() {
     type Line = [u64; 8];
     type Large = [u64; 1 << 17];
     const fn up(size: usize) -> usize {

@@ -71,7 +71,7 @@ impl Drop for Which {
 }
 
 #[test]
-fn whatever_a_file_holds_attaching_is_an_error_or_safe_and_costs_little() {
+fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {
     let files = number("SHM_HOSTILE_FILES", 100_000);
     let seed = number("SHM_HOSTILE_SEED", 1);
     let names = Names::new("hostile");

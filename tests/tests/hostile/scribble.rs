@@ -20,7 +20,7 @@ fn rounds() -> u64 {
 }
 
 #[test]
-fn whoever_scribbles_over_all_of_a_segment_harms_nobody() {
+fn overwriting_a_whole_segment_harms_no_other_process() {
     let names = Names::new("scribble");
     let name = names.name("t");
     let stats = Stats::create(&names.name("stats")).unwrap();

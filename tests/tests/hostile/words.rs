@@ -71,7 +71,7 @@ fn beside<T: ShmLayout>(shm: &Shm<T>, mut work: impl FnMut() -> [bool; 4]) -> [u
 }
 
 #[test]
-fn words_of_an_event_that_never_rest_end_every_wait() {
+fn event_waits_end_while_a_peer_writes_random_words() {
     let shm = Event::create_anonymous().unwrap();
     let reader = shm.read_only();
     let came = beside(&shm, || {
@@ -91,7 +91,7 @@ fn words_of_an_event_that_never_rest_end_every_wait() {
 }
 
 #[test]
-fn words_of_a_semaphore_that_never_rest_end_every_call() {
+fn semaphore_calls_end_while_a_peer_writes_random_words() {
     let shm = Semaphore::create_anonymous().unwrap();
     beside(&shm, || {
         [
@@ -106,7 +106,7 @@ fn words_of_a_semaphore_that_never_rest_end_every_call() {
 }
 
 #[test]
-fn words_of_a_barrier_that_never_rest_end_every_wait() {
+fn barrier_waits_end_while_a_peer_writes_random_words() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     beside(&shm, || {
         let _ = (shm.arrived(), shm.round());

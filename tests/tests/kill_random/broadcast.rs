@@ -68,7 +68,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
 }
 
 #[test]
-fn senders_and_receivers_killed_at_any_instant_leave_whole_messages_in_order() {
+fn killed_broadcast_ends_leave_whole_messages_in_order() {
     torture(
         "broadcast-kills",
         from_env("SHM_SYNC_KILLS", 40),
@@ -77,7 +77,7 @@ fn senders_and_receivers_killed_at_any_instant_leave_whole_messages_in_order() {
 }
 
 #[test]
-fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };

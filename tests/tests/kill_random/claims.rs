@@ -11,7 +11,7 @@ use shm_core::sync::{Event, LockError};
 use shm_tests::{DEADLINE, Guarded, Instants, Names, Peer, Times, from_env, peer, pid_namespaces};
 
 #[test]
-fn forks_amid_threads_that_come_and_go_neither_hang_nor_keep_the_dead_alive() {
+fn forks_among_threads_neither_hang_nor_hide_deaths() {
     let names = Names::new("claims-storm");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
@@ -30,7 +30,7 @@ fn forks_amid_threads_that_come_and_go_neither_hang_nor_keep_the_dead_alive() {
 }
 
 #[test]
-fn random_words_in_place_of_a_claim_end_in_time() {
+fn lock_calls_end_while_a_peer_writes_random_words() {
     let shm = Guarded::create_anonymous().unwrap();
     // SAFETY: the lock is the first field and its claim the first word of it; aligned, mapped as long as the handle, and
     // only accessed atomically.
@@ -167,29 +167,29 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
 }
 
 #[test]
-fn who_sleeps_on_the_lock_of_the_dead_has_it_soon() {
+fn a_sleeper_soon_gets_the_lock_of_a_killed_owner() {
     rescue("claims-idle", from_env("SHM_CLAIM_KILLS", 300) / 10, 0);
 }
 
 #[test]
-fn who_sleeps_on_the_lock_of_the_dead_has_it_soon_on_a_busy_machine_too() {
+fn a_sleeper_gets_the_lock_on_a_busy_machine() {
     rescue("claims-busy", from_env("SHM_CLAIM_KILLS", 300) / 10, 4);
 }
 
 #[test]
-fn owners_killed_at_any_instant_never_leave_two_owners_or_none() {
+fn killed_owners_never_leave_two_owners_or_none() {
     let kills = from_env("SHM_CLAIM_KILLS", 300);
     torture("claims-kills", kills, "anyhow", || peer!());
 }
 
 #[test]
-fn owners_killed_beside_others_that_only_wait_never_leave_two_owners_or_none() {
+fn killed_owners_never_strand_peers_that_only_wait() {
     let kills = from_env("SHM_CLAIM_KILLS", 300) / 3;
     torture("claims-patient", kills, "forever", || peer!());
 }
 
 #[test]
-fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };

@@ -41,7 +41,7 @@ fn nothing_went_wrong(stats: &Shm<Stats>) {
 ///
 /// `SHM_CREATE_KILLS` is how many are killed.
 #[test]
-fn a_creator_killed_at_any_instant_leaves_nothing_that_stands_in_the_way() {
+fn a_creator_killed_at_any_instant_blocks_no_successor() {
     /// Longer than a creation takes, but not by much.
     const LONGEST: Duration = Duration::from_micros(300);
     let wanted = from_env("SHM_CREATE_KILLS", 300);
@@ -92,7 +92,7 @@ fn a_creator_killed_at_any_instant_leaves_nothing_that_stands_in_the_way() {
 }
 
 #[test]
-fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name() {
+fn creators_replacing_orphans_never_take_a_live_name() {
     let names = Names::new("torture-many");
     let stats = Stats::create(&names.name("stats")).unwrap();
     let name = names.name("t");
@@ -136,7 +136,7 @@ fn killed_creators_that_replace_each_others_leftovers_never_take_a_living_name()
 ///
 /// `SHM_TORTURE_SECONDS` makes it go on for so long.
 #[test]
-fn sweepers_among_killed_creators_never_take_a_living_name() {
+fn sweeps_among_killed_creators_never_take_a_live_name() {
     let wanted = Duration::from_secs(from_env("SHM_TORTURE_SECONDS", 0));
     let Some(mut host) = confined(peer!(), "own-shm size=64m") else {
         return;

@@ -116,7 +116,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
 }
 
 #[test]
-fn ends_killed_at_any_instant_lose_nothing_that_is_counted_when_it_has_been_dealt_with() {
+fn killed_ends_lose_no_message_counted_after_its_use() {
     torture(
         "ring-kills",
         from_env("SHM_SYNC_KILLS", 60),
@@ -126,7 +126,7 @@ fn ends_killed_at_any_instant_lose_nothing_that_is_counted_when_it_has_been_deal
 }
 
 #[test]
-fn ends_killed_at_any_instant_double_nothing_that_is_counted_before() {
+fn killed_ends_repeat_no_message_counted_before_its_use() {
     torture(
         "ring-kills-copy",
         from_env("SHM_SYNC_KILLS", 60),
@@ -136,7 +136,7 @@ fn ends_killed_at_any_instant_double_nothing_that_is_counted_before() {
 }
 
 #[test]
-fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };
@@ -158,7 +158,7 @@ fn had<T>(claimed: Result<T, EndError>) -> Option<T> {
 }
 
 #[test]
-fn random_words_in_a_ring_end_every_call_in_time() {
+fn ring_calls_end_while_a_peer_writes_random_words() {
     const ROUNDS: u32 = 400;
     let shm = Post::create_anonymous().unwrap();
     let done = AtomicBool::new(false);

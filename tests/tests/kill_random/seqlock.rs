@@ -56,7 +56,7 @@ impl Field {
 }
 
 #[test]
-fn readers_beside_a_writer_at_full_speed_see_whole_values_and_get_on() {
+fn readers_see_whole_values_next_to_a_fast_writer() {
     let field = Field::new("seqlock-speed");
     let length = Duration::from_secs(from_env("SHM_SEQ_SECONDS", 1));
     let mut writer = field.looping(peer!(), "attach", "loop-write");
@@ -212,7 +212,7 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
 }
 
 #[test]
-fn who_waits_for_a_newer_value_gets_it_whoever_is_killed_beside_it() {
+fn kills_of_others_never_strand_waits_for_newer_values() {
     torture_of_waiters(
         "seqlock-waiters",
         from_env("SHM_SYNC_KILLS", 60),
@@ -221,12 +221,12 @@ fn who_waits_for_a_newer_value_gets_it_whoever_is_killed_beside_it() {
 }
 
 #[test]
-fn writers_and_readers_killed_at_any_instant_leave_whole_values_and_their_role() {
+fn killed_writers_leave_whole_values_and_a_free_role() {
     torture("seqlock-kills", from_env("SHM_SYNC_KILLS", 60), || peer!());
 }
 
 #[test]
-fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };

@@ -132,31 +132,31 @@ fn go_on(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
 }
 
 #[test]
-fn notifications_come_to_all_that_live() {
+fn notifications_reach_all_living_waiters() {
     let kills = from_env("SHM_SYNC_KILLS", 150);
     torture("event-kills", ("event", 3), kills, || peer!(), ask);
 }
 
 #[test]
-fn permits_are_neither_doubled_nor_lost_but_with_who_took_them() {
+fn permits_are_lost_only_with_killed_holders() {
     let kills = from_env("SHM_SYNC_KILLS", 60);
     torture("semaphore-kills", ("permits", 3), kills, || peer!(), supply);
 }
 
 #[test]
-fn rounds_are_passed_by_all_and_deaths_told_of() {
+fn all_participants_pass_rounds_and_deaths_are_reported() {
     let kills = from_env("SHM_SYNC_KILLS", 60);
     torture("barrier-kills", ("meet", 3), kills, || peer!(), gather);
 }
 
 #[test]
-fn who_waits_for_a_seat_has_that_of_the_dead_and_rounds_go_on() {
+fn waiters_get_seats_of_the_dead_and_rounds_continue() {
     let kills = from_env("SHM_SYNC_KILLS", 60);
     torture("barrier-seats", ("meet", 4), kills, || peer!(), go_on);
 }
 
 #[test]
-fn every_process_in_a_pid_namespace_of_its_own_is_as_good() {
+fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };

@@ -84,17 +84,17 @@ fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_coming_sending_and_leaving_no_message_is_half() {
+fn kill_in_broadcast_send_leaves_whole_messages() {
     at_every("broadcast-step", "copy", 449, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_of_sending_in_place_no_message_is_half() {
+fn kill_in_broadcast_send_with_leaves_whole_messages() {
     at_every("broadcast-step-place", "place", 599, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_of_a_take_over_no_message_is_half() {
+fn kill_in_broadcast_takeover_leaves_whole_messages() {
     at_every("broadcast-step-take-over", "copy", 1499, |name| {
         let mut sender = attached(name);
         sender.ok("broadcast sender");
@@ -116,7 +116,7 @@ fn next_sends(shm: &Shm<Queue>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_it_is_the_sender_no_message_is_half() {
+fn kill_in_broadcast_sender_wait_leaves_whole_messages() {
     let names = Names::new("broadcast-step-come");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -182,13 +182,13 @@ fn receiving(way: &str, kind: &str, stride: u64) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_receiving_nobody_notices() {
+fn kill_in_broadcast_recv_disturbs_nobody() {
     receiving("oldest", "attach", 3499);
     receiving("oldest", "attach-read-only", 3499);
 }
 
 #[test]
-fn killed_at_any_instruction_of_waiting_for_a_message_in_vain_nobody_notices() {
+fn kill_in_broadcast_recv_timeout_disturbs_nobody() {
     receiving("in-vain", "attach", 2999);
     receiving("in-vain", "attach-read-only", 2999);
 }
@@ -238,20 +238,20 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_a_message_comes_nobody_notices() {
+fn kill_in_broadcast_recv_sleep_disturbs_nobody() {
     asleep_until_told("await", "attach", Some(2_999));
     asleep_until_told("await-into", "attach", None);
     asleep_until_told("await-boxed", "attach", None);
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_a_sender_comes_nobody_notices() {
+fn kill_in_broadcast_wait_for_sender_disturbs_nobody() {
     asleep_until_told("await-sender", "attach", Some(2_999));
 }
 
 /// Who polls sleeps for a moment only, which is over before a step or two.
 #[test]
-fn killed_at_any_instruction_of_polling_nobody_notices() {
+fn kill_in_read_only_broadcast_polling_disturbs_nobody() {
     asleep_until_told("await", "attach-read-only", None);
     asleep_until_told("await-sender", "attach-read-only", None);
 }

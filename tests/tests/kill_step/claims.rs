@@ -65,12 +65,12 @@ fn at_every(tag: &str, way: &str, stride: usize, before: impl Fn(&str)) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_lock_and_unlock_nobody_is_stuck_or_deceived() {
+fn kill_in_lock_and_unlock_is_recovered() {
     at_every("step", "lock", step::stride(37), |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_of_a_take_over_nobody_is_stuck_or_deceived() {
+fn kill_in_lock_takeover_is_recovered() {
     at_every(
         "step-take-over",
         "lock",
@@ -80,7 +80,7 @@ fn killed_at_any_instruction_of_a_take_over_nobody_is_stuck_or_deceived() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_recovering_nobody_is_stuck_or_deceived() {
+fn kill_in_lock_recovery_is_recovered() {
     at_every(
         "step-recover",
         "recover",
@@ -105,7 +105,7 @@ fn somebody_sleeps(shm: &Shm<Guarded>) -> bool {
 }
 
 #[test]
-fn killed_at_any_instruction_of_waiting_for_a_lock_it_frees_nothing_and_keeps_nobody() {
+fn kill_in_lock_timeout_neither_frees_nor_blocks_it() {
     let names = Names::new("step-wait");
     let name = names.name("t");
     let (shm, other) = (
@@ -131,7 +131,7 @@ fn killed_at_any_instruction_of_waiting_for_a_lock_it_frees_nothing_and_keeps_no
 }
 
 #[test]
-fn killed_at_any_instruction_of_trying_a_lock_that_is_held_it_frees_nothing() {
+fn kill_in_try_lock_does_not_free_a_held_lock() {
     let names = Names::new("step-busy");
     let name = names.name("t");
     let (shm, other) = (
@@ -152,7 +152,7 @@ fn killed_at_any_instruction_of_trying_a_lock_that_is_held_it_frees_nothing() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_and_waking_the_lock_goes_to_who_sleeps_beside_it() {
+fn kill_in_lock_wakeup_passes_the_lock_to_other_sleepers() {
     let names = Names::new("step-sleep");
     let name = names.name("t");
     let (shm, other) = (
@@ -191,7 +191,7 @@ fn killed_at_any_instruction_of_sleeping_and_waking_the_lock_goes_to_who_sleeps_
 }
 
 #[test]
-fn killed_at_any_instruction_of_taking_a_lock_over_from_sleep_nobody_is_stuck_or_deceived() {
+fn kill_in_lock_takeover_after_sleep_is_recovered() {
     let names = Names::new("step-sleep-take-over");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
@@ -223,7 +223,7 @@ fn killed_at_any_instruction_of_taking_a_lock_over_from_sleep_nobody_is_stuck_or
 /// What the peer was woken for another gets, who knows of nobody that sleeps. So the peer has to say so once more when it gives
 /// up: it may not have been the only one.
 #[test]
-fn killed_at_any_instruction_of_giving_up_after_a_sleep_it_keeps_nobody() {
+fn kill_in_lock_giving_up_after_sleep_blocks_nobody() {
     let names = Names::new("step-give-up");
     let name = names.name("t");
     let (shm, other) = (
@@ -267,7 +267,7 @@ fn killed_at_any_instruction_of_giving_up_after_a_sleep_it_keeps_nobody() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_unlocking_who_sleeps_on_it_gets_the_lock() {
+fn kill_in_unlock_leaves_the_lock_to_a_sleeper() {
     let names = Names::new("step-unlock");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();

@@ -97,7 +97,7 @@ fn sending(tag: &str, stride: usize, command: &str) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sending_it_has_sent_whole_messages_and_the_next_goes_on() {
+fn kill_in_ring_send_leaves_whole_messages_and_a_free_end() {
     sending("ring-step-out", step::stride(151), "ring round out");
     sending(
         "ring-step-out-in-time",
@@ -154,7 +154,7 @@ fn receiving(tag: &str, stride: usize, command: &str) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_rest() {
+fn kill_in_ring_recv_leaves_the_rest_to_the_next() {
     receiving("ring-step-in", step::stride(151), "ring round in");
     receiving(
         "ring-step-in-in-time",
@@ -164,7 +164,7 @@ fn killed_at_any_instruction_of_receiving_it_has_received_and_the_next_gets_the_
 }
 
 #[test]
-fn killed_at_any_instruction_of_a_take_over_it_leaves_the_end_to_the_next() {
+fn kill_in_ring_takeover_leaves_the_end_to_the_next() {
     at_every(
         "ring-step-take-over",
         step::stride(1201),
@@ -193,7 +193,7 @@ fn killed_at_any_instruction_of_a_take_over_it_leaves_the_end_to_the_next() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_waiting_for_a_message_it_takes_nothing_along() {
+fn kill_in_ring_recv_timeout_loses_no_message() {
     at_every(
         "ring-step-idle-in",
         step::stride(401),
@@ -210,7 +210,7 @@ fn killed_at_any_instruction_of_waiting_for_a_message_it_takes_nothing_along() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_waiting_for_room_it_leaves_nothing_behind() {
+fn kill_in_ring_send_timeout_sends_nothing() {
     at_every(
         "ring-step-idle-out",
         step::stride(401),
@@ -279,7 +279,7 @@ fn asleep(
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_a_message_comes_none_is_lost_or_doubled() {
+fn kill_in_ring_recv_sleep_loses_and_repeats_nothing() {
     asleep("sleep-in", Some(2_999), |shm, kill| {
         let before = shm.ring.received();
         let (mut sender, mut sent) = (sender(shm), false);
@@ -297,7 +297,7 @@ fn killed_at_any_instruction_of_sleeping_until_a_message_comes_none_is_lost_or_d
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_there_is_room_nothing_is_lost_or_doubled() {
+fn kill_in_ring_send_sleep_loses_and_repeats_nothing() {
     asleep("sleep-out", Some(2_999), |shm, kill| {
         let begin = {
             let mut sender = sender(shm);
@@ -320,7 +320,7 @@ fn killed_at_any_instruction_of_sleeping_until_there_is_room_nothing_is_lost_or_
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_the_end_is_free_it_leaves_it_to_the_next() {
+fn kill_in_ring_claim_sleep_leaves_the_end_to_the_next() {
     asleep("come-out", Some(2_999), |shm, kill| {
         let before = shm.ring.sent();
         let mut held = Some(sender(shm));
@@ -345,7 +345,7 @@ fn killed_at_any_instruction_of_sleeping_until_the_end_is_free_it_leaves_it_to_t
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_another_comes_it_leaves_its_end_to_the_next() {
+fn kill_in_ring_wait_for_peer_leaves_its_end_to_the_next() {
     asleep("await-out", Some(997), |shm, kill| {
         let mut other = None;
         kill(&mut || {

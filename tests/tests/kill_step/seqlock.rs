@@ -67,27 +67,27 @@ fn next_writes(shm: &Shm<Lock>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_a_store_nothing_is_half_done() {
+fn kill_in_seqlock_store_leaves_a_whole_value() {
     at_every("write store", 229, 1, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_of_an_update_nothing_is_half_done() {
+fn kill_in_seqlock_update_leaves_a_whole_value() {
     at_every("write update", 449, 1, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_of_writing_in_place_nothing_is_half_done() {
+fn kill_in_seqlock_write_with_leaves_a_whole_value() {
     at_every("write place", 229, 1, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_with_a_guard_nothing_is_half_done() {
+fn kill_with_a_seqlock_guard_leaves_a_whole_value() {
     at_every("write guard", 557, 1, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_of_a_take_over_nothing_is_half_done() {
+fn kill_in_seqlock_takeover_leaves_a_whole_value() {
     at_every("write take-over", 1901, 1, |name| {
         // Leaked when its process is killed: right after it has got the role.
         let mut writer = attached(name);
@@ -97,17 +97,17 @@ fn killed_at_any_instruction_of_a_take_over_nothing_is_half_done() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_reading_and_waiting_nobody_notices() {
+fn kill_in_seqlock_read_and_wait_disturbs_nobody() {
     at_every("read read", 701, 0, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_with_guards_that_are_dropped_nothing_is_half_done() {
+fn kill_in_seqlock_guard_drop_leaves_a_whole_value() {
     at_every("write in-time", 3_499, 2, |_| {});
 }
 
 #[test]
-fn killed_at_any_instruction_of_reading_in_all_ways_nobody_notices() {
+fn kill_in_any_seqlock_read_disturbs_nobody() {
     at_every("read try-read", 3_499, 0, |_| {});
 }
 
@@ -146,7 +146,7 @@ fn asleep_behind_a_writer(way: &str, before: Option<u64>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_behind_a_writer_nothing_is_half_done() {
+fn kill_in_seqlock_writer_sleep_leaves_a_whole_value() {
     asleep_behind_a_writer("sleep", Some(2_999));
     asleep_behind_a_writer("sleep-forever", None);
 }
@@ -182,7 +182,7 @@ fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_a_commit_nobody_notices() {
+fn kill_in_seqlock_reader_sleep_disturbs_nobody() {
     asleep_until_a_commit("few", Some(2_999));
     // Who polls sleeps for a moment only, which is over before a step or two.
     asleep_until_a_commit("few-read-only", None);

@@ -93,13 +93,13 @@ fn notify(what: &str, stride: u64) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_notifying_nobody_is_left_asleep() {
+fn kill_in_event_notify_leaves_nobody_asleep() {
     notify("notify-one", 11);
     notify("notify-all", 11);
 }
 
 #[test]
-fn killed_at_any_instruction_of_waiting_for_an_event_nobody_else_is_disturbed() {
+fn kill_in_event_wait_disturbs_nobody() {
     at_every("event-wait", step::stride(151), |shm, kill| {
         let before = shm.event.generation();
         kill();
@@ -138,7 +138,7 @@ fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_on_an_event_who_sleeps_beside_it_gets_on() {
+fn kill_in_event_sleep_does_not_strand_other_sleepers() {
     asleep_on_an_event("event-sleep", "attach", Some(2_999));
     asleep_on_an_event("event-forever", "attach", None);
     asleep_on_an_event("event-until", "attach", None);
@@ -146,7 +146,7 @@ fn killed_at_any_instruction_of_sleeping_on_an_event_who_sleeps_beside_it_gets_o
 
 /// Who polls sleeps for a moment only, which is over before a step or two.
 #[test]
-fn killed_at_any_instruction_of_polling_an_event_nobody_else_is_disturbed() {
+fn kill_in_read_only_event_polling_disturbs_nobody() {
     asleep_on_an_event("event-sleep", "attach-read-only", None);
     asleep_on_an_event("event-until", "attach-read-only", None);
 }
@@ -192,17 +192,17 @@ fn beset(what: &str) -> (String, i64) {
 }
 
 #[test]
-fn who_posts_beside_one_that_is_always_quicker_has_posted_in_the_end() {
+fn a_post_ends_although_a_peer_always_changes_the_word() {
     assert_eq!(beset("post"), ("ok ".to_owned(), 1));
 }
 
 #[test]
-fn who_takes_beside_one_that_is_always_quicker_goes_without_in_the_end() {
+fn a_try_wait_ends_although_a_peer_always_takes_first() {
     assert_eq!(beset("try-take"), ("ok false".to_owned(), 0));
 }
 
 #[test]
-fn killed_at_any_instruction_of_posting_a_permit_is_there_or_is_not() {
+fn kill_in_semaphore_post_adds_all_permits_or_none() {
     post("post", 1);
     post("post-many", 3);
 }
@@ -225,7 +225,7 @@ fn take(what: &str, permits: u32) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_taking_a_permit_is_taken_or_is_not() {
+fn kill_in_semaphore_try_wait_takes_one_permit_or_none() {
     take("take", 1);
     take("try-thrice", 2);
 }
@@ -275,13 +275,13 @@ fn asleep_for_a_permit(what: &str, before: Option<u64>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_for_a_permit_it_takes_at_most_that_along() {
+fn kill_in_semaphore_sleep_loses_at_most_one_permit() {
     asleep_for_a_permit("take-sleep", Some(2_999));
     asleep_for_a_permit("take-forever", None);
 }
 
 #[test]
-fn killed_at_any_instruction_of_waiting_for_a_permit_none_is_lost() {
+fn kill_in_semaphore_wait_timeout_loses_no_permit() {
     at_every("take-nothing", step::stride(151), |shm, kill| {
         kill();
         assert_eq!(shm.permits.value(), 0);
@@ -304,12 +304,12 @@ fn beside_two(what: &str) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_joining_the_seat_can_be_taken() {
+fn kill_in_barrier_join_leaves_the_seat_free() {
     beside_two("join");
 }
 
 #[test]
-fn killed_at_any_instruction_of_leaving_who_waits_gets_the_seat() {
+fn kill_in_barrier_leave_gives_the_seat_to_a_waiter() {
     let mut left = 0;
     at_every("leave", step::stride(7), |shm, kill| {
         let others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
@@ -332,7 +332,7 @@ fn killed_at_any_instruction_of_leaving_who_waits_gets_the_seat() {
 }
 
 #[test]
-fn killed_at_any_instruction_of_taking_a_dead_ones_seat_it_can_be_taken_again() {
+fn kill_in_barrier_seat_takeover_leaves_the_seat_free() {
     at_every("join-dead", step::stride(1_201), |shm, kill| {
         let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
         let mut dead: Peer = peer!();
@@ -345,7 +345,7 @@ fn killed_at_any_instruction_of_taking_a_dead_ones_seat_it_can_be_taken_again() 
 }
 
 #[test]
-fn killed_at_any_instruction_of_joining_and_leaving_again_the_seat_can_be_taken() {
+fn kill_in_barrier_join_and_leave_leaves_the_seat_free() {
     beside_two("visit");
 }
 
@@ -357,7 +357,7 @@ fn seat_is_free(shm: &Shm<Waiting>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_until_a_seat_is_free_it_can_be_taken() {
+fn kill_in_barrier_join_sleep_leaves_the_seat_free() {
     asleep("join-sleep", "attach", Some(2_999), |shm, kill| {
         let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
         let mut last = Some(shm.meet.join().unwrap());
@@ -416,7 +416,7 @@ fn meet_asleep(what: &str, before: Option<u64>) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_sleeping_at_a_barrier_its_arrival_counts() {
+fn kill_in_barrier_wait_sleep_keeps_the_arrival() {
     meet_asleep("meet", Some(2_999));
     meet_asleep("meet-forever", None);
 }
@@ -470,7 +470,7 @@ fn meet(stride: u64, asleep: bool) -> (usize, usize) {
 }
 
 #[test]
-fn killed_at_any_instruction_of_meeting_the_round_is_passed_once_or_the_death_is_told_of() {
+fn kill_in_barrier_wait_passes_once_or_reports_the_death() {
     let (_, led) = meet(23, true);
     assert!(led > 0);
     // The peer itself completes the round, unless it is killed between arriving and that.

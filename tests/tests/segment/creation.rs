@@ -27,7 +27,7 @@ fn race(crowd: &mut [Peer], gate: &Shm<Gate>, round: u64, how: &str, name: &str)
 }
 
 #[test]
-fn of_64_creators_exactly_one_wins() {
+fn exactly_one_of_64_creators_wins() {
     let names = Names::new("crowd-create");
     let gate = Gate::create(&names.name("gate")).unwrap();
     let name = names.name("t");
@@ -63,7 +63,7 @@ fn of_64_creators_exactly_one_wins() {
 }
 
 #[test]
-fn of_64_that_open_or_create_all_are_on_the_same_segment() {
+fn all_64_open_or_create_calls_get_one_segment() {
     let names = Names::new("crowd-join");
     let gate = Gate::create(&names.name("gate")).unwrap();
     let name = names.name("t");
@@ -96,7 +96,7 @@ fn of_64_that_open_or_create_all_are_on_the_same_segment() {
 }
 
 #[test]
-fn who_attaches_meanwhile_finds_nothing_or_the_first_value() {
+fn concurrent_attach_finds_nothing_or_the_initial_value() {
     const WANTED: u64 = 300;
     let names = Names::new("atomic");
     let stats = Stats::create(&names.name("stats")).unwrap();
@@ -130,7 +130,7 @@ fn who_attaches_meanwhile_finds_nothing_or_the_first_value() {
 }
 
 #[test]
-fn a_panic_before_the_name_appears_leaves_nothing() {
+fn a_panic_in_the_initialiser_leaves_no_name() {
     let names = Names::new("panic");
     let name = names.name("t");
     let mut creator = peer!();
@@ -146,7 +146,7 @@ fn a_panic_before_the_name_appears_leaves_nothing() {
 }
 
 #[test]
-fn a_panic_leaves_the_leftover_that_was_to_be_replaced() {
+fn a_panic_in_the_initialiser_keeps_an_orphaned_segment() {
     let names = Names::new("panic-leftover");
     let name = names.name("t");
     let (mut killed, mut creator) = (peer!(), peer!());
@@ -161,7 +161,7 @@ fn a_panic_leaves_the_leftover_that_was_to_be_replaced() {
 }
 
 #[test]
-fn killed_before_the_name_appears_a_creator_leaves_nothing() {
+fn a_creator_killed_before_publishing_leaves_nothing() {
     let names = Names::new("killed-inside");
     let name = names.name("t");
     let mut killed = peer!();
@@ -176,7 +176,7 @@ fn killed_before_the_name_appears_a_creator_leaves_nothing() {
 }
 
 #[test]
-fn a_name_that_is_being_prepared_can_be_taken_by_another() {
+fn another_creator_can_publish_the_name_first() {
     let names = Names::new("overtaken");
     let name = names.name("t");
     let (mut slow, mut quick) = (peer!(), peer!());
@@ -204,7 +204,7 @@ fn a_name_that_is_being_prepared_can_be_taken_by_another() {
 }
 
 #[test]
-fn preparing_for_longer_than_the_timeout_is_in_order() {
+fn the_initialiser_may_outlast_the_timeout() {
     let names = Names::new("slow");
     let name = names.name("t");
     let (mut slow, mut quick, mut killed) = (peer!(), peer!(), peer!());
@@ -239,7 +239,7 @@ fn preparing_for_longer_than_the_timeout_is_in_order() {
 }
 
 #[test]
-fn a_leftover_is_replaced_or_joined_and_never_both() {
+fn an_orphaned_segment_is_replaced_or_joined_never_both() {
     let names = Names::new("crowd-leftover");
     let gate = Gate::create(&names.name("gate")).unwrap();
     let name = names.name("t");

@@ -133,7 +133,7 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
 }
 
 #[test]
-fn every_variant_is_reached() {
+fn every_error_variant_is_reached() {
     let mut all = all_variants();
     assert!(all.contains("NotFound") && all.len() >= 12, "{all:?}");
     let names = Names::new("variants");
@@ -187,7 +187,7 @@ fn every_variant_is_reached() {
 }
 
 #[test]
-fn another_layout_is_told_by_its_first_difference_word_by_word() {
+fn layout_mismatch_names_the_first_difference() {
     let names = Names::new("layout");
     let name = names.name("telemetry");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -217,7 +217,7 @@ fn another_layout_is_told_by_its_first_difference_word_by_word() {
 }
 
 #[test]
-fn what_has_a_name_that_cannot_be_created_is_said() {
+fn already_exists_says_what_has_the_name() {
     let names = Names::new("existing");
     let name = names.name("t");
     let owner = Telemetry::create(&name).unwrap();
@@ -244,7 +244,7 @@ fn what_has_a_name_that_cannot_be_created_is_said() {
 }
 
 #[test]
-fn a_file_that_was_cut_short_is_damaged_and_does_not_kill() {
+fn a_truncated_file_is_an_error_and_no_sigbus() {
     let names = Names::new("cut");
     let name = names.name("t");
     let mut peer = peer!();
@@ -263,7 +263,7 @@ fn a_file_that_was_cut_short_is_damaged_and_does_not_kill() {
 }
 
 #[test]
-fn a_lock_that_is_never_given_back_is_an_error_in_time() {
+fn a_lock_pinned_forever_is_an_error_in_time() {
     let names = Names::new("pinned");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());

@@ -9,7 +9,7 @@ use shm_tests::locks::{ATTACH, NAME, is_held_alone};
 use shm_tests::{DEADLINE, Names, peer};
 
 #[test]
-fn several_handles_of_one_process_come_and_go_without_each_other() {
+fn handles_of_one_process_are_independent() {
     let names = Names::new("several");
     let name = names.name("t");
     let (mut peer, mut other) = (peer!(), peer!());
@@ -39,7 +39,7 @@ fn several_handles_of_one_process_come_and_go_without_each_other() {
 }
 
 #[test]
-fn a_process_that_ends_takes_its_name_along() {
+fn a_process_that_exits_removes_its_name() {
     let names = Names::new("ends");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -53,7 +53,7 @@ fn a_process_that_ends_takes_its_name_along() {
 }
 
 #[test]
-fn who_is_attached_does_not_take_the_name_along() {
+fn an_attached_handle_keeps_the_name_when_dropped() {
     let names = Names::new("attached");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -69,7 +69,7 @@ fn who_is_attached_does_not_take_the_name_along() {
 }
 
 #[test]
-fn a_fork_child_that_drops_its_copy_leaves_the_name() {
+fn a_fork_childs_drop_keeps_the_name() {
     let names = Names::new("fork-drop");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -86,7 +86,7 @@ fn a_fork_child_that_drops_its_copy_leaves_the_name() {
 }
 
 #[test]
-fn a_fork_child_does_not_keep_the_name_and_keeps_the_memory() {
+fn a_fork_child_keeps_the_memory_but_not_the_name() {
     let names = Names::new("fork-outlive");
     let name = names.name("t");
     let mut owner = peer!();
@@ -98,7 +98,7 @@ fn a_fork_child_does_not_keep_the_name_and_keeps_the_memory() {
 }
 
 #[test]
-fn a_fork_child_of_a_killed_owner_is_a_life() {
+fn a_fork_child_of_a_killed_owner_keeps_the_segment_live() {
     let names = Names::new("fork-killed");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -117,7 +117,7 @@ fn a_fork_child_of_a_killed_owner_is_a_life() {
 }
 
 #[test]
-fn a_killed_owner_leaves_what_the_next_create_replaces() {
+fn create_replaces_the_segment_of_a_killed_owner() {
     let names = Names::new("killed");
     let name = names.name("t");
     for how in ["create", "join"] {
@@ -134,7 +134,7 @@ fn a_killed_owner_leaves_what_the_next_create_replaces() {
 }
 
 #[test]
-fn a_leftover_of_another_type_is_replaced_too() {
+fn an_orphaned_segment_of_another_type_is_replaced() {
     let names = Names::new("killed-type");
     let name = names.name("t");
     for how in ["create", "join"] {
@@ -152,7 +152,7 @@ fn a_leftover_of_another_type_is_replaced_too() {
 }
 
 #[test]
-fn who_replaces_a_leftover_keeps_everybody_out_until_it_is_done() {
+fn replacing_an_orphaned_segment_excludes_others() {
     let names = Names::new("replacing");
     let name = names.name("t");
     let (mut killed, mut pinning, mut replacing, mut other) = (peer!(), peer!(), peer!(), peer!());
@@ -180,7 +180,7 @@ fn who_replaces_a_leftover_keeps_everybody_out_until_it_is_done() {
 }
 
 #[test]
-fn killed_while_it_replaces_a_leftover_a_process_leaves_it_as_it_was() {
+fn kill_during_replacement_keeps_the_orphaned_segment() {
     let names = Names::new("killed-replacing");
     let name = names.name("t");
     let (mut killed, mut pinning, mut replacing, mut other) = (peer!(), peer!(), peer!(), peer!());
@@ -202,7 +202,7 @@ fn killed_while_it_replaces_a_leftover_a_process_leaves_it_as_it_was() {
 }
 
 #[test]
-fn a_leftover_that_is_opened_keeps_its_contents_and_has_an_owner_again() {
+fn opening_an_orphaned_segment_keeps_contents_and_owns_it() {
     let names = Names::new("killed-join");
     let name = names.name("t");
     let (mut owner, mut next) = (peer!(), peer!());
@@ -215,7 +215,7 @@ fn a_leftover_that_is_opened_keeps_its_contents_and_has_an_owner_again() {
 }
 
 #[test]
-fn a_reader_keeps_the_segment_of_a_killed_owner() {
+fn a_reader_keeps_the_segment_of_a_killed_owner_live() {
     let names = Names::new("killed-reader");
     let name = names.name("t");
     let (mut owner, mut reader, mut next) = (peer!(), peer!(), peer!());
@@ -244,7 +244,7 @@ fn a_reader_keeps_the_segment_of_a_killed_owner() {
 }
 
 #[test]
-fn the_last_owner_removes_the_name_however_the_others_ended() {
+fn the_last_owner_removes_the_name_however_others_ended() {
     let names = Names::new("co-owners");
     let name = names.name("t");
     // Who ends how: the first makes it, the others join.
@@ -274,7 +274,7 @@ fn the_last_owner_removes_the_name_however_the_others_ended() {
 }
 
 #[test]
-fn a_persistent_segment_stays_until_it_is_unlinked_and_its_successor_is_another() {
+fn a_persistent_segment_stays_until_it_is_unlinked() {
     let names = Names::new("persist");
     let name = names.name("t");
     let (mut owner, mut peer, mut next) = (peer!(), peer!(), peer!());
@@ -321,7 +321,7 @@ fn a_persistent_segment_stays_until_it_is_unlinked_and_its_successor_is_another(
 }
 
 #[test]
-fn any_handle_can_unlink_and_everybody_stays_attached() {
+fn any_handle_can_unlink_and_all_stay_attached() {
     let names = Names::new("unlink");
     let name = names.name("t");
     let (mut owner, mut reader, mut next) = (peer!(), peer!(), peer!());

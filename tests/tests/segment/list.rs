@@ -12,7 +12,7 @@ fn alone() -> Option<Peer> {
 }
 
 #[test]
-fn every_process_is_told_the_same_of_a_name() {
+fn list_gives_every_process_the_same_entry() {
     let names = Names::new("told");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -45,7 +45,7 @@ fn every_process_is_told_the_same_of_a_name() {
 }
 
 #[test]
-fn a_sweep_removes_what_the_killed_left_and_nothing_else() {
+fn sweep_removes_only_orphaned_segments() {
     let Some(mut peer) = alone() else { return };
     // One process after the other, all in that /dev/shm: each goes on as a child of the one that is killed.
     peer.ok("open a create /killed");
@@ -87,7 +87,7 @@ fn peer_pid(peer: &mut Peer) -> String {
 }
 
 #[test]
-fn thousands_of_names_are_told_one_by_one() {
+fn list_yields_thousands_of_names_one_by_one() {
     let Some(mut peer) = alone() else { return };
     let folder = format!("/proc/{}/root/dev/shm", peer_pid(&mut peer));
     for number in 0..3000 {
@@ -103,7 +103,7 @@ fn thousands_of_names_are_told_one_by_one() {
 }
 
 #[test]
-fn other_users_are_told_what_they_may_read_and_sweep_nothing_of_it() {
+fn other_users_list_what_they_can_read_and_sweep_nothing() {
     if !is_root("becoming another user") {
         return;
     }
@@ -130,7 +130,7 @@ fn other_users_are_told_what_they_may_read_and_sweep_nothing_of_it() {
 }
 
 #[test]
-fn a_process_without_descriptors_is_told_so() {
+fn list_without_free_descriptors_is_an_error() {
     let names = Names::new("no-files");
     let (mut owner, mut other) = (peer!(), peer!());
     let name = names.name("t");

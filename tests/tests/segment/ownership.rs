@@ -15,7 +15,7 @@ use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, no_child_starts, peer}
 const STRANGER: u32 = 54321;
 
 #[test]
-fn a_leftover_of_another_length_is_replaced_as_one_of_another_type_is() {
+fn an_orphaned_segment_of_another_length_is_replaced() {
     let names = Names::new("length-leftover");
     let name = names.name("t");
     let (mut owner, mut next) = (peer!(), peer!());
@@ -37,7 +37,7 @@ fn a_leftover_of_another_length_is_replaced_as_one_of_another_type_is() {
 }
 
 #[test]
-fn a_length_that_no_machine_has_costs_no_leftover_its_name() {
+fn a_refused_length_keeps_the_orphaned_segment() {
     let names = Names::new("length-impossible");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -53,7 +53,7 @@ fn a_length_that_no_machine_has_costs_no_leftover_its_name() {
 }
 
 #[test]
-fn asking_for_another_length_takes_no_name_from_those_who_are_attached() {
+fn another_length_never_replaces_a_live_segment() {
     let names = Names::new("length-live");
     let name = names.name("t");
     let (mut owner, mut attached, mut other) = (peer!(), peer!(), peer!());
@@ -87,7 +87,7 @@ fn asking_for_another_length_takes_no_name_from_those_who_are_attached() {
 }
 
 #[test]
-fn who_has_no_descriptor_left_to_open_it_with_leaves_the_name() {
+fn open_without_free_descriptors_keeps_the_name() {
     let names = Names::new("shortage");
     let name = names.name("t");
     let mut owner = peer!();
@@ -112,7 +112,7 @@ fn who_has_no_descriptor_left_to_open_it_with_leaves_the_name() {
 }
 
 #[test]
-fn a_peer_that_may_only_read_makes_nobody_take_the_name_along() {
+fn a_read_only_peer_never_causes_the_names_removal() {
     let names = Names::new("reader");
     let name = names.name("t");
     let (mut owner, mut pinning) = (peer!(), peer!());
@@ -130,7 +130,7 @@ fn a_peer_that_may_only_read_makes_nobody_take_the_name_along() {
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
-fn who_is_refused_holds_no_lock_of_an_owner_at_any_time() {
+fn a_refused_open_never_holds_the_owner_lock() {
     use shm_tests::locks::{OWNER, is_held};
 
     let names = Names::new("refused");
@@ -164,7 +164,7 @@ fn who_is_refused_holds_no_lock_of_an_owner_at_any_time() {
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
-fn who_finds_the_last_owner_gone_creates_anew_however_little_time_it_has() {
+fn open_creates_anew_if_the_last_owner_leaves_meanwhile() {
     let names = Names::new("gone");
     let name = names.name("t");
     let mut opener = peer!();
@@ -192,7 +192,7 @@ fn who_finds_the_last_owner_gone_creates_anew_however_little_time_it_has() {
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
-fn a_last_owner_that_is_killed_while_it_goes_leaves_no_lock_to_its_fork_children() {
+fn a_last_owner_killed_in_drop_leaves_no_lock_to_children() {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
@@ -218,7 +218,7 @@ fn a_last_owner_that_is_killed_while_it_goes_leaves_no_lock_to_its_fork_children
 }
 
 #[test]
-fn peers_that_start_together_after_an_upgrade_are_all_on_the_new_segment() {
+fn concurrent_opens_after_an_upgrade_get_one_segment() {
     const PEERS: usize = 3;
     let names = Names::new("upgrade");
     let name = names.name("t");
@@ -250,7 +250,7 @@ fn peers_that_start_together_after_an_upgrade_are_all_on_the_new_segment() {
 }
 
 #[test]
-fn who_is_refused_hinders_no_creator() {
+fn refused_attaches_never_block_a_creator() {
     let names = Names::new("transient");
     let (name, nothing) = (names.name("t"), names.name("nothing"));
     let (done, tries) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -285,7 +285,7 @@ fn who_is_refused_hinders_no_creator() {
 }
 
 #[test]
-fn an_owner_whose_descriptor_leads_elsewhere_takes_no_name_along() {
+fn an_owner_with_a_replaced_descriptor_removes_no_name() {
     let names = Names::new("replaced");
     let (name, elsewhere) = (names.name("t"), names.name("elsewhere"));
     let path = Names::path(&elsewhere);
@@ -324,7 +324,7 @@ fn an_owner_whose_descriptor_leads_elsewhere_takes_no_name_along() {
 }
 
 #[test]
-fn a_creator_whose_descriptor_leads_elsewhere_names_nothing() {
+fn a_creator_with_a_replaced_descriptor_publishes_nothing() {
     let names = Names::new("replaced-early");
     let (name, elsewhere) = (names.name("t"), names.name("elsewhere"));
     let other = Telemetry::create(&elsewhere).unwrap();
@@ -346,7 +346,7 @@ fn a_creator_whose_descriptor_leads_elsewhere_names_nothing() {
 }
 
 #[test]
-fn what_is_printed_never_gets_into_a_segment() {
+fn segments_never_use_descriptors_0_to_2() {
     let names = Names::new("standard");
     let name = names.name("t");
     peer!().ok(&format!("fork-without-standard {name}"));
@@ -363,7 +363,7 @@ fn ordinary() -> Peer {
 }
 
 #[test]
-fn a_umask_that_takes_the_owners_own_rights_is_no_hindrance() {
+fn a_umask_without_owner_permissions_is_harmless() {
     let names = Names::new("umask-claims");
     let name = names.name("t");
     for umask in ["000", "022", "200", "400", "600", "777"] {

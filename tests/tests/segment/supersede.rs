@@ -19,7 +19,7 @@ fn abandoned(name: &str) -> Peer {
 }
 
 #[test]
-fn a_publisher_that_is_started_again_leaves_its_old_readers_what_they_have() {
+fn a_restarted_publisher_leaves_old_readers_their_segment() {
     let names = Names::new("supersede");
     let name = names.name("t");
     let (mut publisher, mut reader, mut writer) = (peer!(), peer!(), peer!());
@@ -63,7 +63,7 @@ fn a_publisher_that_is_started_again_leaves_its_old_readers_what_they_have() {
 }
 
 #[test]
-fn a_publisher_that_is_started_again_may_have_another_layout() {
+fn a_restarted_publisher_may_change_the_layout() {
     let names = Names::new("supersede-wide");
     let name = names.name("t");
     let mut reader = abandoned(&name);
@@ -151,7 +151,7 @@ fn race(gate: &Shm<Gate>, round: u64, peers: &mut [Peer; 2], requests: [&str; 2]
 }
 
 #[test]
-fn of_two_publishers_that_are_started_again_one_has_the_name() {
+fn one_of_two_restarted_publishers_gets_the_name() {
     let names = Names::new("supersede-two");
     let name = names.name("t");
     let gate = Gate::create(&names.name("gate")).unwrap();
@@ -177,8 +177,7 @@ fn of_two_publishers_that_are_started_again_one_has_the_name() {
 }
 
 #[test]
-fn who_opens_or_creates_beside_a_publisher_that_is_started_again_never_owns_what_has_lost_its_name()
-{
+fn open_during_supersede_never_owns_an_unnamed_segment() {
     let names = Names::new("supersede-join");
     let name = names.name("t");
     let gate = Gate::create(&names.name("gate")).unwrap();
@@ -222,7 +221,7 @@ fn who_opens_or_creates_beside_a_publisher_that_is_started_again_never_owns_what
 }
 
 #[test]
-fn killed_in_the_middle_of_superseding_a_publisher_leaves_it_to_the_next() {
+fn a_publisher_killed_in_supersede_can_be_replaced() {
     let names = Names::new("supersede-middle");
     let name = names.name("t");
     let mut reader = abandoned(&name);
@@ -270,7 +269,7 @@ fn killed_in_the_middle_of_superseding_a_publisher_leaves_it_to_the_next() {
 
 /// `SHM_CREATE_KILLS` is how many are killed.
 #[test]
-fn a_publisher_killed_at_any_instant_of_superseding_is_no_obstacle_to_the_next() {
+fn supersede_killed_at_any_instant_blocks_no_successor() {
     /// Longer than it takes, but not by much.
     const LONGEST: Duration = Duration::from_micros(1200);
     let wanted = from_env("SHM_CREATE_KILLS", 200);
@@ -334,7 +333,7 @@ fn a_publisher_killed_at_any_instant_of_superseding_is_no_obstacle_to_the_next()
 }
 
 #[test]
-fn publishers_that_are_killed_and_started_again_beside_others_never_take_a_living_name() {
+fn restarted_publishers_never_take_a_live_name() {
     let names = Names::new("supersede-many");
     let stats = Stats::create(&names.name("stats")).unwrap();
     let name = names.name("t");
@@ -377,7 +376,7 @@ fn publishers_that_are_killed_and_started_again_beside_others_never_take_a_livin
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
-fn who_is_there_first_waits_for_the_name() {
+fn attach_can_wait_for_the_name_to_appear() {
     use shm_tests::step::until_asleep;
     let names = Names::new("wait");
     let name = names.name("t");

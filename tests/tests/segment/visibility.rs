@@ -8,7 +8,7 @@ use shm_core::ShmLayout;
 use shm_tests::{Names, Samples, Telemetry, peer};
 
 #[test]
-fn writes_are_seen_both_ways() {
+fn writes_are_visible_in_both_directions() {
     let names = Names::new("both-ways");
     let name = names.name("t");
     let (mut owner, mut other, mut reader) = (peer!(), peer!(), peer!());
@@ -33,7 +33,7 @@ fn writes_are_seen_both_ways() {
 }
 
 #[test]
-fn a_read_only_mapping_kills_who_writes_to_it_all_the_same() {
+fn a_write_to_a_read_only_mapping_is_a_sigsegv() {
     let names = Names::new("prot-read");
     let name = names.name("t");
     let (mut owner, mut reader, mut writer) = (peer!(), peer!(), peer!());
@@ -51,7 +51,7 @@ fn a_read_only_mapping_kills_who_writes_to_it_all_the_same() {
 }
 
 #[test]
-fn a_read_only_mapping_by_descriptor_is_no_different() {
+fn a_read_only_mapping_by_descriptor_is_a_sigsegv_too() {
     let (mut owner, mut reader) = (peer!(), peer!());
     owner.ok("open s anonymous - frame=3");
     let path = format!("/proc/{}/fd/{}", owner.pid(), owner.ok("fd s"));
@@ -63,7 +63,7 @@ fn a_read_only_mapping_by_descriptor_is_no_different() {
 }
 
 #[test]
-fn the_length_of_a_slice_is_the_segments() {
+fn the_slice_length_comes_from_the_segment() {
     let names = Names::new("samples");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -99,13 +99,13 @@ fn the_length_of_a_slice_is_the_segments() {
 }
 
 #[test]
-fn a_gibibyte_needs_no_stack() {
+fn a_gibibyte_segment_needs_no_stack() {
     let names = Names::new("huge");
     peer!().ok(&format!("huge {}", names.name("t")));
 }
 
 #[test]
-fn large_values_move_without_the_stack() {
+fn large_values_are_copied_without_stack() {
     let names = Names::new("large");
     peer!().ok(&format!("large {}", names.name("t")));
 }

@@ -39,7 +39,7 @@ fn a_notification_before_or_during_a_wait_ends_it() {
 }
 
 #[test]
-fn a_wait_without_a_notification_ends_in_time() {
+fn a_wait_without_notification_times_out() {
     let shm = Waiting::create_anonymous().unwrap();
     let start = Instant::now();
     let span = Duration::from_millis(30);
@@ -52,7 +52,7 @@ fn a_wait_without_a_notification_ends_in_time() {
 }
 
 #[test]
-fn signals_neither_shorten_nor_lengthen_a_wait() {
+fn signals_do_not_change_an_event_timeout() {
     let names = Names::new("event-signals");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -68,7 +68,7 @@ fn signals_neither_shorten_nor_lengthen_a_wait() {
 }
 
 #[test]
-fn one_notification_is_for_all_that_wait() {
+fn one_notification_reaches_every_waiter() {
     let names = Names::new("event-all");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -93,7 +93,7 @@ fn one_notification_is_for_all_that_wait() {
 }
 
 #[test]
-fn who_may_only_read_waits_too() {
+fn a_read_only_handle_can_wait() {
     let names = Names::new("event-reader");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -113,7 +113,7 @@ fn who_may_only_read_waits_too() {
 }
 
 #[test]
-fn what_is_looked_for_is_found_at_once_after_a_notification_or_without_one() {
+fn wait_until_finds_its_value_with_and_without_notify() {
     let names = Names::new("event-until");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -148,7 +148,7 @@ fn what_is_looked_for_is_found_at_once_after_a_notification_or_without_one() {
 }
 
 #[test]
-fn notifications_without_end_do_not_lengthen_a_wait() {
+fn endless_notifications_do_not_extend_a_timeout() {
     let shm = Waiting::create_anonymous().unwrap();
     let done = AtomicBool::new(false);
     let span = Duration::from_millis(30);
@@ -177,7 +177,7 @@ fn notifications_without_end_do_not_lengthen_a_wait() {
 }
 
 #[test]
-fn what_was_done_before_a_notification_is_visible_after_it() {
+fn writes_before_a_notification_are_visible_after_it() {
     const ROUNDS: u64 = 20_000;
     let shm = Waiting::create_anonymous().unwrap();
     std::thread::scope(|scope| {
@@ -202,7 +202,7 @@ fn what_was_done_before_a_notification_is_visible_after_it() {
 }
 
 #[test]
-fn a_waiter_that_is_killed_takes_no_notification_along() {
+fn a_killed_waiter_consumes_no_notification() {
     let names = Names::new("event-killed");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -218,7 +218,7 @@ fn a_waiter_that_is_killed_takes_no_notification_along() {
 }
 
 #[test]
-fn a_fork_child_waits_and_notifies() {
+fn a_fork_child_can_wait_and_notify() {
     let names = Names::new("event-fork");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -234,7 +234,7 @@ fn a_fork_child_waits_and_notifies() {
 }
 
 #[test]
-fn an_event_is_a_segment_of_its_own_or_one_of_many() {
+fn events_can_be_segments_elements_and_fields() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Inner {
@@ -274,7 +274,7 @@ fn word(shm: &Shm<Waiting>) -> &AtomicU32 {
 }
 
 #[test]
-fn generations_go_round() {
+fn the_generation_wraps() {
     let shm = Waiting::create_anonymous().unwrap();
     word(&shm).store(u32::MAX - 1, Relaxed);
     let last = shm.event.generation();
@@ -288,7 +288,7 @@ fn generations_go_round() {
 }
 
 #[test]
-fn random_words_in_place_of_an_event_end_in_time() {
+fn random_words_in_an_event_end_every_wait() {
     let shm = Waiting::create_anonymous().unwrap();
     let reader = shm.read_only();
     let word = word(&shm);

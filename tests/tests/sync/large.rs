@@ -33,7 +33,7 @@ fn show(large: &(impl Debug + ?Sized)) -> String {
 }
 
 #[test]
-fn a_lock_over_64_mib_needs_no_stack() {
+fn a_mutex_of_64_mib_needs_no_stack() {
     on_small_stack(|| {
         let shm = Mutex::<Large>::create_anonymous().unwrap();
         {
@@ -52,7 +52,7 @@ fn a_lock_over_64_mib_needs_no_stack() {
 }
 
 #[test]
-fn an_array_of_large_sequence_locks_needs_no_stack() {
+fn large_sequence_locks_need_no_stack() {
     on_small_stack(|| {
         let shm = <[SeqLock<Big, 3>; 2]>::create_anonymous().unwrap();
         let lock = &shm[1];
@@ -86,7 +86,7 @@ fn an_array_of_large_sequence_locks_needs_no_stack() {
 }
 
 #[test]
-fn a_ring_of_large_messages_needs_no_stack() {
+fn large_ring_messages_need_no_stack() {
     on_small_stack(|| {
         let shm = Ring::<Big, 3>::create_anonymous().unwrap();
         let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
@@ -124,7 +124,7 @@ fn a_ring_of_large_messages_needs_no_stack() {
 }
 
 #[test]
-fn a_broadcast_of_messages_of_megabytes_needs_no_stack() {
+fn broadcast_messages_of_megabytes_need_no_stack() {
     on_small_stack(|| {
         let shm = Broadcast::<Big, 2>::create_anonymous().unwrap();
         let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());

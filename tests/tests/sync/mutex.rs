@@ -62,7 +62,7 @@ macro_rules! is_a_lock {
 }
 
 #[test]
-fn a_mutex_can_be_around_anything_and_anywhere() {
+fn a_mutex_can_hold_any_type_in_any_field() {
     let shm = Shapes::<[f32; 5]>::create_anonymous().unwrap();
     let other = again(&shm);
     is_a_lock!(shm, other, of_bytes);
@@ -94,7 +94,7 @@ fn a_mutex_can_be_around_anything_and_anywhere() {
 }
 
 #[test]
-fn a_lock_within_a_lock_is_one_of_its_own() {
+fn a_nested_mutex_is_locked_separately() {
     let shm = Shapes::<u8>::create_anonymous().unwrap();
     let other = again(&shm);
     let outer = shm.of_a_struct.lock().unwrap();
@@ -115,7 +115,7 @@ fn a_lock_within_a_lock_is_one_of_its_own() {
 }
 
 #[test]
-fn locks_in_a_trailing_slice_have_owners_that_can_die() {
+fn mutexes_in_a_trailing_slice_report_dead_owners() {
     let names = Names::new("mutex-tail");
     let name = names.name("t");
     let shm = Tail::create_with_len(&name, 1000).unwrap();
@@ -147,7 +147,7 @@ fn die_with(lock: &Mutex<[u64; 2]>) {
 }
 
 #[test]
-fn what_the_dead_have_left_is_repaired_once() -> Result<(), Box<dyn Error>> {
+fn a_dead_owners_value_is_repaired_once() -> Result<(), Box<dyn Error>> {
     let shm = Mutex::<[u64; 2]>::create_anonymous()?;
     let repair = |half_done: &ShmCell<[u64; 2]>| half_done.store([half_done[0].get(); 2]);
     die_with(&shm);
@@ -170,7 +170,7 @@ fn what_the_dead_have_left_is_repaired_once() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn every_refusal_says_what_to_do() {
+fn every_lock_error_gives_advice() {
     let errors: [(LockError<()>, &str); 3] = [
         (LockError::OwnerDied(()), "mark_consistent"),
         (LockError::TimedOut, "wait longer"),

@@ -38,7 +38,7 @@ fn permits_are_counted() {
 }
 
 #[test]
-fn more_permits_than_fit_are_refused_and_none_is_added() {
+fn too_many_permits_are_refused_and_none_added() {
     let permits = Semaphore::create_anonymous().unwrap();
     permits.post_many(<Semaphore>::MOST - 1).unwrap();
     assert_eq!(permits.post_many(2), Err(TooManyPermits));
@@ -52,7 +52,7 @@ fn more_permits_than_fit_are_refused_and_none_is_added() {
 }
 
 #[test]
-fn beside_one_that_posts_without_a_pause_permits_that_are_there_are_had() {
+fn try_wait_succeeds_next_to_constant_posts() {
     const POSTS: u32 = 300_000;
     let permits = Semaphore::create_anonymous().unwrap();
     std::thread::scope(|scope| {
@@ -70,7 +70,7 @@ fn beside_one_that_posts_without_a_pause_permits_that_are_there_are_had() {
 }
 
 #[test]
-fn who_waits_gets_what_another_posts() {
+fn a_waiter_gets_a_posted_permit() {
     let names = Names::new("semaphore-wait");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -94,7 +94,7 @@ fn who_waits_gets_what_another_posts() {
 }
 
 #[test]
-fn signals_do_not_shorten_a_wait() {
+fn signals_do_not_shorten_a_semaphore_wait() {
     let names = Names::new("semaphore-signals");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -109,7 +109,7 @@ fn signals_do_not_shorten_a_wait() {
 }
 
 #[test]
-fn the_permits_of_the_dead_stay_taken_and_those_they_posted_stay() {
+fn permits_of_killed_processes_stay_as_they_were() {
     let names = Names::new("semaphore-dead");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -125,7 +125,7 @@ fn the_permits_of_the_dead_stay_taken_and_those_they_posted_stay() {
 }
 
 #[test]
-fn a_waiter_that_is_killed_takes_at_most_one_permit_along() {
+fn a_killed_waiter_loses_at_most_one_permit() {
     let names = Names::new("semaphore-waiter");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -142,7 +142,7 @@ fn a_waiter_that_is_killed_takes_at_most_one_permit_along() {
 }
 
 #[test]
-fn a_permit_that_goes_round_is_as_good_as_a_lock() {
+fn a_single_permit_excludes_like_a_lock() {
     const TURNS: u64 = 5_000;
     let names = Names::new("semaphore-turns");
     let name = names.name("t");
@@ -159,7 +159,7 @@ fn a_permit_that_goes_round_is_as_good_as_a_lock() {
 }
 
 #[test]
-fn a_fork_child_takes_and_posts() {
+fn a_fork_child_can_take_and_post() {
     let names = Names::new("semaphore-fork");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -176,7 +176,7 @@ fn a_fork_child_takes_and_posts() {
 }
 
 #[test]
-fn semaphores_are_elements_and_fields() {
+fn semaphores_can_be_elements_and_fields() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Inner {
@@ -201,7 +201,7 @@ fn semaphores_are_elements_and_fields() {
 }
 
 #[test]
-fn random_words_in_place_of_a_semaphore_end_in_time() {
+fn random_words_in_a_semaphore_end_every_call() {
     let shm = Semaphore::create_anonymous().unwrap();
     // SAFETY: the word is all of the semaphore; aligned, mapped as long as the handle, and only accessed atomically.
     let word = unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) };

@@ -9,7 +9,7 @@ use shm_tests::peer::FIRST_INHERITED;
 use shm_tests::{Names, Peer, Telemetry, peer};
 
 #[test]
-fn programs_that_are_started_inherit_nothing() {
+fn exec_inherits_no_descriptors() {
     let names = Names::new("exec");
     let (one, two) = (names.name("one"), names.name("two"));
     let (mut peer, mut other) = (peer!(), peer!());
@@ -31,7 +31,7 @@ fn programs_that_are_started_inherit_nothing() {
 }
 
 #[test]
-fn refusals_leave_no_descriptors() {
+fn refused_calls_leak_no_descriptors() {
     let names = Names::new("refused");
     let name = names.name("t");
     let (mut owner, mut peer) = (peer!(), peer!());
@@ -77,7 +77,7 @@ fn an_inherited_descriptor_gives_the_same_memory() {
 }
 
 #[test]
-fn a_descriptor_that_was_sent_over_a_socket_gives_the_same_memory() {
+fn a_descriptor_sent_over_a_socket_gives_the_same_memory() {
     let names = Names::new("socket");
     let (mut owner, mut other) = (peer!(), peer!());
     owner.ok("open s anonymous - frame=3");
@@ -102,7 +102,7 @@ fn a_descriptor_that_was_sent_over_a_socket_gives_the_same_memory() {
 }
 
 #[test]
-fn a_descriptor_that_was_sent_without_all_seals_is_refused() {
+fn a_descriptor_sent_without_all_seals_is_refused() {
     let names = Names::new("socket-unsealed");
     let (mut owner, mut other) = (peer!(), peer!());
     owner.ok("open s anonymous - frame=3");
@@ -124,7 +124,7 @@ fn a_descriptor_that_was_sent_without_all_seals_is_refused() {
 }
 
 #[test]
-fn a_descriptor_of_another_process_can_be_opened_by_its_path() {
+fn another_processes_descriptor_opens_by_its_proc_path() {
     let (mut owner, mut other) = (peer!(), peer!());
     owner.ok("open s anonymous - frame=3");
     let path = format!("/proc/{}/fd/{}", owner.pid(), owner.ok("fd s"));
@@ -156,7 +156,7 @@ fn an_anonymous_segment_is_shared_by_fork() {
 }
 
 #[test]
-fn a_named_segment_is_shared_by_fork_too() {
+fn a_named_segment_is_shared_by_fork() {
     let names = Names::new("fork-named");
     let mut peer = peer!();
     peer.ok(&format!("open s create {}", names.name("t")));
@@ -164,7 +164,7 @@ fn a_named_segment_is_shared_by_fork_too() {
 }
 
 #[test]
-fn the_descriptor_of_a_named_segment_is_no_anonymous_one() {
+fn a_named_segments_descriptor_is_not_anonymous() {
     let names = Names::new("named-fd");
     let (mut owner, mut other) = (peer!(), peer!());
     owner.ok(&format!("open s create {}", names.name("t")));

@@ -49,7 +49,7 @@ fn abandoned_are_removed(creator: &mut Peer, name: &str) {
 }
 
 #[test]
-fn segments_are_the_same_without_unnamed_files() {
+fn segments_work_the_same_without_unnamed_files() {
     let names = Names::new("old");
     let name = names.name("t");
     let (mut owner, mut other) = (old(), peer!());
@@ -74,7 +74,7 @@ fn segments_are_the_same_without_unnamed_files() {
 }
 
 #[test]
-fn without_unnamed_files_a_killed_creator_leaves_what_the_next_removes() {
+fn the_next_creator_removes_a_killed_ones_hidden_name() {
     let names = Names::new("old-killed");
     let (name, other_name) = (names.name("t"), names.name("other"));
     let mut next = old();
@@ -98,7 +98,7 @@ fn without_unnamed_files_a_killed_creator_leaves_what_the_next_removes() {
 
 /// `SHM_CREATE_KILLS` is how many are killed.
 #[test]
-fn without_unnamed_files_a_name_that_exists_is_complete_whenever_its_creator_is_killed() {
+fn every_name_is_complete_although_creators_are_killed() {
     let names = Names::new("old-torture");
     let stats = Stats::create(&names.name("stats")).unwrap();
     let name = names.name("t");
@@ -140,7 +140,7 @@ fn without_unnamed_files_a_name_that_exists_is_complete_whenever_its_creator_is_
 }
 
 #[test]
-fn a_sweep_removes_hidden_names_of_the_killed() {
+fn sweep_removes_hidden_names_of_killed_creators() {
     let Some(mut peer) = confined(peer!(), "own-shm size=1m") else {
         return;
     };
@@ -162,7 +162,7 @@ fn a_sweep_removes_hidden_names_of_the_killed() {
 }
 
 #[test]
-fn names_are_given_without_proc() {
+fn segments_are_published_without_proc() {
     let names = Names::new("no-proc");
     let name = names.name("t");
     for prepare in [&["no-proc"][..], &["no-proc", "no-unnamed-files"]] {
@@ -185,7 +185,7 @@ fn names_are_given_without_proc() {
 }
 
 #[test]
-fn the_hidden_name_of_a_full_file_system_goes_with_the_error() {
+fn no_space_leaves_no_hidden_name() {
     let Some(mut peer) = confined(peer!(), "own-shm size=8k") else {
         return;
     };

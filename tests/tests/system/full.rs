@@ -13,7 +13,7 @@ fn small(bytes: usize) -> Option<Peer> {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_and_leaves_nothing() {
+fn a_segment_that_does_not_fit_is_refused_without_trace() {
     let Some(mut peer) = small(2 * Telemetry::PAGE_ROUNDED_SIZE) else {
         return;
     };
@@ -48,7 +48,7 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
 }
 
 #[test]
-fn a_file_system_of_4_mib_is_filled_to_the_last_page_and_emptied_again() {
+fn a_file_system_fills_to_its_last_page_and_empties() {
     /// With header and schema, less than 1 MiB and more than what four of them leave.
     const SAMPLES: usize = (1 << 18) - 1500;
     let Some(mut peer) = small(4 << 20) else {
@@ -88,7 +88,7 @@ fn a_file_system_of_4_mib_is_filled_to_the_last_page_and_emptied_again() {
 
 /// What `sparse` gives up, and what reserving is for.
 #[test]
-fn a_sparse_segment_that_finds_no_room_kills_who_touches_it() {
+fn a_sparse_segment_without_room_is_a_sigbus_on_access() {
     let Some(mut peer) = small(1 << 20) else {
         return;
     };
@@ -99,7 +99,7 @@ fn a_sparse_segment_that_finds_no_room_kills_who_touches_it() {
 }
 
 #[test]
-fn a_leftover_that_fills_it_makes_room_for_its_successor() {
+fn replacing_an_orphaned_segment_frees_its_space_first() {
     let Some(mut peer) = small(Telemetry::PAGE_ROUNDED_SIZE) else {
         return;
     };

@@ -22,7 +22,7 @@ fn goes_on(peer: &mut Peer, name: &str) {
 }
 
 #[test]
-fn without_descriptors_everything_is_an_error_and_goes_on_afterwards() {
+fn without_descriptors_all_calls_fail_and_recover() {
     let names = Names::new("files");
     let (name, taken) = (names.name("t"), names.name("taken"));
     let mut owner = peer!();
@@ -61,7 +61,7 @@ fn without_descriptors_everything_is_an_error_and_goes_on_afterwards() {
 }
 
 #[test]
-fn without_address_space_everything_is_an_error_and_goes_on_afterwards() {
+fn without_address_space_all_calls_fail_and_recover() {
     let names = Names::new("space");
     let name = names.name("t");
     let (mut owner, mut peer) = (peer!(), peer!());
@@ -86,7 +86,7 @@ fn without_address_space_everything_is_an_error_and_goes_on_afterwards() {
 }
 
 #[test]
-fn a_limit_on_locked_memory_is_an_error_and_leaves_nothing() {
+fn a_limit_on_locked_memory_is_an_error_without_trace() {
     let names = Names::new("locked");
     let name = names.name("t");
     let mut peer = peer!();
@@ -113,7 +113,7 @@ fn a_limit_on_locked_memory_is_an_error_and_leaves_nothing() {
 }
 
 #[test]
-fn a_limit_on_the_size_of_files_is_an_error_and_no_signal() {
+fn a_limit_on_file_size_is_an_error_and_no_signal() {
     let names = Names::new("size");
     let name = names.name("t");
     let needed = Telemetry::PAGE_ROUNDED_SIZE as u64;
@@ -140,7 +140,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_signal() {
 }
 
 #[test]
-fn a_file_system_without_inodes_is_an_error_that_says_so() {
+fn a_file_system_without_inodes_is_a_clear_error() {
     // One is the directory's own.
     let Some(mut peer) = confined(peer!(), "own-shm nr_inodes=3") else {
         return;
@@ -168,7 +168,7 @@ fn a_file_system_without_inodes_is_an_error_that_says_so() {
 }
 
 #[test]
-fn signals_all_the_time_are_no_obstacle() {
+fn constant_signals_interrupt_no_call() {
     let names = Names::new("signals");
     let name = names.name("t");
     for old in [false, true] {
@@ -186,7 +186,7 @@ fn signals_all_the_time_are_no_obstacle() {
 }
 
 #[test]
-fn reserving_comes_to_an_end_although_each_longer_call_is_interrupted() {
+fn reserving_ends_although_long_calls_are_interrupted() {
     let names = Names::new("interrupted");
     let name = names.name("t");
     for longest in [10_000_000, 100_000] {
@@ -208,7 +208,7 @@ fn usage(peer: &mut Peer) -> [u64; 3] {
 }
 
 #[test]
-fn segments_that_come_and_go_leave_nothing_behind() {
+fn segments_that_come_and_go_leak_nothing() {
     let rounds = from_env("SHM_ROUNDS", 2000);
     let names = Names::new("rounds");
     let mut current = peer!();

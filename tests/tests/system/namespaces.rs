@@ -27,7 +27,7 @@ fn apart() -> Option<Peer> {
 const NUMBERS: [&str; 4] = ["0", "1000", "65534", "none"];
 
 #[test]
-fn a_user_is_the_same_in_another_user_namespace_whatever_its_number() {
+fn a_user_is_recognised_across_user_namespaces() {
     let names = Names::new("userns");
     for number in NUMBERS {
         let name = names.name(number);
@@ -66,7 +66,7 @@ fn a_user_is_the_same_in_another_user_namespace_whatever_its_number() {
 }
 
 #[test]
-fn what_a_killed_process_of_another_user_namespace_left_is_replaced() {
+fn orphaned_segments_of_another_user_namespace_are_replaced() {
     let names = Names::new("userns-killed");
     for number in NUMBERS {
         let name = names.name(number);
@@ -95,7 +95,7 @@ fn what_a_killed_process_of_another_user_namespace_left_is_replaced() {
 
 /// In a user namespace all users that it does not know seem to have one number, which a process there may have too.
 #[test]
-fn a_user_that_has_no_number_in_a_user_namespace_is_a_stranger_there() {
+fn an_unmapped_user_is_a_stranger_in_a_user_namespace() {
     if !is_root("becoming another user") {
         return;
     }
@@ -145,7 +145,7 @@ fn a_user_that_has_no_number_in_a_user_namespace_is_a_stranger_there() {
 
 /// The other way round: who made it has no number outside, or another.
 #[test]
-fn a_user_of_a_user_namespace_is_outside_what_it_is_outside() {
+fn a_namespace_user_keeps_its_outer_identity_outside() {
     if !is_root("becoming another user") {
         return;
     }
@@ -174,7 +174,7 @@ fn attached(peer: Option<Peer>, name: &str) -> Option<Peer> {
 }
 
 #[test]
-fn a_lock_is_taken_over_across_user_and_pid_namespaces() {
+fn locks_are_taken_over_across_namespaces() {
     let names = Names::new("userns-lock");
     for made_inside in [false, true] {
         let name = names.name(if made_inside { "inside" } else { "outside" });

@@ -14,7 +14,7 @@ fn calls(what: &str) -> usize {
 }
 
 #[test]
-fn what_nobody_contends_makes_no_system_call() {
+fn uncontended_operations_make_no_system_call() {
     let none = calls("nothing");
     for what in [
         "mutex",
@@ -30,7 +30,7 @@ fn what_nobody_contends_makes_no_system_call() {
 }
 
 #[test]
-fn who_knows_that_the_other_end_is_dead_neither_asks_nor_sleeps_to_be_told_again() {
+fn a_known_dead_peer_costs_no_further_system_call() {
     let names = Names::new("calls-told");
     let name = names.name("t");
     let _shm = Post::create(&name).unwrap();
@@ -49,7 +49,7 @@ fn who_knows_that_the_other_end_is_dead_neither_asks_nor_sleeps_to_be_told_again
 }
 
 #[test]
-fn a_lock_that_is_held_takes_a_few_for_a_look_at_its_owner() {
+fn trying_a_held_lock_takes_few_system_calls() {
     // Else the test above could not fail. Two locks of the kernel's are looked at, and the file.
     let times = (calls("held-mutex") - calls("nothing")) / 1000;
     assert!((1..=3).contains(&times), "{times}");

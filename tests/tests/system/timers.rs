@@ -4,7 +4,7 @@ use shm_core::ShmLayout;
 use shm_tests::{Blocked, Names, peer};
 
 #[test]
-fn every_call_with_a_timeout_ends_with_it_whatever_signals_come() {
+fn every_timeout_is_kept_under_constant_signals() {
     let names = Names::new("timers");
     let name = names.name("t");
     let shm = Blocked::create(&name).unwrap();

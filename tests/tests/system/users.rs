@@ -19,7 +19,7 @@ fn mode(name: &str) -> u32 {
 }
 
 #[test]
-fn the_mode_is_exact_whatever_the_umask() {
+fn the_mode_ignores_the_umask() {
     let names = Names::new("umask");
     let name = names.name("t");
     let mut peer = peer!();
@@ -44,7 +44,7 @@ fn the_mode_is_exact_whatever_the_umask() {
 }
 
 #[test]
-fn an_anonymous_segment_has_a_mode_too() {
+fn an_anonymous_segment_has_the_requested_mode() {
     let mut peer = peer!();
     for (option, expected) in [("", 0o600), ("mode=640", 0o640), ("mode=777", 0o666)] {
         peer.ok(&format!("open s anonymous - {option}"));
@@ -57,7 +57,7 @@ fn an_anonymous_segment_has_a_mode_too() {
 }
 
 #[test]
-fn who_joins_does_not_change_the_mode() {
+fn open_or_create_keeps_an_existing_mode() {
     let names = Names::new("mode-join");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
@@ -67,7 +67,7 @@ fn who_joins_does_not_change_the_mode() {
 }
 
 #[test]
-fn a_leftover_is_replaced_with_the_new_mode() {
+fn a_replaced_orphaned_segment_gets_the_new_mode() {
     let names = Names::new("mode-leftover");
     let name = names.name("t");
     let (mut owner, mut next) = (peer!(), peer!());
@@ -78,7 +78,7 @@ fn a_leftover_is_replaced_with_the_new_mode() {
 }
 
 #[test]
-fn another_user_must_be_trusted_and_permitted() {
+fn another_user_needs_trust_and_permission() {
     if !is_root("becoming another user") {
         return;
     }
@@ -126,7 +126,7 @@ fn another_user_must_be_trusted_and_permitted() {
 }
 
 #[test]
-fn a_group_can_be_let_in() {
+fn the_group_option_admits_a_group() {
     if !is_root("becoming another user") {
         return;
     }
@@ -151,7 +151,7 @@ fn a_group_can_be_let_in() {
 }
 
 #[test]
-fn a_group_that_one_is_not_in_cannot_be_given() {
+fn a_group_without_membership_is_refused() {
     let names = Names::new("group-denied");
     let name = names.name("t");
     let mut peer = peer!();
@@ -169,7 +169,7 @@ fn a_group_that_one_is_not_in_cannot_be_given() {
 }
 
 #[test]
-fn a_stranger_that_goes_last_leaves_the_name_to_be_replaced() {
+fn a_foreign_last_owner_leaves_an_orphaned_segment() {
     if !is_root("becoming another user") {
         return;
     }
@@ -188,7 +188,7 @@ fn a_stranger_that_goes_last_leaves_the_name_to_be_replaced() {
 }
 
 #[test]
-fn root_is_a_stranger_too() {
+fn root_does_not_trust_other_users_either() {
     if !is_root("becoming another user") {
         return;
     }

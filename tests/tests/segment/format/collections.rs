@@ -24,7 +24,7 @@ struct Links {
 }
 
 #[test]
-fn strings_vectors_and_offsets_are_what_the_document_says() {
+fn strings_vectors_and_offsets_match_the_format() {
     let name = unique("links");
     let shm = Links::create(&name).unwrap();
     let link = Link {

@@ -70,7 +70,7 @@ fn open(name: &str) -> File {
 }
 
 #[test]
-fn the_example_of_the_document_is_true() {
+fn the_formats_example_matches_a_real_segment() {
     let name = unique("example");
     let shm = Telemetry::create(&name).unwrap();
     shm.store(Telemetry {
@@ -113,7 +113,7 @@ fn the_example_of_the_document_is_true() {
 }
 
 #[test]
-fn every_kind_of_node_reads_back() {
+fn every_kind_of_schema_node_reads_back() {
     let name = unique("nodes");
     let shm = Everything::create(&name).unwrap();
     shm.wide.set(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10);
@@ -135,7 +135,7 @@ fn every_kind_of_node_reads_back() {
 }
 
 #[test]
-fn a_number_and_an_array_are_payloads_too() {
+fn scalar_and_array_payloads_match_the_format() {
     let name = unique("scalar");
     let number = u16::create(&name).unwrap();
     number.set(0xabcd);
@@ -147,7 +147,7 @@ fn a_number_and_an_array_are_payloads_too() {
 }
 
 #[test]
-fn flags_and_the_state_are_where_the_document_says() {
+fn flags_and_state_match_the_format() {
     let name = unique("flags");
     let shm = u64::create(&name).unwrap();
     let file = open(&name);
@@ -183,7 +183,7 @@ fn lock_on(file: &File, byte: i64) -> i32 {
 }
 
 #[test]
-fn the_locks_are_on_the_bytes_of_the_document() {
+fn lock_bytes_match_the_format() {
     let _no_children = no_child_starts();
     let (attach, owner, name_byte) = (0xff_ffff_ffff, 0xff_ffff_fffe, 0xff_ffff_fffd);
     for byte in [attach, owner, name_byte] {
@@ -230,7 +230,7 @@ fn decode_py(name: &str) -> Option<String> {
 }
 
 #[test]
-fn a_program_in_another_language_reads_a_segment() {
+fn the_python_decoder_reads_a_segment() {
     let name = unique("python");
     let shm = Everything::create(&name).unwrap();
     shm.wide_signed.set(-5);
@@ -281,7 +281,7 @@ struct Log {
 }
 
 #[test]
-fn enums_characters_and_slices_read_back() {
+fn enums_characters_and_slices_match_the_format() {
     let name = unique("log");
     let shm = Log::create_with_len(&name, 3).unwrap();
     shm.levels[1].set(Level::High);
@@ -313,7 +313,7 @@ fn enums_characters_and_slices_read_back() {
 }
 
 #[test]
-fn a_lock_is_told_as_one_and_decoded_with_what_it_protects() {
+fn a_mutex_is_decoded_with_its_value() {
     use shm_core::sync::Mutex;
 
     #[derive(ShmLayout)]

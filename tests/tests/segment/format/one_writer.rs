@@ -28,7 +28,7 @@ fn sample(number: u16) -> Sample {
 }
 
 #[test]
-fn sequence_locks_and_broadcasts_are_what_the_document_says() {
+fn sequence_locks_and_broadcasts_match_the_format() {
     let name = unique("one-writer");
     let shm = OneWriter::create(&name).unwrap();
     for number in 1..6 {

@@ -13,7 +13,7 @@ struct Jobs {
 }
 
 #[test]
-fn a_ring_has_its_words_where_the_document_says_and_is_decoded_with_what_is_in_it() {
+fn rings_match_the_format_and_are_decoded() {
     let name = unique("ring");
     let shm = Jobs::create(&name).unwrap();
     let (mut sender, mut receiver) = (shm.jobs.sender().unwrap(), shm.jobs.receiver().unwrap());

@@ -24,7 +24,7 @@ struct Others {
 }
 
 #[test]
-fn words_of_those_that_wait_are_what_the_document_says() {
+fn events_semaphores_and_barriers_match_the_format() {
     let name = unique("signals");
     let shm = Signals::create(&name).unwrap();
     let file = open(&name);

@@ -11,7 +11,7 @@ use shm_tests::{DEADLINE, Names, Waiting};
 use super::{attached, joined, words};
 
 #[test]
-fn who_comes_to_a_full_barrier_can_wait_for_a_seat() {
+fn join_timeout_waits_for_a_seat() {
     let names = Names::new("barrier-join");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -45,7 +45,7 @@ fn wake_ups(left: &AtomicU32) -> (u32, bool) {
 }
 
 #[test]
-fn who_waits_for_a_seat_is_woken_by_who_leaves() {
+fn a_leaving_participant_wakes_a_waiting_join() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     let left = words(&shm)[1];
     let mut seats = [shm.join().unwrap(), shm.join().unwrap()].map(Some);
@@ -83,7 +83,7 @@ fn who_waits_for_a_seat_is_woken_by_who_leaves() {
 }
 
 #[test]
-fn a_seat_that_a_fork_child_drops_is_not_had_by_who_waits() {
+fn a_seat_dropped_by_a_fork_child_stays_taken() {
     let names = Names::new("barrier-join-fork");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -99,7 +99,7 @@ fn a_seat_that_a_fork_child_drops_is_not_had_by_who_waits() {
 }
 
 #[test]
-fn many_that_want_a_seat_all_get_one_in_the_end() {
+fn many_waiting_joins_all_get_a_seat() {
     const TIMES: u32 = 300;
     let names = Names::new("barrier-join-many");
     let name = names.name("t");
@@ -131,7 +131,7 @@ fn many_that_want_a_seat_all_get_one_in_the_end() {
 }
 
 #[test]
-fn who_is_killed_while_it_waits_for_a_seat_takes_none_along() {
+fn a_process_killed_in_join_takes_no_seat() {
     let names = Names::new("barrier-join-killed");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();

@@ -24,7 +24,7 @@ fn joined(name: &str, seat: usize) -> Peer {
 }
 
 #[test]
-fn nobody_goes_on_before_all_have_arrived_and_one_is_the_leader() {
+fn wait_returns_after_all_arrived_and_elects_one_leader() {
     const ROUNDS: u32 = 2_000;
     let names = Names::new("barrier-rounds");
     let name = names.name("t");
@@ -46,7 +46,7 @@ fn nobody_goes_on_before_all_have_arrived_and_one_is_the_leader() {
 }
 
 #[test]
-fn there_are_as_many_seats_as_the_type_says() {
+fn a_barrier_has_n_seats() {
     let names = Names::new("barrier-seats");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -73,7 +73,7 @@ fn there_are_as_many_seats_as_the_type_says() {
 }
 
 #[test]
-fn who_dies_before_arriving_is_told_of_and_can_be_replaced() {
+fn a_death_before_arrival_is_reported_and_replaceable() {
     let names = Names::new("barrier-died");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -100,7 +100,7 @@ fn who_dies_before_arriving_is_told_of_and_can_be_replaced() {
 }
 
 #[test]
-fn who_dies_after_arriving_counts_once_and_is_told_of_in_the_next_round() {
+fn a_death_after_arrival_is_reported_in_the_next_round() {
     let names = Names::new("barrier-arrived");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -120,7 +120,7 @@ fn who_dies_after_arriving_counts_once_and_is_told_of_in_the_next_round() {
 }
 
 #[test]
-fn who_takes_the_seat_of_one_that_has_arrived_has_arrived() {
+fn taking_the_seat_of_an_arrived_participant_is_an_arrival() {
     let names = Names::new("barrier-inherit");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -145,7 +145,7 @@ fn who_takes_the_seat_of_one_that_has_arrived_has_arrived() {
 }
 
 #[test]
-fn an_arrival_stays_when_the_time_is_up() {
+fn an_arrival_outlasts_its_timeout() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     let (mut one, mut two) = (shm.join().unwrap(), shm.join().unwrap());
     let (start, span) = (Instant::now(), Duration::from_millis(30));
@@ -168,7 +168,7 @@ fn an_arrival_stays_when_the_time_is_up() {
 }
 
 #[test]
-fn a_seat_that_is_free_is_waited_for() {
+fn wait_includes_free_seats() {
     let names = Names::new("barrier-free");
     let name = names.name("t");
     let _shm = Waiting::create(&name).unwrap();
@@ -185,7 +185,7 @@ fn a_seat_that_is_free_is_waited_for() {
 }
 
 #[test]
-fn one_seat_is_always_passed() {
+fn a_barrier_of_one_seat_never_waits() {
     let shm = Barrier::<1>::create_anonymous().unwrap();
     let mut seat = shm.join().unwrap();
     for round in 0..10 {
@@ -197,7 +197,7 @@ fn one_seat_is_always_passed() {
 }
 
 #[test]
-fn a_panic_with_a_seat_is_told_of_as_a_death_is() {
+fn a_panic_with_a_seat_is_reported_like_a_death() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     let mut mine = shm.join().unwrap();
     let panicked = std::thread::scope(|scope| {
@@ -220,7 +220,7 @@ fn a_panic_with_a_seat_is_told_of_as_a_death_is() {
 }
 
 #[test]
-fn a_seat_that_was_forgotten_goes_with_its_handle() {
+fn a_forgotten_seat_dies_with_its_handle() {
     let names = Names::new("barrier-forgotten");
     let name = names.name("t");
     let shm = Barrier::<2>::create(&name).unwrap();
@@ -237,7 +237,7 @@ fn a_seat_that_was_forgotten_goes_with_its_handle() {
 }
 
 #[test]
-fn in_a_fork_child_a_seat_is_the_parents() {
+fn a_seat_stays_the_parents_after_fork() {
     let names = Names::new("barrier-fork");
     let name = names.name("t");
     let shm = Waiting::create(&name).unwrap();
@@ -274,7 +274,7 @@ fn in_a_fork_child_a_seat_is_the_parents() {
 }
 
 #[test]
-fn a_stopped_participant_is_waited_for_and_one_that_runs_another_program_is_dead() {
+fn wait_includes_stopped_processes_and_exec_is_a_death() {
     let names = Names::new("barrier-exec");
     let name = names.name("t");
     let _shm = Waiting::create(&name).unwrap();
@@ -296,7 +296,7 @@ fn a_stopped_participant_is_waited_for_and_one_that_runs_another_program_is_dead
 }
 
 #[test]
-fn signals_neither_shorten_a_wait_nor_put_the_report_off() {
+fn signals_affect_neither_barrier_timeout_nor_report() {
     let names = Names::new("barrier-signals");
     let name = names.name("t");
     let _shm = Waiting::create(&name).unwrap();
@@ -312,7 +312,7 @@ fn signals_neither_shorten_a_wait_nor_put_the_report_off() {
 }
 
 #[test]
-fn barriers_are_elements_and_fields() {
+fn barriers_can_be_elements_and_fields() {
     #[derive(ShmLayout)]
     #[repr(C)]
     struct Inner {
@@ -362,7 +362,7 @@ fn words(shm: &Shm<Barrier<2>>) -> [&AtomicU32; 6] {
 }
 
 #[test]
-fn rounds_go_round() {
+fn the_round_counter_wraps() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     let last = u32::MAX / 2;
     words(&shm)[0].store((last - 1) << 1, Release);
@@ -382,7 +382,7 @@ fn rounds_go_round() {
 }
 
 #[test]
-fn random_words_in_place_of_a_barrier_end_in_time() {
+fn random_words_in_a_barrier_end_every_wait() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     let words = words(&shm);
     let done = AtomicBool::new(false);
@@ -436,7 +436,7 @@ fn random_words_in_place_of_a_barrier_end_in_time() {
 }
 
 #[test]
-fn every_error_says_what_to_do() {
+fn every_barrier_error_gives_advice() {
     let errors = [
         (BarrierError::Full, "drops it"),
         (BarrierError::Died { seat: 3 }, "seat 3"),

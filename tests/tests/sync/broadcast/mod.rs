@@ -76,7 +76,7 @@ fn every_receiver_gets_every_message_in_order() {
 }
 
 #[test]
-fn who_falls_behind_is_told_how_many_it_lost() {
+fn a_receiver_that_falls_behind_gets_lagged() {
     let shm = Broadcast::<u64, 4>::create_anonymous().unwrap();
     let mut sender = shm.sender().unwrap();
     let mut receiver = shm.receiver();
@@ -105,7 +105,7 @@ fn who_falls_behind_is_told_how_many_it_lost() {
 }
 
 #[test]
-fn a_sender_that_leaves_is_missed_when_all_is_received() {
+fn a_departed_sender_is_reported_after_the_last_message() {
     let names = Names::new("broadcast-leave");
     let name = names.name("t");
     let shm = Broadcast::<u64, 4>::create(&name).unwrap();
@@ -139,7 +139,7 @@ fn a_sender_that_leaves_is_missed_when_all_is_received() {
 }
 
 #[test]
-fn who_waits_is_woken_by_a_message_and_by_the_end() {
+fn a_message_and_the_senders_departure_wake_receivers() {
     let names = Names::new("broadcast-wait");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -178,7 +178,7 @@ fn who_waits_is_woken_by_a_message_and_by_the_end() {
 }
 
 #[test]
-fn a_sender_that_is_killed_is_missed_and_succeeded() {
+fn a_killed_sender_is_reported_and_replaceable() {
     let names = Names::new("broadcast-killed");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -219,7 +219,7 @@ fn a_sender_that_is_killed_is_missed_and_succeeded() {
 }
 
 #[test]
-fn a_sender_that_is_stopped_is_not_missed() {
+fn a_stopped_sender_is_not_reported_as_dead() {
     let names = Names::new("broadcast-stopped");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -240,7 +240,7 @@ fn a_sender_that_is_stopped_is_not_missed() {
 }
 
 #[test]
-fn a_fork_child_has_receivers_of_its_own_and_no_sender() {
+fn a_fork_child_can_receive_but_not_send() {
     let names = Names::new("broadcast-fork");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -282,7 +282,7 @@ struct Market {
 }
 
 #[test]
-fn broadcasts_of_enums_lie_in_arrays_and_structs() {
+fn broadcasts_of_enums_nest_in_arrays_and_structs() {
     // No message is there yet, so none is invalid.
     let shm = Market::create_anonymous().unwrap();
     assert!(shm.validate().is_ok());
@@ -314,7 +314,7 @@ fn broadcasts_of_enums_lie_in_arrays_and_structs() {
 }
 
 #[test]
-fn ends_go_to_other_threads() {
+fn broadcast_ends_move_between_threads() {
     let shm = Broadcast::<u64, 1024>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
     std::thread::scope(|scope| {
@@ -338,7 +338,7 @@ fn ends_go_to_other_threads() {
 }
 
 #[test]
-fn random_words_in_place_of_a_broadcast_harm_nobody() {
+fn random_words_in_a_broadcast_are_harmless() {
     let shm = Queue::create_anonymous().unwrap();
     let reader = shm.read_only();
     let LayoutKind::Meaning { inner, .. } = Queue::LAYOUT.kind() else {
@@ -402,7 +402,7 @@ fn random_words_in_place_of_a_broadcast_harm_nobody() {
 }
 
 #[test]
-fn a_broadcast_of_large_messages_needs_no_stack() {
+fn large_broadcast_messages_need_no_stack() {
     type Frame = [u64; 1 << 18];
     let work = || {
         let shm: Shm<Broadcast<Frame, 3>> = Broadcast::create_anonymous().unwrap();

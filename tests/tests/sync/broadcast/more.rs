@@ -11,7 +11,7 @@ use shm_tests::{Block, DEADLINE, Names};
 use super::{Order, Queue, attached, drain, reading, send};
 
 #[test]
-fn a_message_that_is_written_in_place_is_sent_when_all_of_it_is_there() {
+fn send_with_publishes_only_the_complete_message() {
     let shm = Broadcast::<[u64; 2], 3>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
     for number in 0..8_u64 {
@@ -29,7 +29,7 @@ fn a_message_that_is_written_in_place_is_sent_when_all_of_it_is_there() {
 }
 
 #[test]
-fn a_panic_in_the_middle_of_a_message_sends_nothing() {
+fn a_panic_in_send_with_sends_nothing() {
     let shm = Broadcast::<u64, 2>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
     let mut behind = receiver.clone();
@@ -63,7 +63,7 @@ fn a_panic_in_the_middle_of_a_message_sends_nothing() {
 }
 
 #[test]
-fn who_has_been_told_of_a_death_is_told_so_until_another_sender_comes() {
+fn a_senders_death_is_reported_until_the_next_sender() {
     let names = Names::new("broadcast-told");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -100,7 +100,7 @@ fn who_has_been_told_of_a_death_is_told_so_until_another_sender_comes() {
 }
 
 #[test]
-fn large_messages_are_whole_however_often_they_are_overwritten() {
+fn large_messages_are_never_torn_by_overwriting() {
     const MESSAGES: u64 = 20_000;
     // 4 KiB, which is moved in bulk.
     let shm = Broadcast::<Block, 3>::create_anonymous().unwrap();
@@ -139,7 +139,7 @@ fn large_messages_are_whole_however_often_they_are_overwritten() {
 }
 
 #[test]
-fn a_clone_gets_every_message_from_the_same_place_on() {
+fn a_cloned_receiver_continues_at_the_same_message() {
     let shm = Broadcast::<u64, 8>::create_anonymous().unwrap();
     let (mut sender, mut one) = (shm.sender().unwrap(), shm.receiver());
     send(&mut sender, 0..3);
@@ -151,7 +151,7 @@ fn a_clone_gets_every_message_from_the_same_place_on() {
 }
 
 #[test]
-fn messages_without_bytes_and_of_odd_sizes_are_counted_and_copied_as_any() {
+fn empty_and_odd_sized_messages_are_broadcast() {
     let names = Names::new("broadcast-shapes");
     let name = names.name("t");
     let shm = Broadcast::<[u64; 0], 3>::create(&name).unwrap();
@@ -183,7 +183,7 @@ fn messages_without_bytes_and_of_odd_sizes_are_counted_and_copied_as_any() {
 }
 
 #[test]
-fn who_waits_for_a_sender_is_told_when_one_comes() {
+fn wait_for_sender_returns_when_one_joins() {
     let names = Names::new("broadcast-await");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
@@ -216,7 +216,7 @@ fn who_waits_for_a_sender_is_told_when_one_comes() {
 }
 
 #[test]
-fn who_waits_for_a_sender_is_not_taken_in_by_a_dead_one() {
+fn wait_for_sender_ignores_dead_senders() {
     let names = Names::new("broadcast-await-dead");
     let name = names.name("t");
     let _shm = Queue::create(&name).unwrap();
@@ -237,7 +237,7 @@ fn who_waits_for_a_sender_is_not_taken_in_by_a_dead_one() {
 }
 
 #[test]
-fn a_program_that_is_started_in_its_place_does_not_stay_the_sender() {
+fn exec_gives_up_the_sender() {
     let names = Names::new("broadcast-exec");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();

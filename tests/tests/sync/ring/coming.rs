@@ -16,7 +16,7 @@ fn attached(name: &str) -> Peer {
 }
 
 #[test]
-fn the_first_and_the_next_are_waited_for_and_who_is_there_is_not() {
+fn waiting_for_a_peer_returns_at_once_if_it_is_there() {
     let shm = Ring::<u64, 2>::create_anonymous().unwrap();
     let mut receiver = shm.receiver().unwrap();
     // Nobody ever came, somebody is there, it has left, the next one is there.
@@ -38,7 +38,7 @@ fn the_first_and_the_next_are_waited_for_and_who_is_there_is_not() {
 }
 
 #[test]
-fn what_an_end_has_not_looked_at_yet_counts_as_done_meanwhile() {
+fn unseen_activity_of_a_peer_counts_as_its_arrival() {
     // Sent long ago, as far as the receiver could know.
     let shm = Ring::<u64, 2>::create_anonymous().unwrap();
     let mut receiver = shm.receiver().unwrap();
@@ -62,7 +62,7 @@ fn what_an_end_has_not_looked_at_yet_counts_as_done_meanwhile() {
 }
 
 #[test]
-fn who_has_come_and_left_is_not_missed_if_it_has_done_something() {
+fn a_peer_that_came_acted_and_left_is_noticed() {
     let shm = Ring::<u64, 2>::create_anonymous().unwrap();
     let mut receiver = shm.receiver().unwrap();
     drop(shm.sender().unwrap());
@@ -89,7 +89,7 @@ fn who_has_come_and_left_is_not_missed_if_it_has_done_something() {
 }
 
 #[test]
-fn the_dead_are_not_taken_for_who_has_come() {
+fn a_dead_peer_does_not_count_as_arrived() {
     let names = Names::new("ring-coming-dead");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -114,7 +114,7 @@ fn the_dead_are_not_taken_for_who_has_come() {
 }
 
 #[test]
-fn processes_wait_for_each_other_at_either_end() {
+fn processes_at_both_ends_can_wait_for_each_other() {
     let names = Names::new("ring-coming");
     let name = names.name("t");
     let _shm = Post::create(&name).unwrap();

@@ -13,7 +13,7 @@ fn attached(name: &str) -> Peer {
 }
 
 #[test]
-fn a_dead_sender_is_found_after_what_it_sent_and_replaced() {
+fn a_dead_sender_is_reported_after_its_messages() {
     let names = Names::new("ring-dead-sender");
     let name = names.name("t");
     let _shm = Post::create(&name).unwrap();
@@ -40,7 +40,7 @@ fn a_dead_sender_is_found_after_what_it_sent_and_replaced() {
 }
 
 #[test]
-fn a_dead_receiver_is_found_when_the_ring_is_full_and_replaced() {
+fn a_dead_receiver_is_reported_when_the_ring_is_full() {
     let names = Names::new("ring-dead-receiver");
     let name = names.name("t");
     let _shm = Post::create(&name).unwrap();
@@ -79,7 +79,7 @@ fn a_dead_receiver_is_found_when_the_ring_is_full_and_replaced() {
 }
 
 #[test]
-fn a_sleeper_goes_on_when_the_dead_is_replaced() {
+fn a_sleeper_continues_when_the_dead_peer_is_replaced() {
     let names = Names::new("ring-replaced");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -113,7 +113,7 @@ fn a_stopped_process_keeps_its_end() {
 }
 
 #[test]
-fn a_program_that_is_started_in_its_place_gives_its_ends_up() {
+fn exec_gives_up_both_ends() {
     let names = Names::new("ring-exec");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -134,7 +134,7 @@ fn a_program_that_is_started_in_its_place_gives_its_ends_up() {
 }
 
 #[test]
-fn ends_that_a_fork_child_inherited_are_its_parents() {
+fn inherited_ends_belong_to_the_parent() {
     let names = Names::new("ring-fork");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -163,7 +163,7 @@ fn ends_that_a_fork_child_inherited_are_its_parents() {
 }
 
 #[test]
-fn a_fork_in_the_middle_of_a_message_leaves_it_to_the_parent() {
+fn a_fork_inside_send_with_leaves_it_to_the_parent() {
     let names = Names::new("ring-fork-inside");
     let name = names.name("t");
     let _shm = Post::create(&name).unwrap();
@@ -171,7 +171,7 @@ fn a_fork_in_the_middle_of_a_message_leaves_it_to_the_parent() {
 }
 
 #[test]
-fn who_was_told_once_that_the_other_is_dead_is_told_so_at_once_until_another_comes() {
+fn a_reported_death_stays_reported_until_a_peer_joins() {
     let names = Names::new("ring-told");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -192,7 +192,7 @@ fn who_was_told_once_that_the_other_is_dead_is_told_so_at_once_until_another_com
 }
 
 #[test]
-fn an_end_that_was_forgotten_is_free_when_its_handle_is_dropped() {
+fn a_forgotten_end_is_free_after_its_handle_is_dropped() {
     let names = Names::new("ring-forgotten");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -212,7 +212,7 @@ fn an_end_that_was_forgotten_is_free_when_its_handle_is_dropped() {
 }
 
 #[test]
-fn a_panic_in_the_middle_sends_and_receives_nothing() {
+fn a_panic_in_a_closure_sends_and_receives_nothing() {
     let shm = Post::create_anonymous().unwrap();
     let panicked = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -244,7 +244,7 @@ fn a_panic_in_the_middle_sends_and_receives_nothing() {
 }
 
 #[test]
-fn signals_neither_shorten_a_wait_nor_put_the_rescue_off() {
+fn signals_affect_neither_timeouts_nor_recovery() {
     let names = Names::new("ring-signals");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();

@@ -11,7 +11,7 @@ use shm_core::{ShmLayout, ShmVec};
 const SHORT: Duration = Duration::from_millis(2);
 
 #[test]
-fn one_slot_is_enough() {
+fn a_ring_of_one_slot_works() {
     let shm = Ring::<[u8; 3], 1>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
     for round in 0..10_u8 {
@@ -25,7 +25,7 @@ fn one_slot_is_enough() {
 }
 
 #[test]
-fn messages_that_cannot_be_copied_pass_in_place() {
+fn messages_that_are_not_copy_pass_in_place() {
     let shm = Ring::<ShmVec<u64, 4>, 2>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
     for round in 0..5 {
@@ -42,7 +42,7 @@ fn messages_that_cannot_be_copied_pass_in_place() {
 }
 
 #[test]
-fn messages_of_no_bytes_are_counted() {
+fn zero_sized_messages_are_counted() {
     let shm = Ring::<[u64; 0], 3>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
     let messages = [[]; 5];
@@ -57,7 +57,7 @@ fn messages_of_no_bytes_are_counted() {
 }
 
 #[test]
-fn there_can_be_as_many_slots_of_no_bytes_as_numbers() {
+fn zero_sized_slots_can_be_as_many_as_numbers() {
     let shm = Ring::<[u8; 0], { usize::MAX }>::create_anonymous().unwrap();
     assert_eq!(shm.capacity(), usize::MAX);
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
@@ -80,7 +80,7 @@ struct Page {
 }
 
 #[test]
-fn slots_may_be_pages() {
+fn slots_can_be_aligned_to_pages() {
     let shm = Ring::<Page, 3>::create_anonymous().unwrap();
     let page = |number| Page {
         bytes: [number; 512],
@@ -98,7 +98,7 @@ fn slots_may_be_pages() {
 }
 
 #[test]
-fn a_timeout_is_for_all_of_a_slice_and_what_was_sent_stays_sent() {
+fn a_slice_timeout_covers_all_and_keeps_what_was_sent() {
     let shm = Ring::<u64, 4>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
     let start = Instant::now();
@@ -137,7 +137,7 @@ fn a_timeout_is_for_all_of_a_slice_and_what_was_sent_stays_sent() {
 }
 
 #[test]
-fn errors_become_one_another_as_in_the_standard_library() {
+fn ring_errors_convert_as_in_std_mpsc() {
     assert_eq!(
         TrySendError::from(SendError(1)),
         TrySendError::Disconnected(1)

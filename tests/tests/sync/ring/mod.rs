@@ -27,7 +27,7 @@ fn send(sender: &mut Sender<'_, Note, 5>) {
 }
 
 #[test]
-fn messages_come_out_as_they_went_in_whatever_is_mixed() {
+fn messages_arrive_in_order_with_all_calls_mixed() {
     let shm = Post::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.ring.sender().unwrap(), shm.ring.receiver().unwrap());
     let mut room = [Note::numbered(0); 7];
@@ -75,7 +75,7 @@ fn messages_come_out_as_they_went_in_whatever_is_mixed() {
 }
 
 #[test]
-fn batches_larger_than_the_ring_and_empty_ones() {
+fn batches_can_be_empty_or_exceed_the_ring() {
     let shm = Post::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.ring.sender().unwrap(), shm.ring.receiver().unwrap());
     let notes: Vec<Note> = (0..12).map(Note::numbered).collect();
@@ -98,7 +98,7 @@ fn batches_larger_than_the_ring_and_empty_ones() {
 }
 
 #[test]
-fn each_end_is_had_by_one_at_a_time() {
+fn each_end_has_one_holder_at_a_time() {
     let names = Names::new("ring-ends");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -126,7 +126,7 @@ fn each_end_is_had_by_one_at_a_time() {
 }
 
 #[test]
-fn who_has_nothing_to_do_is_told_why() {
+fn try_calls_say_why_they_do_nothing() {
     let shm = Post::create_anonymous().unwrap();
     let (short, note) = (Duration::from_millis(2), Note::numbered(0));
     // Nobody has ever come to the other end: it is waited for.
@@ -181,7 +181,7 @@ fn who_has_nothing_to_do_is_told_why() {
 }
 
 #[test]
-fn who_sleeps_is_woken_by_a_message_by_room_and_by_the_other_leaving() {
+fn messages_room_and_departures_wake_sleepers() {
     let names = Names::new("ring-sleep");
     let name = names.name("t");
     let _shm = Post::create(&name).unwrap();
@@ -210,7 +210,7 @@ fn who_sleeps_is_woken_by_a_message_by_room_and_by_the_other_leaving() {
 }
 
 #[test]
-fn through_a_read_only_handle_it_can_be_looked_at() {
+fn a_ring_can_be_inspected_read_only() {
     let names = Names::new("ring-read-only");
     let name = names.name("t");
     let shm = Post::create(&name).unwrap();
@@ -248,7 +248,7 @@ struct Nested {
 }
 
 #[test]
-fn it_lies_in_arrays_in_nested_structs_and_alone() {
+fn rings_nest_in_arrays_and_structs() {
     let shm = Nested::create_anonymous().unwrap();
     let second = &shm.pairs[1];
     let (mut there, mut back) = (
@@ -270,7 +270,7 @@ fn it_lies_in_arrays_in_nested_structs_and_alone() {
 }
 
 #[test]
-fn enums_are_checked_when_they_are_received() {
+fn enums_are_checked_on_receive() {
     // Zero is no `Command`, and a new ring is fine all the same: nothing is in its slots.
     let shm = Nested::create_anonymous().unwrap();
     shm.validate().unwrap();
@@ -288,7 +288,7 @@ fn enums_are_checked_when_they_are_received() {
 }
 
 #[test]
-fn errors_say_what_to_do() {
+fn every_ring_error_gives_advice() {
     let texts = [
         EndError::Taken.to_string(),
         SendError(Note::numbered(0)).to_string(),
@@ -315,7 +315,7 @@ fn errors_say_what_to_do() {
 
 /// What a layout mismatch says.
 #[test]
-fn another_ring_is_another_type() {
+fn a_different_ring_is_a_different_layout() {
     let names = Names::new("ring-mismatch");
     let name = names.name("t");
     let _shm = Ring::<u32, 8>::create(&name).unwrap();
@@ -334,7 +334,7 @@ fn another_ring_is_another_type() {
 }
 
 #[test]
-fn while_there_is_room_and_there_are_messages_no_system_call_is_made() {
+fn send_and_recv_need_no_system_call() {
     let names = Names::new("ring-quiet");
     let name = names.name("t");
     let _shm = Post::create(&name).unwrap();
@@ -359,12 +359,12 @@ fn keep_up(tag: &str, rounds: u64, lead: u64) {
 }
 
 #[test]
-fn two_processes_that_take_turns_make_no_system_call_on_either_side() {
+fn taking_turns_needs_no_system_call() {
     keep_up("ring-turns", 300, 0);
 }
 
 #[test]
-fn two_processes_that_keep_up_with_each_other_make_no_system_call_on_either_side() {
+fn streaming_between_processes_needs_no_system_call() {
     keep_up("ring-along", 20_000, 500);
 }
 
@@ -385,7 +385,7 @@ fn stream(name: &str, count: u64, how: (&str, &str)) {
 }
 
 #[test]
-fn millions_of_messages_between_two_processes_are_neither_lost_nor_doubled_nor_reordered() {
+fn millions_of_messages_arrive_once_and_in_order() {
     let names = Names::new("ring-stream");
     let name = names.name("t");
     let shm: Shm<Post> = Post::create(&name).unwrap();
@@ -405,7 +405,7 @@ fn millions_of_messages_between_two_processes_are_neither_lost_nor_doubled_nor_r
 }
 
 #[test]
-fn ends_may_go_to_other_threads() {
+fn ring_ends_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     let shm = Post::create_anonymous().unwrap();
     is_send(&shm.ring.sender().unwrap());

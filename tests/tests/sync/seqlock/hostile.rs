@@ -23,7 +23,7 @@ fn words(layout: &TypeLayout) -> Vec<(usize, usize)> {
 }
 
 #[test]
-fn reading_ends_even_where_a_peer_moves_the_version_for_ever() {
+fn reads_end_while_a_peer_changes_the_version_forever() {
     let shm = SeqLock::<[u64; 1 << 15], 3>::create_anonymous().unwrap();
     let (at, _) = words(SeqLock::<[u64; 1 << 15], 3>::LAYOUT)[2];
     let place = shm.as_ptr().cast::<u8>().cast_mut().wrapping_add(at);
@@ -61,7 +61,7 @@ fn write_patiently(shm: &Lock, number: u64) {
 }
 
 #[test]
-fn random_words_in_place_of_a_lock_harm_nobody() {
+fn random_words_in_a_sequence_lock_are_harmless() {
     let shm = Lock::create_anonymous().unwrap();
     let reader = shm.read_only();
     let words = words(Lock::LAYOUT);

@@ -32,7 +32,7 @@ fn reading(name: &str) -> Peer {
 }
 
 #[test]
-fn a_value_is_read_in_every_way_as_it_was_written() {
+fn every_read_call_returns_the_written_value() {
     let names = Names::new("seqlock-ways");
     let name = names.name("t");
     let shm = create(&name);
@@ -61,7 +61,7 @@ fn a_value_is_read_in_every_way_as_it_was_written() {
 }
 
 #[test]
-fn a_guard_commits_when_it_is_dropped_or_told_to_and_otherwise_not() {
+fn a_guard_commits_unless_discarded_or_unchanged() {
     let shm = Lock::create_anonymous().unwrap();
     let mut guard = shm.write().unwrap();
     guard.fill(1);
@@ -98,7 +98,7 @@ fn a_guard_commits_when_it_is_dropped_or_told_to_and_otherwise_not() {
 }
 
 #[test]
-fn a_panic_rolls_back_and_gives_the_role_to_the_next() {
+fn a_panic_rolls_back_and_frees_the_writers_role() {
     let shm = SeqLock::<Block>::create_anonymous().unwrap();
     shm.store(Block::numbered(5)).unwrap();
     let panicked = catch_unwind(AssertUnwindSafe(|| {
@@ -167,7 +167,7 @@ struct Inner {
 }
 
 #[test]
-fn locks_lie_in_arrays_and_in_structs() {
+fn sequence_locks_nest_in_arrays_and_structs() {
     let names = Names::new("seqlock-nested");
     let name = names.name("t");
     let shm = Many::create(&name).unwrap();
@@ -198,7 +198,7 @@ fn locks_lie_in_arrays_and_in_structs() {
 }
 
 #[test]
-fn another_number_of_slots_is_another_type() {
+fn a_different_slot_count_is_a_different_layout() {
     let names = Names::new("seqlock-slots");
     let name = names.name("t");
     let _shm = SeqLock::<u64>::create(&name).unwrap();
@@ -222,7 +222,7 @@ enum Mode {
 }
 
 #[test]
-fn a_value_that_zero_is_not_is_written_before_anybody_sees_it() {
+fn a_value_without_zero_must_be_initialised() {
     let names = Names::new("seqlock-enum");
     let name = names.name("t");
     let error = SeqLock::<Mode>::create_with(&name, |_| {}).unwrap_err();
@@ -251,7 +251,7 @@ fn a_value_that_zero_is_not_is_written_before_anybody_sees_it() {
 }
 
 #[test]
-fn a_look_that_was_overtaken_counts_for_nothing() {
+fn read_with_discards_an_overtaken_result() {
     let shm = Lock::create_anonymous().unwrap();
     let overtake = |times: u64| {
         for _ in 0..times {
@@ -306,7 +306,7 @@ fn a_look_that_was_overtaken_counts_for_nothing() {
 }
 
 #[test]
-fn one_writes_at_a_time_and_waiting_ends_in_time() {
+fn writing_is_exclusive_and_waiting_times_out() {
     let names = Names::new("seqlock-one");
     let name = names.name("t");
     let shm = create(&name);
@@ -329,7 +329,7 @@ fn one_writes_at_a_time_and_waiting_ends_in_time() {
 }
 
 #[test]
-fn a_writer_that_is_killed_leaves_the_last_value_and_its_role() {
+fn a_killed_writer_leaves_the_last_value_and_a_free_role() {
     let names = Names::new("seqlock-killed");
     let name = names.name("t");
     let shm = create(&name);
@@ -361,7 +361,7 @@ fn a_writer_that_is_killed_leaves_the_last_value_and_its_role() {
 }
 
 #[test]
-fn a_writer_that_is_stopped_keeps_the_role_and_readers_go_on() {
+fn a_stopped_writer_keeps_the_role_and_readers_continue() {
     let names = Names::new("seqlock-stopped");
     let name = names.name("t");
     let shm = create(&name);
@@ -379,7 +379,7 @@ fn a_writer_that_is_stopped_keeps_the_role_and_readers_go_on() {
 }
 
 #[test]
-fn a_program_that_is_started_in_its_place_does_not_keep_the_role() {
+fn exec_gives_up_the_writers_role() {
     let names = Names::new("seqlock-exec");
     let name = names.name("t");
     let shm = create(&name);
@@ -394,7 +394,7 @@ fn a_program_that_is_started_in_its_place_does_not_keep_the_role() {
 }
 
 #[test]
-fn a_fork_child_is_another_writer() {
+fn a_fork_child_is_a_separate_writer() {
     let names = Names::new("seqlock-fork");
     let name = names.name("t");
     let shm = create(&name);
@@ -423,7 +423,7 @@ fn a_fork_child_is_another_writer() {
 }
 
 #[test]
-fn who_waits_for_a_newer_value_is_told_by_its_commit() {
+fn a_commit_wakes_waits_for_newer_values() {
     let names = Names::new("seqlock-wait");
     let name = names.name("t");
     let shm = create(&name);
@@ -452,7 +452,7 @@ fn who_waits_for_a_newer_value_is_told_by_its_commit() {
 }
 
 #[test]
-fn signals_neither_shorten_a_wait_nor_put_a_wake_up_off() {
+fn signals_affect_neither_timeout_nor_wakeup() {
     let names = Names::new("seqlock-signals");
     let name = names.name("t");
     let shm = create(&name);
@@ -478,7 +478,7 @@ fn signals_neither_shorten_a_wait_nor_put_a_wake_up_off() {
 }
 
 #[test]
-fn large_values_never_lie_on_the_stack() {
+fn large_sequence_lock_values_need_no_stack() {
     // 8 MiB, in a thread with a hundredth of that.
     type Large = [u64; 1 << 20];
     let work = || {

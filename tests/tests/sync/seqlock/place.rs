@@ -14,7 +14,7 @@ fn fill(number: u64) -> impl FnOnce(&ShmCell<Few>) {
 }
 
 #[test]
-fn what_is_written_in_place_is_seen_when_all_of_it_is_there() {
+fn write_with_publishes_only_the_complete_value() {
     let shm = Lock::create_anonymous().unwrap();
     for number in 1..=7 {
         let write = |slot: &ShmCell<Few>| {
@@ -33,7 +33,7 @@ fn what_is_written_in_place_is_seen_when_all_of_it_is_there() {
 }
 
 #[test]
-fn a_panic_in_place_commits_nothing_and_gives_the_role_back() {
+fn a_panic_in_write_with_commits_nothing_and_frees_the_role() {
     let shm = Lock::create_anonymous().unwrap();
     shm.write_with(fill(1)).unwrap();
     let write = || {
@@ -54,7 +54,7 @@ fn a_panic_in_place_commits_nothing_and_gives_the_role_back() {
 }
 
 #[test]
-fn a_writer_that_is_stopped_or_killed_in_the_middle_of_a_slot_holds_no_reader_up() {
+fn a_writer_stopped_or_killed_mid_slot_delays_no_reader() {
     let names = Names::new("seqlock-half");
     let name = names.name("t");
     let shm = create(&name);
@@ -91,7 +91,7 @@ struct Page {
 }
 
 #[test]
-fn values_of_odd_sizes_and_of_whole_pages_are_read_as_they_were_written() {
+fn odd_sized_and_page_sized_values_are_read_correctly() {
     let shm = SeqLock::<[u8; 37], 3>::create_anonymous().unwrap();
     for number in 1..9 {
         shm.update(|bytes| bytes.fill(number)).unwrap();
