@@ -1,32 +1,27 @@
 //! What the tests with several processes share: the peers' program, the driver that talks to it, and names that are
 //! gone when a test ends.
 
-mod blocked;
 mod bytes;
 mod driver;
-mod fire;
 pub mod hostile;
-pub mod locks;
+mod kill_timing;
+pub mod lock_bytes;
 mod names;
 pub mod peer;
-mod post;
 mod random;
+mod segments;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub mod step;
-mod types;
-mod waiting;
 
-pub use blocked::Blocked;
 pub use bytes::{peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, no_child_starts, start, variant};
-pub use fire::{Instants, Times, from_env, pid_namespaces, user_and_pid_namespaces};
+pub use kill_timing::{Instants, Times, from_env, pid_namespaces, user_and_pid_namespaces};
 pub use names::{Names, SHM_DIRECTORY};
-pub use post::{Note, Post};
 pub use random::Random;
-pub use types::{
-    Block, Few, Gate, Guarded, Huge, Large, Ledger, Pair, Samples, Stats, Telemetry, TelemetryWide,
+pub use segments::{
+    Block, Blocked, Few, Gate, Guarded, Huge, Large, Ledger, Note, Pair, Post, Samples, Stats,
+    Telemetry, TelemetryWide, Waiting,
 };
-pub use waiting::Waiting;
 
 /// Starts a peer: the helper program of this package, which only a test knows the path of.
 #[macro_export]

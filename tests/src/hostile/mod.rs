@@ -1,7 +1,7 @@
 //! Files that lie, and readers that must not believe them.
 
-mod mutate;
-mod victim;
+mod everything;
+mod forgery;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,13 +9,13 @@ use std::os::unix::fs::FileExt;
 
 use shm_core::{Access, ReadOnly, SegmentState, Shm, ShmError, ShmLayout};
 
-pub use mutate::{Forgery, Random};
-pub use victim::{
+pub use everything::{
     Color, Everything, Leaves, Part, read_everything, read_only_everything, write_everything,
 };
+pub use forgery::{Forgery, Random};
 
 use crate::names::Names;
-use crate::types::{Samples, Telemetry};
+use crate::segments::{Samples, Telemetry};
 use crate::variant;
 
 /// How often each answer was given.

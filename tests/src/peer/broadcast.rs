@@ -9,7 +9,7 @@ use shm_core::{Access, ReadOnly, Shm, ShmLayout};
 
 use super::rounds::broadcast as rounds;
 use super::{Answer, Program, Words, other};
-use crate::types::{Few, Stats};
+use crate::segments::{Few, Stats};
 
 /// So short that everybody is overtaken now and then.
 pub(crate) const SLOTS: usize = 5;

@@ -18,9 +18,9 @@ use shm_core::sync::{LockError, MutexGuard};
 use shm_core::{Shm, ShmLayout};
 
 use super::{Answer, Failure, Program, Words, other};
-use crate::locks;
+use crate::lock_bytes;
 use crate::names::Names;
-use crate::types::{Guarded, Pair};
+use crate::segments::{Guarded, Pair};
 
 type Guard = MutexGuard<'static, Pair>;
 
@@ -169,7 +169,7 @@ impl Program {
             "pin-ids" => {
                 let (name, first, count) = (words.next()?, words.number()?, words.number()?);
                 self.pins
-                    .push(locks::pin_range(name, first, count).map_err(other)?);
+                    .push(lock_bytes::pin_range(name, first, count).map_err(other)?);
                 Ok(String::new())
             }
             "timer" => timer(100),

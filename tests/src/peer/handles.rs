@@ -12,7 +12,7 @@ use super::loops::until;
 use super::process::{in_child, reap, start_child};
 use super::socket::take;
 use super::{Answer, Failure, Program, Words, line, other};
-use crate::types::{Gate, Huge, Large, Samples, Telemetry, TelemetryWide};
+use crate::segments::{Gate, Huge, Large, Samples, Telemetry, TelemetryWide};
 
 /// Less than any of the values that threads with this stack work on.
 const SMALL_STACK: usize = 64 << 10;

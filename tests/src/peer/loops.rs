@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use shm_core::{Shm, ShmError, ShmLayout};
 
-use super::{Answer, Failure, Words, other, surroundings};
+use super::{Answer, Failure, Words, other, restrictions};
 use crate::driver::DEADLINE;
-use crate::types::{Stats, Telemetry, TelemetryWide};
+use crate::segments::{Stats, Telemetry, TelemetryWide};
 
 /// Waits for what another process does, by looking. It has no other way to wait that is independent of what is tested.
 pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ impl Way {
                 None if word == "only" => way.only_create = true,
                 None if word == "supersede" => way.supersede = true,
                 None if word == "hold" => way.hold = true,
-                Some(("in", pid)) => surroundings::enter(pid)?,
+                Some(("in", pid)) => restrictions::enter(pid)?,
                 _ => return Err(other(format!("there is no way `{word}`"))),
             }
         }

@@ -3,23 +3,23 @@
 //! It has a single thread, so that it can fork, and ends when its input does.
 
 mod broadcast;
-mod calls;
 mod claims;
+mod closed_stdio;
 mod handles;
 mod listing;
 mod loops;
-mod mix;
-mod patience;
+mod overwriting;
 mod process;
+mod random_operations;
+mod restrictions;
 mod ring;
 mod ring_fork;
-mod ring_quiet;
+mod ring_system_calls;
 mod rounds;
-mod scribble;
 mod seqlock;
 mod socket;
-mod standard;
-mod surroundings;
+mod system_calls;
+mod timeouts;
 mod waiting;
 
 use std::collections::HashMap;
@@ -34,7 +34,7 @@ use nix::sys::signal::{Signal, raise};
 use shm_core::{ShmError, ShmLayout};
 
 use crate::driver::variant;
-use crate::types::Telemetry;
+use crate::segments::Telemetry;
 use handles::Handle;
 pub use rounds::PATIENCE;
 
@@ -149,20 +149,20 @@ impl Program {
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
             "loop-sweep" => loops::sweep(&mut words),
-            "loop-mix" => mix::mix(&mut words),
+            "loop-mix" => random_operations::mix(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),
             "exec-fds" => process::exec_fds(),
             "replace-descriptor" => self.replace_descriptor(&mut words),
-            "fork-without-standard" => standard::in_child_without(&mut words),
+            "fork-without-standard" => closed_stdio::in_child_without(&mut words),
             "fork-drop" => self.fork_drop(&mut words),
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-idle" => process::fork_idle(),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "between" => self.between(words),
-            "calls" => calls::obey(&mut words),
+            "calls" => system_calls::obey(&mut words),
             "claims" => self.obey_claims(&mut words),
             "ring" => self.obey_ring(&mut words),
             "seqlock" => self.obey_seqlock(&mut words),
@@ -175,16 +175,16 @@ impl Program {
             "list" => listing::list(words.next()?),
             "list-all" => listing::list_all(),
             "sweep" => listing::sweep(),
-            "own-shm" => surroundings::own_shm(words.next()?),
-            "user-namespace" => surroundings::user_namespace(words.next()?),
-            "no-proc" => surroundings::no_proc(),
-            "no-unnamed-files" => surroundings::no_unnamed_files(),
-            "interrupt-reserving" => surroundings::interrupt_reserving(words.number()?),
-            "limit" => surroundings::limit(words.next()?, words.number()?),
+            "own-shm" => restrictions::own_shm(words.next()?),
+            "user-namespace" => restrictions::user_namespace(words.next()?),
+            "no-proc" => restrictions::no_proc(),
+            "no-unnamed-files" => restrictions::no_unnamed_files(),
+            "interrupt-reserving" => restrictions::interrupt_reserving(words.number()?),
+            "limit" => restrictions::limit(words.next()?, words.number()?),
             "pid" => Ok(std::process::id().to_string()),
-            "usage" => surroundings::usage(),
-            "scribble" => scribble::scribble(&mut words),
-            "endure" => scribble::endure(&mut words),
+            "usage" => restrictions::usage(),
+            "scribble" => overwriting::scribble(&mut words),
+            "endure" => overwriting::endure(&mut words),
             "rounds" => loops::rounds(&mut words),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
         }

@@ -13,7 +13,7 @@ use nix::unistd::{
 };
 
 use super::{Answer, Failure, Program, Words, other};
-use crate::locks;
+use crate::lock_bytes;
 
 /// Runs `work` in a fork child, which ends with what it returns.
 pub(super) fn start_child(work: impl FnOnce() -> i32) -> Result<Pid, Failure> {
@@ -126,7 +126,7 @@ impl Program {
             "exclusive" => true,
             kind => return Err(other(format!("no lock is `{kind}`"))),
         };
-        let file = locks::pin(name, byte, exclusive).map_err(other)?;
+        let file = lock_bytes::pin(name, byte, exclusive).map_err(other)?;
         self.pins.push(file);
         Ok(String::new())
     }

@@ -9,10 +9,10 @@ use shm_core::sync::{
 };
 use shm_core::{Shm, ShmLayout};
 
-use super::{Answer, Failure, Program, Words, other, ring_fork, ring_quiet};
+use super::{Answer, Failure, Program, Words, other, ring_fork, ring_system_calls};
 use crate::driver::DEADLINE;
-use crate::fire::Instants;
-use crate::post::{Note, Post};
+use crate::kill_timing::Instants;
+use crate::segments::{Note, Post};
 
 /// Messages at a time, where there are many.
 pub(super) const BATCH: usize = 64;
@@ -149,9 +149,9 @@ impl Ends {
                 })
             }
             "told-again" => told_again(self.receiver()?),
-            "quiet" => ring_quiet::both(shm, words.number()?),
-            "quiet-out" => ring_quiet::out(shm, words),
-            "quiet-in" => ring_quiet::take_in(shm, words),
+            "quiet" => ring_system_calls::both(shm, words.number()?),
+            "quiet-out" => ring_system_calls::out(shm, words),
+            "quiet-in" => ring_system_calls::take_in(shm, words),
             "fork-inside" => ring_fork::inside(shm),
             unknown => Err(other(format!("there is no command `ring {unknown}`"))),
         }

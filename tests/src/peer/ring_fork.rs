@@ -9,7 +9,7 @@ use shm_core::Shm;
 
 use super::process::reap;
 use super::{Answer, Failure, other};
-use crate::post::{Note, Post};
+use crate::segments::{Note, Post};
 
 /// What is on either side of a fork.
 enum Side {

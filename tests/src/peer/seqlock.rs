@@ -11,8 +11,8 @@ use shm_core::{Access, ReadOnly, Shm, ShmCell, ShmLayout};
 use super::rounds::seqlock as rounds;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
-use crate::types::{Block, Few, Stats};
-use crate::waiting::Waiting;
+use crate::segments::Waiting;
+use crate::segments::{Block, Few, Stats};
 
 /// The segment as this process has it, and the guard on its lock. Neither handle is ever dropped, so that a guard can be
 /// kept beside them.

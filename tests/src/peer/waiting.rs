@@ -11,8 +11,8 @@ use shm_core::{ReadOnly, Shm, ShmLayout};
 use super::rounds::waiting as rounds;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
-use crate::fire::Instants;
-use crate::waiting::Waiting;
+use crate::kill_timing::Instants;
+use crate::segments::Waiting;
 
 /// The segment, by whatever handle.
 #[derive(Clone, Copy)]

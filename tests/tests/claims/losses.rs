@@ -3,7 +3,7 @@
 
 use shm_core::ShmLayout;
 use shm_core::sync::LockError;
-use shm_tests::locks::{lock, next_participant};
+use shm_tests::lock_bytes::{lock, next_participant};
 use shm_tests::{DEADLINE, Guarded, Names, Peer, confined, peer};
 
 fn attached(mut peer: Peer, name: &str) -> Peer {

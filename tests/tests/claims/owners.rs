@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{LockError, Mutex};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::locks::{PARTICIPANTS, is_held_alone, lock, next_participant};
+use shm_tests::lock_bytes::{PARTICIPANTS, is_held_alone, lock, next_participant};
 use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, from_env, no_child_starts, peer};
 
 fn create(name: &str) -> Shm<Guarded> {

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
 use shm_core::{Existing, ShmError, ShmLayout, ShmOffset};
-use shm_tests::locks::{ATTACH, NAME, OWNER};
+use shm_tests::lock_bytes::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::Instant;
 
-use shm_tests::locks::{ATTACH, NAME, is_held_alone};
+use shm_tests::lock_bytes::{ATTACH, NAME, is_held_alone};
 use shm_tests::{DEADLINE, Names, peer};
 
 #[test]

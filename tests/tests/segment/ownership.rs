@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use shm_core::{ShmError, ShmLayout};
-use shm_tests::locks::{PARTICIPANTS, is_held_alone};
+use shm_tests::lock_bytes::{PARTICIPANTS, is_held_alone};
 use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, no_child_starts, peer};
 
 /// A user that owns nothing.
@@ -131,7 +131,7 @@ fn a_read_only_peer_never_causes_the_names_removal() {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn a_refused_open_never_holds_the_owner_lock() {
-    use shm_tests::locks::{OWNER, is_held};
+    use shm_tests::lock_bytes::{OWNER, is_held};
 
     let names = Names::new("refused");
     let name = names.name("t");

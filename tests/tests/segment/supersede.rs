@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::locks::{NAME, OWNER, is_held_alone};
+use shm_tests::lock_bytes::{NAME, OWNER, is_held_alone};
 use shm_tests::{DEADLINE, Gate, Instants, Names, Peer, Stats, from_env, peer};
 
 /// A segment of `frame=1` whose owner was killed, and a reader that is still attached to it.

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
-use shm_tests::locks::{ATTACH, is_held};
+use shm_tests::lock_bytes::{ATTACH, is_held};
 use shm_tests::{DEADLINE, Instants, Names, Peer, SHM_DIRECTORY, Stats, confined, from_env, peer};
 
 /// A process on a system that has no `O_TMPFILE`.

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use shm_tests::locks::lock;
+use shm_tests::lock_bytes::lock;
 use shm_tests::{DEADLINE, Names, Peer, confined, is_root, peer, user_and_pid_namespaces};
 
 /// A user that owns nothing.

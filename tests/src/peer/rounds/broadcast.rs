@@ -7,7 +7,7 @@ use super::{IN_VAIN, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::broadcast::SLOTS;
 use crate::peer::{Answer, other};
-use crate::types::Few;
+use crate::segments::Few;
 
 type Queue = Broadcast<Few, SLOTS>;
 

@@ -8,7 +8,7 @@ use shm_core::sync::{LockError, MutexGuard};
 use super::{IN_VAIN, PATIENCE, marked, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
-use crate::types::{Guarded, Pair};
+use crate::segments::{Guarded, Pair};
 
 /// Changes what is locked, and unlocks it.
 fn add(pair: MutexGuard<'_, Pair>) {

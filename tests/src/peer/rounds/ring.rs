@@ -7,7 +7,7 @@ use shm_core::Shm;
 use super::{IN_VAIN, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
-use crate::post::{Note, Post};
+use crate::segments::{Note, Post};
 
 /// One of all ways to use an end, between coming to it and leaving it.
 pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {

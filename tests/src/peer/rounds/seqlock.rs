@@ -6,7 +6,7 @@ use shm_core::{Access, Shm, ShmCell};
 use super::{IN_VAIN, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
-use crate::types::Few;
+use crate::segments::Few;
 
 type Lock = SeqLock<Few, 3>;
 

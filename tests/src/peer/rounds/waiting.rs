@@ -8,7 +8,7 @@ use shm_core::{Access, Shm};
 use super::{IN_VAIN, marked, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
-use crate::waiting::Waiting;
+use crate::segments::Waiting;
 
 /// Waiting for an event, or for a count that goes up before somebody notifies, by either kind of handle.
 pub(in crate::peer) fn look<A: Access>(

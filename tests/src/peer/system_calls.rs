@@ -7,7 +7,7 @@ use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 
 use super::{Answer, Failure, Words, other};
-use crate::types::Few;
+use crate::segments::Few;
 
 const TIMES: u32 = 1000;
 

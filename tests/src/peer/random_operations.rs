@@ -15,7 +15,7 @@ use shm_core::{Access, SegmentState, Shm, ShmError, ShmLayout};
 use super::loops::{Way, until};
 use super::{Answer, Failure, Words};
 use crate::Random;
-use crate::types::{Ledger, Stats, Telemetry};
+use crate::segments::{Ledger, Stats, Telemetry};
 
 const NAMES: [&str; 4] = ["/0", "/1", "/2", "/3"];
 

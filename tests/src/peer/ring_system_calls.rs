@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use shm_core::Shm;
 
+use super::restrictions::{confine, filter};
 use super::ring::BATCH;
-use super::surroundings::{confine, filter};
 use super::{Answer, Failure, Words, other};
-use crate::post::{Note, Post};
+use crate::segments::{Note, Post};
 
 /// Messages of a round.
 const ROUND: u64 = 7;

@@ -13,7 +13,7 @@ use super::loops::until;
 use super::{Answer, Words, other};
 use crate::hostile::{Everything, Random, read_everything, read_only_everything, write_everything};
 use crate::names::Names;
-use crate::types::Stats;
+use crate::segments::Stats;
 
 /// Bytes of a header.
 const HEADER: usize = 256;

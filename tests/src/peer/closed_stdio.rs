@@ -8,7 +8,7 @@ use shm_core::{ShmError, ShmLayout};
 
 use super::process::in_child;
 use super::{Answer, Words};
-use crate::types::{Guarded, Telemetry};
+use crate::segments::{Guarded, Telemetry};
 
 /// `fork-without-standard NAME`: a fork child closes its standard descriptors, uses segments of this name, and prints. It
 /// ends with the number of what went wrong.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use shm_core::{Shm, ShmLayout};
 
 use super::{Answer, Failure, Program, Words, claims, other};
-use crate::blocked::Blocked;
+use crate::segments::Blocked;
 
 /// For how long each call waits: several slices of sleep, and many signals.
 const SPAN: Duration = Duration::from_millis(12);

@@ -1,9 +1,17 @@
 //! What lies in the segments of the tests.
 
+mod blocked;
+mod ring;
+mod waiting;
+
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use shm_core::ShmLayout;
 use shm_core::sync::Mutex;
+
+pub use blocked::Blocked;
+pub use ring::{Note, Post};
+pub use waiting::Waiting;
 
 /// A value whose fields all follow from one number, so that half a value shows.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
