@@ -1,4 +1,4 @@
-//! What can become of a lock.
+//! Errors that several of the types share.
 
 use std::error::Error;
 use std::fmt;
@@ -41,6 +41,41 @@ impl<G> LockError<G> {
     }
 }
 
+/// An end of a [`Ring`](super::Ring), or the sender of a [`Broadcast`](super::Broadcast), was not claimed.
+#[non_exhaustive]
+pub enum ClaimError {
+    /// A living process holds it: another one, or another thread of this one. With a timeout, it held it until the end.
+    ///
+    /// A process that was killed counts as alive until the kernel has torn it down, some milliseconds for a small one.
+    Taken,
+    /// This process could not register as a participant, so that others could not notice its death. This happens in children
+    /// of `fork`, which register with their first claim. The error is the system's.
+    Unregistered(ShmError),
+}
+
+impl From<ClaimFailed> for ClaimError {
+    fn from(failed: ClaimFailed) -> Self {
+        match failed {
+            ClaimFailed::Owned => Self::Taken,
+            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
+        }
+    }
+}
+
+impl fmt::Display for ClaimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken => f.write_str(
+                "a living process holds this end, or one that died a moment ago; wait until it is free with \
+                 `sender_timeout` or `receiver_timeout`, or end that process",
+            ),
+            Self::Unregistered(error) => write!(f, "this process cannot claim an end: {error}"),
+        }
+    }
+}
+
+impl Error for ClaimError {}
+
 /// What was waited for has not come in time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
@@ -55,6 +90,7 @@ impl Error for TimedOut {}
 
 debug_with_text! {
     enum LockError<G> { OwnerDied(..), TimedOut, WouldBlock, Unregistered(error) }
+    enum ClaimError { Taken, Unregistered(error) }
     struct TimedOut;
 }
 

@@ -58,12 +58,12 @@ mod sleeper;
 
 pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
 pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
-pub use error::{LockError, TimedOut};
+pub use error::{ClaimError, LockError, TimedOut};
 pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
 pub use ring::{
-    EndError, Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
-    TryRecvError, TrySendError,
+    Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender, TryRecvError,
+    TrySendError,
 };
 pub use semaphore::{Semaphore, TooManyPermits};
 pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, WriteError};

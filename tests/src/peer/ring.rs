@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
 use shm_core::sync::{
-    EndError, Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError,
+    ClaimError, Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError,
 };
 use shm_core::{Shm, ShmLayout};
 
@@ -29,10 +29,10 @@ pub(super) struct Ends {
     alias: u64,
 }
 
-impl From<EndError> for Failure {
-    fn from(error: EndError) -> Self {
+impl From<ClaimError> for Failure {
+    fn from(error: ClaimError) -> Self {
         match error {
-            EndError::Unregistered(error) => Self::Shm(error),
+            ClaimError::Unregistered(error) => Self::Shm(error),
             error => other(error),
         }
     }
@@ -58,7 +58,7 @@ impl Ends {
                     }
                     Err(_) => shm.ring.sender(),
                 };
-                if let Err(EndError::Taken) = claimed {
+                if let Err(ClaimError::Taken) = claimed {
                     return Ok("taken".to_owned());
                 }
                 let sender = claimed?;
@@ -74,7 +74,7 @@ impl Ends {
                     }
                     Err(_) => shm.ring.receiver(),
                 };
-                if let Err(EndError::Taken) = claimed {
+                if let Err(ClaimError::Taken) = claimed {
                     return Ok("taken".to_owned());
                 }
                 let receiver = claimed?;

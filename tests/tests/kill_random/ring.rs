@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
-use shm_core::sync::EndError;
+use shm_core::sync::ClaimError;
 use shm_core::{Shm, ShmCell, ShmLayout};
 use shm_tests::{
     DEADLINE, Instants, Names, Note, Peer, Post, Times, from_env, peer, pid_namespaces,
@@ -149,10 +149,10 @@ fn kills_across_pid_namespaces_are_handled_alike() {
 }
 
 /// What becomes of an end that somebody may have overwritten.
-fn had<T>(claimed: Result<T, EndError>) -> Option<T> {
+fn had<T>(claimed: Result<T, ClaimError>) -> Option<T> {
     match claimed {
         Ok(end) => Some(end),
-        Err(EndError::Taken) => None,
+        Err(ClaimError::Taken) => None,
         Err(error) => panic!("{error}"),
     }
 }

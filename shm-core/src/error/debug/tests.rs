@@ -101,10 +101,10 @@ fn all() -> Checked {
         sync::BarrierError::Unregistered(refused()),
     );
 
-    all.prints("Taken", ring::EndError::Taken);
+    all.prints("Taken", sync::ClaimError::Taken);
     all.prints(
         &format!("Unregistered({refusal})"),
-        ring::EndError::Unregistered(refused()),
+        sync::ClaimError::Unregistered(refused()),
     );
     all.prints("SendError(..)", ring::SendError(Message));
     all.prints("Full(..)", ring::TrySendError::Full(Message));
@@ -123,11 +123,6 @@ fn all() -> Checked {
     all.prints("Timeout", ring::RecvTimeoutError::Timeout);
     all.prints("Disconnected", ring::RecvTimeoutError::Disconnected);
 
-    all.prints("Taken", broadcast::SenderError::Taken);
-    all.prints(
-        &format!("Unregistered({refusal})"),
-        broadcast::SenderError::Unregistered(refused()),
-    );
     all.prints("SendError", broadcast::SendError);
     all.prints("Lagged(7)", broadcast::RecvError::Lagged(7));
     all.prints(

@@ -3,42 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::claim::word::ClaimFailed;
-use crate::error::InvalidValue;
-use crate::error::{ShmError, debug_with_text};
-
-/// Why this process does not send.
-#[non_exhaustive]
-pub enum SenderError {
-    /// A living process is the sender, or another thread of this one. Where there was a timeout, for all of that.
-    Taken,
-    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
-    /// `fork`, which register when they first claim something: the error says what the system refused.
-    Unregistered(ShmError),
-}
-
-impl From<ClaimFailed> for SenderError {
-    fn from(refused: ClaimFailed) -> Self {
-        match refused {
-            ClaimFailed::Owned => Self::Taken,
-            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
-        }
-    }
-}
-
-impl fmt::Display for SenderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken => f.write_str(
-                "the broadcast has a sender that lives, or that has died a moment ago; wait with `sender_timeout` until it has \
-                 gone, or end that process",
-            ),
-            Self::Unregistered(error) => write!(f, "this process cannot be a sender: {error}"),
-        }
-    }
-}
-
-impl Error for SenderError {}
+use crate::error::{InvalidValue, debug_with_text};
 
 /// Nothing was sent: this process is a fork child, and the sender that it has inherited is its parent's.
 #[non_exhaustive]
@@ -147,7 +112,6 @@ with_another! {
 impl Error for RecvError {}
 
 debug_with_text! {
-    enum SenderError { Taken, Unregistered(error) }
     struct SendError;
     enum RecvError { Lagged(count), Invalid(value), Disconnected }
     enum TryRecvError { Empty, Lagged(count), Invalid(value), Disconnected }

@@ -24,10 +24,11 @@ use crate::protocol::broadcast::{self as protocol, Correct, Counters};
 use crate::protocol::liveness::PeerState;
 use crate::protocol::padded::Padded;
 use crate::shm_layout::ShmLayout;
+use crate::sync::ClaimError;
 use crate::sync::layout::sync_layout;
 use crate::sys::clock::Deadline;
 
-pub use error::{RecvError, RecvTimeoutError, SendError, SenderError, TryRecvError};
+pub use error::{RecvError, RecvTimeoutError, SendError, TryRecvError};
 pub use receiver::BroadcastReceiver;
 pub use sender::BroadcastSender;
 
@@ -133,8 +134,8 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     ///
     /// # Errors
     ///
-    /// [`Taken`](SenderError::Taken); [`Unregistered`](SenderError::Unregistered).
-    pub fn sender(&self) -> Result<BroadcastSender<'_, T, N>, SenderError>
+    /// [`Taken`](ClaimError::Taken); [`Unregistered`](ClaimError::Unregistered).
+    pub fn sender(&self) -> Result<BroadcastSender<'_, T, N>, ClaimError>
     where
         A: Writable,
     {
@@ -146,10 +147,7 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     /// # Errors
     ///
     /// As [`sender`](Self::sender).
-    pub fn sender_timeout(
-        &self,
-        timeout: Duration,
-    ) -> Result<BroadcastSender<'_, T, N>, SenderError>
+    pub fn sender_timeout(&self, timeout: Duration) -> Result<BroadcastSender<'_, T, N>, ClaimError>
     where
         A: Writable,
     {

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use super::{Broadcast, SendError, SenderError};
+use super::{Broadcast, SendError};
 use crate::cell::ShmCell;
 use crate::claim::word::Timeout;
 use crate::protocol::broadcast::{self as protocol, Correct};
 use crate::protocol::eventcount::notify_fenced;
 use crate::protocol::liveness;
 use crate::shm_layout::ShmLayout;
+use crate::sync::ClaimError;
 use crate::sync::claim_guard::ClaimGuard;
 use crate::sync::sleeper::Futex;
 
@@ -53,7 +54,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
     pub(super) fn claim(
         broadcast: &'a Broadcast<T, N>,
         timeout: Timeout,
-    ) -> Result<Self, SenderError> {
+    ) -> Result<Self, ClaimError> {
         let role = ClaimGuard::claim(&broadcast.sender_state.claim, timeout)?;
         liveness::mark_joined(&broadcast.sender_state.joined);
         Ok(Self {

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use super::error::EndError;
 use crate::access::ReadWrite;
 use crate::claim::word::{ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
 use crate::protocol::liveness::{PeerState, PeerWatch};
 use crate::protocol::ring::{Correct, Counters, End, Idle, Mutations, Side};
-use crate::sync::TimedOut;
 use crate::sync::claim_guard::ClaimGuard;
 use crate::sync::sleeper::{Futex, Sleeper};
+use crate::sync::{ClaimError, TimedOut};
 use crate::sys::clock::{Deadline, RateLimiter};
 
 /// Who has an end, and whether anybody ever had it.
@@ -53,7 +52,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         own: &'a EndState,
         other: &'a EndState,
         timeout: Timeout,
-    ) -> Result<Self, EndError> {
+    ) -> Result<Self, ClaimError> {
         let role = ClaimGuard::claim(&own.claim, timeout)?;
         Correct::mark_joined(&own.joined);
         Ok(Self {

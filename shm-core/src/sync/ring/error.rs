@@ -3,45 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::claim::word::ClaimFailed;
-use crate::error::{ShmError, debug_with_text};
+use crate::error::debug_with_text;
 use crate::protocol::ring::Idle;
-
-/// Why an end of a ring was not had.
-#[non_exhaustive]
-pub enum EndError {
-    /// A living process has it, or another thread of this one. Where there was a timeout, for all of that. A process that was
-    /// killed counts as alive until the kernel has taken it apart, some milliseconds for a small one.
-    Taken,
-    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
-    /// `fork`, which register when they first claim something: the error says what the system refused.
-    Unregistered(ShmError),
-}
-
-impl From<ClaimFailed> for EndError {
-    fn from(refused: ClaimFailed) -> Self {
-        match refused {
-            ClaimFailed::Owned => Self::Taken,
-            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
-        }
-    }
-}
-
-impl fmt::Display for EndError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken => f.write_str(
-                "this end of the ring belongs to a living process, or to one that has died a moment ago; wait with \
-                 `sender_timeout` or `receiver_timeout` until it is free, or end that process",
-            ),
-            Self::Unregistered(error) => {
-                write!(f, "this process cannot hold an end of a ring: {error}")
-            }
-        }
-    }
-}
-
-impl Error for EndError {}
 
 const NO_RECEIVER: &str = "the ring is full, and its receiver has left or died; wait for the next one with `wait_for_receiver` and \
                            send again";
@@ -150,7 +113,6 @@ impl From<RecvError> for RecvTimeoutError {
 }
 
 debug_with_text! {
-    enum EndError { Taken, Unregistered(error) }
     struct SendError<T>(..);
     enum TrySendError<T> { Full(..), Disconnected(..) }
     enum SendTimeoutError<T> { Timeout(..), Disconnected(..) }

@@ -23,11 +23,12 @@ use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
 use crate::protocol::ring::Counters;
 use crate::shm_layout::ShmLayout;
+use crate::sync::ClaimError;
 use crate::sync::layout::sync_layout;
 use crate::sys::clock::Deadline;
 
 pub use error::{
-    EndError, RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
+    RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use sender::Sender;
@@ -94,7 +95,7 @@ pub use sender::Sender;
 ///   had. A message that was being written is not there at all.
 /// - The receiver dies, or drops its end: sending goes on until the ring is full, and then is `Disconnected`.
 /// - Another process can claim the end as soon as the kernel has released what the dead one had. For some milliseconds
-///   after a kill that one may still count as alive, and [`receiver`](Self::receiver) says [`Taken`](super::EndError::Taken);
+///   after a kill that one may still count as alive, and [`receiver`](Self::receiver) says [`Taken`](super::ClaimError::Taken);
 ///   [`receiver_timeout`](Self::receiver_timeout) and [`sender_timeout`](Self::sender_timeout) wait that long. After `waitpid`
 ///   there is nothing to wait for. It goes on where the one before has stopped: [`Sender::position`] and [`Receiver::position`] tell how far that was. The process at the other end notices
 ///   nothing, or calls again after `Disconnected`.
@@ -153,8 +154,8 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     ///
     /// # Errors
     ///
-    /// [`Taken`](EndError::Taken); [`Unregistered`](EndError::Unregistered).
-    pub fn sender(&self) -> Result<Sender<'_, T, N>, EndError>
+    /// [`Taken`](ClaimError::Taken); [`Unregistered`](ClaimError::Unregistered).
+    pub fn sender(&self) -> Result<Sender<'_, T, N>, ClaimError>
     where
         A: Writable,
     {
@@ -166,7 +167,7 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     /// # Errors
     ///
     /// As [`sender`](Self::sender).
-    pub fn sender_timeout(&self, timeout: Duration) -> Result<Sender<'_, T, N>, EndError>
+    pub fn sender_timeout(&self, timeout: Duration) -> Result<Sender<'_, T, N>, ClaimError>
     where
         A: Writable,
     {
@@ -180,8 +181,8 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     ///
     /// # Errors
     ///
-    /// [`Taken`](EndError::Taken); [`Unregistered`](EndError::Unregistered).
-    pub fn receiver(&self) -> Result<Receiver<'_, T, N>, EndError>
+    /// [`Taken`](ClaimError::Taken); [`Unregistered`](ClaimError::Unregistered).
+    pub fn receiver(&self) -> Result<Receiver<'_, T, N>, ClaimError>
     where
         A: Writable,
     {
@@ -193,7 +194,7 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     /// # Errors
     ///
     /// As [`receiver`](Self::receiver).
-    pub fn receiver_timeout(&self, timeout: Duration) -> Result<Receiver<'_, T, N>, EndError>
+    pub fn receiver_timeout(&self, timeout: Duration) -> Result<Receiver<'_, T, N>, ClaimError>
     where
         A: Writable,
     {
@@ -246,12 +247,12 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
 }
 
 impl<T: ShmLayout, const N: usize> Ring<T, N> {
-    fn send_within(&self, timeout: Timeout) -> Result<Sender<'_, T, N>, EndError> {
+    fn send_within(&self, timeout: Timeout) -> Result<Sender<'_, T, N>, ClaimError> {
         let end = HeldEnd::claim(&self.counters, &self.sender, &self.receiver, timeout)?;
         Ok(Sender::new(end, &self.slots))
     }
 
-    fn receive_within(&self, timeout: Timeout) -> Result<Receiver<'_, T, N>, EndError> {
+    fn receive_within(&self, timeout: Timeout) -> Result<Receiver<'_, T, N>, ClaimError> {
         let end = HeldEnd::claim(&self.counters, &self.receiver, &self.sender, timeout)?;
         Ok(Receiver::new(end, &self.slots))
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
-use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, SenderError, TryRecvError};
+use shm_core::sync::ClaimError;
+use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, LayoutKind, Shm, ShmLayout};
 use shm_tests::{DEADLINE, Few, Instants, Names, Peer, peer};
@@ -131,10 +132,10 @@ fn a_departed_sender_is_reported_after_the_last_message() {
     send(&mut sender, 2..3);
     assert_eq!((one.recv().unwrap(), two.recv().unwrap()), (2, 2));
     // There is one at a time.
-    assert!(matches!(shm.sender(), Err(SenderError::Taken)));
+    assert!(matches!(shm.sender(), Err(ClaimError::Taken)));
     let start = Instant::now();
     let refused = shm.sender_timeout(Duration::from_millis(20));
-    assert!(matches!(refused, Err(SenderError::Taken)));
+    assert!(matches!(refused, Err(ClaimError::Taken)));
     assert!(start.elapsed() >= Duration::from_millis(20));
 }
 
@@ -234,7 +235,7 @@ fn a_stopped_sender_is_not_reported_as_dead() {
         receiver.recv_timeout(timeout),
         Err(RecvTimeoutError::Timeout)
     ));
-    assert!(matches!(shm.sender(), Err(SenderError::Taken)));
+    assert!(matches!(shm.sender(), Err(ClaimError::Taken)));
     sender.kill();
     assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
 }
@@ -380,7 +381,7 @@ fn random_words_in_a_broadcast_are_harmless() {
                         sender.send([had; 8]).unwrap();
                         had += 1;
                     }
-                    Err(SenderError::Taken) => {}
+                    Err(ClaimError::Taken) => {}
                     Err(error) => panic!("{error}"),
                 }
             }

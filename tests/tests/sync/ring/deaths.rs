@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
-use shm_core::sync::{EndError, RecvError, RecvTimeoutError, TryRecvError};
+use shm_core::sync::{ClaimError, RecvError, RecvTimeoutError, TryRecvError};
 use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer};
 
 fn attached(name: &str) -> Peer {
@@ -105,7 +105,7 @@ fn a_stopped_process_keeps_its_end() {
     sender.ok("ring sender");
     let mut receiver = shm.ring.receiver().unwrap();
     sender.stop();
-    assert!(matches!(shm.ring.sender(), Err(EndError::Taken)));
+    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken)));
     let span = Duration::from_millis(120);
     assert_eq!(receiver.recv_timeout(span), Err(RecvTimeoutError::Timeout));
     sender.kill();
@@ -201,8 +201,8 @@ fn a_forgotten_end_is_free_after_its_handle_is_dropped() {
     sender.send(Note::numbered(0)).unwrap();
     std::mem::forget(sender);
     // Two handles are two participants, also in one process.
-    assert!(matches!(other.ring.sender(), Err(EndError::Taken)));
-    assert!(matches!(shm.ring.sender(), Err(EndError::Taken)));
+    assert!(matches!(other.ring.sender(), Err(ClaimError::Taken)));
+    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken)));
     let mut receiver = shm.ring.receiver().unwrap();
     assert!(receiver.recv().is_ok());
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));

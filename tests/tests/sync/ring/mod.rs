@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 use shm_core::sync::{
-    EndError, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender, TryRecvError,
-    TrySendError,
+    ClaimError, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
+    TryRecvError, TrySendError,
 };
 use shm_core::{Shm, ShmCell, ShmLayout};
 use shm_tests::{Names, Note, Peer, Post, from_env, peer};
@@ -104,17 +104,17 @@ fn each_end_has_one_holder_at_a_time() {
     let shm = Post::create(&name).unwrap();
     let mut other = attached(&name);
     assert_eq!(other.ok("ring sender"), "0");
-    assert!(matches!(shm.ring.sender(), Err(EndError::Taken)));
+    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken)));
     let start = Instant::now();
     let short = Duration::from_millis(20);
     assert!(matches!(
         shm.ring.sender_timeout(short),
-        Err(EndError::Taken)
+        Err(ClaimError::Taken)
     ));
     assert!(start.elapsed() >= short);
     // The other end is nobody's, and one process may have both.
     let receiver = shm.ring.receiver().unwrap();
-    assert!(matches!(shm.ring.receiver(), Err(EndError::Taken)));
+    assert!(matches!(shm.ring.receiver(), Err(ClaimError::Taken)));
     assert_eq!(other.ok("ring receiver"), "taken");
     assert_eq!(other.ok("ring receiver 5"), "taken");
     // Who waits gets it when it is dropped.
@@ -290,7 +290,7 @@ fn enums_are_checked_on_receive() {
 #[test]
 fn every_ring_error_gives_advice() {
     let texts = [
-        EndError::Taken.to_string(),
+        ClaimError::Taken.to_string(),
         SendError(Note::numbered(0)).to_string(),
         TrySendError::Full(0).to_string(),
         TrySendError::Disconnected(0).to_string(),
