@@ -91,7 +91,7 @@ pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVec
 pub use error::{Existing, InvalidValue, ShmError};
 pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, TypeLayout, Variant};
 pub use segment::{
-    SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,
+    InitResult, SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,
 };
 pub use shm_layout::ShmLayout;
 

@@ -6,7 +6,7 @@ use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
 use crate::error::ShmError;
 use crate::layout::{TypeLayout, assert_creatable, assert_has_tail, assert_shareable};
-use crate::segment::{self, Shm, ShmOptions};
+use crate::segment::{self, InitResult, Shm, ShmOptions};
 
 /// A type that can lie in shared memory.
 ///
@@ -111,7 +111,7 @@ pub unsafe trait ShmLayout: 'static {
         SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "create_with") };
-        Self::options().create_tail(name, 0, |_| {})
+        Self::options().create_tail(name, |_| {})
     }
 
     /// [`create`](Self::create)s a segment whose first content `init` writes, before the name exists.
@@ -134,13 +134,14 @@ pub unsafe trait ShmLayout: 'static {
     /// # Errors
     ///
     /// As [`create`](Self::create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without a value.
-    fn create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
+    fn create_with<F, R>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, R::Error>
     where
         SharedMemory: KnowsLengthOf<Self>,
-        F: FnOnce(&Shm<Self, ReadWrite>),
+        F: FnOnce(&Shm<Self, ReadWrite>) -> R,
+        R: InitResult,
     {
         const { assert_shareable(Self::LAYOUT) };
-        Self::options().create_tail(name, 0, init)
+        Self::options().create_tail(name, init)
     }
 
     /// Attaches to the segment `name`, or creates it where there is none: all callers end up on the same one.
@@ -156,7 +157,7 @@ pub unsafe trait ShmLayout: 'static {
         SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "options().open_or_create_with") };
-        Self::options().open_or_create_tail(name, 0, |_| {})
+        Self::options().open_or_create_tail(name, |_| {})
     }
 
     /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears.
@@ -178,13 +179,14 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`open_or_create`](Self::open_or_create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum
     /// without a value. `init` may run without effect, when another process creates the segment at the same time.
-    fn open_or_create_with<F>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, ShmError>
+    fn open_or_create_with<F, R>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, R::Error>
     where
-        Self: Sized,
-        F: FnOnce(&Shm<Self, ReadWrite>),
+        SharedMemory: KnowsLengthOf<Self>,
+        F: FnOnce(&Shm<Self, ReadWrite>) -> R,
+        R: InitResult,
     {
         const { assert_shareable(Self::LAYOUT) };
-        Self::options().open_or_create_tail(name, 0, init)
+        Self::options().open_or_create_tail(name, init)
     }
 
     /// Attaches to the segment `name` for reading and writing. Dropping the handle leaves the name alone.
@@ -226,7 +228,7 @@ pub unsafe trait ShmLayout: 'static {
         SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with") };
-        Self::options().create_anonymous_tail(0, |_| {})
+        Self::options().create_anonymous_tail(|_| {})
     }
 
     /// [`create`](Self::create)s a segment of a type that ends in a slice, with `len` elements in it.
@@ -255,9 +257,9 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create`](Self::create); [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     fn create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT, "options().create_with_len_and") };
+        const { assert_creatable(Self::LAYOUT, "options().len(n).create_with") };
         const { assert_has_tail(Self::LAYOUT) };
-        Self::options().create_tail(name, len, |_| {})
+        Self::options().with_len(len).create_tail(name, |_| {})
     }
 
     /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
@@ -267,9 +269,11 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`open_or_create`](Self::open_or_create); [`LayoutMismatch`](ShmError::LayoutMismatch) for another length.
     fn open_or_create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT, "options().open_or_create_with_len_and") };
+        const { assert_creatable(Self::LAYOUT, "options().len(n).open_or_create_with") };
         const { assert_has_tail(Self::LAYOUT) };
-        Self::options().open_or_create_tail(name, len, |_| {})
+        Self::options()
+            .with_len(len)
+            .open_or_create_tail(name, |_| {})
     }
 
     /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.
@@ -278,9 +282,9 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// As [`create_anonymous`](Self::create_anonymous).
     fn create_anonymous_with_len(len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
-        const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with_len_and") };
+        const { assert_creatable(Self::LAYOUT, "options().len(n).create_anonymous_with") };
         const { assert_has_tail(Self::LAYOUT) };
-        Self::options().create_anonymous_tail(len, |_| {})
+        Self::options().with_len(len).create_anonymous_tail(|_| {})
     }
 
     /// Attaches to the anonymous segment behind a descriptor that another process has passed on.

@@ -244,17 +244,22 @@ without_size! { [T] [T], [] str, [] std::ffi::CStr, [] std::ffi::OsStr, [] std::
 /// that it does not hold.
 #[diagnostic::on_unimplemented(
     message = "`{T}` ends in a slice, so a segment of it is created with a length",
-    label = "how many elements are there to be?",
-    note = "write `create_with_len(name, n)`, `open_or_create_with_len(name, n)` or `create_anonymous_with_len(n)`; with `init`, \
-            `options()` and one of its `.._with_len_and`"
+    label = "the number of elements is missing",
+    note = "write `create_with_len(name, n)`, `open_or_create_with_len(name, n)` or `create_anonymous_with_len(n)`; with other \
+            options or a closure, `options().len(n)`"
 )]
-pub trait KnowsLengthOf<T: ?Sized> {
+pub trait KnowsLengthOf<T: ?Sized, const GIVEN: bool = false> {
     #[doc(hidden)]
     const SEAL: sealed::Seal;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T> KnowsLengthOf<T> for SharedMemory {
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized> KnowsLengthOf<T, true> for SharedMemory {
     const SEAL: sealed::Seal = sealed::Seal;
 }
 

@@ -25,14 +25,14 @@ use crate::sys::{Errno, SysError, effective_user, memfd, shm};
 /// The longest schema that is read to explain a mismatch. A hostile header could ask for any amount of memory.
 const LONGEST_SCHEMA: u64 = 16 << 20;
 
-/// How a handle is made.
+/// AttachMode a handle is made.
 #[derive(Clone, Copy)]
-pub(super) struct How {
+pub(super) struct AttachMode {
     pub(super) writable: bool,
     /// Whether the handle keeps the name alive and, as the last to do so, removes it.
     pub(super) owner: bool,
     /// Elements that the trailing slice must have; 0 for a type without one. `None` takes as many as there are.
-    pub(super) tail: Option<usize>,
+    pub(super) len: Option<usize>,
 }
 
 /// Attaches to the segment that has this name.
@@ -40,15 +40,15 @@ pub(super) fn attach(
     settings: &Settings,
     name: &SegmentName,
     layout: &'static TypeLayout,
-    how: How,
+    mode: AttachMode,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
     let mut backoff = Backoff::until(deadline);
     let mut looked_again = false;
     loop {
-        if let Some((file, id)) = find(settings, name, how.writable)? {
-            let mut segment = attach_to(settings, name, layout, how, file, id)?;
-            if !how.owner {
+        if let Some((file, id)) = find(settings, name, mode.writable)? {
+            let mut segment = attach_to(settings, name, layout, mode, file, id)?;
+            if !mode.owner {
                 return Ok(segment);
             }
             if !looked_again {
@@ -108,16 +108,16 @@ fn attach_to(
     settings: &Settings,
     name: &SegmentName,
     layout: &'static TypeLayout,
-    how: How,
+    mode: AttachMode,
     file: File,
     id: FileId,
 ) -> Result<Segment, ShmError> {
-    let (geometry, tail) = check(&file, &id, layout, how.tail)?;
+    let (geometry, tail) = check(&file, &id, layout, mode.len)?;
     let parts = Parts {
         file,
         id,
         len: geometry.total_len,
-        writable: how.writable,
+        writable: mode.writable,
         name: Some(name.clone()),
         hidden: None,
         owner: false,
@@ -174,7 +174,7 @@ pub(super) fn from_fd(
     settings: &Settings,
     file: File,
     layout: &'static TypeLayout,
-    writable: bool,
+    mode: AttachMode,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
     match memfd::size_is_sealed(&file) {
@@ -198,12 +198,12 @@ pub(super) fn from_fd(
         ));
     }
     let id = file::stat(&file)?;
-    let (geometry, tail) = check(&file, &id, layout, None)?;
+    let (geometry, tail) = check(&file, &id, layout, mode.len)?;
     let parts = Parts {
         file,
         id,
         len: geometry.total_len,
-        writable,
+        writable: mode.writable,
         name: None,
         hidden: None,
         owner: false,

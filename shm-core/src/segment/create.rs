@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::Segment;
 use super::geometry::{Expected, Geometry};
 use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, HEADER_LEN, Header, Origin};
-use super::lifetime::{self, Found};
+use super::lifetime::{self, NameState};
 use super::lock_byte::ATTACH;
 use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
@@ -32,8 +32,8 @@ pub(super) fn prepare(
     // Only `linkat` decides whether the name is free. This look saves reserving memory that is of no use.
     let found = look(settings, name, deadline)?;
     match found {
-        Found::Taken(existing) => return Err(ShmError::exists(existing)),
-        Found::Abandoned(..) if !settings.supersede => {
+        NameState::Taken(existing) => return Err(ShmError::exists(existing)),
+        NameState::Abandoned(..) if !settings.supersede => {
             return Err(ShmError::exists(Existing::Live));
         }
         _ => {}
@@ -45,7 +45,7 @@ pub(super) fn prepare(
             Err(ShmError::NoSpace {
                 needed, available, ..
             }),
-            Found::Leftover(file, id),
+            NameState::Orphaned(file, id),
         ) if available.saturating_add(id.allocated) >= needed => {
             lifetime::replace(name, file, &id, deadline)?;
             build(settings, name, layout, tail)
@@ -55,7 +55,11 @@ pub(super) fn prepare(
 }
 
 /// Looks at what has the name. Who supersedes need not wait until it is clear whether it is abandoned or a leftover.
-fn look(settings: &Settings, name: &SegmentName, deadline: Deadline) -> Result<Found, ShmError> {
+fn look(
+    settings: &Settings,
+    name: &SegmentName,
+    deadline: Deadline,
+) -> Result<NameState, ShmError> {
     if settings.supersede {
         lifetime::examine(name)
     } else {
@@ -200,16 +204,16 @@ impl Segment {
                 Err(_) => first = false,
             }
             let again_at_once = match look(settings, name, deadline)? {
-                Found::Taken(existing) => return Err(ShmError::exists(existing)),
-                Found::Nothing => true,
-                Found::Leftover(file, id) => lifetime::replace(name, file, &id, deadline)?,
-                Found::Abandoned(file, id) if settings.supersede => {
+                NameState::Taken(existing) => return Err(ShmError::exists(existing)),
+                NameState::Free => true,
+                NameState::Orphaned(file, id) => lifetime::replace(name, file, &id, deadline)?,
+                NameState::Abandoned(file, id) if settings.supersede => {
                     lifetime::supersede(name, file, &id, deadline)?
                 }
-                Found::Abandoned(..) => {
+                NameState::Abandoned(..) => {
                     return Err(ShmError::exists(Existing::Live));
                 }
-                Found::InTransition => false,
+                NameState::InTransition => false,
             };
             if !again_at_once && !backoff.pause() {
                 return Err(busy());

@@ -1,4 +1,4 @@
-//! The handle on a segment.
+//! [`Shm`], the handle on a segment.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -11,9 +11,10 @@ use crate::shm_layout::ShmLayout;
 
 /// A handle on a segment that holds a `T`.
 ///
-/// It derefs to the view of `T`: the fields of a struct are the handle's fields. `A` says whether the pages may be
-/// written. Dropping it unmaps the segment and, when this handle is the last owner, in the process that made it, removes
-/// the name. Handles of a forked child map the same bytes and never remove the name.
+/// It derefs to the view of `T`: the fields of a struct are the fields of the handle. `A` says whether the pages may be
+/// written. Dropping the handle unmaps the segment; if it is the last owner, in the process that made it, it also removes the
+/// name. The copy of a handle that a child of `fork` inherits maps the same bytes and never removes the name.
+#[must_use = "dropping the handle at once unmaps the segment, and removes its name if the handle owns it"]
 pub struct Shm<T: ShmLayout + ?Sized, A: Access = ReadWrite> {
     // First, so that an access through the handle is one load away from the payload.
     payload: *const (),
@@ -40,7 +41,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         }
     }
 
-    /// Makes this handle one whose maker is gone: dropping it is what being killed is.
+    /// Makes this a handle whose process is gone: dropping it has the effect of a kill.
     #[cfg(test)]
     pub(crate) fn disown(&mut self) {
         self.segment.maker = crate::sys::fork::Generation::GONE;
@@ -62,51 +63,51 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         self.tail
     }
 
-    /// The name, with its slash; `(anonymous)` for a segment that has none.
+    /// The name, with its slash; `(anonymous)` for a segment without a name.
     pub fn name(&self) -> &str {
         self.segment.name()
     }
 
-    /// Bytes of address space that the handle occupies: the whole segment, header and schema included.
+    /// The length of the mapping in bytes: the whole segment, with header and schema.
     pub fn mapped_len(&self) -> usize {
         self.segment.mapped_len()
     }
 
-    /// The address of the payload in this process, for handing it to other code that accesses it atomically.
+    /// The address of the payload in this process, for other code that accesses it atomically.
     ///
-    /// It is aligned for `T` and stays valid as long as the handle.
+    /// It is aligned for `T` and valid as long as the handle lives.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.payload.cast()
     }
 
-    /// Whether the name leads to this segment. It does not before `create_with`'s closure has returned, after the last owner
-    /// has dropped its handle, after `unlink`, after another segment has taken the name
-    /// ([`supersede`](crate::ShmOptions::supersede)), or for a segment without a name; then who attaches now gets
-    /// another segment or none.
+    /// Whether the name leads to this segment.
     ///
-    /// When the owner is killed this stays true, until somebody replaces or removes the name: see
+    /// It does not before the closure of `create_with` has returned, after the last owner has dropped its handle, after
+    /// `unlink`, after another segment has taken the name ([`supersede`](crate::ShmOptions::supersede)), or for an anonymous
+    /// segment. A process that attaches then gets another segment or none.
+    ///
+    /// If the owner is killed this stays true until another process replaces or removes the name: see
     /// [`has_owner`](Self::has_owner).
     pub fn is_current(&self) -> bool {
         self.segment.is_current()
     }
 
-    /// Whether an owner of this segment is alive: a handle of any process, made by `create` or `open_or_create`, that removes
-    /// the name when it is dropped. This handle counts too, if it is one.
+    /// Whether an owner of this segment is alive: a handle, in any process, that `create` or `open_or_create` made and that
+    /// removes the name when it is dropped. This handle counts too, if it is one.
     ///
-    /// Of a segment that has lost its owner the name stays, and can be taken from it: see
-    /// [`supersede`](crate::ShmOptions::supersede). It may get another one, by `open_or_create`.
+    /// If the last owner dies, the name remains. A new process can take it with
+    /// [`supersede`](crate::ShmOptions::supersede), or become an owner by `open_or_create`.
     ///
-    /// The kernel decides, by a lock that goes with its owner however that ends; pids play no part, so it is the same across
-    /// namespaces. A killed owner counts until the kernel has taken it apart. A copy of an owner's handle in a fork child
-    /// keeps the lock, and counts until that child drops it, runs another program or ends, although it would not remove the
-    /// name.
+    /// The answer comes from a lock that the kernel releases however the owner ends. It does not depend on pids, so it is
+    /// the same in all namespaces. A killed owner counts until the kernel has torn it down. A child of `fork` shares the lock of
+    /// an owner's handle: it counts until the child drops its copy, runs another program or ends, although it would not
+    /// remove the name.
     ///
-    /// After [`persist`](Self::persist) nobody removes the name, so this is false, and so it is for a segment without a name.
-    /// After `unlink` it is still true while an owner lives, for what it asks is who lives; whether there is a name, is
-    /// [`is_current`](Self::is_current). Where this process has closed the handle's descriptor behind its back nobody
-    /// is taken for dead, and this is true. A peer that may read the segment can have a dead owner look alive, by holding that
-    /// lock.
+    /// This is `false` after [`persist`](Self::persist), since nothing removes the name then, and for an anonymous segment.
+    /// After `unlink` it stays `true` while an owner lives; [`is_current`](Self::is_current) says whether the name exists. It is
+    /// `true` if the process has closed the handle's descriptor behind its back, since nothing can be probed then. A
+    /// peer with read permission can make a dead owner look alive by holding the lock.
     ///
     /// ```
     /// use shm_core::ShmLayout;
@@ -124,14 +125,14 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         self.segment.has_owner()
     }
 
-    /// Removes the name, if it leads to this segment, even of one that [`persist`](Self::persist) was called on. Who is
-    /// attached, this handle included, stays attached.
+    /// Removes the name if it leads to this segment, also after [`persist`](Self::persist). All attached processes, this one
+    /// included, stay attached.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ShmError::NotFound) when the name does not lead here; [`PermissionDenied`](ShmError::PermissionDenied)
-    /// when the segment belongs to another user; [`Busy`](ShmError::Busy) when another process keeps the name locked for
-    /// the whole timeout; [`Os`](ShmError::Os).
+    /// [`NotFound`](ShmError::NotFound) if the name does not lead to this segment;
+    /// [`PermissionDenied`](ShmError::PermissionDenied) if the segment belongs to another user; [`Busy`](ShmError::Busy) if
+    /// another process keeps the name locked for the whole timeout; [`Os`](ShmError::Os).
     pub fn unlink(&self) -> Result<(), ShmError> {
         self.segment
             .unlink()
@@ -140,13 +141,13 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
 }
 
 impl<T: ShmLayout + ?Sized, A: Writable> Shm<T, A> {
-    /// Gives the ownership up, for all owners: the name stays when they end, until `unlink` removes it. For a segment
-    /// without a name this does nothing.
+    /// Gives up ownership, for all owners: the name remains when they end, until `unlink` removes it. This does nothing for
+    /// an anonymous segment.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](ShmError::NotFound) when the name does not lead here (any more);
-    /// [`Busy`](ShmError::Busy) when another process keeps the name locked for the whole timeout;
+    /// [`NotFound`](ShmError::NotFound) if the name no longer leads to this segment;
+    /// [`Busy`](ShmError::Busy) if another process keeps the name locked for the whole timeout;
     /// [`Os`](ShmError::Os).
     pub fn persist(&self) -> Result<(), ShmError> {
         self.segment
@@ -168,8 +169,8 @@ impl<T: ShmLayout + ?Sized, A: Access> Deref for Shm<T, A> {
 }
 
 impl<T: ShmLayout + ?Sized, A: Access> AsFd for Shm<T, A> {
-    /// The segment's descriptor, for passing an anonymous segment to another process. The life of a named segment hangs
-    /// on the locks of this descriptor's description: duplicates keep it alive.
+    /// The segment's descriptor, for passing an anonymous segment to another process. Duplicates of
+    /// it share the locks of a named segment, and keep it alive.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.segment.file().as_fd()
     }

@@ -37,13 +37,13 @@ const NAME_LOCKED: &str = "another process keeps its name locked";
 
 /// What a creator finds under a name.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum NameState {
     /// The name is free.
-    Nothing,
+    Free,
     /// It may not be replaced.
     Taken(Existing),
     /// A segment that nobody is attached to and nobody told to stay.
-    Leftover(File, FileId),
+    Orphaned(File, FileId),
     /// One that handles are attached to, and none of them an owner's. It is replaced by who asked to `supersede`.
     Abandoned(File, FileId),
     /// Another process is just replacing or removing it.
@@ -51,21 +51,21 @@ pub(super) enum Found {
 }
 
 /// Looks at what has a name, taking no lock.
-pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
+pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
     let name = name.as_str();
     let file = match shm::open(name, true) {
         Ok(file) => file,
-        Err(error) if error.errno == Errno::ENOENT => return Ok(Found::Nothing),
+        Err(error) if error.errno == Errno::ENOENT => return Ok(NameState::Free),
         Err(error) => {
             return match shm::stat_name(name) {
-                Err(gone) if gone.errno == Errno::ENOENT => Ok(Found::Nothing),
+                Err(gone) if gone.errno == Errno::ENOENT => Ok(NameState::Free),
                 Err(other) => Err(other.into()),
-                Ok(id) if !id.is_regular() => Ok(Found::Taken(Existing::NotASegment)),
+                Ok(id) if !id.is_regular() => Ok(NameState::Taken(Existing::NotASegment)),
                 Ok(id) if id.owner != effective_user() => {
-                    Ok(Found::Taken(Existing::OtherUser(id.owner)))
+                    Ok(NameState::Taken(Existing::OtherUser(id.owner)))
                 }
                 Ok(_) if matches!(error.errno, Errno::EACCES | Errno::EPERM) => {
-                    Ok(Found::Taken(Existing::NotWritable))
+                    Ok(NameState::Taken(Existing::NotWritable))
                 }
                 Ok(_) => Err(error.into()),
             };
@@ -73,22 +73,22 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
     };
     let id = file::stat(&file)?;
     if !id.is_regular() {
-        return Ok(Found::Taken(Existing::NotASegment));
+        return Ok(NameState::Taken(Existing::NotASegment));
     }
     if id.links == 0 {
-        return Ok(Found::Nothing);
+        return Ok(NameState::Free);
     }
     // Root can open everybody's files, and still only replaces its own.
     if !file::is_owned_by_this_user(&file, &id)? {
-        return Ok(Found::Taken(Existing::OtherUser(id.owner)));
+        return Ok(NameState::Taken(Existing::OtherUser(id.owner)));
     }
     let mut start = [0; HEADER_LEN];
     let count = file::read_at(&file, &mut start, 0)?;
     match header::parse(&start[..count], id.len) {
-        Err(Refusal::NotASegment(_)) => return Ok(Found::Taken(Existing::NotASegment)),
-        Err(_) => return Ok(Found::Taken(Existing::Unreadable)),
+        Err(Refusal::NotASegment(_)) => return Ok(NameState::Taken(Existing::NotASegment)),
+        Err(_) => return Ok(NameState::Taken(Existing::Unreadable)),
         Ok(header) if header.mutable.state & STATE_PERSISTENT != 0 => {
-            return Ok(Found::Taken(Existing::Persistent));
+            return Ok(NameState::Taken(Existing::Persistent));
         }
         Ok(_) => {}
     }
@@ -98,23 +98,26 @@ pub(super) fn examine(name: &SegmentName) -> Result<Found, ShmError> {
         other => other,
     };
     Ok(match (attached, owned) {
-        (None, _) => Found::Leftover(file, id),
-        (Some(Kind::Shared), None) => Found::Abandoned(file, id),
-        (Some(Kind::Shared), Some(Kind::Shared)) => Found::Taken(Existing::Live),
-        (Some(Kind::Exclusive), _) | (_, Some(Kind::Exclusive)) => Found::InTransition,
+        (None, _) => NameState::Orphaned(file, id),
+        (Some(Kind::Shared), None) => NameState::Abandoned(file, id),
+        (Some(Kind::Shared), Some(Kind::Shared)) => NameState::Taken(Existing::Live),
+        (Some(Kind::Exclusive), _) | (_, Some(Kind::Exclusive)) => NameState::InTransition,
     })
 }
 
 /// [`examine`], but what seems abandoned is looked at for a moment longer: somebody may only be trying to attach, and will be
 /// refused or become an owner. Then it is a leftover again, or alive.
-pub(super) fn examine_settled(name: &SegmentName, deadline: Deadline) -> Result<Found, ShmError> {
+pub(super) fn examine_settled(
+    name: &SegmentName,
+    deadline: Deadline,
+) -> Result<NameState, ShmError> {
     // Who tries again and again holds it for most of the time, so many looks find the gap, and few may not.
     const MOMENT: Duration = Duration::from_millis(20);
     const OFTEN: Duration = Duration::from_micros(100);
     let mut backoff = Backoff::up_to(OFTEN, Deadline::after(MOMENT.min(deadline.left())));
     loop {
         match examine(name)? {
-            Found::Abandoned(..) if backoff.pause() => {}
+            NameState::Abandoned(..) if backoff.pause() => {}
             found => return Ok(found),
         }
     }

@@ -1,7 +1,7 @@
 //! Which segments there are, and removing those that nobody uses any more.
 
 use super::info::{SegmentInfo, is_shortage};
-use super::lifetime::{self, Found};
+use super::lifetime::{self, NameState};
 use super::unpublished;
 use crate::error::ShmError;
 use crate::name::{HIDDEN_PREFIX, SegmentName};
@@ -142,10 +142,13 @@ fn remove_orphan(name: &str) -> Result<bool, ShmError> {
     let name = SegmentName::new(name)?;
     match lifetime::examine(&name)? {
         // Whoever has the lock now is replacing or removing it, or wants it to stay.
-        Found::Leftover(file, id) => {
+        NameState::Orphaned(file, id) => {
             lifetime::replace(&name, file, &id, Deadline::after(Duration::ZERO))
         }
-        Found::Nothing | Found::Taken(_) | Found::Abandoned(..) | Found::InTransition => Ok(false),
+        NameState::Free
+        | NameState::Taken(_)
+        | NameState::Abandoned(..)
+        | NameState::InTransition => Ok(false),
     }
 }
 

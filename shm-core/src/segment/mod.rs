@@ -38,6 +38,7 @@ pub use handle::Shm;
 pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
 pub use list::{Segments, list, sweep};
+pub use open::InitResult;
 pub use options::ShmOptions;
 
 /// Bytes of the file that are only ever locked, far behind what can be mapped. They are part of the format.

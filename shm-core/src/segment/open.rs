@@ -1,173 +1,125 @@
-//! The ways to make and to find a segment: what options end in.
+//! Creating segments and attaching to them: the methods that options end in.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use super::attach::{self, How};
+use super::attach::{self, AttachMode};
 use super::create;
 use super::handle::Shm;
-use super::lifetime::{self, Found};
+use super::lifetime::{self, NameState};
 use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
 use crate::error::{ANONYMOUS, ShmError, UNNAMED};
-use crate::layout::{assert_creatable, assert_has_tail, assert_shareable};
+use crate::layout::{assert_creatable, assert_shareable};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
 use crate::sys::clock::{Backoff, Deadline};
 
-// Each of these looks at the type at compile time: only there is an instance of a generic type known. What they share
-// does not look again, so that a mistake is reported once, at the user's own call.
-impl<T: ShmLayout + ?Sized> ShmOptions<T> {
-    /// Creates a segment of zero bytes. The name appears once the segment is
-    /// complete, and goes with the handle. A leftover, whose processes have all ended without removing it, is replaced;
-    /// what to do about one that others are still attached to is told at [`supersede`](Self::supersede).
+// Each method checks the type at compile time: only there is the instance of a generic type known. The functions that they
+// share do not check again, so a mistake is reported once, at the user's own call.
+impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
+    /// Creates a segment of zero bytes and owns its name: dropping the handle removes it.
     ///
-    /// If this process is killed before the name appears nothing stays behind; if later, a leftover.
+    /// The name appears once the segment is complete. An orphaned segment, which a killed process has left, is replaced; for one
+    /// that other processes are still attached to see [`supersede`](Self::supersede). If this process is killed before the
+    /// name appears, nothing remains; if later, an orphaned segment.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) when a live or persistent
-    /// segment, or something else, has the name; [`NoSpace`](ShmError::NoSpace);
-    /// [`PermissionDenied`](ShmError::PermissionDenied); [`Busy`](ShmError::Busy) when other processes keep locking or
-    /// replacing it for the whole timeout; [`Os`](ShmError::Os).
+    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) if a live or persistent segment, or
+    /// something else, has the name; [`NoSpace`](ShmError::NoSpace); [`PermissionDenied`](ShmError::PermissionDenied);
+    /// [`Busy`](ShmError::Busy) if other processes keep locking or replacing it for the whole timeout; [`Os`](ShmError::Os), with
+    /// `EFBIG` for a length that no machine has.
     pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        SharedMemory: KnowsLengthOf<T>,
+        SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_creatable(T::LAYOUT, "create_with") };
-        self.create_tail(name, 0, |_| {})
+        self.create_tail(name, |_| {})
     }
 
-    /// [`create`](Self::create), and runs `init` before the name appears, so that no other process sees the segment
-    /// without what `init` wrote. A panic in it leaves nothing behind.
+    /// Creates a segment whose first contents `init` writes before the name appears.
+    ///
+    /// No process sees the segment without these contents. `init` returns `()`, or a `Result` whose error reaches the caller;
+    /// after an error or a panic nothing remains. `init` may have run although the name was taken in the end.
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create), and [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without
-    /// a value. `init` may have run although the name was taken in the end.
-    pub fn create_with(&self, name: &str, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
-    where
-        SharedMemory: KnowsLengthOf<T>,
-    {
-        const { assert_shareable(T::LAYOUT) };
-        self.create_tail(name, 0, init)
-    }
-
-    /// [`create`](Self::create) for a type that ends in a slice, with `len` elements in it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create`](Self::create), and [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
-    pub fn create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT, "options().create_with_len_and") };
-        const { assert_has_tail(T::LAYOUT) };
-        self.create_tail(name, len, |_| {})
-    }
-
-    /// [`create_with`](Self::create_with) for a type that ends in a slice, with `len` elements in it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create_with_len`](Self::create_with_len), and [`Uninitialized`](ShmError::Uninitialized).
-    pub fn create_with_len_and(
+    /// Those of [`create`](Self::create), that of `init`, and [`Uninitialized`](ShmError::Uninitialized) if `init` has left
+    /// an enum without a value.
+    pub fn create_with<R: InitResult>(
         &self,
         name: &str,
-        len: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
+        init: impl FnOnce(&Shm<T>) -> R,
+    ) -> Result<Shm<T>, R::Error>
+    where
+        SharedMemory: KnowsLengthOf<T, LEN>,
+    {
         const { assert_shareable(T::LAYOUT) };
-        const { assert_has_tail(T::LAYOUT) };
-        self.create_tail(name, len, init)
+        self.create_tail(name, init)
     }
 
-    /// Attaches to the segment that has the name, or creates it. Every handle made by this is an owner: the name goes
-    /// with the last of them, so that equal peers may start and end in any order.
+    /// Attaches to the segment with this name, or creates it. All handles that this returns are owners, and the last one to be
+    /// dropped removes the name, so equal peers may start and end in any order.
     ///
-    /// It also attaches to a leftover, whose contents are complete but may be old; a leftover of another layout, as after
-    /// a crash and an upgrade, is replaced. Where the last owner runs as another
-    /// user than the segment's, the system does not let it remove the name, and a leftover stays.
+    /// It also attaches to an orphaned segment, whose contents are complete but may be old. An orphaned segment of another
+    /// layout or length, such as a crash before an upgrade leaves, is replaced. If the last owner runs as another user than the
+    /// segment's, the system does not let it remove the name, and an orphaned segment remains.
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
+    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`. A live or persistent
+    /// segment of another length than [`len`](Self::len) is a [`LayoutMismatch`](ShmError::LayoutMismatch).
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
-        SharedMemory: KnowsLengthOf<T>,
+        SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_creatable(T::LAYOUT, "options().open_or_create_with") };
-        self.open_or_create_tail(name, 0, |_| {})
+        self.open_or_create_tail(name, |_| {})
     }
 
-    /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears.
+    /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears, as
+    /// [`create_with`](Self::create_with) does.
     ///
     /// # Errors
     ///
-    /// Those of [`open_or_create`](Self::open_or_create), and [`Uninitialized`](ShmError::Uninitialized) when `init` has left
-    /// an enum without a value. `init` may run without effect, when another process creates the segment at the same time.
-    pub fn open_or_create_with(
+    /// Those of [`open_or_create`](Self::open_or_create), that of `init`, and [`Uninitialized`](ShmError::Uninitialized) if
+    /// `init` has left an enum without a value. `init` may run without effect if another process creates the segment at the
+    /// same time.
+    pub fn open_or_create_with<R: InitResult>(
         &self,
         name: &str,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError>
+        init: impl FnOnce(&Shm<T>) -> R,
+    ) -> Result<Shm<T>, R::Error>
     where
-        SharedMemory: KnowsLengthOf<T>,
+        SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_shareable(T::LAYOUT) };
-        self.open_or_create_tail(name, 0, init)
+        self.open_or_create_tail(name, init)
     }
 
-    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
-    /// have `len` elements in it, too; a leftover of another length is replaced, as one of another layout is.
+    /// Attaches to the segment with this name for reading and writing. Dropping the handle leaves the name alone.
+    ///
+    /// An orphaned segment is not replaced while this handle lives. The handle stays usable after the owner has ended and the
+    /// name is gone.
     ///
     /// # Errors
     ///
-    /// Those of [`open_or_create`](Self::open_or_create), [`LayoutMismatch`](ShmError::LayoutMismatch) for another
-    /// length, which changes nothing, and [`Os`](ShmError::Os) with `EFBIG` for one that no machine has.
-    pub fn open_or_create_with_len(&self, name: &str, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT, "options().open_or_create_with_len_and") };
-        const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_tail(name, len, |_| {})
-    }
-
-    /// [`open_or_create_with`](Self::open_or_create_with) for a type that ends in a slice.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`open_or_create_with_len`](Self::open_or_create_with_len), and
-    /// [`Uninitialized`](ShmError::Uninitialized).
-    pub fn open_or_create_with_len_and(
-        &self,
-        name: &str,
-        len: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
-        const { assert_shareable(T::LAYOUT) };
-        const { assert_has_tail(T::LAYOUT) };
-        self.open_or_create_tail(name, len, init)
-    }
-
-    /// Attaches to the segment that has the name, for reading and writing. The name does not depend on this handle,
-    /// but a leftover is not replaced as long as it lives.
-    ///
-    /// The handle stays usable when the owner ends and the name goes.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidName`](ShmError::InvalidName); [`NotFound`](ShmError::NotFound), after [`wait`](Self::wait)ing for it if asked
-    /// to;
-    /// [`PermissionDenied`](ShmError::PermissionDenied), [`WrongOwner`](ShmError::WrongOwner),
-    /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat),
-    /// [`Corrupt`](ShmError::Corrupt), [`LayoutMismatch`](ShmError::LayoutMismatch) when it holds another type or
-    /// another version of this one; [`Busy`](ShmError::Busy) when other processes keep replacing or removing it for
-    /// the whole timeout; [`Os`](ShmError::Os).
+    /// [`InvalidName`](ShmError::InvalidName); [`NotFound`](ShmError::NotFound), after [`wait`](Self::wait) if that is set;
+    /// [`PermissionDenied`](ShmError::PermissionDenied); [`WrongOwner`](ShmError::WrongOwner) for another user's segment;
+    /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat) and
+    /// [`Corrupt`](ShmError::Corrupt) for other files; [`LayoutMismatch`](ShmError::LayoutMismatch) for another type or another
+    /// version of this one; [`Busy`](ShmError::Busy) if other processes keep replacing or removing it for the whole timeout;
+    /// [`Os`](ShmError::Os).
     pub fn attach(&self, name: &str) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         self.attach_as(name)
     }
 
-    /// Attaches for reading only: the pages cannot be written, and the handle has no method that would.
+    /// Attaches for reading only: the pages cannot be written, and the handle has no method that writes. Read permission
+    /// suffices.
     ///
     /// # Errors
     ///
@@ -177,73 +129,50 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         self.attach_as(name)
     }
 
-    /// Creates a segment without a name: a memfd that nobody can shrink or grow. Share it by `fork`, or pass its
-    /// descriptor to another process, which calls [`from_fd`](Self::from_fd). It goes with the last who has it.
+    /// Creates a segment without a name: a memfd that no process can shrink or grow. Share it by `fork`, or pass its
+    /// descriptor to another process, which calls [`from_fd`](Self::from_fd). It goes with the last process that has it.
     ///
     /// # Errors
     ///
-    /// [`NoSpace`](ShmError::NoSpace), [`Os`](ShmError::Os).
+    /// [`NoSpace`](ShmError::NoSpace); [`Os`](ShmError::Os), with `EFBIG` for a length that no machine has.
     pub fn create_anonymous(&self) -> Result<Shm<T>, ShmError>
     where
-        SharedMemory: KnowsLengthOf<T>,
+        SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_creatable(T::LAYOUT, "options().create_anonymous_with") };
-        self.create_anonymous_tail(0, |_| {})
+        self.create_anonymous_tail(|_| {})
     }
 
-    /// [`create_anonymous`](Self::create_anonymous), and runs `init` on the new segment.
+    /// [`create_anonymous`](Self::create_anonymous), and runs `init` on the new segment, as
+    /// [`create_with`](Self::create_with) does.
     ///
     /// # Errors
     ///
-    /// Those of [`create_anonymous`](Self::create_anonymous), and [`Uninitialized`](ShmError::Uninitialized) when `init` has
-    /// left an enum without a value.
-    pub fn create_anonymous_with(&self, init: impl FnOnce(&Shm<T>)) -> Result<Shm<T>, ShmError>
+    /// Those of [`create_anonymous`](Self::create_anonymous), that of `init`, and [`Uninitialized`](ShmError::Uninitialized) if
+    /// `init` has left an enum without a value.
+    pub fn create_anonymous_with<R: InitResult>(
+        &self,
+        init: impl FnOnce(&Shm<T>) -> R,
+    ) -> Result<Shm<T>, R::Error>
     where
-        SharedMemory: KnowsLengthOf<T>,
+        SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_shareable(T::LAYOUT) };
-        self.create_anonymous_tail(0, init)
+        self.create_anonymous_tail(init)
     }
 
-    /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.
+    /// Attaches to the anonymous segment behind a descriptor, for reading and writing.
+    ///
+    /// The descriptor becomes close-on-exec and goes with the handle. A descriptor in the place of a standard stream (0, 1 or 2)
+    /// is duplicated to a higher number and closed, so that nothing is printed into the segment.
+    ///
+    /// The sender of the descriptor is trusted with the contents, as any peer is, but not with the size, which must be sealed.
+    /// The user that owns the file is not checked.
     ///
     /// # Errors
     ///
-    /// Those of [`create_anonymous`](Self::create_anonymous), and `EFBIG` for a length that no machine has.
-    pub fn create_anonymous_with_len(&self, len: usize) -> Result<Shm<T>, ShmError> {
-        const { assert_creatable(T::LAYOUT, "options().create_anonymous_with_len_and") };
-        const { assert_has_tail(T::LAYOUT) };
-        self.create_anonymous_tail(len, |_| {})
-    }
-
-    /// [`create_anonymous_with`](Self::create_anonymous_with) for a type that ends in a slice.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`create_anonymous_with_len`](Self::create_anonymous_with_len), and
-    /// [`Uninitialized`](ShmError::Uninitialized).
-    pub fn create_anonymous_with_len_and(
-        &self,
-        len: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
-        const { assert_shareable(T::LAYOUT) };
-        const { assert_has_tail(T::LAYOUT) };
-        self.create_anonymous_tail(len, init)
-    }
-
-    /// Attaches to the anonymous segment behind a descriptor, for reading and writing. The descriptor becomes
-    /// close-on-exec and goes with the handle. One in the place of a standard stream (0, 1 or 2) is given another number at
-    /// once, so that nothing is printed into the segment; its old number is free then.
-    ///
-    /// Who passes a descriptor is trusted with the contents as any peer is, and not with the size, which must be
-    /// sealed. The owner of the file is not asked for.
-    ///
-    /// # Errors
-    ///
-    /// [`NotASegment`](ShmError::NotASegment) when the size is not sealed,
-    /// [`PermissionDenied`](ShmError::PermissionDenied) when the descriptor allows no writing, and those of
-    /// [`attach`](Self::attach).
+    /// [`NotASegment`](ShmError::NotASegment) if the size is not sealed; [`PermissionDenied`](ShmError::PermissionDenied)
+    /// if the descriptor does not allow writing; and those of [`attach`](Self::attach).
     pub fn from_fd(&self, fd: impl Into<OwnedFd>) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
         self.attach_fd(fd.into())
@@ -259,46 +188,44 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         self.attach_fd(fd.into())
     }
 
-    /// [`create_with`](Self::create_with) for `tail` elements in the trailing slice.
-    pub(crate) fn create_tail(
+    pub(crate) fn create_tail<R: InitResult>(
         &self,
         name: &str,
-        tail: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
+        init: impl FnOnce(&Shm<T>) -> R,
+    ) -> Result<Shm<T>, R::Error> {
+        let named = |error: ShmError| error.named(name);
         let checked = SegmentName::new(name)?;
-        let create = || {
-            let deadline = self.deadline();
-            let segment = create::prepare(&self.settings, &checked, T::LAYOUT, tail, deadline)?;
-            let shm = Shm::new(segment);
-            init(&shm);
-            initialized(&shm)?;
-            // `init` may have taken longer than the timeout, which is for retries.
-            shm.segment().publish(&self.settings, self.deadline())?;
-            Ok(shm)
-        };
-        create().map_err(|error: ShmError| error.named(name))
+        let deadline = self.deadline();
+        let segment = create::prepare(&self.settings, &checked, T::LAYOUT, self.len, deadline)
+            .map_err(named)?;
+        let shm = Shm::new(segment);
+        init(&shm).into_result()?;
+        check_initialized(&shm).map_err(named)?;
+        // `init` may have taken longer than the timeout, which is for retries.
+        let published = shm.segment().publish(&self.settings, self.deadline());
+        published.map_err(named)?;
+        Ok(shm)
     }
 
-    /// [`open_or_create_with`](Self::open_or_create_with) for `tail` elements in the trailing slice.
-    pub(crate) fn open_or_create_tail(
+    pub(crate) fn open_or_create_tail<R: InitResult>(
         &self,
         name: &str,
-        tail: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
+        init: impl FnOnce(&Shm<T>) -> R,
+    ) -> Result<Shm<T>, R::Error> {
         let checked = SegmentName::new(name)?;
-        self.open_or_create_checked(&checked, tail, init)
-            .map_err(|error| error.named(name))
+        self.open_or_build(&checked, |shm| init(shm).into_result())
+            .map_err(|failure| match failure {
+                Failure::Init(error) => error,
+                Failure::Segment(error) => error.named(name).into(),
+            })
     }
 
-    fn open_or_create_checked(
+    fn open_or_build<E>(
         &self,
         name: &SegmentName,
-        tail: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
-        // What is there is attached to, and never superseded, not even where it comes and loses its owner meanwhile.
+        init: impl FnOnce(&Shm<T>) -> Result<(), E>,
+    ) -> Result<Shm<T>, Failure<E>> {
+        // A segment that exists is attached to, and never superseded, even if it appears and loses its owner meanwhile.
         let settings = &Settings {
             supersede: false,
             ..self.settings.clone()
@@ -307,95 +234,94 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
         let (mut lost_before, mut refused_before) = (false, false);
-        // What was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
+        // A segment that was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
         // runs only once.
         let mut built: Option<Shm<T>> = None;
         loop {
-            let how = How {
+            let mode = AttachMode {
                 writable: true,
                 owner: true,
-                tail: Some(tail),
+                len: Some(self.len),
             };
-            match attach::attach(settings, name, T::LAYOUT, how, deadline) {
+            match attach::attach(settings, name, T::LAYOUT, mode, deadline) {
                 Err(ShmError::NotFound { .. }) => {}
                 Err(mismatch @ ShmError::LayoutMismatch { .. }) => {
                     match lifetime::examine_settled(name, deadline)? {
-                        // What nobody uses and is of another layout or length, as after a crash and an upgrade, is replaced
-                        // as `create` does. Nor is it in the way if it has just gone.
-                        Found::Leftover(..) | Found::Nothing => {}
-                        Found::InTransition if backoff.pause() => continue,
-                        // Another who found the same may have replaced it by now.
-                        Found::Taken(_) if !std::mem::replace(&mut refused_before, true) => {
+                        // An orphaned segment of another layout or length is replaced, as `create` does. One that has just gone
+                        // is not in the way.
+                        NameState::Orphaned(..) | NameState::Free => {}
+                        NameState::InTransition if backoff.pause() => continue,
+                        // Another process that found the same may have replaced it by now.
+                        NameState::Taken(_) if !std::mem::replace(&mut refused_before, true) => {
                             continue;
                         }
-                        _ => return Err(mismatch),
+                        _ => return Err(mismatch.into()),
                     }
                 }
-                other => return other.map(Shm::new),
+                other => return Ok(Shm::new(other?)),
             }
             let published = match &built {
                 Some(shm) => shm.segment().publish(settings, deadline),
-                None => {
-                    create::prepare(settings, name, T::LAYOUT, tail, deadline).and_then(|segment| {
+                None => match create::prepare(settings, name, T::LAYOUT, self.len, deadline) {
+                    Ok(segment) => {
                         let shm = built.insert(Shm::new(segment));
                         if let Some(init) = init.take() {
-                            init(shm);
+                            init(shm).map_err(Failure::Init)?;
                         }
-                        initialized(shm)?;
+                        check_initialized(shm)?;
                         // `init` may have taken longer than the timeout, which is for retries.
                         deadline = self.deadline();
                         backoff = Backoff::until(deadline);
                         shm.segment().publish(settings, deadline)
-                    })
-                }
+                    }
+                    Err(error) => Err(error),
+                },
             };
             match (published, built.take()) {
                 (Ok(()), Some(shm)) => return Ok(shm),
                 (Err(ShmError::AlreadyExists { .. }), lost) => {
                     built = lost;
-                    // The winner was there a moment ago, so however short the timeout is, it is worth a look.
+                    // The winner was there a moment ago, so look again, however short the timeout is.
                     if !std::mem::replace(&mut lost_before, true) {
                         continue;
                     }
                 }
-                (Err(other), _) => return Err(other),
+                (Err(other), _) => return Err(other.into()),
                 // Nothing is published without having been built.
                 (Ok(()), None) => {}
             }
             if !backoff.pause() {
                 let reason = "other processes keep creating and removing it";
-                return Err(ShmError::busy(reason, self.settings.timeout));
+                return Err(ShmError::busy(reason, self.settings.timeout).into());
             }
         }
     }
 
-    /// [`create_anonymous_with`](Self::create_anonymous_with) for `tail` elements in the trailing slice.
-    pub(crate) fn create_anonymous_tail(
+    pub(crate) fn create_anonymous_tail<R: InitResult>(
         &self,
-        tail: usize,
-        init: impl FnOnce(&Shm<T>),
-    ) -> Result<Shm<T>, ShmError> {
-        let create = || {
-            let shm = Shm::new(create::anonymous(&self.settings, T::LAYOUT, tail)?);
-            init(&shm);
-            initialized(&shm)?;
-            Ok(shm)
-        };
-        create().map_err(|error: ShmError| error.named(ANONYMOUS))
+        init: impl FnOnce(&Shm<T>) -> R,
+    ) -> Result<Shm<T>, R::Error> {
+        let named = |error: ShmError| error.named(ANONYMOUS);
+        let segment = create::anonymous(&self.settings, T::LAYOUT, self.len).map_err(named)?;
+        let shm = Shm::new(segment);
+        init(&shm).into_result()?;
+        check_initialized(&shm).map_err(named)?;
+        Ok(shm)
     }
 
     pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
+        /// The longest pause between looks for a name: its creator is a program that has yet to get so far.
+        const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
         let checked = SegmentName::new(name)?;
-        let how = How {
+        let mode = AttachMode {
             writable: A::WRITABLE,
             owner: false,
-            tail: None,
+            len: LEN.then_some(self.len),
         };
-        // What is waited for is a program that has yet to get so far.
-        const SELDOM: Duration = Duration::from_millis(20);
-        let mut pauses = Backoff::up_to(SELDOM, Deadline::after(self.settings.wait));
+        let mut pauses = Backoff::up_to(LONGEST_PAUSE, Deadline::after(self.settings.wait));
         loop {
-            match attach::attach(&self.settings, &checked, T::LAYOUT, how, self.deadline()) {
+            match attach::attach(&self.settings, &checked, T::LAYOUT, mode, self.deadline()) {
                 Err(ShmError::NotFound { .. }) if pauses.pause() => {}
                 Err(error) => return Err(error.named(name)),
                 Ok(segment) => return Ok(Shm::new(segment)),
@@ -404,12 +330,16 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 
     pub(crate) fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
-        let file = File::from(fd);
+        let mode = AttachMode {
+            writable: A::WRITABLE,
+            owner: false,
+            len: LEN.then_some(self.len),
+        };
         attach::from_fd(
             &self.settings,
-            file,
+            File::from(fd),
             T::LAYOUT,
-            A::WRITABLE,
+            mode,
             self.deadline(),
         )
         .map(Shm::new)
@@ -421,8 +351,96 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     }
 }
 
-/// Looks whether `init` has written every enum of which zero is no value: none of them can be read otherwise.
-fn initialized<T: ShmLayout + ?Sized>(shm: &Shm<T>) -> Result<(), ShmError> {
+/// An error of the closure, which belongs to the program, or one about the segment, which gets its name.
+enum Failure<E> {
+    Init(E),
+    Segment(ShmError),
+}
+
+impl<E> From<ShmError> for Failure<E> {
+    fn from(error: ShmError) -> Self {
+        Self::Segment(error)
+    }
+}
+
+/// What the closure of `create_with` and its variants may return: `()`, or a `Result` whose error reaches the caller.
+///
+/// The error can be any type that a [`ShmError`] converts into, such as `Box<dyn Error>`.
+///
+/// ```
+/// use shm_core::ShmLayout;
+///
+/// #[derive(ShmLayout)]
+/// #[repr(C)]
+/// struct Config { limit: u64 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("/doc-init-{}", std::process::id());
+/// let created = Config::create_with(&name, |config| -> Result<(), Box<dyn std::error::Error>> {
+///     config.limit.set("no number".parse()?);
+///     Ok(())
+/// });
+/// assert_eq!(created.unwrap_err().to_string(), "invalid digit found in string");
+/// assert!(Config::attach(&name).is_err()); // nothing was published
+/// # Ok(()) }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the closure that initializes a segment returns `()` or `Result<(), E>`, not `{Self}`",
+    label = "neither `()` nor a `Result<(), E>` with `E: From<ShmError>`",
+    note = "end the closure's last statement with a semicolon, or return a `Result` whose error converts from `ShmError`"
+)]
+pub trait InitResult: sealed::Sealed {
+    /// What the creating function returns if it fails.
+    type Error: From<ShmError>;
+
+    #[doc(hidden)]
+    fn into_result(self) -> Result<(), Self::Error>;
+}
+
+impl InitResult for () {
+    type Error = ShmError;
+
+    fn into_result(self) -> Result<(), ShmError> {
+        Ok(())
+    }
+}
+
+impl<E: From<ShmError>> InitResult for Result<(), E> {
+    type Error = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// A closure that only panics, as one of `todo!()` does. The type has no name on stable Rust but as what such a function
+/// returns.
+impl InitResult for Never {
+    type Error = ShmError;
+
+    fn into_result(self) -> Result<(), ShmError> {
+        self
+    }
+}
+
+type Never = <fn() -> ! as sealed::Function>::Output;
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for () {}
+    impl<E> Sealed for Result<(), E> {}
+    impl Sealed for super::Never {}
+
+    pub trait Function {
+        type Output;
+    }
+    impl<T> Function for fn() -> T {
+        type Output = T;
+    }
+}
+
+/// Checks that `init` has written every enum of which zero is no value: none of them can be read otherwise.
+fn check_initialized<T: ShmLayout + ?Sized>(shm: &Shm<T>) -> Result<(), ShmError> {
     if T::LAYOUT.zero_is_valid() {
         return Ok(());
     }

@@ -1,9 +1,10 @@
-//! How a segment is made or attached to, as a builder.
+//! Options for creating segments and attaching to them.
 
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use crate::layout::assert_has_tail;
 use crate::shm_layout::ShmLayout;
 
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -30,28 +31,59 @@ impl Settings {
     }
 }
 
-/// How to create a segment of `T` or to attach to one.
+/// Options for creating a segment of `T` or attaching to one.
 ///
-/// Set what differs from the defaults, then call one of the methods that take a name or a descriptor. The options can
-/// be used any number of times.
+/// [`T::options()`](crate::ShmLayout::options) starts with the defaults. Set what differs, then call one of the methods that
+/// take a name or a descriptor. Options can be used any number of times.
+///
+/// `LEN` is `true` after [`len`](Self::len) has set the length of the slice that `T` ends in. A type that ends in a slice cannot
+/// be created without it.
+///
+/// ```
+/// use shm_core::ShmLayout;
+///
+/// #[derive(ShmLayout)]
+/// #[repr(C)]
+/// struct Image { width: u32, height: u32, pixels: [u8] }
+///
+/// # fn main() -> Result<(), shm_core::ShmError> {
+/// # let name = format!("/doc-options-{}", std::process::id());
+/// let shm = Image::options()
+///     .mode(0o640)
+///     .len(640 * 480)
+///     .create_with(&name, |image| {
+///         image.width.set(640);
+///         image.height.set(480);
+///     })?;
+/// assert_eq!(shm.pixels.len(), 640 * 480);
+/// # Ok(()) }
+/// ```
 #[must_use = "options do nothing until a segment is created or attached to"]
-pub struct ShmOptions<T: ?Sized> {
+pub struct ShmOptions<T: ?Sized, const LEN: bool = false> {
     pub(super) settings: Settings,
+    /// Elements of the trailing slice; 0 for a type without one.
+    pub(super) len: usize,
     kind: PhantomData<fn(*const T)>,
 }
 
-impl<T: ?Sized> Clone for ShmOptions<T> {
+impl<T: ?Sized, const LEN: bool> Clone for ShmOptions<T, LEN> {
     fn clone(&self) -> Self {
         Self {
             settings: self.settings.clone(),
+            len: self.len,
             kind: PhantomData,
         }
     }
 }
 
-impl<T: ?Sized> fmt::Debug for ShmOptions<T> {
+impl<T: ?Sized, const LEN: bool> fmt::Debug for ShmOptions<T, LEN> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ShmOptions").field(&self.settings).finish()
+        let mut options = f.debug_struct("ShmOptions");
+        options.field("settings", &self.settings);
+        if LEN {
+            options.field("len", &self.len);
+        }
+        options.finish()
     }
 }
 
@@ -62,7 +94,7 @@ impl<T: ShmLayout + ?Sized> Default for ShmOptions<T> {
 }
 
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
-    /// The defaults: mode `0o600`, the creator's group, every page reserved, only segments of this user, one second.
+    /// The defaults: mode `0o600`, the creator's group, all pages reserved, only segments of this user, a timeout of one second.
     pub fn new() -> Self {
         let settings = Settings {
             mode: 0o600,
@@ -79,105 +111,130 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         };
         Self {
             settings,
+            len: 0,
             kind: PhantomData,
         }
     }
 
-    /// The permission bits of a new segment, exactly: the umask does not apply. Other bits are ignored, and those for
-    /// execution too where the segment is anonymous.
+    /// Sets the number of elements of the slice that `T` ends in, for a new segment.
     ///
-    /// Who may only read can attach read-only. Without the owner's write permission a leftover cannot be replaced.
+    /// A segment that is attached to must have as many: any other length is a
+    /// [`LayoutMismatch`](crate::ShmError::LayoutMismatch). Without this, attaching accepts any length.
+    ///
+    /// It does not compile for a type that does not end in a slice.
+    pub fn len(self, len: usize) -> ShmOptions<T, true> {
+        const { assert_has_tail(T::LAYOUT) };
+        self.with_len(len)
+    }
+
+    /// [`len`](Self::len) without the check, which `create_with_len` makes itself: the compiler names its caller.
+    pub(crate) fn with_len(self, len: usize) -> ShmOptions<T, true> {
+        ShmOptions {
+            settings: self.settings,
+            len,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
+    /// Sets the permission bits of a new segment, exactly: the umask does not apply. Other bits are ignored, as are the
+    /// execute bits of an anonymous segment.
+    ///
+    /// Read permission suffices to attach read-only. Without write permission for its user, an orphaned segment cannot be
+    /// replaced.
     pub fn mode(mut self, mode: u32) -> Self {
         self.settings.mode = mode & 0o777;
         self
     }
 
-    /// The group id of a new segment. An ordinary user can give a group that the process is in.
+    /// Sets the group of a new segment. An ordinary user can choose among the groups of the process.
     pub fn group(mut self, group: u32) -> Self {
         self.settings.group = Some(group);
         self
     }
 
-    /// Does not reserve the pages of a new segment, so that parts never written take no memory.
+    /// Does not reserve the pages of a new segment. Pages that are never written use no memory.
     ///
-    /// The price: where /dev/shm is full when such a part is first touched, the process that touches it gets `SIGBUS`.
+    /// If `/dev/shm` is full when such a page is first touched, the process that touches it gets `SIGBUS`.
     pub fn sparse(mut self, sparse: bool) -> Self {
         self.settings.sparse = sparse;
         self
     }
 
-    /// Makes every page present while creating or attaching, so that no later access takes a page fault. Kernels
+    /// Makes all pages present while creating or attaching, so that no later access takes a page fault. Kernels
     /// before 5.14 ignore it.
     pub fn populate(mut self, populate: bool) -> Self {
         self.settings.populate = populate;
         self
     }
 
-    /// Asks for huge pages. It is advice: the kernel gives them where /dev/shm is configured for them.
+    /// Asks the kernel for huge pages. It provides them where `/dev/shm` is configured for them.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
         self.settings.huge_pages = huge_pages;
         self
     }
 
-    /// Keeps the pages out of swap as long as the handle lives, within the limit on locked memory.
+    /// Keeps the pages out of swap while the handle lives, within the limit on locked memory.
     pub fn lock_in_memory(mut self, lock: bool) -> Self {
         self.settings.lock_in_memory = lock;
         self
     }
 
-    /// Also attaches to segments of the user with this id. May be called for several. Segments of the process's own
-    /// effective user are always allowed.
+    /// Also attaches to segments of this user id. Call it once for each user. The process's own effective user is always
+    /// allowed.
     ///
-    /// In a user namespace, as of a container, all users that it does not know seem to be user 65534: allowing that one
+    /// In a user namespace, such as a container's, all users without a mapping appear as user 65534: allowing that one
     /// allows all of them.
     pub fn allowed_owner(mut self, user: u32) -> Self {
         self.settings.allowed_owners.push(user);
         self
     }
 
-    /// Attaches to segments of any user. Whoever owns a named segment can truncate it, which kills with `SIGBUS` who
-    /// touches it.
+    /// Attaches to segments of any user. The user that owns a named segment can truncate it, which kills every process that
+    /// touches it with `SIGBUS`.
     pub fn any_owner(mut self) -> Self {
         self.settings.any_owner = true;
         self
     }
 
-    /// Lets `create` and its kin take the name from a segment that others are still attached to, if it has lost its
-    /// owner: that was killed, and its readers live on. Without this they say `AlreadyExists` until the last of those is gone.
-    /// It is what a publisher that is started again wants.
+    /// Lets `create` and its variants take the name of a segment that has lost its owner, even if other processes are still
+    /// attached.
     ///
-    /// Those who are attached stay on the old segment, whatever type it holds, and nobody writes to it any more but they
-    /// themselves: [`is_current`](crate::Shm::is_current) tells them, and they attach again. For a moment the name leads
-    /// nowhere, as when a leftover is replaced; [`wait`](Self::wait) gets over that. If this process is killed just then,
-    /// nothing has the name, and the next one creates it.
+    /// This is what a publisher wants that was killed and is started again: its readers live on, and without this option
+    /// `create` returns `AlreadyExists` until the last of them has detached.
     ///
-    /// Never superseded are a segment that has a living owner
-    /// ([`has_owner`](crate::Shm::has_owner)), and all that `create` never replaces: persistent segments, those of other
-    /// users, and what is no sound segment. Two that supersede the same one at the same time do not both succeed: the second
-    /// gets `AlreadyExists`. An owner that was killed counts as alive until the kernel has taken it apart, which for a
-    /// small process takes milliseconds; after `waitpid` it does not.
+    /// Processes that are attached stay on the old segment, whatever type it holds, and only they still write to it.
+    /// [`is_current`](crate::Shm::is_current) tells them to attach again. The name leads nowhere for a moment, as when an
+    /// orphaned segment is replaced; readers bridge it with [`wait`](Self::wait). If this process is killed in that moment, the
+    /// name is free and the next process creates it.
     ///
-    /// `open_or_create` does not heed this: it attaches to what there is, and becomes its owner.
+    /// A segment with a living owner ([`has_owner`](crate::Shm::has_owner)) is never superseded, nor is anything else that
+    /// `create` never replaces: a persistent segment, one of another user, a damaged one. If two processes supersede the same
+    /// segment at the same time, one of them gets `AlreadyExists`. A killed owner counts as alive until the kernel has torn it
+    /// down, which takes milliseconds for a small process; after `waitpid` it is gone.
+    ///
+    /// `open_or_create` ignores this option: it attaches to what exists and becomes its owner.
     pub fn supersede(mut self, supersede: bool) -> Self {
         self.settings.supersede = supersede;
         self
     }
 
-    /// How long `attach` and `attach_read_only` wait for a name that does not exist (yet). Not at all unless set;
-    /// `Duration::MAX` is for ever.
+    /// Sets how long `attach` and `attach_read_only` wait for the name to appear. They do not wait unless this is set;
+    /// `Duration::MAX` waits for ever.
     ///
-    /// They look again after 50 µs, and then ever later, every 20 ms at most, by a clock that setting the time of day does
-    /// not move. What else is wrong they tell at once. When the time is up they say `NotFound`. This is apart from the
-    /// [`timeout`](Self::timeout), which begins anew when there is something to attach to.
+    /// They look again after 50 µs, then at growing intervals of at most 20 ms, by the monotonic clock. All other errors
+    /// are returned at once. When the time is up they return `NotFound`. The [`timeout`](Self::timeout) is separate and starts
+    /// when there is something to attach to.
     ///
-    /// If the process that was to create the segment has died, nobody tells them; only the time ends this.
+    /// Nothing reports that the process that should create the segment has died; only the time ends the wait.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.settings.wait = wait;
         self
     }
 
-    /// How long to retry, in all, while other processes replace, remove or lock the segment. One second unless set;
-    /// each call tries at least once.
+    /// Sets how long to retry while other processes replace, remove or lock the segment: one second by default. Each call
+    /// tries at least once.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeout = timeout;
         self

@@ -213,7 +213,7 @@ fn a_live_segment_is_not_replaced() {
     drop(owner);
     assert_eq!(existing(options().create(name.as_str())), Existing::Live);
     drop(peer);
-    options().create(name.as_str()).unwrap();
+    drop(options().create(name.as_str()).unwrap());
 }
 
 #[test]
@@ -449,5 +449,47 @@ fn a_child_of_fork_leaves_the_name_to_its_parent() {
     // The locks are still the parent's, although the child closed its copy of the descriptor.
     assert_eq!(existing(options().create(name.as_str())), Existing::Live);
     drop(owner);
+    assert!(!name.exists());
+}
+
+#[test]
+fn an_error_of_init_reaches_the_caller_and_nothing_is_published() {
+    let name = TestName::new("init");
+    let failing = |_: &Shm<[u64; 2]>| -> Result<(), Box<dyn std::error::Error>> {
+        Err("the configuration is missing".into())
+    };
+    let text = |error: Box<dyn std::error::Error>| error.to_string();
+
+    let refused = text(<[u64; 2]>::create_with(name.as_str(), failing).unwrap_err());
+    assert_eq!(refused, "the configuration is missing");
+    let refused = text(<[u64; 2]>::open_or_create_with(name.as_str(), failing).unwrap_err());
+    assert_eq!(refused, "the configuration is missing");
+    let refused = text(
+        <[u64; 2]>::options()
+            .create_anonymous_with(failing)
+            .unwrap_err(),
+    );
+    assert_eq!(refused, "the configuration is missing");
+    assert!(!name.exists());
+
+    // Errors about the segment come through the same type, with its name.
+    let held = <[u64; 2]>::create_with(name.as_str(), |_| Ok::<(), ShmError>(())).unwrap();
+    let refused = text(<[u64; 2]>::create_with(name.as_str(), failing).unwrap_err());
+    assert!(
+        refused.contains(&format!("segment `{}`", name.as_str())),
+        "{refused}"
+    );
+    drop(held);
+}
+
+#[test]
+fn the_closure_of_create_with_may_only_panic() {
+    let name = TestName::new("panics");
+    let panicked = std::panic::catch_unwind(|| {
+        let _ = <[u64; 2]>::create_with(name.as_str(), |_| {
+            std::panic::resume_unwind(Box::new("on purpose"))
+        });
+    });
+    assert!(panicked.is_err());
     assert!(!name.exists());
 }

@@ -119,8 +119,8 @@ impl<'a> Request<'a> {
         if let Some(len) = self.samples {
             let options = Samples::options().sparse(self.sparse);
             return Ok(Handle::Samples(match self.how {
-                "create" => options.create_with_len(name, len)?,
-                "join" => options.open_or_create_with_len(name, len)?,
+                "create" => options.len(len).create(name)?,
+                "join" => options.len(len).open_or_create(name)?,
                 // Which finds as many as there are.
                 "attach" => options.attach(name)?,
                 how => return Err(other(format!("samples are not opened by `{how}`"))),

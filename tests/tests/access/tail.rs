@@ -111,9 +111,34 @@ fn open_or_create_requires_the_same_length() {
 fn the_slice_is_initialised_before_the_name_appears() {
     let name = name("init");
     let shm = Image::options()
-        .create_with_len_and(&name, 4, |image| image.pixels.write_from(&[1, 2, 3, 4]))
+        .len(4)
+        .create_with(&name, |image| image.pixels.write_from(&[1, 2, 3, 4]))
         .unwrap();
     assert_eq!(shm.pixels.to_vec(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_length_in_the_options_is_compared_when_attaching() {
+    let name = name("compared");
+    let owner = Image::create_with_len(&name, 4).unwrap();
+    assert_eq!(
+        Image::options().len(4).attach(&name).unwrap().pixels.len(),
+        4
+    );
+    let refused = Image::options().len(5).attach_read_only(&name).unwrap_err();
+    assert!(
+        matches!(refused, ShmError::LayoutMismatch { .. }),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("has 4 elements"), "{refused}");
+    drop(owner);
+    let anonymous = Image::options().len(3).create_anonymous().unwrap();
+    let fd = || anonymous.as_fd().try_clone_to_owned().unwrap();
+    assert!(Image::options().len(2).from_fd(fd()).is_err());
+    assert_eq!(
+        Image::options().len(3).from_fd(fd()).unwrap().pixels.len(),
+        3
+    );
 }
 
 #[test]

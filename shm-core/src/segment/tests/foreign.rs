@@ -204,7 +204,7 @@ fn a_segment_that_may_only_be_read() {
     assert_eq!(get(&options().attach_read_only(name.as_str()).unwrap()), 0);
     if effective_user() == 0 {
         // Root may write it all the same.
-        options().attach(name.as_str()).unwrap();
+        drop(options().attach(name.as_str()).unwrap());
     } else {
         match error(options().attach(name.as_str())) {
             ShmError::PermissionDenied {

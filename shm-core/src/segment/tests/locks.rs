@@ -53,7 +53,7 @@ fn while_it_is_replaced_nobody_attaches_or_creates() {
     // Killed in the middle, the replacer leaves a leftover.
     drop(replacer);
     assert_eq!(get(&options().attach(name.as_str()).unwrap()), 1);
-    options().create(name.as_str()).unwrap();
+    drop(options().create(name.as_str()).unwrap());
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn while_the_last_owner_removes_it_nobody_becomes_an_owner() {
     leftover(&name, 1);
     let remover = hold(&name, OWNER, Kind::Exclusive);
     is_busy(impatient().open_or_create(name.as_str()));
-    options().attach(name.as_str()).unwrap();
+    drop(options().attach(name.as_str()).unwrap());
     drop(remover);
-    options().open_or_create(name.as_str()).unwrap();
+    drop(options().open_or_create(name.as_str()).unwrap());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_peer_that_pins_a_lock_for_ever_gives_an_error_and_no_hang() {
     let pinned = pin(ATTACH);
     assert_eq!(existing(impatient().create(name.as_str())), Existing::Live);
     drop(pinned);
-    impatient().create(name.as_str()).unwrap();
+    drop(impatient().create(name.as_str()).unwrap());
 }
 
 #[test]
@@ -160,6 +160,6 @@ fn a_copy_of_the_description_keeps_no_lock_of_a_removal_that_is_over() {
     assert!(!lifetime::replace(&segment_name, file, &id, deadline).unwrap());
     assert_eq!(lock::holder(&probe, ATTACH).unwrap(), None);
     assert_eq!(lock::holder(&probe, NAME).unwrap(), None);
-    options().attach(name.as_str()).unwrap();
+    drop(options().attach(name.as_str()).unwrap());
     drop(copy);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::name::SegmentName;
-use crate::segment::lifetime::{self, Found};
+use crate::segment::lifetime::{self, NameState};
 use crate::segment::list;
 use crate::sys::clock::Deadline;
 
@@ -62,7 +62,7 @@ fn an_abandoned_segment_is_superseded_by_who_asks_for_it_and_its_readers_keep_it
     assert_eq!(get(&new), 0);
     drop(new);
     assert!(!name.exists());
-    superseding().create(name.as_str()).unwrap();
+    drop(superseding().create(name.as_str()).unwrap());
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_peer_that_pins_a_lock_keeps_a_segment_from_being_superseded_and_no_longer()
     assert_eq!(lock::holder(&pinned, OWNER).unwrap(), None);
     assert!(reader.is_current() && !reader.has_owner());
     drop(pinned);
-    create().unwrap();
+    drop(create().unwrap());
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn what_has_got_an_owner_or_a_successor_since_it_was_looked_at_is_not_superseded
     let name = TestName::new("superseding-late");
     let segment_name = SegmentName::new(name.as_str()).unwrap();
     let looked_at = || match lifetime::examine(&segment_name).unwrap() {
-        Found::Abandoned(file, id) => (file, id),
+        NameState::Abandoned(file, id) => (file, id),
         other => panic!("{other:?}"),
     };
     let supersede = |(file, id)| {
@@ -206,7 +206,7 @@ fn a_copy_of_the_description_keeps_no_lock_of_a_segment_that_was_not_superseded(
     for byte in [ATTACH, OWNER, NAME] {
         assert_eq!(lock::holder(&probe, byte).unwrap(), None);
     }
-    options().open_or_create(name.as_str()).unwrap();
+    drop(options().open_or_create(name.as_str()).unwrap());
     drop(copy);
 }
 
