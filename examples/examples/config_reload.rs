@@ -169,7 +169,7 @@ fn reader(name: &str, number: &str) -> Result<()> {
     let mut out = io::stdout();
     let (mut seen, mut skipped) = (0, 0);
     loop {
-        if shm.wait_newer(seen, SILENCE).is_err() {
+        if shm.wait_newer_timeout(seen, SILENCE).is_err() {
             // A writer that thinks for long is no reason to end. One that has ended has taken the name along; one that was
             // killed has not, and the next would go on in the same place.
             if shm.is_current() {

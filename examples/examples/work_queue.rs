@@ -218,7 +218,7 @@ fn start(
         descriptor.into(),
     )?;
     results
-        .wait_for_sender(STARTING)
+        .wait_for_sender_timeout(STARTING)
         .map_err(|_| format!("worker {} did not come within {STARTING:?}", number + 1))?;
     say(&format!("worker {} is process {}", number + 1, worker.id()))?;
     Ok(worker)

@@ -300,7 +300,7 @@ fn ring_exchanges() -> Result<Vec<u64>> {
     let shm = Lines::create(&name)?;
     let (mut sender, mut receiver) = (shm.there.sender()?, shm.back.receiver()?);
     let _other = Other::start(&["echo", &name])?;
-    sender.wait_for_receiver(STARTING)?;
+    sender.wait_for_receiver_timeout(STARTING)?;
     each(|number| {
         sender.send(message(number))?;
         black_box(receiver.recv()?);

@@ -207,13 +207,13 @@ fn wake_up() -> Result<()> {
     let table = Table::create_anonymous()?;
     let mut seen = table.ping.generation();
     let _events = Child::start(|| {
-        seen = table.ping.wait_forever(seen);
+        seen = table.ping.wait(seen);
         table.pong.notify_one();
     })?;
     let ours = || {
         let seen = table.pong.generation();
         table.ping.notify_one();
-        black_box(table.pong.wait_forever(seen));
+        black_box(table.pong.wait(seen));
     };
 
     let ((mut ping_in, mut ping), (mut pong, mut pong_out)) = (pipe()?, pipe()?);

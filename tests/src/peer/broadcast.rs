@@ -8,6 +8,7 @@ use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, ReadOnly, Shm, ShmLayout};
 
 use super::rounds::broadcast as rounds;
+use super::waiting::patience;
 use super::{Answer, Program, Words, other};
 use crate::segments::{Few, Stats};
 
@@ -27,7 +28,7 @@ pub(super) struct Broadcasts {
 /// What receivers of both kinds of handles can do.
 trait Receiver {
     fn receive(&mut self, millis: Option<u64>) -> Answer;
-    fn await_sender(&self, millis: u64) -> Answer;
+    fn await_sender(&self, limit: Option<Duration>) -> Answer;
     fn run(&mut self, stats: &Shm<Stats>) -> Answer;
 }
 
@@ -59,9 +60,12 @@ impl<A: Access> Receiver for BroadcastReceiver<'static, Few, SLOTS, A> {
         ))
     }
 
-    fn await_sender(&self, millis: u64) -> Answer {
-        let come = self.wait_for_sender(Duration::from_millis(millis));
-        Ok(come.map_or("timed-out", |()| "there").to_owned())
+    fn await_sender(&self, limit: Option<Duration>) -> Answer {
+        let joined = match limit {
+            None => Ok(self.wait_for_sender()),
+            Some(limit) => self.wait_for_sender_timeout(limit),
+        };
+        Ok(joined.map_or("timed-out", |()| "there").to_owned())
     }
 
     /// Receives until told to stop, and looks whether anything is missing that was not told of. Message `n` is `n + 1`.
@@ -146,7 +150,7 @@ impl Program {
             "send" => all.sender()?.send([words.number()?; 8]).map_err(other)?,
             "try" => return all.receiver()?.receive(None),
             "recv" => return all.receiver()?.receive(Some(words.number()?)),
-            "await" => return all.receiver()?.await_sender(words.number()?),
+            "await" => return all.receiver()?.await_sender(patience(words)?),
             "fork-inside" => {
                 let sender = all.sender()?;
                 let number = words.number()?;

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, raise};
 use shm_core::sync::{
-    ClaimError, Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError,
+    ClaimError, Receiver, RecvTimeoutError, SendTimeoutError, Sender, TimedOut, TryRecvError,
+    TrySendError,
 };
 use shm_core::{Shm, ShmLayout};
 
+use super::waiting::patience;
 use super::{Answer, Failure, Program, Words, other, ring_fork, ring_system_calls};
 use crate::driver::DEADLINE;
 use crate::kill_timing::Instants;
@@ -95,13 +97,14 @@ impl Ends {
                 self.recv(&how)
             }
             "await" => {
-                let (end, millis) = (words.next()?.to_owned(), words.number()?);
-                let timeout = Duration::from_millis(millis);
-                let came = match end.as_str() {
-                    "sender" => self.receiver()?.wait_for_sender(timeout),
-                    _ => self.sender()?.wait_for_receiver(timeout),
+                let (end, limit) = (words.next()?.to_owned(), patience(words)?);
+                let joined = match (end.as_str(), limit) {
+                    ("sender", None) => self.receiver()?.wait_for_sender().map_err(|_| TimedOut),
+                    ("sender", Some(limit)) => self.receiver()?.wait_for_sender_timeout(limit),
+                    (_, None) => self.sender()?.wait_for_receiver().map_err(|_| TimedOut),
+                    (_, Some(limit)) => self.sender()?.wait_for_receiver_timeout(limit),
                 };
-                Ok(came.map_or("timed-out", |()| "there").to_owned())
+                Ok(joined.map_or("timed-out", |()| "there").to_owned())
             }
             "stream-out" => stream_out(shm, words),
             "stream-in" => stream_in(shm, words),
@@ -139,10 +142,11 @@ impl Ends {
                         matches!(
                             end.try_send(Note::numbered(u64::MAX)),
                             Err(TrySendError::Disconnected(_))
-                        )
+                        ) && end.wait_for_receiver().is_err()
                     }) && receiver.as_mut().is_none_or(|end| {
                         end.try_recv() == Err(TryRecvError::Disconnected)
-                            && end.wait_for_sender(DEADLINE).is_err()
+                            && end.wait_for_sender().is_err()
+                            && end.wait_for_sender_timeout(DEADLINE).is_err()
                     });
                     (*sender, *receiver) = (None, None);
                     i32::from(!refused)
@@ -268,7 +272,7 @@ fn stream_in(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
     };
     let mut batch = [Note::numbered(0); BATCH];
     // A sender before may have left; it is not the one that is waited for.
-    receiver.wait_for_sender(DEADLINE).map_err(other)?;
+    receiver.wait_for_sender_timeout(DEADLINE).map_err(other)?;
     let first = receiver.recv().map_err(other)?;
     let start = Instant::now();
     check(&first)?;
@@ -307,7 +311,7 @@ fn produce(shm: &Shm<Post>, me: u64) -> Answer {
         };
         if result.is_err() {
             // The receiver was killed. The next one goes on where it was.
-            let _ = sender.wait_for_receiver(A_MOMENT);
+            let _ = sender.wait_for_receiver_timeout(A_MOMENT);
         }
     }
     Ok(sender.position().to_string())
@@ -343,7 +347,7 @@ fn consume(shm: &Shm<Post>, me: u64, with: bool) -> Answer {
             shm.handled.store(note.number + 1, Release);
         };
         let result = if with {
-            receiver.recv_timeout_with(A_MOMENT, |cell| note_down(cell.load()))
+            receiver.recv_with_timeout(A_MOMENT, |cell| note_down(cell.load()))
         } else {
             receiver.recv_timeout(A_MOMENT).map(note_down)
         };
@@ -351,7 +355,7 @@ fn consume(shm: &Shm<Post>, me: u64, with: bool) -> Answer {
             Ok(()) => {}
             Err(_) if shm.stop.load(Acquire) > 1 => return Ok(position.to_string()),
             Err(_) => {
-                let _ = receiver.wait_for_sender(A_MOMENT);
+                let _ = receiver.wait_for_sender_timeout(A_MOMENT);
             }
         }
     }

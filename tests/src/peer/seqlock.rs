@@ -9,6 +9,7 @@ use shm_core::sync::{SeqLock, SeqLockWriteGuard, WriteError};
 use shm_core::{Access, ReadOnly, Shm, ShmCell, ShmLayout};
 
 use super::rounds::seqlock as rounds;
+use super::waiting::patience;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
 use crate::segments::Waiting;
@@ -28,7 +29,7 @@ pub(super) struct SeqLocks {
 /// What both kinds of handles can do.
 trait Reader {
     fn block(&self) -> (u64, Block);
-    fn wait(&self, seen: u64, timeout: Duration) -> Option<u64>;
+    fn wait(&self, seen: u64, limit: Option<Duration>) -> Option<u64>;
     /// Reads in one of all ways. Whether the value was whole.
     fn is_whole(&self, round: u64, block: &mut Block) -> bool;
 }
@@ -38,8 +39,11 @@ impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
         self.read_versioned()
     }
 
-    fn wait(&self, seen: u64, timeout: Duration) -> Option<u64> {
-        self.wait_newer(seen, timeout).ok()
+    fn wait(&self, seen: u64, limit: Option<Duration>) -> Option<u64> {
+        match limit {
+            None => Some(self.wait_newer(seen)),
+            Some(limit) => self.wait_newer_timeout(seen, limit).ok(),
+        }
     }
 
     fn is_whole(&self, round: u64, block: &mut Block) -> bool {
@@ -111,8 +115,8 @@ impl Program {
                 return Ok(format!("{version} {} {whole}", block.number));
             }
             "wait" => {
-                let (seen, millis) = (words.number()?, words.number()?);
-                let newer = locks.reader()?.wait(seen, Duration::from_millis(millis));
+                let (seen, limit) = (words.number()?, patience(words)?);
+                let newer = locks.reader()?.wait(seen, limit);
                 return Ok(newer.map_or("timed-out".to_owned(), |version| version.to_string()));
             }
             // Gets the role and changes the copy.
@@ -319,7 +323,7 @@ fn wait_loop(shm: &dyn Reader, shared: &Shm<Waiting>, number: usize) -> Answer {
     println!("looping");
     let mut seen = 0;
     while shared.stop.load(Acquire) == 0 {
-        let Some(newer) = shm.wait(seen, DEADLINE) else {
+        let Some(newer) = shm.wait(seen, Some(DEADLINE)) else {
             shared.failed.fetch_add(1, AcqRel);
             continue;
         };

@@ -64,8 +64,10 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
                 let seen = shm.generation();
                 shm.notify_one();
                 shm.notify_all();
-                shm.wait(seen, Duration::from_secs(1)).map_err(other)?;
-                shm.wait_until(Duration::ZERO, || Some(())).map_err(other)?;
+                shm.wait_timeout(seen, Duration::from_secs(1))
+                    .map_err(other)?;
+                shm.wait_until_timeout(Duration::ZERO, || Some(()))
+                    .map_err(other)?;
                 Ok(())
             })
         }

@@ -71,11 +71,11 @@ fn calls(
     make("SeqLock::write_timeout", &mut || {
         late(shm.value.write_timeout(SPAN).map(drop), "TimedOut")
     })?;
-    make("SeqLock::wait_newer", &mut || {
-        late(shm.value.wait_newer(version, SPAN), "TimedOut")
+    make("SeqLock::wait_newer_timeout", &mut || {
+        late(shm.value.wait_newer_timeout(version, SPAN), "TimedOut")
     })?;
-    make("SeqLock::wait_newer, read-only", &mut || {
-        late(reader.value.wait_newer(version, SPAN), "TimedOut")
+    make("SeqLock::wait_newer_timeout, read-only", &mut || {
+        late(reader.value.wait_newer_timeout(version, SPAN), "TimedOut")
     })?;
 
     make("Ring::sender_timeout", &mut || {
@@ -90,14 +90,14 @@ fn calls(
     make("ring Sender::send_slice_timeout", &mut || {
         late(sender.send_slice_timeout(&[2, 3], SPAN), "Timeout")
     })?;
-    make("ring Sender::send_timeout_with", &mut || {
+    make("ring Sender::send_with_timeout", &mut || {
         late(
-            sender.send_timeout_with(SPAN, |slot| slot.set(2)),
+            sender.send_with_timeout(SPAN, |slot| slot.set(2)),
             "Timeout",
         )
     })?;
-    make("ring Sender::wait_for_receiver", &mut || {
-        late(lonely_sender.wait_for_receiver(SPAN), "TimedOut")
+    make("ring Sender::wait_for_receiver_timeout", &mut || {
+        late(lonely_sender.wait_for_receiver_timeout(SPAN), "TimedOut")
     })?;
     make("ring Receiver::recv_timeout", &mut || {
         late(receiver.recv_timeout(SPAN), "Timeout")
@@ -105,11 +105,11 @@ fn calls(
     make("ring Receiver::recv_timeout_into", &mut || {
         late(receiver.recv_timeout_into(SPAN, &mut [0; 3]), "Timeout")
     })?;
-    make("ring Receiver::recv_timeout_with", &mut || {
-        late(receiver.recv_timeout_with(SPAN, |_| ()), "Timeout")
+    make("ring Receiver::recv_with_timeout", &mut || {
+        late(receiver.recv_with_timeout(SPAN, |_| ()), "Timeout")
     })?;
-    make("ring Receiver::wait_for_sender", &mut || {
-        late(lonely_receiver.wait_for_sender(SPAN), "TimedOut")
+    make("ring Receiver::wait_for_sender_timeout", &mut || {
+        late(lonely_receiver.wait_for_sender_timeout(SPAN), "TimedOut")
     })?;
 
     make("Broadcast::sender_timeout", &mut || {
@@ -128,24 +128,33 @@ fn calls(
         "BroadcastReceiver::recv_timeout_into, read-only",
         &mut || late(reading.recv_timeout_into(SPAN, &mut message), "Timeout"),
     )?;
-    make("BroadcastReceiver::wait_for_sender", &mut || {
-        late(shm.silent.receiver().wait_for_sender(SPAN), "TimedOut")
+    make("BroadcastReceiver::wait_for_sender_timeout", &mut || {
+        late(
+            shm.silent.receiver().wait_for_sender_timeout(SPAN),
+            "TimedOut",
+        )
     })?;
-    make("BroadcastReceiver::wait_for_sender, read-only", &mut || {
-        late(reader.silent.receiver().wait_for_sender(SPAN), "TimedOut")
-    })?;
+    make(
+        "BroadcastReceiver::wait_for_sender_timeout, read-only",
+        &mut || {
+            late(
+                reader.silent.receiver().wait_for_sender_timeout(SPAN),
+                "TimedOut",
+            )
+        },
+    )?;
 
-    make("Event::wait", &mut || {
-        late(shm.event.wait(seen, SPAN), "TimedOut")
+    make("Event::wait_timeout", &mut || {
+        late(shm.event.wait_timeout(seen, SPAN), "TimedOut")
     })?;
-    make("Event::wait, read-only", &mut || {
-        late(reader.event.wait(seen, SPAN), "TimedOut")
+    make("Event::wait_timeout, read-only", &mut || {
+        late(reader.event.wait_timeout(seen, SPAN), "TimedOut")
     })?;
-    make("Event::wait_until", &mut || {
-        late(shm.event.wait_until(SPAN, nothing), "TimedOut")
+    make("Event::wait_until_timeout", &mut || {
+        late(shm.event.wait_until_timeout(SPAN, nothing), "TimedOut")
     })?;
-    make("Event::wait_until, read-only", &mut || {
-        late(reader.event.wait_until(SPAN, nothing), "TimedOut")
+    make("Event::wait_until_timeout, read-only", &mut || {
+        late(reader.event.wait_until_timeout(SPAN, nothing), "TimedOut")
     })?;
     make("Semaphore::wait_timeout", &mut || {
         late(shm.permits.wait_timeout(SPAN), "TimedOut")

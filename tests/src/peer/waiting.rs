@@ -28,7 +28,7 @@ pub(super) struct Place {
 }
 
 /// For how long to wait; `None` for `forever`.
-fn patience(words: &mut Words<'_>) -> Result<Option<Duration>, Failure> {
+pub(super) fn patience(words: &mut Words<'_>) -> Result<Option<Duration>, Failure> {
     match words.next()? {
         "forever" => Ok(None),
         millis => Ok(Some(Duration::from_millis(millis.parse().map_err(other)?))),
@@ -110,10 +110,10 @@ impl Program {
                 let (seen, patience) = (words.number()?, patience(words)?);
                 let start = Instant::now();
                 let result = match (self.place()?.handle, patience) {
-                    (Handle::Write(shm), None) => Ok(shm.event.wait_forever(seen)),
-                    (Handle::Read(shm), None) => Ok(shm.event.wait_forever(seen)),
-                    (Handle::Write(shm), Some(timeout)) => shm.event.wait(seen, timeout),
-                    (Handle::Read(shm), Some(timeout)) => shm.event.wait(seen, timeout),
+                    (Handle::Write(shm), None) => Ok(shm.event.wait(seen)),
+                    (Handle::Read(shm), None) => Ok(shm.event.wait(seen)),
+                    (Handle::Write(shm), Some(timeout)) => shm.event.wait_timeout(seen, timeout),
+                    (Handle::Read(shm), Some(timeout)) => shm.event.wait_timeout(seen, timeout),
                 };
                 match result {
                     Ok(generation) => Ok(generation.to_string()),
@@ -258,12 +258,12 @@ fn answer(shm: &Shm<Waiting>, number: usize) {
         round += 1;
         let asked = || shm.ping.load(Acquire) != mine || shm.stop.load(Acquire) != 0;
         let came = match round % 3 {
-            0 => shm.event.wait(seen, DEADLINE).is_ok(),
+            0 => shm.event.wait_timeout(seen, DEADLINE).is_ok(),
             1 => shm
                 .event
-                .wait_until(DEADLINE, || asked().then_some(()))
+                .wait_until_timeout(DEADLINE, || asked().then_some(()))
                 .is_ok(),
-            _ => shm.event.wait_forever(seen) != seen,
+            _ => shm.event.wait(seen) != seen,
         };
         if !came {
             shm.failed.fetch_add(1, AcqRel);

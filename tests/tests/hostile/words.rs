@@ -79,15 +79,15 @@ fn event_waits_end_while_a_peer_writes_random_words() {
         shm.notify_all();
         let seen = shm.generation();
         [
-            shm.wait(seen, SHORT).is_ok(),
-            reader.wait(seen, SHORT).is_ok(),
-            shm.wait_until(SHORT, || None::<()>).is_ok(),
-            reader.wait_until(SHORT, || None::<()>).is_ok(),
+            shm.wait_timeout(seen, SHORT).is_ok(),
+            reader.wait_timeout(seen, SHORT).is_ok(),
+            shm.wait_until_timeout(SHORT, || None::<()>).is_ok(),
+            reader.wait_until_timeout(SHORT, || None::<()>).is_ok(),
         ]
     });
     assert_eq!(came[2..], [0, 0], "there was nothing to find");
     shm.notify_all();
-    assert_eq!(shm.wait(0, Duration::ZERO), Ok(1));
+    assert_eq!(shm.wait_timeout(0, Duration::ZERO), Ok(1));
 }
 
 #[test]

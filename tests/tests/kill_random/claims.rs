@@ -153,7 +153,7 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
             owner.ok("claims lock forever");
             waiter.tell("claims lock forever");
             // The waiter's slices of sleep begin and end meanwhile.
-            let _ = never.wait(0, Duration::from_micros(instants.next_number() % 100_000));
+            let _ = never.wait_timeout(0, Duration::from_micros(instants.next_number() % 100_000));
             let killed = Instant::now();
             owner.kill();
             assert!(waiter.hear().starts_with("ok died"));

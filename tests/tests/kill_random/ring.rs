@@ -215,7 +215,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                         sender.try_send_slice(&[note; 7]).is_ok(),
                         sender.try_send_with(|cell| cell.store(note)).is_ok(),
                         sender.send_slice_timeout(&[note; 7], short).is_ok(),
-                        sender.wait_for_receiver(short).is_ok(),
+                        sender.wait_for_receiver_timeout(short).is_ok(),
                     ];
                     let count = sent.iter().filter(|sent| **sent).count();
                     sizes[0].fetch_add(count as u32, Relaxed);
@@ -237,7 +237,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                         receiver.try_recv_into(&mut room).is_ok(),
                         receiver.try_recv_with(ShmCell::load).is_ok(),
                         receiver.recv_timeout_into(short, &mut room).is_ok(),
-                        receiver.wait_for_sender(short).is_ok(),
+                        receiver.wait_for_sender_timeout(short).is_ok(),
                     ];
                     let count = received.iter().filter(|received| **received).count();
                     sizes[1].fetch_add(count as u32, Relaxed);

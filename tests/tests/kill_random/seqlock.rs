@@ -71,7 +71,7 @@ fn readers_see_whole_values_next_to_a_fast_writer() {
     // A waiter is one more reader, and asks for no more than there is.
     let mut version = before;
     while start.elapsed() < length {
-        version = field.shm.wait_newer(version, DEADLINE).unwrap();
+        version = field.shm.wait_newer_timeout(version, DEADLINE).unwrap();
     }
     field.stop();
     assert_eq!(writer.hear(), "ok ");

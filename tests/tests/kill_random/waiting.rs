@@ -95,7 +95,7 @@ fn ask(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
             return start.elapsed();
         }
         shm.answers
-            .wait(seen, DEADLINE)
+            .wait_timeout(seen, DEADLINE)
             .unwrap_or_else(|_| panic!("{:?}", shm.cell()));
     }
 }

@@ -209,7 +209,7 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
             let mut tell = || {
                 if let Some(mut receiver) = receiver.take() {
                     waiter = Some(step::asleep_beside(scope, move || {
-                        comes.then(|| receiver.wait_for_sender(DEADLINE).unwrap());
+                        comes.then(|| receiver.wait_for_sender_timeout(DEADLINE).unwrap());
                         receiver.recv_timeout(DEADLINE)
                     }));
                     let sender = sender.get_or_insert_with(|| shm.sender().unwrap());

@@ -72,7 +72,7 @@ fn sending(tag: &str, stride: usize, command: &str) {
                         // Before the peer comes it sees that the one before has left.
                         Err(RecvError) if is_killed.try_recv().is_err() => {
                             // It may be killed before it comes, and then nobody does.
-                            let _ = receiver.wait_for_sender(A_MOMENT);
+                            let _ = receiver.wait_for_sender_timeout(A_MOMENT);
                         }
                         Err(RecvError) => break,
                     }
@@ -129,7 +129,7 @@ fn receiving(tag: &str, stride: usize, command: &str) {
                         Ok(()) => {}
                         // Before the peer comes it sees that the one before has left.
                         Err(_) if is_killed.try_recv().is_err() => {
-                            let _ = sender.wait_for_receiver(A_MOMENT);
+                            let _ = sender.wait_for_receiver_timeout(A_MOMENT);
                         }
                         Err(_) => break,
                     }

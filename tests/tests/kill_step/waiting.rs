@@ -72,7 +72,7 @@ fn notify(what: &str, stride: u64) {
     at_every(what, step::stride(stride), |shm, kill| {
         let before = shm.event.generation();
         std::thread::scope(|scope| {
-            let sleeper = scope.spawn(|| shm.event.wait(before, DEADLINE));
+            let sleeper = scope.spawn(|| shm.event.wait_timeout(before, DEADLINE));
             let killed = kill();
             let after = shm.event.generation();
             if after == before {
@@ -86,7 +86,7 @@ fn notify(what: &str, stride: u64) {
             assert_eq!(sleeper.join().unwrap(), Ok(before + 1));
         });
         assert_eq!(shm.event.generation(), before + 1);
-        assert!(shm.event.wait(before + 1, Duration::ZERO).is_err());
+        assert!(shm.event.wait_timeout(before + 1, Duration::ZERO).is_err());
     });
     println!("{counted} counted, {not} not");
     assert!(counted > 0 && not > 0, "{counted} {not}");
@@ -105,7 +105,7 @@ fn kill_in_event_wait_disturbs_nobody() {
         kill();
         assert_eq!(shm.event.generation(), before);
         std::thread::scope(|scope| {
-            let sleeper = scope.spawn(|| shm.event.wait(before, DEADLINE));
+            let sleeper = scope.spawn(|| shm.event.wait_timeout(before, DEADLINE));
             shm.event.notify_one();
             assert_eq!(sleeper.join().unwrap(), Ok(before + 1));
         });
@@ -121,7 +121,7 @@ fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
             let mut notify = || {
                 if sleeper.is_none() {
                     // The peer has slept for longer, and so is the one to be woken.
-                    let wait = || event.wait(before, DEADLINE);
+                    let wait = || event.wait_timeout(before, DEADLINE);
                     sleeper = Some(step::asleep_beside(scope, wait));
                     shm.ping.fetch_add(1, Release);
                     event.notify_one();

@@ -43,12 +43,12 @@ fn a_wait_without_notification_times_out() {
     let shm = Waiting::create_anonymous().unwrap();
     let start = Instant::now();
     let span = Duration::from_millis(30);
-    assert_eq!(shm.event.wait(0, span), Err(TimedOut));
+    assert_eq!(shm.event.wait_timeout(0, span), Err(TimedOut));
     assert!(start.elapsed() >= span);
-    assert_eq!(shm.event.wait(0, Duration::ZERO), Err(TimedOut));
+    assert_eq!(shm.event.wait_timeout(0, Duration::ZERO), Err(TimedOut));
     assert!(TimedOut.to_string().contains("in time"));
     // Whatever else is given is another generation.
-    assert_eq!(shm.event.wait(u32::MAX, DEADLINE), Ok(0));
+    assert_eq!(shm.event.wait_timeout(u32::MAX, DEADLINE), Ok(0));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_read_only_handle_can_wait() {
     }
     let view: Shm<Waiting, ReadOnly> = Waiting::attach_read_only(&name).unwrap();
     assert_eq!(view.event.generation(), 20);
-    assert_eq!(view.event.wait_forever(3), 20);
+    assert_eq!(view.event.wait(3), 20);
     assert_eq!(format!("{:?}", *view.event), "Event { generation: 20 }");
 }
 
@@ -125,25 +125,25 @@ fn wait_until_finds_its_value_with_and_without_notify() {
     shm.count.set(1);
     let found = shm
         .event
-        .wait_until(Duration::ZERO, || one(shm.count.get()));
+        .wait_until_timeout(Duration::ZERO, || one(shm.count.get()));
     assert_eq!(found, Ok(1));
     std::thread::scope(|scope| {
-        let mine = scope.spawn(|| shm.event.wait_until(DEADLINE, || two(shm.count.get())));
+        let mine = scope.spawn(|| shm.event.wait_until(|| two(shm.count.get())));
         let theirs = scope.spawn(|| {
             reader
                 .event
-                .wait_until(DEADLINE, || two(reader.count.get()))
+                .wait_until_timeout(DEADLINE, || two(reader.count.get()))
         });
         // In vain.
         shm.event.notify_all();
         shm.count.set(2);
         shm.event.notify_one();
-        assert_eq!(mine.join().unwrap(), Ok(2));
+        assert_eq!(mine.join().unwrap(), 2);
         assert_eq!(theirs.join().unwrap(), Ok(2));
         // As if who changes it were killed before it notifies.
-        let mine = scope.spawn(|| shm.event.wait_until(DEADLINE, || three(shm.count.get())));
+        let mine = scope.spawn(|| shm.event.wait_until(|| three(shm.count.get())));
         shm.count.set(3);
-        assert_eq!(mine.join().unwrap(), Ok(3));
+        assert_eq!(mine.join().unwrap(), 3);
     });
 }
 
@@ -159,7 +159,7 @@ fn endless_notifications_do_not_extend_a_timeout() {
             }
         });
         let (start, mut looks) = (Instant::now(), 0_u32);
-        let found = shm.event.wait_until(span, || {
+        let found = shm.event.wait_until_timeout(span, || {
             looks += 1;
             None::<()>
         });
@@ -169,7 +169,7 @@ fn endless_notifications_do_not_extend_a_timeout() {
         done.store(true, Release);
     });
     let mut looks = 0;
-    let found = shm.event.wait_until(Duration::ZERO, || {
+    let found = shm.event.wait_until_timeout(Duration::ZERO, || {
         looks += 1;
         None::<()>
     });
@@ -188,13 +188,13 @@ fn writes_before_a_notification_are_visible_after_it() {
                 shm.event.notify_one();
                 let mut seen = shm.answers.generation();
                 while u64::from(seen) < round {
-                    seen = shm.answers.wait(seen, DEADLINE).unwrap();
+                    seen = shm.answers.wait_timeout(seen, DEADLINE).unwrap();
                 }
             }
         });
         let mut seen = 0;
         while u64::from(seen) < ROUNDS {
-            seen = shm.event.wait(seen, DEADLINE).unwrap();
+            seen = shm.event.wait_timeout(seen, DEADLINE).unwrap();
             assert_eq!(shm.count.get(), u64::from(seen));
             shm.answers.notify_all();
         }
@@ -229,7 +229,7 @@ fn a_fork_child_can_wait_and_notify() {
     shm.event.notify_one();
     assert_eq!(parent.hear(), "ok 1");
     parent.ok("waiting event notify-all");
-    assert_eq!(shm.event.wait_forever(1), 2);
+    assert_eq!(shm.event.wait(1), 2);
     parent.kill();
 }
 
@@ -253,7 +253,7 @@ fn events_can_be_segments_elements_and_fields() {
     Event::attach(&name).unwrap().notify_all();
     assert_eq!(event.generation(), 1);
     let reader = Event::attach_read_only(&name).unwrap();
-    assert_eq!(reader.wait(0, Duration::ZERO), Ok(1));
+    assert_eq!(reader.wait_timeout(0, Duration::ZERO), Ok(1));
 
     let many = Many::create_anonymous().unwrap();
     many.events[1].notify_one();
@@ -281,7 +281,7 @@ fn the_generation_wraps() {
     assert_eq!(last, u32::MAX / 2);
     std::thread::scope(|scope| {
         scope.spawn(|| shm.event.notify_one());
-        assert_eq!(shm.event.wait_forever(last), 0);
+        assert_eq!(shm.event.wait(last), 0);
     });
     shm.event.notify_all();
     assert_eq!(shm.event.generation(), 1);
@@ -315,10 +315,10 @@ fn random_words_in_an_event_end_every_wait() {
                 (looks == 3).then_some(seen)
             };
             for waited in [
-                shm.event.wait(seen, short),
-                reader.event.wait(reader.event.generation(), short),
-                shm.event.wait_until(short, third),
-                reader.event.wait_until(short, || None),
+                shm.event.wait_timeout(seen, short),
+                reader.event.wait_timeout(reader.event.generation(), short),
+                shm.event.wait_until_timeout(short, third),
+                reader.event.wait_until_timeout(short, || None),
             ] {
                 match waited {
                     Ok(_) => came += 1,

@@ -160,17 +160,22 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         }
     }
 
-    /// Waits, for at most `timeout` on the monotonic clock, until there is something to receive or a process that sends: what
-    /// to do after [`Disconnected`](RecvError::Disconnected), when another sender is to come, or before the first has come.
+    /// Waits until there is a message to receive or a living sender: the first one, or after
+    /// [`Disconnected`](RecvError::Disconnected) the next one. Returns at once if there is.
     ///
-    /// It returns at once if there is. A sender may come, send nothing and leave at once, so what is received next may
-    /// be `Disconnected` all the same. A receiver with a read-only mapping does not notice that a sender was killed, and takes
-    /// it for one that is there.
+    /// A sender may join, send nothing and leave, so the next call may be `Disconnected` again. A receiver with a read-only
+    /// mapping takes a sender that was killed for a living one.
+    pub fn wait_for_sender(&self) {
+        // The clock never reaches this deadline.
+        while self.wait_for_sender_timeout(Duration::MAX).is_err() {}
+    }
+
+    /// Waits as [`wait_for_sender`](Self::wait_for_sender) does, for at most `timeout` on the monotonic clock.
     ///
     /// # Errors
     ///
     /// [`TimedOut`].
-    pub fn wait_for_sender(&self, timeout: Duration) -> Result<(), TimedOut> {
+    pub fn wait_for_sender_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
         if self.behind() > 0 {
             return Ok(());
         }

@@ -43,7 +43,7 @@ use crate::sys::clock::Deadline;
 ///         if shm.done.load(Relaxed) == 3 {
 ///             return Ok(());
 ///         }
-///         shm.changed.wait(seen, Duration::from_secs(10))?;
+///         shm.changed.wait_timeout(seen, Duration::from_secs(10))?;
 ///     }
 /// });
 /// # worker.map_err(|error: shm_core::sync::TimedOut| error.into()) }
@@ -96,41 +96,50 @@ impl<A: Access> Event<A> {
         protocol::generation::<Correct<A>>(&self.word)
     }
 
-    /// Waits until the generation is another than `seen`, for at most `timeout` on the monotonic clock, and returns
-    /// it. `seen` is what [`generation`](Self::generation) or a wait has returned.
+    /// Waits until the generation differs from `seen`, and returns it. `seen` is an earlier result of
+    /// [`generation`](Self::generation) or of a wait.
     ///
-    /// What has changed is for the caller to find out. It may be nothing that this caller is interested in.
+    /// The caller has to find out what changed. The change may not concern it.
+    ///
+    /// If every process that would notify has died, this waits for ever. [`wait_timeout`](Self::wait_timeout) has a limit.
+    #[inline]
+    pub fn wait(&self, seen: u32) -> u32 {
+        loop {
+            match self.generation() {
+                now if now != seen => return now,
+                // The clock never reaches this deadline.
+                _ => self.sleep(seen, Deadline::after(Duration::MAX)),
+            };
+        }
+    }
+
+    /// Waits as [`wait`](Self::wait) does, for at most `timeout` on the monotonic clock.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`]: nobody has notified. It does not say whether anybody lives who would.
+    /// [`TimedOut`]: no notification came. The process that should notify may be alive or dead.
     #[inline]
-    pub fn wait(&self, seen: u32, timeout: Duration) -> Result<u32, TimedOut> {
+    pub fn wait_timeout(&self, seen: u32, timeout: Duration) -> Result<u32, TimedOut> {
         match self.generation() {
             now if now != seen => Ok(now),
             _ => self.sleep(seen, Deadline::after(timeout)).ok_or(TimedOut),
         }
     }
 
-    /// Waits until the generation is another than `seen`, however long that takes, and returns it.
+    /// Waits until `look` returns `Some`, and returns what is in it. Calls `look` at once and after every notification.
     ///
-    /// If everybody who might notify has died it waits for ever: [`wait`](Self::wait) has a timeout.
-    #[inline]
-    pub fn wait_forever(&self, seen: u32) -> u32 {
+    /// Also calls it every 50 ms, so that a process that is killed between its change and its notification causes a delay and no
+    /// missed change. If every process that would make the change has died, this waits for ever.
+    pub fn wait_until<R>(&self, mut look: impl FnMut() -> Option<R>) -> R {
         loop {
-            match self.generation() {
-                now if now != seen => return now,
-                // The clock does not come to the end of this.
-                _ => self.sleep(seen, Deadline::after(Duration::MAX)),
-            };
+            if let Ok(found) = self.wait_until_timeout(Duration::MAX, &mut look) {
+                return found;
+            }
         }
     }
 
-    /// Waits until `look` finds what it looks for, for at most `timeout` on the monotonic clock, and returns that. It looks at
-    /// once, after every notification, and when the time is up; so the timeout can be zero.
-    ///
-    /// It also looks by itself within 50 ms: a process that is killed after it has changed something, and before it
-    /// notifies, makes nobody miss the change.
+    /// Waits as [`wait_until`](Self::wait_until) does, for at most `timeout` on the monotonic clock. Calls `look` once more when
+    /// the time is up, so the timeout can be zero.
     ///
     /// ```
     /// use std::time::Duration;
@@ -149,7 +158,7 @@ impl<A: Access> Event<A> {
     ///         shm.changed.notify_all();
     ///     });
     ///     let some = || Some(shm.waiting.get()).filter(|jobs| *jobs > 0);
-    ///     shm.changed.wait_until(Duration::from_secs(10), some)
+    ///     shm.changed.wait_until_timeout(Duration::from_secs(10), some)
     /// })?;
     /// assert_eq!(jobs, 3);
     /// # Ok(()) }
@@ -157,8 +166,8 @@ impl<A: Access> Event<A> {
     ///
     /// # Errors
     ///
-    /// [`TimedOut`]: it has not found it. Whether anybody has notified, this does not say.
-    pub fn wait_until<R>(
+    /// [`TimedOut`]: `look` returned `None` each time.
+    pub fn wait_until_timeout<R>(
         &self,
         timeout: Duration,
         look: impl FnMut() -> Option<R>,

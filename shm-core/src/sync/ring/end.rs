@@ -118,14 +118,25 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         Ok(ready as usize)
     }
 
-    /// Waits for somebody at the other end. In a fork child the time is up at once, since nobody comes to it.
-    pub(super) fn wait_for_peer(&self, timeout: Duration) -> Result<(), TimedOut> {
+    /// Waits until the other end is claimed. `None` in a fork child, whose end is its parent's.
+    pub(super) fn wait_for_peer(&self) -> Option<()> {
+        while self.is_mine() {
+            // The clock never reaches this deadline.
+            if let Ok(()) = self.wait_for_peer_timeout(Duration::MAX) {
+                return Some(());
+            }
+        }
+        None
+    }
+
+    /// Waits until the other end is claimed, for at most `timeout`; not at all in a fork child, whose end is its parent's.
+    pub(super) fn wait_for_peer_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
         let mut env = Sleeper::until(Deadline::after(timeout)).without_spinning();
-        let came = self.is_mine()
+        let joined = self.is_mine()
             && self
                 .end
                 .wait_for_peer(self.counters, N as u64, &mut env, &self.other);
-        came.then_some(()).ok_or(TimedOut)
+        joined.then_some(()).ok_or(TimedOut)
     }
 
     /// Looks for a while, because a process that keeps up is there sooner than a sleep begins.

@@ -95,7 +95,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     /// # Ok(()) }
     /// ```
     ///
-    /// With a timeout the same is [`recv_timeout_with`](Self::recv_timeout_with) and
+    /// With a timeout the same is [`recv_with_timeout`](Self::recv_with_timeout) and
     /// [`load_boxed`](crate::ShmCell::load_boxed) of what it gives.
     ///
     /// # Errors
@@ -191,7 +191,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     ///
     /// As [`recv_timeout`](Self::recv_timeout); `work` is not called.
     #[inline]
-    pub fn recv_timeout_with<R>(
+    pub fn recv_with_timeout<R>(
         &mut self,
         timeout: Duration,
         work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
@@ -261,13 +261,21 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
 
 /// Waiting.
 impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
-    /// Waits for at most `timeout` on the monotonic clock until there is a living sender: after `Disconnected` for the next
-    /// one, before that for the first. With one there it returns at once.
+    /// Waits until there is a living sender: the first one, or after `Disconnected` the next one. Returns at once if there
+    /// is one.
     ///
-    /// It also returns when one has come and left or died meanwhile, if it has sent something where there was nothing to
-    /// receive. Messages that this end has not looked at yet count as sent meanwhile, however long they have been there: it
-    /// returns at once. For those that it has seen it does not return: receive these first. A sender that leaves without
-    /// having sent anything may go unnoticed.
+    /// Also returns if a sender joined and left or died in the meantime, and sent something into an empty ring. This end notices
+    /// messages only when it looks, so messages that were sent earlier count too, unless it has seen them: receive those
+    /// first. It may miss a sender that left without having sent anything.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`] in a fork child of the process that claimed this end; nowhere else.
+    pub fn wait_for_sender(&self) -> Result<(), RecvError> {
+        self.end.wait_for_peer().ok_or(RecvError)
+    }
+
+    /// Waits as [`wait_for_sender`](Self::wait_for_sender) does, for at most `timeout` on the monotonic clock.
     ///
     /// ```
     /// use std::time::Duration;
@@ -280,10 +288,10 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// let mut receiver = shm.receiver()?;
     /// drop(shm.sender()?);
     /// assert!(receiver.recv().is_err()); // it has left
-    /// assert!(receiver.wait_for_sender(Duration::ZERO).is_err());
+    /// assert!(receiver.wait_for_sender_timeout(Duration::ZERO).is_err());
     ///
     /// let mut next = shm.sender()?;
-    /// receiver.wait_for_sender(Duration::from_secs(1))?;
+    /// receiver.wait_for_sender_timeout(Duration::from_secs(1))?;
     /// next.send(7)?;
     /// assert_eq!(receiver.recv()?, 7);
     /// # Ok(()) }
@@ -291,9 +299,9 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     ///
     /// # Errors
     ///
-    /// [`TimedOut`]. At once in a fork child of the process that has claimed this end.
-    pub fn wait_for_sender(&self, timeout: Duration) -> Result<(), TimedOut> {
-        self.end.wait_for_peer(timeout)
+    /// [`TimedOut`]; in a fork child of the process that claimed this end without waiting.
+    pub fn wait_for_sender_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
+        self.end.wait_for_peer_timeout(timeout)
     }
 }
 

@@ -190,7 +190,7 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     /// # Errors
     ///
     /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected), and `write` is not called.
-    pub fn send_timeout_with<R>(
+    pub fn send_with_timeout<R>(
         &mut self,
         timeout: Duration,
         write: impl FnOnce(&ShmCell<T>) -> R,
@@ -201,12 +201,21 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         }
     }
 
-    /// Waits for at most `timeout` on the monotonic clock until there is a living receiver: after `Disconnected` for the next
-    /// one, before that for the first. With one there it returns at once.
+    /// Waits until there is a living receiver: the first one, or after `Disconnected` the next one. Returns at once if there
+    /// is one.
     ///
-    /// It also returns when one has come and left or died meanwhile, if it has made room where there was none. Room that this
-    /// end has not looked for yet counts as made meanwhile, however long it has been there: where the ring was full the last
-    /// time it returns at once. A receiver that leaves without having received anything may go unnoticed.
+    /// Also returns if a receiver joined and left or died in the meantime, and made room in a full ring. This end notices room
+    /// only when it looks, so room that was made earlier counts too: if the ring was full when this end looked last, and is not
+    /// now, this returns at once. It may miss a receiver that left without having received anything.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`] in a fork child of the process that claimed this end; nowhere else.
+    pub fn wait_for_receiver(&self) -> Result<(), SendError<()>> {
+        self.end.wait_for_peer().ok_or(SendError(()))
+    }
+
+    /// Waits as [`wait_for_receiver`](Self::wait_for_receiver) does, for at most `timeout` on the monotonic clock.
     ///
     /// ```
     /// use std::time::Duration;
@@ -217,18 +226,18 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let shm = Ring::<u64, 8>::create_anonymous()?;
     /// let sender = shm.sender()?;
-    /// assert!(sender.wait_for_receiver(Duration::ZERO).is_err());
+    /// assert!(sender.wait_for_receiver_timeout(Duration::ZERO).is_err());
     /// let receiver = shm.receiver()?;
-    /// sender.wait_for_receiver(Duration::from_secs(1))?;
+    /// sender.wait_for_receiver_timeout(Duration::from_secs(1))?;
     /// # drop(receiver);
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// [`TimedOut`]. At once in a fork child of the process that has claimed this end.
-    pub fn wait_for_receiver(&self, timeout: Duration) -> Result<(), TimedOut> {
-        self.end.wait_for_peer(timeout)
+    /// [`TimedOut`]; in a fork child of the process that claimed this end without waiting.
+    pub fn wait_for_receiver_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
+        self.end.wait_for_peer_timeout(timeout)
     }
 
     /// Writes a message to the next slot, and commits it.

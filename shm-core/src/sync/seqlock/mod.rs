@@ -69,7 +69,7 @@ pub use guard::SeqLockWriteGuard;
 /// next.limit = 20;
 /// next.ratio = 0.25;
 /// assert_eq!(next.commit()?, 3);
-/// assert_eq!(reader.wait_newer(2, std::time::Duration::from_secs(1))?, 3);
+/// assert_eq!(reader.wait_newer_timeout(2, std::time::Duration::from_secs(1))?, 3);
 /// # Ok(()) }
 /// ```
 ///
@@ -293,18 +293,28 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         protocol::latest::<Correct<A>>(&self.version)
     }
 
-    /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
+    /// Waits for a version newer than `seen`, and returns it.
     ///
     /// Who can write sleeps until a commit wakes it. Through a read-only mapping nobody can be told that somebody sleeps,
     /// so such a reader looks by itself, in steps that grow from 50 µs to 2 ms.
     ///
-    /// A writer that dies does not end the wait: another one may come.
+    /// The death of a writer does not end the wait, as another one may come. If none does, this waits for ever:
+    /// [`wait_newer_timeout`](Self::wait_newer_timeout) has a limit. If `seen` is ahead of the version, for instance because it is
+    /// from another segment, this waits until the version is past it.
+    pub fn wait_newer(&self, seen: u64) -> u64 {
+        loop {
+            if let Ok(newer) = self.wait_newer_timeout(seen, Duration::MAX) {
+                return newer;
+            }
+        }
+    }
+
+    /// Waits as [`wait_newer`](Self::wait_newer) does, for at most `timeout` on the monotonic clock.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`], when there was no newer one until the end. A `seen` that is ahead of the version, such as one of
-    /// another segment, is waited for until the version has come past it.
-    pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
+    /// [`TimedOut`]: no newer version was committed.
+    pub fn wait_newer_timeout(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
         // What is there already needs no clock.
         if let Some(newer) = protocol::newer_than::<Correct<A>>(&self.version, seen) {
             return Ok(newer);

@@ -32,7 +32,7 @@ pub(in crate::peer) fn send(shm: &Shm<Queue>, way: &str) -> Answer {
         sent.map_err(other)?;
         drop(sender);
         let _ = receiver.recv_timeout(IN_VAIN);
-        let _ = receiver.wait_for_sender(IN_VAIN);
+        let _ = receiver.wait_for_sender_timeout(IN_VAIN);
         nothing()
     })
 }
@@ -62,14 +62,14 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
             "in-vain" => {
                 let _ = receiver.try_recv();
                 let _ = receiver.recv_timeout(IN_VAIN);
-                let _ = receiver.wait_for_sender(IN_VAIN);
+                let _ = receiver.wait_for_sender_timeout(IN_VAIN);
             }
             // Somebody sends.
             "await" => drop(receiver.recv().map_err(other)?),
             "await-into" => receiver.recv_into(&mut [0; 8]).map_err(other)?,
             "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
             // Somebody becomes the sender.
-            "await-sender" => receiver.wait_for_sender(DEADLINE).map_err(other)?,
+            "await-sender" => receiver.wait_for_sender(),
             way => return Err(other(format!("there is no way `{way}`"))),
         }
         nothing()

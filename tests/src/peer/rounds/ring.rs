@@ -39,7 +39,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
                         .send_slice_timeout(&[second, third], DEADLINE)
                         .is_ok()
                     && sender
-                        .send_timeout_with(DEADLINE, |cell| cell.store(fourth))
+                        .send_with_timeout(DEADLINE, |cell| cell.store(fourth))
                         .is_ok()
             }
             "in" => {
@@ -53,7 +53,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
                 let mut receiver = ring.receiver_timeout(DEADLINE)?;
                 receiver.try_recv_with(|cell| work(&cell.load())).is_ok()
                     && receiver
-                        .recv_timeout_with(DEADLINE, |cell| cell.load())
+                        .recv_with_timeout(DEADLINE, |cell| cell.load())
                         .is_ok()
                     && receiver.try_recv_into(&mut one) == Ok(1)
                     && receiver.recv_timeout_into(DEADLINE, &mut one) == Ok(1)
@@ -64,7 +64,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
                 let note = Note::numbered(sender.position());
                 let sent = sender.try_send(note).is_ok()
                     || sender.send_timeout(note, IN_VAIN).is_ok()
-                    || sender.wait_for_receiver(IN_VAIN).is_err();
+                    || sender.wait_for_receiver_timeout(IN_VAIN).is_err();
                 !sent
             }
             // All that a receiver does which has no message, and is beside a sender.
@@ -72,7 +72,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
                 let mut receiver = ring.receiver()?;
                 let received = receiver.try_recv().is_ok()
                     || receiver.recv_timeout(IN_VAIN).is_ok()
-                    || receiver.wait_for_sender(IN_VAIN).is_err();
+                    || receiver.wait_for_sender_timeout(IN_VAIN).is_err();
                 !received
             }
             // Somebody makes room.
@@ -91,8 +91,8 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
             }
             "come-in" => ring.receiver_timeout(DEADLINE)?.try_recv().is_ok(),
             // Somebody comes to the other end.
-            "await-out" => ring.sender()?.wait_for_receiver(DEADLINE).is_ok(),
-            "await-in" => ring.receiver()?.wait_for_sender(DEADLINE).is_ok(),
+            "await-out" => ring.sender()?.wait_for_receiver().is_ok(),
+            "await-in" => ring.receiver()?.wait_for_sender_timeout(DEADLINE).is_ok(),
             way => return Err(other(format!("no round is `{way}`"))),
         };
         Ok(went_well.to_string())

@@ -74,7 +74,7 @@ pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer 
             "read" => {
                 shm.read_into(&mut out);
                 shm.read_with(|cell| cell[7].get());
-                let _ = shm.wait_newer(version, IN_VAIN);
+                let _ = shm.wait_newer_timeout(version, IN_VAIN);
             }
             "try-read" => {
                 let (seen, few) = shm.try_read_versioned().map_err(other)?;
@@ -90,7 +90,7 @@ pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer 
                 }
             }
             // Somebody commits.
-            "await" => drop(shm.wait_newer(version, DEADLINE).map_err(other)?),
+            "await" => drop(shm.wait_newer_timeout(version, DEADLINE).map_err(other)?),
             way => return Err(other(format!("there is no way `{way}`"))),
         }
         nothing()

@@ -19,21 +19,21 @@ pub(in crate::peer) fn look<A: Access>(
     let (seen, before) = (event.generation(), count());
     let look = || (count() > before).then_some(());
     match what {
-        "event-wait" => match marked(|| event.wait(seen, IN_VAIN))? {
+        "event-wait" => match marked(|| event.wait_timeout(seen, IN_VAIN))? {
             Ok(_) => Err(other("nobody has notified")),
             Err(_) => nothing(),
         },
         // Somebody notifies.
         "event-sleep" => tried(|| {
-            event.wait(seen, DEADLINE).map_err(other)?;
+            event.wait_timeout(seen, DEADLINE).map_err(other)?;
             nothing()
         }),
         "event-forever" => {
-            marked(|| event.wait_forever(seen))?;
+            marked(|| event.wait(seen))?;
             nothing()
         }
         "event-until" => tried(|| {
-            event.wait_until(DEADLINE, look).map_err(other)?;
+            event.wait_until_timeout(DEADLINE, look).map_err(other)?;
             nothing()
         }),
         what => Err(other(format!("no round is `{what}`"))),

@@ -212,7 +212,7 @@ fn a_killed_sender_is_reported_and_replaceable() {
     // Who wants to be the next waits for the death.
     let (mut sender, mut next) = (attached(&name), attached(&name));
     sender.ok("broadcast sender");
-    assert!(next.ask("broadcast sender 30").contains("lives"));
+    assert!(next.ask("broadcast sender 30").contains("living"));
     next.tell("broadcast sender 100000");
     sender.kill();
     assert_eq!(next.hear(), "ok 3");
@@ -261,7 +261,7 @@ fn a_fork_child_can_receive_but_not_send() {
     parent.ok("fork-continue");
     assert_eq!(parent.ok("broadcast try"), "1 whole");
     assert_eq!(parent.ok("broadcast try"), "1 whole");
-    assert!(parent.ask("broadcast sender").contains("lives"));
+    assert!(parent.ask("broadcast sender").contains("living"));
     parent.kill();
     // The parent, that is: now the child can be.
     assert_eq!(parent.ok("broadcast sender 100000"), "2");
@@ -393,7 +393,10 @@ fn random_words_in_a_broadcast_are_harmless() {
             received += u64::from(one.recv_timeout_into(short, &mut out).is_ok());
             received += u64::from(two.recv_timeout_into(short, &mut out).is_ok());
             let _ = (one.behind(), two.behind(), reader.sent());
-            let come = (one.wait_for_sender(short), two.wait_for_sender(short));
+            let come = (
+                one.wait_for_sender_timeout(short),
+                two.wait_for_sender_timeout(short),
+            );
             received += u64::from(come.0.is_ok() && one.recv_timeout(short).is_ok());
             (one, two) = (shm.receiver_from_oldest(), reader.receiver_from_oldest());
             received += u64::from(one.try_recv().is_ok());

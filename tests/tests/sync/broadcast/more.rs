@@ -92,7 +92,7 @@ fn a_senders_death_is_reported_until_the_next_sender() {
         let mut next = attached(&name);
         next.ok("broadcast sender");
         for receiver in [&mut waiting, &mut polling] {
-            receiver.wait_for_sender(DEADLINE).unwrap();
+            receiver.wait_for_sender_timeout(DEADLINE).unwrap();
             assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
         }
         last = next;
@@ -191,13 +191,13 @@ fn wait_for_sender_returns_when_one_joins() {
     let receiver = shm.receiver();
     let start = Instant::now();
     let millis = Duration::from_millis(30);
-    assert!(receiver.wait_for_sender(millis).is_err());
+    assert!(receiver.wait_for_sender_timeout(millis).is_err());
     assert!(start.elapsed() >= millis);
     for number in 0..5 {
         for peer in &mut peers {
             peer.ok("claims timer");
             assert_eq!(peer.ok("broadcast await 5"), "timed-out");
-            peer.tell("broadcast await 100000");
+            peer.tell("broadcast await forever");
         }
         let mut sender = shm.sender().unwrap();
         for peer in &mut peers {
@@ -229,7 +229,7 @@ fn wait_for_sender_ignores_dead_senders() {
         assert_eq!(waiting.ok("broadcast await 60"), "timed-out");
         // Who may only read cannot know.
         assert_eq!(reader.ok("broadcast await 0"), "there");
-        waiting.tell("broadcast await 100000");
+        waiting.tell("broadcast await forever");
         next.ok("broadcast sender");
         assert_eq!(waiting.hear(), "ok there");
         next.kill();

@@ -20,21 +20,21 @@ fn waiting_for_a_peer_returns_at_once_if_it_is_there() {
     let shm = Ring::<u64, 2>::create_anonymous().unwrap();
     let mut receiver = shm.receiver().unwrap();
     // Nobody ever came, somebody is there, it has left, the next one is there.
-    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
     let start = Instant::now();
-    assert_eq!(receiver.wait_for_sender(SHORT), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(SHORT), Err(TimedOut));
     assert!(start.elapsed() >= SHORT);
     for _ in 0..2 {
         let sender = shm.sender().unwrap();
-        assert_eq!(receiver.wait_for_sender(NO_TIME), Ok(()));
-        assert_eq!(sender.wait_for_receiver(NO_TIME), Ok(()));
+        assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Ok(()));
+        assert_eq!(sender.wait_for_receiver_timeout(NO_TIME), Ok(()));
         drop(sender);
         assert_eq!(receiver.recv(), Err(RecvError));
-        assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+        assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
     }
     drop(receiver);
     let sender = shm.sender().unwrap();
-    assert_eq!(sender.wait_for_receiver(NO_TIME), Err(TimedOut));
+    assert_eq!(sender.wait_for_receiver_timeout(NO_TIME), Err(TimedOut));
 }
 
 #[test]
@@ -44,21 +44,21 @@ fn unseen_activity_of_a_peer_counts_as_its_arrival() {
     let mut receiver = shm.receiver().unwrap();
     shm.sender().unwrap().send(1).unwrap();
     for _ in 0..2 {
-        assert_eq!(receiver.wait_for_sender(NO_TIME), Ok(()));
+        assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Ok(()));
     }
     assert_eq!(receiver.recv(), Ok(1));
-    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
     drop(receiver);
     // Who comes afterwards looks at what is there as it comes.
     shm.sender().unwrap().send(2).unwrap();
     let receiver = shm.receiver().unwrap();
-    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
 
     let shm = Ring::<u64, 1>::create_anonymous().unwrap();
     let mut sender = shm.sender().unwrap();
     sender.send(1).unwrap();
     assert_eq!(shm.receiver().unwrap().recv(), Ok(1));
-    assert_eq!(sender.wait_for_receiver(NO_TIME), Ok(()));
+    assert_eq!(sender.wait_for_receiver_timeout(NO_TIME), Ok(()));
 }
 
 #[test]
@@ -68,24 +68,24 @@ fn a_peer_that_came_acted_and_left_is_noticed() {
     drop(shm.sender().unwrap());
     assert_eq!(receiver.recv(), Err(RecvError));
     shm.sender().unwrap().send_slice(&[1, 2]).unwrap();
-    assert_eq!(receiver.wait_for_sender(NO_TIME), Ok(()));
+    assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Ok(()));
     assert_eq!(receiver.iter().collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
     drop(receiver);
 
     let mut sender = shm.sender().unwrap();
     sender.send_slice(&[3, 4]).unwrap();
     assert_eq!(sender.try_send(5), Err(TrySendError::Disconnected(5)));
-    assert_eq!(sender.wait_for_receiver(NO_TIME), Err(TimedOut));
+    assert_eq!(sender.wait_for_receiver_timeout(NO_TIME), Err(TimedOut));
     assert_eq!(shm.receiver().unwrap().recv(), Ok(3));
-    assert_eq!(sender.wait_for_receiver(NO_TIME), Ok(()));
+    assert_eq!(sender.wait_for_receiver_timeout(NO_TIME), Ok(()));
     sender.send(5).unwrap();
     // Room that was there before is nobody who came.
     assert_eq!(shm.receiver().unwrap().recv(), Ok(4));
     sender.try_send(6).unwrap();
     assert_eq!(shm.receiver().unwrap().try_iter().count(), 2);
     sender.send(7).unwrap();
-    assert_eq!(sender.wait_for_receiver(NO_TIME), Err(TimedOut));
+    assert_eq!(sender.wait_for_receiver_timeout(NO_TIME), Err(TimedOut));
 }
 
 #[test]
@@ -98,13 +98,13 @@ fn a_dead_peer_does_not_count_as_arrived() {
     dead.ok("ring sender");
     dead.kill();
     // Whether or not it was told of the death before.
-    assert_eq!(receiver.wait_for_sender(NO_TIME), Err(TimedOut));
-    assert_eq!(receiver.wait_for_sender(SHORT), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(SHORT), Err(TimedOut));
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
-    assert_eq!(receiver.wait_for_sender(SHORT), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_timeout(SHORT), Err(TimedOut));
     let mut next = attached(&name);
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| receiver.wait_for_sender(DEADLINE));
+        let waiting = scope.spawn(|| receiver.wait_for_sender_timeout(DEADLINE));
         next.ok("ring sender");
         assert_eq!(waiting.join().unwrap(), Ok(()));
     });
@@ -121,12 +121,12 @@ fn processes_at_both_ends_can_wait_for_each_other() {
     let (mut sender, mut receiver) = (attached(&name), attached(&name));
     sender.ok("ring sender");
     assert_eq!(sender.ok("ring await receiver 1"), "timed-out");
-    sender.tell("ring await receiver 100000");
+    sender.tell("ring await receiver forever");
     receiver.ok("ring receiver");
     assert_eq!(sender.hear(), "ok there");
     sender.kill();
     assert_eq!(receiver.ok("ring recv forever"), "disconnected");
-    receiver.tell("ring await sender 100000");
+    receiver.tell("ring await sender forever");
     let mut next = attached(&name);
     next.ok("ring sender");
     assert_eq!(receiver.hear(), "ok there");

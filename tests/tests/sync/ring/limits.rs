@@ -107,14 +107,14 @@ fn a_slice_timeout_covers_all_and_keeps_what_was_sent() {
     assert!(start.elapsed() >= SHORT);
     assert_eq!(sender.send_slice_timeout(&[], SHORT), Ok(()));
     assert_eq!(
-        sender.send_timeout_with(SHORT, |_| panic!("called")),
+        sender.send_with_timeout(SHORT, |_| panic!("called")),
         Err::<(), _>(SendTimeoutError::Timeout(()))
     );
     let mut room = [9; 3];
     assert_eq!(receiver.recv_timeout_into(SHORT, &mut []), Ok(0));
     assert_eq!(receiver.recv_timeout_into(SHORT, &mut room), Ok(3));
     assert_eq!(room, [0, 1, 2]);
-    sender.send_timeout_with(SHORT, |cell| cell.set(8)).unwrap();
+    sender.send_with_timeout(SHORT, |cell| cell.set(8)).unwrap();
     assert_eq!(receiver.recv_timeout_into(SHORT, &mut room), Ok(2));
     assert_eq!(room[..2], [3, 8]);
     let nothing = receiver.recv_timeout_into(SHORT, &mut room);
@@ -131,7 +131,7 @@ fn a_slice_timeout_covers_all_and_keeps_what_was_sent() {
         Err(SendTimeoutError::Disconnected(&[0][..]))
     );
     assert_eq!(
-        sender.send_timeout_with(Duration::MAX, |_| panic!("called")),
+        sender.send_with_timeout(Duration::MAX, |_| panic!("called")),
         Err::<(), _>(SendTimeoutError::Disconnected(()))
     );
 }
