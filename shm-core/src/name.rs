@@ -2,19 +2,19 @@
 
 use crate::error::ShmError;
 
-/// The longest name, in bytes, without the leading slash: what one directory entry can hold.
+/// The longest name in bytes, without the leading slash: the longest directory entry.
 const LONGEST: usize = 255;
 
-/// What the names of segments begin with that are not complete yet, on systems where those need a name.
+/// The prefix of segments that are not complete yet, on systems where these need a name.
 pub(crate) const HIDDEN_PREFIX: &str = "/.shm-new-";
 
-/// A name that has passed every rule, so that it is one entry of the shared-memory directory and no path.
+/// A name that obeys every rule: one entry of the shared-memory directory, never a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentName(Box<str>);
 
 impl SegmentName {
-    /// Checks a name: a `/`, then 1 to 255 bytes without `/` and NUL, not `.` or `..`, and
-    /// not one that begins like those of segments under construction.
+    /// Checks a name: a `/`, then 1 to 255 bytes without `/` and NUL; neither `.` nor `..`, and without the prefix of
+    /// incomplete segments.
     pub(crate) fn new(name: &str) -> Result<Self, ShmError> {
         match broken_rule(name) {
             None => Ok(Self(name.into())),
@@ -32,12 +32,12 @@ impl SegmentName {
     }
 }
 
-/// What was probably meant by a name that breaks a rule.
+/// The name that was probably meant by one that breaks a rule.
 fn corrected(name: &str) -> Option<String> {
     let entry = name.strip_prefix("/dev/shm/").unwrap_or(name);
     let entry = entry.trim_matches('/').replace('/', "-");
     let meant = format!("/{entry}");
-    // Nobody means a segment by a path that leads upwards.
+    // A path that leads upwards does not mean a segment.
     (!entry.starts_with("..") && broken_rule(&meant).is_none()).then_some(meant)
 }
 
@@ -61,7 +61,9 @@ fn broken_rule(name: &str) -> Option<&'static str> {
         return Some("`.` and `..` are directories");
     }
     if name.starts_with(HIDDEN_PREFIX) {
-        return Some("`/.shm-new-` begins the names of segments that are not complete yet");
+        return Some(
+            "names that begin with `/.shm-new-` are reserved for segments that are not complete yet",
+        );
     }
     None
 }
@@ -73,9 +75,9 @@ mod tests {
     fn reason(name: &str) -> &'static str {
         match SegmentName::new(name) {
             Err(ShmError::InvalidName {
-                name: told, reason, ..
+                name: kept, reason, ..
             }) => {
-                assert_eq!(told, name);
+                assert_eq!(kept, name);
                 reason
             }
             other => panic!("{name:?} gave {other:?}"),
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn good_names_are_kept_as_they_are() {
+    fn valid_names_are_kept_unchanged() {
         for name in [
             "/a",
             "/telemetry",
@@ -101,10 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_is_told_where_it_is_a_name() {
-        let told = |name: &str| SegmentName::new(name).unwrap_err().to_string();
+    fn the_error_suggests_the_name_that_was_meant() {
+        let text = |name: &str| SegmentName::new(name).unwrap_err().to_string();
         assert_eq!(
-            told("telemetry"),
+            text("telemetry"),
             "`telemetry` is not a segment name: it must start with `/`; write `/telemetry`"
         );
         for (name, meant) in [
@@ -115,9 +117,9 @@ mod tests {
             ("two\nlines", "/two\\nlines"),
         ] {
             assert!(
-                told(name).ends_with(&format!("; write `{meant}`")),
+                text(name).ends_with(&format!("; write `{meant}`")),
                 "{}",
-                told(name)
+                text(name)
             );
         }
         let long = "x".repeat(256);
@@ -133,7 +135,7 @@ mod tests {
             &long,
         ] {
             assert_eq!(corrected(name), None);
-            assert!(!told(name).contains("; write"), "{}", told(name));
+            assert!(!text(name).contains("; write"), "{}", text(name));
         }
     }
 

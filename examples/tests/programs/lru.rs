@@ -70,7 +70,7 @@ fn a_reader_without_a_cache_reports_it() {
     let name = format!("/shm-lru-cache-none-{}", std::process::id());
     let ended = Program::start("lru_cache", &["--reader", &name, "0"]).end();
     ended.because(&format!(
-        "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
-         for the process that creates it (`wait` in the options does)"
+        "error: segment `{name}` does not exist: it has not been created yet, its owner has ended, or its name was removed; check the name, or \
+         set `wait` in the options to wait for it"
     ));
 }

@@ -216,7 +216,7 @@ fn a_reader_without_a_writer_reports_it() {
     );
     let ended = Program::start("config_reload", &["--as", &me, "reader", &name, "1"]).end();
     ended.because(&format!(
-        "error: segment `{name}` does not exist: it was not created yet, or its owner has ended; check the name, or wait \
-         for the process that creates it (`wait` in the options does)"
+        "error: segment `{name}` does not exist: it has not been created yet, its owner has ended, or its name was removed; check the name, or \
+         set `wait` in the options to wait for it"
     ));
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a segment.
+//! [`ShmError`], the error of everything that is done with segments.
 
 mod debug;
 mod invalid_value;
@@ -15,33 +15,32 @@ use crate::sys::{Errno, SysError};
 pub(crate) use debug::debug_with_text;
 pub use invalid_value::InvalidValue;
 
-/// What [`ShmError`]s of a segment without a name have as their name. It is no valid name, so it cannot be mixed up
-/// with one.
+/// The name in errors about a segment that has none. It is not a valid name, so it cannot be mistaken for one.
 pub(crate) const ANONYMOUS: &str = "(anonymous)";
 
 /// The name of an error that has none yet: see [`ShmError::named`].
 pub(crate) const UNNAMED: String = String::new();
 
-/// Why a segment could not be created, attached to, kept or removed.
+/// An error about a segment: creating it, attaching to it, keeping its name or removing it.
 ///
-/// Every variant has the segment's name, which is `(anonymous)` for one that has none and `/dev/shm` where it is about
-/// all of them, and its text says what to do.
+/// Every variant holds the segment's name: `(anonymous)` for a segment without one, `/dev/shm` for an error that is not about
+/// a single segment. The text says what failed, what the system said, and what to do.
 ///
 /// `Debug` prints the text and then the fields, because `main` prints it of an error that it returns, and `unwrap` panics
-/// with it. The text holds what the system said, so `source` returns `None`.
+/// with it. `source` returns `None`, since the text already holds what the system said.
 #[non_exhaustive]
 pub enum ShmError {
     /// The name breaks a rule of POSIX shared-memory names.
     #[non_exhaustive]
     InvalidName {
-        /// The name as it was given.
+        /// The name as it was passed.
         name: String,
         /// The rule.
         reason: &'static str,
         /// A valid name that was probably meant, if there is one.
         suggestion: Option<String>,
     },
-    /// No segment has this name, or not any more.
+    /// No segment has this name: it has not been created yet, its owner has ended, or the name was removed.
     #[non_exhaustive]
     NotFound {
         /// The segment's name.
@@ -55,7 +54,7 @@ pub enum ShmError {
         /// What has the name.
         existing: Existing,
     },
-    /// The system forbids it to this user.
+    /// The system does not permit this user to do it.
     #[non_exhaustive]
     PermissionDenied {
         /// The segment's name.
@@ -65,26 +64,26 @@ pub enum ShmError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The segment belongs to a user that this program was not told to trust.
+    /// The segment belongs to a user that this program does not trust.
     #[non_exhaustive]
     WrongOwner {
         /// The segment's name.
         name: String,
-        /// The user id that owns it. Users that the process's user namespace does not know all seem to have one id, 65534,
-        /// so it may be that of this process.
+        /// The user id that owns it. All users without a mapping in the process's user namespace appear as one id,
+        /// 65534, which may also be that of this process.
         owner: u32,
         /// The effective user id of this process.
         user: u32,
     },
-    /// There is something else under the name, or behind the descriptor.
+    /// The name or the descriptor leads to something else.
     #[non_exhaustive]
     NotASegment {
         /// The segment's name.
         name: String,
-        /// How that was seen.
+        /// What gave it away.
         reason: String,
     },
-    /// A segment, but written by another version of the format or on a machine with another byte order.
+    /// A segment of another version of the format, or of a machine with another byte order.
     #[non_exhaustive]
     UnsupportedFormat {
         /// The segment's name.
@@ -97,9 +96,9 @@ pub enum ShmError {
     LayoutMismatch {
         /// The segment's name.
         name: String,
-        /// What the segment's type is called, where it says so. Names are for people: types that differ can have one name.
+        /// The name of the segment's type, if the segment has one. Names are for people: different types may share one.
         found: Option<String>,
-        /// What this program's type is called.
+        /// The name of this program's type.
         expected: String,
         /// The first difference, on both sides.
         difference: String,
@@ -114,7 +113,7 @@ pub enum ShmError {
         /// The contradiction.
         reason: String,
     },
-    /// The closure that initialises a new segment has left a field without a value.
+    /// The closure that initializes a new segment has left a field without a valid value.
     #[non_exhaustive]
     Uninitialized {
         /// The segment's name.
@@ -122,17 +121,17 @@ pub enum ShmError {
         /// The field, and what it holds.
         value: InvalidValue,
     },
-    /// An offset that leads to no value of its type.
+    /// An offset that does not lead to a value of its type.
     #[non_exhaustive]
     BadOffset {
         /// The segment's name.
         name: String,
         /// The offset, in bytes from the start of the segment.
         offset: u64,
-        /// Why it leads nowhere.
+        /// What is wrong with it.
         reason: String,
     },
-    /// The shared-memory file system is too full.
+    /// The shared-memory file system does not have enough room.
     #[non_exhaustive]
     NoSpace {
         /// The segment's name.
@@ -142,17 +141,17 @@ pub enum ShmError {
         /// Bytes that were available.
         available: u64,
     },
-    /// Another process held a lock of the segment for the whole of the timeout.
+    /// Another process held a lock of the segment for the whole timeout.
     #[non_exhaustive]
     Busy {
         /// The segment's name.
         name: String,
-        /// What was waited for.
+        /// What the other process did.
         reason: &'static str,
-        /// How long.
+        /// How long this process waited.
         waited: Duration,
     },
-    /// Any other refusal by the system.
+    /// Any other failed system call.
     #[non_exhaustive]
     Os {
         /// The segment's name.
@@ -166,56 +165,58 @@ pub enum ShmError {
 
 const _: () = assert!(size_of::<ShmError>() <= 128);
 
-/// What has the name that was asked for.
+/// What has a name that was to be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Existing {
     /// A segment that at least one living process is attached to.
     Live,
-    /// A segment that was told to stay, whether or not anyone is attached.
+    /// A persistent segment, whether or not a process is attached.
     Persistent,
     /// A segment of the user with this id.
     OtherUser(u32),
-    /// A file that this process may not open for writing, so that it cannot tell or replace what it is.
+    /// A file that this process may not open for writing, so that it can neither examine nor replace it.
     NotWritable,
-    /// A segment with a damaged header, or one of an unknown version of the format.
+    /// A segment with a damaged header or an unknown version of the format.
     Unreadable,
-    /// Not a segment at all.
+    /// Not a segment.
     NotASegment,
 }
 
 impl fmt::Display for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Live => f.write_str(
-                "a live segment has it; attach to that one, or end the processes that use it; if only its owner was killed, \
-                 `supersede(true)` in the options takes the name from those that are still attached",
-            ),
-            Self::Persistent => f.write_str(
-                "a persistent segment has it; attach to that one, or remove it with `unlink`",
-            ),
-            Self::OtherUser(uid) => {
-                write!(f, "it belongs to user {uid}; choose another name, or remove it as that user")
+        f.write_str(match self {
+            Self::Live => {
+                "a live segment has it; attach to it, or stop the processes that use it; if its owner was killed, \
+                 `supersede(true)` in the options takes the name over"
             }
-            Self::NotWritable => f.write_str(
-                "it may not be opened for writing, so a leftover cannot be told from a segment in use; remove it with \
-                 `unlink` if nobody needs it",
-            ),
-            Self::Unreadable => f.write_str(
-                "it is a segment with a damaged header or of an unknown format; remove it with `unlink` if nobody \
-                 needs it",
-            ),
-            Self::NotASegment => f.write_str(
-                "it is not a segment of this library; choose another name, or remove it with `unlink` if nobody needs it",
-            ),
-        }
+            Self::Persistent => {
+                "a persistent segment has it; attach to it, or remove it with `unlink`"
+            }
+            Self::OtherUser(uid) => {
+                return write!(
+                    f,
+                    "it belongs to user {uid}; choose another name, or remove it as that user"
+                );
+            }
+            Self::NotWritable => {
+                "this process may not open it for writing, and so cannot tell an orphaned segment from one in use; remove it \
+                 with `unlink` if it is not needed"
+            }
+            Self::Unreadable => {
+                "it is a damaged segment or has an unknown format; remove it with `unlink` if it is not needed"
+            }
+            Self::NotASegment => {
+                "it is not a segment of this library; choose another name, or remove it with `unlink` if it is not needed"
+            }
+        })
     }
 }
 
-/// The longest name of a type that is told: one out of a segment may be as long as a peer likes.
+/// The longest type name in a message. A name out of a segment may be as long as a peer likes.
 const LONGEST_TYPE_NAME: usize = 200;
 
-/// Text that may have come from a segment: without line breaks and terminal controls, which do not belong in a log.
+/// Text that may come from a segment, without line breaks and terminal controls, which do not belong in a log.
 struct Plain<'a>(&'a str);
 
 impl fmt::Display for Plain<'_> {
@@ -230,7 +231,7 @@ impl fmt::Display for Plain<'_> {
     }
 }
 
-/// How a message speaks of a segment.
+/// A segment in a message.
 struct Named<'a>(&'a str);
 
 impl fmt::Display for Named<'_> {
@@ -266,8 +267,8 @@ impl fmt::Display for ShmError {
             }
             Self::NotFound { name } => write!(
                 f,
-                "{} does not exist: it was not created yet, or its owner has ended; check the name, or wait for the \
-                 process that creates it (`wait` in the options does)",
+                "{} does not exist: it has not been created yet, its owner has ended, or its name was removed; check the \
+                 name, or set `wait` in the options to wait for it",
                 Named(name)
             ),
             Self::AlreadyExists { name, existing } => {
@@ -279,20 +280,20 @@ impl fmt::Display for ShmError {
             }
             Self::WrongOwner { name, owner, user } if owner == user => write!(
                 f,
-                "{} belongs to another user, who has no number in this user namespace: all such users seem to be user \
-                 {owner}, as this process does; if they are all trusted, say so with `allowed_owner({owner})`",
+                "{} belongs to a user without an id in this user namespace: all such users appear as user {owner}, as this \
+                 process does; if all of them are trusted, call `allowed_owner({owner})`",
                 Named(name)
             ),
             Self::WrongOwner { name, owner, user } => write!(
                 f,
-                "{} belongs to user {owner} and this process runs as user {user}; if that user is trusted, say so with \
+                "{} belongs to user {owner}, and this process runs as user {user}; if that user is trusted, call \
                  `allowed_owner({owner})`",
                 Named(name)
             ),
             Self::NotASegment { name, reason } if name == ANONYMOUS => write!(
                 f,
-                "the descriptor leads to no anonymous segment of this library: {reason}; pass that of one made by \
-                 `create_anonymous`, and to a segment that has a name attach by that"
+                "the descriptor is not an anonymous segment: {reason}; pass one from `create_anonymous`, or use `attach` for named \
+                 segments"
             ),
             Self::NotASegment { name, reason } => {
                 write!(
@@ -317,14 +318,14 @@ impl fmt::Display for ShmError {
                 let expected = Plain(expected);
                 match found.as_deref() {
                     Some(found) if found == expected.0 => {
-                        write!(f, "another `{expected}` than this program's: ")?;
+                        write!(f, "a different `{expected}` than this program's: ")?;
                     }
                     Some(found) => write!(
                         f,
-                        "a `{}`, this program expects a `{expected}`: ",
+                        "a `{}`, but this program expects a `{expected}`: ",
                         Plain(found)
                     )?,
-                    None => write!(f, "another type than this program's `{expected}`: ")?,
+                    None => write!(f, "a different type than this program's `{expected}`: ")?,
                 }
                 write!(f, "{}; {remedy}", Plain(difference))
             }
@@ -338,7 +339,7 @@ impl fmt::Display for ShmError {
             }
             Self::Uninitialized { name, value } => write!(
                 f,
-                "{} was not created: {value}; write the field in the closure that initialises the segment",
+                "{} was not created: {value}; set the field in the closure that initializes the segment",
                 Named(name)
             ),
             Self::BadOffset {
@@ -347,8 +348,8 @@ impl fmt::Display for ShmError {
                 reason,
             } => write!(
                 f,
-                "{}: the offset {offset} leads nowhere: {reason}; look for null before, and take any other for damage by \
-                 another process, or for an offset of another segment",
+                "{}: the offset {offset} is invalid: {reason}; check for null first; otherwise another process has damaged it, or \
+                 it belongs to another segment",
                 Named(name)
             ),
             Self::NoSpace {
@@ -378,7 +379,7 @@ impl fmt::Display for ShmError {
                 waited,
             } => write!(
                 f,
-                "{} is busy: {reason}, for {waited:?}; try again, with a longer `timeout` if need be",
+                "{} is busy: {reason} for {waited:?}; try again, or set a longer `timeout`",
                 Named(name)
             ),
             Self::PermissionDenied { name, call, source } | Self::Os { name, call, source } => {
@@ -411,8 +412,8 @@ debug_with_text! {
 impl Error for ShmError {}
 
 impl ShmError {
-    /// The name of the segment, as it was given; `(anonymous)` for a segment that has none; `/dev/shm` where
-    /// the error is not about a single one.
+    /// The name of the segment as it was passed; `(anonymous)` for a segment without one; `/dev/shm` for an error that is
+    /// not about a single segment.
     pub fn name(&self) -> &str {
         match self {
             Self::InvalidName { name, .. }
@@ -434,8 +435,7 @@ impl ShmError {
 
     /// Gives an error the name of the segment that it is about.
     ///
-    /// What works on a segment's file returns errors without it. The function that the program called knows the name, and
-    /// adds it once.
+    /// Functions that work on a segment's file return errors without a name. The function that the program called adds it, once.
     pub(crate) fn named(mut self, segment: &str) -> Self {
         match &mut self {
             Self::InvalidName { name, .. }
@@ -474,7 +474,7 @@ impl ShmError {
         }
     }
 
-    /// A segment whose type is another one than `expected`.
+    /// A segment whose type is not `expected`.
     pub(crate) fn mismatch(
         found: Option<String>,
         expected: String,
@@ -503,7 +503,7 @@ impl ShmError {
     }
 }
 
-/// A failed call that has no better variant than what its number says. The error has no name yet.
+/// The error of a failed system call, chosen by its number alone. It has no name yet.
 impl From<SysError> for ShmError {
     fn from(error: SysError) -> Self {
         let (name, call, source) = (UNNAMED, error.call, error.io());

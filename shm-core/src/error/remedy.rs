@@ -1,45 +1,44 @@
-//! What to do about errors that have a usual cause.
+//! Remedies for errors with a usual cause.
 
 use std::io;
 
 use super::ANONYMOUS;
 use crate::sys::Errno;
 
-/// What to do about a segment of another layout.
+/// The remedy for a segment of another layout.
 pub(super) fn of_another_layout(anonymous: bool) -> &'static str {
     if anonymous {
         "build both programs from the same definition"
     } else {
-        "build both programs from the same definition, or, if the segment is an old one, remove it with `unlink` and create \
-         it again"
+        "build both programs from the same definition; if the segment is outdated, remove it with `unlink` and create it again"
     }
 }
 
-/// What to do about a call that the system refused, to be put behind its answer.
+/// The remedy for a failed system call, appended to the system's answer.
 pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
     let errno = source.raw_os_error().map(Errno::from_raw);
     match (call, errno) {
         ("mlock", _) => "; raise the limit on locked memory (`ulimit -l`)",
-        // Shortages before the calls that met them: they say nothing about the call.
+        // A shortage comes first: it says nothing about the call that met it.
         (_, Some(Errno::EMFILE | Errno::ENFILE)) => "; raise the limit on open files (`ulimit -n`)",
         (_, Some(Errno::EFBIG)) => "; the segment is larger than a file may be (`ulimit -f`)",
         ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::ENOSPC)) => {
-            "; /dev/shm has no room for another file (`df -i /dev/shm`): remove unused ones, or enlarge it (`mount -o \
+            "; /dev/shm has no room for another file (`df -i /dev/shm`): remove unused files, or raise the limit (`mount -o \
              remount,nr_inodes=...`)"
         }
         ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
         ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",
-        ("fchown", _) => "; only a group that this process is in can be given",
+        ("fchown", _) => "; an ordinary user can only choose one of the groups of the process",
         ("mmap", Some(Errno::EACCES | Errno::EPERM)) if name == ANONYMOUS => {
-            "; the descriptor allows no writing: attach with `options().from_fd_read_only`, or pass one that is open for \
+            "; the descriptor does not allow writing: attach with `options().from_fd_read_only`, or pass one that is open for \
              writing"
         }
         (_, Some(Errno::EBADF)) if name == ANONYMOUS => {
-            "; the descriptor allows no reading: pass one that is open for reading and writing"
+            "; the descriptor does not allow reading: pass one that is open for reading and writing"
         }
         (_, Some(Errno::EACCES | Errno::EPERM)) => {
-            "; run as its owner, or have it created with a wider `mode` or another `group`"
+            "; run as its owner, or create it with a wider `mode` or another `group`"
         }
         _ => "",
     }

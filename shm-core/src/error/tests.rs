@@ -1,4 +1,4 @@
-//! What users read.
+//! The texts of errors.
 
 use super::*;
 
@@ -7,8 +7,8 @@ fn io_error(errno: Errno) -> io::Error {
 }
 
 #[test]
-fn a_layout_mismatch_reads_exactly_like_this() {
-    let told = |name: &str, found: Option<&str>| {
+fn a_layout_mismatch_reads_exactly_so() {
+    let text = |name: &str, found: Option<&str>| {
         let difference = "field `temperature` is f64 at byte 40 in the segment and f32 at byte 40 in this program";
         let found = found.map(str::to_owned);
         ShmError::mismatch(
@@ -21,41 +21,44 @@ fn a_layout_mismatch_reads_exactly_like_this() {
         .to_string()
     };
     assert_eq!(
-        told("/telemetry", Some("TelemetryWide")),
-        "segment `/telemetry` holds a `TelemetryWide`, this program expects a `Telemetry`: field `temperature` is f64 at \
-         byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition, or, if \
-         the segment is an old one, remove it with `unlink` and create it again"
+        text("/telemetry", Some("TelemetryWide")),
+        "segment `/telemetry` holds a `TelemetryWide`, but this program expects a `Telemetry`: field `temperature` is f64 at \
+         byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition; if \
+         the segment is outdated, remove it with `unlink` and create it again"
     );
     assert_eq!(
-        told(ANONYMOUS, Some("Telemetry")),
-        "anonymous segment holds another `Telemetry` than this program's: field `temperature` is f64 at byte 40 in the \
+        text(ANONYMOUS, Some("Telemetry")),
+        "anonymous segment holds a different `Telemetry` than this program's: field `temperature` is f64 at byte 40 in the \
          segment and f32 at byte 40 in this program; build both programs from the same definition"
     );
-    assert!(told("/telemetry", None).starts_with(
-        "segment `/telemetry` holds another type than this program's `Telemetry`: field"
+    assert!(text("/telemetry", None).starts_with(
+        "segment `/telemetry` holds a different type than this program's `Telemetry`: field"
     ));
 }
 
 #[test]
-fn what_a_hostile_segment_says_of_its_type_is_told_safely() {
+fn hostile_type_names_are_escaped_and_shortened() {
     let name = "\x1b[31m\n".repeat(1000);
     let difference = format!("field `{name}` is only in the segment");
     let text = ShmError::mismatch(Some(name), "u64".into(), difference, false)
         .named("/t")
         .to_string();
     assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");
-    assert!(text.contains("..`, this program expects a `u64`"), "{text}");
+    assert!(
+        text.contains("..`, but this program expects a `u64`"),
+        "{text}"
+    );
 }
 
 #[test]
-fn a_descriptor_has_no_name_to_check() {
-    let text = ShmError::not_a_segment("it is no memfd")
+fn errors_about_descriptors_do_not_mention_names() {
+    let text = ShmError::not_a_segment("it is not a memfd")
         .named(ANONYMOUS)
         .to_string();
     assert_eq!(
         text,
-        "the descriptor leads to no anonymous segment of this library: it is no memfd; pass that of one made by \
-         `create_anonymous`, and to a segment that has a name attach by that"
+        "the descriptor is not an anonymous segment: it is not a memfd; pass one from `create_anonymous`, or use `attach` \
+         for named segments"
     );
     let corrupt = ShmError::Corrupt {
         name: ANONYMOUS.into(),
@@ -75,7 +78,7 @@ fn a_descriptor_has_no_name_to_check() {
 }
 
 #[test]
-fn every_variant_says_its_name_and_what_to_do() {
+fn every_variant_has_the_name_and_a_remedy() {
     let name = || "/t".to_owned();
     let cases: Vec<(ShmError, &[&str])> = vec![
         (
@@ -88,7 +91,7 @@ fn every_variant_says_its_name_and_what_to_do() {
         ),
         (
             ShmError::not_found().named("/t"),
-            &["`/t`", "wait for the process that creates it", "`wait`"],
+            &["`/t`", "its name was removed", "set `wait`"],
         ),
         (
             ShmError::exists(Existing::Live).named("/t"),
@@ -205,7 +208,7 @@ fn every_variant_says_its_name_and_what_to_do() {
         ),
         (
             ShmError::from(SysError::new("fchown", Errno::EPERM)).named("/t"),
-            &["fchown: Operation not permitted", "only a group"],
+            &["fchown: Operation not permitted", "one of the groups"],
         ),
     ];
     for (error, parts) in cases {
@@ -218,7 +221,7 @@ fn every_variant_says_its_name_and_what_to_do() {
 }
 
 #[test]
-fn a_segment_without_a_name_and_a_hostile_name_are_told_safely() {
+fn hostile_names_are_escaped() {
     let text = ShmError::from(SysError::new("mmap", Errno::ENOMEM))
         .named(ANONYMOUS)
         .to_string();

@@ -185,7 +185,7 @@ pub(super) fn from_fd(
             ));
         }
         Err(error) if error.errno == Errno::EINVAL => {
-            return Err(ShmError::not_a_segment("it is no memfd"));
+            return Err(ShmError::not_a_segment("it is not a memfd"));
         }
         Err(error) => return Err(error.into()),
     }

@@ -273,7 +273,7 @@ fn another_type_is_told_by_its_first_difference() {
     let text = refused.to_string();
     assert!(
         text.starts_with(&format!(
-            "segment `{}` holds a `u64`, this program expects a `f64`: the payload is ",
+            "segment `{}` holds a `u64`, but this program expects a `f64`: the payload is ",
             name.as_str()
         )),
         "{text}"

@@ -211,7 +211,7 @@ fn creation_fails_if_zero_bytes_are_no_valid_value() {
         error.to_string(),
         format!(
             "segment `{name}` was not created: field `others[0]` holds 0, which is no variant of `Kind` (A = 1, B = \
-             2); write the field in the closure that initialises the segment"
+             2); set the field in the closure that initializes the segment"
         )
     );
     assert!(matches!(

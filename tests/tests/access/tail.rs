@@ -100,7 +100,7 @@ fn open_or_create_requires_the_same_length() {
     assert_eq!(
         error.to_string(),
         format!(
-            "segment `{name}` holds another `Image` than this program's: its slice has 10 elements in the segment, and 11 were \
+            "segment `{name}` holds a different `Image` than this program's: its slice has 10 elements in the segment, and 11 were \
              asked for; ask for as many, or `attach`, which takes any number"
         )
     );

@@ -85,14 +85,14 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
             error(Telemetry::attach(&names.name("none"))),
             "does not exist",
         ),
-        (error(Telemetry::create(&taken)), "attach to that one"),
+        (error(Telemetry::create(&taken)), "attach to it"),
         (
             error(TelemetryWide::attach(&taken)),
             "expects a `TelemetryWide`",
         ),
         (
             error(owner.resolve(ShmOffset::<u64>::from_raw(7))),
-            "offset 7 leads nowhere",
+            "offset 7 is invalid",
         ),
         (
             error(NotZero::create_with(&names.name("zero"), |_| {})),
@@ -196,9 +196,9 @@ fn layout_mismatch_names_the_first_difference() {
         assert_eq!(
             other.refused(&format!("open s {how} {name}"), "LayoutMismatch"),
             format!(
-                "segment `{name}` holds a `TelemetryWide`, this program expects a `Telemetry`: field `temperature` is f64 at \
-                 byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition, \
-                 or, if the segment is an old one, remove it with `unlink` and create it again"
+                "segment `{name}` holds a `TelemetryWide`, but this program expects a `Telemetry`: field `temperature` is f64 at \
+                 byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition; \
+                 if the segment is outdated, remove it with `unlink` and create it again"
             )
         );
     }
@@ -207,9 +207,9 @@ fn layout_mismatch_names_the_first_difference() {
     assert_eq!(
         other.refused(&format!("open s attach {name} type=wide"), "LayoutMismatch"),
         format!(
-            "segment `{name}` holds a `Telemetry`, this program expects a `TelemetryWide`: field `temperature` is f32 at byte \
-             40 in the segment and f64 at byte 40 in this program; build both programs from the same definition, or, if \
-             the segment is an old one, remove it with `unlink` and create it again"
+            "segment `{name}` holds a `Telemetry`, but this program expects a `TelemetryWide`: field `temperature` is f32 at byte \
+             40 in the segment and f64 at byte 40 in this program; build both programs from the same definition; if \
+             the segment is outdated, remove it with `unlink` and create it again"
         )
     );
     // Being refused has not changed anything.

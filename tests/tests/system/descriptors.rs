@@ -171,7 +171,7 @@ fn a_named_segments_descriptor_is_not_anonymous() {
     let path = format!("/proc/{}/fd/{}", owner.pid(), owner.ok("fd s"));
     let text = other.refused(&format!("open s file {path}"), "NotASegment");
     assert!(
-        text.starts_with("the descriptor leads to no anonymous segment"),
+        text.starts_with("the descriptor is not an anonymous segment"),
         "{text}"
     );
     assert!(Telemetry::create_anonymous().is_ok());

@@ -52,7 +52,7 @@ fn a_descriptor_of_another_type_or_none_at_all_is_refused() {
         }
         other => panic!("{other}"),
     };
-    assert!(reason(std::fs::File::open("/proc/self/exe").unwrap()).contains("no memfd"));
+    assert!(reason(std::fs::File::open("/proc/self/exe").unwrap()).contains("not a memfd"));
     let unsealed = memfd::create("unsealed").unwrap();
     assert!(reason(unsealed).contains("not sealed"));
     let empty = memfd::create("empty").unwrap();
@@ -97,7 +97,7 @@ fn a_descriptor_that_may_only_be_read_maps_read_only() {
     let write_only = std::fs::File::options().write(true).open(&path).unwrap();
     let refused = error(options().from_fd(write_only));
     assert!(
-        refused.to_string().contains("allows no reading"),
+        refused.to_string().contains("does not allow reading"),
         "{refused}"
     );
 }
