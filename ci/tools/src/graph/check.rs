@@ -9,7 +9,12 @@ use super::{Graph, Place};
 pub(super) fn check(graph: &Graph, layers: &Layers) -> Vec<String> {
     let mut mistakes = Vec::new();
     for module in &graph.modules {
-        if layers.rank(module).is_none() {
+        // A module that holds only documentation needs no layer.
+        let has_arrow = graph
+            .arrows
+            .keys()
+            .any(|(from, to)| from == module || to == module);
+        if has_arrow && layers.rank(module).is_none() {
             mistakes.push(format!(
                 "the module `{module}` is in no layer: add it where all that it uses is below it\n"
             ));
