@@ -24,7 +24,7 @@ pub const PARTICIPANTS: i64 = 1 << 40;
 /// # Errors
 ///
 /// Those of opening what has the name.
-pub fn is_held_alone(name: &str, byte: i64) -> io::Result<bool> {
+pub fn is_locked_exclusively(name: &str, byte: i64) -> io::Result<bool> {
     let file = File::open(Names::path(name))?;
     // Only a lock that a shared one cannot be had beside is reported.
     let mut lock = range_of(byte, libc::F_RDLCK);
@@ -37,7 +37,7 @@ pub fn is_held_alone(name: &str, byte: i64) -> io::Result<bool> {
 /// # Errors
 ///
 /// Those of opening what has the name.
-pub fn is_held(name: &str, byte: i64) -> io::Result<bool> {
+pub fn is_locked(name: &str, byte: i64) -> io::Result<bool> {
     let file = File::open(Names::path(name))?;
     let mut lock = range_of(byte, libc::F_WRLCK);
     fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))?;

@@ -25,6 +25,16 @@ impl Random {
         (self.word() % end as u64) as usize
     }
 
+    /// True once in `count` times.
+    pub fn one_in(&mut self, count: u64) -> bool {
+        self.word().is_multiple_of(count)
+    }
+
+    /// One of these.
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
     /// A number that checks tend to get wrong: small, huge, near `about`, or any.
     pub fn awkward(&mut self, about: u64) -> u64 {
         match self.below(6) {

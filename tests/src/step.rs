@@ -10,12 +10,12 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, gettid};
 
-use crate::{DEADLINE, Peer, from_env};
+use crate::{DEADLINE, Peer, count_from_env};
 
 /// How many instructions lie between two kills. The long form looks at every one: `SHM_STEP_STRIDE=1`.
 #[must_use]
 pub fn stride(otherwise: u64) -> usize {
-    usize::try_from(from_env("SHM_STEP_STRIDE", otherwise)).expect("a number of instructions")
+    usize::try_from(count_from_env("SHM_STEP_STRIDE", otherwise)).expect("a number of instructions")
 }
 
 /// Waits for the peer's next signal, which it does not get.
@@ -102,7 +102,7 @@ pub fn kill_at_call(mut peer: Peer, command: &str, stop: usize) -> bool {
 /// # Panics
 ///
 /// If there are more than ten million, or the peer does anything else.
-pub fn beset(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
+pub fn at_each_instruction(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
     let pid = until_begun(peer, command);
     for instruction in 0..10_000_000 {
         ptrace::step(pid, None).expect("the peer is traced");
@@ -124,8 +124,8 @@ pub fn beset(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
 /// # Panics
 ///
 /// If the peer does anything else.
-pub fn kill_at(peer: Peer, command: &str, instruction: usize) -> bool {
-    kill_beside(peer, command, Point::Begun(instruction), || {}).killed
+pub fn kill_at_instruction(peer: Peer, command: &str, instruction: usize) -> bool {
+    kill_at_point(peer, command, Point::Begun(instruction), || {}).killed
 }
 
 /// Where in a round a peer is killed.
@@ -141,7 +141,7 @@ pub enum Point {
 
 /// What became of a peer that was to be killed.
 #[derive(Clone, Copy, Debug)]
-pub struct Killed {
+pub struct KillOutcome {
     /// Whether it was killed; else its round was over before.
     pub killed: bool,
     /// Whether the kernel had it asleep.
@@ -157,16 +157,16 @@ pub struct Killed {
 /// # Panics
 ///
 /// If the peer does anything else.
-pub fn kill_beside(
+pub fn kill_at_point(
     mut peer: Peer,
     command: &str,
     point: Point,
     mut asleep: impl FnMut(),
-) -> Killed {
+) -> KillOutcome {
     /// Nearly every step takes less than so many looks, and to ask whether it sleeps takes longer than a step.
     const LOOKS: u32 = 30;
     let pid = until_begun(&mut peer, command);
-    let mut seen = Killed {
+    let mut seen = KillOutcome {
         killed: true,
         slept: false,
     };
@@ -280,7 +280,7 @@ pub fn until_asleep(pid: u32) {
 /// # Panics
 ///
 /// If it does not fall asleep.
-pub fn asleep_beside<'scope, R: Send + 'scope>(
+pub fn spawn_until_asleep<'scope, R: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> R + Send + 'scope,
 ) -> ScopedJoinHandle<'scope, R> {
@@ -307,11 +307,11 @@ pub fn asleep_beside<'scope, R: Send + 'scope>(
 /// # Panics
 ///
 /// If the round is over without a sleep.
-pub fn through_sleep(
+pub fn kill_around_sleep(
     what: &str,
     before: Option<u64>,
     after: u64,
-    mut round: impl FnMut(Point) -> Killed,
+    mut round: impl FnMut(Point) -> KillOutcome,
 ) {
     /// Up to the sleep.
     const MOST: usize = 20_000;

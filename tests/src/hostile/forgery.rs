@@ -1,37 +1,6 @@
 //! Segments as somebody would write them who wants to harm the reader.
 
-/// Numbers that look random and are the same in every run.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// Every seed gives other numbers.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// The next 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    /// A number below `end`, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.bits() % end as u64) as usize
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.bits().is_multiple_of(count)
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
+use crate::Random;
 
 /// The fields of the header: where and how long.
 const FIELDS: [(usize, usize); 20] = [
@@ -140,7 +109,7 @@ impl Forgery {
             0 => {
                 for _ in 0..=random.below(8) {
                     let at = random.below(self.bytes.len().clamp(1, 1024));
-                    self.put(at, 1, random.bits());
+                    self.put(at, 1, random.word());
                 }
             }
             1 | 2 => {
@@ -153,9 +122,9 @@ impl Forgery {
             3 => {
                 // The file and the header agree on a length, which the rest does not.
                 self.len = match random.below(4) {
-                    0 => random.bits() % 20_000,
-                    1 => 0x1000 * (random.bits() % 64),
-                    2 => 1 << (12 + random.bits() % 30),
+                    0 => random.word() % 20_000,
+                    1 => 0x1000 * (random.word() % 64),
+                    2 => 1 << (12 + random.word() % 30),
                     _ => self.len + 4096,
                 };
                 self.bytes.truncate(self.len as usize);
@@ -191,7 +160,7 @@ impl Forgery {
             _ => {
                 // What changes in use, and so is not covered by the checksum.
                 let at = 128 + random.below(128);
-                self.put(at, 1, random.bits());
+                self.put(at, 1, random.word());
             }
         }
         if !random.one_in(16) {
@@ -204,15 +173,15 @@ impl Forgery {
         match random.below(8) {
             0 => 0,
             1 => u64::MAX,
-            2 => u64::MAX - random.bits() % 8192,
-            3 => 1 << (random.bits() % 64),
-            4 => (1 << (random.bits() % 64)) - 1,
-            5 => self.len.wrapping_add(random.bits() % 17).wrapping_sub(8),
+            2 => u64::MAX - random.word() % 8192,
+            3 => 1 << (random.word() % 64),
+            4 => (1 << (random.word() % 64)) - 1,
+            5 => self.len.wrapping_add(random.word() % 17).wrapping_sub(8),
             6 => self
                 .number(at)
-                .wrapping_add(random.bits() % 17)
+                .wrapping_add(random.word() % 17)
                 .wrapping_sub(8),
-            _ => random.bits(),
+            _ => random.word(),
         }
     }
 }
@@ -251,7 +220,7 @@ fn nested(random: &mut Random) -> Vec<u8> {
         let body = 16 * (depth - level - 1) + 8 + 12;
         schema.extend([2, 0, 0, 0]);
         schema.extend((body as u32).to_ne_bytes());
-        schema.extend(random.bits().to_ne_bytes());
+        schema.extend(random.word().to_ne_bytes());
     }
     schema.extend([1, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0]);
     schema

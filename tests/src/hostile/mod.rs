@@ -12,7 +12,7 @@ use shm_core::{Access, ReadOnly, SegmentState, Shm, ShmError, ShmLayout};
 pub use everything::{
     Color, Everything, Leaves, Part, read_everything, read_only_everything, write_everything,
 };
-pub use forgery::{Forgery, Random};
+pub use forgery::Forgery;
 
 use crate::names::Names;
 use crate::segments::{Samples, Telemetry};

@@ -8,20 +8,20 @@ use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, ReadOnly, Shm, ShmLayout};
 
 use super::rounds::broadcast as rounds;
-use super::waiting::patience;
+use super::waiting::timeout;
 use super::{Answer, Program, Words, other};
-use crate::segments::{Few, Stats};
+use crate::segments::{SmallValue, Stats};
 
 /// So short that everybody is overtaken now and then.
 pub(crate) const SLOTS: usize = 5;
-type Queue = Broadcast<Few, SLOTS>;
+type Queue = Broadcast<SmallValue, SLOTS>;
 
 /// The segment as this process has it, and its ends. No handle is ever dropped, so that ends can be kept beside them.
 #[derive(Default)]
 pub(super) struct Broadcasts {
     writable: Option<&'static Shm<Queue>>,
     read_only: Option<&'static Shm<Queue, ReadOnly>>,
-    sender: Option<BroadcastSender<'static, Few, SLOTS>>,
+    sender: Option<BroadcastSender<'static, SmallValue, SLOTS>>,
     receiver: Option<Box<dyn Receiver>>,
 }
 
@@ -32,7 +32,7 @@ trait Receiver {
     fn run(&mut self, stats: &Shm<Stats>) -> Answer;
 }
 
-impl<A: Access> Receiver for BroadcastReceiver<'static, Few, SLOTS, A> {
+impl<A: Access> Receiver for BroadcastReceiver<'static, SmallValue, SLOTS, A> {
     fn receive(&mut self, millis: Option<u64>) -> Answer {
         let received = match millis {
             None => self.try_recv().map_err(|error| match error {
@@ -105,7 +105,9 @@ impl Broadcasts {
             .ok_or_else(|| other("nothing is attached for writing"))
     }
 
-    fn sender(&mut self) -> Result<&mut BroadcastSender<'static, Few, SLOTS>, super::Failure> {
+    fn sender(
+        &mut self,
+    ) -> Result<&mut BroadcastSender<'static, SmallValue, SLOTS>, super::Failure> {
         self.sender
             .as_mut()
             .ok_or_else(|| other("there is no sender"))
@@ -150,7 +152,7 @@ impl Program {
             "send" => all.sender()?.send([words.number()?; 8]).map_err(other)?,
             "try" => return all.receiver()?.receive(None),
             "recv" => return all.receiver()?.receive(Some(words.number()?)),
-            "await" => return all.receiver()?.await_sender(patience(words)?),
+            "await" => return all.receiver()?.await_sender(timeout(words)?),
             "fork-inside" => {
                 let sender = all.sender()?;
                 let number = words.number()?;

@@ -180,7 +180,7 @@ impl Program {
                     0
                 })
             }
-            "storm" => {
+            "fork-storm" => {
                 let name = words.next()?;
                 storm(name, words.number()?)
             }
@@ -325,7 +325,7 @@ pub(super) fn timer(micros: libc::suseconds_t) -> Answer {
     }
 }
 
-/// `storm NAME ROUNDS`: threads take part in a segment and leave it with its lock held, over and over, while another forks
+/// `fork-storm NAME ROUNDS`: threads take part in a segment and leave it with its lock held, over and over, while another forks
 /// children that stay. Who has left must be dead to the others, whatever the children have inherited; and each child
 /// takes part by itself, whatever lock a sibling of its parent held.
 fn storm(name: &str, rounds: u32) -> Answer {

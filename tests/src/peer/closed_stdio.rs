@@ -10,7 +10,7 @@ use super::process::in_child;
 use super::{Answer, Words};
 use crate::segments::{Guarded, Telemetry};
 
-/// `fork-without-standard NAME`: a fork child closes its standard descriptors, uses segments of this name, and prints. It
+/// `fork-closed-stdio NAME`: a fork child closes its standard descriptors, uses segments of this name, and prints. It
 /// ends with the number of what went wrong.
 pub(super) fn in_child_without(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;

@@ -36,7 +36,7 @@ use shm_core::{ShmError, ShmLayout};
 use crate::driver::variant;
 use crate::segments::Telemetry;
 use handles::Handle;
-pub use rounds::PATIENCE;
+pub use rounds::ROUND_TIMEOUT;
 
 /// Descriptors from this number on stay open when the program starts. Lower ones but the standard streams are closed: they
 /// are what the shell or `cargo` left open, and tests that limit or count descriptors must not depend on them.
@@ -149,13 +149,13 @@ impl Program {
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
             "loop-sweep" => loops::sweep(&mut words),
-            "loop-mix" => random_operations::mix(&mut words),
+            "loop-random" => random_operations::mix(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),
             "exec-fds" => process::exec_fds(),
             "replace-descriptor" => self.replace_descriptor(&mut words),
-            "fork-without-standard" => closed_stdio::in_child_without(&mut words),
+            "fork-closed-stdio" => closed_stdio::in_child_without(&mut words),
             "fork-drop" => self.fork_drop(&mut words),
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
@@ -168,7 +168,7 @@ impl Program {
             "seqlock" => self.obey_seqlock(&mut words),
             "broadcast" => self.obey_broadcast(&mut words),
             "waiting" => self.obey_waiting(&mut words),
-            "patience" => Self::obey_patience(&mut words),
+            "timeouts" => Self::obey_timeouts(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
@@ -184,7 +184,7 @@ impl Program {
             "pid" => Ok(std::process::id().to_string()),
             "usage" => restrictions::usage(),
             "scribble" => overwriting::scribble(&mut words),
-            "endure" => overwriting::endure(&mut words),
+            "use-all" => overwriting::endure(&mut words),
             "rounds" => loops::rounds(&mut words),
             unknown => Err(other(format!("there is no command `{unknown}`"))),
         }

@@ -11,7 +11,8 @@ use shm_core::{ReadOnly, Shm, ShmError, ShmLayout};
 
 use super::loops::until;
 use super::{Answer, Words, other};
-use crate::hostile::{Everything, Random, read_everything, read_only_everything, write_everything};
+use crate::Random;
+use crate::hostile::{Everything, read_everything, read_only_everything, write_everything};
 use crate::names::Names;
 use crate::segments::Stats;
 
@@ -51,7 +52,7 @@ pub(super) fn scribble(words: &mut Words<'_>) -> Answer {
                 0 => {
                     // SAFETY: the byte is mapped, and this process only accesses it atomically.
                     let byte = unsafe { AtomicU8::from_ptr(place) };
-                    byte.store(random.bits() as u8, Relaxed);
+                    byte.store(random.word() as u8, Relaxed);
                 }
                 // Of another width than what lies there.
                 _ => {
@@ -60,7 +61,7 @@ pub(super) fn scribble(words: &mut Words<'_>) -> Answer {
                     let place = unsafe { base.add(even) };
                     // SAFETY: the eight bytes are mapped, aligned, and this process only accesses them atomically.
                     let word = unsafe { AtomicU64::from_ptr(place.cast()) };
-                    word.store(random.bits(), Relaxed);
+                    word.store(random.word(), Relaxed);
                 }
             }
         }
@@ -93,7 +94,7 @@ impl Met {
     }
 }
 
-/// `endure NAME STATS ROUNDS`: uses every cell of the segment, in every way, while somebody scribbles over it.
+/// `use-all NAME STATS ROUNDS`: uses every cell of the segment, in every way, while somebody scribbles over it.
 pub(super) fn endure(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach_read_only(words.next()?)?;
@@ -101,7 +102,7 @@ pub(super) fn endure(words: &mut Words<'_>) -> Answer {
     let shm = Everything::attach(name)?;
     let reader = Everything::attach_read_only(name)?;
     let (len, tail) = (shm.mapped_len(), shm.tail.len());
-    println!("enduring");
+    println!("using");
     let (mut met, mut round) = (Met::default(), 0u64);
     // Whole rounds of the other, so that each of them has a chance to hit every byte.
     let scribbled = stats.created.load(Acquire);

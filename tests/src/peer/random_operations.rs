@@ -37,7 +37,7 @@ struct Announced {
     leaving: bool,
 }
 
-/// `loop-mix STATS LEDGER SEAT [WAY]..`: does one thing after the other, chosen at random.
+/// `loop-random STATS LEDGER SEAT [WAY]..`: does one thing after the other, chosen at random.
 pub(super) fn mix(words: &mut Words<'_>) -> Answer {
     let stats = Stats::attach(words.next()?)?;
     let ledger = Ledger::attach(words.next()?)?;

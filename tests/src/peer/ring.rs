@@ -10,11 +10,11 @@ use shm_core::sync::{
 };
 use shm_core::{Shm, ShmLayout};
 
-use super::waiting::patience;
+use super::waiting::timeout;
 use super::{Answer, Failure, Program, Words, other, ring_fork, ring_system_calls};
 use crate::driver::DEADLINE;
-use crate::kill_timing::Instants;
-use crate::segments::{Note, Post};
+use crate::kill_timing::RandomDelays;
+use crate::segments::{Message, RingSegment};
 
 /// Messages at a time, where there are many.
 pub(super) const BATCH: usize = 64;
@@ -24,9 +24,9 @@ const A_MOMENT: Duration = Duration::from_millis(20);
 /// The segment, and the ends of its small ring that this process has.
 pub(super) struct Ends {
     /// Never dropped, so that ends can be kept beside it.
-    shm: &'static Shm<Post>,
-    sender: Option<Sender<'static, Note, 5>>,
-    receiver: Option<Receiver<'static, Note, 5>>,
+    shm: &'static Shm<RingSegment>,
+    sender: Option<Sender<'static, Message, 5>>,
+    receiver: Option<Receiver<'static, Message, 5>>,
     /// What this process is known by in the segment: a pid says nothing in a namespace of its own.
     alias: u64,
 }
@@ -41,11 +41,11 @@ impl From<ClaimError> for Failure {
 }
 
 impl Ends {
-    fn sender(&mut self) -> Result<&mut Sender<'static, Note, 5>, Failure> {
+    fn sender(&mut self) -> Result<&mut Sender<'static, Message, 5>, Failure> {
         self.sender.as_mut().ok_or_else(|| other("no sender"))
     }
 
-    fn receiver(&mut self) -> Result<&mut Receiver<'static, Note, 5>, Failure> {
+    fn receiver(&mut self) -> Result<&mut Receiver<'static, Message, 5>, Failure> {
         self.receiver.as_mut().ok_or_else(|| other("no receiver"))
     }
 
@@ -97,7 +97,7 @@ impl Ends {
                 self.recv(&how)
             }
             "await" => {
-                let (end, limit) = (words.next()?.to_owned(), patience(words)?);
+                let (end, limit) = (words.next()?.to_owned(), timeout(words)?);
                 let joined = match (end.as_str(), limit) {
                     ("sender", None) => self.receiver()?.wait_for_sender().map_err(|_| TimedOut),
                     ("sender", Some(limit)) => self.receiver()?.wait_for_sender_timeout(limit),
@@ -140,7 +140,7 @@ impl Ends {
                 super::process::in_child(|| {
                     let refused = sender.as_mut().is_none_or(|end| {
                         matches!(
-                            end.try_send(Note::numbered(u64::MAX)),
+                            end.try_send(Message::numbered(u64::MAX)),
                             Err(TrySendError::Disconnected(_))
                         ) && end.wait_for_receiver().is_err()
                     }) && receiver.as_mut().is_none_or(|end| {
@@ -163,7 +163,7 @@ impl Ends {
 
     fn send(&mut self, how: &str) -> Answer {
         let sender = self.sender()?;
-        let note = Note::numbered(sender.position());
+        let note = Message::numbered(sender.position());
         let result = match how {
             "forever" => sender.send(note).map_err(|_| "disconnected"),
             "try" => sender.try_send(note).map_err(|error| match error {
@@ -215,12 +215,12 @@ impl Program {
         }
         match words.next()? {
             "attach" => {
-                let shm = Box::leak(Box::new(Post::attach(words.next()?)?));
+                let shm = Box::leak(Box::new(RingSegment::attach(words.next()?)?));
                 self.ring = Some(Ends {
                     shm,
                     sender: None,
                     receiver: None,
-                    alias: Instants::new().next_number(),
+                    alias: RandomDelays::new().next_number(),
                 });
                 Ok(String::new())
             }
@@ -230,16 +230,16 @@ impl Program {
 }
 
 /// `stream-out COUNT one|many`: so many messages into the large ring, one by one or in batches.
-fn stream_out(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
+fn stream_out(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let (count, many) = (words.number::<u64>()?, words.next()? == "many");
     let mut sender = shm.stream.sender()?;
     let begin = sender.position();
     if many {
-        let mut batch = [Note::numbered(0); BATCH];
+        let mut batch = [Message::numbered(0); BATCH];
         while sender.position() < begin + count {
             let next = sender.position();
             for (number, note) in (next..).zip(&mut batch) {
-                *note = Note::numbered(number);
+                *note = Message::numbered(number);
             }
             let left = usize::try_from(begin + count - next).map_err(other)?;
             sender
@@ -249,7 +249,7 @@ fn stream_out(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
     } else {
         for number in begin..begin + count {
             sender
-                .send(Note::numbered(number))
+                .send(Message::numbered(number))
                 .map_err(|error| other(error.to_string()))?;
         }
     }
@@ -258,19 +258,19 @@ fn stream_out(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
 
 /// `stream-in one|many`: everything out of the large ring until its sender leaves. Says how many messages there were, and
 /// how many microseconds lay between the first and the last.
-fn stream_in(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
+fn stream_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let many = words.next()? == "many";
     let mut receiver = shm.stream.receiver()?;
     let mut expected = receiver.position();
     println!("receiving");
-    let mut check = |note: &Note| {
-        if *note != Note::numbered(expected) {
+    let mut check = |note: &Message| {
+        if *note != Message::numbered(expected) {
             return Err(other(format!("{note:?} instead of number {expected}")));
         }
         expected += 1;
         Ok(())
     };
-    let mut batch = [Note::numbered(0); BATCH];
+    let mut batch = [Message::numbered(0); BATCH];
     // A sender before may have left; it is not the one that is waited for.
     receiver.wait_for_sender_timeout(DEADLINE).map_err(other)?;
     let first = receiver.recv().map_err(other)?;
@@ -290,21 +290,21 @@ fn stream_in(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
 }
 
 /// `produce`: takes the sending end when it is free, and sends what comes next, until it is killed or told to stop.
-fn produce(shm: &Shm<Post>, me: u64) -> Answer {
+fn produce(shm: &Shm<RingSegment>, me: u64) -> Answer {
     println!("producing");
     let mut sender = shm.ring.sender_timeout(DEADLINE)?;
     shm.sender.store(me, Release);
-    let mut batch = [Note::numbered(0); 3];
+    let mut batch = [Message::numbered(0); 3];
     while shm.stop.load(Acquire) == 0 {
         let next = sender.position();
         let result = match next % 3 {
-            0 => sender.send(Note::numbered(next)).map_err(|_| ()),
+            0 => sender.send(Message::numbered(next)).map_err(|_| ()),
             1 => sender
-                .send_with(|cell| cell.store(Note::numbered(next)))
+                .send_with(|cell| cell.store(Message::numbered(next)))
                 .map_err(|_| ()),
             _ => {
                 for (number, note) in (next..).zip(&mut batch) {
-                    *note = Note::numbered(number);
+                    *note = Message::numbered(number);
                 }
                 sender.send_slice(&batch).map_err(|_| ())
             }
@@ -319,15 +319,15 @@ fn produce(shm: &Shm<Post>, me: u64) -> Answer {
 
 /// `consume with|copy`: takes the receiving end when it is free, and notes down what it gets, until it is killed or told
 /// to stop and there is no more.
-fn consume(shm: &Shm<Post>, me: u64, with: bool) -> Answer {
+fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
     println!("consuming");
     let mut receiver = shm.ring.receiver_timeout(DEADLINE)?;
     shm.receiver.store(me, Release);
     loop {
         let position = receiver.position();
-        let note_down = |note: Note| {
+        let note_down = |note: Message| {
             let handled = shm.handled.load(Relaxed);
-            if note != Note::numbered(position) {
+            if note != Message::numbered(position) {
                 shm.wrong.fetch_add(1, AcqRel);
             }
             match note.number {
@@ -362,7 +362,7 @@ fn consume(shm: &Shm<Post>, me: u64, with: bool) -> Answer {
 }
 
 /// Is told again that the other is gone, a thousand times between two signals, for who counts its calls.
-fn told_again(receiver: &mut Receiver<'_, Note, 5>) -> Answer {
+fn told_again(receiver: &mut Receiver<'_, Message, 5>) -> Answer {
     raise(Signal::SIGUSR1).map_err(other)?;
     for _ in 0..1000 {
         if receiver.recv().is_ok() || receiver.try_recv() != Err(TryRecvError::Disconnected) {

@@ -9,7 +9,7 @@ use shm_core::Shm;
 
 use super::process::reap;
 use super::{Answer, Failure, other};
-use crate::segments::{Note, Post};
+use crate::segments::{Message, RingSegment};
 
 /// What is on either side of a fork.
 enum Side {
@@ -39,13 +39,13 @@ fn end(right: bool) -> ! {
 
 /// `fork-inside`: forks while a message is made, and while one is dealt with. The child's copy of the call ends when the parent
 /// has gone on, and must change nothing. Says how many messages the ring has seen at each end.
-pub(super) fn inside(shm: &Shm<Post>) -> Answer {
+pub(super) fn inside(shm: &Shm<RingSegment>) -> Answer {
     let (mut sender, mut receiver) = (shm.ring.sender()?, shm.ring.receiver()?);
     let own = std::process::id();
     let (gate, open) = pipe().map_err(other)?;
     let (mut gate, mut open) = (File::from(OwnedFd::from(gate)), Some(open));
     let sent = sender.send_with(|cell| {
-        cell.store(Note::numbered(0));
+        cell.store(Message::numbered(0));
         fork_behind(&mut gate, &mut open)
     });
     if std::process::id() != own {
@@ -55,8 +55,8 @@ pub(super) fn inside(shm: &Shm<Post>) -> Answer {
     let Side::Parent(child) = sent.map_err(other)?? else {
         return Err(other("this is not the child"));
     };
-    sender.send(Note::numbered(1)).map_err(other)?;
-    sender.send(Note::numbered(2)).map_err(other)?;
+    sender.send(Message::numbered(1)).map_err(other)?;
+    sender.send(Message::numbered(2)).map_err(other)?;
     drop(open);
     reap(child)?;
     let sent = shm.ring.sent();

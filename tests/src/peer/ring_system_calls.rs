@@ -8,7 +8,7 @@ use shm_core::Shm;
 use super::restrictions::{confine, filter};
 use super::ring::BATCH;
 use super::{Answer, Failure, Words, other};
-use crate::segments::{Note, Post};
+use crate::segments::{Message, RingSegment};
 
 /// Messages of a round.
 const ROUND: u64 = 7;
@@ -35,19 +35,19 @@ fn end(position: u64) -> ! {
 }
 
 /// `quiet COUNT`: so many rounds through the large ring, as sender and receiver at once.
-pub(super) fn both(shm: &Shm<Post>, count: u64) -> Answer {
+pub(super) fn both(shm: &Shm<RingSegment>, count: u64) -> Answer {
     let (mut sender, mut receiver) = (shm.stream.sender()?, shm.stream.receiver()?);
     hush()?;
-    let mut batch = [Note::numbered(0); BATCH];
+    let mut batch = [Message::numbered(0); BATCH];
     for _ in 0..count {
         let next = sender.position();
-        let sent = sender.send(Note::numbered(next)).is_ok()
+        let sent = sender.send(Message::numbered(next)).is_ok()
             && sender
-                .send_with(|cell| cell.store(Note::numbered(next + 1)))
+                .send_with(|cell| cell.store(Message::numbered(next + 1)))
                 .is_ok()
-            && sender.send_slice(&[Note::numbered(next + 2); 3]).is_ok();
-        let received = receiver.recv() == Ok(Note::numbered(next))
-            && receiver.recv_with(|cell| cell.load()) == Ok(Note::numbered(next + 1))
+            && sender.send_slice(&[Message::numbered(next + 2); 3]).is_ok();
+        let received = receiver.recv() == Ok(Message::numbered(next))
+            && receiver.recv_with(|cell| cell.load()) == Ok(Message::numbered(next + 1))
             && receiver.recv_into(&mut batch) == Ok(3);
         if !sent || !received {
             return Err(other("a message got lost"));
@@ -67,7 +67,7 @@ fn until(word: &AtomicU64, number: u64) {
 ///
 /// Each end tells the other how far it is, outside the ring: the number of messages in `sender` and `receiver`. So neither
 /// ever finds nothing to do in the ring itself, however slow the other is.
-pub(super) fn out(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
+pub(super) fn out(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let (count, lead): (u64, u64) = (words.number()?, words.number()?);
     let mut sender = shm.stream.sender()?;
     // The first round may begin.
@@ -78,16 +78,16 @@ pub(super) fn out(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
     for round in 0..count {
         let next = sender.position();
         until(&shm.receiver, 1 + (round * ROUND).saturating_sub(lead));
-        let sent = sender.send(Note::numbered(next)).is_ok()
-            && sender.try_send(Note::numbered(next + 1)).is_ok()
+        let sent = sender.send(Message::numbered(next)).is_ok()
+            && sender.try_send(Message::numbered(next + 1)).is_ok()
             && sender
-                .send_with(|cell| cell.store(Note::numbered(next + 2)))
+                .send_with(|cell| cell.store(Message::numbered(next + 2)))
                 .is_ok()
             && sender
-                .send_slice(&[3, 4].map(|nth| Note::numbered(next + nth)))
+                .send_slice(&[3, 4].map(|nth| Message::numbered(next + nth)))
                 .is_ok()
             && sender
-                .try_send_slice(&[5, 6].map(|nth| Note::numbered(next + nth)))
+                .try_send_slice(&[5, 6].map(|nth| Message::numbered(next + nth)))
                 .is_ok();
         if !sent {
             return Err(other("a message was not sent"));
@@ -98,23 +98,23 @@ pub(super) fn out(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
 }
 
 /// `quiet-in COUNT`: the same out of it.
-pub(super) fn take_in(shm: &Shm<Post>, words: &mut Words<'_>) -> Answer {
+pub(super) fn take_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let count: u64 = words.number()?;
     let mut receiver = shm.stream.receiver()?;
     until(&shm.sender, 1);
     hush()?;
     shm.receiver.store(1, Release);
-    let mut batch = [Note::numbered(0); 3];
+    let mut batch = [Message::numbered(0); 3];
     for _ in 0..count {
         let next = receiver.position();
         until(&shm.sender, 1 + next + ROUND);
-        let received = receiver.recv() == Ok(Note::numbered(next))
-            && receiver.try_recv() == Ok(Note::numbered(next + 1))
-            && receiver.recv_with(|cell| cell.load()) == Ok(Note::numbered(next + 2))
+        let received = receiver.recv() == Ok(Message::numbered(next))
+            && receiver.try_recv() == Ok(Message::numbered(next + 1))
+            && receiver.recv_with(|cell| cell.load()) == Ok(Message::numbered(next + 2))
             && receiver.recv_into(&mut batch[..2]) == Ok(2)
-            && batch[..2] == [3, 4].map(|nth| Note::numbered(next + nth))
+            && batch[..2] == [3, 4].map(|nth| Message::numbered(next + nth))
             && receiver.try_recv_into(&mut batch[..2]) == Ok(2)
-            && batch[..2] == [5, 6].map(|nth| Note::numbered(next + nth));
+            && batch[..2] == [5, 6].map(|nth| Message::numbered(next + nth));
         if !received {
             return Err(other("a message got lost"));
         }

@@ -9,11 +9,11 @@ use shm_core::sync::{SeqLock, SeqLockWriteGuard, WriteError};
 use shm_core::{Access, ReadOnly, Shm, ShmCell, ShmLayout};
 
 use super::rounds::seqlock as rounds;
-use super::waiting::patience;
+use super::waiting::timeout;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
-use crate::segments::Waiting;
-use crate::segments::{Block, Few, Stats};
+use crate::segments::WaitSegment;
+use crate::segments::{Block, SmallValue, Stats};
 
 /// The segment as this process has it, and the guard on its lock. Neither handle is ever dropped, so that a guard can be
 /// kept beside them.
@@ -22,8 +22,8 @@ pub(super) struct SeqLocks {
     writer: Option<&'static Shm<SeqLock<Block>>>,
     reader: Option<&'static Shm<SeqLock<Block>, ReadOnly>>,
     guard: Option<SeqLockWriteGuard<'static, Block>>,
-    few: Option<&'static Shm<SeqLock<Few, 3>>>,
-    few_read_only: Option<&'static Shm<SeqLock<Few, 3>, ReadOnly>>,
+    few: Option<&'static Shm<SeqLock<SmallValue, 3>>>,
+    few_read_only: Option<&'static Shm<SeqLock<SmallValue, 3>, ReadOnly>>,
 }
 
 /// What both kinds of handles can do.
@@ -115,7 +115,7 @@ impl Program {
                 return Ok(format!("{version} {} {whole}", block.number));
             }
             "wait" => {
-                let (seen, limit) = (words.number()?, patience(words)?);
+                let (seen, limit) = (words.number()?, timeout(words)?);
                 let newer = locks.reader()?.wait(seen, limit);
                 return Ok(newer.map_or("timed-out".to_owned(), |version| version.to_string()));
             }
@@ -190,11 +190,11 @@ impl Program {
                 written.map_err(other)?;
             }
             "few" => {
-                let shm = SeqLock::<Few, 3>::attach(words.next()?)?;
+                let shm = SeqLock::<SmallValue, 3>::attach(words.next()?)?;
                 locks.few = Some(Box::leak(Box::new(shm)));
             }
             "few-read-only" => {
-                let shm = SeqLock::<Few, 3>::attach_read_only(words.next()?)?;
+                let shm = SeqLock::<SmallValue, 3>::attach_read_only(words.next()?)?;
                 locks.few_read_only = Some(Box::leak(Box::new(shm)));
             }
             "hold" => {
@@ -219,11 +219,11 @@ impl Program {
                 return read_loop(locks.reader()?, &stats);
             }
             "loop-pace" => {
-                let shared = Waiting::attach(words.next()?)?;
+                let shared = WaitSegment::attach(words.next()?)?;
                 return pace_loop(locks.writer()?, &shared);
             }
             "loop-wait" => {
-                let shared = Waiting::attach(words.next()?)?;
+                let shared = WaitSegment::attach(words.next()?)?;
                 return wait_loop(locks.reader()?, &shared, words.number()?);
             }
             unknown => return Err(other(format!("there is no command `seqlock {unknown}`"))),
@@ -300,7 +300,7 @@ fn read_loop(shm: &dyn Reader, stats: &Shm<Stats>) -> Answer {
 }
 
 /// Commits, and lets those that wait for a value have it and fall asleep again, before it commits the next.
-fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<Waiting>) -> Answer {
+fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<WaitSegment>) -> Answer {
     println!("looping");
     while shared.stop.load(Acquire) == 0 {
         let written = shm.update(|block| *block = Block::numbered(block.number + 1));
@@ -319,7 +319,7 @@ fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<Waiting>) -> Answer {
 }
 
 /// Waits for newer values, looks whether they are whole, and says which it has seen.
-fn wait_loop(shm: &dyn Reader, shared: &Shm<Waiting>, number: usize) -> Answer {
+fn wait_loop(shm: &dyn Reader, shared: &Shm<WaitSegment>, number: usize) -> Answer {
     println!("looping");
     let mut seen = 0;
     while shared.stop.load(Acquire) == 0 {

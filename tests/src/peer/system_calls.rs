@@ -7,7 +7,7 @@ use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 
 use super::{Answer, Failure, Words, other};
-use crate::segments::Few;
+use crate::segments::SmallValue;
 
 const TIMES: u32 = 1000;
 
@@ -83,7 +83,7 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
             })
         }
         "seqlock" => {
-            let shm = SeqLock::<Few>::create_anonymous()?;
+            let shm = SeqLock::<SmallValue>::create_anonymous()?;
             between(|| {
                 shm.store([1; 8]).map_err(other)?;
                 shm.update(|value| value[0] = 2).map_err(other)?;

@@ -1,33 +1,34 @@
-//! Every call that waits for at most a timeout, made where nothing comes, while signals interrupt it all the time.
+//! Every call that takes a timeout, made where it must time out, while signals interrupt it.
 
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
 
 use super::{Answer, Failure, Program, Words, claims, other};
-use crate::segments::Blocked;
+use crate::segments::BlockedSegment;
 
-/// For how long each call waits: several slices of sleep, and many signals.
+/// The timeout of each call: several slices of sleep, and many signals.
 const SPAN: Duration = Duration::from_millis(12);
 
-/// Whether a call has failed as it should, or how it did otherwise.
+/// Whether a call timed out, or what it returned instead.
 type Outcome = Result<(), String>;
 
-/// That the call has failed by this error, which is what the end of its timeout is to it.
+/// Checks that a call returned this variant, by which it reports a timeout.
 fn late<T, E: std::fmt::Debug>(result: Result<T, E>, error: &str) -> Outcome {
     match result {
-        Err(found) if format!("{found:?}").starts_with(error) => Ok(()),
+        // `Debug` prints the text and then the variant.
+        Err(found) if format!("{found:?}").contains(&format!(" ({error}")) => Ok(()),
         Err(found) => Err(format!("{found:?}")),
         Ok(_) => Err("it came".to_owned()),
     }
 }
 
 impl Program {
-    /// `patience NAME MICROSECONDS`: makes the calls, with a signal every so often. Says of each how many microseconds it took,
-    /// and in the end that all were made.
-    pub(super) fn obey_patience(words: &mut Words<'_>) -> Answer {
+    /// `timeouts NAME MICROSECONDS`: makes the calls, with a signal at this interval. Prints how many microseconds each took, and
+    /// `all` at the end.
+    pub(super) fn obey_timeouts(words: &mut Words<'_>) -> Answer {
         let name = words.next()?;
-        let shm = Blocked::attach(name)?;
+        let shm = BlockedSegment::attach(name)?;
         claims::timer(words.number()?)?;
         calls(&shm, |what, call| {
             let start = Instant::now();
@@ -46,9 +47,9 @@ impl Program {
     }
 }
 
-/// All calls with a timeout, of which none is to be met.
+/// All calls with a timeout.
 fn calls(
-    shm: &Shm<Blocked>,
+    shm: &Shm<BlockedSegment>,
     mut make: impl FnMut(&str, &mut dyn FnMut() -> Outcome) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let reader = shm.read_only();

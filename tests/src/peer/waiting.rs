@@ -11,14 +11,14 @@ use shm_core::{ReadOnly, Shm, ShmLayout};
 use super::rounds::waiting as rounds;
 use super::{Answer, Failure, Program, Words, other};
 use crate::DEADLINE;
-use crate::kill_timing::Instants;
-use crate::segments::Waiting;
+use crate::kill_timing::RandomDelays;
+use crate::segments::WaitSegment;
 
 /// The segment, by whatever handle.
 #[derive(Clone, Copy)]
 enum Handle {
-    Write(&'static Shm<Waiting>),
-    Read(&'static Shm<Waiting, ReadOnly>),
+    Write(&'static Shm<WaitSegment>),
+    Read(&'static Shm<WaitSegment, ReadOnly>),
 }
 
 /// The segment, and a seat in its barrier.
@@ -28,7 +28,7 @@ pub(super) struct Place {
 }
 
 /// For how long to wait; `None` for `forever`.
-pub(super) fn patience(words: &mut Words<'_>) -> Result<Option<Duration>, Failure> {
+pub(super) fn timeout(words: &mut Words<'_>) -> Result<Option<Duration>, Failure> {
     match words.next()? {
         "forever" => Ok(None),
         millis => Ok(Some(Duration::from_millis(millis.parse().map_err(other)?))),
@@ -55,7 +55,7 @@ impl Program {
             .ok_or_else(|| other("nothing is attached"))
     }
 
-    fn shared(&mut self) -> Result<&'static Shm<Waiting>, Failure> {
+    fn shared(&mut self) -> Result<&'static Shm<WaitSegment>, Failure> {
         match self.place()?.handle {
             Handle::Write(shm) => Ok(shm),
             Handle::Read(_) => Err(other("only for reading")),
@@ -66,11 +66,11 @@ impl Program {
     pub(super) fn obey_waiting(&mut self, words: &mut Words<'_>) -> Answer {
         match words.next()? {
             "attach" => {
-                let shm = Box::leak(Box::new(Waiting::attach(words.next()?)?));
+                let shm = Box::leak(Box::new(WaitSegment::attach(words.next()?)?));
                 self.settle(Handle::Write(shm))
             }
             "attach-read-only" => {
-                let shm = Box::leak(Box::new(Waiting::attach_read_only(words.next()?)?));
+                let shm = Box::leak(Box::new(WaitSegment::attach_read_only(words.next()?)?));
                 self.settle(Handle::Read(shm))
             }
             "event" => self.event(words),
@@ -107,9 +107,9 @@ impl Program {
     fn event(&mut self, words: &mut Words<'_>) -> Answer {
         match words.next()? {
             "wait" => {
-                let (seen, patience) = (words.number()?, patience(words)?);
+                let (seen, timeout) = (words.number()?, timeout(words)?);
                 let start = Instant::now();
-                let result = match (self.place()?.handle, patience) {
+                let result = match (self.place()?.handle, timeout) {
                     (Handle::Write(shm), None) => Ok(shm.event.wait(seen)),
                     (Handle::Read(shm), None) => Ok(shm.event.wait(seen)),
                     (Handle::Write(shm), Some(timeout)) => shm.event.wait_timeout(seen, timeout),
@@ -135,7 +135,7 @@ impl Program {
     fn permits(&mut self, words: &mut Words<'_>) -> Answer {
         let permits = &self.shared()?.permits;
         match words.next()? {
-            "wait" => match patience(words)? {
+            "wait" => match timeout(words)? {
                 None => {
                     permits.wait();
                     Ok("taken".to_owned())
@@ -197,7 +197,7 @@ impl Program {
             "wait" => {
                 let seat = place.seat.as_mut();
                 let seat = seat.ok_or_else(|| other("there is no seat"))?;
-                outcome(match patience(words)? {
+                outcome(match timeout(words)? {
                     None => seat.wait(),
                     Some(timeout) => seat.wait_timeout(timeout),
                 })
@@ -226,7 +226,7 @@ impl Program {
 }
 
 /// After a round was passed: everybody's work for it is done, and nobody's for more than the next.
-fn check_work(shm: &Shm<Waiting>, round: u64) {
+fn check_work(shm: &Shm<WaitSegment>, round: u64) {
     for work in shm.work.iter() {
         let ahead = work.get().wrapping_sub(round);
         if ahead != 1 && ahead != 2 {
@@ -236,7 +236,7 @@ fn check_work(shm: &Shm<Waiting>, round: u64) {
 }
 
 /// Answers what is asked, and wakes others without need. It waits in every way.
-fn answer(shm: &Shm<Waiting>, number: usize) {
+fn answer(shm: &Shm<WaitSegment>, number: usize) {
     let (mut mine, mut round) = (0, 0_u64);
     loop {
         // Before it looks whether to stop: a wait without a timeout must not miss that.
@@ -272,8 +272,8 @@ fn answer(shm: &Shm<Waiting>, number: usize) {
 }
 
 /// Takes permits and posts them again, in every way, and keeps accounts that hold even if it is killed.
-fn pass_permits(shm: &Shm<Waiting>) {
-    let mut random = Instants::new();
+fn pass_permits(shm: &Shm<WaitSegment>) {
+    let mut random = RandomDelays::new();
     while shm.stop.load(Acquire) == 0 {
         shm.taking.fetch_add(1, AcqRel);
         let taken = match random.next_number() % 4 {
@@ -300,7 +300,7 @@ fn pass_permits(shm: &Shm<Waiting>) {
 }
 
 /// Meets the others, whoever they are, round after round. Where all seats are taken it waits for one.
-fn meet_again_and_again(shm: &Shm<Waiting>) -> Result<(), Failure> {
+fn meet_again_and_again(shm: &Shm<WaitSegment>) -> Result<(), Failure> {
     let mut seat = loop {
         match shm.meet.join_timeout(Duration::from_millis(100)) {
             Ok(seat) => break seat,

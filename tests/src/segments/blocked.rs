@@ -6,7 +6,7 @@ use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock}
 /// One of each for every way of waiting in vain. What each is for is what its owner makes of it.
 #[derive(ShmLayout)]
 #[repr(C)]
-pub struct Blocked {
+pub struct BlockedSegment {
     /// Has a living receiver that receives nothing.
     pub full: Ring<u64, 4>,
     /// Has a living sender that sends nothing.

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use shm_core::ShmLayout;
 use shm_core::sync::Mutex;
 
-pub use blocked::Blocked;
-pub use ring::{Note, Post};
-pub use waiting::Waiting;
+pub use blocked::BlockedSegment;
+pub use ring::{Message, RingSegment};
+pub use waiting::WaitSegment;
 
 /// A value whose fields all follow from one number, so that half a value shows.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
@@ -221,4 +221,4 @@ impl Block {
 }
 
 /// A small value: eight times the same number.
-pub type Few = [u64; 8];
+pub type SmallValue = [u64; 8];

@@ -8,14 +8,14 @@ use shm_core::sync::Ring;
 /// A message of which all follows from its number.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
-pub struct Note {
+pub struct Message {
     /// The number.
     pub number: u64,
     /// Three numbers that differ.
     pub rest: [u64; 3],
 }
 
-impl Note {
+impl Message {
     /// The message with this number.
     #[must_use]
     #[inline]
@@ -38,11 +38,11 @@ impl Note {
 /// Two rings and what was seen of them.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
-pub struct Post {
+pub struct RingSegment {
     /// One of few slots, not a power of two.
-    pub ring: Ring<Note, 5>,
+    pub ring: Ring<Message, 5>,
     /// One of many.
-    pub stream: Ring<Note, 1024>,
+    pub stream: Ring<Message, 1024>,
     /// The number after that of the last message that was dealt with.
     pub handled: AtomicU64,
     /// Messages that were dealt with a second time.

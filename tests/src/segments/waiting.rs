@@ -8,7 +8,7 @@ use shm_core::sync::{Barrier, Event, Semaphore};
 /// One of each, and what processes that use them have seen.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
-pub struct Waiting {
+pub struct WaitSegment {
     /// An event.
     pub event: Event,
     /// Another one.

@@ -4,7 +4,7 @@
 use shm_core::ShmLayout;
 use shm_core::sync::LockError;
 use shm_tests::lock_bytes::{lock, next_participant};
-use shm_tests::{DEADLINE, Guarded, Names, Peer, confined, peer};
+use shm_tests::{DEADLINE, Guarded, Names, Peer, peer, with_restriction};
 
 fn attached(mut peer: Peer, name: &str) -> Peer {
     peer.ok(&format!("claims attach {name}"));
@@ -44,7 +44,7 @@ fn without_proc_attach_reopens_the_name_if_it_is_current() {
     let names = Names::new("losses-proc");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
-    let Some(peer) = confined(peer!(), "no-proc") else {
+    let Some(peer) = with_restriction(peer!(), "no-proc") else {
         return;
     };
     let mut peer = attached(peer, &name);
@@ -74,7 +74,7 @@ fn without_proc_attach_reopens_the_name_if_it_is_current() {
 fn a_segment_with_locks_can_be_created_without_proc() {
     let names = Names::new("losses-create");
     let name = names.name("t");
-    let Some(mut owner) = confined(peer!(), "no-proc") else {
+    let Some(mut owner) = with_restriction(peer!(), "no-proc") else {
         return;
     };
     owner.ok(&format!("claims create {name}"));

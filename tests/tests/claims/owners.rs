@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{LockError, Mutex};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::lock_bytes::{PARTICIPANTS, is_held_alone, lock, next_participant};
-use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, from_env, no_child_starts, peer};
+use shm_tests::lock_bytes::{PARTICIPANTS, is_locked_exclusively, lock, next_participant};
+use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, count_from_env, no_child_starts, peer};
 
 fn create(name: &str) -> Shm<Guarded> {
     Guarded::create(name).unwrap()
 }
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("claims attach {name}"));
-    peer
+    peer!("claims attach {name}")
 }
 
 #[test]
@@ -32,11 +30,11 @@ fn only_handles_that_can_lock_become_participants() {
     assert_eq!(next_participant(&name), 2);
     let reader = Guarded::attach_read_only(&name).unwrap();
     assert_eq!(next_participant(&name), 2);
-    assert!(is_held_alone(&name, PARTICIPANTS + 1).unwrap());
+    assert!(is_locked_exclusively(&name, PARTICIPANTS + 1).unwrap());
     let second = Guarded::attach(&name).unwrap();
-    assert!(is_held_alone(&name, PARTICIPANTS + 2).unwrap());
+    assert!(is_locked_exclusively(&name, PARTICIPANTS + 2).unwrap());
     drop(second);
-    assert!(!is_held_alone(&name, PARTICIPANTS + 2).unwrap());
+    assert!(!is_locked_exclusively(&name, PARTICIPANTS + 2).unwrap());
 
     owner.lock.lock().unwrap().count.set(5);
     assert_eq!(reader.lock.unlocked().count.get(), 5);
@@ -265,9 +263,9 @@ fn a_replaced_descriptor_never_reports_a_death() {
     let _two = (create(&elsewhere), Guarded::attach(&elsewhere).unwrap());
     let mut prober = attached(&name);
     let mut owner = attached(&name);
-    assert!(!is_held_alone(&elsewhere, PARTICIPANTS + 3).unwrap());
-    assert!(is_held_alone(&elsewhere, PARTICIPANTS + 2).unwrap());
-    assert!(is_held_alone(&name, PARTICIPANTS + 3).unwrap());
+    assert!(!is_locked_exclusively(&elsewhere, PARTICIPANTS + 3).unwrap());
+    assert!(is_locked_exclusively(&elsewhere, PARTICIPANTS + 2).unwrap());
+    assert!(is_locked_exclusively(&name, PARTICIPANTS + 3).unwrap());
     assert_eq!(lock(&mut owner, "forever"), "held");
     for path in ["/dev/null", Names::path(&elsewhere).to_str().unwrap()] {
         prober.ok(&format!("claims replace-descriptor {path}"));
@@ -327,7 +325,7 @@ fn ids_of_living_participants_are_not_reused() {
         .unwrap();
     let mut two = attached(&name);
     // 0 is nobody, 1 and 2 live.
-    assert!(is_held_alone(&name, PARTICIPANTS + 3).unwrap());
+    assert!(is_locked_exclusively(&name, PARTICIPANTS + 3).unwrap());
     assert_eq!(lock(&mut one, "try"), "held");
     assert_eq!(lock(&mut two, "try"), "would-block");
     one.kill();
@@ -402,7 +400,7 @@ fn a_lock_gigabytes_into_a_segment_works() {
 /// `SHM_CLAIM_ADDS` is the number of each process for a long run.
 #[test]
 fn additions_under_the_lock_are_never_lost() {
-    let each: u64 = from_env("SHM_CLAIM_ADDS", 20_000);
+    let each: u64 = count_from_env("SHM_CLAIM_ADDS", 20_000);
     let names = Names::new("claims-add");
     let name = names.name("t");
     let shm = create(&name);

@@ -7,8 +7,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use shm_core::{ShmError, ShmLayout};
-use shm_tests::hostile::{Forgery, Random, Scratch, interpret};
-use shm_tests::{Names, Telemetry};
+use shm_tests::hostile::{Forgery, Scratch, interpret};
+use shm_tests::{Names, Random, Telemetry, count_from_env};
 
 thread_local! {
     /// Bytes that this thread holds now, and the most it held since the last reset. Per thread, because other tests of this
@@ -49,13 +49,6 @@ fn allocated_by(work: impl FnOnce()) -> usize {
     MOST.get().saturating_sub(before)
 }
 
-fn number(variable: &str, otherwise: u64) -> u64 {
-    std::env::var(variable).map_or(otherwise, |text| {
-        text.parse()
-            .unwrap_or_else(|error| panic!("{variable}={text}: {error}"))
-    })
-}
-
 /// Says which file it was, should a check fail.
 struct Which {
     seed: u64,
@@ -72,8 +65,8 @@ impl Drop for Which {
 
 #[test]
 fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {
-    let files = number("SHM_HOSTILE_FILES", 100_000);
-    let seed = number("SHM_HOSTILE_SEED", 1);
+    let files = count_from_env("SHM_HOSTILE_FILES", 100_000);
+    let seed = count_from_env("SHM_HOSTILE_SEED", 1);
     let names = Names::new("hostile");
     let mut random = Random::new(seed);
     let mut scratch = Scratch::new(&names.name("t"));
@@ -82,7 +75,7 @@ fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {
     for file in 0..files {
         let _which = Which { seed, file };
         let forgery = if random.below(8) == 0 {
-            let data: Vec<u8> = (0..random.below(60)).map(|_| random.bits() as u8).collect();
+            let data: Vec<u8> = (0..random.below(60)).map(|_| random.word() as u8).collect();
             interpret(&scratch, &data)
         } else {
             let mut forgery = scratch.original(random.below(3));

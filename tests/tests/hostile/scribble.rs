@@ -10,13 +10,10 @@ use std::sync::atomic::Ordering::Release;
 
 use shm_core::ShmLayout;
 use shm_tests::hostile::Everything;
-use shm_tests::{Names, Stats, peer};
+use shm_tests::{Names, Stats, count_from_env, peer};
 
 fn rounds() -> u64 {
-    std::env::var("SHM_SCRIBBLE_ROUNDS").map_or(2000, |text| {
-        text.parse()
-            .unwrap_or_else(|error| panic!("SHM_SCRIBBLE_ROUNDS={text}: {error}"))
-    })
+    count_from_env("SHM_SCRIBBLE_ROUNDS", 2000)
 }
 
 #[test]
@@ -35,8 +32,8 @@ fn overwriting_a_whole_segment_harms_no_other_process() {
 
     let rounds = rounds();
     let mut victim = peer!();
-    victim.tell(&format!("endure {name} {} {rounds}", stats.name()));
-    assert_eq!(victim.hear(), "enduring");
+    victim.tell(&format!("use-all {name} {} {rounds}", stats.name()));
+    assert_eq!(victim.hear(), "using");
     let mut scribbler = peer!();
     scribbler.tell(&format!("scribble {name} {}", stats.name()));
     assert_eq!(scribbler.hear(), "scribbling");

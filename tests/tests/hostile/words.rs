@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use shm_core::sync::{Barrier, BarrierError, Event, Semaphore};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{Instants, from_env};
+use shm_tests::{RandomDelays, count_from_env};
 
 /// How long to wait: in vain for the most part, and short enough for many.
 const SHORT: Duration = Duration::from_micros(100);
@@ -30,12 +30,12 @@ fn words<T: ShmLayout>(shm: &Shm<T>) -> Vec<&AtomicU32> {
 /// Runs `work` so many times, or more, beside somebody who overwrites the words a hundred times as often, as fast as it
 /// can. `work` says of each of its calls whether what it waited for has come; returned is how often it has.
 fn beside<T: ShmLayout>(shm: &Shm<T>, mut work: impl FnMut() -> [bool; 4]) -> [u64; 4] {
-    let least = from_env("SHM_HOSTILE_ROUNDS", 300);
+    let least = count_from_env("SHM_HOSTILE_ROUNDS", 300);
     let words = words(shm);
     let (passes, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let (came, rounds) = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut random = Instants::new();
+            let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 for word in &words {
                     let value = random.next_number();

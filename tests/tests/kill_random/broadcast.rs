@@ -8,14 +8,15 @@ use std::time::Instant;
 use shm_core::ShmLayout;
 use shm_core::sync::Broadcast;
 use shm_tests::{
-    DEADLINE, Few, Instants, Names, Peer, Stats, Times, from_env, peer, pid_namespaces,
+    DEADLINE, Names, Peer, RandomDelays, SmallValue, Stats, Timings, count_from_env, peer,
+    pid_namespaces,
 };
 
 /// One sends and another waits for its turn; others receive. One after the other is killed at any instant.
 fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     let names = Names::new(tag);
     let (queue, stats) = (names.name("queue"), names.name("stats"));
-    let shm = Broadcast::<Few, 5>::create(&queue).unwrap();
+    let shm = Broadcast::<SmallValue, 5>::create(&queue).unwrap();
     let counts = Stats::create(&stats).unwrap();
     let mut looping = |number: usize| {
         let (attach, command) = match number {
@@ -30,7 +31,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         peer
     };
     let mut peers: Vec<Peer> = (0..4).map(&mut looping).collect();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let mut times = Vec::new();
     for number in 0..kills {
         instants.spin();
@@ -63,7 +64,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         shm.sent(),
         counts.attached.load(Acquire),
         counts.lost.load(Acquire),
-        Times::new(times)
+        Timings::new(times)
     );
 }
 
@@ -71,7 +72,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
 fn killed_broadcast_ends_leave_whole_messages_in_order() {
     torture(
         "broadcast-kills",
-        from_env("SHM_SYNC_KILLS", 40),
+        count_from_env("SHM_SYNC_KILLS", 40),
         || peer!(),
     );
 }
@@ -81,5 +82,9 @@ fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };
-    torture("broadcast-ns", from_env("SHM_SYNC_KILLS", 40) / 3, start);
+    torture(
+        "broadcast-ns",
+        count_from_env("SHM_SYNC_KILLS", 40) / 3,
+        start,
+    );
 }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Event, LockError};
-use shm_tests::{DEADLINE, Guarded, Instants, Names, Peer, Times, from_env, peer, pid_namespaces};
+use shm_tests::{
+    DEADLINE, Guarded, Names, Peer, RandomDelays, Timings, count_from_env, peer, pid_namespaces,
+};
 
 #[test]
 fn forks_among_threads_neither_hang_nor_hide_deaths() {
@@ -16,9 +18,9 @@ fn forks_among_threads_neither_hang_nor_hide_deaths() {
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
     let mut peer = peer!();
-    let rounds: u64 = from_env("SHM_CLAIM_FORKS", 150);
+    let rounds: u64 = count_from_env("SHM_CLAIM_FORKS", 150);
     let left: u64 = peer
-        .ok(&format!("claims storm {name} {rounds}"))
+        .ok(&format!("claims fork-storm {name} {rounds}"))
         .parse()
         .unwrap();
     assert!(left > 0);
@@ -38,7 +40,7 @@ fn lock_calls_end_while_a_peer_writes_random_words() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut random = Instants::new();
+            let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 // Small ids too: those of the living.
                 let value = random.next_number();
@@ -82,7 +84,7 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
         peer
     };
     let mut peers: Vec<Peer> = (0..3).map(|_| looping()).collect();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let mut taken_over = Vec::new();
     let begin = Instant::now();
     for number in 0..kills {
@@ -120,7 +122,7 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     println!(
         "{tag}: {kills} kills in {:?}, {died} of owners; taken over: {}",
         begin.elapsed(),
-        Times::new(taken_over)
+        Timings::new(taken_over)
     );
 }
 
@@ -146,7 +148,7 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
             });
         }
         let mut waiter = attached();
-        let mut instants = Instants::new();
+        let mut instants = RandomDelays::new();
         let mut taken_over = Vec::new();
         for _ in 0..kills {
             let mut owner = attached();
@@ -162,29 +164,37 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
             waiter.ok("claims unlock");
         }
         done.store(true, Release);
-        println!("{tag}: taken over: {}", Times::new(taken_over));
+        println!("{tag}: taken over: {}", Timings::new(taken_over));
     });
 }
 
 #[test]
 fn a_sleeper_soon_gets_the_lock_of_a_killed_owner() {
-    rescue("claims-idle", from_env("SHM_CLAIM_KILLS", 300) / 10, 0);
+    rescue(
+        "claims-idle",
+        count_from_env("SHM_CLAIM_KILLS", 300) / 10,
+        0,
+    );
 }
 
 #[test]
 fn a_sleeper_gets_the_lock_on_a_busy_machine() {
-    rescue("claims-busy", from_env("SHM_CLAIM_KILLS", 300) / 10, 4);
+    rescue(
+        "claims-busy",
+        count_from_env("SHM_CLAIM_KILLS", 300) / 10,
+        4,
+    );
 }
 
 #[test]
 fn killed_owners_never_leave_two_owners_or_none() {
-    let kills = from_env("SHM_CLAIM_KILLS", 300);
+    let kills = count_from_env("SHM_CLAIM_KILLS", 300);
     torture("claims-kills", kills, "anyhow", || peer!());
 }
 
 #[test]
 fn killed_owners_never_strand_peers_that_only_wait() {
-    let kills = from_env("SHM_CLAIM_KILLS", 300) / 3;
+    let kills = count_from_env("SHM_CLAIM_KILLS", 300) / 3;
     torture("claims-patient", kills, "forever", || peer!());
 }
 
@@ -193,6 +203,6 @@ fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };
-    let kills = from_env("SHM_CLAIM_KILLS", 300) / 3;
+    let kills = count_from_env("SHM_CLAIM_KILLS", 300) / 3;
     torture("claims-ns", kills, "anyhow", start);
 }

@@ -6,7 +6,10 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Gate, Instants, Ledger, Names, Peer, Stats, confined, from_env, peer};
+use shm_tests::{
+    DEADLINE, Gate, Ledger, Names, Peer, RandomDelays, Stats, count_from_env, peer,
+    with_restriction,
+};
 
 /// As long as a few creations take.
 const SOME_CREATIONS: Duration = Duration::from_micros(1500);
@@ -44,13 +47,13 @@ fn nothing_went_wrong(stats: &Shm<Stats>) {
 fn a_creator_killed_at_any_instant_blocks_no_successor() {
     /// Longer than a creation takes, but not by much.
     const LONGEST: Duration = Duration::from_micros(300);
-    let wanted = from_env("SHM_CREATE_KILLS", 300);
+    let wanted = count_from_env("SHM_CREATE_KILLS", 300);
     let names = Names::new("torture-one");
     let stats = Stats::create(&names.name("stats")).unwrap();
     let gate = Gate::create(&names.name("gate")).unwrap();
     let name = names.name("t");
     let mut next = peer!();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let start = Instant::now();
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
     let (mut kills, mut leftovers) = (0, 0);
@@ -101,7 +104,7 @@ fn creators_replacing_orphans_never_take_a_live_name() {
         .collect();
     let mut next = peer!();
     let mut attacher = looping("loop-attach", &name, &stats);
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let start = Instant::now();
     let mut number = 0;
     while number < 300 || stats.attached.load(Acquire) == 0 {
@@ -137,8 +140,8 @@ fn creators_replacing_orphans_never_take_a_live_name() {
 /// `SHM_TORTURE_SECONDS` makes it go on for so long.
 #[test]
 fn sweeps_among_killed_creators_never_take_a_live_name() {
-    let wanted = Duration::from_secs(from_env("SHM_TORTURE_SECONDS", 0));
-    let Some(mut host) = confined(peer!(), "own-shm size=64m") else {
+    let wanted = Duration::from_secs(count_from_env("SHM_TORTURE_SECONDS", 0));
+    let Some(mut host) = with_restriction(peer!(), "own-shm size=64m") else {
         return;
     };
     let names = Names::new("torture-sweep");
@@ -147,7 +150,7 @@ fn sweeps_among_killed_creators_never_take_a_live_name() {
     let begin = |seat: usize| {
         let mut peer = peer!();
         peer.tell(&format!(
-            "loop-mix {} {} {seat} in={}",
+            "loop-random {} {} {seat} in={}",
             stats.name(),
             ledger.name(),
             host.pid()
@@ -157,7 +160,7 @@ fn sweeps_among_killed_creators_never_take_a_live_name() {
     };
     let seats = ledger.rounds.len();
     let mut crowd: Vec<Peer> = (0..seats).map(begin).collect();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let start = Instant::now();
     let mut kills = 0;
     let enough = |kills: usize| {

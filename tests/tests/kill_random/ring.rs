@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use shm_core::sync::ClaimError;
 use shm_core::{Shm, ShmCell, ShmLayout};
 use shm_tests::{
-    DEADLINE, Instants, Names, Note, Peer, Post, Times, from_env, peer, pid_namespaces,
+    DEADLINE, Message, Names, Peer, RandomDelays, RingSegment, Timings, count_from_env, peer,
+    pid_namespaces,
 };
 
 /// Waits until something is so, by looking.
-fn until(shm: &Shm<Post>, mut so: impl FnMut() -> bool) {
+fn until(shm: &Shm<RingSegment>, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
         assert!(start.elapsed() < DEADLINE, "{:?}", shm.cell());
@@ -37,7 +38,12 @@ impl<'a> Rivals<'a> {
     }
 
     /// Kills one of the two. Returns how long it took the other to get the end, if the victim had it.
-    fn kill(&mut self, number: usize, shm: &Shm<Post>, owner: &AtomicU64) -> Option<Duration> {
+    fn kill(
+        &mut self,
+        number: usize,
+        shm: &Shm<RingSegment>,
+        owner: &AtomicU64,
+    ) -> Option<Duration> {
         let (mut victim, id) = self.peers.swap_remove(number);
         let owned = owner.load(Acquire) == id;
         let killed = Instant::now();
@@ -55,7 +61,7 @@ impl<'a> Rivals<'a> {
 fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     let names = Names::new(tag);
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let go = |command: String, hello: &str| {
         let mut peer = start();
         peer.ok(&format!("ring attach {name}"));
@@ -69,7 +75,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     let consumer = || go(format!("ring consume {how}"), "consuming");
     let mut senders = Rivals::new(&producer);
     let mut receivers = Rivals::new(&consumer);
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let mut taken_over = Vec::new();
     for _ in 0..kills {
         instants.spin();
@@ -111,7 +117,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     assert!(!taken_over.is_empty(), "no owner was ever hit");
     println!(
         "{tag}: {kills} kills, {sent} messages, {repeats} repeated, {skips} taken along; taken over from owners: {}",
-        Times::new(taken_over)
+        Timings::new(taken_over)
     );
 }
 
@@ -119,7 +125,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
 fn killed_ends_lose_no_message_counted_after_its_use() {
     torture(
         "ring-kills",
-        from_env("SHM_SYNC_KILLS", 60),
+        count_from_env("SHM_SYNC_KILLS", 60),
         "with",
         &|| peer!(),
     );
@@ -129,7 +135,7 @@ fn killed_ends_lose_no_message_counted_after_its_use() {
 fn killed_ends_repeat_no_message_counted_before_its_use() {
     torture(
         "ring-kills-copy",
-        from_env("SHM_SYNC_KILLS", 60),
+        count_from_env("SHM_SYNC_KILLS", 60),
         "copy",
         &|| peer!(),
     );
@@ -142,7 +148,7 @@ fn kills_across_pid_namespaces_are_handled_alike() {
     };
     torture(
         "ring-ns",
-        from_env("SHM_SYNC_KILLS", 60) / 3,
+        count_from_env("SHM_SYNC_KILLS", 60) / 3,
         "with",
         &start,
     );
@@ -160,7 +166,7 @@ fn had<T>(claimed: Result<T, ClaimError>) -> Option<T> {
 #[test]
 fn ring_calls_end_while_a_peer_writes_random_words() {
     const ROUNDS: u32 = 400;
-    let shm = Post::create_anonymous().unwrap();
+    let shm = RingSegment::create_anonymous().unwrap();
     let done = AtomicBool::new(false);
     let sizes = [AtomicU32::new(0), AtomicU32::new(0)];
     // Where the format says that the words are: the ring comes first.
@@ -177,7 +183,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
     let short = Duration::from_micros(100);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut random = Instants::new();
+            let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 let value = random.next_number();
                 // Numbers that may be, or nearly, and others.
@@ -207,7 +213,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                     continue;
                 };
                 rounds += 1;
-                let note = Note::numbered(u64::from(rounds));
+                let note = Message::numbered(u64::from(rounds));
                 for _ in 0..20 {
                     let sent = [
                         sender.send_timeout(note, short).is_ok(),
@@ -224,7 +230,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
         });
         let into = scope.spawn(|| {
             let mut rounds = 0;
-            let mut room = [Note::numbered(0); 7];
+            let mut room = [Message::numbered(0); 7];
             while rounds < ROUNDS {
                 let Some(mut receiver) = had(shm.ring.receiver_timeout(short)) else {
                     continue;
@@ -257,6 +263,13 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
     }
     counter(256).store(0, Release);
     counter(384).store(0, Release);
-    shm.ring.sender().unwrap().send(Note::numbered(1)).unwrap();
-    assert_eq!(shm.ring.receiver().unwrap().recv(), Ok(Note::numbered(1)));
+    shm.ring
+        .sender()
+        .unwrap()
+        .send(Message::numbered(1))
+        .unwrap();
+    assert_eq!(
+        shm.ring.receiver().unwrap().recv(),
+        Ok(Message::numbered(1))
+    );
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use shm_core::sync::{SeqLock, WriteError};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{
-    Block, DEADLINE, Instants, Names, Peer, Stats, Times, Waiting, from_env, peer, pid_namespaces,
+    Block, DEADLINE, Names, Peer, RandomDelays, Stats, Timings, WaitSegment, count_from_env, peer,
+    pid_namespaces,
 };
 
 /// A lock, and what is said of it.
@@ -58,7 +59,7 @@ impl Field {
 #[test]
 fn readers_see_whole_values_next_to_a_fast_writer() {
     let field = Field::new("seqlock-speed");
-    let length = Duration::from_secs(from_env("SHM_SEQ_SECONDS", 1));
+    let length = Duration::from_secs(count_from_env("SHM_SEQ_SECONDS", 1));
     let mut writer = field.looping(peer!(), "attach", "loop-write");
     let kinds = [
         "attach",
@@ -103,7 +104,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         _ => field.looping(start(), "attach-read-only", "loop-read"),
     };
     let mut peers: Vec<Peer> = (0..4).map(&mut looping).collect();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let mut times = Vec::new();
     for number in 0..kills {
         instants.spin();
@@ -145,7 +146,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     println!(
         "{tag}: {kills} kills, {} reads; from a kill to the next commit: {}",
         field.counts.attached.load(Acquire),
-        Times::new(times)
+        Timings::new(times)
     );
 }
 
@@ -155,7 +156,7 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     let names = Names::new(tag);
     let (lock, shared) = (names.name("lock"), names.name("shared"));
     let shm = SeqLock::<Block>::create(&lock).unwrap();
-    let seen = Waiting::create(&shared).unwrap();
+    let seen = WaitSegment::create(&shared).unwrap();
     let mut looping = |number: usize| {
         let mut peer = start();
         let (attach, command) = match number {
@@ -169,7 +170,7 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         peer
     };
     let mut peers: Vec<Peer> = (0..5).map(&mut looping).collect();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let mut times = Vec::new();
     for number in 0..kills {
         instants.spin();
@@ -207,7 +208,7 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     assert!(block.is_numbered(version));
     println!(
         "{tag}: {kills} kills, {version} commits; from a kill until all that wait have a newer value: {}",
-        Times::new(times)
+        Timings::new(times)
     );
 }
 
@@ -215,14 +216,18 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
 fn kills_of_others_never_strand_waits_for_newer_values() {
     torture_of_waiters(
         "seqlock-waiters",
-        from_env("SHM_SYNC_KILLS", 60),
+        count_from_env("SHM_SYNC_KILLS", 60),
         || peer!(),
     );
 }
 
 #[test]
 fn killed_writers_leave_whole_values_and_a_free_role() {
-    torture("seqlock-kills", from_env("SHM_SYNC_KILLS", 60), || peer!());
+    torture(
+        "seqlock-kills",
+        count_from_env("SHM_SYNC_KILLS", 60),
+        || peer!(),
+    );
 }
 
 #[test]
@@ -230,7 +235,7 @@ fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };
-    let kills = from_env("SHM_SYNC_KILLS", 60) / 3;
+    let kills = count_from_env("SHM_SYNC_KILLS", 60) / 3;
     torture("seqlock-ns", kills, &start);
     torture_of_waiters("seqlock-waiters-ns", kills, &start);
 }

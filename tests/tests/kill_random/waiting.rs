@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Instants, Names, Peer, Times, Waiting, from_env, peer, pid_namespaces};
+use shm_tests::{
+    DEADLINE, Names, Peer, RandomDelays, Timings, WaitSegment, count_from_env, peer, pid_namespaces,
+};
 
 /// So many peers run a loop; one after the other is killed and replaced. `after` is called with the number of the victim and
 /// the instant after each kill, and again without them after it was replaced, and says how long it took until the others
@@ -16,11 +18,11 @@ fn torture(
     (what, count): (&str, usize),
     kills: u64,
     mut start: impl FnMut() -> Peer,
-    mut after: impl FnMut(&Shm<Waiting>, Option<(usize, Instant)>) -> Duration,
+    mut after: impl FnMut(&Shm<WaitSegment>, Option<(usize, Instant)>) -> Duration,
 ) {
     let names = Names::new(tag);
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut looping = |number: usize| {
         let mut peer = start();
         peer.ok(&format!("waiting attach {name}"));
@@ -30,7 +32,7 @@ fn torture(
     };
     let mut peers: Vec<Peer> = (0..count).map(&mut looping).collect();
     after(&shm, None);
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let mut times = Vec::new();
     let begin = Instant::now();
     for number in 0..kills {
@@ -65,7 +67,7 @@ fn torture(
     println!(
         "{tag}: {kills} kills in {:?}; the others got on after: {}",
         begin.elapsed(),
-        Times::new(times)
+        Timings::new(times)
     );
 }
 
@@ -75,7 +77,7 @@ fn since(killed: Option<(usize, Instant)>) -> Instant {
 }
 
 /// Waits until it is so.
-fn until(so: impl Fn() -> bool, start: Instant, shm: &Shm<Waiting>) -> Duration {
+fn until(so: impl Fn() -> bool, start: Instant, shm: &Shm<WaitSegment>) -> Duration {
     while !so() {
         assert!(start.elapsed() < DEADLINE, "{:?}", shm.cell());
         std::thread::yield_now();
@@ -84,7 +86,7 @@ fn until(so: impl Fn() -> bool, start: Instant, shm: &Shm<Waiting>) -> Duration 
 }
 
 /// Asks by an event and waits for the answers of all that live, which come by another.
-fn ask(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+fn ask(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     let (start, dead) = (since(killed), killed.map(|(dead, _)| dead));
     let ping = shm.ping.fetch_add(1, Release) + 1;
     shm.event.notify_all();
@@ -101,7 +103,7 @@ fn ask(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
 }
 
 /// A kill may cost a permit, so one is added. Then permits are taken again.
-fn supply(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+fn supply(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     let (start, taken) = (since(killed), shm.taken.load(Acquire));
     shm.posting.fetch_add(1, Release);
     shm.permits.post().unwrap();
@@ -117,7 +119,7 @@ fn supply(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
 
 /// After a kill the two others are told, or pass the round once more and are told then. When the dead one was replaced, they
 /// go on.
-fn gather(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+fn gather(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     if killed.is_none() {
         return go_on(shm, None);
     }
@@ -126,32 +128,32 @@ fn gather(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
 }
 
 /// Rounds are passed. After a kill that is so because another has waited for the seat of the dead.
-fn go_on(shm: &Shm<Waiting>, killed: Option<(usize, Instant)>) -> Duration {
+fn go_on(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     let round = shm.meet.round();
     until(|| shm.meet.round() >= round + 2, since(killed), shm)
 }
 
 #[test]
 fn notifications_reach_all_living_waiters() {
-    let kills = from_env("SHM_SYNC_KILLS", 150);
+    let kills = count_from_env("SHM_SYNC_KILLS", 150);
     torture("event-kills", ("event", 3), kills, || peer!(), ask);
 }
 
 #[test]
 fn permits_are_lost_only_with_killed_holders() {
-    let kills = from_env("SHM_SYNC_KILLS", 60);
+    let kills = count_from_env("SHM_SYNC_KILLS", 60);
     torture("semaphore-kills", ("permits", 3), kills, || peer!(), supply);
 }
 
 #[test]
 fn all_participants_pass_rounds_and_deaths_are_reported() {
-    let kills = from_env("SHM_SYNC_KILLS", 60);
+    let kills = count_from_env("SHM_SYNC_KILLS", 60);
     torture("barrier-kills", ("meet", 3), kills, || peer!(), gather);
 }
 
 #[test]
 fn waiters_get_seats_of_the_dead_and_rounds_continue() {
-    let kills = from_env("SHM_SYNC_KILLS", 60);
+    let kills = count_from_env("SHM_SYNC_KILLS", 60);
     torture("barrier-seats", ("meet", 4), kills, || peer!(), go_on);
 }
 
@@ -160,7 +162,7 @@ fn kills_across_pid_namespaces_are_handled_alike() {
     let Some(start) = pid_namespaces(env!("CARGO_BIN_EXE_peer")) else {
         return;
     };
-    let kills = from_env("SHM_SYNC_KILLS", 60) / 3;
+    let kills = count_from_env("SHM_SYNC_KILLS", 60) / 3;
     torture("event-ns", ("event", 3), kills, &start, ask);
     torture("semaphore-ns", ("permits", 3), kills, &start, supply);
     torture("barrier-ns", ("meet", 3), kills, &start, gather);

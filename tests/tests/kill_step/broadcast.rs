@@ -10,14 +10,12 @@ use std::time::Duration;
 use shm_core::sync::Broadcast;
 use shm_core::sync::broadcast::TryRecvError;
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Few, Names, Peer, peer, step};
+use shm_tests::{DEADLINE, Names, Peer, SmallValue, peer, step};
 
-type Queue = Broadcast<Few, 5>;
+type Queue = Broadcast<SmallValue, 5>;
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("broadcast attach {name}"));
-    peer
+    peer!("broadcast attach {name}")
 }
 
 /// Kills at every `stride`-th instruction of a round, until that is over.
@@ -32,7 +30,7 @@ fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
         let mut receiver = reader.receiver();
         let (mut behind, first) = (shm.receiver_from_oldest(), shm.sent().saturating_sub(5));
         let start = shm.sent();
-        let killed = step::kill_at(
+        let killed = step::kill_at_instruction(
             attached(&name),
             &format!("broadcast round send {how}"),
             instruction,
@@ -121,13 +119,13 @@ fn kill_in_broadcast_sender_wait_leaves_whole_messages() {
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
     let (mut sent_by_the_dead, mut not) = (0, 0);
-    step::through_sleep("broadcast-step-come", Some(2_999), 1_499, |point| {
+    step::kill_around_sleep("broadcast-step-come", Some(2_999), 1_499, |point| {
         let start = shm.sent();
         let mut receiver = shm.receiver();
         let mut sender = Some(shm.sender().unwrap());
         let mut leave = || drop(sender.take());
         let command = "broadcast round send come";
-        let seen = step::kill_beside(attached(&name), command, point, &mut leave);
+        let seen = step::kill_at_point(attached(&name), command, point, &mut leave);
         // If it was killed before it slept.
         leave();
         let now = shm.sent();
@@ -164,7 +162,7 @@ fn receiving(way: &str, kind: &str, stride: u64) {
         let mut peer = peer!();
         peer.ok(&format!("broadcast {kind} {name}"));
         let command = format!("broadcast round receive {way}");
-        let killed = step::kill_at(peer, &command, instruction);
+        let killed = step::kill_at_instruction(peer, &command, instruction);
         // Whatever it has received, others get all of it.
         for number in start + 1..start + 4 {
             assert_eq!(receiver.try_recv().unwrap(), [number; 8]);
@@ -199,7 +197,7 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
     let comes = way == "await-sender";
-    step::through_sleep(&format!("{way}, {kind}"), before, 599, |point| {
+    step::kill_around_sleep(&format!("{way}, {kind}"), before, 599, |point| {
         let start = shm.sent();
         let mut receiver = Some(shm.receiver());
         std::thread::scope(|scope| {
@@ -208,7 +206,7 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
             // One that is woken by the same, perhaps.
             let mut tell = || {
                 if let Some(mut receiver) = receiver.take() {
-                    waiter = Some(step::asleep_beside(scope, move || {
+                    waiter = Some(step::spawn_until_asleep(scope, move || {
                         comes.then(|| receiver.wait_for_sender_timeout(DEADLINE).unwrap());
                         receiver.recv_timeout(DEADLINE)
                     }));
@@ -222,7 +220,7 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
             let mut peer = peer!();
             peer.ok(&format!("broadcast {kind} {name}"));
             let command = format!("broadcast round receive {way}");
-            let seen = step::kill_beside(peer, &command, point, &mut tell);
+            let seen = step::kill_at_point(peer, &command, point, &mut tell);
             // If it was killed before it slept.
             tell();
             if let Some(sender) = sender.as_mut().filter(|_| comes) {

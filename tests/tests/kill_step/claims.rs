@@ -11,13 +11,11 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::LockError;
 use shm_core::{Shm, ShmLayout};
-use shm_tests::peer::PATIENCE;
+use shm_tests::peer::ROUND_TIMEOUT;
 use shm_tests::{DEADLINE, Guarded, Names, Peer, peer, step};
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("claims attach {name}"));
-    peer
+    peer!("claims attach {name}")
 }
 
 /// What the next to lock finds. Says whether it was told of a death.
@@ -47,7 +45,8 @@ fn at_every(tag: &str, way: &str, stride: usize, before: impl Fn(&str)) {
     let (mut told, mut untold, mut instruction) = (0, 0, 0);
     loop {
         before(&name);
-        let killed = step::kill_at(attached(&name), &format!("claims round {way}"), instruction);
+        let killed =
+            step::kill_at_instruction(attached(&name), &format!("claims round {way}"), instruction);
         if next(&shm) {
             told += 1;
         } else {
@@ -118,7 +117,8 @@ fn kill_in_lock_timeout_neither_frees_nor_blocks_it() {
         std::thread::scope(|scope| {
             // Another waits too; the victim may be the one that is woken.
             let waiter = scope.spawn(|| other.lock.lock_timeout(DEADLINE).map(drop).is_ok());
-            killed = step::kill_at(attached(&name), "claims round in-vain", instruction);
+            killed =
+                step::kill_at_instruction(attached(&name), "claims round in-vain", instruction);
             assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
             drop(guard);
             // Neither in vain nor told of a death.
@@ -141,7 +141,7 @@ fn kill_in_try_lock_does_not_free_a_held_lock() {
     let guard = shm.lock.lock().unwrap();
     let (mut instruction, mut killed) = (0, true);
     while killed {
-        killed = step::kill_at(attached(&name), "claims round busy", instruction);
+        killed = step::kill_at_instruction(attached(&name), "claims round busy", instruction);
         assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
         instruction += step::stride(997);
     }
@@ -160,19 +160,19 @@ fn kill_in_lock_wakeup_passes_the_lock_to_other_sleepers() {
         Guarded::attach(&name).unwrap(),
     );
     let (mut told, mut untold) = (0, 0);
-    step::through_sleep("step-sleep", Some(2_999), 499, |point| {
+    step::kill_around_sleep("step-sleep", Some(2_999), 499, |point| {
         let mut guard = Some(shm.lock.lock().unwrap());
         std::thread::scope(|scope| {
             let mut waiter = None;
             // The peer has slept for longer, and so is the one to be woken.
             let mut release = || {
                 if let Some(guard) = guard.take() {
-                    waiter = Some(step::asleep_beside(scope, || next(&other)));
+                    waiter = Some(step::spawn_until_asleep(scope, || next(&other)));
                     drop(guard);
                 }
             };
             let seen =
-                step::kill_beside(attached(&name), "claims round sleep", point, &mut release);
+                step::kill_at_point(attached(&name), "claims round sleep", point, &mut release);
             // If it was killed before it slept.
             release();
             // It may have looked just before the peer did, which then was the last to lock.
@@ -196,7 +196,7 @@ fn kill_in_lock_takeover_after_sleep_is_recovered() {
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
     let (mut told, mut untold) = (0, 0);
-    step::through_sleep("step-sleep-take-over", None, 601, |point| {
+    step::kill_around_sleep("step-sleep-take-over", None, 601, |point| {
         let mut owner = attached(&name);
         owner.ok("claims lock forever");
         let mut owner = Some(owner);
@@ -205,7 +205,7 @@ fn kill_in_lock_takeover_after_sleep_is_recovered() {
                 owner.kill();
             }
         };
-        let seen = step::kill_beside(attached(&name), "claims round sleep", point, &mut die);
+        let seen = step::kill_at_point(attached(&name), "claims round sleep", point, &mut die);
         // If it was killed in its sleep.
         die();
         if next(&shm) {
@@ -231,7 +231,7 @@ fn kill_in_lock_giving_up_after_sleep_blocks_nobody() {
         Guarded::attach(&name).unwrap(),
     );
     let (mut passed_on, mut not) = (0, 0);
-    step::through_sleep("step-give-up", None, 101, |point| {
+    step::kill_around_sleep("step-give-up", None, 101, |point| {
         let mut guard = Some(shm.lock.lock().unwrap());
         let mut asleep = None;
         let release_and_lock = || {
@@ -239,12 +239,12 @@ fn kill_in_lock_giving_up_after_sleep_blocks_nobody() {
             drop(guard.take());
             guard = shm.lock.try_lock().ok();
             // The peer, which is stopped at its wake-up, is late.
-            while asleep.elapsed() < PATIENCE {
+            while asleep.elapsed() < ROUND_TIMEOUT {
                 std::thread::yield_now();
             }
         };
         let command = "claims round give-up";
-        let seen = step::kill_beside(attached(&name), command, point, release_and_lock);
+        let seen = step::kill_at_point(attached(&name), command, point, release_and_lock);
         let guard = guard.expect("nobody else wants it");
         if asleep.is_some() {
             let told = somebody_sleeps(&shm);
@@ -256,7 +256,7 @@ fn kill_in_lock_giving_up_after_sleep_blocks_nobody() {
             }
         }
         std::thread::scope(|scope| {
-            let waiter = step::asleep_beside(scope, || next(&other));
+            let waiter = step::spawn_until_asleep(scope, || next(&other));
             drop(guard);
             assert!(!waiter.join().unwrap());
         });
@@ -282,7 +282,7 @@ fn kill_in_unlock_leaves_the_lock_to_a_sleeper() {
                 assert!(start.elapsed() < DEADLINE);
                 std::thread::yield_now();
             }
-            killed = step::kill_at(owner, "claims round unlock", instruction);
+            killed = step::kill_at_instruction(owner, "claims round unlock", instruction);
             if waiter.join().unwrap() {
                 told += 1;
             } else {

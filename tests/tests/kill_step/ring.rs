@@ -12,31 +12,38 @@ use std::time::Duration;
 
 use shm_core::sync::{Receiver, RecvError, Sender};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::step::Killed;
-use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer, step};
+use shm_tests::step::KillOutcome;
+use shm_tests::{DEADLINE, Message, Names, Peer, RingSegment, peer, step};
 
 /// Who waits for longer looks in between whether the peer is done.
 const A_MOMENT: Duration = Duration::from_millis(5);
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("ring attach {name}"));
-    peer
+    peer!("ring attach {name}")
 }
 
 /// Kills at every `stride`-th instruction, until the round is over. `around` is given what kills, and looks at what that
 /// leaves.
-fn at_every(tag: &str, stride: usize, command: &str, around: impl Fn(&Shm<Post>, &dyn Fn())) {
+fn at_every(
+    tag: &str,
+    stride: usize,
+    command: &str,
+    around: impl Fn(&Shm<RingSegment>, &dyn Fn()),
+) {
     let names = Names::new(tag);
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     // Somebody has come to each end once: who is killed before it comes would be waited for.
     drop((sender(&shm), receiver(&shm)));
     let mut instruction = 0;
     loop {
         let over = Cell::new(false);
         around(&shm, &|| {
-            over.set(!step::kill_at(attached(&name), command, instruction));
+            over.set(!step::kill_at_instruction(
+                attached(&name),
+                command,
+                instruction,
+            ));
         });
         if over.get() {
             break;
@@ -47,11 +54,11 @@ fn at_every(tag: &str, stride: usize, command: &str, around: impl Fn(&Shm<Post>,
     assert!(instruction > stride);
 }
 
-fn receiver(shm: &Shm<Post>) -> Receiver<'_, Note, 5> {
+fn receiver(shm: &Shm<RingSegment>) -> Receiver<'_, Message, 5> {
     shm.ring.receiver_timeout(DEADLINE).unwrap()
 }
 
-fn sender(shm: &Shm<Post>) -> Sender<'_, Note, 5> {
+fn sender(shm: &Shm<RingSegment>) -> Sender<'_, Message, 5> {
     shm.ring.sender_timeout(DEADLINE).unwrap()
 }
 
@@ -68,7 +75,7 @@ fn sending(tag: &str, stride: usize, command: &str) {
                 loop {
                     let position = receiver.position();
                     match receiver.recv() {
-                        Ok(note) => assert_eq!(note, Note::numbered(position)),
+                        Ok(note) => assert_eq!(note, Message::numbered(position)),
                         // Before the peer comes it sees that the one before has left.
                         Err(RecvError) if is_killed.try_recv().is_err() => {
                             // It may be killed before it comes, and then nobody does.
@@ -79,7 +86,7 @@ fn sending(tag: &str, stride: usize, command: &str) {
                 }
                 // What came between the two looks.
                 while let Ok(note) = receiver.try_recv() {
-                    assert_eq!(note, Note::numbered(receiver.position() - 1));
+                    assert_eq!(note, Message::numbered(receiver.position() - 1));
                 }
             });
             is_ready.recv().unwrap();
@@ -89,7 +96,7 @@ fn sending(tag: &str, stride: usize, command: &str) {
         assert_eq!(shm.ring.sent(), shm.ring.received());
         // The next one finds everything in order.
         let mut sender = sender(shm);
-        let next = Note::numbered(sender.position());
+        let next = Message::numbered(sender.position());
         sender.try_send(next).unwrap();
         drop(sender);
         assert_eq!(receiver(shm).into_iter().collect::<Vec<_>>(), [next]);
@@ -125,7 +132,7 @@ fn receiving(tag: &str, stride: usize, command: &str) {
                     {
                         ready.send(()).unwrap();
                     }
-                    match sender.send(Note::numbered(next)) {
+                    match sender.send(Message::numbered(next)) {
                         Ok(()) => {}
                         // Before the peer comes it sees that the one before has left.
                         Err(_) if is_killed.try_recv().is_err() => {
@@ -147,8 +154,11 @@ fn receiving(tag: &str, stride: usize, command: &str) {
         assert!(handled == before || handled == before + 1);
         assert!(after == before || handled == before + 1);
         let sent = shm.ring.sent();
-        let rest: Vec<Note> = receiver.try_iter().collect();
-        assert_eq!(rest, (after..sent).map(Note::numbered).collect::<Vec<_>>());
+        let rest: Vec<Message> = receiver.try_iter().collect();
+        assert_eq!(
+            rest,
+            (after..sent).map(Message::numbered).collect::<Vec<_>>()
+        );
         assert!(sent >= before + 5);
     });
 }
@@ -180,13 +190,15 @@ fn kill_in_ring_takeover_leaves_the_end_to_the_next() {
             let mut sender = sender(shm);
             let next = sender.position();
             assert!((before..=before + 4).contains(&next), "{before} {next}");
-            let all: Vec<Note> = receiver(shm).try_iter().collect();
+            let all: Vec<Message> = receiver(shm).try_iter().collect();
             assert_eq!(
                 all,
-                (before - 1..next).map(Note::numbered).collect::<Vec<_>>()
+                (before - 1..next)
+                    .map(Message::numbered)
+                    .collect::<Vec<_>>()
             );
             // Nothing is left over for the next round.
-            sender.try_send(Note::numbered(next)).unwrap();
+            sender.try_send(Message::numbered(next)).unwrap();
             assert!(receiver(shm).try_recv().is_ok());
         },
     );
@@ -202,7 +214,7 @@ fn kill_in_ring_recv_timeout_loses_no_message() {
             let mut sender = sender(shm);
             kill();
             // It may have said that it sleeps. Nobody does, and that is all the same.
-            let next = Note::numbered(sender.position());
+            let next = Message::numbered(sender.position());
             sender.try_send(next).unwrap();
             assert_eq!(receiver(shm).try_recv(), Ok(next));
         },
@@ -220,34 +232,37 @@ fn kill_in_ring_send_timeout_sends_nothing() {
             let begin = {
                 let mut sender = sender(shm);
                 let begin = sender.position();
-                let notes: Vec<Note> = (begin..begin + 5).map(Note::numbered).collect();
+                let notes: Vec<Message> = (begin..begin + 5).map(Message::numbered).collect();
                 sender.try_send_slice(&notes).unwrap();
                 begin
             };
             kill();
             let received: Vec<u64> = receiver.try_iter().map(|note| note.number).collect();
             assert_eq!(received, (begin..begin + 5).collect::<Vec<_>>());
-            sender(shm).try_send(Note::numbered(begin + 5)).unwrap();
-            assert_eq!(receiver.try_recv(), Ok(Note::numbered(begin + 5)));
+            sender(shm).try_send(Message::numbered(begin + 5)).unwrap();
+            assert_eq!(receiver.try_recv(), Ok(Message::numbered(begin + 5)));
         },
     );
 }
 
 /// What is left in the ring after a round that began with `before` messages received, of which none is lost or doubled.
 /// Whether the peer has received one.
-fn rest_is_there(shm: &Shm<Post>, before: u64) -> bool {
+fn rest_is_there(shm: &Shm<RingSegment>, before: u64) -> bool {
     let mut receiver = receiver(shm);
     let (after, sent) = (receiver.position(), shm.ring.sent());
     assert!((before..=before + 1).contains(&after), "{before} {after}");
-    let rest: Vec<Note> = receiver.try_iter().collect();
-    assert_eq!(rest, (after..sent).map(Note::numbered).collect::<Vec<_>>());
+    let rest: Vec<Message> = receiver.try_iter().collect();
+    assert_eq!(
+        rest,
+        (after..sent).map(Message::numbered).collect::<Vec<_>>()
+    );
     after > before
 }
 
 /// Both ends can be had, and a message goes from one to the other.
-fn next_passes(shm: &Shm<Post>) {
+fn next_passes(shm: &Shm<RingSegment>) {
     let (mut sender, mut receiver) = (sender(shm), receiver(shm));
-    let next = Note::numbered(sender.position());
+    let next = Message::numbered(sender.position());
     sender.try_send(next).unwrap();
     assert_eq!(receiver.try_recv(), Ok(next));
     assert!(receiver.try_recv().is_err());
@@ -258,18 +273,18 @@ fn next_passes(shm: &Shm<Post>) {
 fn asleep(
     round: &str,
     before: Option<u64>,
-    around: impl Fn(&Shm<Post>, &dyn Fn(&mut dyn FnMut()) -> Killed),
+    around: impl Fn(&Shm<RingSegment>, &dyn Fn(&mut dyn FnMut()) -> KillOutcome),
 ) {
     let tag = format!("ring-step-{round}");
     let names = Names::new(&tag);
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     drop((sender(&shm), receiver(&shm)));
-    step::through_sleep(&tag, before, 599, |point| {
+    step::kill_around_sleep(&tag, before, 599, |point| {
         let seen = Cell::new(None);
         around(&shm, &|asleep| {
             let command = format!("ring round {round}");
-            let killed = step::kill_beside(attached(&name), &command, point, asleep);
+            let killed = step::kill_at_point(attached(&name), &command, point, asleep);
             seen.set(Some(killed));
             killed
         });
@@ -285,7 +300,7 @@ fn kill_in_ring_recv_sleep_loses_and_repeats_nothing() {
         let (mut sender, mut sent) = (sender(shm), false);
         let mut send = || {
             if !sent {
-                sender.try_send(Note::numbered(before)).unwrap();
+                sender.try_send(Message::numbered(before)).unwrap();
                 sent = true;
             }
         };
@@ -302,7 +317,7 @@ fn kill_in_ring_send_sleep_loses_and_repeats_nothing() {
         let begin = {
             let mut sender = sender(shm);
             let begin = sender.position();
-            let notes: Vec<Note> = (begin..begin + 5).map(Note::numbered).collect();
+            let notes: Vec<Message> = (begin..begin + 5).map(Message::numbered).collect();
             sender.try_send_slice(&notes).unwrap();
             begin
         };
@@ -314,7 +329,7 @@ fn kill_in_ring_send_sleep_loses_and_repeats_nothing() {
         assert!(seen.killed || end == begin + 6);
         assert_eq!(
             received,
-            (begin..end).map(Note::numbered).collect::<Vec<_>>()
+            (begin..end).map(Message::numbered).collect::<Vec<_>>()
         );
     });
 }
@@ -330,12 +345,15 @@ fn kill_in_ring_claim_sleep_leaves_the_end_to_the_next() {
         let sent = shm.ring.sent();
         assert!((before..=before + 1).contains(&sent), "{before} {sent}");
         assert!(seen.killed || sent == before + 1);
-        let all: Vec<Note> = receiver(shm).try_iter().collect();
-        assert_eq!(all, (before..sent).map(Note::numbered).collect::<Vec<_>>());
+        let all: Vec<Message> = receiver(shm).try_iter().collect();
+        assert_eq!(
+            all,
+            (before..sent).map(Message::numbered).collect::<Vec<_>>()
+        );
     });
     asleep("come-in", Some(2_999), |shm, kill| {
         let before = shm.ring.received();
-        sender(shm).try_send(Note::numbered(before)).unwrap();
+        sender(shm).try_send(Message::numbered(before)).unwrap();
         let mut held = Some(receiver(shm));
         let mut leave = || drop(held.take());
         let seen = kill(&mut leave);

@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use shm_core::sync::SeqLock;
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Few, Names, Peer, peer, step};
+use shm_tests::{DEADLINE, Names, Peer, SmallValue, peer, step};
 
-type Lock = SeqLock<Few, 3>;
+type Lock = SeqLock<SmallValue, 3>;
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("seqlock few {name}"));
-    peer
+    peer!("seqlock few {name}")
 }
 
 /// The number of a value that has to be whole, and that of its version.
@@ -37,7 +35,7 @@ fn at_every(way: &str, stride: u64, most: u64, before: impl Fn(&str)) {
         before(&name);
         let start = committed(&shm);
         let command = format!("seqlock round {way}");
-        let killed = step::kill_at(attached(&name), &command, instruction);
+        let killed = step::kill_at_instruction(attached(&name), &command, instruction);
         let now = committed(&shm);
         assert!((start..=start + most).contains(&now), "{start} {now}");
         assert!(killed || now == start + most, "{start} {now}");
@@ -117,7 +115,7 @@ fn asleep_behind_a_writer(way: &str, before: Option<u64>) {
     let name = names.name("t");
     let shm = Lock::create(&name).unwrap();
     let (mut committed_by_the_dead, mut not) = (0, 0);
-    step::through_sleep(&format!("write {way}"), before, 1_499, |point| {
+    step::kill_around_sleep(&format!("write {way}"), before, 1_499, |point| {
         let start = committed(&shm);
         let mut guard = Some(shm.write().unwrap());
         let mut release = || {
@@ -127,7 +125,7 @@ fn asleep_behind_a_writer(way: &str, before: Option<u64>) {
             }
         };
         let command = format!("seqlock round write {way}");
-        let seen = step::kill_beside(attached(&name), &command, point, &mut release);
+        let seen = step::kill_at_point(attached(&name), &command, point, &mut release);
         // If it was killed before it slept.
         release();
         let now = committed(&shm);
@@ -156,7 +154,7 @@ fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
     let names = Names::new(&format!("seqlock-step-await-{kind}"));
     let name = names.name("t");
     let shm = Lock::create(&name).unwrap();
-    step::through_sleep(&format!("read await, {kind}"), before, 199, |point| {
+    step::kill_around_sleep(&format!("read await, {kind}"), before, 199, |point| {
         let start = committed(&shm);
         let mut stored = false;
         let mut store = || {
@@ -167,13 +165,13 @@ fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
         };
         let mut peer = peer!();
         peer.ok(&format!("seqlock {kind} {name}"));
-        let seen = step::kill_beside(peer, "seqlock round read await", point, &mut store);
+        let seen = step::kill_at_point(peer, "seqlock round read await", point, &mut store);
         // If it was killed before it slept.
         store();
         assert_eq!(committed(&shm), start + 1);
         std::thread::scope(|scope| {
             let waiter = || shm.wait_newer_timeout(start + 1, DEADLINE);
-            let waiter = step::asleep_beside(scope, waiter);
+            let waiter = step::spawn_until_asleep(scope, waiter);
             next_writes(&shm);
             assert_eq!(waiter.join().unwrap(), Ok(start + 2));
         });

@@ -11,15 +11,19 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::BarrierError;
 use shm_core::{Shm, ShmLayout};
-use shm_tests::step::Killed;
-use shm_tests::{DEADLINE, Names, Peer, Waiting, peer, step};
+use shm_tests::step::KillOutcome;
+use shm_tests::{DEADLINE, Names, Peer, WaitSegment, peer, step};
 
 /// Has a peer run `what` and kills it at every `stride`-th instruction, until it gets to the end. `around` is called for each
 /// with what kills, which says whether the peer was killed.
-fn at_every(what: &str, stride: usize, mut around: impl FnMut(&Shm<Waiting>, &dyn Fn() -> bool)) {
+fn at_every(
+    what: &str,
+    stride: usize,
+    mut around: impl FnMut(&Shm<WaitSegment>, &dyn Fn() -> bool),
+) {
     let names = Names::new(what);
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut instruction = 0;
     let mut over = false;
     while !over {
@@ -27,7 +31,7 @@ fn at_every(what: &str, stride: usize, mut around: impl FnMut(&Shm<Waiting>, &dy
         around(&shm, &|| {
             let mut peer: Peer = peer!();
             peer.ok(&format!("waiting attach {name}"));
-            killed.set(step::kill_at(
+            killed.set(step::kill_at_instruction(
                 peer,
                 &format!("waiting round {what}"),
                 instruction,
@@ -47,18 +51,18 @@ fn asleep(
     what: &str,
     kind: &str,
     before: Option<u64>,
-    around: impl Fn(&Shm<Waiting>, &dyn Fn(&mut dyn FnMut()) -> Killed),
+    around: impl Fn(&Shm<WaitSegment>, &dyn Fn(&mut dyn FnMut()) -> KillOutcome),
 ) {
     let names = Names::new(&format!("{what}-{kind}"));
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
-    step::through_sleep(&format!("{what}, {kind}"), before, 199, |point| {
+    let shm = WaitSegment::create(&name).unwrap();
+    step::kill_around_sleep(&format!("{what}, {kind}"), before, 199, |point| {
         let seen = Cell::new(None);
         around(&shm, &|asleep| {
             let mut peer = peer!();
             peer.ok(&format!("waiting {kind} {name}"));
             let command = format!("waiting round {what}");
-            let killed = step::kill_beside(peer, &command, point, asleep);
+            let killed = step::kill_at_point(peer, &command, point, asleep);
             seen.set(Some(killed));
             killed
         });
@@ -122,7 +126,7 @@ fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
                 if sleeper.is_none() {
                     // The peer has slept for longer, and so is the one to be woken.
                     let wait = || event.wait_timeout(before, DEADLINE);
-                    sleeper = Some(step::asleep_beside(scope, wait));
+                    sleeper = Some(step::spawn_until_asleep(scope, wait));
                     shm.ping.fetch_add(1, Release);
                     event.notify_one();
                 }
@@ -175,30 +179,31 @@ fn post(what: &str, permits: u32) {
 
 /// Has a peer run `what` beside one that posts after each of its instructions, and so is quicker every time. Returns the
 /// answer, and how many permits are there that were not posted so.
-fn beset(what: &str) -> (String, i64) {
+fn at_each_instruction(what: &str) -> (String, i64) {
     let names = Names::new(&format!("beset-{what}"));
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     shm.permits.post().unwrap();
     let mut peer: Peer = peer!();
     peer.ok(&format!("waiting attach {name}"));
     let mut posted = 1;
-    let instructions = step::beset(&mut peer, &format!("waiting round {what}"), || {
-        shm.permits.post().unwrap();
-        posted += 1;
-    });
+    let instructions =
+        step::at_each_instruction(&mut peer, &format!("waiting round {what}"), || {
+            shm.permits.post().unwrap();
+            posted += 1;
+        });
     println!("{what}, beset: {instructions} instructions");
     (peer.hear(), i64::from(shm.permits.value()) - posted)
 }
 
 #[test]
 fn a_post_ends_although_a_peer_always_changes_the_word() {
-    assert_eq!(beset("post"), ("ok ".to_owned(), 1));
+    assert_eq!(at_each_instruction("post"), ("ok ".to_owned(), 1));
 }
 
 #[test]
 fn a_try_wait_ends_although_a_peer_always_takes_first() {
-    assert_eq!(beset("try-take"), ("ok false".to_owned(), 0));
+    assert_eq!(at_each_instruction("try-take"), ("ok false".to_owned(), 0));
 }
 
 #[test]
@@ -240,7 +245,7 @@ fn asleep_for_a_permit(what: &str, before: Option<u64>) {
             let mut post = || {
                 if sleeper.is_none() {
                     let wait = || permits.wait_timeout(DEADLINE);
-                    sleeper = Some(step::asleep_beside(scope, wait));
+                    sleeper = Some(step::spawn_until_asleep(scope, wait));
                 }
                 // Where the peer was late, and sleeps again, the other one has got the last.
                 permits.post().unwrap();
@@ -350,7 +355,7 @@ fn kill_in_barrier_join_and_leave_leaves_the_seat_free() {
 }
 
 /// The last seat can be had, and nobody has arrived there.
-fn seat_is_free(shm: &Shm<Waiting>) {
+fn seat_is_free(shm: &Shm<WaitSegment>) {
     let seat = shm.meet.join().unwrap();
     assert!(seat.number() == 2 && !seat.has_arrived());
     assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));

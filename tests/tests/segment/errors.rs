@@ -53,9 +53,7 @@ fn file(name: &str) -> File {
 
 /// A process that locks a byte and does not give it back.
 fn pin(name: &str, byte: i64, kind: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("pin {name} {byte} {kind}"));
-    peer
+    peer!("pin {name} {byte} {kind}")
 }
 
 /// The variants, out of the source: the enum is `non_exhaustive`, so the compiler does not say when one is added.

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::Instant;
 
-use shm_tests::lock_bytes::{ATTACH, NAME, is_held_alone};
+use shm_tests::lock_bytes::{ATTACH, NAME, is_locked_exclusively};
 use shm_tests::{DEADLINE, Names, peer};
 
 #[test]
@@ -162,7 +162,7 @@ fn replacing_an_orphaned_segment_excludes_others() {
     pinning.ok(&format!("pin {name} {NAME} shared"));
     replacing.tell(&format!("open s create {name} frame=4 timeout=100000"));
     let start = Instant::now();
-    while !is_held_alone(&name, ATTACH).unwrap() {
+    while !is_locked_exclusively(&name, ATTACH).unwrap() {
         assert!(start.elapsed() < DEADLINE);
         std::thread::yield_now();
     }
@@ -189,7 +189,7 @@ fn kill_during_replacement_keeps_the_orphaned_segment() {
     pinning.ok(&format!("pin {name} {NAME} shared"));
     replacing.tell(&format!("open s create {name} frame=4 timeout=100000"));
     let start = Instant::now();
-    while !is_held_alone(&name, ATTACH).unwrap() {
+    while !is_locked_exclusively(&name, ATTACH).unwrap() {
         assert!(start.elapsed() < DEADLINE);
         std::thread::yield_now();
     }

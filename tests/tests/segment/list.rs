@@ -4,11 +4,11 @@
 
 use std::fs;
 
-use shm_tests::{Names, Peer, confined, is_root, peer};
+use shm_tests::{Names, Peer, is_root, peer, with_restriction};
 
 /// Peers that share a /dev/shm which nobody else sees, so that they can sweep it.
 fn alone() -> Option<Peer> {
-    confined(peer!(), "own-shm size=64m")
+    with_restriction(peer!(), "own-shm size=64m")
 }
 
 #[test]

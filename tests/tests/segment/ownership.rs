@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
 use shm_core::{ShmError, ShmLayout};
-use shm_tests::lock_bytes::{PARTICIPANTS, is_held_alone};
+use shm_tests::lock_bytes::{PARTICIPANTS, is_locked_exclusively};
 use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, no_child_starts, peer};
 
 /// A user that owns nothing.
@@ -131,7 +131,7 @@ fn a_read_only_peer_never_causes_the_names_removal() {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn a_refused_open_never_holds_the_owner_lock() {
-    use shm_tests::lock_bytes::{OWNER, is_held};
+    use shm_tests::lock_bytes::{OWNER, is_locked};
 
     let names = Names::new("refused");
     let name = names.name("t");
@@ -142,7 +142,7 @@ fn a_refused_open_never_holds_the_owner_lock() {
     let (mut refused, mut held) = (peer!(), 0);
     // It has become the program that it is.
     refused.ok("pid");
-    let held_now = || u32::from(is_held(&name, OWNER).unwrap());
+    let held_now = || u32::from(is_locked(&name, OWNER).unwrap());
     for (how, what) in [
         (format!("open s join {name} samples=9"), "another length"),
         (format!("open s join {name}"), "another type"),
@@ -349,7 +349,7 @@ fn a_creator_with_a_replaced_descriptor_publishes_nothing() {
 fn segments_never_use_descriptors_0_to_2() {
     let names = Names::new("standard");
     let name = names.name("t");
-    peer!().ok(&format!("fork-without-standard {name}"));
+    peer!().ok(&format!("fork-closed-stdio {name}"));
     assert!(!Names::exists(&name));
 }
 
@@ -372,7 +372,7 @@ fn a_umask_without_owner_permissions_is_harmless() {
         peer.ok(&format!("claims create {name}"));
         let mode = fs::metadata(Names::path(&name)).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600, "{umask}");
-        assert!(is_held_alone(&name, PARTICIPANTS + 1).unwrap());
+        assert!(is_locked_exclusively(&name, PARTICIPANTS + 1).unwrap());
         peer.kill();
         let mut peer = ordinary();
         peer.ok(&format!("umask {umask}"));

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
-use shm_tests::lock_bytes::{NAME, OWNER, is_held_alone};
-use shm_tests::{DEADLINE, Gate, Instants, Names, Peer, Stats, from_env, peer};
+use shm_tests::lock_bytes::{NAME, OWNER, is_locked_exclusively};
+use shm_tests::{DEADLINE, Gate, Names, Peer, RandomDelays, Stats, count_from_env, peer};
 
 /// A segment of `frame=1` whose owner was killed, and a reader that is still attached to it.
 fn abandoned(name: &str) -> Peer {
@@ -232,7 +232,7 @@ fn a_publisher_killed_in_supersede_can_be_replaced() {
         "open s create {name} frame=2 supersede=yes timeout=100000"
     ));
     let start = Instant::now();
-    while !is_held_alone(&name, OWNER).unwrap() {
+    while !is_locked_exclusively(&name, OWNER).unwrap() {
         assert!(start.elapsed() < DEADLINE);
         std::thread::yield_now();
     }
@@ -272,12 +272,12 @@ fn a_publisher_killed_in_supersede_can_be_replaced() {
 fn supersede_killed_at_any_instant_blocks_no_successor() {
     /// Longer than it takes, but not by much.
     const LONGEST: Duration = Duration::from_micros(1200);
-    let wanted = from_env("SHM_CREATE_KILLS", 200);
+    let wanted = count_from_env("SHM_CREATE_KILLS", 200);
     let names = Names::new("supersede-kills");
     let name = names.name("t");
     let gate = Gate::create(&names.name("gate")).unwrap();
     let mut next = peer!();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let start = Instant::now();
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
     let (mut kills, mut before, mut nameless, mut after) = (0, 0, 0, 0);
@@ -348,7 +348,7 @@ fn restarted_publishers_never_take_a_live_name() {
     let crowd = ["loop-create supersede"; 3].into_iter();
     let crowd = crowd.chain(["loop-attach hold"; 2]);
     let mut crowd: Vec<(&str, Peer)> = crowd.map(|what| (what, begin(what))).collect();
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let start = Instant::now();
     let mut kills = 0;
     while kills < 200 || stats.attached.load(Acquire) < 10 || stats.created.load(Acquire) < 10 {

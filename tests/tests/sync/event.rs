@@ -6,19 +6,17 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{Event, TimedOut};
 use shm_core::{ReadOnly, Shm, ShmLayout};
-use shm_tests::{DEADLINE, Instants, Names, Peer, Waiting, peer};
+use shm_tests::{DEADLINE, Names, Peer, RandomDelays, WaitSegment, peer};
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("waiting attach {name}"));
-    peer
+    peer!("waiting attach {name}")
 }
 
 #[test]
 fn a_notification_before_or_during_a_wait_ends_it() {
     let names = Names::new("event-wait");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     assert_eq!(shm.event.generation(), 0);
     let mut other = attached(&name);
     // Before: it does not even sleep.
@@ -40,7 +38,7 @@ fn a_notification_before_or_during_a_wait_ends_it() {
 
 #[test]
 fn a_wait_without_notification_times_out() {
-    let shm = Waiting::create_anonymous().unwrap();
+    let shm = WaitSegment::create_anonymous().unwrap();
     let start = Instant::now();
     let span = Duration::from_millis(30);
     assert_eq!(shm.event.wait_timeout(0, span), Err(TimedOut));
@@ -55,7 +53,7 @@ fn a_wait_without_notification_times_out() {
 fn signals_do_not_change_an_event_timeout() {
     let names = Names::new("event-signals");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut other = attached(&name);
     other.ok("claims timer");
     let answer = other.ok("waiting event wait 0 100");
@@ -71,7 +69,7 @@ fn signals_do_not_change_an_event_timeout() {
 fn one_notification_reaches_every_waiter() {
     let names = Names::new("event-all");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut peers: Vec<Peer> = (0..4).map(|_| attached(&name)).collect();
     for how in ["all", "one"] {
         let seen = shm.event.generation();
@@ -96,7 +94,7 @@ fn one_notification_reaches_every_waiter() {
 fn a_read_only_handle_can_wait() {
     let names = Names::new("event-reader");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut reader = peer!();
     reader.ok(&format!("waiting attach-read-only {name}"));
     let answer = reader.ok("waiting event wait 0 20");
@@ -106,7 +104,7 @@ fn a_read_only_handle_can_wait() {
         shm.event.notify_one();
         assert_eq!(reader.hear(), format!("ok {}", generation + 1));
     }
-    let view: Shm<Waiting, ReadOnly> = Waiting::attach_read_only(&name).unwrap();
+    let view: Shm<WaitSegment, ReadOnly> = WaitSegment::attach_read_only(&name).unwrap();
     assert_eq!(view.event.generation(), 20);
     assert_eq!(view.event.wait(3), 20);
     assert_eq!(format!("{:?}", *view.event), "Event { generation: 20 }");
@@ -116,8 +114,8 @@ fn a_read_only_handle_can_wait() {
 fn wait_until_finds_its_value_with_and_without_notify() {
     let names = Names::new("event-until");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
-    let reader: Shm<Waiting, ReadOnly> = Waiting::attach_read_only(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
+    let reader: Shm<WaitSegment, ReadOnly> = WaitSegment::attach_read_only(&name).unwrap();
     let at_least = |number: u64| move |count: u64| (count >= number).then_some(count);
     let (one, two, three) = (at_least(1), at_least(2), at_least(3));
 
@@ -149,7 +147,7 @@ fn wait_until_finds_its_value_with_and_without_notify() {
 
 #[test]
 fn endless_notifications_do_not_extend_a_timeout() {
-    let shm = Waiting::create_anonymous().unwrap();
+    let shm = WaitSegment::create_anonymous().unwrap();
     let done = AtomicBool::new(false);
     let span = Duration::from_millis(30);
     std::thread::scope(|scope| {
@@ -179,7 +177,7 @@ fn endless_notifications_do_not_extend_a_timeout() {
 #[test]
 fn writes_before_a_notification_are_visible_after_it() {
     const ROUNDS: u64 = 20_000;
-    let shm = Waiting::create_anonymous().unwrap();
+    let shm = WaitSegment::create_anonymous().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for round in 1..=ROUNDS {
@@ -205,7 +203,7 @@ fn writes_before_a_notification_are_visible_after_it() {
 fn a_killed_waiter_consumes_no_notification() {
     let names = Names::new("event-killed");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     for round in 0..20 {
         let (mut one, mut two) = (attached(&name), attached(&name));
         one.tell(&format!("waiting event wait {round} forever"));
@@ -221,7 +219,7 @@ fn a_killed_waiter_consumes_no_notification() {
 fn a_fork_child_can_wait_and_notify() {
     let names = Names::new("event-fork");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut parent = attached(&name);
     // From here on the child answers.
     parent.ok("fork-continue");
@@ -267,7 +265,7 @@ fn events_can_be_segments_elements_and_fields() {
 }
 
 /// The word of an event: the first of the segment.
-fn word(shm: &Shm<Waiting>) -> &AtomicU32 {
+fn word(shm: &Shm<WaitSegment>) -> &AtomicU32 {
     // SAFETY: the event is the first field and its word all of it; aligned, mapped as long as the handle, and only
     // accessed atomically.
     unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) }
@@ -275,7 +273,7 @@ fn word(shm: &Shm<Waiting>) -> &AtomicU32 {
 
 #[test]
 fn the_generation_wraps() {
-    let shm = Waiting::create_anonymous().unwrap();
+    let shm = WaitSegment::create_anonymous().unwrap();
     word(&shm).store(u32::MAX - 1, Relaxed);
     let last = shm.event.generation();
     assert_eq!(last, u32::MAX / 2);
@@ -289,13 +287,13 @@ fn the_generation_wraps() {
 
 #[test]
 fn random_words_in_an_event_end_every_wait() {
-    let shm = Waiting::create_anonymous().unwrap();
+    let shm = WaitSegment::create_anonymous().unwrap();
     let reader = shm.read_only();
     let word = word(&shm);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut random = Instants::new();
+            let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 // Now and then it stays as it is, so that somebody sleeps.
                 let value = random.next_number();

@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Semaphore, TimedOut, TooManyPermits};
-use shm_tests::{Instants, Names, Peer, Waiting, peer};
+use shm_tests::{Names, Peer, RandomDelays, WaitSegment, peer};
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("waiting attach {name}"));
-    peer
+    peer!("waiting attach {name}")
 }
 
 #[test]
@@ -73,7 +71,7 @@ fn try_wait_succeeds_next_to_constant_posts() {
 fn a_waiter_gets_a_posted_permit() {
     let names = Names::new("semaphore-wait");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut peers: Vec<Peer> = (0..4).map(|_| attached(&name)).collect();
     for round in 0..20 {
         for peer in &mut peers {
@@ -97,7 +95,7 @@ fn a_waiter_gets_a_posted_permit() {
 fn signals_do_not_shorten_a_semaphore_wait() {
     let names = Names::new("semaphore-signals");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut other = attached(&name);
     other.ok("claims timer");
     let start = Instant::now();
@@ -112,7 +110,7 @@ fn signals_do_not_shorten_a_semaphore_wait() {
 fn permits_of_killed_processes_stay_as_they_were() {
     let names = Names::new("semaphore-dead");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     shm.permits.post_many(2).unwrap();
     let mut taker = attached(&name);
     assert_eq!(taker.ok("waiting permits wait forever"), "taken");
@@ -128,7 +126,7 @@ fn permits_of_killed_processes_stay_as_they_were() {
 fn a_killed_waiter_loses_at_most_one_permit() {
     let names = Names::new("semaphore-waiter");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     for _ in 0..20 {
         let (mut one, mut two) = (attached(&name), attached(&name));
         one.tell("waiting permits wait forever");
@@ -146,7 +144,7 @@ fn a_single_permit_excludes_like_a_lock() {
     const TURNS: u64 = 5_000;
     let names = Names::new("semaphore-turns");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut peers: Vec<Peer> = (0..4).map(|_| attached(&name)).collect();
     for peer in &mut peers {
         peer.tell(&format!("waiting permits take-turns {TURNS}"));
@@ -162,7 +160,7 @@ fn a_single_permit_excludes_like_a_lock() {
 fn a_fork_child_can_take_and_post() {
     let names = Names::new("semaphore-fork");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut parent = attached(&name);
     // From here on the child answers.
     parent.ok("fork-continue");
@@ -208,7 +206,7 @@ fn random_words_in_a_semaphore_end_every_call() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut random = Instants::new();
+            let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 let value = random.next_number();
                 match value >> 40 & 3 {

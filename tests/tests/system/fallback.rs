@@ -8,8 +8,11 @@ use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
-use shm_tests::lock_bytes::{ATTACH, is_held};
-use shm_tests::{DEADLINE, Instants, Names, Peer, SHM_DIRECTORY, Stats, confined, from_env, peer};
+use shm_tests::lock_bytes::{ATTACH, is_locked};
+use shm_tests::{
+    DEADLINE, Names, Peer, RandomDelays, SHM_DIRECTORY, Stats, count_from_env, peer,
+    with_restriction,
+};
 
 /// A process on a system that has no `O_TMPFILE`.
 fn old() -> Peer {
@@ -29,7 +32,7 @@ fn abandoned() -> Vec<String> {
             let number = name.strip_prefix("/.shm-new-")?;
             let is_hidden = number.len() == 16 && u64::from_str_radix(number, 16).is_ok();
             let mine = is_hidden && entry.metadata().ok()?.uid() == user;
-            (mine && !is_held(&name, ATTACH).ok()?).then_some(name)
+            (mine && !is_locked(&name, ATTACH).ok()?).then_some(name)
         })
         .collect()
 }
@@ -103,9 +106,9 @@ fn every_name_is_complete_although_creators_are_killed() {
     let stats = Stats::create(&names.name("stats")).unwrap();
     let name = names.name("t");
     let (mut next, mut observer) = (old(), peer!());
-    let wanted = from_env("SHM_CREATE_KILLS", 300);
+    let wanted = count_from_env("SHM_CREATE_KILLS", 300);
     let (mut kills, mut leftovers, mut hidden) = (0, 0, 0);
-    let mut instants = Instants::new();
+    let mut instants = RandomDelays::new();
     let start = Instant::now();
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
     while kills < wanted || leftovers < 10 || hidden < 10 {
@@ -141,7 +144,7 @@ fn every_name_is_complete_although_creators_are_killed() {
 
 #[test]
 fn sweep_removes_hidden_names_of_killed_creators() {
-    let Some(mut peer) = confined(peer!(), "own-shm size=1m") else {
+    let Some(mut peer) = with_restriction(peer!(), "own-shm size=1m") else {
         return;
     };
     let folder = format!("/proc/{}/root/dev/shm", peer.pid());
@@ -166,7 +169,7 @@ fn segments_are_published_without_proc() {
     let names = Names::new("no-proc");
     let name = names.name("t");
     for prepare in [&["no-proc"][..], &["no-proc", "no-unnamed-files"]] {
-        let Some(mut owner) = confined(peer!(), prepare[0]) else {
+        let Some(mut owner) = with_restriction(peer!(), prepare[0]) else {
             return;
         };
         for command in &prepare[1..] {
@@ -186,7 +189,7 @@ fn segments_are_published_without_proc() {
 
 #[test]
 fn no_space_leaves_no_hidden_name() {
-    let Some(mut peer) = confined(peer!(), "own-shm size=8k") else {
+    let Some(mut peer) = with_restriction(peer!(), "own-shm size=8k") else {
         return;
     };
     peer.ok("no-unnamed-files");

@@ -5,11 +5,11 @@
 use std::os::unix::process::ExitStatusExt;
 
 use shm_core::ShmLayout;
-use shm_tests::{Peer, Telemetry, confined, peer};
+use shm_tests::{Peer, Telemetry, peer, with_restriction};
 
 /// A peer with a small /dev/shm of its own, where the system allows that.
 fn small(bytes: usize) -> Option<Peer> {
-    confined(peer!(), &format!("own-shm size={bytes}"))
+    with_restriction(peer!(), &format!("own-shm size={bytes}"))
 }
 
 #[test]

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use shm_core::ShmLayout;
-use shm_tests::{Names, Peer, Telemetry, confined, from_env, peer};
+use shm_tests::{Names, Peer, Telemetry, count_from_env, peer, with_restriction};
 
 /// That it can do everything again.
 #[track_caller]
@@ -142,7 +142,7 @@ fn a_limit_on_file_size_is_an_error_and_no_signal() {
 #[test]
 fn a_file_system_without_inodes_is_a_clear_error() {
     // One is the directory's own.
-    let Some(mut peer) = confined(peer!(), "own-shm nr_inodes=3") else {
+    let Some(mut peer) = with_restriction(peer!(), "own-shm nr_inodes=3") else {
         return;
     };
     for _ in 0..3 {
@@ -209,7 +209,7 @@ fn usage(peer: &mut Peer) -> [u64; 3] {
 
 #[test]
 fn segments_that_come_and_go_leak_nothing() {
-    let rounds = from_env("SHM_ROUNDS", 2000);
+    let rounds = count_from_env("SHM_ROUNDS", 2000);
     let names = Names::new("rounds");
     let mut current = peer!();
     let mut old = peer!();

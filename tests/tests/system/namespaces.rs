@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use shm_tests::lock_bytes::lock;
-use shm_tests::{DEADLINE, Names, Peer, confined, is_root, peer, user_and_pid_namespaces};
+use shm_tests::{DEADLINE, Names, Peer, is_root, peer, user_and_pid_namespaces, with_restriction};
 
 /// A user that owns nothing.
 const STRANGER: u32 = 54321;
@@ -15,7 +15,7 @@ const NOBODY: u32 = 65534;
 
 /// A peer of this user in a user namespace, where it has the number; `none` for no number.
 fn inside(number: &str) -> Option<Peer> {
-    confined(peer!(), &format!("user-namespace {number}"))
+    with_restriction(peer!(), &format!("user-namespace {number}"))
 }
 
 /// A peer that is number 1 of a pid namespace, in a user namespace too. `None` where the system does not let us.
@@ -108,7 +108,7 @@ fn an_unmapped_user_is_a_stranger_in_a_user_namespace() {
     let other_user = |number: &str| {
         let mut peer = peer!();
         peer.ok(&format!("setuid {}", STRANGER + 1));
-        confined(peer, &format!("user-namespace {number}"))
+        with_restriction(peer, &format!("user-namespace {number}"))
     };
     for number in NUMBERS {
         let Some(mut inner) = other_user(number) else {
@@ -153,7 +153,7 @@ fn a_namespace_user_keeps_its_outer_identity_outside() {
     let name = names.name("t");
     let mut inner = peer!();
     inner.ok(&format!("setuid {STRANGER}"));
-    let Some(mut inner) = confined(inner, "user-namespace 0") else {
+    let Some(mut inner) = with_restriction(inner, "user-namespace 0") else {
         return;
     };
     inner.ok(&format!("open s create {name} frame=3 mode=666"));

@@ -3,7 +3,7 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use shm_core::ShmLayout;
-use shm_tests::{Names, Post, peer, step};
+use shm_tests::{Names, RingSegment, peer, step};
 
 /// How many system calls a thousand of these make, and what counts them.
 fn calls(what: &str) -> usize {
@@ -33,7 +33,7 @@ fn uncontended_operations_make_no_system_call() {
 fn a_known_dead_peer_costs_no_further_system_call() {
     let names = Names::new("calls-told");
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     let attached = || {
         let mut peer = peer!();
         peer.ok(&format!("ring attach {name}"));

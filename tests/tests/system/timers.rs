@@ -1,13 +1,13 @@
 //! Waiting under a timer that interrupts every sleep: each call ends when its time is up, and neither before that nor never.
 
 use shm_core::ShmLayout;
-use shm_tests::{Blocked, Names, peer};
+use shm_tests::{BlockedSegment, Names, peer};
 
 #[test]
 fn every_timeout_is_kept_under_constant_signals() {
     let names = Names::new("timers");
     let name = names.name("t");
-    let shm = Blocked::create(&name).unwrap();
+    let shm = BlockedSegment::create(&name).unwrap();
     let _ends = (
         shm.full.receiver().unwrap(),
         shm.empty.sender().unwrap(),
@@ -20,7 +20,7 @@ fn every_timeout_is_kept_under_constant_signals() {
     let _seats = (shm.meet[1].join().unwrap(), shm.meet[1].join().unwrap());
     for micros in [100, 1000] {
         let mut waiting = peer!();
-        waiting.tell(&format!("patience {name} {micros}"));
+        waiting.tell(&format!("timeouts {name} {micros}"));
         // One line a call, each within the deadline for any answer.
         let mut calls = 0;
         loop {

@@ -7,9 +7,9 @@ use super::{IN_VAIN, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::broadcast::SLOTS;
 use crate::peer::{Answer, other};
-use crate::segments::Few;
+use crate::segments::SmallValue;
 
-type Queue = Broadcast<Few, SLOTS>;
+type Queue = Broadcast<SmallValue, SLOTS>;
 
 /// Comes, sends the next message in one of all ways, and leaves.
 pub(in crate::peer) fn send(shm: &Shm<Queue>, way: &str) -> Answer {

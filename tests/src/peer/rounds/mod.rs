@@ -15,7 +15,7 @@ use super::{Answer, Failure, other};
 /// How long to wait for what nobody grants. It is over before a process that is stepped through has stopped spinning.
 const IN_VAIN: Duration = Duration::from_millis(3);
 /// The same for who is to sleep before it gives up, at full speed.
-pub const PATIENCE: Duration = Duration::from_millis(200);
+pub const ROUND_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Does the work between two signals.
 fn marked<R>(work: impl FnOnce() -> R) -> Result<R, Failure> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shm_core::Shm;
 use shm_core::sync::{LockError, MutexGuard};
 
-use super::{IN_VAIN, PATIENCE, marked, nothing, tried};
+use super::{IN_VAIN, ROUND_TIMEOUT, marked, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
 use crate::segments::{Guarded, Pair};
@@ -45,7 +45,11 @@ pub(in crate::peer) fn round(
         }),
         // Somebody has it, and keeps it.
         "in-vain" | "give-up" => {
-            let patience = if way == "give-up" { PATIENCE } else { IN_VAIN };
+            let patience = if way == "give-up" {
+                ROUND_TIMEOUT
+            } else {
+                IN_VAIN
+            };
             let locked = marked(|| lock.lock_timeout(patience).map(drop))?;
             Ok(locked.is_ok().to_string())
         }

@@ -7,24 +7,24 @@ use shm_core::Shm;
 use super::{IN_VAIN, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
-use crate::segments::{Note, Post};
+use crate::segments::{Message, RingSegment};
 
 /// One of all ways to use an end, between coming to it and leaving it.
-pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
+pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
     let ring = &shm.ring;
-    let work = |note: &Note| shm.handled.store(note.number + 1, Release);
-    let (mut one, mut two) = ([Note::numbered(0); 1], [Note::numbered(0); 2]);
+    let work = |note: &Message| shm.handled.store(note.number + 1, Release);
+    let (mut one, mut two) = ([Message::numbered(0); 1], [Message::numbered(0); 2]);
     tried(|| {
         let went_well = match way {
             "out" => {
                 let mut sender = ring.sender()?;
                 let next = sender.position();
-                sender.send(Note::numbered(next)).is_ok()
+                sender.send(Message::numbered(next)).is_ok()
                     && sender
-                        .send_with(|cell| cell.store(Note::numbered(next + 1)))
+                        .send_with(|cell| cell.store(Message::numbered(next + 1)))
                         .is_ok()
                     && sender
-                        .send_slice(&[Note::numbered(next + 2), Note::numbered(next + 3)])
+                        .send_slice(&[Message::numbered(next + 2), Message::numbered(next + 3)])
                         .is_ok()
             }
             // In all ways that do not wait for ever. The ring is empty, so that there is room at first.
@@ -32,7 +32,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
                 let mut sender = ring.sender_timeout(DEADLINE)?;
                 let next = sender.position();
                 let [zero, first, second, third, fourth] =
-                    [0, 1, 2, 3, 4].map(|ahead| Note::numbered(next + ahead));
+                    [0, 1, 2, 3, 4].map(|ahead| Message::numbered(next + ahead));
                 sender.try_send_with(|cell| cell.store(zero)).is_ok()
                     && sender.try_send_slice(&[first]).is_ok()
                     && sender
@@ -61,7 +61,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
             // All that a sender does which has no room, and is beside a receiver.
             "idle-out" => {
                 let mut sender = ring.sender()?;
-                let note = Note::numbered(sender.position());
+                let note = Message::numbered(sender.position());
                 let sent = sender.try_send(note).is_ok()
                     || sender.send_timeout(note, IN_VAIN).is_ok()
                     || sender.wait_for_receiver_timeout(IN_VAIN).is_err();
@@ -78,7 +78,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
             // Somebody makes room.
             "sleep-out" => {
                 let mut sender = ring.sender()?;
-                let note = Note::numbered(sender.position());
+                let note = Message::numbered(sender.position());
                 sender.send(note).is_ok()
             }
             // Somebody sends.
@@ -86,7 +86,7 @@ pub(in crate::peer) fn round(shm: &Shm<Post>, way: &str) -> Answer {
             // Somebody has the end, and leaves.
             "come-out" => {
                 let mut sender = ring.sender_timeout(DEADLINE)?;
-                let note = Note::numbered(sender.position());
+                let note = Message::numbered(sender.position());
                 sender.try_send(note).is_ok()
             }
             "come-in" => ring.receiver_timeout(DEADLINE)?.try_recv().is_ok(),

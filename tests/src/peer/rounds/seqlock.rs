@@ -6,9 +6,9 @@ use shm_core::{Access, Shm, ShmCell};
 use super::{IN_VAIN, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
-use crate::segments::Few;
+use crate::segments::SmallValue;
 
-type Lock = SeqLock<Few, 3>;
+type Lock = SeqLock<SmallValue, 3>;
 
 /// The next number, in one of all ways of writing.
 pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
@@ -21,7 +21,8 @@ pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
                     .map_err(other)?,
             ),
             "place" => {
-                let write = |slot: &ShmCell<Few>| slot.iter().for_each(|word| word.set(number + 1));
+                let write =
+                    |slot: &ShmCell<SmallValue>| slot.iter().for_each(|word| word.set(number + 1));
                 shm.write_with(write).map_err(other)?;
             }
             "guard" => {

@@ -8,7 +8,7 @@ use shm_core::{Access, Shm};
 use super::{IN_VAIN, marked, nothing, tried};
 use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
-use crate::segments::Waiting;
+use crate::segments::WaitSegment;
 
 /// Waiting for an event, or for a count that goes up before somebody notifies, by either kind of handle.
 pub(in crate::peer) fn look<A: Access>(
@@ -41,7 +41,7 @@ pub(in crate::peer) fn look<A: Access>(
 }
 
 /// One operation that changes something.
-pub(in crate::peer) fn round(shm: &'static Shm<Waiting>, what: &str) -> Answer {
+pub(in crate::peer) fn round(shm: &'static Shm<WaitSegment>, what: &str) -> Answer {
     match what {
         "notify-one" => marked(|| shm.event.notify_one())?,
         "notify-all" => marked(|| shm.event.notify_all())?,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, BarrierError};
-use shm_tests::{DEADLINE, Names, Waiting};
+use shm_tests::{DEADLINE, Names, WaitSegment};
 
 use super::{attached, joined, words};
 
@@ -14,7 +14,7 @@ use super::{attached, joined, words};
 fn join_timeout_waits_for_a_seat() {
     let names = Names::new("barrier-join");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let (_one, mut victim, mut leaving) = (joined(&name, 0), joined(&name, 1), joined(&name, 2));
     let (start, span) = (Instant::now(), Duration::from_millis(20));
     assert!(matches!(
@@ -86,7 +86,7 @@ fn a_leaving_participant_wakes_a_waiting_join() {
 fn a_seat_dropped_by_a_fork_child_stays_taken() {
     let names = Names::new("barrier-join-fork");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let (mut parent, _other) = (joined(&name, 0), joined(&name, 1));
     let _mine = shm.meet.join().unwrap();
     std::thread::scope(|scope| {
@@ -103,7 +103,7 @@ fn many_waiting_joins_all_get_a_seat() {
     const TIMES: u32 = 300;
     let names = Names::new("barrier-join-many");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     // One seat for all, so that everybody waits.
     let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
     let mut peers: Vec<_> = (0..3).map(|_| attached(&name)).collect();
@@ -134,7 +134,7 @@ fn many_waiting_joins_all_get_a_seat() {
 fn a_process_killed_in_join_takes_no_seat() {
     let names = Names::new("barrier-join-killed");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut seats = [(); 3].map(|()| Some(shm.meet.join().unwrap()));
     for seat in &mut seats {
         let mut peer = attached(&name);

@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{Barrier, BarrierError};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Instants, Names, Peer, Waiting, no_child_starts, peer};
+use shm_tests::{DEADLINE, Names, Peer, RandomDelays, WaitSegment, no_child_starts, peer};
 
 mod joining;
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("waiting attach {name}"));
-    peer
+    peer!("waiting attach {name}")
 }
 
 /// A peer with a seat of this number, in whose round nobody has arrived for it.
@@ -28,7 +26,7 @@ fn wait_returns_after_all_arrived_and_elects_one_leader() {
     const ROUNDS: u32 = 2_000;
     let names = Names::new("barrier-rounds");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut peers: Vec<Peer> = (0..3).map(|seat| joined(&name, seat)).collect();
     for peer in &mut peers {
         peer.tell(&format!("waiting meet rounds {ROUNDS}"));
@@ -49,8 +47,8 @@ fn wait_returns_after_all_arrived_and_elects_one_leader() {
 fn a_barrier_has_n_seats() {
     let names = Names::new("barrier-seats");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
-    let reader = Waiting::attach_read_only(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
+    let reader = WaitSegment::attach_read_only(&name).unwrap();
     let (mut one, mut two, mut other) = (joined(&name, 0), joined(&name, 1), attached(&name));
     let mut mine = shm.meet.join().unwrap();
     assert_eq!((mine.number(), mine.round()), (2, 0));
@@ -76,7 +74,7 @@ fn a_barrier_has_n_seats() {
 fn a_death_before_arrival_is_reported_and_replaceable() {
     let names = Names::new("barrier-died");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let (mut one, mut two, mut victim) = (joined(&name, 0), joined(&name, 1), joined(&name, 2));
     one.tell("waiting meet wait forever");
     two.tell("waiting meet wait forever");
@@ -103,7 +101,7 @@ fn a_death_before_arrival_is_reported_and_replaceable() {
 fn a_death_after_arrival_is_reported_in_the_next_round() {
     let names = Names::new("barrier-arrived");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let (mut one, mut two, mut victim) = (joined(&name, 0), joined(&name, 1), joined(&name, 2));
     assert_eq!(victim.ok("waiting meet wait 0"), "timed-out");
     victim.kill();
@@ -123,7 +121,7 @@ fn a_death_after_arrival_is_reported_in_the_next_round() {
 fn taking_the_seat_of_an_arrived_participant_is_an_arrival() {
     let names = Names::new("barrier-inherit");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let (mut one, mut two, mut victim) = (joined(&name, 0), joined(&name, 1), joined(&name, 2));
     assert_eq!(victim.ok("waiting meet wait 0"), "timed-out");
     victim.kill();
@@ -171,7 +169,7 @@ fn an_arrival_outlasts_its_timeout() {
 fn wait_includes_free_seats() {
     let names = Names::new("barrier-free");
     let name = names.name("t");
-    let _shm = Waiting::create(&name).unwrap();
+    let _shm = WaitSegment::create(&name).unwrap();
     let (mut one, mut two) = (joined(&name, 0), joined(&name, 1));
     one.tell("waiting meet wait forever");
     // Nobody has the third seat, and then somebody leaves it.
@@ -240,7 +238,7 @@ fn a_forgotten_seat_dies_with_its_handle() {
 fn a_seat_stays_the_parents_after_fork() {
     let names = Names::new("barrier-fork");
     let name = names.name("t");
-    let shm = Waiting::create(&name).unwrap();
+    let shm = WaitSegment::create(&name).unwrap();
     let mut mine = shm.meet.join().unwrap();
     let (mut parent, mut third) = (joined(&name, 1), joined(&name, 2));
     // Dropping the inherited seat leaves nothing.
@@ -277,7 +275,7 @@ fn a_seat_stays_the_parents_after_fork() {
 fn wait_includes_stopped_processes_and_exec_is_a_death() {
     let names = Names::new("barrier-exec");
     let name = names.name("t");
-    let _shm = Waiting::create(&name).unwrap();
+    let _shm = WaitSegment::create(&name).unwrap();
     let (mut one, mut stopped, mut third) = (joined(&name, 0), joined(&name, 1), joined(&name, 2));
     assert_eq!(third.ok("waiting meet wait 0"), "timed-out");
     stopped.stop();
@@ -299,7 +297,7 @@ fn wait_includes_stopped_processes_and_exec_is_a_death() {
 fn signals_affect_neither_barrier_timeout_nor_report() {
     let names = Names::new("barrier-signals");
     let name = names.name("t");
-    let _shm = Waiting::create(&name).unwrap();
+    let _shm = WaitSegment::create(&name).unwrap();
     let (mut one, mut victim, mut third) = (joined(&name, 0), joined(&name, 1), joined(&name, 2));
     one.ok("claims timer");
     let start = Instant::now();
@@ -388,7 +386,7 @@ fn random_words_in_a_barrier_end_every_wait() {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut random = Instants::new();
+            let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 let value = random.next_number();
                 let word = words[(value >> 33) as usize % words.len()];

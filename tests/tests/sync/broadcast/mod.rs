@@ -9,23 +9,19 @@ use shm_core::sync::ClaimError;
 use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, LayoutKind, Shm, ShmLayout};
-use shm_tests::{DEADLINE, Few, Instants, Names, Peer, peer};
+use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, peer};
 
 mod more;
 
 /// As the peers have it.
-type Queue = Broadcast<Few, 5>;
+type Queue = Broadcast<SmallValue, 5>;
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("broadcast attach {name}"));
-    peer
+    peer!("broadcast attach {name}")
 }
 
 fn reading(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("broadcast attach-read-only {name}"));
-    peer
+    peer!("broadcast attach-read-only {name}")
 }
 
 fn send<const N: usize>(sender: &mut BroadcastSender<'_, u64, N>, numbers: std::ops::Range<u64>) {
@@ -348,7 +344,7 @@ fn random_words_in_a_broadcast_are_harmless() {
     let base = shm.as_ptr().expose_provenance();
     let done = AtomicBool::new(false);
     let scribble = || {
-        let mut random = Instants::new();
+        let mut random = RandomDelays::new();
         while !done.load(Relaxed) {
             for field in inner
                 .fields()

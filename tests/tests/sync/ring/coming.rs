@@ -4,15 +4,13 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{RecvError, Ring, TimedOut, TryRecvError, TrySendError};
-use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer};
+use shm_tests::{DEADLINE, Message, Names, Peer, RingSegment, peer};
 
 const NO_TIME: Duration = Duration::ZERO;
 const SHORT: Duration = Duration::from_millis(20);
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("ring attach {name}"));
-    peer
+    peer!("ring attach {name}")
 }
 
 #[test]
@@ -92,7 +90,7 @@ fn a_peer_that_came_acted_and_left_is_noticed() {
 fn a_dead_peer_does_not_count_as_arrived() {
     let names = Names::new("ring-coming-dead");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let mut receiver = shm.ring.receiver().unwrap();
     let mut dead = attached(&name);
     dead.ok("ring sender");
@@ -110,14 +108,14 @@ fn a_dead_peer_does_not_count_as_arrived() {
     });
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
     next.ok("ring send try");
-    assert_eq!(receiver.recv(), Ok(Note::numbered(0)));
+    assert_eq!(receiver.recv(), Ok(Message::numbered(0)));
 }
 
 #[test]
 fn processes_at_both_ends_can_wait_for_each_other() {
     let names = Names::new("ring-coming");
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     let (mut sender, mut receiver) = (attached(&name), attached(&name));
     sender.ok("ring sender");
     assert_eq!(sender.ok("ring await receiver 1"), "timed-out");

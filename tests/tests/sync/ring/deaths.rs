@@ -4,19 +4,17 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{ClaimError, RecvError, RecvTimeoutError, TryRecvError};
-use shm_tests::{DEADLINE, Names, Note, Peer, Post, peer};
+use shm_tests::{DEADLINE, Message, Names, Peer, RingSegment, peer};
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("ring attach {name}"));
-    peer
+    peer!("ring attach {name}")
 }
 
 #[test]
 fn a_dead_sender_is_reported_after_its_messages() {
     let names = Names::new("ring-dead-sender");
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     for (round, how) in (0..).zip(["try", "0", "100000", "forever"]) {
         let (mut sender, mut receiver) = (attached(&name), attached(&name));
         let next = 3 * round;
@@ -43,7 +41,7 @@ fn a_dead_sender_is_reported_after_its_messages() {
 fn a_dead_receiver_is_reported_when_the_ring_is_full() {
     let names = Names::new("ring-dead-receiver");
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     let mut sender = attached(&name);
     assert_eq!(sender.ok("ring sender"), "0");
     let (mut sent, mut received) = (0, 0);
@@ -82,7 +80,7 @@ fn a_dead_receiver_is_reported_when_the_ring_is_full() {
 fn a_sleeper_continues_when_the_dead_peer_is_replaced() {
     let names = Names::new("ring-replaced");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let (mut first, mut second) = (attached(&name), attached(&name));
     first.ok("ring sender");
     first.ok("ring send try");
@@ -100,7 +98,7 @@ fn a_sleeper_continues_when_the_dead_peer_is_replaced() {
 fn a_stopped_process_keeps_its_end() {
     let names = Names::new("ring-stopped");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let mut sender = attached(&name);
     sender.ok("ring sender");
     let mut receiver = shm.ring.receiver().unwrap();
@@ -116,7 +114,7 @@ fn a_stopped_process_keeps_its_end() {
 fn exec_gives_up_both_ends() {
     let names = Names::new("ring-exec");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let mut sender = attached(&name);
     sender.ok("ring sender");
     sender.ok("ring send try");
@@ -137,7 +135,7 @@ fn exec_gives_up_both_ends() {
 fn inherited_ends_belong_to_the_parent() {
     let names = Names::new("ring-fork");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let (mut parent, mut other) = (attached(&name), attached(&name));
     parent.ok("ring sender");
     parent.ok("ring receiver");
@@ -166,7 +164,7 @@ fn inherited_ends_belong_to_the_parent() {
 fn a_fork_inside_send_with_leaves_it_to_the_parent() {
     let names = Names::new("ring-fork-inside");
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     assert_eq!(attached(&name).ok("ring fork-inside"), "3 2");
 }
 
@@ -174,7 +172,7 @@ fn a_fork_inside_send_with_leaves_it_to_the_parent() {
 fn a_reported_death_stays_reported_until_a_peer_joins() {
     let names = Names::new("ring-told");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let mut sender = attached(&name);
     sender.ok("ring sender");
     let mut receiver = shm.ring.receiver().unwrap();
@@ -195,10 +193,10 @@ fn a_reported_death_stays_reported_until_a_peer_joins() {
 fn a_forgotten_end_is_free_after_its_handle_is_dropped() {
     let names = Names::new("ring-forgotten");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
-    let other = Post::attach(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
+    let other = RingSegment::attach(&name).unwrap();
     let mut sender = other.ring.sender().unwrap();
-    sender.send(Note::numbered(0)).unwrap();
+    sender.send(Message::numbered(0)).unwrap();
     std::mem::forget(sender);
     // Two handles are two participants, also in one process.
     assert!(matches!(other.ring.sender(), Err(ClaimError::Taken)));
@@ -213,11 +211,11 @@ fn a_forgotten_end_is_free_after_its_handle_is_dropped() {
 
 #[test]
 fn a_panic_in_a_closure_sends_and_receives_nothing() {
-    let shm = Post::create_anonymous().unwrap();
+    let shm = RingSegment::create_anonymous().unwrap();
     let panicked = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let mut sender = shm.ring.sender().unwrap();
-            sender.send(Note::numbered(0)).unwrap();
+            sender.send(Message::numbered(0)).unwrap();
             sender
                 .send_with(|cell| {
                     cell.number.set(77);
@@ -239,7 +237,7 @@ fn a_panic_in_a_closure_sends_and_receives_nothing() {
     assert!(panicked);
     // Both have left in order.
     let mut receiver = shm.ring.receiver().unwrap();
-    assert_eq!(receiver.iter().collect::<Vec<_>>(), [Note::numbered(0)]);
+    assert_eq!(receiver.iter().collect::<Vec<_>>(), [Message::numbered(0)]);
     assert_eq!(shm.ring.sender().unwrap().position(), 1);
 }
 
@@ -247,7 +245,7 @@ fn a_panic_in_a_closure_sends_and_receives_nothing() {
 fn signals_affect_neither_timeouts_nor_recovery() {
     let names = Names::new("ring-signals");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let mut waiting = attached(&name);
     waiting.ok("claims timer");
     waiting.ok("ring receiver");

@@ -8,32 +8,30 @@ use shm_core::sync::{
     TryRecvError, TrySendError,
 };
 use shm_core::{Shm, ShmCell, ShmLayout};
-use shm_tests::{Names, Note, Peer, Post, from_env, peer};
+use shm_tests::{Message, Names, Peer, RingSegment, count_from_env, peer};
 
 mod coming;
 mod deaths;
 mod limits;
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("ring attach {name}"));
-    peer
+    peer!("ring attach {name}")
 }
 
 /// Sends what comes next.
-fn send(sender: &mut Sender<'_, Note, 5>) {
+fn send(sender: &mut Sender<'_, Message, 5>) {
     let next = sender.position();
-    sender.try_send(Note::numbered(next)).unwrap();
+    sender.try_send(Message::numbered(next)).unwrap();
 }
 
 #[test]
 fn messages_arrive_in_order_with_all_calls_mixed() {
-    let shm = Post::create_anonymous().unwrap();
+    let shm = RingSegment::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.ring.sender().unwrap(), shm.ring.receiver().unwrap());
-    let mut room = [Note::numbered(0); 7];
+    let mut room = [Message::numbered(0); 7];
     for round in 0..200 {
         let next = sender.position();
-        let notes: Vec<Note> = (next..next + 5).map(Note::numbered).collect();
+        let notes: Vec<Message> = (next..next + 5).map(Message::numbered).collect();
         match round % 4 {
             0 => sender.send_slice(&notes).unwrap(),
             1 => notes.iter().for_each(|note| sender.send(*note).unwrap()),
@@ -53,7 +51,7 @@ fn messages_arrive_in_order_with_all_calls_mixed() {
             0 => assert_eq!(receiver.recv_into(&mut room), Ok(5)),
             1 => room.fill_with({
                 let receiver = &mut receiver;
-                move || receiver.try_recv().unwrap_or(Note::numbered(0))
+                move || receiver.try_recv().unwrap_or(Message::numbered(0))
             }),
             2 => (0..5).for_each(|i| room[i] = receiver.recv_with(ShmCell::load).unwrap()),
             3 => {
@@ -76,9 +74,9 @@ fn messages_arrive_in_order_with_all_calls_mixed() {
 
 #[test]
 fn batches_can_be_empty_or_exceed_the_ring() {
-    let shm = Post::create_anonymous().unwrap();
+    let shm = RingSegment::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.ring.sender().unwrap(), shm.ring.receiver().unwrap());
-    let notes: Vec<Note> = (0..12).map(Note::numbered).collect();
+    let notes: Vec<Message> = (0..12).map(Message::numbered).collect();
     assert_eq!(
         sender.try_send_slice(&notes),
         Err(TrySendError::Full(&notes[5..]))
@@ -86,7 +84,7 @@ fn batches_can_be_empty_or_exceed_the_ring() {
     sender.send_slice(&[]).unwrap();
     assert_eq!(receiver.recv_into(&mut []), Ok(0));
     assert_eq!(receiver.try_recv_into(&mut []), Ok(0));
-    let mut two = [Note::numbered(99); 2];
+    let mut two = [Message::numbered(99); 2];
     assert_eq!(receiver.recv_into(&mut two), Ok(2));
     assert_eq!(two, notes[..2]);
     std::thread::scope(|scope| {
@@ -101,7 +99,7 @@ fn batches_can_be_empty_or_exceed_the_ring() {
 fn each_end_has_one_holder_at_a_time() {
     let names = Names::new("ring-ends");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
     let mut other = attached(&name);
     assert_eq!(other.ok("ring sender"), "0");
     assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken)));
@@ -127,8 +125,8 @@ fn each_end_has_one_holder_at_a_time() {
 
 #[test]
 fn try_calls_say_why_they_do_nothing() {
-    let shm = Post::create_anonymous().unwrap();
-    let (short, note) = (Duration::from_millis(2), Note::numbered(0));
+    let shm = RingSegment::create_anonymous().unwrap();
+    let (short, note) = (Duration::from_millis(2), Message::numbered(0));
     // Nobody has ever come to the other end: it is waited for.
     let mut sender = shm.ring.sender().unwrap();
     (0..5).for_each(|_| send(&mut sender));
@@ -184,7 +182,7 @@ fn try_calls_say_why_they_do_nothing() {
 fn messages_room_and_departures_wake_sleepers() {
     let names = Names::new("ring-sleep");
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     let (mut sender, mut receiver) = (attached(&name), attached(&name));
     sender.ok("ring sender");
     receiver.ok("ring receiver");
@@ -213,8 +211,8 @@ fn messages_room_and_departures_wake_sleepers() {
 fn a_ring_can_be_inspected_read_only() {
     let names = Names::new("ring-read-only");
     let name = names.name("t");
-    let shm = Post::create(&name).unwrap();
-    let reader = Post::attach_read_only(&name).unwrap();
+    let shm = RingSegment::create(&name).unwrap();
+    let reader = RingSegment::attach_read_only(&name).unwrap();
     assert_eq!((reader.ring.len(), reader.ring.capacity()), (0, 5));
     let mut sender = shm.ring.sender().unwrap();
     (0..3).for_each(|_| send(&mut sender));
@@ -291,7 +289,7 @@ fn enums_are_checked_on_receive() {
 fn every_ring_error_gives_advice() {
     let texts = [
         ClaimError::Taken.to_string(),
-        SendError(Note::numbered(0)).to_string(),
+        SendError(Message::numbered(0)).to_string(),
         TrySendError::Full(0).to_string(),
         TrySendError::Disconnected(0).to_string(),
         SendTimeoutError::Timeout(0).to_string(),
@@ -337,7 +335,7 @@ fn a_different_ring_is_a_different_layout() {
 fn send_and_recv_need_no_system_call() {
     let names = Names::new("ring-quiet");
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     let mut peer = attached(&name);
     peer.tell("ring quiet 10000");
     assert_eq!(peer.hear(), "ok 50000");
@@ -348,7 +346,7 @@ fn send_and_recv_need_no_system_call() {
 fn keep_up(tag: &str, rounds: u64, lead: u64) {
     let names = Names::new(tag);
     let name = names.name("t");
-    let _shm = Post::create(&name).unwrap();
+    let _shm = RingSegment::create(&name).unwrap();
     let (mut sender, mut receiver) = (attached(&name), attached(&name));
     sender.tell(&format!("ring quiet-out {rounds} {lead}"));
     assert_eq!(sender.hear(), "sending");
@@ -388,8 +386,8 @@ fn stream(name: &str, count: u64, how: (&str, &str)) {
 fn millions_of_messages_arrive_once_and_in_order() {
     let names = Names::new("ring-stream");
     let name = names.name("t");
-    let shm: Shm<Post> = Post::create(&name).unwrap();
-    let count = from_env("SHM_RING_MESSAGES", 500_000);
+    let shm: Shm<RingSegment> = RingSegment::create(&name).unwrap();
+    let count = count_from_env("SHM_RING_MESSAGES", 500_000);
     let ways = [
         ("one", "one"),
         ("many", "many"),
@@ -407,7 +405,7 @@ fn millions_of_messages_arrive_once_and_in_order() {
 #[test]
 fn ring_ends_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
-    let shm = Post::create_anonymous().unwrap();
+    let shm = RingSegment::create_anonymous().unwrap();
     is_send(&shm.ring.sender().unwrap());
     is_send(&shm.ring.receiver().unwrap());
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shm_core::sync::{ReadError, SeqLock, WriteError};
 use shm_core::{LayoutKind, ShmCell, ShmLayout, TypeLayout};
-use shm_tests::Instants;
+use shm_tests::RandomDelays;
 
 use super::Lock;
 
@@ -69,7 +69,7 @@ fn random_words_in_a_sequence_lock_are_harmless() {
     let base = shm.as_ptr().addr();
     let done = AtomicBool::new(false);
     let scribble = || {
-        let mut random = Instants::new();
+        let mut random = RandomDelays::new();
         while !done.load(Relaxed) {
             for (offset, size) in &words {
                 let at = std::ptr::with_exposed_provenance_mut::<u8>(base + offset);

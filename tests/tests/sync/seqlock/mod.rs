@@ -8,27 +8,23 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{Broadcast, ReadError, SeqLock, WriteError};
 use shm_core::{Shm, ShmError, ShmLayout};
-use shm_tests::{Block, DEADLINE, Few, Names, Peer, peer};
+use shm_tests::{Block, DEADLINE, Names, Peer, SmallValue, peer};
 
 mod hostile;
 mod place;
 
-type Lock = SeqLock<Few, 3>;
+type Lock = SeqLock<SmallValue, 3>;
 
 fn create(name: &str) -> Shm<SeqLock<Block>> {
     SeqLock::create(name).unwrap()
 }
 
 fn attached(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("seqlock attach {name}"));
-    peer
+    peer!("seqlock attach {name}")
 }
 
 fn reading(name: &str) -> Peer {
-    let mut peer = peer!();
-    peer.ok(&format!("seqlock attach-read-only {name}"));
-    peer
+    peer!("seqlock attach-read-only {name}")
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{SeqLock, WriteError};
 use shm_core::{ShmCell, ShmLayout};
-use shm_tests::{DEADLINE, Few, Names};
+use shm_tests::{DEADLINE, Names, SmallValue};
 
 use super::{Lock, attached, create, reading};
 
-fn fill(number: u64) -> impl FnOnce(&ShmCell<Few>) {
+fn fill(number: u64) -> impl FnOnce(&ShmCell<SmallValue>) {
     move |slot| slot.iter().for_each(|word| word.set(number))
 }
 
@@ -17,7 +17,7 @@ fn fill(number: u64) -> impl FnOnce(&ShmCell<Few>) {
 fn write_with_publishes_only_the_complete_value() {
     let shm = Lock::create_anonymous().unwrap();
     for number in 1..=7 {
-        let write = |slot: &ShmCell<Few>| {
+        let write = |slot: &ShmCell<SmallValue>| {
             // What lies there is three versions older, as there are three slots.
             assert_eq!(slot.load(), [number.max(3) - 3; 8]);
             slot[0].set(number);
@@ -45,7 +45,7 @@ fn a_panic_in_write_with_commits_nothing_and_frees_the_role() {
     assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
     assert_eq!(shm.read_versioned(), (1, [1; 8]));
     // The next one finds what that has left, and writes over it.
-    let write = |slot: &ShmCell<Few>| {
+    let write = |slot: &ShmCell<SmallValue>| {
         assert_eq!(slot[3].get(), 9);
         fill(2)(slot);
     };
