@@ -70,6 +70,8 @@ mod collections;
 #[cfg_attr(doc, doc(hidden))]
 pub mod diagnostics;
 mod error;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod layout;
 mod name;
 mod primitive;
@@ -99,11 +101,6 @@ pub use shm_layout::ShmLayout;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
-
-/// And those in the guide.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/guide.md")]
-struct GuideDoctests;
 
 /// See [`ShmLayout`](trait@ShmLayout).
 pub use shm_derive::ShmLayout;

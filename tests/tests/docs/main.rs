@@ -161,8 +161,12 @@ fn every_command_in_the_documents_exists() {
 fn every_link_in_the_documents_has_a_target() {
     let mut links = 0;
     for (path, text) in documents() {
-        for link in text.split("](").skip(1) {
-            let target = link.split(')').next().unwrap();
+        let inline = text
+            .split("](")
+            .skip(1)
+            .map(|link| link.split(')').next().unwrap());
+        let references = definitions(&text).map(|(_, target)| target);
+        for target in inline.chain(references) {
             if target.contains("://") {
                 continue;
             }
@@ -184,6 +188,39 @@ fn every_link_in_the_documents_has_a_target() {
         }
     }
     assert!(links > 20, "only {links} links were found");
+}
+
+/// The references of a document with their targets: lines such as `[guide]: guide.md`.
+fn definitions(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix('[')?.split_once("]: "))
+}
+
+#[test]
+fn every_link_between_pages_has_a_target_in_the_crates_docs() {
+    let folder = root().join("shm-core/docs");
+    let links = fs::read_to_string(root().join("shm-core/src/guide/links.md")).unwrap();
+    let mut found = 0;
+    for (path, text) in documents() {
+        if path.parent().unwrap() != folder {
+            continue;
+        }
+        for (label, target) in definitions(&text) {
+            let there = definitions(&links).find(|(defined, _)| *defined == label);
+            let (_, module) = there.unwrap_or_else(|| panic!("links.md has no [{label}]"));
+            let fragment = |link: &str| link.split_once('#').map(|(_, to)| to.to_owned());
+            assert_eq!(fragment(module), fragment(target), "{path:?}: [{label}]");
+            found += 1;
+        }
+        for link in text.split("](").skip(1) {
+            let target = link.split(')').next().unwrap();
+            assert!(
+                target.starts_with('#') || target.contains("://"),
+                "{path:?} links to {target}, which the crate's documentation cannot follow: use a reference"
+            );
+        }
+    }
+    assert!(found > 5, "only {found} were found");
 }
 
 #[test]
