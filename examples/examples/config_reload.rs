@@ -1,22 +1,22 @@
-//! A configuration that one process edits while others use it, without a lock and without a restart.
+//! Edits a configuration in one process while others use it, with a `SeqLock`.
 //!
 //! ```text
 //! cargo run --example config_reload
 //! ```
 //!
-//! This process is the writer. It starts three readers, which attach read-only, and shows what it does; each reader shows
-//! what it picks up. The configuration lies in a `SeqLock`: a reader never waits for the writer nor the writer for a reader,
-//! and what is read is always one whole version, never half of an edit.
+//! This process is the writer. It starts three readers, which attach read-only, and prints its edits; each reader prints
+//! the versions that it sees. With a `SeqLock`, readers and the writer never wait for each other, and a reader always sees
+//! one whole version, never half of an edit.
 //!
 //! ```text
 //! writer 4711: version 1 in /shm-config-reload-4711
 //!   reader 1 (4712): version 1: db-1.local:5432, 64 connections, 250 ms
-//! writer 4711: version 2: moves to another database
+//! writer 4711: version 2: move to another database
 //!   reader 1 (4712): version 2: db-2.local:5432, 64 connections, 250 ms
 //! ```
 //!
-//! Only the newest version counts: who turns a knob makes a thousand versions, and readers skip most of them. Where every
-//! message is needed use a queue: see `work_queue`, and for one that never makes the sender wait `camera`.
+//! Only the newest version counts: the fourth edit publishes a thousand versions, and readers skip most of them. If every
+//! message matters, use a queue: see `work_queue`, or `camera` for one whose sender never waits.
 
 #![forbid(unsafe_code)]
 
@@ -30,28 +30,28 @@ use shm_core::{Shm, ShmLayout, ShmStr};
 use shm_examples::child::{Child, exit_code, role};
 use shm_examples::sysmon::signals::Signals;
 
-/// What the service can be told while it runs. Its fields leave no gaps, as shared memory wants it.
+/// The settings of a service. The fields are arranged without padding, which shared memory requires.
 #[derive(Clone, Copy, Debug, ShmLayout)]
 #[repr(C)]
 struct Config {
-    /// The number of the edit that made it. A reader that finds another number than the version has seen a mixture.
+    /// The number of the edit. If it differs from the version, a reader has seen a mixture of two edits.
     edit: u64,
     max_connections: u32,
     timeout_ms: u32,
     upstream: ShmStr<31>,
-    /// The service should end.
+    /// Whether the service should end.
     shut_down: bool,
 }
 
-/// No struct of its own is needed around a single lock.
+/// A segment can consist of a lock alone.
 type SharedConfig = SeqLock<Config>;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const READERS: usize = 3;
-/// How long the person who edits thinks.
-const THINKING: Duration = Duration::from_millis(300);
-/// A reader that hears nothing for so long asks whether there still is a writer.
+/// The time between two edits.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Without a new version for this long, a reader checks whether the writer is still there.
 const SILENCE: Duration = Duration::from_secs(2);
 
 pub(crate) fn main() -> ExitCode {
@@ -69,7 +69,7 @@ fn run() -> Result<()> {
 }
 
 fn writer() -> Result<()> {
-    // Ctrl-C then is something to ask for between two edits, and the name is removed in any case.
+    // Ctrl-C is checked between edits, so `main` returns and the name is removed.
     let signals = Signals::block()?;
     let name = format!("/shm-config-reload-{}", id());
     let first = Config {
@@ -89,9 +89,8 @@ fn writer() -> Result<()> {
         .collect::<io::Result<Vec<_>>>()?;
 
     for (what, edit) in EDITS {
-        // Here time passes: nobody waits for anybody.
-        if signals.wait(THINKING)? {
-            return Ok(()); // which ends the readers, too
+        if signals.wait(PAUSE)? {
+            return Ok(()); // also kills the readers, by dropping them
         }
         let version = edit(&config)?;
         say(&format!("version {version}: {what}"))?;
@@ -99,22 +98,22 @@ fn writer() -> Result<()> {
     for reader in readers {
         reader.wait()?;
     }
-    // A reader ends well only if it has seen `shut_down`, which the last version alone has.
+    // A reader succeeds only if it has seen `shut_down`, which only the last version has.
     let last = config.version();
     say(&format!(
-        "all {READERS} readers have ended with version {last}, the last"
+        "all {READERS} readers have ended after version {last}"
     ))
 }
 
 type Edit = fn(&Shm<SharedConfig>) -> Result<u64>;
 
 const EDITS: [(&str, Edit); 5] = [
-    ("moves to another database", |config| {
+    ("move to another database", |config| {
         let upstream = ShmStr::new("db-2.local:5432")?;
         Ok(commit(config, |next| next.upstream = upstream)?)
     }),
     (
-        "doubles the connections and the timeout, in one step",
+        "double the connections and the timeout in one step",
         |config| {
             Ok(commit(config, |next| {
                 next.max_connections *= 2;
@@ -123,13 +122,13 @@ const EDITS: [(&str, Edit); 5] = [
         },
     ),
     (
-        "a timeout of 0 ms was not accepted, so nothing changes",
+        "discard an edit because a timeout of 0 ms is invalid",
         |config| {
             let mut next = config.write()?;
             next.edit += 1;
             next.timeout_ms = 0;
             if next.timeout_ms == 0 {
-                // The guard is a private copy. Dropped without this, it would be committed.
+                // The guard is a private copy. Dropping it would commit it.
                 next.discard();
                 Ok(config.version())
             } else {
@@ -137,7 +136,7 @@ const EDITS: [(&str, Edit); 5] = [
             }
         },
     ),
-    ("turned the knob for the connections 1000 times", |config| {
+    ("add a connection 1000 times", |config| {
         let mut next = config.write()?;
         for _ in 0..1000 {
             next.edit += 1;
@@ -147,12 +146,12 @@ const EDITS: [(&str, Edit); 5] = [
         drop(next);
         Ok(config.version())
     }),
-    ("shuts the service down", |config| {
+    ("shut the service down", |config| {
         Ok(commit(config, |next| next.shut_down = true)?)
     }),
 ];
 
-/// One edit, which readers see as a whole.
+/// Makes one edit, which readers see as a whole.
 fn commit(
     config: &SharedConfig,
     edit: impl FnOnce(&mut Config),
@@ -170,17 +169,16 @@ fn reader(name: &str, number: &str) -> Result<()> {
     let (mut seen, mut skipped) = (0, 0);
     loop {
         if shm.wait_newer_timeout(seen, SILENCE).is_err() {
-            // A writer that thinks for long is no reason to end. One that has ended has taken the name along; one that was
-            // killed has not, and the next would go on in the same place.
+            // The writer may just be idle. If it has ended, it has removed the name; only a killed writer leaves it.
             if shm.is_current() {
                 continue;
             }
             return Err(format!(
-                "the writer of {name} has ended; start it again, and then this reader"
+                "the writer of {name} has ended; start it and then this reader again"
             )
             .into());
         }
-        // May be newer than what has just been waited for.
+        // May be even newer than the version that ended the wait.
         let (version, config) = shm.read_versioned();
         if version != config.edit {
             return Err(format!("version {version} holds edit {}", config.edit).into());
@@ -201,7 +199,7 @@ fn reader(name: &str, number: &str) -> Result<()> {
         if config.shut_down {
             writeln!(
                 out,
-                "  reader {number} ({}): ends with version {version}, having skipped {skipped}",
+                "  reader {number} ({}): ends after version {version}, having skipped {skipped}",
                 id()
             )?;
             return Ok(());

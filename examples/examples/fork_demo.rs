@@ -1,12 +1,11 @@
-//! The classic: two processes, related by `fork`, and a text that one of them writes.
+//! Shares a segment between a process and its `fork` child.
 //!
 //! ```text
 //! cargo run --example fork_demo
 //! ```
 //!
-//! One sees the page size, then for two regions (one has no name, the other's name is
-//! removed before the fork) where they lie in memory, and the bytes as the child sees
-//! them, before and after the parent writes a text there:
+//! Does the same with two segments: an anonymous one, and one whose name is removed before the fork. It prints the page
+//! size, the address of each segment, and the bytes that the child sees before and after the parent writes a text:
 //!
 //! ```text
 //! child 4712 sees    |.|.|.|.|.|.|.|.|.|.|.|.|.|.|.|.|.|.|.|.|
@@ -14,8 +13,9 @@
 //! child 4712 sees    |A|l|a| |m|a| |k|o|t|a|.|.|.|.|.|.|.|.|.|
 //! ```
 //!
-//! Nobody naps until the other is surely done. The region has an atomic that says
-//! whose turn it is, and who is not on sleeps on it in the kernel (a futex).
+//! No process sleeps for a guessed time. An atomic in the segment says whose turn it is, and the other process waits on it
+//! with a futex. The library's `Event` and `Semaphore` do this for you; the example shows that a segment works with any
+//! system call.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -32,25 +32,25 @@ use shm_core::{Shm, ShmError, ShmLayout};
 
 const TEXT: &str = "Ala ma kota";
 
-/// What the two share.
+/// What the two processes share.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Board {
-    /// Whose turn it is. All bytes of a new region are zero, and 0 is the child's first look.
+    /// Whose turn it is. A new segment is all zeros, so the first turn is 0: the child prints the text.
     turn: AtomicU32,
     text: [u8; 20],
 }
 
 const PARENT_WRITES: u32 = 1;
-const CHILD_LOOKS_AGAIN: u32 = 2;
+const CHILD_READS_AGAIN: u32 = 2;
 
-/// The child's exit code when the pipe that it writes to has no reader any more.
-const NOBODY_READS: i32 = 3;
+/// The child's exit code if standard output is a pipe without readers.
+const BROKEN_PIPE: i32 = 3;
 
 pub(crate) fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        // Nobody reads on: `fork_demo | head -1`.
+        // For example `fork_demo | head -1`.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "error: {failure}");
@@ -62,13 +62,13 @@ pub(crate) fn main() -> ExitCode {
 fn run() -> Result<(), Failure> {
     writeln!(io::stdout(), "a page has {} bytes", page_size())?;
 
-    demonstrate("anonymous region", &Board::create_anonymous()?)?;
+    demonstrate("anonymous segment", &Board::create_anonymous()?)?;
 
     let name = format!("/shm-fork-demo-{}", getpid());
     let named = Board::create(&name)?;
-    // The mapping stays; a name is only there to be attached to, which a child need not do.
+    // The mapping stays. A child inherits it, so it needs no name to attach to.
     named.unlink()?;
-    demonstrate(&format!("region `{name}`, its name removed"), &named)
+    demonstrate(&format!("segment `{name}`, its name removed"), &named)
 }
 
 fn demonstrate(what: &str, board: &Shm<Board>) -> Result<(), Failure> {
@@ -76,19 +76,19 @@ fn demonstrate(what: &str, board: &Shm<Board>) -> Result<(), Failure> {
     writeln!(
         io::stdout(),
         "\n{what}: mapped at {:#x} ({} bytes), the board at {address:#x}",
-        // The board begins in the mapping's first page, behind the header.
+        // The payload begins in the first page of the mapping, after the header.
         address & !(page_size() - 1),
         board.mapped_len(),
     )?;
-    // What is left in the buffer would be written by both.
+    // Otherwise both processes would write what is left in the buffer.
     io::stdout().flush()?;
 
     let parent = getpid();
-    // SAFETY: this process has a single thread, so the child may do all that its parent could.
+    // SAFETY: this process has a single thread, so the child can do everything that the parent can.
     match unsafe { fork() }? {
         ForkResult::Child => std::process::exit(match child(board, parent) {
             Ok(()) => 0,
-            Err(failure) if failure.is_broken_pipe() => NOBODY_READS,
+            Err(failure) if failure.is_broken_pipe() => BROKEN_PIPE,
             Err(failure) => {
                 let _ = writeln!(io::stderr(), "error: in the child: {failure}");
                 1
@@ -101,7 +101,7 @@ fn demonstrate(what: &str, board: &Shm<Board>) -> Result<(), Failure> {
             },
             Err(failure @ Failure::ChildEnded(_)) => Err(failure),
             Err(failure) => {
-                // Its turn will never come.
+                // The child would wait forever.
                 let _ = kill(child, Signal::SIGKILL);
                 let _ = waitpid(child, None);
                 Err(failure)
@@ -111,14 +111,14 @@ fn demonstrate(what: &str, board: &Shm<Board>) -> Result<(), Failure> {
 }
 
 fn child(board: &Shm<Board>, parent: Pid) -> Result<(), Failure> {
-    // Without the parent nobody would ever take the next turn.
+    // Without the parent, the child would wait forever.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     if getppid() != parent {
         return Ok(());
     }
     show(board)?;
-    pass(board, PARENT_WRITES);
-    wait_for(board, CHILD_LOOKS_AGAIN, || Ok(()))?;
+    set_turn(board, PARENT_WRITES);
+    wait_for(board, CHILD_READS_AGAIN, || Ok(()))?;
     show(board)
 }
 
@@ -131,7 +131,7 @@ fn write_text(board: &Shm<Board>, child: Pid) -> Result<(), Failure> {
     })?;
     writeln!(io::stdout(), "parent {} writes {TEXT}", getpid())?;
     board.text[..TEXT.len()].write_from(TEXT.as_bytes());
-    pass(board, CHILD_LOOKS_AGAIN);
+    set_turn(board, CHILD_READS_AGAIN);
     Ok(())
 }
 
@@ -149,19 +149,18 @@ fn show(board: &Shm<Board>) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// Gives the turn to the other process. `Release`: who sees it sees what was written before.
-fn pass(board: &Shm<Board>, turn: u32) {
+/// Gives the turn to the other process. `Release`: a process that sees the turn also sees the text written before it.
+fn set_turn(board: &Shm<Board>, turn: u32) {
     board.turn.store(turn, Ordering::Release);
-    // Cannot fail for an address that is mapped, and this one is.
+    // Cannot fail for a mapped address.
     let _ = futex::wake(&board.turn, futex::Flags::empty(), 1);
 }
 
-/// Sleeps until it is `turn`, and asks now and then whether waiting still makes sense: a
-/// process that dies does not wake those that wait for it.
+/// Sleeps until it is `turn`. Calls `check_peer` regularly: a process that dies does not wake its waiters.
 fn wait_for(
     board: &Shm<Board>,
     turn: u32,
-    makes_sense: impl Fn() -> Result<(), Failure>,
+    check_peer: impl Fn() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     const SLICE: Timespec = Timespec {
         tv_sec: 0,
@@ -172,10 +171,10 @@ fn wait_for(
         if now == turn {
             return Ok(());
         }
-        // Returns at once if the turn is no longer `now`, so no wake-up is missed. Any
-        // other reason to return, be it an error, leads to another look.
+        // Returns at once if the turn is no longer `now`, so no wake-up is missed. Whatever the result, the loop checks
+        // again.
         let _ = futex::wait(&board.turn, futex::Flags::empty(), now, Some(&SLICE));
-        makes_sense()?;
+        check_peer()?;
     }
 }
 
@@ -190,7 +189,7 @@ impl Failure {
     fn is_broken_pipe(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::ChildEnded(status) => matches!(status, WaitStatus::Exited(_, NOBODY_READS)),
+            Self::ChildEnded(status) => matches!(status, WaitStatus::Exited(_, BROKEN_PIPE)),
             Self::Shm(_) => false,
         }
     }
@@ -202,7 +201,7 @@ impl fmt::Display for Failure {
             Self::Shm(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
             Self::ChildEnded(WaitStatus::Signaled(pid, signal, _)) => {
-                write!(f, "child {pid} was ended by {signal}")
+                write!(f, "child {pid} was killed by {signal}")
             }
             Self::ChildEnded(WaitStatus::Exited(pid, code)) => {
                 write!(f, "child {pid} ended too early, with exit code {code}")

@@ -1,23 +1,23 @@
-//! A cache that forgets what was not used for the longest time, in a segment, with offsets in place of pointers.
+//! Keeps a linked list in a segment, as a least-recently-used cache, with offsets instead of pointers.
 //!
 //! ```text
 //! cargo run --example lru_cache
 //! ```
 //!
-//! One process fills the cache and uses some entries again. A second one, which this one starts, maps the same segment at
-//! another address and follows the same links:
+//! This process fills the cache and uses some entries again. Then it starts a reader, which maps the segment at another
+//! address and follows the same links:
 //!
 //! ```text
-//! writer 4711: 6 cities were put into a cache for 4, and Warszawa and Łódź used once more
+//! writer 4711: put 6 cities into a cache of 4, and used Warszawa and Łódź again
 //! writer 4711: /shm-lru-cache-4711 is mapped at 0x7f0c5b6f1280
 //! reader 4712: /shm-lru-cache-4711 is mapped at 0x7f55d1f3a280
-//! reader 4712: these have stayed, the one that was used last first:
+//! reader 4712: the cache has, most recently used first:
 //!   1. Gdańsk = 486022
 //!   2. Poznań = 546859
 //! ```
 //!
-//! The writer does not change the cache while the reader looks. Where both should work at once, a lock belongs around
-//! each use.
+//! The writer does not change the cache while the reader runs. If several processes use a cache at once, put it into a
+//! `Mutex` and follow its offsets with `resolve_in`.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -36,7 +36,7 @@ struct Entry {
     older: ShmOffset<Entry>,
 }
 
-/// A new one is all zeros: no entries, and null at both ends.
+/// A new cache is all zeros: no entries, and null at both ends of the list.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 struct Cache {
@@ -62,7 +62,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// What makes a process the reader. Not for people.
+/// The internal argument that makes a process the reader.
 const READER: &str = "--reader";
 
 fn writer() -> Result<()> {
@@ -77,7 +77,7 @@ fn writer() -> Result<()> {
     for (key, value) in cities {
         put(&shm, key, value)?;
     }
-    // Used again, so these two are not the ones that go.
+    // Used again, so the next two insertions evict the other two.
     get(&shm, "Warszawa")?;
     get(&shm, "Łódź")?;
     put(&shm, "Poznań", 546_859)?;
@@ -87,7 +87,7 @@ fn writer() -> Result<()> {
     let mut out = io::stdout();
     writeln!(
         out,
-        "writer {me}: 6 cities were put into a cache for {CAPACITY}, and Warszawa and Łódź used once more"
+        "writer {me}: put 6 cities into a cache of {CAPACITY}, and used Warszawa and Łódź again"
     )?;
     writeln!(out, "writer {me}: {name} is mapped at {address:#x}")?;
     let status = Command::new(std::env::current_exe()?)
@@ -103,7 +103,7 @@ fn writer() -> Result<()> {
 
 fn reader(name: &str, address: &str) -> Result<()> {
     let mut shm = Cache::attach_read_only(name)?;
-    // Where the system gives every process the same addresses, the place is taken while this mapping lives.
+    // Without address randomisation both processes get the same address, so map the segment twice.
     let mut first = None;
     if shm.as_ptr().addr().to_string() == address {
         first = Some(shm);
@@ -119,7 +119,7 @@ fn reader(name: &str, address: &str) -> Result<()> {
     drop(first);
     writeln!(
         out,
-        "reader {}: these have stayed, the one that was used last first:",
+        "reader {}: the cache has, most recently used first:",
         id()
     )?;
     for (number, entry) in by_use(&shm)?.into_iter().enumerate() {
@@ -134,12 +134,12 @@ fn reader(name: &str, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// The entries, the one that was used last first.
+/// Returns the entries, most recently used first.
 fn by_use<A: Access>(shm: &Shm<Cache, A>) -> Result<Vec<&ShmCell<Entry, A>>> {
     let mut entries = Vec::new();
     let mut next = shm.newest.get();
     while !next.is_null() {
-        // Another process could have linked them to a circle.
+        // Another process could have linked them to a cycle.
         if entries.len() == CAPACITY {
             return Err("the list is longer than the cache".into());
         }
@@ -150,7 +150,7 @@ fn by_use<A: Access>(shm: &Shm<Cache, A>) -> Result<Vec<&ShmCell<Entry, A>>> {
     Ok(entries)
 }
 
-/// The value of a key, which becomes the one that was used last.
+/// Returns the value of a key and moves its entry to the front.
 fn get(shm: &Shm<Cache>, key: &str) -> Result<Option<u64>> {
     let Some(entry) = find(shm, key)? else {
         return Ok(None);
@@ -160,7 +160,7 @@ fn get(shm: &Shm<Cache>, key: &str) -> Result<Option<u64>> {
     Ok(Some(entry.value.get()))
 }
 
-/// Adds a key, or changes its value. The one that was not used for the longest time makes room.
+/// Inserts a key or changes its value. A full cache evicts the least recently used entry.
 fn put(shm: &Shm<Cache>, key: &str, value: u64) -> Result<()> {
     let new = Entry {
         key: ShmStr::new(key)?,
@@ -188,7 +188,7 @@ fn find<'a>(shm: &'a Shm<Cache>, key: &str) -> Result<Option<&'a ShmCell<Entry>>
     Ok(by_use(shm)?.into_iter().find(found))
 }
 
-/// Takes an entry out of the list.
+/// Removes an entry from the list.
 fn unlink(shm: &Shm<Cache>, entry: &ShmCell<Entry>) -> Result<()> {
     let (newer, older) = (entry.newer.get(), entry.older.get());
     if newer.is_null() {
@@ -204,7 +204,7 @@ fn unlink(shm: &Shm<Cache>, entry: &ShmCell<Entry>) -> Result<()> {
     Ok(())
 }
 
-/// Puts an entry that is in no list at the front of this one.
+/// Inserts an entry that is in no list at the front.
 fn link_as_newest(shm: &Shm<Cache>, entry: &ShmCell<Entry>) -> Result<()> {
     let (this, second) = (shm.offset_of(entry), shm.newest.get());
     entry.newer.set(ShmOffset::NULL);

@@ -1,21 +1,21 @@
-//! A segment without a name, handed from one process to another over a Unix socket (`SCM_RIGHTS`).
+//! Passes an anonymous segment from one process to another over a Unix socket (`SCM_RIGHTS`).
 //!
 //! ```text
 //! cargo run --example pass_fd
 //! ```
 //!
-//! It starts two programs that know nothing of each other but the socket's address. One makes the segment and gives its
-//! descriptor away; the other takes it. Both then add to the same number, under the same lock:
+//! Starts two processes that share only the address of a socket. The sender creates a segment and sends its descriptor;
+//! the receiver attaches to it. Both then increment the same counter under the same lock:
 //!
 //! ```text
-//! giver 4711: an anonymous segment of 4096 bytes, offered at the socket @shm-pass-fd-4710
-//! receiver 4712: got it from process 4711
+//! sender 4711: offers an anonymous segment of 4096 bytes at the socket @shm-pass-fd-4710
+//! receiver 4712: received it from process 4711
 //! receiver 4712: added 100000 times
-//! giver 4711: added 100000 times, together 200000
+//! sender 4711: added 100000 times, total 200000
 //! ```
 //!
-//! Such a segment is for peers that are not trusted to leave its size alone: it is sealed, and `from_fd` refuses what is
-//! not. Nothing of it is left behind, however the two end.
+//! Anonymous segments suit peers that must not be able to resize the file: they are sealed, and `from_fd` rejects
+//! descriptors that are not. Nothing is left behind, however the processes end.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read, Write};
@@ -34,35 +34,35 @@ use rustix::net::{
 use shm_core::sync::Mutex;
 use shm_core::{Shm, ShmLayout};
 
-/// What the two share.
+/// What the two processes share.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Tally {
-    /// A lock is owned by a process: if that dies, the other is told so and can go on.
+    /// If the process that holds the lock dies, the other gets `OwnerDied` and can go on.
     count: Mutex<u64>,
 }
 
 const ADDITIONS: u32 = 100_000;
 
-/// How long one waits for the other to come.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long each process waits for the other.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What makes a process one of the two. Not for people.
-const GIVER: &str = "--giver";
+/// The internal arguments that make a process one of the two.
+const SENDER: &str = "--sender";
 const RECEIVER: &str = "--receiver";
 
 pub(crate) fn main() -> ExitCode {
-    let mut args = std::env::args().skip_while(|arg| arg != GIVER && arg != RECEIVER);
+    let mut args = std::env::args().skip_while(|arg| arg != SENDER && arg != RECEIVER);
     let outcome = match (args.next().as_deref(), args.next()) {
-        (Some(GIVER), Some(address)) => give(&address),
+        (Some(SENDER), Some(address)) => send(&address),
         (Some(RECEIVER), Some(address)) => receive(&address),
         _ => start_both(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        // Nobody reads on: `pass_fd | head -1`.
+        // For example `pass_fd | head -1`.
         Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -79,9 +79,9 @@ fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
 
 fn start_both() -> Result<()> {
     let address = format!("shm-pass-fd-{}", id());
-    let mut giver = Program::start(GIVER, &address)?;
-    let mut offers = giver.lines()?;
-    // Its first line says that it can be reached.
+    let mut sender = Program::start(SENDER, &address)?;
+    let mut offers = sender.lines()?;
+    // Its first line says that it is listening.
     if let Some(line) = offers.next() {
         writeln!(io::stdout(), "{}", line?)?;
         let mut receiver = Program::start(RECEIVER, &address)?;
@@ -93,10 +93,10 @@ fn start_both() -> Result<()> {
     for line in offers {
         writeln!(io::stdout(), "{}", line?)?;
     }
-    giver.end("giver")
+    sender.end("sender")
 }
 
-/// A program that was started. Dropping it ends it: nobody else will talk to it.
+/// A child process. Dropping it kills the process.
 struct Program(Child);
 
 impl Program {
@@ -132,30 +132,30 @@ impl Drop for Program {
     }
 }
 
-fn give(address: &str) -> Result<()> {
+fn send(address: &str) -> Result<()> {
     let shm = Tally::create_anonymous()?;
-    // An address without a file: it is gone with the last process that uses it.
+    // An abstract address needs no file and disappears with the listener.
     let listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(address)?)?;
     writeln!(
         io::stdout(),
-        "giver {}: an anonymous segment of {} bytes, offered at the socket @{address}",
+        "sender {}: offers an anonymous segment of {} bytes at the socket @{address}",
         id(),
         shm.mapped_len()
     )?;
     let mut arrivals = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-    if poll(&mut arrivals, PollTimeout::try_from(PATIENCE)?)? == 0 {
-        return Err("nobody came for the segment".into());
+    if poll(&mut arrivals, PollTimeout::try_from(TIMEOUT)?)? == 0 {
+        return Err("no process connected to receive the segment".into());
     }
     let (mut socket, _) = listener.accept()?;
-    peer_of_this_user(&socket)?;
+    peer_pid(&socket)?;
 
     let segment = [shm.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(&segment)) {
-        return Err("there is no room for the descriptor".into());
+        return Err("the control message has no room for the descriptor".into());
     }
-    // A message needs a byte to travel with.
+    // A descriptor must accompany at least one byte.
     sendmsg(
         &socket,
         &[IoSlice::new(b"s")],
@@ -164,12 +164,12 @@ fn give(address: &str) -> Result<()> {
     )?;
 
     add(&shm)?;
-    // The other side's end, however it comes, closes the socket.
+    // Returns when the receiver ends, in whatever way.
     socket.read_to_end(&mut Vec::new())?;
     let count = shm.count.lock().map_err(|error| error.to_string())?.get();
     writeln!(
         io::stdout(),
-        "giver {}: added {ADDITIONS} times, together {count}",
+        "sender {}: added {ADDITIONS} times, total {count}",
         id()
     )?;
     Ok(())
@@ -177,12 +177,12 @@ fn give(address: &str) -> Result<()> {
 
 fn receive(address: &str) -> Result<()> {
     let socket = UnixStream::connect_addr(&SocketAddr::from_abstract_name(address)?)?;
-    let giver = peer_of_this_user(&socket)?;
-    // Here the segment's type and size are checked, and its seals.
+    let sender = peer_pid(&socket)?;
+    // Checks the segment's type, size and seals.
     let shm = Tally::from_fd(descriptor(&socket)?)?;
     writeln!(
         io::stdout(),
-        "receiver {}: got it from process {giver}",
+        "receiver {}: received it from process {sender}",
         id()
     )?;
     add(&shm)?;
@@ -190,13 +190,13 @@ fn receive(address: &str) -> Result<()> {
     Ok(())
 }
 
-/// The descriptor that the other side sends.
+/// Receives the descriptor that the other process sends.
 fn descriptor(socket: &UnixStream) -> Result<OwnedFd> {
-    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_read_timeout(Some(TIMEOUT))?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
-    // Also while another thread is starting a program, the descriptor must not get into it.
+    // Set atomically, so that a program started meanwhile does not inherit the descriptor.
     let flags = RecvFlags::CMSG_CLOEXEC;
     recvmsg(
         socket,
@@ -208,14 +208,18 @@ fn descriptor(socket: &UnixStream) -> Result<OwnedFd> {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,
     });
-    sent.ok_or_else(|| "the other side sent no descriptor".into())
+    sent.ok_or_else(|| "the other process sent no descriptor".into())
 }
 
-/// The process on the other side, which is one of this user. Who knows an address without a file may connect to it.
-fn peer_of_this_user(socket: &UnixStream) -> Result<u32> {
+/// Returns the process id of the peer.
+///
+/// # Errors
+///
+/// If the peer runs as another user: any process that knows an abstract address can connect.
+fn peer_pid(socket: &UnixStream) -> Result<u32> {
     let peer = sockopt::socket_peercred(socket)?;
     if peer.uid.as_raw() != nix::unistd::geteuid().as_raw() {
-        return Err(format!("the other side is user {}", peer.uid.as_raw()).into());
+        return Err(format!("the other process runs as user {}", peer.uid.as_raw()).into());
     }
     Ok(peer.pid.as_raw_nonzero().get().unsigned_abs())
 }

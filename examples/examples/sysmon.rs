@@ -1,12 +1,11 @@
-//! A system monitor for a quick look: `sysmon_writer` and `sysmon_reader` in one command.
+//! A system monitor: runs `sysmon_writer` and `sysmon_reader` in one command.
 //!
 //! ```text
 //! cargo run --example sysmon -- [--interval 500ms] [--count N]
 //! ```
 //!
-//! One sees the reader's table until Ctrl-C. The samples come from a second process, which
-//! this one starts, and which ends with it, even when this one is killed. The two share
-//! nothing but a segment of a name of its own, `/shm-sysmon-` and the process id:
+//! Shows the reader's table until Ctrl-C. The samples come from a second process, which this one starts, and which ends
+//! with it, even if it is killed. They share only a segment named `/shm-sysmon-` and the process id:
 //!
 //! ```text
 //! ls -l /dev/shm

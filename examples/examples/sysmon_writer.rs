@@ -1,21 +1,20 @@
-//! Samples this machine ten times a second into a shared-memory segment.
+//! Samples this machine ten times per second and publishes the samples in a segment.
 //!
 //! ```text
 //! cargo run --example sysmon_writer -- [--name /shm-sysmon] [--interval 100ms] [--count N]
 //! ```
 //!
-//! One sees a single line that tells the segment's name. The samples are seen by
-//! `sysmon_reader`, in a second terminal:
+//! Prints a single line with the name of the segment. To display the samples, run `sysmon_reader` in a second terminal:
 //!
 //! ```text
 //! cargo run --example sysmon_reader
 //! ```
 //!
 //! Worth trying:
-//! * a second writer: it is refused, and told the first one's process id;
-//! * Ctrl-C: the name is gone from /dev/shm, and readers say that the writer has ended;
-//! * `kill -9`: readers say so after two seconds; a writer that is started earlier
-//!   goes on in the same segment, and readers just go on too.
+//! * a second writer fails, and prints the process id of the first;
+//! * Ctrl-C removes the name from /dev/shm, and readers report that the writer has ended;
+//! * after `kill -9`, readers report it two seconds later; a writer that starts before that continues in the same
+//!   segment, and the readers continue too.
 
 use std::process::ExitCode;
 

@@ -1,13 +1,12 @@
-//! Work that several processes share, of which any may be killed: every job is done, and reported once.
+//! Distributes jobs to worker processes, any of which may be killed: every job is done and reported exactly once.
 //!
 //! ```text
 //! cargo run --example work_queue [-- --worst]
 //! ```
 //!
-//! This process is the producer. It asks how many primes there are below a million, in 10000 jobs, and starts three workers.
-//! Each worker has a lane of its own: a `Ring` for its jobs and a `Ring` for its results. One worker is killed with SIGKILL
-//! in the middle of its work. Another process takes its lane over, both ends, and goes on where the dead one has stopped;
-//! nobody else notices.
+//! This process is the producer. It counts the primes below a million, in 10000 jobs, with three workers. Each worker has a
+//! lane: a `Ring` for its jobs and a `Ring` for its results. One worker is killed with SIGKILL in the middle of its work.
+//! A new process takes over both ends of its lane and continues where it stopped; the other workers are not affected.
 //!
 //! ```text
 //! worker 1 is process 4712
@@ -16,12 +15,12 @@
 //! worker 2, process 4713, was killed after 1199 jobs; the result of one more was sent, so the next worker skips that job
 //! worker 2 is process 4717
 //! 10000 jobs, each reported once, although worker 2 was killed and replaced
-//! 78498 primes below 1000000, as there should be
+//! 78498 primes below 1000000, as expected
 //! ```
 //!
-//! Here the kill came at the worst moment: a result was sent, and its job not yet counted as received. Whoever did that job
-//! again would report it twice. The new worker sees it by comparing the two counts. `--worst` makes sure that it is that
-//! moment. At any other there is as many results as jobs, and the line ends behind the number.
+//! Here the kill came at the worst moment: the result had been sent, but its job was not yet counted as received. Doing that
+//! job again would report it twice. The new worker detects this by comparing the two counts, and skips the job. `--worst`
+//! forces that moment. At any other, there are as many results as jobs, and the line ends after the number of jobs.
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +38,7 @@ use shm_core::sync::{Receiver, RecvError, Ring, TrySendError};
 use shm_core::{Shm, ShmLayout};
 use shm_examples::child::{Child, exit_code, role};
 
-/// Count the primes from `from` up to `to`, without that.
+/// A request to count the primes in `from..to`.
 #[derive(Clone, Copy, Debug, ShmLayout)]
 #[repr(C)]
 struct Job {
@@ -48,6 +47,7 @@ struct Job {
     to: u64,
 }
 
+/// The result of a job.
 #[derive(Clone, Copy, Debug, ShmLayout)]
 #[repr(C)]
 struct Outcome {
@@ -55,7 +55,7 @@ struct Outcome {
     primes: u64,
 }
 
-/// What a worker and the producer share. A ring has one process at each end.
+/// The rings between the producer and one worker. A ring has one process at each end.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 struct Lane {
@@ -69,19 +69,19 @@ struct Queue {
     lanes: [Lane; WORKERS],
 }
 
-// Threads hand errors to each other.
+// `Send` and `Sync`, because threads return it.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 const WORKERS: usize = 3;
-/// The one that is killed: the second.
+/// The index of the worker that is killed.
 const VICTIM: usize = 1;
 const JOBS: u64 = 10_000;
-const NUMBERS_A_JOB: u64 = 100;
-/// A classic: the number of primes below a million.
+const NUMBERS_PER_JOB: u64 = 100;
+/// The number of primes below a million.
 const PRIMES: u64 = 78_498;
-/// The victim is killed when so many of its results have come.
+/// The victim is killed after the producer has received this many of its results.
 const RESULTS_BEFORE_THE_KILL: u64 = 1200;
-/// A new process is up in milliseconds.
+/// How long to wait for a process that is starting, which takes milliseconds.
 const STARTING: Duration = Duration::from_secs(10);
 
 pub(crate) fn main() -> ExitCode {
@@ -94,12 +94,12 @@ fn run() -> Result<()> {
     };
     match args.as_slice() {
         [lane, last] => worker(lane.parse()?, last.parse()?),
-        _ => Err("a worker needs a lane; start this program without arguments".into()),
+        _ => Err("a worker needs a lane number; start this program without arguments".into()),
     }
 }
 
 fn producer(worst: bool) -> Result<()> {
-    // Without a name: only processes that are handed the descriptor can come, and nothing is ever left behind.
+    // Anonymous: only processes that get the descriptor can attach, and nothing is left behind.
     let queue = &Queue::create_anonymous()?;
     let produced = thread::scope(|scope| {
         let threads: Vec<_> = (0..WORKERS)
@@ -114,7 +114,7 @@ fn producer(worst: bool) -> Result<()> {
     let mut times = vec![0_u32; JOBS as usize];
     for outcome in produced.iter().flat_map(|lane| &lane.outcomes) {
         let times = times.get_mut(outcome.id as usize);
-        *times.ok_or("a result of a job that there was not")? += 1;
+        *times.ok_or("a result has an unknown job id")? += 1;
     }
     if let Some(id) = times.iter().position(|times| *times != 1) {
         return Err(format!("job {id} was reported {} times", times[id]).into());
@@ -122,29 +122,27 @@ fn producer(worst: bool) -> Result<()> {
     let primes = produced.iter().flat_map(|lane| &lane.outcomes);
     let primes: u64 = primes.map(|outcome| outcome.primes).sum();
     if primes != PRIMES {
-        return Err(format!("{primes} primes were found, and there are {PRIMES}").into());
+        return Err(format!("found {primes} primes instead of {PRIMES}").into());
     }
     if !produced[VICTIM].was_killed {
-        return Err("the worker that was to be killed has lived".into());
+        return Err("no worker was killed".into());
     }
     let victim = VICTIM + 1;
     say(&format!(
         "{JOBS} jobs, each reported once, although worker {victim} was killed and replaced"
     ))?;
-    let numbers = JOBS * NUMBERS_A_JOB;
-    say(&format!(
-        "{primes} primes below {numbers}, as there should be"
-    ))
+    let numbers = JOBS * NUMBERS_PER_JOB;
+    say(&format!("{primes} primes below {numbers}, as expected"))
 }
 
-/// What came of a lane.
+/// What the producer received from a lane.
 struct Produced {
     outcomes: Vec<Outcome>,
-    /// Whether its worker was killed, and another has gone on.
+    /// Whether its worker was killed and replaced.
     was_killed: bool,
 }
 
-/// Keeps one lane busy until its share of the jobs is done. Each lane has a thread, so none waits for another.
+/// Feeds one lane until its share of the jobs is done. Each lane has a thread, so no lane waits for another.
 fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
     let lane = &queue.lanes[number];
     let mut jobs = lane.jobs.sender()?;
@@ -158,7 +156,7 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
     let mut outcomes = Vec::with_capacity(share.len());
     let mut worker = start(queue, number, &results, worst && number == VICTIM)?;
     while outcomes.len() < share.len() {
-        // As many as there is room for. That the worker is dead is told below, and sending goes on when the next has come.
+        // Sends as many jobs as fit. A dead worker is handled below; sending continues once a new worker has attached.
         todo = match jobs.try_send_slice(todo) {
             Ok(()) => &[],
             Err(TrySendError::Full(rest) | TrySendError::Disconnected(rest)) => rest,
@@ -171,14 +169,14 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
                     worker.kill()?;
                 }
             }
-            // All that the worker has sent was received, and it is gone.
+            // The worker is gone, and all its results have been received.
             Err(RecvError) => {
                 let (id, status) = (worker.id(), worker.kill()?);
                 if status.signal() != Some(Signal::SIGKILL as i32) {
                     return Err(format!("worker {} ended with {status}", number + 1).into());
                 }
                 was_killed = true;
-                // A worker that was killed between the two steps has sent one result more.
+                // A worker killed between the two steps of `worker` has sent one more result.
                 let (done, sent) = (lane.jobs.received(), results.position());
                 let one_more = if sent > done {
                     "; the result of one more was sent, so the next worker skips that job"
@@ -193,7 +191,7 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
             }
         }
     }
-    // Nothing more comes, which is what ends the worker.
+    // Disconnects the worker, which then ends.
     drop(jobs);
     worker.wait()?;
     Ok(Produced {
@@ -202,7 +200,7 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
     })
 }
 
-/// Starts a worker for a lane, and waits until it has come: a ring whose worker has died is `Disconnected` until then.
+/// Starts a worker for a lane, and waits until it is connected: until then the rings of a dead worker are `Disconnected`.
 fn start(
     queue: &Shm<Queue>,
     number: usize,
@@ -219,26 +217,29 @@ fn start(
     )?;
     results
         .wait_for_sender_timeout(STARTING)
-        .map_err(|_| format!("worker {} did not come within {STARTING:?}", number + 1))?;
+        .map_err(|_| format!("worker {} did not connect within {STARTING:?}", number + 1))?;
     say(&format!("worker {} is process {}", number + 1, worker.id()))?;
     Ok(worker)
 }
 
-/// `last`: the number of results after which to die at the worst moment, or 0.
+/// Does the jobs of a lane. If `last` is not 0, the process kills itself at the worst moment after that many results.
 fn worker(lane: usize, last: u64) -> Result<()> {
     let queue = Queue::from_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
-    let lane = queue.lanes.get(lane).ok_or("there is no such lane")?;
-    // The ends of a dead worker are free as soon as the kernel has taken it apart.
+    let lane = queue
+        .lanes
+        .get(lane)
+        .ok_or("the lane number is too large")?;
+    // The ends of a killed worker become free once the kernel has torn the process down.
     let mut jobs = lane.jobs.receiver_timeout(STARTING)?;
-    // Last, because this is what the producer waits for.
+    // Claimed last, because the producer waits for this end.
     let mut results = lane.results.sender_timeout(STARTING)?;
-    // Each job gives one result. One more result than jobs: the worker before was killed between the two steps below, so
-    // the first job here was reported already.
+    // Each job has one result. If there is one more result than jobs, the previous worker was killed between the two steps
+    // below, and has already reported the first job here.
     if results.position() > jobs.position() {
         jobs.recv()?;
     }
     loop {
-        // The job counts as received when this has returned; the result counts as sent when `send` has.
+        // Step 1: `send` returns, and the result counts as sent. Step 2: `recv_with` returns, and the job counts as received.
         let sent = jobs.recv_with(|job| {
             let sent = results.send(work(&job.load()));
             if results.position() == last {
@@ -248,7 +249,7 @@ fn worker(lane: usize, last: u64) -> Result<()> {
         });
         match sent {
             Ok(sent) => sent?,
-            // No jobs are left, and no more will come.
+            // No jobs are left, and the producer sends no more.
             Err(RecvError) => return Ok(()),
         }
     }
@@ -256,8 +257,8 @@ fn worker(lane: usize, last: u64) -> Result<()> {
 
 impl Job {
     fn new(id: u64) -> Self {
-        let from = id * NUMBERS_A_JOB;
-        let to = from + NUMBERS_A_JOB;
+        let from = id * NUMBERS_PER_JOB;
+        let to = from + NUMBERS_PER_JOB;
         Self { id, from, to }
     }
 }

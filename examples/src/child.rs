@@ -1,4 +1,4 @@
-//! Child processes that run this same program in another role, and how a program of several processes ends.
+//! Child processes that run this program in another role, and exit codes.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
 
-/// What stands before the role on a child's command line. Not for people.
+/// The internal argument before the role on a child's command line.
 const AS: &str = "--as";
 
-/// A process that this one has started. Dropping it kills it, and waits until it is gone; and it is killed when the thread
-/// that has started it ends, also by a kill. So whatever ends the parent's work early, no child is left behind.
+/// A child process. Dropping it kills the process and waits for it. The kernel also kills it when the thread that started
+/// it ends, even if that is killed. So no child is left behind.
 #[derive(Debug)]
 pub struct Child {
     role: String,
@@ -20,14 +20,14 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts this program once more, as `role` and with `args`, which are what [`role`] returns there.
+    /// Starts this program again with `role` and `args`, which [`role`] returns in the child.
     ///
     /// # Errors
     ///
-    /// When the system has no room for another process.
+    /// Returns an error if the process cannot be started.
     pub fn start(role: &str, args: &[&str], stdin: Stdio) -> io::Result<Self> {
         let process = Command::new(std::env::current_exe()?)
-            // What this one was started with leads there, too.
+            // `shm-examples` needs its arguments to run the same example.
             .args(std::env::args_os().skip(1))
             .args([AS, &std::process::id().to_string(), role])
             .args(args)
@@ -37,51 +37,50 @@ impl Child {
         Ok(Self { role, process })
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Kills it as `kill -9` does, wherever it is in its work, and waits until it is gone. Returns how it has ended, which
-    /// may have been before.
+    /// Kills the process, as `kill -9` does, and waits for it. Returns its exit status; it may have ended before.
     ///
     /// # Errors
     ///
-    /// When the system refuses either, which it does not for a child.
+    /// Returns an error if a system call fails, which does not happen for a child.
     pub fn kill(&mut self) -> io::Result<ExitStatus> {
         self.process.kill()?;
         self.process.wait()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the process ends.
     ///
     /// # Errors
     ///
-    /// When it has not ended well. What it had to say about that, it has said on standard error.
+    /// Returns an error if it fails. The child has printed the reason to standard error.
     pub fn wait(mut self) -> io::Result<()> {
         let (status, id) = (self.process.wait()?, self.id());
         if status.success() {
             return Ok(());
         }
-        let text = format!("the {} (process {id}) ended with {status}", self.role);
+        let text = format!("the {} (process {id}) failed: {status}", self.role);
         Err(io::Error::other(text))
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // Both do nothing to a process that was waited for.
+        // Neither has an effect after a successful `wait`.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// The role that this process was started for by [`Child::start`], and its arguments. `None` in the parent.
+/// Returns the role and arguments that [`Child::start`] gave this process, or `None` in the parent.
 ///
 /// # Errors
 ///
-/// In a child, when its parent has ended already.
+/// Returns an error in a child whose parent has already ended.
 pub fn role() -> io::Result<Option<(String, Vec<String>)>> {
     let mut args = std::env::args_os().skip_while(|arg| arg != AS).skip(1);
     let mut text = || Some(args.next()?.to_string_lossy().into_owned());
@@ -89,15 +88,15 @@ pub fn role() -> io::Result<Option<(String, Vec<String>)>> {
         return Ok(None);
     };
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    // It may have gone before that.
+    // The parent may have ended before that call.
     if parent != getppid().to_string() {
-        return Err(io::Error::other("what has started this process has ended"));
+        return Err(io::Error::other("the parent process has ended"));
     }
     Ok(Some((role, std::iter::from_fn(text).collect())))
 }
 
-/// Ends a process: with the reason on standard error, where there is one. That nobody reads the output any more, as with
-/// `| head`, is none.
+/// Returns the exit code of a program, and prints an error to standard error. A broken pipe, as with `| head`, is not an
+/// error.
 #[must_use]
 pub fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = result else {

@@ -1,8 +1,7 @@
-//! What the example programs share.
+//! Code shared by the example programs.
 //!
-//! Start with the files in `examples/`: each begins with the command that runs it
-//! and what one sees. All but the `sysmon` programs are one file each. Those are thin, and
-//! the parts they are made of are here, in [`sysmon`].
+//! Start with the files in `examples/`: each begins with what it shows, the command that runs it, and its output. Each is
+//! a single file, except the `sysmon` programs, whose code is in [`sysmon`].
 
 pub mod child;
 pub mod sysmon;

@@ -1,10 +1,10 @@
-//! The example programs as one, for the integration tests: the first argument says which.
+//! All example programs in one binary, for the integration tests. The first argument selects the program.
 
 use std::process::ExitCode;
 
 use shm_examples::sysmon::{both, reader, writer};
 
-// The same files that `cargo run --example camera` and so on build.
+// The files that `cargo run --example camera` and so on build.
 #[path = "../../examples/camera.rs"]
 mod camera;
 #[path = "../../examples/config_reload.rs"]

@@ -1,4 +1,4 @@
-//! Writer and reader together, in two processes all the same.
+//! The program `sysmon`: a writer and a reader, in two processes.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -15,11 +15,11 @@ use super::reader;
 use super::signals::Signals;
 use super::writer;
 
-/// First argument of the process that is to be the writer. Not for people.
+/// The internal first argument that makes a process the writer.
 const AS_WRITER: &str = "--as-writer-of";
 
-/// The whole of `sysmon`. `args` begin with the program's name. `myself` is what has to
-/// stand before an argument for this function to get it.
+/// The `main` function of `sysmon`. `args` begin with the program's name. `myself` are the arguments that must precede the
+/// others for this function to get them.
 pub fn main(mut args: impl Iterator<Item = OsString>, myself: &[&str]) -> ExitCode {
     let program = args.next().unwrap_or_default();
     let mut args = args.peekable();
@@ -30,14 +30,14 @@ pub fn main(mut args: impl Iterator<Item = OsString>, myself: &[&str]) -> ExitCo
     exit_code(Signals::block().and_then(|signals| run(&args, &signals, myself)))
 }
 
-/// The child: the parent's process id comes first, then what any writer is told.
+/// Runs the child. Its arguments are the parent's process id and those of `sysmon_writer`.
 fn as_writer(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     let parent = args.next().and_then(|pid| pid.to_str()?.parse().ok());
-    // When the parent is killed, it can stop nobody. Then the kernel sends this.
+    // A parent that is killed cannot stop the child, so the kernel does.
     if let Err(errno) = prctl::set_pdeathsig(Signal::SIGTERM) {
-        return exit_code(Err(Error::io("asking to end with the parent", errno)));
+        return exit_code(Err(Error::io("setting the parent-death signal", errno)));
     }
-    // The parent may have gone before that.
+    // The parent may have ended before that call.
     if parent != Some(getppid().as_raw()) {
         return ExitCode::SUCCESS;
     }
@@ -46,7 +46,7 @@ fn as_writer(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn run(args: &BothArgs, signals: &Signals, myself: &[&str]) -> Result<(), Error> {
     let pid = std::process::id();
-    // A name of its own, so that it is in nobody's way.
+    // Contains the process id, so that several can run at once.
     let name = format!("/shm-sysmon-{pid}");
     let failed = |error| Error::io("starting the writer", error);
     let child = Command::new(std::env::current_exe().map_err(failed)?)
@@ -54,8 +54,8 @@ fn run(args: &BothArgs, signals: &Signals, myself: &[&str]) -> Result<(), Error>
         .args([AS_WRITER, &pid.to_string(), "--name", &name])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        // Outside of the terminal's foreground group, so that Ctrl-C reaches the reader
-        // only, which then ends the writer: no race about who notices first.
+        // Outside the terminal's foreground group, so that Ctrl-C reaches only the reader, which then ends the writer.
+        // Otherwise the reader might report that the writer has ended.
         .process_group(0)
         .spawn()
         .map_err(failed)?;
@@ -78,16 +78,16 @@ fn run(args: &BothArgs, signals: &Signals, myself: &[&str]) -> Result<(), Error>
     }
 }
 
-/// A child that is asked to end, and waited for, however this process's work ended.
+/// Dropping it terminates the child and waits for it.
 struct StopOnDrop(Child);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        // Not yet waited for, so its id cannot have become another's; if it was, this
-        // finds an exit status and nothing is sent.
+        // The child is not yet reaped, so its id cannot belong to another process. If it was, `try_wait` returns the status
+        // and no signal is sent.
         if let Ok(None) = self.0.try_wait() {
             let pid = Pid::from_raw(self.0.id().cast_signed());
-            // A stopped process would keep the request for when it is continued.
+            // A stopped process handles SIGTERM only once it is continued.
             let _ = kill(pid, Signal::SIGTERM).and_then(|()| kill(pid, Signal::SIGCONT));
             let _ = self.0.wait();
         }

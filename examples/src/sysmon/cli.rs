@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::{Parser, value_parser};
 
-/// The name that writer and reader agree on unless told otherwise.
+/// The default name of the segment.
 pub const DEFAULT_NAME: &str = "/shm-sysmon";
 
-/// Samples this machine into a shared-memory segment, until Ctrl-C.
+/// Samples this machine and publishes the samples in a shared-memory segment, until Ctrl-C
 #[derive(Debug, Clone, Parser)]
 #[command(name = "sysmon_writer")]
 pub struct WriterArgs {
@@ -24,10 +24,10 @@ pub struct WriterArgs {
     pub count: Option<u64>,
 }
 
-/// Shows what sysmon_writer samples: a table in place on a terminal, lines in a pipe.
+/// Displays the samples of sysmon_writer: as a table on a terminal, as lines in a pipe
 ///
-/// Ends on Ctrl-C, after --count samples, and when the writer ends, all with exit code 0.
-/// A writer that is not there, or dies without a word, is an error, with exit code 1.
+/// Ends with exit code 0 on Ctrl-C, after --count samples, and when the writer ends. Ends with exit code 1 if there is no
+/// writer, or if it dies.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "sysmon_reader")]
 pub struct ReaderArgs {
@@ -35,33 +35,33 @@ pub struct ReaderArgs {
     #[arg(long, default_value = DEFAULT_NAME)]
     pub name: String,
 
-    /// Time between looks, over which CPU usage is averaged: 100ms, 0.5s, or a number of seconds
+    /// Time between updates, over which CPU usage is averaged: 100ms, 0.5s, or a number of seconds
     #[arg(long, default_value = "500ms", value_parser = interval)]
     pub interval: Duration,
 
-    /// End after showing this many samples
+    /// End after displaying this many samples
     #[arg(long, value_parser = value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 
-    /// Wait for a writer when there is none yet
+    /// Wait for a writer if there is none yet
     #[arg(long)]
     pub wait: bool,
 }
 
-/// Runs a writer and a reader for a look: both end on Ctrl-C.
+/// Runs a writer and a reader, until Ctrl-C
 #[derive(Debug, Clone, Parser)]
 #[command(name = "sysmon")]
 pub struct BothArgs {
-    /// Time between looks, over which CPU usage is averaged: 100ms, 0.5s, or a number of seconds
+    /// Time between updates, over which CPU usage is averaged: 100ms, 0.5s, or a number of seconds
     #[arg(long, default_value = "500ms", value_parser = interval)]
     pub interval: Duration,
 
-    /// End after showing this many samples
+    /// End after displaying this many samples
     #[arg(long, value_parser = value_parser!(u64).range(1..))]
     pub count: Option<u64>,
 }
 
-/// Reads a time between 10 ms and a day. Without a unit it is in seconds.
+/// Parses a time between 10 ms and a day. Without a unit it is in seconds.
 fn interval(text: &str) -> Result<Duration, String> {
     let (number, unit) = match text.strip_suffix("ms") {
         Some(number) => (number, 1e-3),
@@ -81,14 +81,14 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn command_lines_are_well_formed() {
+    fn command_lines_are_valid() {
         WriterArgs::command().debug_assert();
         ReaderArgs::command().debug_assert();
         BothArgs::command().debug_assert();
     }
 
     #[test]
-    fn a_count_of_nothing_is_refused() {
+    fn a_count_of_zero_is_an_error() {
         let parse = |count| ReaderArgs::try_parse_from(["sysmon_reader", "--count", count]);
         assert_eq!(parse("1").unwrap().count, Some(1));
         for count in ["0", "-1", "many"] {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals() {
+    fn intervals_have_units_and_bounds() {
         let millis = |text| interval(text).map(|time| time.as_millis());
         assert_eq!(millis("100ms"), Ok(100));
         assert_eq!(millis("0.5s"), Ok(500));

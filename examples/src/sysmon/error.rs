@@ -1,4 +1,4 @@
-//! What can go wrong, in words for the person at the terminal.
+//! The errors of the programs, with messages for the terminal.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -9,63 +9,63 @@ use shm_core::ShmError;
 
 use super::procfs::Malformed;
 
-/// Why a program ended.
+/// The reason why a program fails.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The library refused.
+    /// An error of the library.
     Shm(ShmError),
-    /// The kernel refused.
+    /// A system call failed.
     Io {
-        /// What was being done.
+        /// What the program was doing.
         doing: String,
-        /// The kernel's reason.
+        /// The system's error.
         source: io::Error,
     },
-    /// The kernel wrote something unexpected.
+    /// A file of the kernel has an unexpected format.
     Malformed(Malformed),
-    /// The segment has a writer already.
+    /// The segment already has a writer.
     AnotherWriter {
         /// The segment's name.
         name: String,
-        /// The writer's process id; 0 when it has not told yet.
+        /// The writer's process id; 0 if it has not written it yet.
         pid: u32,
-        /// For how long it has been silent, if for suspiciously long.
+        /// The time since its last heartbeat, if that is suspiciously long.
         silent: Option<Duration>,
     },
-    /// There is nobody to read from.
+    /// There is no writer.
     NoWriter {
         /// The segment's name.
         name: String,
     },
-    /// The writer went silent.
+    /// The writer's heartbeat has stopped.
     WriterDied {
         /// The segment's name.
         name: String,
         /// The writer's process id.
         pid: u32,
-        /// For how long it has been silent.
+        /// The time since its last heartbeat.
         silent: Duration,
     },
-    /// The writer's segment lost its name.
+    /// The name no longer leads to the writer's segment.
     NameLost {
         /// The segment's name.
         name: String,
     },
-    /// The sample changed whenever it was looked at.
-    Restless {
+    /// The sample changed during every attempt to read it.
+    Contended {
         /// The segment's name.
         name: String,
     },
-    /// The writer that `sysmon` started did not stay.
+    /// The writer that `sysmon` started has ended.
     ChildEnded {
-        /// How it ended.
+        /// Its exit status.
         status: std::process::ExitStatus,
     },
 }
 
 impl Error {
-    /// `source` happened while `doing`.
+    /// Returns an [`Io`](Self::Io) error that occurred while `doing` something.
     pub fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
         Self::Io {
             doing: doing.into(),
@@ -85,7 +85,7 @@ impl fmt::Display for Error {
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Malformed(error) => error.fmt(f),
             Self::AnotherWriter { name, pid, silent } => {
-                write!(f, "`{name}` has a writer already")?;
+                write!(f, "`{name}` already has a writer")?;
                 if *pid != 0 {
                     write!(f, ", process {pid}")?;
                 }
@@ -93,10 +93,10 @@ impl fmt::Display for Error {
                     let seconds = silent.as_secs_f64();
                     write!(
                         f,
-                        ", silent for {seconds:.1} s but not dead (is it stopped?)"
+                        ", without a heartbeat for {seconds:.1} s but not dead (is it stopped?)"
                     )?;
                 }
-                f.write_str("; end it first, or take another --name")
+                f.write_str("; end it first, or use another --name")
             }
             Self::NoWriter { name } => write!(
                 f,
@@ -104,17 +104,16 @@ impl fmt::Display for Error {
             ),
             Self::WriterDied { name, pid, silent } => write!(
                 f,
-                "the writer of `{name}`, process {pid}, has given no sign of life for {:.1} s; \
-                 it was killed or stopped",
+                "the writer of `{name}`, process {pid}, has had no heartbeat for {:.1} s; it was killed or stopped",
                 silent.as_secs_f64()
             ),
             Self::NameLost { name } => write!(
                 f,
-                "somebody removed or replaced the name `{name}`, so no reader can find this writer"
+                "the name `{name}` was removed or replaced, so readers cannot find this writer"
             ),
-            Self::Restless { name } => write!(
+            Self::Contended { name } => write!(
                 f,
-                "the samples in `{name}` change faster than they can be read; its writer is broken"
+                "the samples in `{name}` change faster than they can be read; the writer is broken"
             ),
             Self::ChildEnded { status } => write!(f, "the writer did not start ({status})"),
         }
@@ -142,22 +141,22 @@ impl From<Malformed> for Error {
     }
 }
 
-/// Ends a program: `error: ` and the reason on standard error, exit code 1. Nothing to
-/// say when the reader of a pipe went away: `sysmon_reader | head` is no error.
+/// Returns the exit code of a program, and prints `error: ` and the reason to standard error. A broken pipe, as with
+/// `sysmon_reader | head`, is not an error.
 #[must_use]
 pub fn exit_code(result: Result<(), Error>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            // Not `eprintln`, which panics when standard error is closed.
+            // `eprintln` would panic if standard error is closed.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Tells the person at the terminal something that is no error.
+/// Prints a message that is not an error to standard error.
 pub fn notice(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -171,24 +170,24 @@ mod tests {
     }
 
     #[test]
-    fn another_writer_is_named_as_far_as_it_is_known() {
-        let told = |pid, silent| {
+    fn the_other_writer_is_named_if_known() {
+        let message = |pid, silent| {
             let name = name();
             Error::AnotherWriter { name, pid, silent }.to_string()
         };
         assert_eq!(
-            told(7, None),
-            "`/sysmon` has a writer already, process 7; end it first, or take another --name"
+            message(7, None),
+            "`/sysmon` already has a writer, process 7; end it first, or use another --name"
         );
         assert_eq!(
-            told(0, Some(Duration::from_millis(2500))),
-            "`/sysmon` has a writer already, silent for 2.5 s but not dead (is it stopped?); \
-             end it first, or take another --name"
+            message(0, Some(Duration::from_millis(2500))),
+            "`/sysmon` already has a writer, without a heartbeat for 2.5 s but not dead (is it stopped?); \
+             end it first, or use another --name"
         );
     }
 
     #[test]
-    fn io_errors_say_what_was_being_done() {
+    fn io_errors_say_what_the_program_was_doing() {
         let source = io::Error::from_raw_os_error(nix::libc::ENOENT);
         let error = Error::io("reading /proc/stat", source);
         assert_eq!(

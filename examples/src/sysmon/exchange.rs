@@ -1,34 +1,32 @@
-//! The rules by which one process writes the segment while others read it.
+//! The protocol by which one process writes the segment while others read it.
+//!
+//! It is written with atomics, to show how one builds a protocol on cells. In a program of your own use
+//! [`SeqLock`](shm_core::sync::SeqLock), which does all of this.
 //!
 //! # No torn samples
 //!
-//! A sample is some 20 KB, so copying it takes a while, in which the other side does not
-//! stand still. The segment has two halves, and `published` is the number of the newest
-//! whole sample. It says where that is: number `n` lies in half `n % 2`.
+//! A sample has about 20 KB, so copying it takes a while, and the other side does not wait. The segment therefore has two
+//! halves, and `published` is the number of the newest complete sample. Sample `n` is in half `n % 2`.
 //!
-//! * The writer fills the half that is *not* the newest, then publishes its number.
-//!   However it is killed, the newest published sample stays whole, and a successor
-//!   goes on with the next number.
-//! * A reader notes the number, copies that half, and looks at the number again. If it is
-//!   the same, the writer was at work in the other half at most. If not, the writer may
-//!   have come around to this one, so the reader throws its copy away and starts over.
+//! * The writer fills the half that is *not* the newest, then publishes its number. Whenever it is killed, the newest
+//!   published sample stays complete, and the next writer continues with the next number.
+//! * A reader loads the number, copies that half, and loads the number again. If it is unchanged, the writer was at most
+//!   writing the other half. If not, the writer may have written this one, so the reader discards its copy and starts
+//!   again.
 //!
-//! The orderings: publishing is a `Release` store and noting an `Acquire` load, so who
-//! sees a number sees all of that sample. The other direction needs fences, since data
-//! is only read and written relaxed: if a reader's copy caught one word of sample
-//! `n + 2`, then the writer's `fence(Release)` (after publishing `n + 1`, before that
-//! word) meets the reader's `fence(Acquire)` (after the copy, before the second look),
-//! and the second look cannot give `n`.
+//! Orderings: the number is stored with `Release` and loaded with `Acquire`, so a reader that sees a number sees all of
+//! that sample. The other direction needs fences, because the samples are read and written relaxed: if a reader's copy
+//! contains one word of sample `n + 2`, then the writer's `fence(Release)` (after publishing `n + 1`, before that word)
+//! synchronizes with the reader's `fence(Acquire)` (after the copy, before the second load), so the second load cannot
+//! return `n`.
 //!
 //! # One writer
 //!
-//! Two writers would fill the same half at once. What keeps the second one out is a lock
-//! on the segment's own descriptor, not a flag in the memory: the kernel drops the lock
-//! when the writer ends, be it by SIGKILL, so a successor never waits; and it does not
-//! drop it while the writer is merely stopped (Ctrl-Z, a debugger) and would go on
-//! writing when continued. A process id or a heartbeat in the memory can promise neither.
-//! Both are in the segment all the same, for people: `writer_pid` to name who holds the
-//! lock, `heartbeat_ns` for readers, whose mapping shows them nothing else of the writer.
+//! Two writers would fill the same half at once. A lock on the segment's descriptor prevents that, not a flag in memory.
+//! The kernel releases the lock when the writer ends, even by SIGKILL, so the next writer never waits. It does not release
+//! the lock while the writer is merely stopped (Ctrl-Z, a debugger) and would continue to write later. A process id or a
+//! heartbeat in memory guarantees neither. The segment has both for other purposes: `writer_pid` for messages, and
+//! `heartbeat_ns` for readers, who cannot test the lock.
 
 use std::os::fd::AsFd;
 use std::sync::atomic::{Ordering, fence};
@@ -44,59 +42,58 @@ use super::error::Error;
 use super::segment::{Sample, Sysmon};
 use super::signals::Signals;
 
-/// A writer that has given no sign of life for this long is taken for dead.
+/// Readers consider a writer dead if its last heartbeat is older than this.
 pub const SILENCE: Duration = Duration::from_secs(2);
 
-/// A writer gives a sign of life at least this often, however rarely it samples.
+/// The maximum time between two heartbeats, however rarely the writer samples.
 pub const BEAT: Duration = Duration::from_millis(250);
 
 fn clock_ns(clock: ClockId) -> u64 {
-    // Neither of the two clocks used here can fail on Linux.
+    // Reading these two clocks cannot fail on Linux.
     let time = clock_gettime(clock).map_or(Duration::ZERO, Duration::from);
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Nanoseconds on `CLOCK_MONOTONIC`: the same for all processes of a machine, never set
-/// back, and standing still while the machine sleeps, so that no writer looks dead then.
+/// Returns the time in nanoseconds on `CLOCK_MONOTONIC`: the same for all processes of a machine, never set back, and
+/// paused while the machine sleeps, so that writers do not look dead afterwards.
 #[must_use]
 pub fn now_ns() -> u64 {
     clock_ns(ClockId::CLOCK_MONOTONIC)
 }
 
-/// Nanoseconds since 1970.
+/// Returns the nanoseconds since 1970.
 #[must_use]
 pub fn real_ns() -> u64 {
     clock_ns(ClockId::CLOCK_REALTIME)
 }
 
-/// The time that has passed since a reading of [`now_ns`]; zero for one in the future.
+/// Returns the time since a reading of [`now_ns`]; zero for one in the future.
 #[must_use]
 pub fn since(ns: u64) -> Duration {
     Duration::from_nanos(now_ns().saturating_sub(ns))
 }
 
-/// The one process that writes. Dropping it tells the readers and removes the name.
+/// The only writer of a segment. Dropping it tells the readers and removes the name.
 pub struct Writer {
     shm: Shm<Sysmon>,
 }
 
 impl Writer {
-    /// Opens or creates the segment and becomes its writer. A predecessor that was killed
-    /// left the segment behind; then this one goes on in it, and readers keep seeing it.
+    /// Opens or creates the segment and becomes its writer. If the previous writer was killed, this one continues in its
+    /// segment, and readers stay attached.
     ///
-    /// `None` when a signal came meanwhile.
+    /// Returns `None` if a signal arrives meanwhile.
     ///
     /// # Errors
     ///
-    /// [`Error::AnotherWriter`] while another process is the writer, and what the library
-    /// reports for the name.
+    /// Returns [`Error::AnotherWriter`] if another process is the writer, and any error of the library.
     pub fn start(name: &str, signals: &Signals) -> Result<Option<Self>, Error> {
         let deadline = Instant::now() + SILENCE;
         loop {
             let shm = Sysmon::open_or_create(name)?;
-            if take_role(&shm, name)? {
-                // Between opening and locking, somebody may have removed the name.
-                // Then a segment that nobody can find is of no use.
+            if try_lock(&shm, name)? {
+                // Another process may have removed the name between opening and locking, and a segment without a name is
+                // useless here.
                 if shm.is_current() {
                     shm.writer_pid.store(std::process::id(), Ordering::Relaxed);
                     shm.stopped.store(0, Ordering::Release);
@@ -112,7 +109,7 @@ impl Writer {
                         .filter(|silent| *silent > SILENCE),
                 });
             }
-            // The other one is on its way out, which takes it a moment.
+            // The other writer is about to end.
             drop(shm);
             if signals.wait(Duration::from_millis(1))? {
                 return Ok(None);
@@ -120,9 +117,9 @@ impl Writer {
         }
     }
 
-    /// Makes `sample` the newest. Gives it its number.
+    /// Sets the number of `sample` and publishes it as the newest.
     pub fn publish(&self, sample: &mut Sample) {
-        // Only the writer changes this number, so its own load needs no ordering.
+        // Only the writer changes this number, so its load needs no ordering.
         let number = self.shm.published.load(Ordering::Relaxed).wrapping_add(1);
         sample.number = number;
         fence(Ordering::Release);
@@ -131,12 +128,12 @@ impl Writer {
         self.beat();
     }
 
-    /// Gives a sign of life.
+    /// Writes a heartbeat.
     pub fn beat(&self) {
         self.shm.heartbeat_ns.store(now_ns(), Ordering::Release);
     }
 
-    /// Whether the name still leads to this segment, so that new readers find it.
+    /// Returns `true` if the name still leads to this segment, so that new readers find it.
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.shm.is_current()
@@ -153,10 +150,9 @@ fn half(number: u64) -> usize {
     (number % 2) as usize
 }
 
-/// Takes the lock that makes this process the writer: an open-file-description lock on the
-/// segment's first byte, for as long as the handle lives. The library's own locks lie far
-/// beyond the end of any file. Whether it was free.
-fn take_role(shm: &Shm<Sysmon>, name: &str) -> Result<bool, Error> {
+/// Tries to lock the first byte of the segment with an open-file-description lock, for as long as the handle lives. The
+/// process with the lock is the writer. The locks of the library are far beyond the end of any file.
+fn try_lock(shm: &Shm<Sysmon>, name: &str) -> Result<bool, Error> {
     let lock = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
         l_whence: libc::SEEK_SET as libc::c_short,
@@ -171,18 +167,18 @@ fn take_role(shm: &Shm<Sysmon>, name: &str) -> Result<bool, Error> {
     }
 }
 
-/// What a reader can tell about the writer.
+/// The state of the writer, as far as a reader can see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writing {
-    /// It is alive.
+pub enum WriterState {
+    /// Running.
     Alive,
-    /// It has ended in good order.
+    /// Ended normally.
     Ended,
-    /// It has been silent for longer than [`SILENCE`]: killed, or stopped.
+    /// No heartbeat for longer than [`SILENCE`]: killed or stopped.
     Silent(Duration),
 }
 
-/// One process that reads, through a mapping that cannot be written to.
+/// A reader of a segment, with a read-only mapping.
 pub struct Reader {
     shm: Shm<Sysmon, ReadOnly>,
 }
@@ -192,7 +188,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`Error::NoWriter`] when there is no such name, and what the library reports.
+    /// Returns [`Error::NoWriter`] if there is no such name, and any error of the library.
     pub fn attach(name: &str) -> Result<Self, Error> {
         match Sysmon::attach_read_only(name) {
             Ok(shm) => Ok(Self { shm }),
@@ -203,33 +199,33 @@ impl Reader {
         }
     }
 
-    /// The writer's process id, for messages.
+    /// Returns the writer's process id, for messages.
     #[must_use]
     pub fn writer_pid(&self) -> u32 {
         self.shm.writer_pid.load(Ordering::Relaxed)
     }
 
-    /// How the writer is. A killed one shows after [`SILENCE`], if no successor comes first.
+    /// Returns the state of the writer. A killed writer is detected after [`SILENCE`], unless another one starts first.
     #[must_use]
-    pub fn writing(&self) -> Writing {
+    pub fn writer_state(&self) -> WriterState {
         if self.shm.stopped.load(Ordering::Acquire) != 0 {
-            return Writing::Ended;
+            return WriterState::Ended;
         }
         let silent = since(self.shm.heartbeat_ns.load(Ordering::Acquire));
         if silent > SILENCE {
-            Writing::Silent(silent)
+            WriterState::Silent(silent)
         } else {
-            Writing::Alive
+            WriterState::Alive
         }
     }
 
-    /// Copies the newest sample; false when there is none yet. It is a whole one, also when
-    /// the writer was killed while it wrote the next.
+    /// Copies the newest sample into `into`. Returns `false` if there is none yet. The sample is complete even if the
+    /// writer was killed while it wrote the next one.
     ///
     /// # Errors
     ///
-    /// [`Error::Restless`] when the number changed during each of very many copies. A
-    /// writer that samples ten times a second cannot do that, a broken one could.
+    /// Returns [`Error::Contended`] if the number changed during each of 10000 copies. A writer that samples ten times per
+    /// second cannot do that, but a broken one could.
     pub fn latest(&self, into: &mut Sample) -> Result<bool, Error> {
         for _ in 0..10_000 {
             let number = self.shm.published.load(Ordering::Acquire);
@@ -242,7 +238,7 @@ impl Reader {
                 return Ok(true);
             }
         }
-        Err(Error::Restless {
+        Err(Error::Contended {
             name: self.shm.name().to_owned(),
         })
     }

@@ -1,10 +1,9 @@
-//! A system monitor in two processes: one samples the machine, others watch.
+//! A system monitor: one process samples the machine, others display the samples.
 //!
-//! Two parts are to be read first: [`segment`] is the struct that the processes share,
-//! [`exchange`] the rules by which one writes it while others read. The rest is what any
-//! monitor needs: [`procfs`] parses the kernel's texts, [`sampler`] reads them, [`usage`]
-//! turns counters into percentages, [`render`] makes a table or a line of them,
-//! [`writer`] and [`reader`] are the two loops, and [`both`] runs them together.
+//! Start with two modules: [`segment`] has the struct that the processes share, and [`exchange`] the protocol by which one
+//! process writes it while others read. The rest is what any monitor needs: [`procfs`] parses the files of the kernel,
+//! [`sampler`] reads them, [`usage`] turns counters into percentages, [`render`] formats a table or a line, [`writer`] and
+//! [`reader`] are the two loops, and [`both`] runs them together.
 
 pub mod both;
 pub mod cli;

@@ -1,5 +1,5 @@
-//! Parsers of the kernel's texts. They take a text and fill a part of a [`Sample`],
-//! so that the tests can feed them machines that are not at hand.
+//! Parsers of the kernel's files. Each takes the text of a file and fills a part of a [`Sample`], so that tests can use the
+//! files of other machines.
 //!
 //! [`Sample`]: super::segment::Sample
 
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::segment::{Cpu, Cpus, Load, MAX_CPUS, Memory, Pressure, Stall, Ticks};
 
-/// A text that is not what the kernel writes.
+/// The error for a text in an unexpected format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
     file: &'static str,
@@ -26,7 +26,7 @@ impl Malformed {
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot make sense of {}: {}", self.file, self.what)
+        write!(f, "unexpected format of {}: {}", self.file, self.what)
     }
 }
 
@@ -34,23 +34,23 @@ impl std::error::Error for Malformed {}
 
 fn number<T: FromStr>(file: &'static str, line: &str, word: Option<&str>) -> Result<T, Malformed> {
     word.and_then(|word| word.parse().ok())
-        .ok_or_else(|| Malformed::new(file, format!("no number where one belongs in `{line}`")))
+        .ok_or_else(|| Malformed::new(file, format!("expected a number in `{line}`")))
 }
 
 const STAT: &str = "/proc/stat";
 
-/// Reads the processor times out of `/proc/stat`.
+/// Parses the processor times in `/proc/stat`.
 ///
-/// A processor that is offline has no line there, so the ids may have gaps. Beyond
-/// [`MAX_CPUS`] processors only the number is kept; the sum covers them all.
+/// A processor that is offline has no line, so the ids can have gaps. Processors beyond [`MAX_CPUS`] are only counted; the
+/// sum includes them.
 ///
 /// # Errors
 ///
-/// When there is no `cpu` line, or one has something else than numbers.
+/// Returns an error if there is no `cpu` line, or if a field is not a number.
 pub fn cpus(text: &str, into: &mut Cpus) -> Result<(), Malformed> {
     *into = Cpus::ZERO;
     let mut sum = None;
-    // The `cpu` lines come first; what follows them can be long and is of no use here.
+    // The `cpu` lines come first. The rest can be long and is not needed.
     for line in text.lines().take_while(|line| line.starts_with("cpu")) {
         let mut words = line.split_ascii_whitespace();
         let id = words.next().and_then(|name| name.strip_prefix("cpu"));
@@ -65,13 +65,13 @@ pub fn cpus(text: &str, into: &mut Cpus) -> Result<(), Malformed> {
         }
         into.online += 1;
     }
-    into.sum = sum.ok_or_else(|| Malformed::new(STAT, "no line `cpu` at its start"))?;
+    into.sum = sum.ok_or_else(|| Malformed::new(STAT, "it does not begin with a line `cpu`"))?;
     into.kept = into.online.min(MAX_CPUS as u32);
     Ok(())
 }
 
 fn ticks<'a>(line: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Ticks, Malformed> {
-    // The first four are as old as the file. Later kernels added the others one by one.
+    // All kernels have the first four fields; the others were added one by one.
     let mut first = || number(STAT, line, words.next());
     let (user, nice, system, idle) = (first()?, first()?, first()?, first()?);
     let mut later = || {
@@ -92,11 +92,11 @@ fn ticks<'a>(line: &str, mut words: impl Iterator<Item = &'a str>) -> Result<Tic
 
 const MEMINFO: &str = "/proc/meminfo";
 
-/// Reads `/proc/meminfo`, into bytes.
+/// Parses `/proc/meminfo`. The result is in bytes.
 ///
 /// # Errors
 ///
-/// When `MemTotal` or `MemFree` is missing, or a value is not a number.
+/// Returns an error if `MemTotal` or `MemFree` is missing, or if a value is not a number.
 pub fn memory(text: &str) -> Result<Memory, Malformed> {
     let mut memory = Memory::ZERO;
     let (mut total, mut free, mut available) = (None, None, None);
@@ -122,7 +122,7 @@ pub fn memory(text: &str) -> Result<Memory, Malformed> {
     let missing = |key| move || Malformed::new(MEMINFO, format!("no line `{key}`"));
     memory.total = total.ok_or_else(missing("MemTotal"))?;
     memory.free = free.ok_or_else(missing("MemFree"))?;
-    // Kernels before 3.14 do not estimate it; this is what people used until then.
+    // Kernels before 3.14 have no estimate; this is the usual replacement.
     memory.available = available.unwrap_or_else(|| {
         memory
             .free
@@ -134,11 +134,11 @@ pub fn memory(text: &str) -> Result<Memory, Malformed> {
 
 const LOADAVG: &str = "/proc/loadavg";
 
-/// Reads `/proc/loadavg`.
+/// Parses `/proc/loadavg`.
 ///
 /// # Errors
 ///
-/// When it is not three averages, a `running/total` and a process id.
+/// Returns an error if it is not three averages, `running/total` and a process id.
 pub fn load(text: &str) -> Result<Load, Malformed> {
     let line = text.trim_end();
     let mut words = line.split_ascii_whitespace();
@@ -153,16 +153,16 @@ pub fn load(text: &str) -> Result<Load, Malformed> {
     })
 }
 
-/// Reads one file of `/proc/pressure`. A line that is not there is marked as absent.
+/// Parses one file of `/proc/pressure`. Missing lines are marked as absent.
 ///
 /// # Errors
 ///
-/// When a value is not a number.
+/// Returns an error if a value is not a number.
 pub fn pressure(file: &'static str, text: &str) -> Result<Pressure, Malformed> {
     let mut pressure = Pressure::ABSENT;
     for line in text.lines() {
         let mut words = line.split_ascii_whitespace();
-        // `full` is missing for the CPU on older kernels. Later kinds may come.
+        // Older kernels have no `full` for the CPU. Later kernels may add other lines.
         let stall = match words.next() {
             Some("some") => &mut pressure.some,
             Some("full") => &mut pressure.full,
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_of_two_cpus() {
+    fn parses_stat_of_two_cpus() {
         let text = "cpu  1552 3 1265 169855 168 4 21 9 5 6\n\
                     cpu0 647 1 560 85128 21 0 3 4 0 0\n\
                     cpu1 905 2 705 84727 147 4 18 5 5 6\n\
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_with_cpus_offline_keeps_their_ids() {
+    fn offline_cpus_leave_gaps_in_the_ids() {
         let cpus = parse("cpu  3 0 0 9\ncpu0 1 0 0 3\ncpu2 1 0 0 3\ncpu7 1 0 0 3\n").unwrap();
         assert_eq!((cpus.online, cpus.kept), (3, 3));
         let ids: Vec<u64> = cpus.each[..3].iter().map(|cpu| cpu.id).collect();
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_of_an_old_kernel_has_four_columns() {
+    fn missing_columns_of_old_kernels_are_zero() {
         let cpus = parse("cpu 1 2 3 4\ncpu0 1 2 3 4\n").unwrap();
         let ticks = cpus.each[0].ticks;
         assert_eq!((ticks.user, ticks.idle), (1, 4));
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn stat_with_more_cpus_than_there_is_room_for() {
+    fn cpus_beyond_the_capacity_are_only_counted() {
         let mut text = String::from("cpu  0 0 0 300\n");
         for id in 0..300 {
             text.push_str(&format!("cpu{id} 0 0 0 {id}\n"));
@@ -251,27 +251,27 @@ mod tests {
     }
 
     #[test]
-    fn stat_that_is_broken_is_told_with_the_line() {
-        let told = |text| parse(text).unwrap_err().to_string();
+    fn errors_in_stat_show_the_line() {
+        let message = |text| parse(text).unwrap_err().to_string();
         assert_eq!(
-            told(""),
-            "cannot make sense of /proc/stat: no line `cpu` at its start"
+            message(""),
+            "unexpected format of /proc/stat: it does not begin with a line `cpu`"
         );
-        assert_eq!(told("cpu0 1 2 3 4\n"), told(""));
+        assert_eq!(message("cpu0 1 2 3 4\n"), message(""));
         assert_eq!(
-            told("cpu  1 2 x 4\n"),
-            "cannot make sense of /proc/stat: no number where one belongs in `cpu  1 2 x 4`"
+            message("cpu  1 2 x 4\n"),
+            "unexpected format of /proc/stat: expected a number in `cpu  1 2 x 4`"
         );
         assert_eq!(
-            told("cpu  1 2 3\n"),
-            "cannot make sense of /proc/stat: no number where one belongs in `cpu  1 2 3`"
+            message("cpu  1 2 3\n"),
+            "unexpected format of /proc/stat: expected a number in `cpu  1 2 3`"
         );
-        assert!(told("cpu  1 2 3 4\ncpux 1 2 3 4\n").ends_with("in `cpux 1 2 3 4`"));
-        assert!(told("cpu  1 2 3 4 5 -6\n").ends_with("in `cpu  1 2 3 4 5 -6`"));
+        assert!(message("cpu  1 2 3 4\ncpux 1 2 3 4\n").ends_with("in `cpux 1 2 3 4`"));
+        assert!(message("cpu  1 2 3 4 5 -6\n").ends_with("in `cpu  1 2 3 4 5 -6`"));
     }
 
     #[test]
-    fn meminfo() {
+    fn parses_meminfo() {
         let text = "MemTotal:       24684092 kB\nMemFree:        24573980 kB\n\
                     MemAvailable:   24469332 kB\nBuffers:             876 kB\n\
                     Cached:            20916 kB\nSwapCached:            0 kB\n\
@@ -284,30 +284,30 @@ mod tests {
     }
 
     #[test]
-    fn meminfo_of_an_old_kernel_gets_an_estimate() {
+    fn available_memory_is_estimated_on_old_kernels() {
         let text = "MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 20 kB\nCached: 3 kB\n";
         assert_eq!(memory(text).unwrap().available, 123 * 1024);
     }
 
     #[test]
-    fn meminfo_without_a_total() {
+    fn meminfo_without_a_total_is_an_error() {
         assert_eq!(
             memory("MemFree: 1 kB\n").unwrap_err().to_string(),
-            "cannot make sense of /proc/meminfo: no line `MemTotal`"
+            "unexpected format of /proc/meminfo: no line `MemTotal`"
         );
         assert!(memory("MemTotal: lots\nMemFree: 1 kB\n").is_err());
         assert!(memory("MemTotal:\nMemFree: 1 kB\n").is_err());
     }
 
     #[test]
-    fn loadavg() {
+    fn parses_loadavg() {
         let load = load("0.25 1.50 12.00 3/583 30166\n").unwrap();
         assert_eq!(load.averages, [0.25, 1.5, 12.0]);
         assert_eq!((load.running, load.tasks, load.last_pid), (3, 583, 30_166));
     }
 
     #[test]
-    fn loadavg_that_is_broken() {
+    fn errors_in_loadavg_show_the_line() {
         for text in [
             "",
             "0.1 0.2",
@@ -316,13 +316,13 @@ mod tests {
             "0.1 0.2 0.3 1/2",
             "a b c 1/2 3",
         ] {
-            let told = load(text).unwrap_err().to_string();
-            assert!(told.contains(&format!("`{text}`")), "{told}");
+            let message = load(text).unwrap_err().to_string();
+            assert!(message.contains(&format!("`{text}`")), "{message}");
         }
     }
 
     #[test]
-    fn pressure_with_both_lines() {
+    fn parses_pressure_with_both_lines() {
         let text = "some avg10=0.13 avg60=0.20 avg300=0.15 total=3513592\n\
                     full avg10=0.50 avg60=0.00 avg300=0.00 total=7\n";
         let pressure = pressure("/proc/pressure/io", text).unwrap();
@@ -333,19 +333,19 @@ mod tests {
     }
 
     #[test]
-    fn pressure_of_a_cpu_on_an_older_kernel() {
+    fn pressure_of_old_kernels_has_one_line_for_the_cpu() {
         let text = "some avg10=1.00 avg60=0.00 avg300=0.00 total=1 more=x\nodd avg10=2\n";
         let pressure = pressure("/proc/pressure/cpu", text).unwrap();
         assert_eq!((pressure.some.present, pressure.full.present), (1, 0));
     }
 
     #[test]
-    fn pressure_that_is_missing_or_broken() {
+    fn missing_pressure_is_absent_and_broken_is_an_error() {
         assert_eq!(pressure("/proc/pressure/cpu", ""), Ok(Pressure::ABSENT));
-        let told = pressure("/proc/pressure/cpu", "some avg10=much").unwrap_err();
+        let error = pressure("/proc/pressure/cpu", "some avg10=much").unwrap_err();
         assert_eq!(
-            told.to_string(),
-            "cannot make sense of /proc/pressure/cpu: no number where one belongs in `some avg10=much`"
+            error.to_string(),
+            "unexpected format of /proc/pressure/cpu: expected a number in `some avg10=much`"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The reader's loop.
+//! The program `sysmon_reader`.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -9,34 +9,34 @@ use clap::Parser;
 
 use super::cli::ReaderArgs;
 use super::error::{Error, exit_code, notice};
-use super::exchange::{Reader, Writing, since};
+use super::exchange::{Reader, WriterState, since};
 use super::render;
 use super::segment::Sample;
 use super::signals::Signals;
 use super::terminal::{Screen, stdout_size};
 use super::usage::Frame;
 
-/// How often a reader looks whether the writer that it waits for has come.
-const LOOK: Duration = Duration::from_millis(50);
+/// The time between two checks for a writer.
+const POLL: Duration = Duration::from_millis(50);
 
-/// The whole of `sysmon_reader`. `args` begin with the program's name.
+/// The `main` function of `sysmon_reader`. `args` begin with the program's name.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args = ReaderArgs::parse_from(args);
     exit_code(Signals::block().and_then(|signals| run(&args, &signals)))
 }
 
 fn run(args: &ReaderArgs, signals: &Signals) -> Result<(), Error> {
-    let mut told = false;
+    let mut announced = false;
     let found = find(&args.name, signals, |absent| {
         if !args.wait {
             return Err(absent);
         }
-        if !told {
+        if !announced {
             let name = &args.name;
             notice(format_args!(
-                "waiting for a writer of `{name}`; Ctrl-C ends"
+                "waiting for a writer of `{name}`; press Ctrl-C to end"
             ));
-            told = true;
+            announced = true;
         }
         Ok(())
     })?;
@@ -46,14 +46,12 @@ fn run(args: &ReaderArgs, signals: &Signals) -> Result<(), Error> {
     }
 }
 
-/// Looks for a writer until there is one, and reads a first sample. While there is none,
-/// `absent` gets the reason, and ends the search by returning an error. None when a
-/// signal came first.
+/// Waits for a writer and reads a first sample. As long as there is no writer, `absent` is called with the reason; an error
+/// that it returns ends the wait. Returns `None` if a signal arrives first.
 ///
 /// # Errors
 ///
-/// What `absent` returns, and whatever waiting cannot cure, such as a segment that holds
-/// something else.
+/// Returns the error of `absent`, and errors that waiting does not resolve, such as a segment of another type.
 pub fn find(
     name: &str,
     signals: &Signals,
@@ -61,32 +59,32 @@ pub fn find(
 ) -> Result<Option<(Reader, Box<Sample>)>, Error> {
     let mut sample = Box::new(Sample::ZERO);
     loop {
-        match look(name, &mut sample) {
+        match try_attach(name, &mut sample) {
             Ok(reader) => return Ok(Some((reader, sample))),
             Err(error @ (Error::NoWriter { .. } | Error::WriterDied { .. })) => absent(error)?,
             Err(error) => return Err(error),
         }
-        if signals.wait(LOOK)? {
+        if signals.wait(POLL)? {
             return Ok(None);
         }
     }
 }
 
-/// One look. It attaches anew each time: a leftover that a waiting process kept attached
-/// would look like a segment in use to whoever wants to replace it.
-fn look(name: &str, sample: &mut Sample) -> Result<Reader, Error> {
+/// Attaches if there is a writer. Each call attaches anew: if a waiting reader stayed attached to an orphaned segment, the
+/// segment would look used to a process that wants to replace it.
+fn try_attach(name: &str, sample: &mut Sample) -> Result<Reader, Error> {
     let reader = Reader::attach(name)?;
     let no_writer = || Error::NoWriter {
         name: name.to_owned(),
     };
-    // No sample: a writer that is about to take its first, or was killed before it could.
+    // Without a sample, the writer has not published its first one yet, or was killed before it could.
     if !reader.latest(sample)? {
         return Err(no_writer());
     }
-    match reader.writing() {
-        Writing::Alive => Ok(reader),
-        Writing::Ended => Err(no_writer()),
-        Writing::Silent(silent) => Err(died(&reader, name, silent)),
+    match reader.writer_state() {
+        WriterState::Alive => Ok(reader),
+        WriterState::Ended => Err(no_writer()),
+        WriterState::Silent(silent) => Err(died(&reader, name, silent)),
     }
 }
 
@@ -98,12 +96,12 @@ fn died(reader: &Reader, name: &str, silent: Duration) -> Error {
     }
 }
 
-/// Shows samples until a signal comes, the count is reached or the writer ends. `before`
-/// is where the first usage is counted from.
+/// Displays samples until a signal arrives, the count is reached or the writer ends. The first usage is counted from
+/// `before`.
 ///
 /// # Errors
 ///
-/// When the writer dies, or standard output cannot be written to.
+/// Returns an error if the writer dies, or if writing to standard output fails.
 pub fn show(
     reader: &Reader,
     mut before: Box<Sample>,
@@ -118,8 +116,8 @@ pub fn show(
         if signals.wait(args.interval)? {
             return Ok(());
         }
-        // Asked before looking: a writer that has ended then has published its last sample.
-        let writing = reader.writing();
+        // Loaded before the sample: a writer that has ended by now has published its last sample.
+        let state = reader.writer_state();
         if reader.latest(&mut now)? && now.number != before.number {
             let age = since(now.taken_ns);
             let new = Frame::between(&args.name, reader.writer_pid(), &before, &now, age);
@@ -131,9 +129,9 @@ pub fn show(
             frame.age = since(before.taken_ns);
             view.show_age(frame)?;
         }
-        match writing {
-            Writing::Alive => {}
-            Writing::Ended => {
+        match state {
+            WriterState::Alive => {}
+            WriterState::Ended => {
                 drop(view);
                 let (name, pid) = (&args.name, reader.writer_pid());
                 notice(format_args!(
@@ -141,13 +139,13 @@ pub fn show(
                 ));
                 return Ok(());
             }
-            Writing::Silent(silent) => return Err(died(reader, &args.name, silent)),
+            WriterState::Silent(silent) => return Err(died(reader, &args.name, silent)),
         }
     }
     Ok(())
 }
 
-/// Where frames go.
+/// The output.
 enum View {
     Table(Screen<io::Stdout>),
     Lines(io::Stdout),
@@ -165,7 +163,7 @@ impl View {
     fn show(&mut self, frame: &Frame) -> Result<(), Error> {
         let written = match self {
             Self::Table(screen) => {
-                // Asked each time: the window may have been resized.
+                // Read each time, because the window may have been resized.
                 let size = stdout_size().unwrap_or(render::Size {
                     columns: 80,
                     rows: 24,
@@ -180,7 +178,7 @@ impl View {
         written.map_err(|error| Error::io("writing to standard output", error))
     }
 
-    /// Shows again a frame of which only the age has changed. In a pipe it is one line a sample.
+    /// Updates the age of a frame on a terminal. A pipe gets one line per sample.
     fn show_age(&mut self, frame: &Frame) -> Result<(), Error> {
         match self {
             Self::Table(_) => self.show(frame),

@@ -1,4 +1,4 @@
-//! Makes text of a frame: a table for a terminal, a line for a pipe.
+//! Formats a frame as a table for a terminal, or as a line for a pipe.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub struct Size {
     pub rows: usize,
 }
 
-/// The frame as a table that fits `size`, or is cut to fit. Lines end in `\n`.
+/// Formats the frame as a table, truncated to `size` if necessary. Lines end in `\n`.
 #[must_use]
 pub fn table(frame: &Frame, size: Size) -> String {
     let columns = size.columns;
@@ -35,7 +35,7 @@ pub fn table(frame: &Frame, size: Size) -> String {
     foot.push(load_line(frame));
     foot.extend(pressure_line(frame));
 
-    // The line after the last belongs to the cursor.
+    // The cursor needs a line after the last.
     let room = size.rows.saturating_sub(head.len() + foot.len() + 1).max(1);
     head.extend(cpu_lines(frame, columns, room));
     head.extend(foot);
@@ -48,7 +48,7 @@ pub fn table(frame: &Frame, size: Size) -> String {
     table
 }
 
-/// The width of the bars that stand alone in their line: what the numbers leave.
+/// The width of a bar in a line of its own, next to numbers.
 fn meter(columns: usize) -> usize {
     columns.saturating_sub(62).clamp(10, 40)
 }
@@ -65,7 +65,7 @@ fn all_line(all: &Usage, columns: usize) -> String {
     )
 }
 
-/// The processors, side by side: wide where there is room, narrow where there are many.
+/// The processors in columns, as wide as fits.
 fn cpu_lines(frame: &Frame, columns: usize, room: usize) -> Vec<String> {
     const GAP: usize = 2;
     let across = |least: usize| ((columns + GAP) / (least + GAP)).max(1);
@@ -81,7 +81,7 @@ fn cpu_lines(frame: &Frame, columns: usize, room: usize) -> Vec<String> {
     let fits = if rows(across) <= room {
         frame.cpus.len()
     } else {
-        // One line is for saying how many are left out.
+        // One line says how many are left out.
         across * (room - 1)
     };
     let mut lines: Vec<String> = frame.cpus[..fits]
@@ -114,7 +114,7 @@ fn memory_lines(frame: &Frame, columns: usize) -> Vec<String> {
     let memory = &frame.memory;
     let used = memory.total.saturating_sub(memory.available);
     let mut lines = vec![line("mem", used, memory.total)];
-    // Many machines have none.
+    // Many machines have no swap space.
     if memory.swap_total > 0 {
         let used = memory.swap_total.saturating_sub(memory.swap_free);
         lines.push(line("swap", used, memory.swap_total));
@@ -135,7 +135,7 @@ fn pressure_line(frame: &Frame) -> Option<String> {
     (!parts.is_empty()).then(|| format!("psi  {}   % of 10 s, some/all tasks", parts.join("  ")))
 }
 
-/// The pressure files that the kernel has: `some`, and `full` where there is one.
+/// The pressure files of the kernel: `some`, and `full` if there is one.
 fn stalls(frame: &Frame) -> impl Iterator<Item = (&'static str, String)> {
     let files = &frame.pressure;
     let files = [
@@ -154,7 +154,7 @@ fn stalls(frame: &Frame) -> impl Iterator<Item = (&'static str, String)> {
     })
 }
 
-/// The frame as one line of `key=value` words, for other programs. Ends in `\n`.
+/// Formats the frame as one line of `key=value` words, for other programs. Ends in `\n`.
 #[must_use]
 pub fn line(frame: &Frame) -> String {
     let mut line = format!(
@@ -192,11 +192,11 @@ pub fn line(frame: &Frame) -> String {
     line
 }
 
-/// A bar of `width` characters, its brackets included, filled by `share`, in eighths of a character.
+/// A bar of `width` characters, including brackets, of which `share` is filled, in eighths of a character.
 fn bar(share: f64, width: usize) -> String {
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let inside = width.saturating_sub(2);
-    // `as` turns what is no number into zero.
+    // `as` converts NaN to zero.
     let eighths = (share.clamp(0.0, 1.0) * inside as f64 * 8.0).round() as usize;
     let part = PARTS[eighths % 8];
     let filled = eighths / 8;
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_80_columns() {
+    fn formats_a_table_of_80_columns() {
         let expected = "\
 sysmon /shm-sysmon   writer 4711   sample 42   age 12 ms
 
@@ -305,7 +305,7 @@ psi  cpu 7.38  io 0.50/0.25   % of 10 s, some/all tasks
     }
 
     #[test]
-    fn a_table_without_pressure_and_with_swap() {
+    fn formats_a_table_without_pressure_and_with_swap() {
         let mut frame = frame();
         frame.pressure = PressureFiles::ABSENT;
         frame.memory.swap_total = 2 << 30;
@@ -322,9 +322,8 @@ psi  cpu 7.38  io 0.50/0.25   % of 10 s, some/all tasks
         assert_eq!(lines[lines.len() - 3..], expected);
     }
 
-    /// Whatever the machine and the terminal, a table neither wraps nor scrolls.
     #[test]
-    fn tables_fit() {
+    fn tables_neither_wrap_nor_scroll() {
         let mut frame = frame();
         for cpus in [0, 1, 2, 64, 256] {
             frame.cpus = (0..cpus).map(|id| (id, usage(99.9))).collect();
@@ -339,7 +338,7 @@ psi  cpu 7.38  io 0.50/0.25   % of 10 s, some/all tasks
     }
 
     #[test]
-    fn many_cpus_are_packed_and_the_rest_counted() {
+    fn many_cpus_are_packed_and_the_rest_is_counted() {
         let mut frame = frame();
         frame.cpus = (0..64).map(|id| (id, usage(25.0))).collect();
         let packed = table(&frame, SIZE);
@@ -362,7 +361,7 @@ psi  cpu 7.38  io 0.50/0.25   % of 10 s, some/all tasks
     }
 
     #[test]
-    fn a_line_for_a_pipe() {
+    fn formats_a_line_for_a_pipe() {
         let expected = "time=1795411198.123 sample=42 age_ms=12 writer=4711 cpu=31.2 user=20.0 \
                         system=11.2 iowait=2.0 cpus=0:12.5,1:50.0,3:100.0 mem_total=8589934592 \
                         mem_available=6442450944 swap_total=0 swap_free=0 load=0.25,1.50,12.00 \
@@ -371,13 +370,13 @@ psi  cpu 7.38  io 0.50/0.25   % of 10 s, some/all tasks
     }
 
     #[test]
-    fn bars() {
+    fn bars_have_eighths_and_accept_any_number() {
         assert_eq!(bar(0.0, 6), "[    ]");
         assert_eq!(bar(1.0, 6), "[████]");
         assert_eq!(bar(0.5, 6), "[██  ]");
         assert_eq!(bar(1.0 / 32.0, 6), "[▏   ]");
         assert_eq!(bar(31.0 / 32.0, 6), "[███▉]");
-        // Numbers out of shared memory can be anything.
+        // Numbers from shared memory can be anything.
         assert_eq!(bar(f64::NAN, 6), "[    ]");
         assert_eq!(bar(f64::INFINITY, 6), "[████]");
         assert_eq!(bar(-1.0, 6), "[    ]");

@@ -9,7 +9,7 @@ use super::exchange::{now_ns, real_ns};
 use super::procfs;
 use super::segment::{Pressure, Sample};
 
-/// A file of the kernel's, kept open: reading it again from its start gives new contents.
+/// An open file of the kernel. Reading it again from the start returns new contents.
 struct Source {
     path: &'static str,
     file: File,
@@ -23,12 +23,12 @@ impl Source {
         }
     }
 
-    /// The whole text. `buffer` is there to be used again.
+    /// Reads the whole file into `buffer`, which is reused.
     fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Result<&'a str, Error> {
         let failed = |error| Error::io(format!("reading {}", self.path), error);
         let mut end = 0;
         loop {
-            // Room for a whole page each time: what comes in one read is of one moment.
+            // At least a page of room: the contents of one read are consistent.
             if buffer.len() < end + 4096 {
                 buffer.resize((2 * buffer.len()).max(1 << 14), 0);
             }
@@ -49,7 +49,7 @@ pub struct Sampler {
     stat: Source,
     meminfo: Source,
     loadavg: Source,
-    // None where the kernel does not account for pressure.
+    // `None` if the kernel does not report pressure.
     pressure: [Option<Source>; 3],
     buffer: Vec<u8>,
 }
@@ -61,11 +61,11 @@ const PRESSURE: [&str; 3] = [
 ];
 
 impl Sampler {
-    /// Opens the kernel's files.
+    /// Opens the files of the kernel.
     ///
     /// # Errors
     ///
-    /// When one other than the pressure files cannot be opened.
+    /// Returns an error if a file other than the pressure files cannot be opened.
     pub fn new() -> Result<Self, Error> {
         Ok(Self {
             stat: Source::open("/proc/stat")?,
@@ -80,7 +80,7 @@ impl Sampler {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, or is not what it should be.
+    /// Returns an error if a file cannot be read or parsed.
     pub fn take(&mut self, sample: &mut Sample) -> Result<(), Error> {
         let buffer = &mut self.buffer;
         sample.taken_ns = now_ns();
@@ -91,7 +91,7 @@ impl Sampler {
         let files = &mut sample.pressure;
         let places = [&mut files.cpu, &mut files.memory, &mut files.io];
         for (place, source) in places.into_iter().zip(&self.pressure) {
-            // Some kernels have the files and refuse to read them (booted with `psi=0`).
+            // Kernels booted with `psi=0` have the files, but reading them fails.
             let text = source.as_ref().map(|file| (file.path, file.read(buffer)));
             *place = match text {
                 Some((path, Ok(text))) => procfs::pressure(path, text)?,
@@ -119,7 +119,7 @@ mod tests {
             assert!(sample.load.tasks > 0);
         }
         assert!(second.taken_ns > first.taken_ns);
-        // Reading again gives new contents, not the first ones or nothing.
+        // The second read returns new contents.
         assert!(second.cpus.sum.idle >= first.cpus.sum.idle);
     }
 }

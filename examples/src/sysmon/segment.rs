@@ -1,9 +1,7 @@
-//! The shared struct. [`exchange`] has the rules by which one process writes it while
-//! others read.
+//! The shared struct. [`exchange`] has the protocol by which one process writes it while others read.
 //!
-//! Fields are fixed-width and leave no padding: the derive would refuse the struct
-//! otherwise. That is why a count is a `u32` and not a `usize`, and a yes or no that
-//! stands beside numbers is a `u32` too.
+//! The derive rejects padding and types whose width differs between processes. So counts are `u32` instead of `usize`, and
+//! flags next to numbers are `u32` too.
 //!
 //! [`exchange`]: super::exchange
 
@@ -11,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use shm_core::ShmLayout;
 
-/// As many processors fit into a sample.
+/// The number of processors that fit into a sample.
 pub const MAX_CPUS: usize = 256;
 
 /// Clock ticks that a processor has spent in each state since the machine started.
@@ -40,9 +38,9 @@ pub struct Ticks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ShmLayout)]
 #[repr(C)]
 pub struct Cpu {
-    /// The `N` of `cpuN`. There may be gaps: processors can be offline.
+    /// The `N` of `cpuN`. There can be gaps: processors can be offline.
     pub id: u64,
-    /// Where its time went.
+    /// How it spent its time.
     pub ticks: Ticks,
 }
 
@@ -50,9 +48,9 @@ pub struct Cpu {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ShmLayout)]
 #[repr(C)]
 pub struct Cpus {
-    /// How many are online.
+    /// The number of processors online.
     pub online: u32,
-    /// How many of them `each` has, from its start.
+    /// The number of them in `each`, from its start.
     pub kept: u32,
     /// All of them together.
     pub sum: Ticks,
@@ -68,7 +66,7 @@ pub struct Memory {
     pub total: u64,
     /// Not in use at all.
     pub free: u64,
-    /// What programs could have without swapping, as the kernel estimates it.
+    /// Available to programs without swapping, as estimated by the kernel.
     pub available: u64,
     /// Buffers of block devices.
     pub buffers: u64,
@@ -94,7 +92,7 @@ pub struct Load {
     pub last_pid: u32,
 }
 
-/// One line of a pressure file: the share of time that tasks stood still for want of something.
+/// One line of a pressure file: the share of time that tasks were stalled on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, ShmLayout)]
 #[repr(C)]
 pub struct Stall {
@@ -104,7 +102,7 @@ pub struct Stall {
     pub avg60: f32,
     /// Over five minutes, in percent.
     pub avg300: f32,
-    /// 0 when the kernel has no such line.
+    /// 0 if the kernel has no such line.
     pub present: u32,
     /// Since the machine started, in microseconds.
     pub total_us: u64,
@@ -114,9 +112,9 @@ pub struct Stall {
 #[derive(Debug, Clone, Copy, PartialEq, ShmLayout)]
 #[repr(C)]
 pub struct Pressure {
-    /// At least one task stood still.
+    /// At least one task was stalled.
     pub some: Stall,
-    /// All of them did.
+    /// All tasks were stalled.
     pub full: Stall,
 }
 
@@ -124,11 +122,11 @@ pub struct Pressure {
 #[derive(Debug, Clone, Copy, PartialEq, ShmLayout)]
 #[repr(C)]
 pub struct PressureFiles {
-    /// For want of a processor.
+    /// Stalled on processors.
     pub cpu: Pressure,
-    /// For want of memory.
+    /// Stalled on memory.
     pub memory: Pressure,
-    /// For want of data from devices.
+    /// Stalled on devices.
     pub io: Pressure,
 }
 
@@ -156,15 +154,15 @@ pub struct Sample {
 #[derive(ShmLayout)]
 #[repr(C)]
 pub struct Sysmon {
-    /// The number of the newest whole sample, 0 before the first. See [`exchange`](super::exchange).
+    /// The number of the newest complete sample, 0 before the first. See [`exchange`](super::exchange).
     pub published: AtomicU64,
-    /// When the writer was last seen alive, on the clock of [`now_ns`](super::exchange::now_ns); 0 before the first time.
+    /// The time of the writer's last heartbeat, on the clock of [`now_ns`](super::exchange::now_ns); 0 before the first.
     pub heartbeat_ns: AtomicU64,
     /// The writer's process id, as the writer itself sees it.
     pub writer_pid: AtomicU32,
-    /// 1 once the writer has ended in good order.
+    /// 1 once the writer has ended normally.
     pub stopped: AtomicU32,
-    /// Sample `n` lies in half `n % 2`.
+    /// Sample `n` is in half `n % 2`.
     pub halves: [Sample; 2],
 }
 
@@ -224,7 +222,7 @@ impl Load {
 }
 
 impl Stall {
-    /// What stands for a line that the kernel does not have.
+    /// A line that the kernel does not have.
     pub const ABSENT: Self = Self {
         avg10: 0.0,
         avg60: 0.0,
@@ -235,7 +233,7 @@ impl Stall {
 }
 
 impl Pressure {
-    /// What stands for a file that the kernel does not have.
+    /// A file that the kernel does not have.
     pub const ABSENT: Self = Self {
         some: Stall::ABSENT,
         full: Stall::ABSENT,
@@ -243,7 +241,7 @@ impl Pressure {
 }
 
 impl PressureFiles {
-    /// What stands for a kernel without pressure accounting.
+    /// A kernel without pressure accounting.
     pub const ABSENT: Self = Self {
         cpu: Pressure::ABSENT,
         memory: Pressure::ABSENT,

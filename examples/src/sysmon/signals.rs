@@ -1,4 +1,4 @@
-//! Signals as something to wait for, instead of something that interrupts.
+//! Signals that are waited for instead of interrupting the program.
 
 use std::fs;
 use std::os::fd::AsFd;
@@ -14,25 +14,23 @@ use super::error::Error;
 
 /// The signals that ask a program to end: SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 ///
-/// They are blocked and arrive on a descriptor, so nothing is cut off half-way: the loop
-/// asks for them where it would otherwise sleep, then ends like any other function, with
-/// all destructors. No handler runs at odd moments, and none could be forgotten.
+/// They are blocked and arrive on a descriptor. A loop checks for them where it would otherwise sleep, and returns, so all
+/// destructors run. No signal handler is needed.
 pub struct Signals {
     fd: SignalFd,
 }
 
 impl Signals {
-    /// Blocks the signals. To be called before a thread is started, since each thread has a
-    /// mask of its own.
+    /// Blocks the signals. Call it before starting threads, which inherit the mask.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses, which takes a process at its limit of descriptors.
+    /// Returns an error if a system call fails, for instance at the limit of open descriptors.
     pub fn block() -> Result<Self, Error> {
         let mut set = SigSet::empty();
         set.add(Signal::SIGINT);
         set.add(Signal::SIGTERM);
-        // A descriptor would report even an ignored signal, and `nohup` must keep its sense.
+        // A descriptor would report even an ignored signal, so `nohup` would have no effect.
         if !is_ignored(Signal::SIGHUP) {
             set.add(Signal::SIGHUP);
         }
@@ -43,26 +41,25 @@ impl Signals {
         Ok(Self { fd })
     }
 
-    /// Waits until a signal comes or `timeout` has passed. True for a signal, and from then
-    /// on: asking again does not block.
+    /// Waits until a signal arrives or `timeout` has passed. Returns `true` if a signal has arrived, and then on every later
+    /// call too, without blocking.
     ///
     /// # Errors
     ///
-    /// When the kernel refuses to wait.
+    /// Returns an error if the system call fails.
     pub fn wait(&self, timeout: Duration) -> Result<bool, Error> {
         let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
         match ppoll(&mut fds, Some(TimeSpec::from_duration(timeout)), None) {
-            // The signal is left in the descriptor: being asked to end does not wear off.
+            // The signal is not read, so it stays pending for later calls.
             Ok(ready) => Ok(ready > 0),
-            // An unrelated signal, or a continued stop. The caller's loop looks at its
-            // clock anyway.
+            // Another signal, or SIGCONT. Callers check the time anyway.
             Err(Errno::EINTR) => Ok(false),
             Err(errno) => Err(Error::io("waiting", errno)),
         }
     }
 }
 
-/// Whether whoever started this program had it ignore `signal`.
+/// Whether the program was started with `signal` ignored.
 fn is_ignored(signal: Signal) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored_mask(&status) & (1 << (signal as u32 - 1)) != 0
@@ -79,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mask_of_ignored_signals() {
+    fn the_mask_of_ignored_signals_is_parsed() {
         let status = "Name:\tx\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000001001\n";
         assert_eq!(ignored_mask(status), 0x1001);
         assert_eq!(ignored_mask(""), 0);
@@ -89,10 +86,10 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_ends_the_wait_and_stays() {
+    fn a_signal_ends_the_wait_and_stays_pending() {
         let signals = Signals::block().unwrap();
         assert!(!signals.wait(Duration::ZERO).unwrap());
-        // To this thread only: the other tests' threads have not blocked it.
+        // Only to this thread, because the threads of other tests have not blocked it.
         nix::sys::signal::raise(Signal::SIGTERM).unwrap();
         assert!(signals.wait(Duration::from_secs(60)).unwrap());
         assert!(signals.wait(Duration::ZERO).unwrap());

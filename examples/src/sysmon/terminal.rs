@@ -1,12 +1,12 @@
-//! Draws in place.
+//! Output that is updated in place.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use super::render::Size;
 
-/// A terminal on which each text replaces the one before. Its cursor is hidden as long
-/// as this lives, and shown again when it is dropped, so also after an error.
+/// A terminal on which each text replaces the previous one. The cursor is hidden until this is dropped, so it reappears
+/// after errors too.
 pub struct Screen<W: Write> {
     out: W,
     lines: usize,
@@ -14,7 +14,7 @@ pub struct Screen<W: Write> {
 }
 
 impl<W: Write> Screen<W> {
-    /// Nothing is written before the first [`show`](Self::show).
+    /// Writes nothing until the first [`show`](Self::show).
     pub fn new(out: W) -> Self {
         Self {
             out,
@@ -27,17 +27,17 @@ impl<W: Write> Screen<W> {
     ///
     /// # Errors
     ///
-    /// When the terminal cannot be written to.
+    /// Returns an error if writing to the terminal fails.
     pub fn show(&mut self, text: &str, size: Size) -> io::Result<()> {
         let mut frame = String::new();
         match self.size {
             None => frame.push_str("\x1b[?25l"),
-            // The terminal has moved the old lines about, so there is no going back to them.
+            // The terminal has rearranged the old lines, so they cannot be overwritten in place.
             Some(before) if before != size => frame.push_str("\x1b[2J\x1b[H"),
             Some(_) if self.lines > 0 => frame.push_str(&format!("\x1b[{}A\r", self.lines)),
             Some(_) => {}
         }
-        // Not cleared beforehand but line by line: clearing it all at once flickers.
+        // Cleared line by line, because clearing everything first flickers.
         for line in text.lines() {
             frame.push_str(line);
             frame.push_str("\x1b[K\r\n");
@@ -53,14 +53,14 @@ impl<W: Write> Screen<W> {
 impl<W: Write> Drop for Screen<W> {
     fn drop(&mut self) {
         if self.size.is_some() {
-            // A terminal that has gone needs no cursor.
+            // An error means that the terminal is gone.
             let _ = self.out.write_all(b"\x1b[?25h");
             let _ = self.out.flush();
         }
     }
 }
 
-/// The size of the terminal that standard output is, or None when it is something else.
+/// Returns the size of the terminal at standard output, or `None` if it is not a terminal.
 #[must_use]
 pub fn stdout_size() -> Option<Size> {
     let stdout = io::stdout();
@@ -69,7 +69,7 @@ pub fn stdout_size() -> Option<Size> {
         return None;
     }
     let size = rustix::termios::tcgetwinsize(stdout.as_fd()).ok();
-    // Serial lines and some emulators say 0, which means that they do not know.
+    // Serial lines and some emulators report 0 for an unknown size.
     let known = |value: u16, usual| if value == 0 { usual } else { value.into() };
     Some(Size {
         columns: known(size.map_or(0, |size| size.ws_col), 80),

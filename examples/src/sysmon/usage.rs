@@ -1,4 +1,4 @@
-//! From counters to percentages: what happened between two samples.
+//! Turns the counters of two samples into percentages.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use super::segment::{Cpus, Load, MAX_CPUS, Memory, PressureFiles, Sample, Ticks}
 /// How one processor, or all of them, spent the time between two samples, in percent.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Usage {
-    /// Everything but idling and waiting for a device.
+    /// Everything except idle and waiting for a device.
     pub busy: f64,
-    /// Programs, niced ones included.
+    /// Programs, including niced ones.
     pub user: f64,
-    /// The kernel, interrupts included.
+    /// The kernel, including interrupts.
     pub system: f64,
     /// Idle while a program waits for a device.
     pub iowait: f64,
-    /// Taken by the hypervisor for others.
+    /// Used by the hypervisor for other guests.
     pub steal: f64,
 }
 
 impl Usage {
-    /// The usage between two readings of the same counters.
+    /// Computes the usage between two readings of the same counters.
     ///
-    /// A counter that went backwards counts as one that stood still: the kernel allows
-    /// that for `iowait`, and numbers out of shared memory may be anything.
+    /// A counter that decreased counts as unchanged: the kernel allows that for `iowait`, and numbers from shared memory can
+    /// be anything.
     #[must_use]
     pub fn between(before: &Ticks, after: &Ticks) -> Self {
         let since = |part: fn(&Ticks) -> u64| part(after).saturating_sub(part(before)) as f64;
@@ -46,7 +46,7 @@ impl Usage {
     }
 }
 
-/// Everything that a screen or a line shows.
+/// Everything that a table or a line shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
     /// The segment's name.
@@ -63,7 +63,7 @@ pub struct Frame {
     pub all: Usage,
     /// Each processor's id and usage.
     pub cpus: Vec<(u64, Usage)>,
-    /// Processors that are online but had no room in the sample.
+    /// The number of processors online for which the sample has no room.
     pub hidden: u32,
     /// Memory, in bytes.
     pub memory: Memory,
@@ -74,7 +74,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// What happened from `before` to `after`, `age` being the age of `after`.
+    /// Computes what happened from `before` to `after`, whose age is `age`.
     #[must_use]
     pub fn between(
         name: &str,
@@ -85,8 +85,8 @@ impl Frame {
     ) -> Self {
         let was = kept(&before.cpus);
         let cpus = kept(&after.cpus).iter().map(|cpu| {
-            // By id: a processor that went offline moves the others up. One that has
-            // just come has no earlier reading, and shows nothing until the next.
+            // Matched by id, because the index changes when a processor goes offline. A processor that has just come online
+            // has no earlier reading and shows 0 until the next sample.
             let earlier = was.iter().find(|earlier| earlier.id == cpu.id);
             let usage = earlier.map(|earlier| Usage::between(&earlier.ticks, &cpu.ticks));
             (cpu.id, usage.unwrap_or_default())
@@ -107,8 +107,8 @@ impl Frame {
     }
 }
 
-/// The processors that have a reading. The count comes out of shared memory, where a
-/// peer may have written anything, so it is cut to what the array holds.
+/// The processors with a reading. The count comes from shared memory, where a peer can write anything, so it is limited to
+/// the length of the array.
 fn kept(cpus: &Cpus) -> &[super::segment::Cpu] {
     &cpus.each[..(cpus.kept as usize).min(MAX_CPUS)]
 }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn percentages_are_of_the_time_between() {
+    fn percentages_refer_to_the_time_between_samples() {
         let usage = Usage::between(&ticks(100, 50, 1000, 7), &ticks(120, 60, 1060, 17));
         assert_eq!(
             usage,
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_that_stand_still_or_go_back_are_zero() {
+    fn counters_that_do_not_increase_give_zero() {
         let at = ticks(5, 5, 5, 5);
         assert_eq!(Usage::between(&at, &at), Usage::default());
         assert_eq!(Usage::between(&at, &Ticks::ZERO), Usage::default());
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_beyond_the_array_is_cut() {
+    fn a_count_beyond_the_array_is_limited() {
         let mut after = sample(&[]);
         after.cpus.kept = u32::MAX;
         let frame = Frame::between("/x", 1, &Sample::ZERO, &after, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! The writer's loop.
+//! The program `sysmon_writer`.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -14,17 +14,17 @@ use super::sampler::Sampler;
 use super::segment::Sample;
 use super::signals::Signals;
 
-/// The whole of `sysmon_writer`. `args` begin with the program's name.
+/// The `main` function of `sysmon_writer`. `args` begin with the program's name.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args = WriterArgs::parse_from(args);
     exit_code(Signals::block().and_then(|signals| run(&args, &signals, &mut io::stdout())))
 }
 
-/// Samples until a signal comes or the count is reached. Then the name is gone.
+/// Publishes samples until a signal arrives or the count is reached, then removes the name.
 ///
 /// # Errors
 ///
-/// When the segment has a writer already, its name is taken away, or sampling fails.
+/// Returns an error if the segment already has a writer, if its name is removed, or if sampling fails.
 pub fn run(args: &WriterArgs, signals: &Signals, out: &mut impl Write) -> Result<(), Error> {
     let mut sampler = Sampler::new()?;
     let Some(writer) = Writer::start(&args.name, signals)? else {
@@ -38,14 +38,13 @@ pub fn run(args: &WriterArgs, signals: &Signals, out: &mut impl Write) -> Result
         writer.publish(&mut sample);
         written += 1;
         if written == 1 {
-            // Not earlier: who has read this line can start a reader.
+            // Only now, because this line promises that a reader finds a sample.
             announce(args, out)?;
         }
         if args.count == Some(written) {
             return Ok(());
         }
-        // Counted from when it was due, so that the rate holds. A writer that was stopped
-        // for a while does not make up for what it missed.
+        // Counted from the previous due time, which keeps the rate. A writer that was stopped does not catch up.
         due = (due + args.interval).max(Instant::now());
         if wait_until(due, &writer, signals, &args.name)? {
             return Ok(());
@@ -56,7 +55,7 @@ pub fn run(args: &WriterArgs, signals: &Signals, out: &mut impl Write) -> Result
 fn announce(args: &WriterArgs, out: &mut impl Write) -> Result<(), Error> {
     writeln!(
         out,
-        "writing to `{}` every {} ms as process {}; Ctrl-C ends",
+        "writing to `{}` every {} ms as process {}; press Ctrl-C to end",
         args.name,
         args.interval.as_millis(),
         std::process::id()
@@ -65,7 +64,7 @@ fn announce(args: &WriterArgs, out: &mut impl Write) -> Result<(), Error> {
     .map_err(|error| Error::io("writing to standard output", error))
 }
 
-/// Waits until `due`, giving signs of life. True when a signal came.
+/// Waits until `due` and writes heartbeats. Returns `true` if a signal arrived.
 fn wait_until(due: Instant, writer: &Writer, signals: &Signals, name: &str) -> Result<bool, Error> {
     loop {
         let left = due.saturating_duration_since(Instant::now());

@@ -15,12 +15,12 @@ fn the_reader_follows_links_mapped_at_another_address() {
         usize::from_str_radix(address, 16).unwrap()
     };
     let out = &ended.out;
-    let put = ": 6 cities were put into a cache for 4, and Warszawa and Łódź used once more";
+    let put = ": put 6 cities into a cache of 4, and used Warszawa and Łódź again";
     assert!(out[0].ends_with(put), "{out:?}");
     let (writer, reader) = (address(&out[1], "writer "), address(&out[2], "reader "));
     assert_ne!(writer, reader, "{out:?}");
     assert_ne!(out[1].split(':').next(), out[2].split(':').next());
-    let stayed = ": these have stayed, the one that was used last first:";
+    let stayed = ": the cache has, most recently used first:";
     assert!(out[3].ends_with(stayed), "{out:?}");
     // Kraków and Wrocław were used least.
     assert_eq!(

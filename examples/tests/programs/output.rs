@@ -99,7 +99,7 @@ fn fork_demo_shows_the_bytes_before_and_after() {
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE);
     let page = page.unwrap().unwrap();
     assert_eq!(out[0], format!("a page has {page} bytes"));
-    for (at, what) in [(2, "anonymous region"), (8, "region `/shm-fork-demo-")] {
+    for (at, what) in [(2, "anonymous segment"), (8, "segment `/shm-fork-demo-")] {
         assert!(out[at].starts_with(what), "{out:?}");
         let address = out[at].split("mapped at 0x").nth(1).unwrap();
         let address = address.split(' ').next().unwrap();

@@ -25,19 +25,19 @@ fn both_processes_add_to_the_same_number() {
         panic!("{:?}", ended.out);
     };
     assert!(
-        offered.ends_with(&format!(" offered at the socket @{address}")),
+        offered.ends_with(&format!(" bytes at the socket @{address}")),
         "{offered}"
     );
-    let (giver, receiver) = (pid(offered, "giver"), pid(got, "receiver"));
-    assert!(giver != receiver && ![giver, receiver].contains(&starter));
+    let (sender, receiver) = (pid(offered, "sender"), pid(got, "receiver"));
+    assert!(sender != receiver && ![sender, receiver].contains(&starter));
     assert!(
-        got.ends_with(&format!(" got it from process {giver}")),
+        got.ends_with(&format!(" received it from process {sender}")),
         "{got}"
     );
     assert_eq!(*added, format!("receiver {receiver}: added 100000 times"));
     assert_eq!(
         *together,
-        format!("giver {giver}: added 100000 times, together 200000")
+        format!("sender {sender}: added 100000 times, total 200000")
     );
 }
 
@@ -56,5 +56,5 @@ fn a_receiver_that_gets_no_descriptor_reports_it() {
     let silent = thread::spawn(move || drop(listener.accept().unwrap()));
     let ended = Program::start("pass_fd", &["--receiver", &address]).end();
     silent.join().unwrap();
-    ended.because("error: the other side sent no descriptor");
+    ended.because("error: the other process sent no descriptor");
 }

@@ -25,13 +25,13 @@ fn every_reader_ends_up_with_the_last_configuration() {
     let ended = run("config_reload", &[], "/shm-config-reload");
     let out = &ended.out;
     assert!(out[0].contains(": version 1 in /shm-config-reload-"));
-    let discarded = "version 3: a timeout of 0 ms was not accepted, so nothing changes";
+    let discarded = "version 3: discard an edit because a timeout of 0 ms is invalid";
     assert!(out.iter().any(|line| line.ends_with(discarded)), "{out:?}");
     for number in 1..=3 {
         let mut lines = lines(out, &format!("reader {number} "));
         let skipped = lines.pop().unwrap();
         let skipped: u64 = skipped
-            .strip_prefix("ends with version 1004, having skipped ")
+            .strip_prefix("ends after version 1004, having skipped ")
             .unwrap()
             .parse()
             .unwrap();
@@ -49,7 +49,7 @@ fn every_reader_ends_up_with_the_last_configuration() {
         );
     }
     let last = out.last().unwrap();
-    let all = "all 3 readers have ended with version 1004, the last";
+    let all = "all 3 readers have ended after version 1004";
     assert!(last.ends_with(all), "{last}");
 }
 
@@ -98,7 +98,7 @@ fn each_once(out: &[String]) {
         out[out.len() - 2..],
         [
             "10000 jobs, each reported once, although worker 2 was killed and replaced",
-            "78498 primes below 1000000, as there should be",
+            "78498 primes below 1000000, as expected",
         ]
     );
 }
@@ -107,14 +107,14 @@ fn each_once(out: &[String]) {
 fn consumers_account_for_every_picture() {
     let ended = run("camera", &[], "/shm-camera");
     let photograph = Photograph::decode();
-    for who in ["quick consumer", "slow  consumer"] {
+    for who in ["fast consumer", "slow consumer"] {
         let reports = lines(&ended.out, who);
         assert!(!reports.is_empty(), "{ended:?}");
         for line in reports {
-            assert!(line.contains(" pictures/s, "), "{line}");
+            assert!(line.contains(" frames/s, "), "{line}");
             let (number, crc) = line
-                .split_once("; number ")
-                .and_then(|(_, last)| last.split_once(" has crc "))
+                .split_once("; frame ")
+                .and_then(|(_, last)| last.split_once(" has CRC "))
                 .unwrap_or_else(|| panic!("{line}"));
             let expected = photograph.crc(number.trim().parse().unwrap());
             assert_eq!(crc, format!("{expected:08x}"), "{line}");
@@ -122,19 +122,19 @@ fn consumers_account_for_every_picture() {
     }
     let tally = |who: &str| {
         let line = lines(&ended.out, who).pop().unwrap();
-        assert!(line.contains(" 0 damaged in all, "), "{line}");
+        assert!(line.contains(" 0 damaged in total, "), "{line}");
         let words: Vec<&str> = line.split_whitespace().collect();
         let number = |at: usize| words[at].parse::<u64>().unwrap();
-        // "180 of 180 pictures, 0 lost"
+        // "180 of 180 frames, 0 lost"
         assert_eq!(number(0) + number(4), number(2), "{line}");
         assert!(number(0) > 0 && number(2) <= 180, "{line}");
         (number(0), number(4))
     };
-    let (quick, _) = tally("quick consumer");
-    let (slow, lost) = tally("slow  consumer");
-    assert!(slow < quick && lost > 0, "{ended:?}");
+    let (fast, _) = tally("fast consumer");
+    let (slow, lost) = tally("slow consumer");
+    assert!(slow < fast && lost > 0, "{ended:?}");
     let last = ended.out.last().unwrap();
-    assert!(last.contains(": 180 pictures in "), "{last}");
+    assert!(last.contains(": 180 frames in "), "{last}");
     assert!(last.ends_with(" MB/s"), "{last}");
 }
 
@@ -204,7 +204,7 @@ fn children_exit_when_their_parent_dies() {
         ("work_queue", "worker"),
     ] {
         let ended = Program::start(example, &["--as", "0", role, "/none"]).end();
-        ended.because("error: what has started this process has ended");
+        ended.because("error: the parent process has ended");
     }
 }
 

@@ -7,7 +7,7 @@ fn writer(name: &Name) -> Program {
     let writer = Program::start("sysmon_writer", &["--name", &name.0, "--interval", "20ms"]);
     let line = writer.line();
     let expected = format!(
-        "writing to `{}` every 20 ms as process {}; Ctrl-C ends",
+        "writing to `{}` every 20 ms as process {}; press Ctrl-C to end",
         name.0,
         writer.pid()
     );
@@ -96,7 +96,7 @@ fn a_reader_without_a_writer_reports_it() {
 fn a_reader_can_wait_for_its_writer() {
     let name = Name::unique();
     let reader = peek(&name, &["--wait"]);
-    let waiting = format!("waiting for a writer of `{}`; Ctrl-C ends", name.0);
+    let waiting = format!("waiting for a writer of `{}`; press Ctrl-C to end", name.0);
     assert_eq!(reader.complaint(), waiting);
     let writer = writer(&name);
     let ended = reader.end();
@@ -141,7 +141,7 @@ fn a_killed_writer_is_noticed_and_can_be_replaced() {
     let ended = reader.end();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let start = format!(
-        "error: the writer of `{}`, process {pid}, has given no sign of life for ",
+        "error: the writer of `{}`, process {pid}, has had no heartbeat for ",
         name.0
     );
     let [complaint] = ended.err.as_slice() else {
@@ -202,7 +202,7 @@ fn a_second_writer_is_refused() {
     Program::start("sysmon_writer", &args)
         .end()
         .because(&format!(
-            "error: `{}` has a writer already, process {}; end it first, or take another --name",
+            "error: `{}` already has a writer, process {}; end it first, or use another --name",
             name.0,
             first.pid()
         ));
@@ -225,7 +225,9 @@ fn a_stopped_writer_keeps_its_role() {
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     let (pid, complaint) = (first.pid(), &ended.err[0]);
     assert!(
-        complaint.contains(&format!("already, process {pid}, silent for ")),
+        complaint.contains(&format!(
+            "already has a writer, process {pid}, without a heartbeat for "
+        )),
         "{complaint}"
     );
     first.signal(Signal::SIGCONT);
@@ -240,7 +242,7 @@ fn a_writer_exits_when_its_name_is_removed() {
     let writer = writer(&name);
     std::fs::remove_file(name.path()).unwrap();
     writer.end().because(&format!(
-        "error: somebody removed or replaced the name `{}`, so no reader can find this writer",
+        "error: the name `{}` was removed or replaced, so readers cannot find this writer",
         name.0
     ));
 }

@@ -46,8 +46,8 @@ fn no_sample_is_torn() {
                 while seen < SAMPLES {
                     match reader.latest(&mut sample) {
                         Ok(there) => assert!(there),
-                        // So fast a writer can starve a reader, which is told and may go on.
-                        Err(Error::Restless { .. }) => continue,
+                        // So fast a writer can starve a reader, which may try again.
+                        Err(Error::Contended { .. }) => continue,
                         Err(error) => panic!("{error}"),
                     }
                     let number = sample.number;
