@@ -1,4 +1,4 @@
-//! What creating and attaching cost, and that attaching does not depend on the size.
+//! The cost of creating and attaching, for a small and a large segment.
 
 use shm_benches::{compare, heading, row};
 use shm_core::ShmLayout;

@@ -1,4 +1,4 @@
-//! Bulk transfers beside `memcpy`, and beside a loop over the cells.
+//! Bulk transfers compared with `memcpy`, and with a loop over the cells.
 
 use std::hint::black_box;
 

@@ -1,17 +1,17 @@
-//! Two pieces of code timed side by side.
+//! Compares the times of two pieces of code.
 //!
-//! On a machine that others use too, a time alone says little: it drifts by more than the differences that matter.
-//! Here the two take turns, a few hundred microseconds each, and the ratio of neighbouring turns is what counts. What
-//! is printed is the median of all ratios, with the quartiles beside it.
+//! On a shared machine, times drift by more than the differences that matter. So the two pieces take turns of a few
+//! hundred microseconds, and each turn is compared with its neighbour. The result is the median of these ratios, with
+//! the quartiles.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Pairs of turns.
+/// The number of pairs of turns.
 const PAIRS: usize = 301;
-/// Aim for one turn.
+/// The intended length of a turn.
 const TURN: Duration = Duration::from_micros(300);
 
 /// The result of [`compare`].
@@ -25,7 +25,7 @@ pub struct Comparison {
     pub ratio: [f64; 3],
 }
 
-/// Calls the two in turn and compares their times.
+/// Calls the two functions in turn and compares their times.
 pub fn compare(mut first: impl FnMut(), mut second: impl FnMut()) -> Comparison {
     let (calls_first, calls_second) = (calls_a_turn(&mut first), calls_a_turn(&mut second));
     let mut pairs: Vec<(f64, f64)> = (0..PAIRS)
@@ -49,7 +49,7 @@ pub fn compare(mut first: impl FnMut(), mut second: impl FnMut()) -> Comparison 
     }
 }
 
-/// Seconds of one call, on average over a turn.
+/// The average time of a call over one turn, in seconds.
 fn turn(call: &mut impl FnMut(), calls: u32) -> f64 {
     let start = Instant::now();
     for _ in 0..calls {
@@ -72,7 +72,7 @@ fn calls_a_turn(call: &mut impl FnMut()) -> u32 {
     }
 }
 
-/// Prints one row: what it is, both times, and the ratio with its quartiles.
+/// Prints a row: a name, both times, and the ratio with its quartiles.
 pub fn row(what: &str, comparison: &Comparison) {
     let Comparison {
         first,
@@ -87,7 +87,7 @@ pub fn heading(what: &str, first: &str, second: &str) {
     println!("\n{what:<34} {first:>12} {second:>12}   ratio (quartiles), times in ns");
 }
 
-/// How a program ends that has come to this.
+/// The exit code for the result of a program.
 pub fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

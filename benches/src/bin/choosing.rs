@@ -1,8 +1,8 @@
-//! One operation of everything that processes can share, side by side: for shm-core/docs/choosing.md.
+//! The time of one operation of each type that processes can share, for shm-core/docs/choosing.md.
 //!
-//! `cargo run --release -p shm-benches --bin choosing` prints the table. Values have 64 bytes, and nobody else is there: what
-//! others do to these times is in shm-core/docs/performance.md. The second column is an atomic addition, timed in turns with the
-//! first: the ratio says more than the nanoseconds on a machine that others use.
+//! `cargo run --release -p shm-benches --bin choosing` prints the table. Values have 64 bytes, and no other process uses
+//! them; shm-core/docs/performance.md has times under contention. The second column is an atomic addition, timed in turns
+//! with the first. On a shared machine the ratio says more than the nanoseconds.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use shm_benches::{compare, exit_code, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 
-/// 64 bytes, a line of the cache.
+/// 64 bytes, a cache line.
 type Value = [u64; 8];
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -1,7 +1,7 @@
-//! What claims cost: a lock that nobody contends, and registering, probing and taking over with many participants.
+//! The cost of claims: an uncontended lock, and registering, probing and taking over with many participants.
 //!
 //! `cargo run --release -p shm-benches --bin claims [PARTICIPANTS]..` prints the tables of shm-core/docs/performance.md. The
-//! participants are processes, all of them children of this program, which ends them.
+//! participants are child processes, which this program ends.
 
 use std::collections::hash_map::RandomState;
 use std::env::args;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     exit_code(result)
 }
 
-/// A participant: attaches, and locks when it is told to. It ends with its input.
+/// A participant: attaches, and locks when its input has a line. It ends when its input ends.
 fn hold(name: &str) -> Result<()> {
     let start = Instant::now();
     let shm = Locked::attach(name)?;
@@ -59,7 +59,7 @@ struct Participant {
 }
 
 impl Participant {
-    /// Starts one, and says how long attaching took it, in nanoseconds.
+    /// Starts a participant and returns how long it took to attach, in nanoseconds.
     fn start(name: &str) -> Result<(Self, f64)> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["hold", name])
@@ -115,7 +115,7 @@ fn measure(arguments: &[String]) -> Result<()> {
     );
     let mut participants: Vec<Participant> = Vec::new();
     for count in counts {
-        // This process is one of them.
+        // This process is also a participant.
         while participants.len() + 1 < count {
             participants.push(Participant::start(&name)?.0);
         }
@@ -144,7 +144,7 @@ fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
     values[((values.len() - 1) as f64 * part) as usize]
 }
 
-/// Microseconds of a `try_lock` that finds a living owner: the look at its life is most of it.
+/// Microseconds of a `try_lock` that finds a living owner. Probing the owner takes most of the time.
 fn failed_try(shm: &Shm<Locked>, name: &str) -> Result<f64> {
     let (mut owner, _) = Participant::start(name)?;
     owner.lock()?;
@@ -161,7 +161,7 @@ fn failed_try(shm: &Shm<Locked>, name: &str) -> Result<f64> {
     Ok(quantile(times, 0.5))
 }
 
-/// Milliseconds from a kill until who waits has the lock.
+/// Milliseconds from a kill until the waiting process has the lock.
 fn death(shm: &Shm<Locked>, name: &str) -> Result<f64> {
     let jitter = RandomState::new();
     let (mut owner, _) = Participant::start(name)?;
@@ -178,7 +178,7 @@ fn death(shm: &Shm<Locked>, name: &str) -> Result<f64> {
                 other => Err(format!("{other:?}")),
             }
         });
-        // By then it sleeps in slices of any of their lengths, and is killed anywhere in one.
+        // The waiter's time slices have grown by then, and the kill hits any part of one.
         std::thread::sleep(Duration::from_micros(
             20_000 + jitter.hash_one(owner.child.id()) % 200_000,
         ));
@@ -195,7 +195,7 @@ fn clean_up(shm: &Shm<Locked>) {
     }
 }
 
-/// Lock, add one, unlock, beside the least that could do it and the standard library's mutex.
+/// Lock, add one, unlock, compared with a bare compare-and-swap and with the standard library's mutex.
 fn uncontended() -> Result<()> {
     let shm = Locked::create_anonymous()?;
     let standard = StdMutex::new(0_u64);

@@ -1,13 +1,13 @@
-//! What the derive adds to the time of a build, beside bytemuck and zerocopy on the same structs.
+//! The time that the derive adds to a build, compared with bytemuck and zerocopy on the same structs.
 //!
 //! ```console
 //! cargo run --release -p shm-benches --bin compile_time -- [ROUNDS]
 //! ```
 //!
-//! Writes four crates of 200 structs with 20 fields each, which differ only in their derives, and builds what they depend
-//! on. Then the crates take turns: each is built once a round (debug, not incremental), and nothing but the crate itself is
-//! compiled. Medians are printed. The time of the processors tells more than the clock where others use the machine too.
-//! The peers are loaded from the registry by the first run.
+//! Writes four crates of 200 structs with 20 fields each, which differ only in their derives, and builds their
+//! dependencies. Then it builds each crate once a round (debug, not incremental), without its dependencies, and prints the
+//! medians. On a shared machine the processor time says more than the elapsed time. The first run downloads bytemuck and
+//! zerocopy.
 
 use std::fmt::Write;
 use std::fs;
@@ -22,10 +22,10 @@ const STRUCTS: usize = 200;
 const FIELDS: usize = 20;
 const ROUNDS: usize = 15;
 
-/// All of 8 bytes and plain data to each of the libraries, so that no order makes padding.
+/// All have 8 bytes, so that no order makes padding, and are plain data to each of the libraries.
 const TYPES: [&str; 6] = ["u64", "i64", "f64", "[u32; 2]", "[u8; 8]", "[f32; 2]"];
 
-/// A crate to be built.
+/// A crate to build.
 struct Variant {
     name: &'static str,
     derives: &'static str,
@@ -58,7 +58,7 @@ fn variants(project: &Path) -> [Variant; 4] {
     ]
 }
 
-/// The structs. All are `Copy`, which bytemuck asks for, so that only the derives to be measured differ.
+/// The structs. All are `Copy`, which bytemuck requires, so that only the measured derives differ.
 fn source(derives: &str) -> String {
     let mut text = String::from("#![allow(dead_code)]\n");
     for number in 0..STRUCTS {
@@ -76,7 +76,7 @@ fn source(derives: &str) -> String {
     text
 }
 
-/// What one build took.
+/// The times of one build.
 #[derive(Clone, Copy)]
 struct Cost {
     clock: Duration,
@@ -128,7 +128,7 @@ impl Bench {
     }
 
     fn build(&self, variant: &Variant) -> Cost {
-        // cargo goes by the time of the file.
+        // cargo compares the file's modification time.
         let file = fs::File::options()
             .append(true)
             .open(self.source_file(variant));
@@ -179,7 +179,7 @@ fn main() {
     let variants = variants(project);
     bench.write(&variants);
 
-    // The first build takes the dependencies along.
+    // The first build includes the dependencies.
     for variant in &variants {
         bench.build(variant);
     }

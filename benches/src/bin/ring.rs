@@ -1,9 +1,8 @@
-//! What a message through a ring costs, between two processes: beside rtrb and the standard library's channel between two
-//! threads, and beside a pipe between two processes.
+//! The cost of a message through a ring between two processes, compared with rtrb and the standard library's channel
+//! between two threads, and with a pipe between two processes.
 //!
-//! `cargo run --release -p shm-benches --bin ring` prints the tables of shm-core/docs/performance.md, and with `-- exchanges` the last one
-//! alone. The other process is a child of this
-//! program, which ends when it has done its part.
+//! `cargo run --release -p shm-benches --bin ring` prints the tables of shm-core/docs/performance.md, and with
+//! `-- exchanges` only the last one. The other process is a child of this program and ends after its part.
 
 use std::env::args;
 use std::fs::File;
@@ -20,18 +19,18 @@ use shm_benches::{compare, exit_code, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;
 
-/// Slots, here and in what it is compared with.
+/// The number of slots of each queue.
 const SLOTS: usize = 1024;
-/// Messages in a turn, and of a pipe, which is slower.
+/// Messages in a turn; fewer for a pipe, which is slower.
 const MESSAGES: u64 = 2_000_000;
 const PIPED: u64 = 200_000;
-/// Exchanges in a turn.
+/// Exchanges per turn.
 const EXCHANGES: u64 = 50_000;
-/// Messages at a time, where there are many.
+/// Messages in a batch.
 const BATCH: usize = 64;
-/// A new process is up in milliseconds.
+/// More than a new process needs to start.
 const STARTING: Duration = Duration::from_secs(10);
-/// Turns, of which the median counts.
+/// The number of turns. The result is their median.
 const TURNS: usize = 7;
 
 type Message = [u64; 4];
@@ -44,7 +43,7 @@ struct Lines {
 }
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-/// A row: what is measured, and one turn of it.
+/// A row: its name and the function for one turn.
 type Row<'a> = (&'a str, fn() -> Result<Turn>);
 
 fn main() -> ExitCode {
@@ -62,7 +61,7 @@ fn main() -> ExitCode {
     exit_code(result)
 }
 
-/// The instructions alone: one message in and out again, by one thread.
+/// The instructions alone: one thread sends and receives each message.
 fn alone() -> Result<()> {
     let shm = Lines::create_anonymous()?;
     let (mut sender, mut receiver) = (shm.there.sender()?, shm.there.receiver()?);
@@ -138,7 +137,7 @@ fn exchanges() -> Result<()> {
     Ok(())
 }
 
-/// How long exchanges took, one by one. The shortest are those in which both had a processor all the time.
+/// The times of single exchanges. In the shortest, both processes had a processor all the time.
 fn parts(name: &str, mut nanoseconds: Vec<u64>) {
     nanoseconds.sort_unstable();
     let part = |hundredths: usize| nanoseconds[(nanoseconds.len() - 1) * hundredths / 100];
@@ -157,13 +156,13 @@ fn each(mut exchange: impl FnMut(u64) -> Result<()>) -> Result<Vec<u64>> {
         .collect()
 }
 
-/// One turn: nanoseconds and sleeps for each message.
+/// One turn: nanoseconds and sleeps per message.
 struct Turn {
     nanoseconds: f64,
     sleeps: f64,
 }
 
-/// Times what receives `count` messages. The sleeps are this process's own.
+/// Times the receipt of `count` messages. The sleeps are those of this process.
 fn turn(count: u64, work: impl FnOnce() -> Result<()>) -> Result<Turn> {
     let before = getrusage(UsageWho::RUSAGE_SELF)?.voluntary_context_switches();
     let start = Instant::now();
@@ -176,7 +175,7 @@ fn turn(count: u64, work: impl FnOnce() -> Result<()>) -> Result<Turn> {
     })
 }
 
-/// The rows take turns, so that what else the machine does hits all alike.
+/// The rows take turns, so that other load on the machine affects all of them.
 fn show(table: &[Row<'_>]) -> Result<()> {
     let mut turns: Vec<Vec<Turn>> = table.iter().map(|_| Vec::new()).collect();
     for _ in 0..TURNS {
@@ -204,7 +203,7 @@ fn message(number: u64) -> Message {
     [number, number + 1, number + 2, number + 3]
 }
 
-/// The other process. Dropping this waits until it has ended.
+/// The other process. Dropping this waits for its end.
 struct Other(Child);
 
 impl Other {
@@ -235,7 +234,7 @@ fn ring_turn(how: &str) -> Result<Turn> {
     let shm = Lines::create(&name)?;
     let mut receiver = shm.there.receiver()?;
     let _other = Other::start(&[how, &name])?;
-    // From the first message on: by then the other has attached.
+    // Starts at the first message, when the other process has attached.
     receiver.recv()?;
     let mut batch = [message(0); BATCH];
     turn(MESSAGES, || {
@@ -289,7 +288,7 @@ fn ring_exchange() -> Result<Turn> {
             sender.send(message(number))?;
             black_box(receiver.recv()?);
         }
-        // Before the other is waited for.
+        // Before the drop of `_other` waits for that process.
         drop(sender);
         Ok(())
     })
@@ -306,7 +305,7 @@ fn ring_exchanges() -> Result<Vec<u64>> {
         black_box(receiver.recv()?);
         Ok(())
     })
-    // Dropping the sender, before the other is waited for, ends that.
+    // The drop of the sender ends the other process; the drop of `_other` waits for it.
     .inspect(|_| drop(sender))
 }
 
@@ -429,7 +428,7 @@ fn pipe_turn() -> Result<Turn> {
 }
 
 fn send_piped() -> Result<()> {
-    // Without the buffer of `stdout`: one message, one call.
+    // Without the buffer of `stdout`, so that each message is one call.
     let mut output = File::from(stdout().as_fd().try_clone_to_owned()?);
     for number in 0..=PIPED {
         output.write_all(&bytes(message(number)))?;

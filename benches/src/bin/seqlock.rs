@@ -1,4 +1,4 @@
-//! What a sequence lock and a broadcast cost: alone, beside a writer at full speed, and beside `memcpy` and
+//! The cost of a sequence lock and a broadcast, alone and while a writer runs at full speed, compared with `memcpy` and
 //! `std::sync::RwLock`.
 //!
 //! `cargo run --release -p shm-benches --bin seqlock` prints the tables of shm-core/docs/performance.md.
@@ -45,7 +45,7 @@ fn measure() -> Result<()> {
     broadcast::<128>()
 }
 
-/// One thread, nobody else. `N` words of 8 bytes.
+/// One thread alone, with values of `N` words of 8 bytes.
 fn alone<const N: usize>() -> Result<()> {
     let shm = SeqLock::<[u64; N]>::create_anonymous()?;
     let mut value: Box<[u64; N]> = shm.read_boxed();
@@ -102,8 +102,8 @@ fn alone<const N: usize>() -> Result<()> {
     Ok(())
 }
 
-/// Nanoseconds of one call, on average over a third of a second, and how often `other` was called meanwhile by another
-/// thread, in nanoseconds each.
+/// The average time of a call over a third of a second, and that of a call of `other` in another thread meanwhile, both
+/// in nanoseconds.
 fn beside_another(mut call: impl FnMut(), mut other: impl FnMut() + Send) -> (f64, f64) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -135,7 +135,7 @@ fn median(mut measure: impl FnMut() -> (f64, f64)) -> (f64, f64) {
     (first[3], second[3])
 }
 
-/// A reader beside a writer that commits without a pause.
+/// A reader while a writer commits without a pause.
 fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
     let shm = SeqLock::<[u64; N], SLOTS>::create_anonymous()?;
     let mut value: Box<[u64; N]> = shm.read_boxed();
@@ -182,7 +182,7 @@ fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
     Ok(())
 }
 
-/// One thread that sends and receives, and one that sends beside one that receives.
+/// One thread that sends and receives, and one that sends while another receives.
 fn broadcast<const N: usize>() -> Result<()> {
     let shm = Broadcast::<[u64; N], 64>::create_anonymous()?;
     let (mut sender, mut receiver) = (shm.sender()?, shm.receiver());

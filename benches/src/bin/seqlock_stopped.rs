@@ -1,9 +1,9 @@
-//! How fast a sequence lock is read beside a writer that was stopped (`SIGSTOP`) in the middle of a write, beside one that
-//! commits without a pause, and with no writer at all.
+//! The speed of reading a sequence lock while its writer is stopped (`SIGSTOP`) in the middle of a write, while it commits
+//! without a pause, and without a writer.
 //!
 //! `cargo run --release -p shm-benches --bin seqlock_stopped` prints a table. The three take turns of some milliseconds,
-//! and what counts is the ratio of neighbouring turns. Writers are processes of their own, and children of this program,
-//! which ends them. The one that commits does so only while it is its turn.
+//! and neighbouring turns are compared. The writers are child processes, which this program kills in the end. The
+//! committing writer is active only in its turn.
 
 use std::env::args;
 use std::hint::black_box;
@@ -21,11 +21,11 @@ use shm_core::sync::SeqLock;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Turns of each.
+/// The number of turns of each.
 const ROUNDS: usize = 61;
 const TURN: Duration = Duration::from_millis(8);
 
-/// What the one that commits is to do.
+/// Commands for the committing writer.
 const PAUSE: u32 = 0;
 const COMMIT: u32 = 1;
 
@@ -43,12 +43,12 @@ fn main() -> ExitCode {
     })
 }
 
-/// The segment that tells the committing writer of `name` what to do.
+/// The name of the segment with the commands for the committing writer of `name`.
 fn orders(name: &str) -> String {
     format!("{name}-orders")
 }
 
-/// A writer that stops itself when half of the value is written.
+/// A writer that stops itself after it has written half of the value.
 fn stop<const N: usize>(name: &str) -> Result<()> {
     let shm = SeqLock::<[u64; N]>::attach(name)?;
     let (_, stopped) = shm.write_with(|slot| {
@@ -59,7 +59,7 @@ fn stop<const N: usize>(name: &str) -> Result<()> {
     Ok(stopped?)
 }
 
-/// A writer that commits without a pause, when it is told to. It is killed in the end.
+/// A writer that commits without a pause while the command says so. It is killed in the end.
 fn commit<const N: usize>(name: &str) -> Result<()> {
     let shm = SeqLock::<[u64; N]>::attach(name)?;
     let orders = AtomicU32::attach(&orders(name))?;
@@ -74,7 +74,7 @@ fn commit<const N: usize>(name: &str) -> Result<()> {
     }
 }
 
-/// A process that is killed when this is dropped, stopped or not.
+/// A process. Dropping this kills it, stopped or not.
 struct Writer(Child);
 
 impl Writer {
@@ -125,7 +125,7 @@ fn measure() -> Result<()> {
     beside::<8192>()
 }
 
-/// Calls in a second, over one turn.
+/// Calls per second over one turn.
 fn rate(mut call: impl FnMut()) -> f64 {
     let (start, mut calls) = (Instant::now(), 0_u32);
     while start.elapsed() < TURN {
@@ -159,7 +159,7 @@ fn beside<const N: usize>() -> Result<()> {
     let commits = |work: &mut dyn FnMut() -> f64| {
         let before = committing.version();
         orders.store(COMMIT, Ordering::Release);
-        // It may have to wake up first.
+        // The writer may still be asleep.
         while committing.version() == before {
             std::hint::spin_loop();
         }
@@ -186,7 +186,7 @@ fn beside<const N: usize>() -> Result<()> {
     Ok(())
 }
 
-/// Prints the medians of the three, and of the ratios of neighbouring turns with their quartiles.
+/// Prints the three medians, and the medians and quartiles of the ratios of neighbouring turns.
 fn row(what: &str, rounds: Vec<[f64; 3]>) {
     let column = |of: fn(&[f64; 3]) -> f64| quartiles(rounds.iter().map(of).collect());
     let median = |of| column(of)[1] / 1e6;

@@ -1,8 +1,8 @@
-//! What the sync types cost while nobody contends, beside the standard library's and POSIX's; and how long a wake-up takes
+//! The cost of uncontended sync types, compared with those of the standard library and of POSIX, and the time of a wake-up
 //! between two processes.
 //!
-//! `cargo run --release -p shm-benches --bin sync_costs` prints the tables of shm-core/docs/performance.md. Each section is a
-//! function of its own, called by `main`.
+//! `cargo run --release -p shm-benches --bin sync_costs` prints the tables of shm-core/docs/performance.md. `main` calls
+//! one function for each section.
 
 use std::hint::black_box;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     exit_code(sections.into_iter().try_for_each(|section| section()))
 }
 
-/// Zeroed memory as POSIX objects want it, shared with other processes; never given back.
+/// Zeroed memory for POSIX objects, shared with other processes. It is never unmapped.
 fn shared<T>() -> Result<NonNull<T>> {
     let len = size_of::<T>().try_into()?;
     let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
@@ -38,7 +38,7 @@ fn shared<T>() -> Result<NonNull<T>> {
     Ok(start.cast())
 }
 
-/// What a POSIX call that returns an error number says.
+/// Converts the error number that a POSIX call returned.
 fn done(code: i32) -> Result<()> {
     match code {
         0 => Ok(()),
@@ -159,12 +159,12 @@ fn barrier() -> Result<()> {
     Ok(())
 }
 
-/// A child of this program. It is killed when this goes.
+/// A child of this program. Dropping this kills it.
 struct Child(Pid);
 
 impl Child {
     fn start(mut work: impl FnMut()) -> Result<Self> {
-        // SAFETY: this program has one thread, so the child's memory is in no state that it could not go on from.
+        // SAFETY: this program has one thread, so no lock is held by a thread that the child lacks.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(Self(child)),
             ForkResult::Child => loop {
@@ -190,7 +190,7 @@ struct Table {
 
 fn one_byte(from: &mut PipeReader) {
     let mut byte = [0];
-    // The other end is gone: so will this process be in a moment.
+    // The other end is closed, so this process is about to be killed.
     if from.read_exact(&mut byte).is_err() {
         std::process::exit(0);
     }
@@ -202,7 +202,7 @@ fn send_byte(to: &mut PipeWriter) {
     }
 }
 
-/// There and back between two processes, both of which sleep while they wait.
+/// A round trip between two processes that sleep while they wait.
 fn wake_up() -> Result<()> {
     let table = Table::create_anonymous()?;
     let mut seen = table.ping.generation();

@@ -1,17 +1,17 @@
-//! Whether wake-ups get lost: exchanges between two processes, and how many of them took as long as one that was woken
-//! by nobody.
+//! Counts lost wake-ups: two processes exchange messages, and an exchange with a lost wake-up takes at least as long as
+//! a sleeper's first time slice.
 //!
-//! Who sleeps looks again by itself after 5 ms, then after 10, 20, 40 and 50. So a wake-up that is lost costs at least
-//! 5 ms, and hangs nobody: it shows as an exchange that took longer than 4.5 ms. So does one for which there was no
-//! processor. The kernel says for how long the two have waited for one; what is left is the column *asleep*, and only what
-//! is there can be a wake-up that was lost. One that was took 5.0 ms and a little; behind the row stands how long each took.
-//! Where the machine itself is a guest, and its processors are taken away for a while, that shows there too, and nobody says
-//! for how long. The pipe is there for comparison: it loses none.
+//! A sleeper polls after 5 ms, then after 10, 20, 40 and 50 ms. So a lost wake-up hangs no process, but costs at least
+//! 5 ms, and shows as an exchange of more than 4.5 ms. So does an exchange that had to wait for a processor. The kernel
+//! reports how long the processes waited for one. The column *asleep* counts the exchanges that these waits do not
+//! explain, and only they can be lost wake-ups. A lost wake-up takes slightly more than 5.0 ms; the end of each row lists
+//! the times. If the machine is a virtual one, times in which it had no processor are in that column as well, and nothing
+//! reports how long they were. The pipe is there for comparison, since it loses no wake-up.
 //!
 //! `cargo run --release -p shm-benches --bin wakeups -- [--cpus A,B] [EXCHANGES] [Mutex ..]` prints the tables of
-//! shm-core/docs/crash-model.md: first two processes by themselves, then beside a third one that waits for the same, then beside one that
-//! is killed at random instants, over and over. `--cpus` says which processor each of the two stays on; with `0,0` every wait is
-//! a sleep.
+//! shm-core/docs/crash-model.md: two processes alone, then with a third that waits for the same, then with
+//! third processes that are killed at random instants. `--cpus` binds each of the two to a processor; with `0,0` every
+//! wait is a sleep.
 
 mod ways;
 
@@ -35,10 +35,10 @@ use ways::{Field, WAYS, Way};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What an exchange takes at least in which a wake-up was lost: a bit less than the first sleep.
+/// The least time of an exchange with a lost wake-up: slightly less than the first time slice.
 const LOST: Duration = Duration::from_micros(4500);
 
-/// How many exchanges there are between two looks at the scheduler's clocks.
+/// The number of exchanges between two reads of the scheduler's clocks.
 const BETWEEN_LOOKS: u64 = 16;
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn way(name: &str) -> Result<&'static Way> {
     Ok(found.ok_or_else(|| format!("there is no way `{name}`"))?)
 }
 
-/// Keeps this process, and those that it starts, on one processor, if it is a number.
+/// Binds this process and its children to a processor, if `cpu` is a number.
 fn stay_on(cpu: &str) -> Result<()> {
     if let Ok(cpu) = cpu.parse() {
         let mut set = CpuSet::new();
@@ -80,7 +80,7 @@ fn wait(name: &str, segment: &str) -> Result<()> {
     (way(name)?.wait)(&shm)
 }
 
-/// Kills one after the other that waits, until its input ends. Prints how many.
+/// Starts and kills waiting processes until the input ends. Prints how many.
 fn kill(way: &str, segment: &str) -> Result<()> {
     let (done, random) = (AtomicBool::new(false), RandomState::new());
     let mut kills = 0_u64;
@@ -102,7 +102,7 @@ fn kill(way: &str, segment: &str) -> Result<()> {
     })
 }
 
-/// A process of this program, which is killed when this is dropped.
+/// A process of this program. Dropping this kills it.
 struct Helper {
     child: Child,
     input: Option<ChildStdin>,
@@ -143,7 +143,7 @@ impl Helper {
         let _ = self.child.wait();
     }
 
-    /// There and back through the two pipes.
+    /// A round trip through the two pipes.
     fn exchange(&mut self, number: u64) -> Result<()> {
         let input = self.input.as_mut().ok_or("no input")?;
         input.write_all(&number.to_ne_bytes())?;
@@ -159,7 +159,7 @@ impl Drop for Helper {
     }
 }
 
-/// What has come is what was to come.
+/// Fails if the number that arrived is another than expected.
 fn same(found: u64, expected: u64) -> Result<()> {
     if found == expected {
         Ok(())
@@ -168,11 +168,11 @@ fn same(found: u64, expected: u64) -> Result<()> {
     }
 }
 
-/// How often the two processes together have given their processor up so far to wait for something.
+/// How often the two processes have slept so far.
 fn sleeps(both: &[String; 2]) -> Result<u64> {
     let mut total = 0;
-    for who in both {
-        let status = read_to_string(format!("/proc/{who}/status"))?;
+    for process in both {
+        let status = read_to_string(format!("/proc/{process}/status"))?;
         let mut lines = status.lines();
         let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         total += count
@@ -183,7 +183,7 @@ fn sleeps(both: &[String; 2]) -> Result<u64> {
     Ok(total)
 }
 
-/// For how long the processes together have waited for a processor so far, although they were awake.
+/// The total time for which the processes were runnable but had no processor.
 fn in_queue(clocks: &[File]) -> Result<Duration> {
     let mut total = 0;
     for clock in clocks {
@@ -199,16 +199,16 @@ fn in_queue(clocks: &[File]) -> Result<Duration> {
     Ok(Duration::from_nanos(total))
 }
 
-/// Who else waits for what the two wait for.
+/// Whether a third process waits for the same.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Third {
     Nobody,
     Lives,
-    /// One after the other, killed at any instant.
+    /// One after the other is killed at a random instant.
     Dies,
 }
 
-/// One row of a table, and what it takes to measure it.
+/// The measurement of one row of a table.
 struct Run<'a> {
     way: &'a Way,
     shm: &'a Shm<Field>,
@@ -216,7 +216,7 @@ struct Run<'a> {
     exchanges: u64,
     third: Third,
     slow: u64,
-    /// How long each of those took that the kernel's clocks do not explain.
+    /// The times of the slow exchanges that the kernel's clocks do not explain.
     asleep: Vec<Duration>,
     longest: Duration,
     sleeps: u64,
@@ -225,7 +225,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// When all is ready on this side: makes the exchanges and times each.
+    /// Makes the exchanges and times each. Call it when this side is ready.
     fn exchange(&mut self, mut one: impl FnMut(&mut Helper, u64) -> Result<()>) -> Result<()> {
         self.partner.ready()?;
         let third = match self.third {
@@ -242,16 +242,16 @@ impl Run<'_> {
             self.partner.child.id().to_string(),
         ];
         let before = sleeps(&both)?;
-        // The third may have the lock, or the permit, while it waits for a processor.
+        // The third process may hold the lock or the permit while it waits for a processor.
         let third_too = third.as_ref().filter(|_| self.third == Third::Lives);
         let all = both.iter().cloned();
         let clocks = all
             .chain(third_too.map(|third| third.child.id().to_string()))
-            .map(|who| Ok(File::open(format!("/proc/{who}/schedstat"))?))
+            .map(|process| Ok(File::open(format!("/proc/{process}/schedstat"))?))
             .collect::<Result<Vec<_>>>()?;
         let mut queued = in_queue(&clocks)?;
         for number in 1..=self.exchanges {
-            // Not every time: the two are to meet in all ways.
+            // Not every time, since the read changes how the two processes interleave.
             if number % BETWEEN_LOOKS == 0 {
                 queued = in_queue(&clocks)?;
             }
@@ -273,7 +273,7 @@ impl Run<'_> {
             self.longest = self.longest.max(took);
         }
         self.sleeps = sleeps(&both)? - before;
-        // Before its other end is gone, which it would complain of.
+        // While the other end still exists, since the partner reports an error without it.
         self.partner.end();
         if let (Some(mut killer), Third::Dies) = (third, self.third) {
             drop(killer.input.take());
@@ -290,7 +290,7 @@ fn measure(options: &[&str]) -> Result<()> {
         match *option {
             "--cpus" => {
                 let pair = options.next().and_then(|cpus| cpus.split_once(','));
-                cpus = pair.ok_or("--cpus wants two numbers, as in `--cpus 0,1`")?;
+                cpus = pair.ok_or("--cpus needs two numbers, as in `--cpus 0,1`")?;
             }
             word => match word.parse() {
                 Ok(number) => exchanges = number,
@@ -325,7 +325,7 @@ fn measure(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// What was slept through, in milliseconds and in order, as far as a line has room.
+/// The shortest 30 of the times, in milliseconds and in order.
 fn lengths(asleep: &[Duration]) -> String {
     let mut asleep = asleep.to_vec();
     asleep.sort();

@@ -1,4 +1,4 @@
-//! The ways of waiting for each other, and what each of the three processes does.
+//! The ways in which processes wait for each other, with the part of each of the three processes.
 
 use std::io::{Read, Write, stdin, stdout};
 use std::sync::atomic::AtomicU64;
@@ -12,10 +12,10 @@ use shm_core::{Shm, ShmLayout};
 
 use super::{Result, Run, Third, same};
 
-/// What nothing here takes.
+/// Longer than any operation here takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Two of each: there and back.
+/// Two of each, one for each direction.
 #[derive(ShmLayout)]
 #[repr(C)]
 pub(super) struct Field {
@@ -24,7 +24,7 @@ pub(super) struct Field {
     values: [SeqLock<u64>; 2],
     locks: [Mutex<u64>; 3],
     numbers: [AtomicU64; 2],
-    /// How often somebody was found to have died with what another waited for. Its exchange says nothing about wake-ups.
+    /// How often a process found that the owner had died. Such an exchange says nothing about wake-ups.
     pub(super) died: AtomicU64,
     meet: [Barrier<2>; 2],
     events: [Event; 2],
@@ -37,9 +37,9 @@ pub(super) struct Way {
     pub(super) name: &'static str,
     /// Makes the exchanges.
     pub(super) ask: fn(&Shm<Field>, &mut Run<'_>) -> Result<()>,
-    /// Says that it is ready, and answers for ever.
+    /// Prints that it is ready, and answers until it is killed.
     pub(super) answer: fn(&Shm<Field>) -> Result<()>,
-    /// Waits for what the one who answers waits for, for ever.
+    /// Waits for the same as `answer`, until it is killed.
     pub(super) wait: fn(&Shm<Field>) -> Result<()>,
 }
 
@@ -60,7 +60,7 @@ pub(super) const WAYS: &[Way] = &[
     },
     Way {
         name: "Mutex",
-        // Each takes the next of three locks before it gives up the last one, so the other one follows, asleep.
+        // Each process takes the next of three locks before it releases the last one, so the other has to sleep.
         ask: |shm, run| {
             let mut held = lock(shm, 0)?;
             run.exchange(|_, number| {
@@ -128,7 +128,7 @@ pub(super) const WAYS: &[Way] = &[
                 back.send(there.recv()?)?;
             }
         },
-        // It is not let in while the other one lives.
+        // The other process holds this end, so this one waits until it is killed.
         wait: |shm| {
             drop(shm.rings[0].receiver_timeout(LONG)?);
             Ok(())
@@ -153,7 +153,7 @@ pub(super) const WAYS: &[Way] = &[
         wait: |shm| {
             let mut there = shm.casts[0].receiver();
             loop {
-                // It may be too slow; nobody waits for it.
+                // It may fall behind, since the sender waits for no receiver.
                 let _ = there.recv();
             }
         },
@@ -164,7 +164,7 @@ pub(super) const WAYS: &[Way] = &[
             let all = run.third != Third::Nobody;
             run.exchange(|_, number| {
                 shm.numbers[0].store(number, Release);
-                // With another that waits, one notification for one is not enough.
+                // If another process waits as well, it may consume a notification for one.
                 if all || number % 2 == 0 {
                     shm.events[0].notify_all();
                 } else {
@@ -193,14 +193,14 @@ pub(super) const WAYS: &[Way] = &[
         name: "Semaphore",
         ask: |shm, run| {
             run.exchange(|_, _| {
-                // Of an exchange before that was taken for lost.
+                // A permit of an earlier exchange that counted as lost.
                 while shm.permits[1].try_wait() {}
                 shm.permits[0].post()?;
                 while shm.permits[1]
                     .wait_timeout(Duration::from_millis(500))
                     .is_err()
                 {
-                    // Somebody was killed who had just taken it.
+                    // A third process was killed just after it had taken the permit.
                     shm.died.fetch_add(1, Relaxed);
                     shm.permits[0].post()?;
                 }
@@ -234,7 +234,7 @@ pub(super) const WAYS: &[Way] = &[
                 seat.wait()?;
             }
         },
-        // There is none for it.
+        // Both seats are taken, so this process waits until it is killed.
         wait: |shm| {
             drop(shm.meet[0].join_timeout(LONG)?);
             Ok(())
@@ -242,7 +242,7 @@ pub(super) const WAYS: &[Way] = &[
     },
 ];
 
-/// The lock of this number, of three in turn.
+/// The lock for this number; the three take turns.
 fn lock(shm: &Shm<Field>, number: u64) -> Result<MutexGuard<'_, u64>> {
     match shm.locks[(number % 3) as usize].lock() {
         Ok(guard) => Ok(guard),
@@ -255,7 +255,7 @@ fn lock(shm: &Shm<Field>, number: u64) -> Result<MutexGuard<'_, u64>> {
     }
 }
 
-/// Sleeps until the number has come to so much. The event is looked at before the number, so nothing is missed.
+/// Sleeps until the number is at least `number`. It reads the event before the number, so it misses no change.
 fn wait_for(shm: &Shm<Field>, side: usize, number: u64) -> Result<()> {
     loop {
         let seen = shm.events[side].generation();
