@@ -179,7 +179,7 @@ fn reader(name: &str, number: &str) -> Result<()> {
             .into());
         }
         // May be even newer than the version that ended the wait.
-        let (version, config) = shm.read_versioned();
+        let (version, config) = shm.read_versioned()?;
         if version != config.edit {
             return Err(format!("version {version} holds edit {}", config.edit).into());
         }

@@ -51,7 +51,7 @@ fn measure() -> Result<()> {
     let lock = SeqLock::<Value>::create_anonymous()?;
     line("SeqLock: read", || _ = black_box(black_box(&lock).read()));
     line("SeqLock: read_with, one field", || {
-        black_box(black_box(&lock).read_with(|value| value[3].get()));
+        let _ = black_box(black_box(&lock).read_with(|value| value[3].get()));
     });
     line("SeqLock: store", || {
         let _ = black_box(black_box(&lock).store(value));

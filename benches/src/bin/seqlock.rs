@@ -48,16 +48,16 @@ fn measure() -> Result<()> {
 /// One thread alone, with values of `N` words of 8 bytes.
 fn alone<const N: usize>() -> Result<()> {
     let shm = SeqLock::<[u64; N]>::create_anonymous()?;
-    let mut value: Box<[u64; N]> = shm.read_boxed();
+    let mut value: Box<[u64; N]> = shm.read_boxed()?;
     let (source, mut target) = (value.clone(), value.clone());
     let mut memcpy = || black_box(&mut *target).copy_from_slice(black_box(&source[..]));
     heading(&format!("{} bytes", 8 * N), "this", "memcpy");
-    row(
-        "read_into",
-        &compare(|| shm.read_into(black_box(&mut value)), &mut memcpy),
-    );
+    let read_into = || {
+        black_box(shm.read_into(black_box(&mut value)).is_ok());
+    };
+    row("read_into", &compare(read_into, &mut memcpy));
     let first = || {
-        black_box(shm.read_with(|view| view[0].get()));
+        let _ = black_box(shm.read_with(|view| view[0].get()));
     };
     row("read_with, one word", &compare(first, &mut memcpy));
     let store = || {
@@ -86,10 +86,10 @@ fn alone<const N: usize>() -> Result<()> {
             black_box(&mut *target).copy_from_slice(&value[..]);
         }
     };
-    row(
-        "read_into beside a read lock",
-        &compare(|| shm.read_into(black_box(&mut value)), read),
-    );
+    let read_into = || {
+        black_box(shm.read_into(black_box(&mut value)).is_ok());
+    };
+    row("read_into beside a read lock", &compare(read_into, read));
     let write = || {
         if let Ok(mut value) = black_box(&lock).write() {
             value.copy_from_slice(black_box(&source[..]));
@@ -138,11 +138,13 @@ fn median(mut measure: impl FnMut() -> (f64, f64)) -> (f64, f64) {
 /// A reader while a writer commits without a pause.
 fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
     let shm = SeqLock::<[u64; N], SLOTS>::create_anonymous()?;
-    let mut value: Box<[u64; N]> = shm.read_boxed();
+    let mut value: Box<[u64; N]> = shm.read_boxed()?;
     let mut guard_value = value.clone();
     let (read, commit) = median(|| {
         beside_another(
-            || shm.read_into(black_box(&mut value)),
+            || {
+                black_box(shm.read_into(black_box(&mut value)).is_ok());
+            },
             || {
                 guard_value[0] += 1;
                 black_box(shm.store_from(&guard_value).is_ok());
@@ -152,7 +154,7 @@ fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
     let (look, _) = median(|| {
         beside_another(
             || {
-                black_box(shm.read_with(|view| view[0].get()));
+                let _ = black_box(shm.read_with(|view| view[0].get()));
             },
             || {
                 guard_value[0] += 1;

@@ -63,7 +63,7 @@ fn stop<const N: usize>(name: &str) -> Result<()> {
 fn commit<const N: usize>(name: &str) -> Result<()> {
     let shm = SeqLock::<[u64; N]>::attach(name)?;
     let orders = AtomicU32::attach(&orders(name))?;
-    let mut value: Box<[u64; N]> = shm.read_boxed();
+    let mut value: Box<[u64; N]> = shm.read_boxed()?;
     println!("ready");
     loop {
         while orders.load(Ordering::Acquire) == COMMIT {
@@ -155,7 +155,7 @@ fn beside<const N: usize>() -> Result<()> {
     half.until_stopped()?;
     let _busy = Writer::start("commit", N, &committing_name, "ready")?;
 
-    let mut value: Box<[u64; N]> = alone.read_boxed();
+    let mut value: Box<[u64; N]> = alone.read_boxed()?;
     let commits = |work: &mut dyn FnMut() -> f64| {
         let before = committing.version();
         orders.store(COMMIT, Ordering::Release);
@@ -168,7 +168,11 @@ fn beside<const N: usize>() -> Result<()> {
         rate
     };
     let copies = (0..ROUNDS).map(|_| {
-        let mut copy = |lock: &SeqLock<[u64; N]>| rate(|| lock.read_into(black_box(&mut value)));
+        let mut copy = |lock: &SeqLock<[u64; N]>| {
+            rate(|| {
+                black_box(lock.read_into(black_box(&mut value)).is_ok());
+            })
+        };
         let idle = [copy(&alone), copy(&stopped)];
         [idle[0], idle[1], commits(&mut || copy(&committing))]
     });
@@ -176,7 +180,7 @@ fn beside<const N: usize>() -> Result<()> {
     let looks = (0..ROUNDS).map(|_| {
         let look = |lock: &SeqLock<[u64; N]>| {
             rate(|| {
-                black_box(lock.read_with(|view| view[0].get()));
+                let _ = black_box(lock.read_with(|view| view[0].get()));
             })
         };
         let idle = [look(&alone), look(&stopped)];

@@ -116,23 +116,19 @@ pub(crate) fn commit<S: Mutations, R, E>(
     Ok((next, result))
 }
 
-/// One try to read what `copy` copies out of a slot. `Ok` with the version if that is a whole value, `Err` if the slot
-/// may have been written meanwhile.
+/// One attempt to read what `copy` copies out of a slot: the version and the copy, or `None` if the slot may have been
+/// overwritten meanwhile.
 #[inline(always)]
-pub(crate) fn try_read<S: Mutations, R>(
+pub(crate) fn try_read<M: Mutations, R>(
     version: &AtomicU64,
     slots: usize,
     copy: impl FnOnce(usize) -> R,
-) -> Result<(u64, R), R> {
-    let begun = model::load(version, S::BEGIN, S::WRITABLE);
+) -> Option<(u64, R)> {
+    let begun = model::load(version, M::BEGIN, M::WRITABLE);
     let result = copy(slot(begun, slots));
-    S::after_copy();
+    M::after_copy();
     let now = version.load(Ordering::Relaxed);
-    if now.wrapping_sub(begun) < slots as u64 - S::SPARE {
-        Ok((begun, result))
-    } else {
-        Err(result)
-    }
+    (now.wrapping_sub(begun) < slots as u64 - M::SPARE).then_some((begun, result))
 }
 
 /// The version. What was done before its commit happened before this.

@@ -37,6 +37,7 @@ trait Reader {
 impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
     fn block(&self) -> (u64, Block) {
         self.read_versioned()
+            .expect("the writer keeps to the protocol")
     }
 
     fn wait(&self, seen: u64, limit: Option<Duration>) -> Option<u64> {
@@ -49,10 +50,14 @@ impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
     fn is_whole(&self, round: u64, block: &mut Block) -> bool {
         match round % 4 {
             0 => {
-                let (version, block) = self.read_versioned();
-                return block.is_numbered(version);
+                let read = self.read_versioned();
+                return read.is_ok_and(|(version, block)| block.is_numbered(version));
             }
-            1 => self.read_into(block),
+            1 => {
+                if self.read_into(block).is_err() {
+                    return false;
+                }
+            }
             2 => {
                 let view = |cell: &ShmCell<Block, ReadOnly>| {
                     let first = cell.number.get();
@@ -61,9 +66,9 @@ impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
                         .zip(1_u64..)
                         .all(|(word, factor)| word.get() == first.wrapping_mul(factor))
                 };
-                return self.read_with(view);
+                return self.read_with(view).unwrap_or(false);
             }
-            _ => match self.try_read() {
+            _ => match self.read() {
                 Ok(read) => *block = read,
                 Err(_) => return false,
             },

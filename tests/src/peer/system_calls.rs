@@ -87,7 +87,9 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
             between(|| {
                 shm.store([1; 8]).map_err(other)?;
                 shm.update(|value| value[0] = 2).map_err(other)?;
-                (shm.read()[0] == 2 && shm.read_with(|view| view[1].get()) == 1)
+                let first = shm.read().map_err(other)?[0];
+                let second = shm.read_with(|view| view[1].get()).map_err(other)?;
+                (first == 2 && second == 1)
                     .then_some(())
                     .ok_or_else(|| other("another value"))
             })

@@ -51,7 +51,7 @@ impl Field {
     fn check(&self) {
         assert_eq!(self.counts.torn.load(Acquire), 0, "{:?}", self.counts);
         assert_eq!(self.counts.failed.load(Acquire), 0, "{:?}", self.counts);
-        let (version, block) = self.shm.read_versioned();
+        let (version, block) = self.shm.read_versioned().unwrap();
         assert!(block.is_numbered(version));
     }
 }
@@ -114,7 +114,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
             // In the middle of whatever it does, for as long as it takes to read often.
             peers[victim].stop();
             for _ in 0..20 {
-                let (version, block) = field.shm.read_versioned();
+                let (version, block) = field.shm.read_versioned().unwrap();
                 assert!(block.is_numbered(version));
             }
         }
@@ -204,7 +204,7 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     for wrong in [&seen.wrong, &seen.failed] {
         assert_eq!(wrong.load(Acquire), 0, "{:?}", seen.cell());
     }
-    let (version, block) = shm.read_versioned();
+    let (version, block) = shm.read_versioned().unwrap();
     assert!(block.is_numbered(version));
     println!(
         "{tag}: {kills} kills, {version} commits; from a kill until all that wait have a newer value: {}",

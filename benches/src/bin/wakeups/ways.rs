@@ -94,7 +94,7 @@ pub(super) const WAYS: &[Way] = &[
             run.exchange(|_, number| {
                 shm.values[0].store(number)?;
                 shm.values[1].wait_newer_timeout(number - 1, LONG)?;
-                same(shm.values[1].read(), number)
+                same(shm.values[1].read()?, number)
             })
         },
         answer: |shm| {

@@ -70,7 +70,7 @@ impl<S: Mutations> Shared<S> {
     /// One try to read. What is taken for whole has to be.
     fn read(&self) -> Option<u64> {
         let copy = |slot: usize| self.slots[slot].each_ref().map(|word| word.load(Relaxed));
-        let (version, value) = protocol::try_read::<S, _>(&self.version, SLOTS, copy).ok()?;
+        let (version, value) = protocol::try_read::<S, _>(&self.version, SLOTS, copy)?;
         assert_eq!(value, [version; 2]);
         Some(version)
     }

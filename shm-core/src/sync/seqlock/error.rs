@@ -1,4 +1,4 @@
-//! What can become of reading, writing and waiting.
+//! The errors of reading and writing.
 
 use std::error::Error;
 use std::fmt;
@@ -7,15 +7,21 @@ use crate::claim::word::ClaimFailed;
 use crate::error::InvalidValue;
 use crate::error::{ShmError, debug_with_text};
 
-/// Why a value was not read.
+/// Returned when a [`SeqLock`](super::SeqLock) is not read.
 #[non_exhaustive]
 #[derive(Clone)]
 pub enum ReadError {
-    /// Every copy, for a second and at least a thousand of them, was overtaken by commits. Either a peer writes what it likes
-    /// into the version, or this reader is far slower than the writer: see [`SeqLock::read`](super::SeqLock::read).
+    /// Commits overtook every one of many attempts: 2^18 for a small value, fewer for a large one, and at least 1000.
+    ///
+    /// A reader that is preempted loses one attempt each time, and one next to a writer that commits without a pause
+    /// some hundred. So this means one of two things:
+    ///
+    /// - A peer breaks the protocol: it keeps moving the version without committing values.
+    /// - This reader is slower than `SLOTS - 1` commits **every** time, for instance under an emulator or a debugger. Give
+    ///   the lock more slots.
     Contended,
-    /// The last value that was committed holds what is no value of its type. A peer has written it, or it was never
-    /// written and zero is no value of the type.
+    /// The last committed value contains bytes that are no value of their type. A peer has written them, or nothing was
+    /// committed yet and zero is no value of the type.
     Invalid(InvalidValue),
 }
 
@@ -23,8 +29,8 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Contended => f.write_str(
-                "commits overtook every try to read for a second; give the lock more slots, or look for a peer that \
-                 breaks the protocol",
+                "commits overtook every attempt to read; give the lock more slots, or look for a peer that breaks the \
+                 protocol",
             ),
             Self::Invalid(error) => error.fmt(f),
         }
@@ -33,27 +39,27 @@ impl fmt::Display for ReadError {
 
 impl Error for ReadError {}
 
-/// Why this process does not write.
+/// Returned when this process does not get to write to a [`SeqLock`](super::SeqLock).
 #[non_exhaustive]
 pub enum WriteError {
-    /// A living writer was at it for the whole timeout.
+    /// A living writer held the role for the whole timeout.
     TimedOut,
-    /// A living writer is at it.
+    /// A living writer holds the role.
     WouldBlock,
-    /// The present value, which the guard would give access to, is no value of the type: see
-    /// [`ReadError::Invalid`]. A `store` needs no present value.
+    /// The present value, which the guard would give access to, contains bytes that are no value of their type: see
+    /// [`ReadError::Invalid`]. [`store`](super::SeqLock::store) needs no present value.
     Invalid(InvalidValue),
-    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
-    /// `fork`, which register at their first write: the error says what the system refused.
+    /// This process could not register as a participant, so its death would go unnoticed. This happens in children of
+    /// `fork`, which register at their first write. The error holds what the system call returned.
     Unregistered(ShmError),
-    /// Nothing was committed: this process is a fork child, and the writer's role that it has inherited, as a guard or in
-    /// the middle of a closure, is its parent's.
+    /// Nothing was committed: this process is a fork child, and the writer's role belongs to its parent. The child inherited it
+    /// with a guard, or was forked inside a closure.
     Inherited,
 }
 
 impl WriteError {
-    pub(super) fn refused(refused: ClaimFailed, waited: bool) -> Self {
-        match refused {
+    pub(super) fn from_claim(failed: ClaimFailed, waited: bool) -> Self {
+        match failed {
             ClaimFailed::Unregistered(error) => Self::Unregistered(error),
             ClaimFailed::Owned if waited => Self::TimedOut,
             ClaimFailed::Owned => Self::WouldBlock,
@@ -65,16 +71,16 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str(
-                "another writer was at it all the time, and lives or has died a moment ago; wait longer, or end that process",
+                "timed out while another writer held the role, which is alive or has just died; wait longer, or end that process",
             ),
             Self::WouldBlock => f.write_str(
-                "another writer is at it, and lives or has died a moment ago; try again later, or wait with \
+                "another writer holds the role, and is alive or has just died; try again later, or wait with \
                  `write_timeout`",
             ),
             Self::Invalid(error) => write!(f, "{error}; `store` a whole value instead"),
             Self::Unregistered(error) => write!(f, "this process cannot write: {error}"),
             Self::Inherited => f.write_str(
-                "the writer's role belongs to the process that this one was forked from; write anew, with `write`, \
+                "the writer's role belongs to the process that this one was forked from; begin a new write with `write`, \
                  `update` or `store`",
             ),
         }

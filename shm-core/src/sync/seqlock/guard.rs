@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::private::Private;
+use super::private_copy::PrivateCopy;
 use super::{SeqLock, WriteError};
 use crate::diagnostics::{LetsGoOf, SharedMemory};
 use crate::shm_layout::ShmLayout;
@@ -28,23 +28,23 @@ use crate::sync::panic_check::PanicCheck;
 /// let lock = SeqLock::<[u32; 2]>::create_anonymous()?;
 /// let mut next = lock.write()?;
 /// next[0] = 1;
-/// assert_eq!(lock.read(), [0, 0]); // nobody sees it yet
-/// assert_eq!(next.publish()?, 1); // now they do, and the guard goes on
+/// assert_eq!(lock.read()?, [0, 0]); // not visible yet
+/// assert_eq!(next.publish()?, 1); // now it is, and the guard goes on
 /// next[1] = 2;
 /// drop(next);
-/// assert_eq!(lock.read(), [1, 2]);
+/// assert_eq!(lock.read()?, [1, 2]);
 ///
 /// let mut mistake = lock.write()?;
 /// mistake[0] = 9;
 /// mistake.discard();
-/// assert_eq!((lock.version(), lock.read()), (2, [1, 2]));
+/// assert_eq!((lock.version(), lock.read()?), (2, [1, 2]));
 /// # Ok(()) }
 /// ```
 #[must_use = "dropped at once, the guard commits what was there"]
 pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     lock: &'a SeqLock<T, SLOTS>,
     role: ClaimGuard<'a>,
-    value: Private<T>,
+    value: PrivateCopy<T>,
     /// Whether there is something that dropping should commit.
     pending: bool,
     panicking: PanicCheck,
@@ -63,7 +63,7 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
     pub(super) fn new(
         lock: &'a SeqLock<T, SLOTS>,
         role: ClaimGuard<'a>,
-        value: Private<T>,
+        value: PrivateCopy<T>,
     ) -> Self {
         Self {
             lock,

@@ -1,12 +1,13 @@
 //! Writing.
 
 use std::convert::Infallible;
+use std::mem::MaybeUninit;
 use std::time::Duration;
 
 use super::SeqLock;
 use super::WriteError;
 use super::guard::SeqLockWriteGuard;
-use super::private::Private;
+use super::private_copy::PrivateCopy;
 use crate::access::{Access, Writable};
 use crate::cell::{ShmCell, checked, copy};
 use crate::claim::word::Timeout;
@@ -106,7 +107,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// // As it would come out of a decoder.
     /// let (version, ()) = frame.write_with(|pixels| pixels.fill(7))?;
     /// assert_eq!(version, 1);
-    /// assert_eq!(frame.read_with(|pixels| pixels[1000].get()), 7);
+    /// assert_eq!(frame.read_with(|pixels| pixels[1000].get())?, 7);
     /// # Ok(()) }
     /// ```
     ///
@@ -179,7 +180,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     #[inline(always)]
     fn role(&self, timeout: Timeout) -> Result<ClaimGuard<'_>, WriteError> {
         ClaimGuard::claim(&self.words.claim, timeout)
-            .map_err(|refused| WriteError::refused(refused, matches!(timeout, Timeout::At(_))))
+            .map_err(|failed| WriteError::from_claim(failed, matches!(timeout, Timeout::At(_))))
     }
 
     #[inline(always)]
@@ -194,14 +195,15 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     ) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
         // With the role nobody else writes: the current slot stands still.
         let current = protocol::slot(protocol::current(&self.version), SLOTS);
-        let fill = |private: *mut T| {
+        let fill = |private: &mut MaybeUninit<T>| {
             // SAFETY: the cell is live, aligned and readable; `private` has room for a value.
-            unsafe { copy::read_one(private, self.slots[current].as_mut_ptr()) };
+            unsafe { copy::read_one(private.as_mut_ptr(), self.slots[current].as_mut_ptr()) };
             // SAFETY: `read_one` has initialised all bytes, which are private.
-            unsafe { checked::validate(private.cast(), T::LAYOUT, 0) }.map_err(WriteError::Invalid)
+            unsafe { checked::validate(private.as_mut_ptr().cast(), T::LAYOUT, 0) }
+                .map_err(WriteError::Invalid)
         };
-        // SAFETY: where `fill` succeeds, all bytes are initialised and every leaf is valid.
-        let value = unsafe { Private::filled(fill) }?;
+        // SAFETY: if `fill` succeeds, all bytes are initialised and every leaf is valid.
+        let value = unsafe { PrivateCopy::filled(fill) }?;
         Ok(SeqLockWriteGuard::new(self, role, value))
     }
 

@@ -12,7 +12,7 @@ type Lock = SeqLock<SmallValue, 3>;
 
 /// The next number, in one of all ways of writing.
 pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
-    let number = shm.read()[0];
+    let number = shm.read().map_err(other)?[0];
     tried(|| {
         match way {
             "store" => drop(shm.store([number + 1; 8]).map_err(other)?),
@@ -73,20 +73,15 @@ pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer 
     tried(|| {
         match way {
             "read" => {
-                shm.read_into(&mut out);
-                shm.read_with(|cell| cell[7].get());
+                shm.read_into(&mut out).map_err(other)?;
+                shm.read_with(|cell| cell[7].get()).map_err(other)?;
                 let _ = shm.wait_newer_timeout(version, IN_VAIN);
             }
-            "try-read" => {
-                let (seen, few) = shm.try_read_versioned().map_err(other)?;
-                let boxed = shm.try_read_boxed().map_err(other)?;
-                let all = [
-                    few,
-                    shm.try_read().map_err(other)?,
-                    *boxed,
-                    *shm.read_boxed(),
-                ];
-                if all != [[seen; 8]; 4] {
+            "versioned" => {
+                let (seen, few) = shm.read_versioned().map_err(other)?;
+                let boxed = shm.read_boxed().map_err(other)?;
+                let all = [few, shm.read().map_err(other)?, *boxed];
+                if all != [[seen; 8]; 3] {
                     return Err(other("torn"));
                 }
             }

@@ -34,26 +34,24 @@ fn every_read_call_returns_the_written_value() {
     let shm = create(&name);
     let reader = SeqLock::<Block>::attach_read_only(&name).unwrap();
     // Zeroes are the first value.
-    assert!(reader.read().is_numbered(0));
+    assert!(reader.read().unwrap().is_numbered(0));
     assert_eq!(reader.version(), 0);
     for number in 1..=9 {
         assert_eq!(shm.store(Block::numbered(number)).unwrap(), number);
-        let (version, block) = reader.read_versioned();
+        let (version, block) = reader.read_versioned().unwrap();
         assert!(version == number && block.is_numbered(number));
-        assert!(reader.read().is_numbered(number));
-        assert!(reader.read_boxed().is_numbered(number));
-        assert!(reader.try_read().unwrap().is_numbered(number));
-        assert!(reader.try_read_boxed().unwrap().is_numbered(number));
+        assert!(reader.read().unwrap().is_numbered(number));
+        assert!(reader.read_boxed().unwrap().is_numbered(number));
         let mut block = Block::numbered(77);
-        reader.read_into(&mut block);
+        reader.read_into(&mut block).unwrap();
         assert!(block.is_numbered(number));
         let sum = reader.read_with(|view| view.number.get() + view.words[1].get());
-        assert_eq!(sum, 3 * number);
+        assert_eq!(sum.unwrap(), 3 * number);
         assert_eq!((reader.version(), shm.version()), (number, number));
     }
     let add = |block: &mut Block| std::mem::replace(&mut block.number, 109);
     assert_eq!(shm.update(add).unwrap(), (10, 9));
-    assert_eq!(reader.read().number, 109);
+    assert_eq!(reader.read().unwrap().number, 109);
 }
 
 #[test]
@@ -62,26 +60,26 @@ fn a_guard_commits_unless_discarded_or_unchanged() {
     let mut guard = shm.write().unwrap();
     guard.fill(1);
     // Nobody sees anything yet.
-    assert_eq!((shm.read(), shm.version()), ([0; 8], 0));
+    assert_eq!((shm.read().unwrap(), shm.version()), ([0; 8], 0));
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     drop(guard);
-    assert_eq!((shm.read(), shm.version()), ([1; 8], 1));
+    assert_eq!((shm.read().unwrap(), shm.version()), ([1; 8], 1));
 
     let mut guard = shm.write().unwrap();
     guard[3] = 2;
     assert_eq!(guard.commit().unwrap(), 2);
-    assert_eq!((shm.read()[3], shm.version()), (2, 2));
+    assert_eq!((shm.read().unwrap()[3], shm.version()), (2, 2));
 
     let mut guard = shm.write().unwrap();
     guard.fill(3);
     guard.discard();
-    assert_eq!((shm.read()[3], shm.version()), (2, 2));
+    assert_eq!((shm.read().unwrap()[3], shm.version()), (2, 2));
 
     let mut guard = shm.write().unwrap();
     for number in 4..9 {
         guard.fill(number);
         assert_eq!(guard.publish().unwrap(), number - 1);
-        assert_eq!(shm.read(), [number; 8]);
+        assert_eq!(shm.read().unwrap(), [number; 8]);
     }
     // Nothing has changed since.
     drop(guard);
@@ -90,7 +88,7 @@ fn a_guard_commits_unless_discarded_or_unchanged() {
     guard.publish().unwrap();
     guard.fill(9);
     drop(guard);
-    assert_eq!((shm.read(), shm.version()), ([9; 8], 9));
+    assert_eq!((shm.read().unwrap(), shm.version()), ([9; 8], 9));
 }
 
 #[test]
@@ -113,7 +111,10 @@ fn a_panic_rolls_back_and_frees_the_writers_role() {
         resume_unwind(Box::new("on purpose"));
     }));
     assert!(panicked.is_err());
-    assert!(shm.read().is_numbered(6), "what was published stays");
+    assert!(
+        shm.read().unwrap().is_numbered(6),
+        "what was published stays"
+    );
     assert_eq!(shm.version(), 2);
     // One that begins while the thread is panicking anyway is as good as any.
     struct Late<'a>(&'a Shm<SeqLock<Block>>);
@@ -127,7 +128,7 @@ fn a_panic_rolls_back_and_frees_the_writers_role() {
         resume_unwind(Box::new("on purpose"));
     }));
     assert!(panicked.is_err());
-    assert!(shm.read().is_numbered(8));
+    assert!(shm.read().unwrap().is_numbered(8));
     // Where nobody can see that it panics once more, an update still commits nothing.
     struct Broken<'a>(&'a Shm<SeqLock<Block>>);
     impl Drop for Broken<'_> {
@@ -145,7 +146,7 @@ fn a_panic_rolls_back_and_frees_the_writers_role() {
         resume_unwind(Box::new("on purpose"));
     }));
     assert!(panicked.is_err());
-    assert_eq!((shm.version(), shm.read().number), (3, 8));
+    assert_eq!((shm.version(), shm.read().unwrap().number), (3, 8));
 }
 
 #[derive(ShmLayout)]
@@ -173,10 +174,14 @@ fn sequence_locks_nest_in_arrays_and_structs() {
     }
     shm.inner.letter.store('ł').unwrap();
     shm.inner.flag.update(|flag| *flag = !*flag).unwrap();
-    let pairs: Vec<_> = other.pairs.iter().map(|lock| lock.read()).collect();
+    let pairs: Vec<_> = other
+        .pairs
+        .iter()
+        .map(|lock| lock.read().unwrap())
+        .collect();
     assert_eq!(pairs, [[1, 1], [2, 2], [3, 3]]);
-    assert_eq!(other.inner.letter.try_read().unwrap(), 'ł');
-    assert!(other.inner.flag.read());
+    assert_eq!(other.inner.letter.read().unwrap(), 'ł');
+    assert!(other.inner.flag.read().unwrap());
     let shown = format!("{other:?}");
     assert!(
         shown.contains("SeqLock { version: 1, value: [3, 3] }"),
@@ -227,23 +232,37 @@ fn a_value_without_zero_must_be_initialised() {
     let shm = SeqLock::<Mode>::create_with(&name, init).unwrap();
     // The other slots hold no value, and nobody looks at them.
     assert!(shm.validate().is_ok());
-    assert_eq!(shm.try_read().unwrap(), Mode::Fast);
+    assert_eq!(shm.read().unwrap(), Mode::Fast);
     shm.update(|mode| *mode = Mode::Slow).unwrap();
-    assert_eq!(*shm.try_read_boxed().unwrap(), Mode::Slow);
-    assert_eq!(shm.try_read_versioned().unwrap(), (2, Mode::Slow));
-    assert_eq!(shm.read_with(|mode| mode.try_get().unwrap()), Mode::Slow);
+    assert_eq!(*shm.read_boxed().unwrap(), Mode::Slow);
+    let mut out = Mode::Fast;
+    shm.read_into(&mut out).unwrap();
+    assert_eq!(out, Mode::Slow);
+    assert_eq!(shm.read_versioned().unwrap(), (2, Mode::Slow));
+    assert_eq!(
+        shm.read_with(|mode| mode.try_get().unwrap()).unwrap(),
+        Mode::Slow
+    );
 
     // A peer writes what is none.
-    let place = shm.read_with(|mode| mode.as_ptr().cast_mut());
+    let place = shm.read_with(|mode| mode.as_ptr().cast_mut()).unwrap();
     // SAFETY: the slot of a live mapping that may be written, aligned, and only accessed atomically.
     unsafe { AtomicU32::from_ptr(place.cast()) }.store(9, Relaxed);
     let found = |error: shm_core::InvalidValue| error.found();
-    assert!(matches!(shm.try_read(), Err(ReadError::Invalid(error)) if found(error.clone()) == 9));
+    assert!(matches!(shm.read(), Err(ReadError::Invalid(error)) if found(error.clone()) == 9));
+    assert!(matches!(shm.read_boxed(), Err(ReadError::Invalid(_))));
+    // The target of a failed read still holds a value of its type.
+    assert!(matches!(
+        shm.read_into(&mut out),
+        Err(ReadError::Invalid(_))
+    ));
+    assert!(matches!(out, Mode::Slow | Mode::Fast));
+    assert!(shm.read_with(|mode| mode.try_get()).unwrap().is_err());
     assert!(matches!(shm.write(), Err(WriteError::Invalid(error)) if found(error.clone()) == 9));
     assert_eq!(shm.validate().unwrap_err().found(), 9);
     // The role was given back, and a whole value needs none before it.
     shm.store(Mode::Slow).unwrap();
-    assert_eq!(shm.try_read().unwrap(), Mode::Slow);
+    assert_eq!(shm.read().unwrap(), Mode::Slow);
 }
 
 #[test]
@@ -264,11 +283,12 @@ fn read_with_discards_an_overtaken_result() {
             }
             cell[0].get()
         })
+        .unwrap()
     };
     // With three slots, one commit does not reach the slot that is being read, and the second may.
-    let before = shm.read()[0];
+    let before = shm.read().unwrap()[0];
     assert_eq!((look(1), looks.get()), (before, 1));
-    let before = shm.read()[0];
+    let before = shm.read().unwrap()[0];
     assert_eq!((look(2), looks.get()), (before + 2, 2));
     assert_eq!((look(300), looks.get()), (before + 302, 2));
 
@@ -282,7 +302,7 @@ fn read_with_discards_an_overtaken_result() {
         }
         cell[1].get()
     });
-    assert_eq!((result, looks.get()), (before + 308, 3));
+    assert_eq!((result.unwrap(), looks.get()), (before + 308, 3));
     // One over a whole value does.
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         shm.read_with(|_| resume_unwind(Box::new("whole")))
@@ -297,6 +317,7 @@ fn read_with_discards_an_overtaken_result() {
         overtake(3);
         (first, cell.load())
     });
+    let result = result.unwrap();
     assert_eq!(result.1, [result.0; 8]);
     assert!((2..100).contains(&looks.get()), "{looks:?}");
 }
@@ -321,7 +342,7 @@ fn writing_is_exclusive_and_waiting_times_out() {
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     other.ok("seqlock commit");
     assert_eq!(shm.version(), 2);
-    assert!(shm.read().is_numbered(1));
+    assert!(shm.read().unwrap().is_numbered(1));
 }
 
 #[test]
@@ -353,7 +374,7 @@ fn a_killed_writer_leaves_the_last_value_and_a_free_role() {
     writer.kill();
     assert_eq!(next.hear(), "ok ");
     next.ok("seqlock commit");
-    assert!(shm.read().is_numbered(5));
+    assert!(shm.read().unwrap().is_numbered(5));
 }
 
 #[test]
@@ -365,7 +386,7 @@ fn a_stopped_writer_keeps_the_role_and_readers_continue() {
     writer.ok("seqlock write forever");
     writer.stop();
     for _ in 0..1000 {
-        assert!(shm.read().is_numbered(0));
+        assert!(shm.read().unwrap().is_numbered(0));
     }
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     let refused = shm.write_timeout(Duration::from_millis(60));
@@ -385,7 +406,7 @@ fn exec_gives_up_the_writers_role() {
     assert_eq!(writer.hear(), "executing");
     assert_eq!(writer.ask("are you there"), "are you there");
     drop(shm.write_timeout(DEADLINE).unwrap());
-    assert!(shm.read().is_numbered(0));
+    assert!(shm.read().unwrap().is_numbered(0));
     writer.end();
 }
 
@@ -398,14 +419,14 @@ fn a_fork_child_is_a_separate_writer() {
     parent.ok("seqlock write forever");
     // What the child does with the guard that it has inherited is nothing to anybody.
     parent.ok("seqlock fork-commit");
-    assert!(shm.read().is_numbered(0) && shm.version() == 0);
+    assert!(shm.read().unwrap().is_numbered(0) && shm.version() == 0);
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     parent.ok("seqlock commit");
-    assert!(shm.read().is_numbered(1) && shm.version() == 1);
+    assert!(shm.read().unwrap().is_numbered(1) && shm.version() == 1);
     // Nor what a child does that was forked in the middle of a closure.
     assert_eq!(parent.ok("seqlock fork-inside update"), "2");
     assert_eq!(parent.ok("seqlock fork-inside place"), "3");
-    assert!(shm.read().is_numbered(3) && shm.version() == 3);
+    assert!(shm.read().unwrap().is_numbered(3) && shm.version() == 3);
     // From here on the child answers. It reads as its parent did, and writes under an id of its own.
     parent.ok("fork-continue");
     assert_eq!(parent.ok("seqlock read"), "3 3 whole");
@@ -413,7 +434,7 @@ fn a_fork_child_is_a_separate_writer() {
     parent.ok("seqlock write forever");
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     parent.ok("seqlock commit");
-    assert!(shm.read().is_numbered(5));
+    assert!(shm.read().unwrap().is_numbered(5));
     // The parent, that is, which ends by nothing else.
     parent.kill();
 }
@@ -482,7 +503,7 @@ fn large_sequence_lock_values_need_no_stack() {
     type Large = [u64; 1 << 20];
     let work = || {
         let shm = SeqLock::<Large, 3>::create_anonymous().unwrap();
-        let mut value: Box<Large> = shm.read_boxed();
+        let mut value: Box<Large> = shm.read_boxed().unwrap();
         value.fill(1);
         shm.store_from(&value).unwrap();
         let mut guard = shm.write().unwrap();
@@ -490,11 +511,11 @@ fn large_sequence_lock_values_need_no_stack() {
         guard[77] = 2;
         guard.commit().unwrap();
         shm.update(|value| value[78] = 3).unwrap();
-        shm.read_into(&mut value);
+        shm.read_into(&mut value).unwrap();
         assert_eq!(value[76..80], [1, 2, 3, 1]);
-        assert_eq!(shm.try_read_boxed().unwrap()[77], 2);
+        assert_eq!(shm.read_boxed().unwrap()[77], 2);
         // In place, and as the copy that comes after.
-        assert_eq!(shm.read_with(|value| value[78].get()), 3);
+        assert_eq!(shm.read_with(|value| value[78].get()).unwrap(), 3);
         let looks = Cell::new(0);
         let last = shm.read_with(|value| {
             looks.set(looks.get() + 1);
@@ -506,7 +527,7 @@ fn large_sequence_lock_values_need_no_stack() {
             }
             value[79].get()
         });
-        assert_eq!((looks.get(), last), (17, 17));
+        assert_eq!((looks.get(), last.unwrap()), (17, 17));
     };
     let small = std::thread::Builder::new().stack_size(80 << 10);
     small.spawn(work).unwrap().join().unwrap();

@@ -22,13 +22,13 @@ fn write_with_publishes_only_the_complete_value() {
             assert_eq!(slot.load(), [number.max(3) - 3; 8]);
             slot[0].set(number);
             // Nobody sees it yet, and nobody else writes.
-            assert_eq!(shm.read_versioned(), (number - 1, [number - 1; 8]));
+            assert_eq!(shm.read_versioned().unwrap(), (number - 1, [number - 1; 8]));
             assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
             slot.fill(number);
             number * 10
         };
         assert_eq!(shm.write_with(write).unwrap(), (number, number * 10));
-        assert_eq!(shm.read_versioned(), (number, [number; 8]));
+        assert_eq!(shm.read_versioned().unwrap(), (number, [number; 8]));
     }
 }
 
@@ -43,14 +43,14 @@ fn a_panic_in_write_with_commits_nothing_and_frees_the_role() {
         })
     };
     assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
-    assert_eq!(shm.read_versioned(), (1, [1; 8]));
+    assert_eq!(shm.read_versioned().unwrap(), (1, [1; 8]));
     // The next one finds what that has left, and writes over it.
     let write = |slot: &ShmCell<SmallValue>| {
         assert_eq!(slot[3].get(), 9);
         fill(2)(slot);
     };
     assert_eq!(shm.write_with(write).unwrap().0, 2);
-    assert_eq!(shm.read(), [2; 8]);
+    assert_eq!(shm.read().unwrap(), [2; 8]);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_writer_stopped_or_killed_mid_slot_delays_no_reader() {
     let read = |times: u32| {
         let start = Instant::now();
         for _ in 0..times {
-            let (version, block) = shm.read_versioned();
+            let (version, block) = shm.read_versioned().unwrap();
             assert!(version == 0 && block.is_numbered(0));
         }
         start.elapsed() / times
@@ -95,7 +95,7 @@ fn odd_sized_and_page_sized_values_are_read_correctly() {
     let shm = SeqLock::<[u8; 37], 3>::create_anonymous().unwrap();
     for number in 1..9 {
         shm.update(|bytes| bytes.fill(number)).unwrap();
-        assert_eq!(shm.read(), [number; 37]);
+        assert_eq!(shm.read().unwrap(), [number; 37]);
     }
     let names = Names::new("seqlock-pages");
     let name = names.name("t");
@@ -103,8 +103,8 @@ fn odd_sized_and_page_sized_values_are_read_correctly() {
     let reader = SeqLock::<Page, 3>::attach_read_only(&name).unwrap();
     for number in 1..9 {
         shm.update(|page| page.words.fill(number)).unwrap();
-        assert_eq!(reader.read_boxed().words, [number; 512]);
-        let place = reader.read_with(|page| page.as_ptr().addr());
+        assert_eq!(reader.read_boxed().unwrap().words, [number; 512]);
+        let place = reader.read_with(|page| page.as_ptr().addr()).unwrap();
         assert_eq!(place % 4096, 0);
     }
 }

@@ -1,10 +1,10 @@
-//! A private copy of a value, without an allocation where it is small.
+//! A private copy of a value, without an allocation if it is small.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 
-/// Bytes up to which a value is kept in place. An allocation costs more than moving as many bytes a few times.
+/// Values of up to this many bytes are kept in place. Moving them a few times costs less than an allocation.
 const ROOM: usize = 128;
 
 #[derive(Clone, Copy)]
@@ -14,21 +14,23 @@ struct Room([MaybeUninit<u8>; ROOM]);
 /// # Invariants
 ///
 /// 1. `large` is there exactly if a `T` does not fit into `small`, by size or alignment.
-/// 2. The one that counts holds a `T`.
-pub(super) struct Private<T: Copy> {
+/// 2. The place in use holds a `T`.
+pub(super) struct PrivateCopy<T: Copy> {
     small: Room,
     large: Option<Box<MaybeUninit<T>>>,
     value: PhantomData<T>,
 }
 
-impl<T: Copy> Private<T> {
-    /// Makes one of what `fill` fills in, unless that fails.
+impl<T: Copy> PrivateCopy<T> {
+    /// Makes one of what `fill` writes, unless that fails.
     ///
     /// # Safety
     ///
-    /// Where `fill` succeeds it has written a `T` to the place that it was given.
+    /// If `fill` succeeds, it has written a `T`.
     #[inline(always)]
-    pub(super) unsafe fn filled<E>(fill: impl FnOnce(*mut T) -> Result<(), E>) -> Result<Self, E> {
+    pub(super) unsafe fn filled<E>(
+        fill: impl FnOnce(&mut MaybeUninit<T>) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let fits = size_of::<T>() <= ROOM && align_of::<T>() <= align_of::<Room>();
         let mut private = Self {
             small: Room([MaybeUninit::uninit(); ROOM]),
@@ -40,37 +42,45 @@ impl<T: Copy> Private<T> {
     }
 
     #[inline(always)]
-    fn place(&self) -> *const T {
+    fn place(&self) -> &MaybeUninit<T> {
         match &self.large {
-            None => (&raw const self.small).cast(),
-            Some(large) => large.as_ptr(),
+            None => {
+                let small = (&raw const self.small).cast::<MaybeUninit<T>>();
+                // SAFETY: a `T` fits (invariant 1), and uninitialised bytes are a value.
+                unsafe { &*small }
+            }
+            Some(large) => large,
         }
     }
 
     #[inline(always)]
-    fn place_mut(&mut self) -> *mut T {
+    fn place_mut(&mut self) -> &mut MaybeUninit<T> {
         match &mut self.large {
-            None => (&raw mut self.small).cast(),
-            Some(large) => large.as_mut_ptr(),
+            None => {
+                let small = (&raw mut self.small).cast::<MaybeUninit<T>>();
+                // SAFETY: as in `place`, and `self` is borrowed alone.
+                unsafe { &mut *small }
+            }
+            Some(large) => large,
         }
     }
 }
 
-impl<T: Copy> Deref for Private<T> {
+impl<T: Copy> Deref for PrivateCopy<T> {
     type Target = T;
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: a `T` lies there, aligned (invariants 1 and 2).
-        unsafe { &*self.place() }
+        // SAFETY: it holds a `T` (invariant 2).
+        unsafe { self.place().assume_init_ref() }
     }
 }
 
-impl<T: Copy> DerefMut for Private<T> {
+impl<T: Copy> DerefMut for PrivateCopy<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as above, and `self` is borrowed alone.
-        unsafe { &mut *self.place_mut() }
+        // SAFETY: it holds a `T` (invariant 2).
+        unsafe { self.place_mut().assume_init_mut() }
     }
 }
 
@@ -79,14 +89,13 @@ mod tests {
     use super::*;
     use std::convert::Infallible;
 
-    fn of<T: Copy>(value: T) -> Private<T> {
-        let fill = |place: *mut T| {
-            // SAFETY: the place is for a `T`.
-            unsafe { place.write(value) };
+    fn of<T: Copy>(value: T) -> PrivateCopy<T> {
+        let fill = |place: &mut MaybeUninit<T>| {
+            place.write(value);
             Ok::<(), Infallible>(())
         };
         // SAFETY: `fill` writes a `T`.
-        let filled = unsafe { Private::filled(fill) };
+        let filled = unsafe { PrivateCopy::filled(fill) };
         let Ok(private) = filled;
         private
     }
@@ -96,7 +105,7 @@ mod tests {
     struct Aligned(u8);
 
     #[test]
-    fn small_and_large_values_come_out_as_they_went_in_wherever_they_are_moved() {
+    fn a_copy_keeps_small_and_large_values_when_moved() {
         let mut small = of([1_u64, 2, 3]);
         small[1] = 7;
         let moved = Box::new(small);
@@ -115,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_is_no_value() {
+    fn a_failed_fill_gives_no_copy() {
         // SAFETY: it does not succeed.
-        let failed = unsafe { Private::<u64>::filled(|_| Err("no")) };
+        let failed = unsafe { PrivateCopy::<u64>::filled(|_| Err("no")) };
         assert_eq!(failed.err(), Some("no"));
     }
 }
