@@ -1,4 +1,4 @@
-//! Starting peers, talking to them line by line, and making sure that none is left.
+//! Starts peers, talks to them line by line, and makes sure that none remains.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +13,7 @@ use shm_core::ShmError;
 /// How long to wait for any answer. Generous: on a loaded machine a test should be slow and not fail.
 pub const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Held shared while a child starts. Between `fork` and `exec` a child has copies of all descriptors of this process, and
+/// Locked shared while a child starts. Between `fork` and `exec` a child has copies of all descriptors of this process, and
 /// with them the locks of all segments that any test has open here.
 static STARTING: RwLock<()> = RwLock::new(());
 
@@ -27,14 +27,14 @@ pub fn start(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// While the guard lives, no thread of this process starts a child, so nothing but this process holds what it has open. For
-/// tests that look at locks of segments that are open here. The thread that has the guard must not start a child either.
+/// While the guard lives, no thread of this process starts a child, so only this process holds the locks of segments that
+/// are open here. For tests that look at such locks. The thread that holds the guard must not start a child either.
 pub fn no_child_starts() -> RwLockWriteGuard<'static, ()> {
     STARTING.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A process that runs the peers' program. When this is dropped its input is closed, at which it should end in order; where
-/// it does not, or the test has failed, it is killed.
+/// A process that runs the peer program. Dropping this closes its input, at which it should exit with success. If it does
+/// not, or the test has failed, it is killed.
 #[derive(Debug)]
 pub struct Peer {
     child: Child,
@@ -45,13 +45,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Starts one from the path of the program.
+    /// Starts a peer from the path of the program.
     #[must_use]
     pub fn start(program: &str) -> Self {
         Self::spawn(&mut Command::new(program))
     }
 
-    /// Starts one from a command of the caller's making.
+    /// Starts a peer from a prepared command.
     ///
     /// # Panics
     ///
@@ -63,7 +63,7 @@ impl Peer {
         let input = child.stdin.take();
         let output = child.stdout.take().expect("stdout is a pipe");
         let (sender, lines) = channel();
-        // A thread of its own, because a pipe cannot be read with a deadline. It ends with the peer.
+        // A thread reads the output, because a pipe cannot be read with a deadline. It ends with the peer.
         let reader = thread::spawn(move || {
             for line in BufReader::new(output).lines() {
                 let Ok(line) = line else { break };
@@ -81,7 +81,7 @@ impl Peer {
         }
     }
 
-    /// The process's id.
+    /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -91,7 +91,7 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// If the peer is gone.
+    /// If the peer has exited.
     pub fn tell(&mut self, command: &str) {
         let input = self.input.as_mut().expect("the input is open");
         writeln!(input, "{command}").expect("the peer takes commands");
@@ -101,7 +101,7 @@ impl Peer {
     ///
     /// # Panics
     ///
-    /// If the peer ends instead, or says nothing until the [`DEADLINE`].
+    /// If the peer exits instead, or prints nothing before the [`DEADLINE`].
     pub fn hear(&mut self) -> String {
         match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => line,
@@ -112,7 +112,7 @@ impl Peer {
         }
     }
 
-    /// A line that is there already, if there is one.
+    /// A line that has already arrived, if any.
     #[must_use]
     pub fn heard(&mut self) -> Option<String> {
         self.lines.try_recv().ok()
@@ -134,7 +134,7 @@ impl Peer {
         self.hear()
     }
 
-    /// Sends a command that should succeed and returns the result.
+    /// Sends a command that must succeed and returns the result.
     ///
     /// # Panics
     ///
@@ -148,11 +148,11 @@ impl Peer {
         }
     }
 
-    /// Sends a command that should be refused with this variant of [`ShmError`], and returns the message.
+    /// Sends a command that must fail with this variant of [`ShmError`], and returns the message.
     ///
     /// # Panics
     ///
-    /// If it succeeds or is refused otherwise.
+    /// If it succeeds or fails otherwise.
     #[track_caller]
     pub fn refused(&mut self, command: &str, variant: &str) -> String {
         let answer = self.ask(command);
@@ -165,11 +165,11 @@ impl Peer {
         }
     }
 
-    /// Kills it (SIGKILL) and waits until the kernel has taken it apart.
+    /// Kills it (SIGKILL) and waits until the kernel has torn it down.
     ///
     /// # Panics
     ///
-    /// If it ended by itself before.
+    /// If it exited before.
     #[track_caller]
     pub fn kill(&mut self) {
         self.child.kill().expect("the peer is there");
@@ -178,11 +178,11 @@ impl Peer {
         assert_eq!(status.signal(), Some(libc::SIGKILL), "{status:?}");
     }
 
-    /// Closes its input, at which it drops what it has and ends, and checks that it did so in order.
+    /// Closes its input, at which it drops everything and exits, and checks that it succeeded.
     ///
     /// # Panics
     ///
-    /// If it does not end, or fails.
+    /// If it does not exit, or fails.
     #[track_caller]
     pub fn end(mut self) {
         self.input = None;
@@ -190,11 +190,11 @@ impl Peer {
         assert!(status.success(), "{status:?}");
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it exits.
     ///
     /// # Panics
     ///
-    /// If it says something instead, or does not end until the [`DEADLINE`].
+    /// If it prints something instead, or does not exit before the [`DEADLINE`].
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         match self.lines.recv_timeout(DEADLINE) {
@@ -206,7 +206,7 @@ impl Peer {
         self.child.wait().expect("the peer can be waited for")
     }
 
-    /// Whether its output ends, as it does with the process, before the [`DEADLINE`].
+    /// Whether its output ends, as it does when the process exits, before the [`DEADLINE`].
     fn output_ends(&self) -> bool {
         let end = Instant::now() + DEADLINE;
         loop {
@@ -222,12 +222,12 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It ends at that and takes its names along; so do fork children that it has left.
+        // The peer exits at this and removes its names; so do fork children that it left.
         self.input = None;
         let failed = if self.reaped {
             None
         } else if thread::panicking() {
-            // What went wrong may be that it does not end.
+            // The failure may be that it does not exit.
             let _ = self.child.kill();
             let _ = self.child.wait();
             None

@@ -60,3 +60,8 @@ macro_rules! peer {
         peer
     }};
 }
+
+/// The programs in the project's README are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;

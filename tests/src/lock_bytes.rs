@@ -1,4 +1,4 @@
-//! The locks that are part of the format, seen from outside of the library.
+//! The format's lock bytes, accessed without the library.
 
 use std::fs::File;
 use std::io;
@@ -9,34 +9,34 @@ use nix::fcntl::{FcntlArg, fcntl};
 use crate::driver::Peer;
 use crate::names::Names;
 
-/// The byte that every handle holds shared, and who replaces a leftover alone.
+/// The byte that every handle locks shared, and a process that replaces an orphaned segment locks exclusively.
 pub const ATTACH: i64 = (1 << 40) - 1;
-/// The byte that owners hold shared, and the last of them alone.
+/// The byte that owners lock shared, and the last owner locks exclusively.
 pub const OWNER: i64 = (1 << 40) - 2;
-/// The byte that is held alone while a name is removed.
+/// The byte that is locked exclusively while a name is removed.
 pub const NAME: i64 = (1 << 40) - 3;
 
-/// The byte of participant 0; each holds the one with its number alone.
+/// The byte of participant 0. Each participant locks the byte of its number exclusively.
 pub const PARTICIPANTS: i64 = 1 << 40;
 
-/// Whether anybody holds the byte alone.
+/// Whether any process has the byte locked exclusively.
 ///
 /// # Errors
 ///
-/// Those of opening what has the name.
+/// Those of opening the name.
 pub fn is_locked_exclusively(name: &str, byte: i64) -> io::Result<bool> {
     let file = File::open(Names::path(name))?;
-    // Only a lock that a shared one cannot be had beside is reported.
+    // The query reports only locks that conflict with a shared one.
     let mut lock = range_of(byte, libc::F_RDLCK);
     fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))?;
     Ok(i32::from(lock.l_type) == libc::F_WRLCK)
 }
 
-/// Whether anybody holds the byte, alone or not.
+/// Whether any process has the byte locked.
 ///
 /// # Errors
 ///
-/// Those of opening what has the name.
+/// Those of opening the name.
 pub fn is_locked(name: &str, byte: i64) -> io::Result<bool> {
     let file = File::open(Names::path(name))?;
     let mut lock = range_of(byte, libc::F_WRLCK);
@@ -44,7 +44,7 @@ pub fn is_locked(name: &str, byte: i64) -> io::Result<bool> {
     Ok(i32::from(lock.l_type) != libc::F_UNLCK)
 }
 
-/// Locks the byte as long as the file is open. A shared lock takes no more than read access.
+/// Locks the byte while the file is open. A shared lock needs only read access.
 pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(exclusive);
@@ -58,7 +58,7 @@ pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
     Ok(file)
 }
 
-/// Locks the bytes of some participants shared, as long as the file is open: no more than read access is needed.
+/// Locks the bytes of a range of participants shared while the file is open. Needs only read access.
 pub(crate) fn pin_range(name: &str, first: i64, count: i64) -> io::Result<File> {
     let file = File::open(Names::path(name))?;
     let mut lock = range_of(PARTICIPANTS + first, libc::F_RDLCK);
@@ -91,7 +91,7 @@ pub fn next_participant(name: &str) -> u64 {
     u64::from_ne_bytes(bytes)
 }
 
-/// How an attempt of a peer to lock went, without the time it took.
+/// The result of a peer's attempt to lock, without the time it took.
 pub fn lock(peer: &mut Peer, how: &str) -> String {
     let answer = peer.ok(&format!("claims lock {how}"));
     answer.split(' ').next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! Names that belong to one test.
+//! Segment names of one test.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{fs, thread};
 
-/// Where the system keeps the names.
+/// The directory of the names.
 pub const SHM_DIRECTORY: &str = "/dev/shm";
 
-/// The names of one test. When it goes, every name that begins with its prefix is removed, and having found one fails the
-/// test: whoever made it should have removed it.
+/// The names of one test. Dropping this removes every name with its prefix, and fails the test if there was one: its creator
+/// should have removed it.
 #[derive(Debug)]
 pub struct Names {
     prefix: String,
@@ -30,7 +30,7 @@ impl Names {
         Self { prefix }
     }
 
-    /// A name of a segment, with its slash. The same for the same `part`.
+    /// A segment's name, with its slash. Equal for equal `part`s.
     #[must_use]
     pub fn name(&self, part: &str) -> String {
         format!("/{}-{part}", self.prefix)
@@ -42,13 +42,13 @@ impl Names {
         PathBuf::from(format!("{SHM_DIRECTORY}{name}"))
     }
 
-    /// Whether anything has the name.
+    /// Whether the name exists.
     #[must_use]
     pub fn exists(name: &str) -> bool {
         fs::symlink_metadata(Self::path(name)).is_ok()
     }
 
-    /// Everything in the directory whose name contains the prefix.
+    /// Every file in the directory whose name contains the prefix.
     #[must_use]
     pub fn left(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(SHM_DIRECTORY) else {
@@ -67,7 +67,7 @@ impl Drop for Names {
         for path in &left {
             remove(path);
         }
-        // A test that already failed has said what matters.
+        // A test that already failed has printed what matters.
         assert!(
             left.is_empty() || thread::panicking(),
             "names were left behind: {left:?}"

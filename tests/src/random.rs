@@ -1,4 +1,4 @@
-//! Numbers for the tests that try many: always the same for a seed, so that a failure can be seen again.
+//! Reproducible random numbers: the same for a seed, so that a failure can be repeated.
 
 /// SplitMix64.
 #[derive(Clone, Debug)]

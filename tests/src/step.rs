@@ -1,4 +1,4 @@
-//! Killing a process after its k-th instruction, asleep or awake, and counting its system calls.
+//! Kills a process after its k-th instruction, asleep or awake, and counts its system calls.
 
 use std::fs::read_to_string;
 use std::sync::mpsc;
@@ -12,13 +12,13 @@ use nix::unistd::{Pid, gettid};
 
 use crate::{DEADLINE, Peer, count_from_env};
 
-/// How many instructions lie between two kills. The long form looks at every one: `SHM_STEP_STRIDE=1`.
+/// How many instructions to skip between two kills. The long form stops at every one: `SHM_STEP_STRIDE=1`.
 #[must_use]
 pub fn stride(otherwise: u64) -> usize {
     usize::try_from(count_from_env("SHM_STEP_STRIDE", otherwise)).expect("a number of instructions")
 }
 
-/// Waits for the peer's next signal, which it does not get.
+/// Waits for the peer's next signal and suppresses it.
 fn until_signal(peer: Pid) -> Signal {
     match waitpid(peer, None).expect("the peer is traced") {
         WaitStatus::Stopped(_, signal) => signal,
@@ -26,7 +26,7 @@ fn until_signal(peer: Pid) -> Signal {
     }
 }
 
-/// Has the peer run a command, and stops it at the first of two signals (`SIGUSR1`) that it raises in it.
+/// Sends the peer a command, and stops it at the first of the two signals (`SIGUSR1`) that it raises in it.
 fn until_begun(peer: &mut Peer, command: &str) -> Pid {
     let pid = Pid::from_raw(peer.pid().cast_signed());
     ptrace::attach(pid).expect("children can be traced");
@@ -38,8 +38,7 @@ fn until_begun(peer: &mut Peer, command: &str) -> Pid {
     pid
 }
 
-/// Lets the peer go on to its next system call, or to the end of the one that it is in. `false` when it has come to the second
-/// signal instead.
+/// Runs the peer to its next system call, or to the end of the current one. `false` if it reached the second signal instead.
 fn stops_at_call(pid: Pid) -> bool {
     ptrace::syscall(pid, None).expect("the peer is traced");
     match waitpid(pid, None).expect("the peer is traced") {
@@ -49,8 +48,8 @@ fn stops_at_call(pid: Pid) -> bool {
     }
 }
 
-/// Has the peer run a command, and counts the system calls between the two signals (`SIGUSR1`) that it raises in it. Those
-/// of raising are among them, so this is to be compared with what a command does that does nothing.
+/// Sends the peer a command, and counts the system calls between the two signals (`SIGUSR1`) that it raises in it. The count
+/// includes those that raise the signals, so compare it with that of a command that does nothing.
 ///
 /// # Panics
 ///
@@ -66,8 +65,8 @@ pub fn system_calls(mut peer: Peer, command: &str) -> usize {
     stops / 2
 }
 
-/// Has the peer run a command, and calls `each` before and after each of its system calls between the two signals
-/// (`SIGUSR1`) that it raises in it. Returns how often.
+/// Sends the peer a command, and calls `each` before and after each of its system calls between the two signals (`SIGUSR1`)
+/// that it raises in it. Returns how often.
 ///
 /// # Panics
 ///
@@ -83,8 +82,8 @@ pub fn at_each_call(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> u
     stops
 }
 
-/// Has the peer run a command, and kills it at one of the stops at which [`at_each_call`] calls: the first has the number 1.
-/// `false` when there are fewer.
+/// Sends the peer a command, and kills it at one of the stops at which [`at_each_call`] calls, counted from 1. `false` if
+/// there are fewer.
 ///
 /// # Panics
 ///
@@ -96,8 +95,8 @@ pub fn kill_at_call(mut peer: Peer, command: &str, stop: usize) -> bool {
     killed
 }
 
-/// Has the peer run a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
-/// raises in it: what a peer can do at worst that is quicker than anybody. Returns how many instructions there were.
+/// Sends the peer a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
+/// raises in it, as the fastest possible peer could interfere. Returns the number of instructions.
 ///
 /// # Panics
 ///
@@ -118,8 +117,8 @@ pub fn at_each_instruction(peer: &mut Peer, command: &str, mut each: impl FnMut(
     panic!("`{command}` does not end");
 }
 
-/// Has the peer run a command, and what lies between the two signals (`SIGUSR1`) that it raises in it only up to the given
-/// instruction, and kills it there. `false` when that was over before.
+/// Sends the peer a command, and kills it at the given instruction after the first of the two signals (`SIGUSR1`) that it
+/// raises in it. `false` if it reached the second signal before.
 ///
 /// # Panics
 ///
@@ -128,31 +127,31 @@ pub fn kill_at_instruction(peer: Peer, command: &str, instruction: usize) -> boo
     kill_at_point(peer, command, Point::Begun(instruction), || {}).killed
 }
 
-/// Where in a round a peer is killed.
+/// Where in a round to kill a peer.
 #[derive(Clone, Copy, Debug)]
 pub enum Point {
-    /// So many instructions after it has begun.
+    /// This many instructions after the start.
     Begun(usize),
     /// In its first sleep.
     Asleep,
-    /// So many instructions after it has come back from its first sleep.
+    /// This many instructions after its first sleep.
     Woken(usize),
 }
 
-/// What became of a peer that was to be killed.
+/// What happened to the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct KillOutcome {
-    /// Whether it was killed; else its round was over before.
+    /// Whether it was killed; otherwise its round was over before.
     pub killed: bool,
     /// Whether the kernel had it asleep.
     pub slept: bool,
 }
 
-/// Has the peer run a command, and kills it at this point of what lies between the two signals (`SIGUSR1`) that it raises in
-/// it. Whenever it has fallen asleep, `asleep` is called: it is to wake it, or time is.
+/// Sends the peer a command, and kills it at this point between the two signals (`SIGUSR1`) that it raises in it. Whenever
+/// it has fallen asleep, this calls `asleep`, which must wake it unless its time is up.
 ///
-/// Up to its first sleep it is stepped through for [`Point::Begun`], and runs at full speed for the other two: there its clock
-/// is as fast as it is.
+/// Until its first sleep, the peer is single-stepped for [`Point::Begun`], and runs at full speed for the other two, so that
+/// its timeouts are realistic.
 ///
 /// # Panics
 ///
@@ -163,7 +162,7 @@ pub fn kill_at_point(
     point: Point,
     mut asleep: impl FnMut(),
 ) -> KillOutcome {
-    /// Nearly every step takes less than so many looks, and to ask whether it sleeps takes longer than a step.
+    /// Nearly every step takes fewer polls than this, and finding out whether it sleeps takes longer than a step.
     const LOOKS: u32 = 30;
     let pid = until_begun(&mut peer, command);
     let mut seen = KillOutcome {
@@ -218,8 +217,8 @@ pub fn kill_at_point(
     seen
 }
 
-/// Waits until the peer stops, or sleeps in the kernel until it is woken or its time is up: `None`.
-/// Whether it sleeps is asked after so many looks in vain.
+/// Waits until the peer stops, or sleeps in the kernel until it is woken or its time is up: `None`. Starts checking for
+/// sleep after `vain` polls.
 fn until_stop_or_sleep(pid: Pid, vain: u32) -> Option<WaitStatus> {
     let mut looks = 0;
     loop {
@@ -235,9 +234,9 @@ fn until_stop_or_sleep(pid: Pid, vain: u32) -> Option<WaitStatus> {
     }
 }
 
-/// Whether a thread sleeps on a futex, or for some time.
+/// Whether a thread sleeps on a futex or on a timer.
 fn is_asleep(thread: &str) -> bool {
-    // Behind the name, which is in brackets.
+    // After the name, which is in brackets.
     let waits = || {
         let stat = read_to_string(format!("{thread}/stat")).unwrap_or_default();
         stat.rsplit(") ")
@@ -261,7 +260,7 @@ fn is_asleep(thread: &str) -> bool {
     waits() && sleeps() && waits()
 }
 
-/// Comes back when the process, of one thread, sleeps.
+/// Returns when the process, of one thread, sleeps.
 ///
 /// # Panics
 ///
@@ -275,7 +274,7 @@ pub fn until_asleep(pid: u32) {
     }
 }
 
-/// Starts a thread that has to wait for something, and comes back when it sleeps.
+/// Starts a thread that must wait for something, and returns when it sleeps.
 ///
 /// # Panics
 ///
@@ -284,12 +283,15 @@ pub fn spawn_until_asleep<'scope, R: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> R + Send + 'scope,
 ) -> ScopedJoinHandle<'scope, R> {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let thread = scope.spawn(move || {
-        tell.send(gettid()).expect("somebody listens");
+        sender.send(gettid()).expect("the receiver lives");
         work()
     });
-    let path = format!("/proc/self/task/{}", told.recv().expect("it has begun"));
+    let path = format!(
+        "/proc/self/task/{}",
+        receiver.recv().expect("the thread runs")
+    );
     let start = Instant::now();
     while !is_asleep(&path) {
         assert!(start.elapsed() < DEADLINE, "it does not sleep");
@@ -298,15 +300,15 @@ pub fn spawn_until_asleep<'scope, R: Send + 'scope>(
     thread
 }
 
-/// Calls `round` for each point of a round that sleeps: in its sleep; at instructions up to the sleep, if it is told how many lie
-/// between the first two; and at every `after`-th from the sleep on, until the round is over.
+/// Calls `round` for each point of a round that sleeps: in its sleep; if `before` is given, at instructions up to the sleep,
+/// with that distance between the first two; and at every `after`-th instruction from the sleep to the end of the round.
 ///
-/// Most of what comes before a sleep is spinning, so the distances grow there and end after 20,000 instructions. The long form
-/// looks at each of the first 2,000, and at each from the sleep on.
+/// Most instructions before a sleep are spinning, so the distances grow there and end after 20,000 instructions. The long
+/// form stops at each of the first 2,000, and at each from the sleep on.
 ///
 /// # Panics
 ///
-/// If the round is over without a sleep.
+/// If the round ends without a sleep.
 pub fn kill_around_sleep(
     what: &str,
     before: Option<u64>,
@@ -316,7 +318,7 @@ pub fn kill_around_sleep(
     /// Up to the sleep.
     const MOST: usize = 20_000;
     let mut checked = |point| {
-        // On a busy machine what it waits for, or the end of its patience, may come before its sleep, or before that is seen.
+        // On a busy machine the round may end before its sleep, or before the sleep is noticed.
         for _ in 0..20 {
             let seen = round(point);
             if seen.killed || seen.slept {

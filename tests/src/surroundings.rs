@@ -37,11 +37,6 @@ pub fn with_restriction(mut peer: Peer, command: &str) -> Option<Peer> {
     None
 }
 
-/// The programs in the project's README are compiled and run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct ReadmeDoctests;
-
 /// Returns a function that starts peers, each as process 1 of its own pid namespace, and of its own user namespace where the
 /// system requires one. `None` if the system allows neither.
 #[must_use]

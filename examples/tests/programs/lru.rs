@@ -22,7 +22,7 @@ fn the_reader_follows_links_mapped_at_another_address() {
     assert_ne!(out[1].split(':').next(), out[2].split(':').next());
     let stayed = ": the cache has, most recently used first:";
     assert!(out[3].ends_with(stayed), "{out:?}");
-    // Kraków and Wrocław were used least.
+    // Kraków and Wrocław were used least recently.
     assert_eq!(
         out[4..],
         [
@@ -37,7 +37,7 @@ fn the_reader_follows_links_mapped_at_another_address() {
 
 #[test]
 fn addresses_differ_without_address_randomisation() {
-    // The option of the kernel that debuggers use; where a container forbids it, the first test is all there is.
+    // The kernel's option that debuggers use. Where a container forbids it, only the first test runs.
     let probe = std::process::Command::new("setarch")
         .args(["-R", "true"])
         .output();

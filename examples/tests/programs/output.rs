@@ -1,4 +1,4 @@
-//! What the programs do to the terminal or pipe that they write to.
+//! What the programs do to the terminal or pipe on their standard output.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -18,8 +18,8 @@ fn writer(name: &Name) -> Program {
     writer
 }
 
-/// A terminal, and what a program on it has for standard output. Not `openpty`: programs
-/// that other tests start meanwhile would inherit its descriptors, and keep it open.
+/// A terminal, and a program's standard output on it. Not `openpty`: programs that other tests start meanwhile would inherit
+/// its descriptors and keep it open.
 fn terminal(columns: u16, rows: u16) -> (File, File) {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = posix_openpt(flags).unwrap();
@@ -48,7 +48,7 @@ fn ctrl_c_restores_the_terminals_cursor() {
     let mut command = command("sysmon_reader", &["--name", &name.0, "--interval", "50ms"]);
     command.env("TERM", "xterm").stdout(Stdio::from(slave));
     let reader = Program::spawn(&mut command);
-    // It holds this side's copy of the terminal, which would never end otherwise.
+    // It holds this side's copy of the terminal, which would otherwise never end.
     drop(command);
 
     let mut terminal = BufReader::new(master);
@@ -68,7 +68,7 @@ fn ctrl_c_restores_the_terminals_cursor() {
     assert!(seen.contains("A\rsysmon "), "not in place: {seen:?}");
     let widest = seen.split("\x1b[K").map(|line| {
         let line = line.trim_start_matches(|c: char| c.is_control());
-        // What is left of the sequence that goes up or hides the cursor is no character cell.
+        // The rest of a sequence that moves up or hides the cursor is not text.
         let line = line.rsplit_once("sysmon ").map_or(line, |(_, rest)| rest);
         line.chars().count()
     });

@@ -1,4 +1,4 @@
-//! Runs the example programs and listens to what they say.
+//! Runs the example programs and reads what they print.
 //!
 //! Nothing here waits for time to pass: it waits for a line, the end of the output or
 //! an exit. The deadline only ends a test that would hang otherwise.
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A segment name that no other test has. Its file is removed when a test fails half-way.
+/// A segment name that no other test uses. Its file is removed if a test fails halfway.
 pub(crate) struct Name(pub(crate) String);
 
 impl Name {
@@ -48,7 +48,7 @@ pub(crate) struct Program {
     err: Receiver<String>,
 }
 
-/// How a program ended, and what it said that no one had listened to yet.
+/// How a program ended, and the lines it printed that nobody has read yet.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
@@ -128,12 +128,12 @@ impl Drop for Program {
 }
 
 impl Ended {
-    /// Ended well, and without a complaint.
+    /// It succeeded and printed no error.
     pub(crate) fn well(&self) {
         assert!(self.status.success() && self.err.is_empty(), "{self:?}");
     }
 
-    /// Ended with exit code 1 and this one complaint.
+    /// It exited with code 1 and printed this one error.
     pub(crate) fn because(&self, complaint: &str) {
         assert_eq!(self.status.code(), Some(1), "{self:?}");
         assert_eq!(self.err, [complaint]);
@@ -161,7 +161,7 @@ pub(crate) fn word<'a>(line: &'a str, key: &str) -> &'a str {
         .1
 }
 
-/// The number that is the value of `key`.
+/// The numeric value of `key`.
 pub(crate) fn number(line: &str, key: &str) -> u64 {
     word(line, key).parse().unwrap()
 }

@@ -1,4 +1,4 @@
-//! The examples of the types that bring processes into step.
+//! The examples of the synchronisation types.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn run(example: &str, args: &[&str], segment: &str) -> Ended {
     ended
 }
 
-/// The lines of one process, without what tells whose they are.
+/// The lines of one process, without their prefix.
 fn lines<'a>(out: &'a [String], who: &str) -> Vec<&'a str> {
     let own = out.iter().filter(|line| line.trim_start().starts_with(who));
     own.map(|line| line.split_once("): ").unwrap().1).collect()
@@ -35,7 +35,7 @@ fn every_reader_ends_up_with_the_last_configuration() {
             .unwrap()
             .parse()
             .unwrap();
-        // What was not skipped was shown, each version once and in order.
+        // Every version that was not skipped was printed once and in order.
         let versions: Vec<u64> = lines
             .iter()
             .map(|line| line.split(": ").next().unwrap())
@@ -57,7 +57,7 @@ fn every_reader_ends_up_with_the_last_configuration() {
 fn a_killed_worker_is_replaced_and_each_job_runs_once() {
     let ended = run("work_queue", &[], "/none");
     let (done, more) = of_the_dead(&ended.out);
-    // It was killed when 1200 results had come, and may have gone on until then.
+    // It was killed after 1,200 results had arrived, and may have continued until then.
     let results = if more.is_empty() {
         done
     } else {
@@ -75,10 +75,10 @@ fn a_job_reported_before_the_kill_does_not_run_again() {
     each_once(&ended.out);
 }
 
-/// What is said of a worker that was killed between sending a result and counting its job.
+/// What is printed about a worker that was killed between sending a result and counting its job.
 const REPORTED: &str = "; the result of one more was sent, so the next worker skips that job";
 
-/// The jobs that the killed worker had done, and what is said beside that.
+/// The jobs that the killed worker had completed, and what is printed next to that.
 fn of_the_dead(out: &[String]) -> (u64, &str) {
     let mut killed = out
         .iter()
@@ -91,7 +91,7 @@ fn of_the_dead(out: &[String]) -> (u64, &str) {
 }
 
 fn each_once(out: &[String]) {
-    // Three workers, and one more.
+    // Three workers and their replacement.
     let workers = out.iter().filter(|line| line.contains(" is process "));
     assert_eq!(workers.count(), 4, "{out:?}");
     assert_eq!(
@@ -138,7 +138,7 @@ fn consumers_account_for_every_picture() {
     assert!(last.ends_with(" MB/s"), "{last}");
 }
 
-/// The file that the camera's pictures are made from, decoded here once more.
+/// The file that the camera's pictures are made from, decoded here again.
 struct Photograph {
     pixels: Vec<u8>,
     width: usize,
@@ -158,8 +158,8 @@ impl Photograph {
         }
     }
 
-    /// The checksum of what picture `number` shows: 320 x 240 pixels, 3 further to the right and 2 further down with each
-    /// picture until there is an edge, and then the same way back.
+    /// The checksum of the content of picture `number`: 320 x 240 pixels, 3 further right and 2 further down with each
+    /// picture until there is an edge, and then back.
     fn crc(&self, number: usize) -> u32 {
         let bounce = |step: usize, room: usize| {
             let way: Vec<usize> = (0..room).chain((1..=room).rev()).collect();
@@ -190,7 +190,7 @@ fn ctrl_c_ends_all_processes_and_removes_the_name() {
         program.line();
         assert!(Path::new(&name).exists());
         program.signal(Signal::SIGINT);
-        // The end of the output, which the children have, too.
+        // The end of the output, which the children also hold.
         program.end().well();
         assert!(!Path::new(&name).exists());
     }

@@ -15,12 +15,12 @@ fn writer(name: &Name) -> Program {
     writer
 }
 
-/// A reader that goes on until it is ended.
+/// A reader that runs until it is killed.
 fn reader(name: &Name) -> Program {
     Program::start("sysmon_reader", &["--name", &name.0, "--interval", "50ms"])
 }
 
-/// A reader that only looks once.
+/// A reader that reads once.
 fn peek(name: &Name, more: &[&str]) -> Program {
     let args = ["--name", &name.0, "--interval", "50ms", "--count", "1"];
     Program::start("sysmon_reader", &[&args, more].concat())
@@ -156,14 +156,14 @@ fn a_killed_writer_is_noticed_and_can_be_replaced() {
         last = number(line, "sample");
     }
 
-    // A new reader is told at once. One that waits does so for a successor.
+    // A new reader gets an error at once. One that already waits keeps waiting for a successor.
     let late = peek(&name, &[]).end();
     assert_eq!(late.status.code(), Some(1), "{late:?}");
     assert!(late.err[0].starts_with(&start), "{late:?}");
     let waiting = peek(&name, &["--wait"]);
     waiting.complaint();
 
-    // The successor goes on in the same segment, so the numbers go on.
+    // The successor continues in the same segment, so the numbers continue.
     let second = writer(&name);
     let ended = waiting.end();
     ended.well();
@@ -206,7 +206,7 @@ fn a_second_writer_is_refused() {
             name.0,
             first.pid()
         ));
-    // It did no harm: the name is there, and the first goes on.
+    // It did no harm: the name exists, and the first writer continues.
     let ended = peek(&name, &[]).end();
     ended.well();
     assert_eq!(number(&ended.out[0], "writer"), u64::from(first.pid()));
@@ -219,7 +219,7 @@ fn a_stopped_writer_keeps_its_role() {
     let watching = reader(&name);
     watching.line();
     first.signal(Signal::SIGSTOP);
-    // Readers cannot tell it from a dead one, a second writer can.
+    // Readers cannot distinguish it from a dead writer; a second writer can.
     assert_eq!(watching.end().status.code(), Some(1));
     let ended = Program::start("sysmon_writer", &["--name", &name.0]).end();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
@@ -269,7 +269,7 @@ fn the_combined_program_leaves_nothing_behind() {
     assert!(!name.exists());
 }
 
-/// The writer shares standard error with who started it, so the end of that is the end of both.
+/// The writer shares standard error with its parent, so that stream ends when both have exited.
 #[test]
 fn the_combined_programs_writer_exits_with_its_reader() {
     for signal in [Signal::SIGINT, Signal::SIGKILL] {

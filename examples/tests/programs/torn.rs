@@ -1,4 +1,4 @@
-//! Readers beside a writer at full speed never see half of one sample and half of another.
+//! Readers next to a writer at full speed never see parts of two samples.
 
 use std::thread;
 
@@ -8,8 +8,7 @@ use shm_examples::sysmon::exchange::{Reader, Writer};
 use shm_examples::sysmon::segment::{Cpu, Sample, Ticks};
 use shm_examples::sysmon::signals::Signals;
 
-/// What the fields of sample `number` have. Three values in turn: samples `n` and `n + 2`,
-/// which lie in the same half, differ.
+/// The field values of sample `number`. Three values in turn, so samples `n` and `n + 2`, which use the same half, differ.
 fn value(number: u64) -> u64 {
     number % 3
 }
@@ -33,7 +32,7 @@ fn no_sample_is_torn() {
     let name = Name::unique();
     let signals = Signals::block().unwrap();
     let writer = Writer::start(&name.0, &signals).unwrap().unwrap();
-    // Made beforehand, so that the writer does nothing but publish.
+    // Made in advance, so that the writer does nothing but publish.
     let mut samples = [0, 1, 2].map(filled);
     writer.publish(&mut samples[1]);
 

@@ -1,4 +1,4 @@
-//! The program that the tests run as their other processes.
+//! The program that tests run as their other processes.
 
 use std::process::ExitCode;
 

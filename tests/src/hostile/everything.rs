@@ -1,4 +1,4 @@
-//! A type with a cell of every kind, and code that uses all of them whatever they hold.
+//! A type with a cell of every kind, and code that uses all of them, whatever bytes they hold.
 
 use std::hint::black_box;
 use std::num::{NonZeroU64, Wrapping};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI16, AtomicU8, AtomicU32, AtomicU64};
 
 use shm_core::{Access, InvalidValue, ReadOnly, Shm, ShmLayout, ShmOffset, ShmStr, ShmVec};
 
-/// A struct in the struct, and what the trailing slice is made of.
+/// A nested struct, and the element of the trailing slice.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
 pub struct Part {
@@ -21,15 +21,15 @@ pub struct Part {
     pub tiny: i8,
 }
 
-/// Most bytes are none of these.
+/// Most bytes are no variant.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(u8)]
 pub enum Color {
     /// Zero is a value.
     Red = 0,
-    /// Not the next number.
+    /// Not consecutive.
     Green = 3,
-    /// Nor this.
+    /// Nor consecutive either.
     Blue = 200,
 }
 
@@ -43,9 +43,9 @@ pub struct Leaves {
     pub signed_wide: i128,
     /// A float.
     pub float: f64,
-    /// An integer.
+    /// An unsigned integer.
     pub long: u64,
-    /// With a sign.
+    /// A signed integer.
     pub signed: i64,
     /// Zero is `None`.
     pub option: Option<NonZeroU64>,
@@ -61,17 +61,17 @@ pub struct Leaves {
     pub colors: [Color; 4],
     /// A wrapper.
     pub wrapping: Wrapping<u16>,
-    /// With a sign.
+    /// A signed integer of two bytes.
     pub short: i16,
     /// A leaf of four bytes.
     pub word: u32,
     /// Bools.
     pub flags: [bool; 4],
-    /// The last.
+    /// The last field.
     pub last: u64,
 }
 
-/// What has a length or a place in it that anybody can write.
+/// Fields with a length or an offset that any peer can write.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct Collections {
@@ -79,23 +79,23 @@ pub struct Collections {
     pub text: ShmStr<24>,
     /// Numbers.
     pub numbers: ShmVec<u32, 6>,
-    /// Most bytes are none of these.
+    /// Most bytes are no variant.
     pub colors: ShmVec<Color, 8>,
     /// Structs.
     pub parts: ShmVec<Part, 2>,
-    /// Leads to a part, or anywhere.
+    /// Resolves to a part, or fails.
     pub offset: ShmOffset<Part>,
-    /// Leads to what has another alignment, or anywhere.
+    /// Resolves to a value of larger alignment, or fails.
     pub wide: ShmOffset<u128>,
 }
 
-/// All of it, the atomics, and a slice at the end.
+/// All of the above, atomics, and a trailing slice.
 #[derive(ShmLayout)]
 #[repr(C, align(64))]
 pub struct Everything {
-    /// What has no atomics.
+    /// Fields without atomics.
     pub leaves: Leaves,
-    /// What has lengths and places.
+    /// Fields with lengths and offsets.
     pub collections: Collections,
     /// Eight bytes.
     pub atomic_long: AtomicU64,
@@ -107,15 +107,15 @@ pub struct Everything {
     pub atomic_byte: AtomicU8,
     /// Any byte but 0 is true.
     pub atomic_flag: AtomicBool,
-    /// As many as the creator wanted.
+    /// As many as the creator asked for.
     pub tail: [Part],
 }
 
-/// Reads every cell in every way, and says whether the enums and the characters had values.
+/// Reads every cell in every way, and returns an error if an enum or a character was invalid.
 ///
 /// # Panics
 ///
-/// If what is read contradicts what the type promises.
+/// If a value contradicts what its type promises.
 pub fn read_everything<A: Access>(shm: &Shm<Everything, A>) -> Result<(), InvalidValue> {
     let leaves = &shm.leaves;
     black_box((leaves.wide.get(), leaves.signed_wide.get()));
@@ -133,7 +133,7 @@ pub fn read_everything<A: Access>(shm: &Shm<Everything, A>) -> Result<(), Invali
     }
     for part in leaves.parts.iter().chain(shm.tail.iter()) {
         let value = part.load();
-        // Whatever the byte was, a `bool` is one of two values.
+        // Whatever the byte, a `bool` is one of two values.
         assert!(u8::from(value.flag) <= 1 && u8::from(part.flag.get()) <= 1);
         black_box((part.few[2].get(), part.number.get(), part.tiny.get()));
     }
@@ -151,7 +151,7 @@ pub fn read_everything<A: Access>(shm: &Shm<Everything, A>) -> Result<(), Invali
     let mut rows = [[0; 4]; 4];
     leaves.grid.read_into(&mut rows);
     black_box((rows, tail));
-    // In text, as a debugger would.
+    // As text, as a debugger would.
     black_box(format!("{leaves:?}"));
     for color in &leaves.colors {
         let value = color.try_get();
@@ -187,7 +187,7 @@ fn read_collections<A: Access>(shm: &Shm<Everything, A>) {
     for part in all.parts.iter() {
         black_box(part.load());
     }
-    // What an offset leads to is inside, wherever it says that it leads.
+    // Whatever an offset says, it resolves only to places inside the segment.
     let inside = |place: usize, size: usize| {
         let end = Everything::SIZE + shm.tail.len() * size_of::<Part>();
         let from = place.wrapping_sub(shm.as_ptr() as usize);
@@ -218,14 +218,14 @@ fn write_collections(shm: &Shm<Everything>, number: u32) {
     let _ = all.parts.push(shm.leaves.parts[1].load());
     black_box(all.parts.pop());
     all.parts.clear();
-    // What is scribbled over an offset is followed too: not every turn writes a sound one.
+    // Random offsets are resolved too: only every other round writes a valid one.
     if number.is_multiple_of(2) {
         all.offset.set(shm.offset_of(&shm.leaves.parts[2]));
         all.wide.set(shm.offset_of(&shm.leaves.wide));
     }
 }
 
-/// Writes every cell, and reads it again.
+/// Writes every cell, and reads some back.
 pub fn write_everything(shm: &Shm<Everything>, number: u32) {
     let leaves = &shm.leaves;
     let part = Part {
@@ -268,11 +268,11 @@ pub fn write_everything(shm: &Shm<Everything>, number: u32) {
     }
 }
 
-/// Reads through a handle that cannot write.
+/// Reads through a read-only handle.
 ///
 /// # Errors
 ///
-/// When an enum or a character has no value.
+/// If an enum or a character is invalid.
 pub fn read_only_everything(shm: &Shm<Everything, ReadOnly>) -> Result<(), InvalidValue> {
     read_everything(shm)
 }

@@ -1,8 +1,8 @@
-//! Segments as somebody would write them who wants to harm the reader.
+//! Segment files forged to harm their readers.
 
 use crate::Random;
 
-/// The fields of the header: where and how long.
+/// Offset and length of each field of the header.
 const FIELDS: [(usize, usize); 20] = [
     (0, 8),
     (8, 2),
@@ -33,17 +33,17 @@ const TAIL_LEN: usize = 64;
 const FINGERPRINT: usize = 80;
 const CHECKSUM: usize = 120;
 
-/// A file that will be put under a name.
+/// A file to put under a segment's name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forgery {
-    /// The beginning of it.
+    /// The first bytes of the file.
     pub bytes: Vec<u8>,
-    /// Its length; what `bytes` leaves is zero.
+    /// The file's length; bytes after `bytes` are zero.
     pub len: u64,
 }
 
 impl Forgery {
-    /// The file as it is.
+    /// The file with these bytes.
     #[must_use]
     pub fn of(bytes: Vec<u8>) -> Self {
         let len = bytes.len() as u64;
@@ -71,7 +71,7 @@ impl Forgery {
         u64::from_ne_bytes(bytes)
     }
 
-    /// Makes the header's checksum right, so that it is no obstacle.
+    /// Corrects the header's checksum, so that readers get past it.
     pub fn fix_checksum(&mut self) {
         if let Some(before) = self.bytes.get(..CHECKSUM) {
             let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -82,7 +82,7 @@ impl Forgery {
         }
     }
 
-    /// Puts another schema in and moves everything to where it then belongs, so that the header is sound.
+    /// Replaces the schema and moves everything after it, so that the header is consistent.
     pub fn replace_schema(&mut self, schema: &[u8]) {
         let payload = (HEADER_LEN + schema.len()).next_multiple_of(64);
         self.bytes.resize(HEADER_LEN.max(self.bytes.len()), 0);
@@ -93,7 +93,7 @@ impl Forgery {
         self.put(SCHEMA_LEN, 8, schema.len() as u64);
         self.put(PAYLOAD_OFFSET, 8, payload as u64);
         self.put(TOTAL_LEN, 8, self.len);
-        // Only another fingerprint makes a reader look at the schema.
+        // Readers decode the schema only if the fingerprint differs.
         self.put(FINGERPRINT, 8, 1);
     }
 
@@ -103,7 +103,7 @@ impl Forgery {
         self.bytes.get(HEADER_LEN..end).unwrap_or(&[]).to_vec()
     }
 
-    /// Changes the file in one of the ways that have harmed readers elsewhere.
+    /// Changes the file in one of the ways that have harmed other readers.
     pub fn mutate(&mut self, random: &mut Random) {
         match random.below(8) {
             0 => {
@@ -120,7 +120,7 @@ impl Forgery {
                 }
             }
             3 => {
-                // The file and the header agree on a length, which the rest does not.
+                // The file and the header agree on a length that contradicts the rest.
                 self.len = match random.below(4) {
                     0 => random.word() % 20_000,
                     1 => 0x1000 * (random.word() % 64),
@@ -144,7 +144,7 @@ impl Forgery {
                 self.replace_schema(&schema);
             }
             6 => {
-                // A slice that claims another length, with a payload and a file to match.
+                // A slice of another length, with a matching payload and file.
                 let elements = random.pick(&[0, 1, 2, 100, 1000, 1 << 16]);
                 self.put(TAIL_LEN, 8, elements);
                 let stride = self.number(72).min(1 << 20);
@@ -158,7 +158,7 @@ impl Forgery {
                 self.bytes.truncate(self.len as usize);
             }
             _ => {
-                // What changes in use, and so is not covered by the checksum.
+                // Bytes that change in use, so the checksum does not cover them.
                 let at = 128 + random.below(128);
                 self.put(at, 1, random.word());
             }
@@ -168,7 +168,7 @@ impl Forgery {
         }
     }
 
-    /// A value that a field of this file might go wrong with.
+    /// A value at which a check of this field might fail.
     fn interesting(&self, random: &mut Random, at: usize) -> u64 {
         match random.below(8) {
             0 => 0,
@@ -208,7 +208,7 @@ fn damage(schema: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// A sound schema of more levels than anybody needs, around the limit of this library and far beyond it.
+/// A valid schema nested deeper than any real one, around the limit of this library and far beyond it.
 fn nested(random: &mut Random) -> Vec<u8> {
     let depth = if random.one_in(100) {
         20_000

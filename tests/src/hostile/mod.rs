@@ -1,4 +1,4 @@
-//! Files that lie, and readers that must not believe them.
+//! Forged files, and readers that must not trust them.
 
 mod everything;
 mod forgery;
@@ -18,21 +18,21 @@ use crate::names::Names;
 use crate::segments::{Samples, Telemetry};
 use crate::variant;
 
-/// How often each answer was given.
+/// How often each result occurred.
 pub type Tally = BTreeMap<String, u64>;
 
-/// A name that has one forgery after the other.
+/// A segment name that leads to one forgery after the other.
 #[derive(Debug)]
 pub struct Scratch {
     name: String,
     file: File,
     originals: Vec<Vec<u8>>,
-    /// What came of attaching.
+    /// The results of attaching.
     pub tally: Tally,
 }
 
 impl Scratch {
-    /// Takes the name, which is removed with this.
+    /// Takes the name, which is removed on drop.
     ///
     /// # Panics
     ///
@@ -67,17 +67,17 @@ impl Scratch {
         }
     }
 
-    /// A segment as this library made it.
+    /// A segment as this library wrote it.
     #[must_use]
     pub fn original(&self, number: usize) -> Forgery {
         Forgery::of(self.originals[number % self.originals.len()].clone())
     }
 
-    /// Puts the forgery under the name and has every type attach to it, in every way, and use all that it finds.
+    /// Puts the forgery under the name, attaches to it as every type and in every way, and uses all that it finds.
     ///
     /// # Panics
     ///
-    /// If anything is believed that should not be.
+    /// If the library accepts what it must refuse.
     pub fn check(&mut self, forgery: &Forgery) {
         self.put(forgery);
         self.check_attaching(forgery.len.max(forgery.bytes.len() as u64));
@@ -104,7 +104,7 @@ impl Scratch {
             let slice = shm.tail.len() * size_of::<Part>();
             assert!(Everything::SIZE + slice <= shm.mapped_len());
             let _ = read_everything(&shm);
-            // A first writer finds a slice of the length that the next reader finds.
+            // What a writer writes through the slice, the next reader reads.
             write_everything(&shm, 77);
             assert!(read_everything(&shm).is_ok());
         }
@@ -123,7 +123,7 @@ impl Scratch {
         if let Some(shm) = self.judge(telemetry, len) {
             let _ = shm.load().is_whole();
         }
-        // Who only creates does not believe it either; what is damaged or no segment stays where it is.
+        // `create` does not trust it either: damaged files and other files keep the name.
         if let Err(error) = Telemetry::create(&self.name).map(drop) {
             self.count(&format!("create: {}", variant(&error)));
         } else {
@@ -132,27 +132,27 @@ impl Scratch {
         }
     }
 
-    /// Tells of the name what `list` tells.
+    /// Checks the entry of the name in `list`.
     ///
     /// # Panics
     ///
-    /// If it tells nothing, or takes no segment for one.
+    /// If there is no entry, or its state contradicts its contents.
     pub fn check_list(&mut self) {
-        let told = shm_core::list()
+        let entry = shm_core::list()
             .expect("the names can be read")
             .map(|info| info.expect("this process has what it needs"))
             .find(|info| info.name == self.name)
-            .expect("the name is told of");
-        let sound = matches!(
-            told.state,
+            .expect("the name is listed");
+        let valid = matches!(
+            entry.state,
             SegmentState::Live | SegmentState::Orphaned | SegmentState::Persistent
         );
-        assert_eq!(sound, told.contents.is_some(), "{told:?}");
-        assert_eq!(sound, told.reason.is_none(), "{told:?}");
-        self.count(&format!("list: {:?}", told.state));
+        assert_eq!(valid, entry.contents.is_some(), "{entry:?}");
+        assert_eq!(valid, entry.reason.is_none(), "{entry:?}");
+        self.count(&format!("list: {:?}", entry.state));
     }
 
-    /// A leftover may be replaced, and was: the name is free again.
+    /// An orphaned segment was replaced and its successor dropped: the name is free again.
     fn renew(&mut self) {
         self.file = File::options()
             .read(true)
@@ -178,7 +178,7 @@ impl Scratch {
                 Some(shm)
             }
             Err(error) => {
-                // A text that somebody reads, however long the names in the forgery are.
+                // The message can be printed, however long the names in the forgery are.
                 assert!(error.to_string().contains(&self.name));
                 self.count(&variant(&error));
                 None
@@ -202,8 +202,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Makes a file of what a fuzzer has written: which original, whether to put the checksum right, the length, and then
-/// pieces to put over it, or a schema to put into it.
+/// Interprets a fuzzer's bytes: which original, whether to correct the checksum, the length, and then bytes to overwrite, or
+/// a schema to insert.
 #[must_use]
 pub fn interpret(scratch: &Scratch, data: &[u8]) -> Forgery {
     let Some(([first, how], mut rest)) = data.split_first_chunk::<2>() else {

@@ -1,4 +1,4 @@
-//! Sending and receiving messages of a broadcast.
+//! Commands for the ends of a broadcast.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::waiting::timeout;
 use super::{Answer, Program, Words, other};
 use crate::segments::{SmallValue, Stats};
 
-/// So short that everybody is overtaken now and then.
+/// So few slots that receivers fall behind now and then.
 pub(crate) const SLOTS: usize = 5;
 type Queue = Broadcast<SmallValue, SLOTS>;
 
-/// The segment as this process has it, and its ends. No handle is ever dropped, so that ends can be kept beside them.
+/// The segment and this process's ends. Handles are never dropped, so that ends can be kept next to them.
 #[derive(Default)]
 pub(super) struct Broadcasts {
     writable: Option<&'static Shm<Queue>>,
@@ -25,7 +25,7 @@ pub(super) struct Broadcasts {
     receiver: Option<Box<dyn Receiver>>,
 }
 
-/// What receivers of both kinds of handles can do.
+/// Receivers of both kinds of handles.
 trait Receiver {
     fn receive(&mut self, millis: Option<u64>) -> Answer;
     fn await_sender(&self, limit: Option<Duration>) -> Answer;
@@ -68,7 +68,7 @@ impl<A: Access> Receiver for BroadcastReceiver<'static, SmallValue, SLOTS, A> {
         Ok(joined.map_or("timed-out", |()| "there").to_owned())
     }
 
-    /// Receives until told to stop, and looks whether anything is missing that was not told of. Message `n` is `n + 1`.
+    /// Receives until `stop` is set, and checks that every gap was reported. Message `n` is `n + 1`.
     fn run(&mut self, stats: &Shm<Stats>) -> Answer {
         println!("looping");
         let (mut expected, mut received) = (None::<u64>, 0_u64);
@@ -125,7 +125,7 @@ impl Program {
     pub(super) fn obey_broadcast(&mut self, words: &mut Words<'_>) -> Answer {
         let all = &mut self.broadcasts;
         match words.next()? {
-            // With a receiver of what comes from now on.
+            // With a receiver of the messages from now on.
             "attach" => {
                 let shm: &'static _ = Box::leak(Box::new(Queue::attach(words.next()?)?));
                 all.writable = Some(shm);
@@ -199,11 +199,11 @@ impl Program {
     }
 }
 
-/// Becomes the sender whenever it can, and sends as fast as it can.
+/// Claims the sender whenever it is free, and sends as fast as it can.
 fn send_loop(shm: &Shm<Queue>, stats: &Shm<Stats>) -> Answer {
     println!("looping");
     while stats.stop.load(Acquire) == 0 {
-        // Another one may be it.
+        // Another process may hold it.
         let Ok(mut sender) = shm.sender_timeout(Duration::from_millis(20)) else {
             stats.refused.fetch_add(1, AcqRel);
             continue;

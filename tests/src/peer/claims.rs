@@ -1,4 +1,4 @@
-//! Taking and keeping locks, and what else a process can do while it has one.
+//! Commands that lock, and that change what a lock owner depends on.
 
 use std::fs::{File, read_to_string};
 use std::num::NonZeroUsize;
@@ -26,13 +26,13 @@ type Guard = MutexGuard<'static, Pair>;
 
 /// The segment and the guard on its lock.
 pub(super) struct Claims {
-    /// Never dropped, so that a guard can be kept beside it.
+    /// Never dropped, so that a guard can be kept next to it.
     shm: &'static Shm<Guarded>,
     guard: Option<Guard>,
 }
 
 impl Claims {
-    /// Locks as asked, and says how that went and how many microseconds it took.
+    /// Locks, and returns the result and how many microseconds it took.
     fn lock(&mut self, how: &str) -> Answer {
         let lock = &self.shm.lock;
         let start = Instant::now();
@@ -77,7 +77,7 @@ impl Program {
             "join" => {
                 let (name, timeout) = (words.next()?, words.number().unwrap_or(1000));
                 let options = Guarded::options().timeout(Duration::from_millis(timeout));
-                // Dropped again, as by a program that ends in order.
+                // Dropped again, as by a program that exits normally.
                 Ok(options
                     .open_or_create(name)?
                     .rounds
@@ -138,15 +138,14 @@ impl Program {
             }
             "exec" => {
                 println!("executing");
-                // It ends with its input, as this program does.
+                // It exits when its input ends, as this program does.
                 Err(other(Command::new("cat").exec()))
             }
             "replace-descriptor" => {
                 let file = File::options().read(true).write(true).open(words.next()?);
                 let file = file.map_err(other)?;
                 let shm = self.claims()?.shm;
-                // SAFETY: the descriptor's owner never closes it, as the handle is leaked. Who replaces it is what the
-                // test is about.
+                // SAFETY: the handle is leaked, so its descriptor is never closed. Replacing it is what the test is about.
                 match unsafe { libc::dup2(file.as_raw_fd(), shm.as_fd().as_raw_fd()) } {
                     -1 => Err(other(std::io::Error::last_os_error())),
                     _ => Ok(String::new()),
@@ -154,8 +153,7 @@ impl Program {
             }
             "close-descriptor" => {
                 let shm = self.claims()?.shm;
-                // SAFETY: the descriptor's owner never closes it, as the handle is leaked. Who does is what the test is
-                // about.
+                // SAFETY: the handle is leaked, so it never uses the number again. Closing it is what the test is about.
                 match unsafe { libc::close(shm.as_fd().as_raw_fd()) } {
                     -1 => Err(other(std::io::Error::last_os_error())),
                     _ => Ok(String::new()),
@@ -189,12 +187,12 @@ impl Program {
     }
 }
 
-/// As a fork child, locks an inherited segment and another that it attaches to.
+/// As a fork child, locks an inherited segment and one that it attached to.
 fn both(inherited: &Shm<Guarded>, name: &str) -> bool {
     let Ok(own) = Guarded::attach(name) else {
         return false;
     };
-    // In the same window one would take the other's id for its own.
+    // In the same address window, one would use the other's id.
     let apart = own.as_ptr().addr() >> 30 != inherited.as_ptr().addr() >> 30;
     let held = [own.lock.try_lock(), inherited.lock.try_lock()];
     apart && held.iter().all(Result::is_ok)
@@ -216,11 +214,12 @@ fn lock_at_once(shm: &Shm<Guarded>) -> bool {
     })
 }
 
-/// Attaches, and drops the handle in a fork child that has something of its own where its parent has what keeps its lock.
+/// Attaches, and drops the handle in a fork child that has a mapping of its own where its parent has the one that keeps its
+/// lock.
 fn fork_drop(name: &str) -> Answer {
     let shm = Guarded::attach(name)?;
     let maps = read_to_string("/proc/self/maps").map_err(other)?;
-    // A page that nobody may access, of the segment's file.
+    // An inaccessible page of the segment's file.
     let token = maps
         .lines()
         .find(|line| {
@@ -233,10 +232,10 @@ fn fork_drop(name: &str) -> Answer {
         const PAGE: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED_NOREPLACE;
-        // SAFETY: the page is given only if nothing is there.
+        // SAFETY: the kernel maps the page only if the address is free.
         let page = unsafe { mmap_anonymous(NonZeroUsize::new(address), PAGE, protection, flags) };
         let Ok(page) = page else { return 1 };
-        // SAFETY: mapped a moment ago, and nobody else's.
+        // SAFETY: just mapped, and used by nothing else.
         let word = unsafe { AtomicU32::from_ptr(page.as_ptr().cast()) };
         word.store(7, Release);
         drop(shm);
@@ -244,8 +243,8 @@ fn fork_drop(name: &str) -> Answer {
     })
 }
 
-/// Locks and unlocks until told to stop, and looks whether it is alone. If `patient`, it only ever waits for the lock;
-/// else it also tries, and gives up.
+/// Locks and unlocks until `stop` is set, and checks that it is alone. If `patient`, it only waits for the lock; otherwise
+/// it also tries, and gives up.
 fn repeat(shm: &Shm<Guarded>, patient: bool) {
     static TURN: AtomicU32 = AtomicU32::new(0);
     while shm.stop.load(Acquire) == 0 {
@@ -260,7 +259,7 @@ fn repeat(shm: &Shm<Guarded>, patient: bool) {
         match locked {
             Ok(guard) => {
                 if guard.holder.get() != 0 {
-                    // Who held it neither unlocked nor died.
+                    // The previous holder neither unlocked nor died.
                     shm.doubles.fetch_add(1, AcqRel);
                 }
                 if guard.count.get() != guard.twin.get() {
@@ -283,7 +282,7 @@ fn repeat(shm: &Shm<Guarded>, patient: bool) {
     }
 }
 
-/// What an owner does: it takes long enough to be killed in the middle, and for a second owner to show.
+/// An owner's work: long enough to be killed in the middle, and for a second owner to be noticed.
 fn work(pair: &MutexGuard<'_, Pair>, me: u64, shm: &Shm<Guarded>) {
     pair.holder.set(me);
     let count = pair.count.get() + 1;
@@ -300,7 +299,7 @@ fn work(pair: &MutexGuard<'_, Pair>, me: u64, shm: &Shm<Guarded>) {
     shm.rounds.fetch_add(1, AcqRel);
 }
 
-/// Interrupts this process every so many microseconds from now on, before any sleep of the library can end by itself.
+/// Interrupts this process at this interval of microseconds from now on, before any sleep of the library ends.
 pub(super) fn timer(micros: libc::suseconds_t) -> Answer {
     extern "C" fn nothing(_: i32) {}
     let action = SigAction::new(
@@ -318,16 +317,16 @@ pub(super) fn timer(micros: libc::suseconds_t) -> Answer {
         it_interval: tick,
         it_value: tick,
     };
-    // SAFETY: both arguments are what the call takes; no old value is asked for.
+    // SAFETY: both arguments are valid; no old value is requested.
     match unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const every, std::ptr::null_mut()) } {
         0 => Ok(String::new()),
         _ => Err(other(std::io::Error::last_os_error())),
     }
 }
 
-/// `fork-storm NAME ROUNDS`: threads take part in a segment and leave it with its lock held, over and over, while another forks
-/// children that stay. Who has left must be dead to the others, whatever the children have inherited; and each child
-/// takes part by itself, whatever lock a sibling of its parent held.
+/// `fork-storm NAME ROUNDS`: threads attach to a segment and drop the handle with its lock held, over and over, while
+/// another thread forks children that stay. The others must see each dropped owner as dead, whatever the children inherited;
+/// and each child participates by itself, whatever lock another thread of its parent held.
 fn storm(name: &str, rounds: u32) -> Answer {
     const THREADS: usize = 3;
     let stop = AtomicBool::new(false);
@@ -338,7 +337,7 @@ fn storm(name: &str, rounds: u32) -> Answer {
             workers.push(scope.spawn(|| {
                 let mut left = 0_u32;
                 while !stop.load(Acquire) {
-                    // A segment of its own, so that no other thread is waited for.
+                    // A separate segment, so that no other thread is involved.
                     let anonymous = Guarded::create_anonymous().map_err(Failure::from)?;
                     let fd = anonymous.as_fd().try_clone_to_owned().map_err(other)?;
                     let leaving = Guarded::from_fd(fd).map_err(Failure::from)?;
@@ -365,7 +364,7 @@ fn storm(name: &str, rounds: u32) -> Answer {
                     drop(parents_end);
                     let code = i32::from(!lock_after_fork(&observer));
                     drop(childs_end);
-                    // It stays until it is killed, with all that it has inherited.
+                    // It stays until it is killed, with everything it inherited.
                     if code == 0 {
                         nix::unistd::pause();
                     }
@@ -405,7 +404,7 @@ fn lock_after_fork(shm: &Shm<Guarded>) -> bool {
     }
 }
 
-/// Ends a child that should be waiting for just that.
+/// Ends a child that should be waiting for that.
 fn end(child: Pid) -> Result<(), Failure> {
     nix::sys::signal::kill(child, Signal::SIGKILL).map_err(other)?;
     match waitpid(child, None).map_err(other)? {

@@ -1,4 +1,4 @@
-//! What becomes of segments where the standard descriptors are closed, as in some daemons.
+//! Segments in a process with closed standard descriptors, as in some daemons.
 
 use std::fs::{read_dir, read_link};
 use std::io::Write;
@@ -10,13 +10,13 @@ use super::process::in_child;
 use super::{Answer, Words};
 use crate::segments::{Guarded, Telemetry};
 
-/// `fork-closed-stdio NAME`: a fork child closes its standard descriptors, uses segments of this name, and prints. It
-/// ends with the number of what went wrong.
+/// `fork-closed-stdio NAME`: a fork child closes its standard descriptors, uses segments of this name, and prints. Its exit
+/// code is the number of the step that failed.
 pub(super) fn in_child_without(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     in_child(|| {
         for number in 0..3 {
-            // SAFETY: nothing else runs in this process, and the standard library takes it when they are closed.
+            // SAFETY: nothing else runs in this process, and the standard library accepts closed standard streams.
             unsafe { libc::close(number) };
         }
         match use_segments(name) {
@@ -44,13 +44,13 @@ fn use_segments(name: &str) -> Result<(), i32> {
         let anonymous = Telemetry::create_anonymous().map_err(number(7))?;
         anonymous.store(Telemetry::numbered(8));
         print(8)?;
-        // As what was inherited in the place of a standard descriptor.
+        // As if inherited in place of a standard descriptor.
         let fd = std::os::fd::AsFd::as_fd(&anonymous);
         // SAFETY: the number is free.
         if unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&fd), 1) } != 1 {
             return Err(9);
         }
-        // SAFETY: made just now, and nobody else's.
+        // SAFETY: just opened, and owned by nobody else.
         let passed = unsafe { OwnedFd::from_raw_fd(1) };
         let passed = Telemetry::from_fd(passed).map_err(number(10))?;
         print(11)?;
@@ -58,14 +58,14 @@ fn use_segments(name: &str) -> Result<(), i32> {
             return Err(12);
         }
     }
-    // What takes part keeps a description of its own as well.
+    // Participants keep another open file description.
     let _made = Guarded::create(name).map_err(number(13))?;
     print(14)?;
     let _attached = Guarded::attach(name).map_err(number(15))?;
     print(16)
 }
 
-/// Prints, and looks that no shared memory is where what is printed goes.
+/// Prints, and checks that no standard descriptor leads to shared memory.
 fn print(wrong: i32) -> Result<(), i32> {
     println!("{}", "a line of a log ".repeat(40));
     eprintln!("{}", "a line of a log ".repeat(40));

@@ -1,4 +1,4 @@
-//! Making handles as a command asks, and using them.
+//! Commands that open handles and use them.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -14,7 +14,7 @@ use super::socket::take;
 use super::{Answer, Failure, Program, Words, line, other};
 use crate::segments::{Gate, Huge, Large, Samples, Telemetry, TelemetryWide};
 
-/// Less than any of the values that threads with this stack work on.
+/// Smaller than any value that threads with this stack work on.
 const SMALL_STACK: usize = 64 << 10;
 
 pub(super) enum Handle {
@@ -24,12 +24,12 @@ pub(super) enum Handle {
     Samples(Shm<Samples>),
 }
 
-/// What `create_with`'s closure does besides writing the value.
+/// What the closure of `create_with` does besides writing the value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum During {
     Nothing,
     Panic,
-    /// Says "inside" and waits for a line.
+    /// Prints "inside" and waits for a line.
     Hold,
 }
 
@@ -37,9 +37,9 @@ struct Request<'a> {
     how: &'a str,
     name: &'a str,
     wide: bool,
-    /// The number of them, where that is what the segment is to hold.
+    /// The number of samples, if the segment holds samples.
     samples: Option<usize>,
-    /// Whether their pages are left unreserved.
+    /// Whether pages stay unreserved.
     sparse: bool,
     frame: u16,
     during: During,
@@ -121,7 +121,7 @@ impl<'a> Request<'a> {
             return Ok(Handle::Samples(match self.how {
                 "create" => options.len(len).create(name)?,
                 "join" => options.len(len).open_or_create(name)?,
-                // Which finds as many as there are.
+                // Attaching finds the number of samples.
                 "attach" => options.attach(name)?,
                 how => return Err(other(format!("samples are not opened by `{how}`"))),
             }));
@@ -139,7 +139,7 @@ impl<'a> Request<'a> {
             "anonymous" => Handle::Writer(options.create_anonymous_with(init)?),
             "fd" => Handle::Writer(options.from_fd(inherited(name)?)?),
             "fd-read" => Handle::Reader(options.from_fd_read_only(inherited(name)?)?),
-            // Offered at an address.
+            // A descriptor offered at a socket address.
             "socket" => Handle::Writer(options.from_fd(take(name)?)?),
             "socket-read" => Handle::Reader(options.from_fd_read_only(take(name)?)?),
             // By the path of another process's descriptor.
@@ -157,11 +157,11 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A descriptor that this process was started with.
+/// A descriptor that this process inherited.
 fn inherited(number: &str) -> Result<OwnedFd, Failure> {
     let number: RawFd = number.parse().map_err(other)?;
-    // SAFETY: the test has put a descriptor there for this program, which opens none by itself; the command names each
-    // number once.
+    // SAFETY: the test has put a descriptor there for this program, which opens none by itself; the command uses each number
+    // once.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
@@ -178,7 +178,7 @@ impl Program {
         Ok(String::new())
     }
 
-    /// `race GATE ROUND SLOT HOW NAME [KEY=VALUE]..`: opens at the moment that the gate opens.
+    /// `race GATE ROUND SLOT HOW NAME [KEY=VALUE]..`: opens when the gate opens.
     pub(super) fn race(&mut self, words: &mut Words<'_>) -> Answer {
         let gate = Gate::attach_read_only(words.next()?)?;
         let round: u64 = words.number()?;
@@ -191,19 +191,19 @@ impl Program {
         Ok(String::new())
     }
 
-    /// `replace-descriptor SLOT PATH`: the number of the handle's descriptor leads to another file from now on.
+    /// `replace-descriptor SLOT PATH`: from now on the number of the handle's descriptor leads to another file.
     pub(super) fn replace_descriptor(&mut self, words: &mut Words<'_>) -> Answer {
         let handle = self.at(words)?;
         let file = File::options().read(true).write(true).open(words.next()?);
         let file = file.map_err(other)?;
-        // SAFETY: the number stays the handle's own, and open. What it leads to then is what the test is about.
+        // SAFETY: the number stays the handle's and stays open. What it leads to is what the test is about.
         match unsafe { libc::dup2(file.as_raw_fd(), handle.fd()) } {
             -1 => Err(other(std::io::Error::last_os_error())),
             _ => Ok(String::new()),
         }
     }
 
-    /// `fork-drop SLOT`: a fork child drops its copy of the handle and ends.
+    /// `fork-drop SLOT`: a fork child drops its copy of the handle and exits.
     pub(super) fn fork_drop(&mut self, words: &mut Words<'_>) -> Answer {
         let slot = words.next()?;
         let handles = &mut self.handles;
@@ -212,7 +212,7 @@ impl Program {
 }
 
 impl Program {
-    /// `fork-outlive SLOT`: this process drops the handle, and then a fork child still uses its own copy.
+    /// `fork-outlive SLOT`: this process drops the handle, and then a fork child still uses its copy.
     pub(super) fn fork_outlive(&mut self, words: &mut Words<'_>) -> Answer {
         let slot = words.next()?;
         let handle = self
@@ -223,7 +223,7 @@ impl Program {
             let gone = until(|| !handle.is_current()).is_ok();
             let kept = handle.load().is_ok() && handle.store(99).is_ok();
             let same = matches!(handle.load().as_deref(), Ok("99"));
-            // Its copy is an owner's that has given up.
+            // Its copy is that of an owner that gave up ownership.
             i32::from(!(gone && kept && same) || handle.has_owner())
         })?;
         self.handles.remove(slot);
@@ -246,7 +246,7 @@ impl Handle {
         Ok(String::new())
     }
 
-    /// The number, when the whole value follows from it.
+    /// The number, if the whole value follows from it.
     pub(super) fn load(&self) -> Answer {
         let value = match self {
             Self::Writer(shm) => shm.load(),
@@ -264,7 +264,7 @@ impl Handle {
         }
     }
 
-    /// Writes 7 to the first field, going round the types: what a program with a bug might do.
+    /// Writes 7 to the first field without regard to its type, as a program with a bug might.
     pub(super) fn raw_write(&self) -> Answer {
         let place = match self {
             Self::Writer(shm) => shm.as_ptr(),
@@ -272,8 +272,8 @@ impl Handle {
             Self::Wide(shm) => shm.as_ptr(),
             Self::Samples(shm) => shm.as_ptr(),
         };
-        // SAFETY: the place is mapped, aligned and only accessed atomically. Where it is mapped read-only the store kills
-        // this process, which is what the test is about.
+        // SAFETY: the place is mapped, aligned and only accessed atomically. If it is mapped read-only, the store kills this
+        // process, as the test expects.
         let word = unsafe { AtomicU64::from_ptr(place.cast_mut().cast()) };
         word.store(7, Ordering::Relaxed);
         Ok(String::new())
@@ -334,7 +334,7 @@ impl Handle {
         self.borrow().try_clone_to_owned().map_err(other)
     }
 
-    /// A fork child waits for what this process writes, and answers through the segment.
+    /// A fork child waits for a value that this process writes, and answers through the segment.
     pub(super) fn fork_exchange(&self) -> Answer {
         let Self::Writer(shm) = self else {
             return Err(other("this handle cannot write"));
@@ -365,7 +365,7 @@ fn on_small_stack(work: impl FnOnce() -> Result<(), ShmError> + Send) -> Answer 
     })
 }
 
-/// `huge NAME`: creates, attaches to and uses 1 GiB that is not reserved.
+/// `huge NAME`: creates, attaches to and uses 1 GiB of unreserved memory.
 pub(super) fn huge(name: &str) -> Answer {
     on_small_stack(|| {
         let made = Huge::options()
@@ -386,7 +386,7 @@ pub(super) fn huge(name: &str) -> Answer {
     })
 }
 
-/// `large NAME`: moves 64 MiB in and out without having them on the stack.
+/// `large NAME`: copies 64 MiB in and out without using the stack.
 pub(super) fn large(name: &str) -> Answer {
     on_small_stack(|| {
         let shm = Large::create(name)?;
@@ -406,7 +406,7 @@ pub(super) fn large(name: &str) -> Answer {
     })
 }
 
-/// `populate NAME`: 64 MiB that are not reserved, and yet have to be there at once.
+/// `populate NAME`: 64 MiB that are not reserved but populated.
 pub(super) fn populate(name: &str) -> Answer {
     let options = Large::options().sparse(true).populate(true);
     Ok(options.create(name).map(|_| String::new())?)

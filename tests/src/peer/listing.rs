@@ -1,10 +1,10 @@
-//! Looking at all segments, and removing those that are orphans.
+//! Commands that list segments, and remove orphaned ones.
 
 use shm_core::SegmentInfo;
 
 use super::{Answer, other};
 
-/// `list NAME`: what is told of one name, in words; nothing when it is not told of.
+/// `list NAME`: the entry of one name as words; empty if there is none.
 pub(super) fn list(name: &str) -> Answer {
     for info in shm_core::list()? {
         let info = info?;
@@ -17,13 +17,13 @@ pub(super) fn list(name: &str) -> Answer {
 
 /// `list-all`: every name and its state, in order.
 pub(super) fn list_all() -> Answer {
-    let mut told = Vec::new();
+    let mut entries = Vec::new();
     for info in shm_core::list()? {
         let info = info?;
-        told.push(format!("{} {:?}", info.name, info.state));
+        entries.push(format!("{} {:?}", info.name, info.state));
     }
-    told.sort();
-    Ok(told.join(","))
+    entries.sort();
+    Ok(entries.join(","))
 }
 
 /// `sweep`: the names removed, in order.

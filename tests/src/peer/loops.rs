@@ -1,4 +1,4 @@
-//! What peers do over and over until they are told to stop, or killed.
+//! Loops that peers run until they are stopped or killed.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Instant;
@@ -9,7 +9,7 @@ use super::{Answer, Failure, Words, other, restrictions};
 use crate::driver::DEADLINE;
 use crate::segments::{Stats, Telemetry, TelemetryWide};
 
-/// Waits for what another process does, by looking. It has no other way to wait that is independent of what is tested.
+/// Polls until another process has done something. The peer has no other way to wait that is independent of what is tested.
 pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
     let start = Instant::now();
     while !happened() {
@@ -21,8 +21,8 @@ pub(super) fn until(mut happened: impl FnMut() -> bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How a loop goes, after the name and the statistics: `only` creates, `supersede`s, `hold`s what it has until it has the
-/// next, `in=PID` in the mounts of that process.
+/// Options of a loop, after the name and the statistics: `only` creates, `supersede`s, `hold`s a handle until it has the
+/// next, `in=PID` runs in the mounts of that process.
 #[derive(Default)]
 pub(super) struct Way {
     only_create: bool,
@@ -46,7 +46,7 @@ impl Way {
     }
 }
 
-/// `loop-create NAME STATS [WAY]..`: creates the segment and lets it go, now and then by `open_or_create`.
+/// `loop-create NAME STATS [WAY]..`: creates the segment and drops it, sometimes by `open_or_create`.
 pub(super) fn create(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach(words.next()?)?;
@@ -72,7 +72,7 @@ pub(super) fn create(words: &mut Words<'_>) -> Answer {
                 if !shm.load().is_whole() {
                     stats.torn.fetch_add(1, AcqRel);
                 }
-                // For as long as this handle lives, nobody may take the name away.
+                // While this handle lives, no process may take the name away.
                 for _ in 0..round % 8 {
                     if !shm.is_current() {
                         stats.lost.fetch_add(1, AcqRel);
@@ -92,7 +92,7 @@ pub(super) fn create(words: &mut Words<'_>) -> Answer {
     Ok(String::new())
 }
 
-/// `loop-attach NAME STATS [WAY]..`: attaches again and again.
+/// `loop-attach NAME STATS [WAY]..`: attaches repeatedly.
 pub(super) fn attach(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach(words.next()?)?;
@@ -124,7 +124,7 @@ pub(super) fn attach(words: &mut Words<'_>) -> Answer {
     Ok(String::new())
 }
 
-/// `rounds NAME COUNT`: creates, attaches and lets go, so many times.
+/// `rounds NAME COUNT`: creates, attaches and drops, so many times.
 pub(super) fn rounds(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let count: u32 = words.number()?;
@@ -141,7 +141,7 @@ pub(super) fn rounds(words: &mut Words<'_>) -> Answer {
             1 => owner.unlink()?,
             _ => drop(Telemetry::open_or_create(name)?),
         }
-        // What was refused has to leave nothing behind, too.
+        // Refused calls must not leak anything either.
         match TelemetryWide::attach(name) {
             Err(ShmError::NotFound { .. } | ShmError::LayoutMismatch { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -152,7 +152,7 @@ pub(super) fn rounds(words: &mut Words<'_>) -> Answer {
     Ok(String::new())
 }
 
-/// `loop-sweep STATS [WAY]..`: removes orphans again and again, and looks at everything that there is.
+/// `loop-sweep STATS [WAY]..`: removes orphaned segments repeatedly, and checks every entry.
 pub(super) fn sweep(words: &mut Words<'_>) -> Answer {
     let stats = Stats::attach(words.next()?)?;
     Way::parse(words)?;
@@ -162,7 +162,7 @@ pub(super) fn sweep(words: &mut Words<'_>) -> Answer {
             shm_core::sweep().map(|names| stats.swept.fetch_add(names.len() as u64, AcqRel));
         let listed = shm_core::list().and_then(|mut names| {
             names.try_for_each(|info| {
-                // Names that lead to a segment are complete at any moment.
+                // Names that lead to a segment are always complete.
                 if info?.contents.is_none() {
                     stats.torn.fetch_add(1, AcqRel);
                 }

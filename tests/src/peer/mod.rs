@@ -1,6 +1,6 @@
-//! The helper program: it takes one command a line and answers each with one line, `ok ..` or `err Variant text`.
+//! The peer program: it takes one command per line and answers each with one line, `ok ..` or `err Variant text`.
 //!
-//! It has a single thread, so that it can fork, and ends when its input does.
+//! It has a single thread, so that it can fork, and exits when its input ends.
 
 mod broadcast;
 mod claims;
@@ -45,7 +45,7 @@ pub const FIRST_INHERITED: u32 = 100;
 /// Runs the program.
 #[must_use]
 pub fn run() -> ExitCode {
-    // Some tests want a crash, and nobody wants its core file.
+    // Some tests expect a crash; its core file is useless.
     if setrlimit(Resource::RLIMIT_CORE, 0, 0).is_err() {
         return ExitCode::FAILURE;
     }
@@ -75,7 +75,7 @@ impl From<ShmError> for Failure {
     }
 }
 
-/// What a command gives.
+/// The result of a command.
 type Answer = Result<String, Failure>;
 
 fn other(reason: impl Display) -> Failure {
@@ -107,7 +107,7 @@ fn line() -> Option<String> {
 #[derive(Default)]
 struct Program {
     handles: HashMap<String, Handle>,
-    /// Descriptions that hold locks until this process ends.
+    /// Files that hold locks until this process exits.
     pins: Vec<File>,
     claims: Option<claims::Claims>,
     ring: Option<ring::Ends>,
@@ -190,7 +190,7 @@ impl Program {
         }
     }
 
-    /// `between COMMAND`: obeys the rest between two signals, for who steps through it.
+    /// `between COMMAND`: runs the rest between two signals, for a test that steps through it.
     fn between(&mut self, words: Words<'_>) -> Answer {
         raise(Signal::SIGUSR1).map_err(other)?;
         let answer = self.obey(words);
@@ -198,7 +198,7 @@ impl Program {
         answer
     }
 
-    /// The handle in the slot that the next word names.
+    /// The handle in the slot named by the next word.
     fn at(&mut self, words: &mut Words<'_>) -> Result<&Handle, Failure> {
         let slot = words.next()?;
         self.handles

@@ -1,4 +1,4 @@
-//! A process that writes random bytes all over a segment, and one that uses it meanwhile.
+//! A process that writes random bytes all over a segment, and one that uses the segment meanwhile.
 
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -16,10 +16,10 @@ use crate::hostile::{Everything, read_everything, read_only_everything, write_ev
 use crate::names::Names;
 use crate::segments::Stats;
 
-/// Bytes of a header.
+/// Length of the header.
 const HEADER: usize = 256;
 
-/// `scribble NAME STATS`: random bytes over the whole file, header included, until it is told to stop.
+/// `scribble NAME STATS`: writes random bytes over the whole file, header included, until `stop` is set.
 pub(super) fn scribble(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach(words.next()?)?;
@@ -42,7 +42,7 @@ pub(super) fn scribble(words: &mut Words<'_>) -> Answer {
     let result = until(|| {
         for _ in 0..512 {
             if random.below(64) == 0 {
-                // Now and then it is sound again, so that others get in before it changes under them.
+                // Sometimes the header is valid again, so that others attach before it changes under them.
                 let _ = file.write_all_at(&header, 0);
             }
             let at = random.below(len);
@@ -54,7 +54,7 @@ pub(super) fn scribble(words: &mut Words<'_>) -> Answer {
                     let byte = unsafe { AtomicU8::from_ptr(place) };
                     byte.store(random.word() as u8, Relaxed);
                 }
-                // Of another width than what lies there.
+                // Of another width than the field there.
                 _ => {
                     let even = at & !7;
                     // SAFETY: `even` is at most `at`, and the length is a multiple of the page.
@@ -69,13 +69,13 @@ pub(super) fn scribble(words: &mut Words<'_>) -> Answer {
         stats.created.fetch_add(1, Relaxed);
         stats.stop.load(Acquire) != 0
     });
-    // SAFETY: the mapping is this function's own and nothing points into it any more.
+    // SAFETY: this function made the mapping, and nothing points into it any more.
     unsafe { munmap(start, len) }.map_err(other)?;
     result?;
     Ok(rounds.to_string())
 }
 
-/// What one who endures has met.
+/// What the using process saw.
 #[derive(Default)]
 struct Met {
     valid: u64,
@@ -94,7 +94,7 @@ impl Met {
     }
 }
 
-/// `use-all NAME STATS ROUNDS`: uses every cell of the segment, in every way, while somebody scribbles over it.
+/// `use-all NAME STATS ROUNDS`: uses every cell of the segment, in every way, while another process overwrites it.
 pub(super) fn endure(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let stats = Stats::attach_read_only(words.next()?)?;
@@ -104,7 +104,7 @@ pub(super) fn endure(words: &mut Words<'_>) -> Answer {
     let (len, tail) = (shm.mapped_len(), shm.tail.len());
     println!("using");
     let (mut met, mut round) = (Met::default(), 0u64);
-    // Whole rounds of the other, so that each of them has a chance to hit every byte.
+    // Whole rounds of the other process, so that each of them can hit every byte.
     let scribbled = stats.created.load(Acquire);
     until(|| {
         for _ in 0..100 {
@@ -113,7 +113,7 @@ pub(super) fn endure(words: &mut Words<'_>) -> Answer {
             met.note(read_only_everything(&reader).is_ok());
             write_everything(&shm, round as u32);
         }
-        // What was measured at the beginning is what counts, whatever the header says now.
+        // Lengths measured at attach stay valid, whatever the header says now.
         let same = (shm.mapped_len(), shm.tail.len()) == (len, tail)
             && reader.tail.len() == tail
             && shm.is_current();
@@ -127,7 +127,7 @@ pub(super) fn endure(words: &mut Words<'_>) -> Answer {
     ))
 }
 
-/// Others come while the header is being overwritten; if they are let in, what they use is inside.
+/// Others attach while the header is being overwritten; if they succeed, all they use is inside.
 fn attach(name: &str, met: &mut Met) {
     let attached: Result<Shm<Everything, ReadOnly>, ShmError> = Everything::attach_read_only(name);
     match attached {
@@ -137,10 +137,10 @@ fn attach(name: &str, met: &mut Met) {
         }
         Err(_) => met.refused += 1,
     }
-    // Attached to by two handles, whatever its header says: never an orphan, and so never replaced.
+    // Two handles are attached, so whatever its header says, it is never orphaned and never replaced.
     assert!(Everything::create_with_len(name, 1).is_err());
     assert!(Everything::open_or_create_with_len(name, 1).is_err());
-    // What is told of it is told of a file that changes.
+    // The file may change while it is listed.
     for info in shm_core::list().into_iter().flatten().flatten() {
         assert!(info.name != name || info.owner == nix::unistd::geteuid().as_raw());
     }

@@ -15,9 +15,9 @@ use nix::unistd::{
 use super::{Answer, Failure, Program, Words, other};
 use crate::lock_bytes;
 
-/// Runs `work` in a fork child, which ends with what it returns.
+/// Runs `work` in a fork child, whose exit code is the result.
 pub(super) fn start_child(work: impl FnOnce() -> i32) -> Result<Pid, Failure> {
-    // SAFETY: this process has one thread, so the child's memory is in no state that the child could not go on from.
+    // SAFETY: this process has one thread, so the child's memory is consistent.
     match unsafe { fork() }.map_err(other)? {
         ForkResult::Parent { child } => Ok(child),
         ForkResult::Child => {
@@ -28,7 +28,7 @@ pub(super) fn start_child(work: impl FnOnce() -> i32) -> Result<Pid, Failure> {
     }
 }
 
-/// Waits for a child that should succeed.
+/// Waits for a child that must succeed.
 pub(super) fn reap(child: Pid) -> Result<(), Failure> {
     match waitpid(child, None).map_err(other)? {
         WaitStatus::Exited(_, 0) => Ok(()),
@@ -41,8 +41,8 @@ pub(super) fn in_child(work: impl FnOnce() -> i32) -> Answer {
     Ok(String::new())
 }
 
-/// Forks in the middle of `work`, where that calls what it is given. The child goes on with it, too, and ends well if what came
-/// of it is `right`; the parent waits for that in the middle of its own.
+/// Forks in the middle of `work`, where `work` calls its argument. The child continues too, and succeeds if the result is
+/// `right`; meanwhile the parent waits for it in the middle of its own call.
 pub(super) fn fork_inside<R>(
     work: impl FnOnce(&mut dyn FnMut()) -> R,
     right: impl FnOnce(&R) -> bool,
@@ -61,13 +61,13 @@ pub(super) fn fork_inside<R>(
     failed.map_or(Ok(result), Err)
 }
 
-/// The child goes on with this program's commands in its parent's place, which does nothing more until it is killed.
+/// The child takes over this program's commands from its parent, which does nothing more until it is killed.
 pub(super) fn fork_continue() -> Answer {
     // SAFETY: as in `start_child`.
     match unsafe { fork() }.map_err(other)? {
         ForkResult::Child => Ok(getpid().to_string()),
         ForkResult::Parent { .. } => {
-            // Also when the test itself is killed.
+            // Also if the test itself is killed.
             let _ = set_pdeathsig(Signal::SIGKILL);
             loop {
                 pause();
@@ -76,11 +76,11 @@ pub(super) fn fork_continue() -> Answer {
     }
 }
 
-/// A child that has all that its parent has, and does nothing until it is killed: by a test, or in the end by its own clock.
+/// A child that inherits everything from its parent, and does nothing until a test kills it or an alarm does.
 pub(super) fn fork_idle() -> Answer {
     let child = start_child(|| {
         alarm::set(120);
-        // Or who hears the parent would wait for the end of the child.
+        // Otherwise a reader of the parent's output would wait for the child to exit.
         for standard in 0..3 {
             // SAFETY: nothing in this child uses it any more.
             unsafe { libc::close(standard) };
@@ -92,7 +92,7 @@ pub(super) fn fork_idle() -> Answer {
     Ok(child.to_string())
 }
 
-/// What this process's descriptors lead to, as far as it is shared memory.
+/// Targets of this process's descriptors that are shared memory.
 pub(super) fn shared_fds() -> String {
     let Ok(entries) = read_dir("/proc/self/fd") else {
         return "unreadable".to_owned();
@@ -105,7 +105,7 @@ pub(super) fn shared_fds() -> String {
     targets.join(",")
 }
 
-/// The same list, of a program that this one starts.
+/// The same list, from a program that this one starts.
 pub(super) fn exec_fds() -> Answer {
     let output = Command::new("/proc/self/exe")
         .arg("fds")
@@ -118,7 +118,7 @@ pub(super) fn exec_fds() -> Answer {
 }
 
 impl Program {
-    /// `pin NAME BYTE shared|exclusive`: locks a byte until this process ends, as a hostile peer might.
+    /// `pin NAME BYTE shared|exclusive`: locks a byte until this process exits, as a hostile peer might.
     pub(super) fn pin(&mut self, words: &mut Words<'_>) -> Answer {
         let (name, byte) = (words.next()?, words.number()?);
         let exclusive = match words.next()? {
@@ -138,7 +138,7 @@ pub(super) fn umask(mask: &str) -> Answer {
     Ok(String::new())
 }
 
-/// Becomes another user, for good.
+/// Becomes another user permanently.
 pub(super) fn set_user(id: u32) -> Answer {
     let (user, group) = (Uid::from_raw(id), Gid::from_raw(id));
     setgroups(&[]).map_err(other)?;

@@ -1,11 +1,11 @@
-//! A process that does everything to four names that others do everything to as well, and looks whether anything is taken
-//! from it.
+//! A process that runs random operations on four names, as others do at the same time, and checks that no name is taken from
+//! it.
 //!
-//! A name may go because somebody unlinks it, or because its last owner leaves; it must not go by cleaning. To tell the two
-//! apart, who removes on demand says so before, in the [`Ledger`]: first what it is about, then one more in the count. Who
-//! wants to keep a name reads in the opposite order, before it opens the name: so it sees every removal that could
-//! hit it, as being done or by a count that has changed. A killed process stays about what it was about until the one in
-//! its place starts, after its last system call.
+//! A name may disappear because a process unlinks it, or because its last owner leaves; it must not disappear by cleaning.
+//! To distinguish these, each process announces removals in the [`Ledger`]: first its intention, then one more in the
+//! counter. A process that expects to keep a name reads these in the opposite order before it opens the name, so it sees
+//! every removal that could hit it, either as an intention or as a changed counter. The intention of a killed process stays
+//! until its replacement starts, after its last system call.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use crate::segments::{Ledger, Stats, Telemetry};
 
 const NAMES: [&str; 4] = ["/0", "/1", "/2", "/3"];
 
-/// What is counted on, and where this process sits.
+/// The shared counters, and the place of this process in them.
 struct Seat {
     stats: Shm<Stats>,
     ledger: Shm<Ledger>,
@@ -27,23 +27,23 @@ struct Seat {
     random: Random,
 }
 
-/// What was announced when a name was about to be opened.
+/// What was announced before a name was opened.
 #[derive(PartialEq, Eq)]
 struct Announced {
     unlinks: u64,
     leaves: u64,
-    /// Whether somebody was about to unlink it, and whether an owner was about to leave.
+    /// Whether a process intends to unlink it, and whether an owner intends to leave.
     unlinking: bool,
     leaving: bool,
 }
 
-/// `loop-random STATS LEDGER SEAT [WAY]..`: does one thing after the other, chosen at random.
+/// `loop-random STATS LEDGER SEAT [WAY]..`: runs random operations.
 pub(super) fn mix(words: &mut Words<'_>) -> Answer {
     let stats = Stats::attach(words.next()?)?;
     let ledger = Ledger::attach(words.next()?)?;
     let number: usize = words.number()?;
     Way::parse(words)?;
-    // Who sat here before is dead.
+    // The previous process in this place is dead.
     ledger.doing[number].store(0, SeqCst);
     let mut seat = Seat {
         stats,
@@ -115,7 +115,7 @@ impl Seat {
         self.own(name, shm, &before)
     }
 
-    /// Has a segment for a moment, and leaves it or, now and then, removes its name.
+    /// Uses a segment for a moment, then drops it or, sometimes, removes its name.
     fn own(&mut self, name: usize, shm: Shm<Telemetry>, before: &Announced) -> Result<(), Failure> {
         let current = self.hold(&shm);
         let now = self.announced(name);
@@ -184,7 +184,7 @@ impl Seat {
         }
     }
 
-    /// Removes orphans, and looks whether what has a name is a segment at any moment.
+    /// Removes orphaned segments, and checks that every name leads to a segment.
     fn sweep(&mut self) -> Result<(), Failure> {
         let removed = shm_core::sweep()?.len() as u64;
         self.stats.swept.fetch_add(removed, Ordering::AcqRel);
@@ -196,7 +196,7 @@ impl Seat {
         Ok(())
     }
 
-    /// Whether the name leads to the segment for as long as this lasts, which is long enough for others to do something.
+    /// Whether the name leads to the segment throughout this call, which is long enough for others to run.
     fn hold<A: Access>(&mut self, shm: &Shm<Telemetry, A>) -> bool {
         let mut current = true;
         for _ in 0..=self.random.below(8) {

@@ -1,4 +1,4 @@
-//! What a process can take away from itself: room, files, calls, and the view of other processes.
+//! Commands by which a process restricts itself: limits, system calls, namespaces.
 
 use std::fs::{self, File};
 
@@ -12,12 +12,12 @@ use filter::{EQUAL, LOAD, RETURN, step};
 use super::{Answer, Failure, other};
 use crate::names::SHM_DIRECTORY;
 
-/// `user-namespace NUMBER|none`: from now on this user has that number and every other user has none, or this one has none
-/// either. As root it keeps its power over what is its own only.
+/// `user-namespace NUMBER|none`: from now on this user has that number in a new user namespace and every other user has
+/// none; with `none`, this one has none either. Root keeps its power only over its own files.
 pub(super) fn user_namespace(number: &str) -> Answer {
     let (user, group) = (geteuid(), getegid());
     unshare(CloneFlags::CLONE_NEWUSER).map_err(other)?;
-    // After `setuid` its files in /proc are root's, and it could not write what it has to write next.
+    // After `setuid`, root owns its files in /proc, and the next writes would fail.
     nix::sys::prctl::set_dumpable(true).map_err(other)?;
     if number != "none" {
         fs::write("/proc/self/setgroups", "deny").map_err(other)?;
@@ -27,8 +27,8 @@ pub(super) fn user_namespace(number: &str) -> Answer {
     Ok(geteuid().to_string())
 }
 
-/// Gives this process, and its children, mounts of their own. An ordinary user needs a user namespace for that, where
-/// the system allows it.
+/// Gives this process and its children their own mounts. An ordinary user needs a user namespace for that, where the system
+/// allows one.
 fn own_mounts() -> Result<(), Failure> {
     let (user, group) = (geteuid(), getegid());
     if user.is_root() {
@@ -40,7 +40,7 @@ fn own_mounts() -> Result<(), Failure> {
         fs::write("/proc/self/gid_map", format!("{group} {group} 1")).map_err(other)?;
     }
     let none: Option<&str> = None;
-    // What is mounted here must not show outside.
+    // Mounts made here must not show outside.
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(other)
 }
 
@@ -49,14 +49,14 @@ fn mount_tmpfs(at: &str, options: &str) -> Result<(), Failure> {
     mount(Some("shm"), at, Some("tmpfs"), flags, Some(options)).map_err(other)
 }
 
-/// `own-shm OPTIONS`: a /dev/shm of one's own, mounted with these options.
+/// `own-shm OPTIONS`: mounts a private /dev/shm with these options.
 pub(super) fn own_shm(options: &str) -> Answer {
     own_mounts()?;
     mount_tmpfs(SHM_DIRECTORY, &format!("mode=1777,{options}"))?;
     Ok(String::new())
 }
 
-/// Goes where the process with this id is: to its mounts, and as an ordinary user to its user namespace first.
+/// Enters the mounts of the process with this id, and as an ordinary user its user namespace first.
 pub(super) fn enter(pid: &str) -> Result<(), Failure> {
     let namespace = |kind: &str| File::open(format!("/proc/{pid}/ns/{kind}")).map_err(other);
     let mounts = namespace("mnt")?;
@@ -66,17 +66,17 @@ pub(super) fn enter(pid: &str) -> Result<(), Failure> {
     setns(mounts, CloneFlags::CLONE_NEWNS).map_err(other)
 }
 
-/// `no-proc`: nothing is in /proc any more.
+/// `no-proc`: mounts an empty file system over /proc.
 pub(super) fn no_proc() -> Answer {
     own_mounts()?;
     mount_tmpfs("/proc", "mode=755")?;
     Ok(String::new())
 }
 
-/// `no-unnamed-files`: from now on `O_TMPFILE` is refused, as by a file system that does not know it. Works for every
+/// `no-unnamed-files`: from now on `O_TMPFILE` is refused, as by a file system that does not support it. Works for every
 /// user and everywhere.
 pub(super) fn no_unnamed_files() -> Answer {
-    /// The bit that `O_TMPFILE` has and `O_DIRECTORY` has not.
+    /// The bit that distinguishes `O_TMPFILE` from `O_DIRECTORY`.
     const UNNAMED: u32 = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
     refuse(
         libc::SYS_openat,
@@ -87,37 +87,37 @@ pub(super) fn no_unnamed_files() -> Answer {
     )
 }
 
-/// `interrupt-reserving BYTES`: from now on a call that reserves more than this is interrupted, as by a signal that always
-/// comes meanwhile. Kernels differ in whether they let one do that.
+/// `interrupt-reserving BYTES`: from now on a call that reserves more than this fails with `EINTR`, as if a signal always
+/// came meanwhile. Kernels differ in whether a signal can do that.
 pub(super) fn interrupt_reserving(bytes: u32) -> Answer {
     refuse(libc::SYS_fallocate, 3, libc::BPF_JGT, bytes, libc::EINTR)
 }
 
-/// Steps of a filter of system calls.
+/// Instructions of a system call filter.
 pub(super) mod filter {
     use libc::sock_filter;
 
-    /// To load a word of what is known of the call: its number is at byte 0.
+    /// Loads a word of the call's data: its number is at byte 0.
     pub(crate) const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    /// To say what becomes of the call.
+    /// Decides about the call.
     pub(crate) const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-    /// To skip so many steps if the word is this, and so many others if not.
+    /// Skips `jt` steps if the word is equal, else `jf`.
     pub(crate) const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 
-    /// One step.
+    /// One instruction.
     pub(crate) fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
         sock_filter { code, jt, jf, k }
     }
 }
 
-/// Puts this process's system calls through a filter, for ever.
+/// Installs a system call filter for the rest of this process.
 pub(super) fn confine(steps: &mut [libc::sock_filter]) -> Result<(), Failure> {
     let program = libc::sock_fprog {
         len: u16::try_from(steps.len()).map_err(other)?,
         filter: steps.as_mut_ptr(),
     };
     nix::sys::prctl::set_no_new_privs().map_err(other)?;
-    // SAFETY: the program and its steps live until the call returns.
+    // SAFETY: the program and its instructions live until the call returns.
     let refused = unsafe {
         libc::prctl(
             libc::PR_SET_SECCOMP,
@@ -132,7 +132,7 @@ pub(super) fn confine(steps: &mut [libc::sock_filter]) -> Result<(), Failure> {
     }
 }
 
-/// Has a system call fail with `errno` if the lower half of an argument passes a test.
+/// Makes a system call fail with `errno` if the lower half of an argument passes a test.
 fn refuse(call: i64, argument: u32, test: u32, operand: u32, errno: i32) -> Answer {
     let test = (libc::BPF_JMP | test | libc::BPF_K) as u16;
     // The arguments begin at 16 and have 8 bytes each.
@@ -149,7 +149,7 @@ fn refuse(call: i64, argument: u32, test: u32, operand: u32, errno: i32) -> Answ
     Ok(String::new())
 }
 
-/// `limit files|space|size|locked COUNT`: no more descriptors, bytes of address space, of a file, or of locked memory.
+/// `limit files|space|size|locked COUNT`: limits descriptors, bytes of address space, file length, or locked memory.
 pub(super) fn limit(what: &str, count: u64) -> Answer {
     let resource = match what {
         "files" => Resource::RLIMIT_NOFILE,
@@ -163,7 +163,7 @@ pub(super) fn limit(what: &str, count: u64) -> Answer {
     Ok(String::new())
 }
 
-/// `usage`: descriptors, mappings, and pages of memory in use.
+/// `usage`: numbers of descriptors, mappings, and resident pages.
 pub(super) fn usage() -> Answer {
     let files = fs::read_dir("/proc/self/fd").map_err(other)?.count();
     let maps = fs::read_to_string("/proc/self/maps").map_err(other)?;

@@ -1,4 +1,4 @@
-//! The ends of rings, in all ways that they can be used.
+//! Commands for the ends of rings, using every call.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::time::{Duration, Instant};
@@ -16,18 +16,18 @@ use crate::driver::DEADLINE;
 use crate::kill_timing::RandomDelays;
 use crate::segments::{Message, RingSegment};
 
-/// Messages at a time, where there are many.
+/// Messages per batch.
 pub(super) const BATCH: usize = 64;
-/// Who waits for longer looks in between whether it is to stop.
+/// Loops wait for this long between checks of `stop`.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
-/// The segment, and the ends of its small ring that this process has.
+/// The segment, and this process's ends of its small ring.
 pub(super) struct Ends {
-    /// Never dropped, so that ends can be kept beside it.
+    /// Never dropped, so that ends can be kept next to it.
     shm: &'static Shm<RingSegment>,
     sender: Option<Sender<'static, Message, 5>>,
     receiver: Option<Receiver<'static, Message, 5>>,
-    /// What this process is known by in the segment: a pid says nothing in a namespace of its own.
+    /// Identifies this process in the segment: a pid is ambiguous across pid namespaces.
     alias: u64,
 }
 
@@ -152,7 +152,7 @@ impl Ends {
                     i32::from(!refused)
                 })
             }
-            "told-again" => told_again(self.receiver()?),
+            "report-again" => report_again(self.receiver()?),
             "quiet" => ring_system_calls::both(shm, words.number()?),
             "quiet-out" => ring_system_calls::out(shm, words),
             "quiet-in" => ring_system_calls::take_in(shm, words),
@@ -229,7 +229,7 @@ impl Program {
     }
 }
 
-/// `stream-out COUNT one|many`: so many messages into the large ring, one by one or in batches.
+/// `stream-out COUNT one|many`: sends so many messages into the large ring, one by one or in batches.
 fn stream_out(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let (count, many) = (words.number::<u64>()?, words.next()? == "many");
     let mut sender = shm.stream.sender()?;
@@ -256,8 +256,8 @@ fn stream_out(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     Ok(sender.position().to_string())
 }
 
-/// `stream-in one|many`: everything out of the large ring until its sender leaves. Says how many messages there were, and
-/// how many microseconds lay between the first and the last.
+/// `stream-in one|many`: receives from the large ring until its sender leaves. Returns the number of messages and the
+/// microseconds between the first and the last.
 fn stream_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let many = words.next()? == "many";
     let mut receiver = shm.stream.receiver()?;
@@ -271,7 +271,7 @@ fn stream_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
         Ok(())
     };
     let mut batch = [Message::numbered(0); BATCH];
-    // A sender before may have left; it is not the one that is waited for.
+    // A previous sender may have left; wait for the next.
     receiver.wait_for_sender_timeout(DEADLINE).map_err(other)?;
     let first = receiver.recv().map_err(other)?;
     let start = Instant::now();
@@ -289,7 +289,7 @@ fn stream_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     Ok(format!("{expected} {}", start.elapsed().as_micros()))
 }
 
-/// `produce`: takes the sending end when it is free, and sends what comes next, until it is killed or told to stop.
+/// `produce`: claims the sending end when it is free, and sends the next messages until it is stopped or killed.
 fn produce(shm: &Shm<RingSegment>, me: u64) -> Answer {
     println!("producing");
     let mut sender = shm.ring.sender_timeout(DEADLINE)?;
@@ -310,15 +310,15 @@ fn produce(shm: &Shm<RingSegment>, me: u64) -> Answer {
             }
         };
         if result.is_err() {
-            // The receiver was killed. The next one goes on where it was.
+            // The receiver was killed. The next one continues where it was.
             let _ = sender.wait_for_receiver_timeout(A_MOMENT);
         }
     }
     Ok(sender.position().to_string())
 }
 
-/// `consume with|copy`: takes the receiving end when it is free, and notes down what it gets, until it is killed or told
-/// to stop and there is no more.
+/// `consume with|copy`: claims the receiving end when it is free, and counts what it receives until it is killed, or stopped
+/// with the ring empty.
 fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
     println!("consuming");
     let mut receiver = shm.ring.receiver_timeout(DEADLINE)?;
@@ -332,11 +332,11 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
             }
             match note.number {
                 number if number == handled => {}
-                // With messages that are dealt with before they are counted.
+                // Messages are handled before they are counted as received.
                 number if with && number + 1 == handled => {
                     shm.repeats.fetch_add(1, AcqRel);
                 }
-                // With messages that are counted before they are dealt with.
+                // Messages are counted as received before they are handled.
                 number if !with && number > handled => {
                     shm.skips.fetch_add(number - handled, AcqRel);
                 }
@@ -361,8 +361,8 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
     }
 }
 
-/// Is told again that the other is gone, a thousand times between two signals, for who counts its calls.
-fn told_again(receiver: &mut Receiver<'_, Message, 5>) -> Answer {
+/// Gets the peer's death reported a thousand times between two signals, so that a test can count the system calls.
+fn report_again(receiver: &mut Receiver<'_, Message, 5>) -> Answer {
     raise(Signal::SIGUSR1).map_err(other)?;
     for _ in 0..1000 {
         if receiver.recv().is_ok() || receiver.try_recv() != Err(TryRecvError::Disconnected) {

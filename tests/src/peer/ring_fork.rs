@@ -11,19 +11,19 @@ use super::process::reap;
 use super::{Answer, Failure, other};
 use crate::segments::{Message, RingSegment};
 
-/// What is on either side of a fork.
+/// Which side of a fork.
 enum Side {
     Parent(Pid),
     Child,
 }
 
-/// Forks. The child goes on when its parent has dropped `open`, the other end of `gate`.
+/// Forks. The child continues when its parent has dropped `open`, the other end of `gate`.
 fn fork_behind(gate: &mut File, open: &mut Option<PipeWriter>) -> Result<Side, Failure> {
-    // SAFETY: this process has one thread, so the child's memory is in no state that the child could not go on from.
+    // SAFETY: this process has one thread, so the child's memory is consistent.
     match unsafe { fork() }.map_err(other)? {
         ForkResult::Parent { child } => Ok(Side::Parent(child)),
         ForkResult::Child => {
-            // Its copy would keep it waiting.
+            // Its copy would keep the child waiting.
             drop(open.take());
             gate.read(&mut [0]).map_err(other)?;
             Ok(Side::Child)
@@ -31,14 +31,14 @@ fn fork_behind(gate: &mut File, open: &mut Option<PipeWriter>) -> Result<Side, F
     }
 }
 
-/// Ends a child, without dropping what belongs to its parent.
+/// Exits a child without dropping what belongs to its parent.
 fn end(right: bool) -> ! {
     // SAFETY: ends this process, which has nothing left to do.
     unsafe { libc::_exit(i32::from(!right)) }
 }
 
-/// `fork-inside`: forks while a message is made, and while one is dealt with. The child's copy of the call ends when the parent
-/// has gone on, and must change nothing. Says how many messages the ring has seen at each end.
+/// `fork-inside`: forks inside `send_with`, and inside `recv_with`. The child's copy of the call ends after the parent has
+/// continued, and must change nothing. Returns how many messages the ring has seen at each end.
 pub(super) fn inside(shm: &Shm<RingSegment>) -> Answer {
     let (mut sender, mut receiver) = (shm.ring.sender()?, shm.ring.receiver()?);
     let own = std::process::id();
@@ -49,7 +49,7 @@ pub(super) fn inside(shm: &Shm<RingSegment>) -> Answer {
         fork_behind(&mut gate, &mut open)
     });
     if std::process::id() != own {
-        // The child: what it has made is its parent's to send.
+        // The child: the message is its parent's to send.
         end(sent.is_err());
     }
     let Side::Parent(child) = sent.map_err(other)?? else {

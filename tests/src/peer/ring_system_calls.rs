@@ -1,4 +1,4 @@
-//! Rings used where every system call is the end of the process.
+//! Rings in a process that a system call kills.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
@@ -10,10 +10,10 @@ use super::ring::BATCH;
 use super::{Answer, Failure, Words, other};
 use crate::segments::{Message, RingSegment};
 
-/// Messages of a round.
+/// Messages per round.
 const ROUND: u64 = 7;
 
-/// From here on every system call but those of the answer is the end of this process.
+/// From here on every system call but those of the answer kills this process.
 fn hush() -> Result<(), Failure> {
     use filter::{EQUAL, LOAD, RETURN, step};
     confine(&mut [
@@ -27,14 +27,14 @@ fn hush() -> Result<(), Failure> {
     ])
 }
 
-/// The answer, and the end: dropping what is mapped takes system calls.
+/// Answers and exits: dropping a mapping takes system calls.
 fn end(position: u64) -> ! {
     println!("ok {position}");
     // SAFETY: ends this process, which has nothing left to do.
     unsafe { libc::_exit(0) }
 }
 
-/// `quiet COUNT`: so many rounds through the large ring, as sender and receiver at once.
+/// `quiet COUNT`: sends and receives so many rounds through the large ring.
 pub(super) fn both(shm: &Shm<RingSegment>, count: u64) -> Answer {
     let (mut sender, mut receiver) = (shm.stream.sender()?, shm.stream.receiver()?);
     hush()?;
@@ -56,21 +56,21 @@ pub(super) fn both(shm: &Shm<RingSegment>, count: u64) -> Answer {
     end(receiver.position())
 }
 
-/// Waits without a system call until the other has come so far.
+/// Waits without a system call until the other process has reached `number`.
 fn until(word: &AtomicU64, number: u64) {
     while word.load(Acquire) < number {
         std::hint::spin_loop();
     }
 }
 
-/// `quiet-out COUNT LEAD`: so many rounds into the large ring, never more than so many ahead of the receiver.
+/// `quiet-out COUNT LEAD`: sends so many rounds into the large ring, never more than `LEAD` ahead of the receiver.
 ///
-/// Each end tells the other how far it is, outside the ring: the number of messages in `sender` and `receiver`. So neither
-/// ever finds nothing to do in the ring itself, however slow the other is.
+/// Each end publishes its position outside the ring, in `sender` and `receiver`, so neither ever finds the ring empty or
+/// full, however slow the other is.
 pub(super) fn out(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let (count, lead): (u64, u64) = (words.number()?, words.number()?);
     let mut sender = shm.stream.sender()?;
-    // The first round may begin.
+    // The first round can begin.
     shm.sender.store(1, Release);
     println!("sending");
     until(&shm.receiver, 1);
@@ -97,7 +97,7 @@ pub(super) fn out(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     end(sender.position())
 }
 
-/// `quiet-in COUNT`: the same out of it.
+/// `quiet-in COUNT`: receives the same rounds.
 pub(super) fn take_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let count: u64 = words.number()?;
     let mut receiver = shm.stream.receiver()?;

@@ -1,4 +1,4 @@
-//! Reading and writing values in a sequence lock.
+//! Commands that read and write sequence locks.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
@@ -15,8 +15,7 @@ use crate::DEADLINE;
 use crate::segments::WaitSegment;
 use crate::segments::{Block, SmallValue, Stats};
 
-/// The segment as this process has it, and the guard on its lock. Neither handle is ever dropped, so that a guard can be
-/// kept beside them.
+/// The segment's handles and the guard on its lock. Handles are never dropped, so that a guard can be kept next to them.
 #[derive(Default)]
 pub(super) struct SeqLocks {
     writer: Option<&'static Shm<SeqLock<Block>>>,
@@ -26,11 +25,11 @@ pub(super) struct SeqLocks {
     few_read_only: Option<&'static Shm<SeqLock<SmallValue, 3>, ReadOnly>>,
 }
 
-/// What both kinds of handles can do.
+/// Operations of both kinds of handles.
 trait Reader {
     fn block(&self) -> (u64, Block);
     fn wait(&self, seen: u64, limit: Option<Duration>) -> Option<u64>;
-    /// Reads in one of all ways. Whether the value was whole.
+    /// Reads by one of the calls. Returns whether the value was whole.
     fn is_whole(&self, round: u64, block: &mut Block) -> bool;
 }
 
@@ -124,7 +123,7 @@ impl Program {
                 let newer = locks.reader()?.wait(seen, limit);
                 return Ok(newer.map_or("timed-out".to_owned(), |version| version.to_string()));
             }
-            // Gets the role and changes the copy.
+            // Acquires the role and changes the copy.
             "write" => {
                 let lock = locks.writer()?;
                 let written = match words.next()? {
@@ -151,7 +150,7 @@ impl Program {
             "fork-commit" => {
                 let mut guard = locks.guard.take();
                 super::process::in_child(|| {
-                    // All that an inherited guard can try.
+                    // Everything an inherited guard can try.
                     let refused = guard.as_mut().map(|guard| {
                         guard.number = 77;
                         let published = guard.publish();
@@ -237,7 +236,7 @@ impl Program {
     }
 }
 
-/// Commits as fast as it can, in turn by all ways of writing. The number of each value is that of its version.
+/// Commits as fast as it can, by each call in turn. The number of each value is that of its version.
 fn write_loop(shm: &Shm<SeqLock<Block>>, stats: &Shm<Stats>) -> Answer {
     let mut block = Block::numbered(0);
     println!("looping");
@@ -260,7 +259,7 @@ fn write_loop(shm: &Shm<SeqLock<Block>>, stats: &Shm<Stats>) -> Answer {
                     *guard = Block::numbered(guard.number + 1);
                     guard.commit().map(drop)
                 }),
-            // With the role nobody else makes a version.
+            // With the role, no other process makes a version.
             3 => shm
                 .write_with(|slot| slot.store(Block::numbered(shm.version() + 1)))
                 .map(drop),
@@ -287,8 +286,7 @@ fn write_loop(shm: &Shm<SeqLock<Block>>, stats: &Shm<Stats>) -> Answer {
     Ok(String::new())
 }
 
-/// Reads as fast as it can, in turn by all ways of reading. Gives the number of reads, and the longest time of one in
-/// microseconds.
+/// Reads as fast as it can, by each call in turn. Returns the number of reads, and the longest time of one in microseconds.
 fn read_loop(shm: &dyn Reader, stats: &Shm<Stats>) -> Answer {
     let mut block = Block::numbered(0);
     println!("looping");
@@ -304,7 +302,7 @@ fn read_loop(shm: &dyn Reader, stats: &Shm<Stats>) -> Answer {
     Ok(format!("{round} {}", longest.as_micros()))
 }
 
-/// Commits, and lets those that wait for a value have it and fall asleep again, before it commits the next.
+/// Commits, and lets the waiting processes read it and fall asleep again before it commits the next.
 fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<WaitSegment>) -> Answer {
     println!("looping");
     while shared.stop.load(Acquire) == 0 {
@@ -313,7 +311,7 @@ fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<WaitSegment>) -> Answer {
             shared.failed.fetch_add(1, AcqRel);
             continue;
         };
-        // All have it, or somebody was killed.
+        // All have it, or one was killed.
         let start = Instant::now();
         let has_it = |pong: &ShmCell<AtomicU64>| pong.load(Acquire) >= version;
         while !shared.pongs.iter().all(has_it) && start.elapsed() < Duration::from_millis(3) {
@@ -323,7 +321,7 @@ fn pace_loop(shm: &Shm<SeqLock<Block>>, shared: &Shm<WaitSegment>) -> Answer {
     Ok(String::new())
 }
 
-/// Waits for newer values, looks whether they are whole, and says which it has seen.
+/// Waits for newer values, checks that they are whole, and publishes which it has seen.
 fn wait_loop(shm: &dyn Reader, shared: &Shm<WaitSegment>, number: usize) -> Answer {
     println!("looping");
     let mut seen = 0;
@@ -337,7 +335,7 @@ fn wait_loop(shm: &dyn Reader, shared: &Shm<WaitSegment>, number: usize) -> Answ
             shared.wrong.fetch_add(1, AcqRel);
         }
         seen = version;
-        // The one before with this number may have lived on for a moment.
+        // The previous process with this number may have lived on for a moment.
         shared.pongs[number].fetch_max(seen, AcqRel);
     }
     Ok(String::new())

@@ -1,4 +1,4 @@
-//! Passing descriptors to processes that are not related, over Unix sockets.
+//! Passes descriptors between unrelated processes over Unix sockets.
 
 use std::fs::File;
 use std::io::{IoSlice, IoSliceMut};
@@ -18,8 +18,8 @@ use rustix::net::{
 use super::{Answer, Failure, Program, Words, other};
 
 impl Program {
-    /// `offer ADDRESS SLOT as-it-is|no-seals|shrink|grow`: gives who connects the descriptor of an anonymous segment, or of
-    /// a copy with the same bytes and less seals. It says "offering" as soon as that is possible.
+    /// `offer ADDRESS SLOT as-it-is|no-seals|shrink|grow`: sends the next connecting process the descriptor of an anonymous
+    /// segment, or of a copy with the same bytes and fewer seals. It prints "offering" when it listens.
     pub(super) fn offer(&mut self, words: &mut Words<'_>) -> Answer {
         let address = words.next()?;
         let sent = self.at(words)?.duplicate()?;
@@ -46,7 +46,7 @@ impl Program {
     }
 }
 
-/// A file without a name that has the same bytes, and these seals.
+/// An unnamed file with the same bytes and these seals.
 fn copy(segment: OwnedFd, seals: SealFlag) -> Result<OwnedFd, Failure> {
     let segment = File::from(segment);
     let mut bytes = vec![0; segment.metadata().map_err(other)?.len() as usize];
@@ -58,7 +58,7 @@ fn copy(segment: OwnedFd, seals: SealFlag) -> Result<OwnedFd, Failure> {
     Ok(copy.into())
 }
 
-/// The descriptor that is offered at an address.
+/// The descriptor offered at an address.
 pub(super) fn take(address: &str) -> Result<OwnedFd, Failure> {
     let address = SocketAddr::from_abstract_name(address).map_err(other)?;
     let socket = UnixStream::connect_addr(&address).map_err(other)?;
@@ -66,7 +66,7 @@ pub(super) fn take(address: &str) -> Result<OwnedFd, Failure> {
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     let bytes = &mut [IoSliceMut::new(&mut byte)];
-    // Without the flag for close-on-exec, as a careless program would do it.
+    // Without the close-on-exec flag, as a careless program would do it.
     recvmsg(&socket, bytes, &mut control, RecvFlags::empty()).map_err(other)?;
     let taken = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),

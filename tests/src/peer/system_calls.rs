@@ -1,4 +1,4 @@
-//! Operations that should do without the system, a thousand times between two signals, for who counts its calls.
+//! Operations that should need no system call, a thousand times between two signals, so that a test can count the calls.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::segments::SmallValue;
 
 const TIMES: u32 = 1000;
 
-/// Works so often between two signals, and once before, because the first time may be another.
+/// Runs so often between two signals, and once before, because the first run may differ.
 fn between(mut work: impl FnMut() -> Result<(), Failure>) -> Answer {
     work()?;
     raise(Signal::SIGUSR1).map_err(other)?;

@@ -1,4 +1,4 @@
-//! Waiting for others, and making them wait.
+//! Commands for events, semaphores and barriers.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::DEADLINE;
 use crate::kill_timing::RandomDelays;
 use crate::segments::WaitSegment;
 
-/// The segment, by whatever handle.
+/// The segment, by either kind of handle.
 #[derive(Clone, Copy)]
 enum Handle {
     Write(&'static Shm<WaitSegment>),
@@ -27,7 +27,7 @@ pub(super) struct Place {
     seat: Option<BarrierSeat<'static, 3>>,
 }
 
-/// For how long to wait; `None` for `forever`.
+/// A timeout; `None` for `forever`.
 pub(super) fn timeout(words: &mut Words<'_>) -> Result<Option<Duration>, Failure> {
     match words.next()? {
         "forever" => Ok(None),
@@ -35,7 +35,7 @@ pub(super) fn timeout(words: &mut Words<'_>) -> Result<Option<Duration>, Failure
     }
 }
 
-/// How meeting went, in a word or two.
+/// The result of a barrier's wait.
 fn outcome(result: Result<BarrierWaitResult, BarrierError>) -> Answer {
     Ok(match result {
         Ok(result) if result.is_leader() => "leader".to_owned(),
@@ -180,7 +180,7 @@ impl Program {
                 place.seat = None;
                 Ok(String::new())
             }
-            // Has a seat as often, and changes what only who has the last one may change.
+            // Uses a permit so often, and changes what only the holder of the last one may change.
             "take-turns" => {
                 let turns: u32 = words.number()?;
                 for _ in 0..turns {
@@ -217,7 +217,7 @@ impl Program {
             }
             "exec" => {
                 println!("executing");
-                // It ends with its input, as this program does.
+                // It exits when its input ends, as this program does.
                 Err(other(Command::new("cat").exec()))
             }
             unknown => Err(other(format!("nobody can `{unknown}` at a barrier"))),
@@ -225,7 +225,7 @@ impl Program {
     }
 }
 
-/// After a round was passed: everybody's work for it is done, and nobody's for more than the next.
+/// After a round: everyone's work for it is done, and nobody's for more than the next.
 fn check_work(shm: &Shm<WaitSegment>, round: u64) {
     for work in shm.work.iter() {
         let ahead = work.get().wrapping_sub(round);
@@ -235,11 +235,11 @@ fn check_work(shm: &Shm<WaitSegment>, round: u64) {
     }
 }
 
-/// Answers what is asked, and wakes others without need. It waits in every way.
+/// Answers requests, and wakes others without need. Waits by each call.
 fn answer(shm: &Shm<WaitSegment>, number: usize) {
     let (mut mine, mut round) = (0, 0_u64);
     loop {
-        // Before it looks whether to stop: a wait without a timeout must not miss that.
+        // Before it checks `stop`: a wait without a timeout must not miss that.
         let seen = shm.event.generation();
         if shm.stop.load(Acquire) != 0 {
             return;
@@ -247,7 +247,7 @@ fn answer(shm: &Shm<WaitSegment>, number: usize) {
         let ping = shm.ping.load(Acquire);
         if ping != mine {
             mine = ping;
-            // The one before with this number may have lived on for a moment.
+            // The previous process with this number may have lived on for a moment.
             shm.pongs[number].fetch_max(ping, AcqRel);
             shm.answers.notify_one();
             if ping.is_multiple_of(2) {
@@ -271,7 +271,7 @@ fn answer(shm: &Shm<WaitSegment>, number: usize) {
     }
 }
 
-/// Takes permits and posts them again, in every way, and keeps accounts that hold even if it is killed.
+/// Takes permits and posts them again, by each call, and keeps accounts that hold even if it is killed.
 fn pass_permits(shm: &Shm<WaitSegment>) {
     let mut random = RandomDelays::new();
     while shm.stop.load(Acquire) == 0 {
@@ -293,13 +293,13 @@ fn pass_permits(shm: &Shm<WaitSegment>) {
             }
             shm.posted.fetch_add(1, AcqRel);
         } else {
-            // None was.
+            // No permit was taken.
             shm.taking.fetch_sub(1, AcqRel);
         }
     }
 }
 
-/// Meets the others, whoever they are, round after round. Where all seats are taken it waits for one.
+/// Meets the others round after round. If all seats are taken it waits for one.
 fn meet_again_and_again(shm: &Shm<WaitSegment>) -> Result<(), Failure> {
     let mut seat = loop {
         match shm.meet.join_timeout(Duration::from_millis(100)) {

@@ -1,4 +1,4 @@
-//! What lies in the segments of the tests.
+//! Types of the tests' segments.
 
 mod blocked;
 mod ring;
@@ -13,7 +13,7 @@ pub use blocked::BlockedSegment;
 pub use ring::{Message, RingSegment};
 pub use waiting::WaitSegment;
 
-/// A value whose fields all follow from one number, so that half a value shows.
+/// A value whose fields all follow from one number, so that a torn value is detected.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
 pub struct Telemetry {
@@ -50,7 +50,7 @@ impl Telemetry {
     }
 }
 
-/// [`Telemetry`] as another version of a program has it.
+/// [`Telemetry`] in another version of a program.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
 pub struct TelemetryWide {
@@ -66,7 +66,7 @@ pub struct TelemetryWide {
     pub flags: u64,
 }
 
-/// Lets many processes begin at the same moment.
+/// Lets many processes start at the same moment.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct Gate {
@@ -74,52 +74,52 @@ pub struct Gate {
     pub open: AtomicU64,
 }
 
-/// What looping processes have seen. It survives those that are killed.
+/// What looping processes saw. Outlives those that are killed.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct Stats {
     /// Segments made.
     pub created: AtomicU64,
-    /// Segments attached to that held a whole value.
+    /// Attaches that found a whole value.
     pub attached: AtomicU64,
-    /// Refusals that are in order: the name is taken, or free.
+    /// Expected refusals: the name is taken, or free.
     pub refused: AtomicU64,
     /// Times that a name led elsewhere although its owner lived and nobody unlinked it.
     pub lost: AtomicU64,
     /// Values that were not whole.
     pub torn: AtomicU64,
-    /// Orphans removed.
+    /// Orphaned segments removed.
     pub swept: AtomicU64,
-    /// Errors that should not be.
+    /// Unexpected errors.
     pub failed: AtomicU64,
     /// Tells the loops to end.
     pub stop: AtomicU32,
-    /// Nothing.
+    /// Padding.
     pub _pad: u32,
 }
 
-/// What processes that share four names have done and are about to do, so that a name that was taken from somebody can be
-/// told from one that was removed on demand. It survives those that are killed.
+/// What processes that share four names have done and intend to do, so that a name taken from a process can be distinguished
+/// from one that was removed on demand. Outlives those that are killed.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct Ledger {
-    /// How often somebody began to unlink each name.
+    /// How often a process began to unlink each name.
     pub unlinks: [AtomicU64; 4],
     /// How often an owner of each name began to leave, which removes the name if it is the last.
     pub leaves: [AtomicU64; 4],
-    /// What each process is about: 0 for nothing, 1 to 4 for unlinking that name, 5 to 8 for leaving it.
+    /// What each process intends: 0 nothing, 1 to 4 to unlink that name, 5 to 8 to leave it.
     pub doing: [AtomicU64; 8],
-    /// Rounds that each process, and those that took its place, came to the end of.
+    /// Rounds that each process and its replacements completed.
     pub rounds: [AtomicU64; 8],
-    /// Segments joined or made by `open_or_create`.
+    /// Segments opened or created by `open_or_create`.
     pub joined: AtomicU64,
     /// Names unlinked.
     pub unlinked: AtomicU64,
-    /// Segments made where an orphan had been seen.
+    /// Segments created where an orphaned one had been seen.
     pub replaced: AtomicU64,
-    /// Owners whose name nobody removed on demand, and which had it all the time.
+    /// Owners whose name nobody removed on demand, and which kept it throughout.
     pub owned: AtomicU64,
-    /// The same of those that were attached only, of which no owner left either.
+    /// The same for processes that were only attached, while no owner left either.
     pub kept: AtomicU64,
 }
 
@@ -139,7 +139,7 @@ pub struct Large {
     pub words: [u64; 1 << 23],
 }
 
-/// As many samples as its creator wants.
+/// As many samples as its creator asked for.
 #[derive(ShmLayout)]
 #[repr(C)]
 pub struct Samples {
@@ -149,41 +149,41 @@ pub struct Samples {
     pub values: [u32],
 }
 
-/// What a lock protects: the two numbers are equal while nobody has it.
+/// A locked value: the two numbers are equal while it is unlocked.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct Pair {
-    /// A number of the owner's own choice; 0 without one.
+    /// A number that the owner chooses; 0 without an owner.
     pub holder: u64,
-    /// Raised first.
+    /// Incremented first.
     pub count: u64,
-    /// Raised second.
+    /// Incremented second.
     pub twin: u64,
 }
 
-/// A lock, and what processes that took it in turns have seen.
+/// A lock, and what processes that held it in turn saw.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct Guarded {
     /// The lock.
     pub lock: Mutex<Pair>,
-    /// Rounds that went well.
+    /// Completed rounds.
     pub rounds: AtomicU64,
-    /// Owners that were found dead.
+    /// Dead owners that were reported.
     pub died: AtomicU64,
     /// Times that there were two owners.
     pub doubles: AtomicU64,
-    /// Times that half a change was seen without a warning.
+    /// Times that half a change was seen without a report.
     pub torn: AtomicU64,
-    /// Errors that should not be.
+    /// Unexpected errors.
     pub failed: AtomicU64,
     /// Tells the loops to end.
     pub stop: AtomicU32,
-    /// Nothing.
+    /// Padding.
     pub _pad: u32,
 }
 
-/// 4 KiB that all follow from one number, so that half a value shows. Zeroes are the value of 0.
+/// 4 KiB that all follow from one number, so that a torn value is detected. Zeroes are the value of 0.
 #[derive(Clone, Copy, Debug, ShmLayout)]
 #[repr(C)]
 pub struct Block {

@@ -1,11 +1,11 @@
-//! Rings, and what the processes that use them note down.
+//! Rings, and what the processes that use them record.
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;
 
-/// A message of which all follows from its number.
+/// A message whose fields all follow from its number.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
 pub struct Message {
@@ -39,24 +39,24 @@ impl Message {
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct RingSegment {
-    /// One of few slots, not a power of two.
+    /// A ring of few slots, not a power of two.
     pub ring: Ring<Message, 5>,
-    /// One of many.
+    /// A ring of many slots.
     pub stream: Ring<Message, 1024>,
-    /// The number after that of the last message that was dealt with.
+    /// The number after that of the last message that was handled.
     pub handled: AtomicU64,
-    /// Messages that were dealt with a second time.
+    /// Messages that were handled twice.
     pub repeats: AtomicU64,
-    /// Messages that were skipped, because a receiver took them along.
+    /// Messages that were skipped, because a killed receiver had taken them.
     pub skips: AtomicU64,
-    /// Messages that should not be: half ones, or out of order.
+    /// Unexpected messages: torn ones, or out of order.
     pub wrong: AtomicU64,
-    /// The process that has the sending end.
+    /// The process that holds the sending end.
     pub sender: AtomicU64,
-    /// The process that has the receiving end.
+    /// The process that holds the receiving end.
     pub receiver: AtomicU64,
     /// Tells the loops to end.
     pub stop: AtomicU32,
-    /// Nothing.
+    /// Padding.
     pub _pad: [u32; 19],
 }

@@ -1,11 +1,11 @@
-//! What the tests of events, semaphores and barriers share.
+//! The segment of the tests of events, semaphores and barriers.
 
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, Event, Semaphore};
 
-/// One of each, and what processes that use them have seen.
+/// One of each, and what processes that use them saw.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 pub struct WaitSegment {
@@ -19,28 +19,28 @@ pub struct WaitSegment {
     pub meet: Barrier<3>,
     /// Tells the loops to end.
     pub stop: AtomicU32,
-    /// What is asked by the event.
+    /// The number of the request that the event announces.
     pub ping: AtomicU64,
-    /// By process: what it has answered, or the last version that it has seen.
+    /// By process: what it has answered, or the last version that it saw.
     pub pongs: [AtomicU64; 3],
-    /// Permits that somebody is about to post.
+    /// Permits that a process is about to post.
     pub posting: AtomicU64,
     /// Permits that were posted.
     pub posted: AtomicU64,
-    /// Permits that somebody is about to take.
+    /// Permits that a process is about to take.
     pub taking: AtomicU64,
     /// Permits that were taken.
     pub taken: AtomicU64,
-    /// By seat: the number behind the last round that its work was done for.
+    /// By seat: the number after the last round that its work was done for.
     pub work: [u64; 3],
-    /// The number behind the last round that somebody was the leader of.
+    /// The number after the last round that had a leader.
     pub led: AtomicU64,
-    /// Changed by turns.
+    /// Changed in turn.
     pub count: u64,
-    /// Deaths that somebody was told of.
+    /// Deaths that were reported.
     pub died: AtomicU64,
-    /// What should not be.
+    /// Violations.
     pub wrong: AtomicU64,
-    /// Errors that should not be.
+    /// Unexpected errors.
     pub failed: AtomicU64,
 }

@@ -44,7 +44,7 @@ fn a_known_dead_peer_costs_no_further_system_call() {
     receiver.ok("ring receiver");
     sender.kill();
     assert_eq!(receiver.ok("ring recv forever"), "disconnected");
-    let told = step::system_calls(receiver, "ring told-again");
+    let told = step::system_calls(receiver, "ring report-again");
     assert_eq!(told, calls("nothing"));
 }
 

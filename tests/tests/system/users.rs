@@ -161,7 +161,7 @@ fn a_group_without_membership_is_refused() {
     let create = format!("open s create {name} group={}", STRANGER + 1);
     let text = peer.refused(&create, "PermissionDenied");
     assert!(
-        text.contains("fchown") && text.contains("only a group"),
+        text.contains("fchown") && text.contains("one of the groups of the process"),
         "{text}"
     );
     assert!(!Names::exists(&name));

@@ -1,4 +1,4 @@
-//! Rounds of a broadcast's ends.
+//! Rounds of the ends of a broadcast.
 
 use shm_core::sync::Broadcast;
 use shm_core::{Access, Shm};
@@ -11,13 +11,13 @@ use crate::segments::SmallValue;
 
 type Queue = Broadcast<SmallValue, SLOTS>;
 
-/// Comes, sends the next message in one of all ways, and leaves.
+/// Claims the sender, sends the next message by each call, and leaves.
 pub(in crate::peer) fn send(shm: &Shm<Queue>, way: &str) -> Answer {
-    // From before it, so that there is something to be had.
+    // Joined before it, so that there are messages to receive.
     let mut receiver = shm.receiver();
     tried(|| {
         let sender = match way {
-            // Somebody has the role, and leaves.
+            // Another process holds the role, and leaves.
             "come" => shm.sender_timeout(DEADLINE),
             _ => shm.sender(),
         };
@@ -37,12 +37,12 @@ pub(in crate::peer) fn send(shm: &Shm<Queue>, way: &str) -> Answer {
     })
 }
 
-/// Receives in one of all ways, by either kind of handle.
+/// Receives by each call, with either kind of handle.
 pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Answer {
     let mut receiver = shm.receiver();
     tried(|| {
         match way {
-            // There are three at least.
+            // There are at least three messages.
             "oldest" => {
                 let mut oldest = shm.receiver_from_oldest();
                 let first = oldest.position() + 1;
@@ -58,17 +58,17 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
                 }
                 while oldest.try_recv().is_ok() {}
             }
-            // There are none, and the sender sends none.
+            // There are no messages, and the sender sends none.
             "in-vain" => {
                 let _ = receiver.try_recv();
                 let _ = receiver.recv_timeout(IN_VAIN);
                 let _ = receiver.wait_for_sender_timeout(IN_VAIN);
             }
-            // Somebody sends.
+            // Another process sends.
             "await" => drop(receiver.recv().map_err(other)?),
             "await-into" => receiver.recv_into(&mut [0; 8]).map_err(other)?,
             "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
-            // Somebody becomes the sender.
+            // Another process becomes the sender.
             "await-sender" => receiver.wait_for_sender(),
             way => return Err(other(format!("there is no way `{way}`"))),
         }

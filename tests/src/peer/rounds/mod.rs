@@ -1,4 +1,4 @@
-//! What a process does between two signals, to be killed in: each operation of each type.
+//! The operations that a process is killed in, each between two signals.
 
 pub(super) mod broadcast;
 pub(super) mod mutex;
@@ -12,12 +12,12 @@ use nix::sys::signal::{Signal, raise};
 
 use super::{Answer, Failure, other};
 
-/// How long to wait for what nobody grants. It is over before a process that is stepped through has stopped spinning.
+/// Timeout of a wait that nobody ends. It is over before a process that is stepped through has stopped spinning.
 const IN_VAIN: Duration = Duration::from_millis(3);
-/// The same for who is to sleep before it gives up, at full speed.
+/// The same for a process that must sleep before it gives up, at full speed.
 pub const ROUND_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Does the work between two signals.
+/// Runs the work between two signals.
 fn marked<R>(work: impl FnOnce() -> R) -> Result<R, Failure> {
     raise(Signal::SIGUSR1).map_err(other)?;
     let result = work();
@@ -30,7 +30,7 @@ fn tried(work: impl FnOnce() -> Answer) -> Answer {
     marked(work)?
 }
 
-/// An answer that says nothing.
+/// An empty answer.
 fn nothing() -> Answer {
     Ok(String::new())
 }

@@ -1,4 +1,4 @@
-//! Rounds of a lock.
+//! Rounds of a mutex.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
 use crate::segments::{Guarded, Pair};
 
-/// Changes what is locked, and unlocks it.
+/// Changes the locked value, and unlocks it.
 fn add(pair: MutexGuard<'_, Pair>) {
     pair.count.set(pair.count.get() + 1);
     pair.twin.set(pair.twin.get() + 1);
 }
 
-/// Brings in order what a dead owner has left.
+/// Repairs the value of a dead owner.
 fn repaired(mut pair: MutexGuard<'_, Pair>) -> MutexGuard<'_, Pair> {
     pair.twin.set(pair.count.get());
     pair.mark_consistent();
     pair
 }
 
-/// One of all ways to lock and unlock.
+/// Each way to lock and unlock.
 pub(in crate::peer) fn round(
     shm: &Shm<Guarded>,
     held: Option<MutexGuard<'static, Pair>>,
@@ -36,14 +36,14 @@ pub(in crate::peer) fn round(
             add(repaired(locked.ok_or_else(|| other("not locked"))?));
             nothing()
         }),
-        // Somebody has it, and releases it or dies.
+        // Another process holds it, and releases it or dies.
         "sleep" => tried(|| {
             let locked = lock.lock_timeout(DEADLINE);
             let locked = locked.map_or_else(LockError::into_guard, Some);
             add(repaired(locked.ok_or_else(|| other("not locked"))?));
             nothing()
         }),
-        // Somebody has it, and keeps it.
+        // Another process holds it and keeps it.
         "in-vain" | "give-up" => {
             let patience = if way == "give-up" {
                 ROUND_TIMEOUT
@@ -59,7 +59,7 @@ pub(in crate::peer) fn round(
                 _ => Err(other("it should be held")),
             },
         ),
-        // The last owner has died: that is passed on, then made good, and then it is a lock like any other.
+        // The last owner has died: this is passed on, then repaired, and then it is an ordinary lock.
         "recover" => tried(|| {
             match lock.try_lock() {
                 Err(LockError::OwnerDied(pair)) => drop(pair),

@@ -9,7 +9,7 @@ use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
 use crate::segments::{Message, RingSegment};
 
-/// One of all ways to use an end, between coming to it and leaving it.
+/// Each way to use an end, between claiming and leaving it.
 pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
     let ring = &shm.ring;
     let work = |note: &Message| shm.handled.store(note.number + 1, Release);
@@ -27,7 +27,7 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                         .send_slice(&[Message::numbered(next + 2), Message::numbered(next + 3)])
                         .is_ok()
             }
-            // In all ways that do not wait for ever. The ring is empty, so that there is room at first.
+            // By each call that does not wait forever. The ring is empty, so there is room at first.
             "out-in-time" => {
                 let mut sender = ring.sender_timeout(DEADLINE)?;
                 let next = sender.position();
@@ -48,7 +48,7 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                     && receiver.recv().is_ok()
                     && receiver.recv_into(&mut two).is_ok()
             }
-            // The ring is full, so that there are four messages to be had at once.
+            // The ring is full, so four messages are available at once.
             "in-in-time" => {
                 let mut receiver = ring.receiver_timeout(DEADLINE)?;
                 receiver.try_recv_with(|cell| work(&cell.load())).is_ok()
@@ -58,7 +58,7 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                     && receiver.try_recv_into(&mut one) == Ok(1)
                     && receiver.recv_timeout_into(DEADLINE, &mut one) == Ok(1)
             }
-            // All that a sender does which has no room, and is beside a receiver.
+            // Each call of a sender without room, next to a receiver.
             "idle-out" => {
                 let mut sender = ring.sender()?;
                 let note = Message::numbered(sender.position());
@@ -67,7 +67,7 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                     || sender.wait_for_receiver_timeout(IN_VAIN).is_err();
                 !sent
             }
-            // All that a receiver does which has no message, and is beside a sender.
+            // Each call of a receiver without messages, next to a sender.
             "idle-in" => {
                 let mut receiver = ring.receiver()?;
                 let received = receiver.try_recv().is_ok()
@@ -75,22 +75,22 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                     || receiver.wait_for_sender_timeout(IN_VAIN).is_err();
                 !received
             }
-            // Somebody makes room.
+            // Another process makes room.
             "sleep-out" => {
                 let mut sender = ring.sender()?;
                 let note = Message::numbered(sender.position());
                 sender.send(note).is_ok()
             }
-            // Somebody sends.
+            // Another process sends.
             "sleep-in" => ring.receiver()?.recv_timeout(DEADLINE).is_ok(),
-            // Somebody has the end, and leaves.
+            // Another process holds the end, and leaves.
             "come-out" => {
                 let mut sender = ring.sender_timeout(DEADLINE)?;
                 let note = Message::numbered(sender.position());
                 sender.try_send(note).is_ok()
             }
             "come-in" => ring.receiver_timeout(DEADLINE)?.try_recv().is_ok(),
-            // Somebody comes to the other end.
+            // Another process claims the other end.
             "await-out" => ring.sender()?.wait_for_receiver().is_ok(),
             "await-in" => ring.receiver()?.wait_for_sender_timeout(DEADLINE).is_ok(),
             way => return Err(other(format!("no round is `{way}`"))),

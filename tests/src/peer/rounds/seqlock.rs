@@ -10,7 +10,7 @@ use crate::segments::SmallValue;
 
 type Lock = SeqLock<SmallValue, 3>;
 
-/// The next number, in one of all ways of writing.
+/// Writes the next number by one of the calls.
 pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
     let number = shm.read().map_err(other)?[0];
     tried(|| {
@@ -29,7 +29,7 @@ pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
                 let mut guard = shm.write().map_err(other)?;
                 guard.fill(number + 1);
                 guard.publish().map_err(other)?;
-                // What is only half written when it is killed here stays private.
+                // A value that is half written at the kill stays private.
                 guard.fill(number + 2);
                 guard.discard();
             }
@@ -42,14 +42,14 @@ pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
                 guard.fill(number + 2);
                 drop(guard);
             }
-            // The lock is left by somebody dead.
+            // The last owner has died.
             "take-over" => {
                 let mut guard = shm.write().map_err(other)?;
                 let next = guard[0] + 1;
                 guard.fill(next);
                 guard.commit().map_err(other)?;
             }
-            // The lock is another's, who leaves it or dies.
+            // Another process holds the lock, and leaves it or dies.
             "sleep" => {
                 let mut guard = shm.write_timeout(DEADLINE).map_err(other)?;
                 let next = guard[0] + 1;
@@ -66,7 +66,7 @@ pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
     })
 }
 
-/// A look in one of all ways, by either kind of handle.
+/// Reads by one of the calls, with either kind of handle.
 pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer {
     let version = shm.version();
     let mut out = [0; 8];
@@ -85,7 +85,7 @@ pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer 
                     return Err(other("torn"));
                 }
             }
-            // Somebody commits.
+            // Another process commits.
             "await" => drop(shm.wait_newer_timeout(version, DEADLINE).map_err(other)?),
             way => return Err(other(format!("there is no way `{way}`"))),
         }

@@ -10,7 +10,7 @@ use crate::driver::DEADLINE;
 use crate::peer::{Answer, other};
 use crate::segments::WaitSegment;
 
-/// Waiting for an event, or for a count that goes up before somebody notifies, by either kind of handle.
+/// Waits for an event, or for a count that rises before a notification, with either kind of handle.
 pub(in crate::peer) fn look<A: Access>(
     event: &Event<A>,
     count: impl Fn() -> u64,
@@ -23,7 +23,7 @@ pub(in crate::peer) fn look<A: Access>(
             Ok(_) => Err(other("nobody has notified")),
             Err(_) => nothing(),
         },
-        // Somebody notifies.
+        // Another process notifies.
         "event-sleep" => tried(|| {
             event.wait_timeout(seen, DEADLINE).map_err(other)?;
             nothing()
@@ -59,18 +59,18 @@ pub(in crate::peer) fn round(shm: &'static Shm<WaitSegment>, what: &str) -> Answ
                 return Err(other("nobody has posted"));
             }
         }
-        // Somebody posts.
+        // Another process posts.
         "take-sleep" => marked(|| shm.permits.wait_timeout(DEADLINE))?.map_err(other)?,
         "take-forever" => marked(|| shm.permits.wait())?,
-        // Or somebody has died in it.
+        // Or a process has died in it.
         "join" | "join-dead" => drop(marked(|| shm.meet.join())?.map_err(other)?),
-        // Whoever waits for the count goes to sleep for the seat.
+        // A test that waits for the count then waits for the sleep.
         "leave" => {
             let seat = shm.meet.join().map_err(other)?;
             shm.count.set(shm.count.get() + 1);
             marked(move || drop(seat))?;
         }
-        // Somebody leaves.
+        // Another process leaves.
         "join-sleep" => drop(marked(|| shm.meet.join_timeout(DEADLINE))?.map_err(other)?),
         // And leaves again, without a round.
         "visit" => marked(|| shm.meet.join().map(drop))?.map_err(other)?,
