@@ -1,13 +1,13 @@
-//! A layout as a table, as `pahole` prints those of C structs.
+//! Prints a layout as a table, as `pahole` does for C structs.
 
 use std::fmt;
 
 use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
 
-/// Bytes of a cache line on the processors that this crate runs on. A payload starts on a line of its own.
-const LINE: usize = 64;
+/// The size of a cache line on the processors that this crate runs on. A payload starts at a cache line.
+const CACHE_LINE: usize = 64;
 
-/// The type as Rust would write it.
+/// Displays a type in Rust's syntax.
 pub(crate) struct TypeName<'a>(pub(crate) &'a TypeLayout);
 
 impl fmt::Display for TypeName<'_> {
@@ -41,7 +41,7 @@ impl fmt::Display for TypeName<'_> {
                     },
                     _ => f.write_str(meaning),
                 },
-                // What pads a slot is nothing to write.
+                // A slot's padding is not shown.
                 (meaning::SLOT, _, _) => match inner.fields() {
                     [value] => TypeName(value.layout()).fmt(f),
                     _ => f.write_str(meaning),
@@ -70,14 +70,14 @@ struct Row {
 }
 
 impl Row {
-    /// The name as it is printed, further in for each level.
+    /// The name, indented by its depth.
     fn label(&self) -> String {
         format!("{:width$}{}", "", self.name, width = 2 * self.depth)
     }
 }
 
-/// The fields of `layout`, which lies at `base`, with those of structs inside them behind each. Of an array of structs
-/// the first element is shown.
+/// Appends the fields of `layout`, which is at offset `base`, each followed by its own fields if it is a struct, or by those
+/// of the first element if it is an array of structs.
 fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
     for field in layout.fields() {
         let (offset, name) = (base + field.offset(), FieldLayout::name(field).to_owned());
@@ -103,7 +103,7 @@ fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
     }
 }
 
-/// What arrays and slices are made of in the end, and whether there was one.
+/// The innermost element type of nested arrays and slices, and whether there was any.
 fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool) {
     match layout.kind() {
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => {
@@ -113,8 +113,8 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool) {
     }
 }
 
-/// Prints a table of the fields: offset, size and alignment in bytes, name and type, with a line where a cache line
-/// ends.
+/// Prints a table of the fields (offset, size and alignment in bytes, name, and type), with a mark at each boundary
+/// between cache lines.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -161,7 +161,7 @@ impl fmt::Display for TypeLayout {
                 row.label(),
                 TypeName(layout)
             )?;
-            // What follows tells where the lines of a struct or of the elements of an array begin.
+            // The rows of its own fields mark the boundaries inside this one.
             let next = all.get(number + 1);
             if next.is_some_and(|next| next.depth > row.depth) {
                 continue;
@@ -172,8 +172,8 @@ impl fmt::Display for TypeLayout {
     }
 }
 
-/// Says where cache lines begin between the start of the last of `rows` and the start of `next`, the row that follows, or
-/// without one the end of the type, `size`.
+/// Marks the cache lines that begin after the start of the last of `rows`, up to the start of the following row `next`, or
+/// up to the end of the type, `size`, if there is none.
 fn write_boundaries(
     f: &mut fmt::Formatter<'_>,
     rows: &[Row],
@@ -182,33 +182,34 @@ fn write_boundaries(
     line: &mut usize,
 ) -> fmt::Result {
     let end = next.map_or(size, |next| next.offset);
-    let (first, behind) = (*line, end.div_ceil(LINE));
-    if first < behind {
-        let last = behind - 1;
-        *line = behind;
-        // The innermost of the fields that the line cuts: behind the first element of an array it is the array.
-        let cut =
-            |row: &&Row| row.offset < last * LINE && last * LINE < row.offset + row.layout.size();
+    let (first, next_line) = (*line, end.div_ceil(CACHE_LINE));
+    if first < next_line {
+        let last = next_line - 1;
+        *line = next_line;
+        // The innermost field that the boundary divides. After the first element of an array, that is the array.
+        let cut = |row: &&Row| {
+            row.offset < last * CACHE_LINE && last * CACHE_LINE < row.offset + row.layout.size()
+        };
         let name = rows
             .iter()
             .rev()
             .find(cut)
             .or(rows.last())
             .map_or("", |row| &row.name);
-        write!(f, "     -------------------- {}: ", first * LINE)?;
+        write!(f, "     -------------------- {}: ", first * CACHE_LINE)?;
         if first == last {
             writeln!(f, "cache line {first} begins inside `{name}`")?;
         } else {
             writeln!(f, "cache lines {first} to {last} begin inside `{name}`")?;
         }
     }
-    // One that begins with the row that follows. Behind the last row there is nothing that it would be the line of.
-    if next.is_some() && end.is_multiple_of(LINE) && *line == end / LINE {
+    // A cache line that begins exactly with the next row. After the last row there is none to mark.
+    if next.is_some() && end.is_multiple_of(CACHE_LINE) && *line == end / CACHE_LINE {
         *line += 1;
         writeln!(
             f,
             "     -------------------- {end}: cache line {}",
-            end / LINE
+            end / CACHE_LINE
         )?;
     }
     Ok(())
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_array_of_structs_the_first_is_shown() {
+    fn arrays_of_structs_show_the_first_element() {
         let array = TypeLayout::array(INNER, 9);
         let fields = Box::leak(Box::new(with_offsets([FieldLayout::new(
             "many",
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_marked_where_it_begins_and_none_behind_the_end() {
+    fn cache_lines_are_marked_at_fields_but_not_at_the_end() {
         let fields = Box::leak(Box::new(with_offsets([
             FieldLayout::new("long", <[u64; 24]>::LAYOUT),
             FieldLayout::new("next", <[u64; 8]>::LAYOUT),

@@ -1,9 +1,9 @@
 //! The 64-bit fingerprint of a layout: FNV-1a, computed at compile time.
 //!
-//! FNV-1a is not a cryptographic hash and need not be one: the fingerprint tells two honest programs that they
-//! disagree. A dishonest one can always write the expected number, which is why every byte that comes out of a
-//! segment is treated as arbitrary anyway. Inside one program, where the accesses to a byte have to have one width, layouts
-//! of one fingerprint are compared part by part.
+//! FNV-1a is not a cryptographic hash and need not be one. The fingerprint detects that two honest programs disagree;
+//! a dishonest one can always write the expected number, so every byte read from a segment is treated as arbitrary
+//! anyway. Within one program, where all accesses to a byte must have the same width, layouts of equal fingerprints are
+//! compared part by part.
 
 const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -12,14 +12,14 @@ const PRIME_8: u64 = PRIME.wrapping_pow(8);
 /// `a * b`, modulo 2^64.
 macro_rules! times {
     ($a:expr, $b:expr) => {
-        // Every layout is hashed by the compiler's interpreter, where a call costs more than arithmetic: the product of
-        // two numbers of 64 bits has room in 128.
+        // A product in 128 bits instead of `wrapping_mul`: in constant evaluation a call is slower than arithmetic, and
+        // the compiler hashes every layout.
         (($a) as u128 * $b as u128) as u64
     };
 }
 
-/// `hash` after the eight bytes of a number below 256. A zero byte does nothing but multiply, so the zeroes are one
-/// multiplication.
+/// `hash` after the eight bytes of a number below 256. A zero byte only multiplies, so the seven zeros are combined into
+/// one multiplication.
 macro_rules! small {
     ($hash:expr, $word:expr) => {
         times!($hash ^ $word, PRIME_8)
@@ -62,7 +62,7 @@ impl Fnv {
         Self(hash)
     }
 
-    /// Feeds the eight bytes of `word`, lowest first, on machines of either byte order.
+    /// Feeds the eight bytes of `word` in little-endian order, whatever the machine's.
     pub(crate) const fn word(self, word: u64) -> Self {
         if word < 0x100 {
             return Self(small!(self.0, word));
@@ -70,7 +70,7 @@ impl Fnv {
         Self(word!(self.0, word))
     }
 
-    /// Feeds `text(name)`, `word(offset)` and `word(fingerprint)`, at once.
+    /// Feeds `text(name)`, `word(offset)` and `word(fingerprint)` in one call.
     pub(crate) const fn field(self, name: &[u8], offset: u64, fingerprint: u64) -> Self {
         let (mut i, len) = (0, name.len());
         let mut hash = if len < 0x100 {
@@ -105,14 +105,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn agrees_with_the_published_vectors() {
+    fn hashes_match_the_published_test_vectors() {
         assert_eq!(Fnv::new().finish(), 0xcbf2_9ce4_8422_2325);
         assert_eq!(Fnv::new().bytes(b"a").finish(), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(Fnv::new().bytes(b"foobar").finish(), 0x8594_4171_f739_67e8);
     }
 
     #[test]
-    fn a_word_is_its_eight_bytes() {
+    fn word_equals_its_eight_bytes() {
         for word in [0, 1, 0xff, 0x100, 0xffff, 0x0102_0304_0506_0708, u64::MAX] {
             let start = Fnv::new().text("start");
             assert_eq!(
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_is_its_parts() {
+    fn field_equals_its_parts() {
         let long = "n".repeat(300);
         for name in ["x", "a_name", &long] {
             for (offset, fingerprint) in [(0, 1), (255, u64::MAX), (256, 7), (70_000, 1 << 40)] {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_delimited() {
+    fn text_includes_its_length() {
         assert_ne!(
             Fnv::new().text("ab").text("c").finish(),
             Fnv::new().text("a").text("bc").finish()

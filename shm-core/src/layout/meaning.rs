@@ -1,31 +1,31 @@
-//! The meanings of this library's own types, and what the generic code that walks layouts makes of them.
+//! The meanings of this library's types, and how code that walks layouts interprets them.
 
 use super::{LayoutKind, TypeLayout};
 
-/// The text of a C `char[N]`.
+/// Text in a C `char[N]`.
 pub(crate) const STR: &str = "str";
-/// A length, and room for as many elements.
+/// A length, and an array of capacity elements.
 pub(crate) const VEC: &str = "vec";
-/// A place in the same segment.
+/// The position of a value in the same segment.
 pub(crate) const OFFSET: &str = "offset";
-/// A lock, and what it protects.
+/// A lock and the value that it protects.
 pub(crate) const MUTEX: &str = "mutex";
-/// A value in several slots, of which one is current.
+/// Several slots for a value, one of them current.
 pub(crate) const SEQLOCK: &str = "seqlock";
 /// A queue with one sender and one receiver.
 pub(crate) const RING: &str = "ring";
-/// A queue with one sender and receivers that may lose messages.
+/// A queue with one sender and any number of receivers, which may miss messages.
 pub(crate) const BROADCAST: &str = "broadcast";
 /// A count of permits.
 pub(crate) const SEMAPHORE: &str = "semaphore";
 /// A count of notifications.
 pub(crate) const EVENT: &str = "event";
-/// A place where processes meet.
+/// A barrier for a fixed number of participants.
 pub(crate) const BARRIER: &str = "barrier";
-/// One of several places for a value, and what pads it to lines of the cache.
+/// A slot for a value, padded to cache lines.
 pub(crate) const SLOT: &str = "slot";
 
-/// The Rust name of a type whose parts end in an array of slots, as its arguments do in the number of them.
+/// The Rust name of a type `Name<T, N>` whose parts end in an array of `N` slots for a `T`.
 pub(crate) fn slotted_type_name(meaning: &str) -> Option<&'static str> {
     match meaning {
         SEQLOCK => Some("SeqLock"),
@@ -35,55 +35,54 @@ pub(crate) fn slotted_type_name(meaning: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether nothing could be done with such a type: it has no room, or too few places.
+/// Whether a type of this library has no capacity, or too few slots, to be usable.
 pub(crate) const fn is_unusable(meaning: &str, inner: &TypeLayout) -> bool {
     let needed = match meaning.as_bytes() {
         b"seqlock" => 3,
         b"ring" | b"broadcast" | b"barrier" => 1,
-        // No other type is empty, but a text without room.
+        // Of the other types only a `ShmStr<0>` is empty.
         _ => return inner.size() == 0,
     };
     match inner.fields().last() {
-        Some(places) => {
-            matches!(places.layout().kind(), LayoutKind::Array { len, .. } if len < needed)
+        Some(slots) => {
+            matches!(slots.layout().kind(), LayoutKind::Array { len, .. } if len < needed)
         }
         None => false,
     }
 }
 
-/// Why a type of this library that [is unusable](is_unusable) cannot be shared, and what to write instead.
+/// Why a type of this library that [is unusable](is_unusable) cannot be shared, and what to write instead. An error
+/// message.
 pub(crate) const fn unusable_reason(meaning: &str) -> &'static str {
     match meaning.as_bytes() {
         b"seqlock" => {
-            "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one is for readers that have \
-             begun before; write `SeqLock<T>` for 4 of them"
+            "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one may still have readers; \
+             write `SeqLock<T>` for 4 slots"
         }
         b"ring" => "a `Ring` needs room for at least one message; write `Ring<T, 1>`, or more",
         b"broadcast" => {
             "a `Broadcast` needs room for at least one message; write `Broadcast<T, 1>`, or more"
         }
-        b"barrier" => {
-            "a `Barrier` without seats is one that nobody can meet at; write `Barrier<2>` for two participants"
-        }
+        b"barrier" => "a `Barrier` needs at least one participant; write `Barrier<2>` for two",
         b"slot" => {
-            "a `SeqLock` of a value without bytes has nothing to share; put a number into it, or use an `Event`"
+            "a `SeqLock` of a zero-sized value has nothing to share; store a number in it, or use an `Event`"
         }
-        _ => "a `ShmStr<0>` has no room for any text; give it at least one byte",
+        _ => "a `ShmStr<0>` has no capacity; give it at least one byte",
     }
 }
 
-/// What the layout of a vector says.
+/// The parts of a vector's layout.
 #[derive(Clone, Copy)]
 pub(crate) struct VecLayout {
     pub(crate) element: &'static TypeLayout,
-    /// How many elements there is room for.
+    /// The capacity in elements.
     pub(crate) capacity: usize,
-    /// Bytes from the start of the vector, where its length lies, to the first element.
+    /// The offset of the first element from the start of the vector, which is its length.
     pub(crate) items: usize,
 }
 
 impl VecLayout {
-    /// The length if it is one, of a number that anybody may have written.
+    /// Returns `len`, which a peer may have written, if it does not exceed the capacity.
     pub(crate) fn checked_len(&self, len: u64) -> Option<usize> {
         usize::try_from(len)
             .ok()
@@ -91,29 +90,29 @@ impl VecLayout {
     }
 }
 
-/// What the layout of a sequence lock says.
+/// The parts of a sequence lock's layout.
 #[derive(Clone, Copy)]
 pub(crate) struct SeqLockLayout {
     pub(crate) value: &'static TypeLayout,
-    /// How many slots there are: never 0.
+    /// The number of slots. Never 0.
     slots: usize,
-    /// Bytes from the start of the lock to its version.
+    /// The offset of the version.
     pub(crate) version: usize,
-    /// Bytes from the start of the lock to the first slot.
+    /// The offset of the value in the first slot.
     first: usize,
-    /// Bytes from one slot to the next.
+    /// The distance from one slot to the next.
     stride: usize,
 }
 
 impl SeqLockLayout {
-    /// Bytes from the start of the lock to the value of a version, which may be any number.
+    /// The offset of the slot's value for a version, which may be any number.
     pub(crate) fn value_offset(&self, version: u64) -> usize {
         self.first + (version % self.slots as u64) as usize * self.stride
     }
 }
 
 impl TypeLayout {
-    /// What a sequence lock is made of; `None` for everything else.
+    /// The parts of a sequence lock, or `None` for any other type.
     pub(crate) const fn as_seqlock(&self) -> Option<SeqLockLayout> {
         let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {
             return None;
@@ -141,7 +140,7 @@ impl TypeLayout {
         }
     }
 
-    /// What a vector is made of; `None` for everything else.
+    /// The parts of a vector, or `None` for any other type.
     pub(crate) const fn as_vec(&self) -> Option<VecLayout> {
         let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {
             return None;
@@ -159,12 +158,10 @@ impl TypeLayout {
         }
     }
 
-    /// Whether a cell of the type `wanted` begins `at` bytes behind the start of a value of this type, which has `tail`
-    /// elements in its trailing slice.
+    /// Whether a value of this type, with `tail` elements in its trailing slice, has a cell of type `wanted` at offset `at`.
     ///
-    /// A cell of an equal layout there is accessed by the same widths, whatever the two types are called. The insides
-    /// of this library's types are not found, since not every write of them would be one, except the elements of
-    /// vectors.
+    /// Cells of equal layouts are accessed with the same widths, whatever the names of the types. The parts of this
+    /// library's types do not count, except the elements of vectors, because writing to them could break the types.
     pub(crate) fn has_cell_at(&self, at: usize, tail: usize, wanted: &Self) -> bool {
         !wanted.is_refused() && self.has_at(at, tail, wanted)
     }
@@ -181,7 +178,7 @@ impl TypeLayout {
                 at.checked_sub(vec.items)
                     .is_some_and(|at| vec.element.elements_hold(vec.capacity, at, wanted))
             }),
-            // Fields of no bytes may begin where others do, so the first that begins there need not be the one.
+            // Zero-sized fields share their offset with other fields, so all fields at the offset are candidates.
             LayoutKind::Struct { fields, .. } => fields.iter().any(|field| {
                 at.checked_sub(field.offset()).is_some_and(|at| {
                     let reached = at == 0
@@ -193,21 +190,21 @@ impl TypeLayout {
         }
     }
 
-    /// [`has_at`](Self::has_at) for `len` values of this type, one behind the other.
+    /// [`has_at`](Self::has_at) for an array of `len` values of this type.
     fn elements_hold(&self, len: usize, at: usize, wanted: &Self) -> bool {
         match at.checked_div(self.size()) {
             Some(number) => number < len && self.has_at(at % self.size(), 0, wanted),
-            // Elements of no bytes all lie at the same place.
+            // Zero-sized elements all have the same offset.
             None => len > 0 && self.has_at(at, 0, wanted),
         }
     }
 
-    /// Whether the two describe the same bytes, by the same names.
+    /// Whether both layouts describe the same bytes with the same names.
     ///
-    /// Names can be found that give two layouts one fingerprint, so it only says quickly that they differ. That they do not is
-    /// seen at each part: on this stands that all accesses to a byte have one width.
+    /// Fingerprints are compared first, but since names can be chosen to make them collide, equal ones are not enough: all
+    /// parts are compared too. That all accesses to a byte have the same width depends on this.
     fn is_same(&self, other: &Self) -> bool {
-        // Mostly it is the same constant.
+        // Usually both are the same constant.
         std::ptr::eq(self, other)
             || self.fingerprint() == other.fingerprint()
                 && self.size() == other.size()

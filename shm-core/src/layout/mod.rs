@@ -1,4 +1,4 @@
-//! Which types can be shared, and how they lie in memory.
+//! Layouts as data: which types can be shared, and what their bytes mean.
 
 mod check;
 mod display;

@@ -1,9 +1,10 @@
-//! Where the fields of a `repr(C)` struct lie.
+//! The offsets of fields in a `repr(C)` struct.
 
 use super::FieldLayout;
 
-/// Size and alignment of a `repr(C)` struct that ends in a trailing slice, up to the slice. Nothing the compiler says
-/// about an unsized type can be used in a constant, so this follows the rule of `repr(C)`.
+/// The size up to the slice, and the alignment, of a `repr(C)` struct that ends in a slice.
+///
+/// In a constant the compiler provides neither for an unsized type, so this applies the rule of `repr(C)`.
 pub(crate) const fn prefix_extent(fields: &[FieldLayout], min_align: usize) -> (usize, usize) {
     let (mut end, mut align, mut i) = (0, min_align, 0);
     while i < fields.len() {
@@ -16,13 +17,13 @@ pub(crate) const fn prefix_extent(fields: &[FieldLayout], min_align: usize) -> (
     (end, align)
 }
 
-/// Gives every field its offset by the rule of `repr(C)`: each at the next multiple of its alignment.
+/// Sets the offset of every field by the rule of `repr(C)`: the next multiple of its alignment.
 pub(crate) const fn with_offsets<const N: usize>(mut fields: [FieldLayout; N]) -> [FieldLayout; N] {
     let mut end = 0;
     let mut i = 0;
     while i < N {
         let layout = fields[i].layout;
-        // Written out, as calls are what the compiler's interpreter spends its time on.
+        // Written out, because calls are slow in constant evaluation.
         let over = end % layout.align;
         if over > 0 {
             end += layout.align - over;

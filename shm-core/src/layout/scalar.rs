@@ -1,4 +1,4 @@
-//! The leaves of a layout: numbers, booleans, characters, and the variants of enums.
+//! The leaves of a layout: numbers, booleans, characters, and variants of enums.
 
 /// A variant of a fieldless enum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,31 +13,31 @@ impl Variant {
         Self { name, bits }
     }
 
-    /// The variant's name.
+    /// Returns the variant's name.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The discriminant, extended to 64 bits with its sign if it has one.
+    /// Returns the discriminant as 64 bits, sign-extended if the enum's integer is signed.
     #[must_use]
     pub const fn bits(&self) -> u64 {
         self.bits
     }
 }
 
-/// A leaf of a layout: what one cell has_cell_at.
+/// A leaf of a layout: a number, `bool` or `char`, plain or atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scalar {
     kind: ScalarKind,
     atomic: bool,
 }
 
-/// The kinds of [`Scalar`]. The numbers are part of the segment format.
+/// The kind of a [`Scalar`]. The discriminants are part of the segment format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[repr(u8)]
-#[allow(missing_docs, reason = "each is named as the Rust type is")]
+#[allow(missing_docs, reason = "each has the name of its Rust type")]
 pub enum ScalarKind {
     U8 = 1,
     U16 = 2,
@@ -55,7 +55,7 @@ pub enum ScalarKind {
     Char = 14,
 }
 
-/// How the bytes of a leaf are moved: one access of this width, or two of eight bytes for 128-bit numbers.
+/// The width in which a leaf is accessed: its size, except that 128-bit numbers take two accesses of eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessWidth {
     W1,
@@ -93,7 +93,7 @@ impl ScalarKind {
         Self::Char,
     ];
 
-    /// Size in bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub const fn size(self) -> usize {
         match self {
@@ -114,7 +114,7 @@ impl ScalarKind {
         }
     }
 
-    /// Whether it is an integer with a sign.
+    /// Whether it is a signed integer.
     pub(crate) const fn is_signed(self) -> bool {
         matches!(
             self,
@@ -122,7 +122,7 @@ impl ScalarKind {
         )
     }
 
-    /// Whether it is an integer of at most eight bytes: what an enum may have as its `repr`.
+    /// Whether it is an integer of at most eight bytes, and so a possible `repr` of an enum.
     pub(crate) const fn is_word(self) -> bool {
         matches!(
             self,
@@ -137,7 +137,7 @@ impl ScalarKind {
         )
     }
 
-    /// The name of the Rust type: `u64`, `bool`.
+    /// Returns the name of the Rust type, such as `u64` or `bool`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -169,7 +169,7 @@ impl ScalarKind {
             Self::I32 => "AtomicI32",
             Self::I64 => "AtomicI64",
             Self::Bool => "AtomicBool",
-            // There is no standard atomic of these; the name serves schemas of other languages.
+            // Rust has no standard atomics of these kinds, but schemas written by other languages may.
             Self::U128 => "atomic u128",
             Self::I128 => "atomic i128",
             Self::F32 => "atomic f32",
@@ -184,19 +184,19 @@ impl Scalar {
         Self { kind, atomic }
     }
 
-    /// Which number or boolean it is.
+    /// Returns the kind of number, `bool` or `char`.
     #[must_use]
     pub const fn kind(self) -> ScalarKind {
         self.kind
     }
 
-    /// Whether it is a standard atomic (`AtomicU64`) and not the plain type (`u64`).
+    /// Returns `true` for an atomic, such as `AtomicU64`, and `false` for the plain type, such as `u64`.
     #[must_use]
     pub const fn is_atomic(self) -> bool {
         self.atomic
     }
 
-    /// The name of the Rust type: `u64`, `AtomicU64`.
+    /// Returns the name of the Rust type, such as `u64` or `AtomicU64`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         if self.atomic {
@@ -207,7 +207,7 @@ impl Scalar {
     }
 }
 
-/// Extends the bits of an integer to 64, with its sign if it has one.
+/// Extends the bits of an integer to 64, with the sign if `kind` is signed.
 pub(crate) const fn sign_extend(kind: ScalarKind, bits: u64) -> u64 {
     let unused = 64 - 8 * kind.access_width().bytes() as u32;
     if kind.is_signed() {
@@ -217,7 +217,7 @@ pub(crate) const fn sign_extend(kind: ScalarKind, bits: u64) -> u64 {
     }
 }
 
-/// The number that extended bits stand for.
+/// The value of an integer, from its bits extended by [`sign_extend`].
 pub(crate) fn integer_value(kind: ScalarKind, bits: u64) -> i128 {
     if kind.is_signed() {
         bits.cast_signed().into()

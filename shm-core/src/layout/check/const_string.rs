@@ -1,6 +1,6 @@
-//! ConstString put together in constants.
+//! Strings built in constants.
 
-/// A text of limited length, for panics.
+/// A string of limited length, for panic messages.
 pub(super) struct ConstString {
     bytes: [u8; 2048],
     len: usize,
@@ -14,7 +14,7 @@ impl ConstString {
         }
     }
 
-    /// Adds `text`, as far as there is room: up to the last whole character.
+    /// Appends `text`, or nothing if it does not fit.
     pub(super) const fn add(mut self, text: &str) -> Self {
         let text = text.as_bytes();
         if self.len + text.len() <= self.bytes.len() {
@@ -45,7 +45,7 @@ impl ConstString {
         }
     }
 
-    /// As `{:016x}`.
+    /// Appends `number` as `{:016x}`.
     pub(super) const fn hex(self, number: u64) -> Self {
         let mut digits = [0; 16];
         let mut i = 0;

@@ -1,7 +1,7 @@
-//! What is wrong with a layout, found and explained at compile time: mostly padding.
+//! Compile-time checks of layouts, mostly for padding, and their error messages.
 //!
-//! Padding has no cell. It would carry whatever lay in the writer's memory into that of other processes, and
-//! reading it in Rust is undefined. So a shared struct has none, and the error says where to put a field instead.
+//! Padding has no cell, reading it in Rust is undefined behavior, and copying it would disclose the writer's memory to
+//! other processes. So a shared struct must have none, and the error says where to add a field instead.
 
 mod const_string;
 mod padding;
@@ -11,10 +11,10 @@ use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
 use const_string::ConstString;
 use padding::{explain, first_gap};
 
-/// The largest alignment that a mapping can promise on every machine: the smallest page.
+/// The largest alignment that a mapping has on every machine: the size of the smallest page.
 const MAX_ALIGN: usize = 4096;
 
-/// Whether a type of this library that is [unusable](meaning::is_unusable) is in it, and nobody was told of it.
+/// Whether the layout contains an [unusable](meaning::is_unusable) type of this library that has not been reported.
 const fn has_unusable(layout: &TypeLayout) -> bool {
     if !layout.unreported() {
         return false;
@@ -40,13 +40,13 @@ const fn first_unusable(fields: &[FieldLayout]) -> Option<usize> {
     None
 }
 
-/// The field that an error is reported at: the first whose type is of no use, the one before the first gap, or the first
-/// whose type has padding that nobody was told of.
+/// The field at which to report an error: the first with an unusable type, or the one before the first gap, or the first
+/// whose type has unreported padding.
 const fn reporting_field(layout: &TypeLayout) -> Option<usize> {
     if !layout.reports_error() {
         return None;
     }
-    // First what is of no use: its size, and so the gaps, will change when that is corrected_len.
+    // Unusable types first: correcting them changes their size, and so the gaps.
     if let Some(number) = first_unusable(layout.fields()) {
         return Some(number);
     }
@@ -63,7 +63,7 @@ const fn reporting_field(layout: &TypeLayout) -> Option<usize> {
     Some(0)
 }
 
-/// Fails the build because of what [`reporting_field`] has found at this field.
+/// Fails the build with the error that [`reporting_field`] has found at this field.
 #[track_caller]
 const fn fail(layout: &TypeLayout, number: usize) -> ! {
     let field = layout.fields()[number].layout();
@@ -75,19 +75,19 @@ const fn fail(layout: &TypeLayout, number: usize) -> ! {
             .add("field `")
             .add(layout.fields()[number].name())
             .add("`: ")
-            .add(inner(field).as_str());
+            .add(explain_innermost(field).as_str());
         panic!("{}", text.as_str());
     }
     let text = ConstString::new().add("`").add(layout.name()).add(
-        "` has no bytes, so there is nothing to share; add a field that has some, or leave the type out",
+        "` is zero-sized, so there is nothing to share; add a field that has a size, or remove the type",
     );
     panic!("{}", text.as_str());
 }
 
-/// Fails the build if `layout` has padding, or no bytes at all.
+/// Fails the build if `layout` has padding or is zero-sized.
 ///
-/// Padding inside a field's type is that type's mistake, unless it is an instance of a generic struct: then it shows
-/// only here.
+/// Padding inside a field's type is reported for that type, unless it is an instance of a generic struct, for which it is
+/// detected only here.
 #[track_caller]
 pub(crate) const fn no_padding(layout: &TypeLayout) {
     if let Some(number) = reporting_field(layout) {
@@ -95,7 +95,8 @@ pub(crate) const fn no_padding(layout: &TypeLayout) {
     }
 }
 
-/// As [`no_padding`], if it is the field with this number that is to be reports_error. Of fields that are of no use, each is.
+/// As [`no_padding`], but only for an error that is reported at the field with this number. Every field with an unusable
+/// type reports its own.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
     match reporting_field(layout) {
@@ -106,13 +107,13 @@ pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
     }
 }
 
-/// The explanation of the innermost layout that has padding or is of no use; if some was not reported yet, of that.
-const fn inner(layout: &TypeLayout) -> ConstString {
+/// Explains the innermost layout that has padding or is unusable, preferring one that has not been reported.
+const fn explain_innermost(layout: &TypeLayout) -> ConstString {
     if let Some(what) = unusable(layout) {
         return ConstString::new().add(meaning::unusable_reason(what));
     }
     match layout.kind() {
-        LayoutKind::Array { element, .. } => inner(element),
+        LayoutKind::Array { element, .. } => explain_innermost(element),
         LayoutKind::Struct { fields, .. } => {
             let mut number = 0;
             while number < fields.len() {
@@ -134,7 +135,7 @@ const fn inner(layout: &TypeLayout) -> ConstString {
                             .add(", or give `")
                             .add(layout.name())
                             .add("` another argument"),
-                        None => inner(field),
+                        None => explain_innermost(field),
                     };
                 }
                 number += 1;
@@ -144,14 +145,14 @@ const fn inner(layout: &TypeLayout) -> ConstString {
             }
             explain(layout)
         }
-        LayoutKind::Slice { element } => inner(element),
-        LayoutKind::Meaning { inner: parts, .. } => inner(parts),
+        LayoutKind::Slice { element } => explain_innermost(element),
+        LayoutKind::Meaning { inner: parts, .. } => explain_innermost(parts),
         LayoutKind::Scalar(_) => ConstString::new(),
         LayoutKind::Enum { .. } => explain_drop(layout),
     }
 }
 
-/// The meaning of the type of this library in `layout` that is [unusable](meaning::is_unusable), if no struct is around it.
+/// The meaning of an [unusable](meaning::is_unusable) type of this library in `layout`, if it is not inside a struct.
 const fn unusable(layout: &TypeLayout) -> Option<&'static str> {
     match layout.kind() {
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => unusable(element),
@@ -172,12 +173,12 @@ const fn unusable(layout: &TypeLayout) -> Option<&'static str> {
     }
 }
 
-/// Fails the build, where code for a segment of this layout is generated, if it cannot be shared.
+/// Fails the build if the layout cannot be shared. Evaluated where code for a segment of it is generated.
 #[track_caller]
 pub(crate) const fn assert_shareable(layout: &TypeLayout) {
     assert!(!layout.is_refused(), "a type that cannot be shared");
     if layout.padded() {
-        panic!("{}", inner(layout).as_str());
+        panic!("{}", explain_innermost(layout).as_str());
     }
     assert!(
         layout.align() <= MAX_ALIGN,
@@ -187,32 +188,32 @@ pub(crate) const fn assert_shareable(layout: &TypeLayout) {
         layout.size() > 0 || layout.tail_stride().is_some(),
         "a shared type has at least one byte"
     );
-    // The number of such elements would be bounded by nothing, not even by the size of the segment.
+    // Nothing would bound the number of such elements, not even the size of the segment.
     assert!(
         !matches!(layout.tail_stride(), Some(0)),
         "an element of a trailing slice has at least one byte"
     );
 }
 
-/// Fails the build if the slice that the struct ends in has elements without bytes.
+/// Fails the build if the struct's trailing slice has zero-sized elements.
 #[track_caller]
 pub(crate) const fn elements_have_bytes(layout: &TypeLayout) {
     let (Some(0), Some(number)) = (layout.tail_stride(), layout.fields().len().checked_sub(1))
     else {
         return;
     };
-    // Of a refused element type the size is not known, and of others it was told already that they have no bytes.
+    // The size of a refused element type is unknown, and a zero-sized one may have been reported already.
     if layout.is_refused() || is_reported(layout.fields()[number].layout()) {
         return;
     }
     let text = ConstString::new()
         .add("field `")
         .add(layout.fields()[number].name())
-        .add("`: an element of the slice has no bytes, so any number of them would fit anywhere; write a type that has some, such as `[u8]`");
+        .add("`: the elements of the slice are zero-sized, so nothing would limit its length; write a type that has a size, such as `[u8]`");
     panic!("{}", text.as_str());
 }
 
-/// Whether what has no bytes in it is a type that an error is reported for.
+/// Whether an error is reported for the zero-sized type itself.
 const fn is_reported(layout: &TypeLayout) -> bool {
     match layout.kind() {
         LayoutKind::Slice { element } | LayoutKind::Array { element, len: 1.. } => {
@@ -225,7 +226,7 @@ const fn is_reported(layout: &TypeLayout) -> bool {
     }
 }
 
-/// Fails the build if the type has a `Drop`.
+/// Fails the build if the type implements `Drop`.
 #[track_caller]
 pub(crate) const fn no_drop(layout: &TypeLayout) {
     if layout.has_drop() && !layout.is_refused() {
@@ -237,10 +238,10 @@ const fn explain_drop(layout: &TypeLayout) -> ConstString {
     ConstString::new()
         .add("`")
         .add(layout.name())
-        .add("` has a `Drop`, which would never run: nobody owns what lies in shared memory; remove it, and clean up where the handle is dropped")
+        .add("` implements `Drop`, which would never run: values in shared memory have no owner; remove it, and clean up where the handle is dropped")
 }
 
-/// Fails the build if the layout has changed since its fingerprint was written down.
+/// Fails the build if the layout does not have the pinned fingerprint.
 #[track_caller]
 pub(crate) const fn pinned(layout: &TypeLayout, pin: u64) {
     if layout.is_refused() || layout.fingerprint() == pin {
@@ -249,14 +250,14 @@ pub(crate) const fn pinned(layout: &TypeLayout, pin: u64) {
     let text = ConstString::new()
         .add("the layout of `")
         .add(layout.name())
-        .add("` is not the pinned one: programs built before and after cannot share a segment; undo the change, or write `pin = \"")
+        .add("` differs from its pin: programs built before and after the change cannot share a segment; undo it, or write `pin = \"")
         .hex(layout.fingerprint())
-        .add("\"` if it is meant");
+        .add("\"` if it is intended");
     panic!("{}", text.as_str());
 }
 
-/// Fails the build where a segment would be created of zeroes that are no value of its type. `with` is the way
-/// that initialises it.
+/// Fails the build if all zeros, the initial content of a segment, are no value of the type. `with` is the function that
+/// initializes one.
 #[track_caller]
 pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout, with: &str) {
     if !layout.zero_is_valid() {
@@ -264,14 +265,14 @@ pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout, with: &str) {
     }
 }
 
-/// Both of the above, for what creates a segment of zeroes.
+/// [`assert_shareable`] and [`assert_zero_is_valid`], for functions that create a zeroed segment.
 #[track_caller]
 pub(crate) const fn assert_creatable(layout: &TypeLayout, with: &str) {
     assert_shareable(layout);
     assert_zero_is_valid(layout, with);
 }
 
-/// Fails the build where a length is given for a type that has none to give.
+/// Fails the build if the type does not end in a slice.
 #[track_caller]
 pub(crate) const fn assert_has_tail(layout: &TypeLayout) {
     assert!(

@@ -1,9 +1,9 @@
-//! Where a layout has padding, and what to write instead.
+//! Finds padding and explains how to remove it.
 
 use super::const_string::ConstString;
 use crate::layout::{FieldLayout, LayoutKind, ScalarKind, TypeLayout};
 
-/// Bytes of padding behind the field with this number, and where they begin.
+/// The size of the padding after the field with this number, and its offset.
 const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
     let fields = layout.fields();
     let end = fields[number].offset() + fields[number].layout().size();
@@ -12,11 +12,11 @@ const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
     } else {
         layout.size()
     };
-    // Where the compiler's size and ours differ there is no gap to speak of; `padded` still says that they do.
+    // If the compiler's size is smaller than expected there is no gap, but `padded` is still set.
     (next.saturating_sub(end), end)
 }
 
-/// The field behind which the first padding lies.
+/// The number of the first field that padding follows.
 pub(super) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
     let mut number = 0;
     while number < layout.fields().len() {
@@ -28,7 +28,7 @@ pub(super) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
     None
 }
 
-/// Whether the fields have numbers: each has its own, unless it was renamed.
+/// Whether the struct is a tuple struct: some field has its index as its name. Others may have been renamed.
 const fn is_tuple(fields: &[FieldLayout]) -> bool {
     let mut number = 0;
     while number < fields.len() {
@@ -53,7 +53,7 @@ const fn pad_name(number: usize) -> ConstString {
     }
 }
 
-/// The first number from `number` on whose [`pad_name`] no field has.
+/// The first number, starting at `number`, whose [`pad_name`] is not the name of a field.
 const fn first_free_pad(fields: &[FieldLayout], mut number: usize) -> usize {
     let mut at = 0;
     while at < fields.len() {
@@ -86,8 +86,8 @@ const fn begins(a: &str, b: &str) -> bool {
     true
 }
 
-/// The length that the field with this number, which is followed by padding, should have if it is there to be padding: the
-/// least that leaves no gap behind it, and those behind later fields as they are.
+/// The length that an explicit padding field, which is itself followed by padding, should have: the smallest that leaves
+/// no gap after it and does not change the gaps after later fields. `None` if the field is not explicit padding.
 const fn corrected_len(layout: &TypeLayout, number: usize) -> Option<usize> {
     let fields = layout.fields();
     let LayoutKind::Array { element, len } = fields[number].layout().kind() else {
@@ -100,7 +100,7 @@ const fn corrected_len(layout: &TypeLayout, number: usize) -> Option<usize> {
     if !is_byte || !begins(fields[number].name(), pad_name(0).as_str()) {
         return None;
     }
-    // What follows may be moved by as many bytes as all of it is aligned to. So is the end, unless it is open.
+    // The later fields, and the end unless it is a slice, may only move by a multiple of their largest alignment.
     let mut align = if layout.tail_stride().is_some() {
         1
     } else {
@@ -116,7 +116,7 @@ const fn corrected_len(layout: &TypeLayout, number: usize) -> Option<usize> {
     Some((len + gap(layout, number).0) % align)
 }
 
-/// Where the padding is, and what to write.
+/// The error message: where the padding is, and what to write.
 pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
     let fields = layout.fields();
     let mut text = ConstString::new()
@@ -169,12 +169,12 @@ pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
         }
         number += 1;
     }
-    // Falling alignment leaves no gap between fields, so only what is missing at the end would be left.
-    // Who has put padding in has chosen the order.
+    // Ordered by decreasing alignment, the fields have no gaps between them and could only have one at the end. Not
+    // suggested to authors who have added padding fields, as they have chosen the order.
     if gaps > 0 && added == total && (layout.size() - total).is_multiple_of(layout.align()) {
         text = text.add("; or order the fields from the largest alignment to the smallest");
     }
-    // What helps this instance of a generic struct may harm another.
+    // A fix for this instance of a generic struct may add padding to another.
     if gaps > 0 && layout.unreported() {
         text = text.add("; or use it with arguments that leave none");
     }
@@ -202,7 +202,7 @@ mod tests {
     );
 
     #[test]
-    fn all_gaps_are_listed_with_their_remedies() {
+    fn all_gaps_are_listed_with_a_remedy_each() {
         assert_eq!(
             explain(A).as_str(),
             "`Mixed` has padding, bytes that belong to no field: 4 bytes after `flags`, add `_pad: [u8; 4]` there; \
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suggested_name_is_free_and_a_rename_is_no_number() {
+    fn suggested_names_are_unused_and_a_rename_is_no_index() {
         const PADDED: &TypeLayout = &TypeLayout::structure(
             "Padded",
             0,
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_helps_is_named() {
+    fn reordering_is_suggested_if_it_removes_all_gaps() {
         const SWAPPED: &TypeLayout = &TypeLayout::structure(
             "Swapped",
             0,
@@ -279,8 +279,8 @@ mod tests {
     }
 
     #[test]
-    fn padding_of_another_length_is_given_the_right_one() {
-        // A line of 128 bytes follows: 68 are 4 too many, and 64 are enough.
+    fn padding_fields_get_the_correct_length() {
+        // The next field is aligned to 128 bytes: 68 bytes of padding are 4 too many, and 64 suffice.
         const LINE: &TypeLayout = &TypeLayout::structure(
             "Line",
             0,
@@ -329,8 +329,8 @@ mod tests {
     }
 
     #[test]
-    fn padding_keeps_the_places_of_what_follows_in_step() {
-        // With 4 bytes in place of 5, `b` would lie at 8, and 8 bytes would be missing in front of `d`.
+    fn corrected_padding_preserves_later_alignment() {
+        // With 4 bytes instead of 5, `b` would be at offset 8, and 8 bytes of padding would follow before `d`.
         const STEP: &TypeLayout = &TypeLayout::structure(
             "AccessWidth",
             0,
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_padding_keeps_its_length() {
+    fn fields_that_are_not_padding_keep_their_length() {
         const DATA: &TypeLayout = &TypeLayout::structure(
             "Data",
             0,

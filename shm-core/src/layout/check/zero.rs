@@ -1,4 +1,4 @@
-//! Which enum in a layout is the one that zeroes are no value of.
+//! The error message for a layout with an enum of which zero is no value.
 
 use super::const_string::ConstString;
 use crate::layout::{FieldLayout, LayoutKind, TypeLayout};
@@ -14,8 +14,8 @@ const fn first_invalid(fields: &[FieldLayout]) -> Option<usize> {
     None
 }
 
-/// Names the first enum without a variant of value 0, and the field that it is in. The layout has one. `with` is the
-/// way to create a segment of it.
+/// Names the first enum without a variant of value 0, which the layout must contain, and its field. `with` is the
+/// function that initializes a segment.
 pub(super) const fn explain(layout: &TypeLayout, with: &str) -> ConstString {
     let (mut at, mut path) = (layout, ConstString::new());
     loop {
@@ -60,7 +60,7 @@ pub(super) const fn explain(layout: &TypeLayout, with: &str) -> ConstString {
         .add("` such a variant")
 }
 
-/// What a type of this library has_cell_at: its own fields and slots have names that say nothing to users.
+/// The layout of the value in a type of this library. The names of its fields and slots mean nothing to users.
 const fn part(inner: &'static TypeLayout) -> &'static TypeLayout {
     let part = match first_invalid(inner.fields()) {
         Some(number) => inner.fields()[number].layout(),
@@ -98,7 +98,7 @@ mod tests {
     );
 
     #[test]
-    fn an_enum_is_named_with_the_way_to_it() {
+    fn the_message_names_the_enum_and_its_path() {
         assert_eq!(
             explain(MODE, "create_with").as_str(),
             "a new segment is zeroes, but `Mode` has no variant of value 0: set it in `create_with`, or give `Mode` such \
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fields_of_this_librarys_types_are_not_named() {
+    fn fields_of_library_types_are_not_named() {
         const SLOT: &TypeLayout = &TypeLayout::meaning(
             "slot",
             const {

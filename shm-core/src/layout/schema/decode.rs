@@ -1,17 +1,17 @@
-//! Reading a schema that anybody may have written.
+//! Decodes an untrusted schema.
 
 use super::super::{Scalar, ScalarKind, tag};
 
-/// Deepest nesting that a reader follows. A layout of the derive is as deep as its structs and arrays nest.
+/// The maximum nesting depth. Each struct, array or slice is one level.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// A schema read back from bytes that anybody may have written.
+/// A schema decoded from untrusted bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Schema {
     pub(super) root: Node,
 }
 
-/// What a type is called: for people, so that types of any name are equal.
+/// The name of a type, for display: all names compare equal.
 #[derive(Clone, Debug)]
 pub(super) struct DisplayName(pub(super) String);
 
@@ -48,7 +48,7 @@ pub(super) enum Node {
         version: u32,
         fields: Vec<Field>,
     },
-    /// A node that a later version of the format defines.
+    /// A node of a later version of the format.
     Unknown {
         tag: u8,
         body: Vec<u8>,
@@ -62,7 +62,7 @@ pub(super) struct Field {
     pub(super) node: Node,
 }
 
-/// Reads from the front of a slice; every length is checked against what is left.
+/// Reads from the front of a slice. Every length is checked against the remaining bytes.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -171,7 +171,7 @@ impl<'a> Reader<'a> {
     fn structure(&mut self, depth: usize) -> Result<Node, String> {
         let (size, align, version, count) = (self.u64()?, self.u32()?, self.u32()?, self.u32()?);
         let name = DisplayName(self.text()?);
-        // Grown as fields are read, never reserved by `count`: a lying count cannot make this allocate.
+        // No capacity is reserved for `count`, so that a false count cannot cause a large allocation.
         let mut fields = Vec::new();
         for _ in 0..count {
             fields.push(Field {
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Schema {
-    /// Reads a schema; the error says what is wrong with it.
+    /// Decodes a schema. The error describes what is wrong with it.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
         let mut reader = Reader(bytes);
         let root = reader.node(0)?;

@@ -1,21 +1,21 @@
-//! What differs between two schemas, in words.
+//! Finds and describes the first difference between two schemas.
 
 use super::super::meaning;
 use super::decode::{Field, Node, Schema};
 
 impl Schema {
-    /// The first place where the two differ, as a clause of an error message; `None` if they describe the same.
+    /// Describes the first difference, for an error message. Returns `None` if the schemas are equal.
     pub(crate) fn first_difference(segment: &Self, program: &Self) -> Option<String> {
         difference("", 0, &segment.root, &program.root)
     }
 
-    /// What the type is called, for people.
+    /// The name of the type, for display.
     pub(crate) fn type_name(&self) -> String {
         self.root.rust_name(true)
     }
 }
 
-/// `path` is the field's path with dots, "" for the payload itself; `base` its offset in the payload.
+/// `path` is the path of the field, or "" for the payload itself, and `base` its offset in the payload.
 fn difference(path: &str, base: u64, segment: &Node, program: &Node) -> Option<String> {
     let what = if path.is_empty() {
         "the payload".to_owned()
@@ -27,7 +27,7 @@ fn difference(path: &str, base: u64, segment: &Node, program: &Node) -> Option<S
             fields_differ(path, base, a, b).or_else(|| struct_differs(&what, segment, program))
         }
         (Node::Array { len: a, element: x }, Node::Array { len: b, element: y }) => {
-            // The same element in another number reads best as the two whole types.
+            // Arrays that differ only in length are described as whole types.
             if a != b && x == y {
                 return Some(whole(&what, base, segment, program));
             }
@@ -191,12 +191,13 @@ fn struct_differs(what: &str, segment: &Node, program: &Node) -> Option<String> 
 }
 
 impl Node {
-    /// The type as Rust would write it, with what it is made of in place of the names of structs and enums.
+    /// The type in Rust's syntax, with a description in place of the names of structs and enums.
     fn describe(&self) -> String {
         self.rust_name(false)
     }
 
-    /// The type as Rust would write it, as far as the schema tells: by name where `by_name` is set and it has one.
+    /// The type in Rust's syntax, as far as the schema has it. Structs and enums are named if `by_name` is set and they
+    /// have a name, and described otherwise.
     fn rust_name(&self, by_name: bool) -> String {
         match self {
             Self::Struct { name, .. } | Self::Enum { name, .. }

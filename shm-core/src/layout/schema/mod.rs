@@ -1,8 +1,8 @@
-//! The schema: a layout as bytes, so that a program without the Rust type can decode a payload.
+//! The schema: an encoded layout, from which a program without the Rust type can decode a payload.
 //!
 //! A schema is one node. A node is a tag (1 byte), three zero bytes, the length of its body (`u32`) and the
-//! body; a reader skips a node whose tag it does not know. Integers are in the byte order of the machine that
-//! made the segment, which the header tells. Names are a length (`u16`) and UTF-8 bytes.
+//! body. Readers skip nodes with an unknown tag. Integers are in the byte order of the machine that created the segment,
+//! which the header records. Names are a length (`u16`) and UTF-8 bytes.
 //!
 //! | tag | node | body |
 //! |---|---|---|
@@ -11,9 +11,9 @@
 //! | 3 | slice, at the end of a struct | node of the element |
 //! | 4 | struct | size `u64`, align `u32`, version `u32`, number of fields `u32`, type name, then for each field: name, offset `u64`, node |
 //! | 5 | enum | code `u8` of its integer, three zero bytes, number of variants `u32`, type name, then for each variant: name, discriminant `u64` (sign-extended two's complement) |
-//! | 6 | meaning | fingerprint of what an offset leads to `u64` (0 for other meanings), meaning as a name, node of what it is made of |
+//! | 6 | meaning | fingerprint of the type that an offset points to `u64` (0 for other meanings), meaning as a name, node of its parts |
 //!
-//! The numbers from 7 on are for types of later versions.
+//! Tags from 7 on are reserved for later versions.
 
 mod decode;
 mod difference;
@@ -27,40 +27,40 @@ pub(crate) use type_name::{TYPE_NAME_PREFIX, peek_type_name};
 use super::{LayoutKind, TypeLayout, Variant, tag};
 
 const NODE_HEADER: usize = 8;
-/// Bytes of a scalar's node.
+/// The size of a scalar's node.
 pub(crate) const SCALAR_LEN: usize = NODE_HEADER + 4;
 
-/// Bytes of an array's node.
+/// The size of an array's node.
 pub(crate) const fn array_len(element: usize) -> usize {
     NODE_HEADER + 8 + element
 }
 
-/// Bytes of a trailing slice's node.
+/// The size of a trailing slice's node.
 pub(crate) const fn slice_len(element: usize) -> usize {
     NODE_HEADER + element
 }
 
-/// Bytes of an enum's node without its variants.
+/// The size of an enum's node without its variants.
 pub(crate) const fn enum_len(name: &str) -> usize {
     NODE_HEADER + 4 + 4 + text_len(name)
 }
 
-/// Bytes of the node of a type of this library.
+/// The size of the node of a type of this library.
 pub(crate) const fn meaning_len(meaning: &str, inner: usize) -> usize {
     NODE_HEADER + 8 + text_len(meaning) + inner
 }
 
-/// Bytes that a variant adds to the node of its enum.
+/// The size that a variant adds to its enum's node.
 pub(crate) const fn variant_len(variant: &Variant) -> usize {
     text_len(variant.name()) + 8
 }
 
-/// Bytes of a struct's node without its fields.
+/// The size of a struct's node without its fields.
 pub(crate) const fn struct_len(name: &str) -> usize {
     NODE_HEADER + 8 + 4 + 4 + 4 + text_len(name)
 }
 
-/// Bytes that a field with a name of this length adds to the node of its struct, besides its type's node.
+/// The size that a field with a name of length `name` adds to its struct's node, excluding its type's node.
 pub(crate) const fn field_len(name: usize) -> usize {
     name_len(name) + 8
 }
@@ -77,7 +77,7 @@ const fn name_len(len: usize) -> usize {
     2 + len
 }
 
-/// Encodes `layout`: exactly [`schema_len`](TypeLayout::schema_len) bytes.
+/// Encodes `layout` in exactly [`schema_len`](TypeLayout::schema_len) bytes.
 pub(crate) fn encode(layout: &TypeLayout) -> Vec<u8> {
     let mut out = Vec::with_capacity(layout.schema_len());
     node(layout, &mut out);
@@ -85,9 +85,9 @@ pub(crate) fn encode(layout: &TypeLayout) -> Vec<u8> {
     out
 }
 
-/// What a type is called, as [`Schema::type_name`] calls that of a segment.
+/// The name of a type, in the same form as [`Schema::type_name`].
 pub(crate) fn type_name(layout: &TypeLayout) -> String {
-    // Nothing but too many levels could keep it from being read back.
+    // Decoding fails only if the layout nests too deeply.
     Schema::decode(&encode(layout))
         .map_or_else(|_| layout.name().to_owned(), |schema| schema.type_name())
 }
@@ -147,13 +147,13 @@ fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
 }
 
 fn text(text: &str, out: &mut Vec<u8>) {
-    // `name_len` has checked the length when the layout was made.
+    // `name_len` checked the length when the layout was built.
     let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     out.extend(len.to_ne_bytes());
     out.extend(text.as_bytes());
 }
 
-/// Schemas stay far below 4 GiB: the limit for a whole segment's schema is 16 MiB.
+/// Schemas are far below 4 GiB: a segment's schema has at most 16 MiB.
 fn int32(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

@@ -38,14 +38,14 @@ fn decoded(layout: &TypeLayout) -> Schema {
 }
 
 #[test]
-fn length_is_known_beforehand() {
+fn schema_len_is_the_encoded_length() {
     for layout in [U32, PAIR, NEST, <[[u8; 3]; 4]>::LAYOUT] {
         assert_eq!(encode(layout).len(), layout.schema_len());
     }
 }
 
 #[test]
-fn bytes_are_as_specified() {
+fn encoding_matches_the_specification() {
     assert_eq!(
         encode(U32),
         [&[1, 0, 0, 0], &4u32.to_ne_bytes()[..], &[3, 0, 0, 0]].concat()
@@ -64,7 +64,7 @@ fn bytes_are_as_specified() {
 }
 
 #[test]
-fn every_prefix_is_an_error_and_every_changed_byte_is_no_panic() {
+fn prefixes_are_errors_and_changed_bytes_never_panic() {
     let bytes = encode(NEST);
     for end in 0..bytes.len() {
         assert!(Schema::decode(&bytes[..end]).is_err(), "{end} bytes");
@@ -81,7 +81,7 @@ fn every_prefix_is_an_error_and_every_changed_byte_is_no_panic() {
 }
 
 #[test]
-fn deep_nesting_and_a_lying_count_are_errors() {
+fn deep_nesting_and_false_counts_are_errors() {
     let mut bytes = encode(U32);
     for _ in 0..MAX_DEPTH + 1 {
         let body = [&1u64.to_ne_bytes()[..], &bytes].concat();
@@ -100,7 +100,7 @@ fn deep_nesting_and_a_lying_count_are_errors() {
 }
 
 #[test]
-fn an_unknown_node_is_kept_and_differs() {
+fn unknown_nodes_are_kept_and_differ() {
     let unknown =
         Schema::decode(&[&[200, 0, 0, 0][..], &3u32.to_ne_bytes(), &[1, 2, 3]].concat()).unwrap();
     assert_eq!(
@@ -109,7 +109,7 @@ fn an_unknown_node_is_kept_and_differs() {
     );
 }
 
-fn told(segment: &TypeLayout, program: &TypeLayout) -> String {
+fn difference(segment: &TypeLayout, program: &TypeLayout) -> String {
     Schema::first_difference(&decoded(segment), &decoded(program)).unwrap()
 }
 
@@ -120,52 +120,52 @@ macro_rules! layout {
 }
 
 #[test]
-fn differences_are_told_in_words() {
+fn differences_are_described() {
     assert_eq!(
         Schema::first_difference(&decoded(NEST), &decoded(NEST)),
         None
     );
     let base: &TypeLayout = layout!(16, 0, "a": u64, "b": f32, "c": u32);
     assert_eq!(
-        told(base, layout!(16, 0, "a": u64, "b": u32, "c": u32)),
+        difference(base, layout!(16, 0, "a": u64, "b": u32, "c": u32)),
         "field `b` is f32 at byte 8 in the segment and u32 at byte 8 in this program"
     );
     assert_eq!(
-        told(base, layout!(16, 0, "a": u64, "b": f64)),
+        difference(base, layout!(16, 0, "a": u64, "b": f64)),
         "field `b` is f32 at byte 8 in the segment and f64 at byte 8 in this program"
     );
     assert_eq!(
-        told(layout!(8, 0, "a": u64), layout!(16, 0, "a": u64, "b": u64)),
+        difference(layout!(8, 0, "a": u64), layout!(16, 0, "a": u64, "b": u64)),
         "field `b` (u64 at byte 8) is only in this program"
     );
     assert_eq!(
-        told(layout!(16, 0, "x": u64, "a": u64), layout!(8, 0, "a": u64)),
+        difference(layout!(16, 0, "x": u64, "a": u64), layout!(8, 0, "a": u64)),
         "field `x` (u64 at byte 0) is only in the segment"
     );
     assert_eq!(
-        told(
+        difference(
             layout!(16, 0, "x": u64, "a": u64),
             layout!(16, 0, "a": u64, "x": u64)
         ),
         "the order of the fields differs: `x` comes first in the segment and `a` in this program"
     );
     assert_eq!(
-        told(layout!(8, 1, "a": u64), layout!(8, 2, "a": u64)),
+        difference(layout!(8, 1, "a": u64), layout!(8, 2, "a": u64)),
         "the payload has version 1 in the segment and version 2 in this program"
     );
     assert_eq!(
-        told(layout!(8, 0, "a": [u8; 8]), layout!(16, 0, "a": [u8; 16])),
+        difference(layout!(8, 0, "a": [u8; 8]), layout!(16, 0, "a": [u8; 16])),
         "field `a` is [u8; 8] at byte 0 in the segment and [u8; 16] at byte 0 in this program"
     );
     assert_eq!(
-        told(
+        difference(
             layout!(8, 0, "a": [[u8; 2]; 4]),
             layout!(8, 0, "a": [[i8; 2]; 4])
         ),
         "field `a[0][0]` is u8 at byte 0 in the segment and i8 at byte 0 in this program"
     );
     assert_eq!(
-        told(
+        difference(
             layout!(8, 0, "a": u64),
             layout!(8, 0, "a": std::sync::atomic::AtomicU64)
         ),
@@ -174,7 +174,7 @@ fn differences_are_told_in_words() {
 }
 
 #[test]
-fn nested_differences_name_the_path_and_the_offset_in_the_payload() {
+fn nested_differences_name_the_path_and_payload_offset() {
     const OTHER: &TypeLayout = &TypeLayout::structure(
         "Pair",
         3,
@@ -190,13 +190,13 @@ fn nested_differences_name_the_path_and_the_offset_in_the_payload() {
         TypeLayout::structure("Outer", 0, 16, 8, fields)
     };
     assert_eq!(
-        told(&outer(PAIR), &outer(OTHER)),
+        difference(&outer(PAIR), &outer(OTHER)),
         "field `pair.b` is u32 at byte 12 in the segment and i32 at byte 12 in this program"
     );
 }
 
 #[test]
-fn types_of_this_library_are_told_by_their_own_names() {
+fn library_types_are_named_in_differences() {
     use crate::{ShmOffset, ShmStr, ShmVec};
     const A: &TypeLayout = <ShmVec<u16, 4>>::LAYOUT;
     let of = |inner: &'static TypeLayout| -> TypeLayout {
@@ -211,19 +211,19 @@ fn types_of_this_library_are_told_by_their_own_names() {
         u16::FINGERPRINT.to_ne_bytes()
     );
     assert_eq!(
-        told(&of(<ShmStr<5>>::LAYOUT), &of(<ShmStr<9>>::LAYOUT)),
+        difference(&of(<ShmStr<5>>::LAYOUT), &of(<ShmStr<9>>::LAYOUT)),
         "field `a` is ShmStr<5> at byte 0 in the segment and ShmStr<9> at byte 0 in this program"
     );
     assert_eq!(
-        told(&of(<ShmOffset<u8>>::LAYOUT), &of(A)),
+        difference(&of(<ShmOffset<u8>>::LAYOUT), &of(A)),
         "field `a` is ShmOffset at byte 0 in the segment and ShmVec<u16, 4> at byte 0 in this program"
     );
     assert_eq!(
-        told(&of(A), &of(<ShmVec<u16, 6>>::LAYOUT)),
+        difference(&of(A), &of(<ShmVec<u16, 6>>::LAYOUT)),
         "field `a.items` is [u16; 4] at byte 8 in the segment and [u16; 6] at byte 8 in this program"
     );
     assert_eq!(
-        told(&of(A), &of(<ShmVec<i16, 4>>::LAYOUT)),
+        difference(&of(A), &of(<ShmVec<i16, 4>>::LAYOUT)),
         "field `a.items[0]` is u16 at byte 8 in the segment and i16 at byte 8 in this program"
     );
 }

@@ -1,23 +1,23 @@
-//! What a schema calls its type, found without reading all of it.
+//! Reads the name of the type from the beginning of a schema.
 
 use super::super::{ScalarKind, tag};
 use super::NODE_HEADER;
 
-/// Deepest nesting of arrays that is followed.
-const DEEPEST: usize = 8;
+/// The maximum nesting of arrays.
+const MAX_DEPTH: usize = 8;
 
-/// The beginning of a schema that is enough for a title: as many nodes as are followed, and the longest name.
+/// The length of a schema's prefix that always contains the name: the headers of the deepest nodes, and the longest name.
 pub(crate) const TYPE_NAME_PREFIX: usize =
-    (DEEPEST + 1) * (NODE_HEADER + 24) + 2 + u16::MAX as usize;
+    (MAX_DEPTH + 1) * (NODE_HEADER + 24) + 2 + u16::MAX as usize;
 
-/// The name of the type that the beginning of a schema describes, or what it is made of where it has no name. `None`
-/// where the schema does not say. The bytes may be anybody's.
+/// Returns the name of a schema's type, or a description of a type without a name, such as an array. The schema may be
+/// incomplete and is untrusted; returns `None` if it does not contain the name.
 pub(crate) fn peek_type_name(start: &[u8]) -> Option<String> {
     node(start, 0)
 }
 
 fn node(bytes: &[u8], depth: usize) -> Option<String> {
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return None;
     }
     let (head, body) = bytes.split_at_checked(NODE_HEADER)?;
@@ -38,11 +38,11 @@ fn node(bytes: &[u8], depth: usize) -> Option<String> {
             Some(format!("[{}; {len}]", node(element, depth + 1)?))
         }
         tag::SLICE => Some(format!("[{}]", node(body, depth + 1)?)),
-        // Size, alignment, version, number of fields.
+        // After the size, alignment, version and number of fields.
         tag::STRUCT => text(body.get(20..)?),
-        // The integer's code, the number of variants.
+        // After the integer's code and the number of variants.
         tag::ENUM => text(body.get(8..)?),
-        // The fingerprint of what it leads to.
+        // After the target's fingerprint.
         tag::MEANING => text(body.get(8..)?),
         _ => None,
     }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struct_is_called_by_its_name_however_much_follows() {
+    fn a_struct_is_named_from_any_prefix_with_its_name() {
         static FIELDS: [FieldLayout; 1] = [FieldLayout::new("only", u64::LAYOUT)];
         static LAYOUT: TypeLayout = TypeLayout::structure("Telemetry", 0, 8, 8, &FIELDS);
         let schema = encode(&LAYOUT);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn nesting_without_end_has_no_title() {
+    fn endless_nesting_has_no_name() {
         let array = [tag::ARRAY, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(peek_type_name(&array.repeat(10_000)), None);
         assert_eq!(peek_type_name(&[]), None);

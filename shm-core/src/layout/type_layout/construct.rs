@@ -1,4 +1,4 @@
-//! How layouts are put together, in constants: sizes, fingerprints and what is known of all parts.
+//! Constructors of layouts, for constant evaluation: sizes, fingerprints, and properties computed from the parts.
 
 use super::{FieldLayout, LayoutKind, TypeLayout, tag};
 use crate::layout::fingerprint::Fnv;
@@ -6,7 +6,7 @@ use crate::layout::meaning;
 use crate::layout::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 use crate::layout::schema;
 
-/// Every fingerprint begins with its kind and the machine's byte order.
+/// Starts a fingerprint with the kind and the machine's byte order.
 const fn seed(tag: u8) -> Fnv {
     Fnv::new().byte(tag).byte(cfg!(target_endian = "big") as u8)
 }
@@ -38,13 +38,13 @@ impl TypeLayout {
         }
     }
 
-    /// The same under another name: the name is for people.
+    /// Replaces the name, which is for display only.
     pub(crate) const fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// The layout of an enum without fields.
+    /// The layout of a fieldless enum.
     pub(crate) const fn enumeration(
         name: &'static str,
         repr: ScalarKind,
@@ -81,8 +81,8 @@ impl TypeLayout {
         }
     }
 
-    /// The layout of a type of this library. Padding between the fields of `inner` is allowed, since such types are never
-    /// moved as a whole, but none in the types of the fields.
+    /// The layout of a type of this library. Such types are never moved as a whole, so `inner` may have padding between
+    /// its fields, but the types of the fields may have none.
     pub(crate) const fn meaning(
         meaning: &'static str,
         inner: &'static TypeLayout,
@@ -95,9 +95,9 @@ impl TypeLayout {
             unreported |= inner.fields()[i].layout.unreported;
             i += 1;
         }
-        // Only as many elements of a vector as its length says are values, and the length can be too large.
+        // Only the elements up to a vector's length need be valid, and the length itself can be invalid.
         let is_vec = matches!(meaning.as_bytes(), b"vec");
-        // No slot of a queue is looked at before a message is in it, and each message is checked when it is received.
+        // A queue's slot is read only once it holds a message, and each message is checked when it is received.
         let is_queue = matches!(meaning.as_bytes(), b"ring" | b"broadcast");
         Self {
             name: meaning,
@@ -106,7 +106,7 @@ impl TypeLayout {
                 inner,
                 target,
             },
-            // The target stays out: a type may have offsets to itself, whose fingerprint would need its own.
+            // Without the target: a type may contain an offset to itself, so its fingerprint would depend on itself.
             fingerprint: seed(tag::MEANING)
                 .text(meaning)
                 .word(inner.fingerprint)
@@ -125,7 +125,7 @@ impl TypeLayout {
         }
     }
 
-    /// The same layout, of a type whose owners may die.
+    /// Marks the layout as having claims, whose owners may die.
     pub(crate) const fn claiming(mut self) -> Self {
         self.has_claims = true;
         self
@@ -153,7 +153,7 @@ impl TypeLayout {
         }
     }
 
-    /// The layout of a trailing slice: none of its elements count into the size.
+    /// The layout of a trailing slice. Its size is 0, as its elements are not part of the type's size.
     pub(crate) const fn slice(element: &'static TypeLayout) -> Self {
         Self {
             name: "slice",
@@ -205,7 +205,7 @@ impl TypeLayout {
         }
     }
 
-    /// The layout of a `#[repr(C)]` struct whose fields have been [placed](with_offsets).
+    /// The layout of a `#[repr(C)]` struct whose fields have [offsets](with_offsets).
     pub(crate) const fn structure(
         name: &'static str,
         version: u32,
@@ -238,7 +238,7 @@ impl TypeLayout {
             unreported |= layout.unreported;
             checked |= layout.checked;
             zero_valid &= layout.zero_valid;
-            // Only the last field of a struct can be unsized, so no other overrides this.
+            // Only the last field of a struct can be unsized.
             tail_stride = layout.tail_stride;
             refused |= layout.refused;
             has_claims |= layout.has_claims;
@@ -266,7 +266,7 @@ impl TypeLayout {
             has_bool,
             padded: padded || bytes != size,
             unreported: false,
-            // A struct of no bytes ends in a slice, or has to be told about.
+            // A struct of size 0 is an error, unless it ends in a slice.
             reports_error: !refused
                 && (unreported || bytes != size || (size == 0 && tail_stride.is_none())),
             checked,
@@ -278,14 +278,14 @@ impl TypeLayout {
         }
     }
 
-    /// The same layout, of a type that may have a `Drop`.
+    /// Records whether the type implements `Drop`.
     pub(crate) const fn with_drop(mut self, has_drop: bool) -> Self {
         self.has_drop = has_drop;
         self
     }
 
-    /// The layout of an instance of a generic struct or enum: the derive, which sees no arguments, has reported neither padding
-    /// of it nor a `Drop`.
+    /// Marks the layout as that of an instance of a generic type. The derive does not see the type arguments, so it has
+    /// reported neither padding nor a `Drop`.
     pub(crate) const fn into_instance(mut self) -> Self {
         self.padded |= self.has_drop;
         self.reports_error |= self.has_drop;
@@ -293,12 +293,12 @@ impl TypeLayout {
         self
     }
 
-    /// What stands in for the layout of a type that the derive has refused.
+    /// A placeholder for the layout of a type that the derive has refused.
     pub(crate) const fn refused() -> Self {
         Self::structure("refused", 0, 0, 1, &[]).into_refused()
     }
 
-    /// The same layout, refused: that of a struct without a size, because its last field has none.
+    /// Marks the layout as refused.
     pub(crate) const fn into_refused(mut self) -> Self {
         self.refused = true;
         self

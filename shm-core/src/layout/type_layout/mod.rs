@@ -1,14 +1,15 @@
-//! A type's layout as constant data: what the derive writes down and everything else reads.
+//! A type's layout as constant data, which the derive builds and everything else reads.
 
 mod construct;
 
 use super::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 
-/// A type's layout: its size, alignment, and what lies at each offset.
+/// The layout of a type: its size, its alignment, and the kind of data at each offset.
 ///
-/// Every [`ShmLayout`](crate::ShmLayout) type has one as constant data in
-/// [`LAYOUT`](crate::ShmLayout::LAYOUT). The same data, encoded, is the schema that every segment carries, so
-/// that a program without the Rust type can decode the payload.
+/// Every [`ShmLayout`](crate::ShmLayout) type has one as the constant [`LAYOUT`](crate::ShmLayout::LAYOUT). Every segment
+/// contains the same data, encoded as its schema, so that a program without the Rust type can decode the payload.
+///
+/// Formatted with `{}`, it is a table of the fields and cache lines.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -29,79 +30,79 @@ pub struct TypeLayout {
     pub(super) align: usize,
     fingerprint: u64,
     schema_len: usize,
-    /// The one way to move every byte of the type, where there is one.
+    /// The access width of all leaves, if it is the same for all and they cover every byte.
     uniform_width: Option<AccessWidth>,
-    /// Whether a `bool` lies anywhere in it: its byte has to be brought to 0 or 1 after a copy.
+    /// Whether it contains a `bool`, whose byte must be normalized to 0 or 1 after a copy.
     has_bool: bool,
-    /// Whether bytes of it belong to no field, or a text in it has no room. No segment is ever made of such a type.
+    /// Whether it contains padding or an unusable type of this library. No segment is ever created from such a type.
     padded: bool,
-    /// Whether it has padding that no error was reported for: that of an instance of a generic struct.
+    /// Whether no error has been reported for that yet, as in an instance of a generic struct.
     unreported: bool,
-    /// Whether the derive has to report a mistake at it: padding that no other error tells of, or no bytes at all.
+    /// Whether the derive must report an error for this type: padding without another error, or a size of zero.
     reports_error: bool,
-    /// Whether some bytes are no value of it: a `char` or an enum lies in it.
+    /// Whether some byte patterns are invalid, because it contains a `char` or an enum.
     checked: bool,
-    /// Whether zeroes are a value of it.
+    /// Whether all zeros are a valid value.
     zero_valid: bool,
-    /// Bytes of one element of the trailing slice that it ends in.
+    /// The size of an element of the trailing slice, if the type ends in one.
     tail_stride: Option<usize>,
-    /// Whether the derive has refused it, or a type in it. That error is enough: checks pass over it.
+    /// Whether the derive has refused it, or a type in it. Checks skip it, as that error suffices.
     refused: bool,
-    /// Whether the type itself has a `Drop`, which would never run.
+    /// Whether the type itself implements `Drop`, which would never run.
     has_drop: bool,
-    /// Whether a type in it has owners that may die, so that whoever writes has to be known as alive.
+    /// Whether it contains claims, whose owners may die, so that every writer must be a participant.
     has_claims: bool,
 }
 
-/// What a type is made of.
+/// The kind of a [`TypeLayout`], with its parts.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum LayoutKind {
-    /// One number, boolean or atomic.
+    /// A number, `bool` or `char`, plain or atomic.
     Scalar(Scalar),
-    /// `len` elements one behind the other.
+    /// An array.
     #[non_exhaustive]
     Array {
         /// The layout of each element.
         element: &'static TypeLayout,
-        /// How many there are.
+        /// The number of elements.
         len: usize,
     },
-    /// As many elements one behind the other as the segment says: the end of a struct.
+    /// A slice at the end of a struct. The segment records its length.
     #[non_exhaustive]
     Slice {
         /// The layout of each element.
         element: &'static TypeLayout,
     },
-    /// An integer of which only some values are valid, each with a name.
+    /// A fieldless enum: an integer of which only the discriminants of the variants are valid.
     #[non_exhaustive]
     Enum {
         /// The integer.
         repr: ScalarKind,
-        /// The variants, in the order of their declaration.
+        /// The variants, in declaration order.
         variants: &'static [Variant],
     },
-    /// A type of this library: what it means, and what it is made of. Who does not know the meaning sees the bytes.
+    /// A type of this library. A program that does not know its meaning can still read its parts.
     #[non_exhaustive]
     Meaning {
-        /// The meaning: `str`, `vec`, `offset`.
+        /// The meaning, such as `str`, `vec` or `offset`.
         meaning: &'static str,
-        /// What it is made of.
+        /// The layout of its parts.
         inner: &'static TypeLayout,
-        /// What an offset leads to.
+        /// The layout of the type that an offset points to.
         target: Option<fn() -> &'static TypeLayout>,
     },
-    /// Named fields at their offsets, in the order of their declaration.
+    /// A struct.
     #[non_exhaustive]
     Struct {
-        /// `#[shm(version = ..)]`, 0 without one.
+        /// The version from `#[shm(version = ..)]`, or 0.
         version: u32,
-        /// The fields.
+        /// The fields, in declaration order.
         fields: &'static [FieldLayout],
     },
 }
 
-/// A field of a struct: its name, its offset and its type's layout.
+/// A field of a struct: its name, its offset and the layout of its type.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldLayout {
     name: &'static str,
@@ -109,7 +110,7 @@ pub struct FieldLayout {
     pub(super) layout: &'static TypeLayout,
 }
 
-/// Tags that keep the fingerprints of different kinds apart; the same numbers tag schema nodes.
+/// The tags of the kinds, in fingerprints and in schema nodes.
 pub(crate) mod tag {
     pub(crate) const SCALAR: u8 = 1;
     pub(crate) const ARRAY: u8 = 2;
@@ -120,37 +121,37 @@ pub(crate) mod tag {
 }
 
 impl TypeLayout {
-    /// The type's name, for people: not part of the fingerprint.
+    /// Returns the type's name, which is for display only and not part of the fingerprint.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What the type is made of.
+    /// Returns the kind of the type, with its parts.
     #[must_use]
     pub const fn kind(&self) -> LayoutKind {
         self.kind
     }
 
-    /// Size in bytes.
+    /// Returns the size in bytes. For a struct that ends in a slice this excludes the slice.
     #[must_use]
     pub const fn size(&self) -> usize {
         self.size
     }
 
-    /// Alignment in bytes.
+    /// Returns the alignment in bytes.
     #[must_use]
     pub const fn align(&self) -> usize {
         self.align
     }
 
-    /// A hash over field names, offsets, kinds, nesting, version and byte order; never over the names of types.
+    /// Returns a hash of field names, offsets, kinds, nesting, version and byte order, but not of type names.
     #[must_use]
     pub const fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
-    /// `#[shm(version = ..)]`, 0 without one.
+    /// Returns the version from `#[shm(version = ..)]`, or 0.
     #[must_use]
     pub const fn version(&self) -> u32 {
         match self.kind {
@@ -159,7 +160,7 @@ impl TypeLayout {
         }
     }
 
-    /// The fields of a struct; empty for everything else.
+    /// Returns the fields of a struct, or an empty slice for other kinds.
     #[must_use]
     pub const fn fields(&self) -> &'static [FieldLayout] {
         match self.kind {
@@ -168,24 +169,24 @@ impl TypeLayout {
         }
     }
 
-    /// Bytes of one element of the trailing slice, where the type ends in one.
+    /// The size of an element of the trailing slice, if the type ends in one.
     pub(crate) const fn tail_stride(&self) -> Option<usize> {
         self.tail_stride
     }
 
-    /// Whether some bytes are no value of the type, so that reading it can fail.
+    /// Returns `true` if some byte patterns are no value of the type, so that reading it can fail.
     #[must_use]
     pub const fn is_checked(&self) -> bool {
         self.checked
     }
 
-    /// Whether zeroes are a value of the type: what a new segment has_cell_at.
+    /// Returns `true` if all zeros, the initial content of a segment, are a value of the type.
     #[must_use]
     pub const fn zero_is_valid(&self) -> bool {
         self.zero_valid
     }
 
-    /// Bytes of the encoded schema.
+    /// The size of the encoded schema.
     pub(crate) const fn schema_len(&self) -> usize {
         self.schema_len
     }
@@ -202,7 +203,7 @@ impl TypeLayout {
         self.padded
     }
 
-    /// Whether a type in it has owners that may die.
+    /// Whether it contains claims, whose owners may die.
     pub(crate) const fn has_claims(&self) -> bool {
         self.has_claims
     }
@@ -225,7 +226,7 @@ impl TypeLayout {
 }
 
 impl FieldLayout {
-    /// A field whose offset is not known yet.
+    /// A field whose offset is not set yet.
     pub(crate) const fn new(name: &'static str, layout: &'static TypeLayout) -> Self {
         Self {
             name,
@@ -234,8 +235,8 @@ impl FieldLayout {
         }
     }
 
-    /// A field at the offset that the compiler has given it: in the types of this library, whose fields may be further
-    /// apart than their alignments say.
+    /// A field at the offset chosen by the compiler, for the types of this library, whose fields may have padding between
+    /// them.
     pub(crate) const fn at(name: &'static str, offset: usize, layout: &'static TypeLayout) -> Self {
         Self {
             name,
@@ -244,26 +245,26 @@ impl FieldLayout {
         }
     }
 
-    /// The field's name, or its number in a tuple struct.
+    /// Returns the field's name, or its index in a tuple struct.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Offset in bytes from the start of the struct.
+    /// Returns the offset in bytes from the start of the struct.
     #[must_use]
     pub const fn offset(&self) -> usize {
         self.offset
     }
 
-    /// The layout of the field's type.
+    /// Returns the layout of the field's type.
     #[must_use]
     pub const fn layout(&self) -> &'static TypeLayout {
         self.layout
     }
 }
 
-/// The integer that a checked leaf is stored as.
+/// The integer that an enum or a `char` is stored as.
 pub(crate) const fn leaf_repr(layout: &TypeLayout) -> ScalarKind {
     match layout.kind() {
         LayoutKind::Enum { repr, .. } => repr,

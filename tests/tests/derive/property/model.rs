@@ -352,7 +352,7 @@ fn verdict(case: &Case, number: usize) -> Verdict {
         && element.size() == 0
         && !is_of_struct(element)
     {
-        texts.push("an element of the slice has no bytes".to_owned());
+        texts.push("the elements of the slice are zero-sized".to_owned());
     }
     if texts.is_empty() {
         Verdict::Accepted
