@@ -1,14 +1,14 @@
-//! Claims: exclusive roles that survive the death of who has them.
+//! Claims: exclusive roles that another process can take over when their owner dies.
 //!
-//! - [`participant`]: how a process shows that it lives, and sees whether others do;
-//! - [`process`]: how a process finds its own id, in one nanosecond;
-//! - [`wait`]: sleep that is cut by the clock;
-//! - [`word`]: the three together with the protocol on the word in shared memory: what sync types are made of.
+//! - [`participant`]: how a process shows that it is alive, and detects that others are dead;
+//! - [`process`]: how a process finds its own id in a nanosecond;
+//! - [`wait`]: sleeping in slices, with probes between them;
+//! - [`word`]: these three combined with the protocol on the word in shared memory. Sync types build on it.
 
 pub(crate) mod participant;
 pub(crate) mod process;
 pub(crate) mod wait;
-// It stands on the real atomics, and the protocol on those of the model.
+// It needs the real atomics, but under loom the protocol uses those of the model.
 #[cfg(not(loom))]
 pub(crate) mod word;
 

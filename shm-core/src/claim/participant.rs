@@ -1,24 +1,24 @@
-//! How a process shows in a segment that it lives, and sees whether others do.
+//! How a process shows in a segment that it is alive, and detects that others are dead.
 //!
 //! # Synchronization
 //!
-//! A participant is an id of 30 bits, never 0, and a lock on the byte `2^40 + id` of the segment's file. The lock belongs to
-//! an open file description that only a mapping keeps open (see [`Token`]), so it lasts until the process ends, or runs
-//! another program, or drops the handle. Fork children do not inherit it.
+//! A participant has an id of 30 bits, never 0, and an exclusive lock on the byte `2^40 + id` of the segment's file. The
+//! lock belongs to an open file description that only a mapping keeps open (see [`Token`]), so it is held until the process
+//! exits, executes another program or drops the handle. Fork children do not inherit it.
 //!
 //! | step | how |
 //! |---|---|
-//! | get an id | add one to the counter in the header; lock the byte; if it is locked already, again |
-//! | is another alive? | ask through the attach descriptor who holds its byte alone |
-//! | is the answer true? | the same descriptor must show this process's own byte as held, and lead to the same file |
-//! | fork | the child is no participant; it becomes one at its first claim |
+//! | register | increment the counter in the header; lock the byte of that id; retry if it is locked already |
+//! | probe another | query through the attach descriptor whether its byte is locked exclusively |
+//! | control the probe | the same descriptor must show this process's own byte as locked, and refer to the same file |
+//! | fork | the child is no participant; it registers at its first claim |
 //!
-//! A living id is never given out again, whatever a peer writes into the counter: its byte is locked. "Dead" is only said
-//! when the control confirms it, because a descriptor can be closed or replaced behind this library's back; every error
-//! means "alive".
+//! The id of a living participant is never assigned again, whatever a peer writes into the counter, because its byte is
+//! locked. A probe reports a death only if the control confirms it, because other code in the process can close or
+//! replace the descriptor. After any error it reports the participant as alive.
 //!
-//! Shared locks count for nothing in a probe, so a peer that may only read cannot make the dead look alive. It can
-//! keep bytes locked that nobody has yet. Then registering fails, after a bounded number of tries.
+//! Probes ignore shared locks, so a peer with mere read access cannot make a dead participant look alive. It can lock the
+//! bytes of unassigned ids; registering then fails after a bounded number of attempts.
 
 use std::fs::File;
 use std::num::NonZeroUsize;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::process::{Locked, Tables, window, window_start};
+use super::process::{RegistrationGuard, Tables, window, window_start};
 use crate::error::ShmError;
 use crate::protocol::claim_word::ID;
 use crate::sys::clock::{Backoff, Deadline};
@@ -38,32 +38,32 @@ use crate::sys::map::Mapping;
 use crate::sys::token::Token;
 use crate::sys::{Errno, SysError, SysResult, shm};
 
-/// The byte of participant 0, which is nobody. Part of the format.
+/// The lock byte of id 0, which no participant has. Part of the format.
 pub(crate) const FIRST_BYTE: i64 = 1 << 40;
 
-/// Ids that are tried before registering pauses or gives up. Each costs a system call.
-const TRIES: u32 = 64;
+/// The number of ids to try before registering pauses or fails. Each costs a system call.
+const ATTEMPTS: u32 = 64;
 
-/// The byte that a participant holds alone as long as it lives.
-fn byte(id: u32) -> i64 {
+/// The byte that a participant locks exclusively as long as it is alive.
+fn lock_byte(id: u32) -> i64 {
     FIRST_BYTE + i64::from(id)
 }
 
-/// Windows of address space that belong to one segment.
+/// Windows of address space that are reserved for one segment. Dropping it releases them.
 #[derive(Debug)]
 pub(crate) struct AddressWindows {
     tables: Tables,
     range: Range<usize>,
 }
 
-/// Stands for a registration in windows whose handle is not complete yet.
+/// The entry of windows that are reserved, but have no registration yet.
 const RESERVED: *mut Registration = std::ptr::without_provenance_mut(1);
 
 impl AddressWindows {
-    /// Reserves the windows that `len` bytes from `start` on lie in. `None` when one is another segment's.
+    /// Reserves the windows of the `len` bytes at `start`. Returns `None` if another segment has one of them.
     fn reserve(tables: Tables, start: usize, len: usize) -> Option<Self> {
         let windows = window(start)..window(start + (len - 1)) + 1;
-        // Grows as windows are taken, so that dropping it gives back just those.
+        // Grows with each reserved window, so that dropping it releases exactly those.
         let mut reserved = Self {
             tables,
             range: windows.start..windows.start,
@@ -71,7 +71,7 @@ impl AddressWindows {
         for window in windows {
             tables
                 .registration(window)?
-                // After all that the window's last segment has done with it: its id has been cleared for good.
+                // Acquire: ordered after the last segment in this window has cleared its id.
                 .compare_exchange(
                     std::ptr::null_mut(),
                     RESERVED,
@@ -90,9 +90,9 @@ impl AddressWindows {
             .filter_map(|window| self.tables.registration(window))
     }
 
-    fn publish(&self, id: u32) {
+    fn store_id(&self, id: u32) {
         for window in self.range.clone() {
-            self.tables.publish(window, id);
+            self.tables.store_id(window, id);
         }
     }
 }
@@ -105,16 +105,16 @@ impl Drop for AddressWindows {
     }
 }
 
-/// Maps a segment that has claims, for reading and writing, alone in its windows.
+/// Maps a segment with claims for reading and writing, in windows that contain no other.
 pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, AddressWindows)> {
-    let tables = Tables::make()?;
+    let tables = Tables::get_or_create()?;
     let mapping = Mapping::new(file, len, true)?;
     let start = mapping.start().addr().get();
     if let Some(windows) = AddressWindows::reserve(tables, start, len) {
         return Ok((mapping, windows));
     }
     drop(mapping);
-    // The kernel maps from the top down, so there is room below.
+    // The kernel assigns addresses from the top down, so search the windows below.
     for window in (1..window(start)).rev() {
         let Some(address) = NonZeroUsize::new(window_start(window)) else {
             continue;
@@ -129,63 +129,65 @@ pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, AddressWindows
     Err(SysError::new("mmap", Errno::ENOMEM))
 }
 
-/// What registering takes.
+/// The arguments of [`Participant::register`].
 pub(crate) struct RegisterArgs<'a> {
     pub(crate) file: &'a Arc<File>,
     pub(crate) id: FileId,
-    /// Names that may lead to the file: a hidden one, until it is published, and its own.
+    /// Names under which the file may exist: a hidden one until it is published, and its own.
     pub(crate) names: [Option<&'a str>; 2],
-    /// The name for errors.
+    /// The name to show in errors.
     pub(crate) shown: &'a str,
-    /// The header's counter.
+    /// The id counter in the header.
     pub(crate) counter: NonNull<AtomicU64>,
     pub(crate) deadline: Deadline,
 }
 
-/// What this process knows of a segment in which it takes part.
+/// What this process knows about a segment in which it is a participant.
 #[derive(Debug)]
 pub(crate) struct Registration {
     windows: AddressWindows,
-    /// The descriptor that the segment is attached through. Probes go through it because one's own locks do not show
-    /// through the description that has them.
+    /// The descriptor through which the segment is attached. Probes use it because a description does not see its own
+    /// locks, and the control must see this process's.
     file: Arc<File>,
     id: FileId,
     names: [Option<String>; 2],
     shown: String,
     /// # Invariants
     ///
-    /// 1. In the segment's mapping, which is mapped as long as a handle can lead here.
+    /// 1. Points into the segment's mapping, which outlives every handle through which this is reachable.
     counter: NonNull<AtomicU64>,
-    /// The address of the token of this process or, where the tables have no id, of an ancestor.
+    /// The address of this process's token or, if the tables contain no id, of an ancestor's.
     token: AtomicUsize,
 }
 
-// SAFETY: the pointer is to an atomic in a mapping, which belongs to the process and not to a thread.
+// SAFETY: the pointer is to an atomic in a mapping, which belongs to the process, not to a thread.
 unsafe impl Send for Registration {}
-// SAFETY: as above; the rest changes through atomics only.
+// SAFETY: as above, and the other fields are only changed if they are atomics.
 unsafe impl Sync for Registration {}
 
-/// A handle's part in its segment. Dropping it gives the id up: who still has a claim by it counts as dead.
+/// A handle's registration in its segment. Dropping it releases the id: claims that are still held under it can be taken
+/// over as if the owner had died.
 #[derive(Debug)]
 pub(crate) struct Participant {
     /// # Invariants
     ///
-    /// 1. From `Box::leak`, and freed by dropping this and by nothing else. A box would not do: moving it says that no
-    ///    other pointer leads to its contents, and the table of registrations has one.
+    /// 1. From `Box::leak`, and freed only when this is dropped. It is not a `Box`, because moving a box asserts that no
+    ///    other pointer to its contents exists, and the table of registrations has one.
     registration: NonNull<Registration>,
 }
 
-// SAFETY: what a box of the registration would be, which may be sent and shared.
+// SAFETY: owns the registration as a `Box` would, and `Registration` is `Send` and `Sync`.
 unsafe impl Send for Participant {}
 // SAFETY: as above.
 unsafe impl Sync for Participant {}
 
 impl Participant {
-    /// Registers, or says why the process could not hold claims in this segment.
+    /// Registers this process. Without that, it could not hold claims in the segment.
     ///
     /// # Safety
     ///
-    /// The counter is in the mapping that `windows` was reserved for, and stays mapped until this participant is dropped.
+    /// The counter must be in the mapping for which `windows` was reserved, and stay mapped until the participant is
+    /// dropped.
     pub(crate) unsafe fn register(
         windows: AddressWindows,
         with: &RegisterArgs<'_>,
@@ -208,20 +210,20 @@ impl Participant {
     }
 
     fn registration(&self) -> &Registration {
-        // SAFETY: allocated as long as this lives (invariant 1), and only changed through atomics.
+        // SAFETY: allocated until `self` is dropped (invariant 1), and only changed through atomics.
         unsafe { self.registration.as_ref() }
     }
 
-    /// Takes the token out, if it is this process's.
+    /// Clears the id and returns the token, if it is this process's.
     fn leave(&self) -> Option<Token> {
         let Registration { windows, token, .. } = self.registration();
-        // In a fork child that has claimed nothing the token is its parent's, and not there.
-        if windows.tables.known(windows.range.start) == 0 {
+        // In a fork child that has claimed nothing, the token is its parent's and not mapped.
+        if windows.tables.load_id(windows.range.start) == 0 {
             return None;
         }
-        // First the id, then what protects it.
-        windows.publish(0);
-        // SAFETY: there was an id, so the token is this process's own; nobody else has a handle that leads here.
+        // The id is cleared before the lock that protects it is released.
+        windows.store_id(0);
+        // SAFETY: there was an id, so the token is this process's. It is converted once, as the handle is being dropped.
         unsafe { Token::from_address(token.load(Ordering::Relaxed)) }
     }
 }
@@ -236,11 +238,11 @@ impl Drop for Participant {
 }
 
 impl Registration {
-    /// The registration of the segment that an address lies in.
+    /// The registration in the segment that contains an address.
     ///
     /// # Safety
     ///
-    /// The address lies in the payload of a segment, and for `'a` its handle is borrowed.
+    /// The address must be in the payload of a segment whose handle is borrowed for `'a`.
     pub(crate) unsafe fn at<'a>(address: usize) -> Option<&'a Self> {
         let registration = Tables::get()?
             .registration(window(address))?
@@ -248,11 +250,11 @@ impl Registration {
         if registration.is_null() || registration == RESERVED {
             return None;
         }
-        // SAFETY: the registration goes with its handle, which is borrowed. No other segment has the window.
+        // SAFETY: no other segment has the window, so this is the registration of the handle, which owns it and is borrowed.
         Some(unsafe { &*registration })
     }
 
-    /// This process's id here, registering where it has none: after a fork.
+    /// The id of this process, which is registered first if it has none, as after a fork.
     #[cold]
     pub(crate) fn join(&self, deadline: Deadline) -> Result<u32, ShmError> {
         let start = Instant::now();
@@ -262,7 +264,7 @@ impl Registration {
             if let Some(id) = self.join_locked(&locked)? {
                 return Ok(id);
             }
-            // Forks need not wait for the pause.
+            // Do not block forks during the pause.
             drop(locked);
             if !backoff.pause() {
                 return Err(ShmError::busy(
@@ -278,41 +280,41 @@ impl Registration {
         &self.shown
     }
 
-    /// One round of tries. `None` when all ids were taken.
-    fn join_locked(&self, _: &Locked) -> SysResult<Option<u32>> {
-        let known = self.windows.tables.known(self.windows.range.start);
+    /// Tries [`ATTEMPTS`] ids. Returns `None` if all of them were locked.
+    fn join_locked(&self, _: &RegistrationGuard) -> SysResult<Option<u32>> {
+        let known = self.windows.tables.load_id(self.windows.range.start);
         if known != 0 {
-            // Another thread was first.
+            // Another thread came first.
             return Ok(Some(known));
         }
         let description = self.reopen()?;
         let token = Token::new(&description)?;
-        for _ in 0..TRIES {
-            // SAFETY: mapped (invariant 1), aligned, and only accessed atomically.
+        for _ in 0..ATTEMPTS {
+            // SAFETY: the counter is mapped (invariant 1), aligned and only accessed atomically.
             let counter = unsafe { self.counter.as_ref() };
             let id = counter.fetch_add(1, Ordering::Relaxed) as u32 & ID;
-            if id != 0 && lock::try_lock(&description, byte(id), Kind::Exclusive)? {
-                // What an ancestor's token was is absent here, and not to be unmapped.
+            if id != 0 && lock::try_lock(&description, lock_byte(id), Kind::Exclusive)? {
+                // The old value, if any, is an ancestor's token, which is not mapped here and must not be unmapped.
                 self.token.store(token.into_address(), Ordering::Relaxed);
-                self.windows.publish(id);
+                self.windows.store_id(id);
                 return Ok(Some(id));
             }
         }
         Ok(None)
     }
 
-    /// A description of its own, for the same file.
+    /// Opens a new description of the same file.
     fn reopen(&self) -> SysResult<File> {
-        let leads_here = |file: &File| Ok(file::stat(file)?.same_file(&self.id));
+        let is_same_file = |file: &File| Ok(file::stat(file)?.same_file(&self.id));
         match file::reopen(&self.file) {
-            Ok(reopened) if leads_here(&reopened)? => Ok(reopened),
-            // The descriptor was closed and its number given to another file.
+            Ok(reopened) if is_same_file(&reopened)? => Ok(reopened),
+            // The descriptor was closed, and its number reused for another file.
             Ok(_) => Err(SysError::new("open(/proc/thread-self/fd)", Errno::EBADF)),
-            // Without /proc a name is a second way, as long as it leads here.
+            // Without /proc, open a name instead, if it still refers to this file.
             Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
                 for name in self.names.iter().flatten() {
                     match shm::open(name, true) {
-                        Ok(reopened) if leads_here(&reopened)? => return Ok(reopened),
+                        Ok(reopened) if is_same_file(&reopened)? => return Ok(reopened),
                         _ => {}
                     }
                 }
@@ -322,11 +324,11 @@ impl Registration {
         }
     }
 
-    /// Whether a participant is dead for sure. `me` is the caller's own id.
+    /// Whether a participant is certainly dead. `me` is the caller's own id.
     pub(crate) fn is_dead(&self, owner: u32, me: u32) -> bool {
-        let held = |id| lock::is_held_exclusively(&self.file, byte(id));
-        // The controls come last: a descriptor replaced before the question is still that after it. The file is compared
-        // because another segment may have a participant of the same id.
+        let held = |id| lock::is_held_exclusively(&self.file, lock_byte(id));
+        // The controls come last: a descriptor that was replaced before the query is still replaced afterwards. The file is
+        // compared because another segment may have a participant with the same id.
         matches!(held(owner), Ok(false))
             && matches!(held(me), Ok(true))
             && file::stat(&self.file).is_ok_and(|found| found.same_file(&self.id))
@@ -342,17 +344,17 @@ mod tests {
     use crate::sys::test_support::TestName;
 
     #[test]
-    fn only_who_is_seen_to_live_may_say_that_another_is_dead() {
-        // Keeps tests that fork away.
+    fn a_probe_reports_no_death_if_its_control_fails() {
+        // Excludes tests that fork.
         let _name = TestName::new("control");
         let shm = Mutex::<u64>::create_anonymous().unwrap();
         let address = shm.as_ptr().addr();
-        // SAFETY: in the payload of a segment whose handle lives.
+        // SAFETY: in the payload of a segment whose handle outlives the borrow.
         let registration = unsafe { Registration::at(address) }.unwrap();
         let (me, nobody) = (id_at(address), id_at(address) + 7);
         assert!(registration.is_dead(nobody, me));
         assert!(!registration.is_dead(me, me));
-        // Whose own byte does not show as held is not answered truthfully, or has lost its token.
+        // If the caller's own byte does not show as locked, the answer is unreliable, or its token is lost.
         assert!(!registration.is_dead(nobody, nobody + 1));
     }
 }

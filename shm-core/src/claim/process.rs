@@ -1,21 +1,22 @@
-//! Which participant this process is, found from an address in a nanosecond.
+//! Finds the participant id of this process from an address, in a nanosecond.
 //!
 //! # Synchronization
 //!
-//! Address space is divided into windows of 1 GiB, and in each lies at most one segment that has claims. Two tables are
+//! The address space is divided into windows of 1 GiB, each with at most one segment that has claims. Two tables are
 //! indexed by the window:
 //!
 //! - `ids`: the id of this process in the segment of that window, or 0. A fork child finds zeros, so it cannot mistake its
 //!   parent's ids for its own.
-//! - `registrations`: what is known of the segment. A fork child has a copy, because it has the segment too.
+//! - `registrations`: what this process knows about the segment. A fork child has a copy, as it has the segment too.
 //!
-//! An id is written after its lock is held, and cleared before it is given up. A registration is written before the handle
-//! exists and cleared when it goes, and only handles lead here, so whoever finds one may use it as long as it borrows the
-//! handle.
+//! An id is written after its lock is acquired, and cleared before the lock is released. A registration is written before
+//! the handle exists and cleared when the handle is dropped. It is only reached through a handle, so it is valid as long as
+//! the handle is borrowed.
 //!
-//! Registering takes a lock, for two reasons. Of two threads only one should do it, and no fork may come in between, or the
-//! child would inherit a token that is not yet kept from it; so `fork` takes the lock too. A lock of the standard library
-//! would hang a child whose parent's sibling thread held it. This one lies in memory that the child finds zeroed.
+//! Registering takes a lock, for two reasons: only one of several threads should register, and no fork may happen in
+//! between, or the child would inherit a token that is not hidden from it yet. So `fork` takes the lock too. With a lock of
+//! the standard library a child would hang if another thread of its parent held it. This lock is in memory that is zeroed
+//! in the child.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -25,22 +26,22 @@ use super::participant::Registration;
 use crate::sys::private_memory::{Inheritance, PrivateMemory};
 use crate::sys::{Errno, SysError, SysResult, fork, thread};
 
-/// Bits of an address below its window's number.
+/// The number of address bits within a window.
 const WINDOW_BITS: u32 = 30;
-/// 2^48 bytes: all that processors of 64 bits give to a program that does not ask for more.
+/// Covers 2^48 bytes: the whole address space of a 64-bit process that does not request more.
 const WINDOWS: usize = 1 << (48 - WINDOW_BITS);
 
-/// The page before the ids has the lock in its first word and, in its second, the thread that holds it for `fork`.
+/// The page before the ids. Its first word is the lock, its second the thread that holds the lock during a `fork`.
 const HEAD: usize = 4096 / size_of::<AtomicU32>();
 
-/// The ids; null until the first participant registers.
+/// The ids. Null until the first participant registers.
 static IDS: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
 /// The registrations.
 static REGISTRATIONS: AtomicPtr<AtomicPtr<Registration>> = AtomicPtr::new(std::ptr::null_mut());
-/// Whether `fork` knows of the lock. Inherited, as is what it stands for.
-static FORK_KNOWS: AtomicBool = AtomicBool::new(false);
+/// Whether the fork hooks are installed. Fork children inherit both the flag and the hooks.
+static FORK_HOOKS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// The number of the window that an address lies in.
+/// The index of the window that contains an address.
 #[inline(always)]
 pub(super) const fn window(address: usize) -> usize {
     address >> WINDOW_BITS
@@ -51,7 +52,7 @@ pub(super) const fn window_start(window: usize) -> usize {
     window << WINDOW_BITS
 }
 
-/// The id of this process in the segment at an address; 0 where it has to be looked for.
+/// The id of this process in the segment at an address, or 0 if it is not registered.
 #[inline(always)]
 pub(crate) fn id_at(address: usize) -> u32 {
     let window = window(address);
@@ -59,36 +60,36 @@ pub(crate) fn id_at(address: usize) -> u32 {
     if ids.is_null() || window >= WINDOWS {
         return 0;
     }
-    // SAFETY: the table has as many entries as there are windows.
+    // SAFETY: the table has `WINDOWS` entries.
     let id = unsafe { ids.add(window) };
-    // SAFETY: the table is never unmapped, zeroes are values, and it is only accessed atomically. It is seen as mapped
-    // by who reads its address: mapping it is a system call, before the address was stored.
+    // SAFETY: the table is never unmapped, zeros are valid, and it is only accessed atomically. It is mapped for every
+    // thread that reads its address, because the system call that maps it returned before the address was stored.
     let id = unsafe { &*id };
     id.load(Ordering::Relaxed)
 }
 
-/// The tables, for everything but the fast path.
+/// The tables, for all but the fast path of [`id_at`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tables {
     /// # Invariants
     ///
-    /// 1. `HEAD` entries before this and `WINDOWS` from it on are mapped for ever, and only accessed atomically.
+    /// 1. The `HEAD` entries before this and the `WINDOWS` entries at it are never unmapped and only accessed atomically.
     ids: NonNull<AtomicU32>,
-    /// 2. `WINDOWS` entries, likewise.
+    /// 2. The same holds for `WINDOWS` entries at this.
     registrations: NonNull<AtomicPtr<Registration>>,
 }
 
 impl Tables {
-    /// The tables, if there are any.
+    /// The tables, if they have been created.
     pub(super) fn get() -> Option<Self> {
-        // The ids are published last.
+        // The ids are published after the registrations.
         let ids = NonNull::new(IDS.load(Ordering::Acquire))?;
         let registrations = NonNull::new(REGISTRATIONS.load(Ordering::Acquire))?;
         Some(Self { ids, registrations })
     }
 
-    /// The tables, made if need be.
-    pub(super) fn make() -> SysResult<Self> {
+    /// The tables, created if necessary.
+    pub(super) fn get_or_create() -> SysResult<Self> {
         if let Some(tables) = Self::get() {
             return Ok(tables);
         }
@@ -113,81 +114,81 @@ impl Tables {
         }
         // SAFETY: within the table (invariant 1).
         let id = unsafe { self.ids.add(window) };
-        // SAFETY: invariant 1; zeroes are a value.
+        // SAFETY: invariant 1, and zeros are valid.
         Some(unsafe { id.as_ref() })
     }
 
-    /// A word of the page before the ids.
+    /// A word of the page before the ids, [`HEAD`].
     fn head(&self, number: usize) -> &AtomicU32 {
         debug_assert!(number < HEAD);
         // SAFETY: within the page (invariant 1).
         let word = unsafe { self.ids.sub(HEAD) };
-        // SAFETY: as above, and `number` is less than the page has words.
+        // SAFETY: within the page, as all callers pass 0 or 1.
         let word = unsafe { word.add(number) };
-        // SAFETY: invariant 1; zeroes are a value.
+        // SAFETY: invariant 1, and zeros are valid.
         unsafe { word.as_ref() }
     }
 
-    /// The registration of a window.
+    /// The entry for the registration in a window's segment.
     pub(super) fn registration(&self, window: usize) -> Option<&AtomicPtr<Registration>> {
         if window >= WINDOWS {
             return None;
         }
         // SAFETY: within the table (invariant 2).
         let registration = unsafe { self.registrations.add(window) };
-        // SAFETY: invariant 2; zeroes are null.
+        // SAFETY: invariant 2, and zeros are null pointers.
         Some(unsafe { registration.as_ref() })
     }
 
-    /// The id that stands for a window.
-    pub(super) fn known(&self, window: usize) -> u32 {
+    /// The id of this process in the segment of a window, or 0.
+    pub(super) fn load_id(&self, window: usize) -> u32 {
         self.id(window).map_or(0, |id| id.load(Ordering::Acquire))
     }
 
-    /// Writes the id that stands for a window.
-    pub(super) fn publish(&self, window: usize, id: u32) {
+    /// Stores the id of this process in the segment of a window.
+    pub(super) fn store_id(&self, window: usize, id: u32) {
         if let Some(entry) = self.id(window) {
             entry.store(id, Ordering::Release);
         }
     }
 
-    /// Holds off every other thread that registers and every fork. Fails in a signal handler that has interrupted
-    /// just that.
-    pub(super) fn lock(self) -> SysResult<Locked> {
+    /// Excludes other threads from registering, and forks. Fails with `EDEADLK` in a signal handler that has interrupted
+    /// this thread's registration.
+    pub(super) fn lock(self) -> SysResult<RegistrationGuard> {
         let me = thread();
-        self.acquire(me)?;
-        let locked = Locked(self);
-        // Under the lock, so that it is done once.
-        if !FORK_KNOWS.load(Ordering::Acquire) {
+        self.lock_for(me)?;
+        let locked = RegistrationGuard(self);
+        // Under the lock, so that the hooks are installed once.
+        if !FORK_HOOKS_INSTALLED.load(Ordering::Acquire) {
             fork::at_fork(before_fork, after_fork)?;
-            FORK_KNOWS.store(true, Ordering::Release);
+            FORK_HOOKS_INSTALLED.store(true, Ordering::Release);
         }
         Ok(locked)
     }
 
-    fn acquire(&self, me: u32) -> SysResult<()> {
+    fn lock_for(&self, me: u32) -> SysResult<()> {
         let lock = self.head(0);
         while let Err(holder) = lock.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
             if holder == me {
                 return Err(SysError::new("registering", Errno::EDEADLK));
             }
-            // It is held for some microseconds, and seldom.
+            // The lock is held rarely, and for microseconds.
             std::thread::sleep(Duration::from_micros(50));
         }
         Ok(())
     }
 }
 
-/// The registration lock, held.
-pub(super) struct Locked(Tables);
+/// Holds the registration lock until dropped.
+pub(super) struct RegistrationGuard(Tables);
 
-impl Drop for Locked {
+impl Drop for RegistrationGuard {
     fn drop(&mut self) {
         self.0.head(0).store(0, Ordering::Release);
     }
 }
 
-/// Publishes a table. Who is second gives its own back.
+/// Publishes a table, or frees it if another thread has published one already.
 fn publish<T>(place: &AtomicPtr<T>, memory: PrivateMemory, skipped: usize) {
     let start = memory.start().cast::<T>().as_ptr().wrapping_add(skipped);
     let published = place.compare_exchange(
@@ -204,9 +205,9 @@ fn publish<T>(place: &AtomicPtr<T>, memory: PrivateMemory, skipped: usize) {
 extern "C" fn before_fork() {
     let Some(tables) = Tables::get() else { return };
     let me = thread();
-    // Where a signal handler that has interrupted a registration forks, the child may keep its parent's token alive
-    // until it ends. That is better than a fork that never returns.
-    if tables.acquire(me).is_ok() {
+    // If a signal handler that has interrupted a registration forks, the child may keep its parent's token alive until it
+    // exits. That is better than a fork that never returns.
+    if tables.lock_for(me).is_ok() {
         tables.head(1).store(me, Ordering::Relaxed);
     }
 }
@@ -216,7 +217,7 @@ extern "C" fn after_fork() {
     let forking = tables.head(1);
     if forking.load(Ordering::Relaxed) == thread() {
         forking.store(0, Ordering::Relaxed);
-        drop(Locked(tables));
+        drop(RegistrationGuard(tables));
     }
 }
 
@@ -226,11 +227,11 @@ mod tests {
     use crate::sys::fork::in_child;
     use crate::sys::test_support;
 
-    /// What a signal handler meets that has interrupted a registration.
+    /// The situation in a signal handler that has interrupted a registration.
     #[test]
-    fn a_thread_that_is_registering_neither_waits_for_itself_nor_gives_its_lock_up_by_forking() {
+    fn relocking_fails_and_forking_keeps_the_lock() {
         let _alone = test_support::alone();
-        let tables = Tables::make().unwrap();
+        let tables = Tables::get_or_create().unwrap();
         let locked = tables.lock().unwrap();
         let again = tables.lock().map(drop).unwrap_err();
         assert_eq!(again.errno, Errno::EDEADLK);
@@ -239,7 +240,7 @@ mod tests {
         assert_eq!(tables.lock().map(drop).unwrap_err().errno, Errno::EDEADLK);
         drop(locked);
         assert_eq!(in_child(|| i32::from(tables.lock().is_err())), 0);
-        // After a fork too it is free.
+        // The lock is free after a fork, too.
         drop(tables.lock().unwrap());
     }
 }

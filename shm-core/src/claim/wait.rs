@@ -1,4 +1,4 @@
-//! Waiting in slices: sleep that is cut by the clock, so that something can be looked at between its parts.
+//! Sleeping in slices, so that the waiter can probe the owner between them.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
-/// One wait. Its sleep is cut into slices, each twice as long as the one before.
+/// A wait whose sleep is divided into slices, each twice as long as the one before.
 #[derive(Debug)]
 pub(crate) struct SlicedWait {
     deadline: Deadline,
@@ -17,10 +17,10 @@ pub(crate) struct SlicedWait {
 }
 
 impl SlicedWait {
-    /// For who is woken when there is something to see: slices of 5 to 50 ms, for what nobody wakes for, a death.
+    /// For a waiter that is woken for everything but a death: slices of 5 to 50 ms.
     ///
-    /// The first is longer than the kernel's tick, which mostly is 4 ms: a sleep that should end before the next tick
-    /// needs a timer of its own. That cost 5 µs a sleep where it was measured, as much as going to sleep and being woken.
+    /// The first is longer than the kernel's tick, which is usually 4 ms: a sleep that should end before the next tick
+    /// needs a separate timer. Measured, that cost 5 µs a sleep, as much as going to sleep and being woken.
     pub(crate) fn until(deadline: Deadline) -> Self {
         Self::new(
             deadline,
@@ -29,7 +29,7 @@ impl SlicedWait {
         )
     }
 
-    /// For who cannot ask to be woken, because its pages are read-only: slices of 50 µs to 2 ms.
+    /// For a waiter whose pages are read-only, so that it cannot request a wake-up: slices of 50 µs to 2 ms.
     pub(crate) fn polling(deadline: Deadline) -> Self {
         Self::new(
             deadline,
@@ -47,7 +47,7 @@ impl SlicedWait {
         }
     }
 
-    /// How often to look before the first sleep: who does not want to wait does not spin either.
+    /// How often to check the word before the first sleep: not at all with a timeout of zero.
     pub(crate) fn spins(&self) -> u32 {
         if self.deadline.left().is_zero() {
             0
@@ -56,7 +56,7 @@ impl SlicedWait {
         }
     }
 
-    /// What the next round is for.
+    /// What to do next.
     pub(crate) fn next_step(&mut self) -> WaitStep {
         self.step_at(Instant::now())
     }
@@ -65,7 +65,7 @@ impl SlicedWait {
         if self.deadline.left_at(now).is_zero() {
             return WaitStep::FinalProbe;
         }
-        // By the clock, not by how a sleep ended: signals would put the probe off for ever.
+        // Slices end by the clock, not by how a sleep ended, or signals could postpone the probe forever.
         if now < self.slice_ends {
             return WaitStep::Sleep;
         }
@@ -74,16 +74,16 @@ impl SlicedWait {
         WaitStep::Probe
     }
 
-    /// Sleeps while the word is `seen`, at most until the slice or the wait ends.
+    /// Sleeps while the word is `seen`, at most until the end of the slice or of the wait.
     pub(crate) fn sleep(&self, word: &AtomicU32, seen: u32) {
         let span = self.span_at(Instant::now());
         if futex::wait(word, seen, span).is_err() {
-            // Not known to happen. Waiting without being woken is slower, and better than a busy loop.
+            // Not known to happen. Sleeping without a wake-up is slow, but better than a busy loop.
             std::thread::sleep(span);
         }
     }
 
-    /// How long a sleep that begins now may be.
+    /// The maximum length of a sleep that starts at `now`.
     fn span_at(&self, now: Instant) -> Duration {
         let slice = self.slice_ends.saturating_duration_since(now);
         slice.min(self.deadline.left_at(now))
@@ -100,14 +100,14 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// A clock that a test moves.
+    /// A clock that the test advances.
     struct Clock {
         begin: Instant,
         passed: Duration,
     }
 
     impl Clock {
-        /// One that stands where the first slice begins.
+        /// A clock at the start of the first slice.
         fn of(slices: &SlicedWait) -> Self {
             Self {
                 begin: slices.slice_ends - slices.slice,
@@ -120,8 +120,8 @@ mod tests {
         }
     }
 
-    /// Waits without ever being woken, in sleeps of which each is as long as it was asked to be, but at most `longest`, as
-    /// if a signal came. Returns when probes were due, until the last turn or `end`.
+    /// Simulates a wait without wake-ups, in which a signal interrupts each sleep after at most `longest`. Returns the times
+    /// at which probes were due, until the final probe or `end`.
     fn probes(slices: &mut SlicedWait, longest: Duration, end: Duration) -> Vec<Duration> {
         let mut clock = Clock::of(slices);
         let mut due = Vec::new();
@@ -129,7 +129,7 @@ mod tests {
             match slices.step_at(clock.now()) {
                 WaitStep::Sleep => {
                     let span = slices.span_at(clock.now());
-                    assert!(!span.is_zero(), "a sleep of no time is a busy loop");
+                    assert!(!span.is_zero(), "a sleep of zero length is a busy loop");
                     clock.passed += span.min(longest);
                 }
                 WaitStep::Probe => due.push(clock.passed),
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn who_polls_looks_every_2_ms_in_the_end() {
+    fn polling_slices_grow_from_50_us_to_2_ms() {
         let mut slices = SlicedWait::polling(Deadline::after(NEVER));
         let due = probes(&mut slices, NEVER, millis(10));
         let expected = [50, 150, 350, 750, 1550, 3150, 5150, 7150, 9150];
         assert_eq!(due, expected.map(Duration::from_micros));
     }
 
-    /// Were it not for the clock, none of these sleeps would end a slice: none of them lasts until its end.
+    /// Each sleep is interrupted before the end of its slice, so only the clock ends slices.
     #[test]
     fn slices_end_by_the_clock_however_sleeps_end() {
         let mut slices = SlicedWait::until(Deadline::after(NEVER));
@@ -166,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn a_late_look_begins_a_slice_of_full_length() {
+    fn a_late_probe_starts_a_full_slice() {
         let mut slices = SlicedWait::until(Deadline::after(NEVER));
         let mut clock = Clock::of(&slices);
-        // It was stopped for as long as many slices.
+        // The process was stopped for longer than many slices.
         clock.passed = millis(1000);
         assert_eq!(slices.span_at(clock.now()), Duration::ZERO);
         assert_eq!(slices.step_at(clock.now()), WaitStep::Probe);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deadline_cuts_a_slice_and_ends_the_wait() {
+    fn the_deadline_shortens_a_slice_and_ends_the_wait() {
         let timeout = Duration::from_secs(3600);
         let mut slices = SlicedWait::until(Deadline::after(timeout));
         let mut clock = Clock::of(&slices);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_want_to_wait_neither_spins_nor_sleeps() {
+    fn a_timeout_of_zero_neither_spins_nor_sleeps() {
         let mut slices = SlicedWait::until(Deadline::after(Duration::ZERO));
         assert_eq!(slices.spins(), 0);
         assert_eq!(slices.next_step(), WaitStep::FinalProbe);

@@ -1,4 +1,4 @@
-//! The claim word in shared memory: the protocol with the system's clock, futex and locks.
+//! The claim word in shared memory: the protocol connected to the system's clock, futex and locks.
 
 use std::time::Duration;
 
@@ -13,39 +13,39 @@ use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::{Errno, SysError, futex};
 
-/// An exclusive role in shared memory: zero when nobody has it.
+/// An exclusive role in shared memory. Zero if it is free.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct ClaimWord(
     /// # Invariants
     ///
-    /// 1. In the payload of a segment whose type has claims, and borrowed no longer than its handle. Upheld because no
-    ///    function makes one by value: references come from the views of sync types, whose layouts are `claiming`.
+    /// 1. In the payload of a segment whose type has claims, and borrowed no longer than its handle. This holds because
+    ///    no function creates one by value: references come from the views of sync types, whose layouts are `claiming`.
     AtomicU32,
 );
 
 /// A claim that is held.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held {
-    /// The id it is held by.
+    /// The owner's id.
     pub(crate) me: u32,
-    /// Whether the owner before died, or left its work half done.
+    /// Whether a previous owner died or panicked, and the value has not been repaired since.
     pub(crate) poisoned: bool,
 }
 
-/// How long to wait.
+/// How long to wait for a claim.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timeout {
-    /// Not at all, but for a look whether the owner lives.
+    /// Probe the owner once, but do not wait.
     Now,
-    /// Up to a point in time.
+    /// Wait until a point in time.
     At(Deadline),
-    /// As long as the owner lives.
+    /// Wait as long as the owner is alive.
     Never,
 }
 
 impl Timeout {
-    /// When it ends.
+    /// The point in time at which the wait ends.
     pub(crate) fn deadline(self) -> Deadline {
         match self {
             Self::Now => Deadline::after(Duration::ZERO),
@@ -55,17 +55,17 @@ impl Timeout {
     }
 }
 
-/// Why a claim was not had.
+/// The error of [`ClaimWord::claim`].
 #[derive(Debug)]
 pub(crate) enum ClaimFailed {
-    /// A living owner has it, and timeout is at its end.
+    /// The wait timed out, and the owner is alive.
     Owned,
-    /// This process cannot protect a claim.
+    /// This process could not register, and without that its claim would not be protected.
     Unregistered(ShmError),
 }
 
 impl ClaimWord {
-    /// Claims the role if it is free, in the few instructions that this takes.
+    /// Claims the role if it is free: the fast path, of a few instructions.
     #[inline(always)]
     pub(crate) fn claim_free(&self) -> Option<Held> {
         let me = id_at(self.address());
@@ -75,7 +75,7 @@ impl ClaimWord {
         })
     }
 
-    /// Claims the role, waiting for its owner to release it or to die. The owner's life is looked at in any case.
+    /// Claims the role, waiting for its owner to release it or die. Probes the owner at least once before failing.
     #[cold]
     pub(crate) fn claim(&self, timeout: Timeout) -> Result<Held, ClaimFailed> {
         let (registration, me) = self.registration().map_err(ClaimFailed::Unregistered)?;
@@ -89,16 +89,15 @@ impl ClaimWord {
         }
     }
 
-    /// The participant that has the role, dead or alive; 0 for nobody: one load. What the last one did before it gave the
-    /// role up happened before this. `A` is
-    /// what the mapping allows.
+    /// The id of the owner, dead or alive, or 0: one load. It acquires the last release of the role. `A` is the access of
+    /// the mapping.
     #[inline(always)]
     pub(crate) fn owner_id<A: Access>(&self) -> u32 {
         acquire::<A, _>(&self.0) & ID
     }
 
-    /// Whether a participant, who has the role or had it, is dead for sure: a few system calls. What it did before
-    /// happened before this. From a process that cannot claim, everybody seems to live.
+    /// Whether a participant, which owns the role or did, is certainly dead: a few system calls. Everything that it did
+    /// happened before this returns `true`. Returns `false` in a process that cannot register.
     #[cold]
     pub(crate) fn is_dead(&self, owner: u32) -> bool {
         match self.registration() {
@@ -107,13 +106,13 @@ impl ClaimWord {
         }
     }
 
-    /// Whether nobody has the role, and the last one who had it panicked, or died before that.
+    /// Whether the role is free, and an owner has died or panicked without a later one repairing the value.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.0.load(Ordering::Acquire) & (ID | POISON) == POISON
     }
 
-    /// Whether this process still has the role that it claimed by this id. Not so in a fork child, which has a copy of
-    /// what holds the claim; nor where a peer wrote something else into the word.
+    /// Whether this process still owns the role that it claimed as `me`. Returns `false` in a fork child, which has a copy
+    /// of the guard, and if a peer has overwritten the word.
     #[inline(always)]
     pub(crate) fn is_held_by(&self, me: u32) -> bool {
         self.is_mine(me) && self.0.load(Ordering::Relaxed) & ID == me
@@ -121,9 +120,9 @@ impl ClaimWord {
 
     /// This process's registration in the segment, and its id.
     fn registration(&self) -> Result<(&Registration, u32), ShmError> {
-        // SAFETY: invariant 1; the registration is used no longer than `self` is borrowed.
+        // SAFETY: invariant 1, and the registration is returned for no longer than `self` is borrowed.
         let Some(registration) = (unsafe { Registration::at(self.address()) }) else {
-            // No handle that may write leads to a word without a registration.
+            // Cannot happen: every read-write handle of a segment with claims has a registration.
             let error = SysError::new("claiming", Errno::ENOENT);
             return Err(ShmError::from(error).named(ANONYMOUS));
         };
@@ -137,8 +136,8 @@ impl ClaimWord {
         Ok((registration, me))
     }
 
-    /// Releases what this process has claimed. In a fork child of the owner, which has a copy of the guard and not the
-    /// claim, this does nothing.
+    /// Releases the role if this process claimed it as `me`. In a fork child of the owner, which has a copy of the guard but
+    /// not the claim, this does nothing.
     #[inline]
     pub(crate) fn release(&self, me: u32, poison: bool) {
         if self.is_mine(me) {
@@ -146,8 +145,7 @@ impl ClaimWord {
         }
     }
 
-    /// Whether this process is the one that has claimed as `me`: not so in a fork child of that one. It does not look at
-    /// the word.
+    /// Whether this process has the id `me`, which its fork children do not. Does not read the word.
     #[inline(always)]
     pub(crate) fn is_mine(&self, me: u32) -> bool {
         id_at(self.address()) == me
@@ -159,7 +157,7 @@ impl ClaimWord {
     }
 }
 
-/// One wait: its clock, and whom to ask.
+/// The environment of one wait: its clock, and the registration for probes.
 struct ClaimWait<'a> {
     registration: &'a Registration,
     me: u32,
@@ -200,7 +198,7 @@ impl WakeOne for ClaimWait<'_> {
     }
 }
 
-/// Wakes by the kernel's futex.
+/// Wakes waiters through the kernel's futex.
 struct Futex;
 
 impl WakeOne for Futex {
