@@ -121,22 +121,24 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
             cx.error_at(*span, format!("`repr({name})` is no integer of 1 to 8 bytes; write `#[repr(u8)]`"));
         }
         (None, None) if has_data || model.variants.is_empty() => {}
-        (None, None) if let Some(span) = repr.c => cx.error_at(
-            span,
-            format!(
-                "`#[repr(C)]` leaves the width of the enum `{}` to the C compiler, where it is an `int`; write \
-                 `#[repr(i32)]`, which has the same layout",
-                model.ident
+        (None, None) => match repr.c {
+            Some(span) => cx.error_at(
+                span,
+                format!(
+                    "`#[repr(C)]` leaves the width of the enum `{}` to the C compiler, where it is an `int`; write \
+                     `#[repr(i32)]`, which has the same layout",
+                    model.ident
+                ),
             ),
-        ),
-        (None, None) => cx.error_at(
-            attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
-            format!(
-                "`{}` needs `#[repr(u8)]` (or another integer): without it the compiler may choose another size in \
-                 each program",
-                model.ident
+            None => cx.error_at(
+                attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
+                format!(
+                    "`{}` needs `#[repr(u8)]` (or another integer): without it the compiler may choose another size in \
+                     each program",
+                    model.ident
+                ),
             ),
-        ),
+        },
     }
     if let Some(align) = &repr.align {
         cx.error(
