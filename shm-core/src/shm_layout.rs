@@ -1,4 +1,7 @@
-//! The trait behind everything: a type that can lie in shared memory.
+//! [`ShmLayout`], the trait of all types that can be placed in shared memory.
+//!
+//! Its functions create segments and attach to them, so it depends on every other module, and every module that is generic over
+//! shared types depends on it.
 
 use std::os::fd::OwnedFd;
 
@@ -8,16 +11,14 @@ use crate::error::ShmError;
 use crate::layout::{TypeLayout, assert_creatable, assert_has_tail, assert_shareable};
 use crate::segment::{self, InitResult, Shm, ShmOptions};
 
-/// A type that can lie in shared memory.
+/// A type that can be placed in shared memory.
 ///
-/// Derive it on a `#[repr(C)]` struct, which may end in a slice, or on an enum without data that has a `repr` of a
-/// fixed-width integer. It is implemented for fixed-width integers, floats, `bool`, `char`, `Wrapping`, `Option<NonZero..>`,
-/// `PhantomData` and arrays of shareable types, the standard atomics, and this library's own types: [`ShmStr`],
-/// [`ShmVec`], [`ShmOffset`] and those of [`sync`](crate::sync). Its methods make and find segments that hold one value
-/// of the type.
+/// Derive it on a `#[repr(C)]` struct, which may end in a slice, or on an enum without data that has a fixed-width integer as its
+/// `repr`. It is implemented for fixed-width integers, floats, `bool`, `char`, `Wrapping`, `Option<NonZero..>`, `PhantomData` and
+/// arrays of shareable types, the standard atomics, and this crate's types: [`ShmStr`], [`ShmVec`], [`ShmOffset`] and those of
+/// [`sync`](crate::sync). Its functions create and find segments that hold one value of the type.
 ///
-/// What the derive does to a struct, and its attributes, is documented at
-/// [the derive itself](derive@crate::ShmLayout).
+/// [The derive](derive@crate::ShmLayout) documents its attributes and what it generates.
 ///
 /// [`ShmStr`]: crate::ShmStr
 /// [`ShmVec`]: crate::ShmVec
@@ -50,27 +51,27 @@ use crate::segment::{self, InitResult, Shm, ShmOptions};
 ///
 /// # What a peer can do
 ///
-/// Another process may write any bytes at any time, or die at any instruction. Nothing here hangs, crashes or
-/// reads outside the segment because of that; what is read may be any value of its type.
+/// Another process may write any bytes at any time, and may die at any instruction. This never makes a function hang, crash or
+/// read outside the segment; a value that is read may be any value of its type.
 ///
 /// # Safety
 ///
-/// For implementors, which is to say for the derive:
+/// The derive implements this trait. Implementations must ensure that:
 ///
 /// 1. `LAYOUT` describes every byte of the type: leaves at their offsets, no padding, and the type's size and
-///    alignment. Only between the parts of a type of this library may there be other bytes; such a type is not `Copy`,
-///    so it is never moved as a whole.
-/// 2. `View<A>` has the type's size and alignment, holds nothing but cells and atomics at the places where
-///    `LAYOUT` has leaves, and is valid for any bytes.
-/// 3. `view_at(p, tail)` returns `p` with no more than metadata added.
+///    alignment. Other bytes may only be between the parts of a type of this crate; such a type is not `Copy`, so it is never
+///    moved as a whole.
+/// 2. `View<A>` has the type's size and alignment, holds only cells and atomics at the offsets where `LAYOUT` has leaves, and is
+///    valid for any bytes.
+/// 3. `view_at(p, tail)` returns `p`, with nothing but metadata added.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot lie in shared memory",
+    message = "`{Self}` cannot be placed in shared memory",
     label = "not a type that processes can share",
     note = "if `{Self}` is a struct of your own, give it `#[derive(ShmLayout)]` and `#[repr(C)]`; otherwise store its \
             parts as integers, floats, `bool`s or arrays"
 )]
 pub unsafe trait ShmLayout: 'static {
-    /// What a [`Shm`] and a [`ShmCell`](crate::ShmCell) of this type deref to: for a struct, its fields as cells.
+    /// What [`Shm`] and [`ShmCell`](crate::ShmCell) of this type deref to: for a struct, its fields as cells.
     type View<A: Access>: ?Sized;
 
     /// The type's layout as constant data.
@@ -82,11 +83,11 @@ pub unsafe trait ShmLayout: 'static {
     /// Alignment in bytes of the type itself.
     const ALIGN: usize = Self::LAYOUT.align();
 
-    /// Bytes that a segment of this type occupies, header and schema included: a multiple of 4096.
+    /// Size in bytes of a segment of this type, with header and schema: a multiple of 4096.
     const PAGE_ROUNDED_SIZE: usize = segment::segment_len(Self::LAYOUT, 0);
 
-    /// A hash of the layout: field names, offsets, kinds, nesting, version and byte order. Two programs whose
-    /// types have the same fingerprint understand each other's segments; the types' own names do not matter.
+    /// A hash of the layout: field names, offsets, kinds, nesting, version and byte order. Programs whose types have the same
+    /// fingerprint can share segments; the names of the types do not matter.
     const FINGERPRINT: u64 = Self::LAYOUT.fingerprint();
 
     /// The view of the value at `payload`, which has `tail` elements in its trailing slice (0 without one).
@@ -96,16 +97,15 @@ pub unsafe trait ShmLayout: 'static {
     /// Creates a segment of zero bytes under `name` and owns the name: dropping the handle removes it, unless
     /// [`persist`](Shm::persist) was called. Its mode is 0600.
     ///
-    /// The name appears only once the segment is complete. A leftover of an owner that was killed is replaced;
-    /// a segment that was made persistent never is, and one that somebody is attached to only by who asks for it
-    /// ([`supersede`](ShmOptions::supersede)). If this process is killed, the name stays as such a leftover.
+    /// The name appears once the segment is complete. An orphaned segment, which a killed owner has left, is replaced. A persistent
+    /// segment never is, and one to which other processes are attached only with [`supersede`](ShmOptions::supersede). If this
+    /// process is killed, the name remains as such an orphaned segment.
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName), [`AlreadyExists`](ShmError::AlreadyExists),
-    /// [`NoSpace`](ShmError::NoSpace) when the machine's shared memory is full,
-    /// [`PermissionDenied`](ShmError::PermissionDenied), [`Busy`](ShmError::Busy), or [`Os`](ShmError::Os) for
-    /// any other failing system call.
+    /// [`InvalidName`](ShmError::InvalidName), [`AlreadyExists`](ShmError::AlreadyExists), [`NoSpace`](ShmError::NoSpace) if the
+    /// machine's shared memory is full, [`PermissionDenied`](ShmError::PermissionDenied), [`Busy`](ShmError::Busy), or
+    /// [`Os`](ShmError::Os) for any other system call that fails.
     fn create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
         SharedMemory: KnowsLengthOf<Self>,
@@ -114,12 +114,13 @@ pub unsafe trait ShmLayout: 'static {
         Self::options().create_tail(name, |_| {})
     }
 
-    /// [`create`](Self::create)s a segment whose first content `init` writes, before the name exists.
+    /// Creates a segment whose first contents `init` writes before the name appears.
     ///
-    /// Nobody ever sees the segment without that content. If `init` panics, nothing is left behind.
+    /// No process sees the segment without these contents. `init` returns `()`, or a `Result` whose error reaches the caller
+    /// ([`InitResult`]); after an error or a panic nothing remains.
     ///
-    /// It is also the way for a type with an enum that has no variant of value 0: [`create`](Self::create), whose segment
-    /// is zeroes, refuses such a type at compile time. `init` then has to set all of these enums.
+    /// A type with an enum that has no variant of value 0 needs this function: [`create`](Self::create), whose segment is all
+    /// zeros, does not compile for it. `init` must set all such enums.
     ///
     /// ```
     /// # use shm_core::ShmLayout;
@@ -133,7 +134,8 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum without a value.
+    /// Those of [`create`](Self::create), that of `init`, and [`Uninitialized`](ShmError::Uninitialized) if `init` has left an
+    /// enum without a value.
     fn create_with<F, R>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, R::Error>
     where
         SharedMemory: KnowsLengthOf<Self>,
@@ -144,14 +146,14 @@ pub unsafe trait ShmLayout: 'static {
         Self::options().create_tail(name, init)
     }
 
-    /// Attaches to the segment `name`, or creates it where there is none: all callers end up on the same one.
+    /// Attaches to the segment `name`, or creates it. All callers get the same segment.
     ///
-    /// Every handle made this way is an owner, and the last of them to be dropped removes the name. A segment
-    /// whose processes were all killed is opened as they left it.
+    /// Every handle that this returns is an owner, and the last of them to be dropped removes the name. A segment whose processes
+    /// were all killed is opened as they left it.
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
+    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`.
     fn open_or_create(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError>
     where
         SharedMemory: KnowsLengthOf<Self>,
@@ -160,9 +162,8 @@ pub unsafe trait ShmLayout: 'static {
         Self::options().open_or_create_tail(name, |_| {})
     }
 
-    /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears.
-    ///
-    /// It is also the way for a type with an enum that has no variant of value 0.
+    /// [`open_or_create`](Self::open_or_create), and runs `init` on a new segment before its name appears, as
+    /// [`create_with`](Self::create_with) does.
     ///
     /// ```
     /// # use shm_core::ShmLayout;
@@ -170,15 +171,16 @@ pub unsafe trait ShmLayout: 'static {
     /// # fn main() -> Result<(), shm_core::ShmError> {
     /// # let name = format!("/doc-open-with-{}", std::process::id());
     /// let first = Config::open_or_create_with(&name, |view| view.limit.set(100))?;
-    /// let second = Config::open_or_create_with(&name, |view| view.limit.set(7))?; // which is not called
+    /// let second = Config::open_or_create_with(&name, |view| view.limit.set(7))?; // the closure does not run
     /// assert_eq!((first.limit.get(), second.limit.get()), (100, 100));
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     ///
-    /// As [`open_or_create`](Self::open_or_create); [`Uninitialized`](ShmError::Uninitialized) when `init` has left an enum
-    /// without a value. `init` may run without effect, when another process creates the segment at the same time.
+    /// Those of [`open_or_create`](Self::open_or_create), that of `init`, and [`Uninitialized`](ShmError::Uninitialized) if
+    /// `init` has left an enum without a value. `init` may run without effect if another process creates the segment at the same
+    /// time.
     fn open_or_create_with<F, R>(name: &str, init: F) -> Result<Shm<Self, ReadWrite>, R::Error>
     where
         SharedMemory: KnowsLengthOf<Self>,
@@ -191,34 +193,33 @@ pub unsafe trait ShmLayout: 'static {
 
     /// Attaches to the segment `name` for reading and writing. Dropping the handle leaves the name alone.
     ///
-    /// A name that does not exist yet is waited for by who asks for it ([`wait`](ShmOptions::wait)).
+    /// To wait for the name to appear, set [`ShmOptions::wait`].
     ///
     /// # Errors
     ///
     /// [`NotFound`](ShmError::NotFound), [`PermissionDenied`](ShmError::PermissionDenied),
-    /// [`WrongOwner`](ShmError::WrongOwner) for another user's segment,
-    /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat) and
-    /// [`Corrupt`](ShmError::Corrupt) for files that are no sound segment,
-    /// [`LayoutMismatch`](ShmError::LayoutMismatch) for a segment of another type,
-    /// [`Busy`](ShmError::Busy), or [`Os`](ShmError::Os).
+    /// [`WrongOwner`](ShmError::WrongOwner) for another user's segment, [`NotASegment`](ShmError::NotASegment),
+    /// [`UnsupportedFormat`](ShmError::UnsupportedFormat) and [`Corrupt`](ShmError::Corrupt) for other files,
+    /// [`LayoutMismatch`](ShmError::LayoutMismatch) for a segment of another type, [`Busy`](ShmError::Busy), or
+    /// [`Os`](ShmError::Os).
     fn attach(name: &str) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_shareable(Self::LAYOUT) };
         Self::options().attach_as(name)
     }
 
-    /// Attaches to the segment `name` for reading only: the pages are mapped `PROT_READ`, and the handle has
-    /// nothing that writes. The file need only be readable.
+    /// Attaches to the segment `name` for reading only: the pages are mapped `PROT_READ`, and the handle has no method that
+    /// writes. Read permission suffices.
     ///
     /// # Errors
     ///
-    /// As [`attach`](Self::attach).
+    /// Those of [`attach`](Self::attach).
     fn attach_read_only(name: &str) -> Result<Shm<Self, ReadOnly>, ShmError> {
         const { assert_shareable(Self::LAYOUT) };
         Self::options().attach_as(name)
     }
 
-    /// Creates a segment without a name, sealed against shrinking and growing: for children of `fork`, or for
-    /// processes that are handed its descriptor ([`AsFd`](std::os::fd::AsFd), [`from_fd`](Self::from_fd)).
+    /// Creates a segment without a name, sealed against shrinking and growing: for children of `fork`, or for processes that
+    /// receive its descriptor ([`AsFd`](std::os::fd::AsFd), [`from_fd`](Self::from_fd)).
     ///
     /// # Errors
     ///
@@ -231,9 +232,9 @@ pub unsafe trait ShmLayout: 'static {
         Self::options().create_anonymous_tail(|_| {})
     }
 
-    /// [`create`](Self::create)s a segment of a type that ends in a slice, with `len` elements in it.
+    /// [`create`](Self::create) for a type that ends in a slice, with `len` elements.
     ///
-    /// The length is part of the segment: whoever attaches finds it.
+    /// The length is stored in the segment, so a process that attaches need not know it.
     ///
     /// ```
     /// use shm_core::ShmLayout;
@@ -255,19 +256,19 @@ pub unsafe trait ShmLayout: 'static {
     ///
     /// # Errors
     ///
-    /// As [`create`](Self::create); [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
+    /// Those of [`create`](Self::create); [`Os`](ShmError::Os) with `EFBIG` for a length that no machine has.
     fn create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_creatable(Self::LAYOUT, "options().len(n).create_with") };
         const { assert_has_tail(Self::LAYOUT) };
         Self::options().with_len(len).create_tail(name, |_| {})
     }
 
-    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice. A segment that is live or persistent must
-    /// have `len` elements in it, too; a leftover of another length is replaced, as one of another layout is.
+    /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice, with `len` elements. A live or persistent segment
+    /// must have the same length; an orphaned segment of another length is replaced, as one of another layout is.
     ///
     /// # Errors
     ///
-    /// As [`open_or_create`](Self::open_or_create); [`LayoutMismatch`](ShmError::LayoutMismatch) for another length.
+    /// Those of [`open_or_create`](Self::open_or_create); [`LayoutMismatch`](ShmError::LayoutMismatch) for another length.
     fn open_or_create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_creatable(Self::LAYOUT, "options().len(n).open_or_create_with") };
         const { assert_has_tail(Self::LAYOUT) };
@@ -276,30 +277,30 @@ pub unsafe trait ShmLayout: 'static {
             .open_or_create_tail(name, |_| {})
     }
 
-    /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements in it.
+    /// [`create_anonymous`](Self::create_anonymous) for a type that ends in a slice, with `len` elements.
     ///
     /// # Errors
     ///
-    /// As [`create_anonymous`](Self::create_anonymous).
+    /// Those of [`create_anonymous`](Self::create_anonymous).
     fn create_anonymous_with_len(len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_creatable(Self::LAYOUT, "options().len(n).create_anonymous_with") };
         const { assert_has_tail(Self::LAYOUT) };
         Self::options().with_len(len).create_anonymous_tail(|_| {})
     }
 
-    /// Attaches to the anonymous segment behind a descriptor that another process has passed on.
+    /// Attaches to the anonymous segment behind a descriptor that another process has passed.
     ///
     /// # Errors
     ///
-    /// As [`attach`](Self::attach); [`NotASegment`](ShmError::NotASegment) also when the seals are missing,
-    /// [`PermissionDenied`](ShmError::PermissionDenied) also for a descriptor that allows no writing, which
-    /// [`ShmOptions::from_fd_read_only`] takes.
+    /// Those of [`attach`](Self::attach); also [`NotASegment`](ShmError::NotASegment) if the seals are missing, and
+    /// [`PermissionDenied`](ShmError::PermissionDenied) if the descriptor does not allow writing: use
+    /// [`ShmOptions::from_fd_read_only`] then.
     fn from_fd(fd: impl Into<OwnedFd>) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_shareable(Self::LAYOUT) };
         Self::options().attach_fd(fd.into())
     }
 
-    /// Removes `name`, whoever made it. Processes that are attached keep their memory; the next
+    /// Removes `name`, whichever process created it. Attached processes keep their memory; the next
     /// [`create`](Self::create) makes a new segment.
     ///
     /// # Errors
@@ -310,8 +311,7 @@ pub unsafe trait ShmLayout: 'static {
         segment::unlink(name)
     }
 
-    /// Ways to make and find a segment that differ from the defaults: mode, group, sparseness, other users'
-    /// segments, and more.
+    /// Options for creating segments and attaching to them: mode, group, sparse pages, other users' segments, and more.
     fn options() -> ShmOptions<Self> {
         ShmOptions::new()
     }

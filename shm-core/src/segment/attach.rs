@@ -1,8 +1,8 @@
-//! Finding a segment and believing it.
+//! Finding a segment, checking it, and attaching to it.
 //!
-//! The header is read once, into private memory, with `pread`: a file that is cut short meanwhile gives fewer bytes
-//! and no SIGBUS. What is mapped and where the payload lies follows from that copy, which was checked against the
-//! file's length and the program's type; nothing is looked up in the shared bytes later.
+//! The header is read once, into private memory, with `pread`: a file that is truncated meanwhile yields fewer bytes
+//! and no `SIGBUS`. This copy, checked against the file's length and the program's type, decides what is mapped and where the
+//! payload is. Nothing is read from the shared header later.
 
 use std::fs::File;
 use std::time::Duration;
@@ -22,20 +22,20 @@ use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, Kind};
 use crate::sys::{Errno, SysError, effective_user, memfd, shm};
 
-/// The longest schema that is read to explain a mismatch. A hostile header could ask for any amount of memory.
+/// The longest schema that is read to explain a mismatch. A hostile header could demand any amount of memory.
 const LONGEST_SCHEMA: u64 = 16 << 20;
 
-/// AttachMode a handle is made.
+/// What kind of handle to make.
 #[derive(Clone, Copy)]
 pub(super) struct AttachMode {
     pub(super) writable: bool,
-    /// Whether the handle keeps the name alive and, as the last to do so, removes it.
+    /// Whether the handle becomes an owner: the last one removes the name.
     pub(super) owner: bool,
-    /// Elements that the trailing slice must have; 0 for a type without one. `None` takes as many as there are.
+    /// Elements that the trailing slice must have; 0 for a type without one. `None` accepts any number.
     pub(super) len: Option<usize>,
 }
 
-/// Attaches to the segment that has this name.
+/// Attaches to the segment with this name.
 pub(super) fn attach(
     settings: &Settings,
     name: &SegmentName,
@@ -55,17 +55,17 @@ pub(super) fn attach(
                 // Mapping may have taken longer than the timeout, which is for retries.
                 backoff = Backoff::until(Deadline::after(settings.timeout));
             }
-            // Last of all: dropping a handle that is refused for any reason must not be an owner's end, which takes away a
-            // name that others left or use.
+            // Becoming an owner comes last: a handle that is dropped because something failed must not be an owner's, which
+            // removes a name that other processes left or use.
             if segment.become_owner(&mut backoff)? {
                 return Ok(segment);
             }
         }
-        // Mostly the name is free by now, or leads to something new, so however short the timeout is, it is worth a look.
+        // By now the name is usually free or leads to something new, so look again, however short the timeout is.
         if !std::mem::replace(&mut looked_again, true) {
             continue;
         }
-        // The locks, if any, went before the pause.
+        // All locks are released before the pause.
         if !backoff.pause() {
             return Err(in_transition(settings.timeout));
         }
@@ -76,7 +76,7 @@ fn in_transition(timeout: Duration) -> ShmError {
     ShmError::busy("another process is replacing or removing it", timeout)
 }
 
-/// Opens what has the name, and holds it so that nobody replaces it. `None` when it is being replaced or removed.
+/// Opens the file with this name, and locks it against replacement. `None` if it is being replaced or removed.
 fn find(
     settings: &Settings,
     name: &SegmentName,
@@ -97,13 +97,13 @@ fn find(
     if !lock::try_lock(&file, ATTACH, Kind::Shared)? {
         return Ok(None);
     }
-    // Who replaces it does so under an exclusive lock, so after ours this answer is final, but for the end of the last owner,
-    // for who supersedes it without one, and for an explicit `unlink`.
+    // Replacing takes the lock exclusively, so after ours this answer is final, except for the last owner's end, for
+    // superseding without an owner, and for an explicit `unlink`.
     let id = file::stat(&file)?;
     Ok((id.links > 0).then_some((file, id)))
 }
 
-/// Attaches to the file, which holds the name, as one who does not own it.
+/// Attaches to the file, which has the name, without becoming an owner.
 fn attach_to(
     settings: &Settings,
     name: &SegmentName,
@@ -129,7 +129,7 @@ fn attach_to(
 }
 
 impl Segment {
-    /// Makes this handle an owner, trying until the time is up. `false` when the name was removed: it is too late for this
+    /// Makes this handle an owner, retrying until the time is up. `false` if the name was removed, which is too late for this
     /// segment.
     fn become_owner(&mut self, backoff: &mut Backoff) -> Result<bool, ShmError> {
         let Some(name) = &self.name else {
@@ -137,12 +137,12 @@ impl Segment {
         };
         loop {
             let held = lock::try_lock(&self.file, OWNER, Kind::Shared)?;
-            // The last owner, and who supersedes it without one, remove the name under an exclusive lock, so after ours this
-            // answer is final, but for an explicit `unlink`.
+            // The last owner, and a process that supersedes an ownerless segment, remove the name under an exclusive lock.
+            // After ours this answer is final, except for an explicit `unlink`.
             let links = self.check_descriptor()?.links;
-            // It may have other names, which somebody has given it with `ln`.
+            // It may have other names, made with `ln`.
             if links == 0 || !lifetime::leads_to(name, &self.id)? {
-                // A fork child may have the description for longer than this handle lives.
+                // A child of `fork` may keep the description longer than this handle lives.
                 lock::unlock(&self.file, OWNER)?;
                 return Ok(false);
             }
@@ -157,12 +157,12 @@ impl Segment {
     }
 }
 
-/// Says why a name could not be opened.
+/// Explains why a name could not be opened.
 fn refused(name: &SegmentName, error: SysError) -> ShmError {
     if error.errno == Errno::ENOENT {
         return ShmError::not_found();
     }
-    // Links, directories and sockets give errors of their own, which say less than what the thing is.
+    // Links, directories and sockets fail with errors that say less than their kind does.
     match shm::stat_name(name.as_str()) {
         Ok(id) if !id.is_regular() => ShmError::not_a_segment(format!("it is {}", id.kind())),
         _ => ShmError::from(error),
@@ -214,7 +214,7 @@ pub(super) fn from_fd(
     Segment::assemble(settings, layout, parts)
 }
 
-/// Reads the header and compares it with itself, the file, the type and the number of elements that is wanted.
+/// Reads the header and compares it with itself, the file, the type and the number of elements required.
 fn check(
     file: &File,
     id: &FileId,
@@ -254,17 +254,17 @@ fn check(
                 found: Some(same.clone()),
                 expected: same,
                 difference: format!(
-                    "its slice has {} elements in the segment, and {wanted} were asked for",
+                    "its slice has {} elements in the segment, and this program requires {wanted}",
                     compared.1
                 ),
-                remedy: "ask for as many, or `attach`, which takes any number",
+                remedy: "pass the same length, or `attach`, which accepts any",
             })
         }
         _ => Ok(compared),
     }
 }
 
-/// Puts into words how a segment of another fingerprint differs: what its type is called, and the first difference.
+/// Explains how a segment with another fingerprint differs: the name of its type, and the first difference.
 fn explain(
     file: &File,
     frozen: &Frozen,
@@ -294,7 +294,7 @@ fn explain(
         (Ok(segment), Ok(program)) => (segment, program),
         (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
     };
-    // Equal schemas of different fingerprints: the header lies, or the type's version differs.
+    // Equal schemas with different fingerprints: the header is wrong, or the type's version differs.
     let difference = Schema::first_difference(&segment, &program).unwrap_or(fingerprints);
     Ok((Some(segment.type_name()), difference))
 }

@@ -1,7 +1,7 @@
-//! Making a segment: an unnamed file is completed first, and only then gets its name.
+//! Creating a segment: an unnamed file is completed first, and then gets its name.
 //!
-//! Killed anywhere before `linkat`, the creator leaves nothing, for an unnamed file goes with its last descriptor.
-//! What happens on systems without unnamed files is the business of [`unpublished`].
+//! A creator that is killed before `linkat` leaves nothing, because an unnamed file goes with its last descriptor.
+//! [`unpublished`] covers systems without unnamed files.
 
 use std::fs::File;
 use std::sync::atomic::Ordering;
@@ -29,18 +29,18 @@ pub(super) fn prepare(
     tail: usize,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
-    // Only `linkat` decides whether the name is free. This look saves reserving memory that is of no use.
+    // Only `linkat` decides whether the name is free. This check saves reserving memory in vain.
     let found = look(settings, name, deadline)?;
     match found {
         NameState::Taken(existing) => return Err(ShmError::exists(existing)),
-        NameState::Abandoned(..) if !settings.supersede => {
+        NameState::Ownerless(..) if !settings.supersede => {
             return Err(ShmError::exists(Existing::Live));
         }
         _ => {}
     }
     match (build(settings, name, layout, tail), found) {
-        // The leftover itself may be what fills the file system, and it would be replaced anyway. Where even its room would
-        // not do, it stays: who fails takes nothing away.
+        // The orphaned segment may itself be what fills the file system, and it would be replaced anyway. It stays if even its
+        // room would not suffice: a call that fails removes nothing.
         (
             Err(ShmError::NoSpace {
                 needed, available, ..
@@ -54,7 +54,7 @@ pub(super) fn prepare(
     }
 }
 
-/// Looks at what has the name. Who supersedes need not wait until it is clear whether it is abandoned or a leftover.
+/// Examines what has the name. To supersede a segment it does not matter whether it is ownerless or orphaned.
 fn look(
     settings: &Settings,
     name: &SegmentName,
@@ -85,7 +85,7 @@ fn build(
     )
 }
 
-/// Builds a segment that never has a name.
+/// Builds a segment without a name.
 pub(super) fn anonymous(
     settings: &Settings,
     layout: &'static TypeLayout,
@@ -101,13 +101,13 @@ pub(super) fn anonymous(
     let geometry = fill(settings, &file, layout, tail, FLAG_ANONYMOUS)?;
     memfd::seal_size(&file)?;
     let segment = finish(settings, file, layout, geometry, tail, None)?;
-    // A memfd starts with permissions for everybody, which count for who opens it again through /proc. Those to execute
-    // it are sealed away.
+    // A memfd starts with all permissions for all users, which apply to opening it again through /proc. The seal against
+    // execution excludes the execute bits.
     file::set_mode(&segment.file, settings.mode & 0o666)?;
     Ok(segment)
 }
 
-/// Gives the file its length, its pages, header and schema.
+/// Sets the file's length, reserves its pages, and writes header and schema.
 fn fill(
     settings: &Settings,
     file: &File,
@@ -153,7 +153,7 @@ fn finish(
     names: Option<(SegmentName, Option<Hidden>)>,
 ) -> Result<Segment, ShmError> {
     let (name, hidden) = names.unzip();
-    // While the file is still closed to others: the group must not get in before the mode is decided.
+    // The group comes while no other user can open the file: it must not get access before the mode is set.
     if let Some(group) = settings.group {
         file::set_group(&file, group)?;
     }
@@ -170,20 +170,21 @@ fn finish(
         payload_offset: geometry.payload_offset,
         tail,
     };
-    // It takes part while only the creator can open the file, whatever its mode will be, and before the first contents are
-    // written: they may need a lock.
+    // It registers while only the creator can open the file, whatever the mode will be, and before the first contents are
+    // written, which may need a lock.
     Segment::assemble(settings, layout, parts)
 }
 
 impl Segment {
-    /// Gives a complete segment its name, replacing a leftover, or an abandoned one if asked to. Fails with `AlreadyExists` without changing anything,
-    /// so that it can be called again.
+    /// Gives a complete segment its name. An orphaned segment is replaced, and an ownerless one if the options ask for it.
+    ///
+    /// `AlreadyExists` changes nothing, so this can be called again.
     pub(super) fn publish(&self, settings: &Settings, deadline: Deadline) -> Result<(), ShmError> {
         let Some(name) = &self.name else {
             return Ok(());
         };
         let busy = || ShmError::busy("other processes keep replacing it", settings.timeout);
-        // The closure that writes the first contents may have done anything, and another file must not get the name.
+        // The closure that wrote the first contents may have replaced the descriptor, and another file must not get the name.
         self.check_descriptor()?;
         file::set_mode(&self.file, settings.mode)?;
         let mut backoff = Backoff::until(deadline);
@@ -199,7 +200,7 @@ impl Segment {
                     return Ok(());
                 }
                 Err(error) if error.errno != Errno::EEXIST => return Err(error.into()),
-                // The leftover is removed, and the name given, by two calls, so a second try is always due.
+                // Removing the old name and linking the new one are two calls, so there is always a second try.
                 Err(_) if !first && deadline.left().is_zero() => return Err(busy()),
                 Err(_) => first = false,
             }
@@ -207,10 +208,10 @@ impl Segment {
                 NameState::Taken(existing) => return Err(ShmError::exists(existing)),
                 NameState::Free => true,
                 NameState::Orphaned(file, id) => lifetime::replace(name, file, &id, deadline)?,
-                NameState::Abandoned(file, id) if settings.supersede => {
+                NameState::Ownerless(file, id) if settings.supersede => {
                     lifetime::supersede(name, file, &id, deadline)?
                 }
-                NameState::Abandoned(..) => {
+                NameState::Ownerless(..) => {
                     return Err(ShmError::exists(Existing::Live));
                 }
                 NameState::InTransition => false,

@@ -1,17 +1,17 @@
-//! Where the parts of a segment lie: header, schema, payload.
+//! The offsets of a segment's parts: header, schema, payload.
 //!
-//! The arithmetic is the same for the creator, for who attaches, and for the constants of a type, and it is checked:
-//! the number of elements of a slice comes from users and from headers that may lie.
+//! The creator, an attaching process and the constants of a type use the same arithmetic. It is checked, because the number of
+//! elements of a slice comes from users, and from headers that may be wrong.
 
 use super::header::HEADER_LEN;
 use crate::layout::TypeLayout;
 
-/// A file's length is a multiple of this, whatever the machine's page size, so that peers agree on it.
+/// A file's length is a multiple of this, whatever the machine's page size is, so that all peers agree.
 pub(crate) const PAGE: usize = 4096;
-/// The payload starts on a line of its own.
+/// The payload starts on its own cache line.
 pub(crate) const CACHE_LINE: usize = 64;
 
-/// What a program expects of a segment: the numbers of a type's layout.
+/// The numbers of a type's layout, which a program expects in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) size: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Expected {
     pub(crate) version: u32,
 }
 
-/// Where the parts of a segment lie, in bytes.
+/// Offsets and lengths of a segment's parts, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) payload_offset: usize,
@@ -42,7 +42,7 @@ impl Expected {
         }
     }
 
-    /// The start of the payload: behind the schema, on a cache line of its own and aligned for the type.
+    /// The start of the payload: after the schema, on its own cache line, and aligned for the type.
     pub(crate) const fn payload_offset(&self) -> Option<usize> {
         let Some(end) = HEADER_LEN.checked_add(self.schema_len) else {
             return None;
@@ -57,7 +57,7 @@ impl Expected {
         )
     }
 
-    /// Where everything lies with `tail` elements in the trailing slice; `None` when no address space is that large.
+    /// The geometry with `tail` elements in the trailing slice; `None` if no address space is that large.
     pub(crate) const fn geometry(&self, tail: usize) -> Option<Geometry> {
         let stride = match self.tail_stride {
             Some(stride) => stride,
@@ -94,7 +94,7 @@ impl Expected {
     }
 }
 
-/// Bytes that a segment of this layout occupies, header and schema included; `usize::MAX` when none can be that large.
+/// The length in bytes of a segment of this layout, with header and schema; `usize::MAX` if none can be that large.
 pub(crate) const fn segment_len(layout: &TypeLayout, tail: usize) -> usize {
     match Expected::of(layout).geometry(tail) {
         Some(geometry) => geometry.total_len,

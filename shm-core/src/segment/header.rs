@@ -1,7 +1,7 @@
-//! The first 256 bytes of a segment, and what may be believed of them.
+//! The first 256 bytes of a segment, and checking them.
 //!
-//! The first 128 bytes are written before the segment has a name and never again. The last 64 may change while it is
-//! in use and stand on a cache line of their own.
+//! The first 128 bytes are written before the segment has a name, and never again. The last 64 may change while it is
+//! in use; they are on their own cache line.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -17,20 +17,20 @@ pub(crate) const BYTE_ORDER: u8 = 1;
 #[cfg(target_endian = "big")]
 pub(crate) const BYTE_ORDER: u8 = 2;
 
-/// The pages were not reserved: touching one can fail later.
+/// The pages are not reserved: touching one can fail later.
 pub(crate) const FLAG_SPARSE: u64 = 1 << 0;
-/// The segment never has a name.
+/// The segment has no name.
 pub(crate) const FLAG_ANONYMOUS: u64 = 1 << 1;
-/// The type ends in a slice, so `tail_len` and `tail_stride` count.
+/// The type ends in a slice, described by `tail_len` and `tail_stride`.
 pub(crate) const FLAG_HAS_TAIL: u64 = 1 << 2;
-/// Who does not know a flag of this half must not attach. The other half is for flags that may be ignored.
+/// A program that does not know a flag of this half must not attach. Flags of the other half may be ignored.
 const FLAGS_BINDING: u64 = 0xffff_ffff;
 const FLAGS_KNOWN: u64 = FLAG_SPARSE | FLAG_ANONYMOUS | FLAG_HAS_TAIL;
 
-/// In [`Mutable::state`]: the name stays when the last owner goes.
+/// In [`Mutable::state`]: the name remains when the last owner ends.
 pub(crate) const STATE_PERSISTENT: u32 = 1 << 0;
 
-/// The part that is never written again once the segment has a name. Numbers are in the byte order of the machine.
+/// The part that is not written any more once the segment has a name. Numbers are in the machine's byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Frozen {
@@ -46,17 +46,17 @@ pub(crate) struct Frozen {
     pub(crate) payload_offset: u64,
     pub(crate) payload_len: u64,
     pub(crate) payload_align: u32,
-    /// 0 when the type has no version.
+    /// 0 if the type has no version.
     pub(crate) layout_version: u32,
     /// Elements of the trailing slice.
     pub(crate) tail_len: u64,
-    /// Bytes of one of them.
+    /// Bytes of one element.
     pub(crate) tail_stride: u64,
     pub(crate) fingerprint: u64,
     pub(crate) flags: u64,
     /// Nanoseconds since 1970.
     pub(crate) created_at: u64,
-    /// As the creator saw itself; namespaces may number it differently.
+    /// As the creator saw itself; other pid namespaces may number it differently.
     pub(crate) creator_pid: u32,
     pub(crate) creator_uid: u32,
     pub(crate) reserved_end: u64,
@@ -70,7 +70,7 @@ pub(crate) struct Frozen {
 pub(crate) struct Mutable {
     pub(crate) state: u32,
     pub(crate) reserved: u32,
-    /// The next participant's id; 0 is nobody.
+    /// The id of the next participant. No participant has id 0.
     pub(crate) next_participant: u64,
     pub(crate) reserved_end: [u8; 48],
 }
@@ -84,10 +84,10 @@ pub(crate) struct Header {
     pub(crate) mutable: Mutable,
 }
 
-/// Where the state word is in the file.
+/// The offset of the state word in the file.
 pub(crate) const STATE_OFFSET: usize = 192;
 
-/// Where the counter of participants is in the file.
+/// The offset of the participant counter in the file.
 pub(crate) const NEXT_PARTICIPANT_OFFSET: usize = 200;
 
 // Each of these is part of the format.
@@ -139,7 +139,7 @@ impl Frozen {
     }
 }
 
-/// Who made a segment and when.
+/// The creator of a segment, and the time of creation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) created_at: u64,
@@ -203,7 +203,7 @@ impl Header {
     }
 }
 
-/// Why a header was not believed.
+/// Why a header was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     NotASegment(&'static str),
@@ -215,8 +215,8 @@ fn corrupt<T>(reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Corrupt(reason.into()))
 }
 
-/// Checks the start of a file of `file_len` bytes, read into private memory, against itself. What comes back is a
-/// header that contradicts neither itself nor the file; which type it holds is not looked at.
+/// Checks the start of a file of `file_len` bytes, read into private memory. The returned header contradicts neither itself
+/// nor the file. Its type is not checked.
 pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
     match start.get(..MAGIC.len()) {
         None if start.is_empty() => return Err(Refusal::NotASegment("it is empty")),
@@ -233,7 +233,7 @@ pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
     };
     let header: Header = bytemuck::pod_read_unaligned(bytes);
     let frozen = &header.frozen;
-    // First what decides how the rest is to be read.
+    // The byte order and the version decide how to read the rest.
     if frozen.byte_order != BYTE_ORDER {
         let what = match frozen.byte_order {
             1 => "it was written on a little-endian machine".to_owned(),
@@ -245,7 +245,7 @@ pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
     if frozen.format_version != FORMAT_VERSION {
         let found = frozen.format_version;
         return Err(Refusal::UnsupportedFormat(format!(
-            "format version {found}, where this program knows {FORMAT_VERSION}"
+            "the segment has format version {found}, and this program reads version {FORMAT_VERSION}"
         )));
     }
     if frozen.checksum != frozen.own_checksum() {
@@ -259,7 +259,7 @@ pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
     }
     if usize::from(frozen.header_len) != HEADER_LEN {
         return corrupt(format!(
-            "the header claims {} bytes instead of {HEADER_LEN}",
+            "the header says that it has {} bytes instead of {HEADER_LEN}",
             frozen.header_len
         ));
     }
@@ -282,7 +282,7 @@ fn check_places(frozen: &Frozen) -> Result<(), Refusal> {
     }
     if frozen.schema_offset != HEADER_LEN as u64 {
         return corrupt(format!(
-            "the schema is said to be at byte {}",
+            "the schema cannot be at byte {}",
             frozen.schema_offset
         ));
     }
@@ -309,7 +309,7 @@ fn check_places(frozen: &Frozen) -> Result<(), Refusal> {
     }
     if frozen.flags & FLAG_HAS_TAIL == 0 {
         if frozen.tail_len != 0 || frozen.tail_stride != 0 {
-            return corrupt("it has elements of a slice, and no slice");
+            return corrupt("it has elements of a slice, but no slice");
         }
     } else if frozen
         .tail_len
@@ -324,14 +324,14 @@ fn check_places(frozen: &Frozen) -> Result<(), Refusal> {
 /// How a sound header differs from what the program expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Difference {
-    /// Another fingerprint: the schemas tell where.
+    /// The fingerprint differs: the schemas show where.
     Fingerprint,
-    /// The same fingerprint and yet another number, which says that the header lies.
+    /// The fingerprint is equal but another number differs, so the header is wrong.
     Number(String),
 }
 
-/// Compares a header that [`parse`] accepted with the type, and returns where the parts lie and the number of elements
-/// of the trailing slice.
+/// Compares a header that [`parse`] accepted with the type, and returns the geometry and the number of elements of the
+/// trailing slice.
 pub(crate) fn compare(
     frozen: &Frozen,
     expected: &Expected,
@@ -376,7 +376,7 @@ pub(crate) fn compare(
             return Err(number(what, segment, program));
         }
     }
-    // The program's own arithmetic decides; the header has only to agree with it.
+    // The program's own arithmetic decides, and the header must agree with it.
     let computed = usize::try_from(frozen.tail_len)
         .ok()
         .and_then(|tail| Some((expected.geometry(tail)?, tail)));

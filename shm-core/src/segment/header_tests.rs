@@ -103,7 +103,7 @@ fn impossible_sizes_are_none_and_not_a_wrapped_number() {
 }
 
 #[test]
-fn a_new_header_reads_back_with_what_was_put_in() {
+fn a_new_header_parses_to_what_was_written() {
     let made = header(&SLICE, 5);
     let read = accept(&made).unwrap();
     assert_eq!(read, made);
@@ -139,7 +139,7 @@ fn the_bytes_are_those_of_the_format() {
 }
 
 #[test]
-fn what_is_no_segment_is_told_from_a_cut_one() {
+fn foreign_files_differ_from_truncated_segments() {
     assert_eq!(parse(b"", 0), Err(Refusal::NotASegment("it is empty")));
     assert_eq!(
         parse(b"\x89SHM", 4),
@@ -159,7 +159,7 @@ fn what_is_no_segment_is_told_from_a_cut_one() {
 }
 
 #[test]
-fn every_single_changed_byte_of_the_frozen_part_is_noticed() {
+fn every_changed_byte_of_the_frozen_part_is_detected() {
     let good: [u8; HEADER_LEN] = bytemuck::cast(header(&SIZED, 0));
     for place in 0..128 {
         for flip in [0x01, 0x80, 0xff] {
@@ -175,7 +175,7 @@ fn every_single_changed_byte_of_the_frozen_part_is_noticed() {
 }
 
 #[test]
-fn formats_from_elsewhere_are_unsupported_and_not_damaged() {
+fn other_formats_are_unsupported_and_not_damaged() {
     let refuse = |header: Header, part: &str| match accept(&header) {
         Err(Refusal::UnsupportedFormat(reason)) => assert!(reason.contains(part), "{reason}"),
         other => panic!("{other:?}"),
@@ -195,7 +195,7 @@ fn formats_from_elsewhere_are_unsupported_and_not_damaged() {
 
 #[test]
 fn every_contradiction_has_its_reason() {
-    corrupt_with(|frozen| frozen.header_len = 512, "claims 512 bytes");
+    corrupt_with(|frozen| frozen.header_len = 512, "it has 512 bytes");
     corrupt_with(|frozen| frozen.total_len = 4097, "4097 bytes is impossible");
     corrupt_with(|frozen| frozen.schema_offset = 264, "byte 264");
     corrupt_with(|frozen| frozen.schema_len = 129, "schema reaches");
@@ -232,7 +232,7 @@ fn another_type_is_a_difference() {
 }
 
 #[test]
-fn the_right_fingerprint_with_wrong_numbers_is_not_believed() {
+fn an_equal_fingerprint_with_other_numbers_is_rejected() {
     let refuse = |change: fn(&mut Frozen), part: &str| match compare(&forged(change).frozen, &SIZED)
     {
         Err(Difference::Number(reason)) => {

@@ -1,4 +1,4 @@
-//! What can be told of a segment without attaching to it and without knowing its type.
+//! Information about a segment, without attaching to it and without its type.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -10,34 +10,34 @@ use crate::layout::schema;
 use crate::sys::file::{self, FileId};
 use crate::sys::{Errno, SysError, SysResult, lock, shm};
 
-/// How often to look again at a name that leads to another file by the time it was looked at.
+/// How often to retry with a name that leads to another file by the time it was examined.
 const LOOKS: u32 = 3;
 
-/// What a name in /dev/shm is to this library.
+/// The state of a name in `/dev/shm`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SegmentState {
-    /// At least one process is attached. When all of them are gone without removing it, it is an orphan.
+    /// At least one process is attached. If all of them end without removing the name, the segment is orphaned.
     Live,
-    /// A leftover: nobody is attached, nobody told it to stay. The next `create` of the name replaces it, and
-    /// [`sweep`](crate::sweep()) removes it.
+    /// No process is attached, and the segment is not persistent: its last process was killed. The next `create` of the name
+    /// replaces it, and [`sweep`](crate::sweep()) removes it.
     Orphaned,
-    /// Told to stay by [`persist`](crate::Shm::persist), whether or not anybody is attached.
+    /// [`persist`](crate::Shm::persist) was called, whether or not a process is attached.
     Persistent,
     /// Not a segment that this program can read: another program's file, a segment of another version of the format or
     /// of a machine with another byte order, or a file that this user may not read.
     Foreign,
-    /// A segment whose header contradicts itself or the file. Nobody can attach to it.
+    /// A segment whose header contradicts itself or the file. No process can attach to it.
     Damaged,
 }
 
-/// What [`list`](crate::list()) tells of one name: how it was at the moment it was looked at.
+/// What [`list`](crate::list()) returns for one name, as of the moment when it was examined.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SegmentInfo {
     /// The name, with its slash. Names may hold line breaks and terminal controls.
     pub name: String,
-    /// What it is.
+    /// The state of the name.
     pub state: SegmentState,
     /// The user id that owns the file.
     pub owner: u32,
@@ -47,21 +47,21 @@ pub struct SegmentInfo {
     pub file_len: u64,
     /// Bytes of memory that the file has reserved.
     pub allocated: u64,
-    /// What the header says, which the creator wrote; `None` for `Foreign` and `Damaged`.
+    /// What the header says; `None` for `Foreign` and `Damaged`.
     pub contents: Option<SegmentContents>,
     /// Why it is `Foreign` or `Damaged`, in words.
     pub reason: Option<String>,
 }
 
-/// What a segment's header says of it. It is sound, and as true as its creator.
+/// What a segment's header says. It is consistent, and as true as its creator was.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SegmentContents {
-    /// Whether anybody is attached.
+    /// Whether a process is attached.
     pub attached: bool,
-    /// Whether an owner is alive, who removes the name at its end; see [`Shm::has_owner`](crate::Shm::has_owner). One that is
-    /// attached to and not owned has lost its owner: `create` takes its name if told to
-    /// [`supersede`](crate::ShmOptions::supersede). Never so of a persistent one.
+    /// Whether an owner is alive, which removes the name when it ends; see [`Shm::has_owner`](crate::Shm::has_owner). `false`
+    /// for a persistent segment. An attached segment without an owner has lost it: `create` takes its name over if
+    /// [`supersede`](crate::ShmOptions::supersede) is set.
     pub owned: bool,
     /// Bytes of the payload.
     pub payload_len: u64,
@@ -71,26 +71,26 @@ pub struct SegmentContents {
     pub fingerprint: u64,
     /// The type's own version (`#[shm(version = ..)]`), 0 without one.
     pub version: u32,
-    /// The type, as its creator calls it: the name of a struct or enum, `[u64; 4]` for an array and so on. `None` when
-    /// the schema does not say, or is damaged.
+    /// The creator's name for the type: that of a struct or enum, `[u64; 4]` for an array, and so on. `None` if the schema
+    /// has no name or is damaged.
     pub type_name: Option<String>,
-    /// When it was created, by the creator's clock.
+    /// The time of creation, by the creator's clock.
     pub created_at: SystemTime,
     /// The creator's process id, as it saw itself; pid namespaces may number it differently.
     pub creator_pid: u32,
     /// The creator's effective user id.
     pub creator_uid: u32,
-    /// Whether its pages were left unreserved.
+    /// Whether it was created with [`sparse`](crate::ShmOptions::sparse).
     pub sparse: bool,
 }
 
 impl SegmentInfo {
-    /// Looks at a name. `None` when it is gone. Errors are shortages of this process; whatever is wrong with the file
-    /// is told in what comes back.
+    /// Examines a name. `None` if it is gone. Errors are shortages of this process; what is wrong with the file is part of
+    /// the returned value.
     pub(super) fn look(name: String) -> SysResult<Option<Self>> {
         for _ in 0..LOOKS {
             match shm::stat_name(&name) {
-                // Neither a FIFO nor a device is opened, which for both has effects.
+                // FIFOs and devices are not opened, which would have side effects.
                 Ok(id) if !id.is_regular() => {
                     let reason = format!("it is {}", id.kind());
                     return Ok(Some(Self::foreign(name, &id, reason)));
@@ -114,7 +114,7 @@ impl SegmentInfo {
                 Err(error) => return Err(error),
             }
         }
-        // Others replace it faster than it can be looked at.
+        // Other processes replace it faster than it can be examined.
         Ok(None)
     }
 
@@ -152,7 +152,7 @@ impl SegmentInfo {
                 return Ok(info(SegmentState::Damaged, None, Some(reason)));
             }
         };
-        // One that is being replaced is locked exclusively, which also says that nobody is attached.
+        // A segment that is being replaced is locked exclusively, which also means that no process is attached.
         let attached = lock::holder(file, ATTACH)? == Some(lock::Kind::Shared);
         let state = if header.mutable.state & STATE_PERSISTENT != 0 {
             SegmentState::Persistent
@@ -208,7 +208,7 @@ impl SegmentContents {
     }
 }
 
-/// What the schema calls the type. Only its beginning is read, for the schema can be long and its length a lie.
+/// The name of the type in the schema. Only the beginning is read: a schema can be long, and its length can be wrong.
 fn type_name(file: &File, frozen: &Frozen) -> Option<String> {
     let len = frozen.schema_len.min(schema::TYPE_NAME_PREFIX as u64) as usize;
     let mut bytes = vec![0; len];
@@ -220,7 +220,7 @@ fn unreadable(error: SysError) -> String {
     format!("it cannot be read: {}", error.io())
 }
 
-/// Refusals that say something about this process and nothing about the file.
+/// Errors that are about this process and not about the file.
 pub(super) fn is_shortage(errno: Errno) -> bool {
     matches!(errno, Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM)
 }

@@ -1,21 +1,27 @@
-//! Who may remove a name, and when.
+//! Which process may remove a name, and when.
 //!
-//! States of a name: nothing; a segment that is owned (OWNER held shared by each owner, and ATTACH by every handle); an
-//! abandoned one, to which handles are attached and none of them an owner's; a leftover, to which nobody is attached; and,
-//! for moments, a leftover that is being replaced (ATTACH held exclusively), or a segment whose name is being removed by
-//! its last owner or by who supersedes it (OWNER held exclusively).
+//! # Synchronization
 //!
-//! While one of the two is held exclusively, nobody becomes an owner, and who is one holds both shared, so neither is had
-//! exclusively beside an owner. So a name is only ever taken from a segment without an owner, but for `unlink`.
+//! | state of a name | locks on the file |
+//! |---|---|
+//! | free | |
+//! | owned | every handle holds ATTACH shared, every owner holds OWNER shared |
+//! | ownerless: handles are attached, none of them an owner's | ATTACH is held shared, OWNER is free |
+//! | orphaned: no handle is attached | both are free |
+//! | an orphaned segment is being replaced | ATTACH is held exclusively |
+//! | the last owner, or a process that supersedes the segment, is removing the name | OWNER is held exclusively |
 //!
-//! Removing is always the same: lock NAME of the file exclusively, look whether the name still leads to that file,
-//! unlink. A file gets its name only once and `linkat` never replaces, so while NAME is held the answer stays true.
-//! Who dies in between leaves a name that leads to the same file as before, and the kernel releases the locks.
+//! Owners hold both locks shared, so no process can lock either exclusively while an owner exists, or become an owner while
+//! one is locked exclusively. A name is therefore only taken from a segment without an owner, except by `unlink`.
 //!
-//! A fork child shares the locks of its parent until it runs another program or ends. So a leftover to which this process
-//! was attached a moment ago may still look alive while another thread of it is starting a program.
+//! Removing a name takes three steps: lock NAME of the file exclusively, check that the name still leads to that file, unlink. A
+//! file gets its name only once, and `linkat` never replaces, so the answer stays true while NAME is held. A process that dies in
+//! between leaves a name that leads to the same file as before, and the kernel releases its locks.
 //!
-//! Each lock is taken by trying for a bounded time: a peer that may read the file can hold any of them shared.
+//! A child of `fork` shares the locks of its parent until it runs another program or ends. So an orphaned segment to which this
+//! process was attached a moment ago may still look alive while another thread of it is starting a program.
+//!
+//! Each lock is tried for a bounded time, because a peer with read permission can hold any of them shared.
 
 use std::fs::File;
 use std::sync::atomic::Ordering;
@@ -35,22 +41,22 @@ use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
 
-/// What a creator finds under a name.
+/// The state of a name, as a creator finds it.
 #[derive(Debug)]
 pub(super) enum NameState {
     /// The name is free.
     Free,
-    /// It may not be replaced.
+    /// What has the name may not be replaced.
     Taken(Existing),
-    /// A segment that nobody is attached to and nobody told to stay.
+    /// A segment to which no handle is attached, and which is not persistent.
     Orphaned(File, FileId),
-    /// One that handles are attached to, and none of them an owner's. It is replaced by who asked to `supersede`.
-    Abandoned(File, FileId),
-    /// Another process is just replacing or removing it.
+    /// A segment with handles but no owner. `supersede` replaces it.
+    Ownerless(File, FileId),
+    /// Another process is replacing or removing it.
     InTransition,
 }
 
-/// Looks at what has a name, taking no lock.
+/// Examines what has a name, without taking a lock.
 pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
     let name = name.as_str();
     let file = match shm::open(name, true) {
@@ -78,7 +84,7 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
     if id.links == 0 {
         return Ok(NameState::Free);
     }
-    // Root can open everybody's files, and still only replaces its own.
+    // Root can open all files, but only replaces its own.
     if !file::is_owned_by_this_user(&file, &id)? {
         return Ok(NameState::Taken(Existing::OtherUser(id.owner)));
     }
@@ -99,55 +105,56 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
     };
     Ok(match (attached, owned) {
         (None, _) => NameState::Orphaned(file, id),
-        (Some(Kind::Shared), None) => NameState::Abandoned(file, id),
+        (Some(Kind::Shared), None) => NameState::Ownerless(file, id),
         (Some(Kind::Shared), Some(Kind::Shared)) => NameState::Taken(Existing::Live),
         (Some(Kind::Exclusive), _) | (_, Some(Kind::Exclusive)) => NameState::InTransition,
     })
 }
 
-/// [`examine`], but what seems abandoned is looked at for a moment longer: somebody may only be trying to attach, and will be
-/// refused or become an owner. Then it is a leftover again, or alive.
+/// [`examine`], but a segment that seems ownerless is examined for a moment longer. A process may only be trying to attach, and
+/// will fail or become an owner: then the segment is orphaned again, or owned.
 pub(super) fn examine_settled(
     name: &SegmentName,
     deadline: Deadline,
 ) -> Result<NameState, ShmError> {
-    // Who tries again and again holds it for most of the time, so many looks find the gap, and few may not.
+    // A process that retries holds the lock for most of the time. Only frequent looks find the gap.
     const MOMENT: Duration = Duration::from_millis(20);
     const OFTEN: Duration = Duration::from_micros(100);
     let mut backoff = Backoff::up_to(OFTEN, Deadline::after(MOMENT.min(deadline.left())));
     loop {
         match examine(name)? {
-            NameState::Abandoned(..) if backoff.pause() => {}
+            NameState::Ownerless(..) if backoff.pause() => {}
             found => return Ok(found),
         }
     }
 }
 
-/// Removes the name of a leftover, if it still is one. `false` means: look again.
+/// Removes the name of an orphaned segment, if it still is orphaned. `false` means: examine the name again.
 pub(super) fn replace(
     name: &SegmentName,
     file: File,
     id: &FileId,
     deadline: Deadline,
 ) -> Result<bool, ShmError> {
-    // From here until the descriptor is closed nobody can attach: who tries meets this lock, or finds afterwards that
-    // the file has no name any more.
+    // Until the descriptor is closed no process can attach: it either meets this lock, or finds afterwards that the file
+    // has no name.
     remove_holding(ATTACH, name, file, id, deadline)
 }
 
-/// Removes the name of an abandoned segment, if it still is one. `false` means: look again. Who is attached stays so.
+/// Removes the name of an ownerless segment, if it still is ownerless. `false` means: examine the name again. Handles stay
+/// attached.
 pub(super) fn supersede(
     name: &SegmentName,
     file: File,
     id: &FileId,
     deadline: Deadline,
 ) -> Result<bool, ShmError> {
-    // From here until the descriptor is closed nobody can become an owner, in the same two ways.
+    // Until the descriptor is closed no process can become an owner, in the same two ways.
     remove_holding(OWNER, name, file, id, deadline)
 }
 
-/// Removes a name while this description, which was opened for it, holds a byte alone. Killed in between, it leaves the
-/// name as it was, and the lock goes.
+/// Removes a name while this description, which was opened for it, holds a byte exclusively. A kill in between leaves the name
+/// as it was, and releases the lock.
 fn remove_holding(
     byte: i64,
     name: &SegmentName,
@@ -160,13 +167,13 @@ fn remove_holding(
     }
     let removal = remove(name, &file, id, deadline, Persistent::Stays);
     if !matches!(removal, Ok(Removal::Removed)) {
-        // The name stays, and so might this lock, in a fork child that has the description too.
+        // The name stays, and so would this lock if a child of `fork` has the description too.
         lock::unlock(&file, byte)?;
     }
     Ok(matches!(removal?, Removal::Removed))
 }
 
-/// What removing does with a segment that was told to stay.
+/// What removing does to a persistent segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Persistent {
     Stays,
@@ -178,11 +185,11 @@ enum Removal {
     /// The name leads to another file or to none.
     LeadsElsewhere,
     Kept,
-    /// The lock could not be had in time.
+    /// The lock was not released in time.
     Busy,
 }
 
-/// Removes a name if it leads to this file, which no other thread may be locking through the same description.
+/// Removes a name if it leads to this file. No other thread may be locking through the same description.
 fn remove(
     name: &SegmentName,
     file: &File,
@@ -213,7 +220,7 @@ fn remove_locked(
     }
 }
 
-/// Runs `run` while nobody else can remove the name; `None` when the lock could not be had in time.
+/// Calls `run` while no other process can remove the name; `None` if the lock was not released in time.
 pub(super) fn with_name_locked<T>(
     file: &File,
     deadline: Deadline,
@@ -223,12 +230,12 @@ pub(super) fn with_name_locked<T>(
         return Ok(None);
     }
     let result = run();
-    // Closing does not do it when a fork child has the description too.
+    // Closing does not release it if a child of `fork` has the description too.
     lock::unlock(file, NAME)?;
     result.map(Some)
 }
 
-/// Through the descriptor, because a leftover is not mapped. A file cut short has no state.
+/// Reads the state word through the descriptor, because an orphaned segment is not mapped. A truncated file has state 0.
 fn read_state(file: &File) -> SysResult<u32> {
     let mut word = [0; 4];
     file::read_at(file, &mut word, header::STATE_OFFSET as u64)?;
@@ -243,11 +250,11 @@ pub(super) fn leads_to(name: &SegmentName, id: &FileId) -> SysResult<bool> {
     }
 }
 
-/// Removes a name, whatever it leads to. Who is attached stays attached.
+/// Removes a name, whatever it leads to. Handles stay attached.
 ///
 /// # Errors
 ///
-/// `InvalidName`, `NotFound`, `PermissionDenied`, `Busy` when another process keeps the name locked for a second, and
+/// `InvalidName`, `NotFound`, `PermissionDenied`, `Busy` if another process keeps the name locked for a second, and
 /// `Os`.
 pub(crate) fn unlink(name: &str) -> Result<(), ShmError> {
     let checked = SegmentName::new(name)?;
@@ -265,7 +272,7 @@ fn unlink_any(name: &SegmentName) -> Result<(), ShmError> {
                 return Err(ShmError::not_found());
             }
             Err(error) if is_shortage(error.errno) => return Err(error.into()),
-            // What cannot be opened for writing has no lock that could be taken.
+            // A file that cannot be opened for writing cannot be locked either.
             Err(_) => return unlink_unlocked(name),
         };
         let id = file::stat(&file)?;
@@ -275,7 +282,7 @@ fn unlink_any(name: &SegmentName) -> Result<(), ShmError> {
         match remove(name, &file, &id, deadline, Persistent::Goes)? {
             Removal::Removed => return Ok(()),
             Removal::Busy => return Err(ShmError::busy(NAME_LOCKED, timeout)),
-            // Another process was first, and a third may have put a new segment there.
+            // Another process was faster, and a third may have created a new segment.
             Removal::LeadsElsewhere | Removal::Kept => {}
         }
         if !backoff.pause() {
@@ -291,30 +298,30 @@ fn unlink_unlocked(name: &SegmentName) -> Result<(), ShmError> {
     })
 }
 
-/// A description of a segment's file of one's own, for locking its name.
-enum Own {
+/// A second description of a segment's file, for locking its name.
+enum Reopened {
     Opened(File),
-    /// The file's mode forbids it, so nobody else of this user locks the name either.
+    /// The file's mode forbids it, so no other process of this user locks the name either.
     Forbidden,
     /// The name leads elsewhere.
     Elsewhere,
 }
 
 impl Segment {
-    /// Opens the file once more. Two threads that lock through one description do not exclude each other.
-    fn reopen(&self, name: &SegmentName) -> Result<Own, ShmError> {
+    /// Opens the file again. Two threads that lock through one description do not exclude each other.
+    fn reopen(&self, name: &SegmentName) -> Result<Reopened, ShmError> {
         let file = match shm::open(name.as_str(), true) {
             Ok(file) => file,
-            Err(error) if error.errno == Errno::ENOENT => return Ok(Own::Elsewhere),
+            Err(error) if error.errno == Errno::ENOENT => return Ok(Reopened::Elsewhere),
             Err(error) if is_shortage(error.errno) => return Err(error.into()),
-            Err(_) if leads_to(name, &self.id)? => return Ok(Own::Forbidden),
-            Err(_) => return Ok(Own::Elsewhere),
+            Err(_) if leads_to(name, &self.id)? => return Ok(Reopened::Forbidden),
+            Err(_) => return Ok(Reopened::Elsewhere),
         };
         let same = file::stat(&file)?.same_file(&self.id);
         Ok(if same {
-            Own::Opened(file)
+            Reopened::Opened(file)
         } else {
-            Own::Elsewhere
+            Reopened::Elsewhere
         })
     }
 
@@ -324,9 +331,9 @@ impl Segment {
             return Err(ShmError::not_found());
         };
         match self.reopen(name)? {
-            Own::Elsewhere => Err(ShmError::not_found()),
-            Own::Forbidden => unlink_unlocked(name),
-            Own::Opened(file) => {
+            Reopened::Elsewhere => Err(ShmError::not_found()),
+            Reopened::Forbidden => unlink_unlocked(name),
+            Reopened::Opened(file) => {
                 let deadline = Deadline::after(self.timeout);
                 match remove(name, &file, &self.id, deadline, Persistent::Goes)? {
                     Removal::Removed => Ok(()),
@@ -346,7 +353,7 @@ impl Segment {
             self.mark_persistent();
             return Ok(());
         }
-        // Under the lock, so that an owner who is just going either sees the mark or has removed the name before.
+        // The lock makes an owner that is ending either see the mark or have removed the name before.
         let mark = || {
             let leads_here = leads_to(name, &self.id)?;
             if leads_here {
@@ -355,9 +362,9 @@ impl Segment {
             Ok(leads_here)
         };
         let marked = match self.reopen(name)? {
-            Own::Elsewhere => Ok(Some(false)),
-            Own::Forbidden => mark().map(Some),
-            Own::Opened(file) => with_name_locked(&file, Deadline::after(self.timeout), mark),
+            Reopened::Elsewhere => Ok(Some(false)),
+            Reopened::Forbidden => mark().map(Some),
+            Reopened::Opened(file) => with_name_locked(&file, Deadline::after(self.timeout), mark),
         };
         match marked? {
             Some(true) => Ok(()),
@@ -378,18 +385,18 @@ impl Segment {
         if self.name.is_none() || self.state().load(Ordering::Acquire) & STATE_PERSISTENT != 0 {
             return false;
         }
-        // Who has closed this descriptor, or put another in its place, must not make anybody look dead.
+        // If the program has closed or replaced this descriptor, nothing can be probed, and no owner must look dead.
         if self.check_descriptor().is_err() {
             return true;
         }
-        // Alone it is held by who removes the name because there is no owner any more.
+        // A process that holds it exclusively is removing the name, because no owner is left.
         !matches!(
             lock::holder_or_self(&self.file, OWNER),
             Ok(None | Some(Kind::Exclusive))
         )
     }
 
-    /// Fails where the number of the descriptor leads to another file, by `dup2` or by being closed and opened again.
+    /// Fails if the descriptor now leads to another file, because of `dup2`, or because it was closed and its number reused.
     pub(super) fn check_descriptor(&self) -> SysResult<FileId> {
         let found = file::stat(&self.file)?;
         if found.same_file(&self.id) {
@@ -401,27 +408,27 @@ impl Segment {
 
     /// Removes the name if this is the last owner.
     fn give_up_ownership(&self, name: &SegmentName) -> SysResult<()> {
-        // An owner's drop should not hang for long where a peer holds a lock for ever; the name then is a leftover.
+        // Dropping an owner must not take long if a peer holds a lock for ever. The segment is then orphaned.
         const LONGEST: Duration = Duration::from_millis(200);
-        // Where the number of the descriptor leads to another file by now, its locks say nothing of this one: the name then
-        // is a leftover as well.
+        // If the descriptor now leads to another file, its locks say nothing about this one. The segment is then orphaned
+        // too.
         self.check_descriptor()?;
-        // First let go, then ask for all of it: of owners that go at the same time, the last to let go gets it.
+        // Release the shared lock, then try the exclusive one: among owners that end together, the last to release gets it.
         lock::unlock(&self.file, OWNER)?;
-        // Fork children have this description too. Were this process killed while it holds anything alone through that, they
-        // would go on holding it.
-        let own = match self.reopen(name) {
-            Ok(Own::Opened(file)) => Some(file),
-            Ok(Own::Elsewhere) => return Ok(()),
-            Ok(Own::Forbidden) | Err(_) => None,
+        // Children of `fork` have this description too. If this process were killed while it holds a lock exclusively through
+        // it, they would keep that lock.
+        let reopened = match self.reopen(name) {
+            Ok(Reopened::Opened(file)) => Some(file),
+            Ok(Reopened::Elsewhere) => return Ok(()),
+            Ok(Reopened::Forbidden) | Err(_) => None,
         };
-        let file = own.as_ref().unwrap_or(&self.file);
+        let file = reopened.as_ref().unwrap_or(&self.file);
         if !lock::try_lock(file, OWNER, Kind::Exclusive)? {
             return Ok(());
         }
         let deadline = Deadline::after(self.timeout.min(LONGEST));
         let removal = remove(name, file, &self.id, deadline, Persistent::Stays);
-        // A child that another thread has just forked may have the description for long; without this a name that stays could
+        // A child that another thread has just forked may keep the description for long. Without this, a name that stays could
         // not be owned again.
         lock::unlock(file, OWNER)?;
         removal.map(drop)
@@ -432,9 +439,9 @@ impl Drop for Segment {
     fn drop(&mut self) {
         let Some(name) = &self.name else { return };
         let removes = self.owner && *self.published.get_mut() && !*self.kept.get_mut();
-        // The handle that a fork child inherited is not the owner's.
+        // The copy that a child of `fork` inherits does not own the name.
         if removes && self.maker == generation() {
-            // Nobody can be told. What could not be removed is a leftover, which the next `create` replaces.
+            // There is no caller to report an error to. If the name stays, the next `create` replaces the orphaned segment.
             let _ = self.give_up_ownership(name);
         }
     }

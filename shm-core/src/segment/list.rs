@@ -1,4 +1,4 @@
-//! Which segments there are, and removing those that nobody uses any more.
+//! Listing segments, and removing orphaned ones.
 
 use super::info::{SegmentInfo, is_shortage};
 use super::lifetime::{self, NameState};
@@ -11,29 +11,29 @@ use crate::sys::{Errno, SysError, effective_user};
 
 use std::time::Duration;
 
-/// The names in /dev/shm, one by one; see [`list`].
+/// An iterator over the names in `/dev/shm`; see [`list`].
 ///
-/// After an error that is not about a single name there are no more.
+/// It ends after an error that is not about a single name.
 #[derive(Debug)]
-#[must_use = "names are looked at one by one as this is iterated over"]
+#[must_use = "iterators are lazy: a name is examined when it is reached"]
 pub struct Segments {
     entries: Option<Entries>,
 }
 
-/// Goes through the names in /dev/shm, those of other users too, and tells what each one is.
+/// Lists the names in `/dev/shm`, those of other users included, with the state of each.
 ///
-/// It attaches to nothing, waits for nothing and changes nothing: FIFOs, links and devices are not opened, damaged and
-/// foreign files are told as such. Names that go meanwhile are left out. However many there are, and whatever they hold,
-/// one is kept in memory at a time. A name that is not UTF-8 cannot be a segment's and is left out; so are the hidden
-/// names of segments whose creator is still at work.
+/// This attaches to nothing, waits for nothing and changes nothing. FIFOs, links and devices are not opened; damaged and
+/// foreign files are listed as such. Names that disappear meanwhile are omitted. One name at a time is kept in memory, however
+/// many there are. A name that is not UTF-8 cannot be a segment's and is omitted, as are the temporary names of segments that
+/// are being created.
 ///
-/// A state may change right after it was looked at, in particular when a process attaches to an orphan. Each is true
-/// for its own moment, also when processes are killed meanwhile.
+/// Each state is that of its own moment. It may change right afterwards, for instance when a process attaches to an orphaned
+/// segment.
 ///
 /// # Errors
 ///
-/// [`PermissionDenied`](ShmError::PermissionDenied) and [`Os`](ShmError::Os) when /dev/shm cannot be read. An item is
-/// an error when this process has no descriptor or memory left to look with.
+/// [`PermissionDenied`](ShmError::PermissionDenied) and [`Os`](ShmError::Os) if `/dev/shm` cannot be read. An item is
+/// an error if this process has no descriptor or memory left.
 ///
 /// # Examples
 ///
@@ -80,38 +80,38 @@ impl Iterator for Segments {
     }
 }
 
-/// Removes every orphan of this user: segments that nobody is attached to and nobody told to stay, left by processes
-/// that were killed. Returns their names.
+/// Removes all orphaned segments of this user, and returns their names: those that killed processes have left, to which
+/// no process is attached, and which are not persistent.
 ///
-/// It takes the same locks as the replacement of a leftover by `create`, so a process that attaches at the same time
-/// either comes first, and the segment stays, or finds no such name. Never removed are segments that are live,
-/// persistent, damaged or foreign, and those of other users, even by root. An orphan stays, for a later sweep, when
-/// another process has one of its locks or when its mode does not let its owner write it.
+/// This takes the same locks as `create` does to replace an orphaned segment. A process that attaches at the same time either
+/// comes first, and the segment stays, or finds no such name. Live, persistent, damaged and foreign segments are never removed,
+/// nor are those of other users, even by root. An orphaned segment stays, for a later sweep, if another process has one of its
+/// locks, or if its mode does not permit its user to write.
 ///
-/// What creators have left that were killed before their segment was complete, on systems where that leaves anything, is
-/// removed too; those names begin with `/.shm-new-`.
+/// On systems where a creator that is killed before its segment is complete leaves a file, that file is removed too. Its name
+/// begins with `/.shm-new-`.
 ///
 /// # Errors
 ///
-/// [`PermissionDenied`](ShmError::PermissionDenied) and [`Os`](ShmError::Os) when /dev/shm cannot be read, or when this
-/// process has no descriptor or memory left. What was removed before stays removed.
+/// [`PermissionDenied`](ShmError::PermissionDenied) and [`Os`](ShmError::Os) if `/dev/shm` cannot be read, or if this
+/// process has no descriptor or memory left. Segments removed before the error stay removed.
 ///
 /// # Examples
 ///
 /// ```no_run
 /// # fn main() -> Result<(), shm_core::ShmError> {
-/// // At the start of a service, say.
+/// // For instance when a service starts.
 /// for name in shm_core::sweep()? {
 ///     println!("removed {}", name.escape_debug());
 /// }
 /// # Ok(()) }
 /// ```
 pub fn sweep() -> Result<Vec<String>, ShmError> {
-    sweep_those(|_| true)
+    sweep_where(|_| true)
 }
 
-/// Tests must not remove what other tests want to find.
-pub(super) fn sweep_those(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, ShmError> {
+/// [`sweep`] of the names that a test chooses: it must not remove those of other tests.
+pub(super) fn sweep_where(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, ShmError> {
     let mut removed = Vec::new();
     for entry in shm::entries().map_err(about_all)? {
         let name = entry.map_err(about_all)?;
@@ -119,7 +119,7 @@ pub(super) fn sweep_those(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, 
             continue;
         }
         let gone = if name.starts_with(HIDDEN_PREFIX) {
-            unpublished::remove_abandoned(&name).map_err(ShmError::from)
+            unpublished::remove_orphaned(&name).map_err(ShmError::from)
         } else {
             remove_orphan(&name)
         };
@@ -134,25 +134,25 @@ pub(super) fn sweep_those(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, 
 }
 
 fn remove_orphan(name: &str) -> Result<bool, ShmError> {
-    // What is no regular file of this user is not even opened, for opening a FIFO has effects.
+    // Only a regular file of this user is opened: opening a FIFO has side effects.
     match shm::stat_name(name) {
         Ok(id) if id.is_regular() && id.owner == effective_user() => {}
         _ => return Ok(false),
     }
     let name = SegmentName::new(name)?;
     match lifetime::examine(&name)? {
-        // Whoever has the lock now is replacing or removing it, or wants it to stay.
+        // A process that has the lock now is replacing or removing it, or keeps it.
         NameState::Orphaned(file, id) => {
             lifetime::replace(&name, file, &id, Deadline::after(Duration::ZERO))
         }
         NameState::Free
         | NameState::Taken(_)
-        | NameState::Abandoned(..)
+        | NameState::Ownerless(..)
         | NameState::InTransition => Ok(false),
     }
 }
 
-/// One name that cannot be removed is no reason to leave the others; a shortage would meet them all.
+/// A name that cannot be removed does not end the sweep. A shortage does, since it would affect all names.
 fn unless_shortage(error: ShmError) -> Result<bool, ShmError> {
     match &error {
         ShmError::Os { source, .. }

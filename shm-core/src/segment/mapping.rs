@@ -1,4 +1,4 @@
-//! Mapping a segment's file, and putting the handle together.
+//! Mapping a segment's file, and assembling the handle.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::sys::fork::generation;
 use crate::sys::map::Mapping;
 use crate::sys::{Errno, SysError};
 
-/// What a handle is made of besides its mapping.
+/// What a handle consists of, apart from its mapping.
 pub(super) struct Parts {
     pub(super) file: File,
     pub(super) id: FileId,
@@ -59,7 +59,8 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Makes this process a participant, which a type with claims needs: now, for later it might not be possible any more.
+    /// Registers this process as a participant, which a type with claims needs. Later it might no longer be possible: after
+    /// `setuid` or `chroot`, or without a free descriptor.
     fn take_part(&mut self, windows: Option<AddressWindows>) -> Result<(), ShmError> {
         let Some(windows) = windows else {
             return Ok(());
@@ -94,13 +95,13 @@ fn map(
     } else {
         Mapping::new(file, len, writable).map(|mapping| (mapping, None))
     }?;
-    // First the advice, for it decides which pages the other two make.
+    // The advice comes first: it decides which pages the other two make.
     if settings.huge_pages {
         mapping.advise_huge_pages();
     }
     if settings.populate {
         mapping.populate().map_err(|error| match error.errno {
-            // A page of a sparse segment that the file system has no room for.
+            // The file system has no room for a page of a sparse segment.
             Errno::EFAULT => {
                 out_of_space(file, len as u64, SysError::new(error.call, Errno::ENOSPC))
             }
@@ -111,7 +112,7 @@ fn map(
         mapping
             .lock_in_memory()
             .map_err(|error| match error.errno {
-                // Not a matter of the segment's mode, which is what `PermissionDenied` would suggest.
+                // `PermissionDenied` would suggest a matter of the segment's mode.
                 Errno::EPERM => ShmError::Os {
                     name: UNNAMED,
                     call: error.call,
@@ -127,7 +128,7 @@ pub(super) fn out_of_space(file: &File, needed: u64, error: SysError) -> ShmErro
     if error.errno != Errno::ENOSPC {
         return ShmError::from(error);
     }
-    // What this segment holds already counts as available to it.
+    // What this segment already holds counts as available to it.
     let held = file::stat(file).map_or(0, |id| id.allocated);
     let free = file::available(file).unwrap_or(0);
     ShmError::NoSpace {

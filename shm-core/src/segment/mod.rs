@@ -1,7 +1,7 @@
-//! Segments: one file each, complete when its name appears and gone when its owners are.
+//! Segments: one file each, complete when its name appears, removed when its owners are gone.
 //!
-//! Everything in here is about bytes and names; only [`Shm`] and [`ShmOptions`] know a type, and they are thin, so
-//! that a program with many types does not compile all of this for each.
+//! All of this is about bytes and names. Only [`Shm`] and [`ShmOptions`] are generic, and they are thin, so that a program with
+//! many types does not compile the rest for each of them.
 
 mod attach;
 mod create;
@@ -41,36 +41,36 @@ pub use list::{Segments, list, sweep};
 pub use open::InitResult;
 pub use options::ShmOptions;
 
-/// Bytes of the file that are only ever locked, far behind what can be mapped. They are part of the format.
+/// Bytes of the file that are only locked, far beyond what can be mapped. They are part of the format.
 pub(crate) mod lock_byte {
-    /// Every handle holds it shared for its whole life, so whoever gets it exclusively knows that there is none. It is
-    /// never unlocked: fork children share the description and live on.
+    /// Every handle holds it shared for its whole life, so a process that locks it exclusively knows that there is no handle.
+    /// It is never unlocked: children of `fork` share the description and may live longer.
     pub(crate) const ATTACH: i64 = (1 << 40) - 1;
-    /// Owners hold it shared, so the one who gets it exclusively is the last and takes the name away, or finds that there
-    /// is none any more and takes the name over.
+    /// Every owner holds it shared. A process that locks it exclusively is the last owner and removes the name, or knows that
+    /// there is no owner and takes the name over.
     pub(crate) const OWNER: i64 = (1 << 40) - 2;
-    /// Held exclusively from looking where the name leads until it is removed, so that between the two nobody else can
-    /// remove it and a third put another file there.
+    /// Held exclusively from checking where the name leads until it is removed, so that no other process can remove it in
+    /// between and a third one give it to another file.
     pub(crate) const NAME: i64 = (1 << 40) - 3;
 }
 
-/// A mapped segment, of whatever type.
+/// A mapped segment of any type.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    /// First, because it uses the mapping until it is gone.
+    /// The first field, because it uses the mapping until it is dropped.
     participant: Option<Participant>,
     mapping: Mapping,
     file: Arc<File>,
     id: FileId,
     name: Option<SegmentName>,
-    /// The name until then, on systems where a file cannot be without one.
+    /// The temporary name, on systems where a file needs one before it is published.
     hidden: Option<Hidden>,
-    /// The process that made this handle. Its fork children have the handle too and must not remove the name.
+    /// The process that made this handle. Children of `fork` have the handle too and must not remove the name.
     maker: Generation,
     owner: bool,
-    /// Whether the name was given. Until then there is nothing to remove.
+    /// Whether the segment has its name. Until then there is nothing to remove.
     published: AtomicBool,
-    /// Whether this handle was told to leave the name behind.
+    /// Whether `persist` was called on this handle.
     kept: AtomicBool,
     timeout: Duration,
     payload_offset: usize,
@@ -105,7 +105,7 @@ impl Segment {
             .cast()
     }
 
-    /// The word of the header that says whether the name is to stay.
+    /// The word of the header that says whether the segment is persistent.
     fn state(&self) -> &AtomicU32 {
         let start = self.mapping.start().as_ptr();
         // SAFETY: the mapping is at least a header long.
@@ -114,14 +114,14 @@ impl Segment {
         unsafe { AtomicU32::from_ptr(word.cast()) }
     }
 
-    /// The word of the header that gives participants their ids.
+    /// The word of the header from which participants take their ids.
     fn next_participant(&self) -> NonNull<AtomicU64> {
         let start = self.mapping.start();
         // SAFETY: the mapping is at least a header long, and the word is aligned in it.
         unsafe { start.add(header::NEXT_PARTICIPANT_OFFSET) }.cast()
     }
 
-    /// Writes into the header that the name is to stay. The caller has a writable mapping.
+    /// Marks the segment as persistent in its header. The mapping must be writable.
     fn mark_persistent(&self) {
         self.state()
             .fetch_or(header::STATE_PERSISTENT, Ordering::AcqRel);

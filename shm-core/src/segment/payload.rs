@@ -1,4 +1,4 @@
-//! What a handle can do with its payload as one cell.
+//! Accessing the payload of a handle as one cell.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
 impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
-    /// Looks whether every enum and `char` of the payload holds a value of its type, as it is now.
+    /// Checks that every enum and `char` of the payload holds a value of its type at this moment.
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells the first field that does not.
+    /// [`InvalidValue`] with the first field that does not.
     pub fn validate(&self) -> Result<(), InvalidValue> {
         // SAFETY: the payload of a live mapping, with as many elements in its slice; only accessed atomically.
         unsafe { cell::validate(self.payload().cast(), T::LAYOUT, self.tail()) }
@@ -30,7 +30,7 @@ impl<T: ShmLayout, A: Access> Shm<T, A> {
         unsafe { &*cell }
     }
 
-    /// The whole payload, but only for reading: for passing on to code that should not write.
+    /// The whole payload, read-only: for code that should not write.
     #[must_use]
     #[inline]
     pub fn read_only(&self) -> &ShmCell<T, ReadOnly> {
@@ -49,11 +49,11 @@ impl<T: AnyLeaf, A: Access> Shm<T, A> {
         self.cell().get()
     }
 
-    /// Reads the value, if it is one: see [`ShmCell::try_get`].
+    /// Reads the value and checks it: see [`ShmCell::try_get`].
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells what is there instead.
+    /// [`InvalidValue`] with what the cell holds instead.
     #[inline]
     pub fn try_get(&self) -> Result<T, InvalidValue>
     where
@@ -72,8 +72,7 @@ impl<T: AnyLeaf, A: Access> Shm<T, A> {
     }
 }
 
-/// Whole values. Each leaf is whole, but a value that another process is writing at the same time may be read
-/// partly old and partly new.
+/// Whole values. Each leaf is read whole, but a value that another process is writing may be read partly old and partly new.
 impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
     /// Reads the whole value: see [`ShmCell::load`].
     #[must_use]
@@ -85,20 +84,20 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
         self.cell().load()
     }
 
-    /// Reads the whole value, if it is one: see [`ShmCell::try_load`].
+    /// Reads the whole value and checks it: see [`ShmCell::try_load`].
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells the first field that holds no value of its type.
+    /// [`InvalidValue`] with the first field that holds no value of its type.
     pub fn try_load(&self) -> Result<T, InvalidValue> {
         self.cell().try_load()
     }
 
-    /// Reads the whole value into a new box, if it is one: see [`ShmCell::try_load_boxed`].
+    /// Reads the whole value into a new box and checks it: see [`ShmCell::try_load_boxed`].
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] tells the first field that holds no value of its type.
+    /// [`InvalidValue`] with the first field that holds no value of its type.
     pub fn try_load_boxed(&self) -> Result<Box<T>, InvalidValue> {
         self.cell().try_load_boxed()
     }
@@ -112,7 +111,7 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
         self.cell().store(value);
     }
 
-    /// Writes a value that need not be on the stack: see [`ShmCell::store_from`].
+    /// Writes the whole value from a reference, without a copy on the stack: see [`ShmCell::store_from`].
     #[inline(always)]
     pub fn store_from(&self, value: &T)
     where

@@ -1,5 +1,5 @@
-//! The protocol between handles, played inside one process: locks belong to open file descriptions, so two handles of
-//! a process are to each other what handles of two processes are.
+//! The protocol between handles, inside one process. Locks belong to open file descriptions, so two handles of one process
+//! behave to each other as handles of two processes do.
 
 mod anonymous;
 mod foreign;
@@ -25,7 +25,7 @@ fn options() -> ShmOptions<u64> {
     ShmOptions::new()
 }
 
-/// For what is expected to run out of time.
+/// For calls that are expected to time out.
 fn impatient() -> ShmOptions<u64> {
     options().timeout(Duration::from_millis(5))
 }
@@ -44,8 +44,8 @@ fn set<T: ShmLayout>(shm: &Shm<T>, value: u64) {
     word(shm).store(value, Ordering::Relaxed);
 }
 
-/// A segment whose owner was killed: no handle is left, and nobody removed the name.
-fn leftover(name: &TestName, value: u64) {
+/// Leaves an orphaned segment: no handle exists, and the name was not removed.
+fn orphan(name: &TestName, value: u64) {
     let mut shm = options()
         .create_with(name.as_str(), |shm| set(shm, value))
         .unwrap();
@@ -62,7 +62,7 @@ fn existing<T>(result: Result<T, ShmError>) -> Existing {
 }
 
 #[test]
-fn what_one_handle_writes_the_others_read() {
+fn handles_read_what_others_write() {
     let name = TestName::new("basic");
     let made = options()
         .create_with(name.as_str(), |shm| set(shm, 5))
@@ -125,7 +125,7 @@ fn options_reach_the_file_and_the_mapping() {
 }
 
 #[test]
-fn a_segment_too_large_for_the_file_system_says_how_much_there_is() {
+fn no_space_says_how_much_is_available() {
     let name = TestName::new("no-space");
     let refused = error(ShmOptions::<[u8; 1 << 60]>::new().create(name.as_str()));
     match &refused {
@@ -142,7 +142,7 @@ fn a_segment_too_large_for_the_file_system_says_how_much_there_is() {
 }
 
 #[test]
-fn the_name_goes_with_the_owner_and_the_bytes_with_the_last_handle() {
+fn the_owner_removes_the_name_and_the_bytes_outlive_it() {
     let name = TestName::new("owner");
     let owner = options().create(name.as_str()).unwrap();
     let peer = options().attach(name.as_str()).unwrap();
@@ -159,7 +159,7 @@ fn the_name_goes_with_the_owner_and_the_bytes_with_the_last_handle() {
 }
 
 #[test]
-fn an_attached_handle_does_not_take_the_name_along() {
+fn dropping_an_attached_handle_keeps_the_name() {
     let name = TestName::new("peer");
     let owner = options().create(name.as_str()).unwrap();
     drop(options().attach(name.as_str()).unwrap());
@@ -190,7 +190,7 @@ fn the_name_goes_with_the_last_of_several_owners_in_any_order() {
 }
 
 #[test]
-fn one_who_opened_outlives_one_who_created() {
+fn the_segment_outlives_the_handle_that_created_it() {
     let name = TestName::new("joined");
     let owner = options().create(name.as_str()).unwrap();
     let joined = options().open_or_create(name.as_str()).unwrap();
@@ -206,7 +206,7 @@ fn a_live_segment_is_not_replaced() {
     let owner = options().create(name.as_str()).unwrap();
     assert_eq!(existing(options().create(name.as_str())), Existing::Live);
     assert!(owner.is_current());
-    // Nor one whose owner was killed while a peer lives.
+    // Nor is one whose owner was killed while a peer lives.
     let peer = options().attach_read_only(name.as_str()).unwrap();
     let mut owner = owner;
     owner.disown();
@@ -217,16 +217,16 @@ fn a_live_segment_is_not_replaced() {
 }
 
 #[test]
-fn a_leftover_is_replaced_by_create_and_joined_by_the_others() {
-    let name = TestName::new("leftover");
-    leftover(&name, 7);
+fn create_replaces_orphans_and_other_calls_attach_to_them() {
+    let name = TestName::new("orphan");
+    orphan(&name, 7);
     assert_eq!(get(&options().attach(name.as_str()).unwrap()), 7);
     let joined = options().open_or_create(name.as_str()).unwrap();
     assert_eq!(get(&joined), 7);
     drop(joined);
     assert!(!name.exists());
 
-    leftover(&name, 7);
+    orphan(&name, 7);
     let fresh = options()
         .timeout(Duration::ZERO)
         .create(name.as_str())
@@ -236,9 +236,9 @@ fn a_leftover_is_replaced_by_create_and_joined_by_the_others() {
 }
 
 #[test]
-fn a_leftover_of_another_type_is_replaced_too() {
-    let name = TestName::new("leftover-type");
-    leftover(&name, 7);
+fn an_orphan_of_another_type_is_replaced() {
+    let name = TestName::new("orphan-type");
+    orphan(&name, 7);
     assert!(matches!(
         error(ShmOptions::<f64>::new().attach(name.as_str())),
         ShmError::LayoutMismatch { .. }
@@ -250,14 +250,14 @@ fn a_leftover_of_another_type_is_replaced_too() {
             .is_current()
     );
 
-    // Equal peers after a crash and an upgrade.
-    leftover(&name, 7);
+    // Equal peers, after a crash and an upgrade.
+    orphan(&name, 7);
     let upgraded = ShmOptions::<f64>::new()
         .open_or_create(name.as_str())
         .unwrap();
     assert!(upgraded.is_current());
     assert_eq!(upgraded.get(), 0.0);
-    // What is in use is not replaced by peers of another version.
+    // Peers of another version do not replace a segment in use.
     assert!(matches!(
         error(options().open_or_create(name.as_str())),
         ShmError::LayoutMismatch { .. }
@@ -266,7 +266,7 @@ fn a_leftover_of_another_type_is_replaced_too() {
 }
 
 #[test]
-fn another_type_is_told_by_its_first_difference() {
+fn another_type_is_reported_by_its_first_difference() {
     let name = TestName::new("mismatch");
     let _owner = options().create(name.as_str()).unwrap();
     let refused = error(ShmOptions::<f64>::new().attach(name.as_str()));
@@ -289,7 +289,7 @@ fn another_type_is_told_by_its_first_difference() {
 }
 
 #[test]
-fn what_was_persisted_stays_until_it_is_unlinked() {
+fn persistent_segments_stay_until_unlinked() {
     let name = TestName::new("persist");
     let owner = options()
         .create_with(name.as_str(), |shm| set(shm, 3))
@@ -349,7 +349,7 @@ fn a_read_only_handle_can_unlink() {
 }
 
 #[test]
-fn no_name_exists_while_init_runs_and_none_stays_when_it_panics() {
+fn no_name_exists_during_init_or_after_it_panics() {
     let name = TestName::new("init");
     let outcome = std::panic::catch_unwind(|| {
         options().create_with(name.as_str(), |shm| {
@@ -368,7 +368,7 @@ fn no_name_exists_while_init_runs_and_none_stays_when_it_panics() {
 }
 
 #[test]
-fn who_loses_the_race_for_the_name_changes_nothing() {
+fn losing_the_race_for_a_name_changes_nothing() {
     let name = TestName::new("race");
     let mut winner = None;
     let lost = options().create_with(name.as_str(), |_| {
@@ -377,7 +377,7 @@ fn who_loses_the_race_for_the_name_changes_nothing() {
     assert_eq!(existing(lost), Existing::Live);
     assert!(winner.is_some_and(|shm| shm.is_current()));
 
-    // With open_or_create the loser takes what the winner made.
+    // With open_or_create the loser attaches to the winner's segment.
     let mut winner = None;
     let joined = options()
         .open_or_create_with(name.as_str(), |_| {
@@ -393,7 +393,7 @@ fn who_loses_the_race_for_the_name_changes_nothing() {
 fn creators_of_one_name_never_both_win() {
     let name = TestName::new("creators");
     for _ in 0..50 {
-        leftover(&name, 1);
+        orphan(&name, 1);
         let results: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| options().create(name.as_str())))
@@ -415,7 +415,7 @@ fn creators_of_one_name_never_both_win() {
 }
 
 #[test]
-fn equal_peers_that_come_and_go_never_lose_a_name_that_is_owned() {
+fn equal_peers_never_lose_an_owned_name() {
     let name = TestName::new("peers");
     let come_and_go = || {
         for _ in 0..200 {
@@ -423,7 +423,7 @@ fn equal_peers_that_come_and_go_never_lose_a_name_that_is_owned() {
                 .timeout(Duration::from_secs(60))
                 .open_or_create(name.as_str())
                 .unwrap();
-            // An owner holds the name; nobody unlinks explicitly.
+            // An owner holds the name, and no thread unlinks it explicitly.
             assert!(shm.is_current());
         }
     };
@@ -446,7 +446,7 @@ fn a_child_of_fork_leaves_the_name_to_its_parent() {
     });
     assert_eq!(code, 0);
     assert!(owner.as_ref().is_some_and(Shm::is_current));
-    // The locks are still the parent's, although the child closed its copy of the descriptor.
+    // The parent still has its locks, although the child closed its copy of the descriptor.
     assert_eq!(existing(options().create(name.as_str())), Existing::Live);
     drop(owner);
     assert!(!name.exists());

@@ -1,13 +1,13 @@
 //! Files of segments that have no name yet.
 //!
-//! Where the system has unnamed files and a way to name them later, that is what they are. Elsewhere (a file system
-//! without `O_TMPFILE`; neither /proc nor the right to use `AT_EMPTY_PATH`) a segment is built under a hidden name of
-//! its own and then renamed. `RENAME_NOREPLACE` keeps what `linkat` promises: a name that exists is complete, and is
-//! never taken from another. It also keeps each file at one name, which `linkat` followed by `unlink` would not.
+//! Such a file is unnamed if the system has unnamed files and a way to name them later. Otherwise (a file system without
+//! `O_TMPFILE`; neither /proc nor the right to use `AT_EMPTY_PATH`) a segment is built under a hidden name and then renamed.
+//! `RENAME_NOREPLACE` keeps the promises of `linkat`: a name that exists is complete, and no name is taken from another file. It
+//! also keeps each file at one name, which `linkat` followed by `unlink` would not.
 //!
-//! A creator that is killed before the renaming leaves its hidden name. It held ATTACH, so that who gets the lock
-//! exclusively knows that the creator is gone, and removes the name. The creator has the name for a moment before it has
-//! the lock; that it still has the name is therefore checked afterwards, and it starts again with another name if not.
+//! A creator that is killed before it renames the file leaves the hidden name. It held ATTACH, so a process that locks ATTACH
+//! exclusively knows that the creator is gone, and removes the name. A creator has the name for a moment before it has the
+//! lock, so it checks afterwards that it still has the name, and otherwise starts again with another one.
 
 use std::collections::hash_map::RandomState;
 use std::fs::File;
@@ -22,22 +22,22 @@ use crate::sys::fork::{Generation, generation};
 use crate::sys::lock::{self, Kind};
 use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
-/// How many hidden names to try. A first one can only fail by a cleaner or a collision at the same instant.
+/// How many hidden names to try. The first fails only if a cleaner or a collision comes at the same instant.
 const TRIES: u32 = 16;
 
-/// A file that will be a segment, with ATTACH and OWNER held.
+/// A file that will be a segment, with ATTACH and OWNER locked.
 #[derive(Debug)]
 pub(super) struct Unpublished {
     pub(super) file: File,
     pub(super) hidden: Option<Hidden>,
 }
 
-/// A hidden name, which is removed when this is dropped, unless the file was renamed.
+/// A hidden name, which is removed when this is dropped unless the file was renamed.
 #[derive(Debug)]
 pub(super) struct Hidden {
     pub(super) name: String,
     renamed: AtomicBool,
-    /// Fork children have this too and must not remove the name.
+    /// Children of `fork` have this too and must not remove the name.
     maker: Generation,
 }
 
@@ -61,18 +61,18 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         if !*self.renamed.get_mut() && self.maker == generation() {
-            // What cannot be removed now is found by the next creator, as that of one that was killed.
+            // If this fails, the next creator removes the name, as it does after a kill.
             let _ = shm::unlink(&self.name);
         }
     }
 }
 
-/// Makes a new, empty file. With `reopens` it can be opened once more, by its hidden name if need be.
+/// Makes a new, empty file. With `reopens` it can be opened again, by its hidden name if necessary.
 pub(super) fn open(reopens: bool) -> SysResult<Unpublished> {
     match unnamed() {
         Ok(file) if shm::can_link(&file) && (!reopens || file::can_reopen(&file)) => {
-            // Nobody else has the file, so this cannot be refused; were it, the segment would not be safe to publish.
-            if hold(&file)? {
+            // No other process has the file, so the locks are free. If they were not, the segment could not be published safely.
+            if lock_shared(&file)? {
                 return Ok(Unpublished { file, hidden: None });
             }
             Err(SysError::new("fcntl(F_OFD_SETLK)", Errno::EAGAIN))
@@ -89,12 +89,12 @@ fn unnamed() -> SysResult<File> {
         return Err(SysError::new("open(O_TMPFILE)", Errno::EOPNOTSUPP));
     }
     let file = shm::open_unnamed()?;
-    // The umask may have taken the owner's own permission away, without which it cannot be opened once more.
+    // The umask may have removed the owner's permissions, without which the file cannot be opened again.
     file::set_mode(&file, 0o600)?;
     Ok(file)
 }
 
-/// How file systems and kernels without `O_TMPFILE` refuse it. An old kernel sees a directory opened for writing.
+/// Errors of file systems and kernels without `O_TMPFILE`. An old kernel takes it for opening a directory for writing.
 fn is_unsupported(errno: Errno) -> bool {
     matches!(
         errno,
@@ -103,10 +103,10 @@ fn is_unsupported(errno: Errno) -> bool {
 }
 
 fn hidden() -> SysResult<Unpublished> {
-    // First, because what killed creators have left may be what fills the file system. Nothing depends on success.
+    // Clean up first: what killed creators have left may be what fills the file system. Failures do not matter.
     if let Ok(entries) = shm::entries() {
         for name in entries.flatten() {
-            let _ = remove_abandoned(&name);
+            let _ = remove_orphaned(&name);
         }
     }
     for _ in 0..TRIES {
@@ -116,9 +116,9 @@ fn hidden() -> SysResult<Unpublished> {
             other => other?,
         };
         let hidden = Hidden::new(name);
-        // The umask may have taken the owner's own permission away, which cleaners need.
+        // The umask may have removed the owner's permissions, which cleaners need.
         file::set_mode(&file, 0o600)?;
-        if hold(&file)? && file::stat(&file)?.links > 0 {
+        if lock_shared(&file)? && file::stat(&file)?.links > 0 {
             let hidden = Some(hidden);
             return Ok(Unpublished { file, hidden });
         }
@@ -126,11 +126,11 @@ fn hidden() -> SysResult<Unpublished> {
     Err(SysError::new("open(O_EXCL)", Errno::EAGAIN))
 }
 
-fn hold(file: &File) -> SysResult<bool> {
+fn lock_shared(file: &File) -> SysResult<bool> {
     Ok(lock::try_lock(file, ATTACH, Kind::Shared)? && lock::try_lock(file, OWNER, Kind::Shared)?)
 }
 
-/// Random, so that creators in different pid namespaces do not choose the same.
+/// Random, so that creators in different pid namespaces choose different names.
 fn random_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +138,7 @@ fn random_name() -> String {
     format!("{HIDDEN_PREFIX}{random:016x}")
 }
 
-/// Whether a name looks like one of [`random_name`].
+/// Whether a name has the form of [`random_name`].
 fn is_hidden(name: &str) -> bool {
     name.strip_prefix(HIDDEN_PREFIX).is_some_and(|rest| {
         rest.len() == 16
@@ -148,13 +148,13 @@ fn is_hidden(name: &str) -> bool {
     })
 }
 
-/// Removes a hidden name whose creator is gone. `false` when it is none, or not this user's.
-pub(super) fn remove_abandoned(name: &str) -> SysResult<bool> {
+/// Removes a hidden name whose creator is gone. `false` if the name is not one, or belongs to another user.
+pub(super) fn remove_orphaned(name: &str) -> SysResult<bool> {
     if !is_hidden(name) {
         return Ok(false);
     }
     let mine = |id: &FileId| id.is_regular() && id.owner == effective_user();
-    // Looked at before it is opened, because opening is not without effect on what is no regular file.
+    // The file is examined before it is opened: opening has side effects unless it is a regular file.
     if !mine(&shm::stat_name(name)?) {
         return Ok(false);
     }
@@ -165,14 +165,14 @@ pub(super) fn remove_abandoned(name: &str) -> SysResult<bool> {
     }
     let removed = remove_locked(name, &file, &id);
     if !matches!(removed, Ok(true)) {
-        // The name stays, and so might this lock, in a fork child that has the description too.
+        // The name stays, and so would this lock if a child of `fork` has the description too.
         lock::unlock(&file, ATTACH)?;
     }
     removed
 }
 
 fn remove_locked(name: &str, file: &File, id: &FileId) -> SysResult<bool> {
-    // Anybody can call a file of theirs so. A creator's is empty, zero or has the header.
+    // Any program can give a file such a name. A creator's file is empty, is all zeros, or has the header.
     let mut start = [0; MAGIC.len()];
     let count = file::read_at(file, &mut start, 0)?;
     let ours = count == 0 || start == [0; MAGIC.len()] || start == MAGIC;
@@ -182,7 +182,7 @@ fn remove_locked(name: &str, file: &File, id: &FileId) -> SysResult<bool> {
     shm::unlink(name).map(|()| true)
 }
 
-/// Lets a test play a system without unnamed files.
+/// Lets a test simulate a system without unnamed files.
 #[cfg(test)]
 pub(crate) mod without_unnamed {
     use std::cell::Cell;
@@ -195,7 +195,7 @@ pub(crate) mod without_unnamed {
         ON.get()
     }
 
-    /// Runs `test` as on such a system, as far as this thread is concerned.
+    /// Runs `test` as on such a system, for this thread only.
     pub(crate) fn run<T>(test: impl FnOnce() -> T) -> T {
         ON.set(true);
         let result = test();

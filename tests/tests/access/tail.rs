@@ -100,8 +100,8 @@ fn open_or_create_requires_the_same_length() {
     assert_eq!(
         error.to_string(),
         format!(
-            "segment `{name}` holds a different `Image` than this program's: its slice has 10 elements in the segment, and 11 were \
-             asked for; ask for as many, or `attach`, which takes any number"
+            "segment `{name}` holds a different `Image` than this program's: its slice has 10 elements in the segment, and this program \
+             requires 11; pass the same length, or `attach`, which accepts any"
         )
     );
     assert!(Image::attach(&name).is_ok());

@@ -63,7 +63,7 @@ fn another_length_never_replaces_a_live_segment() {
     for _ in 0..2 {
         let text = other.refused(&format!("open s join {name} samples=16"), "LayoutMismatch");
         assert!(
-            text.contains("8 elements in the segment, and 16 were asked for"),
+            text.contains("8 elements in the segment, and this program requires 16"),
             "{text}"
         );
         assert_eq!(attached.ok("current s"), "true");

@@ -72,7 +72,7 @@ fn the_slice_length_comes_from_the_segment() {
     // Who wants another number is told; nobody's slice changes its length.
     let text = other.refused(&format!("open s join {name} samples=5"), "LayoutMismatch");
     assert!(
-        text.contains("1000 elements in the segment, and 5 were asked for"),
+        text.contains("1000 elements in the segment, and this program requires 5"),
         "{text}"
     );
     other.ok(&format!("open s join {name} samples=1000"));

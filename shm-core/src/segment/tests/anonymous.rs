@@ -25,7 +25,7 @@ fn an_anonymous_segment_is_shared_through_its_descriptor() {
 }
 
 #[test]
-fn nobody_can_change_its_size() {
+fn the_size_of_an_anonymous_segment_is_sealed() {
     let made = options().create_anonymous().unwrap();
     let file = made.segment().file();
     assert_eq!(file::set_len(file, 0).unwrap_err().errno, Errno::EPERM);
@@ -37,7 +37,7 @@ fn nobody_can_change_its_size() {
 }
 
 #[test]
-fn a_descriptor_of_another_type_or_none_at_all_is_refused() {
+fn from_fd_rejects_other_types_and_other_files() {
     let made = options().create_anonymous().unwrap();
     let fd = || made.as_fd().try_clone_to_owned().unwrap();
     assert!(matches!(
@@ -65,7 +65,7 @@ fn a_descriptor_of_another_type_or_none_at_all_is_refused() {
 }
 
 #[test]
-fn a_named_segment_is_not_taken_for_an_anonymous_one() {
+fn from_fd_rejects_named_segments() {
     let name = TestName::new("named-fd");
     let named = options().create(name.as_str()).unwrap();
     let fd = named.as_fd().try_clone_to_owned().unwrap();
@@ -76,7 +76,7 @@ fn a_named_segment_is_not_taken_for_an_anonymous_one() {
 }
 
 #[test]
-fn a_descriptor_that_may_only_be_read_maps_read_only() {
+fn a_read_only_descriptor_maps_read_only() {
     let made = options().create_anonymous_with(|shm| set(shm, 5)).unwrap();
     let path = format!(
         "/proc/self/fd/{}",

@@ -12,7 +12,7 @@ fn not_a_segment<T>(result: Result<T, ShmError>, part: &str) {
     }
 }
 
-/// Whatever has the name, no way of opening it takes it for a segment, and `create` leaves it alone.
+/// No function takes it for a segment, and `create` leaves it alone.
 #[track_caller]
 fn is_left_alone(name: &TestName, part: &str) {
     not_a_segment(options().attach(name.as_str()), part);
@@ -90,7 +90,7 @@ fn a_device_is_no_segment() {
     use nix::sys::stat::{Mode, SFlag, makedev, mknod};
     let name = TestName::new("device");
     let path = name.path();
-    // That of /dev/null.
+    // The numbers of /dev/null.
     let made = mknod(path.as_str(), SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 3));
     if made.is_err() && effective_user() != 0 {
         println!("skipped: making a device needs root");
@@ -98,7 +98,7 @@ fn a_device_is_no_segment() {
     }
     made.unwrap();
     is_left_alone(&name, "a device");
-    // One that there is no driver for.
+    // Numbers without a driver.
     std::fs::remove_file(&path).unwrap();
     let unknown = makedev(4000, 1);
     mknod(path.as_str(), SFlag::S_IFBLK, Mode::S_IRWXU, unknown).unwrap();
@@ -117,9 +117,9 @@ fn other_files_are_no_segments() {
 }
 
 #[test]
-fn a_damaged_segment_is_told_from_a_foreign_file() {
+fn damaged_segments_differ_from_foreign_files() {
     let name = TestName::new("damaged");
-    leftover(&name, 1);
+    orphan(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, &[0xff], 30).unwrap();
     assert!(matches!(
@@ -132,7 +132,7 @@ fn a_damaged_segment_is_told_from_a_foreign_file() {
     );
 
     unlink(name.as_str()).unwrap();
-    leftover(&name, 1);
+    orphan(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::set_len(&file, 300).unwrap();
     assert!(matches!(
@@ -146,7 +146,7 @@ fn a_damaged_segment_is_told_from_a_foreign_file() {
     ));
 
     unlink(name.as_str()).unwrap();
-    leftover(&name, 1);
+    orphan(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, &9u16.to_ne_bytes(), 8).unwrap();
     assert!(matches!(
@@ -158,11 +158,11 @@ fn a_damaged_segment_is_told_from_a_foreign_file() {
 #[test]
 fn segments_of_other_users_need_permission() {
     if effective_user() != 0 {
-        // Only root can give a file away; what an ordinary user meets is in the next test.
+        // Only root can give a file away. The next test covers an ordinary user.
         return;
     }
     let name = TestName::new("users");
-    leftover(&name, 4);
+    orphan(&name, 4);
     std::os::unix::fs::chown(name.path(), Some(12345), None).unwrap();
     match error(options().attach(name.as_str())) {
         ShmError::WrongOwner {
@@ -203,7 +203,7 @@ fn a_segment_that_may_only_be_read() {
     let owner = options().mode(0o400).create(name.as_str()).unwrap();
     assert_eq!(get(&options().attach_read_only(name.as_str()).unwrap()), 0);
     if effective_user() == 0 {
-        // Root may write it all the same.
+        // Root may write to it anyway.
         drop(options().attach(name.as_str()).unwrap());
     } else {
         match error(options().attach(name.as_str())) {

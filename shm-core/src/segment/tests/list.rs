@@ -1,10 +1,10 @@
-//! Telling what names are, and removing the orphans among them.
+//! Listing names, and sweeping the orphans among them.
 
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::time::SystemTime;
 
 use super::*;
-use crate::segment::list::sweep_those;
+use crate::segment::list::sweep_where;
 use crate::segment::{SegmentInfo, SegmentState, list};
 use crate::sys::effective_user;
 
@@ -24,10 +24,10 @@ fn state(name: &TestName) -> SegmentState {
 }
 
 fn sweep_this(name: &TestName) -> Vec<String> {
-    sweep_those(|found| found.contains(name.as_str())).unwrap()
+    sweep_where(|found| found.contains(name.as_str())).unwrap()
 }
 
-/// Nothing but an orphan is removed.
+/// Only orphans are removed.
 #[track_caller]
 fn stays(name: &TestName) {
     assert_eq!(sweep_this(name), Vec::<String>::new());
@@ -47,7 +47,7 @@ fn a_segment_goes_through_its_states() {
     drop(owner);
     assert!(look(name.as_str()).is_none());
 
-    leftover(&name, 1);
+    orphan(&name, 1);
     assert_eq!(state(&name), SegmentState::Orphaned);
     let reader = options().attach_read_only(name.as_str()).unwrap();
     assert_eq!(state(&name), SegmentState::Live);
@@ -68,7 +68,7 @@ fn a_segment_goes_through_its_states() {
 }
 
 #[test]
-fn what_is_told_of_a_segment_is_what_its_creator_wrote() {
+fn listed_contents_are_what_the_creator_wrote() {
     let name = TestName::new("told");
     let _owner = ShmOptions::<[u16; 3000]>::new()
         .mode(0o640)
@@ -94,9 +94,9 @@ fn what_is_told_of_a_segment_is_what_its_creator_wrote() {
 #[test]
 fn an_orphan_is_swept_unless_one_of_its_locks_is_held() {
     let name = TestName::new("orphan");
-    leftover(&name, 1);
+    orphan(&name, 1);
     for byte in [ATTACH, NAME] {
-        // Read access is all that this takes.
+        // Read permission suffices.
         let pin = shm::open(name.as_str(), false).unwrap();
         assert!(lock::try_lock(&pin, byte, Kind::Shared).unwrap());
         stays(&name);
@@ -112,10 +112,10 @@ fn an_orphan_is_swept_unless_one_of_its_locks_is_held() {
 }
 
 #[test]
-fn who_attaches_while_it_is_swept_gets_the_segment_or_is_told_that_there_is_none() {
+fn attaching_during_a_sweep_succeeds_or_finds_nothing() {
     let name = TestName::new("sweep-race");
     for _ in 0..200 {
-        leftover(&name, 6);
+        orphan(&name, 6);
         let (swept, attached) = std::thread::scope(|scope| {
             let sweeper = scope.spawn(|| sweep_this(&name));
             let attached = options()
@@ -148,11 +148,11 @@ fn is_foreign(name: &TestName, why: &str) {
 }
 
 #[test]
-fn what_is_no_segment_is_foreign_and_not_even_opened() {
+fn foreign_files_are_listed_without_being_opened() {
     let name = TestName::new("foreign");
     nix::unistd::mkfifo(name.path().as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
     is_foreign(&name, "a FIFO");
-    // Had anybody opened it for reading, this would find a reader.
+    // If the FIFO had been opened for reading, this would find a reader.
     let writer = std::fs::OpenOptions::new()
         .write(true)
         .custom_flags(libc::O_NONBLOCK)
@@ -174,15 +174,15 @@ fn what_is_no_segment_is_foreign_and_not_even_opened() {
 }
 
 #[test]
-fn damaged_segments_and_those_of_other_formats_are_told_apart() {
+fn damaged_segments_differ_from_other_formats() {
     let name = TestName::new("damage");
-    leftover(&name, 1);
+    orphan(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, &9u16.to_ne_bytes(), 8).unwrap();
     is_foreign(&name, "format version 9");
     file::write_at(&file, &1u16.to_ne_bytes(), 8).unwrap();
     assert_eq!(state(&name), SegmentState::Orphaned);
-    // A damaged schema is not looked at by who attaches, and only costs the name of the type.
+    // Attaching does not read a damaged schema. Only the type's name is missing from the list.
     file::write_at(&file, &[0xee; 12], HEADER_LEN).unwrap();
     let info = look(name.as_str()).unwrap();
     assert_eq!(info.state, SegmentState::Orphaned);
@@ -197,13 +197,13 @@ fn damaged_segments_and_those_of_other_formats_are_told_apart() {
 const HEADER_LEN: u64 = crate::segment::header::HEADER_LEN as u64;
 
 #[test]
-fn what_belongs_to_others_is_told_and_never_removed() {
+fn segments_of_other_users_are_listed_and_never_removed() {
     if effective_user() != 0 {
         // An ordinary user cannot give a file away.
         return;
     }
     let name = TestName::new("others");
-    leftover(&name, 1);
+    orphan(&name, 1);
     std::os::unix::fs::chown(name.path(), Some(12345), None).unwrap();
     let info = look(name.as_str()).unwrap();
     assert_eq!((info.state, info.owner), (SegmentState::Orphaned, 12345));
@@ -211,7 +211,7 @@ fn what_belongs_to_others_is_told_and_never_removed() {
 }
 
 #[test]
-fn what_may_not_be_read_is_told_as_such() {
+fn unreadable_files_are_listed_as_foreign() {
     let name = TestName::new("unreadable");
     let _owner = options().mode(0).create(name.as_str()).unwrap();
     if effective_user() == 0 {
@@ -235,7 +235,7 @@ fn names_that_come_and_go_do_not_disturb() {
         let mut looks = 0;
         while !done.load(Ordering::Acquire) {
             if let Some(info) = look(name.as_str()) {
-                // Between the removal of the name and the end of the locks it is still told as live.
+                // It still counts as live between the removal of the name and the release of the locks.
                 assert!(info.contents.is_some(), "{info:?}");
             }
             looks += 1;

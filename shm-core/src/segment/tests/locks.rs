@@ -1,4 +1,4 @@
-//! What happens at each lock that another process holds.
+//! Behaviour at each lock while another process holds it.
 
 use super::*;
 use crate::name::SegmentName;
@@ -42,24 +42,24 @@ fn handles_hold_the_locks_of_the_format() {
 }
 
 #[test]
-fn while_it_is_replaced_nobody_attaches_or_creates() {
+fn no_process_attaches_or_creates_during_a_replacement() {
     let name = TestName::new("replacing");
-    leftover(&name, 1);
+    orphan(&name, 1);
     let replacer = hold(&name, ATTACH, Kind::Exclusive);
     is_busy(impatient().attach(name.as_str()));
     is_busy(impatient().attach_read_only(name.as_str()));
     is_busy(impatient().open_or_create(name.as_str()));
     is_busy(impatient().create(name.as_str()));
-    // Killed in the middle, the replacer leaves a leftover.
+    // A replacer that is killed halfway leaves an orphan.
     drop(replacer);
     assert_eq!(get(&options().attach(name.as_str()).unwrap()), 1);
     drop(options().create(name.as_str()).unwrap());
 }
 
 #[test]
-fn an_attacher_waits_for_a_replacer_and_gets_the_new_segment() {
+fn attach_waits_for_a_replacement_and_gets_the_new_segment() {
     let name = TestName::new("waits");
-    leftover(&name, 1);
+    orphan(&name, 1);
     let replacer = hold(&name, ATTACH, Kind::Exclusive);
     let fresh = format!("{}-fresh", name.as_str());
     let new = options().create_with(&fresh, |shm| set(shm, 2)).unwrap();
@@ -76,9 +76,9 @@ fn an_attacher_waits_for_a_replacer_and_gets_the_new_segment() {
 }
 
 #[test]
-fn while_the_last_owner_removes_it_nobody_becomes_an_owner() {
+fn no_owner_appears_while_the_last_one_removes_the_name() {
     let name = TestName::new("removing");
-    leftover(&name, 1);
+    orphan(&name, 1);
     let remover = hold(&name, OWNER, Kind::Exclusive);
     is_busy(impatient().open_or_create(name.as_str()));
     drop(options().attach(name.as_str()).unwrap());
@@ -87,9 +87,9 @@ fn while_the_last_owner_removes_it_nobody_becomes_an_owner() {
 }
 
 #[test]
-fn a_peer_that_pins_a_lock_for_ever_gives_an_error_and_no_hang() {
+fn a_lock_pinned_for_ever_is_an_error_and_not_a_hang() {
     let name = TestName::new("pinned");
-    // Read access is all that these three locks take.
+    // Read permission suffices for these three locks.
     let pin = |byte| {
         let file = shm::open(name.as_str(), false).unwrap();
         assert!(lock::try_lock(&file, byte, Kind::Shared).unwrap());
@@ -101,7 +101,7 @@ fn a_peer_that_pins_a_lock_for_ever_gives_an_error_and_no_hang() {
     is_busy(owner.persist());
     drop(owner);
     assert!(name.exists());
-    // The leftover cannot be replaced while the name is locked, and can afterwards.
+    // The orphan cannot be replaced while the name is locked, and can afterwards.
     is_busy(impatient().create(name.as_str()));
     drop(pinned);
     drop(impatient().create(name.as_str()).unwrap());
@@ -120,10 +120,10 @@ fn a_peer_that_pins_a_lock_for_ever_gives_an_error_and_no_hang() {
 }
 
 #[test]
-fn an_owner_that_leaves_a_name_behind_does_not_keep_it_locked() {
+fn an_owner_that_leaves_its_name_does_not_keep_it_locked() {
     let name = TestName::alone("released");
     let owner = options().create(name.as_str()).unwrap();
-    // The duplicate stands for a fork child, which shares the description and its locks.
+    // The duplicate stands for a child of `fork`, which shares the description and its locks.
     let shared = owner.segment().file().try_clone().unwrap();
     options()
         .attach(name.as_str())
@@ -137,9 +137,9 @@ fn an_owner_that_leaves_a_name_behind_does_not_keep_it_locked() {
     drop(shared);
 }
 
-/// A fork child has a copy of each description, as a duplicate in this process has.
+/// A duplicate stands for a child of `fork`, which shares the description.
 #[test]
-fn a_copy_of_the_description_keeps_no_lock_of_a_removal_that_is_over() {
+fn a_finished_removal_leaves_no_lock_to_a_fork_child() {
     let name = TestName::new("copied");
     let owner = options().create(name.as_str()).unwrap();
     let probe = shm::open(name.as_str(), true).unwrap();
@@ -152,7 +152,7 @@ fn a_copy_of_the_description_keeps_no_lock_of_a_removal_that_is_over() {
     assert_eq!(run.unwrap(), Some(Some(Kind::Exclusive)));
     assert_eq!(lock::holder(&probe, NAME).unwrap(), None);
 
-    // A leftover that was told to stay after it was looked at.
+    // An orphan that became persistent after it was examined.
     owner.persist().unwrap();
     drop(owner);
     let segment_name = SegmentName::new(name.as_str()).unwrap();

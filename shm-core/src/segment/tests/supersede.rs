@@ -1,4 +1,4 @@
-//! Segments that have lost their owner and not their readers.
+//! Segments that have lost their owner but still have readers.
 
 use super::*;
 use crate::name::SegmentName;
@@ -11,7 +11,7 @@ fn superseding() -> ShmOptions<u64> {
 }
 
 /// A segment whose owner was killed while this reader was attached.
-fn abandoned(name: &TestName, value: u64) -> Shm<u64, ReadOnly> {
+fn ownerless(name: &TestName, value: u64) -> Shm<u64, ReadOnly> {
     let mut owner = options()
         .create_with(name.as_str(), |shm| set(shm, value))
         .unwrap();
@@ -30,7 +30,7 @@ fn is_busy<T>(result: Result<T, ShmError>) {
     }
 }
 
-/// What `list` says of the owner.
+/// What `list` says about the owner.
 fn is_told_owned(name: &TestName) -> bool {
     list()
         .unwrap()
@@ -40,9 +40,9 @@ fn is_told_owned(name: &TestName) -> bool {
 }
 
 #[test]
-fn an_abandoned_segment_is_superseded_by_who_asks_for_it_and_its_readers_keep_it() {
-    let name = TestName::new("abandoned");
-    let reader = abandoned(&name, 1);
+fn supersede_takes_the_name_and_readers_keep_the_old_one() {
+    let name = TestName::new("ownerless");
+    let reader = ownerless(&name, 1);
     let plain = existing(options().create(name.as_str()));
     assert_eq!(plain, Existing::Live);
     let new = superseding()
@@ -56,8 +56,8 @@ fn an_abandoned_segment_is_superseded_by_who_asks_for_it_and_its_readers_keep_it
     drop(new);
     assert!(!name.exists());
 
-    // A leftover is replaced as ever, and a free name taken.
-    leftover(&name, 3);
+    // An orphan is replaced as without the option, and a free name is taken.
+    orphan(&name, 3);
     let new = superseding().create(name.as_str()).unwrap();
     assert_eq!(get(&new), 0);
     drop(new);
@@ -67,8 +67,8 @@ fn an_abandoned_segment_is_superseded_by_who_asks_for_it_and_its_readers_keep_it
 
 #[test]
 fn the_layout_of_what_is_superseded_does_not_matter() {
-    let name = TestName::new("abandoned-type");
-    let reader = abandoned(&name, 1);
+    let name = TestName::new("ownerless-type");
+    let reader = ownerless(&name, 1);
     let wide = || ShmOptions::<[u64; 3]>::new();
     let refused = error(wide().open_or_create(name.as_str()));
     assert!(
@@ -82,8 +82,8 @@ fn the_layout_of_what_is_superseded_does_not_matter() {
 }
 
 #[test]
-fn what_has_an_owner_or_is_to_stay_or_is_none_of_ours_is_never_superseded() {
-    let name = TestName::new("not-abandoned");
+fn owned_persistent_and_foreign_files_are_not_superseded() {
+    let name = TestName::new("not-ownerless");
     let owner = options().create(name.as_str()).unwrap();
     let reader = options().attach(name.as_str()).unwrap();
     let refused = || existing(superseding().create(name.as_str()));
@@ -97,8 +97,8 @@ fn what_has_an_owner_or_is_to_stay_or_is_none_of_ours_is_never_superseded() {
     unlink(name.as_str()).unwrap();
     drop(reader);
 
-    // Somebody has joined it meanwhile, without asking for more.
-    let reader = abandoned(&name, 1);
+    // Another handle has attached meanwhile, and is not an owner.
+    let reader = ownerless(&name, 1);
     let joined = superseding().open_or_create(name.as_str()).unwrap();
     assert_eq!(get(&joined), 1);
     assert_eq!(refused(), Existing::Live);
@@ -106,7 +106,7 @@ fn what_has_an_owner_or_is_to_stay_or_is_none_of_ours_is_never_superseded() {
     assert!(!name.exists());
     drop(reader);
 
-    let reader = abandoned(&name, 1);
+    let reader = ownerless(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, b"x", 0).unwrap();
     assert_eq!(refused(), Existing::NotASegment);
@@ -117,16 +117,16 @@ fn what_has_an_owner_or_is_to_stay_or_is_none_of_ours_is_never_superseded() {
     unlink(name.as_str()).unwrap();
 
     if crate::sys::effective_user() == 0 {
-        let _reader = abandoned(&name, 1);
+        let _reader = ownerless(&name, 1);
         std::os::unix::fs::chown(name.path(), Some(12345), None).unwrap();
         assert_eq!(refused(), Existing::OtherUser(12345));
     }
 }
 
 #[test]
-fn while_it_is_superseded_nobody_becomes_an_owner_and_who_dies_then_leaves_it_as_it_was() {
+fn superseding_excludes_owners_and_a_kill_changes_nothing() {
     let name = TestName::new("superseding");
-    let reader = abandoned(&name, 1);
+    let reader = ownerless(&name, 1);
     let superseder = shm::open(name.as_str(), true).unwrap();
     assert!(lock::try_lock(&superseder, OWNER, Kind::Exclusive).unwrap());
     let hurried = || impatient().supersede(true);
@@ -137,16 +137,16 @@ fn while_it_is_superseded_nobody_becomes_an_owner_and_who_dies_then_leaves_it_as
     // Reading goes on.
     assert_eq!(get(&options().attach(name.as_str()).unwrap()), 1);
     assert!(reader.is_current());
-    // Killed here, it leaves the segment to the next.
+    // A kill at this point leaves the segment to the next process.
     drop(superseder);
     let new = hurried().create(name.as_str()).unwrap();
     assert!(new.is_current() && !reader.is_current());
 }
 
 #[test]
-fn a_peer_that_pins_a_lock_keeps_a_segment_from_being_superseded_and_no_longer() {
+fn a_pinned_lock_delays_supersede_until_it_is_released() {
     let name = TestName::new("superseding-pinned");
-    let reader = abandoned(&name, 1);
+    let reader = ownerless(&name, 1);
     let pin = |byte| {
         let file = shm::open(name.as_str(), false).unwrap();
         assert!(lock::try_lock(&file, byte, Kind::Shared).unwrap());
@@ -166,18 +166,18 @@ fn a_peer_that_pins_a_lock_keeps_a_segment_from_being_superseded_and_no_longer()
 }
 
 #[test]
-fn what_has_got_an_owner_or_a_successor_since_it_was_looked_at_is_not_superseded() {
+fn a_new_owner_or_successor_prevents_superseding() {
     let name = TestName::new("superseding-late");
     let segment_name = SegmentName::new(name.as_str()).unwrap();
     let looked_at = || match lifetime::examine(&segment_name).unwrap() {
-        NameState::Abandoned(file, id) => (file, id),
+        NameState::Ownerless(file, id) => (file, id),
         other => panic!("{other:?}"),
     };
     let supersede = |(file, id)| {
         let deadline = Deadline::after(Duration::ZERO);
         lifetime::supersede(&segment_name, file, &id, deadline).unwrap()
     };
-    let reader = abandoned(&name, 1);
+    let reader = ownerless(&name, 1);
     let (one, two, three) = (looked_at(), looked_at(), looked_at());
     let joined = options().open_or_create(name.as_str()).unwrap();
     assert!(!supersede(one));
@@ -190,9 +190,9 @@ fn what_has_got_an_owner_or_a_successor_since_it_was_looked_at_is_not_superseded
     assert!(new.is_current() && !reader.is_current());
 }
 
-/// A fork child has a copy of each description, as a duplicate in this process has.
+/// A duplicate stands for a child of `fork`, which shares the description.
 #[test]
-fn a_copy_of_the_description_keeps_no_lock_of_a_segment_that_was_not_superseded() {
+fn a_failed_supersede_leaves_no_lock_to_a_fork_child() {
     let name = TestName::new("superseding-copied");
     let owner = options().create(name.as_str()).unwrap();
     let file = shm::open(name.as_str(), true).unwrap();
@@ -211,10 +211,10 @@ fn a_copy_of_the_description_keeps_no_lock_of_a_segment_that_was_not_superseded(
 }
 
 #[test]
-fn of_two_that_supersede_at_once_one_has_the_name_and_the_other_is_told() {
+fn one_of_two_superseders_wins_and_the_other_fails() {
     let name = TestName::new("superseders");
     for round in 0..100 {
-        let reader = abandoned(&name, round);
+        let reader = ownerless(&name, round);
         let start = std::sync::Barrier::new(2);
         let made = std::thread::scope(|scope| {
             let threads = [(); 2].map(|()| {
@@ -239,11 +239,11 @@ fn of_two_that_supersede_at_once_one_has_the_name_and_the_other_is_told() {
 }
 
 #[test]
-fn who_becomes_an_owner_beside_one_that_supersedes_has_the_name_as_long_as_it_lives() {
+fn a_new_owner_keeps_its_name_while_another_supersedes() {
     let name = TestName::new("superseding-joined");
     let (mut revived, mut superseded) = (0, 0);
     for round in 0..2000 {
-        let reader = abandoned(&name, 1);
+        let reader = ownerless(&name, 1);
         let start = std::sync::Barrier::new(2);
         std::thread::scope(|scope| {
             let (name, start) = (&name, &start);
@@ -252,7 +252,7 @@ fn who_becomes_an_owner_beside_one_that_supersedes_has_the_name_as_long_as_it_li
                 let shm = options()
                     .open_or_create_with(name.as_str(), |shm| set(shm, 3))
                     .unwrap();
-                // Whoever may still be about to supersede it has its turn.
+                // A thread that is about to supersede it gets its turn.
                 for _ in 0..20 {
                     assert!(shm.is_current() && shm.has_owner());
                     std::thread::yield_now();
@@ -301,7 +301,7 @@ fn an_owner_is_seen_by_every_handle_as_long_as_one_lives() {
     let all = || (reader.has_owner(), writer.has_owner(), is_told_owned(&name));
     assert!(owner.has_owner());
     assert_eq!(all(), (true, true, true));
-    // A copy in a fork child is the same lock, and its end is not the owner's.
+    // A copy in a child of `fork` has the same lock, and its end is not the owner's.
     assert_eq!(
         in_child(|| i32::from(!owner.has_owner() || !reader.has_owner())),
         0
@@ -313,7 +313,7 @@ fn an_owner_is_seen_by_every_handle_as_long_as_one_lives() {
     assert!(second.has_owner());
     assert_eq!(all(), (true, true, true));
 
-    // It lives although its name is gone.
+    // The owner lives, although the name is gone.
     second.unlink().unwrap();
     assert_eq!(all(), (true, true, false));
     assert!(!reader.is_current());
@@ -321,35 +321,35 @@ fn an_owner_is_seen_by_every_handle_as_long_as_one_lives() {
     assert_eq!(all(), (false, false, false));
     drop((reader, writer));
 
-    let reader = abandoned(&name, 1);
+    let reader = ownerless(&name, 1);
     assert!(!reader.has_owner() && !is_told_owned(&name));
     let third = options().open_or_create(name.as_str()).unwrap();
     assert!(reader.has_owner() && is_told_owned(&name));
-    // Now there is nobody who would remove it.
+    // Now no owner is left to remove it.
     third.persist().unwrap();
     assert!(!reader.has_owner() && !third.has_owner() && !is_told_owned(&name));
     assert!(!options().create_anonymous().unwrap().has_owner());
 }
 
 #[test]
-fn who_has_lost_its_descriptor_takes_nobody_for_dead() {
+fn without_its_descriptor_a_handle_takes_no_owner_for_dead() {
     use std::os::fd::AsRawFd;
     let name = TestName::new("has-owner-lost");
-    let reader = abandoned(&name, 1);
+    let reader = ownerless(&name, 1);
     assert!(!reader.has_owner());
     let number = reader.segment().file().as_raw_fd();
     let kept = reader.segment().file().try_clone().unwrap();
     let other = std::fs::File::open("/dev/null").unwrap();
-    // SAFETY: both are open, and the handle takes whatever its descriptor leads to.
+    // SAFETY: both descriptors are open, and the handle works with any file behind its own.
     assert_eq!(unsafe { libc::dup2(other.as_raw_fd(), number) }, number);
     assert!(reader.has_owner());
-    // SAFETY: as above; it has its own file back.
+    // SAFETY: as above; this restores its own file.
     assert_eq!(unsafe { libc::dup2(kept.as_raw_fd(), number) }, number);
     assert!(!reader.has_owner());
 }
 
 #[test]
-fn who_waits_for_a_name_has_the_segment_when_it_comes_or_is_told_that_it_did_not() {
+fn waiting_for_a_name_ends_with_it_or_not_found() {
     let name = TestName::new("wait");
     let missing = |wait| error(options().wait(wait).attach(name.as_str()));
     for wait in [Duration::ZERO, Duration::from_millis(3)] {
@@ -371,8 +371,8 @@ fn who_waits_for_a_name_has_the_segment_when_it_comes_or_is_told_that_it_did_not
         assert_eq!(reader.join().unwrap().unwrap(), 4);
         drop(owner);
     });
-    // Everything else is told at once, and a lock that is held for too long by the other time.
-    leftover(&name, 1);
+    // All other errors come at once, and a lock that is held too long when the timeout ends.
+    orphan(&name, 1);
     let wide = ShmOptions::<[u64; 3]>::new().wait(Duration::MAX);
     let refused = error(wide.attach(name.as_str()));
     assert!(

@@ -3,12 +3,12 @@
 use super::*;
 use crate::name::{HIDDEN_PREFIX, SegmentName};
 use crate::segment::create;
-use crate::segment::list::sweep_those;
-use crate::segment::unpublished::{remove_abandoned, without_unnamed};
+use crate::segment::list::sweep_where;
+use crate::segment::unpublished::{remove_orphaned, without_unnamed};
 use crate::sys::clock::Deadline;
 use crate::sys::effective_user;
 
-/// The hidden name of a segment that is just being made.
+/// The hidden name of a segment that is being created.
 fn hidden_name<A: Access>(shm: &Shm<u64, A>) -> String {
     let id = file::stat(shm.segment().file()).unwrap();
     shm::entries()
@@ -23,7 +23,7 @@ fn exists(name: &str) -> bool {
 }
 
 #[test]
-fn without_unnamed_files_a_name_still_appears_with_a_complete_segment() {
+fn without_unnamed_files_names_lead_to_complete_segments() {
     let name = TestName::new("fallback");
     without_unnamed::run(|| {
         let mut hidden = String::new();
@@ -34,11 +34,11 @@ fn without_unnamed_files_a_name_still_appears_with_a_complete_segment() {
                 hidden = hidden_name(shm);
                 assert!(!name.exists() && !shm.is_current());
                 assert!(hidden.starts_with(HIDDEN_PREFIX), "{hidden}");
-                // Neither shown nor taken for one that was abandoned.
+                // It is neither listed nor taken for one of a killed creator.
                 let mut listed = crate::list().unwrap().map(Result::unwrap);
                 assert!(listed.all(|info| info.name != hidden));
-                assert!(!remove_abandoned(&hidden).unwrap());
-                assert!(sweep_those(|name| name == hidden).unwrap().is_empty());
+                assert!(!remove_orphaned(&hidden).unwrap());
+                assert!(sweep_where(|name| name == hidden).unwrap().is_empty());
             })
             .unwrap();
         assert!(!exists(&hidden));
@@ -57,7 +57,7 @@ fn without_unnamed_files_failures_leave_no_hidden_name() {
     let name = TestName::new("fallback-fails");
     without_unnamed::run(|| {
         let mut hidden = Vec::new();
-        // A lost race, a panic, a value that is missing, and no room.
+        // A lost race, a panic, a missing value, and no room.
         let mut winner = None;
         let lost = options().create_with(name.as_str(), |shm| {
             hidden.push(hidden_name(shm));
@@ -85,9 +85,9 @@ fn without_unnamed_files_failures_leave_no_hidden_name() {
 }
 
 #[test]
-fn without_unnamed_files_a_leftover_is_replaced_and_persistence_counts_from_the_start() {
+fn without_unnamed_files_orphans_are_replaced() {
     let name = TestName::new("fallback-replace");
-    leftover(&name, 1);
+    orphan(&name, 1);
     without_unnamed::run(|| {
         let next = options()
             .create_with(name.as_str(), |shm| shm.persist().unwrap())
@@ -103,9 +103,9 @@ fn without_unnamed_files_a_leftover_is_replaced_and_persistence_counts_from_the_
 }
 
 #[test]
-fn what_a_killed_creator_left_hidden_is_removed_by_the_next() {
+fn creators_remove_hidden_names_of_killed_creators() {
     let name = TestName::new("abandoned");
-    // Each gets its hidden name when it is what it is to be: any creator on the machine may come by.
+    // Each file gets its hidden name last, because any creator on the machine may clean up.
     let hidden = |number: u32, contents: &[u8], hold: bool| {
         let made = TestName::new("to-be-hidden");
         let file = shm::open_new(made.as_str()).unwrap();
@@ -121,7 +121,7 @@ fn what_a_killed_creator_left_hidden_is_removed_by_the_next() {
         abandoned(2, &[0; 4096]),
         abandoned(3, b"\x89SHM\r\n\x1a\n and more"),
     ];
-    // Not what a creator leaves: other contents, another kind of name.
+    // Not left by a creator: other contents, another form of name.
     let other = abandoned(4, b"something else");
     let odd = format!("{HIDDEN_PREFIX}{}", std::process::id());
     drop(shm::open_new(&odd).unwrap());
@@ -133,8 +133,8 @@ fn what_a_killed_creator_left_hidden_is_removed_by_the_next() {
         assert!(exists(name), "{name}");
     }
     drop(holder);
-    // Another creator may come by before.
-    let swept = sweep_those(|name| name == held).unwrap();
+    // Another creator may remove it first.
+    let swept = sweep_where(|name| name == held).unwrap();
     assert!(swept.is_empty() || swept == [held.as_str()]);
     assert!(!exists(&held));
     for name in [other, odd] {
@@ -169,12 +169,12 @@ fn the_hidden_names_of_other_users_stay() {
         return;
     }
     let name = format!("{HIDDEN_PREFIX}{:016x}", std::process::id());
-    // It has the hidden name only once it is the other user's: until then any process of this one may remove it.
+    // It gets the hidden name after it has changed hands: until then any process of this user may remove it.
     let before = TestName::new("given-away");
     drop(shm::open_new(before.as_str()).unwrap());
     std::os::unix::fs::chown(before.path(), Some(12345), None).unwrap();
     shm::rename_new(before.as_str(), &name).unwrap();
-    assert!(!remove_abandoned(&name).unwrap());
+    assert!(!remove_orphaned(&name).unwrap());
     shm::unlink(&name).unwrap();
-    assert!(remove_abandoned(&name).is_err());
+    assert!(remove_orphaned(&name).is_err());
 }
