@@ -344,7 +344,7 @@ fn verdict(case: &Case, number: usize) -> Verdict {
     if !texts.is_empty() {
         // Whatever else there is about padding is told when these are filled.
     } else if layout.size == 0 && !layout.has_tail {
-        texts.push("no bytes".to_owned());
+        texts.push("is zero-sized".to_owned());
     } else if layout.fields.iter().any(|(_, _, field)| field.unblamed()) {
         texts.push("has padding".to_owned());
     }
