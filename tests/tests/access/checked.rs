@@ -1,4 +1,4 @@
-//! Enums and `char`: some bytes are no value of them, and other processes can write any bytes.
+//! Enums and `char`: some bytes are no valid value, and other processes can write any bytes.
 
 use shm_core::{ShmError, ShmLayout};
 
@@ -65,7 +65,7 @@ fn device() -> Device {
     }
 }
 
-/// The byte of a cell, as a peer that ignores the types would write it.
+/// The byte of a cell, as a peer that ignores its type would write it.
 fn poke<T>(cell: &shm_core::ShmCell<T>, offset: usize, byte: u8) {
     let at = cell.as_ptr().cast::<u8>().cast_mut().wrapping_add(offset);
     // SAFETY: the offset lies within the cell, which is live and writable; atomic, as all accesses are.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use shm_core::ShmLayout;
 
-// Pinned: were the fingerprint to change with a version of the library, old and new programs could not meet.
+// Pinned: if the fingerprint changed with a version of the library, old and new programs could not share segments.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
 #[cfg_attr(target_endian = "little", shm(pin = "67efbe5356239609"))]

@@ -1,4 +1,4 @@
-//! Offsets: what is stored instead of pointers, and leads where it should or nowhere.
+//! Offsets, which replace pointers: each resolves to a cell of its type or fails.
 
 #![forbid(unsafe_code)]
 
@@ -26,7 +26,7 @@ struct List {
     nodes: [Node; 6],
 }
 
-// Types that speak of each other, and of parameters.
+// Types that refer to each other, and to type parameters.
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]
 struct Left {
@@ -129,7 +129,7 @@ fn a_list_is_followed_in_a_mapping_at_another_address() {
         next = node.next.get();
     }
     assert_eq!(seen, [5, 4, 3, 2, 1, 0]);
-    // What is written through an offset is written in the segment.
+    // A write through an offset changes the segment.
     other.resolve(other.first.get()).unwrap().value.set(50);
     assert_eq!(shm.nodes[5].value.get(), 50);
 }
@@ -145,7 +145,7 @@ fn mutually_recursive_offset_types_resolve() {
     assert_eq!(left.as_ptr(), shm.left.as_ptr());
     let tree = shm.resolve(shm.tree.children[1].get()).unwrap();
     assert_eq!(tree.as_ptr(), shm.tree.as_ptr());
-    // An atomic, an element of a vector, a text, a row, a field that has no bytes.
+    // An atomic, an element of a vector, a string, a row, a field without bytes.
     let counter = shm.resolve(shm.offset_of(&shm.counter)).unwrap();
     counter.fetch_add(5, std::sync::atomic::Ordering::Relaxed);
     shm.points.push([1, 2]).unwrap();
@@ -197,7 +197,7 @@ fn offsets_into_trailing_slices_use_the_real_length() {
     }
 }
 
-/// Every place of the payload where something lies, with its fingerprint: from the public description of the layout.
+/// Every place of the payload with a value, with its fingerprint, from the public description of the layout.
 fn places(layout: &TypeLayout, at: usize, tail: usize, into: &mut HashSet<(usize, u64)>) {
     into.insert((at, layout.fingerprint()));
     let all = |element: &TypeLayout, len, into: &mut _| {
@@ -227,7 +227,7 @@ fn places(layout: &TypeLayout, at: usize, tail: usize, into: &mut HashSet<(usize
     }
 }
 
-/// Tries every offset there is, and many that there are not, as one of a `U`.
+/// Tries every valid offset, and many invalid ones, as one of a `U`.
 fn try_all<T: ShmLayout + ?Sized, U: ShmLayout>(shm: &Shm<T>, start: u64, tail: usize) -> usize {
     let mut expected = HashSet::new();
     places(T::LAYOUT, 0, tail, &mut expected);
@@ -272,14 +272,14 @@ fn exactly_the_offsets_of_the_type_resolve() {
     assert_eq!(try_all::<_, Tree<u64>>(&shm, start, 0), 1);
     assert_eq!(try_all::<_, Tree<i64>>(&shm, start, 0), 0);
     assert_eq!(try_all::<_, AtomicU64>(&shm, start, 0), 1);
-    // Not the length of the vector.
+    // Not the vector's length.
     assert_eq!(try_all::<_, u64>(&shm, start, 0), 1);
     assert_eq!(try_all::<_, ShmOffset<Node>>(&shm, start, 0), 7);
     assert_eq!(try_all::<_, [u32; 2]>(&shm, start, 0), 3);
     assert_eq!(try_all::<_, u32>(&shm, start, 0), 6);
     assert_eq!(try_all::<_, i32>(&shm, start, 0), 0);
     assert_eq!(try_all::<_, ShmStr<16>>(&shm, start, 0), 1);
-    // Nor the insides of a text.
+    // Nor the inside of a string.
     assert_eq!(try_all::<_, u8>(&shm, start, 0), 0);
     assert_eq!(try_all::<_, [u16; 4]>(&shm, start, 0), 3);
     assert_eq!(try_all::<_, u16>(&shm, start, 0), 12);
@@ -349,7 +349,7 @@ fn offsets_into_a_mutex_resolve_only_through_its_guard() {
             list.first.set(shm.offset_of(node));
         }
     }
-    // From the last to the first, and never out of the lock that is held.
+    // From the last to the first, and never beyond the locked value.
     let mut seen = Vec::new();
     let mut next = two.first.get();
     while !next.is_null() {
@@ -385,7 +385,7 @@ fn offsets_into_a_mutex_resolve_only_through_its_guard() {
         .unwrap();
     let place = shm.offset_of(vector.iter().next().unwrap());
     assert_eq!(shm.resolve_in(&vector, place).unwrap().value.get(), 9);
-    // A cell itself, one outside, and one of another segment.
+    // A whole cell, one outside, and one of another segment.
     assert!(shm.resolve_in(&two, shm.offset_of(&*two)).is_ok());
     assert!(shm.resolve_in(&two, shm.offset_of(&shm.outside)).is_err());
     let other = List::create_anonymous().unwrap();
@@ -427,7 +427,7 @@ fn random_offsets_resolve_to_a_node_or_fail() {
             };
             cell.set(ShmOffset::from_raw(raw));
         }
-        // A bound, because the list may run in a circle.
+        // A bound, because the list may be a cycle.
         let mut next = shm.first.get();
         for _ in 0..nodes.len() {
             match shm.resolve(next) {
@@ -464,7 +464,7 @@ fn offset_types_print_as_written_in_source() {
     }
 }
 
-/// Two layouts of one size and one fingerprint: such names can be found.
+/// Two layouts of the same size and fingerprint: such names can be found.
 #[derive(Clone, Copy, Debug, ShmLayout)]
 #[repr(C)]
 struct Whole {

@@ -1,4 +1,4 @@
-//! Text in shared memory, which any process can turn into anything.
+//! Text in shared memory, which any process can overwrite with anything.
 
 #![forbid(unsafe_code)]
 
@@ -33,7 +33,7 @@ fn set_replaces_all_older_bytes() {
     let shm = Person::create_anonymous().unwrap();
     assert!(shm.name.is_empty());
     assert_eq!(shm.name.get().unwrap(), "");
-    // The last one fills all bytes, without a NUL.
+    // The last string fills all bytes, without a NUL.
     for text in ["Ala", "Zażółć", "", "x", "twelve bytes"] {
         shm.name.set(text).unwrap();
         assert_eq!(shm.name.get().unwrap(), text);
@@ -100,7 +100,7 @@ fn load_and_store_include_strings() {
     assert_eq!(format!("{:?}", shm[1].load()), text);
     assert_eq!(format!("{:?}", &*shm[1].name), r#""Zażółć""#);
 
-    // In a type that leaves the length open.
+    // In a generic type, whose capacity is a parameter.
     #[derive(Clone, Copy, ShmLayout)]
     #[repr(C)]
     struct Labelled<T, const N: usize> {
@@ -112,7 +112,7 @@ fn load_and_store_include_strings() {
     labelled.label.set("zebra").unwrap();
     assert_eq!(labelled.load().label, "zebra");
 
-    // A text alone, as a segment of its own.
+    // A string as a whole segment.
     let text = ShmStr::<5>::create_anonymous().unwrap();
     text.set("abcde").unwrap();
     assert_eq!(text.load(), "abcde");
@@ -150,13 +150,13 @@ fn invalid_utf8_is_an_error() {
     assert_eq!(error.into_bytes(), b"a\xff");
     assert!(shm.name.load().as_str().is_err());
     assert_eq!(format!("{:?}", shm.name), r#""a\xff""#);
-    // Behind the NUL anything may lie.
+    // Any bytes can follow the NUL.
     poke(&shm.name, 1, 0);
     poke(&shm.name, 7, 0xff);
     assert_eq!(shm.name.get().unwrap(), "a");
 }
 
-/// What a text of these bytes is, found in another way than the library's.
+/// The text of these bytes, found without the library.
 fn expected(bytes: &[u8]) -> Result<String, ()> {
     let text: Vec<u8> = bytes
         .iter()
@@ -170,7 +170,7 @@ fn expected(bytes: &[u8]) -> Result<String, ()> {
 fn random_bytes_are_a_string_or_an_error() {
     let mut random = Random::new(1);
     let shm = <[ShmStr<7>; 3]>::create_anonymous().unwrap();
-    // Longer than what is read at once.
+    // Longer than one chunk of the reader.
     let long = ShmStr::<600>::create_anonymous().unwrap();
     let (mut texts, mut errors) = (0, 0);
     for _ in 0..20_000 {
@@ -189,7 +189,7 @@ fn random_bytes_are_a_string_or_an_error() {
                 cell.load().as_str().map(str::to_owned).map_err(|_| ()),
                 expected
             );
-            // Texts come out of Debug as those of the standard library do.
+            // Debug prints strings like the standard library.
             if let Ok(text) = &expected {
                 assert_eq!(format!("{cell:?}"), format!("{text:?}"));
                 texts += 1;
@@ -253,7 +253,7 @@ fn strings_compare_with_str_on_either_side() {
     }
     let shm = Compared::create_anonymous().unwrap();
     assert!(shm.short == "" && "" == shm.short);
-    // Below, at and above what is read at once, and all of the capacity.
+    // Below, at and above the length of one chunk, and the full capacity.
     for len in [1, 255, 256, 257, 512, 599, 600] {
         let text = "x".repeat(len);
         shm.long.set(&text).unwrap();
@@ -266,7 +266,7 @@ fn strings_compare_with_str_on_either_side() {
             assert!(shm.long.load() != other && *other != shm.long.load());
         }
     }
-    // What follows the first NUL does not count, and no text has a NUL.
+    // Bytes after the first NUL do not count, and no text contains a NUL.
     shm.short.store(ShmStr::from_bytes(*b"a\0b\0"));
     assert_eq!(shm.short, "a");
     assert!(shm.short != "a\0" && shm.short != "a\0b\0");

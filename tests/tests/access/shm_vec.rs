@@ -21,7 +21,7 @@ enum Mode {
     Auto = 7,
 }
 
-/// Vectors between numbers that nothing may change.
+/// Vectors between numbers that must not change.
 #[derive(Debug, ShmLayout)]
 #[repr(C)]
 struct Table {
@@ -85,7 +85,7 @@ fn pushed_elements_are_popped() {
         "the vector is full; remove elements first, or use a larger capacity"
     );
 
-    // Another handle of the same segment, as another process has it.
+    // Another handle of the same segment, as in another process.
     let other = Table::from_fd(shm.as_fd().try_clone_to_owned().unwrap()).unwrap();
     assert_eq!(other.points.to_vec(), [0, 1, 2, 3].map(point));
     assert_eq!(other.points.pop(), Some(point(3)));
@@ -201,7 +201,7 @@ fn a_corrupt_length_is_reported_and_clamped() {
         assert!(shm.points.extend_from_slice(&[]).is_ok());
         assert_eq!(shm.points.len(), 4);
     }
-    // Each of these mends it.
+    // Each of these repairs it.
     poke_word(&shm.points, 0, 99);
     shm.points.truncate(10);
     assert_eq!(shm.points.try_len().unwrap(), 4);
@@ -261,14 +261,14 @@ fn checked_elements_can_be_invalid() {
         "field `[1]` holds 3, which is no variant of `Mode` (On = 1, Auto = 7)"
     );
     assert_eq!(format!("{shm:?}"), r#"Shm("(anonymous)", [On, Mode(3)])"#);
-    // It is still there, and can be removed.
+    // It still exists, and can be removed.
     assert_eq!(shm.len(), 2);
     shm.truncate(1);
     assert_eq!(shm.try_pop().unwrap(), Some(Mode::On));
     assert!(shm.is_empty() && shm.validate().is_ok());
     shm.push(Mode::Auto).unwrap();
     assert_eq!(shm.get(0).unwrap().try_get().unwrap(), Mode::Auto);
-    // What lies behind the length is no element.
+    // Bytes beyond the length are no element.
     poke(shm.cell(), 10, 99);
     assert!(shm.validate().is_ok());
 }

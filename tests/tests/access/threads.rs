@@ -1,6 +1,5 @@
-//! Threads of one process on one segment. ThreadSanitizer watches this (`ci/tsan.sh`), so each test has something that it
-//! would report: plain memory that only a lock or an atomic of the segment protects, or bytes that two threads move
-//! at once.
+//! Threads of one process on one segment. ThreadSanitizer checks this (`ci/tsan.sh`), so each test has something for it to
+//! report: plain memory that only a lock or an atomic of the segment protects, or bytes that two threads copy at once.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -12,10 +11,10 @@ use shm_tests::{Guarded, Names, Samples, Telemetry};
 
 const THREADS: u64 = 4;
 
-/// Memory of this process that is not atomic.
+/// Plain memory of this process.
 struct Plain(UnsafeCell<u64>);
 
-// SAFETY: each test says what keeps two threads from being at it at once.
+// SAFETY: each test says what keeps two threads from accessing it at once.
 unsafe impl Sync for Plain {}
 
 impl Plain {
@@ -25,10 +24,10 @@ impl Plain {
 
     /// # Safety
     ///
-    /// No other thread is at it.
+    /// No other thread accesses it.
     unsafe fn add(&self, number: u64) -> u64 {
         let place = self.0.get();
-        // SAFETY: the place is this value's own, and the caller keeps other threads away.
+        // SAFETY: the place belongs to this value, and the caller excludes other threads.
         let value = unsafe { place.read() } + number;
         // SAFETY: as above.
         unsafe { place.write(value) };
@@ -36,8 +35,8 @@ impl Plain {
     }
 }
 
-/// Runs the same on several threads. They are joined one by one: ThreadSanitizer does not see how a scope waits for them,
-/// which happens in the standard library as it was compiled.
+/// Runs the same closure on several threads. They are joined one by one: ThreadSanitizer does not see how a scope waits for
+/// them, because that code is in the precompiled standard library.
 fn at_once(work: impl Fn(u64) + Sync) {
     let work = &work;
     thread::scope(|scope| {
@@ -64,7 +63,7 @@ fn a_mutex_orders_accesses_outside_the_segment() {
     let plain = Plain::new();
     at_once(|number| {
         for round in 0..EACH {
-            // Every way of locking.
+            // Every way to lock.
             let guard = match (number + round) % 3 {
                 0 => shm.lock.lock().unwrap(),
                 1 => shm.lock.lock_timeout(shm_tests::DEADLINE).unwrap(),
@@ -76,12 +75,12 @@ fn a_mutex_orders_accesses_outside_the_segment() {
                     }
                 },
             };
-            // SAFETY: only who has the lock is here.
+            // SAFETY: only the thread that holds the lock is here.
             let value = unsafe { plain.add(1) };
             guard.set(guard.get() + 1);
             assert_eq!(guard.get(), value);
             drop(guard);
-            // Another's turn, so that the lock goes from one to the other often.
+            // Yields, so that the lock changes hands often.
             thread::yield_now();
         }
     });
@@ -99,7 +98,7 @@ fn an_atomic_field_orders_accesses_outside_the_segment() {
             while shm.turn.load(Ordering::Acquire) != mine {
                 thread::yield_now();
             }
-            // SAFETY: only whose turn it is is here.
+            // SAFETY: only the thread whose turn it is is here.
             assert_eq!(unsafe { plain.add(1) }, mine + 1);
             shm.turn.store(mine + 1, Ordering::Release);
         }
@@ -107,7 +106,7 @@ fn an_atomic_field_orders_accesses_outside_the_segment() {
     assert_eq!(shm.turn.load(Ordering::Acquire), THREADS * ROUNDS);
 }
 
-/// Enough leaves of each width to be moved in bulk, and some of them by hand.
+/// Enough leaves of each width for a bulk copy, and some that are copied one by one.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
 struct Mixed {
@@ -131,7 +130,7 @@ impl Mixed {
         }
     }
 
-    /// Every leaf is one that some thread has written. The halves of a `u128` are leaves.
+    /// Every leaf is one that some thread has written. Each half of a `u128` is a leaf.
     fn is_of_whole_leaves(&self) -> bool {
         let same = |bytes: &[u8]| bytes.iter().all(|byte| *byte == bytes[0]);
         self.words.iter().all(|word| same(&word.to_ne_bytes()))
@@ -196,7 +195,7 @@ fn vectors_and_strings_are_read_during_changes() {
                         all.len() <= 64 && all.iter().all(|value| value % 3 == 0),
                         "{all:?}"
                     );
-                    // Torn between two texts it may be no text.
+                    // Torn between two texts it may be invalid.
                     let _ = shm.title.get();
                 }
             })
@@ -227,7 +226,7 @@ fn threads_attach_and_drop_handles_concurrently() {
     let owner = Guarded::create(&guarded).unwrap();
     at_once(|number| {
         for round in 0..ROUNDS {
-            // Each handle is a participant, so registering and leaving happen at once as well.
+            // Each handle is a participant, so threads also register and leave at once.
             let shm = Guarded::attach(&guarded).unwrap();
             let guard = shm.lock.lock().unwrap();
             guard.count.set(guard.count.get() + 1);

@@ -1,5 +1,5 @@
-//! Locks of processes that have lost something since they attached: their rights, /proc, the name, descriptors, or in
-//! fork children their id.
+//! Locks of processes that have lost something since they attached: privileges, /proc, the name, descriptors, or in fork
+//! children their id.
 
 use shm_core::ShmLayout;
 use shm_core::sync::LockError;
@@ -22,7 +22,7 @@ fn a_process_without_privileges_keeps_locks_and_probes() {
     } else {
         println!("not all of it: only root can become another user");
     }
-    // Not one more descriptor.
+    // No descriptor is free.
     poor.ok("limit files 0");
     assert_eq!(lock(&mut owner, "forever"), "held");
     assert_eq!(lock(&mut poor, "20"), "timed-out");
@@ -30,12 +30,12 @@ fn a_process_without_privileges_keeps_locks_and_probes() {
     assert_eq!(lock(&mut poor, "try"), "died");
     assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
     poor.ok("claims unlock");
-    // A child would be another participant, which it is too late for: an error, and not a lock without protection.
+    // A child would be a separate participant and cannot register any more: an error, and never a lock without protection.
     poor.ok("fork-continue");
     let text = poor.refused("claims lock try", "Os");
     assert!(text.contains("ulimit -n"), "{text}");
     drop(shm.lock.try_lock().map_err(LockError::into_guard));
-    // The parent, that is, which ends by nothing else.
+    // Kills the parent, which does not end otherwise.
     poor.kill();
 }
 
@@ -56,7 +56,7 @@ fn without_proc_attach_reopens_the_name_if_it_is_current() {
     peer.ok("claims unlock");
     assert_eq!(next_participant(&name), 4);
 
-    // A child that knows only the name of another segment does not take part in that.
+    // A child that knows only the name of another segment does not register there.
     shm.unlink().unwrap();
     let other = Guarded::create(&name).unwrap();
     peer.ok("fork-continue");
@@ -66,7 +66,7 @@ fn without_proc_attach_reopens_the_name_if_it_is_current() {
     drop(other);
     peer.refused("claims lock try", "Os");
     drop(shm.lock.try_lock().unwrap());
-    // The first of them, with which the second ends.
+    // The first handle of two; the second dies with it.
     peer.kill();
 }
 
@@ -83,7 +83,7 @@ fn a_segment_with_locks_can_be_created_without_proc() {
     assert_eq!(lock(&mut other, "try"), "would-block");
     owner.kill();
     assert_eq!(lock(&mut other, "forever"), "died");
-    // The hidden name became this one.
+    // The hidden name was renamed to this one.
     assert_eq!(next_participant(&name), 3);
     Guarded::unlink(&name).unwrap();
 }
@@ -100,7 +100,7 @@ fn a_closed_descriptor_never_reports_a_death() {
     assert_eq!(lock(&mut prober, "20"), "timed-out");
     drop(guard);
     assert_eq!(lock(&mut prober, "try"), "held");
-    // It is protected all the same.
+    // It is protected nevertheless.
     assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
     prober.kill();
     let found = shm.lock.lock_timeout(DEADLINE);
@@ -122,7 +122,7 @@ fn a_fork_child_with_a_replaced_descriptor_gets_no_lock() {
     let text = peer.refused("claims lock try", "Os");
     assert!(text.contains("thread-self"), "{text}");
     assert_eq!(next_participant(&elsewhere), 2);
-    // The parent, that is, which ends by nothing else.
+    // Kills the parent, which does not end otherwise.
     peer.kill();
 }
 

@@ -1,4 +1,4 @@
-//! Locks and the death of their owners, seen from outside: no lock is lost with a process, and none has two owners.
+//! Locks and the death of their owners: no lock is lost with a process, and none has two owners.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -53,7 +53,7 @@ fn a_lock_is_exclusive_and_waiting_times_out() {
     assert!(start.elapsed() >= Duration::from_millis(30));
     assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
 
-    // Who waits gets it when it is released.
+    // A waiter gets the lock when it is released.
     other.tell("claims lock forever");
     drop(guard);
     assert!(other.hear().starts_with("ok held"));
@@ -73,7 +73,7 @@ fn every_lock_call_reports_a_dead_owner_until_consistent() {
         owner.kill();
         assert_eq!(lock(&mut next, how), "died", "{how}");
         next.ok("claims unlock");
-        // Nobody has said that it is in order.
+        // Nobody has called `mark_consistent`.
         assert_eq!(lock(&mut last, how), "died", "{how}");
         last.ok("claims consistent");
         last.ok("claims unlock");
@@ -92,14 +92,14 @@ fn a_waiter_gets_the_lock_of_a_killed_owner() {
     one.tell("claims lock forever");
     two.tell("claims lock forever");
     owner.kill();
-    // One gets it, and the other after that; which of them is not promised. The death of a waiter frees nothing.
+    // One waiter gets it, then the other; the order is not guaranteed. The death of a waiter frees nothing.
     let mut third = attached(&name);
     third.tell("claims lock forever");
     third.kill();
     assert!(one_of(&mut one, &mut two).starts_with("ok died"));
 }
 
-/// The answer of the first of two to give one; it then unlocks, and the other has to answer too.
+/// The first of the two answers; it then unlocks, and the other must answer too.
 fn one_of(one: &mut Peer, two: &mut Peer) -> String {
     let start = Instant::now();
     loop {
@@ -129,7 +129,7 @@ fn a_panic_with_the_lock_is_reported_like_a_death() {
     let panicked = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let _guard = shm.lock.lock().unwrap();
-            // Without the message of a panic that nobody expects.
+            // Without the message of an expected panic.
             std::panic::resume_unwind(Box::new("on purpose"));
         });
         thread.join().is_err()
@@ -179,7 +179,7 @@ fn exec_releases_the_lock() {
     assert_eq!(lock(&mut owner, "forever"), "held");
     owner.tell("claims exec");
     assert_eq!(owner.hear(), "executing");
-    // The other program answers by saying what it is told: it is there.
+    // The other program echoes its input: it is running.
     assert_eq!(owner.ask("are you there"), "are you there");
     assert_eq!(lock(&mut other, "try"), "died");
     owner.end();
@@ -208,12 +208,12 @@ fn a_fork_child_is_a_separate_participant() {
     let _shm = create(&name);
     let (mut parent, mut other) = (attached(&name), attached(&name));
     assert_eq!(lock(&mut parent, "forever"), "held");
-    // Dropping the inherited guard gives nothing away.
+    // Dropping the inherited guard releases nothing.
     parent.ok("claims fork-unlock");
     assert_eq!(lock(&mut other, "try"), "would-block");
     parent.ok("claims unlock");
 
-    // From here on the child answers, and the parent does nothing but live.
+    // From here on the child answers, and the parent only lives.
     parent.ok("fork-continue");
     let before = next_participant(&name);
     assert_eq!(lock(&mut parent, "forever"), "held");
@@ -221,7 +221,7 @@ fn a_fork_child_is_a_separate_participant() {
     assert_eq!(lock(&mut other, "try"), "would-block");
     parent.ok("claims unlock");
     assert_eq!(lock(&mut other, "try"), "held");
-    // The parent, that is, which ends by nothing else.
+    // Kills the parent, which does not end otherwise.
     parent.kill();
 }
 
@@ -232,7 +232,7 @@ fn a_fork_childs_own_and_inherited_segments_stay_apart() {
     let _segments = (create(&name), create(&second));
     let mut parent = attached(&name);
     parent.ok(&format!("claims fork-attach {second}"));
-    // The child was a participant of each, by an id of its own.
+    // The child was a participant of each, with separate ids.
     assert_eq!((next_participant(&name), next_participant(&second)), (4, 3));
 }
 
@@ -259,7 +259,7 @@ fn a_replaced_descriptor_never_reports_a_death() {
     let names = Names::new("claims-dup2");
     let (name, elsewhere) = (names.name("t"), names.name("other"));
     let _shm = create(&name);
-    // There the probing peer's id is held, and the owner's is not.
+    // There the probing peer's id is locked, and the owner's is not.
     let _two = (create(&elsewhere), Guarded::attach(&elsewhere).unwrap());
     let mut prober = attached(&name);
     let mut owner = attached(&name);
@@ -277,7 +277,7 @@ fn a_replaced_descriptor_never_reports_a_death() {
             );
         }
     }
-    // Others see what is.
+    // Other processes see the true state.
     let mut other = attached(&name);
     assert_eq!(lock(&mut other, "try"), "would-block");
     owner.kill();
@@ -291,11 +291,11 @@ fn a_read_only_peer_can_only_block_new_participants() {
     let _shm = create(&name);
     let (mut owner, mut other, mut pinning) = (attached(&name), attached(&name), peer!());
     assert_eq!(lock(&mut owner, "forever"), "held");
-    // All ids that nobody has yet.
+    // All ids that are not in use yet.
     pinning.ok(&format!("claims pin-ids {name} 4 1000000"));
     let text = peer!().refused(&format!("claims attach {name} 20"), "Busy");
     assert!(text.contains("new participants"), "{text}");
-    // A fork child without an id of its own is not protected, and gets no lock.
+    // A fork child without an id is not protected, and gets no lock.
     other.ok("fork-continue");
     let text = other.refused("claims lock try", "Busy");
     assert!(text.contains("new participants"), "{text}");
@@ -306,7 +306,7 @@ fn a_read_only_peer_can_only_block_new_participants() {
     let mut pinning = peer!();
     pinning.ok(&format!("claims pin-ids {name} 2 1"));
     assert_eq!(lock(&mut other, "try"), "died");
-    // The parent, that is, which ends by nothing else.
+    // Kills the parent, which does not end otherwise.
     other.kill();
 }
 
@@ -316,7 +316,7 @@ fn ids_of_living_participants_are_not_reused() {
     let name = names.name("t");
     let shm = create(&name);
     let mut one = attached(&name);
-    // What a hostile peer might do, or 2^30 registrations.
+    // As a hostile peer might, or 2^30 registrations.
     let file = File::options()
         .write(true)
         .open(Names::path(&name))
@@ -324,7 +324,7 @@ fn ids_of_living_participants_are_not_reused() {
     file.write_all_at(&((1_u64 << 30) * 7).to_ne_bytes(), 200)
         .unwrap();
     let mut two = attached(&name);
-    // 0 is nobody, 1 and 2 live.
+    // 0 is nobody; 1 and 2 live.
     assert!(is_locked_exclusively(&name, PARTICIPANTS + 3).unwrap());
     assert_eq!(lock(&mut one, "try"), "held");
     assert_eq!(lock(&mut two, "try"), "would-block");
@@ -351,7 +351,7 @@ fn a_lack_of_descriptors_fails_at_attach_not_at_lock() {
             break;
         }
     }
-    // One for the descriptor of the handle, and one more for a moment.
+    // One for the handle's descriptor, and another one temporarily.
     assert!(refused >= 2, "{refused}");
 }
 
@@ -397,7 +397,7 @@ fn a_lock_gigabytes_into_a_segment_works() {
     assert_eq!(shm.filler[0].get(), 0);
 }
 
-/// `SHM_CLAIM_ADDS` is the number of each process for a long run.
+/// `SHM_CLAIM_ADDS` sets the additions of each process for a long run.
 #[test]
 fn additions_under_the_lock_are_never_lost() {
     let each: u64 = count_from_env("SHM_CLAIM_ADDS", 20_000);
@@ -409,7 +409,7 @@ fn additions_under_the_lock_are_never_lost() {
     for peer in &mut peers {
         peer.tell(&format!("claims add {each}"));
     }
-    // In the long form they take longer than an answer otherwise may, so what they do is looked at.
+    // In the long form they take longer than the deadline for an answer, so this polls their progress.
     let mut seen = (0, Instant::now());
     while seen.0 < 8 * each {
         let count = shm.lock.unlocked().count.get();
@@ -454,7 +454,7 @@ fn a_lock_can_be_acquired_before_the_name_appears() {
     let shm = Guarded::create_with(&name, |new| {
         let guard = new.lock.lock().unwrap();
         guard.count.set(7);
-        // It belongs to the handle that is about to be.
+        // It belongs to the handle that is being created.
         std::mem::forget(guard);
     })
     .unwrap();

@@ -1,4 +1,4 @@
-//! Access through cells costs nothing: the compiler makes the same instructions of it as of a raw pointer.
+//! Access through cells is free: the compiler generates the same instructions as for a raw pointer.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn assembly(features: &[&str], target: &Path) -> BTreeMap<String, Vec<String>> {
         .arg("--target-dir")
         .arg(target)
         .args(["--", "--emit", "asm", "-C", "codegen-units=1"])
-        // Whatever flags this test was built with: the comparison is about optimised code.
+        // Ignores the flags of this test's build: the comparison is about optimised code.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
@@ -36,7 +36,7 @@ fn assembly(features: &[&str], target: &Path) -> BTreeMap<String, Vec<String>> {
     functions(&std::fs::read_to_string(&files[0]).expect("assembly is text"))
 }
 
-/// The instructions of each function whose name was not mangled.
+/// The instructions of each function with an unmangled name.
 fn functions(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut all = BTreeMap::new();
     let mut current: Option<(String, Vec<String>)> = None;
@@ -57,7 +57,7 @@ fn functions(text: &str) -> BTreeMap<String, Vec<String>> {
     all
 }
 
-/// An instruction without the names of labels and of constants, which differ between two crates.
+/// An instruction without the names of labels and constants, which differ between two crates.
 fn plain(instruction: &str) -> String {
     let words = instruction.split_inclusive([' ', '\t', ',', '(']);
     words
@@ -74,7 +74,7 @@ fn plain(instruction: &str) -> String {
 
 #[test]
 fn cells_compile_to_what_a_raw_pointer_compiles_to() {
-    // A place of its own: the build must not wait for, or disturb, the one that runs this test.
+    // A separate folder: the build must neither wait for nor disturb the one that runs this test.
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("codegen");
     for side in ["shm", "raw"] {
         let deps = target.join(side).join("release/deps");
@@ -87,7 +87,7 @@ fn cells_compile_to_what_a_raw_pointer_compiles_to() {
                 std::fs::remove_file(path).expect("an old result can be removed");
             }
         }
-        // Without this, cargo would find the crate built and write no assembly.
+        // Otherwise cargo would find the crate built and write no assembly.
         let fingerprints = target.join(side).join("release/.fingerprint");
         for entry in std::fs::read_dir(&fingerprints).into_iter().flatten() {
             let path = entry.expect("it can be listed").path();

@@ -1,5 +1,5 @@
-//! What the documents say of the project holds: the tests and files that they name exist, no type of errors is left out, names
-//! in /dev/shm are looked for, and the sizes are those of the types.
+//! What the documents say about the project is true: the tests and files that they name exist, every error type is listed,
+//! CI looks for all names in /dev/shm, and the sizes are those of the types.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ fn sources(folder: &Path, into: &mut String) {
     }
 }
 
-/// The documents, with their places.
+/// The documents, with their paths.
 fn documents() -> Vec<(PathBuf, String)> {
     let files = [
         "README.md",
@@ -80,7 +80,7 @@ fn the_guides_table_has_every_error_type() {
     let guide = fs::read_to_string(root().join("shm-core/docs/guide.md")).unwrap();
     let mut rust = String::new();
     sources(&root().join("shm-core/src"), &mut rust);
-    // In the first column, with or without where it is and what it is of: "`sync::SendError<T>`, `TrySendError<T>`".
+    // In the first column, with or without path and parameter: "`sync::SendError<T>`, `TrySendError<T>`".
     let types: Vec<&str> = guide
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
@@ -101,7 +101,7 @@ fn the_guides_table_has_every_error_type() {
     assert!(found > 15, "only {found} were found");
 }
 
-/// The word behind each `key` of a text, as far as it may be part of a name.
+/// The word after each `key` of a text, as far as it can be part of a name.
 fn behind<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
     text.split(key).skip(1).map(|rest| {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)));
@@ -118,7 +118,7 @@ fn every_command_in_the_documents_exists() {
     let manifests = ["benches", "examples", "tests"].map(|package| {
         fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap_or_default()
     });
-    // What cargo finds by itself, or what a manifest gives a name.
+    // Cargo discovers it, or a manifest names it.
     let target = |folder: &str, name: &str| {
         let file = root().join(folder).join(format!("{name}.rs"));
         let directory = root().join(folder).join(name).join("main.rs");
@@ -235,12 +235,12 @@ fn ci_looks_for_every_kind_of_name_that_tests_create() {
     for folder in ["shm-core", "shm-derive", "examples", "tests", "benches"] {
         sources(&root().join(folder), &mut text);
     }
-    // In two parts, so that this line is not found itself.
+    // In two parts, so that the search does not find this line.
     let key = concat!("format!(\"", "/");
     let mut found = 0;
     for rest in text.split(key).skip(1) {
         let name = rest.split(['{', '"']).next().unwrap();
-        // What begins with a part that is put in has a name out of `Names`; what has a second `/` is a path.
+        // A name that begins with a placeholder comes from `Names`; one with a second `/` is a path.
         if !name.is_empty() && !name.contains('/') {
             let is_known = known.iter().any(|kind| name.starts_with(kind));
             assert!(is_known, ".ci/run does not look for {name}*");
@@ -250,7 +250,7 @@ fn ci_looks_for_every_kind_of_name_that_tests_create() {
     assert!(found > 20, "only {found} names were found");
 }
 
-/// A number with commas, as the documents write it.
+/// A number with thousands separators, as in the documents.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -320,7 +320,7 @@ fn the_documented_sizes_are_those_of_the_types() {
     assert!(text.contains("| `Semaphore`, `Event` | 4 |"));
 }
 
-/// A heading's anchor: small letters, dashes for spaces, nothing else.
+/// A heading's anchor: lower case, dashes for spaces, no punctuation.
 fn slug(heading: &str) -> String {
     heading
         .trim_start_matches('#')

@@ -1,7 +1,7 @@
-//! Files that were written to harm whoever attaches: each is refused or used without harm, and costs no more memory than
-//! it has bytes.
+//! Files forged to harm processes that attach: each is refused or used without harm, and costs memory in proportion to its
+//! length.
 //!
-//! `SHM_HOSTILE_FILES` is how many files to try, 100,000 without it; `SHM_HOSTILE_SEED` makes them others.
+//! `SHM_HOSTILE_FILES` is the number of files, 100,000 by default; `SHM_HOSTILE_SEED` selects other files.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -26,14 +26,14 @@ unsafe impl GlobalAlloc for Counting {
         let now = NOW.get() + layout.size();
         NOW.set(now);
         MOST.set(MOST.get().max(now));
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: forwards the caller's guarantee.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
         // A block may have been allocated by another thread.
         NOW.set(NOW.get().saturating_sub(layout.size()));
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: forwards the caller's guarantee.
         unsafe { System.dealloc(start, layout) }
     }
 }
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The most bytes that this thread held at a time during `work`, compared with before.
+/// The most bytes that this thread held at a time during `work`, beyond those before.
 fn allocated_by(work: impl FnOnce()) -> usize {
     let before = NOW.get();
     MOST.set(before);
@@ -49,7 +49,7 @@ fn allocated_by(work: impl FnOnce()) -> usize {
     MOST.get().saturating_sub(before)
 }
 
-/// Says which file it was, should a check fail.
+/// Prints which file it was if a check fails.
 struct Which {
     seed: u64,
     file: u64,
@@ -100,7 +100,7 @@ fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {
         "{files} files, at most {most} bytes at a time: {:?}",
         scratch.tally
     );
-    // Each kind of answer was given, so the files were neither all hopeless nor all harmless.
+    // Each kind of result occurred, so the files were neither all hopeless nor all harmless.
     for answer in [
         "attached",
         "NotASegment",
@@ -120,7 +120,7 @@ fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {
     the_largest_schema_costs_a_bounded_amount(&mut scratch, &names);
 }
 
-/// The schemas that cost a reader most: as long as any is read, of the smallest parts there are.
+/// The schemas that cost a reader most: of the maximum length, and made of the smallest parts.
 fn the_largest_schema_costs_a_bounded_amount(scratch: &mut Scratch, names: &Names) {
     const LONGEST: usize = 16 << 20;
     let mut field = vec![0; 2 + 8];

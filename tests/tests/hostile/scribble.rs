@@ -1,6 +1,6 @@
 //! A peer that overwrites everything, header included, while others use the segment.
 //!
-//! `SHM_SCRIBBLE_ROUNDS` is how often the victim goes through all of it, 2,000 times without it.
+//! `SHM_SCRIBBLE_ROUNDS` is how often the using peer goes through all of it, 2,000 times by default.
 
 #![forbid(unsafe_code)]
 
@@ -38,7 +38,7 @@ fn overwriting_a_whole_segment_harms_no_other_process() {
     scribbler.tell(&format!("scribble {name} {}", stats.name()));
     assert_eq!(scribbler.hear(), "scribbling");
 
-    // A crash or a panic of the victim is the end of its output, which `hear` reports.
+    // A crash or a panic of the peer ends its output, which `hear` reports.
     let answer = victim.hear();
     let numbers: Vec<u64> = answer
         .strip_prefix("ok ")
@@ -53,10 +53,10 @@ fn overwriting_a_whole_segment_harms_no_other_process() {
         panic!("{numbers:?}")
     };
     assert!(through >= rounds);
-    // The other was at work: there were bytes of no value, and headers that nobody believes.
+    // The other peer had an effect: there were invalid values, and headers that were refused.
     assert!(invalid > 0 && refused > 0 && attached > 0, "{numbers:?}");
 
-    // With the header as it was, it still is the owner's to remove; the scribbler could have said that it should stay.
+    // With its original header, the owner removes it again; the random bytes could have made it persistent.
     file.write_all_at(&header[..256], 0).unwrap();
     assert!(owner.is_current());
     drop(owner);

@@ -1,7 +1,7 @@
-//! A peer that writes random numbers into the words that others wait on, without ever resting: every call with a timeout
-//! ends, and so does every one that does not wait.
+//! A peer writes random numbers into words that others wait on, without a pause: every call with a timeout ends, and so does
+//! every call that does not wait.
 //!
-//! `SHM_HOSTILE_ROUNDS` is how often each call is made at least.
+//! `SHM_HOSTILE_ROUNDS` is the minimum number of each call.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -11,10 +11,10 @@ use shm_core::sync::{Barrier, BarrierError, Event, Semaphore};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{RandomDelays, count_from_env};
 
-/// How long to wait: in vain for the most part, and short enough for many.
+/// A timeout: mostly in vain, and short enough for many calls.
 const SHORT: Duration = Duration::from_micros(100);
 
-/// All words of a segment that consists of nothing but words of four bytes.
+/// All words of a segment that consists of four-byte words.
 fn words<T: ShmLayout>(shm: &Shm<T>) -> Vec<&AtomicU32> {
     let start: *mut u32 = shm.as_ptr().cast_mut().cast();
     (0..T::LAYOUT.size() / 4)
@@ -27,8 +27,8 @@ fn words<T: ShmLayout>(shm: &Shm<T>) -> Vec<&AtomicU32> {
         .collect()
 }
 
-/// Runs `work` so many times, or more, beside somebody who overwrites the words a hundred times as often, as fast as it
-/// can. `work` says of each of its calls whether what it waited for has come; returned is how often it has.
+/// Runs `work` at least so many times, next to a thread that overwrites the words a hundred times as often, as fast as it
+/// can. `work` returns for each call whether it succeeded; this returns how often it did.
 fn beside<T: ShmLayout>(shm: &Shm<T>, mut work: impl FnMut() -> [bool; 4]) -> [u64; 4] {
     let least = count_from_env("SHM_HOSTILE_ROUNDS", 300);
     let words = words(shm);
@@ -40,7 +40,7 @@ fn beside<T: ShmLayout>(shm: &Shm<T>, mut work: impl FnMut() -> [bool; 4]) -> [u
                 for word in &words {
                     let value = random.next_number();
                     let low = value as u32;
-                    // Living ids with and without flags, small numbers, the largest, and anything.
+                    // Ids of living processes with and without flags, small numbers, the largest, and any.
                     let number = match (value >> 40) % 5 {
                         0 => low & 0xC000_0003,
                         1 => low & 7,

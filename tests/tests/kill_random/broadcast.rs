@@ -1,6 +1,6 @@
-//! Broadcasts under fire: senders and receivers killed at random instants.
+//! Senders and receivers of a broadcast are killed at random instants.
 //!
-//! `SHM_SYNC_KILLS` is the number for a long run.
+//! `SHM_SYNC_KILLS` sets the number of kills for a long run.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use shm_tests::{
     pid_namespaces,
 };
 
-/// One sends and another waits for its turn; others receive. One after the other is killed at any instant.
+/// One peer sends and another waits to replace it; others receive. One after the other is killed at a random instant.
 fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     let names = Names::new(tag);
     let (queue, stats) = (names.name("queue"), names.name("stats"));
@@ -39,7 +39,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         let victim = [0, 1, 2, 0, 1, 3][number as usize % 6];
         let killed = Instant::now();
         peers[victim].kill();
-        // Whatever the dead had, the others send and receive.
+        // Whatever the dead peer held, the others send and receive.
         let sent = shm.sent();
         while shm.sent() == sent {
             assert!(killed.elapsed() < DEADLINE, "{:?}", *shm);

@@ -1,6 +1,6 @@
-//! Locks under fire: owners killed at random instants, forks amid threads, and words that a peer has scribbled on.
+//! Lock owners are killed at random instants, threads fork, and a peer writes random words.
 //!
-//! `SHM_CLAIM_KILLS` and `SHM_CLAIM_FORKS` are the numbers for a long run.
+//! `SHM_CLAIM_KILLS` and `SHM_CLAIM_FORKS` set the numbers for a long run.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -42,7 +42,7 @@ fn lock_calls_end_while_a_peer_writes_random_words() {
         scope.spawn(|| {
             let mut random = RandomDelays::new();
             while !done.load(Acquire) {
-                // Small ids too: those of the living.
+                // Small ids too: those of living participants.
                 let value = random.next_number();
                 let mask = if value & 1 << 40 == 0 {
                     u32::MAX
@@ -71,7 +71,7 @@ fn lock_calls_end_while_a_peer_writes_random_words() {
     drop(shm.lock.lock().unwrap());
 }
 
-/// Peers lock and unlock as fast as they can, `how` they are told to, and are killed at any instant.
+/// Peers lock and unlock as fast as they can, with the loop `how`, and are killed at random instants.
 fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     let names = Names::new(tag);
     let name = names.name("t");
@@ -93,7 +93,7 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
         let told = shm.died.load(Acquire);
         let killed = Instant::now();
         peers[victim].kill();
-        // Whatever the dead had, the others go on.
+        // Whatever the dead peer held, the others continue.
         let before = shm.rounds.load(Acquire);
         let mut took = None;
         while shm.rounds.load(Acquire) == before {
@@ -115,7 +115,7 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     for wrong in [&shm.doubles, &shm.torn, &shm.failed] {
         assert_eq!(wrong.load(Acquire), 0, "{:?}", shm.cell());
     }
-    // Where a process of a namespace outlives the one that was killed for a moment, some are not timed.
+    // If a process of the namespace outlives the killed one for a moment, some recoveries are not timed.
     let died = shm.died.load(Acquire);
     assert!(died > 0, "no owner was ever hit");
     assert!(taken_over.len() as u64 <= died);
@@ -126,7 +126,7 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     );
 }
 
-/// An owner that does nothing is killed while another is asleep on its lock, beside so many threads that never sleep.
+/// An owner that does nothing is killed while another process sleeps on its lock, next to so many busy threads.
 fn rescue(tag: &str, kills: u64, busy: usize) {
     let names = Names::new(tag);
     let name = names.name("t");
@@ -136,7 +136,7 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
         peer.ok(&format!("claims attach {name}"));
         peer
     };
-    // Nobody notifies, so waiting for it is a pause.
+    // Nobody notifies, so this wait is a pause.
     let never = Event::create_anonymous().unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -154,7 +154,7 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
             let mut owner = attached();
             owner.ok("claims lock forever");
             waiter.tell("claims lock forever");
-            // The waiter's slices of sleep begin and end meanwhile.
+            // Meanwhile the waiter's slices of sleep begin and end.
             let _ = never.wait_timeout(0, Duration::from_micros(instants.next_number() % 100_000));
             let killed = Instant::now();
             owner.kill();

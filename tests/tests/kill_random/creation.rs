@@ -1,4 +1,4 @@
-//! Processes killed at random instants, over and over.
+//! Creators are killed at random instants.
 
 #![forbid(unsafe_code)]
 
@@ -21,8 +21,8 @@ fn looping(kind: &str, name: &str, stats: &Shm<Stats>) -> Peer {
     peer
 }
 
-/// What has the name at any moment is a whole segment. A peer looks: were it this process, children that another test is
-/// just forking would share its descriptor, and count as attached until they run their own program.
+/// The name always leads to a whole segment. A peer checks this: if this process did, children that another test is starting
+/// would share its descriptor, and count as attached until they run their program.
 fn look(observer: &mut Peer, name: &str) {
     let answer = observer.ask(&format!("open look read {name}"));
     if answer.starts_with("ok") {
@@ -39,13 +39,13 @@ fn nothing_went_wrong(stats: &Shm<Stats>) {
     }
 }
 
-/// Half of the creators begin at a known instant and do it once, the others do it over and over, so that they are hit while
-/// they let go as well.
+/// Half of the creators begin at a known instant and create once; the others create repeatedly, so that kills also hit them
+/// while they drop the handle.
 ///
-/// `SHM_CREATE_KILLS` is how many are killed.
+/// `SHM_CREATE_KILLS` sets the number of kills.
 #[test]
 fn a_creator_killed_at_any_instant_blocks_no_successor() {
-    /// Longer than a creation takes, but not by much.
+    /// Slightly longer than a creation takes.
     const LONGEST: Duration = Duration::from_micros(300);
     let wanted = count_from_env("SHM_CREATE_KILLS", 300);
     let names = Names::new("torture-one");
@@ -57,7 +57,7 @@ fn a_creator_killed_at_any_instant_blocks_no_successor() {
     let start = Instant::now();
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
     let (mut kills, mut leftovers) = (0, 0);
-    // Kills that left nothing may have come before anything was begun, so they alone prove little.
+    // Kills that left nothing may have come before the creation began, so they alone prove little.
     while kills < wanted || leftovers < 10 {
         assert!(
             start.elapsed() < longest,
@@ -129,15 +129,15 @@ fn creators_replacing_orphans_never_take_a_live_name() {
     for seen in [&stats.created, &stats.attached, &stats.refused] {
         assert!(seen.load(Acquire) > 0, "{:?}", stats.cell());
     }
-    // Whoever was killed last may have left the name; it is no obstacle.
+    // The last killed process may have left the name, which blocks nobody.
     next.ok(&format!("open s create {name} frame=9"));
     next.ok("drop s");
     assert_eq!(names.left().len(), 1, "{:?}", names.left());
 }
 
-/// Everything at once, in a /dev/shm that nobody else sees: what is swept there is only this test's.
+/// Everything at once, in a private /dev/shm, so that sweeps affect only this test.
 ///
-/// `SHM_TORTURE_SECONDS` makes it go on for so long.
+/// `SHM_TORTURE_SECONDS` sets the duration.
 #[test]
 fn sweeps_among_killed_creators_never_take_a_live_name() {
     let wanted = Duration::from_secs(count_from_env("SHM_TORTURE_SECONDS", 0));
@@ -176,7 +176,7 @@ fn sweeps_among_killed_creators_never_take_a_live_name() {
         ];
         kills >= 300
             && seen.iter().all(|count| count.load(Acquire) >= 10)
-            // Nobody waits for ever, whoever was killed.
+            // No process waits forever, whichever was killed.
             && ledger.rounds.iter().all(|count| count.load(Acquire) >= 100)
     };
     while !enough(kills) || start.elapsed() < wanted {
@@ -192,7 +192,7 @@ fn sweeps_among_killed_creators_never_take_a_live_name() {
         let before: Vec<u64> = rounds(&ledger);
         crowd[victim].kill();
         crowd[victim] = begin(victim);
-        // Now and then the dead is given time to be in everybody's way.
+        // Sometimes what the dead left stays for a while, in everyone's way.
         if kills.is_multiple_of(50) {
             let killed = Instant::now();
             while rounds(&ledger)
@@ -216,12 +216,12 @@ fn sweeps_among_killed_creators_never_take_a_live_name() {
     }
     println!("{kills} kills: {:?} {:?}", stats.cell(), ledger.cell());
     nothing_went_wrong(&stats);
-    // Whatever the killed have left is gone after one more sweep.
+    // One more sweep removes what the killed processes left.
     host.ok("sweep");
     assert_eq!(host.ok("list-all"), "");
 }
 
-/// What each process has come to the end of.
+/// The rounds that each process has completed.
 fn rounds(ledger: &Shm<Ledger>) -> Vec<u64> {
     ledger
         .rounds

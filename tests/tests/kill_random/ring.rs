@@ -1,6 +1,6 @@
-//! Rings under fire: both ends killed at random instants and replaced, and words that a peer has scribbled on.
+//! Both ends of a ring are killed at random instants and replaced, and a peer writes random words.
 //!
-//! `SHM_SYNC_KILLS` is the number of kills for a long run.
+//! `SHM_SYNC_KILLS` sets the number of kills for a long run.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -13,7 +13,7 @@ use shm_tests::{
     pid_namespaces,
 };
 
-/// Waits until something is so, by looking.
+/// Polls until a condition holds.
 fn until(shm: &Shm<RingSegment>, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
     while !so() {
@@ -22,9 +22,9 @@ fn until(shm: &Shm<RingSegment>, mut so: impl FnMut() -> bool) {
     }
 }
 
-/// Two who have one end in turns: one has it, and one waits for it.
+/// Two peers that alternate at one end: one holds it, and one waits for it.
 struct Rivals<'a> {
-    /// Each with the number by which it is known in the segment.
+    /// Each with its identity in the segment.
     peers: Vec<(Peer, u64)>,
     start: &'a dyn Fn() -> (Peer, u64),
 }
@@ -37,7 +37,7 @@ impl<'a> Rivals<'a> {
         }
     }
 
-    /// Kills one of the two. Returns how long it took the other to get the end, if the victim had it.
+    /// Kills one of the two. Returns how long it took the other to claim the end, if the victim held it.
     fn kill(
         &mut self,
         number: usize,
@@ -57,7 +57,7 @@ impl<'a> Rivals<'a> {
     }
 }
 
-/// Senders and receivers are killed at any instant, of each two, one of which waits to take the other's place.
+/// Senders and receivers are killed at random instants. Each end has two peers, one of which waits to replace the other.
 fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     let names = Names::new(tag);
     let name = names.name("t");
@@ -65,7 +65,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     let go = |command: String, hello: &str| {
         let mut peer = start();
         peer.ok(&format!("ring attach {name}"));
-        // In a pid namespace of its own it is known by another number to itself.
+        // In its pid namespace it has a different pid.
         let id = peer.ok("ring alias");
         peer.tell(&command);
         assert_eq!(peer.hear(), hello);
@@ -86,11 +86,11 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
         } else {
             receivers.kill(victim, &shm, &shm.receiver)
         });
-        // Whoever died, the others go on.
+        // Whichever died, the others continue.
         let before = shm.handled.load(Acquire);
         until(&shm, || shm.handled.load(Acquire) > before);
     }
-    // First the senders, then the receivers, so that all is received.
+    // First the senders, then the receivers, so that everything is received.
     shm.stop.store(1, Release);
     let sender = shm.sender.load(Acquire);
     for (mut peer, id) in senders.peers {
@@ -154,7 +154,7 @@ fn kills_across_pid_namespaces_are_handled_alike() {
     );
 }
 
-/// What becomes of an end that somebody may have overwritten.
+/// Claims an end that a peer may have overwritten.
 fn had<T>(claimed: Result<T, ClaimError>) -> Option<T> {
     match claimed {
         Ok(end) => Some(end),
@@ -169,7 +169,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
     let shm = RingSegment::create_anonymous().unwrap();
     let done = AtomicBool::new(false);
     let sizes = [AtomicU32::new(0), AtomicU32::new(0)];
-    // Where the format says that the words are: the ring comes first.
+    // At the offsets of the format: the ring is the first field.
     let word = |at: usize| {
         let place = shm.as_ptr().cast::<u8>().wrapping_add(at).cast_mut();
         // SAFETY: within the ring, aligned, mapped as long as the handle, and a word of four bytes.
@@ -186,7 +186,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
             let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 let value = random.next_number();
-                // Numbers that may be, or nearly, and others.
+                // Plausible numbers, nearly plausible ones, and others.
                 let near = counter(if value & 1 == 0 { 256 } else { 384 }).load(Relaxed);
                 let number = match value >> 60 {
                     0..8 => near.wrapping_add(value % 13).wrapping_sub(6),
@@ -255,9 +255,9 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
         done.store(true, Release);
         assert!(ended.iter().all(Result::is_ok));
     });
-    // Some came through.
+    // Some messages arrived.
     assert!(sizes.iter().all(|size| size.load(Relaxed) > 0), "{sizes:?}");
-    // Set right again, the ring is one.
+    // With its words restored, it is a valid ring.
     for at in [0, 4, 128, 132, 512, 640] {
         word(at).store(0, Release);
     }

@@ -1,6 +1,6 @@
-//! Sequence locks under fire: readers beside a writer at full speed, and processes killed and stopped at random instants.
+//! Readers run next to a writer at full speed, and processes are killed and stopped at random instants.
 //!
-//! `SHM_SEQ_SECONDS` and `SHM_SYNC_KILLS` are the numbers for a long run.
+//! `SHM_SEQ_SECONDS` and `SHM_SYNC_KILLS` set the numbers for a long run.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use shm_tests::{
     pid_namespaces,
 };
 
-/// A lock, and what is said of it.
+/// A lock, and what its peers counted.
 struct Field {
     lock: String,
     stats: String,
@@ -47,7 +47,7 @@ impl Field {
         self.counts.stop.store(1, Release);
     }
 
-    /// Nothing went wrong, and the last value is whole and the one that its version says.
+    /// Nothing went wrong, and the last value is whole and matches its version.
     fn check(&self) {
         assert_eq!(self.counts.torn.load(Acquire), 0, "{:?}", self.counts);
         assert_eq!(self.counts.failed.load(Acquire), 0, "{:?}", self.counts);
@@ -69,7 +69,7 @@ fn readers_see_whole_values_next_to_a_fast_writer() {
     ];
     let mut readers = kinds.map(|attach| field.looping(peer!(), attach, "loop-read"));
     let (start, before) = (Instant::now(), field.shm.version());
-    // A waiter is one more reader, and asks for no more than there is.
+    // A waiting process also reads, and waits only for a version that exists.
     let mut version = before;
     while start.elapsed() < length {
         version = field.shm.wait_newer_timeout(version, DEADLINE).unwrap();
@@ -95,7 +95,7 @@ fn readers_see_whole_values_next_to_a_fast_writer() {
     );
 }
 
-/// Writers and readers at full speed; one after the other is killed at any instant, some of them after having been stopped.
+/// Writers and readers at full speed; one after the other is killed at a random instant, some of them after being stopped.
 fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     let field = Field::new(tag);
     let mut looping = |number: usize| match number {
@@ -111,7 +111,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         // Writers more often.
         let victim = [0, 1, 2, 0, 1, 3][number as usize % 6];
         if number % 5 == 0 {
-            // In the middle of whatever it does, for as long as it takes to read often.
+            // At a random instruction, for as long as many reads take.
             peers[victim].stop();
             for _ in 0..20 {
                 let (version, block) = field.shm.read_versioned().unwrap();
@@ -121,7 +121,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         let killed = Instant::now();
         peers[victim].kill();
         let before = field.shm.version();
-        // Whatever the dead had, the others go on, and so can anybody else.
+        // Whatever the dead process held, the others continue, and so can a new one.
         while field.shm.version() == before {
             assert!(killed.elapsed() < DEADLINE, "{:?}", field.shm);
             std::thread::yield_now();
@@ -150,8 +150,8 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     );
 }
 
-/// Two write in turns, slowly enough that the others sleep until there is something newer, one of which cannot ask to be
-/// woken. One after the other is killed at any instant.
+/// Two peers write alternately, slowly enough that the others sleep until there is a newer value; one of these cannot
+/// request a wake-up. One after the other is killed at a random instant.
 fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     let names = Names::new(tag);
     let (lock, shared) = (names.name("lock"), names.name("shared"));
@@ -174,11 +174,11 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
     let mut times = Vec::new();
     for number in 0..kills {
         instants.spin();
-        // Those that wait more often.
+        // Waiting peers more often.
         let victim = [0, 1, 2, 0, 3, 1, 2, 4][number as usize % 8];
         let killed = Instant::now();
         peers[victim].kill();
-        // All that live get what is committed after that.
+        // All living peers get what is committed after that.
         let version = shm.version();
         for number in (0..3).filter(|number| *number != victim) {
             while seen.pongs[number].load(Acquire) <= version {
@@ -195,7 +195,7 @@ fn torture_of_waiters(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
         peers[victim] = looping(victim);
     }
     seen.stop.store(1, Release);
-    // For those that sleep.
+    // For the sleepers.
     shm.update(|block| *block = Block::numbered(block.number + 1))
         .unwrap();
     for peer in &mut peers {

@@ -1,6 +1,6 @@
-//! Events, semaphores and barriers under fire: processes killed at random instants, and replaced.
+//! Users of events, semaphores and barriers are killed at random instants and replaced.
 //!
-//! `SHM_SYNC_KILLS` is the number of kills for a long run.
+//! `SHM_SYNC_KILLS` sets the number of kills for a long run.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use shm_tests::{
 };
 
 /// So many peers run a loop; one after the other is killed and replaced. `after` is called with the number of the victim and
-/// the instant after each kill, and again without them after it was replaced, and says how long it took until the others
-/// got on.
+/// the instant after each kill, and again without them after it was replaced, and returns how long it took until the others
+/// continued.
 fn torture(
     tag: &str,
     (what, count): (&str, usize),
@@ -45,7 +45,7 @@ fn torture(
         after(&shm, None);
     }
     shm.stop.store(1, Release);
-    // Those that wait without a timeout.
+    // Peers that wait without a timeout.
     shm.event.notify_all();
     shm.posting.fetch_add(count as u64, Release);
     shm.permits.post_many(count as u32).unwrap();
@@ -76,7 +76,7 @@ fn since(killed: Option<(usize, Instant)>) -> Instant {
     killed.map_or_else(Instant::now, |(_, killed)| killed)
 }
 
-/// Waits until it is so.
+/// Polls until the condition holds.
 fn until(so: impl Fn() -> bool, start: Instant, shm: &Shm<WaitSegment>) -> Duration {
     while !so() {
         assert!(start.elapsed() < DEADLINE, "{:?}", shm.cell());
@@ -85,7 +85,7 @@ fn until(so: impl Fn() -> bool, start: Instant, shm: &Shm<WaitSegment>) -> Durat
     start.elapsed()
 }
 
-/// Asks by an event and waits for the answers of all that live, which come by another.
+/// Sends a request by an event and waits for the answers of all living peers, which come by another.
 fn ask(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     let (start, dead) = (since(killed), killed.map(|(dead, _)| dead));
     let ping = shm.ping.fetch_add(1, Release) + 1;
@@ -102,14 +102,14 @@ fn ask(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     }
 }
 
-/// A kill may cost a permit, so one is added. Then permits are taken again.
+/// A kill may lose a permit, so one is added. Then permits are taken again.
 fn supply(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     let (start, taken) = (since(killed), shm.taken.load(Acquire));
     shm.posting.fetch_add(1, Release);
     shm.permits.post().unwrap();
     shm.posted.fetch_add(1, Release);
     let time = until(|| shm.taken.load(Acquire) > taken, start, shm);
-    // Few enough that somebody has to wait.
+    // Few enough that some peer has to wait.
     while shm.permits.value() > 1 && shm.permits.try_wait() {
         shm.taking.fetch_add(1, Release);
         shm.taken.fetch_add(1, Release);
@@ -117,8 +117,8 @@ fn supply(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration 
     time
 }
 
-/// After a kill the two others are told, or pass the round once more and are told then. When the dead one was replaced, they
-/// go on.
+/// After a kill the two others get the report, or pass the round once more and get it then. When the dead peer was replaced,
+/// they continue.
 fn gather(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     if killed.is_none() {
         return go_on(shm, None);
@@ -127,7 +127,7 @@ fn gather(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration 
     until(|| shm.died.load(Acquire) > died, since(killed), shm)
 }
 
-/// Rounds are passed. After a kill that is so because another has waited for the seat of the dead.
+/// Rounds pass. After a kill they do because another peer has waited for the dead one's seat.
 fn go_on(shm: &Shm<WaitSegment>, killed: Option<(usize, Instant)>) -> Duration {
     let round = shm.meet.round();
     until(|| shm.meet.round() >= round + 2, since(killed), shm)

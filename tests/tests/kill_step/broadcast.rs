@@ -1,7 +1,8 @@
-//! A process killed after each k-th instruction of becoming a sender, sending, leaving, receiving and sleeping for any of it:
-//! nobody receives half a message, one twice or in another order, and the next sender goes on behind the last message.
+//! A process is killed after each k-th instruction of claiming the sender, sending, leaving, receiving and sleeping for any
+//! of it: no receiver gets a torn message, one twice or in another order, and the next sender continues after the last
+//! message.
 //!
-//! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
+//! The long form stops at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -18,7 +19,7 @@ fn attached(name: &str) -> Peer {
     peer!("broadcast attach {name}")
 }
 
-/// Kills at every `stride`-th instruction of a round, until that is over.
+/// Kills at every `stride`-th instruction of a round, until the round ends.
 fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
     let names = Names::new(tag);
     let name = names.name("t");
@@ -48,7 +49,7 @@ fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
             nothing,
             Err(TryRecvError::Empty | TryRecvError::Disconnected)
         ));
-        // One that is as far behind as can be loses at most the message that was to be overwritten.
+        // A receiver as far behind as possible loses at most the message that was about to be overwritten.
         let mut next = first;
         while let Err(TryRecvError::Lagged(count)) | Ok(count) = behind.try_recv().map(|few| {
             assert_eq!(few, [few[0]; 8]);
@@ -59,7 +60,7 @@ fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
             lost += count;
         }
         assert_eq!(next, now);
-        // Long enough for any machine; what is stuck is stuck for ever.
+        // Long enough for any machine; a stuck process is stuck forever.
         let mut sender = shm.sender_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(sender.position(), now);
         sender.send([now + 1; 8]).unwrap();
@@ -77,7 +78,7 @@ fn at_every(tag: &str, how: &str, stride: u64, before: impl Fn(&str)) {
     println!(
         "{tag}: {instruction} instructions, {sent_by_the_dead} sent before they died, {lost} lost"
     );
-    // Whoever looks at every instruction also hits those behind the message.
+    // With a stride of 1, kills also hit the instructions after the message.
     assert!(step::stride(stride) > 1 || sent_by_the_dead > 0);
 }
 
@@ -100,10 +101,10 @@ fn kill_in_broadcast_takeover_leaves_whole_messages() {
     });
 }
 
-/// Whoever comes next sends behind the last message, and everybody gets that.
+/// The next sender continues after the last message, and every receiver gets that.
 fn next_sends(shm: &Shm<Queue>) {
     let (now, mut receiver) = (shm.sent(), shm.receiver());
-    // Long enough for any machine; what is stuck is stuck for ever.
+    // Long enough for any machine; a stuck process is stuck forever.
     let mut sender = shm.sender_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(sender.position(), now);
     sender.send([now + 1; 8]).unwrap();
@@ -147,7 +148,7 @@ fn kill_in_broadcast_sender_wait_leaves_whole_messages() {
     assert!(not > 0 && (step::stride(1_499) > 1 || sent_by_the_dead > 0));
 }
 
-/// Kills at every `stride`-th instruction of one way to receive, through either kind of handle, beside a sender.
+/// Kills at every `stride`-th instruction of one way to receive, through either kind of handle, next to a sender.
 fn receiving(way: &str, kind: &str, stride: u64) {
     let names = Names::new(&format!("broadcast-step-{way}-{kind}"));
     let name = names.name("t");
@@ -163,7 +164,7 @@ fn receiving(way: &str, kind: &str, stride: u64) {
         peer.ok(&format!("broadcast {kind} {name}"));
         let command = format!("broadcast round receive {way}");
         let killed = step::kill_at_instruction(peer, &command, instruction);
-        // Whatever it has received, others get all of it.
+        // Whatever it has received, others get everything.
         for number in start + 1..start + 4 {
             assert_eq!(receiver.try_recv().unwrap(), [number; 8]);
         }
@@ -191,7 +192,7 @@ fn kill_in_broadcast_recv_timeout_disturbs_nobody() {
     receiving("in-vain", "attach-read-only", 2999);
 }
 
-/// A peer sleeps until there is a message, or a sender, beside another that does.
+/// A peer sleeps until there is a message, or a sender, next to another that does.
 fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
     let names = Names::new(&format!("broadcast-step-{way}-{kind}"));
     let name = names.name("t");
@@ -203,7 +204,7 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
         std::thread::scope(|scope| {
             let mut sender = (!comes).then(|| shm.sender().unwrap());
             let mut waiter = None;
-            // One that is woken by the same, perhaps.
+            // Another sleeper, perhaps woken by the same call.
             let mut tell = || {
                 if let Some(mut receiver) = receiver.take() {
                     waiter = Some(step::spawn_until_asleep(scope, move || {
@@ -211,7 +212,7 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
                         receiver.recv_timeout(DEADLINE)
                     }));
                     let sender = sender.get_or_insert_with(|| shm.sender().unwrap());
-                    // One that has come sends when the peer has been killed.
+                    // A sender that has joined sends after the peer was killed.
                     if !comes {
                         sender.send([start + 1; 8]).unwrap();
                     }
@@ -247,7 +248,7 @@ fn kill_in_broadcast_wait_for_sender_disturbs_nobody() {
     asleep_until_told("await-sender", "attach", Some(2_999));
 }
 
-/// Who polls sleeps for a moment only, which is over before a step or two.
+/// A polling process sleeps only for a moment, which ends within a step or two.
 #[test]
 fn kill_in_read_only_broadcast_polling_disturbs_nobody() {
     asleep_until_told("await", "attach-read-only", None);

@@ -1,7 +1,7 @@
-//! A process killed after each k-th instruction of locking, sleeping until that is possible, changing and unlocking: the next
-//! to lock always gets it, and is told if anything is half done.
+//! A process is killed after each k-th instruction of locking, sleeping for the lock, changing the value and unlocking: the
+//! next process always gets the lock, and a report if the change is incomplete.
 //!
-//! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
+//! The long form stops at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -18,9 +18,9 @@ fn attached(name: &str) -> Peer {
     peer!("claims attach {name}")
 }
 
-/// What the next to lock finds. Says whether it was told of a death.
+/// Locks next. Returns whether a death was reported.
 fn next(shm: &Shm<Guarded>) -> bool {
-    // Long enough for any machine; what is stuck is stuck for ever.
+    // Long enough for any machine; a stuck process is stuck forever.
     match shm.lock.lock_timeout(Duration::from_secs(60)) {
         Ok(pair) => {
             assert_eq!(pair.count.get(), pair.twin.get());
@@ -37,7 +37,7 @@ fn next(shm: &Shm<Guarded>) -> bool {
     }
 }
 
-/// Kills at every `stride`-th instruction of one way to lock and unlock after `before`, until the round is over.
+/// Kills at every `stride`-th instruction of one way to lock and unlock after `before`, until the round ends.
 fn at_every(tag: &str, way: &str, stride: usize, before: impl Fn(&str)) {
     let names = Names::new(tag);
     let name = names.name("t");
@@ -52,7 +52,7 @@ fn at_every(tag: &str, way: &str, stride: usize, before: impl Fn(&str)) {
         } else {
             untold += 1;
         }
-        // Nothing is left over for the one after.
+        // Nothing remains for the process after that.
         assert!(!next(&shm));
         if !killed {
             break;
@@ -88,14 +88,14 @@ fn kill_in_lock_recovery_is_recovered() {
     );
 }
 
-/// Somebody takes the lock and dies.
+/// A process takes the lock and dies.
 fn leave_it_to_nobody(name: &str) {
     let mut owner = attached(name);
     owner.ok("claims lock forever");
     owner.kill();
 }
 
-/// The flag in the lock's word that says that somebody may be asleep.
+/// The flag in the lock's word that says that a process may be asleep.
 fn somebody_sleeps(shm: &Shm<Guarded>) -> bool {
     // SAFETY: the lock is the first field and its claim the first word of it; aligned, mapped as long as the handle, and
     // only accessed atomically.
@@ -115,13 +115,13 @@ fn kill_in_lock_timeout_neither_frees_nor_blocks_it() {
     while killed {
         let guard = shm.lock.lock().unwrap();
         std::thread::scope(|scope| {
-            // Another waits too; the victim may be the one that is woken.
+            // Another process waits too; either may be woken.
             let waiter = scope.spawn(|| other.lock.lock_timeout(DEADLINE).map(drop).is_ok());
             killed =
                 step::kill_at_instruction(attached(&name), "claims round in-vain", instruction);
             assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
             drop(guard);
-            // Neither in vain nor told of a death.
+            // It gets the lock without a report of a death.
             assert!(waiter.join().unwrap());
         });
         instruction += step::stride(101);
@@ -164,7 +164,7 @@ fn kill_in_lock_wakeup_passes_the_lock_to_other_sleepers() {
         let mut guard = Some(shm.lock.lock().unwrap());
         std::thread::scope(|scope| {
             let mut waiter = None;
-            // The peer has slept for longer, and so is the one to be woken.
+            // The peer has slept for longer, so it is woken first.
             let mut release = || {
                 if let Some(guard) = guard.take() {
                     waiter = Some(step::spawn_until_asleep(scope, || next(&other)));
@@ -175,7 +175,7 @@ fn kill_in_lock_wakeup_passes_the_lock_to_other_sleepers() {
                 step::kill_at_point(attached(&name), "claims round sleep", point, &mut release);
             // If it was killed before it slept.
             release();
-            // It may have looked just before the peer did, which then was the last to lock.
+            // It may have probed just before the peer locked, as the last one.
             if waiter.unwrap().join().unwrap() || next(&shm) {
                 assert!(seen.killed);
                 told += 1;
@@ -220,8 +220,8 @@ fn kill_in_lock_takeover_after_sleep_is_recovered() {
     assert!(told > 0 && untold > 0, "{told} {untold}");
 }
 
-/// What the peer was woken for another gets, who knows of nobody that sleeps. So the peer has to say so once more when it gives
-/// up: it may not have been the only one.
+/// Another process gets the lock that the peer was woken for, and knows of no sleeper. So the peer has to set the flag again
+/// when it gives up: it may not have been the only one.
 #[test]
 fn kill_in_lock_giving_up_after_sleep_blocks_nobody() {
     let names = Names::new("step-give-up");
@@ -238,7 +238,7 @@ fn kill_in_lock_giving_up_after_sleep_blocks_nobody() {
             let asleep = asleep.get_or_insert_with(Instant::now);
             drop(guard.take());
             guard = shm.lock.try_lock().ok();
-            // The peer, which is stopped at its wake-up, is late.
+            // The peer, stopped at its wake-up, is late.
             while asleep.elapsed() < ROUND_TIMEOUT {
                 std::thread::yield_now();
             }

@@ -1,7 +1,7 @@
-//! A process killed after each k-th instruction of sending, of receiving and of sleeping until that is possible: nothing that
-//! was sent is lost, doubled or out of order, nobody at the other end is stuck, and the next one goes on.
+//! A process is killed after each k-th instruction of sending, of receiving and of sleeping for either: no message is lost,
+//! repeated or out of order, the other end is not stuck, and the next process continues.
 //!
-//! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
+//! The long form stops at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -15,14 +15,14 @@ use shm_core::{Shm, ShmLayout};
 use shm_tests::step::KillOutcome;
 use shm_tests::{DEADLINE, Message, Names, Peer, RingSegment, peer, step};
 
-/// Who waits for longer looks in between whether the peer is done.
+/// Longer waits check at this interval whether the peer is done.
 const A_MOMENT: Duration = Duration::from_millis(5);
 
 fn attached(name: &str) -> Peer {
     peer!("ring attach {name}")
 }
 
-/// Kills at every `stride`-th instruction, until the round is over. `around` is given what kills, and looks at what that
+/// Kills at every `stride`-th instruction, until the round ends. `around` gets a function that kills, and checks what that
 /// leaves.
 fn at_every(
     tag: &str,
@@ -33,7 +33,7 @@ fn at_every(
     let names = Names::new(tag);
     let name = names.name("t");
     let shm = RingSegment::create(&name).unwrap();
-    // Somebody has come to each end once: who is killed before it comes would be waited for.
+    // Each end was claimed once: otherwise a call would wait for a peer that is killed before it claims its end.
     drop((sender(&shm), receiver(&shm)));
     let mut instruction = 0;
     loop {
@@ -62,29 +62,29 @@ fn sender(shm: &Shm<RingSegment>) -> Sender<'_, Message, 5> {
     shm.ring.sender_timeout(DEADLINE).unwrap()
 }
 
-/// A sender that comes, sends and leaves.
+/// A sender that claims its end, sends and leaves.
 fn sending(tag: &str, stride: usize, command: &str) {
     at_every(tag, stride, command, |shm, kill| {
         std::thread::scope(|scope| {
             let mut receiver = receiver(shm);
             let (ready, is_ready) = mpsc::channel();
             let (killed, is_killed) = mpsc::channel();
-            // Asleep most of the time, since the peer is slow: so it also is killed while it wakes.
+            // It sleeps most of the time, since the peer is slow, so the peer is also killed while it wakes it.
             scope.spawn(move || {
                 ready.send(()).unwrap();
                 loop {
                     let position = receiver.position();
                     match receiver.recv() {
                         Ok(note) => assert_eq!(note, Message::numbered(position)),
-                        // Before the peer comes it sees that the one before has left.
+                        // Before the peer claims its end, it sees that the previous one has left.
                         Err(RecvError) if is_killed.try_recv().is_err() => {
-                            // It may be killed before it comes, and then nobody does.
+                            // The peer may be killed before it claims its end, and then nobody does.
                             let _ = receiver.wait_for_sender_timeout(A_MOMENT);
                         }
                         Err(RecvError) => break,
                     }
                 }
-                // What came between the two looks.
+                // A message that arrived between the two checks.
                 while let Ok(note) = receiver.try_recv() {
                     assert_eq!(note, Message::numbered(receiver.position() - 1));
                 }
@@ -94,7 +94,7 @@ fn sending(tag: &str, stride: usize, command: &str) {
             killed.send(()).unwrap();
         });
         assert_eq!(shm.ring.sent(), shm.ring.received());
-        // The next one finds everything in order.
+        // The next one finds a consistent ring.
         let mut sender = sender(shm);
         let next = Message::numbered(sender.position());
         sender.try_send(next).unwrap();
@@ -113,7 +113,7 @@ fn kill_in_ring_send_leaves_whole_messages_and_a_free_end() {
     );
 }
 
-/// A receiver that comes, takes four messages and leaves.
+/// A receiver that claims its end, takes four messages and leaves.
 fn receiving(tag: &str, stride: usize, command: &str) {
     at_every(tag, stride, command, |shm, kill| {
         let before = shm.ring.received();
@@ -126,7 +126,7 @@ fn receiving(tag: &str, stride: usize, command: &str) {
                 let mut is_full = Some(ready);
                 loop {
                     let next = sender.position();
-                    // Four are what the peer takes. More would have it never leave.
+                    // The peer takes four. With more it would never leave.
                     if next == before + 5
                         && let Some(ready) = is_full.take()
                     {
@@ -134,7 +134,7 @@ fn receiving(tag: &str, stride: usize, command: &str) {
                     }
                     match sender.send(Message::numbered(next)) {
                         Ok(()) => {}
-                        // Before the peer comes it sees that the one before has left.
+                        // Before the peer claims its end, it sees that the previous one has left.
                         Err(_) if is_killed.try_recv().is_err() => {
                             let _ = sender.wait_for_receiver_timeout(A_MOMENT);
                         }
@@ -149,7 +149,7 @@ fn receiving(tag: &str, stride: usize, command: &str) {
         let mut receiver = receiver(shm);
         let after = receiver.position();
         assert!(after <= before + 4, "{before} {after}");
-        // The first is dealt with before it counts.
+        // The first message is handled before it counts as received.
         let handled = shm.handled.load(Acquire);
         assert!(handled == before || handled == before + 1);
         assert!(after == before || handled == before + 1);
@@ -197,7 +197,7 @@ fn kill_in_ring_takeover_leaves_the_end_to_the_next() {
                     .map(Message::numbered)
                     .collect::<Vec<_>>()
             );
-            // Nothing is left over for the next round.
+            // Nothing remains for the next round.
             sender.try_send(Message::numbered(next)).unwrap();
             assert!(receiver(shm).try_recv().is_ok());
         },
@@ -213,7 +213,7 @@ fn kill_in_ring_recv_timeout_loses_no_message() {
         |shm, kill| {
             let mut sender = sender(shm);
             kill();
-            // It may have said that it sleeps. Nobody does, and that is all the same.
+            // It may have announced that it sleeps. That is harmless.
             let next = Message::numbered(sender.position());
             sender.try_send(next).unwrap();
             assert_eq!(receiver(shm).try_recv(), Ok(next));
@@ -245,8 +245,8 @@ fn kill_in_ring_send_timeout_sends_nothing() {
     );
 }
 
-/// What is left in the ring after a round that began with `before` messages received, of which none is lost or doubled.
-/// Whether the peer has received one.
+/// Checks what is left in the ring after a round that began with `before` messages received: none is lost or repeated.
+/// Returns whether the peer has received one.
 fn rest_is_there(shm: &Shm<RingSegment>, before: u64) -> bool {
     let mut receiver = receiver(shm);
     let (after, sent) = (receiver.position(), shm.ring.sent());
@@ -259,7 +259,7 @@ fn rest_is_there(shm: &Shm<RingSegment>, before: u64) -> bool {
     after > before
 }
 
-/// Both ends can be had, and a message goes from one to the other.
+/// Both ends can be claimed, and a message passes from one to the other.
 fn next_passes(shm: &Shm<RingSegment>) {
     let (mut sender, mut receiver) = (sender(shm), receiver(shm));
     let next = Message::numbered(sender.position());
@@ -268,8 +268,8 @@ fn next_passes(shm: &Shm<RingSegment>) {
     assert!(receiver.try_recv().is_err());
 }
 
-/// Kills at every point of a round that sleeps. `around` is given what kills: it calls what it is given when the peer sleeps,
-/// and tells what became of the peer.
+/// Kills at every point of a round that sleeps. `around` gets a function that kills: it calls its argument when the peer
+/// sleeps, and returns what happened to the peer.
 fn asleep(
     round: &str,
     before: Option<u64>,

@@ -1,7 +1,7 @@
-//! A process killed after each k-th instruction of every operation of a sequence lock: what is read is always whole and was
+//! A process is killed after each k-th instruction of every operation of a sequence lock: every value read is whole and was
 //! committed, and the next writer always gets the role.
 //!
-//! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
+//! The long form stops at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -17,7 +17,7 @@ fn attached(name: &str) -> Peer {
     peer!("seqlock few {name}")
 }
 
-/// The number of a value that has to be whole, and that of its version.
+/// The number of the value, which must be whole, and its version.
 fn committed(shm: &Shm<Lock>) -> u64 {
     let (version, value) = shm.read_versioned().unwrap();
     assert_eq!(value, [version; 8]);
@@ -25,7 +25,7 @@ fn committed(shm: &Shm<Lock>) -> u64 {
     version
 }
 
-/// Kills at every `stride`-th instruction of one way to use the lock, until that is over. `most` is what it commits.
+/// Kills at every `stride`-th instruction of one way to use the lock, until the round ends. It commits at most `most`.
 fn at_every(way: &str, stride: u64, most: u64, before: impl Fn(&str)) {
     let names = Names::new(&format!("seqlock-step-{}", way.replace(' ', "-")));
     let name = names.name("t");
@@ -49,14 +49,14 @@ fn at_every(way: &str, stride: u64, most: u64, before: impl Fn(&str)) {
     println!(
         "{way}: {instruction} instructions, {committed_by_the_dead} committed before they died"
     );
-    // Whoever looks at every instruction also hits those behind the commit.
+    // With a stride of 1, kills also hit the instructions after the commit.
     assert!(most == 0 || step::stride(stride) > 1 || committed_by_the_dead > 0);
 }
 
-/// The next writer goes on behind the last commit.
+/// The next writer continues after the last commit.
 fn next_writes(shm: &Shm<Lock>) {
     let now = committed(shm);
-    // Long enough for any machine; what is stuck is stuck for ever.
+    // Long enough for any machine; a stuck process is stuck forever.
     let mut guard = shm.write_timeout(Duration::from_secs(60)).unwrap();
     assert_eq!(*guard, [now; 8]);
     guard.fill(now + 1);
@@ -87,7 +87,7 @@ fn kill_with_a_seqlock_guard_leaves_a_whole_value() {
 #[test]
 fn kill_in_seqlock_takeover_leaves_a_whole_value() {
     at_every("write take-over", 1901, 1, |name| {
-        // Leaked when its process is killed: right after it has got the role.
+        // The guard is lost when its process is killed, right after it has acquired the role.
         let mut writer = attached(name);
         writer.ok("seqlock hold");
         writer.kill();
@@ -109,7 +109,7 @@ fn kill_in_any_seqlock_read_disturbs_nobody() {
     at_every("read versioned", 3_499, 0, |_| {});
 }
 
-/// A peer sleeps until another writer is done, and then is one.
+/// A peer sleeps until another writer is done, and then writes.
 fn asleep_behind_a_writer(way: &str, before: Option<u64>) {
     let names = Names::new(&format!("seqlock-step-{way}"));
     let name = names.name("t");
@@ -149,7 +149,7 @@ fn kill_in_seqlock_writer_sleep_leaves_a_whole_value() {
     asleep_behind_a_writer("sleep-forever", None);
 }
 
-/// A peer sleeps until somebody commits.
+/// A peer sleeps until another process commits.
 fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
     let names = Names::new(&format!("seqlock-step-await-{kind}"));
     let name = names.name("t");
@@ -182,6 +182,6 @@ fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
 #[test]
 fn kill_in_seqlock_reader_sleep_disturbs_nobody() {
     asleep_until_a_commit("few", Some(2_999));
-    // Who polls sleeps for a moment only, which is over before a step or two.
+    // A polling process sleeps only for a moment, which ends within a step or two.
     asleep_until_a_commit("few-read-only", None);
 }

@@ -1,7 +1,7 @@
-//! A process killed after each k-th instruction of notifying, posting, taking, joining, leaving, meeting and sleeping for any of
-//! it: who waits gets on, and nothing is counted twice.
+//! A process is killed after each k-th instruction of notifying, posting, taking, joining, leaving, meeting and sleeping for
+//! any of it: waiting processes continue, and nothing is counted twice.
 //!
-//! The long form looks at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
+//! The long form stops at every instruction: `SHM_STEP_STRIDE=1`, in a release build, where there are fewer.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -14,8 +14,8 @@ use shm_core::{Shm, ShmLayout};
 use shm_tests::step::KillOutcome;
 use shm_tests::{DEADLINE, Names, Peer, WaitSegment, peer, step};
 
-/// Has a peer run `what` and kills it at every `stride`-th instruction, until it gets to the end. `around` is called for each
-/// with what kills, which says whether the peer was killed.
+/// Runs `what` in a peer and kills it at every `stride`-th instruction, until it completes. For each kill this calls
+/// `around` with a function that kills and returns whether the peer was killed.
 fn at_every(
     what: &str,
     stride: usize,
@@ -45,8 +45,8 @@ fn at_every(
     assert!(instruction > stride);
 }
 
-/// Kills at every point of a round that sleeps, through either kind of handle. `around` is given what kills: it calls what it is
-/// given when the peer sleeps, and tells what became of the peer.
+/// Kills at every point of a round that sleeps, through either kind of handle. `around` gets a function that kills: it calls
+/// its argument when the peer sleeps, and returns what happened to the peer.
 fn asleep(
     what: &str,
     kind: &str,
@@ -70,7 +70,7 @@ fn asleep(
     });
 }
 
-/// Who sleeps on an event while a peer notifies and is killed.
+/// A thread sleeps on an event while a peer notifies and is killed.
 fn notify(what: &str, stride: u64) {
     let (mut counted, mut not) = (0, 0);
     at_every(what, step::stride(stride), |shm, kill| {
@@ -86,7 +86,7 @@ fn notify(what: &str, stride: u64) {
             } else {
                 counted += 1;
             }
-            // If the peer was killed before it woke, the sleeper looks for itself.
+            // If the peer was killed before it woke the sleeper, the sleeper polls.
             assert_eq!(sleeper.join().unwrap(), Ok(before + 1));
         });
         assert_eq!(shm.event.generation(), before + 1);
@@ -116,7 +116,7 @@ fn kill_in_event_wait_disturbs_nobody() {
     });
 }
 
-/// A peer sleeps on an event, and another one beside it, when somebody notifies one of them.
+/// A peer and another process sleep on an event when one of them is notified.
 fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
     asleep(what, kind, before, |shm, kill| {
         let (event, before) = (&shm.event, shm.event.generation());
@@ -124,7 +124,7 @@ fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
             let mut sleeper = None;
             let mut notify = || {
                 if sleeper.is_none() {
-                    // The peer has slept for longer, and so is the one to be woken.
+                    // The peer has slept for longer, so it is woken first.
                     let wait = || event.wait_timeout(before, DEADLINE);
                     sleeper = Some(step::spawn_until_asleep(scope, wait));
                     shm.ping.fetch_add(1, Release);
@@ -134,7 +134,7 @@ fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
             kill(&mut notify);
             // If it was killed before it slept.
             notify();
-            // If the peer took the wake-up along, the sleeper looks for itself.
+            // If the wake-up was lost with the peer, the sleeper polls.
             assert_eq!(sleeper.unwrap().join().unwrap(), Ok(before + 1));
         });
         assert_eq!(event.generation(), before + 1);
@@ -148,7 +148,7 @@ fn kill_in_event_sleep_does_not_strand_other_sleepers() {
     asleep_on_an_event("event-until", "attach", None);
 }
 
-/// Who polls sleeps for a moment only, which is over before a step or two.
+/// A polling process sleeps only for a moment, which ends within a step or two.
 #[test]
 fn kill_in_read_only_event_polling_disturbs_nobody() {
     asleep_on_an_event("event-sleep", "attach-read-only", None);
@@ -161,7 +161,7 @@ fn post(what: &str, permits: u32) {
     at_every(what, step::stride(11), |shm, kill| {
         std::thread::scope(|scope| {
             let sleeper = scope.spawn(|| shm.permits.wait_timeout(DEADLINE));
-            // There is a permit for the sleeper in any case, and one more if the peer got as far as that.
+            // There is always a permit for the sleeper, and one more if the peer got that far.
             kill();
             shm.permits.post().unwrap();
             sleeper.join().unwrap().unwrap();
@@ -177,8 +177,8 @@ fn post(what: &str, permits: u32) {
     assert!(posted > 0 && not > 0, "{posted} {not}");
 }
 
-/// Has a peer run `what` beside one that posts after each of its instructions, and so is quicker every time. Returns the
-/// answer, and how many permits are there that were not posted so.
+/// Runs `what` in a peer next to a thread that posts after each of its instructions, and so is always faster. Returns the
+/// answer, and how many permits remain that the thread did not post.
 fn at_each_instruction(what: &str) -> (String, i64) {
     let names = Names::new(&format!("beset-{what}"));
     let name = names.name("t");
@@ -235,7 +235,7 @@ fn kill_in_semaphore_try_wait_takes_one_permit_or_none() {
     take("try-thrice", 2);
 }
 
-/// A peer sleeps until there is a permit, and another one beside it.
+/// A peer and another process sleep until there is a permit.
 fn asleep_for_a_permit(what: &str, before: Option<u64>) {
     let (taken, not) = (Cell::new(0), Cell::new(0));
     asleep(what, "attach", before, |shm, kill| {
@@ -247,7 +247,7 @@ fn asleep_for_a_permit(what: &str, before: Option<u64>) {
                     let wait = || permits.wait_timeout(DEADLINE);
                     sleeper = Some(step::spawn_until_asleep(scope, wait));
                 }
-                // Where the peer was late, and sleeps again, the other one has got the last.
+                // If the peer was late, and sleeps again, the other process got the last permit.
                 permits.post().unwrap();
                 posted.set(posted.get() + 1);
             };
@@ -257,7 +257,7 @@ fn asleep_for_a_permit(what: &str, before: Option<u64>) {
                 post();
             }
             let sleeper = sleeper.unwrap();
-            // If the peer took only the wake-up along, the sleeper looks for itself.
+            // If the peer lost only the wake-up, the sleeper polls.
             let start = Instant::now();
             while permits.value() > 0 && !sleeper.is_finished() {
                 assert!(start.elapsed() < DEADLINE);
@@ -299,7 +299,7 @@ fn kill_in_semaphore_wait_timeout_loses_no_permit() {
     });
 }
 
-/// A peer does something with the last seat, and is killed.
+/// A peer uses the last seat, and is killed.
 fn beside_two(what: &str) {
     at_every(what, step::stride(31), |shm, kill| {
         let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
@@ -354,7 +354,7 @@ fn kill_in_barrier_join_and_leave_leaves_the_seat_free() {
     beside_two("visit");
 }
 
-/// The last seat can be had, and nobody has arrived there.
+/// The last seat can be claimed, and nobody has arrived there.
 fn seat_is_free(shm: &Shm<WaitSegment>) {
     let seat = shm.meet.join().unwrap();
     assert!(seat.number() == 2 && !seat.has_arrived());
@@ -372,7 +372,7 @@ fn kill_in_barrier_join_sleep_leaves_the_seat_free() {
     });
 }
 
-/// A peer arrives first and sleeps; the two others come when it does.
+/// A peer arrives first and sleeps; the two others arrive when it does.
 fn meet_asleep(what: &str, before: Option<u64>) {
     let (passed, told) = (Cell::new(0), Cell::new(0));
     asleep(what, "attach", before, |shm, kill| {
@@ -407,7 +407,7 @@ fn meet_asleep(what: &str, before: Option<u64>) {
             }
             result => panic!("{result:?}"),
         }
-        // Or the next one to sleep might be told of the one that was killed now.
+        // Otherwise the next one to sleep might get the report of this kill.
         drop(shm.meet.join().unwrap());
         drop((one, two));
         assert_eq!((shm.meet.round(), shm.meet.arrived()), (round + 1, 0));
@@ -426,7 +426,7 @@ fn kill_in_barrier_wait_sleep_keeps_the_arrival() {
     meet_asleep("meet-forever", None);
 }
 
-/// A peer meets two that have arrived before, and is killed. One of them sleeps meanwhile, or nobody looks.
+/// A peer meets two others that have arrived before, and is killed. One of them sleeps meanwhile, or neither does.
 fn meet(stride: u64, asleep: bool) -> (usize, usize) {
     let (mut passed, mut told, mut led) = (0, 0, 0);
     at_every("meet", step::stride(stride), |shm, kill| {
@@ -463,10 +463,10 @@ fn meet(stride: u64, asleep: bool) -> (usize, usize) {
             Err(error) => panic!("{error}"),
         }
         assert_eq!(two.round(), one.round());
-        // Or the next one to sleep might be told of the one that was killed now.
+        // Otherwise the next one to sleep might get the report of this kill.
         drop(shm.meet.join().unwrap());
         drop((one, two));
-        // Everybody has left, and nobody has arrived in the next round.
+        // All have left, and nobody has arrived in the next round.
         assert_eq!((shm.meet.round(), shm.meet.arrived()), (round + 1, 0));
     });
     println!("{passed} passed, {led} of them completed by a survivor, {told} deaths told of");
@@ -478,7 +478,7 @@ fn meet(stride: u64, asleep: bool) -> (usize, usize) {
 fn kill_in_barrier_wait_passes_once_or_reports_the_death() {
     let (_, led) = meet(23, true);
     assert!(led > 0);
-    // The peer itself completes the round, unless it is killed between arriving and that.
+    // The peer completes the round, unless it is killed between arriving and completing.
     let (passed, led) = meet(31, false);
     assert!(led < passed, "{led} {passed}");
 }

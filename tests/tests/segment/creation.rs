@@ -1,4 +1,4 @@
-//! A name appears with a complete segment or not at all, and only one process wins it.
+//! A name appears with a complete segment or not at all, and only one process gets it.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ use shm_tests::{DEADLINE, Gate, Names, Peer, Stats, Telemetry, peer};
 
 const CROWD: u16 = 64;
 
-/// Has every peer do the same at the same moment, and returns the answers.
+/// Runs the same command in every peer at the same moment, and returns the answers.
 fn race(crowd: &mut [Peer], gate: &Shm<Gate>, round: u64, how: &str, name: &str) -> Vec<String> {
     for (frame, peer) in (1..).zip(crowd.iter_mut()) {
         let frame: u16 = frame;
@@ -44,13 +44,13 @@ fn exactly_one_of_64_creators_wins() {
                 "{answer}"
             );
         }
-        // The value is the winner's, and the losers have done nothing to it.
+        // The value is the winner's, and the losers have not changed it.
         let loser = &mut crowd[usize::from(winners[0] == 0)];
         loser.ok(&format!("open s read {name}"));
         assert_eq!(loser.ok("load s"), (winners[0] + 1).to_string());
         loser.ok("drop s");
         assert_eq!(crowd[winners[0]].ok("current s"), "true");
-        // In every other round what is to be won is a leftover.
+        // In every other round the name belongs to an orphaned segment.
         if round % 2 == 0 {
             crowd[winners[0]].ok("drop s");
             assert!(!Names::exists(&name));
@@ -78,13 +78,13 @@ fn all_64_open_or_create_calls_get_one_segment() {
         for peer in &mut crowd {
             assert_eq!(peer.ok("load s"), first);
         }
-        // One writes and everybody reads: equal values were not a coincidence.
+        // One writes and all read: equal values were no coincidence.
         crowd[round as usize].ok("store s 777");
         for peer in &mut crowd {
             assert_eq!(peer.ok("load s"), "777");
             assert_eq!(peer.ok("current s"), "true");
         }
-        // The last to go takes the name along, not one before.
+        // The last handle removes the name, and none before it.
         let keep = (round as usize * 13) % crowd.len();
         for number in (0..crowd.len()).filter(|number| *number != keep) {
             crowd[number].ok("drop s");
@@ -110,7 +110,7 @@ fn concurrent_attach_finds_nothing_or_the_initial_value() {
         ("looping".into(), "looping".into())
     );
 
-    // The two run until each outcome was seen often enough; looking here too makes it three.
+    // The two run until each outcome occurred often enough; this process is the third.
     let start = Instant::now();
     while stats.attached.load(Acquire) < WANTED || stats.refused.load(Acquire) < WANTED {
         assert!(start.elapsed() < DEADLINE, "{:?}", stats.cell());
@@ -190,7 +190,7 @@ fn another_creator_can_publish_the_name_first() {
     assert_eq!(quick.ok("current s"), "true");
     assert_eq!(quick.ok("load s"), "2");
 
-    // One that takes what there is ends up with what the quick one made.
+    // A process that accepts an existing segment gets that of the faster one.
     quick.ok("drop s");
     assert_eq!(
         slow.ask(&format!("open s join {name} frame=1 during=hold")),
@@ -209,7 +209,7 @@ fn the_initialiser_may_outlast_the_timeout() {
     let name = names.name("t");
     let (mut slow, mut quick, mut killed) = (peer!(), peer!(), peer!());
     for how in ["create", "join"] {
-        // A timeout of zero is over whenever the closure returns.
+        // A timeout of zero has always expired when the closure returns.
         let open = format!("open s {how} {name} frame=1 timeout=0 during=hold");
         assert_eq!(slow.ask(&open), "inside");
         slow.ok("go on");
@@ -224,7 +224,7 @@ fn the_initialiser_may_outlast_the_timeout() {
     slow.ok("drop s");
     quick.ok("drop s");
 
-    // A leftover that appeared meanwhile is no obstacle.
+    // An orphaned segment that appeared meanwhile does not interfere.
     for how in ["create", "join"] {
         let open = format!("open s {how} {name} frame=1 timeout=0 during=hold");
         assert_eq!(slow.ask(&open), "inside");
@@ -271,7 +271,7 @@ fn an_orphaned_segment_is_replaced_or_joined_never_both() {
         let mut frames = Vec::new();
         for (peer, answer) in crowd.iter_mut().zip(&answers) {
             if answer.starts_with("ok") {
-                // Whoever has it keeps it: nobody replaced what another had already joined.
+                // Its users keep it: nobody replaced a segment that another process had already joined.
                 assert_eq!(peer.ok("current s"), "true", "{answers:?}");
                 frames.push(peer.ok("load s"));
             } else {

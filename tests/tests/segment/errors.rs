@@ -1,4 +1,4 @@
-//! Every error that a user can meet, met.
+//! Every error that a user can meet.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +17,7 @@ enum Kind {
     Only = 1,
 }
 
-/// A type of which zero bytes are no value.
+/// A type for which zero bytes are invalid.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct NotZero {
@@ -51,12 +51,12 @@ fn file(name: &str) -> File {
         .unwrap()
 }
 
-/// A process that locks a byte and does not give it back.
+/// A process that locks a byte and keeps the lock.
 fn pin(name: &str, byte: i64, kind: &str) -> Peer {
     peer!("pin {name} {byte} {kind}")
 }
 
-/// The variants, out of the source: the enum is `non_exhaustive`, so the compiler does not say when one is added.
+/// The variants, from the source: the enum is `non_exhaustive`, so the compiler does not report a new one.
 fn all_variants() -> BTreeSet<String> {
     let source = include_str!("../../../shm-core/src/error/mod.rs");
     let (_, body) = source.split_once("pub enum ShmError {\n").unwrap();
@@ -146,7 +146,7 @@ fn every_error_variant_is_reached() {
         reached.insert(variant(&error));
     }
 
-    // The rest needs a process in a state that this one should not be in.
+    // The rest needs a process in a state that this one should not enter.
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
     other.ok("limit files 3");
@@ -166,7 +166,7 @@ fn every_error_variant_is_reached() {
 
     owner.ok(&format!("open s create {name} mode=000"));
     if is_root("the variant `WrongOwner`") {
-        // Root may open everything, so somebody else has to try.
+        // Root may open everything, so another user has to try.
         chown(Names::path(&name), Some(54321), None).unwrap();
         let text = other.refused(&format!("open s attach {name}"), "WrongOwner");
         assert!(text.contains("allowed_owner(54321)"), "{text}");
@@ -210,7 +210,7 @@ fn layout_mismatch_names_the_first_difference() {
              the segment is outdated, remove it with `unlink` and create it again"
         )
     );
-    // Being refused has not changed anything.
+    // The refusals have changed nothing.
     other.ok(&format!("open s attach {name}"));
 }
 
@@ -285,6 +285,6 @@ fn a_lock_pinned_forever_is_an_error_in_time() {
         let _pinned = pin(&name, NAME, "shared");
         other.refused(&format!("open s create {name} timeout=3"), "Busy");
     }
-    // The locks went with the processes, so there is nothing to wait for.
+    // The locks were released with the processes, so no call has to wait.
     other.ok(&format!("open s create {name} timeout=0"));
 }

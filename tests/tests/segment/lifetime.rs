@@ -1,4 +1,4 @@
-//! Who keeps a name, who takes it away, and what is left of the killed.
+//! Which handles keep a name, which remove it, and what killed processes leave.
 
 #![forbid(unsafe_code)]
 
@@ -26,7 +26,7 @@ fn handles_of_one_process_are_independent() {
     for slot in ["owner", "attach", "read", "join"] {
         assert_eq!(peer.ok(&format!("load {slot}")), "4");
     }
-    // A lock of the process, and not of the handle, would go with the first descriptor that is closed.
+    // A lock of the process, not of the handle, would be released with the first descriptor that is closed.
     for slot in ["read", "attach", "owner"] {
         peer.ok(&format!("drop {slot}"));
         is_live(&mut other);
@@ -78,7 +78,7 @@ fn a_fork_childs_drop_keeps_the_name() {
         owner.ok("fork-drop s");
         assert_eq!(owner.ok("current s"), "true");
         assert_eq!(owner.ok("load s"), "3");
-        // Nor did the child give away the locks that it shared.
+        // Nor did the child release the locks that it shared.
         other.refused(&format!("open s create {name}"), "AlreadyExists");
         owner.ok("drop s");
         assert!(!Names::exists(&name));
@@ -110,7 +110,7 @@ fn a_fork_child_of_a_killed_owner_keeps_the_segment_live() {
     let text = other.refused(&format!("open s create {name}"), "AlreadyExists");
     assert!(text.contains("live"), "{text}");
     owner.ok("drop s");
-    // It was not the child's to remove. Now nobody has it, so it is a leftover.
+    // The child does not own the name. Now nobody is attached, so the segment is orphaned.
     assert!(Names::exists(&name));
     other.ok(&format!("open s create {name} frame=4"));
     assert_eq!(other.ok("load s"), "4");
@@ -140,7 +140,7 @@ fn an_orphaned_segment_of_another_type_is_replaced() {
     for how in ["create", "join"] {
         let (mut owner, mut next) = (peer!(), peer!());
         owner.ok(&format!("open s create {name} type=wide"));
-        // As long as somebody is there, it is not.
+        // While anyone is attached, it is not orphaned.
         next.refused(&format!("open s join {name}"), "LayoutMismatch");
         owner.kill();
         next.refused(&format!("open s attach {name}"), "LayoutMismatch");
@@ -158,7 +158,7 @@ fn replacing_an_orphaned_segment_excludes_others() {
     let (mut killed, mut pinning, mut replacing, mut other) = (peer!(), peer!(), peer!(), peer!());
     killed.ok(&format!("open s create {name} frame=3"));
     killed.kill();
-    // What it does in a moment otherwise, it has to wait for in the middle.
+    // Normally this takes a moment; here the peer has to wait in the middle.
     pinning.ok(&format!("pin {name} {NAME} shared"));
     replacing.tell(&format!("open s create {name} frame=4 timeout=100000"));
     let start = Instant::now();
@@ -233,7 +233,7 @@ fn a_reader_keeps_the_segment_of_a_killed_owner_live() {
     assert!(!Names::exists(&name));
     assert_eq!(reader.ok("load s"), "5");
 
-    // With the reader killed too, nothing stands in the way of a new one.
+    // With the reader killed too, a new segment can be created.
     owner = peer!();
     owner.ok(&format!("open s create {name} frame=6"));
     reader.ok(&format!("open s read {name}"));
@@ -247,7 +247,7 @@ fn a_reader_keeps_the_segment_of_a_killed_owner_live() {
 fn the_last_owner_removes_the_name_however_others_ended() {
     let names = Names::new("co-owners");
     let name = names.name("t");
-    // Who ends how: the first makes it, the others join.
+    // How each ends: the first creates it, the others join.
     for first in ["create", "join"] {
         let (mut one, mut two, mut three) = (peer!(), peer!(), peer!());
         one.ok(&format!("open s {first} {name} frame=3"));
@@ -262,7 +262,7 @@ fn the_last_owner_removes_the_name_however_others_ended() {
         assert!(!Names::exists(&name));
     }
 
-    // The last one killed is as an only one killed.
+    // If the last one is killed, the segment is left like that of a single killed owner.
     let (mut one, mut two) = (peer!(), peer!());
     one.ok(&format!("open s join {name} frame=3"));
     two.ok(&format!("open s join {name}"));
@@ -284,7 +284,7 @@ fn a_persistent_segment_stays_until_it_is_unlinked() {
     assert!(Names::exists(&name));
     let text = next.refused(&format!("open s create {name}"), "AlreadyExists");
     assert!(text.contains("persistent"), "{text}");
-    // Those who open it do not take it away, nor does being killed change what it is.
+    // Handles that open it do not remove it, and a kill does not change that it is persistent.
     let mut killed = peer!();
     killed.ok(&format!("open s join {name}"));
     killed.kill();
@@ -302,7 +302,7 @@ fn a_persistent_segment_stays_until_it_is_unlinked() {
     assert_eq!(peer.ok("current s"), "false");
     next.refused(&format!("remove {name}"), "NotFound");
 
-    // Created again while the old one is in use: two segments, of which the name has one.
+    // Created again while the old one is in use: there are two segments, and the name leads to one.
     next.ok(&format!("open s create {name} frame=4"));
     peer.ok("store s 5");
     assert_eq!(
@@ -313,7 +313,7 @@ fn a_persistent_segment_stays_until_it_is_unlinked() {
         (next.ok("current s"), peer.ok("current s")),
         ("true".into(), "false".into())
     );
-    // What is not current touches its successor neither by word nor by ending.
+    // A handle that is not current cannot affect its successor, neither by a call nor by its drop.
     peer.refused("unlink s", "NotFound");
     peer.refused("persist s", "NotFound");
     peer.end();
@@ -332,7 +332,7 @@ fn any_handle_can_unlink_and_all_stay_attached() {
     owner.ok("store s 4");
     assert_eq!(reader.ok("load s"), "4");
     next.ok(&format!("open s create {name} frame=5"));
-    // The old owner's end is not the new segment's.
+    // The old owner's drop leaves the new segment alone.
     owner.end();
     reader.end();
     assert_eq!(next.ok("current s"), "true");

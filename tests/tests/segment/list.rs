@@ -1,4 +1,4 @@
-//! What is told of the segments of living and of killed processes, and what a sweep removes of them.
+//! What `list` returns for segments of living and of killed processes, and what `sweep` removes of them.
 
 #![forbid(unsafe_code)]
 
@@ -6,7 +6,7 @@ use std::fs;
 
 use shm_tests::{Names, Peer, is_root, peer, with_restriction};
 
-/// Peers that share a /dev/shm which nobody else sees, so that they can sweep it.
+/// Peers that share a private /dev/shm, so that they can sweep it.
 fn alone() -> Option<Peer> {
     with_restriction(peer!(), "own-shm size=64m")
 }
@@ -47,7 +47,7 @@ fn list_gives_every_process_the_same_entry() {
 #[test]
 fn sweep_removes_only_orphaned_segments() {
     let Some(mut peer) = alone() else { return };
-    // One process after the other, all in that /dev/shm: each goes on as a child of the one that is killed.
+    // One process after the other, all in that /dev/shm: each continues as a child of the killed one.
     peer.ok("open a create /killed");
     peer.ok("open b create /persistent");
     peer.ok("persist b");
@@ -77,7 +77,7 @@ fn sweep_removes_only_orphaned_segments() {
     peer.ok("drop r");
     assert_eq!(peer.ok("sweep"), "/readers");
     assert_eq!(peer.ok("current l"), "true");
-    // Neither looking nor sweeping keeps anything open.
+    // Neither listing nor sweeping keeps anything open.
     assert!(!peer.ok("fds").contains("/readers"));
 }
 
@@ -141,7 +141,7 @@ fn list_without_free_descriptors_is_an_error() {
         assert!(text.starts_with("/dev/shm: opendir: Too many"), "{text}");
         assert!(text.contains("ulimit -n"), "{text}");
     }
-    // With the directory open there is none left for a segment. Which number that is depends on what was inherited.
+    // With the directory open, no descriptor is free for a segment. The number depends on what was inherited.
     let mut answers = (4..64).map(|files| {
         other.ok(&format!("limit files {files}"));
         other.ask(&format!("list {name}"))

@@ -1,4 +1,4 @@
-//! Who becomes an owner, and when: last of all, so that whoever is refused has changed nothing.
+//! When a process becomes an owner: last of all, so that a refused call has changed nothing.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
@@ -27,7 +27,7 @@ fn an_orphaned_segment_of_another_length_is_replaced() {
     next.ok("drop s");
     assert!(!Names::exists(&name));
 
-    // One of the same length is joined.
+    // One of the same length is opened.
     let mut owner = peer!();
     owner.ok(&format!("open s create {name} samples=8"));
     owner.ok("store s 9");
@@ -76,7 +76,7 @@ fn another_length_never_replaces_a_live_segment() {
     other.ok(&format!("open s attach {name} samples=8"));
     assert_eq!(other.ok("load s"), "8 72");
 
-    // What is persistent is no leftover.
+    // A persistent segment is not orphaned.
     attached.ok("persist s");
     attached.end();
     other.ok("drop s");
@@ -97,7 +97,7 @@ fn open_without_free_descriptors_keeps_the_name() {
         let mut poor = peer!();
         poor.ok(&format!("limit files {files}"));
         let text = match files {
-            // Enough for the segment and for what shows that its opener lives.
+            // Enough for the segment and for the participant's file.
             5 => {
                 poor.ok(&format!("claims join {name}"));
                 break;
@@ -107,7 +107,7 @@ fn open_without_free_descriptors_keeps_the_name() {
         assert!(text.contains("ulimit -n"), "{text}");
         assert!(Names::exists(&name), "with {files} descriptors");
     }
-    // Who could open it was its owner, and the last.
+    // The process that could open it was its last owner.
     assert!(!Names::exists(&name));
 }
 
@@ -140,7 +140,7 @@ fn a_refused_open_never_holds_the_owner_lock() {
     let attached = Samples::attach(&name).unwrap();
     owner.kill();
     let (mut refused, mut held) = (peer!(), 0);
-    // It has become the program that it is.
+    // After its answer, it has finished starting.
     refused.ok("pid");
     let held_now = || u32::from(is_locked(&name, OWNER).unwrap());
     for (how, what) in [
@@ -154,7 +154,7 @@ fn a_refused_open_never_holds_the_owner_lock() {
         assert!(calls > 10, "{calls}");
         assert_eq!(held, 0, "{what}");
     }
-    // It shows where it is due.
+    // A call that succeeds does hold the lock.
     let command = format!("between open s join {name} samples=8");
     shm_tests::step::at_each_call(&mut refused, &command, || held += held_now());
     assert_eq!(refused.hear(), "ok ");
@@ -223,7 +223,7 @@ fn concurrent_opens_after_an_upgrade_get_one_segment() {
     let names = Names::new("upgrade");
     let name = names.name("t");
     for _ in 0..40 {
-        // Of another type, as the older program has left it.
+        // Of another type, as an older program left it.
         let mut older = peer!();
         older.ok(&format!("open s create {name}"));
         older.kill();
@@ -232,7 +232,7 @@ fn concurrent_opens_after_an_upgrade_get_one_segment() {
             let open = || {
                 start.wait();
                 let opened = Samples::open_or_create_with_len(&name, 8);
-                // Nobody is an owner's last before all are there.
+                // All are there before the first handle is dropped.
                 end.wait();
                 opened.map(|shm| shm.is_current())
             };
@@ -255,12 +255,12 @@ fn refused_attaches_never_block_a_creator() {
     let (name, nothing) = (names.name("t"), names.name("nothing"));
     let (done, tries) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
-        // Which each time holds what is there for a moment.
+        // This thread opens the segment for a moment again and again.
         scope.spawn(|| {
             while !done.load(Relaxed) {
                 assert!(Samples::attach(&name).is_err());
                 tries.fetch_add(1, Relaxed);
-                // And holds nothing for longer.
+                // Between the attempts it holds nothing.
                 for _ in 0..20 {
                     assert!(Samples::attach(&nothing).is_err());
                 }
@@ -291,7 +291,7 @@ fn an_owner_with_a_replaced_descriptor_removes_no_name() {
     let path = Names::path(&elsewhere);
     let replace = format!("replace-descriptor s {}", path.display());
     let (mut one, mut two) = (peer!(), peer!());
-    // Somebody else's file, which nobody locks.
+    // An unrelated file that nobody locks.
     fs::write(&path, b"contents").unwrap();
 
     // Another owner lives.
@@ -303,7 +303,7 @@ fn an_owner_with_a_replaced_descriptor_removes_no_name() {
     two.ok("drop s");
     assert!(!Names::exists(&name));
 
-    // It was told to stay.
+    // The segment was made persistent.
     one.ok(&format!("open s join {name} frame=3"));
     two.ok(&format!("open s attach {name}"));
     two.ok("persist s");
@@ -313,7 +313,7 @@ fn an_owner_with_a_replaced_descriptor_removes_no_name() {
     two.ok("unlink s");
     two.ok("drop s");
 
-    // Nobody is left who could, so it is a leftover.
+    // The owner cannot remove the name, so the segment is orphaned.
     one.ok(&format!("open s join {name} frame=3"));
     one.ok(&replace);
     one.ok("drop s");
@@ -333,7 +333,7 @@ fn a_creator_with_a_replaced_descriptor_publishes_nothing() {
         .create_with(&name, |shm| {
             let number = shm.as_fd().as_raw_fd();
             let other = other.as_fd().as_raw_fd();
-            // SAFETY: the number stays the handle's own, and open. What it leads to then is what the test is about.
+            // SAFETY: the number stays the handle's and stays open. What it leads to is what the test is about.
             let replaced = unsafe { libc::dup2(other, number) };
             assert_eq!(replaced, number);
         })
@@ -353,7 +353,7 @@ fn segments_never_use_descriptors_0_to_2() {
     assert!(!Names::exists(&name));
 }
 
-/// As an ordinary user, whom the mode of a file concerns.
+/// As an ordinary user, who needs the permissions of the file's mode.
 fn ordinary() -> Peer {
     let mut peer = peer!();
     if nix::unistd::geteuid().is_root() {

@@ -1,4 +1,4 @@
-//! Publishers that were killed and started again while their readers stay, and readers that are there first.
+//! Publishers that are killed and restarted while their readers stay, and readers that start first.
 
 #![forbid(unsafe_code)]
 
@@ -51,7 +51,7 @@ fn a_restarted_publisher_leaves_old_readers_their_segment() {
             ("2".into(), "true".into())
         );
     }
-    // The old one is theirs, and neither its use nor its end is the new one's.
+    // The readers keep the old one, and neither its use nor its drop affects the new one.
     writer.ok("store s 7");
     assert_eq!(reader.ok("load s"), "7");
     writer.end();
@@ -92,14 +92,14 @@ fn a_living_owner_is_never_superseded() {
         );
         assert!(text.contains(existing), "{text}");
     };
-    // Stopped is not dead.
+    // A stopped process is not dead.
     let mut owner = peer!();
     owner.ok(&format!("open s create {name} frame=3"));
     owner.stop();
     refused(&mut other, "a live segment");
     owner.kill();
 
-    // One that has made a leftover, or what was abandoned, its own.
+    // So is one that has become the owner of an orphaned or abandoned segment.
     let (mut first, mut second, mut reader) = (peer!(), peer!(), peer!());
     first.ok(&format!("open s join {name}"));
     reader.ok(&format!("open s read {name}"));
@@ -120,7 +120,7 @@ fn a_living_owner_is_never_superseded() {
     );
     refused(&mut other, "a live segment");
 
-    // A fork child that goes on with its parent's handle keeps it alive.
+    // A fork child that continues with its parent's handle keeps it alive.
     first.ok("fork-continue");
     first.kill();
     assert_eq!(
@@ -139,7 +139,7 @@ fn a_living_owner_is_never_superseded() {
     other.ok(&format!("remove {name}"));
 }
 
-/// The round's two requests, made at the same moment, and their answers.
+/// The round's two requests, sent at the same moment, and their answers.
 fn race(gate: &Shm<Gate>, round: u64, peers: &mut [Peer; 2], requests: [&str; 2]) -> [String; 2] {
     for (peer, request) in peers.iter_mut().zip(requests) {
         peer.tell(&format!("race {} {round} s {request}", gate.name()));
@@ -226,7 +226,7 @@ fn a_publisher_killed_in_supersede_can_be_replaced() {
     let name = names.name("t");
     let mut reader = abandoned(&name);
     let (mut pinning, mut superseding, mut other) = (peer!(), peer!(), peer!());
-    // What it does in a moment otherwise, it has to wait for in the middle.
+    // Normally this takes a moment; here the peer has to wait in the middle.
     pinning.ok(&format!("pin {name} {NAME} shared"));
     superseding.tell(&format!(
         "open s create {name} frame=2 supersede=yes timeout=100000"
@@ -253,7 +253,7 @@ fn a_publisher_killed_in_supersede_can_be_replaced() {
     );
     other.ok(&format!("open owner join {name}"));
     assert_eq!(reader.ok("owned r"), "true");
-    // It goes in order, but for the name, which somebody keeps locked.
+    // The owner leaves, except for the name, which another process keeps locked.
     other.ok("drop owner");
     assert_eq!(
         (reader.ok("owned r"), reader.ok("current r")),
@@ -267,10 +267,10 @@ fn a_publisher_killed_in_supersede_can_be_replaced() {
     );
 }
 
-/// `SHM_CREATE_KILLS` is how many are killed.
+/// `SHM_CREATE_KILLS` sets the number of kills.
 #[test]
 fn supersede_killed_at_any_instant_blocks_no_successor() {
-    /// Longer than it takes, but not by much.
+    /// Slightly longer than it takes.
     const LONGEST: Duration = Duration::from_micros(1200);
     let wanted = count_from_env("SHM_CREATE_KILLS", 200);
     let names = Names::new("supersede-kills");
@@ -344,7 +344,7 @@ fn restarted_publishers_never_take_a_live_name() {
         assert_eq!(peer.hear(), "looping");
         peer
     };
-    // A quarter of what they open they join, and what the readers hold is abandoned when its creator is killed.
+    // A quarter of the opens join, and what the readers hold is abandoned when its creator is killed.
     let crowd = ["loop-create supersede"; 3].into_iter();
     let crowd = crowd.chain(["loop-attach hold"; 2]);
     let mut crowd: Vec<(&str, Peer)> = crowd.map(|what| (what, begin(what))).collect();
@@ -384,7 +384,7 @@ fn attach_can_wait_for_the_name_to_appear() {
     let text = reader.refused(&format!("open s read {name} wait=5"), "NotFound");
     assert!(text.contains("`wait`"), "{text}");
     reader.tell(&format!("open s read {name} wait=ever"));
-    // The `timeout` is for something else.
+    // `timeout` does not limit this wait.
     writer.tell(&format!("open s attach {name} wait=100000 timeout=0"));
     for peer in [&reader, &writer] {
         until_asleep(peer.pid());
@@ -397,13 +397,13 @@ fn attach_can_wait_for_the_name_to_appear() {
             ("5".into(), "true".into())
         );
     }
-    // It is not waited for what is there and cannot be attached to.
+    // It does not wait if the name leads to something that cannot be attached to.
     reader.refused(
         &format!("open wide attach {name} type=wide wait=ever"),
         "LayoutMismatch",
     );
 
-    // Who waits may be killed as well.
+    // A waiting process can be killed as well.
     publisher.ok("drop s");
     writer.tell(&format!("open s attach {name} wait=ever"));
     until_asleep(writer.pid());

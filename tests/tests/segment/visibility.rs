@@ -1,4 +1,4 @@
-//! What one process writes, another reads, and what may only be read cannot be written.
+//! What one process writes, another reads, and read-only mappings cannot be written.
 
 #![forbid(unsafe_code)]
 
@@ -23,7 +23,7 @@ fn writes_are_visible_in_both_directions() {
     assert_eq!(other.ok("load s"), "5");
     assert_eq!(reader.ok("load s"), "5");
 
-    // A process that comes later, this one, sees the same.
+    // A process that attaches later, this one, sees the same.
     let here = Telemetry::attach(&name).unwrap();
     assert_eq!(here.load(), Telemetry::numbered(5));
     here.store(Telemetry::numbered(6));
@@ -44,7 +44,7 @@ fn a_write_to_a_read_only_mapping_is_a_sigsegv() {
     assert_eq!(status.signal(), Some(libc::SIGSEGV), "{status:?}");
     assert_eq!(owner.ok("load s"), "3");
 
-    // The same instructions are in order where the mapping is writable.
+    // The same instructions are fine where the mapping is writable.
     writer.ok(&format!("open s attach {name}"));
     writer.ok("raw-write s");
     assert_eq!(Telemetry::attach(&name).unwrap().frame.get(), 7);
@@ -69,7 +69,7 @@ fn the_slice_length_comes_from_the_segment() {
     let (mut owner, mut other) = (peer!(), peer!());
     owner.ok(&format!("open s create {name} samples=1000"));
     owner.ok("store s 3");
-    // Who wants another number is told; nobody's slice changes its length.
+    // A request for another length is refused; no slice changes its length.
     let text = other.refused(&format!("open s join {name} samples=5"), "LayoutMismatch");
     assert!(
         text.contains("1000 elements in the segment, and this program requires 5"),
@@ -80,7 +80,7 @@ fn the_slice_length_comes_from_the_segment() {
     other.ok("store s 4");
     assert_eq!(owner.ok("load s"), "1000 4000");
 
-    // A leftover makes room for one of any length.
+    // An orphaned segment is replaced by one of any length.
     owner.ok("drop s");
     assert_eq!(other.ok("current s"), "true");
     other.kill();

@@ -1,4 +1,4 @@
-//! Events: no notification is missed, whoever waits and whoever dies.
+//! Events: no notification is missed, whichever process waits or dies.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -22,7 +22,7 @@ fn a_notification_before_or_during_a_wait_ends_it() {
     // Before: it does not even sleep.
     shm.event.notify_one();
     assert_eq!(other.ok("waiting event wait 0 0"), "1");
-    // During, or before, as it comes.
+    // During, or just before.
     for generation in 1..50 {
         other.tell(&format!("waiting event wait {generation} forever"));
         if generation % 2 == 0 {
@@ -32,7 +32,7 @@ fn a_notification_before_or_during_a_wait_ends_it() {
         }
         assert_eq!(other.hear(), format!("ok {}", generation + 1));
     }
-    // An event that nobody notifies is not affected by another.
+    // Another event is not affected.
     assert_eq!(shm.answers.generation(), 0);
 }
 
@@ -45,7 +45,7 @@ fn a_wait_without_notification_times_out() {
     assert!(start.elapsed() >= span);
     assert_eq!(shm.event.wait_timeout(0, Duration::ZERO), Err(TimedOut));
     assert!(TimedOut.to_string().contains("in time"));
-    // Whatever else is given is another generation.
+    // Any other number is another generation.
     assert_eq!(shm.event.wait_timeout(u32::MAX, DEADLINE), Ok(0));
 }
 
@@ -76,7 +76,7 @@ fn one_notification_reaches_every_waiter() {
         for peer in &mut peers {
             peer.tell(&format!("waiting event wait {seen} forever"));
         }
-        // Where only one is woken, the others look for themselves.
+        // If only one is woken, the others poll.
         peers[0].tell("waiting event wait 4294967295 forever");
         if how == "all" {
             shm.event.notify_all();
@@ -119,7 +119,7 @@ fn wait_until_finds_its_value_with_and_without_notify() {
     let at_least = |number: u64| move |count: u64| (count >= number).then_some(count);
     let (one, two, three) = (at_least(1), at_least(2), at_least(3));
 
-    // Nobody has notified, and nobody needs to.
+    // There was no notification, and none is needed.
     shm.count.set(1);
     let found = shm
         .event
@@ -138,7 +138,7 @@ fn wait_until_finds_its_value_with_and_without_notify() {
         shm.event.notify_one();
         assert_eq!(mine.join().unwrap(), 2);
         assert_eq!(theirs.join().unwrap(), Ok(2));
-        // As if who changes it were killed before it notifies.
+        // As if the writer were killed before it notifies.
         let mine = scope.spawn(|| shm.event.wait_until(|| three(shm.count.get())));
         shm.count.set(3);
         assert_eq!(mine.join().unwrap(), 3);
@@ -181,7 +181,7 @@ fn writes_before_a_notification_are_visible_after_it() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for round in 1..=ROUNDS {
-                // Plain cells; the events are all that orders them.
+                // Plain cells, ordered only by the events.
                 shm.count.set(round);
                 shm.event.notify_one();
                 let mut seen = shm.answers.generation();
@@ -208,7 +208,7 @@ fn a_killed_waiter_consumes_no_notification() {
         let (mut one, mut two) = (attached(&name), attached(&name));
         one.tell(&format!("waiting event wait {round} forever"));
         two.tell(&format!("waiting event wait {round} forever"));
-        // It may be the one that is woken; the other looks for itself then.
+        // It may be the one that is woken; then the other polls.
         shm.event.notify_one();
         one.kill();
         assert_eq!(two.hear(), format!("ok {}", round + 1));
@@ -295,7 +295,7 @@ fn random_words_in_an_event_end_every_wait() {
         scope.spawn(|| {
             let mut random = RandomDelays::new();
             while !done.load(Acquire) {
-                // Now and then it stays as it is, so that somebody sleeps.
+                // Sometimes the word stays as it is, so that a waiter sleeps.
                 let value = random.next_number();
                 if value & 1 << 40 == 0 {
                     word.store(value as u32 & 7, Release);

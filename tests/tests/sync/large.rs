@@ -1,4 +1,4 @@
-//! Values of megabytes in every type that processes share, on a thread whose stack has room for none of them.
+//! Values of megabytes in every shared type, on a thread whose stack has room for none of them.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use shm_tests::Large;
 /// 4 MiB.
 type Big = [u64; 1 << 19];
 
-/// Runs `work` with 128 KiB of stack, which is less than a thread gets and far less than any value here takes.
+/// Runs `work` with 128 KiB of stack, less than any thread's default and far less than any value here.
 fn on_small_stack(work: fn()) {
     let small = std::thread::Builder::new().stack_size(128 << 10);
     small.spawn(work).unwrap().join().unwrap();
 }
 
-/// The same number all over.
+/// The same number in every element.
 fn all(number: u64) -> Box<Big> {
     vec![number; 1 << 19].into_boxed_slice().try_into().unwrap()
 }
@@ -25,7 +25,7 @@ fn is_all(big: &Big, number: u64) -> bool {
     big.iter().all(|word| *word == number)
 }
 
-/// Shown without a copy of it; how much of it is shown is not for this test.
+/// Printed without a copy of it; this test ignores how much of it is printed.
 fn show(large: &(impl Debug + ?Sized)) -> String {
     let text = format!("{large:?}");
     assert!(text.len() > 20, "{text}");
@@ -71,7 +71,7 @@ fn large_sequence_locks_need_no_stack() {
         let mut out = all(0);
         lock.read_into(&mut out).unwrap();
         assert!(is_all(&out, 1));
-        // What is given up is not kept on the stack either.
+        // A discarded value is not kept on the stack either.
         let mut guard = lock.try_write().unwrap();
         guard[0] = 7;
         guard.discard();
@@ -114,7 +114,7 @@ fn large_ring_messages_need_no_stack() {
         let word = receiver.recv_with(|slot| slot[1 << 18].get());
         assert_eq!(word, Ok(8));
         show(&receiver);
-        // Those of one that has left, and then no more.
+        // The messages of a departed sender, and then no more.
         sender.send_with(|slot| slot.fill(9)).unwrap();
         drop(sender);
         assert!(is_all(&receiver.recv_boxed().unwrap(), 9));

@@ -1,4 +1,4 @@
-//! Mutexes around values of every shape, wherever a field can be.
+//! Mutexes around values of every shape, in every kind of field.
 
 use std::error::Error;
 use std::os::fd::AsFd;
@@ -7,7 +7,7 @@ use shm_core::sync::{LockError, Mutex, Semaphore};
 use shm_core::{Shm, ShmCell, ShmLayout, ShmStr, ShmVec};
 use shm_tests::{DEADLINE, Names};
 
-/// A second handle for the same segment: another participant.
+/// A second handle for the same segment, which is a separate participant.
 fn again<T: ShmLayout>(shm: &Shm<T>) -> Shm<T> {
     T::from_fd(shm.as_fd().try_clone_to_owned().unwrap()).unwrap()
 }
@@ -51,7 +51,7 @@ struct Tail {
     locks: [Mutex<u64>],
 }
 
-/// Has a look at a lock from two handles: it is had once, and given back.
+/// Checks a lock through two handles: one acquires it, and releases it.
 macro_rules! is_a_lock {
     ($shm:ident, $other:ident, $($place:tt)+) => {{
         let guard = $shm.$($place)+.lock().unwrap();
@@ -101,7 +101,7 @@ fn a_nested_mutex_is_locked_separately() {
     let inner = outer.lock.lock().unwrap();
     inner.set(3);
     outer.turns.post().unwrap();
-    // Who looks on has no lock to take.
+    // `unlocked` needs no lock.
     assert_eq!(other.of_a_struct.unlocked().lock.unlocked().get(), 3);
     drop(inner);
     assert!(matches!(
@@ -132,7 +132,7 @@ fn mutexes_in_a_trailing_slice_report_dead_owners() {
     assert_eq!(shm.count.get(), 0);
 }
 
-/// Leaves the lock as one whose owner died in the middle of a change.
+/// Leaves the lock as if its owner had died in the middle of a change.
 fn die_with(lock: &Mutex<[u64; 2]>) {
     let died = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let guard = match lock.lock() {
@@ -140,7 +140,7 @@ fn die_with(lock: &Mutex<[u64; 2]>) {
             Err(error) => panic!("{error}"),
         };
         guard[0].set(5);
-        // Without the message of a panic that nobody expects.
+        // Without the message of an expected panic.
         std::panic::resume_unwind(Box::new("on purpose"));
     }));
     assert!(died.is_err());
@@ -151,7 +151,7 @@ fn a_dead_owners_value_is_repaired_once() -> Result<(), Box<dyn Error>> {
     let shm = Mutex::<[u64; 2]>::create_anonymous()?;
     let repair = |half_done: &ShmCell<[u64; 2]>| half_done.store([half_done[0].get(); 2]);
     die_with(&shm);
-    // One that does not get through with it leaves it to the next.
+    // A repair that panics leaves the lock to the next owner.
     let told = shm.lock().unwrap_err();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         told.recover(|_| std::panic::resume_unwind(Box::new("on purpose")))

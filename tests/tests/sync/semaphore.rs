@@ -1,4 +1,4 @@
-//! Semaphores: permits are neither lost nor doubled, whoever waits and whoever dies.
+//! Semaphores: permits are neither lost nor doubled, whichever process waits or dies.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -57,7 +57,7 @@ fn try_wait_succeeds_next_to_constant_posts() {
         scope.spawn(|| (0..POSTS).for_each(|_| permits.post().unwrap()));
         let mut taken = 0;
         while taken < POSTS {
-            // Nobody else takes.
+            // No other process takes permits.
             if permits.value() > 0 {
                 assert!(permits.try_wait(), "after {taken}");
                 taken += 1;
@@ -131,7 +131,7 @@ fn a_killed_waiter_loses_at_most_one_permit() {
         let (mut one, mut two) = (attached(&name), attached(&name));
         one.tell("waiting permits wait forever");
         two.tell("waiting permits wait forever");
-        // Two, because the first may have taken one before it is killed. The wake-up that it takes along is made up for.
+        // Two, because the first waiter may have taken one before it is killed. The others recover from its lost wake-up.
         shm.permits.post_many(2).unwrap();
         one.kill();
         assert_eq!(two.hear(), "ok taken");
@@ -210,7 +210,7 @@ fn random_words_in_a_semaphore_end_every_call() {
             while !done.load(Acquire) {
                 let value = random.next_number();
                 match value >> 40 & 3 {
-                    // None, with and without somebody asleep.
+                    // No permits, with and without a sleeper.
                     0 => word.store(value as u32 & 1, Release),
                     1 => word.store(value as u32, Release),
                     2 => word.store(u32::MAX - (value as u32 & 3), Release),

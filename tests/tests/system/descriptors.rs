@@ -1,4 +1,4 @@
-//! Descriptors: passed on where that is wanted, and nowhere else.
+//! Descriptors are passed on where that is wanted, and nowhere else.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::process::CommandExt;
@@ -23,7 +23,7 @@ fn exec_inherits_no_descriptors() {
     assert_eq!(here.split(',').count(), 5, "{here}");
     assert!(here.contains(&one) && here.contains("memfd:"), "{here}");
     assert_eq!(peer.ok("exec-fds"), "");
-    // Nor do dropped handles leave any behind.
+    // Dropped handles leave none behind either.
     for slot in ["a", "b", "c", "d", "e"] {
         peer.ok(&format!("drop {slot}"));
     }
@@ -89,7 +89,7 @@ fn a_descriptor_sent_over_a_socket_gives_the_same_memory() {
         assert_eq!(owner.hear(), "ok ");
         assert_eq!(other.ok(&format!("load {how}")), "3");
     }
-    // The handles do not pass it on, although it was not close-on-exec when it came.
+    // The handles do not pass it on, although it was not close-on-exec when it arrived.
     assert_eq!(other.ok("exec-fds"), "");
     other.ok("store socket 4");
     assert_eq!(
@@ -119,7 +119,7 @@ fn a_descriptor_sent_without_all_seals_is_refused() {
             );
         }
     }
-    // What was refused is not kept either.
+    // Refused descriptors are not kept either.
     assert_eq!(other.ok("fds"), "");
 }
 
@@ -145,11 +145,11 @@ fn an_anonymous_segment_is_shared_by_fork() {
     let mut peer = peer!();
     peer.ok("open s anonymous -");
     assert_eq!(peer.ok("fork-exchange s"), "1001");
-    // A child that drops its copy takes nothing from its parent.
+    // A child that drops its copy does not affect its parent.
     peer.ok("fork-drop s");
     peer.ok("store s 4");
     assert_eq!(peer.ok("load s"), "4");
-    // And one whose parent is killed goes on.
+    // A child whose parent is killed continues.
     peer.ok("fork-continue");
     peer.kill();
     assert_eq!(peer.ok("load s"), "4");

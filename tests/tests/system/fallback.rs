@@ -1,4 +1,4 @@
-//! Creation where the system has no unnamed files, or no /proc to name them through.
+//! Creation on systems without unnamed files, or without /proc.
 
 #![forbid(unsafe_code)]
 
@@ -37,7 +37,7 @@ fn abandoned() -> Vec<String> {
         .collect()
 }
 
-/// Every hidden name that is there now was left by a process that is being killed by another run of this test, if by any.
+/// Any other hidden name was left by another run of this test, which removes it.
 fn abandoned_are_removed(creator: &mut Peer, name: &str) {
     let start = Instant::now();
     loop {
@@ -68,7 +68,7 @@ fn segments_work_the_same_without_unnamed_files() {
         owner.ok("drop s");
         assert!(!Names::exists(&name));
     }
-    // Each replaces the leftovers of the other.
+    // Each replaces the orphaned segments of the other.
     owner.ok(&format!("open s create {name}"));
     owner.kill();
     other.ok(&format!("open s create {name}"));
@@ -99,7 +99,7 @@ fn the_next_creator_removes_a_killed_ones_hidden_name() {
     }
 }
 
-/// `SHM_CREATE_KILLS` is how many are killed.
+/// `SHM_CREATE_KILLS` sets the number of kills.
 #[test]
 fn every_name_is_complete_although_creators_are_killed() {
     let names = Names::new("old-torture");
@@ -151,7 +151,7 @@ fn sweep_removes_hidden_names_of_killed_creators() {
     fs::write(format!("{folder}/.shm-new-0123456789abcdef"), [0; 100]).unwrap();
     fs::write(format!("{folder}/.shm-new-0123456789abcdee"), "text").unwrap();
     let owner = nix::unistd::geteuid();
-    // A file system of a user namespace shows its files as that user's, so both are the peer's own.
+    // A file system of a user namespace shows its files as that user's, so both belong to the peer.
     assert_eq!(
         fs::metadata(format!("{folder}/.shm-new-0123456789abcdef"))
             .unwrap()
@@ -196,7 +196,7 @@ fn no_space_leaves_no_hidden_name() {
     peer.refused("large /large", "NoSpace");
     let folder = format!("/proc/{}/root/dev/shm", peer.pid());
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
-    // What a killed creator has left makes room.
+    // The space of a killed creator's file is freed.
     let hidden = format!("{folder}/.shm-new-0123456789abcdef");
     let file = fs::File::create(&hidden).unwrap();
     file.write_all_at(&[0; 8192], 0).unwrap();

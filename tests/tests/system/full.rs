@@ -1,4 +1,4 @@
-//! A file system for shared memory that is full.
+//! A full file system for shared memory.
 
 #![forbid(unsafe_code)]
 
@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use shm_core::ShmLayout;
 use shm_tests::{Peer, Telemetry, peer, with_restriction};
 
-/// A peer with a small /dev/shm of its own, where the system allows that.
+/// A peer with a small private /dev/shm, where the system allows that.
 fn small(bytes: usize) -> Option<Peer> {
     with_restriction(peer!(), &format!("own-shm size={bytes}"))
 }
@@ -27,14 +27,14 @@ fn a_segment_that_does_not_fit_is_refused_without_trace() {
             assert!(text.contains("has 0 available"), "{text}");
         }
         peer.refused("open c read /c", "NotFound");
-        // Every page of what did fit is there.
+        // Every page of the created segments is reserved.
         peer.ok("store a 3");
         peer.ok("store b 4");
         assert_eq!(
             (peer.ok("load a"), peer.ok("load b")),
             ("3".into(), "4".into())
         );
-        // What is not reserved needs room for its header all the same.
+        // Without reservation the header still needs room.
         peer.refused("huge /huge", "NoSpace");
         peer.ok("drop a");
         peer.ok("drop b");
@@ -42,7 +42,7 @@ fn a_segment_that_does_not_fit_is_refused_without_trace() {
     peer.refused("large /large", "NoSpace");
     peer.refused("populate /populate", "NoSpace");
     assert_eq!(peer.ok("fds"), "");
-    // Nothing of all that has taken any room.
+    // None of the refused calls has taken any room.
     peer.ok("open a create /a");
     peer.ok("open b create /b");
 }
@@ -86,7 +86,7 @@ fn a_file_system_fills_to_its_last_page_and_empties() {
     }
 }
 
-/// What `sparse` gives up, and what reserving is for.
+/// What `sparse` gives up, and what reservation is for.
 #[test]
 fn a_sparse_segment_without_room_is_a_sigbus_on_access() {
     let Some(mut peer) = small(1 << 20) else {

@@ -1,13 +1,13 @@
-//! Processes that run out of something: each gets an error, and goes on.
+//! Processes that run out of a resource get an error, and continue.
 //!
-//! `SHM_ROUNDS` is how often a segment is made and let go, 2,000 times without it.
+//! `SHM_ROUNDS` is how often a segment is created and dropped, 2,000 times by default.
 
 #![forbid(unsafe_code)]
 
 use shm_core::ShmLayout;
 use shm_tests::{Names, Peer, Telemetry, count_from_env, peer, with_restriction};
 
-/// That it can do everything again.
+/// Checks that it can do everything again.
 #[track_caller]
 fn goes_on(peer: &mut Peer, name: &str) {
     peer.ok(&format!("open on create {name} frame=5"));
@@ -32,7 +32,7 @@ fn without_descriptors_all_calls_fail_and_recover() {
         if old {
             peer.ok("no-unnamed-files");
         }
-        // From none to enough: each step fails at another call.
+        // From none to enough: with each number another call fails.
         let mut refused = 0;
         for files in 3..12 {
             peer.ok(&format!("limit files {files}"));
@@ -44,7 +44,7 @@ fn without_descriptors_all_calls_fail_and_recover() {
             ] {
                 let answer = peer.ask(&command);
                 if answer == "ok " {
-                    // Neither letting go nor removing needs more than making did, or says so.
+                    // Dropping and removing need no more than creating did, or return an error.
                     peer.ok("drop s");
                 } else {
                     assert!(answer.starts_with("err Os "), "{answer}");
@@ -91,7 +91,7 @@ fn a_limit_on_locked_memory_is_an_error_without_trace() {
     let name = names.name("t");
     let mut peer = peer!();
     if nix::unistd::geteuid().is_root() {
-        // The limit is not for root.
+        // The limit does not apply to root.
         peer.ok("setuid 54321");
     }
     for (limit, reason) in [
@@ -141,7 +141,7 @@ fn a_limit_on_file_size_is_an_error_and_no_signal() {
 
 #[test]
 fn a_file_system_without_inodes_is_a_clear_error() {
-    // One is the directory's own.
+    // One is that of the directory.
     let Some(mut peer) = with_restriction(peer!(), "own-shm nr_inodes=3") else {
         return;
     };
@@ -178,7 +178,7 @@ fn constant_signals_interrupt_no_call() {
         }
         peer.ok("claims timer");
         peer.ok(&format!("rounds {name} 100"));
-        // Reserving 64 MiB takes many times as long as it is left alone.
+        // Undisturbed, reserving 64 MiB takes many times this long.
         peer.ok(&format!("large {name}"));
         peer.ok(&format!("list {name}"));
         goes_on(&mut peer, &name);
@@ -223,7 +223,7 @@ fn segments_that_come_and_go_leak_nothing() {
         let after = usage(peer);
         println!("{part}: {before:?} before and {after:?} after {rounds} rounds");
         assert_eq!(after[..2], before[..2]);
-        // Pages of 4096 bytes, with room for what an allocator does.
+        // Pages of 4096 bytes, with room for an allocator's reserves.
         assert!(after[2] <= before[2] + 64, "{before:?} {after:?}");
         assert_eq!(peer.ok("fds"), "");
     }

@@ -1,5 +1,5 @@
-//! What the operating system has to do with it: descriptors, limits, full file systems, namespaces, users, system calls,
-//! timers, and systems that lack something.
+//! What depends on the operating system: descriptors, limits, full file systems, namespaces, users, system calls, timers,
+//! and missing features.
 
 mod descriptors;
 mod fallback;

@@ -1,4 +1,4 @@
-//! Processes in user and pid namespaces of their own, which see other numbers for users and processes than those outside.
+//! Processes in user and pid namespaces, where users and processes have other numbers than outside.
 
 #![forbid(unsafe_code)]
 
@@ -10,7 +10,7 @@ use shm_tests::{DEADLINE, Names, Peer, is_root, peer, user_and_pid_namespaces, w
 /// A user that owns nothing.
 const STRANGER: u32 = 54321;
 
-/// What the kernel calls a user that has no number in a namespace.
+/// The number that the kernel shows for a user without one in a namespace.
 const NOBODY: u32 = 65534;
 
 /// A peer of this user in a user namespace, where it has the number; `none` for no number.
@@ -18,12 +18,12 @@ fn inside(number: &str) -> Option<Peer> {
     with_restriction(peer!(), &format!("user-namespace {number}"))
 }
 
-/// A peer that is number 1 of a pid namespace, in a user namespace too. `None` where the system does not let us.
+/// A peer that is process 1 of a pid namespace, in a user namespace too. `None` if the system does not allow it.
 fn apart() -> Option<Peer> {
     user_and_pid_namespaces(env!("CARGO_BIN_EXE_peer")).map(|start| start())
 }
 
-/// The numbers to have inside: root's, another one, the one that users without a number seem to have, and none.
+/// The numbers inside: root's, another one, the one that is shown for users without a number, and none.
 const NUMBERS: [&str; 4] = ["0", "1000", "65534", "none"];
 
 #[test]
@@ -93,7 +93,7 @@ fn orphaned_segments_of_another_user_namespace_are_replaced() {
     }
 }
 
-/// In a user namespace all users that it does not know seem to have one number, which a process there may have too.
+/// In a user namespace all unmapped users seem to have one number, which a process there may have too.
 #[test]
 fn an_unmapped_user_is_a_stranger_in_a_user_namespace() {
     if !is_root("becoming another user") {
@@ -104,7 +104,7 @@ fn an_unmapped_user_is_a_stranger_in_a_user_namespace() {
     let mut owner = peer!();
     owner.ok(&format!("setuid {STRANGER}"));
     owner.ok(&format!("open s create {name} frame=3 mode=666"));
-    // Neither is the owner of the directory, as root would be.
+    // Neither owns the directory, as root would.
     let other_user = |number: &str| {
         let mut peer = peer!();
         peer.ok(&format!("setuid {}", STRANGER + 1));
@@ -120,18 +120,18 @@ fn an_unmapped_user_is_a_stranger_in_a_user_namespace() {
         }
         let text = inner.refused(&format!("open s create {name}"), "AlreadyExists");
         assert!(text.contains(&format!("user {NOBODY}")), "{number}: {text}");
-        // Who trusts them all can be let in.
+        // A process that trusts all of them can be admitted.
         inner.ok(&format!("open s attach {name} owner=any"));
         assert_eq!(inner.ok("load s"), "3");
         inner.ok("drop s");
         let trust = format!("owner={NOBODY}");
         inner.ok(&format!("open s attach {name} {trust}"));
         inner.ok("drop s");
-        // The name is not theirs to remove.
+        // They cannot remove the name.
         inner.refused(&format!("remove {name}"), "PermissionDenied");
         assert_eq!(owner.ok("current s"), "true");
     }
-    // What is left behind is nobody's to replace but its owner's.
+    // Only its owner can replace an orphaned segment.
     owner.kill();
     for number in NUMBERS {
         let Some(mut inner) = other_user(number) else {
@@ -143,7 +143,7 @@ fn an_unmapped_user_is_a_stranger_in_a_user_namespace() {
     peer!().ok(&format!("remove {name}"));
 }
 
-/// The other way round: who made it has no number outside, or another.
+/// The other way round: the creator has no number outside, or another one.
 #[test]
 fn a_namespace_user_keeps_its_outer_identity_outside() {
     if !is_root("becoming another user") {
@@ -159,7 +159,7 @@ fn a_namespace_user_keeps_its_outer_identity_outside() {
     inner.ok(&format!("open s create {name} frame=3 mode=666"));
     let mut outer = peer!();
     for how in ["attach", "read", "join"] {
-        // It is root inside, and that is nothing to root outside.
+        // It is root inside, which means nothing to root outside.
         let text = outer.refused(&format!("open s {how} {name}"), "WrongOwner");
         assert!(text.contains(&format!("user {STRANGER}")), "{text}");
     }
@@ -193,7 +193,7 @@ fn locks_are_taken_over_across_namespaces() {
         let mut waiting = all();
         for mut killed in killed.into_iter().flatten() {
             for other in waiting.iter_mut().flatten() {
-                // Nobody is taken for dead who lives.
+                // A living process is never taken for dead.
                 assert_eq!(lock(&mut killed, "60000"), "held");
                 other.tell("claims lock try");
                 assert!(other.hear().starts_with("ok would-block "));
@@ -206,7 +206,7 @@ fn locks_are_taken_over_across_namespaces() {
                 other.tell("claims lock 60000");
             }
             killed.kill();
-            // Each in turn, in whichever order.
+            // Each in turn, in either order.
             let mut left: Vec<&mut Peer> = waiting.iter_mut().flatten().collect();
             let (mut died, start) = (0, Instant::now());
             while !left.is_empty() {

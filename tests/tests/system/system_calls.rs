@@ -1,14 +1,14 @@
-//! While nobody sleeps, the types that bring processes into step do without the system.
+//! While nobody sleeps, the sync types make no system calls.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use shm_core::ShmLayout;
 use shm_tests::{Names, RingSegment, peer, step};
 
-/// How many system calls a thousand of these make, and what counts them.
+/// How many system calls a thousand of these make, including those of counting.
 fn calls(what: &str) -> usize {
     let mut peer = peer!();
-    // It is there, and no longer about to be.
+    // After its answer, it has finished starting.
     peer.ok("pid");
     step::system_calls(peer, &format!("calls {what}"))
 }
@@ -50,7 +50,7 @@ fn a_known_dead_peer_costs_no_further_system_call() {
 
 #[test]
 fn trying_a_held_lock_takes_few_system_calls() {
-    // Else the test above could not fail. Two locks of the kernel's are looked at, and the file.
+    // Otherwise the test above could not fail. The call queries two locks of the kernel, and the file.
     let times = (calls("held-mutex") - calls("nothing")) / 1000;
     assert!((1..=3).contains(&times), "{times}");
 }

@@ -1,4 +1,4 @@
-//! Waiting under a timer that interrupts every sleep: each call ends when its time is up, and neither before that nor never.
+//! Waits under a timer that interrupts every sleep: each call ends when its timeout has passed, neither before nor never.
 
 use shm_core::ShmLayout;
 use shm_tests::{BlockedSegment, Names, peer};
@@ -21,7 +21,7 @@ fn every_timeout_is_kept_under_constant_signals() {
     for micros in [100, 1000] {
         let mut waiting = peer!();
         waiting.tell(&format!("timeouts {name} {micros}"));
-        // One line a call, each within the deadline for any answer.
+        // One line per call, each within the deadline for any answer.
         let mut calls = 0;
         loop {
             let line = waiting.hear();
@@ -33,7 +33,7 @@ fn every_timeout_is_kept_under_constant_signals() {
             calls += 1;
         }
         assert!(calls > 25, "{calls}");
-        // It has left the ends that the next one is to have.
+        // It has left the ends that the next peer claims.
         waiting.end();
     }
 }

@@ -101,7 +101,7 @@ fn another_user_needs_trust_and_permission() {
         stranger.ok("store s 4");
         assert_eq!(owner.ok("load s"), "4");
     }
-    // Taking part is one thing; the name is the owner's.
+    // Attaching does not own the name.
     stranger.refused("unlink s", "PermissionDenied");
     stranger.refused(&format!("remove {name}"), "PermissionDenied");
     let text = stranger.refused(&format!("open n create {name}"), "AlreadyExists");
@@ -196,7 +196,7 @@ fn root_does_not_trust_other_users_either() {
     let name = names.name("t");
     let (mut user, mut root) = (peer!(), peer!());
     user.ok(&format!("setuid {STRANGER}"));
-    // Who has changed its user can still use all of it.
+    // A process that has changed its user can still use all of it.
     user.ok("open a anonymous -");
     user.ok(&format!("open s create {name} frame=3"));
     assert_eq!(fs::metadata(Names::path(&name)).unwrap().uid(), STRANGER);
@@ -206,7 +206,7 @@ fn root_does_not_trust_other_users_either() {
     root.ok(&format!("open s read {name} owner={STRANGER}"));
     assert_eq!(root.ok("load s"), "3");
     root.ok("drop s");
-    // Root could replace a leftover of another user, and does not.
+    // Root could replace another user's orphaned segment, and does not.
     user.kill();
     let text = root.refused(&format!("open s create {name}"), "AlreadyExists");
     assert!(text.contains(&format!("user {STRANGER}")), "{text}");

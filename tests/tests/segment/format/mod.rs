@@ -1,4 +1,4 @@
-//! The bytes of real segments, as `shm-core/docs/format.md` has them.
+//! The bytes of real segments match `shm-core/docs/format.md`.
 
 use std::fs::File;
 use std::io::Write;
@@ -169,7 +169,7 @@ fn flags_and_state_match_the_format() {
     assert_eq!(u64_at(&bytes_of(&File::from(fd)), flags), 2);
 }
 
-/// The kind of lock that stands in the way of an exclusive one on this byte.
+/// The kind of lock that conflicts with an exclusive one on this byte.
 fn lock_on(file: &File, byte: i64) -> i32 {
     let mut lock = libc::flock {
         l_type: libc::F_WRLCK as i16,
@@ -202,9 +202,9 @@ fn lock_bytes_match_the_format() {
     assert_eq!(locks(), [libc::F_UNLCK; 3]);
 }
 
-/// What the script of the documents prints for a segment; `None` where there is no Python.
+/// What the documents' script prints for a segment; `None` if there is no Python.
 fn decode_py(name: &str) -> Option<String> {
-    // The script goes in by a pipe: the user of this test need not be able to read the sources.
+    // The script goes through a pipe: the user of this test need not be able to read the sources.
     let mut command = Command::new("python3");
     command
         .args(["-", name])
@@ -330,7 +330,7 @@ fn a_mutex_is_decoded_with_its_value() {
     let guard = shm.total.lock().unwrap();
     guard.set(4321);
     let bytes = bytes_of(&open(&name));
-    // The claim is the creator's, participant 1; the value is behind it at its own alignment.
+    // The claim is the creator's, participant 1; the value follows at its own alignment.
     let payload = usize::try_from(u64::from_ne_bytes(bytes[40..48].try_into().unwrap())).unwrap();
     assert_eq!(bytes[payload + 8..payload + 12], 1_u32.to_ne_bytes());
     assert_eq!(bytes[payload + 16..payload + 24], 4321_u64.to_ne_bytes());

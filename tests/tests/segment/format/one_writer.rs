@@ -47,7 +47,7 @@ fn sequence_locks_and_broadcasts_match_the_format() {
     let guard = shm.latest.write().unwrap();
     let file = open(&name);
     let payload = check_before::<OneWriter>(&file, 2);
-    // The claim, nobody waits, the version; three slots of 128 bytes.
+    // The claim, no waiters, the version; three slots of 128 bytes.
     assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (1, 0));
     assert_eq!(u64_at(&payload, 128), 5);
     for (slot, version) in [3, 4, 5].into_iter().enumerate() {
@@ -60,7 +60,7 @@ fn sequence_locks_and_broadcasts_match_the_format() {
     guard.discard();
     let payload = check_before::<OneWriter>(&file, 2);
     assert_eq!((u32_at(&payload, 0), u64_at(&payload, 128)), (0, 5));
-    // The claim, somebody has come, nobody waits; both counters; the fifth message over the first.
+    // The claim, a sender has joined, no waiters; both counters; the fifth message replaces the first.
     let words = [0, 4, 8].map(|at| u32_at(&payload, 640 + at));
     assert_eq!(words, [1, 1, 0]);
     assert_eq!((u64_at(&payload, 768), u64_at(&payload, 776)), (5, 5));

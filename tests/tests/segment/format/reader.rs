@@ -30,7 +30,7 @@ fn fnv(bytes: &[u8]) -> u64 {
     })
 }
 
-/// A schema's node, as the document describes it.
+/// A schema node, as the document describes it.
 #[derive(Debug, PartialEq)]
 pub(super) enum Node {
     Scalar {
@@ -149,7 +149,7 @@ pub(super) fn node(bytes: &mut &[u8]) -> Node {
     node
 }
 
-/// What the document says is hashed for a node.
+/// The bytes that the document hashes for a node.
 fn hashed(node: &Node) -> Vec<u8> {
     let big = u8::from(cfg!(target_endian = "big"));
     let word = |value: u64| value.to_le_bytes();
@@ -207,7 +207,7 @@ fn hashed(node: &Node) -> Vec<u8> {
     input
 }
 
-/// Compares what was decoded with what the library says of the type.
+/// Compares what was decoded with the library's description of the type.
 pub(super) fn same(node: &Node, layout: &TypeLayout) {
     assert_eq!(fnv(&hashed(node)), layout.fingerprint(), "{node:?}");
     match (node, layout.kind()) {
@@ -300,12 +300,12 @@ pub(super) fn same(node: &Node, layout: &TypeLayout) {
     }
 }
 
-/// Checks everything that the document says of the bytes in front of the payload, and returns the payload.
+/// Checks everything that the document says about the bytes before the payload, and returns the payload.
 pub(super) fn check<T: ShmLayout>(file: &File) -> Vec<u8> {
     check_before::<T>(file, 1)
 }
 
-/// The same, where participants up to this one, exclusively, have been.
+/// The same, after participants up to but not including this one have registered.
 pub(super) fn check_before<T: ShmLayout>(file: &File, participant: u64) -> Vec<u8> {
     let bytes = bytes_of(file);
     assert_eq!(bytes[..8], [0x89, b'S', b'H', b'M', 0x0d, 0x0a, 0x1a, 0x0a]);

@@ -28,7 +28,7 @@ fn events_semaphores_and_barriers_match_the_format() {
     let name = unique("signals");
     let shm = Signals::create(&name).unwrap();
     let file = open(&name);
-    // Sleepers announce themselves in bit 0, which is tidied up when nobody sleeps.
+    // Sleepers set bit 0, which is cleared when nobody sleeps.
     assert!(shm.changed.wait_timeout(0, Duration::ZERO).is_err());
     assert!(shm.free.wait_timeout(Duration::ZERO).is_err());
     let payload = check_before::<Signals>(&file, 2);

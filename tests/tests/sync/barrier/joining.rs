@@ -38,7 +38,7 @@ fn join_timeout_waits_for_a_seat() {
     });
 }
 
-/// How often those who sleep for a seat have been woken, and whether somebody says that it may sleep.
+/// How often sleepers were woken for a seat, and whether a process has announced that it may sleep.
 fn wake_ups(left: &AtomicU32) -> (u32, bool) {
     let word = left.load(Acquire);
     (word >> 1, word & 1 != 0)
@@ -59,7 +59,7 @@ fn a_leaving_participant_wakes_a_waiting_join() {
                 std::thread::yield_now();
             }
             let seat = seats[leaving].take().unwrap();
-            // Whichever way it leaves.
+            // However it leaves.
             if round < 3 {
                 drop(seat);
             } else {
@@ -75,7 +75,7 @@ fn a_leaving_participant_wakes_a_waiting_join() {
             seats[leaving] = Some(seat);
         });
     }
-    // Where nobody waits nobody is woken; one who found its seat may have left word that it does.
+    // Without waiters nobody is woken; a process that found a seat may have left its announcement.
     drop(seats);
     let woken = wake_ups(left);
     drop(shm.join().unwrap());
@@ -104,7 +104,7 @@ fn many_waiting_joins_all_get_a_seat() {
     let names = Names::new("barrier-join-many");
     let name = names.name("t");
     let shm = WaitSegment::create(&name).unwrap();
-    // One seat for all, so that everybody waits.
+    // One seat for all, so that all wait.
     let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
     let mut peers: Vec<_> = (0..3).map(|_| attached(&name)).collect();
     for peer in &mut peers {
@@ -142,7 +142,7 @@ fn a_process_killed_in_join_takes_no_seat() {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| shm.meet.join_timeout(DEADLINE).unwrap());
             drop(seat.take());
-            // It may have the seat by now, or wait for it.
+            // By now it holds the seat, or waits for it.
             peer.kill();
             *seat = Some(waiting.join().unwrap());
         });

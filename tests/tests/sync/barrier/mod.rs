@@ -1,4 +1,4 @@
-//! Barriers: nobody goes on before all have arrived, and nobody waits for the dead.
+//! Barriers: wait returns only after all have arrived, and nobody waits for the dead.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -14,7 +14,7 @@ fn attached(name: &str) -> Peer {
     peer!("waiting attach {name}")
 }
 
-/// A peer with a seat of this number, in whose round nobody has arrived for it.
+/// A peer with this seat, in a round in which it has not arrived.
 fn joined(name: &str, seat: usize) -> Peer {
     let mut peer = attached(name);
     assert_eq!(peer.ok("waiting meet join"), format!("{seat} false"));
@@ -54,7 +54,7 @@ fn a_barrier_has_n_seats() {
     assert_eq!((mine.number(), mine.round()), (2, 0));
     assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));
     assert_eq!(other.ok("waiting meet join"), "full");
-    // A seat that was left is free.
+    // A seat is free when its holder has left.
     two.ok("waiting meet leave");
     assert_eq!(other.ok("waiting meet join"), "1 false");
     assert_eq!(two.ok("waiting meet join"), "full");
@@ -79,12 +79,12 @@ fn a_death_before_arrival_is_reported_and_replaceable() {
     one.tell("waiting meet wait forever");
     two.tell("waiting meet wait forever");
     victim.kill();
-    // Everybody who waits, and everybody who comes later.
+    // Every waiting process, and every later one.
     assert_eq!(one.hear(), "ok died 2");
     assert_eq!(two.hear(), "ok died 2");
     assert_eq!(one.ok("waiting meet wait 0"), "died 2");
     assert_eq!(shm.meet.arrived(), 2);
-    // In vain, and then not.
+    // In vain at first.
     one.tell("waiting meet wait forever");
     assert_eq!(one.hear(), "ok died 2");
     let mut next = joined(&name, 2);
@@ -131,7 +131,7 @@ fn taking_the_seat_of_an_arrived_participant_is_an_arrival() {
         mine.wait_timeout(Duration::ZERO),
         Err(BarrierError::TimedOut)
     ));
-    // So has who takes the seat of one that left.
+    // So has a process that takes the seat of one that left.
     drop(mine);
     assert_eq!(one.ok("waiting meet wait 0"), "timed-out");
     let mut mine = shm.meet.join().unwrap();
@@ -154,7 +154,7 @@ fn an_arrival_outlasts_its_timeout() {
     assert!(start.elapsed() >= span);
     assert!(one.has_arrived() && shm.arrived() == 1);
     assert!(two.wait_timeout(Duration::ZERO).unwrap().is_leader());
-    // The round is over, but the one has not passed it yet; the other cannot pass the next without it.
+    // The round is over, but `one` has not passed it yet; `two` cannot pass the next without it.
     assert!(matches!(
         two.wait_timeout(Duration::ZERO),
         Err(BarrierError::TimedOut)
@@ -172,7 +172,7 @@ fn wait_includes_free_seats() {
     let _shm = WaitSegment::create(&name).unwrap();
     let (mut one, mut two) = (joined(&name, 0), joined(&name, 1));
     one.tell("waiting meet wait forever");
-    // Nobody has the third seat, and then somebody leaves it.
+    // The third seat is free, and then its holder leaves.
     assert_eq!(two.ok("waiting meet wait 120"), "timed-out");
     let mut third = joined(&name, 2);
     third.ok("waiting meet leave");
@@ -201,7 +201,7 @@ fn a_panic_with_a_seat_is_reported_like_a_death() {
     let panicked = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let _seat = shm.join().unwrap();
-            // Without the message of a panic that nobody expects.
+            // Without the message of an expected panic.
             std::panic::resume_unwind(Box::new("on purpose"));
         });
         thread.join().is_err()
@@ -211,7 +211,7 @@ fn a_panic_with_a_seat_is_reported_like_a_death() {
     let mut other = shm.join().unwrap();
     assert!(other.wait_timeout(DEADLINE).unwrap().is_leader());
     assert!(!mine.wait().unwrap().is_leader());
-    // It is forgotten when its successor has left in order.
+    // The death is no longer reported when its successor has left normally.
     drop(other);
     let late = mine.wait_timeout(Duration::from_millis(5));
     assert!(matches!(late, Err(BarrierError::TimedOut)), "{late:?}");
@@ -246,21 +246,21 @@ fn a_seat_stays_the_parents_after_fork() {
     assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));
     assert_eq!(parent.ok("waiting meet wait 0"), "timed-out");
 
-    // From here on the child answers, and the parent does nothing but live.
+    // From here on the child answers, and the parent only lives.
     parent.ok("fork-continue");
     assert_eq!(parent.ok("waiting meet wait 0"), "not-ours");
     assert_eq!(third.ok("waiting meet wait 0"), "timed-out");
     assert!(mine.wait().unwrap().is_leader());
     third.ok("waiting meet wait forever");
     third.ok("waiting meet leave");
-    // The child takes part by itself; the parent, which has not arrived, is waited for.
+    // The child joins separately; the round waits for the parent, which has not arrived.
     assert_eq!(parent.ok("waiting meet join"), "2 false");
     assert_eq!(parent.ok("waiting meet wait 0"), "timed-out");
     assert!(matches!(
         mine.wait_timeout(Duration::from_millis(5)),
         Err(BarrierError::TimedOut)
     ));
-    // The parent, that is; its child lives on, and does not keep its seat.
+    // Kills the parent; its child lives on, and does not keep its seat.
     parent.kill();
     let told = mine.wait_timeout(DEADLINE);
     assert!(
@@ -287,7 +287,7 @@ fn wait_includes_stopped_processes_and_exec_is_a_death() {
     };
     next.tell("waiting meet exec");
     assert_eq!(next.hear(), "executing");
-    // The other program answers by saying what it is told: it is there.
+    // The other program echoes its input: it is running.
     assert_eq!(next.ask("are you there"), "are you there");
     assert_eq!(one.ok("waiting meet wait 0"), "died 1");
     next.end();
@@ -339,7 +339,7 @@ fn barriers_can_be_elements_and_fields() {
         }
     });
     assert_eq!((meet.round(), many.inner.meet.round()), (100, 0));
-    // A seat can go to another thread.
+    // A seat can move to another thread.
     let mut seat = many.inner.meet.join().unwrap();
     let late = std::thread::scope(|scope| {
         let wait = || seat.wait_timeout(Duration::ZERO).is_err();
@@ -348,7 +348,7 @@ fn barriers_can_be_elements_and_fields() {
     assert!(late);
 }
 
-/// All words of a barrier of two, which is all of its segment.
+/// All words of a barrier of two, which is its whole segment.
 fn words(shm: &Shm<Barrier<2>>) -> [&AtomicU32; 6] {
     std::array::from_fn(|number| {
         let start: *mut u32 = shm.as_ptr().cast_mut().cast();
@@ -390,7 +390,7 @@ fn random_words_in_a_barrier_end_every_wait() {
             while !done.load(Acquire) {
                 let value = random.next_number();
                 let word = words[(value >> 33) as usize % words.len()];
-                // Living ids and rounds that are near, or anything.
+                // Ids of living processes and nearby rounds, or any number.
                 match value >> 50 & 7 {
                     0 => word.store(value as u32, Release),
                     1 => word.store(value as u32 & 0xC000_0003, Release),
@@ -401,7 +401,7 @@ fn random_words_in_a_barrier_end_every_wait() {
             }
         });
         let mut tally = [0_u32; 5];
-        // That both seats seem to be taken, or that the own one is overwritten in time, is rare.
+        // It is rare that both seats seem to be taken, or that the own one is overwritten in time.
         let enough = |tally: &[u32; 5]| tally[1..4].iter().all(|count| *count >= 10);
         let start = Instant::now();
         while !enough(&tally) && start.elapsed() < DEADLINE {

@@ -1,5 +1,4 @@
-//! Broadcasts seen from outside: every receiver gets every message or is told how many it lost, and senders come after one
-//! another.
+//! Broadcasts: every receiver gets every message or the number that it lost, and senders can follow one another.
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
@@ -13,7 +12,7 @@ use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, peer};
 
 mod more;
 
-/// As the peers have it.
+/// As in the peers.
 type Queue = Broadcast<SmallValue, 5>;
 
 fn attached(name: &str) -> Peer {
@@ -30,7 +29,7 @@ fn send<const N: usize>(sender: &mut BroadcastSender<'_, u64, N>, numbers: std::
     }
 }
 
-/// All that is there at once.
+/// All available messages at once.
 fn drain<const N: usize, A: Access>(receiver: &mut BroadcastReceiver<'_, u64, N, A>) -> Vec<u64> {
     std::iter::from_fn(|| receiver.try_recv().ok()).collect()
 }
@@ -42,7 +41,7 @@ fn every_receiver_gets_every_message_in_order() {
     let shm = Broadcast::<u64, 8>::create(&name).unwrap();
     let read_only = Broadcast::<u64, 8>::attach_read_only(&name).unwrap();
     let (mut one, mut two) = (shm.receiver(), read_only.receiver());
-    // Nobody has come, and that is no end.
+    // No sender has joined, which is not a disconnect.
     assert!(matches!(one.try_recv(), Err(TryRecvError::Empty)));
     assert!(matches!(two.try_recv(), Err(TryRecvError::Empty)));
     let mut sender = shm.sender().unwrap();
@@ -54,7 +53,7 @@ fn every_receiver_gets_every_message_in_order() {
         assert_eq!(drain(&mut two), expected);
         assert!(matches!(two.try_recv(), Err(TryRecvError::Empty)));
     }
-    // Who comes later gets what is still there, or what comes from now on.
+    // A later receiver gets what is still there, or what comes from now on.
     assert_eq!(
         drain(&mut read_only.receiver_from_oldest()),
         (72..80).collect::<Vec<_>>()
@@ -93,7 +92,7 @@ fn a_receiver_that_falls_behind_gets_lagged() {
     send(&mut sender, 1000..1001);
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Lagged(1))));
     assert_eq!(drain(&mut receiver), [997, 998, 999, 1000]);
-    // The smallest there is.
+    // The smallest possible broadcast.
     let shm = Broadcast::<u64, 1>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
     send(&mut sender, 0..3);
@@ -121,7 +120,7 @@ fn a_departed_sender_is_reported_after_the_last_message() {
             Err(RecvTimeoutError::Disconnected)
         ));
     }
-    // The next goes on where that one stopped, and so do they.
+    // The next sender continues where the previous one stopped, and so do the receivers.
     let mut sender = shm.sender().unwrap();
     assert_eq!(sender.position(), 2);
     assert!(matches!(two.try_recv(), Err(TryRecvError::Empty)));
@@ -159,7 +158,7 @@ fn a_message_and_the_senders_departure_wake_receivers() {
     for peer in &mut peers {
         assert_eq!(peer.hear(), "ok disconnected");
     }
-    // Signals change nothing about it.
+    // Signals change nothing.
     let mut sender = shm.sender().unwrap();
     for peer in &mut peers {
         peer.ok("claims timer");
@@ -183,7 +182,7 @@ fn a_killed_sender_is_reported_and_replaceable() {
         (attached(&name), attached(&name), reading(&name));
     for number in 0..3 {
         let mut sender = attached(&name);
-        // The one before is dead, and all that it has sent is there.
+        // The previous sender is dead, and everything it sent is there.
         assert_eq!(sender.ok("broadcast sender"), number.to_string());
         sender.ok(&format!("broadcast send {number}"));
         assert_eq!(
@@ -195,17 +194,17 @@ fn a_killed_sender_is_reported_and_replaceable() {
         assert_eq!(waiting.hear(), "ok disconnected");
         assert_eq!(receiver.ok("broadcast recv 0"), format!("{number} whole"));
         assert_eq!(receiver.ok("broadcast recv 0"), "disconnected");
-        // One that never waits finds out, too.
+        // A receiver that never waits notices it, too.
         let start = Instant::now();
         while receiver.ok("broadcast try") != "disconnected" {
             assert!(start.elapsed() < DEADLINE);
         }
-        // Who may only read cannot ask whether anybody lives.
+        // A read-only handle cannot probe whether anyone lives.
         assert_eq!(reader.ok("broadcast try"), format!("{number} whole"));
         assert_eq!(reader.ok("broadcast try"), "empty");
         assert_eq!(reader.ok("broadcast recv 60"), "timed-out");
     }
-    // Who wants to be the next waits for the death.
+    // A waiting successor notices the death.
     let (mut sender, mut next) = (attached(&name), attached(&name));
     sender.ok("broadcast sender");
     assert!(next.ask("broadcast sender 30").contains("living"));
@@ -244,12 +243,12 @@ fn a_fork_child_can_receive_but_not_send() {
     let mut receiver = shm.receiver();
     let mut parent = attached(&name);
     parent.ok("broadcast sender");
-    // The child cannot send by what it has inherited, and dropping it is nothing to anybody.
+    // The child cannot send through the inherited sender, and dropping it has no effect.
     parent.ok("broadcast fork-send");
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
     parent.ok("broadcast send 1");
     assert_eq!(receiver.recv().unwrap(), [1; 8]);
-    // Nor by one that was forked in the middle of a message: that is the parent's, and is sent once.
+    // Nor can one that was forked in the middle of a message: that is the parent's, and is sent once.
     parent.ok("broadcast fork-inside 1");
     assert_eq!(receiver.recv().unwrap(), [1; 8]);
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
@@ -259,7 +258,7 @@ fn a_fork_child_can_receive_but_not_send() {
     assert_eq!(parent.ok("broadcast try"), "1 whole");
     assert!(parent.ask("broadcast sender").contains("living"));
     parent.kill();
-    // The parent, that is: now the child can be.
+    // Kills the parent: now the child can claim the sender.
     assert_eq!(parent.ok("broadcast sender 100000"), "2");
     parent.ok("broadcast send 2");
     assert_eq!(receiver.recv().unwrap(), [2; 8]);
@@ -280,7 +279,7 @@ struct Market {
 
 #[test]
 fn broadcasts_of_enums_nest_in_arrays_and_structs() {
-    // No message is there yet, so none is invalid.
+    // There is no message yet, so none is invalid.
     let shm = Market::create_anonymous().unwrap();
     assert!(shm.validate().is_ok());
     let mut sender = shm.orders[1].sender().unwrap();
@@ -289,7 +288,7 @@ fn broadcasts_of_enums_nest_in_arrays_and_structs() {
         sender.send(order).unwrap();
     }
     assert_eq!(receiver.recv().unwrap(), Order::Buy);
-    // A peer writes what is none. It is told, and skipped.
+    // A peer writes an invalid message. It is reported, and skipped.
     let LayoutKind::Meaning { inner, .. } = Broadcast::<Order, 2>::LAYOUT.kind() else {
         panic!("it has a meaning");
     };
@@ -298,7 +297,7 @@ fn broadcasts_of_enums_nest_in_arrays_and_structs() {
         .cast::<u8>()
         .cast_mut()
         .wrapping_add(slots + 4);
-    // SAFETY: the second slot of a live mapping that may be written, aligned, and only accessed atomically.
+    // SAFETY: the second slot of a live, writable mapping, aligned, and only accessed atomically.
     unsafe { AtomicU32::from_ptr(at.cast()) }.store(9, Relaxed);
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Invalid(error)) if error.found() == 9));
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
@@ -352,10 +351,10 @@ fn random_words_in_a_broadcast_are_harmless() {
                 .filter(|field| field.name() != "slots")
             {
                 let at = std::ptr::with_exposed_provenance_mut::<u8>(base + field.offset());
-                // Small numbers too, such as the ids of the living.
+                // Small numbers too, such as the ids of living processes.
                 let value = random.next_number() >> (random.next_number() % 64);
                 if field.layout().size() == 4 {
-                    // SAFETY: a word of a live mapping that may be written, aligned, and only accessed atomically.
+                    // SAFETY: a word of a live, writable mapping, aligned, and only accessed atomically.
                     unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
                 } else {
                     // SAFETY: as above.

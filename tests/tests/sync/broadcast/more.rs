@@ -16,7 +16,7 @@ fn send_with_publishes_only_the_complete_message() {
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
     for number in 0..8_u64 {
         let result = sender.send_with(|slot| {
-            // What lies there is the message of three before.
+            // The slot holds the message of three before.
             assert_eq!(slot.load(), [number.saturating_sub(3); 2]);
             slot[0].set(number);
             assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
@@ -44,7 +44,7 @@ fn a_panic_in_send_with_sends_nothing() {
     assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
     assert_eq!((shm.sent(), sender.position()), (2, 2));
     assert!(matches!(receiver.try_recv(), Err(TryRecvError::Empty)));
-    // The message that lay there is lost, and told of; the next one comes into the same place.
+    // The message in that slot is lost, and reported; the next one uses the same slot.
     assert!(matches!(behind.recv(), Err(RecvError::Lagged(1))));
     assert_eq!(behind.recv().unwrap(), 1);
     send(&mut sender, 2..3);
@@ -52,7 +52,7 @@ fn a_panic_in_send_with_sends_nothing() {
         (drain(&mut receiver), drain(&mut behind)),
         (vec![2], vec![2])
     );
-    // A panic that takes the sender along is a farewell.
+    // A panic that drops the sender is an orderly departure.
     let panicked = catch_unwind(AssertUnwindSafe(move || {
         let _sender = sender;
         resume_unwind(Box::new("on purpose"));
@@ -77,7 +77,7 @@ fn a_senders_death_is_reported_until_the_next_sender() {
         while !matches!(polling.try_recv(), Err(TryRecvError::Disconnected)) {
             assert!(start.elapsed() < DEADLINE);
         }
-        // Also where there is no time to ask again, and where the one to be asked about is not the first.
+        // Also if there is no time to probe again, and if the dead sender is not the first.
         for receiver in [&mut waiting, &mut polling] {
             for _ in 0..100 {
                 let told = receiver.try_recv();
@@ -88,7 +88,7 @@ fn a_senders_death_is_reported_until_the_next_sender() {
             let told = copy.recv_timeout(DEADLINE);
             assert!(matches!(told, Err(RecvTimeoutError::Disconnected)));
         }
-        // What was remembered of the dead is not held against the next one.
+        // A cached death is not attributed to the next sender.
         let mut next = attached(&name);
         next.ok("broadcast sender");
         for receiver in [&mut waiting, &mut polling] {
@@ -102,7 +102,7 @@ fn a_senders_death_is_reported_until_the_next_sender() {
 #[test]
 fn large_messages_are_never_torn_by_overwriting() {
     const MESSAGES: u64 = 20_000;
-    // 4 KiB, which is moved in bulk.
+    // 4 KiB, which is copied in bulk.
     let shm = Broadcast::<Block, 3>::create_anonymous().unwrap();
     let mut sender = shm.sender().unwrap();
     std::thread::scope(|scope| {
@@ -177,7 +177,7 @@ fn empty_and_odd_sized_messages_are_broadcast() {
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
     sender.send_with(|slot| slot.set(Order::Sell)).unwrap();
     assert_eq!(*receiver.recv_boxed().unwrap(), Order::Sell);
-    // The second place still holds what is none.
+    // The second slot still holds an invalid message.
     sender.send_with(|_| {}).unwrap();
     assert!(matches!(receiver.recv_boxed(), Err(RecvError::Invalid(error)) if error.found() == 0));
 }
@@ -204,7 +204,7 @@ fn wait_for_sender_returns_when_one_joins() {
             assert_eq!(peer.hear(), "ok there");
             assert_eq!(peer.ok("broadcast await 0"), "there");
         }
-        // A message that is left is worth as much as a sender.
+        // A remaining message counts like a sender.
         sender.send([number; 8]).unwrap();
         drop(sender);
         for peer in &mut peers {
@@ -227,7 +227,7 @@ fn wait_for_sender_ignores_dead_senders() {
         dead.kill();
         assert_eq!(waiting.ok("broadcast recv 100000"), "disconnected");
         assert_eq!(waiting.ok("broadcast await 60"), "timed-out");
-        // Who may only read cannot know.
+        // A read-only handle cannot know.
         assert_eq!(reader.ok("broadcast await 0"), "there");
         waiting.tell("broadcast await forever");
         next.ok("broadcast sender");

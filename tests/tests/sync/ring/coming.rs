@@ -1,4 +1,4 @@
-//! Waiting for somebody to come to the other end of a ring.
+//! Waiting for a process to claim the other end of a ring.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn attached(name: &str) -> Peer {
 fn waiting_for_a_peer_returns_at_once_if_it_is_there() {
     let shm = Ring::<u64, 2>::create_anonymous().unwrap();
     let mut receiver = shm.receiver().unwrap();
-    // Nobody ever came, somebody is there, it has left, the next one is there.
+    // No sender ever joined, one is there, it has left, the next one is there.
     assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
     let start = Instant::now();
     assert_eq!(receiver.wait_for_sender_timeout(SHORT), Err(TimedOut));
@@ -37,7 +37,7 @@ fn waiting_for_a_peer_returns_at_once_if_it_is_there() {
 
 #[test]
 fn unseen_activity_of_a_peer_counts_as_its_arrival() {
-    // Sent long ago, as far as the receiver could know.
+    // Sent long ago, as far as the receiver can know.
     let shm = Ring::<u64, 2>::create_anonymous().unwrap();
     let mut receiver = shm.receiver().unwrap();
     shm.sender().unwrap().send(1).unwrap();
@@ -47,7 +47,7 @@ fn unseen_activity_of_a_peer_counts_as_its_arrival() {
     assert_eq!(receiver.recv(), Ok(1));
     assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
     drop(receiver);
-    // Who comes afterwards looks at what is there as it comes.
+    // A receiver that joins later counts only what happens after that.
     shm.sender().unwrap().send(2).unwrap();
     let receiver = shm.receiver().unwrap();
     assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
@@ -78,7 +78,7 @@ fn a_peer_that_came_acted_and_left_is_noticed() {
     assert_eq!(shm.receiver().unwrap().recv(), Ok(3));
     assert_eq!(sender.wait_for_receiver_timeout(NO_TIME), Ok(()));
     sender.send(5).unwrap();
-    // Room that was there before is nobody who came.
+    // Room that existed before is no sign of a receiver.
     assert_eq!(shm.receiver().unwrap().recv(), Ok(4));
     sender.try_send(6).unwrap();
     assert_eq!(shm.receiver().unwrap().try_iter().count(), 2);
@@ -95,7 +95,7 @@ fn a_dead_peer_does_not_count_as_arrived() {
     let mut dead = attached(&name);
     dead.ok("ring sender");
     dead.kill();
-    // Whether or not it was told of the death before.
+    // Whether or not the death was reported before.
     assert_eq!(receiver.wait_for_sender_timeout(NO_TIME), Err(TimedOut));
     assert_eq!(receiver.wait_for_sender_timeout(SHORT), Err(TimedOut));
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));

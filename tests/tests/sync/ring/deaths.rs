@@ -1,4 +1,4 @@
-//! Rings, and the death of the process at either end; and what is no death, or another kind of it.
+//! Rings and the death of the process at either end, and events that are no death, or an unusual one.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn a_dead_sender_is_reported_after_its_messages() {
             assert_eq!(sender.ok("ring send forever"), number.to_string());
         }
         assert_eq!(receiver.ok("ring recv try"), next.to_string());
-        // In the middle of the fourth.
+        // In the middle of the fourth message.
         assert_eq!(sender.ask("ring half-written"), "writing");
         sender.kill();
         for number in next + 1..next + 3 {
@@ -58,7 +58,7 @@ fn a_dead_receiver_is_reported_when_the_ring_is_full() {
             assert_eq!(sender.ok("ring send try"), sent.to_string());
             sent += 1;
         }
-        // In the middle of the next, which does not count.
+        // In the middle of the next message, which does not count.
         let reading = format!("reading {received}");
         assert_eq!(receiver.ask("ring half-read"), reading);
         receiver.kill();
@@ -118,7 +118,7 @@ fn exec_gives_up_both_ends() {
     let mut sender = attached(&name);
     sender.ok("ring sender");
     sender.ok("ring send try");
-    // That command needs something of its own attached to.
+    // This command needs a segment with a lock.
     let locked = names.name("locked");
     let _locked = shm_tests::Guarded::create(&locked).unwrap();
     sender.ok(&format!("claims attach {locked}"));
@@ -140,14 +140,14 @@ fn inherited_ends_belong_to_the_parent() {
     parent.ok("ring sender");
     parent.ok("ring receiver");
     parent.ok("ring send try");
-    // The child can do nothing with them, and gives nothing away by dropping them.
+    // The child cannot use them, and dropping them releases nothing.
     parent.ok("ring fork-use");
     assert_eq!(other.ok("ring sender"), "taken");
     assert_eq!(other.ok("ring receiver"), "taken");
     assert_eq!(parent.ok("ring recv try"), "0");
     parent.ok("ring drop");
 
-    // A child can claim ends of its own; and its parent's death is seen although the child has a copy of everything.
+    // A child can claim ends itself; its parent's death is noticed although the child has a copy of everything.
     parent.ok("ring sender");
     parent.ok("ring send try");
     parent.ok("fork-continue");
@@ -219,7 +219,7 @@ fn a_panic_in_a_closure_sends_and_receives_nothing() {
             sender
                 .send_with(|cell| {
                     cell.number.set(77);
-                    // Without the message of a panic that nobody expects.
+                    // Without the message of an expected panic.
                     std::panic::resume_unwind(Box::new("on purpose"))
                 })
                 .unwrap()
@@ -235,7 +235,7 @@ fn a_panic_in_a_closure_sends_and_receives_nothing() {
         sent.is_err() && received.is_err()
     });
     assert!(panicked);
-    // Both have left in order.
+    // Both have left normally.
     let mut receiver = shm.ring.receiver().unwrap();
     assert_eq!(receiver.iter().collect::<Vec<_>>(), [Message::numbered(0)]);
     assert_eq!(shm.ring.sender().unwrap().position(), 1);

@@ -1,5 +1,5 @@
-//! Rings of odd shapes: one slot, slots of nothing, of what cannot be copied, more slots than there is memory, slots that are
-//! aligned to pages.
+//! Rings of odd shapes: one slot, zero-sized slots, messages that are not `Copy`, more slots than memory, slots aligned to
+//! pages.
 
 use std::time::{Duration, Instant};
 
@@ -119,7 +119,7 @@ fn a_slice_timeout_covers_all_and_keeps_what_was_sent() {
     assert_eq!(room[..2], [3, 8]);
     let nothing = receiver.recv_timeout_into(SHORT, &mut room);
     assert_eq!(nothing, Err(RecvTimeoutError::Timeout));
-    // However long it takes in all: here the other makes room one by one.
+    // However long it takes in all: the receiver makes room one by one.
     std::thread::scope(|scope| {
         scope.spawn(|| assert_eq!(receiver.iter().take(9).sum::<u64>(), 36));
         let all: Vec<u64> = (0..9).collect();

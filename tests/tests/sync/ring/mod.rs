@@ -1,4 +1,4 @@
-//! Rings: what is sent is received, in order and once.
+//! Rings: every message is received once and in order.
 
 use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn attached(name: &str) -> Peer {
     peer!("ring attach {name}")
 }
 
-/// Sends what comes next.
+/// Sends the next message.
 fn send(sender: &mut Sender<'_, Message, 5>) {
     let next = sender.position();
     sender.try_send(Message::numbered(next)).unwrap();
@@ -64,7 +64,7 @@ fn messages_arrive_in_order_with_all_calls_mixed() {
         }
         assert_eq!(room[..5], notes[..]);
         assert!(shm.ring.is_empty());
-        // An odd one, so that batches begin in every slot.
+        // An odd number, so that batches begin in every slot.
         send(&mut sender);
         assert!(receiver.recv().unwrap().is_whole());
     }
@@ -88,7 +88,7 @@ fn batches_can_be_empty_or_exceed_the_ring() {
     assert_eq!(receiver.recv_into(&mut two), Ok(2));
     assert_eq!(two, notes[..2]);
     std::thread::scope(|scope| {
-        // The ends may go to other threads.
+        // The ends can move to other threads.
         scope.spawn(move || sender.send_slice(&notes[5..]).unwrap());
         let rest: Vec<u64> = receiver.into_iter().map(|note| note.number).collect();
         assert_eq!(rest, (2..12).collect::<Vec<_>>());
@@ -110,12 +110,12 @@ fn each_end_has_one_holder_at_a_time() {
         Err(ClaimError::Taken)
     ));
     assert!(start.elapsed() >= short);
-    // The other end is nobody's, and one process may have both.
+    // The other end is free, and one process can hold both.
     let receiver = shm.ring.receiver().unwrap();
     assert!(matches!(shm.ring.receiver(), Err(ClaimError::Taken)));
     assert_eq!(other.ok("ring receiver"), "taken");
     assert_eq!(other.ok("ring receiver 5"), "taken");
-    // Who waits gets it when it is dropped.
+    // A waiting claim succeeds when the end is dropped.
     other.tell("ring receiver 100000");
     drop(receiver);
     assert_eq!(other.hear(), "ok 0");
@@ -127,7 +127,7 @@ fn each_end_has_one_holder_at_a_time() {
 fn try_calls_say_why_they_do_nothing() {
     let shm = RingSegment::create_anonymous().unwrap();
     let (short, note) = (Duration::from_millis(2), Message::numbered(0));
-    // Nobody has ever come to the other end: it is waited for.
+    // No peer has ever claimed the other end, so the calls wait.
     let mut sender = shm.ring.sender().unwrap();
     (0..5).for_each(|_| send(&mut sender));
     assert_eq!(sender.try_send(note), Err(TrySendError::Full(note)));
@@ -139,7 +139,7 @@ fn try_calls_say_why_they_do_nothing() {
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
     assert_eq!(receiver.recv_timeout(short), Err(RecvTimeoutError::Timeout));
 
-    // It has come, and has left again.
+    // The peer has joined and left again.
     drop(shm.ring.receiver().unwrap());
     drop(shm.stream.sender().unwrap());
     assert_eq!(sender.try_send(note), Err(TrySendError::Disconnected(note)));
@@ -169,7 +169,7 @@ fn try_calls_say_why_they_do_nothing() {
     assert_eq!(receiver.recv_into(&mut [note]), Err(RecvError));
     assert_eq!(receiver.iter().count(), 0);
 
-    // The next one finds what was sent, and the ring goes on.
+    // The next one finds what was sent, and the ring continues.
     let mut next = shm.ring.receiver().unwrap();
     assert_eq!(next.recv(), Ok(note));
     send(&mut sender);
@@ -269,7 +269,7 @@ fn rings_nest_in_arrays_and_structs() {
 
 #[test]
 fn enums_are_checked_on_receive() {
-    // Zero is no `Command`, and a new ring is fine all the same: nothing is in its slots.
+    // Zero is no `Command`, but a new ring is valid: its slots are empty.
     let shm = Nested::create_anonymous().unwrap();
     shm.validate().unwrap();
     let mut sender = shm.commands.sender().unwrap();
@@ -303,7 +303,7 @@ fn every_ring_error_gives_advice() {
     for text in &texts {
         assert!(text.len() > 30 && !text.contains("Note"), "{text}");
     }
-    // What to do about it is named.
+    // Each names a remedy.
     let says = |what: &str| texts.iter().filter(|text| text.contains(what)).count();
     assert_eq!(
         (says("`wait_for_receiver`"), says("`wait_for_sender`")),
@@ -311,7 +311,7 @@ fn every_ring_error_gives_advice() {
     );
 }
 
-/// What a layout mismatch says.
+/// The text of a layout mismatch.
 #[test]
 fn a_different_ring_is_a_different_layout() {
     let names = Names::new("ring-mismatch");
@@ -342,7 +342,7 @@ fn send_and_recv_need_no_system_call() {
     assert!(peer.wait().success());
 }
 
-/// Two processes, in each of which every system call is the end.
+/// Two processes that any system call kills.
 fn keep_up(tag: &str, rounds: u64, lead: u64) {
     let names = Names::new(tag);
     let name = names.name("t");
@@ -366,7 +366,7 @@ fn streaming_between_processes_needs_no_system_call() {
     keep_up("ring-along", 20_000, 500);
 }
 
-/// So many messages between two processes. The receiver looks at each.
+/// So many messages between two processes. The receiver checks each.
 fn stream(name: &str, count: u64, how: (&str, &str)) {
     let (mut sender, mut receiver) = (attached(name), attached(name));
     receiver.tell(&format!("ring stream-in {}", how.1));

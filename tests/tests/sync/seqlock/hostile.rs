@@ -10,7 +10,7 @@ use shm_tests::RandomDelays;
 
 use super::Lock;
 
-/// The offsets of the words in front of the slots.
+/// The offsets of the words before the slots.
 fn words(layout: &TypeLayout) -> Vec<(usize, usize)> {
     let LayoutKind::Meaning { inner, .. } = layout.kind() else {
         panic!("{layout}");
@@ -27,7 +27,7 @@ fn reads_end_while_a_peer_changes_the_version_forever() {
     let shm = SeqLock::<[u64; 1 << 15], 3>::create_anonymous().unwrap();
     let (at, _) = words(SeqLock::<[u64; 1 << 15], 3>::LAYOUT)[2];
     let place = shm.as_ptr().cast::<u8>().cast_mut().wrapping_add(at);
-    // SAFETY: the version of a live mapping that may be written, aligned, and only accessed atomically.
+    // SAFETY: the version of a live, writable mapping, aligned, and only accessed atomically.
     let version = unsafe { AtomicU64::from_ptr(place.cast()) };
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -82,10 +82,10 @@ fn random_words_in_a_sequence_lock_are_harmless() {
         while !done.load(Relaxed) {
             for (offset, size) in &words {
                 let at = std::ptr::with_exposed_provenance_mut::<u8>(base + offset);
-                // Small numbers too, such as the ids of the living.
+                // Small numbers too, such as the ids of living processes.
                 let value = random.next_number() >> (random.next_number() % 64);
                 if *size == 4 {
-                    // SAFETY: a word of a live mapping that may be written, aligned, and only accessed atomically.
+                    // SAFETY: a word of a live, writable mapping, aligned, and only accessed atomically.
                     unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
                 } else {
                     // SAFETY: as above.
@@ -104,7 +104,8 @@ fn random_words_in_a_sequence_lock_are_harmless() {
             let _ = reader.read_with(|value| value[7].get());
             let _ = shm.wait_newer_timeout(shm.version(), Duration::from_micros(100));
             let _ = reader.wait_newer_timeout(shm.version(), Duration::from_micros(100));
-            // These wait while a claim seems to be that of somebody alive: not for ever, as it changes, but for a slice or two.
+            // These calls wait while a claim seems to be that of a living process: not forever, as it changes, but for a
+            // slice or two.
             if round % 128 == 0 {
                 write_patiently(&shm, had);
             }
@@ -126,7 +127,7 @@ fn random_words_in_a_sequence_lock_are_harmless() {
         }
         done.store(true, Release);
     });
-    // What is there is a claim of somebody who never was, or free: it can be had again.
+    // The claim is that of a participant that never existed, or free, so it can be acquired.
     let claim = std::ptr::with_exposed_provenance_mut::<u32>(base + words[0].0);
     // SAFETY: as above.
     unsafe { AtomicU32::from_ptr(claim) }.store(0, Relaxed);

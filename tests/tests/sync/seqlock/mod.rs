@@ -1,4 +1,4 @@
-//! Sequence locks seen from outside: whole values whatever the writer does, and writers that come after one another.
+//! Sequence locks: values are whole whatever the writer does, and writers can follow one another.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -59,7 +59,7 @@ fn a_guard_commits_unless_discarded_or_unchanged() {
     let shm = Lock::create_anonymous().unwrap();
     let mut guard = shm.write().unwrap();
     guard.fill(1);
-    // Nobody sees anything yet.
+    // Nothing is visible yet.
     assert_eq!((shm.read().unwrap(), shm.version()), ([0; 8], 0));
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     drop(guard);
@@ -98,7 +98,7 @@ fn a_panic_rolls_back_and_frees_the_writers_role() {
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _ = shm.update(|block| {
             block.number = 6;
-            // Without the message of a panic that nobody expects.
+            // Without the message of an expected panic.
             resume_unwind(Box::new("on purpose"));
         });
     }));
@@ -116,7 +116,7 @@ fn a_panic_rolls_back_and_frees_the_writers_role() {
         "what was published stays"
     );
     assert_eq!(shm.version(), 2);
-    // One that begins while the thread is panicking anyway is as good as any.
+    // A write that begins during a panic commits like any other.
     struct Late<'a>(&'a Shm<SeqLock<Block>>);
     impl Drop for Late<'_> {
         fn drop(&mut self) {
@@ -129,7 +129,7 @@ fn a_panic_rolls_back_and_frees_the_writers_role() {
     }));
     assert!(panicked.is_err());
     assert!(shm.read().unwrap().is_numbered(8));
-    // Where nobody can see that it panics once more, an update still commits nothing.
+    // During a panic a second one cannot be detected, but an update still commits nothing.
     struct Broken<'a>(&'a Shm<SeqLock<Block>>);
     impl Drop for Broken<'_> {
         fn drop(&mut self) {
@@ -230,7 +230,7 @@ fn a_value_without_zero_must_be_initialised() {
     assert!(matches!(error, ShmError::Uninitialized { .. }), "{error}");
     let init = |lock: &Shm<SeqLock<Mode>>| assert_eq!(lock.store(Mode::Fast).unwrap(), 1);
     let shm = SeqLock::<Mode>::create_with(&name, init).unwrap();
-    // The other slots hold no value, and nobody looks at them.
+    // The other slots hold no value, and nobody reads them.
     assert!(shm.validate().is_ok());
     assert_eq!(shm.read().unwrap(), Mode::Fast);
     shm.update(|mode| *mode = Mode::Slow).unwrap();
@@ -244,9 +244,9 @@ fn a_value_without_zero_must_be_initialised() {
         Mode::Slow
     );
 
-    // A peer writes what is none.
+    // A peer writes an invalid value.
     let place = shm.read_with(|mode| mode.as_ptr().cast_mut()).unwrap();
-    // SAFETY: the slot of a live mapping that may be written, aligned, and only accessed atomically.
+    // SAFETY: the slot of a live, writable mapping, aligned, and only accessed atomically.
     unsafe { AtomicU32::from_ptr(place.cast()) }.store(9, Relaxed);
     let found = |error: shm_core::InvalidValue| error.found();
     assert!(matches!(shm.read(), Err(ReadError::Invalid(error)) if found(error.clone()) == 9));
@@ -260,7 +260,7 @@ fn a_value_without_zero_must_be_initialised() {
     assert!(shm.read_with(|mode| mode.try_get()).unwrap().is_err());
     assert!(matches!(shm.write(), Err(WriteError::Invalid(error)) if found(error.clone()) == 9));
     assert_eq!(shm.validate().unwrap_err().found(), 9);
-    // The role was given back, and a whole value needs none before it.
+    // The role was released, and writing a whole value does not read the old one.
     shm.store(Mode::Slow).unwrap();
     assert_eq!(shm.read().unwrap(), Mode::Slow);
 }
@@ -292,7 +292,7 @@ fn read_with_discards_an_overtaken_result() {
     assert_eq!((look(2), looks.get()), (before + 2, 2));
     assert_eq!((look(300), looks.get()), (before + 302, 2));
 
-    // A panic over what was never committed does not count either.
+    // A panic over a value that was never committed does not count either.
     looks.set(0);
     let result = shm.read_with(|cell| {
         looks.set(looks.get() + 1);
@@ -303,7 +303,7 @@ fn read_with_discards_an_overtaken_result() {
         cell[1].get()
     });
     assert_eq!((result.unwrap(), looks.get()), (before + 308, 3));
-    // One over a whole value does.
+    // A panic over a whole value does.
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         shm.read_with(|_| resume_unwind(Box::new("whole")))
     }));
@@ -335,7 +335,7 @@ fn writing_is_exclusive_and_waiting_times_out() {
     let refused = shm.write_timeout(Duration::from_millis(30));
     assert!(matches!(refused, Err(WriteError::TimedOut)));
     assert!(start.elapsed() >= Duration::from_millis(30));
-    // Who waits gets it, with the value that was committed last.
+    // A waiting writer gets the role, with the last committed value.
     other.tell("seqlock write forever");
     drop(guard);
     assert_eq!(other.hear(), "ok ");
@@ -359,7 +359,7 @@ fn a_killed_writer_leaves_the_last_value_and_a_free_role() {
             reader.ok("seqlock read"),
             format!("{} {} whole", number - 1, number - 1)
         );
-        // Without a word about it.
+        // Without a report.
         assert_eq!(next.ok(&format!("seqlock write {how}")), "", "{how}");
         next.ok("seqlock commit");
         assert_eq!(
@@ -367,7 +367,7 @@ fn a_killed_writer_leaves_the_last_value_and_a_free_role() {
             format!("{number} {number} whole")
         );
     }
-    // So does one for whom another waits.
+    // So does one that another process waits for.
     let (mut writer, mut next) = (attached(&name), attached(&name));
     writer.ok("seqlock write forever");
     next.tell("seqlock write forever");
@@ -417,17 +417,17 @@ fn a_fork_child_is_a_separate_writer() {
     let shm = create(&name);
     let mut parent = attached(&name);
     parent.ok("seqlock write forever");
-    // What the child does with the guard that it has inherited is nothing to anybody.
+    // What the child does with the inherited guard has no effect.
     parent.ok("seqlock fork-commit");
     assert!(shm.read().unwrap().is_numbered(0) && shm.version() == 0);
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     parent.ok("seqlock commit");
     assert!(shm.read().unwrap().is_numbered(1) && shm.version() == 1);
-    // Nor what a child does that was forked in the middle of a closure.
+    // Nor has what a child does that was forked inside a closure.
     assert_eq!(parent.ok("seqlock fork-inside update"), "2");
     assert_eq!(parent.ok("seqlock fork-inside place"), "3");
     assert!(shm.read().unwrap().is_numbered(3) && shm.version() == 3);
-    // From here on the child answers. It reads as its parent did, and writes under an id of its own.
+    // From here on the child answers. It reads as its parent did, and writes with its own id.
     parent.ok("fork-continue");
     assert_eq!(parent.ok("seqlock read"), "3 3 whole");
     assert_eq!(parent.ok("seqlock store 4"), "4");
@@ -435,7 +435,7 @@ fn a_fork_child_is_a_separate_writer() {
     assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
     parent.ok("seqlock commit");
     assert!(shm.read().unwrap().is_numbered(5));
-    // The parent, that is, which ends by nothing else.
+    // Kills the parent, which does not end otherwise.
     parent.kill();
 }
 
@@ -446,7 +446,7 @@ fn a_commit_wakes_waits_for_newer_values() {
     let shm = create(&name);
     let (mut woken, mut polling) = (attached(&name), reading(&name));
     for version in 1..20 {
-        // One is older already.
+        // A newer value already exists.
         assert_eq!(
             shm.wait_newer_timeout(version - 1, Duration::ZERO).ok(),
             None
@@ -467,7 +467,7 @@ fn a_commit_wakes_waits_for_newer_values() {
             Some(version)
         );
     }
-    // Ahead of what there is.
+    // Ahead of the current version.
     assert_eq!(woken.ok("seqlock wait 100 5"), "timed-out");
 }
 
@@ -488,7 +488,7 @@ fn signals_affect_neither_timeout_nor_wakeup() {
     for peer in &mut peers {
         assert_eq!(peer.hear(), "ok 1");
     }
-    // A role is waited for as patiently.
+    // Waiting for the role behaves alike.
     let mut writer = attached(&name);
     writer.ok("seqlock write forever");
     assert_eq!(peers[0].ok("seqlock write 100"), "timed-out");
@@ -514,7 +514,7 @@ fn large_sequence_lock_values_need_no_stack() {
         shm.read_into(&mut value).unwrap();
         assert_eq!(value[76..80], [1, 2, 3, 1]);
         assert_eq!(shm.read_boxed().unwrap()[77], 2);
-        // In place, and as the copy that comes after.
+        // In place, and the copy after that.
         assert_eq!(shm.read_with(|value| value[78].get()).unwrap(), 3);
         let looks = Cell::new(0);
         let last = shm.read_with(|value| {

@@ -1,4 +1,4 @@
-//! Values of all shapes, and those that are written in place.
+//! Values of all shapes, and values written in place.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
@@ -18,10 +18,10 @@ fn write_with_publishes_only_the_complete_value() {
     let shm = Lock::create_anonymous().unwrap();
     for number in 1..=7 {
         let write = |slot: &ShmCell<SmallValue>| {
-            // What lies there is three versions older, as there are three slots.
+            // The slot holds the value of three versions before, as there are three slots.
             assert_eq!(slot.load(), [number.max(3) - 3; 8]);
             slot[0].set(number);
-            // Nobody sees it yet, and nobody else writes.
+            // Nothing is visible yet, and nobody else can write.
             assert_eq!(shm.read_versioned().unwrap(), (number - 1, [number - 1; 8]));
             assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
             slot.fill(number);
@@ -44,7 +44,7 @@ fn a_panic_in_write_with_commits_nothing_and_frees_the_role() {
     };
     assert!(catch_unwind(AssertUnwindSafe(write)).is_err());
     assert_eq!(shm.read_versioned().unwrap(), (1, [1; 8]));
-    // The next one finds what that has left, and writes over it.
+    // The next writer finds what is left there, and overwrites it.
     let write = |slot: &ShmCell<SmallValue>| {
         assert_eq!(slot[3].get(), 9);
         fill(2)(slot);
