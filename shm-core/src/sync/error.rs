@@ -1,30 +1,54 @@
-//! Errors that several of the types share.
+//! Errors of locks, claims and waits.
 
 use std::error::Error;
 use std::fmt;
 
+use super::MutexGuard;
 use crate::claim::word::ClaimFailed;
 use crate::error::{ShmError, debug_with_text};
+use crate::shm_layout::ShmLayout;
 
-/// Why a lock was not had, or what is to be known about one that was.
+/// Returned when a [`Mutex`](super::Mutex) is not locked, or is locked after an owner died.
+///
+/// `G` is the guard where the lock is held in spite of the error. An error with a guard borrows the mutex, so it is no
+/// [`std::error::Error`]; `LockError`, short for `LockError<()>`, is one and owns all that it holds. `?` makes the owned
+/// error in functions that return `Box<dyn Error>`: it drops the guard, which unlocks, and the next owner gets
+/// [`OwnerDied`](Self::OwnerDied) again. Elsewhere use [`lock_recover`](super::Mutex::lock_recover), whose error is owned, or
+/// [`into_owned`](Self::into_owned).
+///
+/// ```
+/// use shm_core::sync::{LockError, Mutex, MutexGuard};
+///
+/// fn add(balance: &Mutex<i64>, amount: i64) -> Result<(), Box<dyn std::error::Error>> {
+///     let guard = balance.lock()?;
+///     guard.set(guard.get() + amount);
+///     Ok(())
+/// }
+///
+/// fn add_or(balance: &Mutex<i64>, amount: i64) -> Result<(), LockError> {
+///     let guard = balance.lock().map_err(LockError::into_owned)?;
+///     guard.set(guard.get() + amount);
+///     Ok(())
+/// }
+/// ```
 #[non_exhaustive]
-pub enum LockError<G> {
-    /// The lock is held, by the guard in here. But an owner before has died or panicked with it, so what it protects may
-    /// be half written. Bring that in order and call `mark_consistent` on the guard; without that the next owner is told
-    /// the same.
+pub enum LockError<G = ()> {
+    /// The lock is held, by the contained guard. But an earlier owner died or panicked while it held the lock, so the value may
+    /// be half written. Repair it, then call [`mark_consistent`](super::MutexGuard::mark_consistent) on the guard;
+    /// otherwise the next owner gets this error too.
     OwnerDied(G),
-    /// A living owner kept the lock for the whole timeout.
+    /// A living owner held the lock for the whole timeout.
     TimedOut,
-    /// A living owner has the lock.
+    /// A living owner holds the lock.
     WouldBlock,
-    /// This process could not register as a participant, so its death would go unnoticed. It happens in children of
-    /// `fork`, which register at their first lock: the error says what the system refused.
+    /// This process could not register as a participant, so its death would go unnoticed. This happens in children of
+    /// `fork`, which register at their first lock. The error holds what the system call returned.
     Unregistered(ShmError),
 }
 
 impl<G> LockError<G> {
     /// The guard, if the lock is held in spite of the error.
-    #[must_use = "dropped at once, the guard unlocks at once"]
+    #[must_use = "dropping the guard unlocks the mutex"]
     pub fn into_guard(self) -> Option<G> {
         match self {
             Self::OwnerDied(guard) => Some(guard),
@@ -32,12 +56,62 @@ impl<G> LockError<G> {
         }
     }
 
-    pub(super) fn refused(refused: ClaimFailed, waited: bool) -> Self {
-        match refused {
+    /// The error without the guard, which is dropped: if the lock was held, it is released, still marked as left by a dead
+    /// owner.
+    #[must_use]
+    pub fn into_owned(self) -> LockError {
+        match self {
+            Self::OwnerDied(_) => LockError::OwnerDied(()),
+            Self::TimedOut => LockError::TimedOut,
+            Self::WouldBlock => LockError::WouldBlock,
+            Self::Unregistered(error) => LockError::Unregistered(error),
+        }
+    }
+
+    pub(super) fn from_claim(failed: ClaimFailed, waited: bool) -> Self {
+        match failed {
             ClaimFailed::Unregistered(error) => Self::Unregistered(error),
             ClaimFailed::Owned if waited => Self::TimedOut,
             ClaimFailed::Owned => Self::WouldBlock,
         }
+    }
+}
+
+impl<G> fmt::Display for LockError<G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OwnerDied(_) => f.write_str(
+                "an owner of the lock died or panicked while it held it, so the value may be half written; lock with \
+                 `lock_recover` to repair it, or repair it through the guard and call `mark_consistent`",
+            ),
+            Self::TimedOut => f.write_str(
+                "timed out while another owner held the lock, which is alive or has just died; wait longer, or end that \
+                 process",
+            ),
+            Self::WouldBlock => f.write_str(
+                "another owner holds the lock, and is alive or has just died; try again later, or wait with \
+                 `lock_timeout`",
+            ),
+            Self::Unregistered(error) => {
+                write!(f, "this process cannot hold locks: {error}")
+            }
+        }
+    }
+}
+
+impl Error for LockError {}
+
+/// See [`LockError`].
+impl<'e, T: ShmLayout> From<LockError<MutexGuard<'_, T>>> for Box<dyn Error + 'e> {
+    fn from(error: LockError<MutexGuard<'_, T>>) -> Self {
+        error.into_owned().into()
+    }
+}
+
+/// See [`LockError`].
+impl<'e, T: ShmLayout> From<LockError<MutexGuard<'_, T>>> for Box<dyn Error + Send + Sync + 'e> {
+    fn from(error: LockError<MutexGuard<'_, T>>) -> Self {
+        error.into_owned().into()
     }
 }
 
@@ -76,13 +150,13 @@ impl fmt::Display for ClaimError {
 
 impl Error for ClaimError {}
 
-/// What was waited for has not come in time.
+/// Returned when a wait ends before what it waits for has happened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimedOut;
 
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("what was waited for has not come in time; wait longer, or see whether who should bring it lives")
+        f.write_str("timed out; wait longer, or check that the peer is still running")
     }
 }
 
@@ -93,26 +167,3 @@ debug_with_text! {
     enum ClaimError { Taken, Unregistered(error) }
     struct TimedOut;
 }
-
-impl<G> fmt::Display for LockError<G> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OwnerDied(_) => f.write_str(
-                "an owner of the lock has died or panicked, and what it protects may be half written; bring it in order \
-                 and call `mark_consistent`",
-            ),
-            Self::TimedOut => f.write_str(
-                "the lock was not released in time; its owner lives, or has died a moment ago: wait longer, or end that process",
-            ),
-            Self::WouldBlock => f.write_str(
-                "the lock is held by a living owner, or by one that has died a moment ago; try again later, or wait with \
-                 `lock_timeout`",
-            ),
-            Self::Unregistered(error) => {
-                write!(f, "this process cannot hold locks: {error}")
-            }
-        }
-    }
-}
-
-impl<G> Error for LockError<G> {}

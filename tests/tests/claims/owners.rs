@@ -124,6 +124,24 @@ fn pass_on(first: &mut Peer, second: &mut Peer) {
 }
 
 #[test]
+fn lock_recover_repairs_what_a_killed_owner_left() {
+    let names = Names::new("claims-recover");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut owner = attached(&name);
+    assert!(lock(&mut owner, "forever").starts_with("held"));
+    owner.kill();
+    let mut repairs = 0;
+    let guard = shm.lock.lock_recover(|value| {
+        repairs += 1;
+        value.count.set(9);
+    });
+    assert_eq!(guard.unwrap().count.get(), 9);
+    drop(shm.lock.lock_recover(|_| repairs += 1).unwrap());
+    assert_eq!(repairs, 1);
+}
+
+#[test]
 fn a_panic_with_the_lock_is_reported_like_a_death() {
     let shm = Guarded::create_anonymous().unwrap();
     let panicked = std::thread::scope(|scope| {

@@ -170,9 +170,68 @@ fn a_dead_owners_value_is_repaired_once() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
+fn lock_recover_repairs_after_a_death_only() -> Result<(), LockError> {
+    let shm = Mutex::<[u64; 2]>::create_anonymous().unwrap();
+    let nothing = |_: &ShmCell<[u64; 2]>| panic!("there is nothing to repair");
+    drop(shm.lock_recover(nothing)?);
+    die_with(&shm);
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        shm.lock_recover(|_| std::panic::resume_unwind(Box::new("on purpose")))
+            .is_ok()
+    }));
+    assert!(panicked.is_err());
+    assert!(matches!(shm.try_lock(), Err(LockError::OwnerDied(_))));
+    let guard = shm.lock_recover(|half_done| half_done.store([half_done[0].get(); 2]))?;
+    assert_eq!(guard.load(), [5, 5]);
+    drop(guard);
+    drop(shm.lock_recover(nothing)?);
+    Ok(())
+}
+
+/// The error converts into both boxes that programs use, and into one that owns all it holds.
+#[test]
+fn question_mark_after_a_death_keeps_the_mark() {
+    fn boxed(lock: &Mutex<[u64; 2]>) -> Result<u64, Box<dyn Error>> {
+        Ok(lock.lock()?[0].get())
+    }
+    fn sendable(lock: &Mutex<[u64; 2]>) -> Result<u64, Box<dyn Error + Send + Sync>> {
+        Ok(lock.try_lock()?[0].get())
+    }
+    fn owned(lock: &Mutex<[u64; 2]>) -> Result<u64, LockError> {
+        let guard = lock.lock_timeout(DEADLINE).map_err(LockError::into_owned)?;
+        Ok(guard[0].get())
+    }
+    let shm = Mutex::<[u64; 2]>::create_anonymous().unwrap();
+    assert_eq!(boxed(&shm).unwrap(), 0);
+    let guard = shm.lock().unwrap();
+    let error = sendable(&shm).unwrap_err();
+    assert!(matches!(
+        error.downcast_ref(),
+        Some(LockError::<()>::WouldBlock)
+    ));
+    drop(guard);
+    die_with(&shm);
+    // Each of these locks, and unlocks without a repair.
+    for _ in 0..2 {
+        let error = boxed(&shm).unwrap_err();
+        assert!(error.to_string().contains("lock_recover"), "{error}");
+        let error = sendable(&shm).unwrap_err();
+        assert!(matches!(
+            error.downcast_ref(),
+            Some(LockError::OwnerDied(()))
+        ));
+        assert!(matches!(owned(&shm), Err(LockError::OwnerDied(()))));
+    }
+    drop(shm.lock_recover(|value| value.fill(7)).unwrap());
+    assert_eq!(boxed(&shm).unwrap(), 7);
+    assert_eq!(sendable(&shm).unwrap(), 7);
+    assert_eq!(owned(&shm).unwrap(), 7);
+}
+
+#[test]
 fn every_lock_error_gives_advice() {
     let errors: [(LockError<()>, &str); 3] = [
-        (LockError::OwnerDied(()), "mark_consistent"),
+        (LockError::OwnerDied(()), "lock_recover"),
         (LockError::TimedOut, "wait longer"),
         (LockError::WouldBlock, "try again"),
     ];

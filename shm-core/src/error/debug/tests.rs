@@ -67,12 +67,12 @@ fn all() -> Checked {
     all.prints("TooManyPermits", sync::TooManyPermits);
     all.prints("TimedOut", sync::TimedOut);
 
-    all.prints("OwnerDied(..)", sync::LockError::OwnerDied(Message));
-    all.prints("TimedOut", sync::LockError::<Message>::TimedOut);
-    all.prints("WouldBlock", sync::LockError::<Message>::WouldBlock);
+    all.prints("OwnerDied(..)", sync::LockError::OwnerDied(()));
+    all.prints("TimedOut", sync::LockError::<()>::TimedOut);
+    all.prints("WouldBlock", sync::LockError::<()>::WouldBlock);
     all.prints(
         &format!("Unregistered({refusal})"),
-        sync::LockError::<Message>::Unregistered(refused()),
+        sync::LockError::<()>::Unregistered(refused()),
     );
 
     all.prints("Contended", sync::ReadError::Contended);

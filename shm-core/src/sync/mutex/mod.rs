@@ -4,13 +4,12 @@
 //!
 //! | place | what |
 //! |---|---|
-//! | `claim` | the claim word: who has the lock. [`crate::protocol::claim_word`] has its states, orderings and crash story |
+//! | `claim` | the claim word: who holds the lock. [`crate::protocol::claim_word`] has its states, orderings and crash story |
 //! | `value` | cells, accessed with relaxed ordering by the owner between its acquiring claim and its releasing drop |
 //!
-//! Killed in between, an owner leaves `value` as it is. Its successor takes the claim over with `POISON` set, is told
-//! so, and releases with `POISON` again unless it has called `mark_consistent`.
+//! An owner that is killed in between leaves `value` as it is. Its successor takes the claim over with `POISON` set, gets
+//! `OwnerDied`, and releases with `POISON` again unless it has called `mark_consistent`.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -27,17 +26,18 @@ use crate::sync::layout::sync_layout;
 use crate::sync::panic_check::PanicCheck;
 use crate::sys::clock::Deadline;
 
-/// A lock around a value, that processes share and that survives the death of its owner.
+/// A robust lock around a value that processes share: it survives the death of its owner.
 ///
-/// [`lock`](Self::lock) gives a guard through which the value's cells are read and written; dropping the guard unlocks.
-/// When the owner is killed the next one gets the lock all the same, and is told so by [`LockError::OwnerDied`].
+/// [`lock`](Self::lock) returns a guard that gives access to the value's cells; dropping the guard unlocks. If the owner is
+/// killed, the next process gets the lock all the same, with [`LockError::OwnerDied`], since the value may be half written.
+/// [`lock_recover`](Self::lock_recover) takes a closure that repairs it, and is the usual way to lock.
 ///
-/// Waiters make progress, but there is no promise of fairness. A thread that locks what it has locked already waits for
-/// itself, for ever with [`lock`](Self::lock).
+/// Waiters make progress, but there is no promise of fairness. A thread that locks a mutex which it already holds waits for
+/// itself, with [`lock`](Self::lock) for ever.
 ///
 /// ```
 /// use shm_core::ShmLayout;
-/// use shm_core::sync::{LockError, Mutex};
+/// use shm_core::sync::Mutex;
 ///
 /// #[derive(ShmLayout)]
 /// #[repr(C)]
@@ -45,49 +45,60 @@ use crate::sys::clock::Deadline;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let shm = Accounts::create_anonymous()?;
-/// let balance = match shm.transfers.lock() {
-///     Ok(guard) => guard,
-///     Err(LockError::OwnerDied(mut guard)) => {
-///         // Half a transfer may be in there: bring it in order, then say so.
-///         guard.store([0, 0]);
-///         guard.mark_consistent();
-///         guard
-///     }
-///     Err(error) => return Err(error.to_string().into()),
-/// };
+/// // The sum is zero; half a transfer is undone at the second account's expense.
+/// let balance = shm.transfers.lock_recover(|half_done| half_done[1].set(-half_done[0].get()))?;
 /// balance[0].set(balance[0].get() - 10);
 /// balance[1].set(balance[1].get() + 10);
 /// # Ok(()) }
 /// ```
 ///
-/// [`LockError::recover`] says the same in fewer words. Through a read-only handle there is nothing to lock with, only
-/// [`unlocked`](Self::unlocked).
+/// To decide case by case, match on the error:
+///
+/// ```
+/// # use shm_core::ShmLayout;
+/// # use shm_core::sync::{LockError, Mutex};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let transfers = Mutex::<[i64; 2]>::create_anonymous()?;
+/// let balance = match transfers.lock() {
+///     Err(LockError::OwnerDied(mut guard)) => {
+///         guard.store([0, 0]);
+///         guard.mark_consistent();
+///         guard
+///     }
+///     locked => locked?,
+/// };
+/// # drop(balance);
+/// # Ok(()) }
+/// ```
+///
+/// A read-only handle cannot lock; it only has [`unlocked`](Self::unlocked).
 ///
 /// # Memory ordering
 ///
-/// Who has the lock sees everything that those did who had it before, also one that was killed with it.
+/// The owner of the lock sees everything that earlier owners did, including one that was killed while it held the lock.
 ///
 /// # When a process dies
 ///
-/// - **The owner**: the next one gets the lock, as [`LockError::OwnerDied`] with the guard. Who waits looks every 50 ms, so it
-///   takes up to that long after the kernel has released what the dead process had; one that crashes is only dead when its
-///   core file is written. The value is as it was left, perhaps half changed. Until somebody calls
-///   [`mark_consistent`](MutexGuard::mark_consistent), the owners that follow are told as well.
+/// - **The owner**: the next process gets the lock, with [`LockError::OwnerDied`] and the guard. Waiters probe the owner every
+///   50 ms, so this takes up to that long after the kernel has released what the dead process held; a process that dumps
+///   core is dead only once the core file is written. The value is as it was left, perhaps half changed. Until
+///   [`mark_consistent`](MutexGuard::mark_consistent) is called, each later owner gets `OwnerDied` as well.
 /// - **An owner that panics** with the guard: the same, as soon as the guard is dropped.
-/// - **Who waits**: nothing. If it was just being woken, another one looks within 50 ms.
-/// - A process that is only stopped lives, and keeps the lock.
-/// - In a fork child an inherited guard still leads to the value, but the lock is the parent's, and dropping it does nothing.
+/// - **A waiter**: nothing. If it was just being woken, another waiter looks within 50 ms.
+/// - A process that is only stopped is alive, and keeps the lock.
+/// - In a fork child an inherited guard still gives access to the value, but the lock is the parent's, and dropping the
+///   guard does nothing.
 ///
 /// # What a peer can do
 ///
-/// One that may write the segment can change the value without the lock, and the lock itself: so that two have it, so that
-/// somebody seems to have died, or so that [`lock`](Self::lock) waits until that peer has ended, or for ever.
+/// A peer that may write to the segment can change the value without the lock. It can also change the lock itself: so that two
+/// processes hold it, so that an owner seems dead, or so that [`lock`](Self::lock) waits until that peer ends, or for ever.
 /// [`try_lock`](Self::try_lock) and [`lock_timeout`](Self::lock_timeout) end all the same.
 ///
 /// # Cost
 ///
-/// Taking a lock that nobody else wants, and releasing it, is one compare-and-swap each, without a system call. Who finds it
-/// taken looks again for a moment and then sleeps; who releases it beside a sleeper makes one system call to wake one. The lock
+/// An uncontended lock and unlock take one compare-and-swap each, and no system call. A process that finds the mutex locked
+/// spins for a moment, then sleeps; unlocking it while others sleep takes one system call, which wakes one of them. The lock
 /// takes 4 bytes in front of the value, or as many as the value's alignment.
 #[repr(C)]
 pub struct Mutex<T, A: Access = ReadWrite> {
@@ -103,11 +114,12 @@ sync_layout! {
 }
 
 impl<T: ShmLayout, A: Access> Mutex<T, A> {
-    /// Locks, waiting as long as a living owner has the lock.
+    /// Locks, waiting as long as a living owner holds the lock.
     ///
     /// # Errors
     ///
-    /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`Unregistered`](LockError::Unregistered).
+    /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`Unregistered`](LockError::Unregistered). In a function that
+    /// returns `Box<dyn Error>`, `?` drops the guard: see [`LockError`].
     #[inline]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
     where
@@ -116,7 +128,42 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
         self.writable().within(Timeout::Never)
     }
 
-    /// Locks if no living owner has the lock. It never waits, but may look whether the owner lives: a system call.
+    /// Locks as [`lock`](Self::lock) does, and calls `repair` with the value if an owner died or panicked while it held the
+    /// lock. Then it [marks](MutexGuard::mark_consistent) the value as consistent.
+    ///
+    /// If `repair` panics, the lock is released and the next owner gets [`OwnerDied`](LockError::OwnerDied) again. The same
+    /// holds if this process is killed in `repair`: so it may be called several times for one death, and with the value as an
+    /// unfinished repair left it.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Mutex;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let balance = Mutex::<[i64; 2]>::create_anonymous()?;
+    /// let guard = balance.lock_recover(|half_done| half_done.store([0, 0]))?;
+    /// guard[1].set(10);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// For the other ways to lock, [`LockError::recover`] does the same:
+    /// `try_lock().or_else(|error| error.recover(repair))`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unregistered`](LockError::Unregistered). The error owns what it holds, so `?` works everywhere.
+    #[inline]
+    pub fn lock_recover(
+        &self,
+        repair: impl FnOnce(&ShmCell<T>),
+    ) -> Result<MutexGuard<'_, T>, LockError>
+    where
+        A: Writable,
+    {
+        self.lock().or_else(|error| error.recover(repair))
+    }
+
+    /// Locks if no living owner holds the lock. It never waits, but may probe whether the owner is alive: a system call.
     ///
     /// # Errors
     ///
@@ -132,7 +179,7 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
 
     /// Locks, waiting for at most `timeout` on the monotonic clock.
     ///
-    /// However short the timeout is, a dead owner is found before it ends.
+    /// However short the timeout is, a dead owner is detected before it ends.
     ///
     /// # Errors
     ///
@@ -181,8 +228,8 @@ impl<T: ShmLayout> Mutex<T> {
         match self.claim.claim(timeout) {
             Ok(held) if held.poisoned => Err(LockError::OwnerDied(MutexGuard::new(self, held))),
             Ok(held) => Ok(MutexGuard::new(self, held)),
-            Err(refused) => Err(LockError::refused(
-                refused,
+            Err(failed) => Err(LockError::from_claim(
+                failed,
                 matches!(timeout, Timeout::At(_)),
             )),
         }
@@ -190,7 +237,7 @@ impl<T: ShmLayout> Mutex<T> {
 }
 
 impl<T: ShmLayout, A: Access> Mutex<T, A> {
-    /// The value without the lock, for looking on: an owner may be in the middle of changing it.
+    /// The value without the lock, read-only. An owner may be changing it at the same time.
     #[must_use]
     #[inline]
     pub const fn unlocked(&self) -> &ShmCell<T, ReadOnly> {
@@ -206,11 +253,11 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
     }
 }
 
-/// A lock that is held: the way to the value. Dropping it unlocks.
+/// A held lock, and access to the value. Dropping it unlocks.
 ///
-/// If its thread panics meanwhile, the next owner is told as if this one had died. Killed with it, the process leaves the
-/// value as it is. In a fork child an inherited guard still leads to the value, but the lock is the parent's, and
-/// dropping it does nothing.
+/// If its thread panics meanwhile, the next owner gets [`LockError::OwnerDied`], as if this process had died. A process that is
+/// killed with the guard leaves the value as it is. In a fork child an inherited guard still gives access to the value, but
+/// the lock is the parent's, and dropping the guard does nothing.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -218,9 +265,7 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let counts = Mutex::<[u64; 2]>::create_anonymous()?;
-/// let guard = counts
-///     .lock()
-///     .or_else(|error| error.recover(|half_done| half_done.store([0, 0])))?;
+/// let guard = counts.lock_recover(|half_done| half_done.store([0, 0]))?;
 /// guard[0].set(guard[0].get() + 1); // its cells
 /// assert_eq!(guard.load(), [1, 0]); // all of it
 /// assert!(matches!(counts.try_lock(), Err(LockError::WouldBlock)));
@@ -228,19 +273,19 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
 /// assert!(counts.try_lock().is_ok());
 /// # Ok(()) }
 /// ```
-#[must_use = "dropped at once, the guard unlocks at once"]
+#[must_use = "dropping the guard unlocks the mutex"]
 pub struct MutexGuard<'a, T: ShmLayout> {
     mutex: &'a Mutex<T>,
-    /// The id that the lock is held by.
+    /// The id that claimed the lock.
     me: u32,
-    /// Whether the next owner is to be told that something is left half done.
+    /// Whether the value may be half written.
     poisoned: bool,
     panicking: PanicCheck,
-    /// The thread that locks also unlocks, as elsewhere.
+    /// As with [`std::sync::MutexGuard`], the thread that locks also unlocks.
     not_send: PhantomData<*const ()>,
 }
 
-// SAFETY: the bound never holds. It is here for its words.
+// SAFETY: the bound never holds. The impl exists for the compiler's message.
 unsafe impl<T: ShmLayout> Send for MutexGuard<'_, T> where SharedMemory: LetsGoOf<Self> {}
 
 impl<'a, T: ShmLayout> MutexGuard<'a, T> {
@@ -255,16 +300,19 @@ impl<'a, T: ShmLayout> MutexGuard<'a, T> {
         }
     }
 
-    /// Says that the value is in order again after an owner has died: the next one is no longer told.
+    /// Marks the value as consistent again after an owner died: the next owner does not get
+    /// [`OwnerDied`](LockError::OwnerDied).
     pub const fn mark_consistent(&mut self) {
         self.poisoned = false;
     }
 }
 
 impl<'a, T: ShmLayout> LockError<MutexGuard<'a, T>> {
-    /// The guard after all, if the lock is held: `repair` brings the value in order, and then it
-    /// [is said](MutexGuard::mark_consistent) to be. Where `repair` panics, the next owner is told as this one was. In a child that
-    /// `repair` forks, the guard is one that was inherited.
+    /// Repairs the value if an owner died: calls `repair` with it, [marks](MutexGuard::mark_consistent) it as consistent and
+    /// returns the guard. [`Mutex::lock_recover`] does this in one call.
+    ///
+    /// If `repair` panics, the next owner gets [`OwnerDied`](Self::OwnerDied) again. In a child that `repair` forks, the guard
+    /// is an inherited one.
     ///
     /// ```
     /// use shm_core::ShmLayout;
@@ -273,7 +321,7 @@ impl<'a, T: ShmLayout> LockError<MutexGuard<'a, T>> {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let balance = Mutex::<[i64; 2]>::create_anonymous()?;
     /// let guard = balance
-    ///     .lock()
+    ///     .try_lock()
     ///     .or_else(|error| error.recover(|half_done| half_done.store([0, 0])))?;
     /// guard[1].set(10);
     /// # Ok(()) }
@@ -281,20 +329,15 @@ impl<'a, T: ShmLayout> LockError<MutexGuard<'a, T>> {
     ///
     /// # Errors
     ///
-    /// All others, without a lifetime, as `?` wants them in functions that return `Box<dyn Error>`.
-    pub fn recover(
-        self,
-        repair: impl FnOnce(&ShmCell<T>),
-    ) -> Result<MutexGuard<'a, T>, LockError<Infallible>> {
+    /// Any other error, without a lifetime.
+    pub fn recover(self, repair: impl FnOnce(&ShmCell<T>)) -> Result<MutexGuard<'a, T>, LockError> {
         match self {
             Self::OwnerDied(mut guard) => {
                 repair(&guard);
                 guard.mark_consistent();
                 Ok(guard)
             }
-            Self::TimedOut => Err(LockError::TimedOut),
-            Self::WouldBlock => Err(LockError::WouldBlock),
-            Self::Unregistered(error) => Err(LockError::Unregistered(error)),
+            error => Err(error.into_owned()),
         }
     }
 }
