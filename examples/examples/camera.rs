@@ -129,7 +129,7 @@ fn consumer(speed: &str, name: &str, work: Duration) -> Result<()> {
     let start = Instant::now();
     let mut next_report = Duration::from_secs(1);
     loop {
-        match receiver.recv_timeout_into(SILENCE, &mut frame) {
+        match receiver.recv_into_timeout(&mut frame, SILENCE) {
             Ok(()) => {}
             Err(RecvTimeoutError::Lagged(count)) => {
                 tally.lost += count;

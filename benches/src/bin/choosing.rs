@@ -82,7 +82,7 @@ fn measure() -> Result<()> {
     let (all, mut out) = ([value; 64], [value; 64]);
     line("Ring: 64 sent, 64 received", || {
         let _ = black_box(sender.send_slice(&all));
-        let _ = black_box(receiver.recv_into(&mut out));
+        let _ = black_box(receiver.recv_slice(&mut out));
     });
 
     let broadcast = Broadcast::<Value, 64>::create_anonymous()?;

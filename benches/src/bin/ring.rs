@@ -86,7 +86,7 @@ fn alone() -> Result<()> {
     let ours = || {
         batch[0][0] += 1;
         let sent = sender.try_send_slice(&batch);
-        black_box((sent.is_ok(), receiver.try_recv_into(&mut out).is_ok()));
+        black_box((sent.is_ok(), receiver.try_recv_slice(&mut out).is_ok()));
     };
     let (mut batch, mut out) = ([message(0); BATCH], [message(0); BATCH]);
     let other = || {
@@ -239,7 +239,7 @@ fn ring_turn(how: &str) -> Result<Turn> {
     let mut batch = [message(0); BATCH];
     turn(MESSAGES, || {
         if how == "many" {
-            while let Ok(there) = receiver.recv_into(&mut batch) {
+            while let Ok(there) = receiver.recv_slice(&mut batch) {
                 black_box(&batch[..there]);
             }
         } else {

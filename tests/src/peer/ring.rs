@@ -277,7 +277,7 @@ fn stream_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let start = Instant::now();
     check(&first)?;
     if many {
-        while let Ok(there) = receiver.recv_into(&mut batch) {
+        while let Ok(there) = receiver.recv_slice(&mut batch) {
             batch[..there].iter().try_for_each(&mut check)?;
         }
     } else {

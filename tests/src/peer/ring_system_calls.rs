@@ -48,7 +48,7 @@ pub(super) fn both(shm: &Shm<RingSegment>, count: u64) -> Answer {
             && sender.send_slice(&[Message::numbered(next + 2); 3]).is_ok();
         let received = receiver.recv() == Ok(Message::numbered(next))
             && receiver.recv_with(|cell| cell.load()) == Ok(Message::numbered(next + 1))
-            && receiver.recv_into(&mut batch) == Ok(3);
+            && receiver.recv_slice(&mut batch) == Ok(3);
         if !sent || !received {
             return Err(other("a message got lost"));
         }
@@ -111,9 +111,9 @@ pub(super) fn take_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
         let received = receiver.recv() == Ok(Message::numbered(next))
             && receiver.try_recv() == Ok(Message::numbered(next + 1))
             && receiver.recv_with(|cell| cell.load()) == Ok(Message::numbered(next + 2))
-            && receiver.recv_into(&mut batch[..2]) == Ok(2)
+            && receiver.recv_slice(&mut batch[..2]) == Ok(2)
             && batch[..2] == [3, 4].map(|nth| Message::numbered(next + nth))
-            && receiver.try_recv_into(&mut batch[..2]) == Ok(2)
+            && receiver.try_recv_slice(&mut batch[..2]) == Ok(2)
             && batch[..2] == [5, 6].map(|nth| Message::numbered(next + nth));
         if !received {
             return Err(other("a message got lost"));

@@ -102,7 +102,7 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
                 sender.send(1).map_err(other)?;
                 sender.send_slice(&[2; 9]).map_err(other)?;
                 receiver.recv().map_err(other)?;
-                receiver.recv_into(&mut [0; 9]).map_err(other)?;
+                receiver.recv_slice(&mut [0; 9]).map_err(other)?;
                 Ok(())
             })
         }

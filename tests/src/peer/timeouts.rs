@@ -103,8 +103,11 @@ fn calls(
     make("ring Receiver::recv_timeout", &mut || {
         late(receiver.recv_timeout(SPAN), "Timeout")
     })?;
-    make("ring Receiver::recv_timeout_into", &mut || {
-        late(receiver.recv_timeout_into(SPAN, &mut [0; 3]), "Timeout")
+    make("ring Receiver::recv_into_timeout", &mut || {
+        late(receiver.recv_into_timeout(&mut 0, SPAN), "Timeout")
+    })?;
+    make("ring Receiver::recv_slice_timeout", &mut || {
+        late(receiver.recv_slice_timeout(&mut [0; 3], SPAN), "Timeout")
     })?;
     make("ring Receiver::recv_with_timeout", &mut || {
         late(receiver.recv_with_timeout(SPAN, |_| ()), "Timeout")
@@ -122,12 +125,15 @@ fn calls(
     make("BroadcastReceiver::recv_timeout, read-only", &mut || {
         late(reading.recv_timeout(SPAN), "Timeout")
     })?;
-    make("BroadcastReceiver::recv_timeout_into", &mut || {
-        late(listening.recv_timeout_into(SPAN, &mut message), "Timeout")
+    make("BroadcastReceiver::recv_into_timeout", &mut || {
+        late(listening.recv_into_timeout(&mut message, SPAN), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_slice_timeout", &mut || {
+        late(listening.recv_slice_timeout(&mut [0; 3], SPAN), "Timeout")
     })?;
     make(
-        "BroadcastReceiver::recv_timeout_into, read-only",
-        &mut || late(reading.recv_timeout_into(SPAN, &mut message), "Timeout"),
+        "BroadcastReceiver::recv_into_timeout, read-only",
+        &mut || late(reading.recv_into_timeout(&mut message, SPAN), "Timeout"),
     )?;
     make("BroadcastReceiver::wait_for_sender_timeout", &mut || {
         late(

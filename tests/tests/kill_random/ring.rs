@@ -240,9 +240,9 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                     let received = [
                         receiver.recv_timeout(short).is_ok(),
                         receiver.try_recv().is_ok(),
-                        receiver.try_recv_into(&mut room).is_ok(),
+                        receiver.try_recv_slice(&mut room).is_ok(),
                         receiver.try_recv_with(ShmCell::load).is_ok(),
-                        receiver.recv_timeout_into(short, &mut room).is_ok(),
+                        receiver.recv_slice_timeout(&mut room, short).is_ok(),
                         receiver.wait_for_sender_timeout(short).is_ok(),
                     ];
                     let count = received.iter().filter(|received| **received).count();

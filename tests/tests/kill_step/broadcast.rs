@@ -240,6 +240,7 @@ fn asleep_until_told(way: &str, kind: &str, before: Option<u64>) {
 fn kill_in_broadcast_recv_sleep_disturbs_nobody() {
     asleep_until_told("await", "attach", Some(2_999));
     asleep_until_told("await-into", "attach", None);
+    asleep_until_told("await-slice", "attach", None);
     asleep_until_told("await-boxed", "attach", None);
 }
 

@@ -93,6 +93,10 @@ fn large_ring_messages_need_no_stack() {
         sender.send_with(|slot| slot.fill(2)).unwrap();
         let large = receiver.recv_boxed().unwrap();
         assert!(is_all(&large, 2));
+        sender.try_send_with(|slot| slot.fill(3)).unwrap();
+        let mut large = large;
+        receiver.recv_into(&mut large).unwrap();
+        assert!(is_all(&large, 3));
         // Around the end of the slots, so that the batch is in two parts.
         let batch: Vec<Big> = {
             let mut batch = Vec::with_capacity(3);
@@ -106,7 +110,7 @@ fn large_ring_messages_need_no_stack() {
         show(&sender);
         let mut out = batch;
         out.iter_mut().for_each(|big| big.fill(0));
-        assert_eq!(receiver.recv_into(&mut out).unwrap(), 3);
+        assert_eq!(receiver.recv_slice(&mut out).unwrap(), 3);
         for (big, number) in out.iter().zip(5..) {
             assert!(is_all(big, number));
         }
@@ -119,7 +123,7 @@ fn large_ring_messages_need_no_stack() {
         drop(sender);
         assert!(is_all(&receiver.recv_boxed().unwrap(), 9));
         assert!(receiver.recv_boxed().is_err());
-        assert_eq!(receiver.position(), 6);
+        assert_eq!(receiver.position(), 7);
     });
 }
 

@@ -11,6 +11,8 @@
 mod error;
 mod receiver;
 mod sender;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::fmt;
 use std::time::Duration;

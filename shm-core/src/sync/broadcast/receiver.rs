@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmValue, checked, copy};
-use crate::protocol::broadcast::{self as protocol, Correct, RecvOutcome};
+use crate::protocol::broadcast::{self as protocol, Correct, Counters, RecvOutcome, SlotRead};
 use crate::protocol::liveness::PeerWatch;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
@@ -126,8 +126,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         }
     }
 
-    /// [`recv`](Self::recv) into `out`, without a copy on the stack: for large messages. `out` may have changed even where
-    /// there is an error.
+    /// Receives the next message into `out` as [`recv`](Self::recv) does, without a copy on the stack: for large messages. After
+    /// an error `out` holds an unspecified value.
     ///
     /// # Errors
     ///
@@ -136,28 +136,121 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     where
         T: ShmValue,
     {
-        while !self.wait_into(out, Duration::MAX)? {}
+        while !self.wait(uninit(out), Duration::MAX)? {}
         Ok(())
     }
 
-    /// [`recv_into`](Self::recv_into), waiting for at most `timeout` as [`recv_timeout`](Self::recv_timeout) does.
+    /// Receives the next message into `out` as [`try_recv`](Self::try_recv) does. After an error `out` holds an unspecified
+    /// value.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv), without `Invalid`.
+    pub fn try_recv_into(&mut self, out: &mut T) -> Result<(), TryRecvError>
+    where
+        T: ShmValue,
+    {
+        if self.poll(uninit(out))? {
+            Ok(())
+        } else {
+            Err(TryRecvError::Empty)
+        }
+    }
+
+    /// Receives the next message into `out` as [`recv_timeout`](Self::recv_timeout) does. After an error `out` holds an
+    /// unspecified value.
     ///
     /// # Errors
     ///
     /// As [`recv_timeout`](Self::recv_timeout), without `Invalid`.
-    pub fn recv_timeout_into(
+    pub fn recv_into_timeout(
         &mut self,
-        timeout: Duration,
         out: &mut T,
+        timeout: Duration,
     ) -> Result<(), RecvTimeoutError>
     where
         T: ShmValue,
     {
-        if self.wait_into(out, timeout)? {
+        if self.wait(uninit(out), timeout)? {
             Ok(())
         } else {
             Err(RecvTimeoutError::Timeout)
         }
+    }
+
+    /// Receives as many messages as there are, at least one and at most `out.len()`, and waits while there is none. Returns how
+    /// many; 0 only if `out` is empty. The elements after these hold unspecified values.
+    ///
+    /// Stops at the first message that was overwritten: the next call returns `Lagged`.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Broadcast;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ticks = Broadcast::<u64, 8>::create_anonymous()?;
+    /// let (mut sender, mut receiver) = (ticks.sender()?, ticks.receiver());
+    /// for tick in 0..5 {
+    ///     sender.send(tick)?;
+    /// }
+    /// let mut batch = [0; 4];
+    /// assert_eq!(receiver.recv_slice(&mut batch)?, 4);
+    /// assert_eq!(batch, [0, 1, 2, 3]);
+    /// assert_eq!(receiver.recv_slice(&mut batch)?, 1);
+    /// assert_eq!(batch[0], 4);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_into`](Self::recv_into), and nothing was received.
+    pub fn recv_slice(&mut self, out: &mut [T]) -> Result<usize, RecvError>
+    where
+        T: ShmValue,
+    {
+        let Some((first, rest)) = out.split_first_mut() else {
+            return Ok(0);
+        };
+        self.recv_into(first)?;
+        Ok(1 + self.take_available(rest))
+    }
+
+    /// Receives several messages as [`recv_slice`](Self::recv_slice) does, if there is one. Never waits, as
+    /// [`try_recv`](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv_into`](Self::try_recv_into), and nothing was received.
+    pub fn try_recv_slice(&mut self, out: &mut [T]) -> Result<usize, TryRecvError>
+    where
+        T: ShmValue,
+    {
+        let Some((first, rest)) = out.split_first_mut() else {
+            return Ok(0);
+        };
+        self.try_recv_into(first)?;
+        Ok(1 + self.take_available(rest))
+    }
+
+    /// Receives several messages as [`recv_slice`](Self::recv_slice) does, and waits for the first for at most `timeout` as
+    /// [`recv_timeout`](Self::recv_timeout) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_into_timeout`](Self::recv_into_timeout), and nothing was received.
+    pub fn recv_slice_timeout(
+        &mut self,
+        out: &mut [T],
+        timeout: Duration,
+    ) -> Result<usize, RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        let Some((first, rest)) = out.split_first_mut() else {
+            return Ok(0);
+        };
+        self.recv_into_timeout(first, timeout)?;
+        Ok(1 + self.take_available(rest))
     }
 
     /// Waits until there is a message to receive or a living sender: the first one, or after
@@ -227,15 +320,16 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         told
     }
 
-    /// `wait` into a value, which stays one whatever is received.
-    fn wait_into(&mut self, out: &mut T, timeout: Duration) -> Result<bool, RecvError>
+    /// Receives the messages that are there into `out`, and returns how many.
+    fn take_available(&mut self, out: &mut [T]) -> usize
     where
         T: ShmValue,
     {
-        let out = std::ptr::from_mut(out).cast::<MaybeUninit<T>>();
-        // SAFETY: it is borrowed alone, and only what is valid for `T` is written, since all leaves are plain.
-        let out = unsafe { &mut *out };
-        self.wait(out, timeout)
+        let broadcast = self.sender.role();
+        let counters = &broadcast.counters;
+        receive_available::<A>(counters, N, &mut self.cursor, out.len(), |index, slot| {
+            copier(broadcast, uninit(&mut out[index]))(slot);
+        })
     }
 
     /// As [`poll`](Self::poll), but waits. `false` when the time is over.
@@ -267,6 +361,27 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     }
 }
 
+/// Receives the messages that are there, at most `most`, and returns how many. `copy` gets the index of each among these, and its
+/// slot.
+pub(super) fn receive_available<A: Access>(
+    counters: &Counters,
+    slots: usize,
+    cursor: &mut u64,
+    most: usize,
+    mut copy: impl FnMut(usize, usize),
+) -> usize {
+    for index in 0..most {
+        let mut next = *cursor;
+        let copy = |slot| copy(index, slot);
+        match protocol::receive::<Correct<A>, ()>(counters, slots, &mut next, copy) {
+            SlotRead::Message(()) => *cursor = next,
+            // The caller returns messages and no loss. With the cursor where it is, the next call finds the loss again.
+            SlotRead::Lost(_) | SlotRead::Empty => return index,
+        }
+    }
+    most
+}
+
 /// Copies a slot's message to `out`, all bytes of which are initialised afterwards.
 #[inline(always)]
 fn copier<'a, T: ShmLayout + Copy, const N: usize, A: Access>(
@@ -289,6 +404,15 @@ fn taken(told: Option<RecvOutcome<()>>) -> Result<bool, RecvError> {
         Some(RecvOutcome::Gone) => Err(RecvError::Disconnected),
         None => Ok(false),
     }
+}
+
+/// A value as memory to receive into.
+#[inline(always)]
+fn uninit<T: ShmValue>(out: &mut T) -> &mut MaybeUninit<T> {
+    let out = std::ptr::from_mut(out).cast::<MaybeUninit<T>>();
+    // SAFETY: it is borrowed exclusively, and only copies of slots are written to it, which are valid for `T` because all
+    // leaves are plain.
+    unsafe { &mut *out }
 }
 
 /// A message that was copied, if it is one. For plain types that is known at compile time.

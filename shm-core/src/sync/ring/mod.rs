@@ -117,7 +117,7 @@ pub use sender::Sender;
 /// # Cost
 ///
 /// Sending and receiving are a copy of the message, one atomic exchange and a few loads each, and no system call while the
-/// other end keeps up. [`send_slice`](Sender::send_slice) and [`recv_into`](Receiver::recv_into) make one exchange for many
+/// other end keeps up. [`send_slice`](Sender::send_slice) and [`recv_slice`](Receiver::recv_slice) make one exchange for many
 /// messages. Who has nothing to do looks again for some microseconds and then sleeps; who finds the other asleep makes one
 /// system call to wake it. A division by `N` is part of each; it is free where `N` is a power of two.
 ///

@@ -79,39 +79,6 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         Ok(self.take())
     }
 
-    /// [`recv`](Self::recv) into a new box, without a copy on the stack: for large messages.
-    ///
-    /// ```
-    /// use shm_core::ShmLayout;
-    /// use shm_core::sync::Ring;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// // 1 MiB each.
-    /// let shm = Ring::<[u32; 1 << 18], 2>::create_anonymous()?;
-    /// let (mut sender, mut receiver) = (shm.sender()?, shm.receiver()?);
-    /// sender.send_with(|frame| frame.fill(7))?;
-    /// let frame = receiver.recv_boxed()?;
-    /// assert_eq!((frame.len(), frame[99]), (1 << 18, 7));
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// With a timeout the same is [`recv_with_timeout`](Self::recv_with_timeout) and
-    /// [`load_boxed`](crate::ShmCell::load_boxed) of what it gives.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Self::recv).
-    pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError>
-    where
-        T: ShmValue,
-    {
-        self.end
-            .wait_for_slots(1, || Timeout::Never)
-            .map_err(recv)?;
-        let slots = self.slots;
-        Ok(self.end.commit(1, |number| slots[number].load_boxed()))
-    }
-
     /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, about
     /// once a millisecond at most.
     ///
@@ -144,6 +111,94 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
             .wait_for_slots(1, until(timeout))
             .map_err(recv_timeout)?;
         Ok(self.take())
+    }
+}
+
+/// Large messages, which are copied out of the ring without a copy on the stack.
+impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
+    /// Receives a message into `out` as [`recv`](Self::recv) does. After an error `out` is unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_into(&mut self, out: &mut T) -> Result<(), RecvError>
+    where
+        T: ShmValue,
+    {
+        self.end
+            .wait_for_slots(1, || Timeout::Never)
+            .map_err(recv)?;
+        self.take_into(out);
+        Ok(())
+    }
+
+    /// Receives a message into `out` as [`try_recv`](Self::try_recv) does. After an error `out` is unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn try_recv_into(&mut self, out: &mut T) -> Result<(), TryRecvError>
+    where
+        T: ShmValue,
+    {
+        self.end
+            .wait_for_slots(1, || Timeout::Now)
+            .map_err(try_recv)?;
+        self.take_into(out);
+        Ok(())
+    }
+
+    /// Receives a message into `out` as [`recv_timeout`](Self::recv_timeout) does. After an error `out` is unchanged.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_into_timeout(
+        &mut self,
+        out: &mut T,
+        timeout: Duration,
+    ) -> Result<(), RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        self.end
+            .wait_for_slots(1, until(timeout))
+            .map_err(recv_timeout)?;
+        self.take_into(out);
+        Ok(())
+    }
+
+    /// [`recv`](Self::recv) into a new box, without a copy on the stack: for large messages.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // 1 MiB each.
+    /// let shm = Ring::<[u32; 1 << 18], 2>::create_anonymous()?;
+    /// let (mut sender, mut receiver) = (shm.sender()?, shm.receiver()?);
+    /// sender.send_with(|frame| frame.fill(7))?;
+    /// let frame = receiver.recv_boxed()?;
+    /// assert_eq!((frame.len(), frame[99]), (1 << 18, 7));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// With a timeout, use [`recv_with_timeout`](Self::recv_with_timeout) and
+    /// [`load_boxed`](crate::ShmCell::load_boxed) of the cell.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError>
+    where
+        T: ShmValue,
+    {
+        self.end
+            .wait_for_slots(1, || Timeout::Never)
+            .map_err(recv)?;
+        let slots = self.slots;
+        Ok(self.end.commit(1, |number| slots[number].load_boxed()))
     }
 }
 
@@ -205,13 +260,13 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
 
 /// Messages that are copied out of the ring, several at once.
 impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
-    /// Receives as many messages as there are, at least one and at most as many as `out` has room for, waiting while there
-    /// is none. Returns how many; 0 only if `out` has no room.
+    /// Receives as many messages as there are, at least one and at most `out.len()`, and waits while there is none. Returns how
+    /// many; 0 only if `out` is empty.
     ///
     /// # Errors
     ///
     /// As [`recv`](Self::recv).
-    pub fn recv_into(&mut self, out: &mut [T]) -> Result<usize, RecvError>
+    pub fn recv_slice(&mut self, out: &mut [T]) -> Result<usize, RecvError>
     where
         T: ShmValue,
     {
@@ -222,15 +277,33 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         Ok(self.copy(out, there.map_err(recv)?))
     }
 
-    /// [`recv_into`](Self::recv_into), waiting for at most `timeout` as [`recv_timeout`](Self::recv_timeout) does.
+    /// Receives several messages as [`recv_slice`](Self::recv_slice) does, if there is one. Never waits, as
+    /// [`try_recv`](Self::try_recv).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn try_recv_slice(&mut self, out: &mut [T]) -> Result<usize, TryRecvError>
+    where
+        T: ShmValue,
+    {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let there = self.end.wait_for_slots(out.len(), || Timeout::Now);
+        Ok(self.copy(out, there.map_err(try_recv)?))
+    }
+
+    /// Receives several messages as [`recv_slice`](Self::recv_slice) does, and waits for the first for at most `timeout` as
+    /// [`recv_timeout`](Self::recv_timeout) does.
     ///
     /// # Errors
     ///
     /// As [`recv_timeout`](Self::recv_timeout).
-    pub fn recv_timeout_into(
+    pub fn recv_slice_timeout(
         &mut self,
-        timeout: Duration,
         out: &mut [T],
+        timeout: Duration,
     ) -> Result<usize, RecvTimeoutError>
     where
         T: ShmValue,
@@ -240,22 +313,6 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         }
         let there = self.end.wait_for_slots(out.len(), until(timeout));
         Ok(self.copy(out, there.map_err(recv_timeout)?))
-    }
-
-    /// [`recv_into`](Self::recv_into) if there are messages. It never waits, as [`try_recv`](Self::try_recv).
-    ///
-    /// # Errors
-    ///
-    /// As [`try_recv`](Self::try_recv).
-    pub fn try_recv_into(&mut self, out: &mut [T]) -> Result<usize, TryRecvError>
-    where
-        T: ShmValue,
-    {
-        if out.is_empty() {
-            return Ok(0);
-        }
-        let there = self.end.wait_for_slots(out.len(), || Timeout::Now);
-        Ok(self.copy(out, there.map_err(try_recv)?))
     }
 }
 
@@ -327,6 +384,15 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     {
         let slots = self.slots;
         self.end.commit(1, |number| slots[number].load())
+    }
+
+    /// Copies the next message to `out`, and counts it as received.
+    fn take_into(&mut self, out: &mut T)
+    where
+        T: ShmValue,
+    {
+        let slots = self.slots;
+        self.end.commit(1, |number| slots[number].load_into(out));
     }
 
     /// Has `work` deal with the next message, and counts it as received. `None` in a child that `work` has forked.

@@ -49,9 +49,11 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
                 let mut second = [0; 8];
                 let one = oldest.recv().map_err(other)?;
                 oldest
-                    .recv_timeout_into(DEADLINE, &mut second)
+                    .recv_into_timeout(&mut second, DEADLINE)
                     .map_err(other)?;
                 let third = oldest.recv_boxed().map_err(other)?;
+                // All that are left, which may be none.
+                let _ = oldest.try_recv_slice(&mut [[0; 8]; 5]);
                 if [one, second, *third] != [first, first + 1, first + 2].map(|number| [number; 8])
                 {
                     return Err(other("torn"));
@@ -67,6 +69,7 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
             // Another process sends.
             "await" => drop(receiver.recv().map_err(other)?),
             "await-into" => receiver.recv_into(&mut [0; 8]).map_err(other)?,
+            "await-slice" => drop(receiver.recv_slice(&mut [[0; 8]; 3]).map_err(other)?),
             "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
             // Another process becomes the sender.
             "await-sender" => receiver.wait_for_sender(),

@@ -46,7 +46,7 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                 let mut receiver = ring.receiver()?;
                 receiver.recv_with(|cell| work(&cell.load())).is_ok()
                     && receiver.recv().is_ok()
-                    && receiver.recv_into(&mut two).is_ok()
+                    && receiver.recv_slice(&mut two).is_ok()
             }
             // The ring is full, so four messages are available at once.
             "in-in-time" => {
@@ -55,8 +55,8 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                     && receiver
                         .recv_with_timeout(DEADLINE, |cell| cell.load())
                         .is_ok()
-                    && receiver.try_recv_into(&mut one) == Ok(1)
-                    && receiver.recv_timeout_into(DEADLINE, &mut one) == Ok(1)
+                    && receiver.try_recv_slice(&mut one) == Ok(1)
+                    && receiver.recv_slice_timeout(&mut one, DEADLINE) == Ok(1)
             }
             // Each call of a sender without room, next to a receiver.
             "idle-out" => {
@@ -82,7 +82,10 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                 sender.send(note).is_ok()
             }
             // Another process sends.
-            "sleep-in" => ring.receiver()?.recv_timeout(DEADLINE).is_ok(),
+            "sleep-in" => {
+                let mut receiver = ring.receiver()?;
+                receiver.recv_into_timeout(&mut one[0], DEADLINE).is_ok()
+            }
             // Another process holds the end, and leaves.
             "come-out" => {
                 let mut sender = ring.sender_timeout(DEADLINE)?;

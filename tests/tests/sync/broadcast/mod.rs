@@ -66,8 +66,57 @@ fn every_receiver_gets_every_message_in_order() {
     two.recv_into(&mut out).unwrap();
     assert_eq!(out, 80);
     assert!(matches!(
-        two.recv_timeout_into(Duration::ZERO, &mut out),
+        two.recv_into_timeout(&mut out, Duration::ZERO),
         Err(RecvTimeoutError::Timeout)
+    ));
+    send(&mut sender, 81..82);
+    late.try_recv_into(&mut out).unwrap();
+    assert_eq!(out, 81);
+    assert!(matches!(
+        late.try_recv_into(&mut out),
+        Err(TryRecvError::Empty)
+    ));
+}
+
+#[test]
+fn slices_hold_the_messages_that_are_there() {
+    let shm = Broadcast::<u64, 8>::create_anonymous().unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
+    let (mut out, no_time) = ([99; 4], Duration::ZERO);
+    // No room needs no message.
+    assert_eq!(receiver.recv_slice(&mut []).unwrap(), 0);
+    assert_eq!(receiver.try_recv_slice(&mut []).unwrap(), 0);
+    assert_eq!(receiver.recv_slice_timeout(&mut [], no_time).unwrap(), 0);
+    assert!(matches!(
+        receiver.try_recv_slice(&mut out),
+        Err(TryRecvError::Empty)
+    ));
+    assert!(matches!(
+        receiver.recv_slice_timeout(&mut out, no_time),
+        Err(RecvTimeoutError::Timeout)
+    ));
+    send(&mut sender, 0..7);
+    assert_eq!(receiver.recv_slice(&mut out).unwrap(), 4);
+    assert_eq!(out, [0, 1, 2, 3]);
+    assert_eq!(receiver.try_recv_slice(&mut out[..2]).unwrap(), 2);
+    assert_eq!(
+        receiver.recv_slice_timeout(&mut out[2..], no_time).unwrap(),
+        1
+    );
+    assert_eq!((out[..3].to_vec(), receiver.position()), (vec![4, 5, 6], 7));
+    send(&mut sender, 7..17);
+    assert!(matches!(
+        receiver.recv_slice(&mut out),
+        Err(RecvError::Lagged(2))
+    ));
+    // What was sent before the end comes before it.
+    drop(sender);
+    let mut all = [0; 9];
+    assert_eq!(receiver.recv_slice(&mut all).unwrap(), 8);
+    assert_eq!(all[..8], [9, 10, 11, 12, 13, 14, 15, 16]);
+    assert!(matches!(
+        receiver.recv_slice(&mut all),
+        Err(RecvError::Disconnected)
     ));
 }
 
@@ -385,8 +434,11 @@ fn random_words_in_a_broadcast_are_harmless() {
             received += u64::from(one.recv_timeout(short).is_ok());
             received += u64::from(two.recv_timeout(short).is_ok());
             let mut out = [0; 8];
-            received += u64::from(one.recv_timeout_into(short, &mut out).is_ok());
-            received += u64::from(two.recv_timeout_into(short, &mut out).is_ok());
+            received += u64::from(one.recv_into_timeout(&mut out, short).is_ok());
+            received += u64::from(two.recv_into_timeout(&mut out, short).is_ok());
+            let mut all = [[0; 8]; 7];
+            received += u64::from(one.recv_slice_timeout(&mut all, short).is_ok());
+            received += u64::from(two.try_recv_slice(&mut all).is_ok());
             let _ = (one.behind(), two.behind(), reader.sent());
             let come = (
                 one.wait_for_sender_timeout(short),
@@ -411,7 +463,7 @@ fn large_broadcast_messages_need_no_stack() {
         sender.send_from(&frame).unwrap();
         frame[7] = 9;
         receiver
-            .recv_timeout_into(Duration::ZERO, &mut frame)
+            .recv_into_timeout(&mut frame, Duration::ZERO)
             .unwrap();
         assert_eq!(frame[6..9], [0, 8, 0]);
         sender.send_with(|slot| slot.fill(5)).unwrap();

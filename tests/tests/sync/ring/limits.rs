@@ -19,7 +19,7 @@ fn a_ring_of_one_slot_works() {
         let full = sender.try_send_slice(&[[99; 3]; 2]);
         assert_eq!(full, Err(TrySendError::Full(&[[99; 3]; 2][..])));
         let mut room = [[0; 3]; 4];
-        assert_eq!(receiver.recv_into(&mut room), Ok(1));
+        assert_eq!(receiver.recv_slice(&mut room), Ok(1));
         assert_eq!(room[0], [round; 3]);
     }
 }
@@ -52,7 +52,7 @@ fn zero_sized_messages_are_counted() {
     );
     assert_eq!(receiver.recv(), Ok([]));
     let mut room = [[]; 5];
-    assert_eq!(receiver.try_recv_into(&mut room), Ok(2));
+    assert_eq!(receiver.try_recv_slice(&mut room), Ok(2));
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
 }
 
@@ -111,13 +111,13 @@ fn a_slice_timeout_covers_all_and_keeps_what_was_sent() {
         Err::<(), _>(SendTimeoutError::Timeout(()))
     );
     let mut room = [9; 3];
-    assert_eq!(receiver.recv_timeout_into(SHORT, &mut []), Ok(0));
-    assert_eq!(receiver.recv_timeout_into(SHORT, &mut room), Ok(3));
+    assert_eq!(receiver.recv_slice_timeout(&mut [], SHORT), Ok(0));
+    assert_eq!(receiver.recv_slice_timeout(&mut room, SHORT), Ok(3));
     assert_eq!(room, [0, 1, 2]);
     sender.send_with_timeout(SHORT, |cell| cell.set(8)).unwrap();
-    assert_eq!(receiver.recv_timeout_into(SHORT, &mut room), Ok(2));
+    assert_eq!(receiver.recv_slice_timeout(&mut room, SHORT), Ok(2));
     assert_eq!(room[..2], [3, 8]);
-    let nothing = receiver.recv_timeout_into(SHORT, &mut room);
+    let nothing = receiver.recv_slice_timeout(&mut room, SHORT);
     assert_eq!(nothing, Err(RecvTimeoutError::Timeout));
     // However long it takes in all: the receiver makes room one by one.
     std::thread::scope(|scope| {

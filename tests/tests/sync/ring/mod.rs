@@ -47,8 +47,8 @@ fn messages_arrive_in_order_with_all_calls_mixed() {
         }
         assert_eq!((shm.ring.len(), shm.ring.is_empty()), (5, false));
         assert_eq!(sender.try_send(notes[0]), Err(TrySendError::Full(notes[0])));
-        match round % 5 {
-            0 => assert_eq!(receiver.recv_into(&mut room), Ok(5)),
+        match round % 7 {
+            0 => assert_eq!(receiver.recv_slice(&mut room), Ok(5)),
             1 => room.fill_with({
                 let receiver = &mut receiver;
                 move || receiver.try_recv().unwrap_or(Message::numbered(0))
@@ -57,8 +57,23 @@ fn messages_arrive_in_order_with_all_calls_mixed() {
             3 => {
                 room[0] = receiver.recv_timeout(Duration::ZERO).unwrap();
                 room[1] = receiver.recv().unwrap();
-                assert_eq!(receiver.try_recv_into(&mut room[2..4]), Ok(2));
+                assert_eq!(receiver.try_recv_slice(&mut room[2..4]), Ok(2));
                 room[4] = receiver.try_recv_with(ShmCell::load).unwrap();
+            }
+            4 => {
+                receiver.recv_into(&mut room[0]).unwrap();
+                receiver.try_recv_into(&mut room[1]).unwrap();
+                let out = &mut room[2];
+                receiver.recv_into_timeout(out, Duration::ZERO).unwrap();
+                receiver
+                    .recv_with_timeout(Duration::ZERO, |cell| cell.load_into(&mut room[3]))
+                    .unwrap();
+                let out = &mut room[4..];
+                assert_eq!(receiver.recv_slice_timeout(out, Duration::ZERO), Ok(1));
+                assert_eq!(
+                    receiver.try_recv_into(&mut room[5]),
+                    Err(TryRecvError::Empty)
+                );
             }
             _ => room[..5].copy_from_slice(&receiver.try_iter().collect::<Vec<_>>()),
         }
@@ -82,10 +97,10 @@ fn batches_can_be_empty_or_exceed_the_ring() {
         Err(TrySendError::Full(&notes[5..]))
     );
     sender.send_slice(&[]).unwrap();
-    assert_eq!(receiver.recv_into(&mut []), Ok(0));
-    assert_eq!(receiver.try_recv_into(&mut []), Ok(0));
+    assert_eq!(receiver.recv_slice(&mut []), Ok(0));
+    assert_eq!(receiver.try_recv_slice(&mut []), Ok(0));
     let mut two = [Message::numbered(99); 2];
-    assert_eq!(receiver.recv_into(&mut two), Ok(2));
+    assert_eq!(receiver.recv_slice(&mut two), Ok(2));
     assert_eq!(two, notes[..2]);
     std::thread::scope(|scope| {
         // The ends can move to other threads.
@@ -166,7 +181,7 @@ fn try_calls_say_why_they_do_nothing() {
         receiver.recv_with(|_| panic!("called")),
         Err::<(), _>(RecvError)
     );
-    assert_eq!(receiver.recv_into(&mut [note]), Err(RecvError));
+    assert_eq!(receiver.recv_slice(&mut [note]), Err(RecvError));
     assert_eq!(receiver.iter().count(), 0);
 
     // The next one finds what was sent, and the ring continues.
