@@ -39,7 +39,7 @@
 //! - [`list()`], [`sweep()`]: which segments there are, and removing those that nobody uses any more.
 //! - [`ShmStr`], [`ShmVec`], [`ShmOffset`]: text, vectors, and what to store instead of a pointer.
 //! - [`ShmError`]: what can go wrong.
-//! - [`TypeLayout`]: the layout as data.
+//! - [`layout`]: layouts as data, for programs that inspect types or decode segments.
 
 // Under loom only the protocols are built for use; what stands on them is left out.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
@@ -72,7 +72,7 @@ pub mod diagnostics;
 mod error;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-mod layout;
+pub mod layout;
 mod name;
 mod primitive;
 mod protocol;
@@ -91,7 +91,7 @@ pub use access::{Access, LoadOnly, ReadOnly, ReadWrite, Writable};
 pub use cell::{AnyLeaf, CheckedLeaf, Leaf, ShmCell, ShmSlice, ShmValue, SliceIndex};
 pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
 pub use error::{Existing, InvalidValue, ShmError};
-pub use layout::{FieldLayout, LayoutKind, Scalar, ScalarKind, TypeLayout, Variant};
+pub use layout::TypeLayout;
 pub use segment::{
     InitResult, SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,
 };

@@ -1,4 +1,26 @@
-//! Layouts as data: which types can be shared, and what their bytes mean.
+//! Layouts as data: sizes, offsets, kinds and names of everything in a shared type.
+//!
+//! Every [`ShmLayout`](crate::ShmLayout) type has its layout as the constant [`LAYOUT`](crate::ShmLayout::LAYOUT), a
+//! [`TypeLayout`]. Its [`kind`](TypeLayout::kind) leads to the layouts of its parts, down to [`Scalar`]s:
+//!
+//! ```
+//! use shm_core::ShmLayout;
+//! use shm_core::layout::{LayoutKind, ScalarKind};
+//!
+//! #[derive(ShmLayout)]
+//! #[repr(C)]
+//! struct Sample { time: u64, values: [f32; 4] }
+//!
+//! let values = &Sample::LAYOUT.fields()[1];
+//! assert_eq!((values.name(), values.offset()), ("values", 8));
+//! let LayoutKind::Array { element, len, .. } = values.layout().kind() else {
+//!     panic!("not an array");
+//! };
+//! let LayoutKind::Scalar(scalar) = element.kind() else {
+//!     panic!("not a scalar");
+//! };
+//! assert_eq!((scalar.kind(), len), (ScalarKind::F32, 4));
+//! ```
 
 mod check;
 mod display;

@@ -7,8 +7,9 @@ use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 
+use shm_core::layout::LayoutKind;
 use shm_core::sync::Mutex;
-use shm_core::{LayoutKind, Shm, ShmError, ShmLayout, ShmOffset, ShmStr, ShmVec, TypeLayout};
+use shm_core::{Shm, ShmError, ShmLayout, ShmOffset, ShmStr, ShmVec, TypeLayout};
 use shm_tests::{Names, Random, scribble};
 
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use shm_core::{LayoutKind, TypeLayout};
+use shm_core::layout::{LayoutKind, TypeLayout};
 
 #[derive(Default)]
 pub struct Report {

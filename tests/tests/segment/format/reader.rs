@@ -4,7 +4,8 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use shm_core::{LayoutKind, ShmLayout, TypeLayout};
+use shm_core::ShmLayout;
+use shm_core::layout::{LayoutKind, TypeLayout};
 
 pub(super) fn bytes_of(file: &File) -> Vec<u8> {
     let mut bytes = vec![0; file.metadata().unwrap().len() as usize];

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
+use shm_core::layout::LayoutKind;
 use shm_core::sync::ClaimError;
 use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
-use shm_core::{Access, LayoutKind, Shm, ShmLayout};
+use shm_core::{Access, Shm, ShmLayout};
 use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, peer};
 
 mod more;

@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::Duration;
 
+use shm_core::layout::LayoutKind;
 use shm_core::sync::{ReadError, SeqLock, WriteError};
-use shm_core::{LayoutKind, ShmCell, ShmLayout, TypeLayout};
+use shm_core::{ShmCell, ShmLayout, TypeLayout};
 use shm_tests::RandomDelays;
 
 use super::Lock;
