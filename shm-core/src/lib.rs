@@ -63,9 +63,9 @@ compile_error!(
 );
 
 mod access;
-mod cell;
+pub mod cell;
 mod claim;
-mod collections;
+pub mod collections;
 // Not `doc(hidden)` for the compiler too: its messages would give the traits in there with their whole paths.
 #[cfg_attr(doc, doc(hidden))]
 pub mod diagnostics;
@@ -76,7 +76,7 @@ pub mod layout;
 mod name;
 mod primitive;
 mod protocol;
-mod segment;
+pub mod segment;
 mod shm_layout;
 // They stand on the real atomics, and the protocols on those of the model.
 #[cfg(not(loom))]
@@ -87,14 +87,16 @@ mod sys;
 #[path = "private.rs"]
 pub mod __private;
 
-pub use access::{Access, LoadOnly, ReadOnly, ReadWrite, Writable};
-pub use cell::{AnyLeaf, CheckedLeaf, Leaf, ShmCell, ShmSlice, ShmValue, SliceIndex};
-pub use collections::{InvalidText, ShmOffset, ShmStr, ShmStrView, ShmVec, ShmVecView, VecFull};
-pub use error::{Existing, InvalidValue, ShmError};
+pub use access::{Access, ReadOnly, ReadWrite, Writable};
+#[doc(inline)]
+pub use cell::{ShmCell, ShmSlice, ShmValue};
+#[doc(inline)]
+pub use collections::{ShmOffset, ShmStr, ShmVec};
+pub use error::{InvalidValue, ShmError};
+#[doc(inline)]
 pub use layout::TypeLayout;
-pub use segment::{
-    InitResult, SegmentContents, SegmentInfo, SegmentState, Segments, Shm, ShmOptions, list, sweep,
-};
+#[doc(inline)]
+pub use segment::{SegmentInfo, SegmentState, Shm, ShmOptions, list, sweep};
 pub use shm_layout::ShmLayout;
 
 /// The programs in the crate's README are compiled and run as tests.

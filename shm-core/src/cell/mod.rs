@@ -25,13 +25,19 @@ use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
 
+pub use checked::CheckedLeaf;
 pub(crate) use checked::validate;
-pub use checked::{Checked, CheckedLeaf};
 pub(crate) use debug::Value;
 pub(crate) use fmt::{NulPadded, RawOffset};
-pub use leaf::{AnyLeaf, Leaf, Plain};
+pub use leaf::{AnyLeaf, Leaf};
 pub use slice::{ShmSlice, SliceIndex};
 pub use value::ShmValue;
+
+pub use crate::access::LoadOnly;
+
+// For the code that the derive generates, by way of `__private`.
+#[cfg_attr(doc, doc(hidden))]
+pub use self::{checked::Checked, leaf::Plain};
 
 /// A location in shared memory that holds a `T` and is accessed atomically.
 ///

@@ -1,7 +1,10 @@
 //! Segments: one file each, complete when its name appears, removed when its owners are gone.
 //!
-//! All of this is about bytes and names. Only [`Shm`] and [`ShmOptions`] are generic, and they are thin, so that a program with
-//! many types does not compile the rest for each of them.
+//! [`Shm`] is the handle on one, and [`ShmOptions`] creates it or attaches to it. [`list()`] shows what is in `/dev/shm`, and
+//! [`sweep()`] removes what killed processes have left.
+
+// All of this is about bytes and names. Only `Shm` and `ShmOptions` are generic, and they are thin, so that a program with
+// many types does not compile the rest for each of them.
 
 mod attach;
 mod create;
@@ -38,6 +41,8 @@ pub use handle::Shm;
 pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
 pub use list::{Segments, list, sweep};
+
+pub use crate::error::Existing;
 pub use open::InitResult;
 pub use options::ShmOptions;
 

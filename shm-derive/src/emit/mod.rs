@@ -277,7 +277,7 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
         }
 
         #[automatically_derived]
-        unsafe impl #impl_generics #krate::CheckedLeaf for #ident #ty_generics #where_clause {}
+        unsafe impl #impl_generics #krate::cell::CheckedLeaf for #ident #ty_generics #where_clause {}
 
         #pin
         #drop
@@ -302,7 +302,7 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
     let (view, leaf) = if model.shape == Shape::Enum {
         let leaf = quote! {
             #[automatically_derived]
-            unsafe impl #impl_generics #krate::CheckedLeaf for #ident #arguments #where_clause {}
+            unsafe impl #impl_generics #krate::cell::CheckedLeaf for #ident #arguments #where_clause {}
         };
         (quote!(Checked), leaf)
     } else {

@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use shm_core::{InvalidText, ShmLayout, ShmStr};
+use shm_core::collections::InvalidText;
+use shm_core::{ShmLayout, ShmStr};
 use shm_tests::{Random, peek, poke, scribble};
 
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]

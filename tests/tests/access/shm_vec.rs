@@ -4,7 +4,8 @@
 
 use std::os::fd::AsFd;
 
-use shm_core::{Shm, ShmCell, ShmLayout, ShmStr, ShmVec, VecFull};
+use shm_core::collections::VecFull;
+use shm_core::{Shm, ShmCell, ShmLayout, ShmStr, ShmVec};
 use shm_tests::{Random, poke, poke_word, scribble};
 
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]

@@ -7,7 +7,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
-use shm_core::{Existing, ShmError, ShmLayout, ShmOffset};
+use shm_core::segment::Existing;
+use shm_core::{ShmError, ShmLayout, ShmOffset};
 use shm_tests::lock_bytes::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 

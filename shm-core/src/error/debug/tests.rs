@@ -6,12 +6,12 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use crate::collections::{InvalidText, VecFull};
 use crate::error::InvalidValue;
 use crate::error::ShmError;
 use crate::shm_layout::ShmLayout;
 use crate::sync::{self, broadcast, ring};
 use crate::sys::{Errno, SysError};
-use crate::{InvalidText, VecFull};
 
 /// A message without `Debug`.
 struct Message;
