@@ -62,7 +62,10 @@ impl<A: Access> Receiver for BroadcastReceiver<'static, SmallValue, SLOTS, A> {
 
     fn await_sender(&self, limit: Option<Duration>) -> Answer {
         let joined = match limit {
-            None => Ok(self.wait_for_sender()),
+            None => {
+                self.wait_for_sender();
+                Ok(())
+            }
             Some(limit) => self.wait_for_sender_timeout(limit),
         };
         Ok(joined.map_or("timed-out", |()| "there").to_owned())

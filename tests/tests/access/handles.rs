@@ -465,6 +465,10 @@ fn handles_and_cells_are_send_sync_and_unwind_safe() {
 }
 
 #[test]
+#[expect(
+    clippy::nonminimal_bool,
+    reason = "each side has an implementation of its own"
+)]
 fn slices_compare_with_values_on_either_side() {
     #[derive(ShmLayout)]
     #[repr(C)]
