@@ -1,4 +1,4 @@
-//! The cost of creating and attaching, for a small and a large segment.
+//! The cost of creating and attaching, for 1 GiB and 4 KiB: it does not depend on the size.
 
 use shm_benches::{compare, heading, row};
 use shm_core::ShmLayout;
@@ -11,28 +11,28 @@ type Large = [u8; GIB];
 fn main() {
     let pid = std::process::id();
     let (small, large) = (format!("/bench-small-{pid}"), format!("/bench-large-{pid}"));
-    let _small = Small::create(&small).expect("a small segment fits");
+    let _small = Small::create(&small).expect("4 KiB fit");
     let _large = Large::options()
         .sparse(true)
         .create(&large)
-        .expect("a sparse segment takes no memory");
+        .expect("a sparse segment needs no memory");
 
     heading("attach, read one element, detach", "1 GiB", "4 KiB");
     let attach_large = || {
-        let shm = Large::attach(&large).expect("it is there");
+        let shm = Large::attach(&large).expect("the segment exists");
         assert_eq!(shm[0].get(), 0);
     };
     let attach_small = || {
-        let shm = Small::attach(&small).expect("it is there");
+        let shm = Small::attach(&small).expect("the segment exists");
         assert_eq!(shm[0].get(), 0);
     };
     row("read and write", &compare(attach_large, attach_small));
     let attach_large = || {
-        let shm = Large::attach_read_only(&large).expect("it is there");
+        let shm = Large::attach_read_only(&large).expect("the segment exists");
         assert_eq!(shm[0].get(), 0);
     };
     let attach_small = || {
-        let shm = Small::attach_read_only(&small).expect("it is there");
+        let shm = Small::attach_read_only(&small).expect("the segment exists");
         assert_eq!(shm[0].get(), 0);
     };
     row("read only", &compare(attach_large, attach_small));

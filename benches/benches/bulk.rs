@@ -9,8 +9,8 @@ const LARGEST: usize = 1 << 20;
 const SIZES: [usize; 9] = [16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, LARGEST];
 
 fn main() {
-    let shm = <[u8; LARGEST]>::create_anonymous().expect("a MiB is there");
-    let words = <[u64; LARGEST / 8]>::create_anonymous().expect("a MiB is there");
+    let shm = <[u8; LARGEST]>::create_anonymous().expect("1 MiB fits");
+    let words = <[u64; LARGEST / 8]>::create_anonymous().expect("1 MiB fits");
     let mut out = vec![0_u8; LARGEST];
     let mut copy = vec![0_u8; LARGEST];
     let mut out_words = vec![0_u64; LARGEST / 8];

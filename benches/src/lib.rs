@@ -1,18 +1,17 @@
-//! Compares the times of two pieces of code.
+//! Times two pieces of code side by side.
 //!
-//! On a shared machine, times drift by more than the differences that matter. So the two pieces take turns of a few
-//! hundred microseconds, and each turn is compared with its neighbour. The result is the median of these ratios, with
-//! the quartiles.
+//! On a shared machine, times drift by more than the differences that matter. So the two run alternately, for a few hundred
+//! microseconds each, and the result is the median ratio of neighbouring runs, with its quartiles.
 
 use std::error::Error;
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// The number of pairs of turns.
+/// The number of pairs of runs.
 const PAIRS: usize = 301;
-/// The intended length of a turn.
-const TURN: Duration = Duration::from_micros(300);
+/// The intended time of one run.
+const RUN: Duration = Duration::from_micros(300);
 
 /// The result of [`compare`].
 #[derive(Clone, Copy, Debug)]
@@ -21,20 +20,15 @@ pub struct Comparison {
     pub first: f64,
     /// Median time of one call of the second, in nanoseconds.
     pub second: f64,
-    /// Quartiles of first / second over neighbouring turns.
+    /// Quartiles of first / second over neighbouring runs.
     pub ratio: [f64; 3],
 }
 
-/// Calls the two functions in turn and compares their times.
+/// Runs the two alternately and compares their times.
 pub fn compare(mut first: impl FnMut(), mut second: impl FnMut()) -> Comparison {
-    let (calls_first, calls_second) = (calls_a_turn(&mut first), calls_a_turn(&mut second));
+    let (calls_first, calls_second) = (calls_per_run(&mut first), calls_per_run(&mut second));
     let mut pairs: Vec<(f64, f64)> = (0..PAIRS)
-        .map(|_| {
-            (
-                turn(&mut first, calls_first),
-                turn(&mut second, calls_second),
-            )
-        })
+        .map(|_| (run(&mut first, calls_first), run(&mut second, calls_second)))
         .collect();
     let mut ratios: Vec<f64> = pairs.iter().map(|(first, second)| first / second).collect();
     ratios.sort_by(f64::total_cmp);
@@ -49,8 +43,8 @@ pub fn compare(mut first: impl FnMut(), mut second: impl FnMut()) -> Comparison 
     }
 }
 
-/// The average time of a call over one turn, in seconds.
-fn turn(call: &mut impl FnMut(), calls: u32) -> f64 {
+/// The average time of one call over a run, in seconds.
+fn run(call: &mut impl FnMut(), calls: u32) -> f64 {
     let start = Instant::now();
     for _ in 0..calls {
         black_box(&mut *call)();
@@ -58,21 +52,21 @@ fn turn(call: &mut impl FnMut(), calls: u32) -> f64 {
     start.elapsed().as_secs_f64() / f64::from(calls)
 }
 
-fn calls_a_turn(call: &mut impl FnMut()) -> u32 {
+fn calls_per_run(call: &mut impl FnMut()) -> u32 {
     let mut calls = 1;
     loop {
         let start = Instant::now();
         for _ in 0..calls {
             black_box(&mut *call)();
         }
-        if start.elapsed() >= TURN || calls >= 1 << 20 {
+        if start.elapsed() >= RUN || calls >= 1 << 20 {
             return calls;
         }
         calls *= 2;
     }
 }
 
-/// Prints a row: a name, both times, and the ratio with its quartiles.
+/// Prints one row: the name, both times, and the ratio with its quartiles.
 pub fn row(what: &str, comparison: &Comparison) {
     let Comparison {
         first,
@@ -87,7 +81,7 @@ pub fn heading(what: &str, first: &str, second: &str) {
     println!("\n{what:<34} {first:>12} {second:>12}   ratio (quartiles), times in ns");
 }
 
-/// The exit code for the result of a program.
+/// Prints an error and returns the exit code of a program.
 pub fn exit_code(result: Result<(), Box<dyn Error>>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,8 +1,8 @@
-//! The time of one operation of each type that processes can share, for shm-core/docs/choosing.md.
+//! One operation of each type, for the table in shm-core/docs/choosing.md.
 //!
-//! `cargo run --release -p shm-benches --bin choosing` prints the table. Values have 64 bytes, and no other process uses
-//! them; shm-core/docs/performance.md has times under contention. The second column is an atomic addition, timed in turns
-//! with the first. On a shared machine the ratio says more than the nanoseconds.
+//! `cargo run --release -p shm-benches --bin choosing` prints the table. Values have 64 bytes, and no other process takes part;
+//! the effect of contention is in shm-core/docs/performance.md. The second column is an atomic addition, run alternately with
+//! the operation: on a shared machine, the ratio says more than the nanoseconds.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use shm_benches::{compare, exit_code, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 
-/// 64 bytes, a cache line.
+/// 64 bytes, one cache line.
 type Value = [u64; 8];
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -32,7 +32,7 @@ fn line(what: &str, ours: impl FnMut()) {
 
 fn measure() -> Result<()> {
     let value = black_box([7; 8]);
-    heading("operation", "this", "an addition");
+    heading("operation", "this", "addition");
 
     let cells = Value::create_anonymous()?;
     line("cell: get", || _ = black_box(black_box(&cells)[3].get()));
@@ -60,7 +60,7 @@ fn measure() -> Result<()> {
         let _ = black_box(black_box(&lock).write_with(|slot| slot.store(value)));
     });
     let mut guard = lock.write()?;
-    line("SeqLock: publish, role kept", || {
+    line("SeqLock: publish, guard kept", || {
         guard[3] += 1;
         let _ = black_box(guard.publish());
     });

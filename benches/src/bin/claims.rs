@@ -1,7 +1,7 @@
-//! The cost of claims: an uncontended lock, and registering, probing and taking over with many participants.
+//! The cost of claims: an uncontended lock; attaching, probing and taking over with many participants.
 //!
 //! `cargo run --release -p shm-benches --bin claims [PARTICIPANTS]..` prints the tables of shm-core/docs/performance.md. The
-//! participants are child processes, which this program ends.
+//! participants are child processes of this program.
 
 use std::collections::hash_map::RandomState;
 use std::env::args;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     exit_code(result)
 }
 
-/// A participant: attaches, and locks when its input has a line. It ends when its input ends.
+/// Runs a participant: attaches, and locks on request. Ends when its input ends.
 fn hold(name: &str) -> Result<()> {
     let start = Instant::now();
     let shm = Locked::attach(name)?;
@@ -59,7 +59,7 @@ struct Participant {
 }
 
 impl Participant {
-    /// Starts a participant and returns how long it took to attach, in nanoseconds.
+    /// Starts a participant. Also returns how long it took to attach, in nanoseconds.
     fn start(name: &str) -> Result<(Self, f64)> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["hold", name])
@@ -72,11 +72,11 @@ impl Participant {
             input: input.ok_or("no input")?,
             output: BufReader::new(output.ok_or("no output")?),
         };
-        let took = participant.hear()?.parse()?;
+        let took = participant.read_line()?.parse()?;
         Ok((participant, took))
     }
 
-    fn hear(&mut self) -> Result<String> {
+    fn read_line(&mut self) -> Result<String> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         Ok(line.trim().to_owned())
@@ -84,9 +84,9 @@ impl Participant {
 
     fn lock(&mut self) -> Result<()> {
         writeln!(self.input, "lock")?;
-        match self.hear()?.as_str() {
+        match self.read_line()?.as_str() {
             "held" => Ok(()),
-            other => Err(format!("the participant says `{other}`").into()),
+            other => Err(format!("unexpected answer of the participant: `{other}`").into()),
         }
     }
 }
@@ -115,7 +115,7 @@ fn measure(arguments: &[String]) -> Result<()> {
     );
     let mut participants: Vec<Participant> = Vec::new();
     for count in counts {
-        // This process is also a participant.
+        // This process is a participant too.
         while participants.len() + 1 < count {
             participants.push(Participant::start(&name)?.0);
         }
@@ -144,7 +144,7 @@ fn quantile(mut values: Vec<f64>, part: f64) -> f64 {
     values[((values.len() - 1) as f64 * part) as usize]
 }
 
-/// Microseconds of a `try_lock` that finds a living owner. Probing the owner takes most of the time.
+/// The time of a `try_lock` that finds a living owner, in microseconds. Most of it is the liveness probe.
 fn failed_try(shm: &Shm<Locked>, name: &str) -> Result<f64> {
     let (mut owner, _) = Participant::start(name)?;
     owner.lock()?;
@@ -152,7 +152,7 @@ fn failed_try(shm: &Shm<Locked>, name: &str) -> Result<f64> {
     for _ in 0..200 {
         let start = Instant::now();
         if !matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)) {
-            return Err("the owner lives".into());
+            return Err("`try_lock` did not find a living owner".into());
         }
         times.push(start.elapsed().as_secs_f64() * 1e6);
     }
@@ -161,7 +161,7 @@ fn failed_try(shm: &Shm<Locked>, name: &str) -> Result<f64> {
     Ok(quantile(times, 0.5))
 }
 
-/// Milliseconds from a kill until the waiting process has the lock.
+/// The time from a kill until a waiter has the lock, in milliseconds.
 fn death(shm: &Shm<Locked>, name: &str) -> Result<f64> {
     let jitter = RandomState::new();
     let (mut owner, _) = Participant::start(name)?;
@@ -178,7 +178,7 @@ fn death(shm: &Shm<Locked>, name: &str) -> Result<f64> {
                 other => Err(format!("{other:?}")),
             }
         });
-        // The waiter's time slices have grown by then, and the kill hits any part of one.
+        // Long enough for the waiter to reach any length of its sleep slices, at a random moment of a slice.
         std::thread::sleep(Duration::from_micros(
             20_000 + jitter.hash_one(owner.child.id()) % 200_000,
         ));
@@ -212,12 +212,12 @@ fn uncontended() -> Result<()> {
         black_box(free.is_ok());
         black_box(&shm).bare.swap(0, Ordering::Release);
     };
-    row("beside a bare compare-and-swap", &compare(ours, other));
+    row("vs. a bare compare-and-swap", &compare(ours, other));
     let other = || {
         if let Ok(mut value) = black_box(&standard).lock() {
             *value += 1;
         }
     };
-    row("beside std::sync::Mutex", &compare(ours, other));
+    row("vs. std::sync::Mutex", &compare(ours, other));
     Ok(())
 }

@@ -1,13 +1,12 @@
-//! The time that the derive adds to a build, compared with bytemuck and zerocopy on the same structs.
+//! The build time that the derive adds, compared with bytemuck and zerocopy on the same structs.
 //!
 //! ```console
 //! cargo run --release -p shm-benches --bin compile_time -- [ROUNDS]
 //! ```
 //!
 //! Writes four crates of 200 structs with 20 fields each, which differ only in their derives, and builds their
-//! dependencies. Then it builds each crate once a round (debug, not incremental), without its dependencies, and prints the
-//! medians. On a shared machine the processor time says more than the elapsed time. The first run downloads bytemuck and
-//! zerocopy.
+//! dependencies. Then it builds each crate once per round (debug, not incremental), without its dependencies, and prints
+//! medians. On a shared machine, processor time says more than elapsed time. The first run downloads bytemuck and zerocopy.
 
 use std::fmt::Write;
 use std::fs;
@@ -22,7 +21,7 @@ const STRUCTS: usize = 200;
 const FIELDS: usize = 20;
 const ROUNDS: usize = 15;
 
-/// All have 8 bytes, so that no order makes padding, and are plain data to each of the libraries.
+/// All have 8 bytes, so that no order makes padding, and are supported by all libraries.
 const TYPES: [&str; 6] = ["u64", "i64", "f64", "[u32; 2]", "[u8; 8]", "[f32; 2]"];
 
 /// A crate to build.
@@ -58,7 +57,7 @@ fn variants(project: &Path) -> [Variant; 4] {
     ]
 }
 
-/// The structs. All are `Copy`, which bytemuck requires, so that only the measured derives differ.
+/// The source of a crate. All structs are `Copy`, which bytemuck requires, so that only the measured derives differ.
 fn source(derives: &str) -> String {
     let mut text = String::from("#![allow(dead_code)]\n");
     for number in 0..STRUCTS {
@@ -76,16 +75,16 @@ fn source(derives: &str) -> String {
     text
 }
 
-/// The times of one build.
+/// The time of one build.
 #[derive(Clone, Copy)]
 struct Cost {
     clock: Duration,
     processors: Duration,
 }
 
-/// User and system time of all children so far.
+/// The user and system time of all children so far.
 fn children() -> Duration {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("it has no way to fail");
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("`getrusage` of children cannot fail");
     let time = |time: TimeVal| {
         let seconds = Duration::from_secs(time.tv_sec().unsigned_abs());
         seconds + Duration::from_micros(time.tv_usec().unsigned_abs())
@@ -128,12 +127,12 @@ impl Bench {
     }
 
     fn build(&self, variant: &Variant) -> Cost {
-        // cargo compares the file's modification time.
+        // cargo rebuilds if the file is newer.
         let file = fs::File::options()
             .append(true)
             .open(self.source_file(variant));
         file.and_then(|file| file.set_modified(std::time::SystemTime::now()))
-            .expect("the source is there");
+            .expect("the source file exists");
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let (before, start) = (children(), Instant::now());
         let status = Command::new(cargo)
@@ -163,9 +162,11 @@ fn median(costs: &[Cost], which: impl Fn(&Cost) -> Duration) -> f64 {
 
 fn main() {
     let rounds = std::env::args().nth(1).map_or(ROUNDS, |rounds| {
-        rounds.parse().expect("the argument is a number of rounds")
+        rounds
+            .parse()
+            .expect("the argument is the number of rounds")
     });
-    let program = std::env::current_exe().expect("this program lies somewhere");
+    let program = std::env::current_exe().expect("the program has a path");
     let target = program
         .ancestors()
         .nth(2)
@@ -175,11 +176,11 @@ fn main() {
     };
     let project = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("this package lies in the project");
+        .expect("the package is in the workspace");
     let variants = variants(project);
     bench.write(&variants);
 
-    // The first build includes the dependencies.
+    // The first build also builds the dependencies.
     for variant in &variants {
         bench.build(variant);
     }

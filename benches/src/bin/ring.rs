@@ -1,8 +1,8 @@
-//! The cost of a message through a ring between two processes, compared with rtrb and the standard library's channel
-//! between two threads, and with a pipe between two processes.
+//! The cost of a message through a `Ring` between two processes, compared with a pipe between two processes, and with rtrb
+//! and the standard library's channel between two threads.
 //!
-//! `cargo run --release -p shm-benches --bin ring` prints the tables of shm-core/docs/performance.md, and with
-//! `-- exchanges` only the last one. The other process is a child of this program and ends after its part.
+//! `cargo run --release -p shm-benches --bin ring` prints the tables of shm-core/docs/performance.md; `-- exchanges` prints only
+//! the last one. The other process is a child of this program.
 
 use std::env::args;
 use std::fs::File;
@@ -19,19 +19,19 @@ use shm_benches::{compare, exit_code, heading, row};
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;
 
-/// The number of slots of each queue.
+/// The capacity of all queues.
 const SLOTS: usize = 1024;
-/// Messages in a turn; fewer for a pipe, which is slower.
+/// The number of messages in a run, and in a run with a pipe, which is slower.
 const MESSAGES: u64 = 2_000_000;
 const PIPED: u64 = 200_000;
-/// Exchanges per turn.
+/// The number of exchanges in a run.
 const EXCHANGES: u64 = 50_000;
-/// Messages in a batch.
+/// The number of messages in a batch.
 const BATCH: usize = 64;
-/// More than a new process needs to start.
+/// How long to wait for a process that is starting, which takes milliseconds.
 const STARTING: Duration = Duration::from_secs(10);
-/// The number of turns. The result is their median.
-const TURNS: usize = 7;
+/// The number of runs, of which the median counts.
+const RUNS: usize = 7;
 
 type Message = [u64; 4];
 
@@ -43,8 +43,8 @@ struct Lines {
 }
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-/// A row: its name and the function for one turn.
-type Row<'a> = (&'a str, fn() -> Result<Turn>);
+/// A row: its name, and a function that makes one run.
+type Row<'a> = (&'a str, fn() -> Result<Run>);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
@@ -61,12 +61,12 @@ fn main() -> ExitCode {
     exit_code(result)
 }
 
-/// The instructions alone: one thread sends and receives each message.
-fn alone() -> Result<()> {
+/// One thread that sends and receives: the cost of the instructions.
+fn one_thread() -> Result<()> {
     let shm = Lines::create_anonymous()?;
     let (mut sender, mut receiver) = (shm.there.sender()?, shm.there.receiver()?);
     let (mut producer, mut consumer) = rtrb::RingBuffer::<Message>::new(SLOTS);
-    heading("32 bytes in and out, one thread", "ring", "rtrb");
+    heading("32 bytes sent and received, one thread", "ring", "rtrb");
     let mut number = 0;
     let ours = || {
         number += 1;
@@ -79,7 +79,7 @@ fn alone() -> Result<()> {
         let sent = producer.push(message(number));
         black_box((sent.is_ok(), consumer.pop().is_ok()));
     };
-    row("one by one", &compare(ours, other));
+    row("one at a time", &compare(ours, other));
     drop((sender, receiver));
     let (mut sender, mut receiver) = (shm.there.sender()?, shm.there.receiver()?);
     let (mut batch, mut out) = ([message(0); BATCH], [message(0); BATCH]);
@@ -94,27 +94,27 @@ fn alone() -> Result<()> {
         let (sent, _) = producer.push_partial_slice(&batch);
         black_box((sent.len(), consumer.pop_partial_slice(&mut out).0.len()));
     };
-    row("64 at a time (for all of them)", &compare(ours, other));
+    row("64 at a time (time of all 64)", &compare(ours, other));
     Ok(())
 }
 
 fn measure() -> Result<()> {
-    alone()?;
+    one_thread()?;
     println!(
         "\n{:<44} {:>10} {:>8} {:>22}",
-        "32 bytes, one way", "ns", "ratio", "sleeps a million"
+        "32 bytes, one way", "ns", "ratio", "sleeps per million"
     );
     let table: [Row<'_>; 5] = [
-        ("ring, two processes", || ring_turn("one")),
-        ("ring, two processes, 64 at a time", || ring_turn("many")),
-        ("rtrb, two threads, spinning", rtrb_turn),
-        ("std sync_channel, two threads", channel_turn),
-        ("pipe, two processes", pipe_turn),
+        ("ring, two processes", || ring_run("one")),
+        ("ring, two processes, 64 at a time", || ring_run("many")),
+        ("rtrb, two threads, spinning", rtrb_run),
+        ("std sync_channel, two threads", channel_run),
+        ("pipe, two processes", pipe_run),
     ];
     show(&table)?;
     println!(
         "\n{:<44} {:>10} {:>8} {:>22}",
-        "32 bytes, there and back", "ns", "ratio", "sleeps a million"
+        "32 bytes, round trip", "ns", "ratio", "sleeps per million"
     );
     let table: [Row<'_>; 4] = [
         ("ring, two processes", ring_exchange),
@@ -130,23 +130,23 @@ fn measure() -> Result<()> {
 fn exchanges() -> Result<()> {
     println!(
         "{:<44} {:>10} {:>10} {:>10} {:>10}",
-        "32 bytes, there and back, ns each", "5 of 100", "25", "50", "95"
+        "32 bytes, round trip, percentiles, ns", "5", "25", "50", "95"
     );
-    parts("ring, two processes", ring_exchanges()?);
-    parts("pipe, two processes", pipe_exchanges()?);
+    percentiles("ring, two processes", ring_exchanges()?);
+    percentiles("pipe, two processes", pipe_exchanges()?);
     Ok(())
 }
 
-/// The times of single exchanges. In the shortest, both processes had a processor all the time.
-fn parts(name: &str, mut nanoseconds: Vec<u64>) {
+/// Prints percentiles of the times of single exchanges. In the shortest, both processes kept a processor all the time.
+fn percentiles(name: &str, mut nanoseconds: Vec<u64>) {
     nanoseconds.sort_unstable();
-    let part = |hundredths: usize| nanoseconds[(nanoseconds.len() - 1) * hundredths / 100];
-    let [a, b, c, d] = [5, 25, 50, 95].map(part);
+    let percentile = |percent: usize| nanoseconds[(nanoseconds.len() - 1) * percent / 100];
+    let [a, b, c, d] = [5, 25, 50, 95].map(percentile);
     println!("{name:<44} {a:>10} {b:>10} {c:>10} {d:>10}");
 }
 
-/// Times each exchange.
-fn each(mut exchange: impl FnMut(u64) -> Result<()>) -> Result<Vec<u64>> {
+/// Times each exchange separately.
+fn time_each(mut exchange: impl FnMut(u64) -> Result<()>) -> Result<Vec<u64>> {
     (0..EXCHANGES)
         .map(|number| {
             let start = Instant::now();
@@ -156,40 +156,40 @@ fn each(mut exchange: impl FnMut(u64) -> Result<()>) -> Result<Vec<u64>> {
         .collect()
 }
 
-/// One turn: nanoseconds and sleeps per message.
-struct Turn {
+/// The result of a run: nanoseconds and sleeps per message.
+struct Run {
     nanoseconds: f64,
     sleeps: f64,
 }
 
-/// Times the receipt of `count` messages. The sleeps are those of this process.
-fn turn(count: u64, work: impl FnOnce() -> Result<()>) -> Result<Turn> {
+/// Times the receipt of `count` messages. Counts the sleeps of this process only.
+fn run(count: u64, work: impl FnOnce() -> Result<()>) -> Result<Run> {
     let before = getrusage(UsageWho::RUSAGE_SELF)?.voluntary_context_switches();
     let start = Instant::now();
     work()?;
     let nanoseconds = start.elapsed().as_secs_f64() * 1e9 / count as f64;
     let after = getrusage(UsageWho::RUSAGE_SELF)?.voluntary_context_switches();
-    Ok(Turn {
+    Ok(Run {
         nanoseconds,
         sleeps: (after - before) as f64 / count as f64,
     })
 }
 
-/// The rows take turns, so that other load on the machine affects all of them.
+/// Measures and prints rows. They run alternately, so that other load on the machine affects all of them.
 fn show(table: &[Row<'_>]) -> Result<()> {
-    let mut turns: Vec<Vec<Turn>> = table.iter().map(|_| Vec::new()).collect();
-    for _ in 0..TURNS {
-        for ((_, measure), turns) in table.iter().zip(&mut turns) {
-            turns.push(measure()?);
+    let mut runs: Vec<Vec<Run>> = table.iter().map(|_| Vec::new()).collect();
+    for _ in 0..RUNS {
+        for ((_, measure), runs) in table.iter().zip(&mut runs) {
+            runs.push(measure()?);
         }
     }
     let mut first = None;
-    for ((name, _), turns) in table.iter().zip(&mut turns) {
-        turns.sort_by(|a, b| a.nanoseconds.total_cmp(&b.nanoseconds));
-        let Turn {
+    for ((name, _), runs) in table.iter().zip(&mut runs) {
+        runs.sort_by(|a, b| a.nanoseconds.total_cmp(&b.nanoseconds));
+        let Run {
             nanoseconds,
             sleeps,
-        } = turns[TURNS / 2];
+        } = runs[RUNS / 2];
         let ratio = nanoseconds / *first.get_or_insert(nanoseconds);
         println!(
             "{name:<44} {nanoseconds:>10.1} {ratio:>8.2} {:>22.0}",
@@ -203,7 +203,7 @@ fn message(number: u64) -> Message {
     [number, number + 1, number + 2, number + 3]
 }
 
-/// The other process. Dropping this waits for its end.
+/// The other process. Dropping it waits until the process has ended.
 struct Other(Child);
 
 impl Other {
@@ -229,15 +229,15 @@ fn name() -> String {
     format!("/shm-benches-ring-{}", std::process::id())
 }
 
-fn ring_turn(how: &str) -> Result<Turn> {
+fn ring_run(how: &str) -> Result<Run> {
     let name = name();
     let shm = Lines::create(&name)?;
     let mut receiver = shm.there.receiver()?;
     let _other = Other::start(&[how, &name])?;
-    // Starts at the first message, when the other process has attached.
+    // Measures from the first message on, when the other process has attached.
     receiver.recv()?;
     let mut batch = [message(0); BATCH];
-    turn(MESSAGES, || {
+    run(MESSAGES, || {
         if how == "many" {
             while let Ok(there) = receiver.recv_slice(&mut batch) {
                 black_box(&batch[..there]);
@@ -250,7 +250,7 @@ fn ring_turn(how: &str) -> Result<Turn> {
         if receiver.position() == MESSAGES {
             Ok(())
         } else {
-            Err("messages got lost".into())
+            Err("messages were lost".into())
         }
     })
 }
@@ -276,19 +276,19 @@ fn send_many(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn ring_exchange() -> Result<Turn> {
+fn ring_exchange() -> Result<Run> {
     let name = name();
     let shm = Lines::create(&name)?;
     let (mut sender, mut receiver) = (shm.there.sender()?, shm.back.receiver()?);
     let _other = Other::start(&["echo", &name])?;
     sender.send(message(0))?;
     receiver.recv()?;
-    turn(EXCHANGES, || {
+    run(EXCHANGES, || {
         for number in 0..EXCHANGES {
             sender.send(message(number))?;
             black_box(receiver.recv()?);
         }
-        // Before the drop of `_other` waits for that process.
+        // Ends the other process, before `_other` waits for it.
         drop(sender);
         Ok(())
     })
@@ -300,12 +300,12 @@ fn ring_exchanges() -> Result<Vec<u64>> {
     let (mut sender, mut receiver) = (shm.there.sender()?, shm.back.receiver()?);
     let _other = Other::start(&["echo", &name])?;
     sender.wait_for_receiver_timeout(STARTING)?;
-    each(|number| {
+    time_each(|number| {
         sender.send(message(number))?;
         black_box(receiver.recv()?);
         Ok(())
     })
-    // The drop of the sender ends the other process; the drop of `_other` waits for it.
+    // Ends the other process, before `_other` waits for it.
     .inspect(|_| drop(sender))
 }
 
@@ -333,12 +333,12 @@ fn rtrb_receive(consumer: &mut rtrb::Consumer<Message>) -> Message {
     }
 }
 
-fn rtrb_turn() -> Result<Turn> {
+fn rtrb_run() -> Result<Run> {
     let (mut producer, mut consumer) = rtrb::RingBuffer::<Message>::new(SLOTS);
     thread::scope(|scope| {
         scope.spawn(move || (0..=MESSAGES).for_each(|n| rtrb_send(&mut producer, message(n))));
         rtrb_receive(&mut consumer);
-        turn(MESSAGES, || {
+        run(MESSAGES, || {
             for _ in 0..MESSAGES {
                 black_box(rtrb_receive(&mut consumer));
             }
@@ -347,7 +347,7 @@ fn rtrb_turn() -> Result<Turn> {
     })
 }
 
-fn rtrb_exchange() -> Result<Turn> {
+fn rtrb_exchange() -> Result<Run> {
     let (mut there, mut other_in) = rtrb::RingBuffer::<Message>::new(SLOTS);
     let (mut other_out, mut back) = rtrb::RingBuffer::<Message>::new(SLOTS);
     thread::scope(|scope| {
@@ -359,7 +359,7 @@ fn rtrb_exchange() -> Result<Turn> {
         });
         rtrb_send(&mut there, message(0));
         rtrb_receive(&mut back);
-        turn(EXCHANGES, || {
+        run(EXCHANGES, || {
             for number in 0..EXCHANGES {
                 rtrb_send(&mut there, message(number));
                 black_box(rtrb_receive(&mut back));
@@ -369,12 +369,12 @@ fn rtrb_exchange() -> Result<Turn> {
     })
 }
 
-fn channel_turn() -> Result<Turn> {
+fn channel_run() -> Result<Run> {
     let (sender, receiver) = sync_channel::<Message>(SLOTS);
     thread::scope(|scope| {
         scope.spawn(move || (0..=MESSAGES).try_for_each(|number| sender.send(message(number))));
         receiver.recv()?;
-        turn(MESSAGES, || {
+        run(MESSAGES, || {
             for message in receiver {
                 black_box(message);
             }
@@ -383,7 +383,7 @@ fn channel_turn() -> Result<Turn> {
     })
 }
 
-fn channel_exchange() -> Result<Turn> {
+fn channel_exchange() -> Result<Run> {
     let (there, other_in) = sync_channel::<Message>(SLOTS);
     let (other_out, back) = sync_channel::<Message>(SLOTS);
     thread::scope(|scope| {
@@ -394,7 +394,7 @@ fn channel_exchange() -> Result<Turn> {
         });
         there.send(message(0))?;
         back.recv()?;
-        turn(EXCHANGES, || {
+        run(EXCHANGES, || {
             for number in 0..EXCHANGES {
                 there.send(message(number))?;
                 black_box(back.recv()?);
@@ -413,12 +413,12 @@ fn bytes(message: Message) -> [u8; 32] {
     bytes
 }
 
-fn pipe_turn() -> Result<Turn> {
+fn pipe_run() -> Result<Run> {
     let mut other = Other::start(&["pipe"])?;
     let mut output = other.0.stdout.take().ok_or("no output")?;
     let mut message = [0; 32];
     output.read_exact(&mut message)?;
-    turn(PIPED, || {
+    run(PIPED, || {
         for _ in 0..PIPED {
             output.read_exact(&mut message)?;
             black_box(&message);
@@ -428,7 +428,7 @@ fn pipe_turn() -> Result<Turn> {
 }
 
 fn send_piped() -> Result<()> {
-    // Without the buffer of `stdout`, so that each message is one call.
+    // Unbuffered, unlike `stdout`: one call per message.
     let mut output = File::from(stdout().as_fd().try_clone_to_owned()?);
     for number in 0..=PIPED {
         output.write_all(&bytes(message(number)))?;
@@ -436,14 +436,14 @@ fn send_piped() -> Result<()> {
     Ok(())
 }
 
-fn pipe_exchange() -> Result<Turn> {
+fn pipe_exchange() -> Result<Run> {
     let mut other = Other::start(&["echo-pipe"])?;
     let mut input = other.0.stdin.take().ok_or("no input")?;
     let mut output = other.0.stdout.take().ok_or("no output")?;
     let mut back = [0; 32];
     input.write_all(&bytes(message(0)))?;
     output.read_exact(&mut back)?;
-    turn(EXCHANGES, || {
+    run(EXCHANGES, || {
         for number in 0..EXCHANGES {
             input.write_all(&bytes(message(number)))?;
             output.read_exact(&mut back)?;
@@ -459,7 +459,7 @@ fn pipe_exchanges() -> Result<Vec<u64>> {
     let mut input = other.0.stdin.take().ok_or("no input")?;
     let mut output = other.0.stdout.take().ok_or("no output")?;
     let mut back = [0; 32];
-    each(|number| {
+    time_each(|number| {
         input.write_all(&bytes(message(number)))?;
         output.read_exact(&mut back)?;
         Ok(())

@@ -1,4 +1,4 @@
-//! The cost of a sequence lock and a broadcast, alone and while a writer runs at full speed, compared with `memcpy` and
+//! The cost of `SeqLock` and `Broadcast`: uncontended, and with a writer at full speed, compared with `memcpy` and
 //! `std::sync::RwLock`.
 //!
 //! `cargo run --release -p shm-benches --bin seqlock` prints the tables of shm-core/docs/performance.md.
@@ -25,27 +25,27 @@ fn measure() -> Result<()> {
     alone::<8192>()?;
     println!(
         "\n{:<34} {:>12} {:>12} {:>12} {:>12} {:>14}",
-        "beside a writer at full speed",
+        "with a writer at full speed",
         "read, ns",
         "read_with",
         "a commit",
         "RwLock read",
         "RwLock write"
     );
-    beside::<8, 3>()?;
-    beside::<8, 4>()?;
-    beside::<8, 8>()?;
-    beside::<128, 3>()?;
-    beside::<128, 4>()?;
-    beside::<128, 8>()?;
-    beside::<8192, 3>()?;
-    beside::<8192, 4>()?;
-    beside::<8192, 8>()?;
+    contended::<8, 3>()?;
+    contended::<8, 4>()?;
+    contended::<8, 8>()?;
+    contended::<128, 3>()?;
+    contended::<128, 4>()?;
+    contended::<128, 8>()?;
+    contended::<8192, 3>()?;
+    contended::<8192, 4>()?;
+    contended::<8192, 8>()?;
     broadcast::<8>()?;
     broadcast::<128>()
 }
 
-/// One thread alone, with values of `N` words of 8 bytes.
+/// A single thread. Values have `N` words of 8 bytes.
 fn alone<const N: usize>() -> Result<()> {
     let shm = SeqLock::<[u64; N]>::create_anonymous()?;
     let mut value: Box<[u64; N]> = shm.read_boxed()?;
@@ -74,10 +74,7 @@ fn alone<const N: usize>() -> Result<()> {
             guard[0] += 1;
             black_box(guard.publish().is_ok());
         };
-        row(
-            "publish, with the role kept",
-            &compare(publish, &mut memcpy),
-        );
+        row("publish, guard kept", &compare(publish, &mut memcpy));
     }
     let lock = RwLock::new(value.clone());
     heading(&format!("{} bytes", 8 * N), "this", "RwLock");
@@ -89,7 +86,7 @@ fn alone<const N: usize>() -> Result<()> {
     let read_into = || {
         black_box(shm.read_into(black_box(&mut value)).is_ok());
     };
-    row("read_into beside a read lock", &compare(read_into, read));
+    row("read_into vs. a read lock", &compare(read_into, read));
     let write = || {
         if let Ok(mut value) = black_box(&lock).write() {
             value.copy_from_slice(black_box(&source[..]));
@@ -98,13 +95,12 @@ fn alone<const N: usize>() -> Result<()> {
     let store = || {
         black_box(shm.store_from(black_box(&value)).is_ok());
     };
-    row("store_from beside a write lock", &compare(store, write));
+    row("store_from vs. a write lock", &compare(store, write));
     Ok(())
 }
 
-/// The average time of a call over a third of a second, and that of a call of `other` in another thread meanwhile, both
-/// in nanoseconds.
-fn beside_another(mut call: impl FnMut(), mut other: impl FnMut() + Send) -> (f64, f64) {
+/// The average times of `call` and, meanwhile in another thread, of `other`, in nanoseconds. Runs for a third of a second.
+fn run_both(mut call: impl FnMut(), mut other: impl FnMut() + Send) -> (f64, f64) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -135,13 +131,13 @@ fn median(mut measure: impl FnMut() -> (f64, f64)) -> (f64, f64) {
     (first[3], second[3])
 }
 
-/// A reader while a writer commits without a pause.
-fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
+/// A reader, while a writer commits without a pause.
+fn contended<const N: usize, const SLOTS: usize>() -> Result<()> {
     let shm = SeqLock::<[u64; N], SLOTS>::create_anonymous()?;
     let mut value: Box<[u64; N]> = shm.read_boxed()?;
     let mut guard_value = value.clone();
     let (read, commit) = median(|| {
-        beside_another(
+        run_both(
             || {
                 black_box(shm.read_into(black_box(&mut value)).is_ok());
             },
@@ -151,8 +147,8 @@ fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
             },
         )
     });
-    let (look, _) = median(|| {
-        beside_another(
+    let (read_with, _) = median(|| {
+        run_both(
             || {
                 let _ = black_box(shm.read_with(|view| view[0].get()));
             },
@@ -164,7 +160,7 @@ fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
     });
     let lock = RwLock::new(value.clone());
     let (locked_read, locked_write) = median(|| {
-        beside_another(
+        run_both(
             || {
                 if let Ok(locked) = lock.read() {
                     black_box(&mut value).copy_from_slice(&locked[..]);
@@ -178,13 +174,13 @@ fn beside<const N: usize, const SLOTS: usize>() -> Result<()> {
         )
     });
     println!(
-        "{:<34} {read:>12.1} {look:>12.1} {commit:>12.1} {locked_read:>12.1} {locked_write:>14.1}",
+        "{:<34} {read:>12.1} {read_with:>12.1} {commit:>12.1} {locked_read:>12.1} {locked_write:>14.1}",
         format!("{} bytes, {SLOTS} slots", 8 * N)
     );
     Ok(())
 }
 
-/// One thread that sends and receives, and one that sends while another receives.
+/// A single thread that sends, and one that sends and receives.
 fn broadcast<const N: usize>() -> Result<()> {
     let shm = Broadcast::<[u64; N], 64>::create_anonymous()?;
     let (mut sender, mut receiver) = (shm.sender()?, shm.receiver());

@@ -1,9 +1,9 @@
-//! The speed of reading a sequence lock while its writer is stopped (`SIGSTOP`) in the middle of a write, while it commits
-//! without a pause, and without a writer.
+//! The speed of reads from a `SeqLock` without a writer, with a writer stopped (`SIGSTOP`) in the middle of a write, and with
+//! one that commits without a pause.
 //!
-//! `cargo run --release -p shm-benches --bin seqlock_stopped` prints a table. The three take turns of some milliseconds,
-//! and neighbouring turns are compared. The writers are child processes, which this program kills in the end. The
-//! committing writer is active only in its turn.
+//! `cargo run --release -p shm-benches --bin seqlock_stopped` prints a table. The three cases run alternately, for 8 ms each,
+//! and what counts is the ratio of neighbouring runs. Writers are child processes of this program. The committing writer
+//! commits only during its own runs.
 
 use std::env::args;
 use std::hint::black_box;
@@ -21,11 +21,12 @@ use shm_core::sync::SeqLock;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The number of turns of each.
+/// The number of runs of each case.
 const ROUNDS: usize = 61;
-const TURN: Duration = Duration::from_millis(8);
+/// The time of one run.
+const RUN: Duration = Duration::from_millis(8);
 
-/// Commands for the committing writer.
+/// Commands to the committing writer.
 const PAUSE: u32 = 0;
 const COMMIT: u32 = 1;
 
@@ -43,12 +44,12 @@ fn main() -> ExitCode {
     })
 }
 
-/// The name of the segment with the commands for the committing writer of `name`.
-fn orders(name: &str) -> String {
-    format!("{name}-orders")
+/// The name of the segment with the commands to the committing writer of `name`.
+fn commands(name: &str) -> String {
+    format!("{name}-commands")
 }
 
-/// A writer that stops itself after it has written half of the value.
+/// Runs a writer that stops itself when it has written half of the value.
 fn stop<const N: usize>(name: &str) -> Result<()> {
     let shm = SeqLock::<[u64; N]>::attach(name)?;
     let (_, stopped) = shm.write_with(|slot| {
@@ -59,14 +60,14 @@ fn stop<const N: usize>(name: &str) -> Result<()> {
     Ok(stopped?)
 }
 
-/// A writer that commits without a pause while the command says so. It is killed in the end.
+/// Runs a writer that commits without a pause while commanded to, until it is killed.
 fn commit<const N: usize>(name: &str) -> Result<()> {
     let shm = SeqLock::<[u64; N]>::attach(name)?;
-    let orders = AtomicU32::attach(&orders(name))?;
+    let commands = AtomicU32::attach(&commands(name))?;
     let mut value: Box<[u64; N]> = shm.read_boxed()?;
     println!("ready");
     loop {
-        while orders.load(Ordering::Acquire) == COMMIT {
+        while commands.load(Ordering::Acquire) == COMMIT {
             value[0] += 1;
             shm.store_from(&value)?;
         }
@@ -74,7 +75,7 @@ fn commit<const N: usize>(name: &str) -> Result<()> {
     }
 }
 
-/// A process. Dropping this kills it, stopped or not.
+/// A child process. Dropping it kills the process, even if it is stopped.
 struct Writer(Child);
 
 impl Writer {
@@ -88,7 +89,7 @@ impl Writer {
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         if line.trim() != hello {
-            return Err(format!("the writer says `{}`", line.trim()).into());
+            return Err(format!("unexpected answer of the writer: `{}`", line.trim()).into());
         }
         Ok(writer)
     }
@@ -98,7 +99,7 @@ impl Writer {
         let pid = Pid::from_raw(self.0.id().cast_signed());
         match waitpid(pid, Some(WaitPidFlag::WUNTRACED))? {
             WaitStatus::Stopped(_, Signal::SIGSTOP) => Ok(()),
-            status => Err(format!("the writer was to stop: {status:?}").into()),
+            status => Err(format!("the writer did not stop: {status:?}").into()),
         }
     }
 }
@@ -113,22 +114,22 @@ impl Drop for Writer {
 fn measure() -> Result<()> {
     println!(
         "{:<22} {:>10} {:>10} {:>10}   {:>20} {:>20}",
-        "million reads a second",
+        "million reads per second",
         "no writer",
         "stopped",
         "committing",
         "stopped / none",
         "committing / none"
     );
-    beside::<8>()?;
-    beside::<128>()?;
-    beside::<8192>()
+    compare::<8>()?;
+    compare::<128>()?;
+    compare::<8192>()
 }
 
-/// Calls per second over one turn.
+/// The number of calls per second, over one run.
 fn rate(mut call: impl FnMut()) -> f64 {
     let (start, mut calls) = (Instant::now(), 0_u32);
-    while start.elapsed() < TURN {
+    while start.elapsed() < RUN {
         for _ in 0..16 {
             call();
         }
@@ -143,14 +144,14 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     [1, 2, 3].map(|quarter| values[values.len() * quarter / 4])
 }
 
-/// Values of `N` words of 8 bytes.
-fn beside<const N: usize>() -> Result<()> {
+/// Measures the three cases with values of `N` words of 8 bytes.
+fn compare<const N: usize>() -> Result<()> {
     let name = |what| format!("/shm-benches-{what}-{N}-{}", std::process::id());
     let (stopped_name, committing_name) = (name("stopped"), name("committing"));
     let alone = SeqLock::<[u64; N]>::create_anonymous()?;
     let stopped = SeqLock::<[u64; N]>::create(&stopped_name)?;
     let committing = SeqLock::<[u64; N]>::create(&committing_name)?;
-    let orders = AtomicU32::create(&orders(&committing_name))?;
+    let commands = AtomicU32::create(&commands(&committing_name))?;
     let half = Writer::start("stop", N, &stopped_name, "half")?;
     half.until_stopped()?;
     let _busy = Writer::start("commit", N, &committing_name, "ready")?;
@@ -158,13 +159,13 @@ fn beside<const N: usize>() -> Result<()> {
     let mut value: Box<[u64; N]> = alone.read_boxed()?;
     let commits = |work: &mut dyn FnMut() -> f64| {
         let before = committing.version();
-        orders.store(COMMIT, Ordering::Release);
-        // The writer may still be asleep.
+        commands.store(COMMIT, Ordering::Release);
+        // The writer may be asleep.
         while committing.version() == before {
             std::hint::spin_loop();
         }
         let rate = work();
-        orders.store(PAUSE, Ordering::Release);
+        commands.store(PAUSE, Ordering::Release);
         rate
     };
     let copies = (0..ROUNDS).map(|_| {
@@ -177,20 +178,20 @@ fn beside<const N: usize>() -> Result<()> {
         [idle[0], idle[1], commits(&mut || copy(&committing))]
     });
     row(&format!("{} bytes, read_into", 8 * N), copies.collect());
-    let looks = (0..ROUNDS).map(|_| {
-        let look = |lock: &SeqLock<[u64; N]>| {
+    let reads_with = (0..ROUNDS).map(|_| {
+        let read_with = |lock: &SeqLock<[u64; N]>| {
             rate(|| {
                 let _ = black_box(lock.read_with(|view| view[0].get()));
             })
         };
-        let idle = [look(&alone), look(&stopped)];
-        [idle[0], idle[1], commits(&mut || look(&committing))]
+        let idle = [read_with(&alone), read_with(&stopped)];
+        [idle[0], idle[1], commits(&mut || read_with(&committing))]
     });
-    row(&format!("{} bytes, read_with", 8 * N), looks.collect());
+    row(&format!("{} bytes, read_with", 8 * N), reads_with.collect());
     Ok(())
 }
 
-/// Prints the three medians, and the medians and quartiles of the ratios of neighbouring turns.
+/// Prints the medians of the three, and the ratios of neighbouring runs with their quartiles.
 fn row(what: &str, rounds: Vec<[f64; 3]>) {
     let column = |of: fn(&[f64; 3]) -> f64| quartiles(rounds.iter().map(of).collect());
     let median = |of| column(of)[1] / 1e6;

@@ -1,8 +1,7 @@
-//! The cost of uncontended sync types, compared with those of the standard library and of POSIX, and the time of a wake-up
+//! The cost of uncontended sync types, compared with those of the standard library and POSIX, and the time of a wake-up
 //! between two processes.
 //!
-//! `cargo run --release -p shm-benches --bin sync_costs` prints the tables of shm-core/docs/performance.md. `main` calls
-//! one function for each section.
+//! `cargo run --release -p shm-benches --bin sync_costs` prints the tables of shm-core/docs/performance.md, one per function.
 
 use std::hint::black_box;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
@@ -29,17 +28,17 @@ fn main() -> ExitCode {
     exit_code(sections.into_iter().try_for_each(|section| section()))
 }
 
-/// Zeroed memory for POSIX objects, shared with other processes. It is never unmapped.
+/// Returns zeroed shared memory for a POSIX object. It is never unmapped.
 fn shared<T>() -> Result<NonNull<T>> {
     let len = size_of::<T>().try_into()?;
     let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    // SAFETY: the kernel chooses a free address, so no memory that is in use changes.
+    // SAFETY: the kernel chooses a free address, so no existing mapping changes.
     let start = unsafe { mmap_anonymous(None, len, protection, MapFlags::MAP_SHARED) }?;
     Ok(start.cast())
 }
 
-/// Converts the error number that a POSIX call returned.
-fn done(code: i32) -> Result<()> {
+/// Turns the error number that a POSIX call returns into a `Result`.
+fn check(code: i32) -> Result<()> {
     match code {
         0 => Ok(()),
         code => Err(std::io::Error::from_raw_os_error(code).into()),
@@ -48,18 +47,18 @@ fn done(code: i32) -> Result<()> {
 
 fn robust_mutex() -> Result<NonNull<libc::pthread_mutex_t>> {
     let (attributes, mutex) = (shared::<libc::pthread_mutexattr_t>()?, shared()?);
-    // SAFETY: room for attributes.
-    done(unsafe { libc::pthread_mutexattr_init(attributes.as_ptr()) })?;
-    // SAFETY: these attributes were initialised.
-    done(unsafe {
+    // SAFETY: the memory has room for attributes.
+    check(unsafe { libc::pthread_mutexattr_init(attributes.as_ptr()) })?;
+    // SAFETY: the attributes are initialised.
+    check(unsafe {
         libc::pthread_mutexattr_setpshared(attributes.as_ptr(), libc::PTHREAD_PROCESS_SHARED)
     })?;
     // SAFETY: as above.
-    done(unsafe {
+    check(unsafe {
         libc::pthread_mutexattr_setrobust(attributes.as_ptr(), libc::PTHREAD_MUTEX_ROBUST)
     })?;
-    // SAFETY: room for a mutex, and attributes that were initialised.
-    done(unsafe { libc::pthread_mutex_init(mutex.as_ptr(), attributes.as_ptr()) })?;
+    // SAFETY: the memory has room for a mutex, and the attributes are initialised.
+    check(unsafe { libc::pthread_mutex_init(mutex.as_ptr(), attributes.as_ptr()) })?;
     Ok(mutex)
 }
 
@@ -71,15 +70,15 @@ fn mutex() -> Result<()> {
     heading("Mutex: lock, unlock", "this", "the other");
     let standard = StdMutex::new(0_u64);
     let other = || drop(black_box(standard.lock()));
-    row("beside std::sync::Mutex", &compare(ours, other));
+    row("vs. std::sync::Mutex", &compare(ours, other));
     let robust = robust_mutex()?;
     let other = || {
-        // SAFETY: a mutex that was initialised and is never destroyed.
+        // SAFETY: the mutex is initialised and never destroyed.
         black_box(unsafe { libc::pthread_mutex_lock(robust.as_ptr()) });
         // SAFETY: as above, and locked by this thread.
         black_box(unsafe { libc::pthread_mutex_unlock(robust.as_ptr()) });
     };
-    row("beside a robust pthread mutex", &compare(ours, other));
+    row("vs. a robust pthread mutex", &compare(ours, other));
     Ok(())
 }
 
@@ -91,17 +90,17 @@ fn semaphore() -> Result<()> {
     };
     heading("Semaphore: post, wait", "this", "the other");
     let posix = shared::<libc::sem_t>()?;
-    // SAFETY: room for a semaphore, in shared memory.
+    // SAFETY: the shared memory has room for a semaphore.
     if unsafe { libc::sem_init(posix.as_ptr(), 1, 0) } != 0 {
         return Err(std::io::Error::last_os_error().into());
     }
     let other = || {
-        // SAFETY: a semaphore that was initialised and is never destroyed.
+        // SAFETY: the semaphore is initialised and never destroyed.
         black_box(unsafe { libc::sem_post(posix.as_ptr()) });
         // SAFETY: as above.
         black_box(unsafe { libc::sem_wait(posix.as_ptr()) });
     };
-    row("beside sem_t", &compare(ours, other));
+    row("vs. sem_t", &compare(ours, other));
     let (count, more) = (StdMutex::new(0_u32), Condvar::new());
     let other = || {
         if let Ok(mut count) = count.lock() {
@@ -118,29 +117,29 @@ fn semaphore() -> Result<()> {
             *count -= 1;
         }
     };
-    row("beside std's Mutex and Condvar", &compare(ours, other));
+    row("vs. std's Mutex and Condvar", &compare(ours, other));
     Ok(())
 }
 
 fn event() -> Result<()> {
     let shm = Event::create_anonymous()?;
     let ours = || shm.notify_all();
-    heading("Event: notify, nobody asleep", "this", "the other");
+    heading("Event: notify, no waiter", "this", "the other");
     let counter = AtomicU32::new(0);
     let other = || {
         black_box(counter.fetch_add(1, Ordering::Release));
     };
-    row("beside an atomic addition", &compare(ours, other));
+    row("vs. an atomic addition", &compare(ours, other));
     let more = Condvar::new();
     row(
-        "beside std's Condvar::notify_all",
+        "vs. std's Condvar::notify_all",
         &compare(ours, || more.notify_all()),
     );
     let fd = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK)?;
     let other = || {
         black_box(fd.write(1).is_ok());
     };
-    row("beside a write to an eventfd", &compare(ours, other));
+    row("vs. a write to an eventfd", &compare(ours, other));
     Ok(())
 }
 
@@ -155,16 +154,16 @@ fn barrier() -> Result<()> {
     let other = || {
         black_box(standard.wait());
     };
-    row("beside std::sync::Barrier", &compare(ours, other));
+    row("vs. std::sync::Barrier", &compare(ours, other));
     Ok(())
 }
 
-/// A child of this program. Dropping this kills it.
+/// A child process. Dropping it kills the process.
 struct Child(Pid);
 
 impl Child {
     fn start(mut work: impl FnMut()) -> Result<Self> {
-        // SAFETY: this program has one thread, so no lock is held by a thread that the child lacks.
+        // SAFETY: this program has one thread, so the child can do everything that the parent can.
         match unsafe { fork() }? {
             ForkResult::Parent { child } => Ok(Self(child)),
             ForkResult::Child => loop {
@@ -188,9 +187,9 @@ struct Table {
     pong: Event,
 }
 
-fn one_byte(from: &mut PipeReader) {
+fn receive_byte(from: &mut PipeReader) {
     let mut byte = [0];
-    // The other end is closed, so this process is about to be killed.
+    // The other end is closed, because the parent has ended.
     if from.read_exact(&mut byte).is_err() {
         std::process::exit(0);
     }
@@ -202,7 +201,7 @@ fn send_byte(to: &mut PipeWriter) {
     }
 }
 
-/// A round trip between two processes that sleep while they wait.
+/// Round trips between two processes, which sleep while they wait.
 fn wake_up() -> Result<()> {
     let table = Table::create_anonymous()?;
     let mut seen = table.ping.generation();
@@ -218,15 +217,15 @@ fn wake_up() -> Result<()> {
 
     let ((mut ping_in, mut ping), (mut pong, mut pong_out)) = (pipe()?, pipe()?);
     let _pipes = Child::start(|| {
-        one_byte(&mut ping_in);
+        receive_byte(&mut ping_in);
         send_byte(&mut pong_out);
     })?;
-    heading("there and back, two processes", "Event", "the other");
+    heading("round trip, two processes", "Event", "the other");
     let other = || {
         send_byte(&mut ping);
-        one_byte(&mut pong);
+        receive_byte(&mut pong);
     };
-    row("beside two pipes", &compare(ours, other));
+    row("vs. two pipes", &compare(ours, other));
 
     let (ping, pong) = (EventFd::new()?, EventFd::new()?);
     let _fds = Child::start(|| {
@@ -237,6 +236,6 @@ fn wake_up() -> Result<()> {
         black_box(ping.write(1).is_ok());
         black_box(pong.read().is_ok());
     };
-    row("beside two eventfds", &compare(ours, other));
+    row("vs. two eventfds", &compare(ours, other));
     Ok(())
 }

@@ -1,17 +1,16 @@
-//! Counts lost wake-ups: two processes exchange messages, and an exchange with a lost wake-up takes at least as long as
-//! a sleeper's first time slice.
+//! Counts lost wake-ups: exchanges between two processes that took as long as if the sleeper was not woken.
 //!
-//! A sleeper polls after 5 ms, then after 10, 20, 40 and 50 ms. So a lost wake-up hangs no process, but costs at least
-//! 5 ms, and shows as an exchange of more than 4.5 ms. So does an exchange that had to wait for a processor. The kernel
-//! reports how long the processes waited for one. The column *asleep* counts the exchanges that these waits do not
-//! explain, and only they can be lost wake-ups. A lost wake-up takes slightly more than 5.0 ms; the end of each row lists
-//! the times. If the machine is a virtual one, times in which it had no processor are in that column as well, and nothing
-//! reports how long they were. The pipe is there for comparison, since it loses no wake-up.
+//! A sleeper polls after 5 ms, then after 10, 20, 40 and 50. So a lost wake-up does not hang a process, but costs at least
+//! 5 ms: it shows as an exchange of more than 4.5 ms. An exchange that had to wait for a processor also shows. The kernel
+//! reports how long the processes have waited for processors; the exchanges that this does not explain are in the column
+//! *asleep*, and only these can be lost wake-ups. A lost one takes slightly more than 5.0 ms; the end of the row lists the
+//! times. If the machine is a virtual one and the host suspends its processors, that shows there too, and is not reported.
+//! The pipe is for comparison: it loses none.
 //!
 //! `cargo run --release -p shm-benches --bin wakeups -- [--cpus A,B] [EXCHANGES] [Mutex ..]` prints the tables of
-//! shm-core/docs/crash-model.md: two processes alone, then with a third that waits for the same, then with
-//! third processes that are killed at random instants. `--cpus` binds each of the two to a processor; with `0,0` every
-//! wait is a sleep.
+//! shm-core/docs/crash-model.md: first two processes alone, then with a third one that waits for the same, then with one that
+//! is killed at random instants, over and over. `--cpus` pins each of the two to a processor; with `0,0` every wait is a
+//! sleep.
 
 mod ways;
 
@@ -35,11 +34,11 @@ use ways::{Field, WAYS, Way};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// The least time of an exchange with a lost wake-up: slightly less than the first time slice.
+/// The minimum time of an exchange with a lost wake-up: slightly less than the first sleep.
 const LOST: Duration = Duration::from_micros(4500);
 
-/// The number of exchanges between two reads of the scheduler's clocks.
-const BETWEEN_LOOKS: u64 = 16;
+/// The number of exchanges between two readings of the scheduler's clocks.
+const BETWEEN_READINGS: u64 = 16;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
@@ -54,11 +53,11 @@ fn main() -> ExitCode {
 
 fn way(name: &str) -> Result<&'static Way> {
     let found = WAYS.iter().find(|way| way.name == name);
-    Ok(found.ok_or_else(|| format!("there is no way `{name}`"))?)
+    Ok(found.ok_or_else(|| format!("unknown type `{name}`"))?)
 }
 
-/// Binds this process and its children to a processor, if `cpu` is a number.
-fn stay_on(cpu: &str) -> Result<()> {
+/// Pins this process, and those that it starts, to a processor, if `cpu` is a number.
+fn pin_to(cpu: &str) -> Result<()> {
     if let Ok(cpu) = cpu.parse() {
         let mut set = CpuSet::new();
         set.set(cpu)?;
@@ -67,20 +66,20 @@ fn stay_on(cpu: &str) -> Result<()> {
     Ok(())
 }
 
-/// The other process: answers until it is killed.
+/// Runs the second process: answers until it is killed.
 fn answer(name: &str, segment: &str, cpu: &str) -> Result<()> {
-    stay_on(cpu)?;
+    pin_to(cpu)?;
     (way(name)?.answer)(&Field::attach(segment)?)
 }
 
-/// The third process: waits for what the others wait for, until it is killed.
+/// Runs the third process: waits for what the second waits for, until it is killed.
 fn wait(name: &str, segment: &str) -> Result<()> {
     let shm = Field::attach(segment)?;
     println!("ready");
     (way(name)?.wait)(&shm)
 }
 
-/// Starts and kills waiting processes until the input ends. Prints how many.
+/// Starts and kills one waiter after the other, until the input ends. Prints how many.
 fn kill(way: &str, segment: &str) -> Result<()> {
     let (done, random) = (AtomicBool::new(false), RandomState::new());
     let mut kills = 0_u64;
@@ -92,7 +91,7 @@ fn kill(way: &str, segment: &str) -> Result<()> {
         while !done.load(Acquire) {
             let mut victim = Helper::start(&["wait", way, segment])?;
             victim.ready()?;
-            // Asleep, just woken, or about to fall asleep again.
+            // It is then asleep, just woken, or about to sleep again.
             std::thread::sleep(Duration::from_micros(random.hash_one(kills) % 2000));
             drop(victim);
             kills += 1;
@@ -102,7 +101,7 @@ fn kill(way: &str, segment: &str) -> Result<()> {
     })
 }
 
-/// A process of this program. Dropping this kills it.
+/// A child process. Dropping it kills the process.
 struct Helper {
     child: Child,
     input: Option<ChildStdin>,
@@ -125,16 +124,16 @@ impl Helper {
         })
     }
 
-    fn hear(&mut self) -> Result<String> {
+    fn read_line(&mut self) -> Result<String> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         Ok(line.trim().to_owned())
     }
 
     fn ready(&mut self) -> Result<()> {
-        match self.hear()?.as_str() {
+        match self.read_line()?.as_str() {
             "ready" => Ok(()),
-            other => Err(format!("the other process says `{other}`").into()),
+            other => Err(format!("unexpected answer of the other process: `{other}`").into()),
         }
     }
 
@@ -143,7 +142,7 @@ impl Helper {
         let _ = self.child.wait();
     }
 
-    /// A round trip through the two pipes.
+    /// Sends a number through one pipe and receives it through the other.
     fn exchange(&mut self, number: u64) -> Result<()> {
         let input = self.input.as_mut().ok_or("no input")?;
         input.write_all(&number.to_ne_bytes())?;
@@ -159,16 +158,16 @@ impl Drop for Helper {
     }
 }
 
-/// Fails if the number that arrived is another than expected.
+/// Checks a received value.
 fn same(found: u64, expected: u64) -> Result<()> {
     if found == expected {
         Ok(())
     } else {
-        Err(format!("{found} came instead of {expected}").into())
+        Err(format!("received {found} instead of {expected}").into())
     }
 }
 
-/// How often the two processes have slept so far.
+/// The number of times that the two processes together have gone to sleep so far.
 fn sleeps(both: &[String; 2]) -> Result<u64> {
     let mut total = 0;
     for process in both {
@@ -176,14 +175,14 @@ fn sleeps(both: &[String; 2]) -> Result<u64> {
         let mut lines = status.lines();
         let count = lines.find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         total += count
-            .ok_or("status is of another kind")?
+            .ok_or("unexpected format of /proc/*/status")?
             .trim()
             .parse::<u64>()?;
     }
     Ok(total)
 }
 
-/// The total time for which the processes were runnable but had no processor.
+/// The time that the processes together have been runnable but waiting for a processor so far.
 fn in_queue(clocks: &[File]) -> Result<Duration> {
     let mut total = 0;
     for clock in clocks {
@@ -193,22 +192,22 @@ fn in_queue(clocks: &[File]) -> Result<Duration> {
         let nanoseconds = text
             .split(' ')
             .nth(1)
-            .ok_or("schedstat is of another kind")?;
+            .ok_or("unexpected format of /proc/*/schedstat")?;
         total += nanoseconds.parse::<u64>()?;
     }
     Ok(Duration::from_nanos(total))
 }
 
-/// Whether a third process waits for the same.
+/// A third process that waits for the same as the second.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Third {
-    Nobody,
+    Absent,
     Lives,
-    /// One after the other is killed at a random instant.
+    /// One after the other, killed at random instants.
     Dies,
 }
 
-/// The measurement of one row of a table.
+/// One row of a table, and what is needed to measure it.
 struct Run<'a> {
     way: &'a Way,
     shm: &'a Shm<Field>,
@@ -229,7 +228,7 @@ impl Run<'_> {
     fn exchange(&mut self, mut one: impl FnMut(&mut Helper, u64) -> Result<()>) -> Result<()> {
         self.partner.ready()?;
         let third = match self.third {
-            Third::Nobody => None,
+            Third::Absent => None,
             Third::Lives => {
                 let mut third = Helper::start(&["wait", self.way.name, self.shm.name()])?;
                 third.ready()?;
@@ -251,8 +250,8 @@ impl Run<'_> {
             .collect::<Result<Vec<_>>>()?;
         let mut queued = in_queue(&clocks)?;
         for number in 1..=self.exchanges {
-            // Not every time, since the read changes how the two processes interleave.
-            if number % BETWEEN_LOOKS == 0 {
+            // Not every time, because that would affect the timing of the exchanges.
+            if number % BETWEEN_READINGS == 0 {
                 queued = in_queue(&clocks)?;
             }
             let (died, start) = (self.shm.died.load(Relaxed), Instant::now());
@@ -273,11 +272,11 @@ impl Run<'_> {
             self.longest = self.longest.max(took);
         }
         self.sleeps = sleeps(&both)? - before;
-        // While the other end still exists, since the partner reports an error without it.
+        // Otherwise it would report that this end is closed.
         self.partner.end();
         if let (Some(mut killer), Third::Dies) = (third, self.third) {
             drop(killer.input.take());
-            self.kills = killer.hear()?.parse()?;
+            self.kills = killer.read_line()?.parse()?;
         }
         Ok(())
     }
@@ -301,12 +300,12 @@ fn measure(options: &[&str]) -> Result<()> {
     if ways.is_empty() {
         ways.extend(WAYS);
     }
-    stay_on(cpus.0)?;
-    for third in [Third::Nobody, Third::Lives, Third::Dies] {
+    pin_to(cpus.0)?;
+    for third in [Third::Absent, Third::Lives, Third::Dies] {
         println!(
             "\n{:<11} {:>10} {:>9} {:>12} {:>12} {:>12} {:>8}  {:>12}",
             match third {
-                Third::Nobody => "two alone",
+                Third::Absent => "two alone",
                 Third::Lives => "and a third",
                 Third::Dies => "that dies",
             },
@@ -325,8 +324,8 @@ fn measure(options: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The shortest 30 of the times, in milliseconds and in order.
-fn lengths(asleep: &[Duration]) -> String {
+/// The shortest 30 of the times, in milliseconds.
+fn format_times(asleep: &[Duration]) -> String {
     let mut asleep = asleep.to_vec();
     asleep.sort();
     let first = asleep
@@ -363,7 +362,7 @@ fn row(way: &Way, exchanges: u64, cpu: &str, third: Third) -> Result<()> {
         run.longest.as_secs_f64() * 1e3,
         run.kills,
         run.not_counted,
-        lengths(&run.asleep)
+        format_times(&run.asleep)
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The ways in which processes wait for each other, with the part of each of the three processes.
+//! The types under test, and what each of the three processes does with them.
 
 use std::io::{Read, Write, stdin, stdout};
 use std::sync::atomic::AtomicU64;
@@ -12,10 +12,10 @@ use shm_core::{Shm, ShmLayout};
 
 use super::{Result, Run, Third, same};
 
-/// Longer than any operation here takes.
+/// A timeout that never expires here.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Two of each, one for each direction.
+/// Two of each type, one per direction.
 #[derive(ShmLayout)]
 #[repr(C)]
 pub(super) struct Field {
@@ -24,7 +24,7 @@ pub(super) struct Field {
     values: [SeqLock<u64>; 2],
     locks: [Mutex<u64>; 3],
     numbers: [AtomicU64; 2],
-    /// How often a process found that the owner had died. Such an exchange says nothing about wake-ups.
+    /// How often a process has died with what another waited for. The time of such an exchange says nothing about wake-ups.
     pub(super) died: AtomicU64,
     meet: [Barrier<2>; 2],
     events: [Event; 2],
@@ -32,14 +32,14 @@ pub(super) struct Field {
     _pad: [u8; 168 - size_of::<[Barrier<2>; 2]>()],
 }
 
-/// One way of waiting for each other.
+/// One way for two processes to wait for each other.
 pub(super) struct Way {
     pub(super) name: &'static str,
     /// Makes the exchanges.
     pub(super) ask: fn(&Shm<Field>, &mut Run<'_>) -> Result<()>,
-    /// Prints that it is ready, and answers until it is killed.
+    /// Prints `ready` and answers forever.
     pub(super) answer: fn(&Shm<Field>) -> Result<()>,
-    /// Waits for the same as `answer`, until it is killed.
+    /// Waits forever for the same as the answering process.
     pub(super) wait: fn(&Shm<Field>) -> Result<()>,
 }
 
@@ -60,7 +60,7 @@ pub(super) const WAYS: &[Way] = &[
     },
     Way {
         name: "Mutex",
-        // Each process takes the next of three locks before it releases the last one, so the other has to sleep.
+        // Each process takes the next of three locks before it releases the last one, so the other follows and sleeps.
         ask: |shm, run| {
             let mut held = lock(shm, 0)?;
             run.exchange(|_, number| {
@@ -128,7 +128,7 @@ pub(super) const WAYS: &[Way] = &[
                 back.send(there.recv()?)?;
             }
         },
-        // The other process holds this end, so this one waits until it is killed.
+        // It cannot claim the end while the other process lives.
         wait: |shm| {
             drop(shm.rings[0].receiver_timeout(LONG)?);
             Ok(())
@@ -153,7 +153,7 @@ pub(super) const WAYS: &[Way] = &[
         wait: |shm| {
             let mut there = shm.casts[0].receiver();
             loop {
-                // It may fall behind, since the sender waits for no receiver.
+                // It may lag; no process waits for it.
                 let _ = there.recv();
             }
         },
@@ -161,10 +161,10 @@ pub(super) const WAYS: &[Way] = &[
     Way {
         name: "Event",
         ask: |shm, run| {
-            let all = run.third != Third::Nobody;
+            let all = run.third != Third::Absent;
             run.exchange(|_, number| {
                 shm.numbers[0].store(number, Release);
-                // If another process waits as well, it may consume a notification for one.
+                // With a third waiter, `notify_one` may wake the wrong one.
                 if all || number % 2 == 0 {
                     shm.events[0].notify_all();
                 } else {
@@ -193,14 +193,14 @@ pub(super) const WAYS: &[Way] = &[
         name: "Semaphore",
         ask: |shm, run| {
             run.exchange(|_, _| {
-                // A permit of an earlier exchange that counted as lost.
+                // Left over from an earlier exchange that was considered lost.
                 while shm.permits[1].try_wait() {}
                 shm.permits[0].post()?;
                 while shm.permits[1]
                     .wait_timeout(Duration::from_millis(500))
                     .is_err()
                 {
-                    // A third process was killed just after it had taken the permit.
+                    // The third process was killed with the permit.
                     shm.died.fetch_add(1, Relaxed);
                     shm.permits[0].post()?;
                 }
@@ -234,7 +234,7 @@ pub(super) const WAYS: &[Way] = &[
                 seat.wait()?;
             }
         },
-        // Both seats are taken, so this process waits until it is killed.
+        // Both seats are taken.
         wait: |shm| {
             drop(shm.meet[0].join_timeout(LONG)?);
             Ok(())
@@ -242,7 +242,7 @@ pub(super) const WAYS: &[Way] = &[
     },
 ];
 
-/// The lock for this number; the three take turns.
+/// Locks the next of the three locks.
 fn lock(shm: &Shm<Field>, number: u64) -> Result<MutexGuard<'_, u64>> {
     match shm.locks[(number % 3) as usize].lock() {
         Ok(guard) => Ok(guard),
@@ -255,7 +255,7 @@ fn lock(shm: &Shm<Field>, number: u64) -> Result<MutexGuard<'_, u64>> {
     }
 }
 
-/// Sleeps until the number is at least `number`. It reads the event before the number, so it misses no change.
+/// Sleeps until the number of a side has reached `number`. Reads the event before the number, so no wake-up is missed.
 fn wait_for(shm: &Shm<Field>, side: usize, number: u64) -> Result<()> {
     loop {
         let seen = shm.events[side].generation();
