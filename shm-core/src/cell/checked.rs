@@ -55,7 +55,7 @@ unsafe impl<T: CheckedLeaf> AnyLeaf for T {
                 unsafe { <$ty>::store(at.cast(), bits) }
             }};
         }
-        match const { step::<T>() } {
+        match const { width::<T>() } {
             AccessWidth::W1 => store!(u8),
             AccessWidth::W2 => store!(u16),
             AccessWidth::W4 => store!(u32),
@@ -64,9 +64,9 @@ unsafe impl<T: CheckedLeaf> AnyLeaf for T {
     }
 }
 
-const fn step<T: CheckedLeaf>() -> AccessWidth {
+const fn width<T: CheckedLeaf>() -> AccessWidth {
     match T::LAYOUT.uniform_width() {
-        Some(step) if step.bytes() == size_of::<T>() => step,
+        Some(width) if width.bytes() == size_of::<T>() => width,
         _ => panic!("the layout of a checked leaf must be a single integer"),
     }
 }
@@ -90,7 +90,7 @@ pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue>
             Ok(unsafe { (&raw const bits).cast::<T>().read() })
         }};
     }
-    match const { step::<T>() } {
+    match const { width::<T>() } {
         AccessWidth::W1 => load!(u8),
         AccessWidth::W2 => load!(u16),
         AccessWidth::W4 => load!(u32),

@@ -25,7 +25,7 @@ const MOVES_PER_LOOP: usize = 8;
 #[derive(Clone, Copy)]
 struct Move {
     offset: usize,
-    step: AccessWidth,
+    width: AccessWidth,
     is_bool: bool,
 }
 
@@ -42,7 +42,7 @@ impl Moves {
     const fn of(layout: &TypeLayout) -> Self {
         let none = Move {
             offset: 0,
-            step: AccessWidth::W1,
+            width: AccessWidth::W1,
             is_bool: false,
         };
         Self {
@@ -66,23 +66,23 @@ impl Moves {
     const fn add(mut self, layout: &TypeLayout, offset: usize) -> Self {
         match layout.kind() {
             LayoutKind::Scalar(scalar) => {
-                let step = scalar.kind().access_width();
+                let width = scalar.kind().access_width();
                 let is_bool = matches!(scalar.kind(), ScalarKind::Bool);
                 let mut done = 0;
                 while done < layout.size() {
                     self = self.push(Move {
                         offset: offset + done,
-                        step,
+                        width,
                         is_bool,
                     });
-                    done += step.bytes();
+                    done += width.bytes();
                 }
             }
             LayoutKind::Enum { repr, .. } => {
-                let (step, is_bool) = (repr.access_width(), false);
+                let (width, is_bool) = (repr.access_width(), false);
                 self = self.push(Move {
                     offset,
-                    step,
+                    width,
                     is_bool,
                 });
             }
@@ -126,11 +126,11 @@ enum Shared {
 ///
 /// # Safety
 ///
-/// `dst` and `src` are valid for the bytes of the step. The side named by `shared` is aligned for it and only accessed
+/// `dst` and `src` are valid for the bytes of the leaf. The side named by `shared` is aligned for it and only accessed
 /// atomically; the other side is private.
 #[inline(always)]
-unsafe fn step(dst: *mut u8, src: *const u8, step: AccessWidth, shared: Shared) {
-    macro_rules! step {
+unsafe fn copy_leaf(dst: *mut u8, src: *const u8, width: AccessWidth, shared: Shared) {
+    macro_rules! copy {
         ($ty:ty) => {
             match shared {
                 Shared::Source => {
@@ -148,11 +148,11 @@ unsafe fn step(dst: *mut u8, src: *const u8, step: AccessWidth, shared: Shared) 
             }
         };
     }
-    match step {
-        AccessWidth::W1 => step!(u8),
-        AccessWidth::W2 => step!(u16),
-        AccessWidth::W4 => step!(u32),
-        AccessWidth::W8 => step!(u64),
+    match width {
+        AccessWidth::W1 => copy!(u8),
+        AccessWidth::W2 => copy!(u16),
+        AccessWidth::W4 => copy!(u32),
+        AccessWidth::W8 => copy!(u64),
     }
 }
 
@@ -160,13 +160,19 @@ unsafe fn step(dst: *mut u8, src: *const u8, step: AccessWidth, shared: Shared) 
 ///
 /// # Safety
 ///
-/// As [`step`], for all of these leaves.
-unsafe fn steps(dst: *mut u8, src: *const u8, width: AccessWidth, bytes: usize, shared: Shared) {
+/// As [`copy_leaf`], for all of these leaves.
+unsafe fn copy_leaves(
+    dst: *mut u8,
+    src: *const u8,
+    width: AccessWidth,
+    bytes: usize,
+    shared: Shared,
+) {
     for offset in (0..bytes).step_by(width.bytes()) {
         // The offset is within the bytes.
         let (dst, src) = (dst.wrapping_add(offset), src.wrapping_add(offset));
         // SAFETY: by the caller.
-        unsafe { step(dst, src, width, shared) };
+        unsafe { copy_leaf(dst, src, width, shared) };
     }
 }
 
@@ -174,11 +180,17 @@ unsafe fn steps(dst: *mut u8, src: *const u8, width: AccessWidth, bytes: usize, 
 ///
 /// # Safety
 ///
-/// As [`step`], for all leaves of all values.
-unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, shared: Shared) {
+/// As [`copy_leaf`], for all leaves of all values.
+unsafe fn copy_values(
+    dst: *mut u8,
+    src: *const u8,
+    layout: &TypeLayout,
+    count: usize,
+    shared: Shared,
+) {
     if let Some(width) = layout.uniform_width() {
         // SAFETY: by the caller; a uniform layout consists of leaves of one width without gaps.
-        return unsafe { steps(dst, src, width, layout.size() * count, shared) };
+        return unsafe { copy_leaves(dst, src, width, layout.size() * count, shared) };
     }
     for i in 0..count {
         let (dst, src) = (
@@ -189,10 +201,10 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
             // Leaves are uniform, and a slice is never part of a sized value.
             LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
             // SAFETY: by the caller; these are the same bytes.
-            LayoutKind::Meaning { inner, .. } => unsafe { walk(dst, src, inner, 1, shared) },
+            LayoutKind::Meaning { inner, .. } => unsafe { copy_values(dst, src, inner, 1, shared) },
             LayoutKind::Array { element, len } => {
                 // SAFETY: by the caller; the elements are the bytes of the array.
-                unsafe { walk(dst, src, element, len, shared) };
+                unsafe { copy_values(dst, src, element, len, shared) };
             }
             LayoutKind::Struct { fields, .. } => {
                 for field in fields {
@@ -201,7 +213,7 @@ unsafe fn walk(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize, 
                         src.wrapping_add(field.offset()),
                     );
                     // SAFETY: by the caller; the field is within the struct.
-                    unsafe { walk(dst, src, field.layout(), 1, shared) };
+                    unsafe { copy_values(dst, src, field.layout(), 1, shared) };
                 }
             }
         }
@@ -257,7 +269,7 @@ pub(crate) unsafe fn read(dst: *mut u8, src: *const u8, layout: &TypeLayout, cou
         unsafe { bulk::copy(dst, src, layout.size() * count) };
     } else {
         // SAFETY: by the caller.
-        unsafe { walk(dst, src, layout, count, Shared::Source) };
+        unsafe { copy_values(dst, src, layout, count, Shared::Source) };
     }
     // SAFETY: `dst` is private and was just filled.
     unsafe { normalize(dst, layout, count) };
@@ -275,7 +287,7 @@ pub(crate) unsafe fn write(dst: *mut u8, src: *const u8, layout: &TypeLayout, co
         unsafe { bulk::copy(dst, src, layout.size() * count) };
     } else {
         // SAFETY: by the caller.
-        unsafe { walk(dst, src, layout, count, Shared::Destination) };
+        unsafe { copy_values(dst, src, layout, count, Shared::Destination) };
     }
 }
 
@@ -301,7 +313,7 @@ impl<T: ShmLayout> Plan<T> {
                 unsafe { dst.write(u8::from(value)) };
             } else {
                 // SAFETY: the leaf is within both values.
-                unsafe { step(dst, src, next.step, shared) };
+                unsafe { copy_leaf(dst, src, next.width, shared) };
             }
         }
     }
