@@ -31,9 +31,9 @@ unsafe impl Sync for Checked {}
 /// `LAYOUT` is a scalar of kind `char`, or an enum that lists all variants with their discriminants; the type has the
 /// size of the integer named by `LAYOUT`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` needs no `try_get`: any bytes are a value of it",
-    label = "has `get`",
-    note = "write `get()`"
+    message = "`{Self}` does not need `try_get`, because every bit pattern is valid",
+    label = "use `get` instead",
+    note = "use `get()`, which cannot fail"
 )]
 pub unsafe trait CheckedLeaf: ShmLayout + Sized {}
 

@@ -33,9 +33,9 @@ pub unsafe trait AnyLeaf: ShmLayout {
 ///
 /// `load` returns a valid value for any bytes.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be read with `get`: some bytes are no value of it",
-    label = "other processes can write bytes that are no `{Self}`",
-    note = "write `try_get()`, which checks them"
+    message = "`{Self}` cannot be read with `get`, because not every bit pattern is valid",
+    label = "another process can write bytes that are not a `{Self}`",
+    note = "use `try_get()`, which checks the bytes"
 )]
 pub unsafe trait Leaf: AnyLeaf + Copy {
     /// Reads with relaxed atomic accesses.
