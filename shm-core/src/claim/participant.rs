@@ -335,26 +335,39 @@ impl Registration {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
+    use super::super::process::id_at;
     use super::*;
-    use crate::ShmLayout;
-    use crate::claim::process::id_at;
-    use crate::sync::Mutex;
+    use crate::sys::memfd;
     use crate::sys::test_support::TestName;
+    use std::time::Duration;
 
     #[test]
     fn a_probe_reports_no_death_if_its_control_fails() {
         // Excludes tests that fork.
         let _name = TestName::new("control");
-        let shm = Mutex::<u64>::create_anonymous().unwrap();
-        let address = shm.as_ptr().addr();
-        // SAFETY: in the payload of a segment whose handle outlives the borrow.
-        let registration = unsafe { Registration::at(address) }.unwrap();
-        let (me, nobody) = (id_at(address), id_at(address) + 7);
-        assert!(registration.is_dead(nobody, me));
+        let file = Arc::new(memfd::create("control").unwrap());
+        file::set_len(&file, 4096).unwrap();
+        let (mapping, windows) = map(&file, 4096).unwrap();
+        let args = RegisterArgs {
+            file: &file,
+            id: file::stat(&file).unwrap(),
+            names: [None, None],
+            shown: "control",
+            counter: mapping.start().cast(),
+            deadline: Deadline::after(Duration::ZERO),
+        };
+        // SAFETY: the counter is the first word of the mapping, which is dropped after the participant.
+        let participant = unsafe { Participant::register(windows, &args) }.unwrap();
+        let registration = participant.registration();
+
+        let me = id_at(mapping.start().addr().get());
+        assert_ne!(me, 0);
+        let unused = me + 7;
+        assert!(registration.is_dead(unused, me));
         assert!(!registration.is_dead(me, me));
         // If the caller's own byte does not show as locked, the answer is unreliable, or its token is lost.
-        assert!(!registration.is_dead(nobody, nobody + 1));
+        assert!(!registration.is_dead(unused, unused + 1));
     }
 }

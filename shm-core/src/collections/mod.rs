@@ -4,6 +4,8 @@
 
 mod offset;
 mod str;
+#[cfg(test)]
+mod tests;
 mod vec;
 
 pub use self::offset::ShmOffset;

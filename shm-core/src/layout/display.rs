@@ -218,20 +218,15 @@ fn write_boundaries(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::test_layouts::{F64, U8, U32, U64, array};
     use crate::layout::with_offsets;
-    use crate::shm_layout::ShmLayout;
 
     const INNER: &TypeLayout = &TypeLayout::structure(
         "Inner",
         0,
         16,
         8,
-        const {
-            &with_offsets([
-                FieldLayout::new("a", u64::LAYOUT),
-                FieldLayout::new("b", f64::LAYOUT),
-            ])
-        },
+        const { &with_offsets([FieldLayout::new("a", U64), FieldLayout::new("b", F64)]) },
     );
     const OUTER: &TypeLayout = &TypeLayout::structure(
         "Outer",
@@ -240,9 +235,9 @@ mod tests {
         8,
         const {
             &with_offsets([
-                FieldLayout::new("head", <[u32; 12]>::LAYOUT),
+                FieldLayout::new("head", array![U32; 12]),
                 FieldLayout::new("one", INNER),
-                FieldLayout::new("tail", <[[u8; 4]; 6]>::LAYOUT),
+                FieldLayout::new("tail", array![array![U8; 4]; 6]),
             ])
         },
     );
@@ -290,8 +285,8 @@ mod tests {
     #[test]
     fn cache_lines_are_marked_at_fields_but_not_at_the_end() {
         let fields = Box::leak(Box::new(with_offsets([
-            FieldLayout::new("long", <[u64; 24]>::LAYOUT),
-            FieldLayout::new("next", <[u64; 8]>::LAYOUT),
+            FieldLayout::new("long", array![U64; 24]),
+            FieldLayout::new("next", array![U64; 8]),
         ])));
         let text = TypeLayout::structure("Aligned", 0, 256, 8, fields).to_string();
         let lines: Vec<_> = text.lines().skip(1).collect();
@@ -309,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_leaf_has_no_table() {
-        let text = u32::LAYOUT.to_string();
+        let text = U32.to_string();
         assert!(
             text.starts_with("u32: 4 bytes, aligned to 4, fingerprint "),
             "{text}"

@@ -29,6 +29,8 @@ pub(crate) mod meaning;
 mod offsets;
 mod scalar;
 pub(crate) mod schema;
+#[cfg(test)]
+mod test_layouts;
 mod type_layout;
 
 pub(crate) use check::{

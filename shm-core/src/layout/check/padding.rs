@@ -184,8 +184,8 @@ pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::test_layouts::{U8, U16, U32, U64, U128, array};
     use crate::layout::with_offsets;
-    use crate::shm_layout::ShmLayout;
 
     const A: &TypeLayout = &TypeLayout::structure(
         "Mixed",
@@ -194,9 +194,9 @@ mod tests {
         8,
         const {
             &with_offsets([
-                FieldLayout::new("flags", u32::LAYOUT),
-                FieldLayout::new("mode", u64::LAYOUT),
-                FieldLayout::new("last", u8::LAYOUT),
+                FieldLayout::new("flags", U32),
+                FieldLayout::new("mode", U64),
+                FieldLayout::new("last", U8),
             ])
         },
     );
@@ -221,10 +221,10 @@ mod tests {
             8,
             const {
                 &with_offsets([
-                    FieldLayout::new("0x", u32::LAYOUT),
-                    FieldLayout::new("_pad", u64::LAYOUT),
-                    FieldLayout::new("a", u8::LAYOUT),
-                    FieldLayout::new("_pad2", u64::LAYOUT),
+                    FieldLayout::new("0x", U32),
+                    FieldLayout::new("_pad", U64),
+                    FieldLayout::new("a", U8),
+                    FieldLayout::new("_pad2", U64),
                 ])
             },
         );
@@ -238,12 +238,7 @@ mod tests {
             0,
             16,
             8,
-            const {
-                &with_offsets([
-                    FieldLayout::new("first", u64::LAYOUT),
-                    FieldLayout::new("1", u32::LAYOUT),
-                ])
-            },
+            const { &with_offsets([FieldLayout::new("first", U64), FieldLayout::new("1", U32)]) },
         );
         assert!(
             explain(NUMBERED)
@@ -261,9 +256,9 @@ mod tests {
             8,
             const {
                 &with_offsets([
-                    FieldLayout::new("a", u32::LAYOUT),
-                    FieldLayout::new("b", u64::LAYOUT),
-                    FieldLayout::new("c", u32::LAYOUT),
+                    FieldLayout::new("a", U32),
+                    FieldLayout::new("b", U64),
+                    FieldLayout::new("c", U32),
                 ])
             },
         );
@@ -275,7 +270,7 @@ mod tests {
     }
 
     const fn bytes<const N: usize>() -> &'static TypeLayout {
-        <[u8; N]>::LAYOUT
+        array![U8; N]
     }
 
     #[test]
@@ -286,7 +281,7 @@ mod tests {
             0,
             128,
             128,
-            const { &with_offsets([FieldLayout::new("bytes", <[u64; 16]>::LAYOUT)]) },
+            const { &with_offsets([FieldLayout::new("bytes", array![U64; 16])]) },
         );
         const LONG: &TypeLayout = &TypeLayout::structure(
             "Long",
@@ -295,7 +290,7 @@ mod tests {
             128,
             const {
                 &with_offsets([
-                    FieldLayout::new("head", <[u64; 8]>::LAYOUT),
+                    FieldLayout::new("head", array![U64; 8]),
                     FieldLayout::new("_pad", bytes::<68>()),
                     FieldLayout::new("line", LINE),
                 ])
@@ -313,11 +308,11 @@ mod tests {
             8,
             const {
                 &with_offsets([
-                    FieldLayout::new("a", u8::LAYOUT),
+                    FieldLayout::new("a", U8),
                     FieldLayout::new("_pad_a", bytes::<2>()),
-                    FieldLayout::new("b", u64::LAYOUT),
+                    FieldLayout::new("b", U64),
                     FieldLayout::new("_pad_b", bytes::<3>()),
-                    FieldLayout::new("c", u64::LAYOUT),
+                    FieldLayout::new("c", U64),
                 ])
             },
         );
@@ -338,11 +333,11 @@ mod tests {
             16,
             const {
                 &with_offsets([
-                    FieldLayout::new("a", u32::LAYOUT),
+                    FieldLayout::new("a", U32),
                     FieldLayout::new("_pad", bytes::<5>()),
-                    FieldLayout::new("b", u64::LAYOUT),
-                    FieldLayout::new("c", u64::LAYOUT),
-                    FieldLayout::new("d", u128::LAYOUT),
+                    FieldLayout::new("b", U64),
+                    FieldLayout::new("c", U64),
+                    FieldLayout::new("d", U128),
                 ])
             },
         );
@@ -365,8 +360,8 @@ mod tests {
             const {
                 &with_offsets([
                     FieldLayout::new("pad", bytes::<3>()),
-                    FieldLayout::new("a", u64::LAYOUT),
-                    FieldLayout::new("_padding", <[u16; 1]>::LAYOUT),
+                    FieldLayout::new("a", U64),
+                    FieldLayout::new("_padding", array![U16; 1]),
                 ])
             },
         );

@@ -79,8 +79,8 @@ const fn is_slot(layout: &TypeLayout) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::test_layouts::{U8, U32};
     use crate::layout::{ScalarKind, Variant, with_offsets};
-    use crate::shm_layout::ShmLayout;
 
     const MODE: &TypeLayout =
         &TypeLayout::enumeration("Mode", ScalarKind::U8, const { &[Variant::new("On", 1)] });
@@ -91,7 +91,7 @@ mod tests {
         1,
         const {
             &with_offsets([
-                FieldLayout::new("speed", u8::LAYOUT),
+                FieldLayout::new("speed", U8),
                 FieldLayout::new("mode", MODE),
             ])
         },
@@ -111,7 +111,7 @@ mod tests {
             1,
             const {
                 &with_offsets([
-                    FieldLayout::new("id", u8::LAYOUT),
+                    FieldLayout::new("id", U8),
                     FieldLayout::new("motors", const { &TypeLayout::array(MOTOR, 4) }),
                 ])
             },
@@ -150,7 +150,7 @@ mod tests {
             4,
             const {
                 &with_offsets([
-                    FieldLayout::new("word", u32::LAYOUT),
+                    FieldLayout::new("word", U32),
                     FieldLayout::new("slots", const { &TypeLayout::array(SLOT, 4) }),
                 ])
             },

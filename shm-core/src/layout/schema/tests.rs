@@ -1,11 +1,8 @@
 use super::decode::MAX_DEPTH;
 use super::*;
-use crate::ShmLayout;
-use crate::layout::FieldLayout;
-use crate::layout::with_offsets;
+use crate::layout::test_layouts::{ATOMIC_U64, F32, F64, I8, I32, U8, U32, U64, array};
+use crate::layout::{FieldLayout, with_offsets};
 
-const U32: &TypeLayout = u32::LAYOUT;
-const F64: &TypeLayout = f64::LAYOUT;
 const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayout {
     FieldLayout::new(name, layout)
 }
@@ -15,7 +12,7 @@ const PAIR: &TypeLayout = &TypeLayout::structure(
     3,
     8,
     4,
-    const { &with_offsets([field("a", U32), field("b", u32::LAYOUT)]) },
+    const { &with_offsets([field("a", U32), field("b", U32)]) },
 );
 const NEST: &TypeLayout = &TypeLayout::structure(
     "Nest",
@@ -25,10 +22,10 @@ const NEST: &TypeLayout = &TypeLayout::structure(
     const {
         &with_offsets([
             field("x", F64),
-            field("pairs", <[f64; 3]>::LAYOUT),
+            field("pairs", array![F64; 3]),
             field("p", PAIR),
             field("q", PAIR),
-            field("z", u64::LAYOUT),
+            field("z", U64),
         ])
     },
 );
@@ -39,7 +36,7 @@ fn decoded(layout: &TypeLayout) -> Schema {
 
 #[test]
 fn schema_len_is_the_encoded_length() {
-    for layout in [U32, PAIR, NEST, <[[u8; 3]; 4]>::LAYOUT] {
+    for layout in [U32, PAIR, NEST, array![array![U8; 3]; 4]] {
         assert_eq!(encode(layout).len(), layout.schema_len());
     }
 }
@@ -50,7 +47,7 @@ fn encoding_matches_the_specification() {
         encode(U32),
         [&[1, 0, 0, 0], &4u32.to_ne_bytes()[..], &[3, 0, 0, 0]].concat()
     );
-    let array = encode(<[u8; 5]>::LAYOUT);
+    let array = encode(array![U8; 5]);
     assert_eq!(array[..4], [2, 0, 0, 0]);
     assert_eq!(array[8..16], 5u64.to_ne_bytes());
     assert_eq!(array[16..20], [1, 0, 0, 0]);
@@ -114,8 +111,8 @@ fn difference(segment: &TypeLayout, program: &TypeLayout) -> String {
 }
 
 macro_rules! layout {
-    ($size:expr, $version:expr, $($name:literal: $ty:ty),*) => {
-        &TypeLayout::structure("S", $version, $size, 8, const { &with_offsets([$(field($name, <$ty>::LAYOUT)),*]) })
+    ($size:expr, $version:expr, $($name:literal: $layout:expr),*) => {
+        &TypeLayout::structure("S", $version, $size, 8, const { &with_offsets([$(field($name, $layout)),*]) })
     };
 }
 
@@ -125,50 +122,50 @@ fn differences_are_described() {
         Schema::first_difference(&decoded(NEST), &decoded(NEST)),
         None
     );
-    let base: &TypeLayout = layout!(16, 0, "a": u64, "b": f32, "c": u32);
+    let base: &TypeLayout = layout!(16, 0, "a": U64, "b": F32, "c": U32);
     assert_eq!(
-        difference(base, layout!(16, 0, "a": u64, "b": u32, "c": u32)),
+        difference(base, layout!(16, 0, "a": U64, "b": U32, "c": U32)),
         "field `b` is f32 at byte 8 in the segment and u32 at byte 8 in this program"
     );
     assert_eq!(
-        difference(base, layout!(16, 0, "a": u64, "b": f64)),
+        difference(base, layout!(16, 0, "a": U64, "b": F64)),
         "field `b` is f32 at byte 8 in the segment and f64 at byte 8 in this program"
     );
     assert_eq!(
-        difference(layout!(8, 0, "a": u64), layout!(16, 0, "a": u64, "b": u64)),
+        difference(layout!(8, 0, "a": U64), layout!(16, 0, "a": U64, "b": U64)),
         "field `b` (u64 at byte 8) is only in this program"
     );
     assert_eq!(
-        difference(layout!(16, 0, "x": u64, "a": u64), layout!(8, 0, "a": u64)),
+        difference(layout!(16, 0, "x": U64, "a": U64), layout!(8, 0, "a": U64)),
         "field `x` (u64 at byte 0) is only in the segment"
     );
     assert_eq!(
         difference(
-            layout!(16, 0, "x": u64, "a": u64),
-            layout!(16, 0, "a": u64, "x": u64)
+            layout!(16, 0, "x": U64, "a": U64),
+            layout!(16, 0, "a": U64, "x": U64)
         ),
         "the order of the fields differs: `x` comes first in the segment and `a` in this program"
     );
     assert_eq!(
-        difference(layout!(8, 1, "a": u64), layout!(8, 2, "a": u64)),
+        difference(layout!(8, 1, "a": U64), layout!(8, 2, "a": U64)),
         "the payload has version 1 in the segment and version 2 in this program"
     );
     assert_eq!(
-        difference(layout!(8, 0, "a": [u8; 8]), layout!(16, 0, "a": [u8; 16])),
+        difference(
+            layout!(8, 0, "a": array![U8; 8]),
+            layout!(16, 0, "a": array![U8; 16])
+        ),
         "field `a` is [u8; 8] at byte 0 in the segment and [u8; 16] at byte 0 in this program"
     );
     assert_eq!(
         difference(
-            layout!(8, 0, "a": [[u8; 2]; 4]),
-            layout!(8, 0, "a": [[i8; 2]; 4])
+            layout!(8, 0, "a": array![array![U8; 2]; 4]),
+            layout!(8, 0, "a": array![array![I8; 2]; 4])
         ),
         "field `a[0][0]` is u8 at byte 0 in the segment and i8 at byte 0 in this program"
     );
     assert_eq!(
-        difference(
-            layout!(8, 0, "a": u64),
-            layout!(8, 0, "a": std::sync::atomic::AtomicU64)
-        ),
+        difference(layout!(8, 0, "a": U64), layout!(8, 0, "a": ATOMIC_U64)),
         "field `a` is u64 at byte 0 in the segment and AtomicU64 at byte 0 in this program"
     );
 }
@@ -180,11 +177,11 @@ fn nested_differences_name_the_path_and_payload_offset() {
         3,
         8,
         4,
-        const { &with_offsets([field("a", U32), field("b", i32::LAYOUT)]) },
+        const { &with_offsets([field("a", U32), field("b", I32)]) },
     );
     let outer = |inner: &'static TypeLayout| -> TypeLayout {
         let fields = Box::leak(Box::new(with_offsets([
-            field("n", u64::LAYOUT),
+            field("n", U64),
             field("pair", inner),
         ])));
         TypeLayout::structure("Outer", 0, 16, 8, fields)
@@ -192,38 +189,5 @@ fn nested_differences_name_the_path_and_payload_offset() {
     assert_eq!(
         difference(&outer(PAIR), &outer(OTHER)),
         "field `pair.b` is u32 at byte 12 in the segment and i32 at byte 12 in this program"
-    );
-}
-
-#[test]
-fn library_types_are_named_in_differences() {
-    use crate::{ShmOffset, ShmStr, ShmVec};
-    const A: &TypeLayout = <ShmVec<u16, 4>>::LAYOUT;
-    let of = |inner: &'static TypeLayout| -> TypeLayout {
-        let fields = Box::leak(Box::new(with_offsets([field("a", inner)])));
-        TypeLayout::structure("Outer", 0, inner.size(), inner.align(), fields)
-    };
-    for layout in [A, <ShmStr<5>>::LAYOUT, <ShmOffset<u8>>::LAYOUT] {
-        assert_eq!(encode(layout).len(), layout.schema_len());
-    }
-    assert_eq!(
-        encode(<ShmOffset<u16>>::LAYOUT)[8..16],
-        u16::FINGERPRINT.to_ne_bytes()
-    );
-    assert_eq!(
-        difference(&of(<ShmStr<5>>::LAYOUT), &of(<ShmStr<9>>::LAYOUT)),
-        "field `a` is ShmStr<5> at byte 0 in the segment and ShmStr<9> at byte 0 in this program"
-    );
-    assert_eq!(
-        difference(&of(<ShmOffset<u8>>::LAYOUT), &of(A)),
-        "field `a` is ShmOffset at byte 0 in the segment and ShmVec<u16, 4> at byte 0 in this program"
-    );
-    assert_eq!(
-        difference(&of(A), &of(<ShmVec<u16, 6>>::LAYOUT)),
-        "field `a.items` is [u16; 4] at byte 8 in the segment and [u16; 6] at byte 8 in this program"
-    );
-    assert_eq!(
-        difference(&of(A), &of(<ShmVec<i16, 4>>::LAYOUT)),
-        "field `a.items[0]` is u16 at byte 8 in the segment and i16 at byte 8 in this program"
     );
 }
