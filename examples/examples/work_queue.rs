@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::getpid;
-use shm_core::sync::{Receiver, RecvError, Ring, TrySendError};
+use shm_core::sync::{Receiver, RecvError, Ring};
 use shm_core::{Shm, ShmLayout};
 use shm_examples::child::{Child, exit_code, role};
 
@@ -159,7 +159,7 @@ fn produce(queue: &Shm<Queue>, number: usize, worst: bool) -> Result<Produced> {
         // Sends as many jobs as fit. A dead worker is handled below; sending continues once a new worker has attached.
         todo = match jobs.try_send_slice(todo) {
             Ok(()) => &[],
-            Err(TrySendError::Full(rest) | TrySendError::Disconnected(rest)) => rest,
+            Err(error) => error.into_inner(),
         };
         match results.recv() {
             Ok(outcome) => {

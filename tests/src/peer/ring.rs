@@ -169,6 +169,7 @@ impl Ends {
             "try" => sender.try_send(note).map_err(|error| match error {
                 TrySendError::Full(_) => "full",
                 TrySendError::Disconnected(_) => "disconnected",
+                _ => "another error",
             }),
             millis => {
                 let timeout = Duration::from_millis(millis.parse().map_err(other)?);
@@ -177,6 +178,7 @@ impl Ends {
                     .map_err(|error| match error {
                         SendTimeoutError::Timeout(_) => "timed-out",
                         SendTimeoutError::Disconnected(_) => "disconnected",
+                        _ => "another error",
                     })
             }
         };
@@ -190,12 +192,14 @@ impl Ends {
             "try" => receiver.try_recv().map_err(|error| match error {
                 TryRecvError::Empty => "empty",
                 TryRecvError::Disconnected => "disconnected",
+                _ => "another error",
             }),
             millis => {
                 let timeout = Duration::from_millis(millis.parse().map_err(other)?);
                 receiver.recv_timeout(timeout).map_err(|error| match error {
                     RecvTimeoutError::Timeout => "timed-out",
                     RecvTimeoutError::Disconnected => "disconnected",
+                    _ => "another error",
                 })
             }
         };

@@ -36,7 +36,7 @@ use crate::sys::clock::Deadline;
 /// assert_eq!((mine.round(), other.round()), (1, 1));
 /// # Ok(()) }
 /// ```
-#[must_use = "dropped at once, the seat is free at once"]
+#[must_use = "dropping a `BarrierSeat` leaves the barrier at once"]
 pub struct BarrierSeat<'a, const N: usize> {
     barrier: &'a Barrier<N>,
     seat: usize,

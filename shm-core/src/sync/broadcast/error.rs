@@ -6,7 +6,6 @@ use std::fmt;
 use crate::error::{InvalidValue, debug_with_text};
 
 /// Nothing was sent: this process is a fork child, and the sender that it has inherited is its parent's.
-#[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError;
 

@@ -158,13 +158,11 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     }
 
     /// A receiver of everything that is sent from now on.
-    #[must_use]
     pub fn receiver(&self) -> BroadcastReceiver<'_, T, N, A> {
         BroadcastReceiver::new(self, protocol::tail::<Correct<A>>(&self.counters))
     }
 
     /// A receiver of everything that is still there, up to `N` messages, and of what is sent from now on.
-    #[must_use]
     pub fn receiver_from_oldest(&self) -> BroadcastReceiver<'_, T, N, A> {
         BroadcastReceiver::new(self, protocol::oldest::<Correct<A>>(&self.counters, N))
     }

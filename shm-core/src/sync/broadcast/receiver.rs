@@ -48,6 +48,7 @@ const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 /// assert_eq!((lost, seen), (6, vec![6, 7, 8, 9]));
 /// # Ok(()) }
 /// ```
+#[must_use = "dropping a `BroadcastReceiver` loses its position, and a new one misses what was sent before"]
 pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
     /// The queue, and who sends.
     sender: PeerWatch<'a, Broadcast<T, N, A>>,

@@ -42,7 +42,7 @@ use crate::sync::sleeper::Futex;
 /// assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
 /// # Ok(()) }
 /// ```
-#[must_use = "dropped at once, it tells receivers that nothing more comes"]
+#[must_use = "dropping a `BroadcastSender` gives up the sending end at once, and receivers get `Disconnected`"]
 pub struct BroadcastSender<'a, T, const N: usize> {
     broadcast: &'a Broadcast<T, N>,
     role: ClaimGuard<'a>,

@@ -16,6 +16,7 @@ const NO_SENDER: &str = "everything has been received, and the sender has left o
 pub struct SendError<T>(pub T);
 
 /// A message was not sent at once. Here it is back.
+#[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
     /// The ring is full.
@@ -25,6 +26,7 @@ pub enum TrySendError<T> {
 }
 
 /// A message was not sent in time. Here it is back.
+#[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
     /// The ring was full for the whole timeout.
@@ -38,6 +40,7 @@ pub enum SendTimeoutError<T> {
 pub struct RecvError;
 
 /// Nothing was received at once.
+#[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {
     /// The ring is empty.
@@ -47,6 +50,7 @@ pub enum TryRecvError {
 }
 
 /// Nothing was received in time.
+#[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RecvTimeoutError {
     /// The ring was empty for the whole timeout.
@@ -85,6 +89,31 @@ pub(super) fn send_timeout<T>(idle: Idle, message: T) -> SendTimeoutError<T> {
     match idle {
         Idle::NotYet => SendTimeoutError::Timeout(message),
         Idle::Gone => SendTimeoutError::Disconnected(message),
+    }
+}
+
+impl<T> SendError<T> {
+    /// Returns the message.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> TrySendError<T> {
+    /// Returns the message.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(message) | Self::Disconnected(message) => message,
+        }
+    }
+}
+
+impl<T> SendTimeoutError<T> {
+    /// Returns the message.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Timeout(message) | Self::Disconnected(message) => message,
+        }
     }
 }
 

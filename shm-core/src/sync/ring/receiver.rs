@@ -38,7 +38,7 @@ use crate::sync::TimedOut;
 /// assert_eq!(command, Command::Stop);
 /// # Ok(()) }
 /// ```
-#[must_use = "dropped at once, the end is given up at once"]
+#[must_use = "dropping a `Receiver` gives up the receiving end at once"]
 pub struct Receiver<'a, T: ShmLayout, const N: usize> {
     end: HeldEnd<'a, Receiving, N>,
     slots: &'a [ShmCell<T>; N],
@@ -429,7 +429,7 @@ impl<T: ShmLayout, const N: usize> fmt::Debug for Receiver<'_, T, N> {
 
 /// Messages as they come: [`Receiver::iter`].
 #[derive(Debug)]
-#[must_use = "it receives nothing until it is asked for the next message"]
+#[must_use = "iterators are lazy and receive nothing unless consumed"]
 pub struct Iter<'r, 'a, T: ShmLayout, const N: usize> {
     receiver: &'r mut Receiver<'a, T, N>,
 }
@@ -444,7 +444,7 @@ impl<T: ShmValue, const N: usize> Iterator for Iter<'_, '_, T, N> {
 
 /// The messages that are there: [`Receiver::try_iter`].
 #[derive(Debug)]
-#[must_use = "it receives nothing until it is asked for the next message"]
+#[must_use = "iterators are lazy and receive nothing unless consumed"]
 pub struct TryIter<'r, 'a, T: ShmLayout, const N: usize> {
     receiver: &'r mut Receiver<'a, T, N>,
 }
@@ -459,7 +459,7 @@ impl<T: ShmValue, const N: usize> Iterator for TryIter<'_, '_, T, N> {
 
 /// Messages as they come, with the end itself: `for message in receiver`.
 #[derive(Debug)]
-#[must_use = "it receives nothing until it is asked for the next message"]
+#[must_use = "iterators are lazy and receive nothing unless consumed"]
 pub struct IntoIter<'a, T: ShmLayout, const N: usize> {
     receiver: Receiver<'a, T, N>,
 }

@@ -18,7 +18,7 @@ use crate::sys::clock::Deadline;
 /// It may go to another thread. If its process dies, the receiver is told when it has received everything, and another
 /// process can claim the end and go on from [`position`](Self::position). In a fork child it is the parent's: everything is
 /// `Disconnected`, and dropping it does nothing.
-#[must_use = "dropped at once, the end is given up at once"]
+#[must_use = "dropping a `Sender` gives up the sending end at once"]
 pub struct Sender<'a, T: ShmLayout, const N: usize> {
     end: HeldEnd<'a, Sending, N>,
     slots: &'a [ShmCell<T>; N],

@@ -119,7 +119,7 @@ impl<A: Access> Semaphore<A> {
     /// Others may be quicker, each time in the few instructions between a look and a try. If they are a thousand times in a
     /// row, as beside a peer that does nothing but write, this is `false` although there may be a permit.
     #[doc(alias = "sem_trywait")]
-    #[must_use = "whether there was one"]
+    #[must_use = "without a permit the caller must not go on"]
     #[inline]
     pub fn try_wait(&self) -> bool
     where

@@ -137,6 +137,15 @@ fn a_slice_timeout_covers_all_and_keeps_what_was_sent() {
 }
 
 #[test]
+fn send_errors_return_the_message() {
+    assert_eq!(SendError(1).into_inner(), 1);
+    assert_eq!(TrySendError::Full(2).into_inner(), 2);
+    assert_eq!(TrySendError::Disconnected(3).into_inner(), 3);
+    assert_eq!(SendTimeoutError::Timeout(4).into_inner(), 4);
+    assert_eq!(SendTimeoutError::Disconnected(5).into_inner(), 5);
+}
+
+#[test]
 fn ring_errors_convert_as_in_std_mpsc() {
     assert_eq!(
         TrySendError::from(SendError(1)),
