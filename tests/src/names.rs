@@ -50,7 +50,7 @@ impl Names {
 
     /// Every file in the directory whose name contains the prefix.
     #[must_use]
-    pub fn left(&self) -> Vec<PathBuf> {
+    pub fn remaining(&self) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(SHM_DIRECTORY) else {
             return Vec::new();
         };
@@ -63,14 +63,14 @@ impl Names {
 
 impl Drop for Names {
     fn drop(&mut self) {
-        let left = self.left();
-        for path in &left {
+        let remaining = self.remaining();
+        for path in &remaining {
             remove(path);
         }
         // A test that already failed has printed what matters.
         assert!(
-            left.is_empty() || thread::panicking(),
-            "names were left behind: {left:?}"
+            remaining.is_empty() || thread::panicking(),
+            "names remain: {remaining:?}"
         );
     }
 }
@@ -102,6 +102,6 @@ mod tests {
     fn prefixes_differ_and_no_name_remains() {
         let (one, two) = (Names::new("same"), Names::new("same"));
         assert_ne!(one.name("x"), two.name("x"));
-        assert!(one.left().is_empty());
+        assert!(one.remaining().is_empty());
     }
 }

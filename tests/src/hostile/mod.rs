@@ -140,7 +140,7 @@ impl Scratch {
     pub fn check_list(&mut self) {
         let entry = shm_core::list()
             .expect("the names can be read")
-            .map(|info| info.expect("this process has what it needs"))
+            .map(|info| info.expect("the entry can be read"))
             .find(|info| info.name == self.name)
             .expect("the name is listed");
         let valid = matches!(

@@ -349,7 +349,7 @@ fn storm(name: &str, rounds: u32) -> Answer {
                     match anonymous.lock.try_lock() {
                         Err(LockError::OwnerDied(_)) => left += 1,
                         Ok(_) => return Err(other("a lock that was held is free")),
-                        Err(error) => return Err(other(format!("{left} went well: {error}"))),
+                        Err(error) => return Err(other(format!("after {left} rounds: {error}"))),
                     }
                 }
                 Ok(left)

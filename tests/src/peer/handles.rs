@@ -123,7 +123,7 @@ impl<'a> Request<'a> {
                 "join" => options.len(len).open_or_create(name)?,
                 // Attaching finds the number of samples.
                 "attach" => options.attach(name)?,
-                how => return Err(other(format!("samples are not opened by `{how}`"))),
+                how => return Err(other(format!("samples cannot be opened by `{how}`"))),
             }));
         }
         let opened = match self.how {
@@ -151,7 +151,7 @@ impl<'a> Request<'a> {
                 let file = File::open(name).map_err(other)?;
                 Handle::Reader(options.from_fd_read_only(file)?)
             }
-            how => return Err(other(format!("nothing is opened by `{how}`"))),
+            how => return Err(other(format!("there is no call `{how}`"))),
         };
         Ok(opened)
     }

@@ -39,7 +39,7 @@ impl Way {
                 None if word == "supersede" => way.supersede = true,
                 None if word == "hold" => way.hold = true,
                 Some(("in", pid)) => restrictions::enter(pid)?,
-                _ => return Err(other(format!("there is no way `{word}`"))),
+                _ => return Err(other(format!("there is no option `{word}`"))),
             }
         }
         Ok(way)

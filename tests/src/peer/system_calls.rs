@@ -116,7 +116,7 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
                 Ok(())
             })
         }
-        unknown => Err(other(format!("nobody counts the calls of `{unknown}`"))),
+        unknown => Err(other(format!("there is no operation `{unknown}`"))),
     }
 }
 

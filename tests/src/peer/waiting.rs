@@ -128,7 +128,7 @@ impl Program {
                 self.shared()?.event.notify_all();
                 Ok(String::new())
             }
-            unknown => Err(other(format!("no event can `{unknown}`"))),
+            unknown => Err(other(format!("there is no event command `{unknown}`"))),
         }
     }
 
@@ -159,7 +159,7 @@ impl Program {
                 }
                 Ok(String::new())
             }
-            unknown => Err(other(format!("no semaphore can `{unknown}`"))),
+            unknown => Err(other(format!("there is no semaphore command `{unknown}`"))),
         }
     }
 
@@ -220,7 +220,7 @@ impl Program {
                 // It exits when its input ends, as this program does.
                 Err(other(Command::new("cat").exec()))
             }
-            unknown => Err(other(format!("nobody can `{unknown}` at a barrier"))),
+            unknown => Err(other(format!("there is no barrier command `{unknown}`"))),
         }
     }
 }

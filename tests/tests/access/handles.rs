@@ -480,17 +480,22 @@ fn slices_compare_with_values_on_either_side() {
     let shm = Compared::create_anonymous().unwrap();
     let mut words: Vec<u32> = (0..70).collect();
     shm.words.write_from(&words);
-    assert!(shm.words[..] == words && words == shm.words[..]);
-    assert!(shm.words == words && words == shm.words);
-    assert!(shm.words[..] == words[..] && words[..] == shm.words[..]);
-    assert!(shm.words[..] == words.as_slice() && words.as_slice() == shm.words[..]);
+    assert!(shm.words[..] == words);
+    assert!(words == shm.words[..]);
+    assert!(shm.words == words);
+    assert!(words == shm.words);
+    assert!(shm.words[..] == words[..]);
+    assert!(words[..] == shm.words[..]);
+    assert!(shm.words[..] == words.as_slice());
+    assert!(words.as_slice() == shm.words[..]);
     assert_eq!(shm.words[2..5], [2, 3, 4]);
     assert_eq!([2, 3, 4], shm.words[2..5]);
     assert_eq!(shm.words.read_only()[68..], [68, 69]);
     // A difference at any place, and in the length.
     for at in 0..70 {
         words[at] += 1;
-        assert!(shm.words[..] != words && words != shm.words[..], "{at}");
+        assert!(shm.words[..] != words, "{at}");
+        assert!(words != shm.words[..], "{at}");
         words[at] -= 1;
     }
     assert_ne!(shm.words[..], words[..69]);
@@ -499,8 +504,10 @@ fn slices_compare_with_values_on_either_side() {
 
     let mut rows = [[7; 100]; 2];
     shm.rows.store(rows);
-    assert!(shm.rows == rows && rows == shm.rows);
+    assert!(shm.rows == rows);
+    assert!(rows == shm.rows);
     rows[1][99] = 8;
-    assert!(shm.rows != rows && rows != shm.rows);
+    assert!(shm.rows != rows);
+    assert!(rows != shm.rows);
     assert_eq!(shm.empty, []);
 }

@@ -304,7 +304,7 @@ fn offset_errors_give_the_reason() {
     let name = names.name("list");
     let shm = List::create(&name).unwrap();
     let start = shm.offset_of(&shm.first).as_raw();
-    let told = |raw: u64| match shm.resolve(ShmOffset::<Node>::from_raw(raw)).err().unwrap() {
+    let reason = |raw: u64| match shm.resolve(ShmOffset::<Node>::from_raw(raw)).err().unwrap() {
         error @ ShmError::BadOffset { .. } => {
             assert_eq!(error.name(), name);
             let text = error.to_string();
@@ -320,13 +320,13 @@ fn offset_errors_give_the_reason() {
         }
         other => panic!("{other}"),
     };
-    assert_eq!(told(0), "it is null");
+    assert_eq!(reason(0), "it is null");
     let outside = format!("it is outside the payload, bytes {start}..{}", start + 112);
-    assert_eq!(told(start - 8), outside);
-    assert_eq!(told(start + 112), outside);
-    assert_eq!(told(u64::MAX), outside);
-    assert_eq!(told(start + 17), "`Node` has an alignment of 8 bytes");
-    assert_eq!(told(start + 8), "no `Node` begins there");
+    assert_eq!(reason(start - 8), outside);
+    assert_eq!(reason(start + 112), outside);
+    assert_eq!(reason(u64::MAX), outside);
+    assert_eq!(reason(start + 17), "`Node` has an alignment of 8 bytes");
+    assert_eq!(reason(start + 8), "no `Node` begins there");
     let arrays = ShmOffset::<[Node; 5]>::from_raw(start + 16);
     let error = shm.resolve(arrays).err().unwrap().to_string();
     assert!(error.contains("no `[Node; 5]` begins there"), "{error}");

@@ -258,24 +258,33 @@ fn strings_compare_with_str_on_either_side() {
         short: ShmStr<4>,
     }
     let shm = Compared::create_anonymous().unwrap();
-    assert!(shm.short == "" && "" == shm.short);
+    let empty = "";
+    assert!(shm.short == empty);
+    assert!(empty == shm.short);
     // Below, at and above the length of one chunk, and the full capacity.
     for len in [1, 255, 256, 257, 512, 599, 600] {
         let text = "x".repeat(len);
         shm.long.set(&text).unwrap();
-        assert!(shm.long == text && text == shm.long);
-        assert!(shm.long == text.as_str() && text.as_str() == shm.long);
-        assert!(*shm.long == *text && *text == *shm.long);
-        assert!(shm.long.load() == text && text == shm.long.load());
+        assert!(shm.long == text);
+        assert!(text == shm.long);
+        assert!(shm.long == text.as_str());
+        assert!(text.as_str() == shm.long);
+        assert!(*shm.long == *text);
+        assert!(*text == *shm.long);
+        assert!(shm.long.load() == text);
+        assert!(text == shm.long.load());
         for other in [&text[1..], &format!("{text}x"), &format!("{}y", &text[1..])] {
-            assert!(shm.long != other && *other != *shm.long);
-            assert!(shm.long.load() != other && *other != shm.long.load());
+            assert!(shm.long != other);
+            assert!(*other != *shm.long);
+            assert!(shm.long.load() != other);
+            assert!(*other != shm.long.load());
         }
     }
     // Bytes after the first NUL do not count, and no text contains a NUL.
     shm.short.store(ShmStr::from_bytes(*b"a\0b\0"));
     assert_eq!(shm.short, "a");
-    assert!(shm.short != "a\0" && shm.short != "a\0b\0");
+    assert!(shm.short != "a\0");
+    assert!(shm.short != "a\0b\0");
     shm.short.store(ShmStr::from_bytes(*b"a\xffbc"));
     assert_ne!(shm.short, "a\u{fffd}bc");
 }

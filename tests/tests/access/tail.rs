@@ -159,16 +159,16 @@ fn a_different_element_type_is_a_different_layout() {
     }
     let name = name("mismatch");
     let _shm = Image::create_with_len(&name, 4).unwrap();
-    let told = |error: ShmError| match error {
+    let reason = |error: ShmError| match error {
         ShmError::LayoutMismatch { difference, .. } => difference,
         other => panic!("{other:?}"),
     };
     assert_eq!(
-        told(Signed::attach(&name).unwrap_err()),
+        reason(Signed::attach(&name).unwrap_err()),
         "field `pixels[0]` is u8 at byte 8 in the segment and i8 at byte 8 in this program"
     );
     assert_eq!(
-        told(Fixed::attach(&name).unwrap_err()),
+        reason(Fixed::attach(&name).unwrap_err()),
         "field `pixels` is [u8] at byte 8 in the segment and [u8; 4] at byte 8 in this program"
     );
 }

@@ -20,7 +20,7 @@ fn a_process_without_privileges_keeps_locks_and_probes() {
     if nix::unistd::geteuid().is_root() {
         poor.ok("setuid 65534");
     } else {
-        println!("not all of it: only root can become another user");
+        println!("partly skipped: only root can become another user");
     }
     // No descriptor is free.
     poor.ok("limit files 0");

@@ -434,7 +434,7 @@ fn additions_under_the_lock_are_never_lost() {
         if count > seen.0 {
             seen = (count, Instant::now());
         }
-        assert!(seen.1.elapsed() < DEADLINE, "nobody gets on: {shm:?}");
+        assert!(seen.1.elapsed() < DEADLINE, "no progress: {shm:?}");
         std::thread::yield_now();
     }
     let took = start.elapsed();

@@ -48,7 +48,7 @@ fn overwriting_a_whole_segment_harms_no_other_process() {
         .collect();
     stats.stop.store(1, Release);
     let scribbled = scribbler.hear();
-    println!("endured {numbers:?}; scribbled {scribbled} times 512");
+    println!("used {numbers:?}; overwritten {scribbled} times 512");
     let [through, _, invalid, attached, refused] = numbers[..] else {
         panic!("{numbers:?}")
     };

@@ -29,7 +29,10 @@ fn words<T: ShmLayout>(shm: &Shm<T>) -> Vec<&AtomicU32> {
 
 /// Runs `work` at least so many times, next to a thread that overwrites the words a hundred times as often, as fast as it
 /// can. `work` returns for each call whether it succeeded; this returns how often it did.
-fn beside<T: ShmLayout>(shm: &Shm<T>, mut work: impl FnMut() -> [bool; 4]) -> [u64; 4] {
+fn next_to_random_writes<T: ShmLayout>(
+    shm: &Shm<T>,
+    mut work: impl FnMut() -> [bool; 4],
+) -> [u64; 4] {
     let least = count_from_env("SHM_HOSTILE_ROUNDS", 300);
     let words = words(shm);
     let (passes, done) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -74,7 +77,7 @@ fn beside<T: ShmLayout>(shm: &Shm<T>, mut work: impl FnMut() -> [bool; 4]) -> [u
 fn event_waits_end_while_a_peer_writes_random_words() {
     let shm = Event::create_anonymous().unwrap();
     let reader = shm.read_only();
-    let came = beside(&shm, || {
+    let came = next_to_random_writes(&shm, || {
         shm.notify_one();
         shm.notify_all();
         let seen = shm.generation();
@@ -85,7 +88,7 @@ fn event_waits_end_while_a_peer_writes_random_words() {
             reader.wait_until_timeout(SHORT, || None::<()>).is_ok(),
         ]
     });
-    assert_eq!(came[2..], [0, 0], "there was nothing to find");
+    assert_eq!(came[2..], [0, 0], "no call found anything");
     shm.notify_all();
     assert_eq!(shm.wait_timeout(0, Duration::ZERO), Ok(1));
 }
@@ -93,7 +96,7 @@ fn event_waits_end_while_a_peer_writes_random_words() {
 #[test]
 fn semaphore_calls_end_while_a_peer_writes_random_words() {
     let shm = Semaphore::create_anonymous().unwrap();
-    beside(&shm, || {
+    next_to_random_writes(&shm, || {
         [
             shm.wait_timeout(SHORT).is_ok(),
             shm.try_wait(),
@@ -108,7 +111,7 @@ fn semaphore_calls_end_while_a_peer_writes_random_words() {
 #[test]
 fn barrier_waits_end_while_a_peer_writes_random_words() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
-    beside(&shm, || {
+    next_to_random_writes(&shm, || {
         let _ = (shm.arrived(), shm.round());
         let mut seats = [shm.join(), shm.join_timeout(SHORT)];
         let mut passed = [false; 4];

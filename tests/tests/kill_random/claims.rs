@@ -90,20 +90,20 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     for number in 0..kills {
         instants.spin();
         let victim = number as usize % peers.len();
-        let told = shm.died.load(Acquire);
+        let reported = shm.died.load(Acquire);
         let killed = Instant::now();
         peers[victim].kill();
         // Whatever the dead peer held, the others continue.
         let before = shm.rounds.load(Acquire);
         let mut took = None;
         while shm.rounds.load(Acquire) == before {
-            if shm.died.load(Acquire) != told {
+            if shm.died.load(Acquire) != reported {
                 took = took.or_else(|| Some(killed.elapsed()));
             }
             assert!(killed.elapsed() < DEADLINE, "{:?}", shm.cell());
             std::thread::yield_now();
         }
-        if shm.died.load(Acquire) != told {
+        if shm.died.load(Acquire) != reported {
             taken_over.push(took.unwrap_or_else(|| killed.elapsed()));
         }
         peers[victim] = looping();

@@ -56,12 +56,12 @@ fn a_creator_killed_at_any_instant_blocks_no_successor() {
     let mut instants = RandomDelays::new();
     let start = Instant::now();
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
-    let (mut kills, mut leftovers) = (0, 0);
+    let (mut kills, mut orphaned) = (0, 0);
     // Kills that left nothing may have come before the creation began, so they alone prove little.
-    while kills < wanted || leftovers < 10 {
+    while kills < wanted || orphaned < 10 {
         assert!(
             start.elapsed() < longest,
-            "{kills} kills, {leftovers} leftovers"
+            "{kills} kills, {orphaned} orphaned"
         );
         kills += 1;
         let mut victim = if kills % 2 == 0 {
@@ -78,18 +78,18 @@ fn a_creator_killed_at_any_instant_blocks_no_successor() {
         };
         instants.spin_up_to(LONGEST);
         victim.kill();
-        leftovers += u64::from(Names::exists(&name));
+        orphaned += u64::from(Names::exists(&name));
         look(&mut next, &name);
         next.ok(&format!("open s create {name} frame=9"));
         assert_eq!(next.ok("current s"), "true");
         next.ok("drop s");
         // Those of this test.
-        assert_eq!(names.left().len(), 2, "{:?}", names.left());
+        assert_eq!(names.remaining().len(), 2, "{:?}", names.remaining());
     }
     nothing_went_wrong(&stats);
     assert!(stats.created.load(Acquire) > 0);
     println!(
-        "{kills} kills left {leftovers} leftovers, all complete, and nothing after the next create; {:?}",
+        "{kills} kills left {orphaned} orphaned segments, all complete, and nothing after the next create; {:?}",
         start.elapsed()
     );
 }
@@ -132,7 +132,7 @@ fn creators_replacing_orphans_never_take_a_live_name() {
     // The last killed process may have left the name, which blocks nobody.
     next.ok(&format!("open s create {name} frame=9"));
     next.ok("drop s");
-    assert_eq!(names.left().len(), 1, "{:?}", names.left());
+    assert_eq!(names.remaining().len(), 1, "{:?}", names.remaining());
 }
 
 /// Everything at once, in a private /dev/shm, so that sweeps affect only this test.

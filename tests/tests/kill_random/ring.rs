@@ -116,7 +116,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     assert!(repeats + skips <= kills, "{repeats} {skips}");
     assert!(!taken_over.is_empty(), "no owner was ever hit");
     println!(
-        "{tag}: {kills} kills, {sent} messages, {repeats} repeated, {skips} taken along; taken over from owners: {}",
+        "{tag}: {kills} kills, {sent} messages, {repeats} repeated, {skips} skipped; taken over from owners: {}",
         Timings::new(taken_over)
     );
 }

@@ -84,7 +84,7 @@ fn readers_see_whole_values_next_to_a_fast_writer() {
             .filter_map(|word| word.parse().ok())
             .collect();
         println!("{} reads, the longest {} µs", numbers[0], numbers[1]);
-        assert!(numbers[0] > 0, "every reader gets on");
+        assert!(numbers[0] > 0, "every reader makes progress");
         total += numbers[0];
     }
     field.check();
@@ -132,7 +132,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
                 assert!(guard.is_numbered(field.shm.version()));
                 guard.discard();
             }
-            Err(WriteError::TimedOut) => panic!("nobody gets on: {:?}", field.shm),
+            Err(WriteError::TimedOut) => panic!("no progress: {:?}", field.shm),
             Err(error) => panic!("{error}"),
         }
         peers[victim] = looping(victim);

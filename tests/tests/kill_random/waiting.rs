@@ -65,7 +65,7 @@ fn torture(
     );
     assert!((least..=most).contains(&value), "{:?}", shm.cell());
     println!(
-        "{tag}: {kills} kills in {:?}; the others got on after: {}",
+        "{tag}: {kills} kills in {:?}; the others continued after: {}",
         begin.elapsed(),
         Timings::new(times)
     );

@@ -42,15 +42,15 @@ fn at_every(tag: &str, way: &str, stride: usize, before: impl Fn(&str)) {
     let names = Names::new(tag);
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
-    let (mut told, mut untold, mut instruction) = (0, 0, 0);
+    let (mut reported, mut unreported, mut instruction) = (0, 0, 0);
     loop {
         before(&name);
         let killed =
             step::kill_at_instruction(attached(&name), &format!("claims round {way}"), instruction);
         if next(&shm) {
-            told += 1;
+            reported += 1;
         } else {
-            untold += 1;
+            unreported += 1;
         }
         // Nothing remains for the process after that.
         assert!(!next(&shm));
@@ -59,8 +59,8 @@ fn at_every(tag: &str, way: &str, stride: usize, before: impl Fn(&str)) {
         }
         instruction += stride;
     }
-    println!("{tag}: {instruction} instructions, {told} deaths told of, {untold} not");
-    assert!(told > 0 && untold > 0, "{told} {untold}");
+    println!("{tag}: {instruction} instructions, {reported} deaths reported, {unreported} not");
+    assert!(reported > 0 && unreported > 0, "{reported} {unreported}");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn leave_it_to_nobody(name: &str) {
 }
 
 /// The flag in the lock's word that says that a process may be asleep.
-fn somebody_sleeps(shm: &Shm<Guarded>) -> bool {
+fn has_sleeper(shm: &Shm<Guarded>) -> bool {
     // SAFETY: the lock is the first field and its claim the first word of it; aligned, mapped as long as the handle, and
     // only accessed atomically.
     let word = unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) };
@@ -159,7 +159,7 @@ fn kill_in_lock_wakeup_passes_the_lock_to_other_sleepers() {
         Guarded::create(&name).unwrap(),
         Guarded::attach(&name).unwrap(),
     );
-    let (mut told, mut untold) = (0, 0);
+    let (mut reported, mut unreported) = (0, 0);
     step::kill_around_sleep("step-sleep", Some(2_999), 499, |point| {
         let mut guard = Some(shm.lock.lock().unwrap());
         std::thread::scope(|scope| {
@@ -178,16 +178,16 @@ fn kill_in_lock_wakeup_passes_the_lock_to_other_sleepers() {
             // It may have probed just before the peer locked, as the last one.
             if waiter.unwrap().join().unwrap() || next(&shm) {
                 assert!(seen.killed);
-                told += 1;
+                reported += 1;
             } else {
-                untold += 1;
+                unreported += 1;
             }
             assert!(!next(&shm));
             seen
         })
     });
-    println!("step-sleep: {told} deaths told of, {untold} not");
-    assert!(told > 0 && untold > 0, "{told} {untold}");
+    println!("step-sleep: {reported} deaths reported, {unreported} not");
+    assert!(reported > 0 && unreported > 0, "{reported} {unreported}");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn kill_in_lock_takeover_after_sleep_is_recovered() {
     let names = Names::new("step-sleep-take-over");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
-    let (mut told, mut untold) = (0, 0);
+    let (mut reported, mut unreported) = (0, 0);
     step::kill_around_sleep("step-sleep-take-over", None, 601, |point| {
         let mut owner = attached(&name);
         owner.ok("claims lock forever");
@@ -209,15 +209,15 @@ fn kill_in_lock_takeover_after_sleep_is_recovered() {
         // If it was killed in its sleep.
         die();
         if next(&shm) {
-            told += 1;
+            reported += 1;
         } else {
-            untold += 1;
+            unreported += 1;
         }
         assert!(!next(&shm));
         seen
     });
-    println!("step-sleep-take-over: {told} deaths told of, {untold} not");
-    assert!(told > 0 && untold > 0, "{told} {untold}");
+    println!("step-sleep-take-over: {reported} deaths reported, {unreported} not");
+    assert!(reported > 0 && unreported > 0, "{reported} {unreported}");
 }
 
 /// Another process gets the lock that the peer was woken for, and knows of no sleeper. So the peer has to set the flag again
@@ -245,11 +245,11 @@ fn kill_in_lock_giving_up_after_sleep_blocks_nobody() {
         };
         let command = "claims round give-up";
         let seen = step::kill_at_point(attached(&name), command, point, release_and_lock);
-        let guard = guard.expect("nobody else wants it");
+        let guard = guard.expect("no other process wants it");
         if asleep.is_some() {
-            let told = somebody_sleeps(&shm);
-            assert!(told || seen.killed);
-            if told {
+            let flagged = has_sleeper(&shm);
+            assert!(flagged || seen.killed);
+            if flagged {
                 passed_on += 1;
             } else {
                 not += 1;
@@ -271,27 +271,29 @@ fn kill_in_unlock_leaves_the_lock_to_a_sleeper() {
     let names = Names::new("step-unlock");
     let name = names.name("t");
     let shm = Guarded::create(&name).unwrap();
-    let (mut told, mut untold, mut instruction, mut killed) = (0, 0, 0, true);
+    let (mut reported, mut unreported, mut instruction, mut killed) = (0, 0, 0, true);
     while killed {
         let mut owner = attached(&name);
         owner.ok("claims lock forever");
         std::thread::scope(|scope| {
             let waiter = scope.spawn(|| next(&shm));
             let start = Instant::now();
-            while !somebody_sleeps(&shm) {
+            while !has_sleeper(&shm) {
                 assert!(start.elapsed() < DEADLINE);
                 std::thread::yield_now();
             }
             killed = step::kill_at_instruction(owner, "claims round unlock", instruction);
             if waiter.join().unwrap() {
-                told += 1;
+                reported += 1;
             } else {
-                untold += 1;
+                unreported += 1;
             }
         });
         assert!(!next(&shm));
         instruction += step::stride(3);
     }
-    println!("step-unlock: {instruction} instructions, {told} deaths told of, {untold} not");
-    assert!(told > 0 && untold > 0, "{told} {untold}");
+    println!(
+        "step-unlock: {instruction} instructions, {reported} deaths reported, {unreported} not"
+    );
+    assert!(reported > 0 && unreported > 0, "{reported} {unreported}");
 }

@@ -192,7 +192,7 @@ fn at_each_instruction(what: &str) -> (String, i64) {
             shm.permits.post().unwrap();
             posted += 1;
         });
-    println!("{what}, beset: {instructions} instructions");
+    println!("{what}, next to a faster peer: {instructions} instructions");
     (peer.hear(), i64::from(shm.permits.value()) - posted)
 }
 
@@ -374,7 +374,7 @@ fn kill_in_barrier_join_sleep_leaves_the_seat_free() {
 
 /// A peer arrives first and sleeps; the two others arrive when it does.
 fn meet_asleep(what: &str, before: Option<u64>) {
-    let (passed, told) = (Cell::new(0), Cell::new(0));
+    let (passed, reported) = (Cell::new(0), Cell::new(0));
     asleep(what, "attach", before, |shm, kill| {
         let round = shm.meet.round();
         let (mut one, mut two) = (shm.meet.join().unwrap(), shm.meet.join().unwrap());
@@ -396,7 +396,7 @@ fn meet_asleep(what: &str, before: Option<u64>) {
                 assert!(!one.wait_timeout(DEADLINE).unwrap().is_leader());
             }
             (Err(BarrierError::Died { seat: 2 }), Err(BarrierError::Died { seat: 2 })) => {
-                told.set(told.get() + 1);
+                reported.set(reported.get() + 1);
                 assert!(seen.killed && !seen.slept);
                 assert_eq!(shm.meet.round(), round);
                 let mut three = shm.meet.join().unwrap();
@@ -412,11 +412,11 @@ fn meet_asleep(what: &str, before: Option<u64>) {
         drop((one, two));
         assert_eq!((shm.meet.round(), shm.meet.arrived()), (round + 1, 0));
     });
-    let (passed, told) = (passed.get(), told.get());
-    println!("{what}: {passed} passed, {told} deaths told of");
+    let (passed, reported) = (passed.get(), reported.get());
+    println!("{what}: {passed} passed, {reported} deaths reported");
     assert!(
-        passed > 0 && (before.is_none() || told > 0),
-        "{passed} {told}"
+        passed > 0 && (before.is_none() || reported > 0),
+        "{passed} {reported}"
     );
 }
 
@@ -428,7 +428,7 @@ fn kill_in_barrier_wait_sleep_keeps_the_arrival() {
 
 /// A peer meets two others that have arrived before, and is killed. One of them sleeps meanwhile, or neither does.
 fn meet(stride: u64, asleep: bool) -> (usize, usize) {
-    let (mut passed, mut told, mut led) = (0, 0, 0);
+    let (mut passed, mut reported, mut led) = (0, 0, 0);
     at_every("meet", step::stride(stride), |shm, kill| {
         let round = shm.meet.round();
         let (mut one, mut two) = (shm.meet.join().unwrap(), shm.meet.join().unwrap());
@@ -452,7 +452,7 @@ fn meet(stride: u64, asleep: bool) -> (usize, usize) {
             }
             Err(BarrierError::Died { seat: 2 }) => {
                 assert!(killed);
-                told += 1;
+                reported += 1;
                 assert_eq!(shm.meet.round(), round);
                 let mut three = shm.meet.join().unwrap();
                 assert!(!three.has_arrived());
@@ -469,8 +469,8 @@ fn meet(stride: u64, asleep: bool) -> (usize, usize) {
         // All have left, and nobody has arrived in the next round.
         assert_eq!((shm.meet.round(), shm.meet.arrived()), (round + 1, 0));
     });
-    println!("{passed} passed, {led} of them completed by a survivor, {told} deaths told of");
-    assert!(passed > 0 && told > 0, "{passed} {told}");
+    println!("{passed} passed, {led} of them completed by a survivor, {reported} deaths reported");
+    assert!(passed > 0 && reported > 0, "{passed} {reported}");
     (passed, led)
 }
 

@@ -147,7 +147,7 @@ fn a_panic_in_the_initialiser_leaves_no_name() {
 
 #[test]
 fn a_panic_in_the_initialiser_keeps_an_orphaned_segment() {
-    let names = Names::new("panic-leftover");
+    let names = Names::new("panic-orphaned");
     let name = names.name("t");
     let (mut killed, mut creator) = (peer!(), peer!());
     killed.ok(&format!("open s create {name} frame=8"));
@@ -171,7 +171,7 @@ fn a_creator_killed_before_publishing_leaves_nothing() {
     );
     assert!(!Names::exists(&name));
     killed.kill();
-    assert_eq!(names.left(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(names.remaining(), Vec::<std::path::PathBuf>::new());
     peer!().ok(&format!("open s create {name}"));
 }
 
@@ -240,7 +240,7 @@ fn the_initialiser_may_outlast_the_timeout() {
 
 #[test]
 fn an_orphaned_segment_is_replaced_or_joined_never_both() {
-    let names = Names::new("crowd-leftover");
+    let names = Names::new("crowd-orphaned");
     let gate = Gate::create(&names.name("gate")).unwrap();
     let name = names.name("t");
     let mut crowd: Vec<Peer> = (0..8).map(|_| peer!()).collect();

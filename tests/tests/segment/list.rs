@@ -13,32 +13,32 @@ fn alone() -> Option<Peer> {
 
 #[test]
 fn list_gives_every_process_the_same_entry() {
-    let names = Names::new("told");
+    let names = Names::new("list");
     let name = names.name("t");
     let (mut owner, mut other) = (peer!(), peer!());
     assert_eq!(other.ok(&format!("list {name}")), "");
     owner.ok(&format!("open s create {name}"));
     let user = nix::unistd::geteuid();
-    let told = other.ok(&format!("list {name}"));
+    let entry = other.ok(&format!("list {name}"));
     let pid = owner.pid();
     assert_eq!(
-        told,
+        entry,
         format!("Live owner={user} attached=true owned=true pid={pid} type=Telemetry")
     );
-    assert_eq!(owner.ok(&format!("list {name}")), told);
+    assert_eq!(owner.ok(&format!("list {name}")), entry);
     owner.kill();
-    let told = other.ok(&format!("list {name}"));
+    let entry = other.ok(&format!("list {name}"));
     assert!(
-        told.starts_with(&format!(
+        entry.starts_with(&format!(
             "Orphaned owner={user} attached=false owned=false pid={pid} "
         )),
-        "{told}"
+        "{entry}"
     );
     other.ok(&format!("open s read {name}"));
-    let told = other.ok(&format!("list {name}"));
+    let entry = other.ok(&format!("list {name}"));
     assert!(
-        told.starts_with(&format!("Live owner={user} attached=true owned=false ")),
-        "{told}"
+        entry.starts_with(&format!("Live owner={user} attached=true owned=false ")),
+        "{entry}"
     );
     other.ok("drop s");
     other.ok(&format!("remove {name}"));
@@ -115,10 +115,10 @@ fn other_users_list_what_they_can_read_and_sweep_nothing() {
     owner.ok("drop a");
     owner.ok("drop b");
     owner.ok("setuid 54321");
-    let told = owner.ok("list /open");
+    let entry = owner.ok("list /open");
     assert!(
-        told.starts_with("Orphaned owner=0 attached=false "),
-        "{told}"
+        entry.starts_with("Orphaned owner=0 attached=false "),
+        "{entry}"
     );
     assert_eq!(
         owner.ok("list /closed"),

@@ -16,7 +16,7 @@ const STRANGER: u32 = 54321;
 
 #[test]
 fn an_orphaned_segment_of_another_length_is_replaced() {
-    let names = Names::new("length-leftover");
+    let names = Names::new("length-orphaned");
     let name = names.name("t");
     let (mut owner, mut next) = (peer!(), peer!());
     owner.ok(&format!("open s create {name} samples=8"));

@@ -324,7 +324,7 @@ fn supersede_killed_at_any_instant_blocks_no_successor() {
         );
         next.ok("drop s");
         // That of the gate.
-        assert_eq!(names.left().len(), 1, "{:?}", names.left());
+        assert_eq!(names.remaining().len(), 1, "{:?}", names.remaining());
     }
     println!(
         "{kills} kills: {before} before the name was taken, {nameless} between, {after} after it was given; {:?}",
@@ -371,7 +371,7 @@ fn restarted_publishers_never_take_a_live_name() {
     let mut next = peer!();
     next.ok(&format!("open s create {name} frame=9"));
     next.ok("drop s");
-    assert_eq!(names.left().len(), 1, "{:?}", names.left());
+    assert_eq!(names.remaining().len(), 1, "{:?}", names.remaining());
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

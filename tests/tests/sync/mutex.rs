@@ -152,9 +152,9 @@ fn a_dead_owners_value_is_repaired_once() -> Result<(), Box<dyn Error>> {
     let repair = |half_done: &ShmCell<[u64; 2]>| half_done.store([half_done[0].get(); 2]);
     die_with(&shm);
     // A repair that panics leaves the lock to the next owner.
-    let told = shm.lock().unwrap_err();
+    let died = shm.lock().unwrap_err();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        told.recover(|_| std::panic::resume_unwind(Box::new("on purpose")))
+        died.recover(|_| std::panic::resume_unwind(Box::new("on purpose")))
             .is_ok()
     }));
     assert!(panicked.is_err());

@@ -61,8 +61,8 @@ fn segments_work_the_same_without_unnamed_files() {
         other.ok(&format!("open s attach {name}"));
         assert_eq!(other.ok("load s"), "3");
         assert_eq!(fs::metadata(Names::path(&name)).unwrap().nlink(), 1);
-        let told = other.ok(&format!("list {name}"));
-        assert!(told.starts_with("Live "), "{told}");
+        let listed = other.ok(&format!("list {name}"));
+        assert!(listed.starts_with("Live "), "{listed}");
         other.refused(&format!("open n create {name}"), "AlreadyExists");
         other.ok("drop s");
         owner.ok("drop s");
@@ -85,7 +85,7 @@ fn the_next_creator_removes_a_killed_ones_hidden_name() {
         let mut creator = old();
         creator.tell(&format!("open s create {name} during=hold"));
         assert_eq!(creator.hear(), "inside");
-        // It lives: its hidden name stays, whoever creates meanwhile.
+        // It lives: its hidden name stays, even if others create meanwhile.
         next.ok(&format!("open o create {other_name}"));
         next.ok("drop o");
         creator.tell("go on");
@@ -107,14 +107,14 @@ fn every_name_is_complete_although_creators_are_killed() {
     let name = names.name("t");
     let (mut next, mut observer) = (old(), peer!());
     let wanted = count_from_env("SHM_CREATE_KILLS", 300);
-    let (mut kills, mut leftovers, mut hidden) = (0, 0, 0);
+    let (mut kills, mut orphaned, mut hidden) = (0, 0, 0);
     let mut instants = RandomDelays::new();
     let start = Instant::now();
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
-    while kills < wanted || leftovers < 10 || hidden < 10 {
+    while kills < wanted || orphaned < 10 || hidden < 10 {
         assert!(
             start.elapsed() < longest,
-            "{kills} kills, {leftovers} leftovers, {hidden} hidden"
+            "{kills} kills, {orphaned} orphaned, {hidden} hidden"
         );
         let mut victim = old();
         victim.tell(&format!("loop-create {name} {}", stats.name()));
@@ -124,7 +124,7 @@ fn every_name_is_complete_although_creators_are_killed() {
         victim.kill();
         kills += 1;
         hidden += u32::from(!abandoned().is_empty());
-        leftovers += u32::from(Names::exists(&name));
+        orphaned += u32::from(Names::exists(&name));
         let answer = observer.ask(&format!("open look read {name}"));
         if answer.starts_with("ok") {
             observer.ok("load look");
@@ -133,12 +133,12 @@ fn every_name_is_complete_although_creators_are_killed() {
             assert!(answer.starts_with("err NotFound "), "{answer}");
         }
         abandoned_are_removed(&mut next, &name);
-        assert_eq!(names.left().len(), 1, "{:?}", names.left());
+        assert_eq!(names.remaining().len(), 1, "{:?}", names.remaining());
     }
     assert_eq!(stats.failed.load(Acquire), 0);
     assert_eq!(stats.torn.load(Acquire), 0);
     println!(
-        "{kills} kills left {leftovers} leftovers and {hidden} hidden names, and nothing after the next create"
+        "{kills} kills left {orphaned} orphaned and {hidden} hidden names, and nothing after the next create"
     );
 }
 

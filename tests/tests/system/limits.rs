@@ -227,5 +227,5 @@ fn segments_that_come_and_go_leak_nothing() {
         assert!(after[2] <= before[2] + 64, "{before:?} {after:?}");
         assert_eq!(peer.ok("fds"), "");
     }
-    assert_eq!(names.left(), Vec::<std::path::PathBuf>::new());
+    assert_eq!(names.remaining(), Vec::<std::path::PathBuf>::new());
 }

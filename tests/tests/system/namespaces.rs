@@ -210,7 +210,7 @@ fn locks_are_taken_over_across_namespaces() {
             let mut left: Vec<&mut Peer> = waiting.iter_mut().flatten().collect();
             let (mut died, start) = (0, Instant::now());
             while !left.is_empty() {
-                assert!(start.elapsed() < DEADLINE, "{} wait for ever", left.len());
+                assert!(start.elapsed() < DEADLINE, "{} never return", left.len());
                 let Some(at) = left.iter_mut().position(|peer| {
                     peer.heard().is_some_and(|answer| {
                         died += u32::from(answer.starts_with("ok died "));

@@ -31,7 +31,7 @@ fn uncontended_operations_make_no_system_call() {
 
 #[test]
 fn a_known_dead_peer_costs_no_further_system_call() {
-    let names = Names::new("calls-told");
+    let names = Names::new("calls-reported");
     let name = names.name("t");
     let _shm = RingSegment::create(&name).unwrap();
     let attached = || {
@@ -44,8 +44,8 @@ fn a_known_dead_peer_costs_no_further_system_call() {
     receiver.ok("ring receiver");
     sender.kill();
     assert_eq!(receiver.ok("ring recv forever"), "disconnected");
-    let told = step::system_calls(receiver, "ring report-again");
-    assert_eq!(told, calls("nothing"));
+    let known = step::system_calls(receiver, "ring report-again");
+    assert_eq!(known, calls("nothing"));
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn open_or_create_keeps_an_existing_mode() {
 
 #[test]
 fn a_replaced_orphaned_segment_gets_the_new_mode() {
-    let names = Names::new("mode-leftover");
+    let names = Names::new("mode-orphaned");
     let name = names.name("t");
     let (mut owner, mut next) = (peer!(), peer!());
     owner.ok(&format!("open s create {name} mode=666"));

@@ -27,7 +27,7 @@ pub(in crate::peer) fn send(shm: &Shm<Queue>, way: &str) -> Answer {
             "copy" => sender.send([number; 8]),
             "place" => sender.send_with(|slot| slot.iter().for_each(|word| word.set(number))),
             "come" => sender.send_from(&[number; 8]),
-            way => return Err(other(format!("there is no way `{way}`"))),
+            way => return Err(other(format!("there is no round `{way}`"))),
         };
         sent.map_err(other)?;
         drop(sender);
@@ -73,7 +73,7 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
             "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
             // Another process becomes the sender.
             "await-sender" => receiver.wait_for_sender(),
-            way => return Err(other(format!("there is no way `{way}`"))),
+            way => return Err(other(format!("there is no round `{way}`"))),
         }
         nothing()
     })

@@ -63,10 +63,10 @@ pub(in crate::peer) fn round(
         "recover" => tried(|| {
             match lock.try_lock() {
                 Err(LockError::OwnerDied(pair)) => drop(pair),
-                _ => return Err(other("nobody has died")),
+                _ => return Err(other("no death was reported")),
             }
             let recovered = match lock.try_lock() {
-                Ok(_) => return Err(other("it was forgotten")),
+                Ok(_) => return Err(other("the death was not reported again")),
                 Err(error) => error.recover(|pair| pair.twin.set(pair.count.get())),
             };
             add(recovered.map_err(other)?);
@@ -77,6 +77,6 @@ pub(in crate::peer) fn round(
             marked(|| drop(held))?;
             nothing()
         }
-        way => Err(other(format!("no round is `{way}`"))),
+        way => Err(other(format!("there is no round `{way}`"))),
     }
 }

@@ -96,7 +96,7 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
             // Another process claims the other end.
             "await-out" => ring.sender()?.wait_for_receiver().is_ok(),
             "await-in" => ring.receiver()?.wait_for_sender_timeout(DEADLINE).is_ok(),
-            way => return Err(other(format!("no round is `{way}`"))),
+            way => return Err(other(format!("there is no round `{way}`"))),
         };
         Ok(went_well.to_string())
     })

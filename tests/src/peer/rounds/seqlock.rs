@@ -60,7 +60,7 @@ pub(in crate::peer) fn write(shm: &Shm<Lock>, way: &str) -> Answer {
                 let next = guard[0] + 1;
                 guard.fill(next);
             }
-            way => return Err(other(format!("there is no way `{way}`"))),
+            way => return Err(other(format!("there is no round `{way}`"))),
         }
         nothing()
     })
@@ -87,7 +87,7 @@ pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer 
             }
             // Another process commits.
             "await" => drop(shm.wait_newer_timeout(version, DEADLINE).map_err(other)?),
-            way => return Err(other(format!("there is no way `{way}`"))),
+            way => return Err(other(format!("there is no round `{way}`"))),
         }
         nothing()
     })

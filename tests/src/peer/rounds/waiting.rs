@@ -20,7 +20,7 @@ pub(in crate::peer) fn look<A: Access>(
     let look = || (count() > before).then_some(());
     match what {
         "event-wait" => match marked(|| event.wait_timeout(seen, IN_VAIN))? {
-            Ok(_) => Err(other("nobody has notified")),
+            Ok(_) => Err(other("no notification came")),
             Err(_) => nothing(),
         },
         // Another process notifies.
@@ -36,7 +36,7 @@ pub(in crate::peer) fn look<A: Access>(
             event.wait_until_timeout(DEADLINE, look).map_err(other)?;
             nothing()
         }),
-        what => Err(other(format!("no round is `{what}`"))),
+        what => Err(other(format!("there is no round `{what}`"))),
     }
 }
 
@@ -56,7 +56,7 @@ pub(in crate::peer) fn round(shm: &'static Shm<WaitSegment>, what: &str) -> Answ
         }
         "take-nothing" => {
             if marked(|| shm.permits.wait_timeout(IN_VAIN))?.is_ok() {
-                return Err(other("nobody has posted"));
+                return Err(other("no permit was posted"));
             }
         }
         // Another process posts.

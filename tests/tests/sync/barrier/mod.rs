@@ -227,10 +227,10 @@ fn a_forgotten_seat_dies_with_its_handle() {
     let mut mine = shm.join().unwrap();
     let _no_copies = no_child_starts();
     drop(leaving);
-    let told = mine.wait_timeout(DEADLINE);
+    let reported = mine.wait_timeout(DEADLINE);
     assert!(
-        matches!(told, Err(BarrierError::Died { seat: 0 })),
-        "{told:?}"
+        matches!(reported, Err(BarrierError::Died { seat: 0 })),
+        "{reported:?}"
     );
 }
 
@@ -262,10 +262,10 @@ fn a_seat_stays_the_parents_after_fork() {
     ));
     // Kills the parent; its child lives on, and does not keep its seat.
     parent.kill();
-    let told = mine.wait_timeout(DEADLINE);
+    let reported = mine.wait_timeout(DEADLINE);
     assert!(
-        matches!(told, Err(BarrierError::Died { seat: 1 })),
-        "{told:?}"
+        matches!(reported, Err(BarrierError::Died { seat: 1 })),
+        "{reported:?}"
     );
     let mut next = shm.meet.join().unwrap();
     assert!(next.wait_timeout(DEADLINE).unwrap().is_leader());

@@ -64,7 +64,7 @@ fn a_panic_in_send_with_sends_nothing() {
 
 #[test]
 fn a_senders_death_is_reported_until_the_next_sender() {
-    let names = Names::new("broadcast-told");
+    let names = Names::new("broadcast-reported");
     let name = names.name("t");
     let shm = Queue::create(&name).unwrap();
     let (mut waiting, mut polling) = (shm.receiver(), shm.receiver());
@@ -80,13 +80,16 @@ fn a_senders_death_is_reported_until_the_next_sender() {
         // Also if there is no time to probe again, and if the dead sender is not the first.
         for receiver in [&mut waiting, &mut polling] {
             for _ in 0..100 {
-                let told = receiver.try_recv();
-                assert!(matches!(told, Err(TryRecvError::Disconnected)), "{told:?}");
+                let reported = receiver.try_recv();
+                assert!(
+                    matches!(reported, Err(TryRecvError::Disconnected)),
+                    "{reported:?}"
+                );
             }
             let mut copy = receiver.clone();
             assert!(matches!(copy.try_recv(), Err(TryRecvError::Disconnected)));
-            let told = copy.recv_timeout(DEADLINE);
-            assert!(matches!(told, Err(RecvTimeoutError::Disconnected)));
+            let reported = copy.recv_timeout(DEADLINE);
+            assert!(matches!(reported, Err(RecvTimeoutError::Disconnected)));
         }
         // A cached death is not attributed to the next sender.
         let mut next = attached(&name);

@@ -170,7 +170,7 @@ fn a_fork_inside_send_with_leaves_it_to_the_parent() {
 
 #[test]
 fn a_reported_death_stays_reported_until_a_peer_joins() {
-    let names = Names::new("ring-told");
+    let names = Names::new("ring-reported");
     let name = names.name("t");
     let shm = RingSegment::create(&name).unwrap();
     let mut sender = attached(&name);

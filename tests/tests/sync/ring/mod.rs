@@ -366,8 +366,8 @@ fn keep_up(tag: &str, rounds: u64, lead: u64) {
     sender.tell(&format!("ring quiet-out {rounds} {lead}"));
     assert_eq!(sender.hear(), "sending");
     receiver.tell(&format!("ring quiet-in {rounds}"));
-    let told = format!("ok {}", rounds * 7);
-    assert_eq!((sender.hear(), receiver.hear()), (told.clone(), told));
+    let moved = format!("ok {}", rounds * 7);
+    assert_eq!((sender.hear(), receiver.hear()), (moved.clone(), moved));
     assert!(sender.wait().success() && receiver.wait().success());
 }
 

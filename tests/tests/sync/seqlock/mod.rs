@@ -309,7 +309,7 @@ fn read_with_discards_an_overtaken_result() {
     }));
     assert_eq!(*panicked.unwrap_err().downcast::<&str>().unwrap(), "whole");
 
-    // Who is overtaken every time is given a copy, which nobody overtakes.
+    // A closure that is overtaken every time gets a private copy, which nobody overtakes.
     looks.set(0);
     let result = shm.read_with(|cell| {
         looks.set(looks.get() + 1);

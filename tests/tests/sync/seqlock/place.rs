@@ -70,7 +70,7 @@ fn a_writer_stopped_or_killed_mid_slot_delays_no_reader() {
         }
         start.elapsed() / times
     };
-    let beside = read(10_000);
+    let next_to = read(10_000);
     assert_eq!(reader.ok("seqlock read"), "0 0 whole");
     let refused = shm.write_timeout(Duration::from_millis(20));
     assert!(matches!(refused, Err(WriteError::TimedOut)));
@@ -79,7 +79,7 @@ fn a_writer_stopped_or_killed_mid_slot_delays_no_reader() {
     assert!(guard.is_numbered(0));
     guard.discard();
     println!(
-        "a read beside the stopped writer {beside:?}, alone {:?}",
+        "a read next to the stopped writer {next_to:?}, alone {:?}",
         read(10_000)
     );
 }
