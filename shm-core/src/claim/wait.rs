@@ -101,12 +101,12 @@ mod tests {
     }
 
     /// A clock that the test advances.
-    struct Clock {
+    struct TestClock {
         begin: Instant,
         passed: Duration,
     }
 
-    impl Clock {
+    impl TestClock {
         /// A clock at the start of the first slice.
         fn of(slices: &SlicedWait) -> Self {
             Self {
@@ -123,7 +123,7 @@ mod tests {
     /// Simulates a wait without wake-ups, in which a signal interrupts each sleep after at most `longest`. Returns the times
     /// at which probes were due, until the final probe or `end`.
     fn probes(slices: &mut SlicedWait, longest: Duration, end: Duration) -> Vec<Duration> {
-        let mut clock = Clock::of(slices);
+        let mut clock = TestClock::of(slices);
         let mut due = Vec::new();
         while clock.passed < end {
             match slices.step_at(clock.now()) {
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_late_probe_starts_a_full_slice() {
         let mut slices = SlicedWait::until(Deadline::after(NEVER));
-        let mut clock = Clock::of(&slices);
+        let mut clock = TestClock::of(&slices);
         // The process was stopped for longer than many slices.
         clock.passed = millis(1000);
         assert_eq!(slices.span_at(clock.now()), Duration::ZERO);
@@ -181,7 +181,7 @@ mod tests {
     fn the_deadline_shortens_a_slice_and_ends_the_wait() {
         let timeout = Duration::from_secs(3600);
         let mut slices = SlicedWait::until(Deadline::after(timeout));
-        let mut clock = Clock::of(&slices);
+        let mut clock = TestClock::of(&slices);
         // The deadline was taken from the clock a moment earlier.
         let ends = slices.deadline.left_at(clock.now());
         assert!(ends <= timeout);

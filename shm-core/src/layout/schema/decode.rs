@@ -46,7 +46,7 @@ pub(super) enum Node {
         size: u64,
         align: u32,
         version: u32,
-        fields: Vec<Field>,
+        fields: Vec<FieldNode>,
     },
     /// A node of a later version of the format.
     Unknown {
@@ -56,16 +56,16 @@ pub(super) enum Node {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Field {
+pub(super) struct FieldNode {
     pub(super) name: String,
     pub(super) offset: u64,
     pub(super) node: Node,
 }
 
 /// Reads from the front of a slice. Every length is checked against the remaining bytes.
-struct Reader<'a>(&'a [u8]);
+struct Decoder<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> Decoder<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], String> {
         let (head, rest) = self
             .0
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
             return Err("a reserved byte in the schema is not zero".to_owned());
         }
         let len = self.u32()?;
-        let mut body = Reader(self.take(len as usize)?);
+        let mut body = Decoder(self.take(len as usize)?);
         let node = match tag {
             tag::SCALAR => body.scalar()?,
             tag::ARRAY => Node::Array {
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         // No capacity is reserved for `count`, so that a false count cannot cause a large allocation.
         let mut fields = Vec::new();
         for _ in 0..count {
-            fields.push(Field {
+            fields.push(FieldNode {
                 name: self.text()?,
                 offset: self.u64()?,
                 node: self.node(depth + 1)?,
@@ -193,9 +193,9 @@ impl<'a> Reader<'a> {
 impl Schema {
     /// Decodes a schema. The error describes what is wrong with it.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let mut reader = Reader(bytes);
-        let root = reader.node(0)?;
-        if reader.0.is_empty() {
+        let mut decoder = Decoder(bytes);
+        let root = decoder.node(0)?;
+        if decoder.0.is_empty() {
             Ok(Self { root })
         } else {
             Err("the schema is followed by stray bytes".to_owned())

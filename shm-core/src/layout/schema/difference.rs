@@ -1,7 +1,7 @@
 //! Finds and describes the first difference between two schemas.
 
 use super::super::meaning;
-use super::decode::{Field, Node, Schema};
+use super::decode::{FieldNode, Node, Schema};
 
 impl Schema {
     /// Describes the first difference, for an error message. Returns `None` if the schemas are equal.
@@ -91,15 +91,20 @@ fn whole(what: &str, base: u64, segment: &Node, program: &Node) -> String {
     )
 }
 
-fn fields_differ(path: &str, base: u64, segment: &[Field], program: &[Field]) -> Option<String> {
-    let full = |field: &Field| {
+fn fields_differ(
+    path: &str,
+    base: u64,
+    segment: &[FieldNode],
+    program: &[FieldNode],
+) -> Option<String> {
+    let full = |field: &FieldNode| {
         if path.is_empty() {
             field.name.clone()
         } else {
             format!("{path}.{}", field.name)
         }
     };
-    let at = |field: &Field| {
+    let at = |field: &FieldNode| {
         format!(
             "{} at byte {}",
             field.node.describe(),
@@ -126,7 +131,8 @@ fn fields_differ(path: &str, base: u64, segment: &[Field], program: &[Field]) ->
             (None, None) => return None,
         };
         if a.name != b.name {
-            let missing = |name: &str, side: &[Field]| !side.iter().any(|field| field.name == name);
+            let missing =
+                |name: &str, side: &[FieldNode]| !side.iter().any(|field| field.name == name);
             return Some(if missing(&a.name, program) {
                 format!("field `{}` ({}) is only in the segment", full(a), at(a))
             } else if missing(&b.name, segment) {
