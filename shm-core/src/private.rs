@@ -43,12 +43,19 @@ impl<S: Drop + ?Sized> Extent<S> {
     pub const HAS_DROP: bool = true;
 }
 
+impl<S: Copy> Extent<S> {
+    /// It is.
+    pub const IS_COPY: bool = true;
+}
+
 /// See [`Extent`].
 pub trait NoExtent {
     /// No size.
     const OF: Option<(usize, usize)> = None;
     /// No `Drop`.
     const HAS_DROP: bool = false;
+    /// Not `Copy`.
+    const IS_COPY: bool = false;
     /// Makes the import of this trait a used one, also where [`Extent`] has its own constant.
     const SHM_IN_USE: () = ();
 }
@@ -60,12 +67,17 @@ impl<S: ?Sized> NoExtent for Extent<S> {}
 pub struct Known {
     extent: Option<(usize, usize)>,
     has_drop: bool,
+    is_copy: bool,
 }
 
 /// What [`Extent`] tells.
 #[must_use]
-pub const fn known(extent: Option<(usize, usize)>, has_drop: bool, _: ()) -> Known {
-    Known { extent, has_drop }
+pub const fn known(extent: Option<(usize, usize)>, has_drop: bool, is_copy: bool, _: ()) -> Known {
+    Known {
+        extent,
+        has_drop,
+        is_copy,
+    }
 }
 
 /// The fields of a struct at their places, and what the compiler knows of it.
@@ -102,7 +114,15 @@ pub const fn structure(
             TypeLayout::structure(name, version, size, align, fields).into_refused()
         }
     };
-    layout.with_drop(known.has_drop)
+    layout
+        .with_drop(known.has_drop)
+        .with_not_copy(!known.is_copy)
+}
+
+/// The layout of a struct with `#[shm(padding)]`.
+#[must_use]
+pub const fn with_gaps(layout: TypeLayout) -> TypeLayout {
+    layout.with_gaps()
 }
 
 /// The layout of an instance of a generic struct or enum, whose padding and `Drop` are found where the instance is used.
@@ -175,7 +195,9 @@ pub const fn unsized_structure(
 ) -> TypeLayout {
     let (known, fields) = (parts.known, &parts.fields);
     let (size, align) = layout::prefix_extent(fields, min_align);
-    TypeLayout::structure(name, version, size, align, fields).with_drop(known.has_drop)
+    TypeLayout::structure(name, version, size, align, fields)
+        .with_drop(known.has_drop)
+        .with_not_copy(true)
 }
 
 /// The layout of a trailing slice.
@@ -216,6 +238,12 @@ pub const fn refused(_: &[FieldLayout]) -> &'static TypeLayout {
 #[track_caller]
 pub const fn pinned<S: ShmLayout + ?Sized>(fingerprint: u64) {
     layout::pinned(S::LAYOUT, fingerprint);
+}
+
+/// Fails the build if `S`, which has gaps, is `Copy`.
+#[track_caller]
+pub const fn no_copy<S: ShmLayout + ?Sized>() {
+    layout::no_copy(S::LAYOUT);
 }
 
 /// Fails the build if `S` has a `Drop`.

@@ -59,8 +59,8 @@ use crate::segment::{self, InitResult, Shm, ShmOptions};
 /// The derive implements this trait. Implementations must ensure that:
 ///
 /// 1. `LAYOUT` describes every byte of the type: leaves at their offsets, no padding, and the type's size and
-///    alignment. Other bytes may only be between the parts of a type of this crate; such a type is not `Copy`, so it is never
-///    moved as a whole.
+///    alignment. A type whose `LAYOUT` leaves bytes out (a sync type, a struct with `#[shm(padding)]`, or one that contains
+///    such a type) is not `Copy`, so its bytes are never moved as a whole.
 /// 2. `View<A>` has the type's size and alignment, holds only cells and atomics at the offsets where `LAYOUT` has leaves, and is
 ///    valid for any bytes.
 /// 3. `view_at(p, tail)` returns `p`, with nothing but metadata added.

@@ -38,6 +38,8 @@ pub(crate) struct Container {
     pub(crate) version_span: Option<Span>,
     /// The fingerprint that the layout must have, and where that is written.
     pub(crate) pin: Option<(u64, Span)>,
+    /// Where it is written that bytes may belong to no field.
+    pub(crate) padding: Option<Span>,
 }
 
 /// What `#[shm(..)]` on a field says.
@@ -51,7 +53,8 @@ impl Container {
         let mut krate = Once::new("crate");
         let mut version = Once::new("version");
         let mut pin = Once::new("pin");
-        each(cx, attrs, "crate, version, pin", &mut |meta| {
+        let mut padding = Once::new("padding");
+        each(cx, attrs, "crate, version, pin, padding", &mut |meta| {
             if meta.path.is_ident("crate") {
                 let text: LitStr = value(meta, "`#[shm(crate = \"path::to::shm_core\")]`")?;
                 let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
@@ -91,6 +94,11 @@ impl Container {
                     )
                 })?;
                 pin.set(meta, (fingerprint, text.span())).map(|()| true)
+            } else if meta.path.is_ident("padding") {
+                if !meta.input.is_empty() {
+                    return Err(meta.error("`padding` has no value; write `#[shm(padding)]`"));
+                }
+                padding.set(meta, meta.path.span()).map(|()| true)
             } else if meta.path.is_ident("rename") {
                 Err(meta.error(
                     "`rename` belongs on a field; the struct's own name is not part of the layout",
@@ -104,6 +112,7 @@ impl Container {
             version: version.value.map_or(0, |(number, _)| number),
             version_span: version.value.map(|(_, span)| span),
             pin: pin.value,
+            padding: padding.value,
         }
     }
 }
@@ -128,7 +137,7 @@ impl Field {
                     ));
                 }
                 rename.set(meta, text.value()).map(|()| true)
-            } else if ["crate", "version", "pin"]
+            } else if ["crate", "version", "pin", "padding"]
                 .iter()
                 .any(|key| meta.path.is_ident(key))
             {

@@ -101,6 +101,9 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
              write it on the struct that has the enum as a field",
         );
     }
+    if let Some(span) = model.attr.padding {
+        cx.error_at(span, "an enum has no padding; remove `padding`");
+    }
     if model.variants.is_empty() {
         cx.error(
             model.ident,

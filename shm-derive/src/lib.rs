@@ -49,6 +49,9 @@ use proc_macro::TokenStream;
 ///   The path must lead to that crate or a re-export of all of it: the expansion vouches for what it finds there, so a
 ///   module of one's own in its place is as dangerous as `unsafe` code. So is to call another crate `shm_core` or `core`, as
 ///   `extern crate self as core` does.
+/// - `#[shm(padding)]` on the struct: it may have gaps, bytes that belong to no field. Nothing reads or writes them. Such a struct
+///   cannot be `Copy`, so it is used field by field: it has no `load` and `store`, and is no value of a `SeqLock`, `Ring` or
+///   `Broadcast`. It is for the struct that a segment consists of, which holds locks and queues.
 /// - `#[shm(rename = "x")]` on a field: its name in the schema and the fingerprint.
 #[proc_macro_derive(ShmLayout, attributes(shm))]
 pub fn derive_shm_layout(input: TokenStream) -> TokenStream {

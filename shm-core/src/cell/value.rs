@@ -100,7 +100,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         A: Writable,
     {
         // SAFETY: the cell is live, aligned and writable; `value` is private, and all its bytes are initialised because a
-        // layout has no padding.
+        // `Copy` type has no padding (point 1 of `ShmLayout`).
         unsafe { copy::write_one(self.as_mut_ptr(), value) };
     }
 

@@ -280,6 +280,14 @@ where
 )]
 pub trait LetsGoOf<G>: sealed::Never<G> {}
 
+/// Implemented by each `Copy` type, and by the derive for each generic struct with `#[shm(padding)]`: a struct cannot be both.
+///
+/// Whether other structs with `#[shm(padding)]` are `Copy` is checked in a constant, which has a text of its own.
+pub trait CopyOrPadding {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Copy> CopyOrPadding for T {}
+
 /// A reason that allows the type `T` to be shared all the same. None does.
 pub trait Allows<T: ?Sized>: sealed::Reason {
     #[doc(hidden)]

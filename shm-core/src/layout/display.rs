@@ -190,17 +190,16 @@ fn write_boundaries(
         let cut = |row: &&Row| {
             row.offset < last * CACHE_LINE && last * CACHE_LINE < row.offset + row.layout.size()
         };
-        let name = rows
-            .iter()
-            .rev()
-            .find(cut)
-            .or(rows.last())
-            .map_or("", |row| &row.name);
+        let (place, row) = match rows.iter().rev().find(cut) {
+            Some(row) => ("inside", row),
+            None => ("in the padding after", &rows[rows.len() - 1]),
+        };
+        let name = &row.name;
         write!(f, "     -------------------- {}: ", first * CACHE_LINE)?;
         if first == last {
-            writeln!(f, "cache line {first} begins inside `{name}`")?;
+            writeln!(f, "cache line {first} begins {place} `{name}`")?;
         } else {
-            writeln!(f, "cache lines {first} to {last} begin inside `{name}`")?;
+            writeln!(f, "cache lines {first} to {last} begin {place} `{name}`")?;
         }
     }
     // A cache line that begins exactly with the next row. After the last row there is none to mark.
@@ -298,6 +297,31 @@ mod tests {
                 "     -------------------- 64: cache lines 1 to 2 begin inside `long`",
                 "     -------------------- 192: cache line 3",
                 "     192      64      8  next   [u64; 8]",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_that_begins_in_padding_is_not_inside_a_field() {
+        let fields = Box::leak(Box::new(with_offsets([
+            FieldLayout::new("flag", U8),
+            FieldLayout::new("inner", INNER),
+            FieldLayout::new("last", array![U64; 4]),
+        ])));
+        let text = TypeLayout::structure("Gaps", 0, 128, 128, fields)
+            .with_gaps()
+            .to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "  offset    size  align  field  type",
+                "       0       1      1  flag   u8",
+                "       8      16      8  inner  Inner",
+                "       8       8      8    a    u64",
+                "      16       8      8    b    f64",
+                "      24      32      8  last   [u64; 4]",
+                "     -------------------- 64: cache line 1 begins in the padding after `last`",
             ]
         );
     }

@@ -35,39 +35,54 @@ pub(crate) fn slotted_type_name(meaning: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a type of this library has no capacity, or too few slots, to be usable.
+/// Whether a type of this library is unusable: see [`unusable_reason`].
 pub(crate) const fn is_unusable(meaning: &str, inner: &TypeLayout) -> bool {
-    let needed = match meaning.as_bytes() {
-        b"seqlock" => 3,
-        b"ring" | b"broadcast" | b"barrier" => 1,
-        // Of the other types only a `ShmStr<0>` is empty.
-        _ => return inner.size() == 0,
-    };
-    match inner.fields().last() {
-        Some(slots) => {
-            matches!(slots.layout().kind(), LayoutKind::Array { len, .. } if len < needed)
-        }
-        None => false,
-    }
+    unusable_reason(meaning, inner).is_some()
 }
 
-/// Why a type of this library that [is unusable](is_unusable) cannot be shared, and what to write instead. An error
-/// message.
-pub(crate) const fn unusable_reason(meaning: &str) -> &'static str {
-    match meaning.as_bytes() {
-        b"seqlock" => {
+/// Why a type of this library is unusable, and what to write instead: it has no capacity, too few slots, or values that
+/// cannot be moved. An error message.
+pub(crate) const fn unusable_reason(meaning: &str, inner: &TypeLayout) -> Option<&'static str> {
+    let (needed, reason) = match meaning.as_bytes() {
+        // The values of a `SeqLock` and a `Broadcast` are `Copy`, which a struct with gaps never is.
+        b"ring" if inner.has_gaps() => {
+            return Some(
+                "a `Ring` moves its messages as a whole, which a struct with `#[shm(padding)]` does not allow; fill the gaps \
+                 of the struct with fields",
+            );
+        }
+        b"seqlock" => (
+            3,
             "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one may still have readers; \
-             write `SeqLock<T>` for 4 slots"
-        }
-        b"ring" => "a `Ring` needs room for at least one message; write `Ring<T, 1>`, or more",
-        b"broadcast" => {
-            "a `Broadcast` needs room for at least one message; write `Broadcast<T, 1>`, or more"
-        }
-        b"barrier" => "a `Barrier` needs at least one participant; write `Barrier<2>` for two",
+             write `SeqLock<T>` for 4 slots",
+        ),
+        b"ring" => (
+            1,
+            "a `Ring` needs room for at least one message; write `Ring<T, 1>`, or more",
+        ),
+        b"broadcast" => (
+            1,
+            "a `Broadcast` needs room for at least one message; write `Broadcast<T, 1>`, or more",
+        ),
+        b"barrier" => (
+            1,
+            "a `Barrier` needs at least one participant; write `Barrier<2>` for two",
+        ),
+        _ if inner.size() > 0 => return None,
         b"slot" => {
-            "a `SeqLock` of a zero-sized value has nothing to share; store a number in it, or use an `Event`"
+            return Some(
+                "a `SeqLock` of a zero-sized value has nothing to share; store a number in it, or use an `Event`",
+            );
         }
-        _ => "a `ShmStr<0>` has no capacity; give it at least one byte",
+        // Of the other types only a `ShmStr<0>` is empty.
+        _ => return Some("a `ShmStr<0>` has no capacity; give it at least one byte"),
+    };
+    match inner.fields().last() {
+        Some(slots) => match slots.layout().kind() {
+            LayoutKind::Array { len, .. } if len < needed => Some(reason),
+            _ => None,
+        },
+        None => None,
     }
 }
 

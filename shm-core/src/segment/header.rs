@@ -9,7 +9,7 @@ use super::geometry::{CACHE_LINE, Expected, Geometry, PAGE};
 use crate::layout::Fnv;
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89SHM\r\n\x1a\n";
-pub(crate) const FORMAT_VERSION: u16 = 1;
+pub(crate) const FORMAT_VERSION: u16 = 2;
 pub(crate) const HEADER_LEN: usize = 256;
 
 #[cfg(target_endian = "little")]
@@ -244,8 +244,13 @@ pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
     }
     if frozen.format_version != FORMAT_VERSION {
         let found = frozen.format_version;
+        let remedy = if found < FORMAT_VERSION {
+            "; an older release created it: remove it with `unlink` and create it again"
+        } else {
+            ""
+        };
         return Err(Refusal::UnsupportedFormat(format!(
-            "the segment has format version {found}, and this program reads version {FORMAT_VERSION}"
+            "the segment has format version {found}, and this program reads version {FORMAT_VERSION}{remedy}"
         )));
     }
     if frozen.checksum != frozen.own_checksum() {

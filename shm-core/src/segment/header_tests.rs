@@ -130,7 +130,7 @@ fn a_new_header_parses_to_what_was_written() {
 fn the_bytes_are_those_of_the_format() {
     let bytes: [u8; HEADER_LEN] = bytemuck::cast(header(&SIZED, 0));
     assert_eq!(&bytes[..8], b"\x89SHM\r\n\x1a\n");
-    assert_eq!(bytes[8..10], 1u16.to_ne_bytes());
+    assert_eq!(bytes[8..10], 2u16.to_ne_bytes());
     assert_eq!(bytes[10..12], 256u16.to_ne_bytes());
     assert_eq!(bytes[12..16], [BYTE_ORDER, 0, 0, 0]);
     assert_eq!(bytes[16..24], 4096u64.to_ne_bytes());
@@ -181,8 +181,12 @@ fn other_formats_are_unsupported_and_not_damaged() {
         other => panic!("{other:?}"),
     };
     refuse(
-        forged(|frozen| frozen.format_version = 2),
-        "format version 2",
+        forged(|frozen| frozen.format_version = 1),
+        "format version 1, and this program reads version 2; an older release created it: remove it with `unlink`",
+    );
+    refuse(
+        forged(|frozen| frozen.format_version = 3),
+        "format version 3, and this program reads version 2",
     );
     refuse(
         forged(|frozen| frozen.byte_order = 3 - BYTE_ORDER),

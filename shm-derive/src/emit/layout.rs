@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Path, Type};
 
 use super::{Names, at, has_unknown_attribute, moved, respan, view};
+use crate::bound;
 use crate::culprit::{self, Ask};
 use crate::known::{self, Padding};
 use crate::model::Model;
@@ -56,6 +57,11 @@ pub(crate) fn constant(
     } else {
         quote!(#krate::__private::structure(#name, #version, #parts))
     };
+    let layout = if model.attr.padding.is_some() {
+        quote!(#krate::__private::with_gaps(#layout))
+    } else {
+        layout
+    };
     if !model.is_generic() {
         return quote!(&#layout);
     }
@@ -75,6 +81,7 @@ fn known(krate: &Path) -> TokenStream {
             #krate::__private::known(
                 <#krate::__private::Extent<Self>>::OF,
                 <#krate::__private::Extent<Self>>::HAS_DROP,
+                <#krate::__private::Extent<Self>>::IS_COPY,
                 <#krate::__private::Extent<Self>>::SHM_IN_USE,
             )
         }
@@ -171,8 +178,11 @@ pub(crate) fn drop_check(model: &Model<'_>, names: &Names) -> TokenStream {
 /// begins, there is one at each: only the one at the first gap fails, and lists all of them.
 pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
     // The padding of a generic struct depends on its arguments: it is looked at where there are some.
-    if !sound || model.is_generic() {
+    if !sound {
         return TokenStream::new();
+    }
+    if model.is_generic() {
+        return copy_conflict(model, names);
     }
     let elements = elements_check(model, names);
     let extents = model.fields.iter().map(|field| known::extent(field.ty));
@@ -184,6 +194,8 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
     };
     let padding = match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
         Padding::None => whole(at(ident.span())),
+        // Allowed, so that nothing is to be said about the field.
+        Padding::After(_) if model.attr.padding.is_some() => whole(at(ident.span())),
         Padding::After(number) => whole(at(model.fields[number].span())),
         Padding::Unknown => (0..model.fields.len())
             .map(|number| {
@@ -194,7 +206,31 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
             .chain(std::iter::once_with(|| drop_check(model, names)))
             .collect(),
     };
-    quote!(#padding #elements)
+    let copy = copy_check(model, names);
+    quote!(#padding #elements #copy)
+}
+
+/// A constant outside the implementation that fails if a struct with gaps is `Copy`.
+fn copy_check(model: &Model<'_>, names: &Names) -> Option<TokenStream> {
+    let span = at(model.attr.padding?);
+    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
+    Some(quote_spanned!(span => const _: () = #krate::__private::no_copy::<#ident>();))
+}
+
+/// The same for a generic struct, of which no instance is known: an implementation that conflicts with that of all `Copy`
+/// types.
+fn copy_conflict(model: &Model<'_>, names: &Names) -> TokenStream {
+    let Some(span) = model.attr.padding.map(at) else {
+        return TokenStream::new();
+    };
+    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
+    let generics = bound::of_struct(model, &names.krate);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let arguments = &model.arguments;
+    quote_spanned! {span =>
+        #[automatically_derived]
+        impl #impl_generics #krate::diagnostics::CopyOrPadding for #ident #arguments #where_clause {}
+    }
 }
 
 /// A constant outside the implementation that fails if the struct ends in a slice whose elements have no bytes.

@@ -109,8 +109,8 @@ pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
 
 /// Explains the innermost layout that has padding or is unusable, preferring one that has not been reported.
 const fn explain_innermost(layout: &TypeLayout) -> ConstString {
-    if let Some(what) = unusable(layout) {
-        return ConstString::new().add(meaning::unusable_reason(what));
+    if let Some(reason) = unusable(layout) {
+        return ConstString::new().add(reason);
     }
     match layout.kind() {
         LayoutKind::Array { element, .. } => explain_innermost(element),
@@ -125,13 +125,13 @@ const fn explain_innermost(layout: &TypeLayout) -> ConstString {
                 };
                 if leads_on {
                     return match unusable(field) {
-                        Some(what) => ConstString::new()
+                        Some(reason) => ConstString::new()
                             .add("`")
                             .add(fields[number].name())
                             .add("` of `")
                             .add(layout.name())
                             .add("`: ")
-                            .add(meaning::unusable_reason(what))
+                            .add(reason)
                             .add(", or give `")
                             .add(layout.name())
                             .add("` another argument"),
@@ -152,18 +152,18 @@ const fn explain_innermost(layout: &TypeLayout) -> ConstString {
     }
 }
 
-/// The meaning of an [unusable](meaning::is_unusable) type of this library in `layout`, if it is not inside a struct.
+/// The [reason](meaning::unusable_reason) why a type of this library in `layout` is unusable, if it is not inside a struct.
 const fn unusable(layout: &TypeLayout) -> Option<&'static str> {
     match layout.kind() {
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => unusable(element),
         LayoutKind::Meaning { meaning, inner, .. } => {
-            if meaning::is_unusable(meaning, inner) {
-                return Some(meaning);
+            if let Some(reason) = meaning::unusable_reason(meaning, inner) {
+                return Some(reason);
             }
             let mut number = 0;
             while number < inner.fields().len() {
-                if let Some(what) = unusable(inner.fields()[number].layout()) {
-                    return Some(what);
+                if let Some(reason) = unusable(inner.fields()[number].layout()) {
+                    return Some(reason);
                 }
                 number += 1;
             }
@@ -232,6 +232,19 @@ pub(crate) const fn no_drop(layout: &TypeLayout) {
     if layout.has_drop() && !layout.is_refused() {
         panic!("{}", explain_drop(layout).as_str());
     }
+}
+
+/// Fails the build if the type is `Copy`, although it has gaps.
+#[track_caller]
+pub(crate) const fn no_copy(layout: &TypeLayout) {
+    if layout.is_known_not_copy() || layout.is_refused() {
+        return;
+    }
+    let text = ConstString::new().add("`").add(layout.name()).add(
+        "` is `Copy`, but a struct with `#[shm(padding)]` is never copied as a whole; remove `Copy`, or remove \
+         `#[shm(padding)]` and fill the gaps with fields",
+    );
+    panic!("{}", text.as_str());
 }
 
 const fn explain_drop(layout: &TypeLayout) -> ConstString {

@@ -16,10 +16,10 @@ const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
     (next.saturating_sub(end), end)
 }
 
-/// The number of the first field that padding follows.
+/// The number of the first field that padding follows, unless padding is allowed.
 pub(super) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
     let mut number = 0;
-    while number < layout.fields().len() {
+    while number < layout.fields().len() && !layout.allows_gaps() {
         if gap(layout, number).0 > 0 {
             return Some(number);
         }
@@ -116,6 +116,29 @@ const fn corrected_len(layout: &TypeLayout, number: usize) -> Option<usize> {
     Some((len + gap(layout, number).0) % align)
 }
 
+/// Whether the fields contain a sync type, so that the struct cannot be `Copy`.
+const fn holds_sync(fields: &[FieldLayout]) -> bool {
+    let mut number = 0;
+    while number < fields.len() {
+        if is_sync(fields[number].layout()) {
+            return true;
+        }
+        number += 1;
+    }
+    false
+}
+
+const fn is_sync(layout: &TypeLayout) -> bool {
+    match layout.kind() {
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => is_sync(element),
+        LayoutKind::Struct { fields, .. } => holds_sync(fields),
+        LayoutKind::Meaning { meaning, .. } => {
+            !matches!(meaning.as_bytes(), b"str" | b"vec" | b"offset")
+        }
+    }
+}
+
 /// The error message: where the padding is, and what to write.
 pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
     let fields = layout.fields();
@@ -177,6 +200,9 @@ pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
     // A fix for this instance of a generic struct may add padding to another.
     if gaps > 0 && layout.unreported() {
         text = text.add("; or use it with arguments that leave none");
+    }
+    if gaps > 0 && (layout.is_known_not_copy() || holds_sync(fields)) {
+        text = text.add("; or write `#[shm(padding)]` on the struct, which leaves the bytes unused and rules out `Copy`");
     }
     text
 }

@@ -123,6 +123,12 @@ impl<'a> Decoder<'a> {
                 meaning: body.text()?,
                 inner: Box::new(body.node(depth + 1)?),
             },
+            // The size and alignment, and what a later version defines.
+            _ if body.0.len() < 12 => {
+                return Err(format!(
+                    "a node with tag {tag} lacks its size and alignment"
+                ));
+            }
             _ => Node::Unknown {
                 tag,
                 body: std::mem::take(&mut body.0).to_vec(),

@@ -13,7 +13,8 @@
 //! | 5 | enum | code `u8` of its integer, three zero bytes, number of variants `u32`, type name, then for each variant: name, discriminant `u64` (sign-extended two's complement) |
 //! | 6 | meaning | fingerprint of the type that an offset points to `u64` (0 for other meanings), meaning as a name, node of its parts |
 //!
-//! Tags from 7 on are reserved for later versions.
+//! Tags from 7 on are reserved for later versions. Their bodies begin with the size (`u64`) and alignment (`u32`) of the type,
+//! so that a reader can step over its values.
 
 mod decode;
 mod difference;

@@ -98,8 +98,14 @@ fn deep_nesting_and_false_counts_are_errors() {
 
 #[test]
 fn unknown_nodes_are_kept_and_differ() {
-    let unknown =
-        Schema::decode(&[&[200, 0, 0, 0][..], &3u32.to_ne_bytes(), &[1, 2, 3]].concat()).unwrap();
+    let node = |body: &[u8]| {
+        let len = u32::try_from(body.len()).unwrap();
+        Schema::decode(&[&[200, 0, 0, 0][..], &len.to_ne_bytes(), body].concat())
+    };
+    let extent = [&16u64.to_ne_bytes()[..], &8u32.to_ne_bytes()].concat();
+    assert!(node(&extent[..11]).unwrap_err().contains("size"));
+    node(&extent).unwrap();
+    let unknown = node(&[&extent[..], &[1, 2, 3]].concat()).unwrap();
     assert_eq!(
         Schema::first_difference(&unknown, &decoded(U32)).unwrap(),
         "the payload is a type of a later format (tag 200) at byte 0 in the segment and u32 at byte 0 in this program"

@@ -27,6 +27,9 @@ impl TypeLayout {
             uniform_width: Some(kind.access_width()),
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
+            allows_gaps: false,
+            has_gaps: false,
+            not_copy: false,
             unreported: false,
             reports_error: false,
             checked: matches!(kind, ScalarKind::Char),
@@ -70,6 +73,9 @@ impl TypeLayout {
             uniform_width: Some(repr.access_width()),
             has_bool: false,
             padded: false,
+            allows_gaps: false,
+            has_gaps: false,
+            not_copy: false,
             unreported: false,
             reports_error: false,
             checked: true,
@@ -142,6 +148,9 @@ impl TypeLayout {
             uniform_width: self.uniform_width,
             has_bool: self.has_bool,
             padded: self.padded,
+            allows_gaps: false,
+            has_gaps: self.has_gaps,
+            not_copy: false,
             unreported: self.unreported,
             reports_error: false,
             checked: self.checked,
@@ -165,6 +174,9 @@ impl TypeLayout {
             uniform_width: None,
             has_bool: element.has_bool,
             padded: element.padded,
+            allows_gaps: false,
+            has_gaps: element.has_gaps,
+            not_copy: false,
             unreported: element.unreported,
             reports_error: false,
             checked: element.checked,
@@ -194,6 +206,9 @@ impl TypeLayout {
             uniform_width: element.uniform_width,
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
+            allows_gaps: false,
+            has_gaps: element.has_gaps && len > 0,
+            not_copy: false,
             unreported: element.unreported && len > 0,
             reports_error: false,
             checked: element.checked && len > 0,
@@ -223,7 +238,7 @@ impl TypeLayout {
         let mut has_bool = false;
         let (mut padded, mut unreported) = (false, false);
         let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
-        let (mut refused, mut has_claims) = (false, false);
+        let (mut refused, mut has_claims, mut has_gaps) = (false, false, false);
         let mut uniform_width: Option<AccessWidth> = None;
         let mut mixed = false;
         let (mut i, len) = (0, fields.len());
@@ -235,6 +250,7 @@ impl TypeLayout {
             bytes += layout.size;
             has_bool |= layout.has_bool;
             padded |= layout.padded;
+            has_gaps |= layout.has_gaps;
             unreported |= layout.unreported;
             checked |= layout.checked;
             zero_valid &= layout.zero_valid;
@@ -265,6 +281,9 @@ impl TypeLayout {
             },
             has_bool,
             padded: padded || bytes != size,
+            allows_gaps: false,
+            has_gaps,
+            not_copy: false,
             unreported: false,
             // A struct of size 0 is an error, unless it ends in a slice.
             reports_error: !refused
@@ -276,6 +295,34 @@ impl TypeLayout {
             has_drop: false,
             has_claims,
         }
+    }
+
+    /// Allows bytes between the fields and after the last that belong to no field: `#[shm(padding)]`.
+    pub(crate) const fn with_gaps(mut self) -> Self {
+        let fields = self.fields();
+        let (mut padded, mut unreported, mut bytes, mut end, mut i) = (false, false, 0, 0, 0);
+        while i < fields.len() {
+            let layout = fields[i].layout;
+            padded |= layout.padded;
+            unreported |= layout.unreported;
+            bytes += layout.size;
+            end = fields[i].offset + layout.size;
+            i += 1;
+        }
+        // A size smaller than that of the fields is no gap.
+        let is_cut = end > self.size;
+        self.padded = padded || is_cut;
+        self.reports_error = !self.refused
+            && (unreported || is_cut || (self.size == 0 && self.tail_stride.is_none()));
+        self.allows_gaps = true;
+        self.has_gaps |= bytes != self.size;
+        self
+    }
+
+    /// Records whether the type is known not to be `Copy`.
+    pub(crate) const fn with_not_copy(mut self, not_copy: bool) -> Self {
+        self.not_copy = not_copy;
+        self
     }
 
     /// Records whether the type implements `Drop`.
@@ -290,6 +337,8 @@ impl TypeLayout {
         self.padded |= self.has_drop;
         self.reports_error |= self.has_drop;
         self.unreported = self.reports_error && self.size > 0;
+        // Whether it is `Copy` depends on the arguments.
+        self.not_copy = false;
         self
     }
 

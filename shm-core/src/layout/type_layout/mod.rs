@@ -34,10 +34,17 @@ pub struct TypeLayout {
     uniform_width: Option<AccessWidth>,
     /// Whether it contains a `bool`, whose byte must be normalized to 0 or 1 after a copy.
     has_bool: bool,
-    /// Whether it contains padding or an unusable type of this library. No segment is ever created from such a type.
+    /// Whether it contains padding that is not allowed, or an unusable type of this library. No segment is ever created from
+    /// such a type.
     padded: bool,
     /// Whether no error has been reported for that yet, as in an instance of a generic struct.
     unreported: bool,
+    /// Whether it is a struct with `#[shm(padding)]`, so that bytes of it may belong to no field.
+    allows_gaps: bool,
+    /// Whether it contains a struct with such bytes. It is not `Copy` then, so its bytes are never moved as a whole.
+    has_gaps: bool,
+    /// Whether the type is known not to be `Copy`.
+    not_copy: bool,
     /// Whether the derive must report an error for this type: padding without another error, or a size of zero.
     reports_error: bool,
     /// Whether some byte patterns are invalid, because it contains a `char` or an enum.
@@ -201,6 +208,19 @@ impl TypeLayout {
 
     pub(crate) const fn padded(&self) -> bool {
         self.padded
+    }
+
+    pub(crate) const fn allows_gaps(&self) -> bool {
+        self.allows_gaps
+    }
+
+    /// Whether it contains a struct with gaps.
+    pub(crate) const fn has_gaps(&self) -> bool {
+        self.has_gaps
+    }
+
+    pub(crate) const fn is_known_not_copy(&self) -> bool {
+        self.not_copy
     }
 
     /// Whether it contains claims, whose owners may die.

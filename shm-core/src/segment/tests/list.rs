@@ -4,6 +4,7 @@ use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::time::SystemTime;
 
 use super::*;
+use crate::segment::header::FORMAT_VERSION;
 use crate::segment::list::sweep_where;
 use crate::segment::{SegmentInfo, SegmentState, list};
 use crate::sys::effective_user;
@@ -180,7 +181,7 @@ fn damaged_segments_differ_from_other_formats() {
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, &9u16.to_ne_bytes(), 8).unwrap();
     is_foreign(&name, "format version 9");
-    file::write_at(&file, &1u16.to_ne_bytes(), 8).unwrap();
+    file::write_at(&file, &FORMAT_VERSION.to_ne_bytes(), 8).unwrap();
     assert_eq!(state(&name), SegmentState::Orphaned);
     // Attaching does not read a damaged schema. Only the type's name is missing from the list.
     file::write_at(&file, &[0xee; 12], HEADER_LEN).unwrap();

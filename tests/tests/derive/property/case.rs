@@ -136,7 +136,7 @@ pub(crate) const FORBIDDEN: &[&str] = &[
     "[usize; 0]",
     "[[&'static u8; 2]; 3]",
     "Wrapping<usize>",
-    "PhantomData<Vec<u8>>",
+    "Wrapping<Vec<u8>>",
 ];
 
 /// The length of an array, or a constant argument.
@@ -242,6 +242,8 @@ pub(crate) struct Struct {
     pub version: u32,
     /// Written by a macro, which gets the fields' types as `$t:ty`.
     pub by_macro: bool,
+    /// Has `#[shm(padding)]`.
+    pub allows_gaps: bool,
 }
 
 impl Struct {

@@ -26,7 +26,7 @@ pub(crate) struct StructLayout {
     pub version: u32,
     /// Name, offset, layout.
     pub fields: Vec<(String, u64, Layout)>,
-    /// Padding: the field that it follows, and how many bytes.
+    /// Padding that is not allowed: the field that it follows, and how many bytes.
     pub gaps: Vec<(usize, u64)>,
     pub has_tail: bool,
     /// Whether it has padding that no definition has been blamed for yet: that of a generic struct.
@@ -216,6 +216,9 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
     if size > end {
         gaps.push((def.fields.len() - 1, size - end));
     }
+    if def.allows_gaps {
+        gaps.clear();
+    }
     Some(StructLayout {
         size,
         align,
@@ -244,11 +247,11 @@ fn is_refused(def: &Def) -> bool {
 fn names_forbidden(ty: &Ty) -> bool {
     match ty {
         Ty::Forbidden(_) => true,
-        Ty::Scalar(_) | Ty::Param => false,
+        // Of its argument nothing is stored.
+        Ty::Scalar(_) | Ty::Param | Ty::Phantom(_) => false,
         Ty::Array(ty, _)
         | Ty::Slice(ty)
         | Ty::Wrapping(ty)
-        | Ty::Phantom(ty)
         | Ty::Paren(ty)
         | Ty::Alias(ty)
         | Ty::Associated(ty)

@@ -51,6 +51,8 @@ pub(crate) enum FillingRecipe {
     Exact,
     /// The same, but this one has another length.
     Wrong(Index, u8),
+    /// Nothing, and an attribute that allows gaps.
+    Allowed,
 }
 
 #[derive(Clone, Debug)]
@@ -159,6 +161,7 @@ fn structure() -> impl Strategy<Value = DefRecipe> {
     let filling = prop_oneof![
         5 => Just(FillingRecipe::Nothing),
         12 => Just(FillingRecipe::Exact),
+        3 => Just(FillingRecipe::Allowed),
         3 => (any::<Index>(), 0..140_u8).prop_map(|(pad, len)| FillingRecipe::Wrong(pad, len)),
     ];
     (

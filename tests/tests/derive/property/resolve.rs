@@ -135,6 +135,7 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
         fault: None,
         version: version.map_or(0, u32::from),
         by_macro: *by_macro,
+        allows_gaps: matches!(filling, FillingRecipe::Allowed),
     };
     for fault in faults {
         hold_forbidden(&mut def, fault);
@@ -159,7 +160,7 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
             ty: Ty::Phantom(Box::new(Ty::Param)),
         });
     }
-    let is_filled = !matches!(filling, FillingRecipe::Nothing);
+    let is_filled = matches!(filling, FillingRecipe::Exact | FillingRecipe::Wrong(..));
     if is_filled && !def.is_generic() && def.fault.is_none() && def.repr != Repr::Transparent {
         fill(case, &mut def, *filling);
     }

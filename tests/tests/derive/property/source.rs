@@ -273,7 +273,12 @@ impl Writer<'_> {
         } else {
             String::new()
         };
-        format!("{}{repr}{version}", self.derive())
+        let padding = if self.derives && def.allows_gaps {
+            "#[shm(padding)] "
+        } else {
+            ""
+        };
+        format!("{}{repr}{version}{padding}", self.derive())
     }
 
     fn enumeration(&self, number: usize, def: &Enum) -> String {

@@ -134,6 +134,29 @@ fn every_kind_of_schema_node_reads_back() {
     assert_eq!(u32_at(&payload, tuple + 4).cast_signed(), -4);
 }
 
+#[derive(ShmLayout)]
+#[repr(C)]
+#[shm(padding)]
+struct Gaps {
+    on: u8,
+    wide: u64,
+    last: u16,
+}
+
+#[test]
+fn gaps_follow_from_offsets_and_stay_zero() {
+    let name = unique("gaps");
+    let shm = Gaps::create(&name).unwrap();
+    shm.on.set(0xff);
+    shm.wide.set(u64::MAX);
+    shm.last.set(0xffff);
+    let payload = check::<Gaps>(&open(&name));
+    assert_eq!(Gaps::SIZE, 24);
+    assert_eq!(payload[..8], [0xff, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(payload[8..18], [0xff; 10]);
+    assert_eq!(payload[18..24], [0; 6]);
+}
+
 #[test]
 fn scalar_and_array_payloads_match_the_format() {
     let name = unique("scalar");

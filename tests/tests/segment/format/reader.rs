@@ -310,7 +310,7 @@ pub(super) fn check<T: ShmLayout>(file: &File) -> Vec<u8> {
 pub(super) fn check_before<T: ShmLayout>(file: &File, participant: u64) -> Vec<u8> {
     let bytes = bytes_of(file);
     assert_eq!(bytes[..8], [0x89, b'S', b'H', b'M', 0x0d, 0x0a, 0x1a, 0x0a]);
-    assert_eq!(u16_at(&bytes, 8), 1, "format version");
+    assert_eq!(u16_at(&bytes, 8), 2, "format version");
     assert_eq!(u16_at(&bytes, 10), 256, "header length");
     assert_eq!(bytes[12], if cfg!(target_endian = "big") { 2 } else { 1 });
     assert_eq!(bytes[13..16], [0; 3]);

@@ -1,0 +1,21 @@
+//! A value that is moved as a whole is `Copy`, which a struct with gaps is not.
+
+use shm_core::sync::{Broadcast, SeqLock};
+use shm_core::ShmLayout;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+#[shm(padding)]
+struct Job {
+    urgent: bool,
+    id: u64,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Board {
+    latest: SeqLock<Job>,
+    news: Broadcast<[Job; 2], 4>,
+}
+
+fn main() {}
