@@ -8,9 +8,9 @@ use syn::{
     WherePredicate, parse_quote, parse_quote_spanned,
 };
 
-use crate::culprit::{self, is_type_parameter};
+use crate::diagnose::{self, is_type_parameter};
 use crate::model::{Field, Model};
-use crate::spelled::innermost;
+use crate::ty::innermost;
 
 /// The struct's generics for the implementation, without defaults. Each type parameter that a field stores is a
 /// [`ShmLayout`], and so is each associated type of a parameter that a field stores, such as `T::Item` in `[T::Item; 2]` or
@@ -30,7 +30,8 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
         let ty = innermost(field.ty);
         // Where the library's names mislead, this asks for no more than what the layout needs in any case.
         if is_associated(ty, model.generics)
-            || culprit::contained(ty).is_some_and(|ty| is_associated(innermost(ty), model.generics))
+            || diagnose::contained(ty)
+                .is_some_and(|ty| is_associated(innermost(ty), model.generics))
         {
             generics
                 .make_where_clause()
@@ -45,7 +46,7 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
 /// the parameter is an argument of a type that is not known.
 fn stores(ty: &Type, param: &Ident, generics: &Generics) -> bool {
     let ty = innermost(ty);
-    if culprit::is_phantom(ty) || is_associated(ty, generics) {
+    if diagnose::is_phantom(ty) || is_associated(ty, generics) {
         return false;
     }
     match ty {
@@ -53,7 +54,7 @@ fn stores(ty: &Type, param: &Ident, generics: &Generics) -> bool {
             qself: None, path, ..
         }) => {
             path.is_ident(param)
-                || culprit::arguments(ty)
+                || diagnose::arguments(ty)
                     .into_iter()
                     .any(|argument| stores(argument, param, generics))
         }

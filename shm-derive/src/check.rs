@@ -10,11 +10,11 @@ use syn::{Data, Expr, Fields, LifetimeParam, Lit, Type, TypeParamBound, UnOp};
 
 use crate::attr;
 use crate::ctxt::Ctxt;
-use crate::culprit;
-use crate::known;
-use crate::lifetime;
+use crate::diagnose;
+use crate::lifetimes;
 use crate::model::{Field, Model, Shape};
-use crate::spelled::{innermost, peeled, slice};
+use crate::size;
+use crate::ty::{innermost, peeled, slice};
 
 /// The largest alignment that a mapping has on every machine.
 const MAX_ALIGN: u64 = 4096;
@@ -307,11 +307,11 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
                 && fits_into_memory(cx, field, ty)
         }
         // rustc reports these too, once for each place where the type is written again.
-        Type::Path(_) => match lifetime::without_lifetime(ty) {
+        Type::Path(_) => match lifetimes::without_lifetime(ty) {
             Some(reference) => {
                 cx.error(
                     reference,
-                    if culprit::is_phantom(ty) {
+                    if diagnose::is_phantom(ty) {
                         format!(
                             "field `{name}` names a lifetime, but a shared struct has none: whoever stores it may outlive the \
                              reference; write `PhantomData` of the type itself, without `&`"
@@ -353,7 +353,7 @@ fn holds(ty: &Type, ident: &Ident) -> bool {
     let is_itself = matches!(ty, Type::Path(path) if path.qself.is_none()
         && path.path.segments.len() == 1
         && path.path.segments[0].ident == *ident);
-    is_itself || culprit::contained_in_place(ty).is_some_and(|inner| holds(inner, ident))
+    is_itself || diagnose::contained_in_place(ty).is_some_and(|inner| holds(inner, ident))
 }
 
 /// A negative length would be reported by rustc once for the struct and once for its view.
@@ -377,7 +377,7 @@ fn is_a_length(len: &Expr) -> bool {
 
 /// An array that is too large is found by the compiler as well, in the expansion. Here it can be told at the type.
 fn fits_into_memory(cx: &Ctxt, field: &Field<'_>, array: &Type) -> bool {
-    let too_large = known::bytes(array).filter(|bytes| *bytes > MAX_BYTES);
+    let too_large = size::bytes(array).filter(|bytes| *bytes > MAX_BYTES);
     if let Some(bytes) = too_large {
         cx.error(
             array,

@@ -5,16 +5,16 @@ use syn::DeriveInput;
 
 use crate::ctxt::Ctxt;
 use crate::model::Model;
-use crate::{bound, check, emit, lifetime, own};
+use crate::{bound, check, emit, lifetimes, receiver};
 
 pub(crate) fn derive(input: TokenStream) -> TokenStream {
     let mut item: DeriveInput = match syn::parse2(input) {
         Ok(item) => item,
         Err(error) => return error.into_compile_error(),
     };
-    own::name_self(&mut item);
+    receiver::name_self(&mut item);
     let cx = Ctxt::new();
-    let lifetimes = lifetime::take(&mut item);
+    let lifetimes = lifetimes::take(&mut item);
     for param in &lifetimes.unreported {
         check::no_lifetime(&cx, param);
     }

@@ -2,10 +2,10 @@
 //!
 //! The pipeline is parse, model, check, emit:
 //!
-//! - `own` writes the type's own name for `Self`, which would be another type in the view, and `lifetime` removes the
+//! - `receiver` writes the type's own name for `Self`, which would be another type in the view, and `lifetimes` removes the
 //!   struct's lifetimes;
 //! - `attr` and `repr` read the attributes, `model` turns the item into what the rest works on;
-//! - `culprit` finds the argument to name when a generic type is refused because of it;
+//! - `diagnose` finds the argument to name when a generic type is refused because of it;
 //! - `check` holds one function per rule; all mistakes are collected in a `ctxt::Ctxt` and reported at once;
 //! - `emit` writes the view, the implementation and the padding checks, and cannot fail. After mistakes it
 //!   still writes them, as far as they can be told, so that uses of the type cause no errors of their own.
@@ -17,15 +17,15 @@ mod attr;
 mod bound;
 mod check;
 mod ctxt;
-mod culprit;
+mod diagnose;
 mod emit;
 mod expand;
-mod known;
-mod lifetime;
+mod lifetimes;
 mod model;
-mod own;
+mod receiver;
 mod repr;
-mod spelled;
+mod size;
+mod ty;
 
 use proc_macro::TokenStream;
 

@@ -7,9 +7,9 @@ use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type, Variant, Visibil
 
 use crate::attr;
 use crate::ctxt::Ctxt;
-use crate::lifetime;
+use crate::lifetimes;
 use crate::repr::Repr;
-use crate::spelled::slice;
+use crate::ty::slice;
 
 /// The struct.
 pub(crate) struct Model<'a> {
@@ -83,7 +83,7 @@ impl<'a> Model<'a> {
             ident: &item.ident,
             vis: &item.vis,
             generics: &item.generics,
-            arguments: lifetime::arguments(lifetimes, &item.generics),
+            arguments: lifetimes::arguments(lifetimes, &item.generics),
             attr: attr::Container::read(cx, &item.attrs),
             repr: Repr::read(cx, &item.attrs),
             shape,

@@ -7,10 +7,10 @@ use syn::{Path, Type};
 
 use super::{Names, at, has_unknown_attribute, moved, respan, view};
 use crate::bound;
-use crate::culprit::{self, Ask};
-use crate::known::{self, Padding};
+use crate::diagnose::{self, Ask};
 use crate::model::Model;
-use crate::spelled::peeled;
+use crate::size::{self, Padding};
+use crate::ty::peeled;
 
 /// The expression of `LAYOUT`.
 ///
@@ -127,7 +127,7 @@ fn plain(ident: &Ident) -> String {
 fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> TokenStream {
     let ty = peeled(ty);
     match ty {
-        Type::Array(array) if known::extent(ty).is_none() => {
+        Type::Array(array) if size::extent(ty).is_none() => {
             let (element, len) = (of(&array.elem, model, krate, false), &array.len);
             // At the type, for an array that is too large.
             let span = at(array.bracket_token.span.join());
@@ -145,7 +145,7 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
             } else {
                 ty.to_token_stream()
             };
-            match culprit::find(ty, model.generics) {
+            match diagnose::find(ty, model.generics) {
                 Ask::Whole => quote!(<#asked as #why::Field>::LAYOUT),
                 Ask::Several => quote!(<#asked as #why::SharedParts>::LAYOUT),
                 Ask::Part(because, argument) => {
@@ -185,14 +185,14 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
         return copy_conflict(model, names);
     }
     let elements = elements_check(model, names);
-    let extents = model.fields.iter().map(|field| known::extent(field.ty));
+    let extents = model.fields.iter().map(|field| size::extent(field.ty));
     let (krate, ident) = (&names.krate, model.ident);
     // The names of the types may mislead, so that all of the struct is looked at in any case.
     let whole = |span: Span| {
         let (krate, ident) = (respan(krate, span), moved(ident, span));
         quote_spanned!(span => const _: () = #krate::__private::no_padding::<#ident>();)
     };
-    let padding = match known::padding(extents, model.repr.min_align(), model.tail().is_some()) {
+    let padding = match size::padding(extents, model.repr.min_align(), model.tail().is_some()) {
         Padding::None => whole(at(ident.span())),
         // Allowed, so that nothing is to be said about the field.
         Padding::After(_) if model.attr.padding.is_some() => whole(at(ident.span())),
@@ -236,7 +236,7 @@ fn copy_conflict(model: &Model<'_>, names: &Names) -> TokenStream {
 /// A constant outside the implementation that fails if the struct ends in a slice whose elements have no bytes.
 fn elements_check(model: &Model<'_>, names: &Names) -> Option<TokenStream> {
     let element = model.tail()?;
-    if known::extent(element).is_some_and(|(size, _)| size > 0) {
+    if size::extent(element).is_some_and(|(size, _)| size > 0) {
         return None;
     }
     let span = at(model.fields.last()?.span());

@@ -6,11 +6,11 @@ use syn::{Index, Member, Path, Type, TypePath};
 
 use super::{Names, at, generated, lints, moved, respan};
 use crate::bound;
-use crate::culprit::is_type_parameter;
-use crate::known;
-use crate::lifetime;
+use crate::diagnose::is_type_parameter;
+use crate::lifetimes;
 use crate::model::{Field, Model, Shape};
-use crate::spelled::{peeled, slice};
+use crate::size;
+use crate::ty::{peeled, slice};
 
 /// The definition of the view.
 pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
@@ -85,7 +85,7 @@ pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
         Type::Macro(_) => true,
         _ => false,
     };
-    is_name && known::extent(ty).is_none()
+    is_name && size::extent(ty).is_none()
 }
 
 /// The cell of a field that may have no size: the compiler speaks of the trait, not of the cell, and points at the type.
@@ -234,7 +234,7 @@ fn parameters(model: &Model<'_>, names: &Names) -> TokenStream {
 /// `<T, N, Access>`.
 pub(crate) fn arguments(model: &Model<'_>, names: &Names) -> TokenStream {
     let access = &names.access;
-    let own = lifetime::named(model.generics);
+    let own = lifetimes::named(model.generics);
     quote!(<#(#own,)* #access>)
 }
 

@@ -9,8 +9,8 @@ use syn::{
     WherePredicate,
 };
 
-use crate::culprit;
-use crate::spelled::peeled;
+use crate::diagnose;
+use crate::ty::peeled;
 
 /// The lifetimes that a struct had.
 #[derive(Default)]
@@ -35,7 +35,7 @@ pub(crate) fn take(item: &mut DeriveInput) -> Taken {
     if let syn::Data::Struct(data) = &mut item.data {
         for field in &mut data.fields {
             let mut reported = elide(&mut field.ty, &names);
-            if let Some(found) = culprit::refused_by_name(&field.ty) {
+            if let Some(found) = diagnose::refused_by_name(&field.ty) {
                 collect(found.to_token_stream(), &names, &mut reported);
             }
             unreported.retain(|param| !reported.contains(&param.lifetime.ident));
@@ -119,7 +119,7 @@ pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
         Type::Array(array) => without_lifetime(&array.elem),
         Type::Slice(slice) => without_lifetime(&slice.elem),
         Type::Tuple(tuple) => tuple.elems.iter().find_map(without_lifetime),
-        _ => culprit::arguments(ty)
+        _ => diagnose::arguments(ty)
             .into_iter()
             .find_map(without_lifetime),
     }

@@ -5,7 +5,7 @@
 
 use syn::{BinOp, Expr, GenericArgument, Lit, PathArguments, PathSegment, Type};
 
-use crate::spelled::peeled;
+use crate::ty::peeled;
 
 /// Size and alignment in bytes.
 pub(crate) type Extent = (u64, u64);

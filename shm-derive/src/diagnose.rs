@@ -6,8 +6,8 @@
 use proc_macro2::Ident;
 use syn::{GenericArgument, Generics, PathArguments, Type};
 
-use crate::known;
-use crate::spelled::{element, peeled};
+use crate::size;
+use crate::ty::{element, peeled};
 
 /// What a type stands accused of: the trait in `shm_core::diagnostics` that says so.
 type Because = &'static str;
@@ -202,7 +202,7 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
         let parameter = is_constant_parameter(ty, generics) || is_type_parameter(ty, generics);
         if is_container(ty) {
             found.extend(suspects(ty, generics));
-        } else if !parameter && known::extent(ty).is_none() {
+        } else if !parameter && size::extent(ty).is_none() {
             found.push(ty);
         }
     }
