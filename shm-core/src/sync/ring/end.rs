@@ -1,4 +1,4 @@
-//! What the two ends have in common: a claim that makes the process the only one, and timeout.
+//! The common part of both ends: the claim, and waiting.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sync::{ClaimError, TimedOut};
 use crate::sys::clock::{Deadline, RateLimiter};
 
-/// Who has an end, and whether anybody ever had it.
+/// Who holds an end, and whether a process has ever claimed it.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct EndState {
@@ -36,32 +36,32 @@ impl PeerState for EndState {
     }
 }
 
-/// An end that this process has, until this is dropped.
+/// An end that this process holds until the value is dropped.
 #[derive(Debug)]
 pub(super) struct HeldEnd<'a, R: Side, const N: usize> {
     counters: &'a Counters,
-    role: ClaimGuard<'a>,
-    other: PeerWatch<'a, EndState>,
+    claim: ClaimGuard<'a>,
+    peer: PeerWatch<'a, EndState>,
     end: End<R>,
-    pace: Pace,
+    backoff: Backoff,
 }
 
 impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     pub(super) fn claim(
         counters: &'a Counters,
         own: &'a EndState,
-        other: &'a EndState,
+        peer: &'a EndState,
         timeout: Timeout,
     ) -> Result<Self, ClaimError> {
-        let role = ClaimGuard::claim(&own.claim, timeout)?;
+        let claim = ClaimGuard::claim(&own.claim, timeout)?;
         Correct::mark_joined(&own.joined);
         Ok(Self {
             counters,
-            // Who waits for somebody to come, or to leave, sleeps there.
-            role: role.notifying(R::peer_wait_word(counters)),
-            other: PeerWatch::new(other),
+            // The peer sleeps there while it waits for this end to join or to leave.
+            claim: claim.notifying(R::peer_wait_word(counters)),
+            peer: PeerWatch::new(peer),
             end: End::resume(counters),
-            pace: Pace::new(),
+            backoff: Backoff::new(),
         })
     }
 
@@ -70,8 +70,8 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         self.end.position()
     }
 
-    /// How many slots there are to use, as far as that is known or can be seen at once: at least one. Where there are none
-    /// it waits for them, as `timeout` allows, which is only asked for then.
+    /// Returns how many slots can be used, at least one. If that takes no wait, `timeout` is not called. The result may be less
+    /// than `wanted`: this waits for one slot only.
     #[inline(always)]
     pub(super) fn wait_for_slots(
         &mut self,
@@ -87,38 +87,37 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         self.wait(timeout())
     }
 
-    /// Whether this process is the one that has claimed the end, and not a fork child of it.
+    /// Whether this process claimed the end, and is not a fork child of the one that did.
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        self.role.is_mine()
+        self.claim.is_mine()
     }
 
-    /// Waits for slots to use when there are none, as timeout allows. One that needs no time also tells if the other end
-    /// is gone.
+    /// Waits until a slot can be used. With `Timeout::Now`, only looks, and probes the peer from time to time.
     #[cold]
     fn wait(&mut self, timeout: Timeout) -> Result<usize, Idle> {
-        // In a fork child the end is its parent's: not connected to anything.
+        // A fork child does not hold the end.
         if !self.is_mine() {
             return Err(Idle::Gone);
         }
         let ready = if let Timeout::Now = timeout {
-            let probing = self.pace.probe_is_due();
+            let probing = self.backoff.probe_is_due();
             self.end
-                .poll(self.counters, N as u64, &self.other, probing)?
+                .poll(self.counters, N as u64, &self.peer, probing)?
         } else {
             match self.spin(timeout) {
                 Some(ready) => ready,
                 None => {
                     let mut env = Sleeper::until(timeout.deadline()).without_spinning();
                     self.end
-                        .wait(self.counters, N as u64, &mut env, &self.other)?
+                        .wait(self.counters, N as u64, &mut env, &self.peer)?
                 }
             }
         };
         Ok(ready as usize)
     }
 
-    /// Waits until the other end is claimed. `None` in a fork child, whose end is its parent's.
+    /// Waits until a living process holds the other end. `None` in a fork child, which does not hold this end.
     pub(super) fn wait_for_peer(&self) -> Option<()> {
         while self.is_mine() {
             // The clock never reaches this deadline.
@@ -129,37 +128,37 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         None
     }
 
-    /// Waits until the other end is claimed, for at most `timeout`; not at all in a fork child, whose end is its parent's.
+    /// Waits as [`wait_for_peer`](Self::wait_for_peer) does, for at most `timeout`. In a fork child it times out at once.
     pub(super) fn wait_for_peer_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
         let mut env = Sleeper::until(Deadline::after(timeout)).without_spinning();
         let joined = self.is_mine()
             && self
                 .end
-                .wait_for_peer(self.counters, N as u64, &mut env, &self.other);
+                .wait_for_peer(self.counters, N as u64, &mut env, &self.peer);
         joined.then_some(()).ok_or(TimedOut)
     }
 
-    /// Looks for a while, because a process that keeps up is there sooner than a sleep begins.
+    /// Spins for a while: a peer that keeps up answers sooner than a sleep would begin.
     fn spin(&mut self, timeout: Timeout) -> Option<u64> {
         if let Timeout::At(deadline) = timeout
             && deadline.left().is_zero()
         {
             return None;
         }
-        for _ in 0..self.pace.spins() {
+        for _ in 0..self.backoff.spins() {
             let ready = self.end.ready(self.counters, N as u64, 1);
             if ready > 0 {
-                self.pace.was_worth_it();
+                self.backoff.succeeded();
                 return Some(ready);
             }
             std::hint::spin_loop();
         }
-        self.pace.was_in_vain();
+        self.backoff.failed();
         None
     }
 
-    /// Uses slots of which [`wait_for_slots`](Self::wait_for_slots) has told, the first of which is the one whose number `work` is given, and
-    /// hands them to the other end.
+    /// Calls `work` with the number of the next slot, then hands `count` slots to the other end. `count` is at most what
+    /// [`wait_for_slots`](Self::wait_for_slots) returned.
     #[inline(always)]
     pub(super) fn commit<V>(&mut self, count: usize, work: impl FnOnce(usize) -> V) -> V {
         let result = work(self.end.slot(N as u64));
@@ -167,8 +166,8 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         result
     }
 
-    /// [`commit`](Self::commit) for one slot, where `work` is somebody else's. If it panics nothing has happened. `None` if it
-    /// has forked and this is the child: the message is the parent's, which may be far ahead by now.
+    /// [`commit`](Self::commit)s one slot, where `work` is a closure of the user's. If it panics, nothing is committed. `None` in
+    /// a child that it forked: the message is the parent's, which may be far ahead by now.
     #[inline(always)]
     pub(super) fn commit_one<V>(&mut self, work: impl FnOnce(usize) -> V) -> Option<V> {
         let result = work(self.end.slot(N as u64));
@@ -180,57 +179,57 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     }
 }
 
-/// How long to wait where there is a timeout: the clock is not looked at before there is nothing to do.
+/// A deadline that is computed only when a wait begins, since that reads the clock.
 #[inline(always)]
 pub(super) fn until(timeout: Duration) -> impl FnOnce() -> Timeout {
     move || Timeout::At(Deadline::after(timeout))
 }
 
-/// How long to spin, by how it went so far; and when to look at the other's life without waiting.
+/// How long to spin, which adapts to earlier results, and when to probe the peer.
 #[derive(Debug)]
-struct Pace {
+struct Backoff {
     spins: u32,
-    /// Spins in vain, one after the other.
-    vain: u32,
+    /// Failed spins since the last successful one.
+    failures: u32,
     probes: RateLimiter,
 }
 
-impl Pace {
-    /// A microsecond or less: what it takes one to answer who is awake on another processor. On the same processor it is
-    /// wasted, but is little beside the sleep.
-    const LEAST: u32 = 32;
-    /// Some microseconds: what it takes one to answer who has to be woken.
-    const MOST: u32 = 512;
-    /// With the least alone, two that wait for each other in turn would never get out of sleeping again, although each has
-    /// a processor by now. So the most is tried every so many times; if it was not in vain, both are awake from then on.
-    const RETRY: u32 = 16;
-    /// Between two looks at the other's life by one who does not wait, and so may ask a million times a second.
+impl Backoff {
+    /// A microsecond or less, in which a peer that is awake on another processor answers. If the peer needs this processor, the
+    /// spin is wasted, but short compared with the sleep.
+    const MIN_SPINS: u32 = 32;
+    /// Some microseconds, in which a peer that has to be woken answers.
+    const MAX_SPINS: u32 = 512;
+    /// Two ends that wait for each other in turn, both with the fewest spins, would go on sleeping even when each has a
+    /// processor. So one of this many waits spins longest. If that succeeds, both ends stay awake from then on.
+    const LONG_SPIN_EVERY: u32 = 16;
+    /// The least time between two probes of the peer by calls that do not wait, which may come a million times a second.
     const BETWEEN_PROBES: Duration = Duration::from_millis(1);
 
     fn new() -> Self {
         Self {
-            spins: Self::MOST,
-            vain: 0,
+            spins: Self::MAX_SPINS,
+            failures: 0,
             probes: RateLimiter::new(),
         }
     }
 
     fn spins(&self) -> u32 {
-        if self.vain % Self::RETRY == Self::RETRY - 1 {
-            Self::MOST
+        if self.failures % Self::LONG_SPIN_EVERY == Self::LONG_SPIN_EVERY - 1 {
+            Self::MAX_SPINS
         } else {
             self.spins
         }
     }
 
-    fn was_worth_it(&mut self) {
-        self.spins = Self::MOST;
-        self.vain = 0;
+    fn succeeded(&mut self) {
+        self.spins = Self::MAX_SPINS;
+        self.failures = 0;
     }
 
-    fn was_in_vain(&mut self) {
-        self.spins = (self.spins / 2).max(Self::LEAST);
-        self.vain = self.vain.wrapping_add(1);
+    fn failed(&mut self) {
+        self.spins = (self.spins / 2).max(Self::MIN_SPINS);
+        self.failures = self.failures.wrapping_add(1);
     }
 
     fn probe_is_due(&mut self) -> bool {

@@ -1,4 +1,4 @@
-//! What can become of a message, in the words of `std::sync::mpsc`.
+//! The errors of sending and receiving, named as in `std::sync::mpsc`.
 
 use std::error::Error;
 use std::fmt;
@@ -6,16 +6,16 @@ use std::fmt;
 use crate::error::debug_with_text;
 use crate::protocol::ring::Idle;
 
-const NO_RECEIVER: &str = "the ring is full, and its receiver has left or died; wait for the next one with `wait_for_receiver` and \
-                           send again";
-const NO_SENDER: &str = "everything has been received, and the sender has left or died; wait for the next one with \
-                         `wait_for_sender` and receive again";
+const NO_RECEIVER: &str = "the ring is full, and its receiver has left or died; wait for the next receiver with `wait_for_receiver`, \
+                           then send again";
+const NO_SENDER: &str = "the ring is empty, and its sender has left or died; wait for the next sender with `wait_for_sender`, \
+                         then receive again";
 
-/// A message was not sent: the ring is full, and its receiver has left or died. Here it is back.
+/// A message was not sent, because the ring is full and its receiver has left or died. Contains the message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
-/// A message was not sent at once. Here it is back.
+/// A message was not sent at once. Contains the message.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
@@ -25,7 +25,7 @@ pub enum TrySendError<T> {
     Disconnected(T),
 }
 
-/// A message was not sent in time. Here it is back.
+/// A message was not sent in time. Contains the message.
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
@@ -35,7 +35,7 @@ pub enum SendTimeoutError<T> {
     Disconnected(T),
 }
 
-/// Nothing was received: there is nothing any more, and the sender has left or died.
+/// Nothing was received, because the ring is empty and its sender has left or died.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RecvError;
 
@@ -60,7 +60,7 @@ pub enum RecvTimeoutError {
 }
 
 pub(super) fn recv(_: Idle) -> RecvError {
-    // Who waits without end only gives up if the other is gone.
+    // A wait without a limit ends in an error only if the other end is gone.
     RecvError
 }
 
@@ -159,7 +159,7 @@ impl<T> fmt::Display for SendError<T> {
 impl<T> fmt::Display for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Full(_) => "the ring is full; send again later, or give its type more slots",
+            Self::Full(_) => "the ring is full; send again later, or create it with more slots",
             Self::Disconnected(_) => NO_RECEIVER,
         })
     }
@@ -169,7 +169,8 @@ impl<T> fmt::Display for SendTimeoutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeout(_) => {
-                "the ring was full for the whole timeout; its receiver lives, or has not come yet"
+                "the ring was full for the whole timeout, and its receiver is alive or has not joined yet; send again, or check the \
+                 receiver"
             }
             Self::Disconnected(_) => NO_RECEIVER,
         })
@@ -195,7 +196,8 @@ impl fmt::Display for RecvTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeout => {
-                "the ring was empty for the whole timeout; its sender lives, or has not come yet"
+                "the ring was empty for the whole timeout, and its sender is alive or has not joined yet; receive again, or check \
+                 the sender"
             }
             Self::Disconnected => NO_SENDER,
         })

@@ -1,10 +1,10 @@
-//! A bounded queue from one process to another: [`Ring`], its ends, and what can become of a message.
+//! A bounded queue from one process to another: [`Ring`], its ends and their errors.
 
 // - `crate::protocol::ring`: the counters in shared memory, and how the two ends wait for each other;
-// - this file: the type, and its layout;
-// - `end`: what the two ends have in common: a claim, timeout, and a cached counter;
+// - this file: the type and its layout;
+// - `end`: the common part of both ends: the claim, waiting, and the cached counter;
 // - `sender`, `receiver`: the ends;
-// - `error`: what can become of a message.
+// - `error`: their errors.
 
 mod end;
 mod error;
@@ -33,15 +33,15 @@ pub use error::{
 pub use receiver::{IntoIter, Iter, Receiver, TryIter};
 pub use sender::Sender;
 
-/// A queue of at most `N` messages from one process to another, which survives the death of both.
+/// A bounded queue of `N` slots from one process to another, which survives the death of both.
 ///
-/// One process at a time has the [`sender`](Self::sender), one at a time the [`receiver`](Self::receiver); both may be in one
-/// process. Messages are copied into the segment and out of it, and each is received once, in the order in which it was
-/// sent. The functions and their errors are those of `std::sync::mpsc`. For several receivers that each see everything there
-/// is [`Broadcast`](crate::sync::Broadcast); for one of several workers to take each message, give every worker a ring.
+/// One process at a time holds the [`sender`](Self::sender), and one at a time the [`receiver`](Self::receiver); both may be in
+/// one process. Messages are copied into the segment and out of it. Each is received once, in the order in which they were
+/// sent. The methods and their errors are those of `std::sync::mpsc`. If several receivers need every message, use
+/// [`Broadcast`](crate::sync::Broadcast). If several workers share the messages, give each a ring.
 ///
-/// Messages that are copied have to be `Copy`. Others, such as a [`ShmVec`](crate::ShmVec), are written and read where they
-/// lie, by [`send_with`](Sender::send_with) and [`recv_with`](Receiver::recv_with).
+/// Messages that are copied have to be `Copy`. Others, such as a [`ShmVec`](crate::ShmVec), are written and read in their slot,
+/// with [`send_with`](Sender::send_with) and [`recv_with`](Receiver::recv_with).
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -57,24 +57,24 @@ pub use sender::Sender;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = format!("/doc-ring-{}", std::process::id());
-/// // One process:
+/// // In one process:
 /// let shm = Work::create(&name)?;
 /// let mut jobs = shm.jobs.sender()?;
 /// jobs.send(Job { id: 1, size: 100 })?;
 /// jobs.send(Job { id: 2, size: 200 })?;
 ///
-/// // Another process:
+/// // In another process:
 /// let other = Work::attach(&name)?;
 /// let mut todo = other.jobs.receiver()?;
 /// assert_eq!(todo.recv()?.id, 1);
 ///
-/// drop(jobs); // what was sent is still there
+/// drop(jobs); // what was sent stays in the ring
 /// assert_eq!(todo.iter().map(|job| job.id).collect::<Vec<_>>(), [2]);
 /// assert!(todo.recv().is_err());
 /// # Ok(()) }
 /// ```
 ///
-/// A ring without slots does not build:
+/// A ring without slots does not compile:
 ///
 /// ```compile_fail,E0080
 /// use shm_core::ShmLayout;
@@ -83,48 +83,49 @@ pub use sender::Sender;
 /// let nothing = Ring::<u64, 0>::create_anonymous();
 /// ```
 ///
+/// Through a read-only handle a ring can be observed ([`len`](Self::len), [`sent`](Self::sent)), but its ends cannot be
+/// claimed.
+///
 /// # Memory ordering
 ///
-/// Who receives a message sees everything that its sender did before it was sent, in the segment and elsewhere in shared
-/// memory. Who sees that there is room again sees all that the receiver did before.
+/// A receiver that has received a message sees everything that its sender did before it sent the message, in the segment and
+/// in other shared memory. A sender that has sent a message into a slot that was freed sees everything that the receiver did
+/// before it freed the slot.
 ///
 /// # When a process dies
 ///
-/// - The sender dies, or drops its end: the receiver gets all that was sent, and after that is told
-///   [`Disconnected`](super::TryRecvError::Disconnected), within 50 ms of a death once the kernel has released what the process
-///   had. A message that was being written is not there at all.
-/// - The receiver dies, or drops its end: sending goes on until the ring is full, and then is `Disconnected`.
-/// - Another process can claim the end as soon as the kernel has released what the dead one had. For some milliseconds
-///   after a kill that one may still count as alive, and [`receiver`](Self::receiver) says [`Taken`](super::ClaimError::Taken);
-///   [`receiver_timeout`](Self::receiver_timeout) and [`sender_timeout`](Self::sender_timeout) wait that long. After `waitpid`
-///   there is nothing to wait for. It goes on where the one before has stopped: [`Sender::position`] and [`Receiver::position`] tell how far that was. The process at the other end notices
-///   nothing, or calls again after `Disconnected`.
-/// - As long as nobody has come to the other end, it is waited for.
-/// - Who has been told `Disconnected` waits for the next one with [`Receiver::wait_for_sender`] or
-///   [`Sender::wait_for_receiver`].
-/// - With [`recv`](Receiver::recv) a message is received at most once: it goes with a receiver that is killed just after. With
-///   [`recv_with`](Receiver::recv_with) it is received at least once: it counts only when it has been dealt with.
-/// - A process that is stopped lives, and keeps its end.
-/// - In a fork child the ends that it inherited are its parent's. They are `Disconnected` there, and dropping them does
-///   nothing. A message that is being made or dealt with in place during the fork is the parent's too.
+/// - **The sender**, or it drops its end: the receiver gets everything that was sent, then
+///   [`Disconnected`](super::TryRecvError::Disconnected): within 50 ms of a death, counted from when the kernel has released
+///   what the process held. A message that was being written is not received.
+/// - **The receiver**, or it drops its end: sending works until the ring is full, and then is `Disconnected`.
+/// - **The successor** can claim the end as soon as the kernel has released what the dead process held. For some milliseconds
+///   after a kill the dead process may still count as alive, and [`receiver`](Self::receiver) returns
+///   [`Taken`](super::ClaimError::Taken); [`receiver_timeout`](Self::receiver_timeout) and
+///   [`sender_timeout`](Self::sender_timeout) wait that long. After `waitpid` no wait is needed. The successor continues where
+///   the dead process stopped: [`Sender::position`] and [`Receiver::position`] say where that is. The process at the other end
+///   notices nothing, or retries after `Disconnected`.
+/// - As long as no process has ever claimed the other end, calls wait for one. After `Disconnected`,
+///   [`Receiver::wait_for_sender`] and [`Sender::wait_for_receiver`] wait for the next one.
+/// - [`recv`](Receiver::recv) delivers at most once: a receiver that is killed just after it loses the message.
+///   [`recv_with`](Receiver::recv_with) delivers at least once: a message counts as received when the closure has returned.
+/// - A process that is only stopped is alive, and keeps its end.
+/// - In a fork child inherited ends are the parent's: calls are `Disconnected`, and dropping the ends does nothing. This also
+///   holds for a message that a closure is writing or reading while it forks.
 ///
 /// # What a peer can do
 ///
-/// One that may write the segment can make the receiver get any messages, or those that are there again, keep either end
-/// waiting, and take an end that somebody has. What the counters say is checked each time, so nobody reads or writes
-/// outside of the ring because of it, and calls with a timeout end.
+/// A peer that may write to the segment can make the receiver get any messages, or the same ones again. It can keep either end
+/// waiting, and claim an end that another process holds. The counters are checked at each use, so nothing outside of the ring
+/// is read or written because of it, and calls with a timeout end.
 ///
 /// # Cost
 ///
-/// Sending and receiving are a copy of the message, one atomic exchange and a few loads each, and no system call while the
+/// Sending and receiving each take a copy of the message, one atomic exchange and a few loads, and no system call while the
 /// other end keeps up. [`send_slice`](Sender::send_slice) and [`recv_slice`](Receiver::recv_slice) make one exchange for many
-/// messages. Who has nothing to do looks again for some microseconds and then sleeps; who finds the other asleep makes one
-/// system call to wake it. A division by `N` is part of each; it is free where `N` is a power of two.
+/// messages. An end that has nothing to do spins for some microseconds and then sleeps; waking it takes the other end one system
+/// call. Each message takes a division by `N`, which is free if `N` is a power of two.
 ///
-/// The words of either end lie on 128 bytes of their own, and so a ring is aligned to 128: put rings first in a struct, or
-/// alone.
-///
-/// Through a read-only handle a ring can be looked at ([`len`](Self::len), [`sent`](Self::sent)), and not taken part in.
+/// The words of each end have 128 bytes of their own, so a ring is aligned to 128: put rings first in a struct, or alone.
 #[repr(C)]
 pub struct Ring<T, const N: usize, A: Access = ReadWrite> {
     sender: Padded<EndState>,
@@ -134,6 +135,7 @@ pub struct Ring<T, const N: usize, A: Access = ReadWrite> {
 }
 refused_as_a_whole!([T, const N: usize] Ring<T, N>);
 
+// The names of the fields are part of the format.
 sync_layout! {
     impl[T: ShmLayout, const N: usize] Ring[T, N], RING.claiming();
     sender at sender.0.claim: AtomicU32::LAYOUT;
@@ -148,9 +150,9 @@ sync_layout! {
 }
 
 impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
-    /// Claims the sending end, if no living process has it.
+    /// Claims the sending end, unless a living process holds it.
     ///
-    /// A dead sender's is taken over: what it has sent stays sent, and what it was writing when it died was not.
+    /// After a dead sender, everything that it sent stays sent. A message that it was writing when it died does not count.
     ///
     /// # Errors
     ///
@@ -159,10 +161,10 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     where
         A: Writable,
     {
-        self.writable().send_within(Timeout::Now)
+        self.writable().claim_sender(Timeout::Now)
     }
 
-    /// Claims the sending end, waiting for at most `timeout` until its owner drops it or dies.
+    /// Claims the sending end, and waits for at most `timeout` on the monotonic clock until its owner drops it or dies.
     ///
     /// # Errors
     ///
@@ -172,12 +174,12 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
         A: Writable,
     {
         self.writable()
-            .send_within(Timeout::At(Deadline::after(timeout)))
+            .claim_sender(Timeout::At(Deadline::after(timeout)))
     }
 
-    /// Claims the receiving end, if no living process has it.
+    /// Claims the receiving end, unless a living process holds it.
     ///
-    /// A dead receiver's is taken over: all that it has not received is still there.
+    /// After a dead receiver, everything that it did not receive is still in the ring.
     ///
     /// # Errors
     ///
@@ -186,10 +188,10 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     where
         A: Writable,
     {
-        self.writable().receive_within(Timeout::Now)
+        self.writable().claim_receiver(Timeout::Now)
     }
 
-    /// Claims the receiving end, waiting for at most `timeout` until its owner drops it or dies.
+    /// Claims the receiving end, and waits for at most `timeout` on the monotonic clock until its owner drops it or dies.
     ///
     /// # Errors
     ///
@@ -199,38 +201,38 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
         A: Writable,
     {
         self.writable()
-            .receive_within(Timeout::At(Deadline::after(timeout)))
+            .claim_receiver(Timeout::At(Deadline::after(timeout)))
     }
 
-    /// Messages that have been sent and not received; at most `N`. It may be another number by the time that it is looked
-    /// at.
+    /// The number of messages in the ring: those sent and not yet received, at most `N`. It may have changed by the time the
+    /// caller uses it.
     #[must_use]
     pub fn len(&self) -> usize {
-        // In this order: the other counter is never behind this one.
+        // In this order, since `tail` is never behind a `head` that was loaded before.
         let head = self.received();
-        let there = self.sent().wrapping_sub(head);
-        usize::try_from(there).map_or(N, |there| there.min(N))
+        let len = self.sent().wrapping_sub(head);
+        usize::try_from(len).map_or(N, |len| len.min(N))
     }
 
-    /// Whether everything that was sent has been received.
+    /// Whether the ring has no messages.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Messages that there is room for: `N`.
+    /// The number of slots: `N`.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         N
     }
 
-    /// Messages that were ever sent.
+    /// The number of messages sent since the ring was created.
     #[must_use]
     pub fn sent(&self) -> u64 {
         acquire::<A, AtomicU64>(&self.counters.tail)
     }
 
-    /// Messages that were ever received.
+    /// The number of messages received since the ring was created.
     #[must_use]
     pub fn received(&self) -> u64 {
         acquire::<A, AtomicU64>(&self.counters.head)
@@ -247,12 +249,12 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
 }
 
 impl<T: ShmLayout, const N: usize> Ring<T, N> {
-    fn send_within(&self, timeout: Timeout) -> Result<Sender<'_, T, N>, ClaimError> {
+    fn claim_sender(&self, timeout: Timeout) -> Result<Sender<'_, T, N>, ClaimError> {
         let end = HeldEnd::claim(&self.counters, &self.sender, &self.receiver, timeout)?;
         Ok(Sender::new(end, &self.slots))
     }
 
-    fn receive_within(&self, timeout: Timeout) -> Result<Receiver<'_, T, N>, ClaimError> {
+    fn claim_receiver(&self, timeout: Timeout) -> Result<Receiver<'_, T, N>, ClaimError> {
         let end = HeldEnd::claim(&self.counters, &self.receiver, &self.sender, timeout)?;
         Ok(Receiver::new(end, &self.slots))
     }

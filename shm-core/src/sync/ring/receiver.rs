@@ -13,14 +13,14 @@ use crate::protocol::ring::Receiving;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 
-/// The receiving end of a [`Ring`](super::Ring). Dropping it gives the end up; what was not received stays for the next
-/// one.
+/// The receiving end of a [`Ring`](super::Ring), from [`Ring::receiver`](super::Ring::receiver). Dropping it gives the end up;
+/// the messages that it did not receive stay in the ring.
 ///
-/// It may go to another thread. If its process dies, another one can claim the end and go on from
-/// [`position`](Self::position). In a fork child it is the parent's: everything is `Disconnected`, and dropping it does
+/// It can be moved to another thread. If its process dies, another process can claim the end and continue at
+/// [`position`](Self::position). In a fork child the end is the parent's: every call is `Disconnected`, and dropping it does
 /// nothing.
 ///
-/// Messages with enums or `char`s, of which not all bytes are values, are received through
+/// Messages that contain enums or `char`s, for which not all bytes are values, have to be checked, with
 /// [`recv_with`](Self::recv_with):
 ///
 /// ```
@@ -49,8 +49,8 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         Self { end, slots }
     }
 
-    /// Messages that were ever received from the ring, by this receiver and those before it: the number of the next one,
-    /// counted from 0.
+    /// The number of messages received since the ring was created, by this receiver and earlier ones. It is also the number of
+    /// the next message, counted from 0.
     #[must_use]
     #[inline]
     pub fn position(&self) -> u64 {
@@ -60,14 +60,14 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
 
 /// Messages that are copied out of the ring.
 impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
-    /// Receives a message, waiting while there is none.
+    /// Receives a message, and waits while the ring is empty.
     ///
-    /// It counts as received when it has been copied, before this returns: a receiver that is killed then takes it along.
-    /// [`recv_with`](Self::recv_with) is the other way round.
+    /// The message counts as received once it is copied, before this call returns: if the receiver is killed then, the message is
+    /// lost. With [`recv_with`](Self::recv_with) it is not.
     ///
     /// # Errors
     ///
-    /// [`RecvError`], if there is none any more and the sender has left or died. Before anybody has come to send, it waits.
+    /// [`RecvError`] if the ring is empty and the sender has left or died. While no sender has joined yet, this waits.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError>
     where
@@ -76,11 +76,11 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, || Timeout::Never)
             .map_err(recv)?;
-        Ok(self.take())
+        Ok(self.pop())
     }
 
-    /// Receives a message if there is one. It never waits. Where there is none it may look whether the sender lives, about
-    /// once a millisecond at most.
+    /// Receives a message if there is one. Never waits. If the ring is empty, it may probe whether the sender is alive, at most
+    /// once per millisecond.
     ///
     /// # Errors
     ///
@@ -93,11 +93,11 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, || Timeout::Now)
             .map_err(try_recv)?;
-        Ok(self.take())
+        Ok(self.pop())
     }
 
-    /// Receives a message, waiting for at most `timeout` on the monotonic clock while there is none. However short the
-    /// timeout is, a dead sender is found before it ends.
+    /// Receives a message, and waits for at most `timeout` on the monotonic clock while the ring is empty. A dead sender is
+    /// detected before the timeout, however short that is.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, until(timeout))
             .map_err(recv_timeout)?;
-        Ok(self.take())
+        Ok(self.pop())
     }
 }
 
@@ -128,7 +128,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, || Timeout::Never)
             .map_err(recv)?;
-        self.take_into(out);
+        self.pop_into(out);
         Ok(())
     }
 
@@ -144,7 +144,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, || Timeout::Now)
             .map_err(try_recv)?;
-        self.take_into(out);
+        self.pop_into(out);
         Ok(())
     }
 
@@ -164,11 +164,11 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, until(timeout))
             .map_err(recv_timeout)?;
-        self.take_into(out);
+        self.pop_into(out);
         Ok(())
     }
 
-    /// [`recv`](Self::recv) into a new box, without a copy on the stack: for large messages.
+    /// Receives a message into a new box as [`recv`](Self::recv) does.
     ///
     /// ```
     /// use shm_core::ShmLayout;
@@ -202,13 +202,14 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     }
 }
 
-/// Messages that are dealt with where they lie, of any type.
+/// Messages of any type that are read in their slot.
 impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
-    /// Deals with a message where it lies, waiting while there is none. It counts as received when `work` has returned.
+    /// Calls `work` with a message in its slot, and waits while the ring is empty. The message counts as received when `work`
+    /// returns.
     ///
-    /// So no message is lost with a receiver that is killed, or whose `work` panics: the next one gets it. It may then have
-    /// been dealt with in part, or entirely; where that matters, keep [`position`](Self::position) with the result. If `work`
-    /// forks, the message is the parent's: in the child this ends with the error.
+    /// If the receiver is killed or `work` panics, no message is lost: the next receiver gets it. The message may then have been
+    /// handled partly or wholly; where that matters, store [`position`](Self::position) with the result. If `work` forks, the
+    /// message is the parent's, and in the child this call returns the error.
     ///
     /// # Errors
     ///
@@ -221,10 +222,10 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, || Timeout::Never)
             .map_err(recv)?;
-        self.deal(work).ok_or(RecvError)
+        self.pop_with(work).ok_or(RecvError)
     }
 
-    /// [`recv_with`](Self::recv_with) if there is a message. It never waits, as [`try_recv`](Self::try_recv).
+    /// Receives as [`recv_with`](Self::recv_with) does, if there is a message. Never waits, as [`try_recv`](Self::try_recv).
     ///
     /// # Errors
     ///
@@ -237,10 +238,11 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, || Timeout::Now)
             .map_err(try_recv)?;
-        self.deal(work).ok_or(TryRecvError::Disconnected)
+        self.pop_with(work).ok_or(TryRecvError::Disconnected)
     }
 
-    /// [`recv_with`](Self::recv_with), waiting for at most `timeout` as [`recv_timeout`](Self::recv_timeout) does.
+    /// Receives as [`recv_with`](Self::recv_with) does, and waits for at most `timeout` as [`recv_timeout`](Self::recv_timeout)
+    /// does.
     ///
     /// # Errors
     ///
@@ -254,7 +256,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         self.end
             .wait_for_slots(1, until(timeout))
             .map_err(recv_timeout)?;
-        self.deal(work).ok_or(RecvTimeoutError::Disconnected)
+        self.pop_with(work).ok_or(RecvTimeoutError::Disconnected)
     }
 }
 
@@ -273,8 +275,8 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = self.end.wait_for_slots(out.len(), || Timeout::Never);
-        Ok(self.copy(out, there.map_err(recv)?))
+        let ready = self.end.wait_for_slots(out.len(), || Timeout::Never);
+        Ok(self.pop_slice(out, ready.map_err(recv)?))
     }
 
     /// Receives several messages as [`recv_slice`](Self::recv_slice) does, if there is one. Never waits, as
@@ -290,8 +292,8 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = self.end.wait_for_slots(out.len(), || Timeout::Now);
-        Ok(self.copy(out, there.map_err(try_recv)?))
+        let ready = self.end.wait_for_slots(out.len(), || Timeout::Now);
+        Ok(self.pop_slice(out, ready.map_err(try_recv)?))
     }
 
     /// Receives several messages as [`recv_slice`](Self::recv_slice) does, and waits for the first for at most `timeout` as
@@ -311,12 +313,12 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         if out.is_empty() {
             return Ok(0);
         }
-        let there = self.end.wait_for_slots(out.len(), until(timeout));
-        Ok(self.copy(out, there.map_err(recv_timeout)?))
+        let ready = self.end.wait_for_slots(out.len(), until(timeout));
+        Ok(self.pop_slice(out, ready.map_err(recv_timeout)?))
     }
 }
 
-/// Waiting.
+/// Waiting for a sender.
 impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// Waits until there is a living sender: the first one, or after `Disconnected` the next one. Returns at once if there
     /// is one.
@@ -344,7 +346,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// let shm = Ring::<u64, 8>::create_anonymous()?;
     /// let mut receiver = shm.receiver()?;
     /// drop(shm.sender()?);
-    /// assert!(receiver.recv().is_err()); // it has left
+    /// assert!(receiver.recv().is_err()); // the sender has left
     /// assert!(receiver.wait_for_sender_timeout(Duration::ZERO).is_err());
     ///
     /// let mut next = shm.sender()?;
@@ -364,12 +366,12 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
 
 /// Iterators over messages that are copied out of the ring.
 impl<'a, T: ShmLayout + Copy, const N: usize> Receiver<'a, T, N> {
-    /// Messages as they come, until there is none any more and the sender has left or died.
+    /// An iterator that receives messages as [`recv`](Self::recv) does, and ends when that returns an error.
     pub fn iter(&mut self) -> Iter<'_, 'a, T, N> {
         Iter { receiver: self }
     }
 
-    /// The messages that are there, without waiting.
+    /// An iterator that receives messages as [`try_recv`](Self::try_recv) does, and ends when that returns an error.
     pub fn try_iter(&mut self) -> TryIter<'_, 'a, T, N> {
         TryIter { receiver: self }
     }
@@ -378,7 +380,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> Receiver<'a, T, N> {
 impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// Copies the next message out, and counts it as received.
     #[inline(always)]
-    fn take(&mut self) -> T
+    fn pop(&mut self) -> T
     where
         T: ShmValue,
     {
@@ -387,7 +389,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     }
 
     /// Copies the next message to `out`, and counts it as received.
-    fn take_into(&mut self, out: &mut T)
+    fn pop_into(&mut self, out: &mut T)
     where
         T: ShmValue,
     {
@@ -395,25 +397,25 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         self.end.commit(1, |number| slots[number].load_into(out));
     }
 
-    /// Has `work` deal with the next message, and counts it as received. `None` in a child that `work` has forked.
+    /// Calls `work` with the next message, and counts it as received. `None` in a child that `work` forked.
     #[inline(always)]
-    fn deal<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R) -> Option<R> {
+    fn pop_with<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R) -> Option<R> {
         let slots = self.slots;
         self.end
             .commit_one(|number| work(slots[number].read_only()))
     }
 
-    /// Copies the next messages out, and counts them as received.
-    fn copy(&mut self, out: &mut [T], there: usize) -> usize
+    /// Copies at most `ready` messages out, and counts them as received.
+    fn pop_slice(&mut self, out: &mut [T], ready: usize) -> usize
     where
         T: ShmValue,
     {
-        let count = there.min(out.len());
+        let count = ready.min(out.len());
         let slots = ShmSlice::new(self.slots);
         self.end.commit(count, |number| {
-            let (straight, around) = out[..count].split_at_mut(count.min(N - number));
-            slots[number..number + straight.len()].read_into(straight);
-            slots[..around.len()].read_into(around);
+            let (first, wrapped) = out[..count].split_at_mut(count.min(N - number));
+            slots[number..number + first.len()].read_into(first);
+            slots[..wrapped.len()].read_into(wrapped);
         });
         count
     }
@@ -427,7 +429,7 @@ impl<T: ShmLayout, const N: usize> fmt::Debug for Receiver<'_, T, N> {
     }
 }
 
-/// Messages as they come: [`Receiver::iter`].
+/// An iterator over messages, from [`Receiver::iter`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy and receive nothing unless consumed"]
 pub struct Iter<'r, 'a, T: ShmLayout, const N: usize> {
@@ -442,7 +444,7 @@ impl<T: ShmValue, const N: usize> Iterator for Iter<'_, '_, T, N> {
     }
 }
 
-/// The messages that are there: [`Receiver::try_iter`].
+/// An iterator over the messages that are in the ring, from [`Receiver::try_iter`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy and receive nothing unless consumed"]
 pub struct TryIter<'r, 'a, T: ShmLayout, const N: usize> {
@@ -457,7 +459,7 @@ impl<T: ShmValue, const N: usize> Iterator for TryIter<'_, '_, T, N> {
     }
 }
 
-/// Messages as they come, with the end itself: `for message in receiver`.
+/// An iterator over messages that owns the receiver, as in `for message in receiver`.
 #[derive(Debug)]
 #[must_use = "iterators are lazy and receive nothing unless consumed"]
 pub struct IntoIter<'a, T: ShmLayout, const N: usize> {

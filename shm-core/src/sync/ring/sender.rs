@@ -13,11 +13,12 @@ use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 use crate::sys::clock::Deadline;
 
-/// The sending end of a [`Ring`](super::Ring). Dropping it gives the end up; what was sent stays.
+/// The sending end of a [`Ring`](super::Ring), from [`Ring::sender`](super::Ring::sender). Dropping it gives the end up; the
+/// messages that it sent stay in the ring.
 ///
-/// It may go to another thread. If its process dies, the receiver is told when it has received everything, and another
-/// process can claim the end and go on from [`position`](Self::position). In a fork child it is the parent's: everything is
-/// `Disconnected`, and dropping it does nothing.
+/// It can be moved to another thread. If its process dies, the receiver gets `Disconnected` once it has received everything, and
+/// another process can claim the end and continue at [`position`](Self::position). In a fork child the end is the parent's:
+/// every call is `Disconnected`, and dropping it does nothing.
 #[must_use = "dropping a `Sender` gives up the sending end at once"]
 pub struct Sender<'a, T: ShmLayout, const N: usize> {
     end: HeldEnd<'a, Sending, N>,
@@ -29,8 +30,8 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         Self { end, slots }
     }
 
-    /// Messages that were ever sent through the ring, by this sender and those before it: the number of the next one,
-    /// counted from 0. Who takes over a dead sender's end goes on from here.
+    /// The number of messages sent since the ring was created, by this sender and earlier ones. It is also the number of the
+    /// next message, counted from 0, at which the successor of a dead sender continues.
     #[must_use]
     #[inline]
     pub fn position(&self) -> u64 {
@@ -40,23 +41,24 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
 
 /// Messages that are copied into the ring.
 impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
-    /// Sends a message, waiting while the ring is full. Killed in it, a sender has sent the message or nothing.
+    /// Sends a message, and waits while the ring is full. A sender that is killed in this call has sent the whole message or
+    /// nothing.
     ///
     /// # Errors
     ///
-    /// [`SendError`] with the message, if the ring is full and the receiver has left or died. As long as there is room,
-    /// and as long as nobody has ever come to receive, that is no error: the next receiver gets it.
+    /// [`SendError`] with the message, if the ring is full and the receiver has left or died. There is no error while the ring
+    /// has room, or while no receiver has joined yet: the next receiver gets the message.
     #[inline]
     pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
         if self.end.wait_for_slots(1, || Timeout::Never).is_err() {
             return Err(SendError(message));
         }
-        self.put(&message);
+        self.push(&message);
         Ok(())
     }
 
-    /// Sends a message if there is room. It never waits. Where there is none it may look whether the receiver lives, about
-    /// once a millisecond at most.
+    /// Sends a message if the ring has room. Never waits. If the ring is full, it may probe whether the receiver is alive, at
+    /// most once per millisecond.
     ///
     /// # Errors
     ///
@@ -66,12 +68,12 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
         if let Err(idle) = self.end.wait_for_slots(1, || Timeout::Now) {
             return Err(try_send(idle, message));
         }
-        self.put(&message);
+        self.push(&message);
         Ok(())
     }
 
-    /// Sends a message, waiting for at most `timeout` on the monotonic clock while the ring is full. However short the
-    /// timeout is, a dead receiver is found before it ends.
+    /// Sends a message, and waits for at most `timeout` on the monotonic clock while the ring is full. A dead receiver is detected
+    /// before the timeout, however short that is.
     ///
     /// # Errors
     ///
@@ -85,16 +87,16 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
         if let Err(idle) = self.end.wait_for_slots(1, until(timeout)) {
             return Err(send_timeout(idle, message));
         }
-        self.put(&message);
+        self.push(&message);
         Ok(())
     }
 
-    /// Sends all messages, waiting whenever the ring is full. As many at a time as there is room for become visible
-    /// together, which makes them cheaper.
+    /// Sends all messages, and waits whenever the ring is full. The messages that fit at one time become visible together, which
+    /// costs less than one by one.
     ///
     /// # Errors
     ///
-    /// [`SendError`] with those that were not sent, if the ring is full and the receiver has left or died.
+    /// [`SendError`] with the messages that were not sent, if the ring is full and the receiver has left or died.
     pub fn send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), SendError<&'m [T]>> {
         let mut rest = messages;
         while !rest.is_empty() {
@@ -102,17 +104,17 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
                 Ok(room) => room,
                 Err(_) => return Err(SendError(rest)),
             };
-            rest = self.put_some(rest, room);
+            rest = self.push_slice(rest, room);
         }
         Ok(())
     }
 
-    /// [`send_slice`](Self::send_slice), for at most `timeout` on the monotonic clock, all waits together.
+    /// Sends as [`send_slice`](Self::send_slice) does, with at most `timeout` on the monotonic clock for all waits together.
     ///
     /// # Errors
     ///
-    /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected), with those that were not
-    /// sent.
+    /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected), with the messages that were
+    /// not sent.
     pub fn send_slice_timeout<'m>(
         &mut self,
         messages: &'m [T],
@@ -126,16 +128,16 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
                 Ok(room) => room,
                 Err(idle) => return Err(send_timeout(idle, rest)),
             };
-            rest = self.put_some(rest, room);
+            rest = self.push_slice(rest, room);
         }
         Ok(())
     }
 
-    /// Sends as many of the messages as there is room for. It never waits, as [`try_send`](Self::try_send).
+    /// Sends as many of the messages as the ring has room for. Never waits, as [`try_send`](Self::try_send).
     ///
     /// # Errors
     ///
-    /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected), with those that were not sent.
+    /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected), with the messages that were not sent.
     pub fn try_send_slice<'m>(&mut self, messages: &'m [T]) -> Result<(), TrySendError<&'m [T]>> {
         let mut rest = messages;
         while !rest.is_empty() {
@@ -143,60 +145,61 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
                 Ok(room) => room,
                 Err(idle) => return Err(try_send(idle, rest)),
             };
-            rest = self.put_some(rest, room);
+            rest = self.push_slice(rest, room);
         }
         Ok(())
     }
 }
 
-/// Messages that are written where they lie, of any type, and waiting.
+/// Messages of any type that are written in their slot, and waiting for a receiver.
 impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
-    /// Sends a message that `write` makes in its slot, without a copy elsewhere: for large ones. It waits while the ring is
-    /// full.
+    /// Sends a message that `write` writes directly into its slot: for large messages. Waits while the ring is full.
     ///
-    /// The slot holds what some earlier message left in it, or zeroes. If `write` panics nothing is sent. If it forks, the
-    /// message is the parent's to send: in the child this ends with the error, and the slot is not to be written to.
+    /// The slot contains an earlier message, or zeros. If `write` panics, nothing is sent. If it forks, the parent sends the
+    /// message; in the child this call returns the error, and the child must not write to the slot.
     ///
     /// # Errors
     ///
-    /// [`SendError`], and `write` is not called, if the ring is full and the receiver has left or died.
+    /// [`SendError`] if the ring is full and the receiver has left or died; `write` is not called.
     pub fn send_with<R>(
         &mut self,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, SendError<()>> {
         match self.end.wait_for_slots(1, || Timeout::Never) {
-            Ok(_) => self.make(write).ok_or(SendError(())),
+            Ok(_) => self.push_with(write).ok_or(SendError(())),
             Err(_) => Err(SendError(())),
         }
     }
 
-    /// [`send_with`](Self::send_with) if there is room. It never waits, as [`try_send`](Self::try_send).
+    /// Sends as [`send_with`](Self::send_with) does, if the ring has room. Never waits, as [`try_send`](Self::try_send).
     ///
     /// # Errors
     ///
-    /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected), and `write` is not called.
+    /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected); `write` is not called.
     pub fn try_send_with<R>(
         &mut self,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, TrySendError<()>> {
         match self.end.wait_for_slots(1, || Timeout::Now) {
-            Ok(_) => self.make(write).ok_or(TrySendError::Disconnected(())),
+            Ok(_) => self.push_with(write).ok_or(TrySendError::Disconnected(())),
             Err(idle) => Err(try_send(idle, ())),
         }
     }
 
-    /// [`send_with`](Self::send_with), waiting for at most `timeout` as [`send_timeout`](Self::send_timeout) does.
+    /// Sends as [`send_with`](Self::send_with) does, and waits for at most `timeout` as [`send_timeout`](Self::send_timeout) does.
     ///
     /// # Errors
     ///
-    /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected), and `write` is not called.
+    /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected); `write` is not called.
     pub fn send_with_timeout<R>(
         &mut self,
         timeout: Duration,
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, SendTimeoutError<()>> {
         match self.end.wait_for_slots(1, until(timeout)) {
-            Ok(_) => self.make(write).ok_or(SendTimeoutError::Disconnected(())),
+            Ok(_) => self
+                .push_with(write)
+                .ok_or(SendTimeoutError::Disconnected(())),
             Err(idle) => Err(send_timeout(idle, ())),
         }
     }
@@ -240,9 +243,9 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         self.end.wait_for_peer_timeout(timeout)
     }
 
-    /// Writes a message to the next slot, and commits it.
+    /// Copies a message into the next slot, and commits it.
     #[inline(always)]
-    fn put(&mut self, message: &T)
+    fn push(&mut self, message: &T)
     where
         T: Copy,
     {
@@ -251,24 +254,24 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
             .commit(1, |number| slots[number].store_from(message));
     }
 
-    /// Has `write` make a message in the next slot, and commits it. `None` in a child that `write` has forked.
+    /// Lets `write` write a message into the next slot, and commits it. `None` in a child that `write` forked.
     #[inline(always)]
-    fn make<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Option<R> {
+    fn push_with<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Option<R> {
         let slots = self.slots;
         self.end.commit_one(|number| write(&slots[number]))
     }
 
-    /// Writes the first `room` messages, or all if they are fewer, and commits them. Returns the others.
-    fn put_some<'m>(&mut self, messages: &'m [T], room: usize) -> &'m [T]
+    /// Copies at most `room` messages into the next slots, and commits them. Returns the others.
+    fn push_slice<'m>(&mut self, messages: &'m [T], room: usize) -> &'m [T]
     where
         T: Copy,
     {
         let (now, later) = messages.split_at(room.min(messages.len()));
         let slots = ShmSlice::new(self.slots);
         self.end.commit(now.len(), |number| {
-            let (straight, around) = now.split_at(now.len().min(N - number));
-            slots[number..number + straight.len()].write_from(straight);
-            slots[..around.len()].write_from(around);
+            let (first, wrapped) = now.split_at(now.len().min(N - number));
+            slots[number..number + first.len()].write_from(first);
+            slots[..wrapped.len()].write_from(wrapped);
         });
         later
     }
