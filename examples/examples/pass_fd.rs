@@ -31,14 +31,14 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
 };
-use shm_core::sync::Mutex;
+use shm_core::sync::{Mutex, MutexGuard};
 use shm_core::{Shm, ShmLayout};
 
 /// What the two processes share.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Tally {
-    /// If the process that holds the lock dies, the other gets `OwnerDied` and can go on.
+    /// If a process dies with the lock, the other one recovers it and goes on.
     count: Mutex<u64>,
 }
 
@@ -166,7 +166,7 @@ fn send(address: &str) -> Result<()> {
     add(&shm)?;
     // Returns when the receiver ends, in whatever way.
     socket.read_to_end(&mut Vec::new())?;
-    let count = shm.count.lock().map_err(|error| error.to_string())?.get();
+    let count = lock(&shm)?.get();
     writeln!(
         io::stdout(),
         "sender {}: added {ADDITIONS} times, total {count}",
@@ -224,9 +224,14 @@ fn peer_pid(socket: &UnixStream) -> Result<u32> {
     Ok(peer.pid.as_raw_nonzero().get().unsigned_abs())
 }
 
+fn lock(shm: &Shm<Tally>) -> Result<MutexGuard<'_, u64>> {
+    // A single number is written whole, so after a death there is nothing to repair.
+    Ok(shm.count.lock_recover(|_| {})?)
+}
+
 fn add(shm: &Shm<Tally>) -> Result<()> {
     for _ in 0..ADDITIONS {
-        let count = shm.count.lock().map_err(|error| error.to_string())?;
+        let count = lock(shm)?;
         count.set(count.get() + 1);
     }
     Ok(())

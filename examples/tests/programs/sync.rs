@@ -107,8 +107,8 @@ fn each_once(out: &[String]) {
 fn consumers_account_for_every_picture() {
     let ended = run("camera", &[], "/shm-camera");
     let photograph = Photograph::decode();
-    for who in ["fast consumer", "slow consumer"] {
-        let reports = lines(&ended.out, who);
+    for consumer in ["fast consumer", "slow consumer"] {
+        let reports = lines(&ended.out, consumer);
         assert!(!reports.is_empty(), "{ended:?}");
         for line in reports {
             assert!(line.contains(" frames/s, "), "{line}");

@@ -54,13 +54,16 @@ pub use self::{checked::Checked, leaf::Plain};
 ///
 /// # Memory ordering
 ///
-/// All accesses are relaxed. Each leaf is read and written whole, but changes to different leaves can become visible in
-/// any order. To order them, use an atomic field with `Release` and `Acquire`, or a type of [`sync`](crate::sync).
+/// All accesses are relaxed. Each leaf (number, `bool`, `char` or enum) is read and written whole, 128-bit integers as two
+/// halves. Changes to different leaves can become visible in any order. To order them, use an atomic field with `Release`
+/// and `Acquire`, or a type of [`sync`](crate::sync).
 ///
 /// # Peers
 ///
 /// Another process can write any bytes at any time. What is read is always a valid value of `T` or an error, but not
 /// necessarily a value that a process meant to write.
+///
+/// # Examples
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -87,7 +90,7 @@ pub struct ShmCell<T, A: Access = ReadWrite> {
     ///
     /// Upheld because no function returns a cell by value: references to cells come from `view_at` on the payload of a
     /// mapping, which outlives them.
-    place: UnsafeCell<MaybeUninit<T>>,
+    value: UnsafeCell<MaybeUninit<T>>,
     access: PhantomData<A>,
 }
 
@@ -108,7 +111,7 @@ impl<T, A: Access> ShmCell<T, A> {
     #[must_use]
     #[inline]
     pub const fn as_ptr(&self) -> *const T {
-        self.place.get().cast_const().cast()
+        self.value.get().cast_const().cast()
     }
 
     /// Returns the same cell without write access.
@@ -123,7 +126,7 @@ impl<T, A: Access> ShmCell<T, A> {
     /// [`as_ptr`](Self::as_ptr) for writing, which is allowed only if `A: Writable`.
     #[inline]
     pub(crate) const fn as_mut_ptr(&self) -> *mut T {
-        self.place.get().cast()
+        self.value.get().cast()
     }
 }
 

@@ -21,6 +21,8 @@ use crate::shm_layout::ShmLayout;
 /// Bulk transfers use one relaxed access per leaf, in any order. Each leaf is whole, but the values that another process
 /// writes meanwhile can be partly old and partly new.
 ///
+/// # Examples
+///
 /// ```
 /// use shm_core::ShmLayout;
 ///

@@ -36,8 +36,8 @@ where
 /// Whole values.
 ///
 /// A value is transferred leaf by leaf, with relaxed accesses. Each leaf is whole, but a value that another process
-/// writes at the same time can be read partly old and partly new.
-/// Use a [`SeqLock`](crate::sync::SeqLock) or a [`Mutex`](crate::sync::Mutex) for values that must be consistent.
+/// writes at the same time can be read partly old and partly new. If a value must be consistent, put it into a
+/// [`SeqLock`](crate::sync::SeqLock) or a [`Mutex`](crate::sync::Mutex).
 impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     /// Reads the whole value: one relaxed access per leaf, in any order.
     #[must_use]

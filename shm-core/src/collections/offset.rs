@@ -223,6 +223,8 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     ///
     /// The result borrows from `within`, so it cannot outlive the guard.
     ///
+    /// # Examples
+    ///
     /// ```
     /// use shm_core::sync::Mutex;
     /// use shm_core::{ShmLayout, ShmOffset};
@@ -237,7 +239,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let shm = Mutex::<List>::create_anonymous()?;
-    /// let list = shm.lock().map_err(|error| error.to_string())?;
+    /// let list = shm.lock()?;
     /// list.nodes[3].value.set(7);
     /// list.first.set(shm.offset_of(&list.nodes[3]));
     /// assert_eq!(shm.resolve_in(&list, list.first.get())?.value.get(), 7);
