@@ -5,5 +5,6 @@ mod handles;
 mod shm_offset;
 mod shm_str;
 mod shm_vec;
+mod slices;
 mod tail;
 mod threads;

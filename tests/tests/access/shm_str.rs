@@ -245,11 +245,6 @@ fn a_read_during_a_write_gives_a_mix_or_an_error() {
 }
 
 #[test]
-#[expect(
-    clippy::comparison_to_empty,
-    clippy::nonminimal_bool,
-    reason = "each side has an implementation of its own"
-)]
 fn strings_compare_with_str_on_either_side() {
     #[derive(ShmLayout)]
     #[repr(C)]
