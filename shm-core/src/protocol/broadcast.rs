@@ -4,61 +4,62 @@
 //!
 //! | word | what |
 //! |---|---|
-//! | `claim` | who sends: [`crate::protocol::claim_word`] |
-//! | `joined` | 1 once a sender has come |
+//! | `claim` | the sender: [`crate::protocol::claim_word`] |
+//! | `joined` | 1 once there has been a sender |
 //! | `arrived` | the eventcount of receivers that wait: [`crate::protocol::eventcount`] |
-//! | `reserved` | message `reserved - 1` is being written, or is there; so message `m` may be gone if `m + N < reserved` |
-//! | `tail` | how many messages there are so far; number `m`, counted from 0, lies in slot `m % N` of `N` slots |
+//! | `reserved` | message `reserved - 1` is being written, or is complete; so message `m` may be gone if `m + N < reserved` |
+//! | `tail` | the number of messages so far; number `m`, counted from 0, is in slot `m % N` of `N` slots |
 //!
-//! A receiver's cursor, the number of the message that it gets next, is its own and lies in its own memory.
+//! A receiver's cursor, the number of the next message that it gets, is private to the receiver.
 //!
 //! | step | by | what | ordering |
 //! |---|---|---|---|
-//! | come | a new sender | claim, then `joined` = 1, then wake | acquire, then release, then a full fence |
+//! | join | a new sender | claim, then `joined` = 1, then wake | acquire, then release, then a full fence |
 //! | begin | the same | `p` from `tail` | acquire; relaxed would do, as the claim's acquire came before |
 //! | count | anyone | `tail` | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | begin with the oldest | a new receiver | `tail`, then `reserved`; the cursor is `reserved - N`, and not above `tail` | acquire, then relaxed |
 //! | reserve | sender | `reserved` = `p + 1` | relaxed, then a release fence |
 //! | write | sender | slot `p % N` | relaxed, leaf by leaf |
 //! | publish | sender | `tail` = `p + 1` | release, then a full fence |
-//! | wake | sender | look for sleepers on `arrived` | the full fence just before |
-//! | look | receiver, at cursor `c` | `tail`: more than `c`? | as *count* |
+//! | wake | sender | check for sleepers on `arrived` | the full fence just before |
+//! | check | receiver, at cursor `c` | `tail`: more than `c`? | as *count* |
 //! | copy | receiver | slot `c % N` | relaxed, leaf by leaf |
 //! | validate | receiver | `r` from `reserved`; whole if `r - c <= N`, else messages `c` to `r - N - 1` are lost | acquire fence, then relaxed |
 //! | leave | sender | release of `claim`, then wake | release, then a full fence |
 //! | is it gone? | receiver | `joined` is 1, and after that `claim` is free, or its owner dead | acquire on both, or the probe |
 //! | drained | receiver that sees it gone | `tail` once more: still `c`? | acquire |
-//! | has another come? | receiver that waits for one | `tail`: more than `c`? Or `claim`: held by another than the dead one? | acquire on both |
+//! | is there another? | receiver that waits for one | `tail`: more than `c`? Or `claim`: held by another than the dead one? | acquire on both |
 //!
-//! *Publish* pairs with *look*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
-//! with the fence of *validate*: who has seen any part of message `c + N`, which comes into the same slot, finds `r` to be
-//! `c + N + 1` at least. *Leave* pairs with *is it gone?*: what was sent before is seen by *drained*. *Come* pairs with it too:
-//! [`liveness`] says how.
+//! *Publish* pairs with *check*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
+//! with the fence of *validate*: a receiver that has seen any part of message `c + N`, which is written to the same slot,
+//! finds `r` to be `c + N + 1` at least. *Leave* pairs with *is it gone?*: *drained* sees what was sent before. *Join* pairs
+//! with it too: [`liveness`] says how.
 //!
-//! What was sent before leaving would be seen without the release of leaving, which no model of a broadcast could miss:
-//! every publication ends with a full fence. It is there for what `liveness` says of any role, and its model does miss it.
+//! Receivers would see what was sent before *leave* even without its release, which no model of a broadcast could miss:
+//! every publication ends with a full fence. The release is there for what `liveness` says of any role, and its model does
+//! miss it.
 //!
-//! *Begin* and a receiver's first cursor only need a number, and the claim or the next *look* orders what comes after. The
-//! acquire is for the others who ask for `tail`: who looks at `reserved` next, where the oldest message is wanted, and who is
-//! told of a count or a message, and takes for done what its sender did before. The full fence of *come* would make up for
-//! a claim that did not acquire; the claim does, so that beginning does not depend on whom one wakes.
+//! *Begin* and a receiver's first cursor only need a number, and the claim or the next *check* orders what comes after. The
+//! acquire is for the other callers of *count*: a receiver that loads `reserved` next, to begin with the oldest message, and
+//! programs that take a count or a message as a sign that what its sender did before is done. The full fence of *join* would
+//! make up for a claim that did not acquire; the claim does, so that beginning does not depend on the wake-up.
 //!
 //! # Crash story
 //!
 //! | killed | what is left | what others see |
 //! |---|---|---|
-//! | as the sender, between reserving and publishing | `reserved` = `tail + 1`, a slot that is half written, the claim | the message that lay there is lost to receivers that have not got it; the half is never seen, as `tail` does not count it |
+//! | as the sender, between reserving and publishing | `reserved` = `tail + 1`, a slot that is half written, the claim | the message in that slot is lost to receivers that have not got it yet; the half is never seen, as `tail` does not count it |
 //! | as the sender, anywhere else | the claim | all messages that were published |
-//! | as a new sender, before `joined` is 1 | the claim | a sender that is dead, as far as they may ask; to others none has come yet |
-//! | before waking | sleepers that nobody wakes | they look by themselves within one slice of sleep |
-//! | as a receiver | nothing, but for a flag of the eventcount | no change |
+//! | as a new sender, before `joined` is 1 | the claim | a dead sender, if they can probe; otherwise no sender yet |
+//! | before waking | sleepers that nobody wakes | they check within one slice of sleep |
+//! | as a receiver | nothing, except for a flag of the eventcount | no change |
 //!
-//! The next sender begins at `tail`, so it reserves the same message again and writes the same slot anew; that `reserved` is
-//! already there is what it would write. Nothing is ever to be repaired.
+//! The next sender begins at `tail`, so it reserves the same message again and writes the same slot anew; `reserved`
+//! already has the value that it writes. There is never anything to repair.
 //!
 //! # A peer that writes anything anywhere
 //!
-//! Slots are found by a remainder, and each call of a receiver looks once: it gives a wrong message, or a wrong number of
+//! A slot's number is a remainder, and each call of a receiver checks once: it returns a wrong message, or a wrong number of
 //! lost ones, or none, and has no loop that a word could keep going.
 
 use std::cell::Cell;
@@ -70,7 +71,7 @@ use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
 use crate::protocol::eventcount::{self, WaitEnv};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 
-/// The words that both sides look at for every message, together on a line.
+/// The words that both sides load for every message, together on a cache line.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Counters {
@@ -78,15 +79,15 @@ pub(crate) struct Counters {
     pub(crate) tail: AtomicU64,
 }
 
-/// The steps, one by one. Only a model that is to fail has others.
+/// The steps that mutants take in another way.
 pub(crate) trait Mutations {
-    /// How `tail` is looked at.
+    /// The ordering of a load of `tail`.
     const LOAD: Ordering = Ordering::Acquire;
-    /// Whether the mapping may be written. Where not, a fence does what `LOAD` says: see [`model::load`].
+    /// Whether the mapping may be written. If not, a fence provides the ordering of `LOAD`: see [`model::load`].
     const WRITABLE: bool = true;
-    /// Messages that a receiver believes to be there besides the `N` that are.
+    /// How many messages more than `N` a receiver takes to be in the slots.
     const EXTRA_SLOTS: u64 = 0;
-    /// Whether a receiver looks once more after it has seen that the sender is gone.
+    /// Whether a receiver checks once more after it has seen that the sender is gone.
     const RECHECKS: bool = true;
 
     /// Whether the sender has left.
@@ -95,27 +96,27 @@ pub(crate) trait Mutations {
         liveness::has_left(origin)
     }
 
-    /// From here on the slot changes.
+    /// Called before the slot changes.
     #[inline(always)]
     fn reserve(reserved: &AtomicU64, value: u64) {
         reserved.store(value, Ordering::Relaxed);
         fence(Ordering::Release);
     }
 
-    /// The message is there.
+    /// Publishes the message.
     #[inline(always)]
     fn publish(tail: &AtomicU64, value: u64) {
         model::publish(tail, value);
     }
 
-    /// The copy is done.
+    /// Called after the copy, before the validation.
     #[inline(always)]
     fn copied() {
         fence(Ordering::Acquire);
     }
 }
 
-/// The protocol as it should be, through a mapping of this kind.
+/// The correct protocol, through a mapping of this kind.
 #[derive(Debug)]
 pub(crate) struct Correct<A = ReadWrite>(PhantomData<A>);
 
@@ -123,14 +124,14 @@ impl<A: Access> Mutations for Correct<A> {
     const WRITABLE: bool = A::WRITABLE;
 }
 
-/// What a look has found.
+/// The result of one check.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SlotRead<R> {
-    /// No message that is new.
+    /// There is no new message.
     Empty,
-    /// As many have been overwritten. The cursor is at the oldest that may still be there.
+    /// This many messages were overwritten. The cursor is at the oldest that may still be there.
     Lost(u64),
-    /// The next message; the cursor is behind it.
+    /// The next message; the cursor is past it.
     Message(R),
 }
 
@@ -139,13 +140,13 @@ fn slot(number: u64, slots: usize) -> usize {
     (number % slots as u64) as usize
 }
 
-/// How many messages there are so far: where a new sender begins, and a receiver that wants nothing old.
+/// The number of messages so far: where a new sender begins, and a receiver that wants only new messages.
 #[inline(always)]
 pub(crate) fn tail<S: Mutations>(counters: &Counters) -> u64 {
     model::load(&counters.tail, S::LOAD, S::WRITABLE)
 }
 
-/// Where a receiver begins that wants all there is.
+/// Where a receiver begins that wants all available messages.
 pub(crate) fn oldest<S: Mutations>(counters: &Counters, slots: usize) -> u64 {
     let tail = tail::<S>(counters);
     // Not less than `tail`, by its acquire, so that the cursor is not further behind than there are slots.
@@ -153,9 +154,9 @@ pub(crate) fn oldest<S: Mutations>(counters: &Counters, slots: usize) -> u64 {
     reserved.saturating_sub(slots as u64).min(tail)
 }
 
-/// Sends message `number`, which `write` writes into a slot, for who holds the claim. Waking comes next: the caller looks for
-/// sleepers, with no other fence between. If `write` gives an error or panics nothing is sent, and all is as if the sender had
-/// died: the message that lay in the slot is lost, and the next one is reserved already.
+/// Sends message `number`, which `write` writes into a slot. The caller holds the claim, and checks for sleepers next, with no
+/// other fence in between. If `write` returns an error or panics, nothing is sent, as if the sender had died: the message
+/// that was in the slot is lost, and the next one is already reserved.
 #[inline(always)]
 pub(crate) fn send<S: Mutations, R, E>(
     counters: &Counters,
@@ -170,7 +171,7 @@ pub(crate) fn send<S: Mutations, R, E>(
     Ok(result)
 }
 
-/// Looks for the message at the cursor, and lets `copy` copy it out of its slot.
+/// Checks for the message at the cursor, and lets `copy` copy it out of its slot.
 #[inline(always)]
 pub(crate) fn receive<S: Mutations, R>(
     counters: &Counters,
@@ -184,7 +185,7 @@ pub(crate) fn receive<S: Mutations, R>(
         return SlotRead::Empty;
     }
     let slots_there = slots as u64 + S::EXTRA_SLOTS;
-    // A copy of what is gone for sure would be in vain.
+    // A message that is certainly gone is not copied.
     let result = (there <= slots_there).then(|| copy(slot(*cursor, slots)));
     S::copied();
     let reserved = counters.reserved.load(Ordering::Relaxed);
@@ -195,7 +196,7 @@ pub(crate) fn receive<S: Mutations, R>(
             SlotRead::Message(result)
         }
         _ => {
-            // Of a sound sender `reserved` is at least `tail`.
+            // With a correct sender, `reserved` is at least `tail`.
             let lost = begun.max(there).wrapping_sub(slots as u64);
             *cursor = cursor.wrapping_add(lost);
             SlotRead::Lost(lost)
@@ -203,18 +204,18 @@ pub(crate) fn receive<S: Mutations, R>(
     }
 }
 
-/// What a receiver is told, if anything.
+/// The result of a receive.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum RecvOutcome<R> {
     /// The next message.
     Message(R),
-    /// As many have been overwritten.
+    /// This many messages were overwritten.
     Lost(u64),
-    /// There is nothing any more, and the sender has left or died.
+    /// There are no more messages, and the sender has left or died.
     Gone,
 }
 
-/// [`receive`]s, or tells that the sender is gone. Whether it is dead is only looked at if `probing`.
+/// [`receive`]s, or reports that the sender is gone. Probes whether it is dead only if `probing`.
 #[inline(always)]
 pub(crate) fn poll<S: Mutations, R>(
     counters: &Counters,
@@ -234,18 +235,18 @@ pub(crate) fn poll<S: Mutations, R>(
             SlotRead::Empty => None,
         }
     };
-    if let Some(told) = receive() {
-        return Some(told);
+    if let Some(outcome) = receive() {
+        return Some(outcome);
     }
     if sender.is_gone(S::has_left) || (probing && sender.is_dead()) {
-        // It may have sent something between the look and its end.
+        // It may have sent something between the check and its end.
         let last = if S::RECHECKS { receive() } else { None };
         return Some(last.unwrap_or(RecvOutcome::Gone));
     }
     None
 }
 
-/// Waits until there is something to be told. `None` when the final probe has come.
+/// Waits until there is a result. `None` after the final probe.
 pub(crate) fn wait<S: Mutations, W: WaitEnv, R>(
     counters: &Counters,
     slots: usize,
@@ -258,8 +259,7 @@ pub(crate) fn wait<S: Mutations, W: WaitEnv, R>(
     eventcount::wait(arrived, env, || poll(false), || poll(true))
 }
 
-/// Waits until there is a message at the cursor, or a sender that is not known to be dead. `false` when the final probe
-/// has come.
+/// Waits until there is a message at the cursor, or a sender that is not known to be dead. `false` after the final probe.
 pub(crate) fn wait_for_sender<S: Mutations, W: WaitEnv>(
     counters: &Counters,
     cursor: u64,
@@ -271,6 +271,6 @@ pub(crate) fn wait_for_sender<S: Mutations, W: WaitEnv>(
         let there = tail::<S>(counters).wrapping_sub(cursor).cast_signed() > 0;
         (there || sender.is_present()).then_some(())
     };
-    // What a probe tells `ready` finds out itself, about each one who comes.
+    // No probe is needed: `ready` probes each new sender itself.
     eventcount::wait(arrived, env, ready, || None).is_some()
 }

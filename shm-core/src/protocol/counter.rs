@@ -1,43 +1,43 @@
-//! Waking some of those who sleep on a word.
+//! Waking some of the sleepers on a word that counts.
 //!
-//! Events and semaphores are one word each, laid out as an eventcount: something that is counted in bits 1 to 31, and
-//! [`WAITERS`]. As what is waited for lies in the very word that is slept on, no fence is needed: whoever counts does so
-//! either before a waiter announces itself, which then sees it, or after, and then sees the bit.
+//! Events and semaphores are one word each, laid out as an eventcount: a count in bits 1 to 31, and [`WAITERS`]. The count
+//! is in the same word that waiters sleep on, so no fence is needed: a process changes the count either before a waiter
+//! announces itself, which then sees the change, or after, and then sees the bit.
 //!
 //! # Synchronization
 //!
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
-//! | count | who changes something | adds to bits 1 to 31, and sees `WAITERS` | as the type needs |
+//! | count | a process that changes something | adds to bits 1 to 31, and sees `WAITERS` | as the type needs |
 //! | wake some | the same, if the bit was set | `FUTEX_WAKE` of as many | |
-//! | tidy up | the same, if fewer were asleep | clears `WAITERS`, then `FUTEX_WAKE` all | relaxed |
+//! | clear | the same, if fewer were asleep | clears `WAITERS`, then `FUTEX_WAKE` all | relaxed |
 //!
-//! `WAITERS` stays while anybody may be left asleep: the bit goes only once nobody was. Who has announced itself by then
-//! but does not sleep yet finds another word than it has announced, and looks again; who has just fallen asleep is woken
-//! by the second wake-up, and looks again too.
+//! `WAITERS` stays as long as anyone may still be asleep: it is cleared only once nobody was. A waiter that has announced
+//! itself by then, but does not sleep yet, finds a different word from the one it announced, and checks again. One that has
+//! just fallen asleep is woken by the second wake-up, and checks again too.
 //!
-//! Killed before it wakes, a process leaves sleepers asleep, with the bit set or cleared; killed after it was woken,
-//! it takes the wake-up along. Both are made up for at the end of the sleepers' slices.
+//! A process that is killed before it wakes leaves sleepers asleep, with the bit set or cleared. One that is killed after
+//! it was woken takes the wake-up with it. In both cases the sleepers recover at the end of their slices.
 
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
 use crate::protocol::eventcount::{WAITERS, WakeAll};
 
-/// One, as it is counted in a word.
+/// A count of one, in the bits of a word.
 pub(crate) const ONE: u32 = WAITERS << 1;
 
-/// What waking some needs from outside. The model has its own.
+/// What waking some sleepers needs from outside. Models implement it themselves.
 pub(crate) trait WakeSome: WakeAll {
-    /// The ordering of counting. Only a model that is to fail has another.
+    /// The ordering of a count. Only mutants change it.
     const COUNT: Ordering = Ordering::Release;
-    /// Whether everybody is woken after the bit was cleared. Only a model that is to fail does without.
+    /// Whether all sleepers are woken after the bit was cleared. Only mutants do not.
     const REWAKES: bool = true;
 
-    /// Wakes so many of those who sleep on the word, and says how many there were.
+    /// Wakes up to `count` sleepers on the word, and returns how many there were.
     fn wake_up_to(&self, word: &AtomicU32, count: u32) -> u32;
 }
 
-/// Wakes so many of those who sleep on a word that the caller has changed, and saw `WAITERS` in.
+/// Wakes up to `count` sleepers. The caller has changed the word and seen `WAITERS` in it.
 #[cold]
 pub(crate) fn wake_some<W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) {
     if waker.wake_up_to(word, count) < count {
@@ -45,7 +45,7 @@ pub(crate) fn wake_some<W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) {
     }
 }
 
-/// The same for all of them.
+/// Wakes all sleepers. The caller has changed the word and seen `WAITERS` in it.
 #[cold]
 pub(crate) fn wake_all<W: WakeSome>(word: &AtomicU32, waker: &W) {
     word.fetch_and(!WAITERS, Ordering::Relaxed);

@@ -4,23 +4,23 @@
 //!
 //! | bits | what |
 //! |---|---|
-//! | 1 to 31 | the generation: how often somebody has notified, modulo 2^31 |
-//! | 0 | `WAITERS`: somebody may be asleep on the word |
+//! | 1 to 31 | the generation: the number of notifications, modulo 2^31 |
+//! | 0 | `WAITERS`: a process may be asleep on the word |
 //!
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
-//! | look | anyone | load | acquire; through a read-only mapping relaxed, then an acquire fence |
+//! | load | anyone | load | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | notify | anyone | adds one to the generation | release |
 //! | wake, if the addition saw `WAITERS` | the same | see [`counter`] | |
-//! | wait | anyone | sets `WAITERS`, looks, sleeps; see [`eventcount`] | acquire |
+//! | wait | anyone | sets `WAITERS`, checks, sleeps; see [`eventcount`] | acquire |
 //!
-//! Who looks for something else than a notification takes the generation first and looks after that: what it did not find has
-//! not been notified of in this generation, so the notification is another one, and is waited for.
+//! A process that checks a condition of its own loads the generation first. If the condition does not hold, its
+//! notification belongs to a later generation, and the wait ends with it.
 //!
-//! A look pairs with every notification whose count it sees: they are all additions, so each continues the release of
-//! those before.
+//! A load pairs with every notification that it counts: all are additions, so each continues the release of those
+//! before.
 //!
-//! The crash story is that of [`counter`]: the generation is counted or not, and who sleeps looks at the end of its slice.
+//! The crash story is that of [`counter`]: the generation is counted or not, and sleepers check at the end of their slices.
 
 use std::marker::PhantomData;
 
@@ -30,15 +30,15 @@ use crate::primitive::model::{AtomicU32, load};
 use crate::protocol::counter::{self, ONE, WakeSome};
 use crate::protocol::eventcount::{self, WAITERS, WaitEnv};
 
-/// The steps of who looks. Only a model that is to fail has others.
+/// The steps that mutants take in another way.
 pub(crate) trait Mutations {
-    /// How the generation is looked at.
+    /// The ordering of a load of the generation.
     const LOAD: Ordering = Ordering::Acquire;
-    /// Whether the mapping may be written. Where not, a fence does what `LOAD` says: see [`load`].
+    /// Whether the mapping may be written. If not, a fence provides the ordering of `LOAD`: see [`load`].
     const WRITABLE: bool = true;
 }
 
-/// The protocol as it should be, through a mapping of this kind.
+/// The correct protocol, through a mapping of this kind.
 #[derive(Debug)]
 pub(crate) struct Correct<A>(PhantomData<A>);
 
@@ -52,7 +52,7 @@ pub(crate) fn generation<S: Mutations>(word: &AtomicU32) -> u32 {
     load(word, S::LOAD, S::WRITABLE) / ONE
 }
 
-/// Counts, and wakes one of those who wait.
+/// Counts a notification, and wakes one waiter.
 #[inline(always)]
 pub(crate) fn notify_one<W: WakeSome>(word: &AtomicU32, waker: &W) {
     if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
@@ -60,7 +60,7 @@ pub(crate) fn notify_one<W: WakeSome>(word: &AtomicU32, waker: &W) {
     }
 }
 
-/// Counts, and wakes all who wait.
+/// Counts a notification, and wakes all waiters.
 #[inline(always)]
 pub(crate) fn notify_all<W: WakeSome>(word: &AtomicU32, waker: &W) {
     if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
@@ -68,7 +68,7 @@ pub(crate) fn notify_all<W: WakeSome>(word: &AtomicU32, waker: &W) {
     }
 }
 
-/// Waits until the generation is not `seen`, and returns it. `None` when the final probe has come before.
+/// Waits until the generation is not `seen`, and returns it. `None` after the final probe.
 pub(crate) fn wait<S: Mutations, W: WaitEnv>(
     word: &AtomicU32,
     seen: u32,
@@ -78,19 +78,19 @@ pub(crate) fn wait<S: Mutations, W: WaitEnv>(
     eventcount::wait(word, env, look, look)
 }
 
-/// One wait after the other. The model has its own.
+/// Successive waits. Models implement them themselves.
 pub(crate) trait WaitRounds {
-    /// Whether the generation is taken before the look. Only a model that is to fail takes it afterwards.
+    /// Whether the generation is loaded before the check. Only mutants load it afterwards.
     const READS_FIRST: bool = true;
 
-    /// How one of them waits.
+    /// The environment of one wait.
     type Env: WaitEnv;
 
-    /// The next one. `None` when the time is up.
+    /// The next wait. `None` when the time is up.
     fn next(&mut self) -> Option<Self::Env>;
 }
 
-/// Waits until `look` finds something: at once, after a notification, or at the end of a slice or of all waits.
+/// Waits until `look` returns something: at once, after a notification, or at the end of a slice or of all waits.
 pub(crate) fn wait_until<S: Mutations, W: WaitRounds, R>(
     word: &AtomicU32,
     waits: &mut W,
@@ -106,7 +106,7 @@ pub(crate) fn wait_until<S: Mutations, W: WaitRounds, R>(
         } else {
             generation::<S>(word)
         };
-        // Who notifies without end is not waited for longer than was asked.
+        // Notifications without end must not prolong the wait.
         let Some(mut env) = waits.next() else {
             return look();
         };
@@ -117,7 +117,7 @@ pub(crate) fn wait_until<S: Mutations, W: WaitRounds, R>(
     }
 }
 
-/// Waits until the generation is not `seen`, or until `look` finds something at the end of a slice or of the wait.
+/// Waits until the generation is not `seen`, or until `look` returns something at the end of a slice or of the wait.
 pub(crate) fn wait_or_check<S: Mutations, W: WaitEnv, R>(
     word: &AtomicU32,
     seen: u32,
@@ -130,11 +130,11 @@ pub(crate) fn wait_or_check<S: Mutations, W: WaitEnv, R>(
     })
 }
 
-/// What has ended a wait.
+/// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WaitOutcome<R> {
-    /// Somebody has notified.
+    /// A notification.
     Notified,
-    /// What was waited for is there, though nobody has notified.
+    /// The condition holds, though nobody has notified.
     Found(R),
 }

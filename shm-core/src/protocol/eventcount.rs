@@ -1,75 +1,75 @@
-//! The eventcount: sleeping until something that lies elsewhere in shared memory has changed.
+//! The eventcount: sleeping until something elsewhere in shared memory has changed.
 //!
-//! All types here that make somebody wait do it through one of these, next to the words that they wait for. It costs
-//! who changes something one load as long as nobody sleeps.
+//! All types that wait do so through one of these, next to the words that they wait for. It costs the process that
+//! changes something one load as long as nobody sleeps.
 //!
 //! # Synchronization
 //!
-//! The word is a count of wake-ups in bits 1 to 31, and the bit [`WAITERS`]: somebody may be asleep.
+//! The word is a count of wake-ups in bits 1 to 31, and the bit [`WAITERS`]: a process may be asleep.
 //!
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
-//! | announce | who is going to sleep | sets `WAITERS` | relaxed, then a full fence |
-//! | look again | the same | none: looks at what it waits for | as the type needs |
+//! | announce | a process that is about to sleep | sets `WAITERS` | relaxed, then a full fence |
+//! | check again | the same | none: loads what it waits for | as the type needs |
 //! | sleep | the same | `FUTEX_WAIT` while the word is what was announced | |
-//! | look for sleepers | who has changed something | load | a full fence, then relaxed |
+//! | check for sleepers | a process that has changed something | load | a full fence, then relaxed |
 //! | wake | the same, if `WAITERS` is set | clears it and adds one to the count; `FUTEX_WAKE` all | relaxed |
 //!
-//! The two fences are one another's partners, as in Dekker's algorithm: either the one who changes sees `WAITERS`, or the one
-//! who announced sees the change when it looks again. The count changes with every wake-up, so a sleep that begins too
-//! late does not begin.
+//! The two fences pair as in Dekker's algorithm: either the process that changes something sees `WAITERS`, or the one that
+//! announced itself sees the change when it checks again. Each wake-up changes the count, so a sleep that begins too late
+//! does not begin.
 //!
-//! Who is killed between clearing `WAITERS` and waking leaves sleepers asleep, and a peer can write anything into the word.
-//! Therefore sleep is cut into slices: nobody sleeps longer than one without looking.
+//! A process that is killed between clearing `WAITERS` and waking leaves sleepers asleep, and a peer can write anything into
+//! the word. Therefore sleep is cut into slices: nobody sleeps longer than one without checking.
 
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, fence};
 use crate::protocol::wait::WaitStep;
 
-/// Somebody may be asleep on the word.
+/// A process may be asleep on the word.
 pub(crate) const WAITERS: u32 = 1;
 
-/// What waiting needs from outside: clock and kernel. The model has its own.
+/// What a wait needs from outside: clock and kernel. Models implement it themselves.
 pub(crate) trait WaitEnv {
-    /// Whether a full fence follows the announcement. Only a model that is to fail has none.
+    /// Whether a full fence follows the announcement. Only mutants have none.
     const FENCED: bool = true;
 
-    /// Whether the word can be written. Who cannot write it is not woken for sure, and has to sleep in short slices.
+    /// Whether the waiter can write the word. If not, a wake-up is not certain, and it has to sleep in short slices.
     fn announces(&self) -> bool {
         true
     }
-    /// How often to look before anything else.
+    /// How many times to check before anything else.
     fn spins(&self) -> u32;
-    /// What this round is for. Called once a round.
+    /// What this round does. Called once per round.
     fn next_step(&mut self) -> WaitStep;
     /// Sleeps while the word is `seen`, at most until the next slice begins.
     fn sleep(&mut self, word: &AtomicU32, seen: u32);
 }
 
-/// What waking needs from outside. The model has its own.
+/// What waking needs from outside. Models implement it themselves.
 pub(crate) trait WakeAll {
-    /// Whether a full fence precedes the look for sleepers. Only a model that is to fail has none.
+    /// Whether a full fence precedes the check for sleepers. Only mutants have none.
     const FENCED: bool = true;
-    /// What a wake-up adds to the word, which has `WAITERS`. Only a model that is to fail adds something else.
+    /// What a wake-up adds to the word, which has `WAITERS`. Only mutants add something else.
     const INCREMENT: u32 = 1;
 
-    /// Wakes all who sleep on the word.
+    /// Wakes all sleepers on the word.
     fn wake_all(&self, word: &AtomicU32);
 }
 
-/// Announces that the caller may sleep on the word, and returns what to sleep on. What is waited for has to be looked at
-/// once more before the sleep.
+/// Announces that the caller may sleep on the word, and returns the value to sleep on. The caller has to check again
+/// before it sleeps.
 #[inline]
 fn announce<W: WaitEnv>(word: &AtomicU32) -> u32 {
     let seen = word.fetch_or(WAITERS, Ordering::Relaxed) | WAITERS;
     if W::FENCED {
-        // Partner of the full fence before `notify_fenced`.
+        // Pairs with the full fence before `notify_fenced`.
         fence(Ordering::SeqCst);
     }
     seen
 }
 
-/// Wakes who waits for a change that the caller has made, and ordered by a full fence before this.
+/// Wakes all processes that wait for a change which the caller has made, followed by a full fence.
 #[inline(always)]
 pub(crate) fn notify_fenced<W: WakeAll>(word: &AtomicU32, waker: &W) {
     let seen = word.load(Ordering::Relaxed);
@@ -78,11 +78,11 @@ pub(crate) fn notify_fenced<W: WakeAll>(word: &AtomicU32, waker: &W) {
     }
 }
 
-/// Wakes who waits for a change that the caller has made.
+/// Wakes all processes that wait for a change which the caller has made.
 #[inline(always)]
 pub(crate) fn notify<W: WakeAll>(word: &AtomicU32, waker: &W) {
     if W::FENCED {
-        // Partner of the fence in `announce`.
+        // Pairs with the fence in `announce`.
         fence(Ordering::SeqCst);
     }
     notify_fenced(word, waker);
@@ -90,8 +90,8 @@ pub(crate) fn notify<W: WakeAll>(word: &AtomicU32, waker: &W) {
 
 #[cold]
 fn wake<W: WakeAll>(word: &AtomicU32, seen: u32, waker: &W) {
-    // `WAITERS` is the lowest bit, so this clears it and counts. Where the word has changed, another one wakes, or has been
-    // killed just before; and who announced itself since then sees the change.
+    // `WAITERS` is the lowest bit, so this clears it and counts. If the word has changed meanwhile, another process wakes, or
+    // was killed just before that; a waiter that announced itself since then sees the change.
     let _ = word.compare_exchange(
         seen,
         seen.wrapping_add(W::INCREMENT),
@@ -101,16 +101,15 @@ fn wake<W: WakeAll>(word: &AtomicU32, seen: u32, waker: &W) {
     waker.wake_all(word);
 }
 
-/// Waits until `ready` gives something. Between slices, and before giving up, `probe` may give something instead: it looks at
-/// what no wake-up tells, such as a death, and then once more at what `ready` does. `None` when the final probe has
-/// come without either.
+/// Waits until `ready` returns something. Between slices, and before giving up, `probe` may return something instead: it
+/// checks what no wake-up announces, such as a death, and then once more what `ready` checks. `None` after the final probe.
 pub(crate) fn wait<W: WaitEnv, R>(
     word: &AtomicU32,
     env: &mut W,
     mut ready: impl FnMut() -> Option<R>,
     mut probe: impl FnMut() -> Option<R>,
 ) -> Option<R> {
-    // What is about to come is there sooner than a sleep begins.
+    // A change that is about to come usually arrives sooner than a sleep would begin.
     for _ in 0..env.spins() {
         if let Some(result) = ready() {
             return Some(result);

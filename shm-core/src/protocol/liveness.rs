@@ -1,70 +1,71 @@
-//! Whether somebody has a role: what others see of it, and what they remember of that.
+//! Liveness of a peer in a role: what others see of it, and what they cache.
 //!
 //! # Synchronization
 //!
 //! | word | written by | meaning |
 //! |---|---|---|
-//! | claim | who comes, who leaves | who has the role; after a death still the dead one |
-//! | `joined` | who comes | 1 since somebody first had the role |
+//! | claim | a process that joins or leaves | the owner of the role; after a death still the dead one |
+//! | `joined` | a process that joins | 1 from the first time that a process owned the role |
 //!
 //! | step | by | how | ordering |
 //! |---|---|---|---|
-//! | come | who has just claimed the role | 1 into `joined` | release |
-//! | has it left? | anybody | `joined`, then the claim, which is free | acquire, both; through a read-only mapping relaxed, each with an acquire fence behind it |
-//! | is it dead? | anybody who takes part | a probe of the id that is in the claim | acquire |
-//! | tell | who has come | wakes who waits for somebody to come, as [`eventcount`](crate::protocol::eventcount) says | a full fence |
-//! | is it there? | who waits for that | the claim has an id, which a probe does not find dead | acquire |
+//! | join | a process that has just claimed the role | 1 into `joined` | release |
+//! | has it left? | anyone | `joined`, then the claim, which is free | acquire, both; through a read-only mapping relaxed, each with an acquire fence behind it |
+//! | is it dead? | any participant | a probe of the id in the claim | acquire |
+//! | notify | a process that has joined | wakes the processes that wait for one to join, as [`eventcount`](crate::protocol::eventcount) says | a full fence |
+//! | is it present? | a process that waits for one to join | the claim has an id, which a probe does not find dead | acquire |
 //!
-//! A role that nobody ever had is waited for, and one that was given up is not. Its claim is free in both cases, and `joined`
-//! tells them apart. It is looked at first: who sees that somebody came also sees the claim of that one, by release and
-//! acquire. The other way round the very first one could come between the two looks, and would seem to have left.
+//! Others wait for a role that nobody has ever owned, and do not wait for one that was released. Its claim is free in both
+//! cases, and `joined` tells them apart. It is loaded first: a process that sees `joined` set also sees the claim of that
+//! owner, by release and acquire. In the other order the very first owner could join between the two loads, and would seem
+//! to have left.
 //!
-//! Who waits for somebody to come looks at the claim after it has announced itself, and who comes looks for sleepers after
-//! its claim. So one of them sees the other.
+//! A process that waits for one to join checks the claim after it has announced itself, and one that joins checks for
+//! sleepers after its claim. So one of them sees the other.
 //!
-//! An id that was found dead is nobody else's for a billion registrations. So whoever has found it remembers it: it need not
-//! ask again, and its answer stays the same until somebody else comes, however seldom it asks.
+//! An id that was found dead is not given out again for a billion registrations. So it is cached: it need not be probed
+//! again, and the answer stays the same until another process joins, however seldom it is asked for.
 //!
-//! **Killed** before it has written `joined`, or before it has told anybody, one who came is in the claim, and found dead
-//! there. Who waits for it looks by itself at the end of its slice.
+//! A process that is **killed** before it has written `joined`, or before it has notified, is in the claim, and found dead
+//! there. Processes that wait for it check at the end of their slices.
 
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, load};
 
-/// A role, as far as others look at it.
+/// The state of a role as others see it.
 pub(crate) trait PeerState {
-    /// How `joined` is looked at. Only a model that is to fail looks in another way.
+    /// The ordering of the load of `joined`. Only mutants change it.
     const JOINED: Ordering = Ordering::Acquire;
-    /// Whether it is looked at through a mapping that may be written. Where not, a fence does what `JOINED` says: see [`load`].
+    /// Whether the mapping may be written. If not, a fence provides the ordering of `JOINED`: see [`load`].
     const WRITABLE: bool = true;
 
-    /// Whether anybody ever had it.
+    /// Whether any process ever owned it.
     fn joined(&self) -> &AtomicU32;
-    /// Who has it: an id, or 0. What the one before did happened before this.
+    /// The owner's id, or 0. What earlier owners did happened before this.
     fn owner(&self) -> u32;
-    /// Whether that participant is dead for sure. What it did before happened before this.
+    /// Whether that participant is certainly dead. What it did happened before this.
     fn is_dead(&self, owner: u32) -> bool;
 }
 
-/// Notes down that somebody has come. For who has just claimed the role.
+/// Records that a process has joined. The caller has just claimed the role.
 pub(crate) fn mark_joined(joined: &AtomicU32) {
     joined.store(1, Ordering::Release);
 }
 
-/// Whether the role was given up.
+/// Whether the role was released.
 #[inline]
 pub(crate) fn has_left<R: PeerState>(role: &R) -> bool {
     // In this order.
     load(role.joined(), R::JOINED, R::WRITABLE) != 0 && role.owner() == 0
 }
 
-/// What one who looks on knows of a role.
+/// What an observer knows of a role.
 #[derive(Debug)]
 pub(crate) struct PeerWatch<'a, C> {
     role: &'a C,
-    /// The last one that was found dead there, or 0. Only this process looks at it.
+    /// The last owner that was found dead, or 0. Private to this process.
     ///
-    /// Written with release and read with acquire: what the dead one did happened before, for each thread that knows.
+    /// Written with release and read with acquire: what the dead owner did happened before, for each thread that reads it.
     dead: std::sync::atomic::AtomicU32,
 }
 
@@ -82,21 +83,21 @@ impl<'a, C> PeerWatch<'a, C> {
 }
 
 impl<C: PeerState> PeerWatch<'_, C> {
-    /// Whether it is known, without asking the kernel, that somebody had the role and has left, as `has_left` says, or died.
-    /// What that one did happened before the answer. (So it does for the other answers.)
+    /// Whether the last owner has left, as `has_left` says, or is cached as dead; without a system call. What it did happened
+    /// before the answer, as for the other answers.
     #[inline]
     pub(crate) fn is_gone(&self, has_left: impl FnOnce(&C) -> bool) -> bool {
         let owner = self.role.owner();
         (owner != 0 && self.is_cached_dead(owner)) || has_left(self.role)
     }
 
-    /// Whether somebody has the role, and is dead for sure.
+    /// Whether the role has an owner, which is certainly dead.
     pub(crate) fn is_dead(&self) -> bool {
         let owner = self.role.owner();
         owner != 0 && self.probe(owner)
     }
 
-    /// Whether somebody has the role, and lives as far as can be told.
+    /// Whether the role has an owner that is not known to be dead.
     pub(crate) fn is_present(&self) -> bool {
         let owner = self.role.owner();
         owner != 0 && !self.probe(owner)
@@ -107,7 +108,7 @@ impl<C: PeerState> PeerWatch<'_, C> {
         self.dead.load(Ordering::Acquire) == owner
     }
 
-    /// Asks, or knows already. Never of nobody.
+    /// Probes `owner` unless its death is cached. `owner` must be nonzero.
     fn probe(&self, owner: u32) -> bool {
         if self.is_cached_dead(owner) {
             return true;
@@ -120,7 +121,7 @@ impl<C: PeerState> PeerWatch<'_, C> {
     }
 }
 
-/// Another one that knows as much.
+/// The clone has the same cache.
 impl<C> Clone for PeerWatch<'_, C> {
     fn clone(&self) -> Self {
         let dead = self.dead.load(Ordering::Acquire);

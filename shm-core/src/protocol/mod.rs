@@ -1,7 +1,10 @@
-//! The protocols: every step on a word in shared memory that others wait for or rely on, over atomics alone.
+//! The protocols: all steps on words in shared memory that other processes rely on, over atomics alone.
 //!
-//! Clock, kernel and peers come in through traits, so that [`loom`] can check each protocol in every order that the memory
-//! model allows. What uses them is in [`claim`](crate::claim) and [`sync`](crate::sync).
+//! Clock, kernel and peers are traits, so that the models in [`loom`] can check each protocol in every order that the memory
+//! model allows. [`claim`](crate::claim) and [`sync`](crate::sync) use them.
+//!
+//! Each file starts with its states, orderings and crash story. In these tables "peer" is any process that has mapped the
+//! segment for writing, and a "probe" asks the kernel whether a participant is alive.
 
 pub(crate) mod barrier;
 pub(crate) mod broadcast;

@@ -1,8 +1,8 @@
-//! Words that keep out of each other's way.
+//! Words on cache lines of their own.
 
 use std::ops::Deref;
 
-/// A word on a line of the cache of its own, and on a pair of lines, since processors fetch these together.
+/// A word alone on a pair of cache lines, since processors fetch lines in pairs.
 #[repr(C, align(128))]
 #[derive(Debug)]
 pub(crate) struct Padded<T>(pub(crate) T);

@@ -6,45 +6,47 @@
 //! |---|---|---|
 //! | `tail` | the sender | messages ever committed |
 //! | `head` | the receiver | messages ever received |
-//! | `data` | who waits, who wakes | the eventcount on which the receiver sleeps |
-//! | `room` | who waits, who wakes | the eventcount on which the sender sleeps |
+//! | `data` | waiters and wakers | the eventcount on which the receiver sleeps |
+//! | `room` | waiters and wakers | the eventcount on which the sender sleeps |
 //!
-//! Message number `n` lies in slot `n % N`. The slots from `head` up to `tail` are the receiver's, all others the sender's. The
-//! counters are 64 bits and only grow, so they never come round.
+//! Message number `n` is in slot `n % N`. The slots from `head` up to `tail` belong to the receiver, all others to the
+//! sender. The counters have 64 bits and only grow, so they never wrap.
 //!
 //! | step | by | how | ordering |
 //! |---|---|---|---|
-//! | may I? | the sender | `tail - head < N`, by the `head` that it saw last; if not, it looks | acquire |
+//! | is there room? | the sender | `tail - head < N`, with the cached `head`; if not, it loads `head` | acquire |
 //! | write | the sender | the message into slot `tail % N` | relaxed |
 //! | commit | the sender | `tail + 1` into `tail` | release, then a full fence |
 //! | wake | the sender | as [`eventcount`] says, on `data` | |
-//! | is there one? | the receiver | `head < tail`, by the `tail` that it saw last; if not, it looks | acquire |
+//! | is there a message? | the receiver | `head < tail`, with the cached `tail`; if not, it loads `tail` | acquire |
 //! | read | the receiver | the message from slot `head % N` | relaxed |
 //! | count as received | the receiver | `head + 1` into `head` | release, then a full fence |
 //! | wake | the receiver | as [`eventcount`] says, on `room` | |
-//! | is the other gone? | either, having nothing to do | as [`liveness`](super::liveness) says | acquire |
-//! | look again | the same, if so | at the other's counter | acquire |
-//! | begin | who has claimed an end | its own counter, once | relaxed |
+//! | is the peer gone? | either, having nothing to do | as [`liveness`](super::liveness) says | acquire |
+//! | recheck | the same, if so | loads the peer's counter | acquire |
+//! | begin | a process that has claimed an end | its own counter, once | relaxed |
 //!
-//! - The release of `tail` pairs with the receiver's look at it: who sees a message counted sees all of it. The release of
-//!   `head` pairs with the sender's look: nobody writes to a slot that is still being read.
-//! - The full fences are those of the eventcount: either who commits sees that the other is about to sleep, or the other
-//!   sees the commit. They cannot be left out while the other is awake: there is no telling whether it is not just about to
-//!   announce itself. Several messages in one step share one.
-//! - Only the owner of an end's claim writes its counter. A new owner begins with what is in the word, and sees all that the
-//!   one before did: by release and acquire of the claim, or by the probe, which the kernel orders after the last access of
-//!   the dead. So it looks at the word relaxed. The full fence of the wake-up by who has come would do in the
-//!   acquire's place; but an end is not to depend on whom it wakes.
-//! - Looking again: what the other committed just before it left or died is only certain to be seen now. Every commit
-//!   ends with a full fence, so of one who leaves this would be true without the release of its claim, which no model of
-//!   a ring could miss; that of `liveness` does.
+//! - The release of `tail` pairs with the receiver's load: a receiver that sees a message counted sees all of it. The release
+//!   of `head` pairs with the sender's load: the sender never writes to a slot that is still being read.
+//! - The full fences are those of the eventcount: either the end that commits sees that the peer is about to sleep, or the
+//!   peer sees the commit. They are needed even while the peer is awake, since it may be just about to announce itself.
+//!   Several messages in one step share one fence.
+//! - Only the owner of an end's claim writes its counter. A new owner begins with the value of the word, and sees all that
+//!   the previous owner did: by release and acquire of the claim, or by the probe, which the kernel orders after the last
+//!   access of the dead. So it loads the word relaxed. The full fence of its wake-up would do in place of the acquire; but
+//!   an end must not depend on whom it wakes.
+//! - Recheck: what the peer committed just before it left or died is only certain to be seen now. Every commit ends with a
+//!   full fence, so for a peer that leaves this would hold without the release of its claim, which no model of a ring could
+//!   miss; that of `liveness` does.
 //!
-//! **Killed** before its commit, a sender leaves a slot with half a message in it, which is not counted, and which its successor
+//! **Killed** before its commit, a sender leaves a slot with half a message, which is not counted, and which its successor
 //! writes anew. Killed after it and before it has woken, it leaves a receiver asleep for the rest of a slice. A receiver
-//! killed before it counts a message as received leaves it to its successor; killed after it, it takes the message along.
+//! that is killed before it counts a message as received leaves it to its successor; killed after that, it takes the message
+//! with it.
 //!
-//! **A peer** can write anything into the counters. Each end keeps its own counter to itself, and takes another one that cannot be
-//! for "nothing to do": the sender for full, the receiver for empty. A slot's number is a remainder, and so always one.
+//! **A peer** can write anything into the counters. Each end keeps its own counter private, and treats an impossible value of
+//! the other as "nothing to do": for the sender the ring is full, for the receiver empty. A slot's number is a remainder, and
+//! so always valid.
 
 use std::marker::PhantomData;
 
@@ -64,21 +66,21 @@ pub(crate) struct Counters {
     pub(crate) room: Padded<AtomicU32>,
 }
 
-/// One of the two ends: which words are whose.
+/// One of the two ends: which words it uses.
 pub(crate) trait Side {
     /// The counter that this end writes.
     fn own(counters: &Counters) -> &AtomicU64;
     /// The counter that the other end writes.
     fn peer(counters: &Counters) -> &AtomicU64;
-    /// Where this end sleeps.
+    /// The eventcount on which this end sleeps.
     fn wait_word(counters: &Counters) -> &AtomicU32;
-    /// Where the other end sleeps.
+    /// The eventcount on which the other end sleeps.
     fn peer_wait_word(counters: &Counters) -> &AtomicU32;
-    /// How many slots are this end's to use. None where the counters are none that can be.
+    /// How many slots this end may use; 0 if the counters are impossible.
     fn ready(mine: u64, theirs: u64, capacity: u64) -> u64;
 }
 
-/// The sender's part.
+/// The sender's end.
 #[derive(Debug)]
 pub(crate) struct Sending;
 
@@ -109,7 +111,7 @@ impl Side for Sending {
     }
 }
 
-/// The receiver's part.
+/// The receiver's end.
 #[derive(Debug)]
 pub(crate) struct Receiving;
 
@@ -141,64 +143,64 @@ impl Side for Receiving {
     }
 }
 
-/// The steps that a model can take wrongly, to see that it is noticed.
+/// The steps that mutants take in another way.
 pub(crate) trait Mutations {
-    /// How the other's counter is looked at.
+    /// The ordering of a load of the peer's counter.
     const LOAD: Ordering = Ordering::Acquire;
-    /// Whether the other's counter is looked at once more before it is taken to be gone.
+    /// Whether the peer's counter is loaded once more before it counts as gone.
     const RECHECKS: bool = true;
 
-    /// Notes down that somebody has come to an end.
+    /// Records that a process has joined an end.
     #[inline(always)]
     fn mark_joined(joined: &AtomicU32) {
         liveness::mark_joined(joined);
     }
 
-    /// Whether an end was given up.
+    /// Whether an end was released.
     #[inline(always)]
     fn has_left(seat: &impl PeerState) -> bool {
         liveness::has_left(seat)
     }
 
-    /// Looks at the other's counter, which was `seen` the last time.
+    /// Loads the peer's counter, which was `seen` the last time.
     #[inline(always)]
     fn load_peer<R: Side>(counters: &Counters, _seen: u64) -> u64 {
         R::peer(counters).load(Self::LOAD)
     }
 
-    /// Writes one's own counter.
+    /// Writes this end's counter.
     #[inline(always)]
     fn publish<R: Side>(counters: &Counters, value: u64) {
         publish(R::own(counters), value);
     }
 }
 
-/// The steps as they should be.
+/// The correct steps.
 #[derive(Debug)]
 pub(crate) struct Correct;
 
 impl Mutations for Correct {}
 
-/// Why there is nothing to do for an end.
+/// Why an end has nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Idle {
-    /// The other one has done nothing yet, and may.
+    /// The peer may still do something.
     NotYet,
-    /// The other one is gone.
+    /// The peer is gone.
     Gone,
 }
 
-/// What an end knows. Both numbers are private: a peer cannot change them.
+/// The state of an end. Both numbers are private: a peer cannot change them.
 #[derive(Debug)]
 pub(crate) struct End<R, S = Correct> {
     mine: u64,
-    /// The other's counter as seen last: it has that or more.
+    /// The peer's counter as last loaded; it may be larger by now.
     theirs: u64,
     role: PhantomData<(R, S)>,
 }
 
 impl<R: Side, S: Mutations> End<R, S> {
-    /// Begins where the last owner of the end has ended. For who has just claimed it.
+    /// Begins where the last owner of the end stopped. The caller has just claimed it.
     pub(crate) fn resume(counters: &Counters) -> Self {
         Self {
             // Ordered by the claim.
@@ -208,14 +210,14 @@ impl<R: Side, S: Mutations> End<R, S> {
         }
     }
 
-    /// Messages that have passed this end since the ring was made.
+    /// The number of messages that have passed this end since the ring was made.
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.mine
     }
 
-    /// How many slots are this end's to use. The other's counter is only looked at where what is known of it does not do
-    /// for `wanted`.
+    /// How many slots this end may use. The peer's counter is loaded only if its cached value does not suffice for
+    /// `wanted`.
     #[inline(always)]
     pub(crate) fn ready(&mut self, counters: &Counters, capacity: u64, wanted: u64) -> u64 {
         let ready = R::ready(self.mine, self.theirs, capacity);
@@ -226,13 +228,13 @@ impl<R: Side, S: Mutations> End<R, S> {
         R::ready(self.mine, self.theirs, capacity)
     }
 
-    /// The slot that is the next one to use.
+    /// The next slot to use.
     #[inline(always)]
     pub(crate) fn slot(&self, capacity: u64) -> usize {
         (self.mine % capacity) as usize
     }
 
-    /// Hands the next `count` slots, of which [`ready`](Self::ready) has told and which were used, to the other end.
+    /// Hands the next `count` slots, which [`ready`](Self::ready) has reported and the caller has used, to the other end.
     #[inline(always)]
     pub(crate) fn commit(&mut self, counters: &Counters, count: u64, waker: &impl WakeAll) {
         self.mine = self.mine.wrapping_add(count);
@@ -240,8 +242,7 @@ impl<R: Side, S: Mutations> End<R, S> {
         notify_fenced(R::peer_wait_word(counters), waker);
     }
 
-    /// Looks, without waiting, whether there is something to do, or whether the other is gone. `probing` is whether to
-    /// look at its life.
+    /// Checks, without waiting, whether there is something to do, or whether the peer is gone. Probes it only if `probing`.
     pub(crate) fn poll(
         &mut self,
         counters: &Counters,
@@ -257,7 +258,7 @@ impl<R: Side, S: Mutations> End<R, S> {
         }
     }
 
-    /// Waits until there is something to do, or the other is gone, or the final probe has come.
+    /// Waits until there is something to do, or the peer is gone, or the final probe was made.
     pub(crate) fn wait(
         &mut self,
         counters: &Counters,
@@ -265,7 +266,7 @@ impl<R: Side, S: Mutations> End<R, S> {
         env: &mut impl WaitEnv,
         other: &PeerWatch<'_, impl PeerState>,
     ) -> Result<u64, Idle> {
-        // A copy, so that the two closures need not share the one that can be changed.
+        // Copies, since both closures use them.
         let (mine, seen) = (self.mine, self.theirs);
         let look = || {
             let theirs = S::load_peer::<R>(counters, seen);
@@ -291,8 +292,8 @@ impl<R: Side, S: Mutations> End<R, S> {
         }
     }
 
-    /// Waits until there is somebody at the other end; or until somebody was, and has left something to do where there
-    /// was nothing. `false` when the final probe has come without either.
+    /// Waits until the other end has an owner; or until it had one, which has left something to do where there was nothing.
+    /// `false` after the final probe.
     pub(crate) fn wait_for_peer(
         &self,
         counters: &Counters,
@@ -301,14 +302,14 @@ impl<R: Side, S: Mutations> End<R, S> {
         other: &PeerWatch<'_, impl PeerState>,
     ) -> bool {
         let had_nothing = R::ready(self.mine, self.theirs, capacity) == 0;
-        let has_come = || {
+        let peer_or_work = || {
             let left_something = || {
                 let theirs = S::load_peer::<R>(counters, self.theirs);
                 R::ready(self.mine, theirs, capacity) > 0
             };
             (other.is_present() || (had_nothing && left_something())).then_some(())
         };
-        // What a probe tells `has_come` finds out itself, about each one who comes.
-        eventcount::wait(R::wait_word(counters), env, has_come, || None).is_some()
+        // No probe is needed: `peer_or_work` probes each new peer itself.
+        eventcount::wait(R::wait_word(counters), env, peer_or_work, || None).is_some()
     }
 }

@@ -4,28 +4,28 @@
 //!
 //! | bits | what |
 //! |---|---|
-//! | 1 to 31 | how many permits there are |
-//! | 0 | `WAITERS`: somebody may be asleep on the word |
+//! | 1 to 31 | the number of permits |
+//! | 0 | `WAITERS`: a process may be asleep on the word |
 //!
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
-//! | post | anyone | adds permits, by compare-and-swap; after many tries in vain by an addition | release |
+//! | post | anyone | adds permits, by compare-and-swap; after many failed attempts by an addition | release |
 //! | wake as many, if the addition saw `WAITERS` | the same | see [`counter`] | |
-//! | take | anyone | subtracts one from what is more than none, by compare-and-swap | acquire |
+//! | take | anyone | subtracts one if there are any, by compare-and-swap | acquire |
 //! | wait | anyone | sets `WAITERS`, takes, sleeps; see [`eventcount`] | |
 //!
 //! A take pairs with every post before it: all changes are read-modify-writes, so each continues the release of those
 //! before.
 //!
-//! A permit is in the word or it is not: there is no point in between at which a kill could lose one that was posted, or
-//! make two of it. Killed after it has taken one, a process keeps it for ever. Killed before it wakes, or after it was
-//! woken and before it takes, it leaves the permit in the word and sleepers asleep beside it; they look at the end of their
-//! slices, see [`counter`].
+//! A permit is in the word or it is not: there is no point in between at which a kill could lose a posted permit or
+//! duplicate it. A process that is killed after it has taken one keeps it for ever. One that is killed before it wakes, or
+//! after it was woken and before it takes, leaves the permit in the word and sleepers asleep next to it; they check at the
+//! end of their slices, see [`counter`].
 //!
-//! **A peer** can write anything into the word, without a pause too. So neither step tries for ever: a post adds in the end
-//! without comparing, and a take finds none. Who waits tries again when it has looked at the clock, and does not sleep on a
-//! word that has permits. An addition goes too far only where a peer made room that was not there; killed, or overtaken by
-//! another post, before it takes that back, a process leaves fewer permits.
+//! **A peer** can write anything into the word, even without a pause. So no step retries for ever: a post finally adds
+//! without comparing, and a take finds no permit. A waiter tries again after it has checked the clock, and does not sleep
+//! on a word that has permits. An addition goes too far only if a peer pretended room; a process that is killed, or overtaken
+//! by another post, before it takes that back leaves fewer permits.
 
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
@@ -33,44 +33,44 @@ use crate::protocol::counter::{self, ONE, WakeSome};
 use crate::protocol::eventcount::{self, WAITERS, WaitEnv};
 use crate::protocol::wait::WaitStep;
 
-/// The most permits that there can be: as many as POSIX promises.
+/// The maximum number of permits: the one that POSIX guarantees.
 pub(crate) const MAX_PERMITS: u32 = u32::MAX / ONE;
 
-/// The steps of who posts and takes. Only models and tests have others.
+/// The steps that mutants and tests take in another way.
 pub(crate) trait Mutations {
-    /// How a permit is taken.
+    /// The ordering of a take.
     const TAKE: Ordering = Ordering::Acquire;
-    /// How permits are added without comparing.
+    /// The ordering of an addition without comparing.
     const ADD: Ordering = Ordering::Release;
-    /// How often to try to change a word that others change too. Each time it is because one of them got on in the
-    /// few instructions since the word was seen, so among the sound this many are never needed.
+    /// How many times to try to change a word that others change too. Each failure means that another process succeeded in
+    /// the few instructions since the load, so processes that keep to the protocol never need this many.
     const TRIES: u32 = 1_000;
 
-    /// What others do between a look and a try. Only a test makes them do something.
+    /// What others do between a load and an attempt. Only tests do something here.
     #[inline(always)]
     fn interfere(_word: &AtomicU32, _tries: u32) {}
 }
 
-/// The protocol as it should be.
+/// The correct protocol.
 #[derive(Debug)]
 pub(crate) enum Correct {}
 
 impl Mutations for Correct {}
 
-/// How many permits there are.
+/// The number of permits.
 #[inline(always)]
 pub(crate) fn permits(word: &AtomicU32) -> u32 {
     word.load(Ordering::Relaxed) / ONE
 }
 
-/// The word with so many more permits, unless these are too many.
+/// The word with `count` more permits, unless these are too many.
 #[inline(always)]
 fn more(seen: u32, count: u32) -> Option<u32> {
     let sum = (seen / ONE).checked_add(count)?;
     (sum <= MAX_PERMITS).then(|| (sum * ONE) | (seen & WAITERS))
 }
 
-/// Adds permits, and wakes as many. `false`, without adding any, where there would be too many.
+/// Adds permits, and wakes as many waiters. `false`, without adding any, if there would be too many.
 #[inline(always)]
 pub(crate) fn post<S: Mutations, W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) -> bool {
     let mut seen = word.load(Ordering::Relaxed);
@@ -90,7 +90,7 @@ pub(crate) fn post<S: Mutations, W: WakeSome>(word: &AtomicU32, count: u32, wake
     true
 }
 
-/// What is left of a post whose first try came too late. Returns what was in the word before the addition.
+/// Continues a post whose first attempt failed. Returns the word before the addition.
 #[cold]
 fn post_again<S: Mutations, W: WakeSome>(
     word: &AtomicU32,
@@ -104,7 +104,8 @@ fn post_again<S: Mutations, W: WakeSome>(
             Err(now) => seen = now,
         }
     }
-    // This cannot fail, but go too far. So there has to be more room than the sound can fill before it is done.
+    // This cannot fail, but it can exceed the maximum. So there has to be more room than processes that keep to the protocol can
+    // fill before it is done.
     if more(seen, count)? / ONE > MAX_PERMITS / 2 {
         return None;
     }
@@ -116,7 +117,7 @@ fn post_again<S: Mutations, W: WakeSome>(
     Some(seen)
 }
 
-/// Takes a permit if there is one, and others are not quicker every time.
+/// Takes a permit if there is one, and others are not faster every time.
 #[inline(always)]
 pub(crate) fn take<S: Mutations>(word: &AtomicU32) -> bool {
     let seen = word.load(Ordering::Relaxed);
@@ -129,7 +130,7 @@ pub(crate) fn take<S: Mutations>(word: &AtomicU32) -> bool {
     }
 }
 
-/// What is left of a take whose first try came too late.
+/// Continues a take whose first attempt failed.
 #[cold]
 fn take_again<S: Mutations>(word: &AtomicU32, mut seen: u32) -> bool {
     for tries in 1..S::TRIES {
@@ -146,10 +147,10 @@ fn take_again<S: Mutations>(word: &AtomicU32, mut seen: u32) -> bool {
     false
 }
 
-/// Pauses now and then, for another time each time.
+/// Pauses now and then, for varying times.
 ///
-/// Two loops of equal length on two processors can fall into step, so that one comes first every time, thousands of times.
-/// The try after a pause fails, and tells what is there now; those after it follow at once.
+/// Two loops of equal length on two processors can fall into step, so that one of them is first thousands of times. The
+/// attempt after a pause fails and returns the present word; the attempts after it follow at once.
 fn out_of_step(tries: u32) {
     const EVERY: u32 = 8;
     if tries.is_multiple_of(EVERY) {
@@ -159,7 +160,7 @@ fn out_of_step(tries: u32) {
     }
 }
 
-/// Takes a permit, waiting for one. `false` when the final probe has come before.
+/// Takes a permit, waiting for one. `false` after the final probe.
 pub(crate) fn wait<S: Mutations, W: WaitEnv>(word: &AtomicU32, env: &mut W) -> bool {
     wait_by(word, env, || take::<S>(word))
 }
@@ -169,7 +170,7 @@ fn wait_by<W: WaitEnv>(word: &AtomicU32, env: &mut W, take: impl Fn() -> bool) -
     eventcount::wait(word, &mut SleepIfEmpty(env), look, look).is_some()
 }
 
-/// Does not sleep beside permits: others were quicker every time, and may have stopped since.
+/// Does not sleep while there are permits: others were faster every time, and may have stopped since.
 struct SleepIfEmpty<'a, W>(&'a mut W);
 
 impl<W: WaitEnv> WaitEnv for SleepIfEmpty<'_, W> {
@@ -199,7 +200,7 @@ mod tests {
     use super::*;
     use crate::protocol::eventcount::WakeAll;
 
-    /// Somebody changes the word before every try but the first, and before that once by hand.
+    /// Another process changes the word before every attempt but the first.
     struct Beset;
 
     impl Mutations for Beset {
@@ -210,7 +211,7 @@ mod tests {
         }
     }
 
-    /// The same, up to where there is no more room.
+    /// Another process does so until there is no more room.
     struct Filled;
 
     impl Mutations for Filled {
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_beside_one_who_writes_all_the_time_adds_in_the_end() {
+    fn a_post_next_to_constant_writes_finally_adds() {
         let word = AtomicU32::new(9 * ONE);
         // The first try has failed.
         let before = post_again::<Beset, Nobody>(&word, 8 * ONE, 3).unwrap();
@@ -243,15 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn a_post_beside_one_who_fills_it_up_is_refused_in_the_end() {
+    fn a_post_next_to_one_that_fills_the_word_is_refused() {
         let word = AtomicU32::new(9 * ONE);
         assert_eq!(post_again::<Filled, Nobody>(&word, 8 * ONE, 3), None);
         assert_eq!(permits(&word), MAX_PERMITS - 2);
     }
 
-    /// Where a peer made it look as if there were room.
+    /// If a peer pretended room.
     #[test]
-    fn what_goes_too_far_is_taken_back() {
+    fn an_addition_above_the_maximum_is_taken_back() {
         struct Once;
         impl Mutations for Once {
             const TRIES: u32 = 1;
@@ -263,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn a_take_beside_one_who_writes_all_the_time_ends_with_none() {
+    fn a_take_next_to_constant_writes_ends_without_a_permit() {
         let word = AtomicU32::new(9 * ONE);
         assert!(!take_again::<Beset>(&word, 8 * ONE));
         assert!(permits(&word) >= 5);
     }
 
     #[test]
-    fn without_plenty_of_room_nothing_is_added_without_comparing() {
+    fn an_addition_without_comparing_needs_plenty_of_room() {
         struct Once;
         impl Mutations for Once {
             const TRIES: u32 = 1;
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_sleeps_beside_permits_that_others_were_quicker_to_take() {
+    fn nobody_sleeps_while_there_are_permits() {
         struct Clock(u32);
         impl WaitEnv for Clock {
             fn spins(&self) -> u32 {
@@ -298,14 +299,14 @@ mod tests {
                 }
             }
             fn sleep(&mut self, _: &AtomicU32, _: u32) {
-                panic!("it sleeps beside five permits");
+                panic!("it sleeps although there are five permits");
             }
         }
         struct Unlucky;
         impl Mutations for Unlucky {
             const TRIES: u32 = 1;
         }
-        // What `take` does when others were quicker every time, and what then lies in the word.
+        // A take that lost every race, and the word after that.
         let word = AtomicU32::new(5 * ONE);
         let mut clock = Clock(0);
         let unlucky = || take_again::<Unlucky>(&word, 4 * ONE);

@@ -4,11 +4,11 @@
 //!
 //! | word | what |
 //! |---|---|
-//! | `claim` | who may write: [`crate::protocol::claim_word`] |
-//! | `version` | the number of the last commit, `v`; that value lies in slot `v % K` of `K` slots |
-//! | `changed` | the eventcount of those who wait for a commit: [`crate::protocol::eventcount`] |
+//! | `claim` | the writer: [`crate::protocol::claim_word`] |
+//! | `version` | the number of the last commit, `v`; its value is in slot `v % K` of `K` slots |
+//! | `changed` | the eventcount of processes that wait for a commit: [`crate::protocol::eventcount`] |
 //!
-//! Who holds the claim has slot `(v + 1) % K` to itself, though readers may still be in it.
+//! The owner of the claim has slot `(v + 1) % K` to itself, though slow readers may still be reading it.
 //!
 //! | step | by | what | ordering |
 //! |---|---|---|---|
@@ -16,16 +16,16 @@
 //! | reserve | writer | none: from here on slot `(v + 1) % K` changes | release fence |
 //! | write | writer | the slot | relaxed, leaf by leaf |
 //! | publish | writer | `version` = `v + 1` | release, then a full fence |
-//! | wake | writer | look for sleepers on `changed` | the full fence just before |
+//! | wake | writer | check for sleepers on `changed` | the full fence just before |
 //! | begin | reader | `t` from `version` | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | copy | reader | slot `t % K` | relaxed, leaf by leaf |
 //! | validate | reader | `s` from `version`; whole if `s - t < K - 1` | acquire fence, then relaxed |
-//! | look | anyone, for the number alone | `version` | as *begin* |
+//! | load | anyone that only wants the number | `version` | as *begin* |
 //!
-//! *Publish* pairs with *begin* and with *look*: the reader sees all of the value `t`, and all that its writer did before. *Reserve* pairs
-//! with the fence of *validate*: a reader that has seen any part of the value `n` comes after the writer that reserved for
-//! it, and so after the publication of `n - 1`. The slot of `t` is next written for `t + K`. So who has seen any of that
-//! finds `s` to be `t + K - 1` at least, and throws its copy away.
+//! *Publish* pairs with *begin* and with *load*: the reader sees all of the value `t`, and all that its writer did before.
+//! *Reserve* pairs with the fence of *validate*: a reader that has seen any part of the value `n` comes after the writer that
+//! reserved for it, and so after the publication of `n - 1`. The slot of `t` is next written for `t + K`. So a reader that
+//! has seen any of that finds `s` to be `t + K - 1` at least, and discards its copy.
 //!
 //! # Crash story
 //!
@@ -33,15 +33,15 @@
 //! |---|---|---|
 //! | before publishing | a slot that is half written, and belongs to no version; the claim | the values that were there; the next writer takes the claim over and writes the same slot anew |
 //! | after publishing, before releasing | the new value; the claim | the new value; the claim is taken over |
-//! | before waking | sleepers that nobody wakes | they look by themselves within one slice of sleep |
-//! | as a reader | nothing: it has written nothing, but for a flag of the eventcount if it waited | no change |
+//! | before waking | sleepers that nobody wakes | the sleepers check within one slice of sleep |
+//! | as a reader | nothing: it has written nothing, except for a flag of the eventcount if it waited | no change |
 //!
-//! Nothing is ever to be repaired, so a take-over needs no word to anybody.
+//! There is never anything to repair, so a take-over needs no notice.
 //!
 //! # A peer that writes anything anywhere
 //!
-//! Slots are found by a remainder, so no version leads outside. One that moves for ever makes copies fail for ever: who
-//! copies counts.
+//! A slot's number is a remainder, so no version leads outside. A version that never stops moving makes every copy fail, so
+//! readers bound their attempts.
 
 use std::marker::PhantomData;
 
@@ -50,37 +50,37 @@ use crate::primitive::Ordering;
 use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
 use crate::protocol::eventcount::{self, WaitEnv};
 
-/// The steps, one by one. Only a model that is to fail has others.
+/// The steps that mutants take in another way.
 pub(crate) trait Mutations {
-    /// How a reader begins.
+    /// The ordering with which a reader begins.
     const BEGIN: Ordering = Ordering::Acquire;
-    /// How who wants no value looks at the version.
+    /// The ordering of a load of the version alone.
     const LOAD: Ordering = Ordering::Acquire;
-    /// Whether the mapping may be written. Where not, a fence does what `BEGIN` and `LOAD` say: see [`model::load`].
+    /// Whether the mapping may be written. If not, a fence provides the ordering of `BEGIN` and `LOAD`: see [`model::load`].
     const WRITABLE: bool = true;
-    /// Slots that are not for readers: the one that is being written.
+    /// How many slots readers cannot use: the one that is being written.
     const SPARE: u64 = 1;
 
-    /// From here on the slot changes.
+    /// Called before the slot changes.
     #[inline(always)]
     fn before_write() {
         fence(Ordering::Release);
     }
 
-    /// The new value is there.
+    /// Makes the new value current.
     #[inline(always)]
     fn publish(version: &AtomicU64, value: u64) {
         model::publish(version, value);
     }
 
-    /// The copy is done.
+    /// Called after the copy, before the validation.
     #[inline(always)]
     fn after_copy() {
         fence(Ordering::Acquire);
     }
 }
 
-/// The protocol as it should be, through a mapping of this kind.
+/// The correct protocol, through a mapping of this kind.
 #[derive(Debug)]
 pub(crate) struct Correct<A = ReadWrite>(PhantomData<A>);
 
@@ -94,15 +94,15 @@ pub(crate) fn slot(version: u64, slots: usize) -> usize {
     (version % slots as u64) as usize
 }
 
-/// The version whose value the writer is at, for who holds the claim.
+/// The current version. The caller holds the claim.
 #[inline(always)]
 pub(crate) fn current(version: &AtomicU64) -> u64 {
     version.load(Ordering::Relaxed)
 }
 
-/// Commits what `write` writes into a slot, for who holds the claim. Waking comes next: the caller looks for sleepers,
-/// with no other fence between. Returns the new version, and what `write` has returned. If that is an error, or `write`
-/// panics, what is in the slot belongs to no version, as if the writer had died.
+/// Commits what `write` writes into a slot. The caller holds the claim, and checks for sleepers next, with no other fence in
+/// between. Returns the new version and the result of `write`. If that is an error, or `write` panics, the contents of the
+/// slot belong to no version, as if the writer had died.
 #[inline(always)]
 pub(crate) fn commit<S: Mutations, R, E>(
     version: &AtomicU64,
@@ -131,7 +131,7 @@ pub(crate) fn try_read<M: Mutations, R>(
     (now.wrapping_sub(begun) < slots as u64 - M::SPARE).then_some((begun, result))
 }
 
-/// The version. What was done before its commit happened before this.
+/// The version. Everything before its commit happened before this.
 #[inline(always)]
 pub(crate) fn latest<S: Mutations>(version: &AtomicU64) -> u64 {
     model::load(version, S::LOAD, S::WRITABLE)
@@ -144,7 +144,7 @@ pub(crate) fn newer_than<S: Mutations>(version: &AtomicU64, seen: u64) -> Option
     (now.wrapping_sub(seen).cast_signed() > 0).then_some(now)
 }
 
-/// Waits for a version newer than `seen`. `None` when the final probe has come.
+/// Waits for a version newer than `seen`. `None` after the final probe.
 pub(crate) fn wait_newer<S: Mutations, W: WaitEnv>(
     version: &AtomicU64,
     changed: &AtomicU32,

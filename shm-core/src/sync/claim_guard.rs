@@ -1,22 +1,22 @@
-//! An exclusive role as a value: it is given up when it is dropped.
+//! A held claim as a guard, which releases it when dropped.
 
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
 use crate::protocol::eventcount::notify;
 use crate::sync::sleeper::Futex;
 
-/// A claim that is held. Dropping it gives the role up; in a fork child, which only has a copy, it does nothing.
+/// A held claim. Dropping it releases the role; in a fork child, which only has a copy, it does nothing.
 #[derive(Debug)]
 pub(super) struct ClaimGuard<'a> {
     claim: &'a ClaimWord,
     /// The id that the role was claimed with.
     me: u32,
-    /// The eventcount of those who want to know when it is given up.
+    /// The eventcount to notify after the release.
     eventcount: Option<&'a AtomicU32>,
 }
 
 impl<'a> ClaimGuard<'a> {
-    /// Claims the role. Whether the one before died does not matter to the types that use this: what it had begun was
+    /// Claims the role. Whether the previous owner died does not matter to the types that use this: what it had begun was
     /// never published.
     #[inline(always)]
     pub(super) fn claim(claim: &'a ClaimWord, timeout: Timeout) -> Result<Self, ClaimFailed> {
@@ -31,7 +31,7 @@ impl<'a> ClaimGuard<'a> {
         })
     }
 
-    /// Claims the role if it is free: without a look at the clock.
+    /// Claims the role if it is free, without reading the clock.
     #[inline(always)]
     pub(super) fn claim_free(claim: &'a ClaimWord) -> Option<Self> {
         let me = claim.claim_free()?.me;
@@ -42,14 +42,14 @@ impl<'a> ClaimGuard<'a> {
         })
     }
 
-    /// Wakes who sleeps on the eventcount: now that the role is taken, and when it is given up.
+    /// Wakes all sleepers on the eventcount: now, since the role is taken, and when it is released.
     pub(super) fn notifying(mut self, eventcount: &'a AtomicU32) -> Self {
         notify(eventcount, &Futex);
         self.eventcount = Some(eventcount);
         self
     }
 
-    /// Whether this process is the one that has the role, and not a fork child of it.
+    /// Whether this process holds the role. A fork child of the owner does not.
     #[inline(always)]
     pub(super) fn is_mine(&self) -> bool {
         self.claim.is_mine(self.me)
@@ -59,11 +59,11 @@ impl<'a> ClaimGuard<'a> {
 impl Drop for ClaimGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        // In a fork child there is nothing to give up, and nothing to tell.
+        // In a fork child there is nothing to release and nobody to notify.
         let mine = self.is_mine();
         self.claim.release(self.me, false);
         if let Some(eventcount) = self.eventcount.filter(|_| mine) {
-            // Afterwards, so that the claim is found free.
+            // After the release, so that the sleepers find the claim free.
             notify(eventcount, &Futex);
         }
     }

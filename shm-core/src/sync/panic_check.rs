@@ -1,11 +1,11 @@
-//! Panics in the life of a guard.
+//! Panics during the lifetime of a guard.
 
 use std::thread::panicking;
 
-/// Whether its thread begins to panic while this lives.
+/// Detects whether the thread starts to panic during the lifetime of a guard.
 ///
-/// A guard that a destructor makes in a thread that is panicking already lives and ends in the same panic, which says nothing
-/// about the guard's work. As with [`std::sync::Mutex`], nobody can see a second panic there.
+/// A guard that a destructor makes in a thread that is already panicking starts and ends during the same panic, which says
+/// nothing about the guard's work. As with [`std::sync::Mutex`], a second panic cannot be detected there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PanicCheck {
     already: bool,
@@ -19,7 +19,7 @@ impl PanicCheck {
         }
     }
 
-    /// Whether the thread panics now and did not at first.
+    /// Whether the thread is panicking now and was not when this was made.
     #[inline(always)]
     pub(super) fn panicked(self) -> bool {
         !self.already && panicking()

@@ -9,7 +9,7 @@ use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
-/// One wait.
+/// The clock and the futex of one wait.
 #[derive(Debug)]
 pub(super) struct Sleeper {
     slices: SlicedWait,
@@ -18,7 +18,7 @@ pub(super) struct Sleeper {
 }
 
 impl Sleeper {
-    /// For who may write, and so is woken.
+    /// For a waiter that can announce itself, and so is woken.
     pub(super) fn until(deadline: Deadline) -> Self {
         Self {
             slices: SlicedWait::until(deadline),
@@ -27,8 +27,8 @@ impl Sleeper {
         }
     }
 
-    /// For who may write only if `A` says so. Otherwise others' announcements wake it too; without them it looks every now
-    /// and then.
+    /// For a waiter whose mapping is `A`. Through a read-only one it cannot announce itself: it polls, and is woken only when
+    /// another waiter announced itself.
     pub(super) fn through<A: Access>(deadline: Deadline) -> Self {
         if A::WRITABLE {
             return Self::until(deadline);
@@ -40,7 +40,7 @@ impl Sleeper {
         }
     }
 
-    /// The same for who has looked often enough before.
+    /// The same wait for a caller that has already spun.
     pub(super) fn without_spinning(self) -> Self {
         Self {
             has_spun: true,

@@ -4,7 +4,7 @@
 //!
 //! | place | what |
 //! |---|---|
-//! | `claim` | the claim word: who holds the lock. [`crate::protocol::claim_word`] has its states, orderings and crash story |
+//! | `claim` | the claim word: the owner of the lock. [`crate::protocol::claim_word`] has its states, orderings and crash story |
 //! | `value` | cells, accessed with relaxed ordering by the owner between its acquiring claim and its releasing drop |
 //!
 //! An owner that is killed in between leaves `value` as it is. Its successor takes the claim over with `POISON` set, gets

@@ -1,4 +1,4 @@
-//! The writer's guard: a private copy that becomes the value.
+//! The writer's guard: a private copy that is committed when it is dropped.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,14 +11,13 @@ use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::ClaimGuard;
 use crate::sync::panic_check::PanicCheck;
 
-/// The writer's role, and a private copy of the value. Dropping it commits the copy: readers see all of the change at
-/// once.
+/// The writer's role, and a private copy of the value. Dropping it commits the copy: readers see all changes at once.
 ///
-/// If its thread panics meanwhile, nothing is committed. (A guard that a destructor makes in a thread that is panicking
-/// already commits all the same, as a `std::sync::Mutex` is not poisoned there: nobody can see a second panic, so use
-/// [`update`](SeqLock::update) in destructors that may have one.) Killed with it, the process leaves the value as it was, and the
-/// next writer gets the role within 50 ms after the kernel has taken the process apart. In a fork child an inherited guard
-/// is a copy that is never committed.
+/// If its thread panics meanwhile, nothing is committed. (A guard that a destructor makes in a thread that is already
+/// panicking is committed all the same, as a `std::sync::Mutex` is not poisoned there: a second panic cannot be detected.
+/// Use [`update`](SeqLock::update) in destructors that may panic.) If the process is killed with the guard, the value stays as
+/// it was, and the next writer gets the role within 50 ms after the kernel has torn the process down. In a fork child an
+/// inherited guard is a copy that is never committed.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -40,19 +39,19 @@ use crate::sync::panic_check::PanicCheck;
 /// assert_eq!((lock.version(), lock.read()?), (2, [1, 2]));
 /// # Ok(()) }
 /// ```
-#[must_use = "dropped at once, the guard commits what was there"]
+#[must_use = "dropping the guard commits the value unchanged"]
 pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     lock: &'a SeqLock<T, SLOTS>,
     role: ClaimGuard<'a>,
     value: PrivateCopy<T>,
-    /// Whether there is something that dropping should commit.
+    /// Whether dropping the guard commits.
     pending: bool,
     panicking: PanicCheck,
-    /// Whose thread panics is what decides about the commit.
+    /// Whether the thread panics decides about the commit.
     not_send: PhantomData<*const ()>,
 }
 
-// SAFETY: the bound never holds. It is here for its words.
+// SAFETY: the bound never holds. The impl exists for the compiler's message.
 unsafe impl<T: ShmLayout + Copy, const SLOTS: usize> Send for SeqLockWriteGuard<'_, T, SLOTS> where
     SharedMemory: LetsGoOf<Self>
 {
@@ -75,19 +74,18 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
         }
     }
 
-    /// Commits, and gives the role to the next. Returns the version that it has made.
+    /// Commits and releases the role. Returns the new version.
     ///
     /// # Errors
     ///
-    /// [`WriteError::Inherited`], and nothing is done, in a fork child that has inherited the guard; nowhere else.
+    /// [`WriteError::Inherited`], without any effect, only in a fork child that inherited the guard.
     #[inline]
     pub fn commit(mut self) -> Result<u64, WriteError> {
         self.publish()
     }
 
-    /// Commits and keeps the role, for who has more to write: the cheapest way to write often, since it neither claims
-    /// nor releases anything. What is dropped after this without another change is not committed again. Returns the
-    /// version that it has made.
+    /// Commits and keeps the role: the cheapest way to write often, since it neither claims nor releases anything. Returns the
+    /// new version. A guard that is dropped without another change after this does not commit again.
     ///
     /// # Errors
     ///
@@ -102,8 +100,8 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
         }
     }
 
-    /// Commits what `change` has made of the copy. A panic leaves nothing to commit, also where that of a destructor in a
-    /// thread that is panicking already cannot be seen.
+    /// Applies `change` to the copy and commits it. A panic commits nothing, even one that cannot be detected, in a destructor
+    /// in a thread that is already panicking.
     #[inline(always)]
     pub(super) fn changed<R>(
         mut self,
@@ -114,7 +112,7 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
         Ok((self.publish()?, result))
     }
 
-    /// Gives the role to the next without a commit: the value stays what it was.
+    /// Releases the role without a commit: the value stays as it was.
     #[inline]
     pub fn discard(mut self) {
         self.pending = false;
@@ -141,9 +139,9 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> DerefMut for SeqLockWriteGuard<'_,
 impl<T: ShmLayout + Copy, const SLOTS: usize> Drop for SeqLockWriteGuard<'_, T, SLOTS> {
     #[inline]
     fn drop(&mut self) {
-        // Half a change is worse than none.
+        // Half a change must not be committed.
         if self.pending && !self.panicking.panicked() {
-            // In a fork child there is nothing to commit, and nobody to be told.
+            // The error in a fork child is dropped: there is nothing to commit.
             let _ = self.publish();
         }
     }

@@ -19,10 +19,10 @@ use crate::sync::sleeper::Futex;
 use crate::sys::clock::Deadline;
 
 impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
-    /// Claims the writer's role, waiting as long as a living writer has it, and returns a guard over a private copy of the
+    /// Claims the writer's role, waiting as long as a living writer holds it, and returns a guard over a private copy of the
     /// value. Dropping the guard commits the copy.
     ///
-    /// Readers go on meanwhile, with the value as it is. A thread that claims the role while it has it already waits for
+    /// Meanwhile readers go on with the present value. A thread that claims the role while it holds it already waits for
     /// itself, for ever.
     ///
     /// # Errors
@@ -36,8 +36,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         self.writable().guard(Timeout::Never)
     }
 
-    /// [`write`](Self::write) if no living writer is at it. It never waits, but may look whether the other writer lives: a
-    /// system call.
+    /// [`write`](Self::write)s if no living writer holds the role. It never waits, but may probe whether the other writer is
+    /// alive: a system call.
     ///
     /// # Errors
     ///
@@ -50,8 +50,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         self.writable().guard(Timeout::Now)
     }
 
-    /// [`write`](Self::write), waiting for at most `timeout` on the monotonic clock. However short that is, a dead writer
-    /// is found before it ends.
+    /// [`write`](Self::write)s, waiting for at most `timeout` on the monotonic clock. However short the timeout is, a dead
+    /// writer is detected before it ends.
     ///
     /// # Errors
     ///
@@ -65,16 +65,17 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         A: Writable,
     {
         let lock = self.writable();
-        // Where nobody is at it the clock is of no interest.
+        // A free role needs no clock.
         match ClaimGuard::claim_free(&lock.words.claim) {
             Some(role) => lock.guarded(role),
             None => lock.guard(Timeout::At(Deadline::after(timeout))),
         }
     }
 
-    /// Changes the value: `change` works on a private copy, which is committed when it returns. If it panics, nothing is.
-    /// Returns the new version, and what `change` has returned. Where `change` writes to the same lock in another way, it waits
-    /// for itself, for ever.
+    /// Changes the value: `change` works on a private copy, which is committed when it returns. If it panics, nothing is
+    /// committed. Returns the new version and the result of `change`.
+    ///
+    /// A `change` that writes to the same lock in another way waits for itself, for ever.
     ///
     /// # Errors
     ///
@@ -87,24 +88,23 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         self.write()?.changed(change)
     }
 
-    /// Writes a value in place, without a copy elsewhere: `write` fills the slot that comes next, and when it returns that is
-    /// committed. Returns the new version, and what `write` has returned. It waits as long as another living writer is at
-    /// it.
+    /// Writes a value in place, without a copy: `write` fills the next slot, which is committed when it returns. Returns the
+    /// new version and the result of `write`. It waits as long as another living writer holds the role.
     ///
-    /// The slot holds what some earlier writer left in it: a value that is `SLOTS` versions older, part of one whose writer
+    /// The slot holds what an earlier writer left in it: a value that is `SLOTS` versions older, part of one whose writer
     /// died or panicked, or zeroes. So `write` has to write **all** of the value; to change a part use
-    /// [`update`](Self::update). Another reason: who writes only a part of a large value, again and again, commits faster than
-    /// readers copy, and may keep them from ever getting a whole one.
+    /// [`update`](Self::update). A writer that writes only a part of a large value, again and again, would also commit faster
+    /// than readers copy, and could keep them from ever getting a whole one.
     ///
-    /// If `write` panics nothing is committed. A process that is killed in it leaves the value as it was. Where it writes to the
-    /// same lock in another way, it waits for itself, for ever.
+    /// If `write` panics, nothing is committed. A process that is killed in it leaves the value as it was. A `write` that
+    /// writes to the same lock in another way waits for itself, for ever.
     ///
     /// ```
     /// # use shm_core::ShmLayout;
     /// # use shm_core::sync::SeqLock;
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let frame = SeqLock::<[u8; 1 << 20]>::create_anonymous()?;
-    /// // As it would come out of a decoder.
+    /// // As a decoder would write it.
     /// let (version, ()) = frame.write_with(|pixels| pixels.fill(7))?;
     /// assert_eq!(version, 1);
     /// assert_eq!(frame.read_with(|pixels| pixels[1000].get())?, 7);
@@ -113,8 +113,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// # Errors
     ///
-    /// [`WriteError::Unregistered`], and `write` is not called; [`WriteError::Inherited`] in a child that `write` forks. What
-    /// such a child writes to the slot may be seen in its parent's value.
+    /// [`WriteError::Unregistered`], without calling `write`; [`WriteError::Inherited`] in a child that `write` forks. What
+    /// such a child writes to the slot may become visible in its parent's value.
     #[inline]
     pub fn write_with<R>(
         &self,
@@ -135,7 +135,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         })
     }
 
-    /// Commits `value`, waiting as long as another living writer is at it. Returns the new version.
+    /// Commits `value`, waiting as long as another living writer holds the role. Returns the new version.
     ///
     /// # Errors
     ///
@@ -193,7 +193,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         &'a self,
         role: ClaimGuard<'a>,
     ) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
-        // With the role nobody else writes: the current slot stands still.
+        // The role is held, so nobody else writes: the current slot does not change.
         let current = protocol::slot(protocol::current(&self.version), SLOTS);
         let fill = |private: &mut MaybeUninit<T>| {
             // SAFETY: the cell is live, aligned and readable; `private` has room for a value.
@@ -207,7 +207,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         Ok(SeqLockWriteGuard::new(self, role, value))
     }
 
-    /// Writes a value, makes it current and wakes who waits for that. For who has the role.
+    /// Writes a value, makes it current and wakes waiting readers. The caller holds the role.
     #[inline(always)]
     pub(super) fn commit(&self, value: &T) -> u64 {
         let store = |slot: &ShmCell<T>| {
@@ -218,7 +218,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         version
     }
 
-    /// The same with what `write` writes, unless that fails.
+    /// Commits what `write` writes, unless it fails.
     #[inline(always)]
     fn commit_with<R, E>(
         &self,
