@@ -33,7 +33,7 @@ use crate::error::ShmError;
 use crate::protocol::claim_word::ID;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
-use crate::sys::lock::{self, Kind};
+use crate::sys::lock::{self, LockKind};
 use crate::sys::map::Mapping;
 use crate::sys::token::Token;
 use crate::sys::{Errno, SysError, SysResult, shm};
@@ -293,7 +293,7 @@ impl Registration {
             // SAFETY: the counter is mapped (invariant 1), aligned and only accessed atomically.
             let counter = unsafe { self.counter.as_ref() };
             let id = counter.fetch_add(1, Ordering::Relaxed) as u32 & ID;
-            if id != 0 && lock::try_lock(&description, lock_byte(id), Kind::Exclusive)? {
+            if id != 0 && lock::try_lock(&description, lock_byte(id), LockKind::Exclusive)? {
                 // The old value, if any, is an ancestor's token, which is not mapped here and must not be unmapped.
                 self.token.store(token.into_address(), Ordering::Relaxed);
                 self.windows.store_id(id);

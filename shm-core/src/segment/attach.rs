@@ -19,7 +19,7 @@ use crate::layout::schema::{self, Schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
-use crate::sys::lock::{self, Kind};
+use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysError, effective_user, memfd, shm};
 
 /// The longest schema that is read to explain a mismatch. A hostile header could demand any amount of memory.
@@ -94,7 +94,7 @@ fn find(
             user: effective_user(),
         });
     }
-    if !lock::try_lock(&file, ATTACH, Kind::Shared)? {
+    if !lock::try_lock(&file, ATTACH, LockKind::Shared)? {
         return Ok(None);
     }
     // Replacing takes the lock exclusively, so after ours this answer is final, except for the last owner's end, for
@@ -136,7 +136,7 @@ impl Segment {
             return Ok(false);
         };
         loop {
-            let held = lock::try_lock(&self.file, OWNER, Kind::Shared)?;
+            let held = lock::try_lock(&self.file, OWNER, LockKind::Shared)?;
             // The last owner, and a process that supersedes an ownerless segment, remove the name under an exclusive lock.
             // After ours this answer is final, except for an explicit `unlink`.
             let links = self.check_descriptor()?.links;
@@ -191,7 +191,7 @@ pub(super) fn from_fd(
     }
     let file = file::above_stdio(file)?;
     file::close_on_exec(&file)?;
-    if !lock::lock_until(&file, ATTACH, Kind::Shared, deadline)? {
+    if !lock::lock_until(&file, ATTACH, LockKind::Shared, deadline)? {
         return Err(ShmError::busy(
             "another process keeps it locked",
             settings.timeout,

@@ -18,7 +18,7 @@ use crate::error::{Existing, ShmError};
 use crate::layout::{TypeLayout, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
-use crate::sys::lock::{self, Kind};
+use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysError, effective_user, file, memfd, shm};
 
 /// Builds a segment that has no name yet; [`Segment::publish`] gives it one.
@@ -92,7 +92,7 @@ pub(super) fn anonymous(
     tail: usize,
 ) -> Result<Segment, ShmError> {
     let file = memfd::create("shm-core")?;
-    if !lock::try_lock(&file, ATTACH, Kind::Shared)? {
+    if !lock::try_lock(&file, ATTACH, LockKind::Shared)? {
         return Err(ShmError::from(SysError::new(
             "fcntl(F_OFD_SETLK)",
             Errno::EAGAIN,

@@ -153,7 +153,7 @@ impl SegmentInfo {
             }
         };
         // A segment that is being replaced is locked exclusively, which also means that no process is attached.
-        let attached = lock::holder(file, ATTACH)? == Some(lock::Kind::Shared);
+        let attached = lock::holder(file, ATTACH)? == Some(lock::LockKind::Shared);
         let state = if header.mutable.state & STATE_PERSISTENT != 0 {
             SegmentState::Persistent
         } else if attached {
@@ -161,8 +161,8 @@ impl SegmentInfo {
         } else {
             SegmentState::Orphaned
         };
-        let owned =
-            state == SegmentState::Live && lock::holder(file, OWNER)? == Some(lock::Kind::Shared);
+        let owned = state == SegmentState::Live
+            && lock::holder(file, OWNER)? == Some(lock::LockKind::Shared);
         let contents = SegmentContents {
             attached,
             owned,

@@ -36,7 +36,7 @@ use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::fork::generation;
-use crate::sys::lock::{self, Kind};
+use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
@@ -100,14 +100,14 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
     }
     let attached = lock::holder(&file, ATTACH)?;
     let owned = match attached {
-        Some(Kind::Shared) => lock::holder(&file, OWNER)?,
+        Some(LockKind::Shared) => lock::holder(&file, OWNER)?,
         other => other,
     };
     Ok(match (attached, owned) {
         (None, _) => NameState::Orphaned(file, id),
-        (Some(Kind::Shared), None) => NameState::Ownerless(file, id),
-        (Some(Kind::Shared), Some(Kind::Shared)) => NameState::Taken(Existing::Live),
-        (Some(Kind::Exclusive), _) | (_, Some(Kind::Exclusive)) => NameState::InTransition,
+        (Some(LockKind::Shared), None) => NameState::Ownerless(file, id),
+        (Some(LockKind::Shared), Some(LockKind::Shared)) => NameState::Taken(Existing::Live),
+        (Some(LockKind::Exclusive), _) | (_, Some(LockKind::Exclusive)) => NameState::InTransition,
     })
 }
 
@@ -162,7 +162,7 @@ fn remove_holding(
     id: &FileId,
     deadline: Deadline,
 ) -> Result<bool, ShmError> {
-    if !lock::try_lock(&file, byte, Kind::Exclusive)? {
+    if !lock::try_lock(&file, byte, LockKind::Exclusive)? {
         return Ok(false);
     }
     let removal = remove(name, &file, id, deadline, Persistent::Stays);
@@ -226,7 +226,7 @@ pub(super) fn with_name_locked<T>(
     deadline: Deadline,
     run: impl FnOnce() -> SysResult<T>,
 ) -> SysResult<Option<T>> {
-    if !lock::lock_until(file, NAME, Kind::Exclusive, deadline)? {
+    if !lock::lock_until(file, NAME, LockKind::Exclusive, deadline)? {
         return Ok(None);
     }
     let result = run();
@@ -392,7 +392,7 @@ impl Segment {
         // A process that holds it exclusively is removing the name, because no owner is left.
         !matches!(
             lock::holder_or_self(&self.file, OWNER),
-            Ok(None | Some(Kind::Exclusive))
+            Ok(None | Some(LockKind::Exclusive))
         )
     }
 
@@ -423,7 +423,7 @@ impl Segment {
             Ok(Reopened::Forbidden) | Err(_) => None,
         };
         let file = reopened.as_ref().unwrap_or(&self.file);
-        if !lock::try_lock(file, OWNER, Kind::Exclusive)? {
+        if !lock::try_lock(file, OWNER, LockKind::Exclusive)? {
             return Ok(());
         }
         let deadline = Deadline::after(self.timeout.min(LONGEST));

@@ -17,7 +17,7 @@ use crate::access::{Access, ReadOnly};
 use crate::error::{Existing, ShmError};
 use crate::shm_layout::ShmLayout;
 use crate::sys::fork::in_child;
-use crate::sys::lock::{self, Kind};
+use crate::sys::lock::{self, LockKind};
 use crate::sys::test_support::{TestName, error};
 use crate::sys::{file, shm};
 

@@ -19,7 +19,7 @@ use super::lock_byte::{ATTACH, OWNER};
 use crate::name::{HIDDEN_PREFIX, SegmentName};
 use crate::sys::file::{self, FileId};
 use crate::sys::fork::{Generation, generation};
-use crate::sys::lock::{self, Kind};
+use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
 /// How many hidden names to try. The first fails only if a cleaner or a collision comes at the same instant.
@@ -127,7 +127,8 @@ fn hidden() -> SysResult<Unpublished> {
 }
 
 fn lock_shared(file: &File) -> SysResult<bool> {
-    Ok(lock::try_lock(file, ATTACH, Kind::Shared)? && lock::try_lock(file, OWNER, Kind::Shared)?)
+    Ok(lock::try_lock(file, ATTACH, LockKind::Shared)?
+        && lock::try_lock(file, OWNER, LockKind::Shared)?)
 }
 
 /// Random, so that creators in different pid namespaces choose different names.
@@ -160,7 +161,7 @@ pub(super) fn remove_orphaned(name: &str) -> SysResult<bool> {
     }
     let file = shm::open(name, true)?;
     let id = file::stat(&file)?;
-    if !mine(&id) || !lock::try_lock(&file, ATTACH, Kind::Exclusive)? {
+    if !mine(&id) || !lock::try_lock(&file, ATTACH, LockKind::Exclusive)? {
         return Ok(false);
     }
     let removed = remove_locked(name, &file, &id);

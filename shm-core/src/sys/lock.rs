@@ -18,7 +18,7 @@ const _: () = assert!(
 
 /// The kind of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum LockKind {
     /// Any number of descriptions may hold it at a time.
     Shared,
     /// At most one description may hold it.
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 /// Locks one byte, or converts the lock that this description holds on it. Returns `false` if another description's
 /// lock conflicts.
 #[doc(alias = "F_OFD_SETLK")]
-pub(crate) fn try_lock(file: &File, byte: i64, kind: Kind) -> SysResult<bool> {
+pub(crate) fn try_lock(file: &File, byte: i64, kind: LockKind) -> SysResult<bool> {
     let flock = range(byte, raw(kind));
     let result = retry("fcntl(F_OFD_SETLK)", || {
         fcntl(file, FcntlArg::F_OFD_SETLK(&flock))
@@ -47,7 +47,7 @@ pub(crate) fn try_lock(file: &File, byte: i64, kind: Kind) -> SysResult<bool> {
 pub(crate) fn lock_until(
     file: &File,
     byte: i64,
-    kind: Kind,
+    kind: LockKind,
     deadline: Deadline,
 ) -> SysResult<bool> {
     let mut backoff = Backoff::until(deadline);
@@ -71,7 +71,7 @@ pub(crate) fn unlock(file: &File, byte: i64) -> SysResult<()> {
 
 /// The kind of the lock by another description that conflicts with an exclusive lock on this byte, if any.
 #[doc(alias = "F_OFD_GETLK")]
-pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<Kind>> {
+pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<LockKind>> {
     let mut flock = range(byte, libc::F_WRLCK);
     retry("fcntl(F_OFD_GETLK)", || {
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
@@ -81,7 +81,7 @@ pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<Kind>> {
 
 /// [`holder`], but counting the lock of this description as well.
 #[doc(alias = "F_GETLK")]
-pub(crate) fn holder_or_self(file: &File, byte: i64) -> SysResult<Option<Kind>> {
+pub(crate) fn holder_or_self(file: &File, byte: i64) -> SysResult<Option<LockKind>> {
     let mut flock = range(byte, libc::F_WRLCK);
     // A process-owned lock conflicts with the locks of all descriptions, this process's included. `F_GETLK` takes none.
     retry("fcntl(F_GETLK)", || {
@@ -90,11 +90,11 @@ pub(crate) fn holder_or_self(file: &File, byte: i64) -> SysResult<Option<Kind>> 
     Ok(kind(&flock))
 }
 
-fn kind(found: &libc::flock) -> Option<Kind> {
+fn kind(found: &libc::flock) -> Option<LockKind> {
     match i32::from(found.l_type) {
         libc::F_UNLCK => None,
-        libc::F_RDLCK => Some(Kind::Shared),
-        _ => Some(Kind::Exclusive),
+        libc::F_RDLCK => Some(LockKind::Shared),
+        _ => Some(LockKind::Exclusive),
     }
 }
 
@@ -108,10 +108,10 @@ pub(crate) fn is_held_exclusively(file: &File, byte: i64) -> SysResult<bool> {
     Ok(i32::from(flock.l_type) == libc::F_WRLCK)
 }
 
-fn raw(kind: Kind) -> i32 {
+fn raw(kind: LockKind) -> i32 {
     match kind {
-        Kind::Shared => libc::F_RDLCK,
-        Kind::Exclusive => libc::F_WRLCK,
+        LockKind::Shared => libc::F_RDLCK,
+        LockKind::Exclusive => libc::F_WRLCK,
     }
 }
 
@@ -144,40 +144,40 @@ mod tests {
         let third = shm::open(name.as_str(), true).unwrap();
 
         assert_eq!(holder(&third, BYTE).unwrap(), None);
-        assert!(try_lock(&first, BYTE, Kind::Shared).unwrap());
-        assert!(try_lock(&second, BYTE, Kind::Shared).unwrap());
-        assert!(!try_lock(&third, BYTE, Kind::Exclusive).unwrap());
-        assert_eq!(holder(&third, BYTE).unwrap(), Some(Kind::Shared));
+        assert!(try_lock(&first, BYTE, LockKind::Shared).unwrap());
+        assert!(try_lock(&second, BYTE, LockKind::Shared).unwrap());
+        assert!(!try_lock(&third, BYTE, LockKind::Exclusive).unwrap());
+        assert_eq!(holder(&third, BYTE).unwrap(), Some(LockKind::Shared));
         assert!(!is_held_exclusively(&third, BYTE).unwrap());
         // The next byte is a separate lock.
-        assert!(try_lock(&third, BYTE - 1, Kind::Exclusive).unwrap());
+        assert!(try_lock(&third, BYTE - 1, LockKind::Exclusive).unwrap());
 
         unlock(&first, BYTE).unwrap();
-        assert!(!try_lock(&third, BYTE, Kind::Exclusive).unwrap());
+        assert!(!try_lock(&third, BYTE, LockKind::Exclusive).unwrap());
         drop(second);
-        assert!(try_lock(&third, BYTE, Kind::Exclusive).unwrap());
-        assert!(!try_lock(&first, BYTE, Kind::Shared).unwrap());
+        assert!(try_lock(&third, BYTE, LockKind::Exclusive).unwrap());
+        assert!(!try_lock(&first, BYTE, LockKind::Shared).unwrap());
         let soon = || Deadline::after(Duration::from_millis(3));
-        assert!(!lock_until(&first, BYTE, Kind::Shared, soon()).unwrap());
+        assert!(!lock_until(&first, BYTE, LockKind::Shared, soon()).unwrap());
         // Even with an expired deadline it is tried once.
         let now = Deadline::after(Duration::ZERO);
-        assert!(lock_until(&third, BYTE, Kind::Exclusive, now).unwrap());
-        assert_eq!(holder(&first, BYTE).unwrap(), Some(Kind::Exclusive));
+        assert!(lock_until(&third, BYTE, LockKind::Exclusive, now).unwrap());
+        assert_eq!(holder(&first, BYTE).unwrap(), Some(LockKind::Exclusive));
         assert!(is_held_exclusively(&first, BYTE).unwrap());
         // A description does not see its own lock.
         assert!(!is_held_exclusively(&third, BYTE).unwrap());
         assert_eq!(holder(&third, BYTE).unwrap(), None);
         let seen = |file: &File| holder_or_self(file, BYTE).unwrap();
-        assert_eq!(seen(&third), Some(Kind::Exclusive));
-        assert_eq!(seen(&first), Some(Kind::Exclusive));
-        assert!(try_lock(&third, BYTE, Kind::Shared).unwrap());
-        assert_eq!(seen(&third), Some(Kind::Shared));
+        assert_eq!(seen(&third), Some(LockKind::Exclusive));
+        assert_eq!(seen(&first), Some(LockKind::Exclusive));
+        assert!(try_lock(&third, BYTE, LockKind::Shared).unwrap());
+        assert_eq!(seen(&third), Some(LockKind::Shared));
         // Querying takes no lock, and closing the queried descriptor releases none.
         unlock(&third, BYTE).unwrap();
         assert_eq!(seen(&third), None);
-        assert!(try_lock(&first, BYTE, Kind::Shared).unwrap());
+        assert!(try_lock(&first, BYTE, LockKind::Shared).unwrap());
         drop(third);
-        assert_eq!(seen(&first), Some(Kind::Shared));
+        assert_eq!(seen(&first), Some(LockKind::Shared));
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         let file = shm::open_unnamed().unwrap();
         shm::link(&file, name.as_str()).unwrap();
         let reader = shm::open(name.as_str(), false).unwrap();
-        let error = try_lock(&reader, BYTE, Kind::Exclusive).unwrap_err();
+        let error = try_lock(&reader, BYTE, LockKind::Exclusive).unwrap_err();
         assert_eq!(error.errno, Errno::EBADF);
     }
 }

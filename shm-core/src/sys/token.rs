@@ -66,7 +66,7 @@ impl Drop for Token {
 mod tests {
     use super::*;
     use crate::sys::fork::in_child;
-    use crate::sys::lock::{self, Kind};
+    use crate::sys::lock::{self, LockKind};
     use crate::sys::test_support;
     use crate::sys::{file, memfd};
 
@@ -79,7 +79,7 @@ mod tests {
         memfd::seal_size(&file).unwrap();
         let again = file::reopen(&file).unwrap();
         let token = Token::new(&again).unwrap();
-        assert!(lock::try_lock(&again, BYTE, Kind::Exclusive).unwrap());
+        assert!(lock::try_lock(&again, BYTE, LockKind::Exclusive).unwrap());
         (file, token)
     }
 

@@ -99,11 +99,11 @@ fn an_orphan_is_swept_unless_one_of_its_locks_is_held() {
     for byte in [ATTACH, NAME] {
         // Read permission suffices.
         let pin = shm::open(name.as_str(), false).unwrap();
-        assert!(lock::try_lock(&pin, byte, Kind::Shared).unwrap());
+        assert!(lock::try_lock(&pin, byte, LockKind::Shared).unwrap());
         stays(&name);
     }
     let replacer = shm::open(name.as_str(), true).unwrap();
-    assert!(lock::try_lock(&replacer, ATTACH, Kind::Exclusive).unwrap());
+    assert!(lock::try_lock(&replacer, ATTACH, LockKind::Exclusive).unwrap());
     assert_eq!(state(&name), SegmentState::Orphaned);
     stays(&name);
     drop(replacer);

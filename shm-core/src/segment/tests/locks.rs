@@ -5,7 +5,7 @@ use crate::name::SegmentName;
 use crate::segment::lifetime;
 use crate::sys::clock::Deadline;
 
-fn hold(name: &TestName, byte: i64, kind: Kind) -> std::fs::File {
+fn hold(name: &TestName, byte: i64, kind: LockKind) -> std::fs::File {
     let file = shm::open(name.as_str(), true).unwrap();
     assert!(lock::try_lock(&file, byte, kind).unwrap());
     file
@@ -26,16 +26,19 @@ fn handles_hold_the_locks_of_the_format() {
     let probe = shm::open(name.as_str(), true).unwrap();
     assert_eq!(
         lock::holder(&probe, (1 << 40) - 1).unwrap(),
-        Some(Kind::Shared)
+        Some(LockKind::Shared)
     );
     assert_eq!(
         lock::holder(&probe, (1 << 40) - 2).unwrap(),
-        Some(Kind::Shared)
+        Some(LockKind::Shared)
     );
     assert_eq!(lock::holder(&probe, (1 << 40) - 3).unwrap(), None);
     let peer = options().attach_read_only(name.as_str()).unwrap();
     drop(owner);
-    assert_eq!(lock::holder(&probe, ATTACH).unwrap(), Some(Kind::Shared));
+    assert_eq!(
+        lock::holder(&probe, ATTACH).unwrap(),
+        Some(LockKind::Shared)
+    );
     assert_eq!(lock::holder(&probe, OWNER).unwrap(), None);
     drop(peer);
     assert_eq!(lock::holder(&probe, ATTACH).unwrap(), None);
@@ -45,7 +48,7 @@ fn handles_hold_the_locks_of_the_format() {
 fn no_process_attaches_or_creates_during_a_replacement() {
     let name = TestName::new("replacing");
     orphan(&name, 1);
-    let replacer = hold(&name, ATTACH, Kind::Exclusive);
+    let replacer = hold(&name, ATTACH, LockKind::Exclusive);
     is_busy(impatient().attach(name.as_str()));
     is_busy(impatient().attach_read_only(name.as_str()));
     is_busy(impatient().open_or_create(name.as_str()));
@@ -60,7 +63,7 @@ fn no_process_attaches_or_creates_during_a_replacement() {
 fn attach_waits_for_a_replacement_and_gets_the_new_segment() {
     let name = TestName::new("waits");
     orphan(&name, 1);
-    let replacer = hold(&name, ATTACH, Kind::Exclusive);
+    let replacer = hold(&name, ATTACH, LockKind::Exclusive);
     let fresh = format!("{}-fresh", name.as_str());
     let new = options().create_with(&fresh, |shm| set(shm, 2)).unwrap();
     std::thread::scope(|scope| {
@@ -79,7 +82,7 @@ fn attach_waits_for_a_replacement_and_gets_the_new_segment() {
 fn no_owner_appears_while_the_last_one_removes_the_name() {
     let name = TestName::new("removing");
     orphan(&name, 1);
-    let remover = hold(&name, OWNER, Kind::Exclusive);
+    let remover = hold(&name, OWNER, LockKind::Exclusive);
     is_busy(impatient().open_or_create(name.as_str()));
     drop(options().attach(name.as_str()).unwrap());
     drop(remover);
@@ -92,7 +95,7 @@ fn a_lock_pinned_for_ever_is_an_error_and_not_a_hang() {
     // Read permission suffices for these three locks.
     let pin = |byte| {
         let file = shm::open(name.as_str(), false).unwrap();
-        assert!(lock::try_lock(&file, byte, Kind::Shared).unwrap());
+        assert!(lock::try_lock(&file, byte, LockKind::Shared).unwrap());
         file
     };
     let owner = impatient().create(name.as_str()).unwrap();
@@ -149,7 +152,7 @@ fn a_finished_removal_leaves_no_lock_to_a_fork_child() {
     let run = lifetime::with_name_locked(&file, Deadline::after(Duration::ZERO), || {
         lock::holder(&probe, NAME)
     });
-    assert_eq!(run.unwrap(), Some(Some(Kind::Exclusive)));
+    assert_eq!(run.unwrap(), Some(Some(LockKind::Exclusive)));
     assert_eq!(lock::holder(&probe, NAME).unwrap(), None);
 
     // An orphan that became persistent after it was examined.

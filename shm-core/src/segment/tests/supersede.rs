@@ -128,7 +128,7 @@ fn superseding_excludes_owners_and_a_kill_changes_nothing() {
     let name = TestName::new("superseding");
     let reader = ownerless(&name, 1);
     let superseder = shm::open(name.as_str(), true).unwrap();
-    assert!(lock::try_lock(&superseder, OWNER, Kind::Exclusive).unwrap());
+    assert!(lock::try_lock(&superseder, OWNER, LockKind::Exclusive).unwrap());
     let hurried = || impatient().supersede(true);
     is_busy(hurried().create(name.as_str()));
     is_busy(hurried().open_or_create(name.as_str()));
@@ -149,7 +149,7 @@ fn a_pinned_lock_delays_supersede_until_it_is_released() {
     let reader = ownerless(&name, 1);
     let pin = |byte| {
         let file = shm::open(name.as_str(), false).unwrap();
-        assert!(lock::try_lock(&file, byte, Kind::Shared).unwrap());
+        assert!(lock::try_lock(&file, byte, LockKind::Shared).unwrap());
         file
     };
     let create = || impatient().supersede(true).create(name.as_str());
@@ -380,7 +380,7 @@ fn waiting_for_a_name_ends_with_it_or_not_found() {
         "{refused}"
     );
     let replacer = shm::open(name.as_str(), true).unwrap();
-    assert!(lock::try_lock(&replacer, ATTACH, Kind::Exclusive).unwrap());
+    assert!(lock::try_lock(&replacer, ATTACH, LockKind::Exclusive).unwrap());
     is_busy(impatient().wait(Duration::MAX).attach(name.as_str()));
     let refused = error(patient().attach("no slash"));
     assert!(matches!(refused, ShmError::InvalidName { .. }), "{refused}");

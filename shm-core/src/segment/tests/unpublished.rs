@@ -110,7 +110,7 @@ fn creators_remove_hidden_names_of_killed_creators() {
         let made = TestName::new("to-be-hidden");
         let file = shm::open_new(made.as_str()).unwrap();
         file::write_at(&file, contents, 0).unwrap();
-        assert!(!hold || lock::try_lock(&file, ATTACH, Kind::Shared).unwrap());
+        assert!(!hold || lock::try_lock(&file, ATTACH, LockKind::Shared).unwrap());
         let name = format!("{HIDDEN_PREFIX}{:08x}{number:08x}", std::process::id());
         shm::rename_new(made.as_str(), &name).unwrap();
         (name, file)
