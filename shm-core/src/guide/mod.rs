@@ -20,5 +20,13 @@ pub mod crash_model {}
 pub mod format {}
 
 #[cfg_attr(not(doctest), doc = include_str!("links.md"))]
+#[doc = include_str!("../../docs/patterns.md")]
+pub mod patterns {}
+
+#[cfg_attr(not(doctest), doc = include_str!("links.md"))]
 #[doc = include_str!("../../docs/performance.md")]
 pub mod performance {}
+
+#[cfg_attr(not(doctest), doc = include_str!("links.md"))]
+#[doc = include_str!("../../docs/recovery.md")]
+pub mod recovery {}
