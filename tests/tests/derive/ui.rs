@@ -33,6 +33,7 @@ fn ui() {
     cases.pass("ui/accepted/*.rs");
     cases.compile_fail("ui/refused/*.rs");
     cases.compile_fail("ui/misused/*.rs");
+    cases.compile_fail("ui/guide/*.rs");
 }
 
 /// These are mistakes in any Rust program. The compiler reports them as well, in more lines, and no derive can prevent that.

@@ -37,6 +37,8 @@ fn documents() -> Vec<(PathBuf, String)> {
         "shm-core/docs/crash-model.md",
         "shm-core/docs/performance.md",
         "shm-core/docs/choosing.md",
+        "shm-core/docs/patterns.md",
+        "shm-core/docs/recovery.md",
         "tests/README.md",
         "tests/ui/README.md",
     ];
@@ -66,7 +68,7 @@ fn every_test_named_in_the_documents_exists() {
         });
         for name in names {
             assert!(
-                rust.contains(&format!("fn {name}(")),
+                rust.contains(&format!("fn {name}(")) || rust.contains(&format!("fn {name}<")),
                 "{path:?} names the test `{name}`, which does not exist"
             );
             found += 1;
@@ -107,6 +109,39 @@ fn behind<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)));
         rest[..end.unwrap_or(rest.len())].trim_end_matches('.')
     })
+}
+
+/// The text of every file below `folder` with this ending.
+fn texts(folder: &Path, extension: &str, into: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts(&path, extension, into);
+        } else if path.extension().is_some_and(|found| found == extension) {
+            into.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// `tests/ui` has the compiler's messages word for word, with other names of structs.
+#[test]
+fn the_guides_table_quotes_the_compilers_errors() {
+    let guide = fs::read_to_string(root().join("shm-core/docs/guide.md")).unwrap();
+    let mut messages = String::new();
+    texts(&root().join("tests/ui"), "stderr", &mut messages);
+    let messages = messages.replace("`Plain`", "`Data`");
+    let (_, section) = guide.split_once("## What the compiler says\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let mut found = 0;
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        // With two backticks where the message has some.
+        let quotes = row.split("``").skip(1).step_by(2).map(str::trim);
+        for quote in quotes {
+            assert!(messages.contains(quote), "no error says {quote}");
+            found += 1;
+        }
+    }
+    assert!(found > 25, "only {found} were found");
 }
 
 #[test]
