@@ -1,5 +1,6 @@
 //! Lists the public items of a crate.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use public_api::{Builder, PublicItem};
@@ -69,7 +70,9 @@ pub(crate) fn run(json: &Path) -> Result<String, String> {
             );
         }
     }
-    lines.dedup();
+    // What belongs to a type that is public under two paths is listed once.
+    let mut listed = HashSet::new();
+    lines.retain(|line| listed.insert(line.clone()));
     if lines.is_empty() {
         return Err(format!("{}: no public item was found", json.display()));
     }
