@@ -1,19 +1,19 @@
-//! What can become of a message, in the words of `std::sync::mpsc`, and of tokio's `broadcast` for those that were lost.
+//! The errors of sending and receiving, named as in `std::sync::mpsc`, and `Lagged` as in tokio's `broadcast`.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::error::{InvalidValue, debug_with_text};
 
-/// Nothing was sent: this process is a fork child, and the sender that it has inherited is its parent's.
+/// Nothing was sent, because this process is a fork child and the sender is its parent's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError;
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the sender belongs to the process that this one was forked from; claim it anew with `sender()` when that is \
-             gone",
+            "the sender belongs to the parent of this forked process; claim it again with `sender`, once the parent has \
+             dropped it or died",
         )
     }
 }
@@ -24,12 +24,12 @@ impl Error for SendError {}
 #[non_exhaustive]
 #[derive(Clone)]
 pub enum RecvError {
-    /// The receiver was too slow: as many messages were overwritten before it got them. The next call gives the oldest one
-    /// that is still there.
+    /// The receiver fell behind, and this many messages were overwritten before it received them. The next call returns the
+    /// oldest message that is left.
     Lagged(u64),
-    /// The next message holds what is no value of its type, and is skipped: a peer has written it.
+    /// The next message is not a value of its type, because a peer wrote it. It is skipped.
     Invalid(InvalidValue),
-    /// Everything was received, and the sender has left or died.
+    /// Everything has been received, and the sender has left or died.
     Disconnected,
 }
 
@@ -37,7 +37,7 @@ pub enum RecvError {
 #[non_exhaustive]
 #[derive(Clone)]
 pub enum TryRecvError {
-    /// Everything was received.
+    /// Everything has been received.
     Empty,
     /// See [`RecvError::Lagged`].
     Lagged(u64),
@@ -47,7 +47,8 @@ pub enum TryRecvError {
     Disconnected,
 }
 
-/// No message was received in time. (Not that of a [`Ring`](crate::sync::Ring), which is `sync::RecvTimeoutError`.)
+/// No message was received in time. The error of a [`Ring`](crate::sync::Ring) is
+/// [`sync::RecvTimeoutError`](crate::sync::RecvTimeoutError).
 #[non_exhaustive]
 #[derive(Clone)]
 pub enum RecvTimeoutError {
@@ -66,11 +67,12 @@ impl fmt::Display for RecvError {
         match self {
             Self::Lagged(count) => write!(
                 f,
-                "{count} messages were overwritten before they were received; receive sooner, or give the type more slots"
+                "{count} messages were overwritten before they were received; receive more often, or create the queue with more slots"
             ),
             Self::Invalid(error) => error.fmt(f),
             Self::Disconnected => f.write_str(
-                "everything has been received, and the sender has left or died; receive again when another one has come",
+                "everything has been received, and the sender has left or died; wait for the next sender with \
+                 `wait_for_sender`, then receive again",
             ),
         }
     }
@@ -105,7 +107,7 @@ macro_rules! with_another {
 
 with_another! {
     TryRecvError, Empty, "everything has been received; receive again later";
-    RecvTimeoutError, Timeout, "no message came within the timeout; the sender lives, or none has come yet";
+    RecvTimeoutError, Timeout, "no message was sent within the timeout, and the sender is alive or has not joined yet; receive again, or check the sender";
 }
 
 impl Error for RecvError {}

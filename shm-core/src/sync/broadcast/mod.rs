@@ -1,12 +1,12 @@
-//! A queue with one sender and any number of receivers, of which slow ones lose messages: its ends, and what can become of a
-//! message.
+//! A queue with one sender and any number of receivers, where slow receivers lose messages: [`Broadcast`], its ends and their
+//! errors.
 //!
-//! The queue itself is [`Broadcast`]. The errors of a [`Ring`](super::Ring) have the same names, and are exported by
-//! [`sync`](super) itself.
+//! The errors of a [`Ring`](super::Ring) have the same names, and are in [`sync`](super) itself.
 
 // - `crate::protocol::broadcast`: the steps on the shared words, and their crash story;
-// - this file: the type;
-// - `sender`, `receiver`: its ends.
+// - this file: the type and its layout;
+// - `sender`, `receiver`: the ends;
+// - `error`: their errors.
 
 mod error;
 mod receiver;
@@ -34,13 +34,13 @@ pub use error::{RecvError, RecvTimeoutError, SendError, TryRecvError};
 pub use receiver::BroadcastReceiver;
 pub use sender::BroadcastSender;
 
-/// A queue from one process to any number of others, which never makes the sender wait: who is too slow loses messages, and
-/// is told how many.
+/// A queue of `N` slots from one process to any number of others, in which the sender never waits: receivers that fall behind
+/// lose messages, and get [`Lagged(n)`](RecvError::Lagged).
 ///
-/// One process at a time has the [`sender`](Self::sender). Every [`receiver`](Self::receiver) sees every message, in the
-/// order in which they were sent, as long as it is less than `N` messages behind. Receivers write nothing, so they
-/// work through a read-only mapping; how many there are makes no difference to the sender, which does not know of
-/// them. For a queue that loses nothing and has one receiver use a `Ring`; where only the newest value matters, a
+/// One process at a time holds the [`sender`](Self::sender). Every [`receiver`](Self::receiver) gets every message, in the
+/// order in which they were sent, as long as it is less than `N` messages behind. Receivers write nothing, so they work through
+/// a read-only mapping; their number makes no difference to the sender, which does not know of them. For one receiver that must
+/// not lose messages use a [`Ring`](crate::sync::Ring); if only the newest value matters, use a
 /// [`SeqLock`](crate::sync::SeqLock). Messages have to be `Copy`.
 ///
 /// ```
@@ -54,11 +54,11 @@ pub use sender::BroadcastSender;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = format!("/doc-broadcast-{}", std::process::id());
-/// // One process:
+/// // In one process:
 /// let ticks = Broadcast::<Tick, 4>::create(&name)?;
 /// let mut sender = ticks.sender()?;
 ///
-/// // Any other process:
+/// // In any other process:
 /// let shm = Broadcast::<Tick, 4>::attach_read_only(&name)?;
 /// let mut receiver = shm.receiver();
 ///
@@ -70,39 +70,38 @@ pub use sender::BroadcastSender;
 /// # Ok(()) }
 /// ```
 ///
-/// # When a process dies
-///
-/// - The sender leaves, by dropping its end: receivers get all that was sent, and after that are told `Disconnected`.
-/// - The sender dies: the same, within 50 ms after the kernel has taken it apart. A message that it was just writing is not
-///   there at all; the one that it was about to overwrite counts as lost.
-/// - A receiver with a **read-only** mapping cannot find out that a sender was killed. To it a dead sender is one that has
-///   nothing to say: use [`recv_timeout`](BroadcastReceiver::recv_timeout). It does see that one has left in order.
-/// - Another process can become the sender as soon as there is none that lives. It goes on behind the last message, and
-///   receivers go on as if nothing had happened: [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for that.
-/// - As long as no sender has ever come, receivers wait for one.
-/// - Receivers leave nothing behind.
-/// - A process that is stopped lives, and stays the sender.
-/// - In a fork child an inherited sender sends nothing: it is the parent's. An inherited receiver is a copy that goes on by
-///   itself.
-///
 /// # Memory ordering
 ///
-/// Who receives a message sees everything that its sender did before it was sent.
+/// A receiver that has received a message sees everything that its sender did before it sent the message.
 ///
-/// # Errors
+/// # When a process dies
 ///
-/// The errors are in [`sync::broadcast`](crate::sync::broadcast). Those that [`sync`](crate::sync) itself exports by the same
-/// names, such as `RecvTimeoutError`, are a [`Ring`](crate::sync::Ring)'s: a ring loses nothing, and so has no `Lagged`.
+/// - **The sender leaves**, by dropping its end: receivers get everything that was sent, then `Disconnected`.
+/// - **The sender dies**: the same, within 50 ms after the kernel has torn the process down. A message that it was writing is
+///   not received, and the message that it was about to overwrite counts as lost.
+/// - **A receiver with a read-only mapping** cannot detect that a sender was killed: to it a dead sender is a silent one. Use
+///   [`recv_timeout`](BroadcastReceiver::recv_timeout). It does detect that a sender has left.
+/// - **The successor** can claim the sender as soon as no living process holds it. It continues after the last message, and
+///   receivers continue as if nothing had happened; [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for it.
+/// - As long as no process has ever claimed the sender, receivers wait for one.
+/// - **A receiver dies**: nothing is left behind.
+/// - A process that is only stopped is alive, and remains the sender.
+/// - In a fork child an inherited sender is the parent's, and sends nothing. An inherited receiver is an independent copy.
 ///
 /// # What a peer can do
 ///
-/// One that may write the segment can make receivers get any values, in any order, be told of losses that were none, or hear
-/// nothing. Nobody reads outside of the queue because of it, and calls with a timeout end.
+/// A peer that may write to the segment can make receivers get any values, in any order, report losses that did not happen, or
+/// receive nothing. Nothing outside of the queue is read because of it, and calls with a timeout end.
 ///
 /// # Cost
 ///
-/// Sending is a copy and one atomic exchange, whoever listens; a system call only if somebody is asleep. Receiving is a copy
-/// and two loads. A division by `N` is part of each; it is free where `N` is a power of two.
+/// Sending takes a copy and one atomic exchange, whatever the number of receivers, and a system call only if one is asleep.
+/// Receiving takes a copy and two loads. Each message takes a division by `N`, which is free if `N` is a power of two.
+///
+/// # Errors
+///
+/// The errors are in [`sync::broadcast`](crate::sync::broadcast). Those in [`sync`](crate::sync) with the same names, such as
+/// `RecvTimeoutError`, belong to [`Ring`](crate::sync::Ring), which loses nothing and so has no `Lagged`.
 #[repr(C)]
 pub struct Broadcast<T, const N: usize, A: Access = ReadWrite> {
     pub(super) sender_state: Padded<SenderState>,
@@ -110,17 +109,18 @@ pub struct Broadcast<T, const N: usize, A: Access = ReadWrite> {
     pub(super) slots: Padded<[ShmCell<T, A>; N]>,
 }
 
-/// What is seldom looked at.
+/// The words that are rarely used.
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct SenderState {
     pub(super) claim: ClaimWord,
-    /// Whether a sender has ever come.
+    /// 1 once a process has claimed the sender.
     pub(super) joined: AtomicU32,
     pub(super) arrived: AtomicU32,
 }
 refused_as_a_whole!([T, const N: usize] Broadcast<T, N>);
 
+// The names of the fields are part of the format.
 sync_layout! {
     impl[T: ShmLayout + Copy, const N: usize] Broadcast[T, N], BROADCAST.claiming();
     claim at sender_state.0.claim: AtomicU32::LAYOUT;
@@ -132,7 +132,7 @@ sync_layout! {
 }
 
 impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
-    /// Becomes the sender, if no living process is. A dead one is succeeded.
+    /// Claims the sender, unless a living process holds it.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
         BroadcastSender::claim(self.writable(), Timeout::Now)
     }
 
-    /// Becomes the sender, waiting for at most `timeout` on the monotonic clock until the one there is leaves or dies.
+    /// Claims the sender, and waits for at most `timeout` on the monotonic clock until its owner drops it or dies.
     ///
     /// # Errors
     ///
@@ -157,17 +157,17 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
         BroadcastSender::claim(self.writable(), timeout)
     }
 
-    /// A receiver of everything that is sent from now on.
+    /// Returns a receiver of everything that is sent from now on.
     pub fn receiver(&self) -> BroadcastReceiver<'_, T, N, A> {
         BroadcastReceiver::new(self, protocol::tail::<Correct<A>>(&self.counters))
     }
 
-    /// A receiver of everything that is still there, up to `N` messages, and of what is sent from now on.
+    /// Returns a receiver of the messages that are still in the queue, up to `N`, and of everything that is sent from now on.
     pub fn receiver_from_oldest(&self) -> BroadcastReceiver<'_, T, N, A> {
         BroadcastReceiver::new(self, protocol::oldest::<Correct<A>>(&self.counters, N))
     }
 
-    /// How many messages have been sent so far, by all senders together.
+    /// The number of messages sent since the queue was created, by all senders.
     #[must_use]
     #[inline]
     pub fn sent(&self) -> u64 {
@@ -199,7 +199,7 @@ impl<T, const N: usize, A: Access> PeerState for Broadcast<T, N, A> {
     }
 
     fn is_dead(&self, owner: u32) -> bool {
-        // Through read-only pages nobody is a participant, so nobody is to be asked.
+        // A process that attached read-only is no participant, and cannot probe.
         A::WRITABLE && self.sender_state.claim.is_dead(owner)
     }
 }

@@ -1,4 +1,4 @@
-//! The receiving ends.
+//! The receiving end.
 
 use std::cell::Cell;
 use std::fmt;
@@ -15,12 +15,14 @@ use crate::sync::TimedOut;
 use crate::sync::sleeper::Sleeper;
 use crate::sys::clock::{Deadline, RateLimiter};
 
-/// How often one who does not wait looks whether the sender lives: it may ask a million times a second.
+/// The least time between two probes of the sender by calls that do not wait, which may come a million times a second.
 const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 
-/// A receiving end of a [`Broadcast`]. There can be any number; each gets every message, unless it is too slow.
+/// A receiving end of a [`Broadcast`], from [`Broadcast::receiver`]. There can be any number. Each receives every message, unless
+/// it falls behind.
 ///
-/// It is nothing but a place in the sequence of messages, kept in this process: nobody else knows of it.
+/// A receiver is a position in the sequence of messages, in the memory of its process: other processes do not know of it.
+/// Dropping it loses the position. A clone continues independently from the same position.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -39,7 +41,7 @@ const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 /// loop {
 ///     match receiver.recv() {
 ///         Ok(tick) => seen.push(tick),
-///         // Too slow. It goes on with the oldest that is still there.
+///         // Too slow. The next call returns the oldest message that is left.
 ///         Err(RecvError::Lagged(count)) => lost += count,
 ///         Err(RecvError::Disconnected) => break,
 ///         Err(error) => return Err(error.into()),
@@ -50,11 +52,11 @@ const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 /// ```
 #[must_use = "dropping a `BroadcastReceiver` loses its position, and a new one misses what was sent before"]
 pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
-    /// The queue, and who sends.
+    /// The queue and the liveness of its sender.
     sender: PeerWatch<'a, Broadcast<T, N, A>>,
-    /// The number of the message that comes next.
+    /// The number of the next message.
     cursor: u64,
-    /// When to look next whether the sender lives.
+    /// When to probe the sender next.
     probes: RateLimiter,
 }
 
@@ -67,22 +69,22 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         }
     }
 
-    /// Receives the next message, waiting for it as long as it takes.
+    /// Receives the next message, and waits for it as long as it takes.
     ///
-    /// A receiver that may write the segment is woken by the sender. One with a read-only mapping looks by itself, in steps
-    /// that grow from 50 µs to 2 ms, and does not notice that a sender was killed.
+    /// The sender wakes a receiver that may write to the segment. One with a read-only mapping polls, at intervals that grow from
+    /// 50 µs to 2 ms, and does not detect that a sender was killed.
     ///
     /// # Errors
     ///
-    /// [`Lagged`](RecvError::Lagged), [`Disconnected`](RecvError::Disconnected); [`Invalid`](RecvError::Invalid) for types
-    /// with enums or `char`s only.
+    /// [`Lagged`](RecvError::Lagged), [`Disconnected`](RecvError::Disconnected). [`Invalid`](RecvError::Invalid) only for types
+    /// with enums or `char`s.
     pub fn recv(&mut self) -> Result<T, RecvError> {
         let mut message = MaybeUninit::uninit();
         while !self.wait(&mut message, Duration::MAX)? {}
         valid(message)
     }
 
-    /// [`recv`](Self::recv) into a new box, without a copy on the stack: for large messages.
+    /// Receives the next message into a new box as [`recv`](Self::recv) does, without a copy on the stack: for large messages.
     ///
     /// # Errors
     ///
@@ -91,13 +93,13 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let mut message = Box::new_uninit();
         while !self.wait(&mut message, Duration::MAX)? {}
         check(&mut message)?;
-        // SAFETY: initialised, and every leaf is valid.
+        // SAFETY: all bytes are initialised, and every leaf is valid.
         Ok(unsafe { message.assume_init() })
     }
 
-    /// Receives the next message if it is there. It never waits, but looks now and then whether the sender lives: a few
-    /// system calls, every 10 ms at most. Who was told `Disconnected` because of a death is told so, without another look, until
-    /// another sender comes.
+    /// Receives the next message if there is one. Never waits, but may probe whether the sender is alive: a few system calls, at
+    /// most every 10 ms. After `Disconnected` because of a death, it returns that without another probe until another sender
+    /// joins.
     ///
     /// # Errors
     ///
@@ -112,8 +114,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         }
     }
 
-    /// Receives the next message, waiting for at most `timeout` on the monotonic clock. However short that is, the death of
-    /// the sender is found before it ends.
+    /// Receives the next message, and waits for at most `timeout` on the monotonic clock. A dead sender is detected before the
+    /// timeout, however short that is.
     ///
     /// # Errors
     ///
@@ -277,48 +279,48 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let (counters, arrived) = (&broadcast.counters, &broadcast.sender_state.arrived);
         let sleeper = &mut Sleeper::through::<A>(Deadline::after(timeout));
         let sender = &self.sender;
-        let come =
+        let found =
             protocol::wait_for_sender::<Correct<A>, _>(counters, cursor, sender, arrived, sleeper);
-        if come { Ok(()) } else { Err(TimedOut) }
+        if found { Ok(()) } else { Err(TimedOut) }
     }
 
-    /// The number of the message that comes next, counted from 0 over all senders, as
-    /// [`BroadcastSender::position`](super::BroadcastSender::position) does. It grows by one with each message that is received
-    /// or skipped as invalid, and by as many as are told as lost.
+    /// The number of the next message, counted from 0 over all senders as in
+    /// [`BroadcastSender::position`](super::BroadcastSender::position). It grows by one with each message that is received or
+    /// skipped as invalid, and by `n` with `Lagged(n)`.
     #[must_use]
     #[inline]
     pub const fn position(&self) -> u64 {
         self.cursor
     }
 
-    /// How many messages have been sent that this one has not received. More than `N` of them, and some are lost.
+    /// The number of messages that were sent and not yet received here. If it is more than `N`, some are lost.
     #[must_use]
     pub fn behind(&self) -> u64 {
         let behind =
             protocol::tail::<Correct<A>>(&self.sender.role().counters).wrapping_sub(self.cursor);
-        // Less than nothing where a peer has set the count back.
+        // Negative if a peer has set `tail` back.
         u64::try_from(behind.cast_signed()).unwrap_or(0)
     }
 
-    /// Whether a message was there, which then is in `out`.
+    /// Receives a message into `out` if there is one. `false` if there is none.
     #[inline]
     fn poll(&mut self, out: &mut MaybeUninit<T>) -> Result<bool, RecvError> {
-        let mut told = self.look(out, false);
-        if told.is_none() && self.probe_is_due() {
-            told = self.look(out, true);
+        let mut outcome = self.poll_once(out, false);
+        if outcome.is_none() && self.probe_is_due() {
+            outcome = self.poll_once(out, true);
         }
-        taken(told)
+        received(outcome)
     }
 
-    /// Looks for a message, which then is in `out`.
+    /// Looks once for a message, and copies it to `out`. Probes the sender if `probing`.
     #[inline(always)]
-    fn look(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<RecvOutcome<()>> {
+    fn poll_once(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<RecvOutcome<()>> {
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let (counters, copy) = (&broadcast.counters, copier(broadcast, out));
-        let told =
+        let outcome =
             protocol::poll::<Correct<A>, _>(counters, N, &cursor, &self.sender, probing, copy);
         self.cursor = cursor.get();
-        told
+        outcome
     }
 
     /// Receives the messages that are there into `out`, and returns how many.
@@ -333,13 +335,13 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         })
     }
 
-    /// As [`poll`](Self::poll), but waits. `false` when the time is over.
+    /// Receives a message into `out`, and waits for it. `false` after the timeout.
     #[inline]
     fn wait(&mut self, out: &mut MaybeUninit<T>, timeout: Duration) -> Result<bool, RecvError> {
-        // What is there already needs no clock.
-        match self.look(out, false) {
+        // Reads the clock only if there is no message yet.
+        match self.poll_once(out, false) {
             None => self.sleep(out, timeout),
-            told => taken(told),
+            outcome => received(outcome),
         }
     }
 
@@ -350,10 +352,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
         let waking = (&broadcast.sender_state.arrived, &mut sleeper);
         let copy = copier(broadcast, out);
-        let told =
+        let outcome =
             protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, &self.sender, waking, copy);
         self.cursor = cursor.get();
-        taken(told)
+        received(outcome)
     }
 
     #[cold]
@@ -383,7 +385,7 @@ pub(super) fn receive_available<A: Access>(
     most
 }
 
-/// Copies a slot's message to `out`, all bytes of which are initialised afterwards.
+/// Returns a closure that copies a slot's message to `out`, and initialises all its bytes.
 #[inline(always)]
 fn copier<'a, T: ShmLayout + Copy, const N: usize, A: Access>(
     broadcast: &'a Broadcast<T, N, A>,
@@ -392,14 +394,14 @@ fn copier<'a, T: ShmLayout + Copy, const N: usize, A: Access>(
     let out = Cell::from_mut(out);
     move |slot| {
         let place = broadcast.slots[slot].as_mut_ptr();
-        // SAFETY: the cell is live, aligned and readable; `out` is private, and nobody else looks at it meanwhile.
+        // SAFETY: the cell is live, aligned and readable; `out` is private memory that is borrowed exclusively.
         unsafe { copy::read_one(out.as_ptr().cast(), place) };
     }
 }
 
 #[inline(always)]
-fn taken(told: Option<RecvOutcome<()>>) -> Result<bool, RecvError> {
-    match told {
+fn received(outcome: Option<RecvOutcome<()>>) -> Result<bool, RecvError> {
+    match outcome {
         Some(RecvOutcome::Message(())) => Ok(true),
         Some(RecvOutcome::Lost(count)) => Err(RecvError::Lagged(count)),
         Some(RecvOutcome::Gone) => Err(RecvError::Disconnected),
@@ -416,23 +418,22 @@ fn uninit<T: ShmValue>(out: &mut T) -> &mut MaybeUninit<T> {
     unsafe { &mut *out }
 }
 
-/// A message that was copied, if it is one. For plain types that is known at compile time.
+/// The message that was copied, if its bytes are a value. Plain types need no check.
 #[inline(always)]
 fn valid<T: ShmLayout + Copy>(mut message: MaybeUninit<T>) -> Result<T, RecvError> {
     check(&mut message)?;
-    // SAFETY: initialised, and every leaf is valid.
+    // SAFETY: all bytes are initialised, and every leaf is valid.
     Ok(unsafe { message.assume_init() })
 }
 
-/// Looks whether a message that was copied is one.
+/// Checks that the message that was copied is a value.
 #[inline(always)]
 fn check<T: ShmLayout + Copy>(message: &mut MaybeUninit<T>) -> Result<(), RecvError> {
-    // SAFETY: a message was received, so all bytes are initialised, and they are private.
+    // SAFETY: a message was received, so all bytes are initialised, and the memory is private.
     unsafe { checked::validate(message.as_mut_ptr().cast(), T::LAYOUT, 0) }
         .map_err(RecvError::Invalid)
 }
 
-/// Another one at the same place, which gets every message from there on.
 impl<T, const N: usize, A: Access> Clone for BroadcastReceiver<'_, T, N, A> {
     fn clone(&self) -> Self {
         Self {

@@ -13,10 +13,11 @@ use crate::sync::ClaimError;
 use crate::sync::claim_guard::ClaimGuard;
 use crate::sync::sleeper::Futex;
 
-/// The sending end of a [`Broadcast`], which one process has at a time. Dropping it tells the receivers that nothing more
-/// comes, until there is another one.
+/// The sending end of a [`Broadcast`], from [`Broadcast::sender`]. One process holds it at a time. Dropping it gives it up:
+/// receivers get `Disconnected` once they have received everything, until there is another sender.
 ///
-/// In a fork child that has inherited it, it sends nothing, and dropping it does nothing.
+/// It can be moved to another thread. In a fork child an inherited sender is the parent's: it sends nothing, and dropping it
+/// does nothing.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -28,10 +29,10 @@ use crate::sync::sleeper::Futex;
 /// let mut receiver = points.receiver();
 ///
 /// let mut sender = points.sender()?;
-/// assert!(points.sender().is_err()); // one at a time
+/// assert!(points.sender().is_err()); // there is one already
 /// sender.send([1, 2])?;
 /// sender.send_with(|point| {
-///     // In its place, which large messages are better made in.
+///     // Writes into the slot, which saves a copy of a large message.
 ///     point[0].set(3);
 ///     point[1].set(4);
 /// })?;
@@ -45,7 +46,7 @@ use crate::sync::sleeper::Futex;
 #[must_use = "dropping a `BroadcastSender` gives up the sending end at once, and receivers get `Disconnected`"]
 pub struct BroadcastSender<'a, T, const N: usize> {
     broadcast: &'a Broadcast<T, N>,
-    role: ClaimGuard<'a>,
+    claim: ClaimGuard<'a>,
     /// The number of the next message.
     next: u64,
 }
@@ -55,27 +56,27 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         broadcast: &'a Broadcast<T, N>,
         timeout: Timeout,
     ) -> Result<Self, ClaimError> {
-        let role = ClaimGuard::claim(&broadcast.sender_state.claim, timeout)?;
+        let claim = ClaimGuard::claim(&broadcast.sender_state.claim, timeout)?;
         liveness::mark_joined(&broadcast.sender_state.joined);
         Ok(Self {
             broadcast,
-            // For receivers that wait for another sender, and those that wait for its end.
-            role: role.notifying(&broadcast.sender_state.arrived),
+            // Receivers sleep there while they wait for a sender to join or to leave.
+            claim: claim.notifying(&broadcast.sender_state.arrived),
             next: protocol::tail::<Correct>(&broadcast.counters),
         })
     }
 
-    /// Sends a message to all receivers there are. It never waits for any of them.
+    /// Sends a message to all receivers, and never waits for them.
     ///
     /// # Errors
     ///
-    /// [`SendError`] in a fork child that has inherited the sender; nowhere else.
+    /// [`SendError`] in a fork child that inherited the sender; nowhere else.
     #[inline]
     pub fn send(&mut self, message: T) -> Result<(), SendError> {
         self.send_from(&message)
     }
 
-    /// [`send`](Self::send)s a message that need not be on the stack.
+    /// Sends a message as [`send`](Self::send) does, from a reference: large messages need not be on the stack.
     ///
     /// # Errors
     ///
@@ -88,17 +89,15 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         self.commit(|slot| slot.store_from(message))
     }
 
-    /// Sends a message that `write` makes in its slot, without a copy elsewhere: for large ones. Returns what `write` has
-    /// returned.
+    /// Sends a message that `write` writes directly into its slot: for large messages. Returns what `write` returns.
     ///
-    /// The slot holds what some earlier message left in it, or zeroes, so `write` has to write **all** of the message. If
-    /// it panics nothing is sent; the message that lay in the slot, the oldest one, is lost to receivers that have not got
-    /// it, and they are told so.
+    /// The slot contains an earlier message, or zeros, so `write` has to write **all** of the message. If `write` panics, nothing
+    /// is sent. The oldest message, which was in the slot, is lost: receivers that have not received it get `Lagged`.
     ///
     /// # Errors
     ///
-    /// [`SendError`] in a fork child that has inherited the sender, and `write` is not called; and in a child that `write`
-    /// forks, where nothing is sent. What such a child writes to the slot may be seen in its parent's message.
+    /// [`SendError`] in a fork child that inherited the sender, and `write` is not called. Also in a child that `write` forks,
+    /// and nothing is sent; what that child writes to the slot may become part of the parent's message.
     #[inline]
     pub fn send_with<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Result<R, SendError> {
         if !self.is_mine() {
@@ -109,10 +108,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
 
     #[inline(always)]
     fn is_mine(&self) -> bool {
-        self.role.is_mine()
+        self.claim.is_mine()
     }
 
-    /// Sends the message that `write` writes, unless this is not the sender's process any more: `write` may fork.
+    /// Sends the message that `write` writes, unless this is a child that `write` forked.
     #[inline(always)]
     fn commit<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Result<R, SendError> {
         let broadcast = self.broadcast;
@@ -131,7 +130,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
 }
 
 impl<T, const N: usize> BroadcastSender<'_, T, N> {
-    /// How many messages have been sent before, also by earlier senders: the number of the next one, counted from 0.
+    /// The number of messages sent since the queue was created, by this sender and earlier ones. It is also the number of the
+    /// next message, counted from 0.
     #[must_use]
     #[inline]
     pub const fn position(&self) -> u64 {
