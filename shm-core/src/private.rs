@@ -1,4 +1,4 @@
-//! What the derive's expansion calls. Not part of the public interface: it changes without notice.
+//! Items used by the derive's expansion. Not part of the public interface: they change without notice.
 
 use crate::cell::CheckedLeaf;
 use crate::layout::{self, FieldLayout, LayoutKind, ScalarKind, TypeLayout};
@@ -11,7 +11,7 @@ pub use std::marker::PhantomData;
 pub use std::mem::{ManuallyDrop, offset_of};
 pub use std::ptr::slice_from_raw_parts;
 
-/// A field that has no place yet.
+/// A field whose offset is not set yet.
 #[must_use]
 pub const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayout {
     FieldLayout::new(name, layout)
@@ -24,90 +24,95 @@ pub const fn array(element: &'static TypeLayout, len: usize) -> TypeLayout {
     TypeLayout::array(element, len)
 }
 
-/// Tells the size and alignment of `S`, if it has any: `Extent::<S>::OF` is this constant for every type of one size,
-/// and that of [`NoExtent`] for all others. And so `HAS_DROP` whether it has a `Drop` itself, whatever its fields have.
+/// Facts about `S` that need no bounds: each constant is the inherent one below if its bounds hold, and otherwise that of
+/// [`NoExtent`]. `HAS_DROP` is about the type itself, not about its fields.
 #[derive(Debug)]
 pub struct Extent<S: ?Sized>(PhantomData<S>);
 
 impl<S> Extent<S> {
-    /// Size and alignment.
+    /// The size and alignment of a sized type.
     pub const OF: Option<(usize, usize)> = Some((size_of::<S>(), align_of::<S>()));
 }
 
 #[expect(
     drop_bounds,
-    reason = "it is the `Drop` of the type itself that is asked for"
+    reason = "whether the type itself implements `Drop` is the question"
 )]
 impl<S: Drop + ?Sized> Extent<S> {
-    /// It has.
+    /// The type implements `Drop`.
     pub const HAS_DROP: bool = true;
 }
 
 impl<S: Copy> Extent<S> {
-    /// It is.
+    /// The type is `Copy`.
     pub const IS_COPY: bool = true;
 }
 
-/// See [`Extent`].
+/// The constants of [`Extent`] for types that do not meet the bounds of the inherent ones.
 pub trait NoExtent {
-    /// No size.
+    /// The type is unsized.
     const OF: Option<(usize, usize)> = None;
-    /// No `Drop`.
+    /// The type does not implement `Drop`.
     const HAS_DROP: bool = false;
-    /// Not `Copy`.
+    /// The type is not `Copy`.
     const IS_COPY: bool = false;
-    /// Makes the import of this trait a used one, also where [`Extent`] has its own constant.
+    /// Uses the import of this trait even if all other constants are inherent, so that the compiler does not warn.
     const SHM_IN_USE: () = ();
 }
 
 impl<S: ?Sized> NoExtent for Extent<S> {}
 
-/// What the compiler knows of a struct.
+/// Facts about a struct from the compiler.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub struct TypeFacts {
     extent: Option<(usize, usize)>,
     has_drop: bool,
     is_copy: bool,
 }
 
-/// What [`Extent`] tells.
+/// Collects the constants of [`Extent`].
 #[must_use]
-pub const fn known(extent: Option<(usize, usize)>, has_drop: bool, is_copy: bool, _: ()) -> Known {
-    Known {
+pub const fn facts(
+    extent: Option<(usize, usize)>,
+    has_drop: bool,
+    is_copy: bool,
+    _: (),
+) -> TypeFacts {
+    TypeFacts {
         extent,
         has_drop,
         is_copy,
     }
 }
 
-/// The fields of a struct at their places, and what the compiler knows of it.
+/// The fields of a struct with their offsets, and facts about it.
 #[derive(Debug)]
 pub struct StructParts<F: ?Sized> {
-    known: Known,
+    facts: TypeFacts,
     fields: F,
 }
 
-/// Gives the fields of a `repr(C)` struct their offsets.
+/// Sets the offsets of the fields of a `repr(C)` struct.
 #[must_use]
 pub const fn with_offsets<const N: usize>(
     fields: [FieldLayout; N],
-    known: Known,
+    facts: TypeFacts,
 ) -> StructParts<[FieldLayout; N]> {
     StructParts {
-        known,
+        facts,
         fields: layout::with_offsets(fields),
     }
 }
 
-/// The layout of a struct. One without an extent ends in a field of no size, and is refused.
+/// The layout of a struct. An unsized one, whose last field is unsized, is refused.
 #[must_use]
 pub const fn structure(
     name: &'static str,
     version: u32,
     parts: &'static StructParts<[FieldLayout]>,
 ) -> TypeLayout {
-    let (known, fields) = (parts.known, &parts.fields);
-    let layout = match known.extent {
+    let (facts, fields) = (parts.facts, &parts.fields);
+    let layout = match facts.extent {
         Some((size, align)) => TypeLayout::structure(name, version, size, align, fields),
         None => {
             let (size, align) = layout::prefix_extent(fields, 1);
@@ -115,8 +120,8 @@ pub const fn structure(
         }
     };
     layout
-        .with_drop(known.has_drop)
-        .with_not_copy(!known.is_copy)
+        .with_drop(facts.has_drop)
+        .with_not_copy(!facts.is_copy)
 }
 
 /// The layout of a struct with `#[shm(padding)]`.
@@ -125,17 +130,17 @@ pub const fn with_gaps(layout: TypeLayout) -> TypeLayout {
     layout.with_gaps()
 }
 
-/// The layout of an instance of a generic struct or enum, whose padding and `Drop` are found where the instance is used.
+/// The layout of an instance of a generic struct or enum, whose padding and `Drop` are reported where it is used.
 #[must_use]
 pub const fn instance(layout: TypeLayout) -> TypeLayout {
     layout.into_instance()
 }
 
-/// The layout of the enum `E`, whose integer is `R`.
+/// The layout of the enum `E` with the `repr` of the integer `R`.
 #[must_use]
 pub const fn enumeration<E, R: ShmLayout>(
     name: &'static str,
-    known: Known,
+    facts: TypeFacts,
     variants: &'static [Variant],
 ) -> TypeLayout {
     let LayoutKind::Scalar(scalar) = R::LAYOUT.kind() else {
@@ -145,12 +150,13 @@ pub const fn enumeration<E, R: ShmLayout>(
         size_of::<E>() == size_of::<R>(),
         "an enum is as large as its integer"
     );
-    TypeLayout::enumeration(name, scalar.kind(), variants).with_drop(known.has_drop)
+    TypeLayout::enumeration(name, scalar.kind(), variants).with_drop(facts.has_drop)
 }
 
-/// The variant that `value` is, with its discriminant as 64 bits: extended with its sign, if `R` has one.
+/// The variant of `value`, with its discriminant as 64 bits, sign-extended if `R` is signed.
 ///
-/// The value is read, not cast, because the compiler casts no enum that has a `Drop`, and speaks of the derive instead.
+/// The value is read, not cast, because the compiler rejects a cast of an enum that implements `Drop`, with an error that
+/// points at the derive.
 #[must_use]
 pub const fn variant<E: CheckedLeaf, R: ShmLayout>(
     name: &'static str,
@@ -185,7 +191,7 @@ pub const fn variant<E: CheckedLeaf, R: ShmLayout>(
     Variant::new(name, bits)
 }
 
-/// The layout of a struct that ends in a trailing slice. `fields` have their places; the last one is the slice.
+/// The layout of a struct whose last field is a slice.
 #[must_use]
 pub const fn unsized_structure(
     name: &'static str,
@@ -193,10 +199,10 @@ pub const fn unsized_structure(
     min_align: usize,
     parts: &'static StructParts<[FieldLayout]>,
 ) -> TypeLayout {
-    let (known, fields) = (parts.known, &parts.fields);
+    let (facts, fields) = (parts.facts, &parts.fields);
     let (size, align) = layout::prefix_extent(fields, min_align);
     TypeLayout::structure(name, version, size, align, fields)
-        .with_drop(known.has_drop)
+        .with_drop(facts.has_drop)
         .with_not_copy(true)
 }
 
@@ -206,20 +212,20 @@ pub const fn slice(element: &'static TypeLayout) -> TypeLayout {
     TypeLayout::slice(element)
 }
 
-/// Fails the build if `S` has padding, or something to do when it is dropped.
+/// Fails the build if `S` has padding or implements `Drop`.
 #[track_caller]
 pub const fn no_padding<S: ShmLayout + ?Sized>() {
     layout::no_padding(S::LAYOUT);
     no_drop::<S>();
 }
 
-/// Fails the build if the elements of the slice that `S` ends in have no bytes.
+/// Fails the build if `S` ends in a slice of zero-sized elements.
 #[track_caller]
 pub const fn elements_have_bytes<S: ShmLayout + ?Sized>() {
     layout::elements_have_bytes(S::LAYOUT);
 }
 
-/// Fails the build if the first padding of `S` lies behind this field.
+/// Fails the build if the first padding of `S` follows this field.
 #[track_caller]
 pub const fn no_padding_after<S: ShmLayout + ?Sized>(number: usize) {
     layout::no_padding_after(S::LAYOUT, number);
@@ -228,13 +234,13 @@ pub const fn no_padding_after<S: ShmLayout + ?Sized>(number: usize) {
 /// The layout of a type that the derive has refused.
 pub const REFUSED: TypeLayout = TypeLayout::refused();
 
-/// [`REFUSED`], after the types of the fields have met their bounds.
+/// Returns [`REFUSED`]. The argument makes the compiler check the bounds of the fields' types.
 #[must_use]
 pub const fn refused(_: &[FieldLayout]) -> &'static TypeLayout {
     &REFUSED
 }
 
-/// Fails the build if the layout of `S` is not the pinned one.
+/// Fails the build if the layout of `S` does not have the pinned fingerprint.
 #[track_caller]
 pub const fn pinned<S: ShmLayout + ?Sized>(fingerprint: u64) {
     layout::pinned(S::LAYOUT, fingerprint);
@@ -246,22 +252,22 @@ pub const fn no_copy<S: ShmLayout + ?Sized>() {
     layout::no_copy(S::LAYOUT);
 }
 
-/// Fails the build if `S` has a `Drop`.
+/// Fails the build if `S` implements `Drop`.
 #[track_caller]
 pub const fn no_drop<S: ShmLayout + ?Sized>() {
     layout::no_drop(S::LAYOUT);
 }
 
-/// Fails the build if the compiler puts the fields elsewhere than the layout says.
+/// Fails the build if the fields do not have the offsets that the compiler has chosen.
 #[track_caller]
-pub const fn same_places<S: ShmLayout + ?Sized>(offsets: &[usize]) {
-    let _ = layout_of_places(S::LAYOUT, offsets);
+pub const fn assert_offsets<S: ShmLayout + ?Sized>(offsets: &[usize]) {
+    let _ = layout_with_offsets(S::LAYOUT, offsets);
 }
 
-/// The layout, if the compiler puts the fields where it says. Else the build fails.
+/// Returns the layout. Fails the build if its fields do not have the offsets that the compiler has chosen.
 #[must_use]
 #[track_caller]
-pub const fn layout_of_places(
+pub const fn layout_with_offsets(
     layout: &'static TypeLayout,
     offsets: &[usize],
 ) -> &'static TypeLayout {
@@ -276,7 +282,7 @@ pub const fn layout_of_places(
     layout
 }
 
-/// The type of a place.
+/// The type that a pointer points to.
 #[must_use]
 pub const fn type_of<T: ?Sized>(_: *const T) -> PhantomData<T> {
     PhantomData

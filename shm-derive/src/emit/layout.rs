@@ -40,10 +40,10 @@ pub(crate) fn constant(
             quote!({ #errors #refused })
         };
     }
-    let (name, version, known) = (plain(model.ident), model.attr.version, known(krate));
+    let (name, version, facts) = (plain(model.ident), model.attr.version, facts(krate));
     // All in the block: the compiler looks at each constant in `LAYOUT` itself, but at those in here in turn, and not at the
     // extent where a field has no layout.
-    let parts = quote!(const { &#krate::__private::with_offsets([#(#fields),*], #known) });
+    let parts = quote!(const { &#krate::__private::with_offsets([#(#fields),*], #facts) });
     let layout = if model.tail().is_some() {
         let align = model.repr.min_align();
         quote! {
@@ -70,15 +70,15 @@ pub(crate) fn constant(
         return instance;
     }
     let places = view::places(model, &quote!(Self), krate);
-    quote!(#krate::__private::layout_of_places(const { #instance }, #places))
+    quote!(#krate::__private::layout_with_offsets(const { #instance }, #places))
 }
 
 /// What the compiler says of the type: a constant that is found by its name, so that it is there for all types.
-fn known(krate: &Path) -> TokenStream {
+fn facts(krate: &Path) -> TokenStream {
     quote! {
         {
             use #krate::__private::NoExtent as _;
-            #krate::__private::known(
+            #krate::__private::facts(
                 <#krate::__private::Extent<Self>>::OF,
                 <#krate::__private::Extent<Self>>::HAS_DROP,
                 <#krate::__private::Extent<Self>>::IS_COPY,
@@ -100,11 +100,11 @@ pub(crate) fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
             )
         }
     });
-    let known = known(krate);
+    let facts = facts(krate);
     let layout = quote! {
         #krate::__private::enumeration::<Self, ::core::primitive::#int>(
             #name,
-            #known,
+            #facts,
             const { &[#(#variants),*] },
         )
     };

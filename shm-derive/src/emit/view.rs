@@ -193,7 +193,7 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
         let places = places(model, &ident.to_token_stream(), krate);
         let span = at(model.ident.span());
         let krate = respan(krate, span);
-        quote_spanned!(span => const _: () = #krate::__private::same_places::<#ident>(#places);)
+        quote_spanned!(span => const _: () = #krate::__private::assert_offsets::<#ident>(#places);)
     });
     let (lints, deprecated) = (&names.lints, lints::deprecated_fields(model));
     quote! {
