@@ -26,6 +26,12 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
             "; /dev/shm has no room for another file (`df -i /dev/shm`): remove unused files, or raise the limit (`mount -o \
              remount,nr_inodes=...`)"
         }
+        ("shm_unlink", Some(Errno::EACCES | Errno::EPERM)) => {
+            "; only root and the user that created the segment can remove its name: remove it, or drop its owner, before `setuid`"
+        }
+        ("shm_unlink", Some(Errno::ENOENT)) => {
+            "; the name cannot be reached from here: drop the segment's owner before `chroot` or changing the mount namespace"
+        }
         ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
         ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",

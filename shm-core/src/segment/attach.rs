@@ -47,7 +47,7 @@ pub(super) fn attach(
     let mut looked_again = false;
     loop {
         if let Some((file, id)) = find(settings, name, mode.writable)? {
-            let mut segment = attach_to(settings, name, layout, mode, file, id)?;
+            let segment = attach_to(settings, name, layout, mode, file, id)?;
             if !mode.owner {
                 return Ok(segment);
             }
@@ -131,7 +131,7 @@ fn attach_to(
 impl Segment {
     /// Makes this handle an owner, retrying until the time is up. `false` if the name was removed, which is too late for this
     /// segment.
-    fn become_owner(&mut self, backoff: &mut Backoff) -> Result<bool, ShmError> {
+    pub(super) fn become_owner(&self, backoff: &mut Backoff) -> Result<bool, ShmError> {
         let Some(name) = &self.name else {
             return Ok(false);
         };
@@ -147,7 +147,7 @@ impl Segment {
                 return Ok(false);
             }
             if held {
-                self.owner = true;
+                self.owner.set_this();
                 return Ok(true);
             }
             if !backoff.pause() {

@@ -43,8 +43,8 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
 
     /// Makes this a handle whose process is gone: dropping it has the effect of a kill.
     #[cfg(test)]
-    pub(crate) fn disown(&mut self) {
-        self.segment.maker = crate::sys::fork::Generation::GONE;
+    pub(crate) fn disown(&self) {
+        self.segment.owner.set_gone();
     }
 
     pub(crate) fn segment(&self) -> &Segment {

@@ -35,9 +35,8 @@ use crate::error::{Existing, ShmError};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
-use crate::sys::fork::generation;
 use crate::sys::lock::{self, LockKind};
-use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
+use crate::sys::{Errno, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
 
@@ -175,12 +174,12 @@ fn remove_holding(
 
 /// What removing does to a persistent segment.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Persistent {
+pub(super) enum Persistent {
     Stays,
     Goes,
 }
 
-enum Removal {
+pub(super) enum Removal {
     Removed,
     /// The name leads to another file or to none.
     LeadsElsewhere,
@@ -190,7 +189,7 @@ enum Removal {
 }
 
 /// Removes a name if it leads to this file. No other thread may be locking through the same description.
-fn remove(
+pub(super) fn remove(
     name: &SegmentName,
     file: &File,
     id: &FileId,
@@ -250,6 +249,13 @@ pub(super) fn leads_to(name: &SegmentName, id: &FileId) -> SysResult<bool> {
     }
 }
 
+/// Whether a file has a name, but not one that this process can reach: after `chroot`, or in another mount namespace.
+pub(super) fn is_unreachable(name: &SegmentName, file: &File) -> SysResult<bool> {
+    let absent =
+        matches!(shm::stat_name(name.as_str()), Err(error) if error.errno == Errno::ENOENT);
+    Ok(absent && file::stat(file)?.links > 0)
+}
+
 /// Removes a name, whatever it leads to. Handles stay attached.
 ///
 /// # Errors
@@ -299,7 +305,7 @@ fn unlink_unlocked(name: &SegmentName) -> Result<(), ShmError> {
 }
 
 /// A second description of a segment's file, for locking its name.
-enum Reopened {
+pub(super) enum Reopened {
     Opened(File),
     /// The file's mode forbids it, so no other process of this user locks the name either.
     Forbidden,
@@ -309,7 +315,7 @@ enum Reopened {
 
 impl Segment {
     /// Opens the file again. Two threads that lock through one description do not exclude each other.
-    fn reopen(&self, name: &SegmentName) -> Result<Reopened, ShmError> {
+    pub(super) fn reopen(&self, name: &SegmentName) -> Result<Reopened, ShmError> {
         let file = match shm::open(name.as_str(), true) {
             Ok(file) => file,
             Err(error) if error.errno == Errno::ENOENT => return Ok(Reopened::Elsewhere),
@@ -370,79 +376,6 @@ impl Segment {
             Some(true) => Ok(()),
             Some(false) => Err(ShmError::not_found()),
             None => Err(ShmError::busy(NAME_LOCKED, self.timeout)),
-        }
-    }
-
-    /// Whether the name leads to this segment.
-    pub(super) fn is_current(&self) -> bool {
-        self.name
-            .as_ref()
-            .is_some_and(|name| leads_to(name, &self.id).unwrap_or(false))
-    }
-
-    /// See `Shm::has_owner`.
-    pub(super) fn has_owner(&self) -> bool {
-        if self.name.is_none() || self.state().load(Ordering::Acquire) & STATE_PERSISTENT != 0 {
-            return false;
-        }
-        // If the program has closed or replaced this descriptor, nothing can be probed, and no owner must look dead.
-        if self.check_descriptor().is_err() {
-            return true;
-        }
-        // A process that holds it exclusively is removing the name, because no owner is left.
-        !matches!(
-            lock::holder_or_self(&self.file, OWNER),
-            Ok(None | Some(LockKind::Exclusive))
-        )
-    }
-
-    /// Fails if the descriptor now leads to another file, because of `dup2`, or because it was closed and its number reused.
-    pub(super) fn check_descriptor(&self) -> SysResult<FileId> {
-        let found = file::stat(&self.file)?;
-        if found.same_file(&self.id) {
-            Ok(found)
-        } else {
-            Err(SysError::new("fstat", Errno::EBADF))
-        }
-    }
-
-    /// Removes the name if this is the last owner.
-    fn give_up_ownership(&self, name: &SegmentName) -> SysResult<()> {
-        // Dropping an owner must not take long if a peer holds a lock for ever. The segment is then orphaned.
-        const LONGEST: Duration = Duration::from_millis(200);
-        // If the descriptor now leads to another file, its locks say nothing about this one. The segment is then orphaned
-        // too.
-        self.check_descriptor()?;
-        // Release the shared lock, then try the exclusive one: among owners that end together, the last to release gets it.
-        lock::unlock(&self.file, OWNER)?;
-        // Children of `fork` have this description too. If this process were killed while it holds a lock exclusively through
-        // it, they would keep that lock.
-        let reopened = match self.reopen(name) {
-            Ok(Reopened::Opened(file)) => Some(file),
-            Ok(Reopened::Elsewhere) => return Ok(()),
-            Ok(Reopened::Forbidden) | Err(_) => None,
-        };
-        let file = reopened.as_ref().unwrap_or(&self.file);
-        if !lock::try_lock(file, OWNER, LockKind::Exclusive)? {
-            return Ok(());
-        }
-        let deadline = Deadline::after(self.timeout.min(LONGEST));
-        let removal = remove(name, file, &self.id, deadline, Persistent::Stays);
-        // A child that another thread has just forked may keep the description for long. Without this, a name that stays could
-        // not be owned again.
-        lock::unlock(file, OWNER)?;
-        removal.map(drop)
-    }
-}
-
-impl Drop for Segment {
-    fn drop(&mut self) {
-        let Some(name) = &self.name else { return };
-        let removes = self.owner && *self.published.get_mut() && !*self.kept.get_mut();
-        // The copy that a child of `fork` inherits does not own the name.
-        if removes && self.maker == generation() {
-            // There is no caller to report an error to. If the name stays, the next `create` replaces the orphaned segment.
-            let _ = self.give_up_ownership(name);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::layout::TypeLayout;
 use crate::name::SegmentName;
 use crate::sys::clock::Deadline;
 use crate::sys::file::{self, FileId};
-use crate::sys::fork::generation;
+use crate::sys::fork::AtomicGeneration;
 use crate::sys::map::Mapping;
 use crate::sys::{Errno, SysError};
 
@@ -47,8 +47,11 @@ impl Segment {
             id: parts.id,
             name: parts.name,
             hidden: parts.hidden,
-            maker: generation(),
-            owner: parts.owner,
+            owner: if parts.owner {
+                AtomicGeneration::this()
+            } else {
+                AtomicGeneration::none()
+            },
             published: AtomicBool::new(parts.published),
             kept: AtomicBool::new(false),
             timeout: settings.timeout,

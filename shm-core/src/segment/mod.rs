@@ -17,6 +17,7 @@ mod list;
 mod mapping;
 mod open;
 mod options;
+mod ownership;
 mod payload;
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,7 @@ use crate::claim::Participant;
 use crate::error::ANONYMOUS;
 use crate::name::SegmentName;
 use crate::sys::file::FileId;
-use crate::sys::fork::Generation;
+use crate::sys::fork::AtomicGeneration;
 use crate::sys::map::Mapping;
 use unpublished::Hidden;
 
@@ -45,6 +46,7 @@ pub use list::{Segments, list, sweep};
 pub use crate::error::Existing;
 pub use open::InitResult;
 pub use options::ShmOptions;
+pub use ownership::SegmentStatus;
 
 /// Bytes of the file that are only locked, far beyond what can be mapped. They are part of the format.
 pub(crate) mod lock_byte {
@@ -70,9 +72,9 @@ pub(crate) struct Segment {
     name: Option<SegmentName>,
     /// The temporary name, on systems where a file needs one before it is published.
     hidden: Option<Hidden>,
-    /// The process that made this handle. Children of `fork` have the handle too and must not remove the name.
-    maker: Generation,
-    owner: bool,
+    /// The process in which this handle is an owner, if it is one. Children of `fork` have copies, which must not remove the
+    /// name.
+    owner: AtomicGeneration,
     /// Whether the segment has its name. Until then there is nothing to remove.
     published: AtomicBool,
     /// Whether `persist` was called on this handle.

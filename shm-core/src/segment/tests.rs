@@ -5,6 +5,7 @@ mod anonymous;
 mod foreign;
 mod list;
 mod locks;
+mod ownership;
 mod supersede;
 mod unpublished;
 
@@ -46,7 +47,7 @@ fn set<T: ShmLayout>(shm: &Shm<T>, value: u64) {
 
 /// Leaves an orphaned segment: no handle exists, and the name was not removed.
 fn orphan(name: &TestName, value: u64) {
-    let mut shm = options()
+    let shm = options()
         .create_with(name.as_str(), |shm| set(shm, value))
         .unwrap();
     shm.disown();
@@ -208,7 +209,6 @@ fn a_live_segment_is_not_replaced() {
     assert!(owner.is_current());
     // Nor is one whose owner was killed while a peer lives.
     let peer = options().attach_read_only(name.as_str()).unwrap();
-    let mut owner = owner;
     owner.disown();
     drop(owner);
     assert_eq!(existing(options().create(name.as_str())), Existing::Live);

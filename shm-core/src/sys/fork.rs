@@ -23,10 +23,44 @@ static NO_PAGE: AtomicU64 = AtomicU64::new(0);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Generation(u64);
 
-impl Generation {
-    /// A value that no process has, for tests in which the process that made a handle is gone.
+/// A generation, or none, that changes atomically.
+#[derive(Debug)]
+pub(crate) struct AtomicGeneration(AtomicU64);
+
+impl AtomicGeneration {
+    /// The number of no process: numbers and pids start at 1.
+    const NONE: u64 = 0;
+
+    pub(crate) const fn none() -> Self {
+        Self(AtomicU64::new(Self::NONE))
+    }
+
+    pub(crate) fn this() -> Self {
+        Self(AtomicU64::new(generation().0))
+    }
+
+    /// Whether this is the generation of the calling process.
+    pub(crate) fn is_this(&self) -> bool {
+        self.0.load(Ordering::Acquire) == generation().0
+    }
+
+    pub(crate) fn set_this(&self) {
+        self.0.store(generation().0, Ordering::Release);
+    }
+
+    /// Sets it to none, and returns whether it was the generation of the calling process.
+    pub(crate) fn take_this(&self) -> bool {
+        let this = generation().0;
+        self.0
+            .compare_exchange(this, Self::NONE, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Sets it to a number that no process has, for tests in which the process that made a handle is gone.
     #[cfg(test)]
-    pub(crate) const GONE: Self = Self(u64::MAX);
+    pub(crate) fn set_gone(&self) {
+        self.0.store(u64::MAX, Ordering::Release);
+    }
 }
 
 /// The generation of the calling process.
@@ -126,7 +160,8 @@ mod tests {
         let here = generation();
         assert_eq!(generation(), here);
         assert_eq!(std::thread::spawn(generation).join().unwrap(), here);
-        assert_ne!(here, Generation::GONE);
+        let kept = AtomicGeneration::this();
+        assert!(kept.is_this() && kept.take_this() && !kept.is_this());
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn superseding() -> ShmOptions<u64> {
 
 /// A segment whose owner was killed while this reader was attached.
 fn ownerless(name: &TestName, value: u64) -> Shm<u64, ReadOnly> {
-    let mut owner = options()
+    let owner = options()
         .create_with(name.as_str(), |shm| set(shm, value))
         .unwrap();
     let reader = options().attach_read_only(name.as_str()).unwrap();
@@ -291,7 +291,7 @@ fn a_new_owner_keeps_its_name_while_another_supersedes() {
 #[test]
 fn an_owner_is_seen_by_every_handle_as_long_as_one_lives() {
     let name = TestName::alone("has-owner");
-    let mut owner = options()
+    let owner = options()
         .create_with(name.as_str(), |shm| {
             assert!(shm.has_owner() && !shm.is_current());
         })

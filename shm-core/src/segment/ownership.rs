@@ -1,0 +1,263 @@
+//! Owners: which handles remove the name, whether one is alive, and handing ownership to a child of `fork`.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::header::STATE_PERSISTENT;
+use super::lifetime::{self, Persistent, Reopened, leads_to};
+use super::lock_byte::OWNER;
+use super::{Segment, Shm};
+use crate::access::{Access, Writable};
+use crate::error::ShmError;
+use crate::name::SegmentName;
+use crate::shm_layout::ShmLayout;
+use crate::sys::clock::{Backoff, Deadline};
+use crate::sys::file::{self, FileId};
+use crate::sys::lock::{self, LockKind};
+use crate::sys::{Errno, SysError, SysResult};
+
+/// What has become of a segment since this handle attached to it: see [`Shm::status`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SegmentStatus {
+    /// The name leads to this segment, and an owner is alive or the segment is persistent. Anonymous segments are always live,
+    /// as are segments whose name has not appeared yet.
+    Live,
+    /// The name leads to this segment, but its last owner was killed. A new process can take the name over with
+    /// [`supersede`](crate::ShmOptions::supersede), or become an owner by `open_or_create` or [`Shm::adopt`].
+    OwnerGone,
+    /// The name leads to another segment or file. Attach again to get there.
+    Superseded,
+    /// The name does not exist: the last owner has ended, or the name was removed. A file that has lost its name cannot get it
+    /// back, so an owner creates the segment anew, and other processes attach again.
+    Removed,
+}
+
+impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
+    /// What has become of this segment: whether it is live, has lost its owner, or has lost its name.
+    ///
+    /// Call it where a process notices that nothing happens any more, for instance after a timeout, and from time to time in a
+    /// program that runs for months: log-out cleaners (logind's `RemoveIPC`) and scripts remove names from `/dev/shm` without
+    /// asking. It makes two or three system calls.
+    ///
+    /// An owner counts as alive exactly if [`has_owner`](Self::has_owner) says so. The answer may be outdated when it arrives.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::segment::SegmentStatus;
+    ///
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-status-{}", std::process::id());
+    /// let owner = u64::create(&name)?;
+    /// let reader = u64::attach_read_only(&name)?;
+    /// assert_eq!(reader.status(), SegmentStatus::Live);
+    ///
+    /// u64::unlink(&name)?; // some script
+    /// assert_eq!(owner.status(), SegmentStatus::Removed);
+    /// let owner = u64::create(&name)?; // the daemon's reaction
+    /// assert_eq!(reader.status(), SegmentStatus::Superseded);
+    /// let reader = u64::attach_read_only(&name)?; // and the reader's
+    /// assert_eq!(reader.status(), SegmentStatus::Live);
+    /// # drop(owner);
+    /// # Ok(()) }
+    /// ```
+    pub fn status(&self) -> SegmentStatus {
+        self.segment().status()
+    }
+
+    /// Drops the handle and returns an error if it is the last owner and cannot remove the name.
+    ///
+    /// Dropping a handle does the same, but has no way to report it. Removing a name fails after `setuid`, since only
+    /// the user that created a segment, and root, may remove it from `/dev/shm`; and after `chroot`, from where the name cannot be
+    /// reached. The segment is then orphaned.
+    ///
+    /// # Errors
+    ///
+    /// [`PermissionDenied`](ShmError::PermissionDenied), [`Busy`](ShmError::Busy) if another process keeps the name locked, or
+    /// [`Os`](ShmError::Os). The handle is gone in any case.
+    pub fn close(self) -> Result<(), ShmError> {
+        self.segment()
+            .close()
+            .map_err(|error| error.named(self.name()))
+    }
+
+    /// Ends the ownership of this handle without touching the name, so that a child of `fork` can take it with
+    /// [`adopt`](Self::adopt). It does nothing for a handle that is not an owner.
+    ///
+    /// Call it before `fork` when the parent ends and the child goes on, as a daemon does. Dropping the parent's handle
+    /// then removes nothing. As long as a copy of the handle exists in any process, [`has_owner`](Self::has_owner) stays
+    /// true. If all of them end before one adopts, the segment is orphaned, and the next `create` replaces it.
+    ///
+    /// ```
+    /// use nix::unistd::{ForkResult, fork};
+    /// use shm_core::ShmLayout;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-hand-over-{}", std::process::id());
+    /// let shm = u64::create(&name)?;
+    /// shm.hand_over();
+    /// // SAFETY: this process has one thread.
+    /// match unsafe { fork()? } {
+    ///     ForkResult::Parent { child } => {
+    ///         drop(shm); // which removes nothing
+    /// #       nix::sys::wait::waitpid(child, None)?;
+    /// #       assert!(u64::attach(&name).is_err());
+    ///     }
+    ///     ForkResult::Child => {
+    ///         shm.adopt()?;
+    ///         // .. the daemon's work; dropping `shm` removes the name
+    ///         drop(shm);
+    /// #       std::process::exit(0);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn hand_over(&self) {
+        self.segment().owner.take_this();
+    }
+}
+
+impl<T: ShmLayout + ?Sized, A: Writable> Shm<T, A> {
+    /// Makes this handle an owner in the calling process: the last owner to be dropped removes the name.
+    ///
+    /// It is the second half of [`hand_over`](Self::hand_over). It also makes an owner of a handle that
+    /// [`attach`](ShmLayout::attach) returned, which keeps a segment alive that has lost its owner. For an anonymous segment, and
+    /// for a handle that is an owner already, it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ShmError::NotFound) if the name does not lead to this segment any more; [`Busy`](ShmError::Busy) if
+    /// another process keeps it locked for the whole timeout; [`Os`](ShmError::Os).
+    pub fn adopt(&self) -> Result<(), ShmError> {
+        self.segment()
+            .adopt()
+            .map_err(|error| error.named(self.name()))
+    }
+}
+
+impl Segment {
+    fn status(&self) -> SegmentStatus {
+        let Some(name) = &self.name else {
+            return SegmentStatus::Live;
+        };
+        if !self.published.load(Ordering::Acquire) {
+            return SegmentStatus::Live;
+        }
+        match crate::sys::shm::stat_name(name.as_str()) {
+            Ok(found) if !found.same_file(&self.id) => SegmentStatus::Superseded,
+            Err(_) => SegmentStatus::Removed,
+            Ok(_) if self.is_persistent() || self.has_owner() => SegmentStatus::Live,
+            Ok(_) => SegmentStatus::OwnerGone,
+        }
+    }
+
+    fn is_persistent(&self) -> bool {
+        self.state().load(Ordering::Acquire) & STATE_PERSISTENT != 0
+    }
+
+    fn adopt(&self) -> Result<(), ShmError> {
+        if self.name.is_none() || self.owner.is_this() {
+            return Ok(());
+        }
+        let mut backoff = Backoff::until(Deadline::after(self.timeout));
+        if self.become_owner(&mut backoff)? {
+            Ok(())
+        } else {
+            Err(ShmError::not_found())
+        }
+    }
+
+    /// What dropping does to the name, with the error that dropping cannot report.
+    fn close(&self) -> Result<(), ShmError> {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        if !self.removes_name() {
+            return Ok(());
+        }
+        self.give_up_ownership(name).map_err(ShmError::from)
+    }
+
+    /// Whether dropping this handle in the calling process removes the name, or leaves that to another owner. From then on
+    /// the handle is no owner.
+    fn removes_name(&self) -> bool {
+        let unpublished = !self.published.load(Ordering::Acquire);
+        let kept = self.kept.load(Ordering::Acquire);
+        // The copy that a child of `fork` inherits does not own the name.
+        !unpublished && !kept && self.owner.take_this()
+    }
+
+    /// Whether the name leads to this segment.
+    pub(super) fn is_current(&self) -> bool {
+        self.name
+            .as_ref()
+            .is_some_and(|name| leads_to(name, &self.id).unwrap_or(false))
+    }
+
+    /// See `Shm::has_owner`.
+    pub(super) fn has_owner(&self) -> bool {
+        if self.name.is_none() || self.is_persistent() {
+            return false;
+        }
+        // If the program has closed or replaced this descriptor, nothing can be probed, and no owner must look dead.
+        if self.check_descriptor().is_err() {
+            return true;
+        }
+        // A process that holds it exclusively is removing the name, because no owner is left.
+        !matches!(
+            lock::holder_or_self(&self.file, OWNER),
+            Ok(None | Some(LockKind::Exclusive))
+        )
+    }
+
+    /// Fails if the descriptor now leads to another file, because of `dup2`, or because it was closed and its number reused.
+    pub(super) fn check_descriptor(&self) -> SysResult<FileId> {
+        let found = file::stat(&self.file)?;
+        if found.same_file(&self.id) {
+            Ok(found)
+        } else {
+            Err(SysError::new("fstat", Errno::EBADF))
+        }
+    }
+
+    /// Removes the name if this is the last owner.
+    fn give_up_ownership(&self, name: &SegmentName) -> SysResult<()> {
+        // Dropping an owner must not take long if a peer holds a lock for ever. The segment is then orphaned.
+        const LONGEST: Duration = Duration::from_millis(200);
+        // If the descriptor now leads to another file, its locks say nothing about this one. The segment is then orphaned
+        // too.
+        self.check_descriptor()?;
+        // Release the shared lock, then try the exclusive one: among owners that end together, the last to release gets it.
+        lock::unlock(&self.file, OWNER)?;
+        // Children of `fork` have this description too. If this process were killed while it holds a lock exclusively through
+        // it, they would keep that lock.
+        let reopened = match self.reopen(name) {
+            Ok(Reopened::Opened(file)) => Some(file),
+            Ok(Reopened::Elsewhere) if lifetime::is_unreachable(name, &self.file)? => {
+                return Err(SysError::new("shm_unlink", Errno::ENOENT));
+            }
+            Ok(Reopened::Elsewhere) => return Ok(()),
+            Ok(Reopened::Forbidden) | Err(_) => None,
+        };
+        let file = reopened.as_ref().unwrap_or(&self.file);
+        if !lock::try_lock(file, OWNER, LockKind::Exclusive)? {
+            return Ok(());
+        }
+        let deadline = Deadline::after(self.timeout.min(LONGEST));
+        let removal = lifetime::remove(name, file, &self.id, deadline, Persistent::Stays);
+        // A child that another thread has just forked may keep the description for long. Without this, a name that stays could
+        // not be owned again.
+        lock::unlock(file, OWNER)?;
+        removal.map(drop)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        let Some(name) = &self.name else { return };
+        if self.removes_name() {
+            // There is no caller to report an error to. If the name stays, the next `create` replaces the orphaned segment.
+            let _ = self.give_up_ownership(name);
+        }
+    }
+}

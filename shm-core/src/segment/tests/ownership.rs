@@ -1,0 +1,163 @@
+//! Status, closing, and handing ownership to a child.
+
+use super::*;
+use crate::segment::SegmentStatus;
+use crate::sys::effective_user;
+
+fn status<A: Access>(shm: &Shm<u64, A>) -> SegmentStatus {
+    shm.status()
+}
+
+#[test]
+fn status_follows_the_name_and_the_owner() {
+    let name = TestName::new("status");
+    let owner = options()
+        .create_with(name.as_str(), |shm| {
+            assert_eq!(shm.status(), SegmentStatus::Live);
+        })
+        .unwrap();
+    let reader = options().attach_read_only(name.as_str()).unwrap();
+    assert_eq!(status(&owner), SegmentStatus::Live);
+    assert_eq!(status(&reader), SegmentStatus::Live);
+
+    // Killed.
+    owner.disown();
+    drop(owner);
+    assert_eq!(status(&reader), SegmentStatus::OwnerGone);
+    let again = options().open_or_create(name.as_str()).unwrap();
+    assert_eq!(status(&reader), SegmentStatus::Live);
+
+    // Removed from outside, and created anew.
+    unlink(name.as_str()).unwrap();
+    assert_eq!(status(&again), SegmentStatus::Removed);
+    assert_eq!(status(&reader), SegmentStatus::Removed);
+    let next = options().create(name.as_str()).unwrap();
+    assert_eq!(status(&reader), SegmentStatus::Superseded);
+    drop(next);
+    assert_eq!(status(&reader), SegmentStatus::Removed);
+}
+
+#[test]
+fn persistent_and_anonymous_segments_are_live_without_an_owner() {
+    let name = TestName::new("status-kept");
+    let owner = options().create(name.as_str()).unwrap();
+    let reader = options().attach(name.as_str()).unwrap();
+    owner.persist().unwrap();
+    drop(owner);
+    assert_eq!(status(&reader), SegmentStatus::Live);
+    reader.unlink().unwrap();
+    assert_eq!(status(&reader), SegmentStatus::Removed);
+    assert_eq!(
+        status(&options().create_anonymous().unwrap()),
+        SegmentStatus::Live
+    );
+}
+
+#[test]
+fn a_handed_over_name_outlives_the_parent_until_the_child_drops_it() {
+    let name = TestName::alone("hand-over");
+    let shm = options().create(name.as_str()).unwrap();
+    shm.hand_over();
+    let (parent_gone, child_reads) = {
+        let (reader, writer) = std::io::pipe().unwrap();
+        (writer, reader)
+    };
+    // SAFETY: the child runs what allocates at most, and leaves through `_exit`.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Child => {
+            drop(parent_gone);
+            // Ends when the parent has dropped its handle and its end of the pipe.
+            let _ = std::io::Read::read(&mut { child_reads }, &mut [0]);
+            let code = match shm.adopt() {
+                Ok(()) if shm.has_owner() && shm.is_current() => 0,
+                Ok(()) => 1,
+                Err(_) => 2,
+            };
+            drop(shm);
+            // SAFETY: ends the process without running anything of the parent's.
+            unsafe { libc::_exit(code) }
+        }
+        nix::unistd::ForkResult::Parent { child } => {
+            drop(child_reads);
+            let reader = options().attach_read_only(name.as_str()).unwrap();
+            drop(shm);
+            // The child's copy holds the owner's lock, and the parent removed nothing.
+            assert!(name.exists() && reader.has_owner());
+            drop(parent_gone);
+            let ended = nix::sys::wait::waitpid(child, None).unwrap();
+            assert_eq!(ended, nix::sys::wait::WaitStatus::Exited(child, 0));
+            assert!(!name.exists());
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_was_handed_over_to_no_one_is_orphaned() {
+    let name = TestName::new("hand-over-lost");
+    let shm = options().create(name.as_str()).unwrap();
+    shm.hand_over();
+    drop(shm);
+    assert!(name.exists());
+    drop(options().create(name.as_str()).unwrap());
+    assert!(!name.exists());
+}
+
+#[test]
+fn an_attached_handle_can_adopt_a_segment_that_lost_its_owner() {
+    let name = TestName::new("adopt");
+    let owner = options().create(name.as_str()).unwrap();
+    let other = options().attach(name.as_str()).unwrap();
+    owner.disown();
+    drop(owner);
+    assert_eq!(status(&other), SegmentStatus::OwnerGone);
+    other.adopt().unwrap();
+    other.adopt().unwrap();
+    assert_eq!(status(&other), SegmentStatus::Live);
+    drop(other);
+    assert!(!name.exists());
+
+    let late = options().create(name.as_str()).unwrap();
+    let other = options().attach(name.as_str()).unwrap();
+    drop(late);
+    assert!(matches!(error(other.adopt()), ShmError::NotFound { .. }));
+    options().create_anonymous().unwrap().adopt().unwrap();
+}
+
+#[test]
+fn close_reports_a_name_that_cannot_be_removed() {
+    let name = TestName::alone("close");
+    options().create(name.as_str()).unwrap().close().unwrap();
+    assert!(!name.exists());
+    options().create_anonymous().unwrap().close().unwrap();
+    if effective_user() != 0 {
+        eprintln!("skipped: only root can change its user");
+        return;
+    }
+    let text_of = |change: fn()| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let code = in_child(|| {
+            let shm = options().create(name.as_str()).unwrap();
+            change();
+            let text = match shm.close() {
+                Ok(()) => "closed".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            std::io::Write::write_all(&mut &writer, text.as_bytes()).map_or(1, |()| 0)
+        });
+        assert_eq!(code, 0);
+        drop(writer);
+        let text = std::io::read_to_string(reader).unwrap();
+        unlink(name.as_str()).unwrap();
+        text
+    };
+    let text = text_of(|| nix::unistd::setuid(nix::unistd::Uid::from_raw(65534)).unwrap());
+    assert!(
+        text.contains("shm_unlink: ") && text.contains("before `setuid`"),
+        "{text}"
+    );
+    let text = text_of(|| nix::unistd::chroot("/proc").unwrap());
+    assert!(
+        text.contains("shm_unlink: No such file") && text.contains("before `chroot`"),
+        "{text}"
+    );
+}
