@@ -1,9 +1,5 @@
-//! The claim word under loom, which tries every order of steps and every value that the memory model allows a load.
-//!
-//! Bounds: two or three processes, played by threads; one claim each, and two of the owner's beside one that gives up; three
-//! forced preemptions. A death is a thread that gives up its lock cell with `Release` and stops; the probe reads that cell
-//! with `Acquire`, as the kernel's lock does.
-//! Each model that must fail differs from one that passes in a single step.
+//! The claim word under loom. Bounds: two or three processes; one claim each, and two of the owner where a waiter gives up;
+//! three forced preemptions.
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -20,20 +16,20 @@ trait ModelMutations: 'static {
     const CLAIM: Ordering = Ordering::Acquire;
     const RELEASE: Ordering = Ordering::Release;
     const PROBE: Ordering = Ordering::Acquire;
-    /// Whether a release wakes.
+    /// Whether a release wakes a waiter.
     const WAKES: bool = true;
-    /// Whether a probe tells the truth.
+    /// Whether a probe reports living owners as alive.
     const TRUTHFUL: bool = true;
-    /// What a claim keeps of the flag of those who sleep.
+    /// The flags that a claim keeps for sleepers.
     const KEPT_FLAGS: u32 = WAITERS;
-    /// Whether who gives up passes a wake-up on.
+    /// Whether a waiter that gives up passes its wake-up on.
     const PASSES_ON: bool = true;
 }
 
 struct Correct;
 impl ModelMutations for Correct {}
 
-/// A segment: the word, what it protects, and the kernel's side of it.
+/// A segment: the word, what it protects, and the kernel's side.
 struct Shared {
     word: AtomicU32,
     value: UnsafeCell<u32>,
@@ -52,7 +48,7 @@ impl Shared {
         })
     }
 
-    /// What the owner does. Loom fails if anybody else may be at it, or if an earlier change is not visible.
+    /// The owner's work. Loom fails if another thread may do it at the same time, or if an earlier change is not visible.
     fn add_one(&self) {
         // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
         self.value.with_mut(|value| unsafe { *value += 1 });
@@ -72,7 +68,7 @@ struct Process<'a, V> {
 }
 
 impl<'a, V: ModelMutations> Process<'a, V> {
-    /// One that only a wake-up gets on.
+    /// One that sleeps until woken.
     fn patient(shared: &'a Shared) -> Self {
         Self {
             shared,
@@ -89,7 +85,7 @@ impl<'a, V: ModelMutations> Process<'a, V> {
         }
     }
 
-    /// One that is woken once, and whose time is up then.
+    /// One that gives up after the first wake-up.
     fn late(shared: &'a Shared) -> Self {
         Self {
             sleeps_once: true,
@@ -139,7 +135,7 @@ impl<V: ModelMutations> WakeOne for Process<'_, V> {
     }
 }
 
-/// `count` processes take turns, each woken by the one before.
+/// `count` processes take turns, each woken by the previous owner.
 fn turns<V: ModelMutations>(count: u32) {
     check(3, move || {
         let shared = Shared::new();
@@ -167,7 +163,7 @@ fn turns<V: ModelMutations>(count: u32) {
     });
 }
 
-/// Two processes that claim only what is free, as the first step of every claim does.
+/// Two processes that claim only a free word, as the first step of every claim does.
 fn glances<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::new();
@@ -208,7 +204,7 @@ fn death<V: ModelMutations>(takers: u32) {
                 })
             })
             .collect();
-        // In time or too late, as loom likes.
+        // Before or after the others' probes: loom tries both.
         let owned = word::claim_free_as(&shared.word, 1, V::CLAIM);
         if owned {
             shared.add_one();
@@ -222,7 +218,7 @@ fn death<V: ModelMutations>(takers: u32) {
         if !owned {
             assert!(told.iter().all(|poisoned| !poisoned));
         } else if told.contains(&true) {
-            // Nobody has made it consistent.
+            // No owner has marked it as consistent.
             assert_eq!(word, POISON);
         } else {
             assert_eq!(word & !WAITERS, 1, "the dead keep it until somebody looks");
@@ -230,7 +226,7 @@ fn death<V: ModelMutations>(takers: u32) {
     });
 }
 
-/// The first dies as the owner. Another finds out while a third may be asleep, which only a wake-up gets on.
+/// The first dies as the owner. Another takes over while a third may be asleep until it is woken.
 fn death_beside_a_sleeper<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::new();
@@ -254,7 +250,7 @@ fn death_beside_a_sleeper<V: ModelMutations>() {
     });
 }
 
-/// The owner releases and claims again, beside one that is patient and one that gives up once it has been woken.
+/// The owner releases and claims again. Of two waiters, one sleeps until woken, and one gives up after the first wake-up.
 fn giving_up<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::new();
@@ -291,7 +287,7 @@ fn two_processes_take_turns() {
 }
 
 #[test]
-fn what_is_free_is_claimed_by_one_after_the_other() {
+fn a_free_word_is_claimed_by_one_at_a_time() {
     glances::<Correct>();
 }
 
@@ -301,26 +297,26 @@ fn three_processes_take_turns() {
 }
 
 #[test]
-fn a_sleeper_is_woken_by_who_took_over() {
+fn a_take_over_wakes_a_sleeper() {
     death_beside_a_sleeper::<Correct>();
 }
 
 #[test]
-fn who_gives_up_leaves_nobody_asleep() {
+fn giving_up_leaves_nobody_asleep() {
     giving_up::<Correct>();
 }
 
 #[test]
-fn a_death_is_found_by_one() {
+fn one_waiter_takes_over_after_a_death() {
     death::<Correct>(1);
 }
 
 #[test]
-fn a_death_is_found_by_one_of_two() {
+fn one_of_two_waiters_takes_over_after_a_death() {
     death::<Correct>(2);
 }
 
-mutant_fails!(a_relaxed_claim_of_what_is_free_is_caught, glances::<Mutant>(),
+mutant_fails!(a_relaxed_claim_of_a_free_word_is_caught, glances::<Mutant>(),
     impl ModelMutations for Mutant {
         const CLAIM: Ordering = Ordering::Relaxed;
     }
@@ -363,7 +359,7 @@ mutant_deadlocks!(
         const KEPT_FLAGS: u32 = 0;
     }
 );
-mutant_deadlocks!(wake_up_swallowed, a_wake_up_that_goes_with_who_gives_up_is_caught, giving_up::<Mutant>(),
+mutant_deadlocks!(wake_up_swallowed, giving_up_without_passing_the_wake_up_on_is_caught, giving_up::<Mutant>(),
     impl ModelMutations for Mutant {
         const PASSES_ON: bool = false;
     }

@@ -1,4 +1,4 @@
-//! Waking under loom: what the models of the types that are one word have in common.
+//! Waking under loom: what the models of the one-word types share.
 
 use std::marker::PhantomData;
 
@@ -19,7 +19,7 @@ pub(crate) trait ModelMutations: 'static {
 pub(crate) struct Correct;
 impl ModelMutations for Correct {}
 
-/// Who wakes.
+/// The waker.
 pub(crate) struct Waker<'a, V>(&'a FutexQueue, PhantomData<V>);
 
 impl<'a, V> Waker<'a, V> {

@@ -1,5 +1,5 @@
-//! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Waiters look again
-//! only when they are woken, so nobody is helped by the end of a slice.
+//! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Waiters check again
+//! only when they are woken, so the end of a slice cannot hide a lost wake-up.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -23,7 +23,7 @@ use crate::protocol::wait::WaitStep;
 
 impl Mutations for Correct {}
 
-/// As one looks through a mapping that may not be written.
+/// A waiter with a read-only mapping.
 struct ThroughReadOnly;
 impl ModelMutations for ThroughReadOnly {}
 impl Mutations for ThroughReadOnly {
@@ -51,7 +51,7 @@ impl Shared {
     }
 
     fn notify<V: ModelMutations>(&self, notifier: usize, all: bool) {
-        // SAFETY: nobody else looks before the notification; loom checks that.
+        // SAFETY: no other thread reads it before the notification; loom checks that.
         self.work[notifier].with_mut(|work| unsafe { *work = 1 });
         let waker = Waker::<V>::of(&self.queue);
         if all {
@@ -121,7 +121,7 @@ fn gather<V: AllMutations>(all: bool) {
     });
 }
 
-/// One looks without waiting.
+/// A reader that does not wait.
 fn glance<V: AllMutations>() {
     check(3, || {
         let shared = Shared::new();
@@ -156,14 +156,14 @@ fn search<V: AllMutations>() {
     });
 }
 
-/// What differs where one looks for something else than a notification.
+/// The mutations of a wait for a condition.
 trait Looking: 'static {
     const READS_FIRST: bool = true;
 }
 
 impl Looking for Correct {}
 
-/// Waits of one that only wake-ups get on.
+/// Waits that only wake-ups end.
 struct Wakeful<'a, L>(&'a FutexQueue, PhantomData<L>);
 
 impl<'a, L: Looking> WaitRounds for Wakeful<'a, L> {
@@ -175,7 +175,7 @@ impl<'a, L: Looking> WaitRounds for Wakeful<'a, L> {
     }
 }
 
-/// One looks for what two others change, each of whom notifies then.
+/// One waits for changes by two others, which notify after them.
 fn look_for<L: Looking>(all: bool) {
     check(3, move || {
         let shared = Shared::new();
@@ -204,7 +204,7 @@ fn look_for<L: Looking>(all: bool) {
     });
 }
 
-/// Waits of one that probes once, when another is dead.
+/// Waits that probe once, after another process died.
 struct Mourning(Rc<Cell<Option<thread::JoinHandle<()>>>>);
 
 impl WaitRounds for Mourning {
@@ -257,17 +257,17 @@ fn unannounced() {
 }
 
 #[test]
-fn who_looks_for_what_two_change_finds_it_when_both_notify_one() {
+fn wait_until_finds_changes_of_two_that_notify_one() {
     look_for::<Correct>(false);
 }
 
 #[test]
-fn who_looks_for_what_two_change_finds_it_when_both_notify_all() {
+fn wait_until_finds_changes_of_two_that_notify_all() {
     look_for::<Correct>(true);
 }
 
 #[test]
-fn what_nobody_notifies_of_is_found_all_the_same() {
+fn a_change_without_notification_is_found() {
     unannounced();
 }
 
@@ -292,17 +292,17 @@ fn two_notifications_of_one_wake_two() {
 }
 
 #[test]
-fn who_sees_a_generation_sees_what_was_done_before() {
+fn a_generation_shows_what_came_before() {
     glance::<Correct>();
 }
 
 #[test]
-fn who_sees_a_generation_through_read_only_pages_sees_what_was_done_before() {
+fn a_generation_shows_what_came_before_read_only() {
     glance::<ThroughReadOnly>();
 }
 
 #[test]
-fn who_is_notified_while_it_searches_sees_what_was_done_before() {
+fn a_notification_in_wait_until_shows_what_came_before() {
     search::<Correct>();
 }
 
@@ -318,19 +318,19 @@ mutant_fails!(a_relaxed_notification_of_all_is_caught, glance::<Mutant>(),
         const COUNT: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(a_relaxed_look_without_a_wait_is_caught, glance::<Mutant>(),
+mutant_fails!(a_relaxed_load_without_a_wait_is_caught, glance::<Mutant>(),
     impl Mutations for Mutant {
         const LOAD: Ordering = Ordering::Relaxed;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_relaxed_look_in_a_search_is_caught, search::<Mutant>(),
+mutant_fails!(a_relaxed_load_in_wait_until_is_caught, search::<Mutant>(),
     impl Mutations for Mutant {
         const LOAD: Ordering = Ordering::Relaxed;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_relaxed_look_after_a_wait_is_caught, follow::<Mutant>(true),
+mutant_fails!(a_relaxed_load_after_a_wait_is_caught, follow::<Mutant>(true),
     impl Mutations for Mutant {
         const LOAD: Ordering = Ordering::Relaxed;
     }
@@ -348,7 +348,7 @@ mutant_deadlocks!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_
         const REWAKES: bool = false;
     }
 );
-mutant_deadlocks!(looks_first, looking_before_the_generation_is_taken_is_caught, look_for::<Mutant>(true),
+mutant_deadlocks!(checks_first, checking_before_loading_the_generation_is_caught, look_for::<Mutant>(true),
     impl Looking for Mutant {
         const READS_FIRST: bool = false;
     }

@@ -1,8 +1,7 @@
 //! The eventcount under loom.
 //!
 //! Bounds: up to two waiters and two notifiers, each a thread; three forced preemptions, two where there are two of both.
-//! Nobody looks at a clock: what a model waits for comes by a wake-up, or never, and loom ends the process in
-//! which nobody gets on. Models that must fail in that way run in a process of their own.
+//! There is no clock: waits end by a wake-up or never, and loom reports the deadlock.
 
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU32;
@@ -26,7 +25,7 @@ impl WakeSome for &FutexQueue {
     }
 }
 
-/// The wait of one that only a wake-up gets on.
+/// A wait that only a wake-up ends.
 pub(crate) struct UntilWoken<'a>(pub(crate) &'a FutexQueue);
 
 impl WaitEnv for UntilWoken<'_> {
@@ -48,7 +47,7 @@ trait ModelMutations: 'static {
     const ANNOUNCE_FENCED: bool = true;
     const NOTIFY_FENCED: bool = true;
     const INCREMENT: u32 = 1;
-    /// Whether what is waited for is looked at after the announcement, and not before it.
+    /// Whether the condition is checked after the announcement, and not before it.
     const RECHECKS: bool = true;
 }
 
@@ -175,7 +174,7 @@ mutant_deadlocks!(unfenced_notification, an_unfenced_notification_is_caught, mee
         const NOTIFY_FENCED: bool = false;
     }
 );
-mutant_deadlocks!(no_second_look, a_wait_without_a_second_look_is_caught, meet::<Mutant>(3, 1, 1),
+mutant_deadlocks!(no_second_check, a_wait_without_a_second_check_is_caught, meet::<Mutant>(3, 1, 1),
     impl ModelMutations for Mutant {
         const RECHECKS: bool = false;
     }

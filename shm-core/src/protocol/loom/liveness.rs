@@ -1,6 +1,4 @@
-//! What others see of a role, under loom. Bounds: one who has the role and one who looks, each a thread; three forced
-//! preemptions. A death is a thread that gives up its lock cell with `Release` and stops; the probe reads that cell with
-//! `Acquire`, as the kernel's lock does.
+//! Liveness under loom. Bounds: one owner of the role and one observer; three forced preemptions.
 
 use std::marker::PhantomData;
 
@@ -28,13 +26,13 @@ trait ModelMutations: Send + Sync + 'static {
 struct Correct;
 impl ModelMutations for Correct {}
 
-/// As others look through a mapping that may not be written.
+/// An observer with a read-only mapping.
 struct ThroughReadOnly;
 impl ModelMutations for ThroughReadOnly {
     const WRITABLE: bool = false;
 }
 
-/// The role, whether the one who has it lives, and what that one does.
+/// The role, whether its owner is alive, and the owner's work.
 struct Shared<V> {
     claim: AtomicU32,
     joined: AtomicU32,
@@ -63,12 +61,12 @@ impl<V: ModelMutations> Shared<V> {
     }
 
     fn work(&self) {
-        // SAFETY: nobody else looks before the end of the one who has the role; loom checks that.
+        // SAFETY: no other thread reads it before the owner's end; loom checks that.
         self.work.with_mut(|work| unsafe { *work = 1 });
     }
 
     fn look(&self) {
-        // SAFETY: the end of the one who had the role has been seen; loom checks that this is enough.
+        // SAFETY: the owner's end was seen; loom checks that this is enough.
         self.work.with(|work| assert_eq!(unsafe { *work }, 1));
     }
 }
@@ -99,7 +97,7 @@ impl<V: ModelMutations> WakeOne for Leaving<V> {
     fn wake(&self, _: &AtomicU32) {}
 }
 
-/// The very first one comes, and stays.
+/// The very first owner joins, and stays.
 fn arrival<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new();
@@ -112,7 +110,7 @@ fn arrival<V: ModelMutations>() {
     });
 }
 
-/// One comes, works and leaves.
+/// An owner joins, works and leaves.
 fn departure<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new();
@@ -131,7 +129,7 @@ fn departure<V: ModelMutations>() {
     });
 }
 
-/// One comes, works and dies.
+/// An owner joins, works and dies.
 fn death<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new();
@@ -151,41 +149,41 @@ fn death<V: ModelMutations>() {
 }
 
 #[test]
-fn who_has_just_come_has_not_left() {
+fn a_process_that_has_just_joined_has_not_left() {
     arrival::<Correct>();
 }
 
 #[test]
-fn who_sees_that_one_has_left_sees_what_it_did() {
+fn leaving_shows_what_came_before() {
     departure::<Correct>();
 }
 
 #[test]
-fn who_has_just_come_has_not_left_for_who_looks_through_read_only_pages() {
+fn a_process_that_has_just_joined_has_not_left_read_only() {
     arrival::<ThroughReadOnly>();
 }
 
 #[test]
-fn who_sees_through_read_only_pages_that_one_has_left_sees_what_it_did() {
+fn leaving_shows_what_came_before_read_only() {
     departure::<ThroughReadOnly>();
 }
 
 #[test]
-fn who_finds_one_dead_sees_what_it_did() {
+fn a_death_shows_what_the_dead_did() {
     death::<Correct>();
 }
 
-mutant_fails!(coming_relaxed_is_caught, arrival::<Mutant>(),
+mutant_fails!(joining_relaxed_is_caught, arrival::<Mutant>(),
     impl ModelMutations for Mutant {
         const JOIN: Option<Ordering> = Some(Ordering::Relaxed);
     }
 );
-mutant_fails!(a_relaxed_look_whether_anybody_came_is_caught, arrival::<Mutant>(),
+mutant_fails!(a_relaxed_load_of_joined_is_caught, arrival::<Mutant>(),
     impl ModelMutations for Mutant {
         const JOINED: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Mutant>(),
+mutant_fails!(a_relaxed_load_of_the_claim_is_caught, departure::<Mutant>(),
     impl ModelMutations for Mutant {
         const OWNER: Ordering = Ordering::Relaxed;
     }

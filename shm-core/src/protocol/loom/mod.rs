@@ -1,5 +1,9 @@
-//! What the models of the protocols have in common: loom's bounds, the kernel's side of a futex, and tests that expect a
-//! model to fail.
+//! The models of the protocols, and what they share: loom's bounds, the kernel's side of a futex, and mutants.
+//!
+//! Loom runs a model in every order of steps, and with every value that the memory model allows a load, up to a number of forced
+//! preemptions. A **mutant** is a model with one wrong step, which must fail: this shows that the model would notice.
+//! Processes are threads. A death is a thread that stores to its lock cell with `Release` and stops; a probe loads that cell
+//! with `Acquire`, as the kernel's lock does.
 
 mod barrier;
 mod broadcast;
@@ -25,7 +29,7 @@ pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static
     builder.check(model);
 }
 
-/// The kernel's queue behind one word. Comparing and falling asleep are one step to who wakes.
+/// The kernel's queue behind one word. For a process that wakes, comparing and falling asleep are one step.
 pub(crate) struct FutexQueue {
     asleep: Mutex<u32>,
     sleepers: Condvar,
@@ -47,7 +51,7 @@ impl FutexQueue {
         }
     }
 
-    /// Wakes up to `count`, and says how many.
+    /// Wakes up to `count` sleepers, and returns how many.
     pub(crate) fn wake(&self, count: u32) -> u32 {
         let mut asleep = self.asleep.lock().unwrap();
         let woken = count.min(*asleep);
@@ -63,11 +67,11 @@ impl FutexQueue {
     }
 }
 
-/// What the rounds of a wait are for.
+/// The steps of a wait.
 pub(crate) enum Schedule {
-    /// To sleep until woken: only a wake-up gets on who waits so.
+    /// Sleep until woken.
     UntilWoken,
-    /// To look at others' lives so many times, and then to give up.
+    /// Probe this many times, then give up.
     Probes(u32),
 }
 
@@ -84,43 +88,43 @@ impl Schedule {
     }
 }
 
-/// A model that differs from one that passes in a single step, and fails for it. The items make `Mutant` what differs.
+/// A mutant that panics, or whose data race loom reports. The items implement the model's traits for `Mutant`.
 macro_rules! mutant_fails {
-    ($name:ident, $model:expr, $($broken:item)+) => {
+    ($name:ident, $model:expr, $($mutation:item)+) => {
         #[test]
         #[should_panic]
         fn $name() {
             struct Mutant;
-            $($broken)+
+            $($mutation)+
             $model;
         }
     };
 }
 
-/// The same where nobody gets on. There loom ends the process, so the model is played in one of its own: by a test that is
-/// only run from the one that expects its end.
+/// A mutant in which no thread can go on. Loom ends the process then, so the model runs in a process of its own: the first test
+/// is ignored, and the second one runs it and expects the deadlock.
 macro_rules! mutant_deadlocks {
-    ($played:ident, $caught:ident, $model:expr, $($broken:item)+) => {
+    ($model_name:ident, $caught:ident, $model:expr, $($mutation:item)+) => {
         #[test]
-        #[ignore = "mutant_fails, as it should: it is played in a process of its own by the test that expects that"]
-        fn $played() {
+        #[ignore = "mutant_deadlocks: another test runs it in a process of its own and expects that"]
+        fn $model_name() {
             struct Mutant;
-            $($broken)+
+            $($mutation)+
             $model;
         }
 
         #[test]
         fn $caught() {
             let (_, module) = module_path!().split_once("::").unwrap();
-            $crate::protocol::loom::assert_stuck(&format!("{module}::{}", stringify!($played)));
+            $crate::protocol::loom::assert_deadlock(&format!("{module}::{}", stringify!($model_name)));
         }
     };
 }
 
 pub(crate) use {mutant_deadlocks, mutant_fails};
 
-/// Runs an ignored test in a process of its own, in which nobody should get on.
-pub(crate) fn assert_stuck(test: &str) {
+/// Runs an ignored test in a process of its own, and expects a deadlock.
+pub(crate) fn assert_deadlock(test: &str) {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--ignored"])
         .output()

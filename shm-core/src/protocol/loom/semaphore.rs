@@ -1,5 +1,5 @@
 //! The semaphore under loom. Bounds: up to three threads and two permits; three forced preemptions, two with three
-//! threads. Waiters look again only when they are woken, so nobody is helped by the end of a slice.
+//! threads. Waiters check again only when they are woken, so the end of a slice cannot hide a lost wake-up.
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
@@ -43,13 +43,13 @@ impl Shared {
         assert!(protocol::wait::<V, _>(&self.word, &mut env));
     }
 
-    /// What the one who has the only permit does.
+    /// The work of the owner of the only permit.
     fn add_one(&self) {
         // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
         self.value.with_mut(|value| unsafe { *value += 1 });
     }
 
-    /// What the one does who was posted for.
+    /// Checks the work that came before the post.
     fn look(&self) {
         // SAFETY: the post has been seen; loom checks that this is enough.
         self.value.with(|value| assert_eq!(unsafe { *value }, 1));
@@ -100,7 +100,7 @@ fn collect<V: AllMutations>() {
     });
 }
 
-/// One posts when its data are there, beside one who takes without waiting: with the permit it has the data.
+/// One posts after it has written data. Another one takes without waiting: with the permit it sees the data.
 fn glance<V: AllMutations>() {
     check(3, || {
         let shared = Shared::new();
@@ -144,14 +144,14 @@ fn one_takes_what_two_post() {
     collect::<Correct>();
 }
 
-/// One that loses patience at once.
-struct Impatient;
-impl ModelMutations for Impatient {}
-impl Mutations for Impatient {
+/// Gives up after one attempt.
+struct SingleAttempt;
+impl ModelMutations for SingleAttempt {}
+impl Mutations for SingleAttempt {
     const TRIES: u32 = 1;
 }
 
-/// Two posts at a time, of which one may come too late for its first try, beside one who takes both.
+/// Two posts at a time, of which the first attempt of one may fail. Another process takes both permits.
 fn crowd<V: AllMutations>() {
     check(2, || {
         let shared = Shared::new();
@@ -171,8 +171,8 @@ fn crowd<V: AllMutations>() {
 }
 
 #[test]
-fn who_adds_without_comparing_in_the_end_loses_no_permit() {
-    crowd::<Impatient>();
+fn a_post_without_comparing_loses_no_permit() {
+    crowd::<SingleAttempt>();
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn two_take_what_is_posted_at_once() {
 }
 
 #[test]
-fn a_permit_that_is_snatched_away_is_not_had_twice() {
+fn a_permit_is_taken_once_only() {
     check(2, || {
         let shared = Shared::new();
         let waiter = spawn(&shared, Shared::wait::<Correct>);
@@ -208,12 +208,12 @@ fn a_permit_that_is_snatched_away_is_not_had_twice() {
 }
 
 #[test]
-fn who_takes_without_waiting_sees_what_was_done_before_the_post() {
+fn a_take_without_a_wait_shows_what_came_before_the_post() {
     glance::<Correct>();
 }
 
 #[test]
-fn who_takes_having_waited_sees_what_was_done_before_the_post() {
+fn a_take_after_a_wait_shows_what_came_before_the_post() {
     hand_over::<Correct>();
 }
 
@@ -223,7 +223,7 @@ mutant_fails!(a_relaxed_post_is_caught, turns::<Mutant>(3, 2),
         const COUNT: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(a_relaxed_post_is_caught_by_who_does_not_wait, glance::<Mutant>(),
+mutant_fails!(a_relaxed_post_is_caught_without_a_wait, glance::<Mutant>(),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
         const COUNT: Ordering = Ordering::Relaxed;

@@ -1,9 +1,6 @@
-//! The steps of a `SeqLock` under loom, which tries every order of them and every value that the memory model allows a load.
-//!
-//! Bounds: three slots of two words; up to three commits by up to two writers, beside one reader; three forced preemptions.
-//! The value of version `n` is `n` in both words, so half a value, an old one and a wrong one all show. A death is a thread
-//! that stops, and gives up its lock cell with `Release`; a probe reads that cell with `Acquire`, as the kernel's lock does.
-//! Each model that must fail differs from one that passes in a single step.
+//! The steps of a `SeqLock` under loom. Bounds: three slots of two words; up to three commits by up to two writers, and one
+//! reader; three forced preemptions. The value of version `n` is `n` in both words, so half a value, an old one and a wrong
+//! one are all detected.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -26,17 +23,17 @@ use crate::protocol::wait::WaitStep;
 
 const SLOTS: usize = 3;
 
-/// A segment, and the kernel's side of it.
+/// A segment, and the kernel's side.
 struct Shared<S> {
     claim: AtomicU32,
     version: AtomicU64,
     changed: AtomicU32,
     slots: [[AtomicU64; 2]; SLOTS],
-    /// Whether the first writer lives.
+    /// Whether the first writer is alive.
     lives: AtomicU32,
     queue: FutexQueue,
     /// What else the writer does before it commits.
-    beside: UnsafeCell<u32>,
+    work: UnsafeCell<u32>,
     mutations: PhantomData<S>,
 }
 
@@ -49,12 +46,12 @@ impl<S: Mutations> Shared<S> {
             slots: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             lives: AtomicU32::new(1),
             queue: FutexQueue::new(),
-            beside: UnsafeCell::new(0),
+            work: UnsafeCell::new(0),
             mutations: PhantomData,
         })
     }
 
-    /// Commits the next value, for who has the role.
+    /// Commits the next value. The caller holds the role.
     fn commit(&self) {
         let next = protocol::current(&self.version) + 1;
         let committed = protocol::commit::<S, _, Infallible>(&self.version, SLOTS, |slot| {
@@ -67,7 +64,7 @@ impl<S: Mutations> Shared<S> {
         notify_fenced(&self.changed, self);
     }
 
-    /// One try to read. What is taken for whole has to be.
+    /// One attempt to read. A value that counts as whole has to be whole.
     fn read(&self) -> Option<u64> {
         let copy = |slot: usize| self.slots[slot].each_ref().map(|word| word.load(Relaxed));
         let (version, value) = protocol::try_read::<S, _>(&self.version, SLOTS, copy)?;
@@ -82,7 +79,7 @@ impl<S> WakeAll for Shared<S> {
     }
 }
 
-/// Someone who claims the writer's role, and looks once whether the first writer lives.
+/// A process that claims the writer's role, and probes the first writer once.
 struct Successor<'a, S> {
     shared: &'a Shared<S>,
     probe: Ordering,
@@ -114,7 +111,7 @@ impl<S> word::WakeOne for Successor<'_, S> {
     fn wake(&self, _: &AtomicU32) {}
 }
 
-/// A reader beside as many commits as come round to the slot that it began with.
+/// A reader, and as many commits as it takes to reach the slot that the reader began with.
 fn overtaken<S: Mutations + Send + Sync + 'static>() {
     check(3, || {
         let shared = Shared::<S>::new();
@@ -135,8 +132,8 @@ fn overtaken<S: Mutations + Send + Sync + 'static>() {
     });
 }
 
-/// A reader beside two writers, one after the other: what the second has of the first came with the role. (Beginning a
-/// thread orders as claiming does.)
+/// A reader, and two successive writers: the second one sees the first one's writes by the hand-over of the role. (Starting a
+/// thread orders as a claim does.)
 fn handed_on<S: Mutations + Send + Sync + 'static>() {
     check(3, || {
         let shared = Shared::<S>::new();
@@ -157,7 +154,7 @@ fn handed_on<S: Mutations + Send + Sync + 'static>() {
     });
 }
 
-/// A writer dies when half a value is in the slot. Another takes over and commits, beside a reader.
+/// A writer dies when half a value is in the slot. Another one takes over and commits, and a reader reads.
 fn death<S: Mutations + Send + Sync + 'static>(probe: Ordering) {
     check(3, move || {
         let shared = Shared::<S>::new();
@@ -181,7 +178,7 @@ fn death<S: Mutations + Send + Sync + 'static>(probe: Ordering) {
                 claimed
             })
         };
-        // Who comes next has to find this commit, and not to do it again.
+        // The successor has to find this commit, and must not repeat it.
         shared.commit();
         S::before_write();
         shared.slots[2][0].store(9, Relaxed);
@@ -192,7 +189,7 @@ fn death<S: Mutations + Send + Sync + 'static>(probe: Ordering) {
     });
 }
 
-/// A waiter that nothing but the commit's wake-up gets on.
+/// A waiter that sleeps until the commit wakes it.
 fn waiting<S: Mutations + Send + Sync + 'static>() {
     check(3, || {
         let shared = Shared::<S>::new();
@@ -202,7 +199,7 @@ fn waiting<S: Mutations + Send + Sync + 'static>() {
                 let mut env = UntilWoken(&shared.queue);
                 let (version, changed) = (&shared.version, &shared.changed);
                 let found = protocol::wait_newer::<S, _>(version, changed, &mut env, 0);
-                // What is newer is also there to be read.
+                // The newer value can also be read.
                 let read = shared.read().unwrap();
                 assert!(Some(read) >= found, "{read} {found:?}");
             })
@@ -212,7 +209,7 @@ fn waiting<S: Mutations + Send + Sync + 'static>() {
     });
 }
 
-/// One that looks at the version alone, having waited for it or not: what the writer did before its commit is there.
+/// An observer of the version alone, with or without a wait, sees what the writer did before its commit.
 fn looking<S: Mutations + Send + Sync + 'static>(waits: bool) {
     check(3, move || {
         let shared = Shared::<S>::new();
@@ -229,21 +226,19 @@ fn looking<S: Mutations + Send + Sync + 'static>(waits: bool) {
                 assert!(!waits || found == Some(1));
                 if found == Some(1) {
                     // SAFETY: the commit has been seen; loom checks that this is enough.
-                    shared
-                        .beside
-                        .with(|beside| assert_eq!(unsafe { *beside }, 1));
+                    shared.work.with(|work| assert_eq!(unsafe { *work }, 1));
                 }
             })
         };
-        // SAFETY: nobody else looks before the commit; loom checks that.
-        shared.beside.with_mut(|beside| unsafe { *beside = 1 });
+        // SAFETY: no other thread reads it before the commit; loom checks that.
+        shared.work.with_mut(|work| unsafe { *work = 1 });
         shared.commit();
         looker.join().unwrap();
     });
 }
 
 #[test]
-fn a_reader_that_is_overtaken_sees_whole_values_only() {
+fn an_overtaken_reader_sees_whole_values_only() {
     overtaken::<Correct>();
 }
 
@@ -258,41 +253,41 @@ fn a_half_written_slot_of_the_dead_is_never_seen() {
 }
 
 #[test]
-fn a_commit_wakes_who_waits_for_it() {
+fn a_commit_wakes_a_waiting_reader() {
     waiting::<Correct>();
 }
 
 #[test]
-fn who_sees_a_version_sees_what_was_done_before_its_commit() {
+fn a_version_shows_what_came_before() {
     looking::<Correct>(false);
 }
 
 #[test]
-fn who_has_waited_for_a_version_sees_what_was_done_before_its_commit() {
+fn waiting_for_a_version_shows_what_came_before() {
     looking::<Correct>(true);
 }
 
 #[test]
-fn a_reader_of_read_only_pages_sees_whole_values_only() {
+fn an_overtaken_read_only_reader_sees_whole_values_only() {
     overtaken::<Correct<ReadOnly>>();
 }
 
 #[test]
-fn who_sees_a_version_through_read_only_pages_sees_what_was_done_before() {
+fn a_version_shows_what_came_before_read_only() {
     looking::<Correct<ReadOnly>>(false);
 }
 
 #[test]
-fn who_has_waited_for_a_version_through_read_only_pages_sees_what_was_done_before() {
+fn waiting_for_a_version_shows_what_came_before_read_only() {
     looking::<Correct<ReadOnly>>(true);
 }
 
-mutant_fails!(a_relaxed_look_at_the_version_is_caught, looking::<Mutant>(false),
+mutant_fails!(a_relaxed_load_of_the_version_is_caught, looking::<Mutant>(false),
     impl Mutations for Mutant {
         const LOAD: Ordering = Relaxed;
     }
 );
-mutant_fails!(a_relaxed_look_of_who_waits_is_caught, looking::<Mutant>(true),
+mutant_fails!(a_relaxed_load_of_the_version_in_a_wait_is_caught, looking::<Mutant>(true),
     impl Mutations for Mutant {
         const LOAD: Ordering = Relaxed;
     }

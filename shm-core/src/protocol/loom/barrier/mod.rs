@@ -1,7 +1,5 @@
 //! The barrier under loom. Bounds: two seats and two rounds, or three seats and one round; two threads; three forced
-//! preemptions. A death is a participant that
-//! gives up its lock cell with `Release` and stops; the probe reads that cell with `Acquire`, as the kernel's lock does.
-//! Patient waiters look again only when they are woken, so nobody is helped by the end of a slice.
+//! preemptions. Waiters check again only when they are woken, so the end of a slice cannot hide a lost wake-up.
 
 mod seats;
 
@@ -29,21 +27,21 @@ trait ModelMutations: 'static {
     const ROUND: Ordering = Ordering::Acquire;
     const WRITABLE: bool = true;
     const COMPLETE: Ordering = Ordering::AcqRel;
-    /// How one looks whether a seat was left with `POISON`, and whether its owner lives.
+    /// The orderings of the check for `POISON` and of the probe.
     const POISONED: Ordering = Ordering::Acquire;
     const PROBE: Ordering = Ordering::Acquire;
     /// Whether a fence follows an arrival.
     const FENCED: bool = true;
     const RECHECKS: bool = true;
     const WAKES: bool = true;
-    /// Whether all seats are looked at.
+    /// Whether all seats are checked.
     const LOOKS_AT_ALL: bool = true;
 }
 
 struct Correct;
 impl ModelMutations for Correct {}
 
-/// As one looks through a mapping that may not be written.
+/// An observer with a read-only mapping.
 struct ThroughReadOnly;
 impl ModelMutations for ThroughReadOnly {
     const WRITABLE: bool = false;
@@ -106,7 +104,7 @@ impl<V> word::WakeOne for Shared<V> {
     fn wake(&self, _: &AtomicU32) {}
 }
 
-/// The wait of one that only a wake-up gets on.
+/// A wait that only a wake-up ends.
 struct Waiter<'a, V>(&'a FutexQueue, std::marker::PhantomData<V>);
 
 impl<V: ModelMutations> WaitEnv for Waiter<'_, V> {
@@ -125,7 +123,7 @@ impl<V: ModelMutations> WaitEnv for Waiter<'_, V> {
     }
 }
 
-/// The wait of one that probes a few times, and then gives up.
+/// A wait that probes a few times, then gives up.
 struct Probing(Schedule);
 
 impl Probing {
@@ -160,13 +158,13 @@ impl<V: ModelMutations> Shared<V> {
         })
     }
 
-    /// Works on one of the places. Loom fails if anybody else may be at it.
+    /// Works on one of the places. Loom fails if another thread may access it at the same time.
     fn add_one(&self, place: usize) {
         // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
         self.work[place].with_mut(|work| unsafe { *work += 1 });
     }
 
-    /// Meets the other. Says whether this one is the leader.
+    /// Waits for the other participant. Returns whether this one is the leader.
     fn meet(&self, seat: usize, number: u32) -> bool {
         arrive(self, seat, number);
         // The last to arrive does not wait, so no fence comes between its arrival and the end of the round.
@@ -184,7 +182,7 @@ impl<V: ModelMutations> Shared<V> {
     }
 }
 
-/// Two meet twice, and work on one another's places in between.
+/// Two participants pass two rounds, and work on each other's places in between.
 fn rounds<V: ModelMutations>(preemptions: usize) {
     check(preemptions, || {
         let shared = Shared::<V>::new(2);
@@ -213,7 +211,7 @@ fn rounds<V: ModelMutations>(preemptions: usize) {
     });
 }
 
-/// One alone passes a round, and another looks on: with the number of the round it sees what was done before.
+/// A single participant passes a round. An observer that sees the new round sees what was done before it.
 fn onlooker<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::new(1);
@@ -231,7 +229,7 @@ fn onlooker<V: ModelMutations>() {
     });
 }
 
-/// One of two dies, before or after it has arrived, and a third process takes the seat over.
+/// One of two participants dies, before or after it has arrived, and a third process takes the seat over.
 fn death(arrives: bool) {
     check(3, move || {
         let shared = Shared::<Correct>::new(2);
@@ -246,7 +244,7 @@ fn death(arrives: bool) {
                         assert!(
                             !told || !arrives && outcome == Some(RoundOutcome::Died { seat: 1 })
                         );
-                        // In vain: it waits once more.
+                        // Nobody has taken the seat over yet: it waits once more.
                         shared.meet(0, 0);
                     }
                 }
@@ -277,9 +275,9 @@ fn death(arrives: bool) {
     });
 }
 
-/// One of three dies after it has arrived, or leaves in a panic, and the third, which lives, does not come: nobody is told
-/// of a death.
-fn end_of_who_has_arrived<V: ModelMutations>(panics: bool) {
+/// One of three participants dies after it has arrived, or leaves in a panic, and the third, which is alive, does not arrive: no
+/// death is reported.
+fn end_after_arriving<V: ModelMutations>(panics: bool) {
     check(3, move || {
         let shared = Shared::<V>::new(3);
         let survivor = {
@@ -306,7 +304,7 @@ fn two_meet_twice() {
 }
 
 #[test]
-fn a_death_before_arriving_is_told_and_made_up_for() {
+fn a_death_before_arriving_is_reported_and_can_be_replaced() {
     death(false);
 }
 
@@ -316,22 +314,22 @@ fn the_arrival_of_the_dead_stays() {
 }
 
 #[test]
-fn a_death_after_arriving_is_not_told_of() {
-    end_of_who_has_arrived::<Correct>(false);
+fn a_death_after_arriving_is_not_reported() {
+    end_after_arriving::<Correct>(false);
 }
 
 #[test]
-fn a_panic_after_arriving_is_not_told_of() {
-    end_of_who_has_arrived::<Correct>(true);
+fn a_panic_after_arriving_is_not_reported() {
+    end_after_arriving::<Correct>(true);
 }
 
 #[test]
-fn who_sees_that_a_round_was_passed_sees_what_was_done_before() {
+fn a_passed_round_shows_what_came_before() {
     onlooker::<Correct>();
 }
 
 #[test]
-fn who_sees_through_read_only_pages_that_a_round_was_passed_sees_what_was_done_before() {
+fn a_passed_round_shows_what_came_before_read_only() {
     onlooker::<ThroughReadOnly>();
 }
 
@@ -340,27 +338,27 @@ mutant_fails!(a_relaxed_arrival_is_caught, rounds::<Mutant>(2),
         const ARRIVE: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(a_relaxed_look_at_arrivals_is_caught, rounds::<Mutant>(2),
+mutant_fails!(a_relaxed_load_of_arrivals_is_caught, rounds::<Mutant>(2),
     impl ModelMutations for Mutant {
         const LOAD: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(a_seat_that_is_not_looked_at_is_caught, rounds::<Mutant>(2),
+mutant_fails!(a_seat_that_is_not_checked_is_caught, rounds::<Mutant>(2),
     impl ModelMutations for Mutant {
         const LOOKS_AT_ALL: bool = false;
     }
 );
-mutant_fails!(a_death_that_is_not_looked_at_twice_is_caught, end_of_who_has_arrived::<Mutant>(false),
+mutant_fails!(no_recheck_of_the_arrival_after_a_death_is_caught, end_after_arriving::<Mutant>(false),
     impl ModelMutations for Mutant {
         const RECHECKS: bool = false;
     }
 );
-mutant_fails!(a_relaxed_look_at_the_round_is_caught, rounds::<Mutant>(2),
+mutant_fails!(a_relaxed_load_of_the_round_is_caught, rounds::<Mutant>(2),
     impl ModelMutations for Mutant {
         const ROUND: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(a_relaxed_look_at_the_round_by_an_onlooker_is_caught, onlooker::<Mutant>(),
+mutant_fails!(a_relaxed_load_of_the_round_by_an_observer_is_caught, onlooker::<Mutant>(),
     impl ModelMutations for Mutant {
         const ROUND: Ordering = Ordering::Relaxed;
     }
@@ -370,12 +368,12 @@ mutant_fails!(a_completion_that_does_not_release_is_caught, rounds::<Mutant>(2),
         const COMPLETE: Ordering = Ordering::Acquire;
     }
 );
-mutant_fails!(a_relaxed_probe_is_caught, end_of_who_has_arrived::<Mutant>(false),
+mutant_fails!(a_relaxed_probe_is_caught, end_after_arriving::<Mutant>(false),
     impl ModelMutations for Mutant {
         const PROBE: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(a_relaxed_look_at_the_poison_is_caught, end_of_who_has_arrived::<Mutant>(true),
+mutant_fails!(a_relaxed_load_of_the_poison_is_caught, end_after_arriving::<Mutant>(true),
     impl ModelMutations for Mutant {
         const POISONED: Ordering = Ordering::Relaxed;
     }

@@ -1,5 +1,4 @@
-//! Leaving a seat and waiting for one, under the same loom. Bounds: one seat or two; up to two that wait; three forced
-//! preemptions.
+//! Leaving a seat and waiting for one. Bounds: one seat or two; up to two waiters; three forced preemptions.
 
 use std::marker::PhantomData;
 
@@ -22,20 +21,20 @@ trait ModelMutations: Send + Sync + 'static {
     const RELEASE: Ordering = Ordering::Release;
     const CLAIM: Ordering = Ordering::Acquire;
     const PROBE: Ordering = Ordering::Acquire;
-    /// Whether one looks for a free seat, besides taking one.
+    /// Whether a waiter looks for a free seat before it takes one.
     const LOOKS: bool = true;
-    /// Whether who leaves tells the others, behind a full fence, and by a wake-up that counts.
-    const TELLS: bool = true;
+    /// Whether leaving notifies, after a full fence, and with a wake-up that counts.
+    const NOTIFIES: bool = true;
     const FENCED: bool = true;
     const INCREMENT: u32 = 1;
-    /// Whether it tells them when it has left, and not before.
+    /// Whether it notifies after leaving, and not before.
     const LEAVES_FIRST: bool = true;
 }
 
 struct Correct;
 impl ModelMutations for Correct {}
 
-/// A barrier's seats, what comes with each, and the kernel's side of it.
+/// A barrier's seats, what each owner works on, and the kernel's side.
 struct Shared<V> {
     left: AtomicU32,
     claims: Vec<AtomicU32>,
@@ -59,7 +58,8 @@ impl<V: ModelMutations> Shared<V> {
         })
     }
 
-    /// What who has the seat does. Loom fails if anybody else may be at it, or if what the one before did is not visible.
+    /// The work of a seat's owner. Loom fails if another thread may do it at the same time, or if an earlier owner's work is not
+    /// visible.
     fn add_one(&self, seat: usize) {
         // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
         self.work[seat].with_mut(|work| unsafe { *work += 1 });
@@ -70,11 +70,11 @@ impl<V: ModelMutations> Shared<V> {
     }
 
     fn leave(&self, me: u32, seat: usize, poison: bool) {
-        if V::TELLS && !V::LEAVES_FIRST {
+        if V::NOTIFIES && !V::LEAVES_FIRST {
             notify_left(&self.left, self);
         }
         word::release(&self.claims[seat], me, poison, self);
-        if V::TELLS && V::LEAVES_FIRST {
+        if V::NOTIFIES && V::LEAVES_FIRST {
             notify_left(&self.left, self);
         }
     }
@@ -96,7 +96,7 @@ impl<V: ModelMutations> WakeAll for Shared<V> {
     }
 }
 
-/// One who wants a seat.
+/// A process that wants a seat.
 struct Joining<'a, V> {
     shared: &'a Shared<V>,
     me: u32,
@@ -124,7 +124,7 @@ impl<V: ModelMutations> SeatTable for Joining<'_, V> {
     }
 }
 
-/// A claim that does not wait, but looks whether the owner lives.
+/// A claim that does not wait, but probes the owner.
 struct Once<'a, V>(&'a Shared<V>);
 
 impl<V: ModelMutations> word::ClaimEnv for Once<'_, V> {
@@ -172,12 +172,12 @@ fn handed_on<V: ModelMutations>(waiters: u32, poison: bool) {
         }
         // SAFETY: all threads have been joined.
         shared.work[0].with(|work| assert_eq!(unsafe { *work }, count));
-        // Who takes the seat after a panic, or a death, leaves in order.
+        // After a panic or a death, the next owner of the seat leaves it in order.
         assert_eq!(shared.claims[0].load(Ordering::Relaxed), 0);
     });
 }
 
-/// One leaves the second of two seats, and comes back to it if it is faster than the one who waits; then it leaves both.
+/// The owner of two seats leaves the second, takes it again if it is faster than the waiter, then leaves both.
 fn coming_back<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::taken(2);
@@ -218,7 +218,7 @@ fn left_to_two<V: ModelMutations>() {
     });
 }
 
-/// The first dies with the only seat, and one who waits finds out, or has not the time.
+/// The first process dies with the only seat. A waiter finds out, or times out.
 fn death<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::<V>::taken(1);
@@ -242,12 +242,12 @@ fn death<V: ModelMutations>() {
 }
 
 #[test]
-fn who_waits_for_a_seat_is_woken_by_who_leaves() {
+fn leaving_wakes_a_process_that_waits_for_a_seat() {
     handed_on::<Correct>(1, false);
 }
 
 #[test]
-fn who_waits_for_a_seat_is_woken_by_who_leaves_in_a_panic() {
+fn leaving_in_a_panic_wakes_one_that_waits_for_a_seat() {
     handed_on::<Correct>(1, true);
 }
 
@@ -257,7 +257,7 @@ fn a_seat_goes_from_each_to_the_next() {
 }
 
 #[test]
-fn who_leaves_comes_back_and_leaves_is_not_missed() {
+fn leaving_joining_and_leaving_wakes_a_waiter() {
     coming_back::<Correct>();
 }
 
@@ -267,7 +267,7 @@ fn two_that_wait_get_the_seats_that_are_left() {
 }
 
 #[test]
-fn the_seat_of_the_dead_is_found_by_who_waits() {
+fn a_waiter_finds_the_seat_of_a_dead_owner() {
     death::<Correct>();
 }
 
@@ -288,7 +288,7 @@ mutant_fails!(a_relaxed_probe_is_caught, death::<Mutant>(),
 );
 mutant_deadlocks!(leaves_without_a_word, leaving_without_a_word_is_caught, handed_on::<Mutant>(1, false),
     impl ModelMutations for Mutant {
-        const TELLS: bool = false;
+        const NOTIFIES: bool = false;
     }
 );
 mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, handed_on::<Mutant>(1, false),
@@ -296,7 +296,7 @@ mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, han
         const FENCED: bool = false;
     }
 );
-mutant_deadlocks!(tells_before_leaving, telling_before_leaving_is_caught, handed_on::<Mutant>(1, false),
+mutant_deadlocks!(notifies_before_leaving, notifying_before_leaving_is_caught, handed_on::<Mutant>(1, false),
     impl ModelMutations for Mutant {
         const LEAVES_FIRST: bool = false;
     }

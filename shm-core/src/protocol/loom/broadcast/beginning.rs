@@ -1,9 +1,9 @@
-//! Where one begins, and what it knows by then, under the same loom, with the same bounds.
+//! Where senders and receivers begin, and what they see by then. Bounds as in the parent module.
 
 use super::*;
 use crate::protocol::loom::mutant_fails;
 
-/// A sender has sent something and leaves, and another comes if it finds that: it begins where the first has ended.
+/// A sender sends and leaves, and another one joins if it finds the role free: it begins where the first one stopped.
 fn next_sender<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 1>::new();
@@ -24,8 +24,8 @@ fn next_sender<S: ModelMutations>() {
     });
 }
 
-/// Who knows how many messages there are knows what was done before the last of them. So does who has waited for a sender,
-/// and found no more than the message.
+/// A receiver that sees the number of messages sees what was done before the last of them. So does one that has waited for a
+/// sender and found only the message.
 fn counted<S: ModelMutations>(waits: bool) {
     check(3, move || {
         let shared = Shared::<S, 1>::new();
@@ -51,7 +51,7 @@ fn counted<S: ModelMutations>(waits: bool) {
     });
 }
 
-/// Who wants all there is does not begin further behind than there are slots.
+/// A receiver that begins with the oldest message is not further behind than there are slots.
 fn beginning<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 1>::new();
@@ -70,22 +70,22 @@ fn beginning<S: ModelMutations>() {
 }
 
 #[test]
-fn the_next_sender_begins_where_the_one_before_has_ended() {
+fn the_next_sender_begins_where_the_last_one_stopped() {
     next_sender::<Correct>();
 }
 
 #[test]
-fn who_knows_of_a_message_knows_what_was_done_before() {
+fn a_count_of_messages_shows_what_came_before() {
     counted::<Correct>(false);
 }
 
 #[test]
-fn who_has_waited_for_a_message_knows_what_was_done_before() {
+fn waiting_for_a_message_shows_what_came_before() {
     counted::<Correct>(true);
 }
 
 #[test]
-fn who_begins_with_the_oldest_is_not_too_far_behind() {
+fn beginning_with_the_oldest_is_not_too_far_behind() {
     beginning::<Correct>();
 }
 
@@ -101,13 +101,13 @@ mutant_fails!(a_relaxed_count_is_caught, counted::<Mutant>(false),
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_relaxed_look_while_waiting_for_a_sender_is_caught, counted::<Mutant>(true),
+mutant_fails!(a_relaxed_load_in_the_wait_for_a_sender_is_caught, counted::<Mutant>(true),
     impl Mutations for Mutant {
         const LOAD: Ordering = Relaxed;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_relaxed_look_for_the_oldest_is_caught, beginning::<Mutant>(),
+mutant_fails!(a_relaxed_load_for_the_oldest_is_caught, beginning::<Mutant>(),
     impl Mutations for Mutant {
         const LOAD: Ordering = Relaxed;
     }

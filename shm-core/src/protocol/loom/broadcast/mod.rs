@@ -1,13 +1,9 @@
-//! The steps of a `Broadcast` under loom, which tries every order of them and every value that the memory model allows a
-//! load.
-//!
-//! Bounds: one or two slots of two words; up to four messages by up to two senders, beside one receiver; three forced
-//! preemptions. Message `n` is `n + 1` in both words, so half a message, an old one and a wrong one all show. A death is a
-//! thread that stops, and gives up its lock cell with `Release`; a probe reads that cell with `Acquire`, as the kernel's
-//! lock does.
+//! The steps of a `Broadcast` under loom. Bounds: one or two slots of two words; up to four messages by up to two senders, and
+//! one receiver; three forced preemptions. Message `n` is `n + 1` in both words, so half a message, an old one and a wrong
+//! one are all detected.
 
 mod beginning;
-mod broken;
+mod mutants;
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -30,33 +26,33 @@ use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::loom::eventcount::UntilWoken;
 use crate::protocol::loom::{FutexQueue, check};
 
-/// What else differs.
+/// The steps outside of the protocol that mutants take in another way.
 trait ModelMutations: Mutations + Send + Sync + 'static {
-    /// How a receiver looks whether the sender lives.
+    /// The ordering of a receiver's probe.
     const PROBE: Ordering = Acquire;
-    /// How it looks who the sender is.
+    /// The ordering of its load of the claim.
     const OWNER: Ordering = Acquire;
-    /// How one becomes the sender.
+    /// The ordering of a sender's claim.
     const CLAIM: Ordering = Acquire;
-    /// Whether a new sender wakes who waits for one.
-    const TELLS: bool = true;
-    /// Whether a full fence precedes the wake-up of who comes, and of who leaves.
-    const COMING_IS_FENCED: bool = true;
-    const LEAVING_IS_FENCED: bool = true;
+    /// Whether a new sender wakes receivers that wait for one.
+    const NOTIFIES: bool = true;
+    /// Whether a full fence precedes the wake-up of a sender that joins, and of one that leaves.
+    const JOIN_FENCED: bool = true;
+    const LEAVE_FENCED: bool = true;
 }
 
 impl<A: Access> ModelMutations for Correct<A> {}
 
-/// A segment with `N` slots, and the kernel's side of it.
+/// A segment with `N` slots, and the kernel's side.
 struct Shared<S, const N: usize> {
     claim: AtomicU32,
     joined: AtomicU32,
     arrived: AtomicU32,
     counters: Counters,
     slots: [[AtomicU64; 2]; N],
-    /// By id: whether the participant lives.
+    /// By id: whether the participant is alive.
     lives: [AtomicU32; 3],
-    /// What the first sender does besides sending.
+    /// What the first sender does before it sends.
     work: UnsafeCell<u32>,
     queue: FutexQueue,
     mutations: PhantomData<S>,
@@ -85,7 +81,7 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
         self.arrive();
     }
 
-    /// Comes after one that has died.
+    /// Joins after a dead sender.
     fn take_over(&self, dead: u32, me: u32) {
         let mine = me | WAITERS | POISON;
         let taken = self.claim.compare_exchange(dead, mine, Acquire, Relaxed);
@@ -95,8 +91,8 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
 
     fn arrive(&self) {
         liveness::mark_joined(&self.joined);
-        if S::TELLS {
-            self.tell(S::COMING_IS_FENCED);
+        if S::NOTIFIES {
+            self.tell(S::JOIN_FENCED);
         }
     }
 
@@ -132,7 +128,7 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
         self.work.with_mut(|work| unsafe { *work = 1 });
     }
 
-    /// What one does who knows of what was sent.
+    /// Checks the work of a sender whose message was seen.
     fn look(&self) {
         // SAFETY: as in `work`.
         self.work.with(|work| assert_eq!(unsafe { *work }, 1));
@@ -140,7 +136,7 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
 
     fn leave(&self, me: u32) {
         word::release(&self.claim, me, false, self);
-        self.tell(S::LEAVING_IS_FENCED);
+        self.tell(S::LEAVE_FENCED);
     }
 }
 
@@ -151,7 +147,7 @@ impl<S, const N: usize> WakeAll for Shared<S, N> {
 }
 
 impl<S, const N: usize> word::WakeOne for Shared<S, N> {
-    /// Nobody waits for the role.
+    /// Nobody waits for the claim.
     fn wake(&self, _: &AtomicU32) {}
 }
 
@@ -171,7 +167,7 @@ impl<S: ModelMutations, const N: usize> PeerState for Shared<S, N> {
     }
 }
 
-/// A receiver, which checks all that it is told.
+/// A receiver, which checks all results.
 struct Receiver<'a, S, const N: usize> {
     shared: &'a Shared<S, N>,
     sender: PeerWatch<'a, Shared<S, N>>,
@@ -193,7 +189,7 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
             .map(|word| word.load(Relaxed))
     }
 
-    /// Looks whether what is told fits what was told before.
+    /// Checks a result against the earlier ones.
     fn check(&self, before: u64, told: Option<RecvOutcome<[u64; 2]>>) -> Option<RecvOutcome<()>> {
         Some(match told? {
             RecvOutcome::Message(message) => {
@@ -223,7 +219,7 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
         self.check(before, told)
     }
 
-    /// Waits as one that only wake-ups get on.
+    /// Waits until woken.
     fn wait(&self) -> RecvOutcome<()> {
         let before = self.cursor.get();
         let told = protocol::wait::<S, _, _>(
@@ -238,7 +234,7 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
     }
 }
 
-/// A receiver beside a sender that comes round to where it is.
+/// A receiver, and a sender that overtakes it.
 fn overtaken<S: ModelMutations, const N: usize>() {
     check(3, || {
         let shared = Shared::<S, N>::new();
@@ -268,7 +264,7 @@ fn overtaken<S: ModelMutations, const N: usize>() {
     });
 }
 
-/// A sender that sends and leaves, and a receiver that only wake-ups get on: it gets everything, and then is told.
+/// A sender that sends and leaves, and a receiver that sleeps until woken: it gets everything, then the end.
 fn leaving<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 2>::new();
@@ -287,7 +283,7 @@ fn leaving<S: ModelMutations>() {
     });
 }
 
-/// A sender that sends and leaves, beside a receiver that only looks: once it knows that it is gone, it has everything.
+/// A sender that sends and leaves, and a receiver that only polls: when it sees the end, it has everything.
 fn departure<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 2>::new();
@@ -309,7 +305,7 @@ fn departure<S: ModelMutations>() {
     });
 }
 
-/// A receiver that nothing but the message's wake-up gets on, beside a sender that comes before it.
+/// A receiver that sleeps until a message wakes it. Its sender joins before that.
 fn waiting<S: ModelMutations>() {
     check(3, || {
         let shared = Shared::<S, 2>::new();
@@ -356,8 +352,8 @@ fn succession<S: ModelMutations>(dies: bool) {
     });
 }
 
-/// A sender dies in the middle of its second message, which goes into the slot of the first or into another. Whoever looks
-/// whether it lives takes what it has sent first.
+/// A sender dies in the middle of its second message, which goes into the slot of the first or into another. A receiver that
+/// probes it gets its messages first.
 fn death<S: ModelMutations, const N: usize>() {
     check(3, || {
         let shared = Shared::<S, N>::new();
@@ -389,7 +385,7 @@ fn death<S: ModelMutations, const N: usize>() {
 }
 
 #[test]
-fn a_receiver_that_is_overtaken_gets_whole_messages_and_is_told_of_the_others() {
+fn an_overtaken_receiver_gets_whole_messages_and_lagged() {
     overtaken::<Correct, 2>();
 }
 
@@ -399,17 +395,17 @@ fn a_single_slot_is_enough() {
 }
 
 #[test]
-fn what_was_sent_before_leaving_is_received_before_its_news() {
+fn messages_before_leaving_are_received_first() {
     leaving::<Correct>();
 }
 
 #[test]
-fn a_receiver_through_read_only_pages_gets_whole_messages_and_is_told_of_the_others() {
+fn an_overtaken_read_only_receiver_gets_whole_messages() {
     overtaken::<Correct<ReadOnly>, 2>();
 }
 
 #[test]
-fn what_was_sent_before_leaving_is_received_before_its_news_through_read_only_pages() {
+fn messages_before_leaving_are_received_first_read_only() {
     leaving::<Correct<ReadOnly>>();
 }
 
@@ -419,21 +415,21 @@ fn half_a_message_of_the_dead_is_never_received() {
 }
 
 #[test]
-fn what_was_sent_before_a_death_is_received_before_its_news() {
+fn messages_before_a_death_are_received_first() {
     death::<Correct, 2>();
 }
 
 #[test]
-fn who_does_not_wait_has_everything_before_the_news() {
+fn polling_receives_everything_before_disconnected() {
     departure::<Correct>();
 }
 
 #[test]
-fn who_waits_for_a_sender_is_woken_by_it() {
+fn a_new_sender_wakes_a_receiver_that_waits_for_one() {
     succession::<Correct>(false);
 }
 
 #[test]
-fn who_waits_for_the_successor_of_the_dead_is_woken_by_it() {
+fn a_successor_wakes_a_receiver_that_waits_for_it() {
     succession::<Correct>(true);
 }

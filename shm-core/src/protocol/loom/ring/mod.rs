@@ -1,11 +1,7 @@
-//! The ring under loom, which tries every order of steps and every value that the memory model allows a load.
-//!
-//! Bounds: a sender and a receiver, or one end and two owners of the other that follow each other, played by threads; up to
-//! four messages; rings of one and two slots; three or four forced preemptions. A death is a thread that gives up its lock cell with
-//! `Release` and stops; the probe reads that cell with `Acquire`, as the kernel's lock does. A claim is a cell with an id. Each
-//! model that must fail differs from one that passes in a single step.
+//! The ring under loom. Bounds: a sender and a receiver, or one end and two successive owners of the other; up to four messages;
+//! rings of one and two slots; three or four forced preemptions. A claim is a cell with an id.
 
-mod coming;
+mod joining;
 
 use std::marker::PhantomData;
 
@@ -25,24 +21,24 @@ use crate::protocol::wait::WaitStep;
 /// The single step that differs.
 trait ModelMutations: Mutations + Send + Sync + 'static {
     const PROBE: Ordering = Ordering::Acquire;
-    /// How an end is claimed.
+    /// The ordering of a claim of an end.
     const CLAIM: Ordering = Ordering::Acquire;
-    /// How an end's claim is looked at.
+    /// The ordering of a load of an end's claim.
     const OWNER: Ordering = Ordering::Acquire;
-    /// Whether a full fence precedes the wake-up of who leaves.
-    const LEAVING_IS_FENCED: bool = true;
-    /// Whether who leaves wakes the other.
-    const LEAVING_WAKES: bool = true;
-    /// Whether who comes wakes the other, and whether a full fence precedes that.
-    const COMING_WAKES: bool = true;
-    const COMING_IS_FENCED: bool = true;
+    /// Whether a full fence precedes the wake-up of an end that leaves.
+    const LEAVE_FENCED: bool = true;
+    /// Whether an end that leaves wakes the other.
+    const LEAVE_WAKES: bool = true;
+    /// Whether an end that joins wakes the other, and whether a full fence precedes that.
+    const JOIN_WAKES: bool = true;
+    const JOIN_FENCED: bool = true;
 }
 
 struct Correct;
 impl Mutations for Correct {}
 impl ModelMutations for Correct {}
 
-/// One end's claim, whether somebody ever had it, and whether the one who has it lives.
+/// One end's claim, whether it ever had an owner, and whether the owner is alive.
 struct EndState {
     owner: AtomicU32,
     joined: AtomicU32,
@@ -50,7 +46,7 @@ struct EndState {
 }
 
 impl EndState {
-    /// Nobody ever had it.
+    /// It never had an owner.
     fn free() -> Self {
         Self {
             owner: AtomicU32::new(0),
@@ -68,7 +64,7 @@ impl EndState {
     }
 }
 
-/// A segment: the words, the slots, and the kernel's side of it.
+/// A segment: the words, the slots, and the kernel's side.
 struct Shared {
     counters: Counters,
     slots: Vec<UnsafeCell<u64>>,
@@ -102,7 +98,7 @@ impl Shared {
         self.slots.len() as u64
     }
 
-    /// Loom fails if anybody else may be at the slot.
+    /// Loom fails if another thread may access the slot at the same time.
     fn write(&self, slot: usize, value: u64) {
         // SAFETY: the protocol under test is what makes this exclusive; loom checks that it does.
         self.slots[slot].with_mut(|place| unsafe { *place = value });
@@ -118,7 +114,7 @@ impl Shared {
     }
 }
 
-/// One who takes part.
+/// A participant.
 struct Peer<'a, V> {
     shared: &'a Shared,
     schedule: Schedule,
@@ -126,7 +122,7 @@ struct Peer<'a, V> {
 }
 
 impl<'a, V: ModelMutations> Peer<'a, V> {
-    /// One that only a wake-up gets on.
+    /// One that sleeps until woken.
     fn patient(shared: &'a Shared) -> Self {
         Self {
             shared,
@@ -166,7 +162,7 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
         Ok(value)
     }
 
-    /// Comes to an end that nobody has.
+    /// Claims a free end.
     fn join<R: Side>(&self, end_state: &EndState) -> End<R, V> {
         end_state
             .owner
@@ -174,9 +170,9 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
             .unwrap();
         V::mark_joined(&end_state.joined);
         let word = R::peer_wait_word(&self.shared.counters);
-        if V::COMING_WAKES && V::COMING_IS_FENCED {
+        if V::JOIN_WAKES && V::JOIN_FENCED {
             eventcount::notify(word, self);
-        } else if V::COMING_WAKES {
+        } else if V::JOIN_WAKES {
             eventcount::notify_fenced(word, self);
         }
         End::resume(&self.shared.counters)
@@ -193,9 +189,9 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
     fn leave<R: Side>(&self, end_state: &EndState) {
         end_state.owner.store(0, Ordering::Release);
         let word = R::peer_wait_word(&self.shared.counters);
-        if V::LEAVING_WAKES && V::LEAVING_IS_FENCED {
+        if V::LEAVE_WAKES && V::LEAVE_FENCED {
             eventcount::notify(word, self);
-        } else if V::LEAVING_WAKES {
+        } else if V::LEAVE_WAKES {
             eventcount::notify_fenced(word, self);
         }
     }
@@ -270,8 +266,8 @@ fn transfer<V: ModelMutations>(capacity: usize, count: u64, preemptions: usize) 
     });
 }
 
-/// The sender dies when it has committed one message and half written another; the receiver finds out, or a successor comes
-/// first and sends the second anew.
+/// The sender dies after it has committed one message and half written another. The receiver finds out, or a successor joins
+/// first and sends the second one anew.
 fn dead_sender<V: ModelMutations>(preemptions: usize) {
     check(preemptions, move || {
         let shared = Shared::new(2);
@@ -325,8 +321,8 @@ fn dead_sender<V: ModelMutations>(preemptions: usize) {
     });
 }
 
-/// The receiver dies when it has counted one message and half read the next; a successor, if it comes in time, gets the next
-/// one. The sender, which has one slot, goes on, or is told.
+/// The receiver dies after it has counted one message and half read the next. A successor, if it joins in time, gets the next
+/// one. The sender, which has one slot, goes on, or finds the receiver gone.
 fn dead_receiver<V: ModelMutations>(preemptions: usize) {
     check(preemptions, move || {
         let shared = Shared::new(1);
@@ -388,7 +384,7 @@ fn two_slots_pass_four_messages() {
 }
 
 #[test]
-fn one_slot_passes_two_messages_whatever_comes_between() {
+fn one_slot_passes_two_messages_under_four_preemptions() {
     transfer::<Correct>(1, 2, 4);
 }
 
@@ -437,25 +433,25 @@ mutant_fails!(a_relaxed_count_of_what_was_received_is_caught, transfer::<Mutant>
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_relaxed_look_is_caught, transfer::<Mutant>(1, 2, 2),
+mutant_fails!(a_relaxed_load_of_the_counter_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {
         const LOAD: Ordering = Ordering::Relaxed;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(taking_one_that_left_for_gone_without_looking_again_is_caught, transfer::<Mutant>(1, 2, 2),
+mutant_fails!(no_recheck_after_leaving_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {
         const RECHECKS: bool = false;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(taking_the_dead_for_gone_without_looking_again_is_caught, dead_sender::<Mutant>(2),
+mutant_fails!(no_recheck_after_a_death_is_caught, dead_sender::<Mutant>(2),
     impl Mutations for Mutant {
         const RECHECKS: bool = false;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_relaxed_look_at_the_claim_is_caught, transfer::<Mutant>(1, 2, 2),
+mutant_fails!(a_relaxed_load_of_the_claim_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
         const OWNER: Ordering = Ordering::Relaxed;
@@ -464,7 +460,7 @@ mutant_fails!(a_relaxed_look_at_the_claim_is_caught, transfer::<Mutant>(1, 2, 2)
 mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const LEAVING_IS_FENCED: bool = false;
+        const LEAVE_FENCED: bool = false;
     }
 );
 mutant_fails!(a_relaxed_probe_of_a_sender_is_caught, dead_sender::<Mutant>(2),
@@ -487,7 +483,7 @@ mutant_deadlocks!(commits_without_a_fence, a_commit_without_a_fence_is_caught, t
     }
     impl ModelMutations for Mutant {}
 );
-mutant_deadlocks!(never_looks_again, a_counter_that_is_never_looked_at_again_is_caught, transfer::<Mutant>(1, 2, 2),
+mutant_deadlocks!(never_reloads, a_counter_that_is_never_reloaded_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {
         fn load_peer<R: Side>(_: &Counters, seen: u64) -> u64 {
             seen
@@ -498,6 +494,6 @@ mutant_deadlocks!(never_looks_again, a_counter_that_is_never_looked_at_again_is_
 mutant_deadlocks!(leaves_without_a_word, leaving_without_a_word_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const LEAVING_WAKES: bool = false;
+        const LEAVE_WAKES: bool = false;
     }
 );

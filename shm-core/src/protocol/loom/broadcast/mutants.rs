@@ -1,10 +1,10 @@
-//! Models that must fail: each differs from one that passes in a single step.
+//! The mutants of the parent's models.
 
 use super::*;
 use crate::primitive::model::fence;
 use crate::protocol::loom::{mutant_deadlocks, mutant_fails};
 
-mutant_fails!(a_relaxed_look_is_caught, overtaken::<Mutant, 2>(),
+mutant_fails!(a_relaxed_load_of_the_tail_is_caught, overtaken::<Mutant, 2>(),
     impl Mutations for Mutant {
         const LOAD: Ordering = Relaxed;
     }
@@ -39,19 +39,19 @@ mutant_fails!(a_relaxed_publication_is_caught, overtaken::<Mutant, 2>(),
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(news_of_leaving_without_a_second_look_is_caught, leaving::<Mutant>(),
+mutant_fails!(no_recheck_after_leaving_is_caught, leaving::<Mutant>(),
     impl Mutations for Mutant {
         const RECHECKS: bool = false;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(news_of_a_death_without_a_second_look_is_caught, death::<Mutant, 2>(),
+mutant_fails!(no_recheck_after_a_death_is_caught, death::<Mutant, 2>(),
     impl Mutations for Mutant {
         const RECHECKS: bool = false;
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_claim_that_is_looked_at_too_early_is_caught, leaving::<Mutant>(),
+mutant_fails!(a_claim_that_is_loaded_too_early_is_caught, leaving::<Mutant>(),
     impl Mutations for Mutant {
         fn has_left(origin: &impl PeerState) -> bool {
             origin.owner() == 0 && origin.joined().load(Acquire) != 0
@@ -65,22 +65,22 @@ mutant_fails!(a_relaxed_probe_is_caught, death::<Mutant, 2>(),
         const PROBE: Ordering = Relaxed;
     }
 );
-mutant_fails!(a_relaxed_look_at_the_claim_is_caught, departure::<Mutant>(),
+mutant_fails!(a_relaxed_load_of_the_claim_is_caught, departure::<Mutant>(),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
         const OWNER: Ordering = Relaxed;
     }
 );
-mutant_deadlocks!(comes_without_a_fence, coming_without_a_fence_is_caught, succession::<Mutant>(false),
+mutant_deadlocks!(joins_without_a_fence, coming_without_a_fence_is_caught, succession::<Mutant>(false),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const COMING_IS_FENCED: bool = false;
+        const JOIN_FENCED: bool = false;
     }
 );
 mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, leaving::<Mutant>(),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const LEAVING_IS_FENCED: bool = false;
+        const LEAVE_FENCED: bool = false;
     }
 );
 mutant_deadlocks!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Mutant>(),
@@ -91,9 +91,9 @@ mutant_deadlocks!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caugh
     }
     impl ModelMutations for Mutant {}
 );
-mutant_deadlocks!(nobody_tells, a_sender_that_comes_without_a_word_is_caught, succession::<Mutant>(false),
+mutant_deadlocks!(nobody_notifies, joining_without_a_notification_is_caught, succession::<Mutant>(false),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const TELLS: bool = false;
+        const NOTIFIES: bool = false;
     }
 );

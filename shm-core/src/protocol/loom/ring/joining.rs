@@ -1,4 +1,4 @@
-//! Coming to an end of a ring, under the same loom, with the same bounds.
+//! Joining an end of a ring. Bounds as in the parent module.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -6,7 +6,7 @@ use loom::thread;
 use super::*;
 use crate::protocol::claim_word as word;
 
-/// A receiver beside the very first sender, which comes, sends a message and stays: it is never taken for one that has left.
+/// The very first sender joins, sends a message and stays: to a receiver it never seems to have left.
 fn first_sender<V: ModelMutations>(preemptions: usize) {
     check(preemptions, || {
         let shared = Shared::with_sender(1, EndState::free());
@@ -30,9 +30,9 @@ fn first_sender<V: ModelMutations>(preemptions: usize) {
     });
 }
 
-/// A receiver that waits for somebody to come, with nothing but a wake-up to get it on. The one who comes may have left
-/// again by then, if it has sent something.
-fn coming<V: ModelMutations>(sends: bool, preemptions: usize) {
+/// A receiver that waits for a sender to join, and sleeps until woken. The sender may have left again by then, if it has
+/// sent something.
+fn joining<V: ModelMutations>(sends: bool, preemptions: usize) {
     check(preemptions, move || {
         let shared = Shared::with_sender(1, EndState::free());
         let sender = thread::spawn({
@@ -56,15 +56,15 @@ fn coming<V: ModelMutations>(sends: bool, preemptions: usize) {
     });
 }
 
-/// The last sender is dead, and somebody has found that out: it is not taken for one that came.
-fn coming_after_a_death<V: ModelMutations>(preemptions: usize) {
+/// The last sender is dead, and the receiver has found out: it does not count as present.
+fn joining_after_a_death<V: ModelMutations>(preemptions: usize) {
     check(preemptions, || {
         let shared = Shared::with_sender(1, EndState::taken());
         shared.sender.lives.store(0, Ordering::Relaxed);
         let next = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                // The take-over's compare-and-swap; nobody asks for the first one's life any more.
+                // The compare-and-swap of a take-over. The first sender is not probed any more.
                 shared.sender.lives.store(1, Ordering::Relaxed);
                 shared.sender.owner.swap(2, Ordering::AcqRel);
                 V::mark_joined(&shared.sender.joined);
@@ -78,14 +78,15 @@ fn coming_after_a_death<V: ModelMutations>(preemptions: usize) {
         let mut peer = Peer::<V>::patient(&shared);
         let found = watch.is_dead();
         assert!(end.wait_for_peer(&shared.counters, 1, &mut peer, &watch));
-        // It came, whether or not the one before was seen.
+        // There is a new sender, whether or not the receiver saw the dead one.
         assert!(!found || shared.sender.owner.load(Ordering::Relaxed) == 2);
         assert!(!watch.is_gone(V::has_left));
         next.join().unwrap();
     });
 }
 
-/// A sender leaves when it has sent a message, and another one comes if it finds that: it goes on where the first has ended.
+/// A sender sends a message and leaves, and another one joins if it finds the end free: it continues where the first one
+/// stopped.
 fn next_sender<V: ModelMutations>(preemptions: usize) {
     check(preemptions, || {
         let shared = Shared::new(2);
@@ -109,27 +110,27 @@ fn next_sender<V: ModelMutations>(preemptions: usize) {
 }
 
 #[test]
-fn the_very_first_sender_is_never_taken_for_one_that_has_left() {
+fn the_very_first_sender_never_seems_to_have_left() {
     first_sender::<Correct>(4);
 }
 
 #[test]
-fn who_waits_for_somebody_to_come_is_woken() {
-    coming::<Correct>(false, 4);
+fn joining_wakes_a_peer_that_waits_for_it() {
+    joining::<Correct>(false, 4);
 }
 
 #[test]
-fn who_has_come_and_left_meanwhile_is_not_missed_if_it_has_sent_something() {
-    coming::<Correct>(true, 3);
+fn a_sender_that_sends_and_leaves_ends_the_wait_for_one() {
+    joining::<Correct>(true, 3);
 }
 
 #[test]
-fn who_was_found_dead_is_not_taken_for_one_who_has_come() {
-    coming_after_a_death::<Correct>(4);
+fn a_dead_sender_does_not_seem_to_have_joined() {
+    joining_after_a_death::<Correct>(4);
 }
 
 #[test]
-fn the_next_sender_goes_on_where_the_one_before_has_ended() {
+fn the_next_sender_continues_where_the_last_one_stopped() {
     next_sender::<Correct>(4);
 }
 
@@ -139,7 +140,7 @@ mutant_fails!(a_relaxed_claim_is_caught, next_sender::<Mutant>(2),
         const CLAIM: Ordering = Ordering::Relaxed;
     }
 );
-mutant_fails!(looking_at_the_claim_before_looking_whether_anybody_came_is_caught, first_sender::<Mutant>(3),
+mutant_fails!(loading_the_claim_before_joined_is_caught, first_sender::<Mutant>(3),
     impl Mutations for Mutant {
         fn has_left(seat: &impl PeerState) -> bool {
             seat.owner() == 0 && seat.joined().load(Ordering::Acquire) != 0
@@ -147,7 +148,7 @@ mutant_fails!(looking_at_the_claim_before_looking_whether_anybody_came_is_caught
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(a_relaxed_look_whether_anybody_came_is_caught, first_sender::<Mutant>(3),
+mutant_fails!(a_relaxed_load_of_joined_is_caught, first_sender::<Mutant>(3),
     impl Mutations for Mutant {
         fn has_left(seat: &impl PeerState) -> bool {
             seat.joined().load(Ordering::Relaxed) != 0 && seat.owner() == 0
@@ -155,7 +156,7 @@ mutant_fails!(a_relaxed_look_whether_anybody_came_is_caught, first_sender::<Muta
     }
     impl ModelMutations for Mutant {}
 );
-mutant_fails!(coming_relaxed_is_caught, first_sender::<Mutant>(3),
+mutant_fails!(joining_relaxed_is_caught, first_sender::<Mutant>(3),
     impl Mutations for Mutant {
         fn mark_joined(joined: &AtomicU32) {
             joined.store(1, Ordering::Relaxed);
@@ -163,15 +164,15 @@ mutant_fails!(coming_relaxed_is_caught, first_sender::<Mutant>(3),
     }
     impl ModelMutations for Mutant {}
 );
-mutant_deadlocks!(comes_without_a_word, coming_without_a_word_is_caught, coming::<Mutant>(false, 3),
+mutant_deadlocks!(joins_without_a_notification, joining_without_a_notification_is_caught, joining::<Mutant>(false, 3),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const COMING_WAKES: bool = false;
+        const JOIN_WAKES: bool = false;
     }
 );
-mutant_deadlocks!(comes_without_a_fence, coming_without_a_fence_is_caught, coming::<Mutant>(false, 3),
+mutant_deadlocks!(joins_without_a_fence, joining_without_a_fence_is_caught, joining::<Mutant>(false, 3),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const COMING_IS_FENCED: bool = false;
+        const JOIN_FENCED: bool = false;
     }
 );
