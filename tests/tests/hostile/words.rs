@@ -124,9 +124,9 @@ fn barrier_waits_end_while_a_peer_writes_random_words() {
             passed[number] = true;
             passed[number + 2] = match seat.wait_timeout(SHORT) {
                 Ok(_) => true,
-                Err(BarrierError::Died { .. } | BarrierError::TimedOut | BarrierError::NotOurs) => {
-                    false
-                }
+                Err(
+                    BarrierError::Died { .. } | BarrierError::TimedOut | BarrierError::NotOwner,
+                ) => false,
                 Err(error) => panic!("{error}"),
             };
             let _ = seat.has_arrived();

@@ -38,15 +38,15 @@ fn permits_are_counted() {
 #[test]
 fn too_many_permits_are_refused_and_none_added() {
     let permits = Semaphore::create_anonymous().unwrap();
-    permits.post_many(<Semaphore>::MOST - 1).unwrap();
+    permits.post_many(<Semaphore>::MAX_PERMITS - 1).unwrap();
     assert_eq!(permits.post_many(2), Err(TooManyPermits));
     assert_eq!(permits.post_many(u32::MAX), Err(TooManyPermits));
-    assert_eq!(permits.value(), <Semaphore>::MOST - 1);
+    assert_eq!(permits.value(), <Semaphore>::MAX_PERMITS - 1);
     permits.post().unwrap();
     assert_eq!(permits.post(), Err(TooManyPermits));
     assert!(TooManyPermits.to_string().contains("2147483647"));
     permits.wait();
-    assert_eq!(permits.value(), <Semaphore>::MOST - 1);
+    assert_eq!(permits.value(), <Semaphore>::MAX_PERMITS - 1);
 }
 
 #[test]

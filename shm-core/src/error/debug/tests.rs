@@ -95,7 +95,7 @@ fn all() -> Checked {
     all.prints("Full", sync::BarrierError::Full);
     all.prints("Died { seat: 2 }", sync::BarrierError::Died { seat: 2 });
     all.prints("TimedOut", sync::BarrierError::TimedOut);
-    all.prints("NotOurs", sync::BarrierError::NotOurs);
+    all.prints("NotOwner", sync::BarrierError::NotOwner);
     all.prints(
         &format!("Unregistered({refusal})"),
         sync::BarrierError::Unregistered(refused()),

@@ -1,4 +1,4 @@
-//! The barrier. [`protocol`] has its states, orderings and crash story.
+//! The barrier. [`protocol`] describes its states, orderings and crash behaviour.
 
 mod error;
 mod seat;
@@ -21,12 +21,12 @@ use crate::sys::clock::Deadline;
 pub use error::BarrierError;
 pub use seat::{BarrierSeat, BarrierWaitResult};
 
-/// A place where `N` participants meet, round after round: nobody goes on before all have arrived.
+/// A barrier for `N` participants, for any number of rounds: no participant passes before all have arrived.
 ///
-/// Each takes one of the `N` seats by [`join`](Self::join), does its part of the work, and calls
-/// [`wait`](BarrierSeat::wait) on its seat, which returns when all `N` have done so. Unlike `pthread_barrier_t` and
-/// [`std::sync::Barrier`] it knows who takes part, so nobody waits for the dead. That is why there is a seat between the
-/// barrier and `wait`, and why `wait` can fail.
+/// Each participant takes one of the `N` seats with [`join`](Self::join), does its part of the work, and calls
+/// [`wait`](BarrierSeat::wait) on its seat, which returns once all `N` have called it. Unlike `pthread_barrier_t` and
+/// [`std::sync::Barrier`], this barrier knows its participants, so that none waits for a dead one. This is why a participant
+/// needs a seat, and why `wait` can fail.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -35,15 +35,15 @@ pub use seat::{BarrierSeat, BarrierWaitResult};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = format!("/doc-barrier-{}", std::process::id());
 /// # let _first = Barrier::<1>::create(&name)?;
-/// // In each process; here for one only.
+/// // In each process; here there is only one.
 /// let start = Barrier::<1>::attach(&name)?;
 /// let mut seat = start.join()?;
 /// seat.wait()?;
-/// // All are here.
+/// // All have arrived.
 /// # Ok(()) }
 /// ```
 ///
-/// Two that add up halves, round after round, of which one, the leader, puts them together:
+/// Two participants add up halves in each round, and one of them, the leader, adds the halves:
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -55,7 +55,7 @@ pub use seat::{BarrierSeat, BarrierWaitResult};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let shm = Halves::create_anonymous()?;
-/// // Threads here; as well processes that have attached.
+/// // Threads here; processes that have attached work as well.
 /// std::thread::scope(|scope| {
 ///     for part in 0..2 {
 ///         let shm = &shm;
@@ -75,7 +75,7 @@ pub use seat::{BarrierSeat, BarrierWaitResult};
 /// # Ok(()) }
 /// ```
 ///
-/// A barrier of no seats does not compile:
+/// A barrier without seats does not compile:
 ///
 /// ```compile_fail,E0080
 /// use shm_core::ShmLayout;
@@ -83,50 +83,49 @@ pub use seat::{BarrierSeat, BarrierWaitResult};
 /// let _ = shm_core::sync::Barrier::<0>::create_anonymous();
 /// ```
 ///
-/// # Who leaves and who is not there yet
+/// # Joining and leaving
 ///
-/// A free seat is waited for, whether somebody has left it in order, by dropping it, or nobody had it yet. In a fork
-/// child an inherited seat is not the child's, and dropping it does nothing. A seat that is leaked goes with its handle.
+/// A round waits for a free seat, whether its owner has left by dropping it or no participant has taken it yet. In a fork child
+/// an inherited seat is the parent's, and dropping it does nothing. A leaked seat becomes free with its handle.
 ///
-/// Through a read-only handle it can be looked at, and not joined.
+/// Through a read-only handle a barrier can be observed, but not joined.
 ///
 /// # Memory ordering
 ///
-/// What any participant did before it arrived is visible to all that have passed.
+/// A participant that passes sees everything that all participants did before they arrived.
 ///
 /// # When a process dies
 ///
-/// - **Before it has arrived**: everybody who waits is told, as [`BarrierError::Died`] with the number of the seat, within
-///   50 ms of the death once the kernel has released what the process had. Their arrivals stay. A new process can join,
-///   which takes the dead one's seat over, and when it has arrived all pass who wait again. A panic with the seat is told
-///   of in the same way.
-/// - **After it has arrived**: it counts in this round, which the others pass, and is told of in the next. Who takes its
-///   seat over while the round still goes on [has arrived](BarrierSeat::has_arrived).
-/// - **As the leader**: the round is passed, and what only a leader does has perhaps not been done. It is told of in the
+/// - **Before it arrives**: all waiting participants get [`BarrierError::Died`] with the number of the seat, within 50 ms after
+///   the kernel has released what the process held. They have still arrived. A new participant can join, which takes the dead
+///   one's seat over; once it arrives, all that wait again pass. A panic with the seat has the same effect.
+/// - **After it has arrived**: it counts in this round, which the others pass, and is reported in the next. A participant that
+///   takes its seat over while the round goes on [has arrived](BarrierSeat::has_arrived) already.
+/// - **As the leader**: the round is passed, and the work of the leader may not have been done. The death is reported in the
 ///   next round, in which it does not arrive.
-/// - **Asleep**: as after arriving.
+/// - **Asleep**: the same as after it has arrived.
 ///
 /// # What a peer can do
 ///
-/// One that may write the segment can let rounds pass too early or never, with any number of leaders, and make participants that
-/// live seem dead, or lose their seats ([`BarrierError::NotOurs`]). [`wait_timeout`](BarrierSeat::wait_timeout) and
-/// [`join_timeout`](Self::join_timeout) end all the same.
+/// A peer that may write to the segment can let rounds pass too early or never, with any number of leaders. It can make living
+/// participants seem dead, or take their seats ([`BarrierError::NotOwner`]). [`wait_timeout`](BarrierSeat::wait_timeout) and
+/// [`join_timeout`](Self::join_timeout) still end.
 ///
 /// # Cost
 ///
-/// Arriving is one store, and a look at each seat. Who does not arrive last sleeps, if the others do not come at once; who
-/// does makes one system call to wake those asleep. A barrier has 8 bytes and 8 for each seat, close together, because every round
-/// touches all of them anyway.
+/// Arriving takes one store, and one load for each seat. A participant that does not arrive last spins for a moment, then sleeps;
+/// the last one makes one system call to wake the sleepers. A barrier takes 8 bytes and 8 for each seat. They are adjacent, since
+/// each round touches all of them.
 #[repr(C)]
 pub struct Barrier<const N: usize, A: Access = ReadWrite> {
     pub(super) round: AtomicU32,
-    /// Where one sleeps who waits for a seat.
+    /// The eventcount on which processes wait for a free seat.
     pub(super) left: AtomicU32,
     pub(super) seats: [Seat; N],
     access: PhantomData<A>,
 }
 
-/// Who has a seat, and in which round it has arrived.
+/// The owner of a seat, and the round in which it has arrived.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct Seat {
@@ -212,14 +211,14 @@ impl<const N: usize> SeatTable for Barrier<N> {
 }
 
 impl<const N: usize, A: Access> Barrier<N, A> {
-    /// The number of the round that is going on: how many have been passed, modulo 2^31. What was done before the last of
-    /// these was passed is visible.
+    /// The number of the current round: how many rounds have been passed, modulo 2^31. Everything that participants did before
+    /// they arrived in these is visible.
     #[must_use]
     pub fn round(&self) -> u32 {
         protocol::round(self)
     }
 
-    /// How many have arrived in the round that is going on. By the time the caller looks at it, it may be another number.
+    /// The number of participants that have arrived in the current round. It may have changed by the time the caller uses it.
     #[must_use]
     pub fn arrived(&self) -> usize {
         let round = protocol::round(self);
@@ -229,7 +228,7 @@ impl<const N: usize, A: Access> Barrier<N, A> {
             .count()
     }
 
-    /// Takes a seat: a free one, or else one whose owner is dead. It never waits, but may look whether owners live: a few
+    /// Takes a seat: a free one, or else one whose owner is dead. Never waits, but may probe whether owners are alive: a few
     /// system calls for each seat.
     ///
     /// # Errors
@@ -243,21 +242,21 @@ impl<const N: usize, A: Access> Barrier<N, A> {
         barrier.seat(protocol::take(barrier))
     }
 
-    /// Takes a seat as [`join`](Self::join) does, waiting for at most `timeout` on the monotonic clock while all are taken by
-    /// the living: for who replaces a participant that is just being killed, or is about to leave.
+    /// Takes a seat as [`join`](Self::join) does, and waits for at most `timeout` on the monotonic clock while living
+    /// participants hold all seats. Use it to replace a participant that is being killed, or is about to leave.
     ///
-    /// Who leaves wakes it. A death is found within 50 ms once the kernel has released what the process had, and however short
-    /// the timeout is, before it ends.
+    /// A participant that leaves wakes the waiter. A death is detected within 50 ms after the kernel has released what the process
+    /// held, and always before the timeout.
     ///
     /// # Errors
     ///
-    /// [`Full`](BarrierError::Full): all seats are still taken; [`Unregistered`](BarrierError::Unregistered).
+    /// [`Full`](BarrierError::Full) if all seats are still held; [`Unregistered`](BarrierError::Unregistered).
     pub fn join_timeout(&self, timeout: Duration) -> Result<BarrierSeat<'_, N>, BarrierError>
     where
         A: Writable,
     {
         let barrier = self.writable();
-        // Who is dead already is not waited for.
+        // If an owner is dead already, there is no wait.
         let taken = protocol::take(barrier).or_else(|| {
             let mut sleeper = Sleeper::until(Deadline::after(timeout));
             protocol::wait_for_seat(barrier, &mut sleeper)

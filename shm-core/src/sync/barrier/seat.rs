@@ -1,4 +1,4 @@
-//! A place in a barrier, and waiting from it.
+//! A seat in a barrier, and waiting.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::sync::panic_check::PanicCheck;
 use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
-/// A seat in a [`Barrier`]: the right, and the duty, to arrive in every round. Dropping it leaves the barrier.
+/// A seat in a [`Barrier`], from [`Barrier::join`]: its owner has to arrive in every round. Dropping it leaves the barrier.
 ///
-/// If its thread panics meanwhile, the others are told as if it had died. Killed with it, a process is told of in the first
-/// round in which it has not arrived. In a fork child an inherited seat is still the parent's: waiting is
-/// [`BarrierError::NotOurs`], and dropping it does nothing.
+/// If the owner's process is killed, the other participants get [`BarrierError::Died`] in the first round in which it has not
+/// arrived. If its thread panics and drops the seat, the same happens. In a fork child an inherited seat is the parent's:
+/// waiting is [`BarrierError::NotOwner`], and dropping it does nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -22,15 +22,15 @@ use crate::sys::clock::Deadline;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let barrier = Barrier::<2>::create_anonymous()?;
-/// // The other one would be another process, or a thread.
+/// // The other participant would be in another process or thread.
 /// let (mut mine, mut other) = (barrier.join()?, barrier.join()?);
 ///
-/// // It does not come in time. The own arrival stays.
+/// // The other does not arrive in time. This one has arrived.
 /// let late = mine.wait_timeout(Duration::from_millis(1));
 /// assert!(matches!(late, Err(BarrierError::TimedOut)));
 /// assert!(mine.has_arrived());
 ///
-/// // It comes, and all go on: one of them as the leader.
+/// // The other arrives, and both pass, one of them as the leader.
 /// assert!(other.wait()?.is_leader());
 /// assert!(!mine.wait()?.is_leader());
 /// assert_eq!((mine.round(), other.round()), (1, 1));
@@ -40,22 +40,22 @@ use crate::sys::clock::Deadline;
 pub struct BarrierSeat<'a, const N: usize> {
     barrier: &'a Barrier<N>,
     seat: usize,
-    /// The id that the seat is claimed by.
+    /// The participant id that the seat is claimed with.
     me: u32,
-    /// The round to arrive in next.
+    /// The round in which this seat arrives next.
     round: u32,
     panicking: PanicCheck,
 }
 
-/// What passing a barrier tells.
+/// The result of passing a barrier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BarrierWaitResult {
     leader: bool,
 }
 
 impl BarrierWaitResult {
-    /// Whether this participant is the leader of the round that was passed: exactly one is, unless that one is killed
-    /// before it knows.
+    /// Whether this participant is the leader of the round that was passed. Exactly one participant is, or none if the leader
+    /// was killed before its wait returned.
     #[must_use]
     pub const fn is_leader(&self) -> bool {
         self.leader
@@ -85,44 +85,43 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
         self.round
     }
 
-    /// Whether this seat has arrived in its [`round`](Self::round) and not passed: after a timeout, or because who had the
-    /// seat before died, or left, after it had arrived. What was to be done before this round has been done then, and
-    /// should not be done again: the others may already be in the next.
+    /// Whether this seat has arrived in its [`round`](Self::round) and not passed: after a timeout, or because its previous
+    /// owner arrived and then died or left. The work for this round has then been done, and must not be done again: the other
+    /// participants may already be in the next round.
     #[must_use]
     pub fn has_arrived(&self) -> bool {
         protocol::has_arrived(self.barrier, self.seat, self.round)
     }
 
-    /// Arrives, and waits until all have.
+    /// Arrives, and waits until all participants have arrived.
     ///
-    /// Where this has failed before, the arrival still counts, and this goes on waiting.
+    /// If an earlier wait failed, this seat has arrived already, and this only waits.
     ///
     /// # Errors
     ///
-    /// [`Died`](BarrierError::Died); [`NotOurs`](BarrierError::NotOurs).
+    /// [`Died`](BarrierError::Died); [`NotOwner`](BarrierError::NotOwner).
     pub fn wait(&mut self) -> Result<BarrierWaitResult, BarrierError> {
         self.within(Duration::MAX)
     }
 
-    /// Arrives, and waits until all have, for at most `timeout` on the monotonic clock.
+    /// Arrives, and waits until all participants have arrived, for at most `timeout` on the monotonic clock.
     ///
-    /// However short the timeout is, a participant that is dead is found before it ends. The arrival is not taken back
-    /// when the time is up: the others may pass. Wait again to know when they have, and before anything that is to come
-    /// after that.
+    /// A dead participant is detected before the timeout, however short that is. After a timeout the arrival stays, and the other
+    /// participants may pass. Wait again before doing anything that has to happen after the round.
     ///
     /// # Errors
     ///
-    /// [`Died`](BarrierError::Died); [`TimedOut`](BarrierError::TimedOut); [`NotOurs`](BarrierError::NotOurs).
+    /// [`Died`](BarrierError::Died); [`TimedOut`](BarrierError::TimedOut); [`NotOwner`](BarrierError::NotOwner).
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<BarrierWaitResult, BarrierError> {
         self.within(timeout)
     }
 
     fn within(&mut self, timeout: Duration) -> Result<BarrierWaitResult, BarrierError> {
         if !self.barrier.seats[self.seat].claim.is_held_by(self.me) {
-            return Err(BarrierError::NotOurs);
+            return Err(BarrierError::NotOwner);
         }
         protocol::arrive(self.barrier, self.seat, self.round);
-        // The last to arrive does not even ask for the time.
+        // The last participant to arrive does not read the clock.
         let outcome = protocol::try_complete(self.barrier, self.round, &Futex).or_else(|| {
             let mut sleeper = Sleeper::until(Deadline::after(timeout));
             protocol::wait(self.barrier, self.round, &mut sleeper, &Futex)
@@ -143,7 +142,7 @@ impl<const N: usize> Drop for BarrierSeat<'_, N> {
         let poison = self.panicking.panicked();
         let claim = &self.barrier.seats[self.seat].claim;
         claim.release(self.me, poison);
-        // In a fork child nothing was left, and there is nothing to tell.
+        // A fork child has released nothing, so there is nothing to notify.
         if claim.is_mine(self.me) {
             protocol::notify_left(&self.barrier.left, &Futex);
         }

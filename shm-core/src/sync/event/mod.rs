@@ -1,4 +1,4 @@
-//! The event. [`protocol`] has its states, orderings and crash story.
+//! The event. [`protocol`] describes its states, orderings and crash behaviour.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,12 +12,12 @@ use crate::sync::layout::sync_layout;
 use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
-/// A count of notifications that processes sleep on: "something has changed, look again". An *eventcount*.
+/// A counter of notifications that processes can wait on: an *eventcount*.
 ///
-/// It goes with data of your own, whatever their type. Who changes them calls [`notify_all`](Self::notify_all) after
-/// that. Who waits for a change takes the [`generation`](Self::generation) *before* it looks at the data, and if what
-/// it finds is not enough, sleeps until the generation is another. A notification in between is never missed, because
-/// it has changed the generation already.
+/// An event accompanies other data of any type. A process that changes the data calls [`notify_all`](Self::notify_all)
+/// afterwards. A process that waits for a change first loads the [`generation`](Self::generation), then checks the data. If
+/// the data are not as it needs them, it sleeps until the generation differs. It cannot miss a notification in between, since
+/// that has changed the generation already.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -49,34 +49,34 @@ use crate::sys::clock::Deadline;
 /// # worker.map_err(|error: shm_core::sync::TimedOut| error.into()) }
 /// ```
 ///
-/// A new event has generation 0; it counts modulo 2^31, so a waiter would have to miss two thousand million notifications
-/// to take an old generation for a new one.
+/// A new event has generation 0. The generation wraps around at 2^31, so a waiter would have to miss two thousand million
+/// notifications to take a new generation for an old one.
 ///
 /// # Memory ordering
 ///
-/// What was done before a notification is visible to whoever sees the generation that it made, or a later one, by
-/// [`generation`](Self::generation) or by having waited. So the data themselves can be plain cells, and relaxed
-/// atomics.
+/// A process that sees a generation, by [`generation`](Self::generation) or by waiting, sees everything that was done before
+/// the notification that made it, and before earlier ones. So the data can be plain cells and relaxed atomics.
 ///
 /// # When a process dies
 ///
-/// An event belongs to nobody. Killed while it notifies, a process has counted or it has not; those asleep whom it did
-/// not come to wake look by themselves within 50 ms. So do those who were asleep beside one that was woken by
-/// [`notify_one`](Self::notify_one) and killed. Whether the one who *should* notify lives, an event does not tell:
-/// wait with a timeout, or let it hold a [`Mutex`](crate::sync::Mutex).
-///
-/// A read-only handle can wait too. It cannot ask to be woken, so it looks by itself, every 2 ms at the latest.
-/// Fork children wait and notify like any other process.
+/// - **The process that should notify**: an event has no owner, and does not detect this. Wait with a timeout, or let that
+///   process hold a [`Mutex`](crate::sync::Mutex).
+/// - **A process in [`notify_one`](Self::notify_one) or [`notify_all`](Self::notify_all)**: the notification is counted, or it
+///   is not. Sleepers that it did not wake check the generation within 50 ms.
+/// - **A waiter**: nothing. If it was just woken by [`notify_one`](Self::notify_one), the other sleepers check the generation
+///   within 50 ms.
+/// - A read-only handle can wait too. It cannot ask to be woken, so it polls, at least every 2 ms.
+/// - Fork children wait and notify like any other process.
 ///
 /// # What a peer can do
 ///
-/// One that may write the segment can notify without a reason, or set the generation back, so that who waits for another one
-/// misses some. Waiting with a timeout ends all the same, and [`wait_until`](Self::wait_until) looks for itself every 50 ms.
+/// A peer that may write to the segment can notify without a reason, or set the generation back, so that waiters miss
+/// notifications. Waiting with a timeout still ends, and [`wait_until`](Self::wait_until) checks the data every 50 ms.
 ///
 /// # Cost
 ///
-/// Notifying is one atomic addition while nobody sleeps or has just slept, and one or two system calls more otherwise.
-/// [`generation`](Self::generation) is one load. Who waits looks again for a moment before it sleeps. An event has 4 bytes.
+/// Notifying takes one atomic addition, and one or two system calls if a process sleeps or has just slept.
+/// [`generation`](Self::generation) is one load. A waiter spins for a moment before it sleeps. An event takes 4 bytes.
 #[repr(C)]
 pub struct Event<A: Access = ReadWrite> {
     word: AtomicU32,
@@ -89,7 +89,7 @@ sync_layout! {
 }
 
 impl<A: Access> Event<A> {
-    /// The number of notifications so far, modulo 2^31. What was done before the last of them is visible.
+    /// The number of notifications so far, modulo 2^31. Everything done before the last of them is visible.
     #[must_use]
     #[inline]
     pub fn generation(&self) -> u32 {
@@ -185,11 +185,11 @@ impl<A: Access> Event<A> {
         protocol::wait::<Correct<A>, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
     }
 
-    /// Counts, and wakes one of those who wait.
+    /// Changes the generation, and wakes one waiter.
     ///
-    /// It is enough where any one of them can deal with what has changed, such as workers that take tasks from the
-    /// same place. The generation has changed for all of them: the others are left asleep for the moment, and return
-    /// within 50 ms too. Where two wait for different things, use [`notify_all`](Self::notify_all).
+    /// Use this if any one waiter can handle the change, as workers that take tasks from one place. The generation has changed
+    /// for all waiters: the others sleep on for now, and return within 50 ms. If waiters wait for different things, use
+    /// [`notify_all`](Self::notify_all).
     #[inline]
     pub fn notify_one(&self)
     where
@@ -198,7 +198,7 @@ impl<A: Access> Event<A> {
         protocol::notify_one(&self.word, &Futex);
     }
 
-    /// Counts, and wakes all who wait.
+    /// Changes the generation, and wakes all waiters.
     #[inline]
     pub fn notify_all(&self)
     where
@@ -208,7 +208,7 @@ impl<A: Access> Event<A> {
     }
 }
 
-/// Waits with one deadline, which begins with the first of them.
+/// Waits that share one deadline, which is computed at the first.
 struct Sleepers<A> {
     timeout: Duration,
     deadline: Option<Deadline>,

@@ -1,4 +1,4 @@
-//! The semaphore. [`protocol`] has its states, orderings and crash story.
+//! The semaphore. [`protocol`] describes its states, orderings and crash behaviour.
 
 use std::error::Error;
 use std::fmt;
@@ -14,11 +14,11 @@ use crate::sync::layout::sync_layout;
 use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
-/// A POSIX counting semaphore: a number of permits. [`post`](Self::post) adds one, [`wait`](Self::wait) takes one,
-/// and sleeps while there is none.
+/// A POSIX counting semaphore: a number of permits. [`post`](Self::post) adds one. [`wait`](Self::wait) takes one, and
+/// sleeps while there is none.
 ///
-/// A new one has no permits. It counts things that belong to nobody, such as free places or finished jobs, and any
-/// process may post, whether it has taken a permit or not.
+/// A new semaphore has no permits. It counts things without an owner, such as free places or finished jobs. Any process may post,
+/// whether it has taken a permit or not.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -26,8 +26,8 @@ use crate::sys::clock::Deadline;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let name = format!("/doc-semaphore-{}", std::process::id());
-/// // At most four at a time. The name appears when the permits are there.
-/// let downloads = Semaphore::create_with(&name, |new| new.post_many(4).expect("four are not too many"))?;
+/// // At most four at a time. The name appears once the permits have been added.
+/// let downloads = Semaphore::create_with(&name, |new| new.post_many(4).expect("four permits fit"))?;
 ///
 /// downloads.wait();
 /// assert_eq!(downloads.value(), 3);
@@ -35,31 +35,31 @@ use crate::sys::clock::Deadline;
 /// # Ok(()) }
 /// ```
 ///
-/// Waiters make progress, but there is no promise of fairness: who comes later can be first.
+/// Waiters make progress, but there is no promise of fairness: a later waiter may be first.
+///
+/// Through a read-only handle only [`value`](Self::value) can be called.
 ///
 /// # Memory ordering
 ///
-/// What was done before a post is visible to who has taken a permit after it.
+/// A process that has taken a permit sees everything that was done before the posts that it follows.
 ///
 /// # When a process dies
 ///
-/// **The permits that it has taken stay taken**, as with POSIX semaphores: a permit does not say who has it. For
-/// what must come back use a [`Mutex`](crate::sync::Mutex), which the next one gets. Permits that it has posted stay
-/// too. Killed at any instruction it leaves a permit taken or not taken, posted or not posted. If it was to wake
-/// somebody, or was just woken, the others see the permit within 50 ms.
-///
-/// A fork child waits and posts like any other process. Through a read-only handle there is only
-/// [`value`](Self::value).
+/// - **The permits that it has taken stay taken**, as with POSIX semaphores: a permit does not record its owner. If permits
+///   must come back, use a [`Mutex`](crate::sync::Mutex), which the next process gets. Permits that it has posted stay, too.
+/// - Killed at any instruction, a process has taken a permit or not, and posted one or not. If it was about to wake another
+///   process, or had just been woken, the other waiters see the permit within 50 ms.
+/// - Fork children wait and post like any other process.
 ///
 /// # What a peer can do
 ///
-/// One that may write the segment can post and take as much as it likes, and so keep who [`wait`](Self::wait)s waiting for
-/// ever, or let everybody pass. [`wait_timeout`](Self::wait_timeout) ends all the same.
+/// A peer that may write to the segment can post and take any number of permits, and so keep callers of [`wait`](Self::wait)
+/// waiting for ever or let all of them pass. [`wait_timeout`](Self::wait_timeout) still ends.
 ///
 /// # Cost
 ///
-/// Posting and waiting is one compare-and-swap each, without a system call, while nobody sleeps or has just slept; else a
-/// post makes one or two. Who finds no permit looks again for a moment before it sleeps. A semaphore has 4 bytes.
+/// Posting and waiting take one compare-and-swap each. Posting takes one or two system calls if a process sleeps or has just
+/// slept. A waiter that finds no permit spins for a moment before it sleeps. A semaphore takes 4 bytes.
 #[repr(C)]
 pub struct Semaphore<A: Access = ReadWrite> {
     word: AtomicU32,
@@ -72,11 +72,11 @@ sync_layout! {
 }
 
 impl<A: Access> Semaphore<A> {
-    /// The most permits there can be, 2^31 - 1.
+    /// The greatest number of permits, 2^31 - 1.
     #[doc(alias = "SEM_VALUE_MAX")]
-    pub const MOST: u32 = MAX_PERMITS;
+    pub const MAX_PERMITS: u32 = MAX_PERMITS;
 
-    /// How many permits there are. By the time the caller looks at it, it may be another number.
+    /// The number of permits. It may have changed by the time the caller uses it.
     #[doc(alias = "sem_getvalue")]
     #[must_use]
     #[inline]
@@ -84,11 +84,11 @@ impl<A: Access> Semaphore<A> {
         protocol::permits(&self.word)
     }
 
-    /// Adds a permit, and wakes one who waits for it.
+    /// Adds a permit, and wakes one waiter.
     ///
     /// # Errors
     ///
-    /// [`TooManyPermits`]: there are [`MOST`](Self::MOST) already (POSIX: `EOVERFLOW`). None was added.
+    /// [`TooManyPermits`] if there are [`MAX_PERMITS`](Self::MAX_PERMITS) already (POSIX: `EOVERFLOW`). No permit was added.
     #[doc(alias = "sem_post")]
     #[inline]
     pub fn post(&self) -> Result<(), TooManyPermits>
@@ -98,12 +98,12 @@ impl<A: Access> Semaphore<A> {
         self.post_many(1)
     }
 
-    /// Adds so many permits at once, and wakes as many who wait for one.
+    /// Adds `permits` permits at once, and wakes as many waiters.
     ///
     /// # Errors
     ///
-    /// [`TooManyPermits`]: there would be more than [`MOST`](Self::MOST). None was added. Beside a peer that rewrites the
-    /// semaphore without a pause it may also come from half as many on.
+    /// [`TooManyPermits`] if there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS). No permit was added. While a peer
+    /// rewrites the semaphore without a pause, this error is possible from half as many permits on.
     #[inline]
     pub fn post_many(&self, permits: u32) -> Result<(), TooManyPermits>
     where
@@ -116,8 +116,9 @@ impl<A: Access> Semaphore<A> {
 
     /// Takes a permit if there is one. Never waits.
     ///
-    /// Others may be quicker, each time in the few instructions between a look and a try. If they are a thousand times in a
-    /// row, as beside a peer that does nothing but write, this is `false` although there may be a permit.
+    /// Another process may change the semaphore in the few instructions between the load and the compare-and-swap. If that
+    /// happens a thousand times in a row, as with a peer that writes all the time, this returns `false` although there may be a
+    /// permit.
     #[doc(alias = "sem_trywait")]
     #[must_use = "without a permit the caller must not go on"]
     #[inline]
@@ -128,24 +129,24 @@ impl<A: Access> Semaphore<A> {
         protocol::take::<Correct>(&self.word)
     }
 
-    /// Takes a permit, waiting for one as long as it takes.
+    /// Takes a permit, and waits for one as long as it takes.
     ///
-    /// If everybody who might post has died it waits for ever: [`wait_timeout`](Self::wait_timeout) does not.
+    /// If every process that would post has died, this waits for ever. [`wait_timeout`](Self::wait_timeout) has a limit.
     #[doc(alias = "sem_wait")]
     #[inline]
     pub fn wait(&self)
     where
         A: Writable,
     {
-        // The clock does not come to the end of this.
+        // The clock never reaches this deadline.
         while !protocol::take::<Correct>(&self.word) && !self.sleep(Duration::MAX) {}
     }
 
-    /// Takes a permit, waiting for one for at most `timeout` on the monotonic clock.
+    /// Takes a permit, and waits for one for at most `timeout` on the monotonic clock.
     ///
     /// # Errors
     ///
-    /// [`TimedOut`]: nobody has posted one, or others were faster. It does not say whether anybody lives who would.
+    /// [`TimedOut`]: no permit was posted, or other processes took it first. The process that should post may be alive or dead.
     #[doc(alias = "sem_timedwait")]
     #[doc(alias = "sem_clockwait")]
     #[inline]
@@ -173,7 +174,7 @@ impl<A: Access> fmt::Debug for Semaphore<A> {
     }
 }
 
-/// A semaphore has no room for the permits that were to be added.
+/// A semaphore would have more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS) permits, so none were added.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TooManyPermits;
 
@@ -181,7 +182,7 @@ impl fmt::Display for TooManyPermits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the semaphore would have more than {MAX_PERMITS} permits; somebody posts what nobody waits for"
+            "the semaphore would have more than {MAX_PERMITS} permits; check that each post is matched by a wait"
         )
     }
 }

@@ -248,7 +248,7 @@ fn a_seat_stays_the_parents_after_fork() {
 
     // From here on the child answers, and the parent only lives.
     parent.ok("fork-continue");
-    assert_eq!(parent.ok("waiting meet wait 0"), "not-ours");
+    assert_eq!(parent.ok("waiting meet wait 0"), "not-owner");
     assert_eq!(third.ok("waiting meet wait 0"), "timed-out");
     assert!(mine.wait().unwrap().is_leader());
     third.ok("waiting meet wait forever");
@@ -416,7 +416,7 @@ fn random_words_in_a_barrier_end_every_wait() {
                     Ok(_) => tally[1] += 1,
                     Err(BarrierError::Died { .. }) => tally[2] += 1,
                     Err(BarrierError::TimedOut) => tally[3] += 1,
-                    Err(BarrierError::NotOurs) => tally[4] += 1,
+                    Err(BarrierError::NotOwner) => tally[4] += 1,
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -439,7 +439,7 @@ fn every_barrier_error_gives_advice() {
         (BarrierError::Full, "drops it"),
         (BarrierError::Died { seat: 3 }, "seat 3"),
         (BarrierError::TimedOut, "wait again"),
-        (BarrierError::NotOurs, "join by itself"),
+        (BarrierError::NotOwner, "has to `join`"),
     ];
     for (error, text) in errors {
         assert!(error.to_string().contains(text), "{error}");
