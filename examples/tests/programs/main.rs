@@ -6,4 +6,5 @@ mod pass_fd;
 mod support;
 mod sync;
 mod sysmon;
+mod telemetry;
 mod torn;
