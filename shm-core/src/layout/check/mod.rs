@@ -118,12 +118,12 @@ const fn explain_innermost(layout: &TypeLayout) -> ConstString {
             let mut number = 0;
             while number < fields.len() {
                 let field = fields[number].layout();
-                let leads_on = if layout.unreported() {
+                let is_cause = if layout.unreported() {
                     field.unreported()
                 } else {
                     field.padded()
                 };
-                if leads_on {
+                if is_cause {
                     return match unusable(field) {
                         Some(reason) => ConstString::new()
                             .add("`")

@@ -30,7 +30,7 @@ pub(crate) struct StructLayout {
     pub gaps: Vec<(usize, u64)>,
     pub has_tail: bool,
     /// Whether it has padding that no definition has been blamed for yet: that of a generic struct.
-    pub unblamed: bool,
+    pub unreported: bool,
 }
 
 /// What has to happen to a definition.
@@ -63,12 +63,12 @@ impl Layout {
         }
     }
 
-    fn unblamed(&self) -> bool {
+    fn unreported(&self) -> bool {
         match self {
             Self::Scalar(..) | Self::Enum { .. } => false,
-            Self::Array(element, len) => *len > 0 && element.unblamed(),
-            Self::Slice(element) => element.unblamed(),
-            Self::Struct(layout) => layout.unblamed,
+            Self::Array(element, len) => *len > 0 && element.unreported(),
+            Self::Slice(element) => element.unreported(),
+            Self::Struct(layout) => layout.unreported,
         }
     }
 
@@ -146,7 +146,7 @@ pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layo
             fields: Vec::new(),
             gaps: Vec::new(),
             has_tail: false,
-            unblamed: false,
+            unreported: false,
         }),
         Ty::Holder(ty) => {
             let inner = inside(ty)?;
@@ -156,7 +156,7 @@ pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layo
                 version: 0,
                 gaps: Vec::new(),
                 has_tail: false,
-                unblamed: inner.unblamed(),
+                unreported: inner.unreported(),
                 fields: vec![("value".to_owned(), 0, inner)],
             })
         }
@@ -194,7 +194,7 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
     }
     let (mut end, mut align) = (0_u64, def.repr.min_align());
     let (mut fields, mut gaps): (Vec<(String, u64, Layout)>, _) = (Vec::new(), Vec::new());
-    let mut unblamed = false;
+    let mut unreported = false;
     for (number, field) in def.fields.iter().enumerate() {
         let layout = layout(case, &field.ty, arguments)?;
         let offset = end.next_multiple_of(layout.align());
@@ -204,7 +204,7 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
         }
         end = offset + layout.size();
         align = align.max(layout.align());
-        unblamed |= layout.unblamed();
+        unreported |= layout.unreported();
         fields.push((field.layout_name().to_owned(), offset, layout));
     }
     let has_tail = def.tail().is_some();
@@ -224,7 +224,7 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
         align,
         version: def.version,
         fields,
-        unblamed: def.is_generic() && (unblamed || !gaps.is_empty()),
+        unreported: def.is_generic() && (unreported || !gaps.is_empty()),
         gaps,
         has_tail,
     })
@@ -348,7 +348,7 @@ fn verdict(case: &Case, number: usize) -> Verdict {
         // Whatever else there is about padding is told when these are filled.
     } else if layout.size == 0 && !layout.has_tail {
         texts.push("is zero-sized".to_owned());
-    } else if layout.fields.iter().any(|(_, _, field)| field.unblamed()) {
+    } else if layout.fields.iter().any(|(_, _, field)| field.unreported()) {
         texts.push("has padding".to_owned());
     }
     if let Some((_, _, Layout::Slice(element))) = layout.fields.last()
