@@ -14,6 +14,7 @@ use crate::sys::{Errno, SysError};
 
 pub(crate) use debug::debug_with_text;
 pub use invalid_value::InvalidValue;
+pub(crate) use remedy::Remedy;
 
 /// The name in errors about a segment that has none. It is not a valid name, so it cannot be mistaken for one.
 pub(crate) const ANONYMOUS: &str = "(anonymous)";
@@ -479,7 +480,7 @@ impl ShmError {
         found: Option<String>,
         expected: String,
         difference: String,
-        anonymous: bool,
+        remedy: Remedy,
     ) -> Self {
         let shortened = |found: String| match found.char_indices().nth(LONGEST_TYPE_NAME) {
             Some((end, _)) => format!("{}..", &found[..end]),
@@ -490,7 +491,7 @@ impl ShmError {
             found: found.map(shortened),
             expected,
             difference,
-            remedy: remedy::of_another_layout(anonymous),
+            remedy: remedy::of_another_layout(remedy),
         }
     }
 

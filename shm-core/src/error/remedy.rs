@@ -5,12 +5,27 @@ use std::io;
 use super::ANONYMOUS;
 use crate::sys::Errno;
 
+/// What decides the remedy for a segment of another layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    Anonymous,
+    /// An owner is alive, or the segment is persistent.
+    Owned,
+    /// The segment has lost its owner.
+    Ownerless,
+}
+
 /// The remedy for a segment of another layout.
-pub(super) fn of_another_layout(anonymous: bool) -> &'static str {
-    if anonymous {
-        "build both programs from the same definition"
-    } else {
-        "build both programs from the same definition; if the segment is outdated, remove it with `unlink` and create it again"
+pub(super) fn of_another_layout(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Anonymous => "build both programs from the same definition",
+        Remedy::Owned => {
+            "build both programs from the same definition; if the segment is outdated, remove it with `unlink` and create it again"
+        }
+        Remedy::Ownerless => {
+            "build both programs from the same definition; if the segment is outdated, create it with `supersede(true)` in the \
+             options, which takes the name over, since no owner is alive"
+        }
     }
 }
 

@@ -15,7 +15,11 @@ fn a_layout_mismatch_reads_exactly_so() {
             found,
             "Telemetry".into(),
             difference.into(),
-            name == ANONYMOUS,
+            if name == ANONYMOUS {
+                Remedy::Anonymous
+            } else {
+                Remedy::Owned
+            },
         )
         .named(name)
         .to_string()
@@ -40,7 +44,7 @@ fn a_layout_mismatch_reads_exactly_so() {
 fn hostile_type_names_are_escaped_and_shortened() {
     let name = "\x1b[31m\n".repeat(1000);
     let difference = format!("field `{name}` is only in the segment");
-    let text = ShmError::mismatch(Some(name), "u64".into(), difference, false)
+    let text = ShmError::mismatch(Some(name), "u64".into(), difference, Remedy::Owned)
         .named("/t")
         .to_string();
     assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");

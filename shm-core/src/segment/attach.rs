@@ -8,12 +8,12 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::geometry::{Expected, Geometry, PAGE};
-use super::header::{self, Difference, FLAG_ANONYMOUS, Frozen, Refusal};
+use super::header::{self, Difference, FLAG_ANONYMOUS, Frozen, Refusal, STATE_PERSISTENT};
 use super::lock_byte::{ATTACH, OWNER};
 use super::mapping::Parts;
 use super::options::Settings;
 use super::{Segment, lifetime};
-use crate::error::{ShmError, UNNAMED};
+use crate::error::{Remedy, ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::layout::schema::{self, Schema};
 use crate::name::SegmentName;
@@ -215,7 +215,7 @@ pub(super) fn from_fd(
 }
 
 /// Reads the header and compares it with itself, the file, the type and the number of elements required.
-fn check(
+pub(super) fn check(
     file: &File,
     id: &FileId,
     layout: &'static TypeLayout,
@@ -243,8 +243,16 @@ fn check(
                     Err(error) => return ShmError::from(error),
                 },
             };
-            let anonymous = header.frozen.flags & FLAG_ANONYMOUS != 0;
-            ShmError::mismatch(found, schema::type_name(layout), difference, anonymous)
+            let remedy = if header.frozen.flags & FLAG_ANONYMOUS != 0 {
+                Remedy::Anonymous
+            } else if header.mutable.state & STATE_PERSISTENT == 0
+                && matches!(lock::holder(file, OWNER), Ok(None))
+            {
+                Remedy::Ownerless
+            } else {
+                Remedy::Owned
+            };
+            ShmError::mismatch(found, schema::type_name(layout), difference, remedy)
         })?;
     match wanted {
         Some(wanted) if wanted != compared.1 => {

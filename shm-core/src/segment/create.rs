@@ -67,7 +67,8 @@ fn look(
     }
 }
 
-fn build(
+/// Builds a segment without looking at what has the name.
+pub(super) fn build(
     settings: &Settings,
     name: &SegmentName,
     layout: &'static TypeLayout,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use super::Segment;
 use super::attach::{self, AttachMode};
 use super::create;
 use super::handle::Shm;
@@ -67,6 +68,10 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     /// It also attaches to an orphaned segment, whose contents are complete but may be old. An orphaned segment of another
     /// layout or length, such as a crash before an upgrade leaves, is replaced. If the last owner runs as another user than the
     /// segment's, the system does not let it remove the name, and an orphaned segment remains.
+    ///
+    /// With [`supersede`](Self::supersede), a segment of another layout or length that has lost its owner is replaced as well,
+    /// even if other processes are still attached: in one call, a program goes on with what it can use and takes the name
+    /// otherwise.
     ///
     /// # Errors
     ///
@@ -225,7 +230,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         name: &SegmentName,
         init: impl FnOnce(&Shm<T>) -> Result<(), E>,
     ) -> Result<Shm<T>, Failure<E>> {
-        // A segment that exists is attached to, and never superseded, even if it appears and loses its owner meanwhile.
+        // A segment of this layout is attached to, and never superseded, even if it appears and loses its owner meanwhile.
         let settings = &Settings {
             supersede: false,
             ..self.settings.clone()
@@ -251,6 +256,28 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
                         // is not in the way.
                         NameState::Orphaned(..) | NameState::Free => {}
                         NameState::InTransition if backoff.pause() => continue,
+                        // Built first, so that a call that fails removes nothing.
+                        NameState::Ownerless(file, id) if self.settings.supersede => {
+                            // Another process may have put a segment of this layout there since.
+                            if attach::check(&file, &id, T::LAYOUT, mode.len).is_ok() {
+                                if backoff.pause() {
+                                    continue;
+                                }
+                                return Err(mismatch.into());
+                            }
+                            if built.is_none() {
+                                let segment = create::build(settings, name, T::LAYOUT, self.len)?;
+                                built = Some(initialize(segment, &mut init)?);
+                                deadline = self.deadline();
+                                backoff = Backoff::until(deadline);
+                            }
+                            if !lifetime::supersede(name, file, &id, deadline)? && !backoff.pause()
+                            {
+                                return Err(mismatch.into());
+                            }
+                            // Whatever has the name now, by this removal or by another process, is looked at again.
+                            continue;
+                        }
                         // Another process that found the same may have replaced it by now.
                         NameState::Taken(_) if !std::mem::replace(&mut refused_before, true) => {
                             continue;
@@ -264,11 +291,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
                 Some(shm) => shm.segment().publish(settings, deadline),
                 None => match create::prepare(settings, name, T::LAYOUT, self.len, deadline) {
                     Ok(segment) => {
-                        let shm = built.insert(Shm::new(segment));
-                        if let Some(init) = init.take() {
-                            init(shm).map_err(Failure::Init)?;
-                        }
-                        check_initialized(shm)?;
+                        let shm = built.insert(initialize(segment, &mut init)?);
                         // `init` may have taken longer than the timeout, which is for retries.
                         deadline = self.deadline();
                         backoff = Backoff::until(deadline);
@@ -437,6 +460,19 @@ mod sealed {
     impl<T> Function for fn() -> T {
         type Output = T;
     }
+}
+
+/// Runs `init` on a new segment, if it has not run yet, and checks what it wrote.
+fn initialize<T: ShmLayout + ?Sized, E>(
+    segment: Segment,
+    init: &mut Option<impl FnOnce(&Shm<T>) -> Result<(), E>>,
+) -> Result<Shm<T>, Failure<E>> {
+    let shm = Shm::new(segment);
+    if let Some(init) = init.take() {
+        init(&shm).map_err(Failure::Init)?;
+    }
+    check_initialized(&shm)?;
+    Ok(shm)
 }
 
 /// Checks that `init` has written every enum of which zero is no value: none of them can be read otherwise.

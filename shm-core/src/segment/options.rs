@@ -214,7 +214,8 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     /// segment at the same time, one of them gets `AlreadyExists`. A killed owner counts as alive until the kernel has torn it
     /// down, which takes milliseconds for a small process; after `waitpid` it is gone.
     ///
-    /// `open_or_create` ignores this option: it attaches to what exists and becomes its owner.
+    /// `open_or_create` attaches to a segment of its own layout and becomes its owner, with or without this option. With it, it
+    /// takes the name of an ownerless segment of another layout.
     pub fn supersede(mut self, supersede: bool) -> Self {
         self.settings.supersede = supersede;
         self

@@ -385,3 +385,64 @@ fn waiting_for_a_name_ends_with_it_or_not_found() {
     let refused = error(patient().attach("no slash"));
     assert!(matches!(refused, ShmError::InvalidName { .. }), "{refused}");
 }
+
+#[test]
+fn open_or_create_takes_the_name_of_an_ownerless_other_layout() {
+    let name = TestName::new("other-layout");
+    let other = || ShmOptions::<f64>::new();
+    let owner = options()
+        .create_with(name.as_str(), |shm| set(shm, 7))
+        .unwrap();
+    let reader = options().attach_read_only(name.as_str()).unwrap();
+
+    // It is not taken while the owner lives.
+    let refused = error(other().supersede(true).open_or_create(name.as_str())).to_string();
+    assert!(
+        refused.contains("`unlink`") && !refused.contains("supersede"),
+        "{refused}"
+    );
+    owner.disown();
+    drop(owner);
+
+    // Nor without being asked for, but the error names the option.
+    for refused in [
+        error(other().open_or_create(name.as_str())),
+        error(other().attach(name.as_str())),
+    ] {
+        assert!(
+            matches!(refused, ShmError::LayoutMismatch { .. }),
+            "{refused}"
+        );
+        assert!(
+            refused.to_string().contains("`supersede(true)`"),
+            "{refused}"
+        );
+    }
+
+    // A segment of the own layout is gone on with.
+    let same = options()
+        .supersede(true)
+        .open_or_create(name.as_str())
+        .unwrap();
+    assert_eq!(get(&same), 7);
+    same.disown();
+    drop(same);
+
+    // An error of the closure removes nothing.
+    let failing = |_: &Shm<f64>| -> Result<(), ShmError> { Err(ShmError::not_found()) };
+    let failed = other()
+        .supersede(true)
+        .open_or_create_with(name.as_str(), failing);
+    assert!(matches!(error(failed), ShmError::NotFound { .. }));
+    assert!(reader.is_current());
+
+    let mut runs = 0;
+    let taken = other()
+        .supersede(true)
+        .open_or_create_with(name.as_str(), |_| runs += 1)
+        .unwrap();
+    assert!(taken.is_current() && taken.has_owner() && !reader.is_current());
+    assert_eq!((runs, get(&reader)), (1, 7));
+    drop(taken);
+    assert!(!name.exists());
+}
