@@ -16,6 +16,13 @@
 //!
 //! `docs/choosing.md` compares them: what a death means to each, and what each costs.
 //!
+//! # Waiting
+//!
+//! In every type the names say how long a call may wait: `f` as long as it takes, `f_timeout` at most `timeout` on the
+//! monotonic clock, and `try_f` not at all. The timeout is the last argument, but for closures. Claiming an end of a queue
+//! ([`sender`](Ring::sender), [`receiver`](Ring::receiver)) or a seat of a barrier ([`join`](Barrier::join)) waits only with
+//! `_timeout`.
+//!
 //! # Errors
 //!
 //! The errors of a [`Ring`]'s ends are exported here, with the names of `std::sync::mpsc`. Those of a [`Broadcast`], which
