@@ -86,7 +86,7 @@ impl<V: ModelMutations> WakeAll for Notifier<'_, V> {
 struct Shared {
     word: AtomicU32,
     queue: FutexQueue,
-    /// What is waited for: one word for each notifier, which writes it once.
+    /// What the waiters wait for: one word for each notifier, which writes it once.
     flags: [AtomicU32; 2],
 }
 

@@ -15,7 +15,7 @@ fn look(name: &str) -> Option<SegmentInfo> {
         .map(Result::unwrap)
         .filter(|info| info.name == name);
     let first = found.next();
-    assert!(found.next().is_none(), "a name is told once");
+    assert!(found.next().is_none(), "`list` returns a name once");
     first
 }
 

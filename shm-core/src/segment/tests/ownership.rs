@@ -54,7 +54,7 @@ fn persistent_and_anonymous_segments_are_live_without_an_owner() {
 }
 
 #[test]
-fn a_handed_over_name_outlives_the_parent_until_the_child_drops_it() {
+fn a_handed_over_name_remains_until_the_child_drops_it() {
     let name = TestName::alone("hand-over");
     let shm = options().create(name.as_str()).unwrap();
     shm.hand_over();

@@ -12,7 +12,7 @@ use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sync::{ClaimError, TimedOut};
 use crate::sys::clock::{Deadline, RateLimiter};
 
-/// Who holds an end, and whether a process has ever claimed it.
+/// The owner of an end, and whether a process has ever claimed it.
 #[derive(Debug)]
 #[repr(C)]
 pub(super) struct EndState {
