@@ -231,8 +231,8 @@ impl Participant {
 impl Drop for Participant {
     fn drop(&mut self) {
         drop(self.leave());
-        // SAFETY: invariant 1. The table leads here until the registration gives its windows back, but nobody follows it without a
-        // handle.
+        // SAFETY: invariant 1. The table has the pointer until the box is dropped, which clears the entries, but only code
+        // with a borrowed handle follows it, and the handle is being dropped.
         drop(unsafe { Box::from_raw(self.registration.as_ptr()) });
     }
 }
