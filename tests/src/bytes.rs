@@ -1,10 +1,10 @@
 //! Byte accesses of a peer that ignores all types.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use shm_core::ShmCell;
 
-use crate::Random;
+use crate::{Random, RandomDelays};
 
 /// Writes one byte of a cell.
 ///
@@ -51,4 +51,29 @@ pub fn peek<T>(cell: &ShmCell<T>, offset: usize) -> u8 {
     // SAFETY: as in `poke`.
     let atomic = unsafe { AtomicU8::from_ptr(at) };
     atomic.load(Ordering::Relaxed)
+}
+
+/// Runs `work` while another thread calls `interfere` without a pause. The thread ends also if `work` panics.
+pub fn next_to<R>(
+    mut interfere: impl FnMut(&mut RandomDelays) + Send,
+    work: impl FnOnce() -> R,
+) -> R {
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut random = RandomDelays::new();
+            while !stop.load(Ordering::Acquire) {
+                interfere(&mut random);
+            }
+        });
+        let _stop = Stop(&stop);
+        work()
+    })
 }

@@ -13,6 +13,7 @@
 //! | [`Telemetry`], [`Samples`], [`Guarded`], [`RingSegment`], [`WaitSegment`], .. | types of the segments that tests and peers share |
 //! | [`Stats`], [`Ledger`], [`Gate`] | segments in which peers count what they saw, and start at the same moment |
 //! | [`peek`], [`poke`], [`poke_word`], [`scribble`] | access single bytes of a cell, as a peer that ignores its type |
+//! | [`next_to`] | run calls while another thread overwrites the words that they use |
 //! | [`hostile`] | forged segment files, and a type with a cell of every kind |
 //! | [`lock_bytes`] | look at the locks of the format, or hold them, without the library |
 //! | [`step`] | kill a peer after its k-th instruction or system call, asleep or awake; count its system calls |
@@ -35,7 +36,7 @@ mod segments;
 pub mod step;
 mod surroundings;
 
-pub use bytes::{peek, poke, poke_word, scribble};
+pub use bytes::{next_to, peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, no_child_starts, start, variant};
 pub use kill_timing::{RandomDelays, Timings};
 pub use names::{Names, SHM_DIRECTORY};

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use shm_core::ShmLayout;
 use shm_core::sync::{Event, LockError};
 use shm_tests::{
-    DEADLINE, Guarded, Names, Peer, RandomDelays, Timings, count_from_env, peer, pid_namespaces,
+    DEADLINE, Guarded, Names, Peer, RandomDelays, Timings, count_from_env, next_to, peer,
+    pid_namespaces,
 };
 
 #[test]
@@ -37,36 +38,33 @@ fn lock_calls_end_while_a_peer_writes_random_words() {
     // SAFETY: the lock is the first field and its claim the first word of it; aligned, mapped as long as the handle, and
     // only accessed atomically.
     let word = unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) };
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut random = RandomDelays::new();
-            while !done.load(Acquire) {
-                // Small ids too: those of living participants.
-                let value = random.next_number();
-                let mask = if value & 1 << 40 == 0 {
-                    u32::MAX
-                } else {
-                    0xC000_0003
-                };
-                word.store(value as u32 & mask, Release);
-            }
-        });
-        let (mut had, mut refused) = (0, 0);
-        while had < 1000 || refused < 1000 {
-            for locked in [
-                shm.lock.try_lock(),
-                shm.lock.lock_timeout(Duration::from_micros(200)),
-            ] {
-                match locked {
-                    Ok(_) | Err(LockError::OwnerDied(_)) => had += 1,
-                    Err(LockError::WouldBlock | LockError::TimedOut) => refused += 1,
-                    Err(error) => panic!("{error}"),
+    next_to(
+        |random| {
+            // Small ids too: those of living participants.
+            let value = random.next_number();
+            let mask = if value & 1 << 40 == 0 {
+                u32::MAX
+            } else {
+                0xC000_0003
+            };
+            word.store(value as u32 & mask, Release);
+        },
+        || {
+            let (mut had, mut refused) = (0, 0);
+            while had < 1000 || refused < 1000 {
+                for locked in [
+                    shm.lock.try_lock(),
+                    shm.lock.lock_timeout(Duration::from_micros(200)),
+                ] {
+                    match locked {
+                        Ok(_) | Err(LockError::OwnerDied(_)) => had += 1,
+                        Err(LockError::WouldBlock | LockError::TimedOut) => refused += 1,
+                        Err(error) => panic!("{error}"),
+                    }
                 }
             }
-        }
-        done.store(true, Release);
-    });
+        },
+    );
     word.store(0, Release);
     drop(shm.lock.lock().unwrap());
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{Event, TimedOut};
 use shm_core::{ReadOnly, Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, RandomDelays, WaitSegment, peer};
+use shm_tests::{DEADLINE, Names, Peer, WaitSegment, next_to, peer};
 
 fn attached(name: &str) -> Peer {
     peer!("waiting attach {name}")
@@ -290,44 +290,41 @@ fn random_words_in_an_event_end_every_wait() {
     let shm = WaitSegment::create_anonymous().unwrap();
     let reader = shm.read_only();
     let word = word(&shm);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut random = RandomDelays::new();
-            while !done.load(Acquire) {
-                // Sometimes the word stays as it is, so that a waiter sleeps.
-                let value = random.next_number();
-                if value & 1 << 40 == 0 {
-                    word.store(value as u32 & 7, Release);
-                } else {
-                    random.spin();
-                }
+    next_to(
+        |random| {
+            // Sometimes the word stays as it is, so that a waiter sleeps.
+            let value = random.next_number();
+            if value & 1 << 40 == 0 {
+                word.store(value as u32 & 7, Release);
+            } else {
+                random.spin();
             }
-        });
-        let (mut came, mut late) = (0, 0);
-        while came < 200 || late < 200 {
-            let (short, seen) = (Duration::from_micros(100), shm.event.generation());
-            let mut looks = 0_u32;
-            let third = || {
-                looks += 1;
-                (looks == 3).then_some(seen)
-            };
-            for waited in [
-                shm.event.wait_timeout(seen, short),
-                reader.event.wait_timeout(reader.event.generation(), short),
-                shm.event.wait_until_timeout(short, third),
-                reader.event.wait_until_timeout(short, || None),
-            ] {
-                match waited {
-                    Ok(_) => came += 1,
-                    Err(TimedOut) => late += 1,
+        },
+        || {
+            let (mut came, mut late) = (0, 0);
+            while came < 200 || late < 200 {
+                let (short, seen) = (Duration::from_micros(100), shm.event.generation());
+                let mut looks = 0_u32;
+                let third = || {
+                    looks += 1;
+                    (looks == 3).then_some(seen)
+                };
+                for waited in [
+                    shm.event.wait_timeout(seen, short),
+                    reader.event.wait_timeout(reader.event.generation(), short),
+                    shm.event.wait_until_timeout(short, third),
+                    reader.event.wait_until_timeout(short, || None),
+                ] {
+                    match waited {
+                        Ok(_) => came += 1,
+                        Err(TimedOut) => late += 1,
+                    }
                 }
+                shm.event.notify_one();
+                shm.event.notify_all();
             }
-            shm.event.notify_one();
-            shm.event.notify_all();
-        }
-        done.store(true, Release);
-    });
+        },
+    );
     let seen = shm.event.generation();
     shm.event.notify_all();
     assert_ne!(shm.event.generation(), seen);

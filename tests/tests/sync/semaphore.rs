@@ -1,12 +1,12 @@
 //! Semaphores: permits are neither lost nor doubled, whichever process waits or dies.
 
-use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Release;
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Semaphore, TimedOut, TooManyPermits};
-use shm_tests::{Names, Peer, RandomDelays, WaitSegment, peer};
+use shm_tests::{Names, Peer, WaitSegment, next_to, peer};
 
 fn attached(name: &str) -> Peer {
     peer!("waiting attach {name}")
@@ -203,34 +203,31 @@ fn random_words_in_a_semaphore_end_every_call() {
     let shm = Semaphore::create_anonymous().unwrap();
     // SAFETY: the word is all of the semaphore; aligned, mapped as long as the handle, and only accessed atomically.
     let word = unsafe { AtomicU32::from_ptr(shm.as_ptr().cast_mut().cast()) };
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut random = RandomDelays::new();
-            while !done.load(Acquire) {
-                let value = random.next_number();
-                match value >> 40 & 3 {
-                    // No permits, with and without a sleeper.
-                    0 => word.store(value as u32 & 1, Release),
-                    1 => word.store(value as u32, Release),
-                    2 => word.store(u32::MAX - (value as u32 & 3), Release),
-                    _ => random.spin(),
+    next_to(
+        |random| {
+            let value = random.next_number();
+            match value >> 40 & 3 {
+                // No permits, with and without a sleeper.
+                0 => word.store(value as u32 & 1, Release),
+                1 => word.store(value as u32, Release),
+                2 => word.store(u32::MAX - (value as u32 & 3), Release),
+                _ => random.spin(),
+            }
+        },
+        || {
+            let (mut taken, mut late, mut full) = (0, 0, 0);
+            while taken < 10 || late < 10 || full < 10 {
+                match shm.wait_timeout(Duration::from_micros(100)) {
+                    Ok(()) => taken += 1,
+                    Err(TimedOut) => late += 1,
                 }
+                for posted in [shm.post(), shm.post_many(3), shm.post_many(u32::MAX)] {
+                    full += u32::from(posted.is_err());
+                }
+                let _ = shm.try_wait();
             }
-        });
-        let (mut taken, mut late, mut full) = (0, 0, 0);
-        while taken < 10 || late < 10 || full < 10 {
-            match shm.wait_timeout(Duration::from_micros(100)) {
-                Ok(()) => taken += 1,
-                Err(TimedOut) => late += 1,
-            }
-            for posted in [shm.post(), shm.post_many(3), shm.post_many(u32::MAX)] {
-                full += u32::from(posted.is_err());
-            }
-            let _ = shm.try_wait();
-        }
-        done.store(true, Release);
-    });
+        },
+    );
     word.store(0, Release);
     shm.post().unwrap();
     shm.wait();

@@ -1,12 +1,12 @@
 //! Barriers: wait returns only after all have arrived, and nobody waits for the dead.
 
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
 
 use shm_core::sync::{Barrier, BarrierError};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, RandomDelays, WaitSegment, no_child_starts, peer};
+use shm_tests::{DEADLINE, Names, Peer, WaitSegment, next_to, no_child_starts, peer};
 
 mod joining;
 
@@ -383,48 +383,45 @@ fn the_round_counter_wraps() {
 fn random_words_in_a_barrier_end_every_wait() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     let words = words(&shm);
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut random = RandomDelays::new();
-            while !done.load(Acquire) {
-                let value = random.next_number();
-                let word = words[(value >> 33) as usize % words.len()];
-                // Ids of living processes and nearby rounds, or any number.
-                match value >> 50 & 7 {
-                    0 => word.store(value as u32, Release),
-                    1 => word.store(value as u32 & 0xC000_0003, Release),
-                    2 | 3 => word.store(value as u32 & 7, Release),
-                    4..=6 => word.store(0, Release),
-                    _ => random.spin(),
-                }
+    next_to(
+        |random| {
+            let value = random.next_number();
+            let word = words[(value >> 33) as usize % words.len()];
+            // Ids of living processes and nearby rounds, or any number.
+            match value >> 50 & 7 {
+                0 => word.store(value as u32, Release),
+                1 => word.store(value as u32 & 0xC000_0003, Release),
+                2 | 3 => word.store(value as u32 & 7, Release),
+                4..=6 => word.store(0, Release),
+                _ => random.spin(),
             }
-        });
-        let mut tally = [0_u32; 5];
-        // It is rare that both seats seem to be taken, or that the own one is overwritten in time.
-        let enough = |tally: &[u32; 5]| tally[1..4].iter().all(|count| *count >= 10);
-        let start = Instant::now();
-        while !enough(&tally) && start.elapsed() < DEADLINE {
-            let joined = shm.join();
-            let joined = joined.or_else(|_| shm.join_timeout(Duration::from_micros(200)));
-            let Ok(mut seat) = joined else {
-                tally[0] += 1;
-                continue;
-            };
-            for timeout in [Duration::ZERO, Duration::from_micros(200)] {
-                match seat.wait_timeout(timeout) {
-                    Ok(_) => tally[1] += 1,
-                    Err(BarrierError::Died { .. }) => tally[2] += 1,
-                    Err(BarrierError::TimedOut) => tally[3] += 1,
-                    Err(BarrierError::NotOwner) => tally[4] += 1,
-                    Err(error) => panic!("{error}"),
+        },
+        || {
+            let mut tally = [0_u32; 5];
+            // It is rare that both seats seem to be taken, or that the own one is overwritten in time.
+            let enough = |tally: &[u32; 5]| tally[1..4].iter().all(|count| *count >= 10);
+            let start = Instant::now();
+            while !enough(&tally) && start.elapsed() < DEADLINE {
+                let joined = shm.join();
+                let joined = joined.or_else(|_| shm.join_timeout(Duration::from_micros(200)));
+                let Ok(mut seat) = joined else {
+                    tally[0] += 1;
+                    continue;
+                };
+                for timeout in [Duration::ZERO, Duration::from_micros(200)] {
+                    match seat.wait_timeout(timeout) {
+                        Ok(_) => tally[1] += 1,
+                        Err(BarrierError::Died { .. }) => tally[2] += 1,
+                        Err(BarrierError::TimedOut) => tally[3] += 1,
+                        Err(BarrierError::NotOwner) => tally[4] += 1,
+                        Err(error) => panic!("{error}"),
+                    }
                 }
+                let _ = (shm.arrived(), shm.round(), seat.has_arrived());
             }
-            let _ = (shm.arrived(), shm.round(), seat.has_arrived());
-        }
-        done.store(true, Release);
-        assert!(enough(&tally), "{tally:?}");
-    });
+            assert!(enough(&tally), "{tally:?}");
+        },
+    );
     for word in words {
         word.store(0, Release);
     }

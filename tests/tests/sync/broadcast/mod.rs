@@ -1,7 +1,7 @@
 //! Broadcasts: every receiver gets every message or the number that it lost, and senders can follow one another.
 
-use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
 use shm_core::layout::LayoutKind;
@@ -9,7 +9,7 @@ use shm_core::sync::ClaimError;
 use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, peer};
+use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, next_to, peer};
 
 mod more;
 
@@ -391,31 +391,26 @@ fn random_words_in_a_broadcast_are_harmless() {
         panic!("it has a meaning");
     };
     let base = shm.as_ptr().expose_provenance();
-    let done = AtomicBool::new(false);
-    let scribble = || {
-        let mut random = RandomDelays::new();
-        while !done.load(Relaxed) {
-            for field in inner
-                .fields()
-                .iter()
-                .filter(|field| field.name() != "slots")
-            {
-                let at = std::ptr::with_exposed_provenance_mut::<u8>(base + field.offset());
-                // Small numbers too, such as the ids of living processes.
-                let value = random.next_number() >> (random.next_number() % 64);
-                if field.layout().size() == 4 {
-                    // SAFETY: a word of a live, writable mapping, aligned, and only accessed atomically.
-                    unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
-                } else {
-                    // SAFETY: as above.
-                    unsafe { AtomicU64::from_ptr(at.cast()) }.store(value, Relaxed);
-                }
+    let overwrite = |random: &mut RandomDelays| {
+        for field in inner
+            .fields()
+            .iter()
+            .filter(|field| field.name() != "slots")
+        {
+            let at = std::ptr::with_exposed_provenance_mut::<u8>(base + field.offset());
+            // Small numbers too, such as the ids of living processes.
+            let value = random.next_number() >> (random.next_number() % 64);
+            if field.layout().size() == 4 {
+                // SAFETY: a word of a live, writable mapping, aligned, and only accessed atomically.
+                unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
+            } else {
+                // SAFETY: as above.
+                unsafe { AtomicU64::from_ptr(at.cast()) }.store(value, Relaxed);
             }
-            std::hint::spin_loop();
         }
+        std::hint::spin_loop();
     };
-    std::thread::scope(|scope| {
-        scope.spawn(scribble);
+    next_to(overwrite, || {
         let (mut had, mut received) = (0_u64, 0_u64);
         let (mut one, mut two) = (shm.receiver(), reader.receiver());
         while had < 500 || received < 500 {
@@ -449,7 +444,6 @@ fn random_words_in_a_broadcast_are_harmless() {
             (one, two) = (shm.receiver_from_oldest(), reader.receiver_from_oldest());
             received += u64::from(one.try_recv().is_ok());
         }
-        done.store(true, Release);
     });
 }
 

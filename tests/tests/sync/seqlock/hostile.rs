@@ -7,7 +7,7 @@ use std::time::Duration;
 use shm_core::layout::LayoutKind;
 use shm_core::sync::{ReadError, SeqLock, WriteError};
 use shm_core::{ShmCell, ShmLayout, TypeLayout};
-use shm_tests::RandomDelays;
+use shm_tests::{RandomDelays, next_to};
 
 use super::Lock;
 
@@ -77,28 +77,23 @@ fn random_words_in_a_sequence_lock_are_harmless() {
     let words = words(Lock::LAYOUT);
     assert_eq!(words.len(), 3);
     let base = shm.as_ptr().addr();
-    let done = AtomicBool::new(false);
-    let scribble = || {
-        let mut random = RandomDelays::new();
-        while !done.load(Relaxed) {
-            for (offset, size) in &words {
-                let at = std::ptr::with_exposed_provenance_mut::<u8>(base + offset);
-                // Small numbers too, such as the ids of living processes.
-                let value = random.next_number() >> (random.next_number() % 64);
-                if *size == 4 {
-                    // SAFETY: a word of a live, writable mapping, aligned, and only accessed atomically.
-                    unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
-                } else {
-                    // SAFETY: as above.
-                    unsafe { AtomicU64::from_ptr(at.cast()) }.store(value, Relaxed);
-                }
+    let overwrite = |random: &mut RandomDelays| {
+        for (offset, size) in &words {
+            let at = std::ptr::with_exposed_provenance_mut::<u8>(base + offset);
+            // Small numbers too, such as the ids of living processes.
+            let value = random.next_number() >> (random.next_number() % 64);
+            if *size == 4 {
+                // SAFETY: a word of a live, writable mapping, aligned, and only accessed atomically.
+                unsafe { AtomicU32::from_ptr(at.cast()) }.store(value as u32, Relaxed);
+            } else {
+                // SAFETY: as above.
+                unsafe { AtomicU64::from_ptr(at.cast()) }.store(value, Relaxed);
             }
-            std::hint::spin_loop();
         }
+        std::hint::spin_loop();
     };
     let _ = shm.as_ptr().expose_provenance();
-    std::thread::scope(|scope| {
-        scope.spawn(scribble);
+    next_to(overwrite, || {
         let (mut had, mut refused, mut round) = (0, 0, 0_u32);
         while had < 500 || refused < 500 {
             let _ = (shm.version(), reader.read(), reader.read_boxed());
@@ -126,7 +121,6 @@ fn random_words_in_a_sequence_lock_are_harmless() {
                 }
             }
         }
-        done.store(true, Release);
     });
     // The claim is that of a participant that never existed, or free, so it can be acquired.
     let claim = std::ptr::with_exposed_provenance_mut::<u32>(base + words[0].0);
