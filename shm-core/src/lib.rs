@@ -1,45 +1,60 @@
-//! Typed POSIX shared memory.
+//! Typed shared memory for processes that may die at any instruction.
 //!
-//! `#[derive(ShmLayout)]` turns a plain struct into a segment that processes share: the compiler rejects what cannot
-//! be shared, `create` and `attach` refuse what does not match, and a process that dies or misbehaves does not make
-//! another one hang, crash or read outside the segment.
+//! `#[derive(ShmLayout)]` turns a plain struct into a segment that processes share. The compiler refuses fields that cannot
+//! be shared. Every field is a cell, read and written atomically through `&self`.
 //!
 //! ```
 //! use shm_core::ShmLayout;
+//! use shm_core::sync::SeqLock;
 //!
-//! #[derive(Clone, Copy, Debug, ShmLayout)]
+//! #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 //! #[repr(C)]
-//! pub struct Telemetry {
-//!     pub frame: u64,
-//!     pub position: [f64; 3],
-//!     pub temperature: f32,
-//!     pub flags: u32,
-//! }
+//! struct Sample { frame: u64, position: [f64; 3] }
 //!
-//! # fn main() -> Result<(), shm_core::ShmError> {
+//! #[derive(ShmLayout)]
+//! #[repr(C)]
+//! struct Telemetry { newest: SeqLock<Sample>, battery: [f32; 32] }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let name = format!("/doc-lib-{}", std::process::id());
-//! // Process A. The name appears only once the segment is complete; it goes when `shm` is dropped.
+//! // Process A. The name appears when the segment is complete, and goes when `shm` is dropped.
 //! let shm = Telemetry::create(&name)?;
-//! shm.frame.set(1);
-//! shm.position[0].set(2.5);
-//! shm.store(Telemetry { frame: 2, ..shm.load() });
+//! shm.newest.store(Sample { frame: 1, position: [0.5; 3] })?; // readers see all of it or nothing
+//! shm.battery[7].set(3.7);
 //!
 //! // Process B. The pages are read-only, and `set` does not compile.
 //! let shm = Telemetry::attach_read_only(&name)?;
-//! assert_eq!(shm.frame.get(), 2);
+//! assert_eq!(shm.newest.read()?.frame, 1);
+//! assert_eq!(shm.battery[7].get(), 3.7);
 //! # Ok(()) }
 //! ```
 //!
+//! # Guarantees
+//!
+//! - A name never leads to an incomplete segment, and attaching refuses another layout.
+//! - A process that is killed at any instruction leaves nothing that stops the next one. The types in [`sync`] survive the
+//!   death of any process that uses them.
+//! - Whatever bytes a peer writes, reading returns a value of the field's type, inside the segment, or an error.
+//!
+//! # Safety
+//!
+//! The public API is safe. No reference to a plain value in shared memory exists, only cells and atomics. `unsafe` is inside
+//! this crate. A peer that accesses a leaf by another width, or not atomically, is outside every memory model, and one that
+//! truncates a named segment's file causes `SIGBUS`: share named segments only with users you trust.
+//!
+//! # Platform
+//!
+//! 64-bit Linux and Rust 1.88 or later. The kernel needs open file description locks and sealed memfds (Linux 3.17); tests run
+//! on 6.18. Named segments need a tmpfs at `/dev/shm`, and types in [`sync`] need `/proc` or a name.
+//!
 //! # Where to look
 //!
-//! - [`ShmLayout`]: the derive, and every way to make or find a segment.
-//! - [`Shm`]: the handle; [`ShmOptions`]: mode, group, sparseness and the like.
-//! - [`ShmCell`], [`ShmSlice`]: what fields and arrays are in shared memory.
-//! - [`sync`]: types that bring processes into step, and survive the death of any of them.
-//! - [`list()`], [`sweep()`]: which segments there are, and removing those that nobody uses any more.
-//! - [`ShmStr`], [`ShmVec`], [`ShmOffset`]: text, vectors, and what to store instead of a pointer.
-//! - [`ShmError`]: what can go wrong.
-//! - [`layout`]: layouts as data, for programs that inspect types or decode segments.
+//! - [`guide`]: everything by example; [`guide::patterns`]: a program per problem; [`guide::choosing`]: which type to use;
+//!   [`guide::recovery`]: values that survive a death under a [`Mutex`](sync::Mutex); [`guide::crash_model`]: what others see.
+//! - [`ShmLayout`]: the derive, and all functions that make or find a segment; [`ShmOptions`]: mode, group, waiting and the like.
+//! - [`Shm`]: the handle; [`ShmCell`] and [`ShmSlice`]: fields and arrays; [`ShmStr`], [`ShmVec`] and [`ShmOffset`]: text,
+//!   vectors and links; [`sync`]: locks, queues and waiting; [`ShmError`]: what can go wrong.
+//! - [`list()`] and [`sweep()`]: the segments of the system; [`layout`]: layouts as data.
 
 // Under loom only the protocols are built for use; what stands on them is left out.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]

@@ -14,7 +14,7 @@
 //! | sleeping until your own data have changed | [`Event`] |
 //! | rounds that begin together | [`Barrier`] |
 //!
-//! `docs/choosing.md` compares them: what a death means to each, and what each costs.
+//! [`guide::choosing`](crate::guide::choosing) compares them: what a death means to each, and what each costs.
 //!
 //! # Waiting
 //!
