@@ -2,14 +2,14 @@
 
 use proc_macro::TokenStream;
 
-/// Makes references of the struct's `u64`s.
+/// Replaces the struct's `u64`s by references.
 #[proc_macro_attribute]
 pub fn numbers_to_references(_: TokenStream, item: TokenStream) -> TokenStream {
     let text = item.to_string().replace("u64", "&'static u64");
     text.parse().expect("still a struct")
 }
 
-/// Takes `repr(C)` away.
+/// Removes `repr(C)`.
 #[proc_macro_attribute]
 pub fn without_repr(_: TokenStream, item: TokenStream) -> TokenStream {
     let text = item.to_string().replace("#[repr(C)]", "");
@@ -22,7 +22,7 @@ pub fn harmless(_: TokenStream, item: TokenStream) -> TokenStream {
     item
 }
 
-/// [`macro@without_repr`] by the name of a macro that every program knows.
+/// [`macro@without_repr`] under the name of a standard macro.
 #[proc_macro_attribute]
 pub fn derive(options: TokenStream, item: TokenStream) -> TokenStream {
     without_repr(options, item)

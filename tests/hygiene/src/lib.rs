@@ -1,5 +1,5 @@
-//! Structs with the derive in awkward surroundings: another edition, the library under another name only, names
-//! that shadow what an expansion might use, and every lint as an error. That it compiles is most of the test.
+//! Structs with the derive in difficult environments: another edition, the library under another name only, names that
+//! shadow what an expansion might use, and every lint as an error. Most of the test is that it compiles.
 
 #![forbid(unsafe_code)]
 #![deny(
@@ -18,7 +18,7 @@ mod wide;
 
 pub use wide::Wide;
 
-/// Names that a careless expansion would pick up.
+/// Names that a careless expansion would use.
 pub mod shadows {
     #![allow(non_camel_case_types, non_snake_case, non_upper_case_globals)]
 
@@ -56,7 +56,7 @@ pub mod shadows {
         };
     }
 
-    /// A point beside all of them.
+    /// A point next to them.
     #[derive(Clone, Copy, Debug, shared::ShmLayout)]
     #[repr(C)]
     #[shm(crate = "shared")]
@@ -69,13 +69,13 @@ pub mod shadows {
     }
 
     impl Point {
-        /// So that `z` is of use.
+        /// Uses `z`.
         #[must_use]
         pub const fn z(&self) -> [u32; 2] {
             self.z
         }
 
-        /// So that `y` is of use.
+        /// Uses `y`.
         #[must_use]
         pub const fn y(&self) -> f64 {
             self.y
@@ -91,7 +91,7 @@ macro_rules! define {
         #[shm(crate = "shared")]
         pub struct $name<$param> {
             $(
-                /// A field out of a macro.
+                /// A field from a macro.
                 pub $field: $ty
             ),*
         }
@@ -99,14 +99,14 @@ macro_rules! define {
 }
 
 define! {
-    /// Out of a macro, and generic.
+    /// From a macro, and generic.
     FromMacro<Value> {
         value: Value,
         pair: [Value; 2],
     }
 }
 
-/// With fields that come and go, attributes of others, and names that are used elsewhere.
+/// With conditional fields, other attributes, and names that are used elsewhere.
 #[derive(Clone, Copy, Debug, shared::ShmLayout)]
 #[repr(C)]
 #[shm(crate = "shared")]
@@ -128,6 +128,30 @@ pub struct Decorated {
     #[shm(rename = "other")]
     #[allow(clippy::struct_field_names)]
     pub decorated: u32,
+}
+
+/// A generic struct with gaps, and a parameter that no field stores.
+#[derive(Debug, shared::ShmLayout)]
+#[repr(C)]
+#[shm(crate = "shared", padding)]
+pub struct Gaps<Value, Tag: ?Sized> {
+    /// A byte.
+    pub on: bool,
+    /// A value.
+    pub value: Value,
+    /// A tag.
+    pub tag: std::marker::PhantomData<fn() -> Tag>,
+}
+
+/// A struct with gaps.
+#[derive(Debug, shared::ShmLayout)]
+#[repr(C)]
+#[shm(crate = "shared", padding)]
+pub struct Padded {
+    /// Without a bound on its parameter.
+    pub gaps: Gaps<u16, str>,
+    /// Wider.
+    pub wide: u64,
 }
 
 /// A generic struct with everything that generics may have.

@@ -90,7 +90,7 @@ fn bytes(file: &File) -> Vec<u8> {
 
 const SECRET: u8 = 0xA5;
 
-/// Uses every field in every way that there is.
+/// Writes every field in every way.
 fn use_all(board: &<Board as ShmLayout>::View<shm_core::ReadWrite>) {
     let job = Job {
         id: u64::MAX,
@@ -141,7 +141,7 @@ fn use_all(board: &<Board as ShmLayout>::View<shm_core::ReadWrite>) {
     board.end.set(0xFF);
 }
 
-/// Fills all gaps of a new segment with [`SECRET`], has everything used, and looks at the gaps.
+/// Fills all gaps of a new segment with [`SECRET`], runs `work`, and checks the gaps.
 fn gaps_stay_as_they_are<T: ShmLayout + ?Sized>(
     name: &str,
     tail: usize,
@@ -173,7 +173,7 @@ fn gaps_stay_as_they_are<T: ShmLayout + ?Sized>(
     );
 }
 
-/// Where a handle's payload lies in the file, and how long it is.
+/// The range of the payload in a segment's file.
 fn payload(name: &str) -> std::ops::Range<usize> {
     let file = File::open(format!("/dev/shm{name}")).expect("the segment is there");
     let bytes = bytes(&file);

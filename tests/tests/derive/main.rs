@@ -1,4 +1,4 @@
-//! What the derive makes of a type, and what the compiler says and generates.
+//! The derive's layouts, the compiler's messages, and the generated code.
 
 mod codegen;
 mod gaps;

@@ -1,9 +1,9 @@
-//! Fields whose types are macros. The derive does not see what they stand for, and the compiler expands them in two scopes.
-//! And types that have the names of the expansion, in another spelling.
+//! Fields whose types are macros. The derive does not see their expansion, and the compiler expands them in two
+//! scopes. And types with the names of the expansion, spelled differently.
 
 use shm_core::ShmLayout;
 
-/// The name that the derive gives to the parameter of its own struct.
+/// The name that the derive gives to the parameter of its view.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
 struct Access {
@@ -30,7 +30,7 @@ struct Expanded {
     list: [named!(); two!()],
 }
 
-// The standard derives take no generic struct with a macro in it.
+// The standard derives do not support a generic struct with a macro in it.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct ExpandedFor<T, const N: usize> {
@@ -78,7 +78,7 @@ mod raw {
     type Access = [u32; 2];
     type SpelledView = u64;
 
-    /// With a view whose name and parameter would be the first two types'.
+    /// The name and parameter of its view would be the first two types'.
     #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
     #[repr(C)]
     pub(super) struct Spelled {

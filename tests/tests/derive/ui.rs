@@ -1,20 +1,20 @@
-//! What the compiler says to each mistake, word by word, and what it accepts.
+//! The compiler's messages for each kind of error, and definitions that it accepts.
 //!
-//! The expected messages are those of one compiler version: with another one only this suite is skipped. After a
-//! change, `TRYBUILD=overwrite cargo test -p shm-tests --test derive ui::` writes them anew; read each before you commit it.
+//! The expected messages are those of one compiler version. With another one this suite is skipped. After a change,
+//! `TRYBUILD=overwrite cargo test -p shm-tests --test derive ui::` rewrites them; read each before you commit it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The compiler whose words are kept in the `.stderr` files.
+/// The compiler whose messages are in the `.stderr` files.
 const BLESSED: &str = "rustc 1.95.";
 
 fn rustc() -> Command {
     Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
 }
 
-/// Whether the messages are kept of another compiler than the one here, which is told then.
-fn speaks_otherwise() -> bool {
+/// Whether this is another compiler, so that its messages cannot be compared. Prints a notice if so.
+fn is_another_compiler() -> bool {
     let version = rustc().arg("--version").output().expect("rustc runs");
     let version = String::from_utf8_lossy(&version.stdout);
     let otherwise = !version.starts_with(BLESSED);
@@ -26,7 +26,7 @@ fn speaks_otherwise() -> bool {
 
 #[test]
 fn ui() {
-    if speaks_otherwise() {
+    if is_another_compiler() {
         return;
     }
     let cases = trybuild::TestCases::new();
@@ -36,8 +36,9 @@ fn ui() {
     cases.compile_fail("ui/guide/*.rs");
 }
 
-/// These are mistakes in any Rust program. The compiler reports them as well, in more lines, and no derive can prevent that.
-const NO_RUST: [&str; 5] = [
+/// These are errors in any Rust program. The compiler reports them as well, in more lines, and no derive can prevent
+/// that.
+const INVALID_RUST: [&str; 5] = [
     "mutex_of_slice",
     "recursive",
     "recursive_in_lock",
@@ -45,20 +46,20 @@ const NO_RUST: [&str; 5] = [
     "tail_in_the_middle",
 ];
 
-/// Behind a name, the derive does not see which argument is bad. If the type is a struct that has the derive itself, the
-/// compiler shows that after our words: it is not to be hidden, as the attribute that would do so is not known in a crate
-/// with `no_implicit_prelude`.
+/// Behind a name, the derive does not see which argument is bad. If the type is a struct with the derive, the
+/// compiler appends the struct after our message. The attribute that would hide it is unknown in a crate with
+/// `no_implicit_prelude`.
 const SHOWS_THE_STRUCT: &str = "alias_of_bad_instance";
 
-/// The kept messages about definitions, each with its file's name.
+/// The messages about refused definitions, with the names of their files.
 fn refusals() -> Vec<(String, String)> {
-    let messages = kept("ui/refused");
+    let messages = messages_in("ui/refused");
     assert!(messages.len() >= 90, "{} cases", messages.len());
     messages
 }
 
-/// The kept messages in a folder, each with its file's name.
-fn kept(folder: &str) -> Vec<(String, String)> {
+/// The messages in a folder, with the names of their files.
+fn messages_in(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let files = std::fs::read_dir(folder).expect("the folder is there");
     files
@@ -93,11 +94,11 @@ fn each_error_is_short_and_points_at_the_users_code() {
             } else {
                 error
             };
-            // One is the compiler's own: see the test about that.
+            // One of them is the compiler's own: see the test for that.
             let is_its_own = ["recursive type `", "the size for values of type `"]
                 .iter()
                 .any(|words| error.contains(words));
-            if !is_its_own || !NO_RUST.contains(&name.as_str()) {
+            if !is_its_own || !INVALID_RUST.contains(&name.as_str()) {
                 assert!(
                     error.lines().count() <= 12,
                     "{name}: an error of more than 12 lines:\n{error}"
@@ -108,7 +109,7 @@ fn each_error_is_short_and_points_at_the_users_code() {
                 place.contains(&format!("--> ui/refused/{name}.rs:")),
                 "{name} points elsewhere: {place}"
             );
-            // Hidden items are an offence; `why` is a page of the documentation.
+            // Messages must not mention hidden items. The traits in `diagnostics` are documented.
             assert!(
                 !error.contains("__private"),
                 "{name} speaks of a hidden item:\n{error}"
@@ -118,11 +119,11 @@ fn each_error_is_short_and_points_at_the_users_code() {
 }
 
 #[test]
-fn what_is_said_to_a_wrong_use_is_short_before_the_compiler_shows_the_bound() {
+fn errors_about_wrong_uses_are_short_up_to_the_bound() {
     let mut own_words = 0;
-    for (name, text) in kept("ui/misused") {
+    for (name, text) in messages_in("ui/misused") {
         for error in text.split("\nerror").map(str::trim) {
-            // Those in which words of this library stand.
+            // Only errors with a text of this library.
             if !error.contains("[E0277]") && !error.contains("[E0080]") {
                 continue;
             }
@@ -141,18 +142,18 @@ fn what_is_said_to_a_wrong_use_is_short_before_the_compiler_shows_the_bound() {
 
 #[test]
 fn a_second_error_is_the_compilers_own() {
-    if speaks_otherwise() {
+    if is_another_compiler() {
         return;
     }
     let kept = refusals();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ui-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("there is room");
-    for name in NO_RUST {
+    for name in INVALID_RUST {
         let (_, text) = kept.iter().find(|(of, _)| of == name).expect("a case");
         let errors: Vec<&str> = text.trim().split("\n\nerror").collect();
         assert_eq!(errors.len(), 2, "{name}:\n{text}");
 
-        // The same lines, but nothing of this library in them.
+        // The same lines without this library.
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("ui/refused/{name}.rs"));
         let source = std::fs::read_to_string(path).expect("the case is there");
         let plain: String = source
@@ -181,7 +182,7 @@ fn a_second_error_is_the_compilers_own() {
             .split_once("\n\nerror: aborting due to 1 previous error")
             .expect("one error");
         assert!(!rest.contains("\nerror"), "{name}:\n{rest}");
-        // Where the `Mutex` is, and what it is made of, follows after the words.
+        // The location and definition of the `Mutex` follow the message.
         let words = |error: &str| {
             let error = error.trim_start_matches("error");
             let end = error.find("\nnote: required by an implicit ");
@@ -201,7 +202,7 @@ fn nearly_all_errors_point_at_a_field_or_an_attribute() {
     let (mut at_part, mut all) = (0, Vec::new());
     for (name, text) in refusals() {
         for error in text.split("\nerror").map(str::trim) {
-            // The first line of code that is underlined.
+            // The first underlined line of code.
             let lines: Vec<&str> = error.lines().collect();
             let underlined = lines
                 .iter()
@@ -210,8 +211,8 @@ fn nearly_all_errors_point_at_a_field_or_an_attribute() {
             let code = underlined
                 .and_then(|line| line.split_once('|'))
                 .map_or("", |(_, code)| code);
-            // A field, variant or attribute, and for a missing `repr` or a `Drop` the struct itself. The derive would
-            // say nothing about where the mistake is.
+            // A field, variant or attribute, or the struct itself for a missing `repr` or a `Drop`. An error at the
+            // derive would not show where the mistake is.
             if code.contains("derive(") {
                 all.push(name.clone());
             } else {

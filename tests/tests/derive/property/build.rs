@@ -1,4 +1,4 @@
-//! Generated crates: written, built, and what the compiler says about them.
+//! Writes and builds generated crates, and reads the compiler's errors.
 
 use std::fs;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The part of a program that compares.
+/// The part of a generated program that compares.
 pub(crate) const REPORT: &str = include_str!("report.rs");
 
-/// The folder of all generated crates. They are one workspace, so that what they depend on is built once.
+/// The folder of all generated crates. They are one workspace, so that their dependencies are built once.
 pub(crate) struct Workspace {
     root: PathBuf,
 }
@@ -18,13 +18,13 @@ pub(crate) struct Workspace {
 /// An error of the compiler.
 #[derive(Debug)]
 pub(crate) struct Error {
-    /// Lines of the places that it is about, in the generated file; a mistake that a macro makes has several.
+    /// The lines of the error in the generated file. An error from a macro has several places.
     pub lines: Vec<Range<usize>>,
     pub text: String,
 }
 
 impl Workspace {
-    /// Writes the workspace: each crate's name and source.
+    /// Writes the workspace, with the name and source of each crate.
     pub(crate) fn create(crates: &[(&str, &str)]) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("derive-property");
         let project = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -46,7 +46,7 @@ impl Workspace {
             "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[profile.dev]\ndebug = false\nincremental = false\n"
         );
         write(&root.join("Cargo.toml"), &manifest);
-        // The versions that this test was built with are there; others might have to be loaded.
+        // The versions that this test was built with are available offline.
         let lock = fs::read_to_string(project.join("Cargo.lock")).expect("the project has one");
         write(&root.join("Cargo.lock"), &lock);
         Self { root }
@@ -68,9 +68,9 @@ impl Workspace {
         self.cargo("run", name).output().expect("cargo runs")
     }
 
-    /// All errors that `cargo check` has for a crate.
+    /// All errors of `cargo check` for a crate.
     pub(crate) fn check(&self, name: &str) -> Vec<Error> {
-        // What was checked before would not be reported again.
+        // A crate that was checked before would not be reported again.
         let output = self
             .cargo("check", name)
             .arg("--message-format=json")
@@ -91,7 +91,7 @@ impl Workspace {
     }
 }
 
-/// Writes a file, unless it says the same already: cargo goes by its time.
+/// Writes a file, unless it has this content already, since cargo compares modification times.
 fn write(path: &Path, text: &str) {
     if fs::read_to_string(path).is_ok_and(|old| old == text) {
         return;
@@ -106,7 +106,7 @@ fn error(line: &Value) -> Option<Error> {
     let message = &line["message"];
     let text = message["rendered"].as_str().unwrap_or_default().to_owned();
     let spans = message["spans"].as_array().map_or(&[][..], Vec::as_slice);
-    // The last words of the compiler: how many errors there were.
+    // The compiler's last line, with the number of errors.
     if spans.is_empty() && text.starts_with("error: aborting due to") {
         return None;
     }
@@ -118,7 +118,7 @@ fn error(line: &Value) -> Option<Error> {
     Some(Error { lines, text })
 }
 
-/// Where a span lies in the generated file. One inside a macro's expansion is followed to where the macro is used.
+/// The lines of a span in the generated file. A span inside a macro's expansion is followed to the macro's use.
 fn in_source(span: &Value) -> Option<Range<usize>> {
     let mut span = span;
     while !span["file_name"].as_str()?.ends_with("src/main.rs") {

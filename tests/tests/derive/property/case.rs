@@ -1,6 +1,6 @@
-//! What a generated case is: a few definitions that use each other, the last ones using the first.
+//! A generated case: a few definitions, the last of which use the first.
 
-/// A leaf: how it is written, and what it is.
+/// A leaf type.
 #[derive(Debug)]
 pub(crate) struct Scalar {
     /// Rust source.
@@ -19,7 +19,7 @@ const fn scalar(spelled: &'static str, name: &'static str, size: u64) -> Scalar 
     }
 }
 
-/// Every leaf, in several spellings.
+/// All leaf types, in several spellings.
 pub(crate) const SCALARS: &[Scalar] = &[
     scalar("u8", "u8", 1),
     scalar("i8", "i8", 1),
@@ -52,14 +52,14 @@ pub(crate) const SCALARS: &[Scalar] = &[
     scalar("Option<NonZero<i32>>", "i32", 4),
     scalar("core::option::Option<NonZeroU64>", "u64", 8),
     scalar("Option<NonZero<u128>>", "u128", 16),
-    // Names that promise another size than the type behind them has.
+    // Names that suggest another size than the type behind them has.
     scalar("crate::other::U8", "u64", 8),
     scalar("crate::other::U64", "u8", 1),
     scalar("crate::other::AtomicU16", "u32", 4),
     scalar("crate::other::u32", "u16", 2),
 ];
 
-/// Types that no shared struct may hold. Each compiles as a field of an ordinary struct.
+/// Types that a shared struct cannot contain. Each compiles as a field of an ordinary struct.
 pub(crate) const FORBIDDEN: &[&str] = &[
     "*const u8",
     "*mut [u64; 2]",
@@ -143,9 +143,9 @@ pub(crate) const FORBIDDEN: &[&str] = &[
 #[derive(Clone, Debug)]
 pub(crate) enum Len {
     Literal(u64),
-    /// `{ a + b }`, which tells nothing to who only reads tokens.
+    /// `{ a + b }`, whose value the tokens do not tell.
     Sum(u64, u64),
-    /// The constant parameter of the definition.
+    /// The const parameter of the definition.
     Param,
 }
 
@@ -159,9 +159,9 @@ pub(crate) enum Ty {
     Wrapping(Box<Ty>),
     Phantom(Box<Ty>),
     Paren(Box<Ty>),
-    /// A `type` beside the definition.
+    /// An alias for the type, defined next to the struct.
     Alias(Box<Ty>),
-    /// An associated type of a trait that a type beside the definition implements.
+    /// An associated type, of a type defined next to the struct.
     Associated(Box<Ty>),
     /// `crate::other::Holder<_>`, a derived struct with one field.
     Holder(Box<Ty>),
@@ -172,7 +172,7 @@ pub(crate) enum Ty {
     Forbidden(&'static str),
 }
 
-/// What `#[repr(..)]` says, in all spellings.
+/// All forms of `#[repr(..)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repr {
     C,
@@ -180,7 +180,7 @@ pub(crate) enum Repr {
     AlignC(u64),
     TwoAttributes(u64),
     Transparent,
-    /// The rest is to be refused.
+    /// The rest must be refused.
     Missing,
     Rust,
     AlignOnly(u64),
@@ -222,7 +222,7 @@ impl Field {
     }
 }
 
-/// What is wrong with a struct as a whole.
+/// An error of a struct as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StructFault {
     Lifetime,
@@ -262,7 +262,7 @@ impl Struct {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EnumRepr {
     Int(&'static str, u64),
-    /// The rest is to be refused.
+    /// The rest must be refused.
     Missing,
     C,
     Usize,
@@ -273,7 +273,7 @@ pub(crate) struct Enum {
     pub repr: EnumRepr,
     /// Discriminants, in the order of declaration; whether each is written down.
     pub variants: Vec<(i64, bool)>,
-    /// The variant that carries data, to be refused.
+    /// The variant that carries data, which must be refused.
     pub data: Option<usize>,
 }
 

@@ -1,16 +1,17 @@
-//! Random definitions go through the derive, the compiler and a reference model, which have to agree.
+//! Random definitions go through the derive, the compiler and a reference model, which must agree.
 //!
-//! proptest draws the definitions: structs of all shapes, nested and generic, with and without padding, and such that
-//! hold what cannot be shared, behind aliases, associated types, arrays, generics and macros. The reference
-//! (`model.rs`) says which of them are to be accepted, and how they lie in memory.
+//! proptest draws the definitions: structs of all shapes, nested and generic, with and without padding, and with
+//! types that cannot be shared, behind aliases, associated types, arrays, generics and macros. The reference
+//! (`model.rs`) tells which of them must be accepted, and their layouts.
 //!
-//! - Accepted ones become a program that compares the derive's layout, the view's and the compiler's with the reference.
+//! - Accepted ones become a program that compares the layouts of the derive, the view and the compiler with the
+//!   reference.
 //! - Refused ones go through `cargo check`: every definition that the reference refuses has an error of its own, no
-//!   other has one, and errors about padding name every gap. The same definitions without the derive compile, so it is
-//!   the derive that refuses them.
+//!   other has one, and errors about padding name every gap. The same definitions compile without the derive, so the
+//!   derive refuses them.
 //!
-//! `SHM_PROPERTY_CASES` is how many cases are drawn, `SHM_PROPERTY_SEED` another seed than the usual one. A failure prints
-//! the seed, and the case's number and source.
+//! `SHM_PROPERTY_CASES` sets the number of cases, `SHM_PROPERTY_SEED` the seed. A failure prints the seed, and the
+//! case's number and source.
 
 mod build;
 mod case;
@@ -29,9 +30,9 @@ use case::Case;
 use model::Verdict;
 use source::Source;
 
-/// What is drawn without `SHM_PROPERTY_CASES`.
+/// The default number of cases.
 const CASES: usize = 700;
-/// What is compiled at once at most, so that large runs do not need large memory.
+/// The most cases in one crate, to limit the memory of the compiler.
 const BATCH: usize = 350;
 
 fn variable(name: &str) -> Option<u64> {
@@ -43,7 +44,7 @@ fn variable(name: &str) -> Option<u64> {
     )
 }
 
-/// The cases of a seed, always the same.
+/// The cases of a seed, which are always the same.
 fn draw(seed: u64, count: usize) -> Vec<Case> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -58,7 +59,7 @@ fn draw(seed: u64, count: usize) -> Vec<Case> {
         .collect()
 }
 
-/// A case that was drawn.
+/// A drawn case.
 struct Drawn {
     number: usize,
     case: Case,
@@ -85,7 +86,7 @@ impl Drawn {
     }
 }
 
-/// What disagrees, with the sources.
+/// The disagreements, with their sources.
 #[derive(Default)]
 struct Disagreements {
     text: String,
@@ -95,7 +96,7 @@ struct Disagreements {
 impl Disagreements {
     fn add(&mut self, case: Option<&Drawn>, what: &str) {
         self.count += 1;
-        // The first ones are enough to read.
+        // The first ones suffice.
         if self.count <= 10 {
             let source = case.map_or_else(String::new, |drawn| {
                 source::alone(drawn.number, &drawn.case)
@@ -196,7 +197,7 @@ fn judge(source: &Source, cases: &[&Drawn], errors: &[Error], found: &mut Disagr
                     &format!("S{def} has an error, but nothing is wrong: {texts}"),
                 );
             }
-            // Padding is looked at once the types are right, so not in the company of refused ones.
+            // Padding is checked once the types are valid, so not next to refused ones.
             Verdict::Padded(_) if drawn.is_refused() => {}
             _ if errors.is_empty() => {
                 found.add(Some(drawn), &format!("S{def} is accepted, but must not be"));
@@ -244,7 +245,7 @@ fn derive_compiler_and_reference_agree() {
         );
     }
 
-    // Some accepted ones go along with the others, to show that errors stay where they belong.
+    // Some accepted ones are added, to show that errors stay at their definitions.
     let company: Vec<&Drawn> = accepted.iter().step_by(8).copied().collect();
     let mut crates = Vec::new();
     for (number, cases) in accepted.chunks(BATCH).enumerate() {

@@ -1,11 +1,11 @@
-//! The reference: what the layout of a definition has to be, and whether it may be accepted. Written from the rules
-//! alone: it shares no code with the derive, and asks the compiler nothing but the alignment of `u128`.
+//! The reference: the layout of a definition, and whether it must be accepted. It is written from the rules alone: it
+//! shares no code with the derive, and asks the compiler only for the alignment of `u128`.
 
 use std::fmt::Write;
 
 use super::case::{Case, Def, EnumRepr, Len, Struct, Ty};
 
-/// A layout that was computed here.
+/// A layout of the reference.
 #[derive(Clone, Debug)]
 pub(crate) enum Layout {
     Scalar(&'static str, u64),
@@ -26,20 +26,20 @@ pub(crate) struct StructLayout {
     pub version: u32,
     /// Name, offset, layout.
     pub fields: Vec<(String, u64, Layout)>,
-    /// Padding that is not allowed: the field that it follows, and how many bytes.
+    /// Padding that is not allowed: the number of the field before it, and its bytes.
     pub gaps: Vec<(usize, u64)>,
     pub has_tail: bool,
-    /// Whether it has padding that no definition has been blamed for yet: that of a generic struct.
+    /// Whether it has padding that no error has reported yet, as in a generic struct.
     pub unreported: bool,
 }
 
-/// What has to happen to a definition.
+/// The expected outcome of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Accepted,
-    /// Refused because of what it holds or how it is declared.
+    /// Refused because of its contents or its declaration.
     Refused,
-    /// Refused because of padding. The texts must be in the error.
+    /// Refused because of padding. The error must contain these texts.
     Padded(Vec<String>),
 }
 
@@ -55,7 +55,7 @@ impl Layout {
 
     pub(crate) fn align(&self) -> u64 {
         match self {
-            // The one leaf whose alignment differs between 64-bit processors.
+            // The only leaf whose alignment differs between 64-bit processors.
             Self::Scalar(_, 16) => align_of::<u128>() as u64,
             Self::Scalar(_, size) | Self::Enum { size, .. } => *size,
             Self::Array(element, _) | Self::Slice(element) => element.align(),
@@ -119,7 +119,7 @@ pub(crate) struct Arguments {
     pub len: Option<u64>,
 }
 
-/// A length, where the parameter has this value.
+/// The length, if the const parameter has this value.
 pub(crate) fn length(len: &Len, param: Option<u64>) -> u64 {
     match len {
         Len::Literal(len) => *len,
@@ -128,7 +128,7 @@ pub(crate) fn length(len: &Len, param: Option<u64>) -> u64 {
     }
 }
 
-/// The layout of a type; `None` if something that it is made of cannot be shared.
+/// The layout of a type; `None` if it contains something that cannot be shared.
 pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layout> {
     let inside = |ty: &Ty| layout(case, ty, arguments);
     Some(match ty {
@@ -138,7 +138,7 @@ pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layo
         }
         Ty::Slice(element) => Layout::Slice(Box::new(inside(element)?)),
         Ty::Wrapping(ty) | Ty::Paren(ty) | Ty::Alias(ty) | Ty::Associated(ty) => inside(ty)?,
-        // Holds nothing, so it does not matter how its parameter lies in memory.
+        // Stores nothing, so the layout of its argument does not matter.
         Ty::Phantom(_) => Layout::Struct(StructLayout {
             size: 0,
             align: 1,
@@ -198,7 +198,7 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
     for (number, field) in def.fields.iter().enumerate() {
         let layout = layout(case, &field.ty, arguments)?;
         let offset = end.next_multiple_of(layout.align());
-        // Before the first field there is nothing to fill: it lies at 0.
+        // There is no gap before the first field, which is at 0.
         if offset > end {
             gaps.push((number - 1, offset - end));
         }
@@ -230,8 +230,8 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
     })
 }
 
-/// Whether the definition itself names something that cannot be shared. What an earlier definition is refused for is
-/// that definition's own matter.
+/// Whether the definition itself names something that cannot be shared. Errors of earlier definitions are reported
+/// there.
 fn is_refused(def: &Def) -> bool {
     match def {
         Def::Struct(def) => {
@@ -247,7 +247,7 @@ fn is_refused(def: &Def) -> bool {
 fn names_forbidden(ty: &Ty) -> bool {
     match ty {
         Ty::Forbidden(_) => true,
-        // Of its argument nothing is stored.
+        // Stores nothing of its argument.
         Ty::Scalar(_) | Ty::Param | Ty::Phantom(_) => false,
         Ty::Array(ty, _)
         | Ty::Slice(ty)
@@ -260,15 +260,15 @@ fn names_forbidden(ty: &Ty) -> bool {
     }
 }
 
-/// What has to happen to each definition of a case.
+/// The expected outcome of each definition of a case.
 pub(crate) fn verdicts(case: &Case) -> Vec<Verdict> {
     (0..case.defs.len())
         .map(|number| verdict(case, number))
         .collect()
 }
 
-/// What is said of a gap where the field in front of it is there to fill it and has the wrong length: the first length that is
-/// right, of all that there are.
+/// The remedy for a gap after a field that is there to fill it but has the wrong length: the first length that leaves
+/// no gap, of all lengths.
 fn remedy(layout: &StructLayout, min_align: u64, number: usize) -> String {
     let name = &layout.fields[number].0;
     if !name.starts_with("_pad") {
@@ -289,7 +289,7 @@ fn remedy(layout: &StructLayout, min_align: u64, number: usize) -> String {
     }
 }
 
-/// The gaps that would be left if this field had another size.
+/// The gaps that remain if this field has another size.
 fn gaps_with(
     layout: &StructLayout,
     min_align: u64,
@@ -324,11 +324,11 @@ fn verdict(case: &Case, number: usize) -> Verdict {
     let Def::Struct(def) = &case.defs[number] else {
         return Verdict::Accepted;
     };
-    // The padding of a generic struct is looked at where it is used.
+    // The padding of a generic struct is checked where it is used.
     if def.is_generic() {
         return Verdict::Accepted;
     }
-    // Made of a refused definition: that one has the error.
+    // Contains a refused definition, which has the error.
     let Some(layout) = structure(case, def, &Arguments::default()) else {
         return Verdict::Accepted;
     };
@@ -345,7 +345,7 @@ fn verdict(case: &Case, number: usize) -> Verdict {
         })
         .collect();
     if !texts.is_empty() {
-        // Whatever else there is about padding is told when these are filled.
+        // Other padding is reported once these gaps are filled.
     } else if layout.size == 0 && !layout.has_tail {
         texts.push("is zero-sized".to_owned());
     } else if layout.fields.iter().any(|(_, _, field)| field.unreported()) {
@@ -364,7 +364,7 @@ fn verdict(case: &Case, number: usize) -> Verdict {
     }
 }
 
-/// Whether it consists of structs with fields: if they have no bytes, that is told where they are defined or used.
+/// Whether it consists of structs with fields: a zero-sized one is reported where it is defined or used.
 fn is_of_struct(layout: &Layout) -> bool {
     match layout {
         Layout::Array(element, len) => *len > 0 && is_of_struct(element),

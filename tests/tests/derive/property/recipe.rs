@@ -1,10 +1,10 @@
-//! What proptest draws: recipes, which are free of rules. `resolve` makes a case of one.
+//! The recipes that proptest draws, without any rules. `resolve` makes a case of each.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// A type to be.
+/// The recipe of a type.
 #[derive(Clone, Debug)]
 pub(crate) enum TypeRecipe {
     Scalar(Index),
@@ -43,7 +43,7 @@ pub(crate) enum ReprRecipe {
     Transparent,
 }
 
-/// What is put where padding would be.
+/// How padding is filled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FillingRecipe {
     Nothing,
@@ -51,7 +51,7 @@ pub(crate) enum FillingRecipe {
     Exact,
     /// The same, but this one has another length.
     Wrong(Index, u8),
-    /// Nothing, and an attribute that allows gaps.
+    /// Nothing, but the attribute that allows gaps.
     Allowed,
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum Wrap {
     Paren,
 }
 
-/// Something that makes a definition one to be refused.
+/// An error in a definition.
 #[derive(Clone, Debug)]
 pub(crate) enum FaultRecipe {
     Field(Index, Index, Vec<Wrap>),

@@ -1,4 +1,4 @@
-//! Makes cases of recipes: what Rust itself would not allow is bent until it does.
+//! Makes cases of recipes, and changes what Rust itself would not allow.
 
 use proptest::sample::Index;
 
@@ -58,7 +58,7 @@ fn enumeration(int: &Index, first: i8, steps: &[(u8, bool)], faults: &[&FaultRec
     let mut variants = vec![(first, true)];
     for (step, written) in steps {
         let last = variants[variants.len() - 1].0;
-        // Without a number written down, a variant is one more than the one before.
+        // A variant without a number is one more than the variant before.
         let step = if *written { i64::from(*step) } else { 1 };
         variants.push((last + step, *written));
     }
@@ -109,7 +109,7 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
     else {
         unreachable!("the caller has looked");
     };
-    // The last one is what a segment would be made of, so it is concrete.
+    // The last one stands for the type of a segment, so it is concrete.
     let (has_type, has_const) = if is_last { (false, false) } else { *params };
     let scope = Scope {
         case,
@@ -229,7 +229,7 @@ impl Scope<'_> {
     }
 }
 
-/// Whether it can be named as the type of a field that need not be the last one.
+/// Whether it can be the type of any field, not only of the last.
 fn is_usable(def: &Def) -> bool {
     match def {
         Def::Struct(def) => def.tail().is_none() && def.fault != Some(StructFault::Lifetime),
@@ -237,7 +237,7 @@ fn is_usable(def: &Def) -> bool {
     }
 }
 
-/// An alias of it, unless it depends on a parameter: the alias lies outside of the definition.
+/// An alias of the type, unless it depends on a parameter: the alias is outside the definition.
 fn hidden(ty: Box<Ty>, how: fn(Box<Ty>) -> Ty) -> Ty {
     if depends_on_params(&ty) { *ty } else { how(ty) }
 }
@@ -320,9 +320,9 @@ fn hold_forbidden(def: &mut Struct, fault: &FaultRecipe) {
     def.fields[number].ty = ty;
 }
 
-/// Spoils the definition as a whole.
+/// Adds an error to the definition as a whole.
 fn break_whole(def: &mut Struct, fault: &FaultRecipe) {
-    // One such mistake is enough; some exclude each other.
+    // One such error is enough; some exclude each other.
     if def.repr.is_fault() || def.fault.is_some() || def.fields.is_empty() {
         return;
     }
@@ -338,7 +338,7 @@ fn break_whole(def: &mut Struct, fault: &FaultRecipe) {
             ];
             def.repr = *which.get(&WRONG);
             if def.repr.is_packed() {
-                // Rust allows nothing in it that asks for an alignment, as atomics do.
+                // Rust allows no aligned types in it, such as atomics.
                 for field in &mut def.fields {
                     field.ty = Ty::Scalar(&SCALARS[4]);
                 }
@@ -386,7 +386,7 @@ fn fill(case: &Case, def: &mut Struct, filling: FillingRecipe) {
         }
     };
     for field in old {
-        // Made of something that is refused: its extent does not matter any more.
+        // Contains something that is refused, so its extent does not matter.
         if let Some(layout) = model::layout(case, &field.ty, &Arguments::default()) {
             let offset = end.next_multiple_of(layout.align());
             pad(&mut new, offset - end);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::case::{Case, Def, Enum, EnumRepr, Len, Repr, Struct, StructFault, Ty};
 use super::model::{self, Arguments, Layout, StructLayout};
 
-/// What generated crates have beside the cases.
+/// The code that all generated crates have in common.
 const PRELUDE: &str = "\
 // Generated. Every module is one case.
 #![allow(warnings)]
@@ -33,7 +33,7 @@ const HOLDER: &str = "\
 }
 ";
 
-/// A crate's source, and where each definition lies in it.
+/// A crate's source, and the lines of each definition.
 #[derive(Debug, Default)]
 pub(crate) struct Source {
     pub text: String,
@@ -43,7 +43,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// `derives` tells whether the definitions have the derive, or are plain Rust.
+    /// `derives`: whether the definitions have the derive, or are plain Rust.
     pub(crate) fn new(derives: bool) -> Self {
         let derive = if derives {
             "    #[derive(shm_core::ShmLayout)]\n"
@@ -120,9 +120,9 @@ fn module(
 struct Writer<'a> {
     case: &'a Case,
     derives: bool,
-    /// Items that a definition needs beside it.
+    /// Items that a definition needs next to it.
     helpers: String,
-    /// Concrete uses of generic definitions: as written, and which.
+    /// Concrete uses of generic definitions: the spelling, and the definition with its arguments.
     instances: Vec<(String, usize, Arguments)>,
     count: usize,
 }
@@ -306,7 +306,7 @@ impl Writer<'_> {
         text
     }
 
-    /// The function that compares what the derive says, what the compiler says and what the reference says.
+    /// The function that compares the layouts of the derive, the compiler and the reference.
     fn checks(&self, number: usize) -> String {
         let mut text = String::from("    pub fn check(report: &mut crate::Report) {\n");
         let none = Arguments::default();
@@ -335,14 +335,15 @@ impl Writer<'_> {
         text
     }
 
-    /// An unsized struct once more, with two elements at its end: the compiler tells nothing of unsized ones.
+    /// A sized twin of an unsized struct, with two elements at its end: the compiler gives no layout of unsized
+    /// types.
     fn twin(&self, def: &Struct) -> String {
         let mut plain = Writer {
             case: self.case,
             derives: false,
             helpers: String::new(),
             instances: Vec::new(),
-            // Beyond all names that are taken.
+            // A name that is not taken.
             count: self.count,
         };
         let mut twin = def.clone();
@@ -358,7 +359,7 @@ impl Writer<'_> {
 }
 
 fn negative(def: &Enum, value: i64) -> String {
-    // Every other one as an expression, which the derive must not try to read.
+    // Every other one as an expression, which the derive cannot evaluate.
     if def.variants.len().is_multiple_of(2) {
         format!("{} - 1", value + 1)
     } else {
@@ -398,7 +399,7 @@ fn check(number: usize, name: &str, def: &Def, layout: &Layout) -> String {
             .collect();
         all.join(", ")
     };
-    // Rust may put what has no bytes anywhere in a transparent struct; there is nothing to compare.
+    // Rust may place zero-sized fields anywhere in a transparent struct; there is nothing to compare.
     let compiled = match (def, layout) {
         (Def::Struct(def), Layout::Struct(layout)) if def.repr == Repr::Transparent => {
             let offset = |(field, (_, offset, layout)): (&&str, &(String, u64, Layout))| {
@@ -414,7 +415,7 @@ fn check(number: usize, name: &str, def: &Def, layout: &Layout) -> String {
         _ => offset_of(name, &fields),
     };
     let view = format!("<{name} as ShmLayout>::View<shm_core::ReadWrite>");
-    // The view of an enum is a marker beside the cell, and has no bytes.
+    // The view of an enum is a zero-sized marker.
     let view_extent = match def {
         Def::Struct(_) => format!("[size_of::<{view}>(), align_of::<{view}>()]"),
         Def::Enum(_) => format!("[size_of::<{name}>(), align_of::<{name}>()]"),
