@@ -1,4 +1,4 @@
-//! `#[shm(..)]` on the struct and on its fields.
+//! `#[shm(..)]` on types and fields.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::meta::ParseNestedMeta;
@@ -8,7 +8,7 @@ use syn::{Attribute, LitInt, LitStr, Path};
 
 use crate::ctxt::Ctxt;
 
-/// A value that may be given once.
+/// The value of a key, which may be given once.
 struct Once<T> {
     key: &'static str,
     value: Option<T>,
@@ -21,30 +21,30 @@ impl<T> Once<T> {
 
     fn set(&mut self, meta: &ParseNestedMeta<'_>, value: T) -> syn::Result<()> {
         if self.value.is_some() {
-            return Err(meta.error(format!("`{}` is given twice; keep one of them", self.key)));
+            return Err(meta.error(format!("`{}` is given twice; remove one of them", self.key)));
         }
         self.value = Some(value);
         Ok(())
     }
 }
 
-/// What `#[shm(..)]` on the struct says.
+/// `#[shm(..)]` on a struct or enum.
 pub(crate) struct Container {
-    /// Where `shm-core` is found.
+    /// The path of `shm-core`.
     pub(crate) krate: Option<Path>,
-    /// The layout's version, 0 without one.
+    /// The layout's version, 0 by default.
     pub(crate) version: u32,
-    /// Where that is written.
+    /// The span of the version.
     pub(crate) version_span: Option<Span>,
-    /// The fingerprint that the layout must have, and where that is written.
+    /// The fingerprint that the layout must have, and its span.
     pub(crate) pin: Option<(u64, Span)>,
-    /// Where it is written that bytes may belong to no field.
+    /// The span of `padding`, which allows gaps.
     pub(crate) padding: Option<Span>,
 }
 
-/// What `#[shm(..)]` on a field says.
+/// `#[shm(..)]` on a field.
 pub(crate) struct Field {
-    /// The field's name in the schema, if it is another.
+    /// The field's name in the schema, if it differs.
     pub(crate) rename: Option<String>,
 }
 
@@ -60,14 +60,14 @@ impl Container {
                 let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
                     syn::Error::new(
                         text.span(),
-                        "`crate` is the path of shm-core, such as \"my_crate::shm_core\"",
+                        "`crate` must be the path of shm-core, such as \"my_crate::shm_core\"",
                     )
                 })?;
                 krate.set(meta, path).map(|()| true)
             } else if meta.path.is_ident("version") {
                 let number: LitInt = value(
                     meta,
-                    "`#[shm(version = 3)]`, with the number itself: no constant has a value yet when the derive reads this",
+                    "`#[shm(version = 3)]`, with a literal: derives cannot see the values of constants",
                 )?;
                 let parsed = number
                     .base10_parse::<u32>()
@@ -76,7 +76,7 @@ impl Container {
                     .ok_or_else(|| {
                         syn::Error::new(
                             number.span(),
-                            "`version` is a number from 1 to 4294967295, such as `version = 3`",
+                            "`version` must be a number from 1 to 4294967295, such as `version = 3`",
                         )
                     })?;
                 version.set(meta, (parsed, number.span())).map(|()| true)
@@ -89,20 +89,19 @@ impl Container {
                 let fingerprint = parsed.ok_or_else(|| {
                     syn::Error::new(
                         text.span(),
-                        "`pin` is a fingerprint of 16 hexadecimal digits; write \"0000000000000000\", and the build \
-                         tells the right one",
+                        "`pin` must be a fingerprint of 16 hexadecimal digits; write \"0000000000000000\", and the \
+                         error shows the right one",
                     )
                 })?;
                 pin.set(meta, (fingerprint, text.span())).map(|()| true)
             } else if meta.path.is_ident("padding") {
                 if !meta.input.is_empty() {
-                    return Err(meta.error("`padding` has no value; write `#[shm(padding)]`"));
+                    return Err(meta.error("`padding` takes no value; write `#[shm(padding)]`"));
                 }
                 padding.set(meta, meta.path.span()).map(|()| true)
             } else if meta.path.is_ident("rename") {
-                Err(meta.error(
-                    "`rename` belongs on a field; the struct's own name is not part of the layout",
-                ))
+                Err(meta
+                    .error("`rename` is for fields: the name of a type is not part of its layout"))
             } else {
                 Ok(false)
             }
@@ -126,14 +125,14 @@ impl Field {
                 if text.value().is_empty() {
                     return Err(syn::Error::new(
                         text.span(),
-                        "`rename` gives the field's name; it cannot be empty",
+                        "the name of a field cannot be empty",
                     ));
                 }
                 if text.value().contains(char::is_control) {
                     return Err(syn::Error::new(
                         text.span(),
-                        "the name is shown in tables and messages, which a control character would disturb; write it \
-                         without tabs, line ends and the like",
+                        "a name cannot contain control characters, because it is printed in tables and messages; \
+                         remove tabs, line ends and the like",
                     ));
                 }
                 rename.set(meta, text.value()).map(|()| true)
@@ -141,7 +140,7 @@ impl Field {
                 .iter()
                 .any(|key| meta.path.is_ident(key))
             {
-                Err(meta.error("this belongs on the struct, not on a field"))
+                Err(meta.error("this attribute is for structs, not for fields"))
             } else {
                 Ok(false)
             }
@@ -152,7 +151,7 @@ impl Field {
     }
 }
 
-/// Parses `= value`; what is missing is said with an example.
+/// Parses `= value`. The error shows an example.
 fn value<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>, example: &str) -> syn::Result<T> {
     let place = match meta.value() {
         Ok(input) if !input.is_empty() => match input.parse() {
@@ -160,13 +159,13 @@ fn value<T: syn::parse::Parse>(meta: &ParseNestedMeta<'_>, example: &str) -> syn
             Err(error) => error.span(),
         },
         Err(error) if !meta.input.is_empty() => error.span(),
-        // What is not there has no place of its own.
+        // A missing value has no span of its own.
         _ => meta.path.span(),
     };
-    Err(syn::Error::new(place, format!("write it as {example}")))
+    Err(syn::Error::new(place, format!("expected {example}")))
 }
 
-/// Calls `key` for each key of each `#[shm(..)]`; it says whether it knows the key.
+/// Calls `key` for each key of each `#[shm(..)]`. It returns whether it knows the key.
 fn each(
     cx: &Ctxt,
     attrs: &[Attribute],
@@ -177,17 +176,17 @@ fn each(
         let list = match &attr.meta {
             syn::Meta::List(list) if !list.tokens.is_empty() => list,
             _ => {
-                cx.error(attr, format!("`#[shm(..)]` takes at least one of: {known}"));
+                cx.error(attr, format!("`#[shm(..)]` needs at least one of: {known}"));
                 continue;
             }
         };
-        // One at a time, so that a mistake in one does not hide those in the next.
+        // One at a time, so that an error in one does not hide those after it.
         for part in parts(cx, &list.tokens) {
             let parser = syn::meta::parser(|meta| {
                 if key(&meta)? {
                     Ok(())
                 } else {
-                    Err(meta.error(format!("`shm` does not know this; it knows here: {known}")))
+                    Err(meta.error(format!("unknown `shm` attribute; expected one of: {known}")))
                 }
             });
             if let Err(error) = parser.parse2(part) {
@@ -197,14 +196,14 @@ fn each(
     }
 }
 
-/// What stands between the commas.
+/// The parts between the commas.
 fn parts(cx: &Ctxt, list: &TokenStream) -> Vec<TokenStream> {
     let (mut parts, mut part) = (Vec::new(), TokenStream::new());
     for token in list.clone() {
         match token {
             TokenTree::Punct(comma) if comma.as_char() == ',' => {
                 if part.is_empty() {
-                    cx.error(comma, "nothing stands before this comma; remove it");
+                    cx.error(comma, "unexpected comma; remove it");
                 } else {
                     parts.push(std::mem::take(&mut part));
                 }
@@ -218,7 +217,7 @@ fn parts(cx: &Ctxt, list: &TokenStream) -> Vec<TokenStream> {
     parts
 }
 
-/// The doc comments among `attrs`.
+/// The doc comments in `attrs`.
 pub(crate) fn docs(attrs: &[Attribute]) -> Vec<Attribute> {
     attrs
         .iter()
@@ -227,7 +226,7 @@ pub(crate) fn docs(attrs: &[Attribute]) -> Vec<Attribute> {
         .collect()
 }
 
-/// The place of the attribute called `name`, if there is one.
+/// The span of the attribute `name`, if there is one.
 pub(crate) fn span_of(attrs: &[Attribute], name: &str) -> Option<Span> {
     attrs
         .iter()

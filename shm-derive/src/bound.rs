@@ -28,7 +28,7 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
     }
     for field in model.fields.iter().filter(|field| !field.refused) {
         let ty = innermost(field.ty);
-        // Where the library's names mislead, this asks for no more than what the layout needs in any case.
+        // If a name of the library is misleading, this bound is still one that the layout needs.
         if is_associated(ty, model.generics)
             || diagnose::contained(ty)
                 .is_some_and(|ty| is_associated(innermost(ty), model.generics))
@@ -42,8 +42,8 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
     generics
 }
 
-/// Whether a value of the type has one of the type parameter `param` in it, as far as its spelling tells: it may have one if
-/// the parameter is an argument of a type that is not known.
+/// Whether a value of `ty` contains one of the type parameter `param`, judging by its tokens. An argument of an
+/// unknown type counts as contained.
 fn stores(ty: &Type, param: &Ident, generics: &Generics) -> bool {
     let ty = innermost(ty);
     if diagnose::is_phantom(ty) || is_associated(ty, generics) {
@@ -58,7 +58,7 @@ fn stores(ty: &Type, param: &Ident, generics: &Generics) -> bool {
                     .into_iter()
                     .any(|argument| stores(argument, param, generics))
         }
-        // What a macro stands for is not to be seen.
+        // The expansion of a macro is unknown here.
         Type::Macro(_) => true,
         _ => mentions(ty.to_token_stream(), param),
     }
@@ -72,7 +72,7 @@ fn mentions(tokens: TokenStream, name: &Ident) -> bool {
     })
 }
 
-/// Whether it is an associated type of a type parameter, or of such a type.
+/// Whether `ty` is an associated type of a type parameter, or of such a type.
 fn is_associated(ty: &Type, generics: &Generics) -> bool {
     let Type::Path(TypePath { qself, path, .. }) = ty else {
         return false;
@@ -89,7 +89,8 @@ fn is_associated(ty: &Type, generics: &Generics) -> bool {
     }
 }
 
-/// The generics for the implementation: each type parameter is a [`ShmLayout`] itself, defaults are gone.
+/// The generics for the implementation of a type without usable fields: each type parameter is a [`ShmLayout`],
+/// without defaults.
 pub(crate) fn shareable(generics: &Generics, krate: &Path) -> Generics {
     let mut generics = generics.clone();
     for param in &mut generics.params {
@@ -105,9 +106,9 @@ pub(crate) fn shareable(generics: &Generics, krate: &Path) -> Generics {
     generics
 }
 
-/// Removes each `?Sized` from the bounds of parameters that a field stores, and returns what was written.
+/// Removes `?Sized` from the bounds of parameters that a field stores, and returns the removed bounds.
 ///
-/// A field has a size, so they are a mistake. Without them the rest of the expansion holds.
+/// Fields have a size, so these bounds are errors. Without them the rest of the expansion compiles.
 pub(crate) fn take_unsized(item: &mut DeriveInput) -> Vec<TypeParamBound> {
     let types: Vec<&Type> = match &item.data {
         Data::Struct(data) => data.fields.iter().map(|field| &field.ty).collect(),

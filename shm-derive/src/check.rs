@@ -1,7 +1,7 @@
 //! The rules that the tokens alone decide, one function each.
 //!
 //! Types that are named by a path (`Vec<u8>`, `usize`, an alias of a pointer) are left to the trait bounds of
-//! `shm-core`, which know what the name stands for.
+//! `shm-core`, which see the type behind the name.
 
 use std::collections::HashMap;
 
@@ -14,12 +14,12 @@ use crate::diagnose;
 use crate::lifetimes;
 use crate::model::{Field, Model, Shape};
 use crate::size;
-use crate::ty::{innermost, peeled, slice};
+use crate::ty::{innermost, slice, ungroup};
 
-/// The largest alignment that a mapping has on every machine.
+/// The largest alignment that mappings have on every machine.
 const MAX_ALIGN: u64 = 4096;
 
-/// What a process can map at most, on the largest of the machines. The compiler itself has a limit somewhere above.
+/// The most bytes that a process can map, on any machine. The compiler's own limit is higher.
 const MAX_BYTES: u128 = 1 << 56;
 
 pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
@@ -49,13 +49,13 @@ fn no_unions(cx: &Ctxt, model: &Model<'_>) {
     if let Data::Union(data) = &model.item.data {
         cx.error(
             data.union_token,
-            "a union cannot be shared: nothing says which of its fields was written last; use a struct with all of \
-             them, or an array of bytes",
+            "a union cannot be shared: nothing records which of its fields was written last; use a struct with all \
+             of them, or an array of bytes",
         );
     }
 }
 
-/// The rules of enums: no data, a fixed integer, at least one variant.
+/// The rules for enums: no data, a fixed-width integer, at least one variant.
 fn enumeration(cx: &Ctxt, model: &Model<'_>) {
     let mut has_data = false;
     for variant in &model.variants {
@@ -64,20 +64,21 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
             cx.error(
                 variant,
                 format!(
-                    "variant `{}` carries data, which another process could change together with the variant at any \
-                     moment; write a fieldless enum for the kind, and a struct with fields for the data of each",
+                    "variant `{}` carries data, and another process can change the variant and its data at any \
+                     moment; write a fieldless enum for the kind, and a struct with fields for the data of each \
+                     variant",
                     variant.ident
                 ),
             );
         }
     }
     for variant in &model.variants {
-        // A variant's name in braces is no value, and one in parentheses a function.
+        // The name of a variant with braces is no value, and of one with parentheses it is a function.
         if variant.fields.is_empty() && !matches!(variant.fields, Fields::Unit) {
             cx.error(
                 variant,
                 format!(
-                    "variant `{0}` has brackets with nothing in them; write `{0}`",
+                    "variant `{0}` has empty brackets; write `{0}`",
                     variant.ident
                 ),
             );
@@ -89,7 +90,7 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
         {
             cx.error(
                 attr,
-                "`#[shm(..)]` has nothing to say about a variant, whose name and number are the layout; remove it",
+                "`#[shm(..)]` has no attributes for variants; remove it",
             );
         }
     }
@@ -97,18 +98,17 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
     if let Some(span) = model.attr.version_span {
         cx.error_at(
             span,
-            "`version` belongs on a struct: an enum's names and numbers are all of its layout; remove it here, and \
-             write it on the struct that has the enum as a field",
+            "`version` is for structs; remove it here, and write it on the struct that has the enum as a field",
         );
     }
     if let Some(span) = model.attr.padding {
-        cx.error_at(span, "an enum has no padding; remove `padding`");
+        cx.error_at(span, "`padding` is for structs; remove it");
     }
     if model.variants.is_empty() {
         cx.error(
             model.ident,
             format!(
-                "`{}` has no variants, so it has no value to share; add one",
+                "`{}` has no variants, and so no values to share; add a variant",
                 model.ident
             ),
         );
@@ -118,36 +118,32 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
         (Some(_), None) => {}
         (_, Some((span, name))) if matches!(name.as_str(), "usize" | "isize") => cx.error_at(
             *span,
-            format!("the width of `{name}` depends on the program that uses it; write `repr(u8)` or another fixed width"),
+            format!("the width of `{name}` depends on the program; write `repr(u8)` or another fixed width"),
         ),
         (_, Some((span, name))) => {
-            cx.error_at(*span, format!("`repr({name})` is no integer of 1 to 8 bytes; write `#[repr(u8)]`"));
+            cx.error_at(*span, format!("`repr({name})` is not an integer of 1 to 8 bytes; write `#[repr(u8)]`"));
         }
         (None, None) if has_data || model.variants.is_empty() => {}
         (None, None) => match repr.c {
             Some(span) => cx.error_at(
                 span,
                 format!(
-                    "`#[repr(C)]` leaves the width of the enum `{}` to the C compiler, where it is an `int`; write \
-                     `#[repr(i32)]`, which has the same layout",
+                    "`#[repr(C)]` gives the enum `{}` the width of C's `int`; write `#[repr(i32)]`, which has the same \
+                     layout",
                     model.ident
                 ),
             ),
             None => cx.error_at(
                 attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
                 format!(
-                    "`{}` needs `#[repr(u8)]` (or another integer): without it the compiler may choose another size in \
-                     each program",
+                    "`{}` needs `#[repr(u8)]` or another integer: without it, each program may choose another size",
                     model.ident
                 ),
             ),
         },
     }
     if let Some(align) = &repr.align {
-        cx.error(
-            align,
-            "an enum in shared memory is aligned as its integer; remove `align`",
-        );
+        cx.error(align, "an enum is aligned like its integer; remove `align`");
     }
 }
 
@@ -157,7 +153,7 @@ fn repr_is_fixed(cx: &Ctxt, model: &Model<'_>) {
         cx.error_at(
             span,
             "a packed struct cannot be shared: its fields are not aligned, so they cannot be accessed atomically; \
-             remove `packed` and fill gaps with fields such as `_pad: [u8; 4]`",
+             remove `packed`, and fill gaps with fields such as `_pad: [u8; 4]`",
         );
     }
     if repr.c.is_some() || repr.transparent.is_some() {
@@ -172,7 +168,7 @@ fn repr_is_fixed(cx: &Ctxt, model: &Model<'_>) {
         None => cx.error_at(
             attr::span_of(&model.item.attrs, "repr").unwrap_or_else(|| model.ident.span()),
             format!(
-                "`{}` needs `#[repr(C)]`: without it the compiler may order the fields differently in each program",
+                "`{}` needs `#[repr(C)]`: without it, each program may order the fields differently",
                 model.ident
             ),
         ),
@@ -184,18 +180,19 @@ pub(crate) fn no_lifetime(cx: &Ctxt, param: &LifetimeParam) {
     cx.error(
         param,
         format!(
-            "a shared struct has no lifetimes: references mean nothing in another process; remove `{}` and store values",
+            "a shared struct cannot have lifetimes: references mean nothing in another process; remove `{}` and \
+             store values",
             param.lifetime
         ),
     );
 }
 
-/// Reports a type parameter that may stand for a type of no size.
+/// Reports a `?Sized` bound of a type parameter.
 pub(crate) fn no_unsized_parameter(cx: &Ctxt, bound: &TypeParamBound) {
     cx.error(
         bound,
-        "a field of a shared struct has one size; remove `?Sized`, and if the length differs from segment to segment \
-         spell a slice out as the last field: `tail: [T]`",
+        "a field of a shared struct needs a fixed size; remove `?Sized`, or write a slice as the last field: `tail: \
+         [T]`",
     );
 }
 
@@ -204,8 +201,8 @@ fn has_fields(cx: &Ctxt, model: &Model<'_>) {
         cx.error(
             model.ident,
             format!(
-                "`{}` has no fields, so there is nothing to share; add one, or if it is a mere marker make it an enum \
-                 of one variant with `#[repr(u8)]`",
+                "`{}` has no fields, and so nothing to share; add a field, or make a marker an enum of one variant \
+                 with `#[repr(u8)]`",
                 model.ident
             ),
         );
@@ -217,8 +214,8 @@ fn pin_is_possible(cx: &Ctxt, model: &Model<'_>) {
         cx.error_at(
             span,
             format!(
-                "a generic type has another fingerprint for each of its arguments; remove `pin` here, and pin the \
-                 struct that has `{}` as a field",
+                "the fingerprint of a generic type depends on its arguments; remove `pin` here, and pin the struct \
+                 that has `{}` as a field",
                 model.ident
             ),
         );
@@ -232,8 +229,8 @@ fn align_is_possible(cx: &Ctxt, model: &Model<'_>) {
         cx.error(
             align,
             format!(
-                "a shared struct is aligned to at most {MAX_ALIGN} bytes, the size of a page: write `align({MAX_ALIGN})` \
-                 or less"
+                "a shared struct can be aligned to at most {MAX_ALIGN} bytes, the size of a page; write \
+                 `align({MAX_ALIGN})` or less"
             ),
         );
     }
@@ -246,7 +243,7 @@ fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
             cx.error_at(
                 field.span(),
                 format!(
-                    "`{first}` and `{0}` have the same name in the layout, `{1}`; give one of them another `rename`",
+                    "`{first}` and `{0}` have the same name in the layout, `{1}`; change one of them with `rename`",
                     field.name, field.schema_name
                 ),
             );
@@ -254,11 +251,11 @@ fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
     }
 }
 
-/// Reports types that are refused whatever their parts mean.
+/// Reports types that are refused whatever their arguments are.
 fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     let name = &field.name;
-    // Peeled first: what a macro has left around the type lies in the macro.
-    let ty = peeled(ty);
+    // Without the groups that a macro puts around the type, whose spans are in the macro.
+    let ty = ungroup(ty);
     let refuse = |message: String| {
         cx.error(ty, message);
         false
@@ -266,35 +263,34 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     match ty {
         Type::Reference(_) => refuse(format!(
             "field `{name}` is a reference, an address that means nothing in another process; store the value \
-             itself, or a `ShmOffset` to its place in the same segment"
+             itself, or a `ShmOffset` to a place in the same segment"
         )),
         Type::Ptr(_) => refuse(format!(
             "field `{name}` is a raw pointer, an address that means nothing in another process; store the value \
-             itself, or a `ShmOffset` to its place in the same segment"
+             itself, or a `ShmOffset` to a place in the same segment"
         )),
         Type::FnPtr(_) => refuse(format!(
             "field `{name}` is a function pointer, an address that means nothing in another process; store a number \
              and `match` on it"
         )),
         Type::TraitObject(_) | Type::ImplTrait(_) => refuse(format!(
-            "field `{name}` is a trait object, which holds the address of a table of this process; store a concrete \
-             type"
+            "field `{name}` is a trait object, which contains an address of this process; store a concrete type"
         )),
         Type::Tuple(tuple) => refuse(if tuple.elems.is_empty() {
-            format!("field `{name}` is `()`, which holds nothing; remove it")
+            format!("field `{name}` is `()`, which stores nothing; remove it")
         } else {
             format!(
-                "field `{name}` is a tuple, whose layout the compiler may choose differently in each program; make \
-                 it a struct with `#[repr(C)]` and this derive"
+                "field `{name}` is a tuple, whose layout may differ from program to program; write a struct with \
+                 `#[repr(C)]` and this derive"
             )
         }),
         Type::Slice(_) => refuse(format!(
-            "field `{name}` is a slice, whose length is not part of the type; make it the last field of the struct, or \
-             write an array such as `[u8; 64]`"
+            "field `{name}` is a slice, whose length is not part of its type; make it the last field, or write an \
+             array such as `[u8; 64]`"
         )),
         Type::Path(path) if path.path.is_ident("str") => refuse(format!(
-            "field `{name}` is a `str`, whose length is not part of the type and whose bytes other processes could make \
-             invalid; write `ShmStr<64>`, or bytes: `[u8; 64]`"
+            "field `{name}` is a `str`, whose length is not part of its type and whose bytes other processes could \
+             make invalid; write `ShmStr<64>`, or bytes: `[u8; 64]`"
         )),
         Type::Never(_) => refuse(format!(
             "field `{name}` is `!`, which has no values; remove it"
@@ -306,20 +302,20 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
                 && is_shareable(cx, field, &array.elem)
                 && fits_into_memory(cx, field, ty)
         }
-        // rustc reports these too, once for each place where the type is written again.
+        // rustc reports these too, once for each place where the expansion repeats the type.
         Type::Path(_) => match lifetimes::without_lifetime(ty) {
             Some(reference) => {
                 cx.error(
                     reference,
                     if diagnose::is_phantom(ty) {
                         format!(
-                            "field `{name}` names a lifetime, but a shared struct has none: whoever stores it may outlive the \
-                             reference; write `PhantomData` of the type itself, without `&`"
+                            "field `{name}` uses a lifetime, which a shared struct cannot have; write `PhantomData` \
+                             of the type itself, without the reference"
                         )
                     } else {
                         format!(
-                            "field `{name}` holds a reference, an address that means nothing in another process; store the \
-                             value itself, or a `ShmOffset` to its place in the same segment"
+                            "field `{name}` contains a reference, an address that means nothing in another process; \
+                             store the value itself, or a `ShmOffset` to a place in the same segment"
                         )
                     },
                 );
@@ -331,15 +327,15 @@ fn is_shareable(cx: &Ctxt, field: &Field<'_>, ty: &Type) -> bool {
     }
 }
 
-/// Reports a field that has the struct itself in it, at any depth.
+/// Reports a field that contains the struct itself, at any depth.
 fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
     let recursive = holds(field.ty, ident);
     if recursive {
         cx.error(
-            peeled(field.ty),
+            ungroup(field.ty),
             format!(
-                "field `{}` would put a `{ident}` inside every `{ident}`, without end; keep the values in an array, and \
-                 store a `ShmOffset<{ident}>` or an index here",
+                "field `{}` makes `{ident}` contain itself; keep the values in an array, and store a \
+                 `ShmOffset<{ident}>` or an index here",
                 field.name
             ),
         );
@@ -347,7 +343,7 @@ fn is_recursive(cx: &Ctxt, ident: &Ident, field: &Field<'_>) -> bool {
     recursive
 }
 
-/// Whether a value of the type has one of the struct `ident` in it, as far as its spelling tells.
+/// Whether a value of `ty` contains a struct `ident`, judging by its tokens.
 fn holds(ty: &Type, ident: &Ident) -> bool {
     let ty = innermost(ty);
     let is_itself = matches!(ty, Type::Path(path) if path.qself.is_none()
@@ -356,7 +352,7 @@ fn holds(ty: &Type, ident: &Ident) -> bool {
     is_itself || diagnose::contained_in_place(ty).is_some_and(|inner| holds(inner, ident))
 }
 
-/// A negative length would be reported by rustc once for the struct and once for its view.
+/// rustc would report a negative length once for the struct and once for its view.
 fn negative_length(cx: &Ctxt, len: &Expr) -> bool {
     let negative = matches!(
         len,
@@ -369,20 +365,21 @@ fn negative_length(cx: &Ctxt, len: &Expr) -> bool {
     !negative
 }
 
-/// Whether it is no number of another type, such as `4u32`. rustc reports that by itself, and would do so again for the view.
+/// Whether `len` is not a literal of another type, such as `4u32`, which rustc would report for the struct and for
+/// the view.
 fn is_a_length(len: &Expr) -> bool {
     !matches!(len, Expr::Lit(literal)
         if matches!(&literal.lit, Lit::Int(int) if !matches!(int.suffix(), "" | "usize")))
 }
 
-/// An array that is too large is found by the compiler as well, in the expansion. Here it can be told at the type.
+/// The compiler finds too large arrays as well, but reports them in the expansion. This error is at the type.
 fn fits_into_memory(cx: &Ctxt, field: &Field<'_>, array: &Type) -> bool {
     let too_large = size::bytes(array).filter(|bytes| *bytes > MAX_BYTES);
     if let Some(bytes) = too_large {
         cx.error(
             array,
             format!(
-                "field `{}` is an array of {bytes} bytes, more than any process can have; write a shorter one",
+                "field `{}` is an array of {bytes} bytes, more than a process can map; write a shorter one",
                 field.name
             ),
         );
@@ -410,7 +407,7 @@ mod tests {
         assert!(!found(parse_quote!(ShmOffset<Node>)));
         assert!(!found(parse_quote!([ShmVec<ShmOffset<Node>, 4>; 2])));
         assert!(!found(parse_quote!(PhantomData<Node>)));
-        // Other types, and one that could store anything of its argument.
+        // Other types, and one that may store nothing of its argument.
         assert!(!found(parse_quote!(other::Node)));
         assert!(!found(parse_quote!(Pair<Node>)));
     }

@@ -1,11 +1,11 @@
-//! Collects mistakes, so that one build reports all of them.
+//! Collects errors, so that one build reports all of them.
 
 use std::cell::RefCell;
 
 use proc_macro2::Span;
 use quote::ToTokens;
 
-/// The mistakes found so far.
+/// The errors found so far.
 pub(crate) struct Ctxt {
     errors: RefCell<Vec<syn::Error>>,
 }
@@ -17,17 +17,17 @@ impl Ctxt {
         }
     }
 
-    /// Reports a mistake that underlines all of `tokens`.
+    /// Reports an error that underlines all of `tokens`.
     pub(crate) fn error(&self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.syn_error(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Reports a mistake at one place.
+    /// Reports an error at `span`.
     pub(crate) fn error_at(&self, span: Span, message: impl std::fmt::Display) {
         self.syn_error(syn::Error::new(span, message));
     }
 
-    /// Reports a mistake that the parser found.
+    /// Reports an error of the parser.
     pub(crate) fn syn_error(&self, error: syn::Error) {
         self.errors.borrow_mut().push(error);
     }

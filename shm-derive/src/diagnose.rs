@@ -1,69 +1,69 @@
-//! Which argument of a generic type is to be blamed, should the type turn out not to be shareable.
+//! Which trait of `shm_core::diagnostics` to name when a field's type is refused, and of which argument to speak.
 //!
-//! Names can mislead, so nothing is refused because of what is found here: it only chooses the words of an error that
-//! the trait bound on the whole type may or may not cause.
+//! Names can mislead, so nothing is refused because of what is found here. It only chooses the words of an error that
+//! the trait bound on the whole type may cause.
 
 use proc_macro2::Ident;
 use syn::{GenericArgument, Generics, PathArguments, Type};
 
 use crate::size;
-use crate::ty::{element, peeled};
+use crate::ty::{element, ungroup};
 
-/// What a type stands accused of: the trait in `shm_core::diagnostics` that says so.
-type Because = &'static str;
+/// A trait in `shm_core::diagnostics` that stands for the reason to refuse a type, such as `AddressPartOf`.
+type ReasonTrait = &'static str;
 
-/// What to ask of a type.
-pub(crate) enum Ask<'a> {
-    /// `Field`, which tells the reason by itself.
-    Whole,
-    /// `SharedParts`.
-    Several,
-    /// This trait, which speaks of an argument.
-    Part(Because, &'a Type),
+/// The trait that the expansion requires of a field's type.
+pub(crate) enum Diagnosis<'a> {
+    /// `Field` of the type itself, which leads the compiler to the reason.
+    Field,
+    /// `SharedParts` of the type itself: any of its arguments could be the reason.
+    SharedParts,
+    /// This trait, of the argument that is the reason if the type is refused.
+    Argument(ReasonTrait, &'a Type),
 }
 
-/// The trait that has the best words for `ty`, should it be refused.
-pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Ask<'a> {
-    let ty = peeled(ty);
-    // The reason of these is told in any case.
+/// The trait with the best message for `ty`, should it be refused.
+pub(crate) fn find<'a>(ty: &'a Type, generics: &Generics) -> Diagnosis<'a> {
+    let ty = ungroup(ty);
+    // These are refused for a reason of their own.
     if offender(ty).is_some_and(|(_, found)| std::ptr::eq(found, ty))
         || is(ty, "Option")
         || is_phantom(ty)
     {
-        return Ask::Whole;
+        return Diagnosis::Field;
     }
     let arguments = arguments(ty);
     let found = match arguments.iter().copied().find_map(offender) {
         Some(found) => found,
         None => {
-            if let Some((because, value)) = copied(ty, generics) {
-                return Ask::Part(because, value);
+            if let Some((reason, value)) = copied(ty, generics) {
+                return Diagnosis::Argument(reason, value);
             }
             match suspects(ty, generics).as_slice() {
-                [] => return Ask::Whole,
-                // Of any other type it is not known whether it could be shared with another argument. And a constant is none that
-                // could be asked of anything.
+                [] => return Diagnosis::Field,
+                // Whether another type could be shared with another argument is unknown, and a constant implements no
+                // trait.
                 [only] if is_container(ty) && is_unit(only) => ("NothingPartOf", *only),
-                // It may be the standard library's.
+                // It may be the `Mutex` of the standard library.
                 [only] if is(ty, "Mutex") && !may_be_constant(only, generics) => {
                     ("LockedPartOf", *only)
                 }
                 [only] if is_container(ty) && !may_be_constant(only, generics) => ("PartOf", *only),
-                _ => return Ask::Several,
+                _ => return Diagnosis::SharedParts,
             }
         }
     };
-    Ask::Part(found.0, found.1)
+    Diagnosis::Argument(found.0, found.1)
 }
 
-/// The part of `ty` whose name says that no process can share it, for a trait bound to report.
+/// The part of `ty` that a trait bound refuses, if its name tells.
 pub(crate) fn refused_by_name(ty: &Type) -> Option<&Type> {
     offender(ty).map(|(_, found)| found)
 }
 
-/// The type arguments of a type that is named by a path.
+/// The type arguments of a path type.
 pub(crate) fn arguments(ty: &Type) -> Vec<&Type> {
-    let Type::Path(path) = peeled(ty) else {
+    let Type::Path(path) = ungroup(ty) else {
         return Vec::new();
     };
     let Some(PathArguments::AngleBracketed(list)) =
@@ -80,34 +80,34 @@ pub(crate) fn arguments(ty: &Type) -> Vec<&Type> {
         .collect()
 }
 
-/// The first type in `ty` that no process can share, as far as its spelling tells.
-fn offender(ty: &Type) -> Option<(Because, &Type)> {
-    let ty = peeled(ty);
-    let because = match ty {
+/// The first type in `ty` that cannot be shared, judging by its name.
+fn offender(ty: &Type) -> Option<(ReasonTrait, &Type)> {
+    let ty = ungroup(ty);
+    let reason = match ty {
         Type::Array(array) => return offender(&array.elem),
         Type::Ptr(_) | Type::Reference(_) => "AddressPartOf",
         Type::Slice(_) => "SlicePartOf",
         Type::FnPtr(_) => "FunctionPartOf",
-        // `()` is an argument of types that hold none.
+        // `()` is also an argument of types that store none.
         Type::Tuple(tuple) if !tuple.elems.is_empty() => "TuplePartOf",
         Type::Path(path) => {
             let name = path.path.segments.last()?.ident.to_string();
             let plain = || named(&name);
             let generic = || named_generic(&name).filter(|_| !arguments(ty).is_empty());
             match plain().or_else(generic) {
-                Some(because) => because,
+                Some(reason) => reason,
                 None if is(ty, "Option") && !is_non_zero(arguments(ty).first()?) => "OptionPartOf",
-                // Nothing of the argument is stored.
+                // `PhantomData` stores nothing of its argument.
                 None if is(ty, "Option") || is(ty, "PhantomData") => return None,
                 None => return arguments(ty).into_iter().find_map(offender),
             }
         }
         _ => return None,
     };
-    Some((because, ty))
+    Some((reason, ty))
 }
 
-fn named(name: &str) -> Option<Because> {
+fn named(name: &str) -> Option<ReasonTrait> {
     Some(match name {
         "NonNull" | "AtomicPtr" => "AddressPartOf",
         "String" | "Vec" | "Box" | "Rc" | "Arc" | "Weak" | "Cow" | "PathBuf" | "OsString"
@@ -138,8 +138,8 @@ fn named(name: &str) -> Option<Because> {
     })
 }
 
-/// As [`named`], of names that are taken for those of the standard library only where they have arguments, as its types do.
-fn named_generic(name: &str) -> Option<Because> {
+/// Like [`named`], for names that are those of the standard library only if they have arguments.
+fn named_generic(name: &str) -> Option<ReasonTrait> {
     Some(match name {
         "Range" | "RangeInclusive" | "RangeFrom" | "RangeTo" | "RangeToInclusive" => "PartsPartOf",
         "Reverse" | "Saturating" | "ManuallyDrop" => "WrapperPartOf",
@@ -149,14 +149,13 @@ fn named_generic(name: &str) -> Option<Because> {
     })
 }
 
-/// Whether it is a path that ends in `name`.
+/// Whether `ty` is a path that ends in `name`.
 fn is(ty: &Type, name: &str) -> bool {
-    matches!(peeled(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
+    matches!(ungroup(ty), Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 
-/// What to ask about the value of the first type of this library in `ty` that copies its value as a whole, and so wants
-/// it to be `Copy`.
-fn copied<'a>(ty: &'a Type, generics: &Generics) -> Option<(Because, &'a Type)> {
+/// The trait to name for the first type in `ty` that requires its value to be `Copy`.
+fn copied<'a>(ty: &'a Type, generics: &Generics) -> Option<(ReasonTrait, &'a Type)> {
     let ty = element(ty);
     let value = contained(ty)?;
     if may_be_constant(value, generics) {
@@ -167,14 +166,14 @@ fn copied<'a>(ty: &'a Type, generics: &Generics) -> Option<(Because, &'a Type)> 
     }
     Some(match suspects(ty, generics).first() {
         Some(first) if !is_container(element(value)) => ("WholePartOf", *first),
-        // All that could be missing: a container is shareable if its elements are, and never `Copy`. Numbers are both, so if
-        // one is here, something else is wrong.
+        // Only `Copy` can be missing: a container is shareable if its elements are, and never `Copy`. Numbers are
+        // both, so with one of them here something else is the reason.
         _ if is_never_copied(element(value), generics) => ("CopiedPartOf", element(value)),
         _ => return None,
     })
 }
 
-/// Whether it is not `Copy`, or a parameter that may not be, as far as its spelling tells.
+/// Whether `ty` is not `Copy`, or a parameter that may not be, judging by its name.
 fn is_never_copied(ty: &Type, generics: &Generics) -> bool {
     let is_atomic = matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
         last.ident.to_string().starts_with("Atomic")
@@ -183,15 +182,15 @@ fn is_never_copied(ty: &Type, generics: &Generics) -> bool {
 }
 
 fn is_unit(ty: &Type) -> bool {
-    matches!(peeled(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
+    matches!(ungroup(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 fn is_non_zero(ty: &Type) -> bool {
-    offender(ty).is_some_and(|(because, _)| because == "NonZeroPartOf")
+    offender(ty).is_some_and(|(reason, _)| reason == "NonZeroPartOf")
 }
 
-/// The types among the arguments of `ty` of which the spelling does not tell that they can be shared. In place of a type
-/// of this library, such of its own arguments: only its first is a type, and the second a number, which may have a name.
+/// The type arguments of `ty` whose names do not tell whether they can be shared. Types of this library are replaced
+/// by their own arguments: the first is a type, and the second a number, which may be a constant's name.
 fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
     let mut arguments = arguments(ty);
     if is_container(ty) {
@@ -209,7 +208,7 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
     found
 }
 
-/// Whether it is a constant parameter, or spelled as constants are and no type parameter.
+/// Whether `ty` is a const parameter, or a name in capitals that is no type parameter.
 fn may_be_constant(ty: &Type, generics: &Generics) -> bool {
     let is_spelled_so = matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
         last.arguments.is_none() && !last.ident.to_string().contains(char::is_lowercase)
@@ -230,26 +229,26 @@ pub(crate) fn is_type_parameter(ty: &Type, generics: &Generics) -> bool {
 }
 
 fn is_named(ty: &Type, name: &Ident) -> bool {
-    matches!(peeled(ty), Type::Path(path) if path.qself.is_none() && path.path.is_ident(name))
+    matches!(ungroup(ty), Type::Path(path) if path.qself.is_none() && path.path.is_ident(name))
 }
 
-/// The first argument of a type that is spelled as one that can be shared exactly if that can.
+/// The argument of a type of this library that can be shared exactly if its argument can.
 pub(crate) fn contained(ty: &Type) -> Option<&Type> {
     let arguments = arguments(ty);
     arguments.first().copied().filter(|_| is_container(ty))
 }
 
-/// [`contained`], unless it is an argument that the type has no value of.
+/// [`contained`], unless the type stores no value of its argument.
 pub(crate) fn contained_in_place(ty: &Type) -> Option<&Type> {
     contained(ty).filter(|_| !is(ty, "ShmOffset"))
 }
 
-/// Whether it is spelled as `PhantomData`, which stores nothing of its argument.
+/// Whether `ty` is a `PhantomData`, judging by its name.
 pub(crate) fn is_phantom(ty: &Type) -> bool {
     is(ty, "PhantomData")
 }
 
-/// Whether it is spelled as a type that can be shared exactly if its argument can.
+/// Whether `ty` can be shared exactly if its first argument can, judging by its name.
 fn is_container(ty: &Type) -> bool {
     const NAMES: [&str; 7] = [
         "ShmVec",
@@ -273,13 +272,13 @@ mod tests {
     fn found(ty: Type) -> String {
         let generics = parse_quote!(<T, const N: usize>);
         match find(&ty, &generics) {
-            Ask::Whole => "Field".to_owned(),
-            Ask::Several => "SharedParts".to_owned(),
-            Ask::Part(because, ty) => format!("{because}<{}>", ty.to_token_stream()),
+            Diagnosis::Field => "Field".to_owned(),
+            Diagnosis::SharedParts => "SharedParts".to_owned(),
+            Diagnosis::Argument(reason, ty) => format!("{reason}<{}>", ty.to_token_stream()),
         }
     }
 
-    fn because(name: Because, ty: impl ToTokens) -> String {
+    fn reason(name: ReasonTrait, ty: impl ToTokens) -> String {
         format!("{name}<{}>", ty.to_token_stream())
     }
 
@@ -287,19 +286,19 @@ mod tests {
     fn offenders_are_found_at_any_depth() {
         assert_eq!(
             found(parse_quote!(ShmVec<String, 4>)),
-            because("OwnerPartOf", quote!(String))
+            reason("OwnerPartOf", quote!(String))
         );
         assert_eq!(
             found(parse_quote!(Pair<u64, Pair<[*const u8; 2], u8>>)),
-            because("AddressPartOf", quote!(*const u8))
+            reason("AddressPartOf", quote!(*const u8))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<Option<u32>, N>)),
-            because("OptionPartOf", quote!(Option<u32>))
+            reason("OptionPartOf", quote!(Option<u32>))
         );
         assert_eq!(
             found(parse_quote!(Pair<std::num::NonZeroUsize, T>)),
-            because("NonZeroPartOf", quote!(std::num::NonZeroUsize))
+            reason("NonZeroPartOf", quote!(std::num::NonZeroUsize))
         );
     }
 
@@ -307,20 +306,20 @@ mod tests {
     fn a_mutex_may_be_another() {
         assert_eq!(
             found(parse_quote!(Mutex<Point>)),
-            because("LockedPartOf", quote!(Point))
+            reason("LockedPartOf", quote!(Point))
         );
-        // Whichever it is.
+        // Whichever `Mutex` it is.
         assert_eq!(
             found(parse_quote!(Mutex<Vec<u8>>)),
-            because("OwnerPartOf", quote!(Vec<u8>))
+            reason("OwnerPartOf", quote!(Vec<u8>))
         );
         assert_eq!(
             found(parse_quote!(Mutex<[usize; 2]>)),
-            because("PointerSizedPartOf", quote!(usize))
+            reason("PointerSizedPartOf", quote!(usize))
         );
         assert_eq!(
             found(parse_quote!(Mutex<[u8]>)),
-            because("SlicePartOf", quote!([u8]))
+            reason("SlicePartOf", quote!([u8]))
         );
         assert_eq!(found(parse_quote!(Mutex<u64>)), "Field");
     }
@@ -329,11 +328,11 @@ mod tests {
     fn some_names_are_known_by_their_arguments() {
         assert_eq!(
             found(parse_quote!(ShmVec<Range<u32>, 4>)),
-            because("PartsPartOf", quote!(Range<u32>))
+            reason("PartsPartOf", quote!(Range<u32>))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<Range, 4>)),
-            because("PartOf", quote!(Range))
+            reason("PartOf", quote!(Range))
         );
     }
 
@@ -341,17 +340,17 @@ mod tests {
     fn what_holds_nothing_is_told_apart() {
         assert_eq!(
             found(parse_quote!(ShmOffset<()>)),
-            because("NothingPartOf", quote!(()))
+            reason("NothingPartOf", quote!(()))
         );
         assert_eq!(found(parse_quote!(JoinHandle<()>)), "Field");
         assert_eq!(found(parse_quote!(PhantomData<fn() -> T>)), "Field");
         assert_eq!(
             found(parse_quote!(Pair<PhantomData<String>, *const u8>)),
-            because("AddressPartOf", quote!(*const u8))
+            reason("AddressPartOf", quote!(*const u8))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<fn() -> T, 4>)),
-            because("FunctionPartOf", quote!(fn() -> T))
+            reason("FunctionPartOf", quote!(fn() -> T))
         );
     }
 
@@ -359,16 +358,16 @@ mod tests {
     fn the_only_unknown_name_is_suspected() {
         assert_eq!(
             found(parse_quote!(ShmVec<Point, 4>)),
-            because("PartOf", quote!(Point))
+            reason("PartOf", quote!(Point))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<ShmOffset<[Point; 2]>, 4>)),
-            because("PartOf", quote!(Point))
+            reason("PartOf", quote!(Point))
         );
         assert_eq!(found(parse_quote!(Pair<T, Point>)), "SharedParts");
         assert_eq!(
             found(parse_quote!(ShmVec<Pair<Point, u8>, 4>)),
-            because("PartOf", quote!(Pair<Point, u8>))
+            reason("PartOf", quote!(Pair<Point, u8>))
         );
         assert_eq!(found(parse_quote!(Pair<Point, Size>)), "SharedParts");
     }
@@ -380,10 +379,10 @@ mod tests {
         assert_eq!(found(parse_quote!(Ring<T, limits::Len>)), "Field");
         assert_eq!(
             found(parse_quote!(ShmVec<Point, LEN>)),
-            because("PartOf", quote!(Point))
+            reason("PartOf", quote!(Point))
         );
         assert_eq!(found(parse_quote!(Mutex<Ring<u8, LEN>>)), "Field");
-        // Types of other crates may have the names of ours, and constants in front.
+        // Types of other crates may have the names of ours, with constants first.
         assert_eq!(found(parse_quote!(Ring<LEN>)), "SharedParts");
         assert_eq!(found(parse_quote!(Broadcast<LEN>)), "SharedParts");
         assert_eq!(found(parse_quote!(SeqLock<LEN, SIZE>)), "SharedParts");
@@ -396,34 +395,34 @@ mod tests {
     fn a_value_that_is_copied_as_a_whole_is_asked_for_that() {
         assert_eq!(
             found(parse_quote!(SeqLock<ShmVec<u64, 4>, 3>)),
-            because("CopiedPartOf", quote!(ShmVec<u64, 4>))
+            reason("CopiedPartOf", quote!(ShmVec<u64, 4>))
         );
         assert_eq!(
             found(parse_quote!(SeqLock<[ShmVec<Point, 4>; 2]>)),
-            because("CopiedPartOf", quote!(ShmVec<Point, 4>))
+            reason("CopiedPartOf", quote!(ShmVec<Point, 4>))
         );
         assert_eq!(
             found(parse_quote!(ShmVec<Broadcast<AtomicU64, N>, 4>)),
-            because("CopiedPartOf", quote!(AtomicU64))
+            reason("CopiedPartOf", quote!(AtomicU64))
         );
         assert_eq!(
             found(parse_quote!(Mutex<SeqLock<[Point; 4], SLOTS>>)),
-            because("WholePartOf", quote!(Point))
+            reason("WholePartOf", quote!(Point))
         );
         assert_eq!(
             found(parse_quote!(SeqLock<Pair<Point, u8>>)),
-            because("WholePartOf", quote!(Pair<Point, u8>))
+            reason("WholePartOf", quote!(Pair<Point, u8>))
         );
         assert_eq!(
             found(parse_quote!(SeqLock<[[T; 2]; 2]>)),
-            because("CopiedPartOf", quote!(T))
+            reason("CopiedPartOf", quote!(T))
         );
-        // It is not `u64` that keeps this from being shared.
+        // `u64` is not the reason.
         assert_eq!(found(parse_quote!(SeqLock<u64, 4, ReadOnly>)), "Field");
         assert_eq!(found(parse_quote!(SeqLock<[f32; 2], Point>)), "Field");
         assert_eq!(
             found(parse_quote!(SeqLock<String>)),
-            because("OwnerPartOf", quote!(String))
+            reason("OwnerPartOf", quote!(String))
         );
         assert_eq!(found(parse_quote!(Ring<ShmVec<u64, 4>, 4>)), "Field");
     }

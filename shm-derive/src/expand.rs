@@ -1,4 +1,4 @@
-//! The pipeline from tokens to tokens.
+//! The pipeline from the item's tokens to those of the expansion.
 
 use proc_macro2::TokenStream;
 use syn::DeriveInput;

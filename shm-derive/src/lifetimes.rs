@@ -1,4 +1,4 @@
-//! Lifetimes of the struct. They are a mistake; the other checks run as if they were not there.
+//! The struct's lifetimes. They are errors; the other checks run as if they were not there.
 
 use std::collections::HashSet;
 
@@ -10,18 +10,18 @@ use syn::{
 };
 
 use crate::diagnose;
-use crate::ty::peeled;
+use crate::ty::ungroup;
 
-/// The lifetimes that a struct had.
+/// The lifetimes that were removed from a struct.
 #[derive(Default)]
 pub(crate) struct Taken {
     pub(crate) number: usize,
-    /// Those of which no field's own error speaks.
+    /// Those that no error at a field accounts for.
     pub(crate) unreported: Vec<LifetimeParam>,
 }
 
-/// Removes the lifetimes from the generics, and from the references in the fields, where a check then reports the
-/// reference. Elsewhere it writes `'static` for each.
+/// Removes the lifetimes from the generics and from references in fields, which a check then reports. Elsewhere they
+/// become `'static`.
 pub(crate) fn take(item: &mut DeriveInput) -> Taken {
     let mut unreported: Vec<_> = item.generics.lifetimes().cloned().collect();
     if unreported.is_empty() {
@@ -64,8 +64,8 @@ pub(crate) fn take(item: &mut DeriveInput) -> Taken {
     Taken { number, unreported }
 }
 
-/// Removes the lifetimes `names` from the references in a type, at the places where [`without_lifetime`] looks, and
-/// returns those that it found.
+/// Removes the lifetimes `names` from references in `ty`, where [`without_lifetime`] finds them, and returns those
+/// removed.
 fn elide(ty: &mut Type, names: &HashSet<Ident>) -> HashSet<Ident> {
     let mut found = HashSet::new();
     elide_into(ty, names, &mut found);
@@ -109,9 +109,9 @@ fn elide_into(ty: &mut Type, names: &HashSet<Ident>, found: &mut HashSet<Ident>)
     }
 }
 
-/// The first reference in a field's type that has no lifetime: its own, or one among its arguments.
+/// The first reference in a field's type that has no lifetime: the type itself, or one of its arguments.
 pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
-    let ty = peeled(ty);
+    let ty = ungroup(ty);
     match ty {
         Type::Reference(reference) if reference.lifetime.is_none() => Some(ty),
         Type::Reference(reference) => without_lifetime(&reference.elem),
@@ -125,7 +125,7 @@ pub(crate) fn without_lifetime(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// Collects which of `names` stand in `tokens` as lifetimes.
+/// Adds to `found` each of `names` that is a lifetime in `tokens`.
 fn collect(tokens: TokenStream, names: &HashSet<Ident>, found: &mut HashSet<Ident>) {
     let mut is_lifetime = false;
     for token in tokens {
@@ -144,7 +144,7 @@ fn is_apostrophe(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'')
 }
 
-/// The arguments with which the struct is named, in place of `taken` lifetimes `'static`.
+/// The arguments with which to name the struct, with `'static` for each of `taken` lifetimes.
 pub(crate) fn arguments(taken: usize, generics: &Generics) -> TokenStream {
     let statics = std::iter::repeat_n(quote!('static), taken);
     let arguments: Vec<_> = statics.chain(named(generics)).collect();
@@ -155,7 +155,7 @@ pub(crate) fn arguments(taken: usize, generics: &Generics) -> TokenStream {
     }
 }
 
-/// The parameters by their names.
+/// The names of the parameters.
 pub(crate) fn named(generics: &Generics) -> impl Iterator<Item = TokenStream> {
     generics.params.iter().map(|param| match param {
         GenericParam::Lifetime(param) => param.lifetime.to_token_stream(),
@@ -164,7 +164,7 @@ pub(crate) fn named(generics: &Generics) -> impl Iterator<Item = TokenStream> {
     })
 }
 
-/// `tokens` with `static` for each of the names that stands behind an apostrophe.
+/// `tokens` with `'static` for each lifetime in `names`.
 fn made_static(tokens: TokenStream, names: &HashSet<Ident>) -> TokenStream {
     let mut is_lifetime = false;
     tokens
@@ -172,7 +172,7 @@ fn made_static(tokens: TokenStream, names: &HashSet<Ident>) -> TokenStream {
         .map(|token| {
             let was_apostrophe = std::mem::replace(&mut is_lifetime, is_apostrophe(&token));
             match token {
-                // At the place of the old name, which is what a message about it has to underline.
+                // At the span of the old name, which an error about it underlines.
                 TokenTree::Ident(ident) if was_apostrophe && names.contains(&ident) => {
                     TokenTree::Ident(Ident::new("static", ident.span()))
                 }

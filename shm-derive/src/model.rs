@@ -1,4 +1,4 @@
-//! What the derive knows about the struct.
+//! The item, as the rest of the derive sees it.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
@@ -11,14 +11,14 @@ use crate::lifetimes;
 use crate::repr::Repr;
 use crate::ty::slice;
 
-/// The struct.
+/// A struct, enum or union.
 pub(crate) struct Model<'a> {
     pub(crate) item: &'a DeriveInput,
     pub(crate) ident: &'a Ident,
     pub(crate) vis: &'a Visibility,
     /// Without lifetimes.
     pub(crate) generics: &'a Generics,
-    /// What stands behind the name where the struct is meant: `<T, N>`, nothing, or `'static` for each lifetime as well.
+    /// The arguments that follow the name: `<T, N>`, nothing, or with `'static` for each removed lifetime.
     pub(crate) arguments: TokenStream,
     pub(crate) attr: attr::Container,
     pub(crate) repr: Repr,
@@ -26,11 +26,11 @@ pub(crate) struct Model<'a> {
     pub(crate) fields: Vec<Field<'a>>,
     /// The variants of an enum.
     pub(crate) variants: Vec<&'a Variant>,
-    /// Set by the checks if a field has the struct itself in it.
+    /// Set by the checks if a field contains the struct itself.
     pub(crate) recursive: bool,
 }
 
-/// How the fields are written.
+/// The kind of item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Named,
@@ -44,14 +44,14 @@ pub(crate) enum Shape {
 /// A field.
 pub(crate) struct Field<'a> {
     pub(crate) ident: Option<&'a Ident>,
-    /// The name as written, or the number in a tuple struct: what messages say.
+    /// The name as written, or the number in a tuple struct, for messages.
     pub(crate) name: String,
     /// The name in the schema and the fingerprint.
     pub(crate) schema_name: String,
     pub(crate) vis: &'a Visibility,
     pub(crate) docs: Vec<Attribute>,
     pub(crate) ty: &'a Type,
-    /// Set by the checks if the type cannot be shared as it is written: it has no cell then.
+    /// Set by the checks if the type is refused by its tokens. The view then has no cell for it.
     pub(crate) refused: bool,
 }
 
@@ -123,7 +123,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Where to put a mistake about the field as a whole: its name, or its type in a tuple struct.
+    /// The span for an error about the field as a whole: its name, or its type in a tuple struct.
     pub(crate) fn span(&self) -> Span {
         match self.ident {
             Some(ident) => ident.span(),

@@ -1,4 +1,4 @@
-//! `#[repr(..)]`: whole lists, and several attributes.
+//! `#[repr(..)]`, in one or several attributes.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, LitInt, Token, parenthesized, token};
@@ -7,17 +7,17 @@ use crate::ctxt::Ctxt;
 
 const INTS: [&str; 8] = ["u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64"];
 
-/// What all `#[repr(..)]` of a struct say together.
+/// All `#[repr(..)]` attributes of an item together.
 #[derive(Default)]
 pub(crate) struct Repr {
     pub(crate) c: Option<Span>,
     pub(crate) transparent: Option<Span>,
     pub(crate) packed: Option<Span>,
-    /// The argument of `align(N)`, to be written on the view as well.
+    /// The argument of `align(N)`, which the view repeats.
     pub(crate) align: Option<LitInt>,
-    /// The integer of an enum, if it is one of 1 to 8 bytes and of fixed width.
+    /// The integer of an enum, if it has a fixed width of 1 to 8 bytes.
     pub(crate) int: Option<Ident>,
-    /// `Rust`, `usize`, `simd`: whatever else was given.
+    /// Anything else, such as `Rust`, `usize` or `simd`.
     pub(crate) other: Option<(Span, String)>,
 }
 
@@ -46,7 +46,7 @@ impl Repr {
                     let content;
                     parenthesized!(content in meta.input);
                     let align: LitInt = content.parse()?;
-                    // Of several the largest counts, as in rustc.
+                    // The largest of several counts, as in rustc.
                     let larger = |old: &LitInt| bytes(old) >= bytes(&align);
                     if !repr.align.as_ref().is_some_and(larger) {
                         repr.align = Some(align);
@@ -64,7 +64,7 @@ impl Repr {
                         .last()
                         .map(|segment| segment.ident.to_string());
                     repr.other = Some((span, name.unwrap_or_default()));
-                    // rustc has words of its own for arguments that nobody knows.
+                    // rustc reports unknown arguments itself.
                     if !meta.input.is_empty() && !meta.input.peek(Token![,]) {
                         meta.input.parse::<TokenStream>()?;
                     }
@@ -79,7 +79,7 @@ impl Repr {
         repr
     }
 
-    /// The alignment that `align(N)` asks for, 1 without one.
+    /// The alignment of `align(N)`, 1 without one.
     pub(crate) fn min_align(&self) -> u64 {
         self.align.as_ref().map_or(1, bytes)
     }

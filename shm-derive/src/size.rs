@@ -1,18 +1,18 @@
-//! Sizes that the tokens tell, to have fewer checks.
+//! Sizes of types, as far as their tokens tell, to emit fewer checks.
 //!
-//! A name can mislead (`struct u64;`), so nothing is refused or accepted because of what is found here: it only decides
-//! where the checks of the true layout are put.
+//! Names can mislead (`struct u64;`), so nothing is accepted or refused because of these sizes. They only decide
+//! where the checks of the real layout are placed.
 
 use syn::{BinOp, Expr, GenericArgument, Lit, PathArguments, PathSegment, Type};
 
-use crate::ty::peeled;
+use crate::ty::ungroup;
 
 /// Size and alignment in bytes.
 pub(crate) type Extent = (u64, u64);
 
-/// The extent of a type that is spelled in one of the usual ways.
+/// The extent of a type with a well-known name.
 pub(crate) fn extent(ty: &Type) -> Option<Extent> {
-    match peeled(ty) {
+    match ungroup(ty) {
         Type::Path(path) if path.qself.is_none() => named(path.path.segments.last()?),
         Type::Array(array) => {
             let (size, align) = extent(&array.elem)?;
@@ -24,15 +24,15 @@ pub(crate) fn extent(ty: &Type) -> Option<Extent> {
             };
             Some((size.checked_mul(len.base10_parse().ok()?)?, align))
         }
-        // No element counts into the size of the struct.
+        // Elements of the slice do not count.
         Type::Slice(slice) => extent(&slice.elem).map(|(_, align)| (0, align)),
         _ => None,
     }
 }
 
-/// The bytes of an array, where the lengths are numbers or computed from such.
+/// The bytes of an array whose lengths are literals, or computed from literals.
 pub(crate) fn bytes(array: &Type) -> Option<u128> {
-    match peeled(array) {
+    match ungroup(array) {
         Type::Array(array) => bytes(&array.elem)?.checked_mul(number(&array.len)?),
         element => extent(element).map(|(size, _)| u128::from(size)),
     }
@@ -52,7 +52,7 @@ fn number(expression: &Expr) -> Option<u128> {
                 BinOp::Add(_) => left.checked_add(right),
                 BinOp::Sub(_) => left.checked_sub(right),
                 BinOp::Mul(_) => left.checked_mul(right),
-                // Nothing gets lost in lengths of this width, or else it is for the compiler to say so.
+                // A larger result would overflow `usize`, which the compiler reports.
                 BinOp::Shl(_) => {
                     let factor = 1_u128.checked_shl(u32::try_from(right).ok()?)?;
                     left.checked_mul(factor)
@@ -77,7 +77,7 @@ fn named(segment: &PathSegment) -> Option<Extent> {
             match name.as_str() {
                 "PhantomData" => Some((0, 1)),
                 "Wrapping" => extent(argument),
-                "Option" => match peeled(argument) {
+                "Option" => match ungroup(argument) {
                     Type::Path(path) => {
                         let name = path.path.segments.last()?.ident.to_string();
                         plain(&name.strip_prefix("NonZero")?.to_ascii_lowercase())
@@ -96,23 +96,24 @@ fn plain(name: &str) -> Option<Extent> {
         "u8" | "i8" | "bool" | "AtomicU8" | "AtomicI8" | "AtomicBool" => 1,
         "u16" | "i16" | "AtomicU16" | "AtomicI16" => 2,
         "u32" | "i32" | "f32" | "char" | "AtomicU32" | "AtomicI32" => 4,
-        // Aligned to 8 bytes where this crate runs; elsewhere the checks below are only more or fewer.
+        // Aligned to 8 bytes on all supported targets. With another alignment there would only be more or fewer
+        // checks.
         "u64" | "i64" | "f64" | "AtomicU64" | "AtomicI64" => 8,
         _ => return None,
     };
     Some((size, size))
 }
 
-/// Where a struct of such fields has its first gap, if it has one.
+/// Where a struct has its first gap.
 pub(crate) enum Padding {
-    /// Not to be told from the tokens.
+    /// The tokens do not tell.
     Unknown,
     None,
-    /// Behind the field with this number.
+    /// After the field with this number.
     After(usize),
 }
 
-/// `min_align` is what `repr(align)` asks for. A struct that ends in a slice (`tail`) has no size to fill up.
+/// `min_align` is the alignment of `repr(align)`. A struct that ends in a slice (`tail`) has no padding at its end.
 pub(crate) fn padding(
     extents: impl Iterator<Item = Option<Extent>>,
     min_align: u64,
@@ -144,7 +145,7 @@ mod tests {
     use syn::parse_quote;
 
     #[test]
-    fn usual_spellings_are_known() {
+    fn well_known_names_have_an_extent() {
         let known = |ty: Type| extent(&ty);
         assert_eq!(known(parse_quote!(u64)), Some((8, 8)));
         assert_eq!(known(parse_quote!([[f32; 3]; 4])), Some((48, 4)));

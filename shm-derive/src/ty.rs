@@ -1,33 +1,33 @@
-//! Types without what only holds them together: parentheses, and what a macro leaves around its arguments (`$t:ty`).
+//! Types without parentheses and the invisible groups that macros put around their arguments (`$t:ty`).
 
 use syn::{Type, TypeArray, TypeGroup, TypeParen};
 
-/// The type inside.
-pub(crate) fn peeled(mut ty: &Type) -> &Type {
+/// The type inside parentheses and groups.
+pub(crate) fn ungroup(mut ty: &Type) -> &Type {
     while let Type::Paren(TypeParen { elem, .. }) | Type::Group(TypeGroup { elem, .. }) = ty {
         ty = elem;
     }
     ty
 }
 
-/// The element of a slice.
+/// The element of a slice, or `None`.
 pub(crate) fn slice(ty: &Type) -> Option<&Type> {
-    match peeled(ty) {
+    match ungroup(ty) {
         Type::Slice(slice) => Some(&slice.elem),
         _ => None,
     }
 }
 
-/// What an array, or an array of arrays, consists of. Any other type is its own element.
+/// The innermost element of nested arrays. Any other type is its own element.
 pub(crate) fn element(ty: &Type) -> &Type {
-    let mut ty = peeled(ty);
+    let mut ty = ungroup(ty);
     while let Type::Array(TypeArray { elem, .. }) = ty {
-        ty = peeled(elem);
+        ty = ungroup(elem);
     }
     ty
 }
 
-/// What an array or slice consists of, also one of arrays.
+/// The innermost element of nested arrays, or of a slice of such.
 pub(crate) fn innermost(ty: &Type) -> &Type {
     element(slice(element(ty)).unwrap_or(ty))
 }
@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    /// Tokens as a macro hands them over.
+    /// Tokens as a macro passes them on.
     fn handed_over(tokens: TokenStream) -> TokenStream {
         Group::new(Delimiter::None, tokens).to_token_stream()
     }
@@ -57,7 +57,7 @@ mod tests {
         let group = handed_over(quote!((u8)));
         assert!(matches!(parsed(group.clone()), Type::Group(_)));
         for tokens in [quote!(u8), quote!((u8)), group.clone(), quote!((#group))] {
-            assert_eq!(spelling(peeled(&parsed(tokens))), "u8");
+            assert_eq!(spelling(ungroup(&parsed(tokens))), "u8");
         }
     }
 

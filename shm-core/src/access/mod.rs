@@ -26,10 +26,10 @@ pub trait Access: sealed::Sealed + Copy + Send + Sync + 'static {
 
 /// Access that allows writing. Only [`ReadWrite`] implements it.
 #[diagnostic::on_unimplemented(
-    message = "this mapping is read-only: there is nothing to write through",
-    label = "needs a mapping that may be written",
-    note = "`attach_read_only` and `read_only()` give cells that can only be read; use `create`, `open_or_create` or \
-            `attach` to write"
+    message = "this mapping is read-only, so it cannot be written",
+    label = "needs a writable mapping",
+    note = "cells of `attach_read_only` and `read_only()` only have `get`, `load` and `read_into`; to write, use `create`, \
+            `open_or_create` or `attach`"
 )]
 pub trait Writable: Access {}
 

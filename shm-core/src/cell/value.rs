@@ -20,7 +20,7 @@ use crate::shm_layout::ShmLayout;
     label = "not every bit pattern is known to be a value of it",
     note = "if `{Self}` is a type parameter, require `{Self}: ShmValue`",
     note = "if an enum or a `char` is in it, write `try_load()`, which checks the bytes (slices: `try_to_vec()`, vectors: \
-            `try_pop()`, `SeqLock`: `try_read()`, `Ring`: `recv_with()` with `try_get()` or `try_load()`)"
+            `try_pop()`, `Ring`: `recv_with()` with `try_get()` or `try_load()`)"
 )]
 pub unsafe trait ShmValue: ShmLayout + Copy {}
 

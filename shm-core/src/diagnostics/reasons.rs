@@ -1,4 +1,4 @@
-//! The reasons, and the types of the standard library that each of them keeps out.
+//! The reasons to refuse a type, and the types of the standard library that each applies to.
 
 use super::{Allows, Knows, SharedMemory, sealed};
 
@@ -43,7 +43,7 @@ macro_rules! reasons {
         $(
             #[diagnostic::do_not_recommend]
             impl<$($param)*> Knows<$ty> for SharedMemory {
-                type Because = $reason;
+                type Reason = $reason;
                 const SEAL: sealed::Seal = sealed::Seal;
             }
         )*
@@ -55,7 +55,7 @@ reasons! {
     Address, HoldsAddress {
         message: "`{T}` is an address, which means nothing in another process",
         label: "an address of this process",
-        note: "store the value itself, or a `ShmOffset` to its place in the same segment",
+        note: "store the value itself, or a `ShmOffset` to a place in the same segment",
         AddressPartOf: "`{Self}` in `{W}` is an address, which means nothing in another process",
         types: {
             [T: ?Sized + 'static] *const T,
@@ -76,11 +76,11 @@ reasons! {
         types: {}
     }
 
-    /// Owners keep their contents on the heap of one process, where no other can see them.
+    /// Owners keep their contents on the heap of one process, which no other process can see.
     Heap, HoldsOwner {
         message: "`{T}` keeps its contents on this process's heap, where no other process can see them",
-        label: "its contents lie on the heap",
-        note: "store the contents in place: `ShmStr<64>` for a text, `ShmVec<u32, 64>` for values, or an array",
+        label: "its contents are on the heap",
+        note: "store the contents in place: `ShmStr<64>` for text, `ShmVec<u32, 64>` for values, or an array",
         OwnerPartOf: "`{Self}` in `{W}` keeps its contents on this process's heap, where no other process can see them",
         types: {
             [T: ?Sized + 'static] Box<T>,
@@ -106,10 +106,10 @@ reasons! {
 
     /// `usize` and `isize` have 4 bytes in one program and 8 in another.
     Width, HoldsPointerSized {
-        message: "the width of `{T}` depends on the program that uses it",
+        message: "the width of `{T}` depends on the program",
         label: "4 bytes in one program, 8 in another",
-        note: "write `u64` (or `i64`, or a narrower type; of an atomic `AtomicU64`), and convert where you use it",
-        PointerSizedPartOf: "the width of `{Self}` in `{W}` depends on the program that uses it",
+        note: "write `u64`, `i64` or a narrower type (for an atomic `AtomicU64`), and convert where you use it",
+        PointerSizedPartOf: "the width of `{Self}` in `{W}` depends on the program",
         types: {
             [] usize,
             [] isize,
@@ -118,12 +118,13 @@ reasons! {
         }
     }
 
-    /// `NonZero` must not be zero, but shared memory starts as zeroes, and other processes can write any value.
+    /// `NonZero` must not be zero, but shared memory starts as zeros, and other processes can write any value.
     Zero, HoldsNonZero {
-        message: "`{T}` must not be zero, but shared memory starts as zeroes and peers can write any value",
+        message: "`{T}` must not be zero, but shared memory starts as zeros, and peers can write any value",
         label: "zero would be an invalid value",
         note: "write `Option<NonZero..>`, where zero is `None`, or the plain integer",
-        NonZeroPartOf: "`{Self}` in `{W}` must not be zero, but shared memory starts as zeroes and peers can write any value",
+        NonZeroPartOf: "`{Self}` in `{W}` must not be zero, but shared memory starts as zeros, and peers can write \
+         any value",
         types: {
             [] std::num::NonZeroU8, [] std::num::NonZeroU16, [] std::num::NonZeroU32, [] std::num::NonZeroU64,
             [] std::num::NonZeroU128, [] std::num::NonZeroI8, [] std::num::NonZeroI16, [] std::num::NonZeroI32,
@@ -132,34 +133,34 @@ reasons! {
         }
     }
 
-    /// Only `Option` of a `NonZero` has a place for `None` that all programs agree on.
+    /// Only an `Option` of a `NonZero` has a fixed representation of `None`.
     NoNiche, HoldsOption {
-        message: "`{T}` cannot lie in shared memory: of all `Option`s only those of a `NonZero` of fixed width have one \
-                  layout everywhere",
-        label: "not the same in every program",
-        note: "write the value and a `bool` beside it; for a number that is never 0 `Option<NonZeroU32>`; instead of an \
-               optional pointer a `ShmOffset`, which can be null",
-        OptionPartOf: "`{Self}` in `{W}` cannot lie in shared memory: of all `Option`s only those of a `NonZero` of fixed width have one \
-                       layout everywhere",
+        message: "`{T}` cannot be placed in shared memory: the only `Option`s with a fixed layout are those of a \
+         fixed-width `NonZero`",
+        label: "its layout differs from program to program",
+        note: "write a field for the value and a `bool` next to it; for a number that is never 0, \
+         `Option<NonZeroU32>`; for an optional pointer, a `ShmOffset`, which can be null",
+        OptionPartOf: "`{Self}` in `{W}` cannot be placed in shared memory: the only `Option`s with a fixed layout \
+         are those of a fixed-width `NonZero`",
         types: {
             [T: 'static] Option<T>,
         }
     }
 
-    /// The compiler orders the parts of a tuple as it likes.
+    /// The compiler orders the parts of a tuple freely.
     Unordered, HoldsTuple {
-        message: "`{T}` is a tuple, whose layout the compiler may choose differently in each program",
-        label: "no layout that programs agree on",
-        note: "make it a struct with `#[repr(C)]` and `#[derive(ShmLayout)]`",
-        TuplePartOf: "`{Self}` in `{W}` is a tuple, whose layout the compiler may choose differently in each program",
+        message: "`{T}` is a tuple, whose layout may differ from program to program",
+        label: "no fixed layout",
+        note: "write a struct with `#[repr(C)]` and `#[derive(ShmLayout)]`",
+        TuplePartOf: "`{Self}` in `{W}` is a tuple, whose layout may differ from program to program",
         types: {}
     }
 
-    /// Cells of the standard library are for one owner, and their contents for one process.
+    /// Cells of the standard library work for one owner, or inside one process.
     OneProcess, HoldsLocal {
         message: "`{T}` works only inside one process",
         label: "made for the threads or owners of one process",
-        note: "write the plain type: every field of a shared struct is a cell already, read and set through `&self`",
+        note: "write the plain type: every field of a shared struct is a cell already, with `get` and `set`",
         LocalPartOf: "`{Self}` in `{W}` works only inside one process",
         types: {
             [T: ?Sized + 'static] std::cell::Cell<T>,
@@ -177,7 +178,7 @@ reasons! {
         message: "`{T}` works only inside one process",
         label: "made for the threads of one process",
         note: "write `shm_core::sync::Mutex<T>`, which works between processes, or the plain type: every field of a \
-               shared struct is a cell already, read and set through `&self`",
+         shared struct is a cell already, with `get` and `set`",
         LockPartOf: "`{Self}` in `{W}` works only inside one process",
         types: {
             [T: ?Sized + 'static] std::sync::Mutex<T>,
@@ -192,8 +193,8 @@ reasons! {
     Thread, HoldsThread {
         message: "`{T}` belongs to the threads of one process",
         label: "made for the threads of one process",
-        note: "store the values themselves, which every process sees as soon as they are set; `shm_core::sync` has what \
-               processes can wait for each other with",
+        note: "store the values themselves, which all processes see; to wait for other processes, use the types of \
+         `shm_core::sync`",
         ThreadPartOf: "`{Self}` in `{W}` belongs to the threads of one process",
         types: {
             [T: 'static] std::thread::JoinHandle<T>,
@@ -205,12 +206,12 @@ reasons! {
         }
     }
 
-    /// Descriptors are numbers that mean something in one process only.
+    /// Descriptors are numbers that mean something only in one process.
     Descriptor, HoldsDescriptor {
         message: "`{T}` is an open file of this process, which other processes cannot use",
         label: "its number means nothing in another process",
-        note: "store what others can open it by, such as its path in a `ShmStr<256>`, or send the descriptor over a Unix \
-               socket",
+        note: "store its path in a `ShmStr<256>`, so that others can open it, or send the descriptor over a Unix \
+         socket",
         DescriptorPartOf: "`{Self}` in `{W}` is an open file of this process, which other processes cannot use",
         types: {
             [] std::os::fd::OwnedFd,
@@ -225,21 +226,21 @@ reasons! {
         }
     }
 
-    /// The bytes of `MaybeUninit` may be anything but a value, so there is nothing to get.
+    /// The bytes of `MaybeUninit` may be no value.
     Uninit, HoldsUninit {
-        message: "`{T}` may hold no value at all, and reading it would be undefined",
-        label: "may be uninitialised",
-        note: "write the plain type: shared memory starts as zeroes, so it always holds a value",
-        UninitPartOf: "`{Self}` in `{W}` may hold no value at all, and reading it would be undefined",
+        message: "`{T}` may be uninitialized, and reading it would be undefined behavior",
+        label: "may be uninitialized",
+        note: "write the plain type: shared memory starts as zeros, so it is always initialized",
+        UninitPartOf: "`{Self}` in `{W}` may be uninitialized, and reading it would be undefined behavior",
         types: {
             [T: 'static] std::mem::MaybeUninit<T>,
         }
     }
 
-    /// The standard library's types for time and addresses have no layout that programs agree on.
+    /// The standard library's types for times and addresses have no fixed layout.
     NoLayout, HoldsUnspecified {
         message: "the layout of `{T}` may differ from one compiler to the next",
-        label: "no layout that programs agree on",
+        label: "no fixed layout",
         note: "store its parts as integers: nanoseconds as `u64`, an IP address as `[u8; 4]` or `[u8; 16]`",
         UnspecifiedPartOf: "the layout of `{Self}` in `{W}` may differ from one compiler to the next",
         types: {
@@ -255,12 +256,12 @@ reasons! {
         }
     }
 
-    /// Types of several parts that the compiler places as it likes.
+    /// Types of several parts without a fixed layout.
     Parts, HoldsParts {
         message: "the layout of `{T}` may differ from one compiler to the next",
-        label: "no layout that programs agree on",
-        note: "write its parts as fields of their own: of a range `start: u32` and `end: u32`, of a `Layout` `size: u64` and \
-               `align: u64`",
+        label: "no fixed layout",
+        note: "write its parts as fields: `start: u32` and `end: u32` for a range, `size: u64` and `align: u64` for \
+         a `Layout`",
         PartsPartOf: "the layout of `{Self}` in `{W}` may differ from one compiler to the next",
         types: {
             [T: 'static] std::ops::Range<T>,
@@ -272,12 +273,12 @@ reasons! {
         }
     }
 
-    /// Wrappers that change what can be done with a value in one program.
+    /// Wrappers that change how one program uses a value.
     Wrapper, HoldsWrapper {
-        message: "`{T}` wraps a value for the use in one program, and shared memory has no cell for it",
+        message: "`{T}` is a wrapper that has no cell in shared memory",
         label: "not a type that processes can share",
         note: "write the plain type, and wrap the value where you use it",
-        WrapperPartOf: "`{Self}` in `{W}` wraps a value for the use in one program, and shared memory has no cell for it",
+        WrapperPartOf: "`{Self}` in `{W}` is a wrapper that has no cell in shared memory",
         types: {
             [T: 'static] std::cmp::Reverse<T>,
             [T: 'static] std::num::Saturating<T>,
@@ -285,13 +286,13 @@ reasons! {
         }
     }
 
-    /// Enums with data have no layout that programs agree on, and a peer could change the data together with the variant.
+    /// Enums with data have no fixed layout, and a peer could change the data together with the variant.
     Choice, HoldsChoice {
-        message: "`{T}` is an enum with data, whose layout the compiler may choose differently in each program",
-        label: "no layout that programs agree on",
-        note: "write an enum without data, with `#[repr(u8)]` and the derive, and a field beside it for the data of each \
-               variant",
-        ChoicePartOf: "`{Self}` in `{W}` is an enum with data, whose layout the compiler may choose differently in each program",
+        message: "`{T}` is an enum with data, whose layout may differ from program to program",
+        label: "no fixed layout",
+        note: "write an enum without data, with `#[repr(u8)]` and the derive, and a field next to it for the data \
+         of each variant",
+        ChoicePartOf: "`{Self}` in `{W}` is an enum with data, whose layout may differ from program to program",
         types: {
             [T: 'static, E: 'static] Result<T, E>,
             [T: 'static] std::task::Poll<T>,
@@ -300,12 +301,13 @@ reasons! {
         }
     }
 
-    /// Enums of the standard library: the numbers of their variants are its own, and other numbers would be undefined.
+    /// Enums of the standard library: their numbers are its own, and other numbers would be undefined behavior.
     Foreign, HoldsForeign {
-        message: "`{T}` is an enum of the standard library, which does not check what other processes write",
+        message: "`{T}` is an enum of the standard library, for which other processes could write invalid values",
         label: "other bytes would be an invalid value",
-        note: "write an enum of your own with `#[repr(i8)]` and the derive, and convert where you use it",
-        ForeignPartOf: "`{Self}` in `{W}` is an enum of the standard library, which does not check what other processes write",
+        note: "write your own enum with `#[repr(i8)]` and the derive, and convert where you use it",
+        ForeignPartOf: "`{Self}` in `{W}` is an enum of the standard library, for which other processes could write \
+         invalid values",
         types: {
             [] std::cmp::Ordering,
             [] std::sync::atomic::Ordering,
@@ -315,35 +317,35 @@ reasons! {
         }
     }
 
-    /// Identities of types, which each build of a program makes anew.
+    /// Identities of types, which differ in each build.
     Identity, HoldsIdentity {
-        message: "`{T}` is another number in each build of a program",
+        message: "`{T}` is a different number in each build of a program",
         label: "means nothing in another program",
-        note: "write a number of your own for each type, or an enum with `#[repr(u8)]` and the derive",
-        IdentityPartOf: "`{Self}` in `{W}` is another number in each build of a program",
+        note: "write your own number for each type, or an enum with `#[repr(u8)]` and the derive",
+        IdentityPartOf: "`{Self}` in `{W}` is a different number in each build of a program",
         types: {
             [] std::any::TypeId,
         }
     }
 
-    /// Errors may have been made of anything that lies on the heap of one process.
+    /// Errors may contain anything on the heap of one process.
     Failure, HoldsFailure {
         message: "`{T}` may keep its contents on this process's heap, where no other process can see them",
-        label: "its contents may lie on the heap",
-        note: "store a number for the error: `i32` for what `raw_os_error()` tells, or an enum with `#[repr(u8)]` and the \
-               derive",
+        label: "its contents may be on the heap",
+        note: "store a number for the error: `i32` for `raw_os_error()`, or an enum with `#[repr(u8)]` and the \
+         derive",
         FailurePartOf: "`{Self}` in `{W}` may keep its contents on this process's heap, where no other process can see them",
         types: {
             [] std::io::Error,
         }
     }
 
-    /// Guards and other borrows end where they were made.
+    /// Guards and other borrows belong to one process.
     Guard, HoldsGuard {
         message: "`{T}` borrows from this process, and other processes cannot use it",
-        label: "leads to a value of this process",
-        note: "store the value itself, in a `shm_core::sync::Mutex<T>` if processes are to lock it; its guards stay with those \
-               who have locked it",
+        label: "borrows a value of this process",
+        note: "store the value itself, or a `shm_core::sync::Mutex<T>` if processes lock it; a guard stays in the \
+         process that holds the lock",
         GuardPartOf: "`{Self}` in `{W}` borrows from this process, and other processes cannot use it",
         types: {
             [T: ?Sized + 'static] std::sync::MutexGuard<'static, T>,
@@ -358,48 +360,48 @@ reasons! {
     NoValue, HoldsNoValue {
         message: "`{T}` has no values, so there is nothing to share",
         label: "has no values",
-        note: "remove it: no process could ever store one",
+        note: "remove it",
         NoValuePartOf: "`{Self}` in `{W}` has no values, so there is nothing to share",
         types: {
             [] std::convert::Infallible,
         }
     }
 
-    /// The mark of what must not be moved: nothing in shared memory ever is.
+    /// A marker for values that must not move. In shared memory none ever does.
     Pinned, HoldsPinned {
-        message: "`{T}` holds nothing, and what lies in shared memory never moves",
+        message: "`{T}` stores nothing, and values in shared memory never move",
         label: "has no meaning in shared memory",
         note: "remove it",
-        PinnedPartOf: "`{Self}` in `{W}` holds nothing, and what lies in shared memory never moves",
+        PinnedPartOf: "`{Self}` in `{W}` stores nothing, and values in shared memory never move",
         types: {
             [] std::marker::PhantomPinned,
         }
     }
 
-    /// Types that hold nothing.
+    /// Types that store nothing.
     Nothing, HoldsNothing {
-        message: "`{T}` holds nothing that could be shared",
-        label: "holds nothing",
-        note: "remove it, or name a type that is shared in its place",
-        NothingPartOf: "`{Self}` in `{W}` holds nothing that could be shared",
+        message: "`{T}` stores nothing that could be shared",
+        label: "stores nothing",
+        note: "remove it, or replace it by a type that is shared",
+        NothingPartOf: "`{Self}` in `{W}` stores nothing that could be shared",
         types: {
             [] (),
             [] std::ops::RangeFull,
         }
     }
 
-    /// A slice where the derive has seen none: as an argument, or by another name.
+    /// A slice that the derive has not seen: an argument, or one behind a name.
     Slice, HoldsSlice {
-        message: "`{T}` is a slice, which can only be the last field of a struct, spelled with its brackets",
+        message: "`{T}` is a slice, which can only be the last field of a struct, written as `[T]`",
         label: "its length is not part of the type",
-        note: "write `tail: [u8]` as the last field; elsewhere an array such as `[u8; 64]`, or a `ShmVec<u8, 64>`",
-        SlicePartOf: "`{Self}` in `{W}` is a slice, which can only be the last field of a struct, spelled with its brackets",
+        note: "write `tail: [u8]` as the last field; elsewhere, an array such as `[u8; 64]`, or a `ShmVec<u8, 64>`",
+        SlicePartOf: "`{Self}` in `{W}` is a slice, which can only be the last field of a struct, written as `[T]`",
         types: {
             [T: 'static] [T],
         }
     }
 
-    /// A text without a length of its own.
+    /// A text without a fixed length.
     Text, HoldsText {
         message: "`{T}` has a length that is not part of the type, and other processes could make its bytes invalid",
         label: "a text of any length",
@@ -414,28 +416,28 @@ reasons! {
     }
 }
 
-macro_rules! because {
-    ($because:ident: [$($arg:ident)*] $ty:ty) => {
+macro_rules! refused {
+    ($reason:ident: [$($arg:ident)*] $ty:ty) => {
         #[diagnostic::do_not_recommend]
         impl<$($arg: 'static),*> Knows<$ty> for SharedMemory {
-            type Because = $because;
+            type Reason = $reason;
             const SEAL: sealed::Seal = sealed::Seal;
         }
     };
 }
 
-/// Functions of these arguments, and tuples of them.
+/// Function pointers and tuples with these arguments.
 macro_rules! functions_and_tuples {
     ($([$($arg:ident)*])*) => {$(
-        because! { Function: [$($arg)* R] fn($($arg),*) -> R }
-        because! { Function: [$($arg)* R] unsafe fn($($arg),*) -> R }
-        because! { Function: [$($arg)* R] extern "C" fn($($arg),*) -> R }
-        because! { Function: [$($arg)* R] unsafe extern "C" fn($($arg),*) -> R }
-        because! { Function: [$($arg)* R] extern "system" fn($($arg),*) -> R }
-        because! { Function: [$($arg)* R] unsafe extern "system" fn($($arg),*) -> R }
-        because! { Function: [$($arg)* R] unsafe extern "C" fn($($arg,)* ...) -> R }
-        because! { Function: [$($arg)* R] extern "C" fn($($arg,)* ...) -> R }
-        because! { Unordered: [$($arg)*] ($($arg,)*) }
+        refused! { Function: [$($arg)* R] fn($($arg),*) -> R }
+        refused! { Function: [$($arg)* R] unsafe fn($($arg),*) -> R }
+        refused! { Function: [$($arg)* R] extern "C" fn($($arg),*) -> R }
+        refused! { Function: [$($arg)* R] unsafe extern "C" fn($($arg),*) -> R }
+        refused! { Function: [$($arg)* R] extern "system" fn($($arg),*) -> R }
+        refused! { Function: [$($arg)* R] unsafe extern "system" fn($($arg),*) -> R }
+        refused! { Function: [$($arg)* R] unsafe extern "C" fn($($arg,)* ...) -> R }
+        refused! { Function: [$($arg)* R] extern "C" fn($($arg,)* ...) -> R }
+        refused! { Unordered: [$($arg)*] ($($arg,)*) }
     )*};
 }
 
@@ -454,9 +456,9 @@ functions_and_tuples! {
     [A B C D E F G H I J K L]
 }
 
-because! { Function: [R] fn() -> R }
-because! { Function: [R] unsafe fn() -> R }
-because! { Function: [R] extern "C" fn() -> R }
-because! { Function: [R] unsafe extern "C" fn() -> R }
-because! { Function: [R] extern "system" fn() -> R }
-because! { Function: [R] unsafe extern "system" fn() -> R }
+refused! { Function: [R] fn() -> R }
+refused! { Function: [R] unsafe fn() -> R }
+refused! { Function: [R] extern "C" fn() -> R }
+refused! { Function: [R] unsafe extern "C" fn() -> R }
+refused! { Function: [R] extern "system" fn() -> R }
+refused! { Function: [R] unsafe extern "system" fn() -> R }

@@ -7,15 +7,15 @@ use syn::{Path, Type};
 
 use super::{Names, at, has_unknown_attribute, moved, respan, view};
 use crate::bound;
-use crate::diagnose::{self, Ask};
+use crate::diagnose::{self, Diagnosis};
 use crate::model::Model;
 use crate::size::{self, Padding};
-use crate::ty::peeled;
+use crate::ty::ungroup;
 
 /// The expression of `LAYOUT`.
 ///
-/// Each field's type stands here in the one position where it meets a bound, as the user's own tokens: the compiler
-/// then underlines all of it. Where a check has failed it is a constant all the same, with `errors` in it.
+/// Each field's type meets its one bound here, as the user's own tokens, so that the compiler underlines all of it.
+/// After an error it is still a constant, which contains `errors`.
 pub(crate) fn constant(
     model: &Model<'_>,
     names: &Names,
@@ -41,8 +41,8 @@ pub(crate) fn constant(
         };
     }
     let (name, version, facts) = (plain(model.ident), model.attr.version, facts(krate));
-    // All in the block: the compiler looks at each constant in `LAYOUT` itself, but at those in here in turn, and not at the
-    // extent where a field has no layout.
+    // In one block: the compiler evaluates the constants of `LAYOUT` all at once, but those in the block in turn. It
+    // does not reach the extent if a field has no layout.
     let parts = quote!(const { &#krate::__private::with_offsets([#(#fields),*], #facts) });
     let layout = if model.tail().is_some() {
         let align = model.repr.min_align();
@@ -73,7 +73,7 @@ pub(crate) fn constant(
     quote!(#krate::__private::layout_with_offsets(const { #instance }, #places))
 }
 
-/// What the compiler says of the type: a constant that is found by its name, so that it is there for all types.
+/// Size, alignment, `Drop` and `Copy` of the type, found by the names of constants that exist for all types.
 fn facts(krate: &Path) -> TokenStream {
     quote! {
         {
@@ -88,7 +88,7 @@ fn facts(krate: &Path) -> TokenStream {
     }
 }
 
-/// The expression of `LAYOUT` for an enum, which has passed the checks.
+/// The expression of `LAYOUT` for an enum that has passed the checks.
 pub(crate) fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
     let (krate, name, int) = (&names.krate, plain(model.ident), &model.repr.int);
     let variants = model.variants.iter().map(|variant| {
@@ -121,15 +121,15 @@ fn plain(ident: &Ident) -> String {
 
 /// The layout of a field's type.
 ///
-/// An array of something that is not a plain number is taken apart, so that a mistake in the element is told with its
-/// own reason. A type that `may_have_no_size` is asked through the trait that the view asks for its size: where that does
-/// not hold, the two errors are the same, and the compiler tells one.
+/// An array of anything but a primitive is taken apart, so that an error about the element has the element's reason.
+/// A type that `may_have_no_size` goes through the trait that the view requires of it: if that does not hold, the two
+/// errors are equal, and the compiler reports one.
 fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> TokenStream {
-    let ty = peeled(ty);
+    let ty = ungroup(ty);
     match ty {
         Type::Array(array) if size::extent(ty).is_none() => {
             let (element, len) = (of(&array.elem, model, krate, false), &array.len);
-            // At the type, for an array that is too large.
+            // An array that is too large is reported at its type.
             let span = at(array.bracket_token.span.join());
             let krate = respan(krate, span);
             quote_spanned!(span => const { &#krate::__private::array(#element, #len) })
@@ -139,18 +139,18 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
             quote!(const { &#krate::__private::slice(#element) })
         }
         _ => {
-            let why = quote!(#krate::diagnostics);
+            let diagnostics = quote!(#krate::diagnostics);
             let asked = if may_have_no_size || matches!(ty, Type::Macro(_)) {
                 view::measured(ty, krate, "Asked")
             } else {
                 ty.to_token_stream()
             };
             match diagnose::find(ty, model.generics) {
-                Ask::Whole => quote!(<#asked as #why::Field>::LAYOUT),
-                Ask::Several => quote!(<#asked as #why::SharedParts>::LAYOUT),
-                Ask::Part(because, argument) => {
-                    let because = format_ident!("{because}");
-                    quote!(<#argument as #why::#because<#asked>>::LAYOUT)
+                Diagnosis::Field => quote!(<#asked as #diagnostics::Field>::LAYOUT),
+                Diagnosis::SharedParts => quote!(<#asked as #diagnostics::SharedParts>::LAYOUT),
+                Diagnosis::Argument(reason, argument) => {
+                    let reason = format_ident!("{reason}");
+                    quote!(<#argument as #diagnostics::#reason<#asked>>::LAYOUT)
                 }
             }
         }
@@ -174,10 +174,10 @@ pub(crate) fn drop_check(model: &Model<'_>, names: &Names) -> TokenStream {
     quote_spanned!(span => const _: () = #krate::__private::no_drop::<#ident>();)
 }
 
-/// Constants outside the implementation that fail if there is padding, or a `Drop`. Where the tokens do not tell at which field it
-/// begins, there is one at each: only the one at the first gap fails, and lists all of them.
+/// Constants outside the implementation that fail if there is padding, or a `Drop`. If the tokens do not tell after
+/// which field the padding begins, there is one for each field. Only that of the first gap fails, and lists all gaps.
 pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
-    // The padding of a generic struct depends on its arguments: it is looked at where there are some.
+    // The padding of a generic struct depends on its arguments, so each instance is checked where it is used.
     if !sound {
         return TokenStream::new();
     }
@@ -187,14 +187,14 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
     let elements = elements_check(model, names);
     let extents = model.fields.iter().map(|field| size::extent(field.ty));
     let (krate, ident) = (&names.krate, model.ident);
-    // The names of the types may mislead, so that all of the struct is looked at in any case.
+    // Names of types can mislead, so the whole struct is checked in any case.
     let whole = |span: Span| {
         let (krate, ident) = (respan(krate, span), moved(ident, span));
         quote_spanned!(span => const _: () = #krate::__private::no_padding::<#ident>();)
     };
     let padding = match size::padding(extents, model.repr.min_align(), model.tail().is_some()) {
         Padding::None => whole(at(ident.span())),
-        // Allowed, so that nothing is to be said about the field.
+        // Allowed, so there is nothing to report at the field.
         Padding::After(_) if model.attr.padding.is_some() => whole(at(ident.span())),
         Padding::After(number) => whole(at(model.fields[number].span())),
         Padding::Unknown => (0..model.fields.len())
@@ -217,8 +217,8 @@ fn copy_check(model: &Model<'_>, names: &Names) -> Option<TokenStream> {
     Some(quote_spanned!(span => const _: () = #krate::__private::no_copy::<#ident>();))
 }
 
-/// The same for a generic struct, of which no instance is known: an implementation that conflicts with that of all `Copy`
-/// types.
+/// The same for a generic struct, which has no instance to check: an implementation that conflicts with the one for
+/// all `Copy` types.
 fn copy_conflict(model: &Model<'_>, names: &Names) -> TokenStream {
     let Some(span) = model.attr.padding.map(at) else {
         return TokenStream::new();
@@ -233,7 +233,7 @@ fn copy_conflict(model: &Model<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// A constant outside the implementation that fails if the struct ends in a slice whose elements have no bytes.
+/// A constant outside the implementation that fails if the struct ends in a slice of elements without bytes.
 fn elements_check(model: &Model<'_>, names: &Names) -> Option<TokenStream> {
     let element = model.tail()?;
     if size::extent(element).is_some_and(|(size, _)| size > 0) {

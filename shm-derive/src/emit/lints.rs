@@ -1,4 +1,4 @@
-//! What the user has said about lints, for the places where the expansion repeats what the user has written.
+//! The user's lint levels, for code of the expansion that repeats the user's code.
 
 use std::collections::HashSet;
 
@@ -10,9 +10,9 @@ use syn::{Attribute, Data, Meta, Token};
 use super::generated;
 use crate::model::Model;
 
-/// The attributes that make lints milder, of the struct and its fields or variants, each lint in one of them.
+/// The attributes of the struct and its fields or variants that lower lint levels, each lint once.
 ///
-/// Those that make them stricter are left out: what they find is found in the struct itself.
+/// Attributes that raise levels are left out: the struct itself triggers what they find.
 pub(crate) fn of(model: &Model<'_>) -> TokenStream {
     let parts: Vec<_> = match &model.item.data {
         Data::Struct(data) => data.fields.iter().flat_map(|field| &field.attrs).collect(),
@@ -33,8 +33,8 @@ pub(crate) fn of(model: &Model<'_>) -> TokenStream {
         .collect()
 }
 
-/// What allows to name fields that the user has deprecated. Nothing is there without need: in a crate that forbids what is
-/// deprecated, allowing it is an error.
+/// An attribute that allows uses of deprecated fields, if there are any. Without them it is left out, because in a
+/// crate that forbids `deprecated` it is an error.
 pub(crate) fn deprecated_fields(model: &Model<'_>) -> Option<TokenStream> {
     let Data::Struct(data) = &model.item.data else {
         return None;
@@ -45,7 +45,7 @@ pub(crate) fn deprecated_fields(model: &Model<'_>) -> Option<TokenStream> {
         .then(|| quote!(#[allow(deprecated)]))
 }
 
-/// The attribute with what nobody has `seen` yet.
+/// The attribute, without the lints in `seen`.
 fn milder(attr: &Attribute, seen: &mut HashSet<String>) -> Option<TokenStream> {
     let Meta::List(list) = &attr.meta else {
         return None;
@@ -54,18 +54,18 @@ fn milder(attr: &Attribute, seen: &mut HashSet<String>) -> Option<TokenStream> {
     if !is_expected && !list.path.is_ident("allow") && !list.path.is_ident("warn") {
         return None;
     }
-    // The struct alone has to do what is expected.
+    // Only the struct itself has to meet the expectation.
     let level = if is_expected {
         quote!(allow)
     } else {
         list.path.to_token_stream()
     };
     let Ok(lints) = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated) else {
-        // What the compiler has to say about the attribute itself, it then says once.
+        // The compiler then reports the malformed attribute once.
         return Some(attr.to_token_stream());
     };
     let mut lost = false;
-    // Of reasons there may be as many as there are attributes.
+    // Reasons may repeat.
     let kept: Vec<_> = lints
         .iter()
         .filter(|lint| {
@@ -84,7 +84,7 @@ fn milder(attr: &Attribute, seen: &mut HashSet<String>) -> Option<TokenStream> {
     } else if lost {
         Some(quote!(#[#level(#(#kept),*)]))
     } else {
-        // As it is.
+        // Unchanged.
         Some(attr.to_token_stream())
     }
 }

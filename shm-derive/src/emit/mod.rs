@@ -1,7 +1,12 @@
-//! Writing the expansion. Nothing here can fail.
+//! Writes the expansion. Nothing here can fail.
 //!
-//! Everything but the padding checks lies in one `const _`, so that no name of it can meet one of the user's. Names
-//! inside are chosen to differ from every identifier in the struct; all paths are absolute.
+//! Everything but the checks is in one `const _`, so that its names cannot collide with the user's. Names inside
+//! differ from every identifier in the struct, and all paths are absolute.
+//!
+//! Two groups of checks look redundant, but are walls: [`view::same_struct`] against attribute macros, which run
+//! after the derive and can change the struct that it has read, and [`view::type_check`] against macros in the types
+//! of fields, which can expand differently inside the view. Without them safe code could make a view that does not
+//! match its struct.
 
 mod layout;
 mod lints;
@@ -17,16 +22,16 @@ use syn::{Path, parse_quote};
 use crate::bound;
 use crate::model::{Model, Shape};
 
-/// The names that the expansion uses besides the user's.
+/// The names in the expansion that are not the user's.
 struct Names {
     krate: Path,
     view: Ident,
     access: Ident,
-    /// No parameter may have the name of a static, and a constant's name in its place would be a pattern. Hygiene does
-    /// not help with either, so these are names that nobody gives.
+    /// A parameter cannot have the name of a static, and a constant's name would be a pattern. Hygiene does not help,
+    /// so these names are unlikely ones.
     payload: Ident,
     tail: Ident,
-    /// What the user has said about lints.
+    /// The user's lint levels.
     lints: TokenStream,
 }
 
@@ -34,7 +39,7 @@ impl Names {
     fn new(model: &Model<'_>) -> Self {
         let mut taken = HashSet::new();
         collect(model.item.to_token_stream(), &mut taken);
-        // A macro can stand for any name, so beside one these have to be names that nobody gives.
+        // A macro can expand to any name, so next to one the names have to be unlikely.
         let prefix = if calls_macros(model) { "__Shm" } else { "" };
         Self {
             krate: model
@@ -51,7 +56,7 @@ impl Names {
     }
 }
 
-/// Whether a macro is called in the type of a field: what it stands for is not to be seen here.
+/// Whether the type of a field calls a macro, whose expansion is unknown here.
 fn calls_macros(model: &Model<'_>) -> bool {
     fn any(tokens: TokenStream) -> bool {
         tokens.into_iter().any(|token| match token {
@@ -70,7 +75,7 @@ fn collect(tokens: TokenStream, into: &mut HashSet<String>) {
     for token in tokens {
         match token {
             TokenTree::Ident(ident) => {
-                // `r#Access` and `Access` are one name.
+                // `r#Access` and `Access` are the same name.
                 into.insert(ident.unraw().to_string());
             }
             TokenTree::Group(group) => collect(group.stream(), into),
@@ -79,7 +84,7 @@ fn collect(tokens: TokenStream, into: &mut HashSet<String>) {
     }
 }
 
-/// `wish`, lengthened until the struct has no identifier of that name.
+/// `wish`, with underscores appended until it is not in `taken`.
 fn free(wish: &str, taken: &HashSet<String>) -> Ident {
     let mut name = wish.to_owned();
     while taken.contains(&name) {
@@ -88,13 +93,13 @@ fn free(wish: &str, taken: &HashSet<String>) -> Ident {
     Ident::new(&name, Span::call_site())
 }
 
-/// A span at the place of `span`, but belonging to the expansion: lints about generated code do not blame the user.
+/// A span at the location of `span` that belongs to the expansion, so that lints do not blame the user for it.
 fn at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
 
-/// Whether the struct has an attribute that could be a macro, which runs after the derive. Those of other derives look
-/// the same, and `derive` itself is a name that an import can give to another macro.
+/// Whether the struct has an attribute that could be a macro, which runs after the derive. Helper attributes of other
+/// derives look the same, and an import can give the name `derive` to another macro.
 fn has_unknown_attribute(model: &Model<'_>) -> bool {
     const KNOWN: [&str; 15] = [
         "allow",
@@ -120,7 +125,7 @@ fn has_unknown_attribute(model: &Model<'_>) -> bool {
         .any(|attr| !KNOWN.iter().any(|known| attr.path().is_ident(known)))
 }
 
-/// `path` at another place: the span of an error reaches over all tokens of the expression, the path's too.
+/// `path` at another span: an error about an expression underlines all of its tokens, also those of the path.
 fn respan(path: &Path, span: Span) -> TokenStream {
     path.to_token_stream()
         .into_iter()
@@ -131,7 +136,7 @@ fn respan(path: &Path, span: Span) -> TokenStream {
         .collect()
 }
 
-/// The tokens at their places, but belonging to the expansion: see [`at`].
+/// The tokens at their locations, but belonging to the expansion: see [`at`].
 fn generated(tokens: impl ToTokens) -> TokenStream {
     tokens
         .into_token_stream()
@@ -148,14 +153,14 @@ fn generated(tokens: impl ToTokens) -> TokenStream {
         .collect()
 }
 
-/// `ident` again, at another place.
+/// `ident` at another span.
 fn moved(ident: &Ident, span: Span) -> Ident {
     let mut ident = ident.clone();
     ident.set_span(span);
     ident
 }
 
-/// The whole expansion, with the `errors` that the checks have found.
+/// The whole expansion, including the `errors` of the checks.
 pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     let names = Names::new(model);
     let sound = errors.is_empty() && model.fields.iter().all(|field| !field.refused);
@@ -175,8 +180,8 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
         tail,
         lints,
     } = &names;
-    // An error inside the constant makes it one that the compiler passes over in silence, wherever it is used. Without that it
-    // would go on to compute the layout of everything around such a struct, and report the cycle again.
+    // An error inside the constant makes the compiler skip it silently wherever it is used. Otherwise the compiler
+    // would compute the layout of everything around a recursive struct, and report the cycle again.
     let (inside, before) = if model.recursive {
         (errors, TokenStream::new())
     } else {
@@ -208,7 +213,7 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     let ends_in_slice =
         model.tail().is_some() && model.fields.last().is_some_and(|last| !last.refused);
     let (tail_arg, address) = if ends_in_slice {
-        // A pointer to a struct with a slice at its end has the slice's length as its metadata.
+        // A pointer to a struct that ends in a slice has the slice's length as metadata.
         (
             quote!(#tail),
             quote!(#krate::__private::slice_from_raw_parts(#payload, #tail) as *const #view #view_args),
@@ -216,7 +221,7 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     } else {
         (quote!(_), quote!(#payload.cast()))
     };
-    // At the call site, so that a deprecated struct does not warn about its own expansion.
+    // Belongs to the expansion, so that a deprecated struct does not warn about it.
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
         #before
@@ -257,7 +262,7 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
         layout::enumeration(model, names),
         layout::pin_check(model, names, true),
     );
-    // Of a generic enum there is no instance to ask.
+    // A generic enum has no instance to check.
     let drop = (!model.is_generic()).then(|| layout::drop_check(model, names));
     let (impl_generics, ty_generics, where_clause) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
@@ -284,8 +289,8 @@ fn enumeration(model: &Model<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// After a mistake that leaves no fields to work with: an implementation all the same, so that uses of the type are
-/// not reported as well.
+/// The implementation after an error that leaves no usable fields, so that uses of the type cause no errors of their
+/// own.
 fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
     let Names {
         krate,
@@ -298,7 +303,7 @@ fn refused(model: &Model<'_>, names: &Names) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let arguments = &model.arguments;
     let ident = moved(model.ident, at(model.ident.span()));
-    // The cells of an enum have methods, also of one that is to be mended.
+    // Cells of enums have methods, also those of a refused enum.
     let (view, leaf) = if model.shape == Shape::Enum {
         let leaf = quote! {
             #[automatically_derived]

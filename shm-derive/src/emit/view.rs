@@ -10,7 +10,7 @@ use crate::diagnose::is_type_parameter;
 use crate::lifetimes;
 use crate::model::{Field, Model, Shape};
 use crate::size;
-use crate::ty::{peeled, slice};
+use crate::ty::{slice, ungroup};
 
 /// The definition of the view.
 pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
@@ -23,7 +23,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
     let vis = generated(model.vis);
     let params = parameters(model, names);
     let where_clause = &model.generics.where_clause;
-    // `repr(transparent)` is left out: with one field that has bytes, `repr(C)` lies the same way.
+    // `repr(transparent)` becomes `repr(C)`: with one field that has bytes the two are laid out alike.
     let align = model
         .repr
         .align
@@ -40,7 +40,7 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
             return quote!(#(#docs)* #vis #name #krate::ShmSlice<#element, #access>);
         }
         let cell = if field.refused {
-            // A parameter that the type has used is then still used by the view.
+            // The view still uses the parameters that the refused type used.
             let params = model.generics.type_params().map(|param| &param.ident);
             quote!(#krate::__private::Refused<(#(#krate::__private::PhantomData<#params>,)*)>)
         } else if may_have_no_size(field, model) {
@@ -67,30 +67,31 @@ pub(crate) fn item(model: &Model<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// Whether its type is a name that may stand for a slice, or for a struct that ends in one: any at the end, and elsewhere,
-/// where the compiler reports it too, one without arguments, since each such question costs time.
+/// Whether the type of the field is a name that may stand for a slice, or for a struct that ends in one: any name for
+/// the last field; for others, where the compiler reports it as well, only names without arguments, because each
+/// check costs build time.
 pub(crate) fn may_have_no_size(field: &Field<'_>, model: &Model<'_>) -> bool {
     let is_last = model
         .fields
         .last()
         .is_some_and(|last| std::ptr::eq(last, field));
-    let ty = peeled(field.ty);
+    let ty = ungroup(field.ty);
     let is_name = match ty {
         Type::Path(TypePath { qself, path, .. }) => {
             let has_arguments = path.segments.iter().any(|part| !part.arguments.is_none());
             let is_plain = qself.is_none() && !has_arguments;
             (is_last || is_plain) && !is_type_parameter(ty, model.generics)
         }
-        // What it stands for is not to be seen, and a message that points into the macro would be a long one.
+        // Its expansion is unknown, and an error that points into the macro would be long.
         Type::Macro(_) => true,
         _ => false,
     };
     is_name && size::extent(ty).is_none()
 }
 
-/// The cell of a field that may have no size: the compiler speaks of the trait, not of the cell, and points at the type.
+/// The cell of a field that may have no size. The error names the trait, not the cell, and points at the type.
 fn cell_of_one_size(ty: &Type, krate: &Path, access: &TokenStream) -> TokenStream {
-    let ty = peeled(ty);
+    let ty = ungroup(ty);
     let (start, end) = ends(ty);
     let (open, itself) = (respan(krate, start), measured(ty, krate, "Itself"));
     let open = quote_spanned!(start => #open::ShmCell<);
@@ -98,10 +99,10 @@ fn cell_of_one_size(ty: &Type, krate: &Path, access: &TokenStream) -> TokenStrea
     quote!(#open #itself #close)
 }
 
-/// What `diagnostics::Measures` calls `name` of a type.
+/// The associated type `name` of `diagnostics::Measures` for `ty`.
 ///
-/// The tokens belong to where the type is written, and do not only lie at its place (see [`at`]): so a message that
-/// points at them does not speak of the derive. `SharedMemory` alone reaches from the type's start to its end.
+/// The tokens belong to where the type is written, and are not only located there (see [`at`]), so an error at them
+/// does not mention the derive. `SharedMemory` alone spans the type from its start to its end.
 pub(crate) fn measured(ty: &Type, krate: &Path, name: &str) -> TokenStream {
     let (start, end) = ends(ty);
     let (krate, name) = (respan(krate, start), Ident::new(name, end));
@@ -112,7 +113,7 @@ pub(crate) fn measured(ty: &Type, krate: &Path, name: &str) -> TokenStream {
     quote!(#open #ty #close)
 }
 
-/// Where a type begins, and where it ends.
+/// The spans of a type's first and last token.
 fn ends(ty: &Type) -> (Span, Span) {
     let mut tokens = ty.to_token_stream().into_iter();
     let start = tokens
@@ -122,10 +123,11 @@ fn ends(ty: &Type) -> (Span, Span) {
     (start, end)
 }
 
-/// A function that compiles only if the view's fields have the types that the struct's have.
+/// A function that compiles only if the fields of the view have the types of those of the struct.
 ///
-/// The view stands in a scope of its own, where its name and that of its parameter are known. A macro in a field's type
-/// may expand to such a name and mean another type there. Here neither is in scope, so it means what it does in the struct.
+/// The view is in a scope of its own, in which its name and that of its parameter are known. A macro in a field's
+/// type may expand to such a name, and mean another type there. Here neither name is in scope, so the macro means
+/// what it means in the struct.
 pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
     let krate = &names.krate;
     let access = quote!(#krate::ReadWrite);
@@ -158,7 +160,7 @@ pub(crate) fn type_check(model: &Model<'_>, names: &Names) -> TokenStream {
     }
 }
 
-/// A field as an expression names it, and where to put mistakes about it.
+/// A field as a member in an expression, and the span for errors about it.
 fn member(number: usize, field: &Field<'_>) -> (Span, Member) {
     let span = at(field.span());
     let member = match field.ident {
@@ -173,14 +175,14 @@ fn member(number: usize, field: &Field<'_>) -> (Span, Member) {
 
 /// A function and constants that compile only if the struct is the one that the derive has read.
 ///
-/// An attribute macro that stands below the derive runs after it, and can make another struct of it.
+/// An attribute macro below the derive runs after it, and can change the struct.
 pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
     let krate = &names.krate;
     let generics = bound::of_struct(model, krate);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let (_, ty_generics, _) = model.generics.split_for_impl();
     let ident = moved(model.ident, at(model.ident.span()));
-    // In two steps: in one, the field's type could be coerced to the one that is expected.
+    // In two steps, because in one the field's type could be coerced to the expected type.
     let types = members(model).map(|(field, span, member)| {
         let ty = field.ty;
         quote_spanned! {span =>
@@ -188,7 +190,8 @@ pub(crate) fn same_struct(model: &Model<'_>, names: &Names) -> TokenStream {
             let _: #krate::__private::PhantomData<#ty> = __shm_field;
         }
     });
-    // The places of a generic struct's fields depend on its arguments: they are looked at where its layout is made.
+    // The offsets of a generic struct's fields depend on its arguments: they are checked where its layout is
+    // computed.
     let places = (!model.is_generic()).then(|| {
         let places = places(model, &ident.to_token_stream(), krate);
         let span = at(model.ident.span());
@@ -215,7 +218,8 @@ fn members<'m, 'a>(model: &'m Model<'a>) -> impl Iterator<Item = (&'m Field<'a>,
     })
 }
 
-/// Where the compiler puts the fields of the type `of`: an array's address. That of an unsized field cannot be asked for.
+/// The offsets that the compiler gives to the fields of the type `of`, as a reference to an array. The offset of an
+/// unsized field is not available.
 pub(crate) fn places(model: &Model<'_>, of: &TokenStream, krate: &Path) -> TokenStream {
     let places = members(model)
         .filter(|(field, ..)| slice(field.ty).is_none())
@@ -223,7 +227,7 @@ pub(crate) fn places(model: &Model<'_>, of: &TokenStream, krate: &Path) -> Token
     quote!(&[#(#places),*])
 }
 
-/// `<T: Bound, const N: usize, Access: ..>`: the struct's own parameters without defaults, and the kind of access.
+/// `<T: Bound, const N: usize, Access: ..>`: the struct's own parameters without defaults, and the access.
 fn parameters(model: &Model<'_>, names: &Names) -> TokenStream {
     let Names { krate, access, .. } = names;
     let (generics, _, _) = model.generics.split_for_impl();

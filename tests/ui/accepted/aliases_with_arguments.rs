@@ -1,4 +1,4 @@
-//! An argument that cannot be shared is none of the field's bytes.
+//! An argument that cannot be shared is fine if the alias stands for a type that can.
 
 #![forbid(warnings)]
 
@@ -20,7 +20,7 @@ impl Entity for *const u8 {
 
 pub type KeyOf<E> = <E as Entity>::Key;
 
-/// Named as a type of the library.
+/// Has the name of a type of the library.
 pub type ShmOffset<E> = <E as Entity>::Key;
 
 #[derive(ShmLayout)]
@@ -41,7 +41,7 @@ pub struct Shared<T: Copy> {
     pub parameters: ShmVec<T, 4>,
 }
 
-/// Its last field has a name that tells nothing of its size.
+/// The name of its last field's type does not tell the size.
 #[derive(ShmLayout)]
 #[repr(C)]
 pub struct Outer {

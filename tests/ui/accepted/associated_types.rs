@@ -1,4 +1,4 @@
-//! Associated types of a type parameter: the derive asks that they can be shared, as it does of the parameter.
+//! Associated types of a type parameter get the same bound as the parameter.
 
 #![deny(warnings)]
 
@@ -56,7 +56,7 @@ struct Contained<T: Unit> {
     latest: SeqLock<T::Value>,
 }
 
-/// Nothing is asked twice, and what the struct asks itself is enough.
+/// The struct has the bounds itself.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Asked<T: Unit>

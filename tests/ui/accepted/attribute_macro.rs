@@ -1,4 +1,4 @@
-//! Attribute macros that leave the struct as it is, above the derive and below it, and attributes of other derives.
+//! Attribute macros that do not change the struct, above and below the derive, and attributes of other derives.
 #![deny(warnings)]
 
 use shm_core::ShmLayout;

@@ -1,4 +1,4 @@
-//! The number that a type of the library takes, as a constant, a parameter and an expression.
+//! The const argument of a type of the library as a constant, a parameter and an expression.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! A macro that stands for the name that a view has.
+//! A macro that expands to the name of a view.
 
 #![forbid(warnings)]
 
@@ -10,7 +10,7 @@ macro_rules! taken {
     };
 }
 
-/// Named as the view of `Shared` would be.
+/// Has the name that the view of `Shared` would have.
 #[derive(ShmLayout)]
 #[repr(C)]
 pub struct SharedView {

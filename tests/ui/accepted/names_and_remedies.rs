@@ -1,4 +1,4 @@
-//! Fields whose types are hidden by names and macros, and what messages say to write instead.
+//! Fields whose types are behind names and macros, and the remedies that messages name.
 
 use std::marker::PhantomData;
 
@@ -33,7 +33,7 @@ struct Hidden {
     end: Word,
 }
 
-// Of a struct that would lie inside itself.
+// For a struct that contains itself.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Node {
@@ -49,7 +49,7 @@ struct Tree {
     nodes: [Node; 10],
 }
 
-// Of an enum of the standard library, a `Result` and a `Range`.
+// For an enum of the standard library, a `Result` and a `Range`.
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(i8)]
 enum Order {

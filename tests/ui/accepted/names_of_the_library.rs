@@ -1,4 +1,4 @@
-//! Structs that are called as types of the library, and take numbers where those take a type.
+//! Structs with the names of types of the library, but with const arguments instead of types.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! Structs with `#[shm(padding)]`, and what they can be a part of.
+//! Structs with `#[shm(padding)]`, and the types that can contain them.
 
 #![deny(warnings)]
 
@@ -31,13 +31,13 @@ pub struct Board {
     first: ShmOffset<Worker<u32>>,
 }
 
-/// Without a gap the attribute changes nothing, but that the struct cannot be `Copy`.
+/// Without a gap the attribute only rules out `Copy`.
 #[derive(ShmLayout)]
 #[repr(transparent)]
 #[shm(padding)]
 pub struct Only(Board);
 
-/// The gaps of a part are the part's own.
+/// The gaps of a field are not those of the struct.
 #[derive(ShmLayout)]
 #[repr(C)]
 pub struct Outer {

@@ -1,4 +1,4 @@
-//! A type parameter of which no field stores a value needs no bound.
+//! Type parameters that no field stores need no bound.
 
 #![deny(warnings)]
 
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use shm_core::{ShmLayout, ShmVec};
 
-/// Not even a type with the derive.
+/// Has no derive.
 struct UserTag;
 
 trait Kind {

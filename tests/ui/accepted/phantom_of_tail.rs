@@ -1,4 +1,4 @@
-//! A marker for a struct that ends in a slice, which is a type that can be shared.
+//! A `PhantomData` of a struct that ends in a slice.
 
 #![deny(warnings)]
 

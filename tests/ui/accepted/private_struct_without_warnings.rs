@@ -1,4 +1,4 @@
-//! Fields that are only used as cells are not reported as unused.
+//! Fields that are used only as cells are not reported as unused.
 #![deny(warnings)]
 
 use shm_core::{ShmLayout, ShmSlice};

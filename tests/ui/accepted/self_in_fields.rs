@@ -1,4 +1,4 @@
-//! `Self` in a field is the struct, also in its view.
+//! `Self` in the type of a field is the struct, also in its view.
 
 use shm_core::{ReadWrite, ShmCell, ShmLayout, ShmOffset};
 

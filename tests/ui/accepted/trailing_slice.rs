@@ -1,4 +1,4 @@
-//! A slice at the end goes with fields whose sizes the derive cannot read, and may come out of a macro.
+//! A slice at the end after fields whose sizes the tokens do not tell, and one from a macro.
 use shm_core::ShmLayout;
 
 const COUNT: usize = 4;

@@ -1,4 +1,4 @@
-//! Through a read-only handle a sequence lock is read, and not written.
+//! A read-only handle cannot write a sequence lock.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

@@ -1,4 +1,4 @@
-//! A segment of a value that cannot be copied.
+//! A segment of a `SeqLock` whose value is not `Copy`.
 
 use shm_core::sync::SeqLock;
 use shm_core::{ShmLayout, ShmVec};

@@ -1,4 +1,4 @@
-//! The enum lies in a struct inside a lock.
+//! The enum is in a struct inside a lock.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

@@ -11,7 +11,7 @@ impl diagnostics::Field for Pointer {
     const SEAL: diagnostics::sealed::Seal = <u64 as diagnostics::Field>::SEAL;
 }
 
-/// What the derive would ask of a field `Wrapped<String>`.
+/// The bound that the derive would put on a field `Wrapped<String>`.
 struct Wrapped<T>(T);
 
 impl diagnostics::OwnerPartOf<Wrapped<String>> for String {
@@ -19,7 +19,7 @@ impl diagnostics::OwnerPartOf<Wrapped<String>> for String {
     const SEAL: diagnostics::sealed::Seal = <u64 as diagnostics::Field>::SEAL;
 }
 
-/// And of a last field `Tail`.
+/// And on a last field `Tail`.
 struct Tail([u8]);
 
 impl diagnostics::Measures<Tail> for diagnostics::SharedMemory {

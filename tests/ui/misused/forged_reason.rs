@@ -2,12 +2,12 @@
 
 use shm_core::diagnostics;
 
-/// With a type of one's own in it, anybody may implement these traits for types of this library.
+/// With a local type as an argument, any crate can implement these traits for types of this library.
 #[derive(Clone, Copy)]
 struct Pointer(&'static u64);
 
 impl diagnostics::Knows<Pointer> for diagnostics::SharedMemory {
-    type Because = diagnostics::Address;
+    type Reason = diagnostics::Address;
 }
 
 impl diagnostics::Allows<Pointer> for diagnostics::Address {}

@@ -1,4 +1,4 @@
-//! A guard stays in its thread.
+//! A guard cannot be sent to another thread.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Mutex;

@@ -1,4 +1,4 @@
-//! The errors that the guide's section on handles tells of.
+//! The errors that the guide's section on handles mentions.
 
 use std::error::Error;
 

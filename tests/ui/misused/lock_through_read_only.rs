@@ -1,4 +1,4 @@
-//! Through a read-only handle nothing can be locked.
+//! A read-only handle cannot lock.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Mutex;

@@ -4,7 +4,7 @@ pub trait Pick {
     type Out: ShmLayout;
 }
 
-// Beside a macro the derive gives its own struct this name, in a scope where the macro is expanded a second time.
+// If a field calls a macro, the derive gives its own struct this name, in a scope where the macro expands again.
 pub struct __ShmSegmentView<A>(A);
 
 impl Pick for __ShmSegmentView<ReadWrite> {

@@ -1,4 +1,4 @@
-//! An element that may be no variant is not popped unseen.
+//! `pop` of an enum, whose bytes may be no variant.
 
 use shm_core::{Shm, ShmLayout, ShmVec};
 

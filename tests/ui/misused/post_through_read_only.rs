@@ -1,4 +1,4 @@
-//! Through a read-only handle nobody is woken.
+//! A read-only handle cannot wake anyone.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Semaphore;

@@ -1,4 +1,4 @@
-//! What changes a text or a vector needs a mapping that may be written.
+//! A read-only handle cannot change a text or a vector.
 
 use shm_core::{ReadOnly, Shm, ShmLayout, ShmStr, ShmVec};
 

@@ -1,4 +1,4 @@
-//! An offset leads to its own type only.
+//! An offset resolves only to its own type.
 
 use shm_core::{Shm, ShmCell, ShmError, ShmLayout, ShmOffset};
 

@@ -1,4 +1,4 @@
-//! Through a read-only handle nothing can be sent.
+//! A read-only handle cannot send.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;

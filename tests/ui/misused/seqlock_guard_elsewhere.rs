@@ -1,4 +1,4 @@
-//! Whose thread panics decides about the commit, so the guard stays in it.
+//! A guard commits unless its thread panics, so it cannot be sent to another thread.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

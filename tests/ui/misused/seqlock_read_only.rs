@@ -1,4 +1,4 @@
-//! Writing through a handle that may only read.
+//! A read-only handle cannot write a sequence lock in place.
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Broadcast, SeqLock};

@@ -1,4 +1,4 @@
-//! The derive sees no argument behind the name, so the error is about the whole type.
+//! The derive cannot see an argument behind a name, so the error is about the whole type.
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Mutex, SeqLock};

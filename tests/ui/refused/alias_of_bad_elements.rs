@@ -1,4 +1,4 @@
-//! An array behind a name. What its elements are is seen only by the compiler.
+//! An array behind a name: only the compiler sees its elements.
 
 use shm_core::ShmLayout;
 

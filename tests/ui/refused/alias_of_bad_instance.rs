@@ -1,4 +1,4 @@
-//! A struct of the user's with a bad argument, behind a name. What has the derive is what the compiler appends.
+//! A user's struct with a bad argument, behind a name. The compiler appends the structs that have the derive.
 
 use shm_core::ShmLayout;
 

@@ -1,4 +1,4 @@
-//! Functions of many arguments, and of other conventions, and long tuples.
+//! Functions of many arguments and other calling conventions, and long tuples.
 
 use shm_core::ShmLayout;
 

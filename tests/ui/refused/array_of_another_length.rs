@@ -1,4 +1,4 @@
-//! The compiler's own two errors, each of them once.
+//! The compiler's own two errors, each once.
 
 use shm_core::ShmLayout;
 

@@ -1,4 +1,4 @@
-//! The name `derive` can be given to any macro.
+//! Any macro can have the name `derive`.
 
 use shm_attributes::derive;
 use shm_core::ShmLayout;

@@ -1,4 +1,4 @@
-//! One mistake in a list does not hide the next.
+//! One error in a list does not hide the next.
 
 use shm_core::ShmLayout;
 

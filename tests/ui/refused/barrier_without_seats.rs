@@ -1,4 +1,4 @@
-//! Nobody could ever meet here. That it also leaves padding is told once the barrier has its size.
+//! A barrier without participants. Its padding is reported once the barrier has a size.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Barrier;

@@ -1,4 +1,4 @@
-//! An atomic is no value that can be copied, even in an array of broadcasts.
+//! An atomic is not `Copy`, also in an array of broadcasts.
 
 use std::sync::atomic::AtomicU64;
 

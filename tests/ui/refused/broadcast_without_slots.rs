@@ -1,4 +1,4 @@
-//! No place for any message.
+//! A broadcast without room for a message.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Broadcast;

@@ -1,4 +1,4 @@
-//! The one that has the `Drop` is told of, not those that it is a part of.
+//! Only the type with the `Drop` is reported, not those that contain it.
 
 use shm_core::ShmLayout;
 

@@ -1,4 +1,4 @@
-//! A generic struct is looked at where its arguments are known.
+//! A generic struct is checked where its arguments are known.
 
 use shm_core::ShmLayout;
 

@@ -1,4 +1,4 @@
-//! A struct of no size without the derive, also where a macro hands it over.
+//! An unsized struct without the derive, also as a macro's argument.
 
 use shm_core::ShmLayout;
 

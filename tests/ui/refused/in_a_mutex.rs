@@ -1,4 +1,4 @@
-//! What a shared lock protects must be shareable too.
+//! The value of a lock must be shareable.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Mutex;

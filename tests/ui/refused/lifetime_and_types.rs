@@ -1,4 +1,4 @@
-//! A lifetime does not keep the types of the other fields from being looked at.
+//! A lifetime does not hide errors in the types of other fields.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The marker for a borrowed type, which a shared struct cannot be.
+//! A `PhantomData` of a reference.
 
 use std::marker::PhantomData;
 

@@ -1,4 +1,4 @@
-//! A lifetime of which no error at a field speaks.
+//! A lifetime that no error at a field accounts for.
 
 use shm_core::ShmLayout;
 

@@ -1,4 +1,4 @@
-//! What a lock protects is told about as anywhere else.
+//! The value of a lock is refused for the same reasons as a field.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A lock around a slice. The first error is the compiler's own: no type argument may be a slice.
+//! A lock around a slice. The first error is the compiler's own: a type argument must be sized.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Mutex;

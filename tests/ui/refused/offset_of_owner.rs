@@ -1,4 +1,4 @@
-//! An offset to what can lie in no segment.
+//! An offset to a type that cannot be in a segment.
 
 use shm_core::{ShmLayout, ShmOffset};
 

@@ -1,4 +1,4 @@
-//! Padding that was meant to end at a line of the cache, with 4 bytes too many.
+//! A padding field meant to end at a cache line, with 4 bytes too many.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;

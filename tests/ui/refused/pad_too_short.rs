@@ -1,4 +1,4 @@
-//! One that is too short, and one that need not be there.
+//! One padding field that is too short, and one that is not needed.
 
 use shm_core::ShmLayout;
 

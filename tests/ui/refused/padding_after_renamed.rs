@@ -1,4 +1,4 @@
-//! A name in the layout that begins with a digit makes no tuple struct.
+//! A struct is not a tuple struct because a name in its layout begins with a digit.
 
 use shm_core::ShmLayout;
 

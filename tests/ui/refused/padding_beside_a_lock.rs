@@ -1,4 +1,4 @@
-//! A struct that is never copied may allow its gaps.
+//! The error offers `#[shm(padding)]` for structs that cannot be `Copy`.
 
 use shm_core::sync::Mutex;
 use shm_core::ShmLayout;

@@ -7,7 +7,7 @@ struct Inner {
     value: u32,
 }
 
-// Nothing is wrong here, so nothing is reported here.
+// No error is reported here.
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Outer {

@@ -1,4 +1,4 @@
-//! What one instance of a generic struct needs would harm the other.
+//! A field that fills the padding of one instance of a generic struct would cause padding in another.
 
 use shm_core::ShmLayout;
 

@@ -1,4 +1,4 @@
-//! Two arguments whose names tell nothing.
+//! Two arguments with unknown names.
 
 use shm_core::ShmLayout;
 

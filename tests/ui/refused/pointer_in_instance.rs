@@ -1,4 +1,4 @@
-//! A pointer as an argument of a generic struct, in a struct that is `Copy`.
+//! A pointer as an argument of a generic struct, next to a derived `Copy`.
 
 use shm_core::ShmLayout;
 

@@ -1,4 +1,4 @@
-//! What is right in the struct can be used without further errors.
+//! The correct fields of a refused struct can be used without further errors.
 
 use shm_core::ShmLayout;
 

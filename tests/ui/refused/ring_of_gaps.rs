@@ -1,4 +1,4 @@
-//! Messages and values are moved as a whole.
+//! Messages are moved as a whole, which gaps rule out.
 
 use shm_core::sync::{Mutex, Ring};
 use shm_core::ShmLayout;

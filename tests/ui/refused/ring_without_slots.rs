@@ -1,4 +1,4 @@
-//! No room for any message.
+//! A ring without room for a message.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;

@@ -1,4 +1,4 @@
-//! The ring lies inside a generic struct, whose instance is told about where it is used.
+//! The ring is inside a generic struct, whose instance is reported where it is used.
 
 use shm_core::ShmLayout;
 use shm_core::sync::Ring;

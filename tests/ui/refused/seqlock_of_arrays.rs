@@ -1,4 +1,4 @@
-//! Arrays of a type parameter: the bound that is missing is one of the parameter.
+//! Arrays of a type parameter: the parameter lacks a bound.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

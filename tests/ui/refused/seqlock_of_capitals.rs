@@ -1,4 +1,4 @@
-//! A name in capitals could be that of a constant.
+//! A name in capitals may be a constant's.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

@@ -1,4 +1,4 @@
-//! A value that is moved as a whole is `Copy`, which a struct with gaps is not.
+//! Values are moved as a whole, which gaps rule out.
 
 use shm_core::sync::{Broadcast, SeqLock};
 use shm_core::ShmLayout;

@@ -1,4 +1,4 @@
-//! Two slots are too few: a reader would be overtaken by every commit.
+//! Two slots are too few: every commit would overtake a reader.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

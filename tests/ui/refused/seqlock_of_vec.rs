@@ -1,4 +1,4 @@
-//! A value that cannot be copied.
+//! A value that cannot be `Copy`.
 
 use shm_core::sync::SeqLock;
 use shm_core::{ShmLayout, ShmVec};

@@ -1,4 +1,4 @@
-//! A value that is nothing.
+//! A zero-sized value.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

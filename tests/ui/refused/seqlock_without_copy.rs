@@ -1,4 +1,4 @@
-//! A struct that could be copied, and does not say so.
+//! A struct that could be `Copy`, but is not.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

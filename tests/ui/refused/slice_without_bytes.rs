@@ -1,4 +1,4 @@
-//! Any number of elements without bytes would fit into any segment.
+//! A slice of zero-sized elements.
 
 use std::marker::PhantomData;
 

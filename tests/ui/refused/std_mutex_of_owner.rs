@@ -1,4 +1,4 @@
-//! Two mistakes in one type: the lock, and what it protects.
+//! Two errors in one type: the lock and its value.
 
 use std::sync::Mutex;
 

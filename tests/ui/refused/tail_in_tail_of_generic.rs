@@ -1,4 +1,4 @@
-//! A generic struct that ends in a slice, as the end of others: of one kind of elements, and of any.
+//! A generic struct that ends in a slice, as the last field of others: with a fixed and with a generic element.
 
 use shm_core::ShmLayout;
 

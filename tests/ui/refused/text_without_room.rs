@@ -1,4 +1,4 @@
-//! No byte, not even for the text.
+//! A text without capacity.
 
 use shm_core::{ShmLayout, ShmStr};
 

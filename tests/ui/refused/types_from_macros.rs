@@ -1,4 +1,4 @@
-//! Mistakes in what a macro is given are told where it is called, and those in what one stands for at the field.
+//! Errors in a macro's arguments are reported at the call, and those in its expansion at the field.
 
 use shm_core::ShmLayout;
 

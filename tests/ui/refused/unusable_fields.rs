@@ -1,4 +1,4 @@
-//! Each field that is of no use is told of, in a vector, a generic struct and a plain field.
+//! Each unusable field is reported: in a vector, in a generic struct and alone.
 
 use shm_core::sync::{Barrier, Ring};
 use shm_core::{ShmLayout, ShmVec};

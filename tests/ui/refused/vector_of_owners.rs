@@ -1,4 +1,4 @@
-//! A vector of what can lie in no segment.
+//! A vector of a type that cannot be in a segment.
 
 use shm_core::{ShmLayout, ShmVec};
 

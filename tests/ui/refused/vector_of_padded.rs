@@ -1,4 +1,4 @@
-//! Padding that only this instance of the element has.
+//! Only this instance of the element has padding.
 
 use shm_core::{ShmLayout, ShmVec};
 

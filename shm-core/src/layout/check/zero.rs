@@ -38,7 +38,7 @@ pub(super) const fn explain(layout: &TypeLayout, with: &str) -> ConstString {
             LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => break,
         };
     }
-    let mut text = ConstString::new().add("a new segment is zeroes, but ");
+    let mut text = ConstString::new().add("a new segment is all zeros, but ");
     if !path.as_str().is_empty() {
         text = text.add("`").add(path.as_str()).add("`");
         if let LayoutKind::Struct { .. } = layout.kind() {
@@ -101,7 +101,7 @@ mod tests {
     fn the_message_names_the_enum_and_its_path() {
         assert_eq!(
             explain(MODE, "create_with").as_str(),
-            "a new segment is zeroes, but `Mode` has no variant of value 0: set it in `create_with`, or give `Mode` such \
+            "a new segment is all zeros, but `Mode` has no variant of value 0: set it in `create_with`, or give `Mode` such \
              a variant"
         );
         const ROBOT: &TypeLayout = &TypeLayout::structure(
@@ -118,7 +118,7 @@ mod tests {
         );
         assert_eq!(
             explain(ROBOT, "options().create_anonymous_with").as_str(),
-            "a new segment is zeroes, but `motors[..].mode` of `Robot` is the enum `Mode`, which has no variant of value 0: \
+            "a new segment is all zeros, but `motors[..].mode` of `Robot` is the enum `Mode`, which has no variant of value 0: \
              set it in `options().create_anonymous_with`, or give `Mode` such a variant"
         );
     }
@@ -157,9 +157,9 @@ mod tests {
         );
         const LOCK: &TypeLayout = &TypeLayout::meaning("seqlock", SLOTS, None);
         assert!(
-            explain(LOCK, "create_with")
-                .as_str()
-                .starts_with("a new segment is zeroes, but `[..].mode` is the enum `Mode`, which"),
+            explain(LOCK, "create_with").as_str().starts_with(
+                "a new segment is all zeros, but `[..].mode` is the enum `Mode`, which"
+            ),
             "{}",
             explain(LOCK, "create_with").as_str()
         );

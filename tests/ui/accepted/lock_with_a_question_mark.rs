@@ -1,4 +1,4 @@
-//! The errors that the guide's section on locks tells of: the guard in `OwnerDied` borrows the handle.
+//! `lock()?` in a function that returns a boxed error.
 
 use std::error::Error;
 
