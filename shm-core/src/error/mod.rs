@@ -132,7 +132,7 @@ pub enum ShmError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The shared-memory file system does not have enough room.
+    /// The shared-memory file system, or the memory limit of the process's control group, does not leave enough room.
     #[non_exhaustive]
     NoSpace {
         /// The segment's name.
@@ -141,6 +141,9 @@ pub enum ShmError {
         needed: u64,
         /// Bytes that were available.
         available: u64,
+        /// The limit of the control group in bytes, if that is what leaves too little. It counts memory that cannot be
+        /// reclaimed, and not the page cache.
+        memory_limit: Option<u64>,
     },
     /// Another process held a lock of the segment for the whole timeout.
     #[non_exhaustive]
@@ -357,6 +360,18 @@ impl fmt::Display for ShmError {
                 name,
                 needed,
                 available,
+                memory_limit: Some(limit),
+            } => write!(
+                f,
+                "{} needs {needed} bytes, and the memory limit of {limit} bytes leaves {available}: a process of the control group \
+                 would be killed; raise the limit (`memory.max`, in Docker `--memory`), or use a smaller segment",
+                Named(name)
+            ),
+            Self::NoSpace {
+                name,
+                needed,
+                available,
+                memory_limit: None,
             } => {
                 let full = io::Error::from_raw_os_error(Errno::ENOSPC as i32);
                 let (place, remedy) = if name == ANONYMOUS {
@@ -404,7 +419,7 @@ debug_with_text! {
         Corrupt { name, reason },
         Uninitialized { name, value },
         BadOffset { name, offset, reason },
-        NoSpace { name, needed, available },
+        NoSpace { name, needed, available, memory_limit },
         Busy { name, reason, waited },
         Os { name, call, source },
     }

@@ -172,6 +172,7 @@ fn every_variant_has_the_name_and_a_remedy() {
                 name: name(),
                 needed: 4096,
                 available: 12,
+                memory_limit: None,
             },
             &[
                 "`/t`",
@@ -179,6 +180,21 @@ fn every_variant_has_the_name_and_a_remedy() {
                 "12 available",
                 "No space left on device",
                 "--shm-size",
+            ],
+        ),
+        (
+            ShmError::NoSpace {
+                name: name(),
+                needed: 4096,
+                available: 12,
+                memory_limit: Some(1000),
+            },
+            &[
+                "`/t`",
+                "4096 bytes",
+                "limit of 1000 bytes leaves 12",
+                "memory.max",
+                "--memory",
             ],
         ),
         (

@@ -14,12 +14,12 @@ use super::lock_byte::ATTACH;
 use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
 use super::unpublished::{self, Hidden, Unpublished};
-use crate::error::{Existing, ShmError};
+use crate::error::{Existing, ShmError, UNNAMED};
 use crate::layout::{TypeLayout, schema};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
 use crate::sys::lock::{self, LockKind};
-use crate::sys::{Errno, SysError, effective_user, file, memfd, shm};
+use crate::sys::{Errno, SysError, cgroup, effective_user, file, memfd, shm};
 
 /// Builds a segment that has no name yet; [`Segment::publish`] gives it one.
 pub(super) fn prepare(
@@ -108,6 +108,25 @@ pub(super) fn anonymous(
     Ok(segment)
 }
 
+/// Fails if reserving so many bytes would exceed the memory limit of the control group, for which the kernel kills.
+fn check_memory_limit(len: u64) -> Result<(), ShmError> {
+    /// Reading the limits takes several system calls, and a group that cannot spare this much is about to be killed anyway.
+    const NEGLIGIBLE: u64 = 1 << 20;
+
+    if len <= NEGLIGIBLE {
+        return Ok(());
+    }
+    match cgroup::room() {
+        Some(room) if room.available < len => Err(ShmError::NoSpace {
+            name: UNNAMED,
+            needed: len,
+            available: room.available,
+            memory_limit: Some(room.limit),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Sets the file's length, reserves its pages, and writes header and schema.
 fn fill(
     settings: &Settings,
@@ -121,6 +140,9 @@ fn fill(
         return Err(ShmError::from(SysError::new("fallocate", Errno::EFBIG)));
     };
     let len = geometry.total_len as u64;
+    if !settings.sparse {
+        check_memory_limit(len)?;
+    }
     let sized = if settings.sparse {
         file::set_len(file, len)
     } else {

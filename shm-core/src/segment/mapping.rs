@@ -138,5 +138,6 @@ pub(super) fn out_of_space(file: &File, needed: u64, error: SysError) -> ShmErro
         name: UNNAMED,
         needed,
         available: free.saturating_add(held),
+        memory_limit: None,
     }
 }

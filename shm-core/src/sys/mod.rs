@@ -3,6 +3,7 @@
 //! Nothing here knows what a segment is. Interrupted calls are retried, so no caller sees `EINTR`. An error carries the
 //! name of the call, because the system's text alone ("Permission denied") does not say what was denied.
 
+pub(crate) mod cgroup;
 pub(crate) mod clock;
 pub(crate) mod file;
 pub(crate) mod fork;

@@ -5,6 +5,7 @@ mod descriptors;
 mod fallback;
 mod full;
 mod limits;
+mod memory_limit;
 mod namespaces;
 mod system_calls;
 mod timers;
