@@ -1,6 +1,6 @@
 //! The protocols: all steps on words in shared memory that other processes rely on, over atomics alone.
 //!
-//! Clock, kernel and peers are traits, so that the models in [`loom`] can check each protocol in every order that the memory
+//! Clock, kernel and peers are traits, so that the models in `protocol/loom` can check each protocol in every order that the memory
 //! model allows. [`claim`](crate::claim) and [`sync`](crate::sync) use them.
 //!
 //! Each file starts with its states, orderings and crash story. In these tables "peer" is any process that has mapped the

@@ -22,7 +22,7 @@
 //! | read | the receiver | the message from slot `head % N` | relaxed |
 //! | count as received | the receiver | `head + 1` into `head` | release, then a full fence |
 //! | wake | the receiver | as [`eventcount`] says, on `room` | |
-//! | is the peer gone? | either, having nothing to do | as [`liveness`](super::liveness) says | acquire |
+//! | is the peer gone? | either, having nothing to do | as [`liveness`] says | acquire |
 //! | recheck | the same, if so | loads the peer's counter | acquire |
 //! | begin | a process that has claimed an end | its own counter, once | relaxed |
 //!
