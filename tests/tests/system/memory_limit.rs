@@ -55,7 +55,7 @@ impl Drop for Group {
 }
 
 #[test]
-fn a_segment_beyond_the_memory_limit_is_refused_and_kills_nobody() {
+fn a_segment_beyond_the_memory_limit_is_refused_without_a_kill() {
     const LIMIT: u64 = 32 << 20;
     // Elements of eight bytes.
     const TOO_MANY: usize = (100 << 20) / 8;
