@@ -168,7 +168,7 @@ fn reader(name: &str, number: &str) -> Result<()> {
     let mut out = io::stdout();
     let (mut seen, mut skipped) = (0, 0);
     loop {
-        if shm.wait_newer_timeout(seen, SILENCE).is_err() {
+        if shm.wait_newer(seen, SILENCE).is_err() {
             // The writer may just be idle. If it has ended, it has removed the name; only a killed writer leaves it.
             if shm.is_current() {
                 continue;

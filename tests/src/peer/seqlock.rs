@@ -41,8 +41,8 @@ impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
 
     fn wait(&self, seen: u64, limit: Option<Duration>) -> Option<u64> {
         match limit {
-            None => Some(self.wait_newer(seen)),
-            Some(limit) => self.wait_newer_timeout(seen, limit).ok(),
+            None => self.wait_newer(seen, Duration::MAX).ok(),
+            Some(limit) => self.wait_newer(seen, limit).ok(),
         }
     }
 

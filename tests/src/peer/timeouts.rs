@@ -72,11 +72,11 @@ fn calls(
     make("SeqLock::write_timeout", &mut || {
         late(shm.value.write_timeout(SPAN).map(drop), "TimedOut")
     })?;
-    make("SeqLock::wait_newer_timeout", &mut || {
-        late(shm.value.wait_newer_timeout(version, SPAN), "TimedOut")
+    make("SeqLock::wait_newer", &mut || {
+        late(shm.value.wait_newer(version, SPAN), "TimedOut")
     })?;
-    make("SeqLock::wait_newer_timeout, read-only", &mut || {
-        late(reader.value.wait_newer_timeout(version, SPAN), "TimedOut")
+    make("SeqLock::wait_newer, read-only", &mut || {
+        late(reader.value.wait_newer(version, SPAN), "TimedOut")
     })?;
 
     make("Ring::sender_timeout", &mut || {

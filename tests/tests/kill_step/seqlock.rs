@@ -170,7 +170,7 @@ fn asleep_until_a_commit(kind: &str, before: Option<u64>) {
         store();
         assert_eq!(committed(&shm), start + 1);
         std::thread::scope(|scope| {
-            let waiter = || shm.wait_newer_timeout(start + 1, DEADLINE);
+            let waiter = || shm.wait_newer(start + 1, DEADLINE);
             let waiter = step::spawn_until_asleep(scope, waiter);
             next_writes(&shm);
             assert_eq!(waiter.join().unwrap(), Ok(start + 2));

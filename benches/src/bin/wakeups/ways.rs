@@ -93,14 +93,14 @@ pub(super) const WAYS: &[Way] = &[
         ask: |shm, run| {
             run.exchange(|_, number| {
                 shm.values[0].store(number)?;
-                shm.values[1].wait_newer_timeout(number - 1, LONG)?;
+                shm.values[1].wait_newer(number - 1, LONG)?;
                 same(shm.values[1].read()?, number)
             })
         },
         answer: |shm| {
             println!("ready");
             (1..).try_for_each(|number| {
-                shm.values[0].wait_newer_timeout(number - 1, LONG)?;
+                shm.values[0].wait_newer(number - 1, LONG)?;
                 shm.values[1].store(number)?;
                 Ok(())
             })
@@ -108,7 +108,7 @@ pub(super) const WAYS: &[Way] = &[
         wait: |shm| {
             let mut seen = shm.values[0].version();
             loop {
-                seen = shm.values[0].wait_newer_timeout(seen, LONG)?;
+                seen = shm.values[0].wait_newer(seen, LONG)?;
             }
         },
     },

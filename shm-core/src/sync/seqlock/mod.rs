@@ -72,7 +72,7 @@ pub use guard::SeqLockWriteGuard;
 /// next.limit = 20;
 /// next.ratio = 0.25;
 /// assert_eq!(next.commit()?, 3);
-/// assert_eq!(reader.wait_newer_timeout(2, std::time::Duration::from_secs(1))?, 3);
+/// assert_eq!(reader.wait_newer(2, std::time::Duration::from_secs(1))?, 3);
 /// # Ok(()) }
 /// ```
 ///
@@ -289,28 +289,18 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         protocol::latest::<Correct<A>>(&self.version)
     }
 
-    /// Waits for a version newer than `seen`, and returns it.
+    /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
     ///
-    /// Through a mapping that may be written, the caller sleeps until a commit wakes it. A reader whose mapping is read-only
-    /// cannot announce that it sleeps, so it polls, in intervals that grow from 50 µs to 2 ms.
+    /// `Duration::MAX` waits for ever. Through a mapping that may be written, the caller sleeps until a commit wakes it. A reader
+    /// whose mapping is read-only cannot announce that it sleeps, so it polls, in intervals that grow from 50 µs to 2 ms.
     ///
-    /// The death of a writer does not end the wait, as another one may come. If none does, this waits for ever:
-    /// [`wait_newer_timeout`](Self::wait_newer_timeout) has a limit. If `seen` is ahead of the version, for instance because it is
-    /// from another segment, this waits until the version is past it.
-    pub fn wait_newer(&self, seen: u64) -> u64 {
-        loop {
-            if let Ok(newer) = self.wait_newer_timeout(seen, Duration::MAX) {
-                return newer;
-            }
-        }
-    }
-
-    /// Waits as [`wait_newer`](Self::wait_newer) does, for at most `timeout` on the monotonic clock.
+    /// The death of a writer does not end the wait, as another one may come. If `seen` is ahead of the version, for instance because
+    /// it is from another segment, this waits until the version is past it.
     ///
     /// # Errors
     ///
     /// [`TimedOut`]: no newer version was committed.
-    pub fn wait_newer_timeout(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
+    pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
         // A version that is newer already needs no clock.
         if let Some(newer) = protocol::newer_than::<Correct<A>>(&self.version, seen) {
             return Ok(newer);

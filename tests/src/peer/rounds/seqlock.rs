@@ -75,7 +75,7 @@ pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer 
             "read" => {
                 shm.read_into(&mut out).map_err(other)?;
                 shm.read_with(|cell| cell[7].get()).map_err(other)?;
-                let _ = shm.wait_newer_timeout(version, IN_VAIN);
+                let _ = shm.wait_newer(version, IN_VAIN);
             }
             "versioned" => {
                 let (seen, few) = shm.read_versioned().map_err(other)?;
@@ -86,7 +86,7 @@ pub(in crate::peer) fn read<A: Access>(shm: &Shm<Lock, A>, way: &str) -> Answer 
                 }
             }
             // Another process commits.
-            "await" => drop(shm.wait_newer_timeout(version, DEADLINE).map_err(other)?),
+            "await" => drop(shm.wait_newer(version, DEADLINE).map_err(other)?),
             way => return Err(other(format!("there is no round `{way}`"))),
         }
         nothing()

@@ -98,8 +98,8 @@ fn random_words_in_a_sequence_lock_are_harmless() {
         while had < 500 || refused < 500 {
             let _ = (shm.version(), reader.read(), reader.read_boxed());
             let _ = reader.read_with(|value| value[7].get());
-            let _ = shm.wait_newer_timeout(shm.version(), Duration::from_micros(100));
-            let _ = reader.wait_newer_timeout(shm.version(), Duration::from_micros(100));
+            let _ = shm.wait_newer(shm.version(), Duration::from_micros(100));
+            let _ = reader.wait_newer(shm.version(), Duration::from_micros(100));
             // These calls wait while a claim seems to be that of a living process: not forever, as it changes, but for a
             // slice or two.
             if round % 128 == 0 {
