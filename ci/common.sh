@@ -13,3 +13,10 @@ need_component() {
         rustup component add "$2"
     fi
 }
+
+# Adds the standard library for a target, where rustup is there and the library is not.
+need_target() {
+    if [ ! -d "$(rustc --print target-libdir --target "$1")" ]; then
+        rustup target add "$1"
+    fi
+}

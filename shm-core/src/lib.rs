@@ -59,65 +59,91 @@
 // Under loom only the protocols are built for use; what stands on them is left out.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 
+// On other systems this is the only error: everything else in this file is left out there.
 #[cfg(not(target_os = "linux"))]
 compile_error!(
     "shm-core runs on Linux only: it needs O_TMPFILE, open file description locks and sealed memfds"
 );
 
-#[cfg(not(all(
-    target_has_atomic = "64",
-    target_has_atomic = "32",
-    target_has_atomic = "16",
-    target_has_atomic = "8"
-)))]
+#[cfg(all(
+    target_os = "linux",
+    not(all(
+        target_has_atomic = "64",
+        target_has_atomic = "32",
+        target_has_atomic = "16",
+        target_has_atomic = "8"
+    ))
+))]
 compile_error!("shm-core needs a processor with atomic accesses of 1, 2, 4 and 8 bytes");
 
-#[cfg(not(target_pointer_width = "64"))]
+#[cfg(all(target_os = "linux", not(target_pointer_width = "64")))]
 compile_error!(
     "shm-core needs a 64-bit processor: segments and lock offsets are counted in 64 bits"
 );
 
+#[cfg(target_os = "linux")]
 mod access;
+#[cfg(target_os = "linux")]
 pub mod cell;
+#[cfg(target_os = "linux")]
 mod claim;
+#[cfg(target_os = "linux")]
 pub mod collections;
 // Not `doc(hidden)` for the compiler too: its messages would give the traits in there with their whole paths.
 #[cfg_attr(doc, doc(hidden))]
+#[cfg(target_os = "linux")]
 pub mod diagnostics;
+#[cfg(target_os = "linux")]
 mod error;
-#[cfg(any(doc, doctest))]
+#[cfg(all(target_os = "linux", any(doc, doctest)))]
 pub mod guide;
+#[cfg(target_os = "linux")]
 pub mod layout;
+#[cfg(target_os = "linux")]
 mod name;
+#[cfg(target_os = "linux")]
 mod primitive;
+#[cfg(target_os = "linux")]
 mod protocol;
+#[cfg(target_os = "linux")]
 pub mod segment;
+#[cfg(target_os = "linux")]
 mod shm_layout;
 // They stand on the real atomics, and the protocols on those of the model.
-#[cfg(not(loom))]
+#[cfg(all(target_os = "linux", not(loom)))]
 pub mod sync;
+#[cfg(target_os = "linux")]
 mod sys;
 
 #[doc(hidden)]
 #[path = "private.rs"]
+#[cfg(target_os = "linux")]
 pub mod __private;
 
+#[cfg(target_os = "linux")]
 pub use access::{Access, ReadOnly, ReadWrite, Writable};
 #[doc(inline)]
+#[cfg(target_os = "linux")]
 pub use cell::{ShmCell, ShmSlice, ShmValue};
 #[doc(inline)]
+#[cfg(target_os = "linux")]
 pub use collections::{ShmOffset, ShmStr, ShmVec};
+#[cfg(target_os = "linux")]
 pub use error::{InvalidValue, ShmError};
 #[doc(inline)]
+#[cfg(target_os = "linux")]
 pub use layout::TypeLayout;
 #[doc(inline)]
+#[cfg(target_os = "linux")]
 pub use segment::{SegmentInfo, SegmentState, Shm, ShmOptions, list, sweep};
+#[cfg(target_os = "linux")]
 pub use shm_layout::ShmLayout;
 
 /// The programs in the crate's README are compiled and run as tests.
-#[cfg(doctest)]
+#[cfg(all(target_os = "linux", doctest))]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
 
 /// See [`ShmLayout`](trait@ShmLayout).
+#[cfg(target_os = "linux")]
 pub use shm_derive::ShmLayout;
