@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::process::{RegistrationGuard, Tables, window, window_start};
+use super::process::{RegistrationGuard, Tables, WINDOWS, window, window_start};
 use crate::error::ShmError;
 use crate::protocol::claim_word::ID;
 use crate::sys::clock::{Backoff, Deadline};
@@ -114,19 +114,38 @@ pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, AddressWindows
         return Ok((mapping, windows));
     }
     drop(mapping);
-    // The kernel assigns addresses from the top down, so search the windows below.
-    for window in (1..window(start)).rev() {
+    map_elsewhere(tables, file, len, window(start))
+}
+
+/// Maps a segment in the nearest windows that are free, below `used` or else above it.
+fn map_elsewhere(
+    tables: Tables,
+    file: &File,
+    len: usize,
+    used: usize,
+) -> SysResult<(Mapping, AddressWindows)> {
+    let try_window = |window: usize| -> SysResult<Option<(Mapping, AddressWindows)>> {
         let Some(address) = NonZeroUsize::new(window_start(window)) else {
-            continue;
+            return Ok(None);
         };
         let Some(windows) = AddressWindows::reserve(tables, address.get(), len) else {
-            continue;
+            return Ok(None);
         };
-        if let Some(mapping) = Mapping::at(file, len, address)? {
-            return Ok((mapping, windows));
-        }
+        let mapping = Mapping::at(file, len, address)?;
+        Ok(mapping.map(|mapping| (mapping, windows)))
+    };
+    // The kernel assigns addresses from the top down, so there is nearly always room below.
+    if let Some(found) = (1..used)
+        .rev()
+        .find_map(|window| try_window(window).transpose())
+    {
+        return found;
     }
-    Err(SysError::new("mmap", Errno::ENOMEM))
+    // Valgrind and some emulators assign addresses from the bottom up. The first window behind the end of the address space
+    // fails with `ENOMEM`.
+    (used + 1..WINDOWS)
+        .find_map(|window| try_window(window).transpose())
+        .unwrap_or(Err(SysError::new("mmap", Errno::ENOMEM)))
 }
 
 /// The arguments of [`Participant::register`].
@@ -342,6 +361,18 @@ mod tests {
     use crate::sys::memfd;
     use crate::sys::test_support::TestName;
     use std::time::Duration;
+
+    #[test]
+    fn segments_are_also_placed_above_a_low_address() {
+        let file = memfd::create("low").unwrap();
+        file::set_len(&file, 4096).unwrap();
+        let tables = Tables::get_or_create().unwrap();
+        // Nothing is below window 1: window 0 contains the null page and is not used.
+        let (first, _windows) = map_elsewhere(tables, &file, 4096, 1).unwrap();
+        let (second, _windows) = map_elsewhere(tables, &file, 4096, 1).unwrap();
+        let places = [&first, &second].map(|mapping| window(mapping.start().addr().get()));
+        assert!(1 < places[0] && places[0] < places[1], "{places:?}");
+    }
 
     #[test]
     fn a_probe_reports_no_death_if_its_control_fails() {

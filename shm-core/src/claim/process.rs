@@ -29,7 +29,7 @@ use crate::sys::{Errno, SysError, SysResult, fork, thread};
 /// The number of address bits within a window.
 const WINDOW_BITS: u32 = 30;
 /// Covers 2^48 bytes: the whole address space of a 64-bit process that does not request more.
-const WINDOWS: usize = 1 << (48 - WINDOW_BITS);
+pub(super) const WINDOWS: usize = 1 << (48 - WINDOW_BITS);
 
 /// The page before the ids. Its first word is the lock, its second the thread that holds the lock during a `fork`.
 const HEAD: usize = 4096 / size_of::<AtomicU32>();
