@@ -5,16 +5,32 @@ use crate::error::ShmError;
 /// The longest name in bytes, without the leading slash: the longest directory entry.
 const LONGEST: usize = 255;
 
-/// The prefix of segments that are not complete yet, on systems where these need a name.
-pub(crate) const HIDDEN_PREFIX: &str = "/.shm-new-";
+/// Comes after the segment's name in the name of a segment that is not complete yet, on systems where it needs one. Then come
+/// [`HIDDEN_DIGITS`] digits.
+const HIDDEN_MARK: &str = ".shm-new-";
+/// The hexadecimal digits of a hidden name.
+const HIDDEN_DIGITS: usize = 16;
+
+/// Whether a name has the form of [`SegmentName::hidden`].
+pub(crate) fn is_hidden(name: &str) -> bool {
+    let Some((rest, digits)) = name
+        .len()
+        .checked_sub(HIDDEN_DIGITS)
+        .and_then(|mark_end| name.split_at_checked(mark_end))
+    else {
+        return false;
+    };
+    let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    rest.ends_with(HIDDEN_MARK) && digits.bytes().all(is_digit)
+}
 
 /// A name that obeys every rule: one entry of the shared-memory directory, never a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SegmentName(Box<str>);
 
 impl SegmentName {
-    /// Checks a name: a `/`, then 1 to 255 bytes without `/` and NUL; neither `.` nor `..`, and without the prefix of
-    /// incomplete segments.
+    /// Checks a name: a `/`, then 1 to 255 bytes without `/` and NUL; neither `.` nor `..`, and not the form of
+    /// the names of incomplete segments.
     pub(crate) fn new(name: &str) -> Result<Self, ShmError> {
         match broken_rule(name) {
             None => Ok(Self(name.into())),
@@ -24,6 +40,17 @@ impl SegmentName {
                 suggestion: corrected(name),
             }),
         }
+    }
+
+    /// The name of this segment until it is complete, made unique by `number`. It begins with the segment's name, as far as
+    /// there is room, so that a rule of AppArmor that permits names with a prefix permits both.
+    pub(crate) fn hidden(&self, number: u64) -> String {
+        let room = 1 + LONGEST - HIDDEN_MARK.len() - HIDDEN_DIGITS;
+        let kept = (0..=room)
+            .rev()
+            .find_map(|len| self.0.get(..len.min(self.0.len())))
+            .unwrap_or("/");
+        format!("{kept}{HIDDEN_MARK}{number:016x}")
     }
 
     /// With the leading slash, as `shm_open` takes it.
@@ -60,9 +87,9 @@ fn broken_rule(name: &str) -> Option<&'static str> {
     if entry == "." || entry == ".." {
         return Some("`.` and `..` are directories");
     }
-    if name.starts_with(HIDDEN_PREFIX) {
+    if is_hidden(name) {
         return Some(
-            "names that begin with `/.shm-new-` are reserved for segments that are not complete yet",
+            "names that end in `.shm-new-` and 16 hexadecimal digits are reserved for segments that are not complete yet",
         );
     }
     None
@@ -92,6 +119,9 @@ mod tests {
             "/...",
             "/.hidden",
             "/.shm-new",
+            "/a.shm-new-1",
+            "/a.shm-new-0123456789ABCDEF",
+            "/\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}",
             "/with space",
             "/\u{fc}mlaut",
             "/a\nb",
@@ -100,6 +130,31 @@ mod tests {
         }
         let longest = format!("/{}", "x".repeat(255));
         assert_eq!(SegmentName::new(&longest).unwrap().as_str(), longest);
+    }
+
+    #[test]
+    fn hidden_names_begin_with_the_segments_own() {
+        for (name, kept) in [
+            ("/a", "/a"),
+            ("/snap.app.data", "/snap.app.data"),
+            (
+                &format!("/{}", "x".repeat(230)),
+                &format!("/{}", "x".repeat(230)),
+            ),
+            (
+                &format!("/{}", "x".repeat(255)),
+                &format!("/{}", "x".repeat(230)),
+            ),
+            // Of two bytes each: no character is split.
+            (
+                &format!("/x{}", "\u{fc}".repeat(127)),
+                &format!("/x{}", "\u{fc}".repeat(114)),
+            ),
+        ] {
+            let hidden = SegmentName::new(name).unwrap().hidden(0xabc);
+            assert_eq!(hidden, format!("{kept}.shm-new-0000000000000abc"));
+            assert!(hidden.len() <= 256 && is_hidden(&hidden));
+        }
     }
 
     #[test]
@@ -131,7 +186,7 @@ mod tests {
             "..",
             "/../etc",
             "a\0b",
-            ".shm-new-1",
+            ".shm-new-0123456789abcdef",
             &long,
         ] {
             assert_eq!(corrected(name), None);
@@ -150,7 +205,8 @@ mod tests {
         assert!(reason("/a\0b").contains("NUL"));
         assert!(reason("/.").contains("directories"));
         assert!(reason("/..").contains("directories"));
-        assert!(reason("/.shm-new-1").contains("not complete yet"));
+        assert!(reason("/a.shm-new-0123456789abcdef").contains("not complete yet"));
+        assert!(reason("/.shm-new-0123456789abcdef").contains("not complete yet"));
         assert!(reason(&format!("/{}", "x".repeat(256))).contains("255"));
         // The limit counts bytes: 128 characters of two bytes are one too many.
         assert!(reason(&format!("/{}", "\u{fc}".repeat(128))).contains("255"));

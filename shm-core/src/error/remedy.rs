@@ -49,6 +49,10 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
         }
         ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
+        ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::EACCES | Errno::EPERM)) => {
+            "; this process may not create a file in /dev/shm whose name begins with the segment's: check the permissions of the \
+             directory, and the rules of the sandbox (AppArmor, SELinux, snap)"
+        }
         ("open(O_TMPFILE)" | "open(O_EXCL)", _) => "; /dev/shm must be a writable tmpfs",
         ("fchown", _) => "; an ordinary user can only choose one of the groups of the process",
         ("mmap", Some(Errno::EACCES | Errno::EPERM)) if name == ANONYMOUS => {

@@ -224,7 +224,11 @@ fn every_variant_has_the_name_and_a_remedy() {
         ),
         (
             ShmError::from(SysError::new("open(O_TMPFILE)", Errno::EACCES)).named("/t"),
-            &["Permission denied", "writable tmpfs"],
+            &["Permission denied", "sandbox (AppArmor"],
+        ),
+        (
+            ShmError::from(SysError::new("open(O_TMPFILE)", Errno::EROFS)).named("/t"),
+            &["Read-only file system", "writable tmpfs"],
         ),
         (
             ShmError::from(SysError::new("fchown", Errno::EPERM)).named("/t"),

@@ -74,7 +74,7 @@ pub(super) fn build(
     layout: &'static TypeLayout,
     tail: usize,
 ) -> Result<Segment, ShmError> {
-    let Unpublished { file, hidden } = unpublished::open(layout.has_claims())?;
+    let Unpublished { file, hidden } = unpublished::open(name, layout.has_claims())?;
     let geometry = fill(settings, &file, layout, tail, 0)?;
     finish(
         settings,

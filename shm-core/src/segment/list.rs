@@ -4,7 +4,7 @@ use super::info::{SegmentInfo, is_shortage};
 use super::lifetime::{self, NameState};
 use super::unpublished;
 use crate::error::ShmError;
-use crate::name::{HIDDEN_PREFIX, SegmentName};
+use crate::name::{SegmentName, is_hidden};
 use crate::sys::clock::Deadline;
 use crate::sys::shm::{self, DIRECTORY, Entries};
 use crate::sys::{Errno, SysError, effective_user};
@@ -64,7 +64,7 @@ impl Iterator for Segments {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let name = match self.entries.as_mut()?.next()? {
-                Ok(name) if name.starts_with(HIDDEN_PREFIX) => continue,
+                Ok(name) if is_hidden(&name) => continue,
                 Ok(name) => name,
                 Err(error) => {
                     self.entries = None;
@@ -89,7 +89,7 @@ impl Iterator for Segments {
 /// locks, or if its mode does not permit its user to write.
 ///
 /// On systems where a creator that is killed before its segment is complete leaves a file, that file is removed too. Its name
-/// begins with `/.shm-new-`.
+/// ends in `.shm-new-` and 16 digits.
 ///
 /// # Errors
 ///
@@ -118,7 +118,7 @@ pub(super) fn sweep_where(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, 
         if !wanted(&name) {
             continue;
         }
-        let gone = if name.starts_with(HIDDEN_PREFIX) {
+        let gone = if is_hidden(&name) {
             unpublished::remove_orphaned(&name).map_err(ShmError::from)
         } else {
             remove_orphan(&name)

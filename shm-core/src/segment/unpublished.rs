@@ -1,7 +1,7 @@
 //! Files of segments that have no name yet.
 //!
 //! Such a file is unnamed if the system has unnamed files and a way to name them later. Otherwise (a file system without
-//! `O_TMPFILE`; neither /proc nor the right to use `AT_EMPTY_PATH`) a segment is built under a hidden name and then renamed.
+//! `O_TMPFILE`, or rules of AppArmor or SELinux that forbid it; neither /proc nor the right to use `AT_EMPTY_PATH`) a segment is built under a hidden name and then renamed.
 //! `RENAME_NOREPLACE` keeps the promises of `linkat`: a name that exists is complete, and no name is taken from another file. It
 //! also keeps each file at one name, which `linkat` followed by `unlink` would not.
 //!
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::header::MAGIC;
 use super::lock_byte::{ATTACH, OWNER};
-use crate::name::{HIDDEN_PREFIX, SegmentName};
+use crate::name::{SegmentName, is_hidden};
 use crate::sys::file::{self, FileId};
 use crate::sys::fork::{Generation, generation};
 use crate::sys::lock::{self, LockKind};
@@ -67,8 +67,8 @@ impl Drop for Hidden {
     }
 }
 
-/// Makes a new, empty file. With `reopens` it can be opened again, by its hidden name if necessary.
-pub(super) fn open(reopens: bool) -> SysResult<Unpublished> {
+/// Makes a new, empty file for a segment. With `reopens` it can be opened again, by its hidden name if necessary.
+pub(super) fn open(name: &SegmentName, reopens: bool) -> SysResult<Unpublished> {
     match unnamed() {
         Ok(file) if shm::can_link(&file) && (!reopens || file::can_reopen(&file)) => {
             // No other process has the file, so the locks are free. If they were not, the segment could not be published safely.
@@ -77,16 +77,16 @@ pub(super) fn open(reopens: bool) -> SysResult<Unpublished> {
             }
             Err(SysError::new("fcntl(F_OFD_SETLK)", Errno::EAGAIN))
         }
-        Ok(_) => hidden(),
-        Err(error) if is_unsupported(error.errno) => hidden(),
+        Ok(_) => hidden(name),
+        Err(error) if is_unsupported(error.errno) => hidden(name),
         Err(error) => Err(error),
     }
 }
 
 fn unnamed() -> SysResult<File> {
     #[cfg(test)]
-    if without_unnamed::is_on() {
-        return Err(SysError::new("open(O_TMPFILE)", Errno::EOPNOTSUPP));
+    if let Some(errno) = without_unnamed::errno() {
+        return Err(SysError::new("open(O_TMPFILE)", errno));
     }
     let file = shm::open_unnamed()?;
     // The umask may have removed the owner's permissions, without which the file cannot be opened again.
@@ -94,15 +94,21 @@ fn unnamed() -> SysResult<File> {
     Ok(file)
 }
 
-/// Errors of file systems and kernels without `O_TMPFILE`. An old kernel takes it for opening a directory for writing.
+/// Errors of file systems and kernels without `O_TMPFILE`, and of security modules, which check the path of the unnamed file:
+/// their rules permit the names of segments. An old kernel takes it for opening a directory for writing.
 fn is_unsupported(errno: Errno) -> bool {
     matches!(
         errno,
-        Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOSYS
+        Errno::EOPNOTSUPP
+            | Errno::EISDIR
+            | Errno::EINVAL
+            | Errno::ENOSYS
+            | Errno::EACCES
+            | Errno::EPERM
     )
 }
 
-fn hidden() -> SysResult<Unpublished> {
+fn hidden(of: &SegmentName) -> SysResult<Unpublished> {
     // Clean up first: what killed creators have left may be what fills the file system. Failures do not matter.
     if let Ok(entries) = shm::entries() {
         for name in entries.flatten() {
@@ -110,7 +116,7 @@ fn hidden() -> SysResult<Unpublished> {
         }
     }
     for _ in 0..TRIES {
-        let name = random_name();
+        let name = of.hidden(random());
         let file = match shm::open_new(&name) {
             Err(error) if error.errno == Errno::EEXIST => continue,
             other => other?,
@@ -131,22 +137,11 @@ fn lock_shared(file: &File) -> SysResult<bool> {
         && lock::try_lock(file, OWNER, LockKind::Shared)?)
 }
 
-/// Random, so that creators in different pid namespaces choose different names.
-fn random_name() -> String {
+/// So that creators in different pid namespaces choose different names.
+fn random() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let random = RandomState::new().hash_one((std::process::id(), number));
-    format!("{HIDDEN_PREFIX}{random:016x}")
-}
-
-/// Whether a name has the form of [`random_name`].
-fn is_hidden(name: &str) -> bool {
-    name.strip_prefix(HIDDEN_PREFIX).is_some_and(|rest| {
-        rest.len() == 16
-            && rest
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    })
+    RandomState::new().hash_one((std::process::id(), number))
 }
 
 /// Removes a hidden name whose creator is gone. `false` if the name is not one, or belongs to another user.
@@ -188,19 +183,26 @@ fn remove_locked(name: &str, file: &File, id: &FileId) -> SysResult<bool> {
 pub(crate) mod without_unnamed {
     use std::cell::Cell;
 
+    use super::Errno;
+
     thread_local! {
-        static ON: Cell<bool> = const { Cell::new(false) };
+        static ERRNO: Cell<Option<Errno>> = const { Cell::new(None) };
     }
 
-    pub(super) fn is_on() -> bool {
-        ON.get()
+    pub(super) fn errno() -> Option<Errno> {
+        ERRNO.get()
     }
 
     /// Runs `test` as on such a system, for this thread only.
     pub(crate) fn run<T>(test: impl FnOnce() -> T) -> T {
-        ON.set(true);
+        run_with(Errno::EOPNOTSUPP, test)
+    }
+
+    /// [`run`] with the error that the system gives.
+    pub(crate) fn run_with<T>(errno: Errno, test: impl FnOnce() -> T) -> T {
+        ERRNO.set(Some(errno));
         let result = test();
-        ON.set(false);
+        ERRNO.set(None);
         result
     }
 }

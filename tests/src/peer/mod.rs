@@ -179,6 +179,7 @@ impl Program {
             "user-namespace" => restrictions::user_namespace(words.next()?),
             "no-proc" => restrictions::no_proc(),
             "no-unnamed-files" => restrictions::no_unnamed_files(),
+            "forbid" => restrictions::forbid(words.next()?),
             "interrupt-reserving" => restrictions::interrupt_reserving(words.number()?),
             "limit" => restrictions::limit(words.next()?, words.number()?),
             "pid" => Ok(std::process::id().to_string()),

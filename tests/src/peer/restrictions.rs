@@ -76,8 +76,6 @@ pub(super) fn no_proc() -> Answer {
 /// `no-unnamed-files`: from now on `O_TMPFILE` is refused, as by a file system that does not support it. Works for every
 /// user and everywhere.
 pub(super) fn no_unnamed_files() -> Answer {
-    /// The bit that distinguishes `O_TMPFILE` from `O_DIRECTORY`.
-    const UNNAMED: u32 = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
     refuse(
         libc::SYS_openat,
         2,
@@ -85,6 +83,24 @@ pub(super) fn no_unnamed_files() -> Answer {
         UNNAMED,
         libc::EOPNOTSUPP,
     )
+}
+
+/// The bit that distinguishes `O_TMPFILE` from `O_DIRECTORY`.
+const UNNAMED: u32 = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
+
+/// `forbid WHAT`: from now on a kind of call is refused, as by a security module or a filter of system calls.
+pub(super) fn forbid(what: &str) -> Answer {
+    let (any, has) = (libc::BPF_JGE, libc::BPF_JSET);
+    match what {
+        "unnamed-files" => refuse(libc::SYS_openat, 2, has, UNNAMED, libc::EACCES),
+        "new-files" => {
+            forbid("unnamed-files")?;
+            refuse(libc::SYS_openat, 2, has, libc::O_CREAT as u32, libc::EACCES)
+        }
+        "linkat" => refuse(libc::SYS_linkat, 4, any, 0, libc::EPERM),
+        "memfd_create" => refuse(libc::SYS_memfd_create, 1, any, 0, libc::EPERM),
+        unknown => Err(other(format!("`{unknown}` cannot be forbidden"))),
+    }
 }
 
 /// `interrupt-reserving BYTES`: from now on a call that reserves more than this fails with `EINTR`, as if a signal always

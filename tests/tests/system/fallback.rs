@@ -29,7 +29,7 @@ fn abandoned() -> Vec<String> {
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let name = format!("/{}", entry.file_name().to_str()?);
-            let number = name.strip_prefix("/.shm-new-")?;
+            let (_, number) = name.rsplit_once(".shm-new-")?;
             let is_hidden = number.len() == 16 && u64::from_str_radix(number, 16).is_ok();
             let mine = is_hidden && entry.metadata().ok()?.uid() == user;
             (mine && !is_locked(&name, ATTACH).ok()?).then_some(name)
@@ -74,6 +74,34 @@ fn segments_work_the_same_without_unnamed_files() {
     other.ok(&format!("open s create {name}"));
     other.kill();
     old().ok(&format!("open s create {name}"));
+}
+
+#[test]
+fn sandboxes_may_permit_only_names_with_a_prefix() {
+    let names = Names::new("sandbox");
+    let name = names.name("t");
+    let mut creator = peer!();
+    creator.ok("forbid unnamed-files");
+    creator.tell(&format!("open s create {name} during=hold"));
+    assert_eq!(creator.hear(), "inside");
+    // Also the temporary name begins with the segment's.
+    let found = names.remaining();
+    let beginning = format!("{SHM_DIRECTORY}{name}.shm-new-");
+    assert!(
+        found.len() == 1 && found[0].to_string_lossy().starts_with(&beginning),
+        "{found:?}"
+    );
+    creator.tell("go on");
+    assert_eq!(creator.hear(), "ok ");
+    assert_eq!(names.remaining(), [Names::path(&name)]);
+
+    let mut confined = peer!();
+    confined.ok("forbid new-files");
+    let text = confined.refused(
+        &format!("open s create {}", names.name("u")),
+        "PermissionDenied",
+    );
+    assert!(text.contains("may not create a file in /dev/shm"), "{text}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Creation on systems without unnamed files.
 
 use super::*;
-use crate::name::{HIDDEN_PREFIX, SegmentName};
+use crate::name::{SegmentName, is_hidden};
 use crate::segment::create;
 use crate::segment::list::sweep_where;
 use crate::segment::unpublished::{remove_orphaned, without_unnamed};
@@ -33,7 +33,10 @@ fn without_unnamed_files_names_lead_to_complete_segments() {
                 set(shm, 5);
                 hidden = hidden_name(shm);
                 assert!(!name.exists() && !shm.is_current());
-                assert!(hidden.starts_with(HIDDEN_PREFIX), "{hidden}");
+                assert!(
+                    hidden.starts_with(name.as_str()) && is_hidden(&hidden),
+                    "{hidden}"
+                );
                 // It is neither listed nor taken for one of a killed creator.
                 let mut listed = crate::list().unwrap().map(Result::unwrap);
                 assert!(listed.all(|info| info.name != hidden));
@@ -50,6 +53,18 @@ fn without_unnamed_files_names_lead_to_complete_segments() {
         drop(owner);
         assert!(!name.exists());
     });
+}
+
+/// Strict rules of AppArmor and SELinux.
+#[test]
+fn forbidden_unnamed_files_are_replaced_by_hidden_names() {
+    let name = TestName::new("forbidden");
+    for errno in [crate::sys::Errno::EACCES, crate::sys::Errno::EPERM] {
+        let owner = without_unnamed::run_with(errno, || options().create(name.as_str())).unwrap();
+        assert!(owner.is_current());
+        drop(owner);
+        assert!(!name.exists());
+    }
 }
 
 #[test]
@@ -111,7 +126,7 @@ fn creators_remove_hidden_names_of_killed_creators() {
         let file = shm::open_new(made.as_str()).unwrap();
         file::write_at(&file, contents, 0).unwrap();
         assert!(!hold || lock::try_lock(&file, ATTACH, LockKind::Shared).unwrap());
-        let name = format!("{HIDDEN_PREFIX}{:08x}{number:08x}", std::process::id());
+        let name = format!("/.shm-new-{:08x}{number:08x}", std::process::id());
         shm::rename_new(made.as_str(), &name).unwrap();
         (name, file)
     };
@@ -123,7 +138,7 @@ fn creators_remove_hidden_names_of_killed_creators() {
     ];
     // Not left by a creator: other contents, another form of name.
     let other = abandoned(4, b"something else");
-    let odd = format!("{HIDDEN_PREFIX}{}", std::process::id());
+    let odd = format!("/.shm-new-{}", std::process::id());
     drop(shm::open_new(&odd).unwrap());
     let (held, holder) = hidden(5, b"", true);
 
@@ -168,7 +183,7 @@ fn the_hidden_names_of_other_users_stay() {
         // An ordinary user cannot give a file away.
         return;
     }
-    let name = format!("{HIDDEN_PREFIX}{:016x}", std::process::id());
+    let name = format!("/given-away.shm-new-{:016x}", std::process::id());
     // It gets the hidden name after it has changed hands: until then any process of this user may remove it.
     let before = TestName::new("given-away");
     drop(shm::open_new(before.as_str()).unwrap());
