@@ -1,6 +1,7 @@
 //! [`ShmError`], the error of everything that is done with segments.
 
 mod debug;
+mod existing;
 mod invalid_value;
 mod remedy;
 
@@ -13,6 +14,7 @@ use crate::sys::shm::DIRECTORY;
 use crate::sys::{Errno, SysError};
 
 pub(crate) use debug::debug_with_text;
+pub use existing::Existing;
 pub use invalid_value::InvalidValue;
 pub(crate) use remedy::Remedy;
 
@@ -168,54 +170,6 @@ pub enum ShmError {
 }
 
 const _: () = assert!(size_of::<ShmError>() <= 128);
-
-/// What has a name that was to be created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Existing {
-    /// A segment that at least one living process is attached to.
-    Live,
-    /// A persistent segment, whether or not a process is attached.
-    Persistent,
-    /// A segment of the user with this id.
-    OtherUser(u32),
-    /// A file that this process may not open for writing, so that it can neither examine nor replace it.
-    NotWritable,
-    /// A segment with a damaged header or an unknown version of the format.
-    Unreadable,
-    /// Not a segment.
-    NotASegment,
-}
-
-impl fmt::Display for Existing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Live => {
-                "a live segment has it; attach to it, or stop the processes that use it; if its owner was killed, \
-                 `supersede(true)` in the options takes the name over"
-            }
-            Self::Persistent => {
-                "a persistent segment has it; attach to it, or remove it with `unlink`"
-            }
-            Self::OtherUser(uid) => {
-                return write!(
-                    f,
-                    "it belongs to user {uid}; choose another name, or remove it as that user"
-                );
-            }
-            Self::NotWritable => {
-                "this process may not open it for writing, and so cannot tell an orphaned segment from one in use; remove it \
-                 with `unlink` if it is not needed"
-            }
-            Self::Unreadable => {
-                "it is a damaged segment or has an unknown format; remove it with `unlink` if it is not needed"
-            }
-            Self::NotASegment => {
-                "it is not a segment of this library; choose another name, or remove it with `unlink` if it is not needed"
-            }
-        })
-    }
-}
 
 /// The longest type name in a message. A name out of a segment may be as long as a peer likes.
 const LONGEST_TYPE_NAME: usize = 200;

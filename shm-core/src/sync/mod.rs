@@ -21,7 +21,7 @@
 //! In every type the names say how long a call may wait: `f` as long as it takes, `f_timeout` at most `timeout` on the
 //! monotonic clock, and `try_f` not at all. The timeout is the last argument, but for closures. Claiming an end of a queue
 //! ([`sender`](Ring::sender), [`receiver`](Ring::receiver)) or a seat of a barrier ([`join`](Barrier::join)) waits only with
-//! `_timeout`.
+//! `_timeout`. [`SeqLock::wait_newer`] always takes a timeout, because the writer that a reader waits for may be dead.
 //!
 //! # Errors
 //!

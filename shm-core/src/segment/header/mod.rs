@@ -409,5 +409,4 @@ pub(crate) fn compare(
 }
 
 #[cfg(test)]
-#[path = "header_tests.rs"]
 mod tests;
