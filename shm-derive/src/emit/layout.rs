@@ -220,7 +220,8 @@ fn copy_check(model: &Model<'_>, names: &Names) -> Option<TokenStream> {
 /// The same for a generic struct, which has no instance to check: an implementation that conflicts with the one for
 /// all `Copy` types.
 fn copy_conflict(model: &Model<'_>, names: &Names) -> TokenStream {
-    let Some(span) = model.attr.padding.map(at) else {
+    // The user's own span, so that the error does not mention the expansion.
+    let Some(span) = model.attr.padding else {
         return TokenStream::new();
     };
     let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
