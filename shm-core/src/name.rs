@@ -62,6 +62,7 @@ impl SegmentName {
 /// The name that was probably meant by one that breaks a rule.
 fn corrected(name: &str) -> Option<String> {
     let entry = name.strip_prefix("/dev/shm/").unwrap_or(name);
+    let entry = entry.trim_start_matches("./");
     let entry = entry.trim_matches('/').replace('/', "-");
     let meant = format!("/{entry}");
     // A path that leads upwards does not mean a segment.
@@ -168,6 +169,8 @@ mod tests {
             ("/robot/arm", "/robot-arm"),
             ("robot/arm/", "/robot-arm"),
             ("//telemetry", "/telemetry"),
+            ("./telemetry", "/telemetry"),
+            ("././robot/arm", "/robot-arm"),
             ("/dev/shm/telemetry", "/telemetry"),
             ("two\nlines", "/two\\nlines"),
         ] {

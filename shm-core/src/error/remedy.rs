@@ -47,6 +47,17 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
         ("shm_unlink", Some(Errno::ENOENT)) => {
             "; the name cannot be reached from here: drop the segment's owner before `chroot` or changing the mount namespace"
         }
+        ("shm_open", Some(Errno::EROFS)) => "; /dev/shm is read-only here: use `attach_read_only`",
+        ("open(/proc/thread-self/fd)", Some(Errno::ENOENT | Errno::ENOTDIR)) => {
+            "; mount /proc, through which the segment's file is opened again"
+        }
+        ("linkat", Some(Errno::EACCES | Errno::EPERM | Errno::ENOSYS)) => {
+            "; a sandbox forbids this process to call `linkat`: permit it (seccomp, `SystemCallFilter` of systemd, AppArmor)"
+        }
+        ("memfd_create", Some(Errno::EACCES | Errno::EPERM | Errno::ENOSYS)) => {
+            "; a sandbox forbids this process to call `memfd_create`, or the kernel is older than Linux 3.17: permit the call \
+             (seccomp, `SystemCallFilter` of systemd), or create a segment with a name"
+        }
         ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
         (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
         ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::EACCES | Errno::EPERM)) => {

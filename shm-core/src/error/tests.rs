@@ -227,6 +227,22 @@ fn every_variant_has_the_name_and_a_remedy() {
             &["Permission denied", "sandbox (AppArmor"],
         ),
         (
+            ShmError::from(SysError::new("shm_open", Errno::EROFS)).named("/t"),
+            &["Read-only file system", "use `attach_read_only`"],
+        ),
+        (
+            ShmError::from(SysError::new("open(/proc/thread-self/fd)", Errno::ENOENT)).named("/t"),
+            &["No such file", "mount /proc"],
+        ),
+        (
+            ShmError::from(SysError::new("linkat", Errno::EPERM)).named("/t"),
+            &["not permitted", "seccomp"],
+        ),
+        (
+            ShmError::from(SysError::new("memfd_create", Errno::EPERM)).named(ANONYMOUS),
+            &["not permitted", "seccomp"],
+        ),
+        (
             ShmError::from(SysError::new("open(O_TMPFILE)", Errno::EROFS)).named("/t"),
             &["Read-only file system", "writable tmpfs"],
         ),

@@ -176,6 +176,7 @@ impl Program {
             "list-all" => listing::list_all(),
             "sweep" => listing::sweep(),
             "own-shm" => restrictions::own_shm(words.next()?),
+            "read-only-shm" => restrictions::read_only_shm(),
             "user-namespace" => restrictions::user_namespace(words.next()?),
             "no-proc" => restrictions::no_proc(),
             "no-unnamed-files" => restrictions::no_unnamed_files(),

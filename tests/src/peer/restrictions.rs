@@ -56,6 +56,15 @@ pub(super) fn own_shm(options: &str) -> Answer {
     Ok(String::new())
 }
 
+/// `read-only-shm`: from now on this process's /dev/shm, which `own-shm` has mounted, is read-only.
+pub(super) fn read_only_shm() -> Answer {
+    let none: Option<&str> = None;
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+    let kept = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(none, SHM_DIRECTORY, none, flags | kept, none).map_err(other)?;
+    Ok(String::new())
+}
+
 /// Enters the mounts of the process with this id, and as an ordinary user its user namespace first.
 pub(super) fn enter(pid: &str) -> Result<(), Failure> {
     let namespace = |kind: &str| File::open(format!("/proc/{pid}/ns/{kind}")).map_err(other);

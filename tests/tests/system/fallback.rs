@@ -193,6 +193,40 @@ fn sweep_removes_hidden_names_of_killed_creators() {
 }
 
 #[test]
+fn a_read_only_mount_can_be_read_and_no_more() {
+    let Some(mut peer) = with_restriction(peer!(), "own-shm size=1m") else {
+        return;
+    };
+    peer.ok("open s create /t frame=3");
+    peer.ok("persist s");
+    peer.ok("drop s");
+    peer.ok("read-only-shm");
+    let text = peer.refused("open s attach /t", "Os");
+    assert!(text.contains("use `attach_read_only`"), "{text}");
+    let text = peer.refused("open s create /u", "Os");
+    assert!(text.contains("writable tmpfs"), "{text}");
+    peer.ok("open s read /t");
+    assert_eq!(peer.ok("load s"), "3");
+}
+
+#[test]
+fn forbidden_calls_are_named() {
+    let names = Names::new("forbidden");
+    let name = names.name("t");
+    for (call, command) in [
+        ("linkat", format!("open s create {name}")),
+        ("memfd_create", "open s anonymous none".to_owned()),
+    ] {
+        let mut peer = peer!();
+        peer.ok(&format!("forbid {call}"));
+        let text = peer.refused(&command, "PermissionDenied");
+        let expected = format!("a sandbox forbids this process to call `{call}`");
+        assert!(text.contains(&expected), "{text}");
+    }
+    assert!(!Names::exists(&name));
+}
+
+#[test]
 fn segments_are_published_without_proc() {
     let names = Names::new("no-proc");
     let name = names.name("t");
