@@ -5,7 +5,6 @@
 //! payload is. Nothing is read from the shared header later.
 
 use std::fs::File;
-use std::time::Duration;
 
 use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{self, Difference, FLAG_ANONYMOUS, Frozen, Refusal, STATE_PERSISTENT};
@@ -46,19 +45,23 @@ pub(super) fn attach(
     let mut backoff = Backoff::until(deadline);
     let mut looked_again = false;
     loop {
-        if let Some((file, id)) = find(settings, name, mode.writable)? {
-            let segment = attach_to(settings, name, layout, mode, file, id)?;
-            if !mode.owner {
-                return Ok(segment);
-            }
-            if !looked_again {
-                // Mapping may have taken longer than the timeout, which is for retries.
-                backoff = Backoff::until(Deadline::after(settings.timeout));
-            }
-            // Becoming an owner comes last: a handle that is dropped because something failed must not be an owner's, which
-            // removes a name that other processes left or use.
-            if segment.become_owner(&mut backoff)? {
-                return Ok(segment);
+        let mut reason = IN_TRANSITION;
+        match find(settings, name, mode.writable)? {
+            Err(why) => reason = why,
+            Ok((file, id)) => {
+                let segment = attach_to(settings, name, layout, mode, file, id)?;
+                if !mode.owner {
+                    return Ok(segment);
+                }
+                if !looked_again {
+                    // Mapping may have taken longer than the timeout, which is for retries.
+                    backoff = Backoff::until(Deadline::after(settings.timeout));
+                }
+                // Becoming an owner comes last: a handle that is dropped because something failed must not be an owner's, which
+                // removes a name that other processes left or use.
+                if segment.become_owner(&mut backoff)? {
+                    return Ok(segment);
+                }
             }
         }
         // By now the name is usually free or leads to something new, so look again, however short the timeout is.
@@ -67,22 +70,23 @@ pub(super) fn attach(
         }
         // All locks are released before the pause.
         if !backoff.pause() {
-            return Err(in_transition(settings.timeout));
+            return Err(ShmError::busy(reason, settings.timeout));
         }
     }
 }
 
-fn in_transition(timeout: Duration) -> ShmError {
-    ShmError::busy("another process is replacing or removing it", timeout)
-}
+const IN_TRANSITION: &str = "another process is replacing or removing it";
 
-/// Opens the file with this name, and locks it against replacement. `None` if it is being replaced or removed.
+/// Opens the file with this name, and locks it against replacement. The inner error is why to try again later.
 fn find(
     settings: &Settings,
     name: &SegmentName,
     writable: bool,
-) -> Result<Option<(File, FileId)>, ShmError> {
-    let file = shm::open(name.as_str(), writable).map_err(|error| refused(name, error))?;
+) -> Result<Result<(File, FileId), &'static str>, ShmError> {
+    let file = match shm::open(name.as_str(), writable) {
+        Err(error) if error.errno == Errno::EAGAIN => return Ok(Err(lifetime::LEASED)),
+        opened => opened.map_err(|error| refused(name, error))?,
+    };
     let id = file::stat(&file)?;
     if !id.is_regular() {
         return Err(ShmError::not_a_segment(format!("it is {}", id.kind())));
@@ -95,12 +99,15 @@ fn find(
         });
     }
     if !lock::try_lock(&file, ATTACH, LockKind::Shared)? {
-        return Ok(None);
+        return Ok(Err(IN_TRANSITION));
     }
     // Replacing takes the lock exclusively, so after ours this answer is final, except for the last owner's end, for
     // superseding without an owner, and for an explicit `unlink`.
     let id = file::stat(&file)?;
-    Ok((id.links > 0).then_some((file, id)))
+    if id.links == 0 {
+        return Ok(Err(IN_TRANSITION));
+    }
+    Ok(Ok((file, id)))
 }
 
 /// Attaches to the file, which has the name, without becoming an owner.
@@ -151,7 +158,7 @@ impl Segment {
                 return Ok(true);
             }
             if !backoff.pause() {
-                return Err(in_transition(self.timeout));
+                return Err(ShmError::busy(IN_TRANSITION, self.timeout));
             }
         }
     }

@@ -206,7 +206,7 @@ impl Segment {
         let Some(name) = &self.name else {
             return Ok(());
         };
-        let busy = || ShmError::busy("other processes keep replacing it", settings.timeout);
+        let mut reason = "other processes keep replacing it";
         // The closure that wrote the first contents may have replaced the descriptor, and another file must not get the name.
         self.check_descriptor()?;
         file::set_mode(&self.file, settings.mode)?;
@@ -224,7 +224,9 @@ impl Segment {
                 }
                 Err(error) if error.errno != Errno::EEXIST => return Err(error.into()),
                 // Removing the old name and linking the new one are two calls, so there is always a second try.
-                Err(_) if !first && deadline.left().is_zero() => return Err(busy()),
+                Err(_) if !first && deadline.left().is_zero() => {
+                    return Err(ShmError::busy(reason, settings.timeout));
+                }
                 Err(_) => first = false,
             }
             let again_at_once = match look(settings, name, deadline)? {
@@ -237,10 +239,13 @@ impl Segment {
                 NameState::Ownerless(..) => {
                     return Err(ShmError::exists(Existing::Live));
                 }
-                NameState::InTransition => false,
+                NameState::InTransition(why) => {
+                    reason = why;
+                    false
+                }
             };
             if !again_at_once && !backoff.pause() {
-                return Err(busy());
+                return Err(ShmError::busy(reason, settings.timeout));
             }
         }
     }

@@ -39,6 +39,9 @@ use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
+/// The kernel asks the holder of a lease (`F_SETLEASE`) to give it up when another process opens the file. Until then, or until
+/// `/proc/sys/fs/lease-break-time` is over, opening fails with `EAGAIN`.
+pub(super) const LEASED: &str = "another process holds a lease on its file";
 
 /// The state of a name, as a creator finds it.
 #[derive(Debug)]
@@ -51,8 +54,8 @@ pub(super) enum NameState {
     Orphaned(File, FileId),
     /// A segment with handles but no owner. `supersede` replaces it.
     Ownerless(File, FileId),
-    /// Another process is replacing or removing it.
-    InTransition,
+    /// Another process is replacing or removing it, or has a lease: try again. This is the reason for `Busy`.
+    InTransition(&'static str),
 }
 
 /// Examines what has a name, without taking a lock.
@@ -61,6 +64,7 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
     let file = match shm::open(name, true) {
         Ok(file) => file,
         Err(error) if error.errno == Errno::ENOENT => return Ok(NameState::Free),
+        Err(error) if error.errno == Errno::EAGAIN => return Ok(NameState::InTransition(LEASED)),
         Err(error) => {
             return match shm::stat_name(name) {
                 Err(gone) if gone.errno == Errno::ENOENT => Ok(NameState::Free),
@@ -106,7 +110,9 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
         (None, _) => NameState::Orphaned(file, id),
         (Some(LockKind::Shared), None) => NameState::Ownerless(file, id),
         (Some(LockKind::Shared), Some(LockKind::Shared)) => NameState::Taken(Existing::Live),
-        (Some(LockKind::Exclusive), _) | (_, Some(LockKind::Exclusive)) => NameState::InTransition,
+        (Some(LockKind::Exclusive), _) | (_, Some(LockKind::Exclusive)) => {
+            NameState::InTransition("other processes keep replacing it")
+        }
     })
 }
 
@@ -278,6 +284,12 @@ fn unlink_any(name: &SegmentName) -> Result<(), ShmError> {
                 return Err(ShmError::not_found());
             }
             Err(error) if is_shortage(error.errno) => return Err(error.into()),
+            Err(error) if error.errno == Errno::EAGAIN => {
+                if backoff.pause() {
+                    continue;
+                }
+                return Err(ShmError::busy(LEASED, timeout));
+            }
             // A file that cannot be opened for writing cannot be locked either.
             Err(_) => return unlink_unlocked(name),
         };

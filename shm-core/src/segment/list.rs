@@ -148,7 +148,7 @@ fn remove_orphan(name: &str) -> Result<bool, ShmError> {
         NameState::Free
         | NameState::Taken(_)
         | NameState::Ownerless(..)
-        | NameState::InTransition => Ok(false),
+        | NameState::InTransition(_) => Ok(false),
     }
 }
 

@@ -255,7 +255,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
                         // An orphaned segment of another layout or length is replaced, as `create` does. One that has just gone
                         // is not in the way.
                         NameState::Orphaned(..) | NameState::Free => {}
-                        NameState::InTransition if backoff.pause() => continue,
+                        NameState::InTransition(_) if backoff.pause() => continue,
                         // Built first, so that a call that fails removes nothing.
                         NameState::Ownerless(file, id) if self.settings.supersede => {
                             // Another process may have put a segment of this layout there since.

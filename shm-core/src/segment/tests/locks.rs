@@ -166,3 +166,46 @@ fn a_finished_removal_leaves_no_lock_to_a_fork_child() {
     drop(options().attach(name.as_str()).unwrap());
     drop(copy);
 }
+
+/// A lease needs a file that nobody has open for writing, such as a persistent segment between two runs.
+#[test]
+fn a_lease_makes_others_wait_for_the_timeout() {
+    use std::os::fd::AsRawFd;
+
+    let name = TestName::new("leased");
+    let shm = options()
+        .create_with(name.as_str(), |shm| set(shm, 3))
+        .unwrap();
+    shm.persist().unwrap();
+    drop(shm);
+    let holder = shm::open(name.as_str(), false).unwrap();
+    let fcntl = |command, argument: i32| {
+        // SAFETY: the descriptor is open, and these commands take a number.
+        assert_eq!(
+            unsafe { libc::fcntl(holder.as_raw_fd(), command, argument) },
+            0
+        );
+    };
+    // The kernel asks for the lease with a signal. This one is ignored by default; `SIGIO` would end the process.
+    const F_SETSIG: i32 = 10;
+    fcntl(F_SETSIG, libc::SIGURG);
+    fcntl(libc::F_SETLEASE, libc::F_RDLCK);
+    let leased = |error: ShmError| {
+        let text = error.to_string();
+        assert!(
+            text.contains("is busy: another process holds a lease"),
+            "{text}"
+        );
+    };
+    // Another open file is no obstacle to a reader.
+    assert_eq!(get(&options().attach_read_only(name.as_str()).unwrap()), 3);
+    leased(error(impatient().attach(name.as_str())));
+    leased(error(impatient().open_or_create(name.as_str())));
+    leased(error(impatient().create(name.as_str())));
+    leased(error(
+        lifetime::unlink(name.as_str()).map(|()| name.as_str()),
+    ));
+    fcntl(libc::F_SETLEASE, libc::F_UNLCK);
+    assert_eq!(get(&options().attach(name.as_str()).unwrap()), 3);
+    lifetime::unlink(name.as_str()).unwrap();
+}
