@@ -184,6 +184,11 @@ pub(super) fn from_fd(
     mode: AttachMode,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
+    if memfd::has_huge_pages(&file)? {
+        return Err(ShmError::not_a_segment(
+            "it consists of huge pages (MFD_HUGETLB), which another process can take away",
+        ));
+    }
     match memfd::size_is_sealed(&file) {
         Ok(true) => {}
         Ok(false) => {

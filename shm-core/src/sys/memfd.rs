@@ -28,6 +28,14 @@ fn create_as(label: &str, flags: MFdFlags) -> SysResult<File> {
     .and_then(|descriptor| file::above_stdio(File::from(descriptor)))
 }
 
+/// Whether the file is one of huge pages. Despite its sealed size, an access to a hole that was punched into it can fail: huge
+/// pages are reserved when the file is mapped, and the pool may have no other.
+#[doc(alias = "fstatfs")]
+pub(crate) fn has_huge_pages(file: &File) -> SysResult<bool> {
+    let stat = retry("fstatfs", || nix::sys::statfs::fstatfs(file))?;
+    Ok(stat.filesystem_type() == nix::sys::statfs::HUGETLBFS_MAGIC)
+}
+
 /// Seals the size, and forbids further seals, so that no peer can make the contents read-only for the others.
 #[doc(alias = "F_ADD_SEALS")]
 pub(crate) fn seal_size(file: &File) -> SysResult<()> {

@@ -37,6 +37,25 @@ fn the_size_of_an_anonymous_segment_is_sealed() {
 }
 
 #[test]
+fn from_fd_rejects_huge_page_files() {
+    use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | MFdFlags::MFD_HUGETLB;
+    let fd = match memfd_create("huge", flags) {
+        Ok(fd) => fd,
+        Err(error) => {
+            eprintln!("skipped: this kernel has no huge pages: {error}");
+            return;
+        }
+    };
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+    let text = error(options().from_fd(fd)).to_string();
+    assert!(text.contains("huge pages"), "{text}");
+}
+
+#[test]
 fn from_fd_rejects_other_types_and_other_files() {
     let made = options().create_anonymous().unwrap();
     let fd = || made.as_fd().try_clone_to_owned().unwrap();
