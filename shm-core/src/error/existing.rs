@@ -12,6 +12,8 @@ pub enum Existing {
     Persistent,
     /// A segment of the user with this id.
     OtherUser(u32),
+    /// An orphaned segment of the user with this id: no process is attached, and it is not persistent.
+    OrphanOfOtherUser(u32),
     /// A file that this process may not open for writing, so that it can neither examine nor replace it.
     NotWritable,
     /// A segment with a damaged header or an unknown version of the format.
@@ -34,6 +36,13 @@ impl fmt::Display for Existing {
                 return write!(
                     f,
                     "it belongs to user {uid}; choose another name, or remove it as that user"
+                );
+            }
+            Self::OrphanOfOtherUser(uid) => {
+                return write!(
+                    f,
+                    "it is an orphaned segment of user {uid}, to which no process is attached; remove it with `unlink` as that \
+                     user or as root"
                 );
             }
             Self::NotWritable => {

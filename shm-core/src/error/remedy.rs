@@ -44,6 +44,9 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
         ("shm_unlink", Some(Errno::EACCES | Errno::EPERM)) => {
             "; only root and the user that created the segment can remove its name: remove it, or drop its owner, before `setuid`"
         }
+        ("fchmod", Some(Errno::EINVAL)) => {
+            "; the `mode` of a segment has permission bits only, up to 0o777"
+        }
         ("shm_unlink", Some(Errno::ENOENT)) => {
             "; the name cannot be reached from here: drop the segment's owner before `chroot` or changing the mount namespace"
         }

@@ -98,16 +98,27 @@ fn find(
             user: effective_user(),
         });
     }
+    lock_opened(file, name, &id)
+}
+
+/// Locks an open file against replacement. The inner error says what to wait for, if the name leads elsewhere by then.
+pub(super) fn lock_opened(
+    file: File,
+    name: &SegmentName,
+    id: &FileId,
+) -> Result<Result<(File, FileId), &'static str>, ShmError> {
     if !lock::try_lock(&file, ATTACH, LockKind::Shared)? {
         return Ok(Err(IN_TRANSITION));
     }
     // Replacing takes the lock exclusively, so after ours this answer is final, except for the last owner's end, for
-    // superseding without an owner, and for an explicit `unlink`.
-    let id = file::stat(&file)?;
-    if id.links == 0 {
-        return Ok(Err(IN_TRANSITION));
-    }
-    Ok(Ok((file, id)))
+    // superseding without an owner, and for an explicit `unlink`. The count of links would not do: a file that lost this name
+    // may have another, made with `ln`.
+    Ok(match shm::stat_name(name.as_str()) {
+        Ok(found) if found.same_file(id) => Ok((file, found)),
+        Ok(_) => Err(IN_TRANSITION),
+        Err(error) if error.errno == Errno::ENOENT => Err(IN_TRANSITION),
+        Err(error) => return Err(error.into()),
+    })
 }
 
 /// Attaches to the file, which has the name, without becoming an owner.

@@ -135,6 +135,9 @@ fn fill(
     tail: usize,
     flags: u64,
 ) -> Result<Geometry, ShmError> {
+    if settings.mode & !0o777 != 0 {
+        return Err(ShmError::from(SysError::new("fchmod", Errno::EINVAL)));
+    }
     let expected = Expected::of(layout);
     let Some(geometry) = expected.geometry(tail) else {
         return Err(ShmError::from(SysError::new("fallocate", Errno::EFBIG)));

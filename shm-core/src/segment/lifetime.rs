@@ -58,8 +58,19 @@ pub(super) enum NameState {
     InTransition(&'static str),
 }
 
+/// Whose segments count as orphaned or ownerless, and may lose their names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Users {
+    This,
+    All,
+}
+
 /// Examines what has a name, without taking a lock.
 pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
+    examine_of(Users::This, name)
+}
+
+pub(super) fn examine_of(users: Users, name: &SegmentName) -> Result<NameState, ShmError> {
     let name = name.as_str();
     let file = match shm::open(name, true) {
         Ok(file) => file,
@@ -71,7 +82,7 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
                 Err(other) => Err(other.into()),
                 Ok(id) if !id.is_regular() => Ok(NameState::Taken(Existing::NotASegment)),
                 Ok(id) if id.owner != effective_user() => {
-                    Ok(NameState::Taken(Existing::OtherUser(id.owner)))
+                    Ok(NameState::Taken(of_other_user(name, &id)))
                 }
                 Ok(_) if matches!(error.errno, Errno::EACCES | Errno::EPERM) => {
                     Ok(NameState::Taken(Existing::NotWritable))
@@ -88,8 +99,8 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
         return Ok(NameState::Free);
     }
     // Root can open all files, but only replaces its own.
-    if !file::is_owned_by_this_user(&file, &id)? {
-        return Ok(NameState::Taken(Existing::OtherUser(id.owner)));
+    if users == Users::This && !file::is_owned_by_this_user(&file, &id)? {
+        return Ok(NameState::Taken(of_other_user(name, &id)));
     }
     let mut start = [0; HEADER_LEN];
     let count = file::read_at(&file, &mut start, 0)?;
@@ -114,6 +125,23 @@ pub(super) fn examine(name: &SegmentName) -> Result<NameState, ShmError> {
             NameState::InTransition("other processes keep replacing it")
         }
     })
+}
+
+/// What another user's file is, as far as this process may read it.
+fn of_other_user(name: &str, id: &FileId) -> Existing {
+    let is_orphaned = || {
+        let file = shm::open(name, false).ok()?;
+        let mut start = [0; HEADER_LEN];
+        let count = file::read_at(&file, &mut start, 0).ok()?;
+        let header = header::parse(&start[..count], file::stat(&file).ok()?.len).ok()?;
+        let persistent = header.mutable.state & STATE_PERSISTENT != 0;
+        Some(!persistent && lock::holder(&file, ATTACH).ok()?.is_none())
+    };
+    if is_orphaned() == Some(true) {
+        Existing::OrphanOfOtherUser(id.owner)
+    } else {
+        Existing::OtherUser(id.owner)
+    }
 }
 
 /// [`examine`], but a segment that seems ownerless is examined for a moment longer. A process may only be trying to attach, and

@@ -1,7 +1,7 @@
 //! Listing segments, and removing orphaned ones.
 
 use super::info::{SegmentInfo, is_shortage};
-use super::lifetime::{self, NameState};
+use super::lifetime::{self, NameState, Users};
 use super::unpublished;
 use crate::error::ShmError;
 use crate::name::{SegmentName, is_hidden};
@@ -85,7 +85,7 @@ impl Iterator for Segments {
 ///
 /// This takes the same locks as `create` does to replace an orphaned segment. A process that attaches at the same time either
 /// comes first, and the segment stays, or finds no such name. Live, persistent, damaged and foreign segments are never removed,
-/// nor are those of other users, even by root. An orphaned segment stays, for a later sweep, if another process has one of its
+/// nor are those of other users: root removes these with [`sweep_all_users`]. An orphaned segment stays, for a later sweep, if another process has one of its
 /// locks, or if its mode does not permit its user to write.
 ///
 /// On systems where a creator that is killed before its segment is complete leaves a file, that file is removed too. Its name
@@ -107,11 +107,25 @@ impl Iterator for Segments {
 /// # Ok(()) }
 /// ```
 pub fn sweep() -> Result<Vec<String>, ShmError> {
-    sweep_where(|_| true)
+    sweep_where(Users::This, |_| true)
+}
+
+/// [`sweep`] for the orphaned segments of all users, which only root can remove.
+///
+/// Run by another user, it removes what [`sweep`] does, since the system does not permit more.
+///
+/// # Errors
+///
+/// Those of [`sweep`].
+pub fn sweep_all_users() -> Result<Vec<String>, ShmError> {
+    sweep_where(Users::All, |_| true)
 }
 
 /// [`sweep`] of the names that a test chooses: it must not remove those of other tests.
-pub(super) fn sweep_where(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, ShmError> {
+pub(super) fn sweep_where(
+    users: Users,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, ShmError> {
     let mut removed = Vec::new();
     for entry in shm::entries().map_err(about_all)? {
         let name = entry.map_err(about_all)?;
@@ -121,7 +135,7 @@ pub(super) fn sweep_where(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, 
         let gone = if is_hidden(&name) {
             unpublished::remove_orphaned(&name).map_err(ShmError::from)
         } else {
-            remove_orphan(&name)
+            remove_orphan(users, &name)
         };
         let gone = gone
             .or_else(unless_shortage)
@@ -133,14 +147,14 @@ pub(super) fn sweep_where(wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, 
     Ok(removed)
 }
 
-fn remove_orphan(name: &str) -> Result<bool, ShmError> {
-    // Only a regular file of this user is opened: opening a FIFO has side effects.
+fn remove_orphan(users: Users, name: &str) -> Result<bool, ShmError> {
+    // Only a regular file is opened, and only of the user in question: opening a FIFO has side effects.
     match shm::stat_name(name) {
-        Ok(id) if id.is_regular() && id.owner == effective_user() => {}
+        Ok(id) if id.is_regular() && (users == Users::All || id.owner == effective_user()) => {}
         _ => return Ok(false),
     }
     let name = SegmentName::new(name)?;
-    match lifetime::examine(&name)? {
+    match lifetime::examine_of(users, &name)? {
         // A process that has the lock now is replacing or removing it, or keeps it.
         NameState::Orphaned(file, id) => {
             lifetime::replace(&name, file, &id, Deadline::after(Duration::ZERO))

