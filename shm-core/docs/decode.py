@@ -3,11 +3,20 @@
 
 Prints the header, then every field of the payload with its type and value. It needs no Rust type and no library, only
 Python 3. It takes no locks, so a segment that is being written may be shown partly old and partly new.
+
+Any bytes may be in a segment. Sizes, offsets and depths are checked before they are used, output and time are bounded,
+and characters that a terminal would interpret are escaped.
 """
 
 import os
+import stat
 import struct
 import sys
+
+LONGEST_SCHEMA = 4 << 20
+LONGEST_TEXT = 1 << 16
+DEEPEST_NODE = 128
+MOST_VALUES = 1_000_000
 
 MAGIC = b"\x89SHM\r\n\x1a\n"
 SCALARS = {
@@ -20,6 +29,24 @@ FROZEN = (
     "payload_len payload_align layout_version tail_len tail_stride fingerprint flags created_at creator_pid "
     "creator_uid reserved_end checksum"
 ).split()
+
+
+class Damaged(Exception):
+    """The segment contradicts itself or the format."""
+
+
+class Enough(Exception):
+    """More values than anybody reads."""
+
+
+class Budget:
+    left = 0
+
+    @classmethod
+    def take(cls, count):
+        cls.left -= count
+        if cls.left < 0:
+            raise Enough
 
 
 def fnv(data, value=0xCBF29CE484222325):
@@ -37,12 +64,12 @@ def word(value):
 class Schema:
     """Reads nodes from the front of a piece of the schema; never reads past its end."""
 
-    def __init__(self, data, order):
-        self.data, self.order, self.at = data, order, 0
+    def __init__(self, data, order, depth=0):
+        self.data, self.order, self.depth, self.at = data, order, depth, 0
 
     def take(self, count):
         if self.at + count > len(self.data):
-            raise ValueError("the schema ends too early")
+            raise Damaged("the schema ends too early")
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -50,11 +77,16 @@ class Schema:
         return struct.unpack(self.order + code, self.take(struct.calcsize(code)))[0]
 
     def text(self):
-        return self.take(self.number("H")).decode()
+        try:
+            return self.take(self.number("H")).decode()
+        except UnicodeDecodeError:
+            raise Damaged("a name in the schema is not UTF-8") from None
 
     def node(self):
+        if self.depth > DEEPEST_NODE:
+            raise Damaged(f"the schema is more than {DEEPEST_NODE} nodes deep")
         tag = self.take(4)[0]
-        body = Schema(self.take(self.number("I")), self.order)
+        body = Schema(self.take(self.number("I")), self.order, self.depth + 1)
         if tag == 1:
             code, atomic, _ = body.take(1)[0], body.take(1)[0], body.take(2)
             node = {"tag": 1, "code": code, "atomic": atomic}
@@ -68,6 +100,7 @@ class Schema:
             count = body.number("I")
             node["name"] = body.text()
             node["variants"] = [(body.text(), body.number("Q")) for _ in range(count)]
+            node["names"] = {bits: name for name, bits in reversed(node["variants"])}
         elif tag == 4:
             node = {"tag": 4, "size": body.number("Q"), "align": body.number("I"), "version": body.number("I")}
             count = body.number("I")
@@ -80,10 +113,110 @@ class Schema:
             node = {"tag": tag, "size": body.number("Q"), "align": body.number("I")}
             body.take(len(body.data) - body.at)
         else:
-            raise ValueError(f"tag {tag} is not a node")
+            raise Damaged(f"tag {tag} is not a node")
         if body.at != len(body.data):
-            raise ValueError("a node is longer than its content")
+            raise Damaged("a node is longer than its content")
         return node
+
+
+def check(node):
+    """Whether everything lies inside what contains it, and each node is what the rest of this page expects."""
+    tag = node["tag"]
+    if tag in (1, 5):
+        if node["code"] not in SCALARS or tag == 5 and SCALARS[node["code"]][1] not in tuple("BHIQbhiq"):
+            raise Damaged(f"the schema has a scalar of the code {node['code']}")
+    elif tag in (2, 3):
+        check(node["element"])
+    elif tag == 4:
+        for name, offset, inner in node["fields"]:
+            check(inner)
+            if offset + size(inner) > node["size"]:
+                raise Damaged(f"the field `{name}` ends behind its struct")
+    elif tag == 6:
+        check(node["inner"])
+        shape = SHAPES.get(node["meaning"])
+        if shape and not shape(node["inner"]):
+            raise Damaged(f"a `{node['meaning']}` in the schema is not made like one")
+
+
+def is_int(node):
+    return node["tag"] == 1 and node["code"] in (3, 4)
+
+
+def has(node, slots, *words):
+    """Whether a struct has these words of 4 or 8 bytes and, as its last field, this array."""
+    fields = node.get("fields", ())
+    found = {name: inner for name, _, inner in fields}
+    return (
+        bool(fields)
+        and all(name in found and is_int(found[name]) for name in words)
+        and fields[-1][0] == slots
+        and fields[-1][2]["tag"] == 2
+    )
+
+
+def is_ring(node):
+    return has(node, "slots", "tail", "head") and all(is_int(inner) for _, _, inner in node["fields"][:-1]) and filled(node)
+
+
+def filled(node):
+    return node["fields"][-1][2]["len"] > 0
+
+
+def is_seqlock(node):
+    if not has(node, "slots", "version") or not filled(node):
+        return False
+    slot = node["fields"][-1][2]["element"]
+    return slot["tag"] == 6 and len(slot["inner"].get("fields", ())) == 1
+
+
+SHAPES = {
+    "str": lambda node: node["tag"] == 2 and node["element"]["tag"] == 1 and node["element"]["code"] == 1,
+    "vec": lambda node: has(node, "items", "len") and len(node["fields"]) == 2,
+    "offset": lambda node: node["tag"] == 1 and node["code"] == 4,
+    "ring": is_ring,
+    "seqlock": is_seqlock,
+    "broadcast": lambda node: has(node, "slots", "reserved", "tail") and filled(node),
+}
+
+
+class Payload:
+    """The payload's bytes, read a block at a time."""
+
+    BLOCK = 1 << 16
+
+    def __init__(self, file, start, length):
+        self.file, self.start, self.length = file, start, length
+        self.block, self.bytes = None, b""
+
+    def __getitem__(self, span):
+        if not 0 <= span.start <= span.stop <= self.length:
+            raise Damaged("a value lies outside the payload")
+        parts, at = [], span.start
+        while at < span.stop:
+            block = at // self.BLOCK
+            if block != self.block:
+                begin = block * self.BLOCK
+                wanted = min(self.BLOCK, self.length - begin)
+                self.bytes, self.block = os.pread(self.file, wanted, self.start + begin), block
+                if len(self.bytes) != wanted:
+                    raise Damaged("the file was cut meanwhile")
+            begin = at - block * self.BLOCK
+            parts.append(self.bytes[begin : begin + span.stop - at])
+            at += len(parts[-1])
+        return b"".join(parts)
+
+
+def put(line):
+    """Prints a line without what a terminal would interpret."""
+    Budget.take(len(line) // 64)
+    print(escaped(line))
+
+
+def escaped(text):
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def size(node):
@@ -113,19 +246,20 @@ def fingerprint(node, order):
         meaning = node["meaning"].encode()
         return fnv(start + word(len(meaning)) + meaning + word(fingerprint(node["inner"], order)))
     if node["tag"] == 5:
-        data = start + bytes([node["code"]]) + word(len(node["variants"]))
+        data = [start + bytes([node["code"]]) + word(len(node["variants"]))]
         for name, bits in node["variants"]:
-            data += word(len(name.encode())) + name.encode() + word(bits)
-        return fnv(data)
-    data = start + word(node["size"]) + word(node["align"]) + word(node["version"]) + word(len(node["fields"]))
+            data.append(word(len(name.encode())) + name.encode() + word(bits))
+        return fnv(b"".join(data))
+    data = [start + word(node["size"]) + word(node["align"]) + word(node["version"]) + word(len(node["fields"]))]
     for name, offset, inner in node["fields"]:
         name = name.encode()
-        data += word(len(name)) + name + word(offset) + word(fingerprint(inner, order))
-    return fnv(data)
+        data.append(word(len(name)) + name + word(offset) + word(fingerprint(inner, order)))
+    return fnv(b"".join(data))
 
 
 def show(node, data, at, path, order):
     """Prints one line per leaf: offset, path, type, value. Arrays of numbers are one line."""
+    Budget.take(1 + len(path) // 64)
     if node["tag"] == 4:
         for name, offset, inner in node["fields"]:
             show(inner, data, at + offset, f"{path}.{name}" if path else name, order)
@@ -136,7 +270,7 @@ def show(node, data, at, path, order):
         (_, _, len_node), (_, offset, items) = node["inner"]["fields"]
         length = int(value(len_node, data, at, order))
         if length > items["len"]:
-            print(f"{at:8} {path or 'payload'}: a vector of {length}, and at most {items['len']} fit")
+            put(f"{at:8} {path or 'payload'}: a vector of {length}, and at most {items['len']} fit")
         else:
             name = f"ShmVec<{{}}, {items['len']}>"
             elements(items["element"], length, name, data, at + offset, path, order)
@@ -151,12 +285,12 @@ def show(node, data, at, path, order):
                 slot = message % slots["len"] * size(slots["element"])
                 show(slots["element"], data, at + offset + slot, f"{path}[{message}]", order)
         else:
-            print(f"{at:8} {path or 'payload'}: a ring with {tail - head} messages, and at most {slots['len']} fit")
+            put(f"{at:8} {path or 'payload'}: a ring with {tail - head} messages, and at most {slots['len']} fit")
     elif meaning(node) == "seqlock":
         fields = {name: (at + offset, inner) for name, offset, inner in node["inner"]["fields"]}
         version = number(fields["version"], data, order)
         first, slots = fields["slots"]
-        print(f"{at:8} {path or 'payload'}: SeqLock, version {version}")
+        put(f"{at:8} {path or 'payload'}: SeqLock, version {version}")
         current = first + version % slots["len"] * size(slots["element"])
         show(slots["element"]["inner"]["fields"][0][2], data, current, path, order)
     elif meaning(node) == "broadcast":
@@ -164,17 +298,17 @@ def show(node, data, at, path, order):
         first, slots = fields["slots"]
         tail, reserved = number(fields["tail"], data, order), number(fields["reserved"], data, order)
         oldest = min(max(reserved - slots["len"], 0), tail)
-        print(f"{at:8} {path or 'payload'}: Broadcast, messages {oldest} to {tail - 1}" if oldest < tail
+        put(f"{at:8} {path or 'payload'}: Broadcast, messages {oldest} to {tail - 1}" if oldest < tail
               else f"{at:8} {path or 'payload'}: Broadcast, no message of {tail} is there")
         for message in range(oldest, min(tail, oldest + slots["len"])):
             slot = first + message % slots["len"] * size(slots["element"])
             show(slots["element"], data, slot, f"{path}[{message}]", order)
     elif node["tag"] >= 7:
-        print(f"{at:8} {path or 'payload'}: {size(node)} bytes of a type of a later format, tag {node['tag']}")
+        put(f"{at:8} {path or 'payload'}: {size(node)} bytes of a type of a later format, tag {node['tag']}")
     elif node["tag"] == 6 and not leaf(node):
         show(node["inner"], data, at, path, order)
     else:
-        print(f"{at:8} {path or 'payload'}: {kind(node)} = {value(node, data, at, order)}")
+        put(f"{at:8} {path or 'payload'}: {kind(node)} = {value(node, data, at, order)}")
 
 
 def elements(element, count, name, data, at, path, order):
@@ -182,9 +316,11 @@ def elements(element, count, name, data, at, path, order):
         for i in range(count):
             show(element, data, at + i * size(element), f"{path}[{i}]", order)
     else:
-        step = size(element)
-        values = [value(element, data, at + i * step, order) for i in range(count)]
-        print(f"{at:8} {path or 'payload'}: {name.format(kind(element))} = [{', '.join(values)}]")
+        step, values = size(element), []
+        for i in range(count):
+            Budget.take(1)
+            values.append(value(element, data, at + i * step, order))
+        put(f"{at:8} {path or 'payload'}: {name.format(kind(element))} = [{', '.join(values)}]")
 
 
 def number(place, data, order):
@@ -212,7 +348,8 @@ def kind(node):
 def value(node, data, at, order):
     if meaning(node) == "str":
         # Bytes that are no UTF-8 come out as \xff.
-        return '"' + data[at : at + size(node)].split(b"\0")[0].decode(errors="backslashreplace") + '"'
+        text = data[at : at + min(size(node), LONGEST_TEXT)].split(b"\0")[0].decode(errors="backslashreplace")
+        return f'"{text}"'
     if meaning(node) == "offset":
         number = struct.unpack(order + "Q", data[at : at + 8])[0]
         return f"{number:#x}" if number else "null"
@@ -220,8 +357,7 @@ def value(node, data, at, order):
     raw = data[at : at + size(node)]
     if node["tag"] == 5:
         number = struct.unpack(order + code, raw)[0]
-        names = [name for name, bits in node["variants"] if bits == number % (1 << 64)]
-        return names[0] if names else f"{node['name']}({number})"
+        return node["names"].get(number % (1 << 64), f"{node['name']}({number})")
     if kind == "char":
         number = struct.unpack(order + code, raw)[0]
         valid = number < 0xD800 or 0xE000 <= number < 0x110000
@@ -233,39 +369,66 @@ def value(node, data, at, order):
     return str(int.from_bytes(raw, "little" if order == "<" else "big", signed=kind == "i128"))
 
 
-def main(name):
-    with open("/dev/shm" + name, "rb") as file:
-        data = file.read()
-        length = os.fstat(file.fileno()).st_size
-    if data[:8] != MAGIC:
-        raise ValueError("this is no segment: the magic bytes are missing")
-    order = {1: "<", 2: ">"}[data[12]]
-    header = dict(zip(FROZEN, struct.unpack(order + "8sHHB3s5Q2I5Q2I2Q", data[:128])))
-    if header["checksum"] != fnv(data[:120]):
-        raise ValueError("the checksum of the header is wrong")
-    if header["format_version"] != 2 or header["total_len"] != length:
-        raise ValueError("another version of the format, or a file that was cut")
-    schema = data[header["schema_offset"] : header["schema_offset"] + header["schema_len"]]
+def show_segment(file):
+    about = os.fstat(file)
+    if not stat.S_ISREG(about.st_mode):
+        raise Damaged("this is no segment: it is no regular file")
+    start = os.pread(file, 256, 0)
+    if start[:8] != MAGIC:
+        raise Damaged("this is no segment: the magic bytes are missing")
+    if len(start) < 256:
+        raise Damaged("the file ends inside the header")
+    order = {1: "<", 2: ">"}.get(start[12])
+    if not order:
+        raise Damaged("the header has no byte order")
+    header = dict(zip(FROZEN, struct.unpack(order + "8sHHB3s5Q2I5Q2I2Q", start[:128])))
+    if header["checksum"] != fnv(start[:120]):
+        raise Damaged("the checksum of the header is wrong")
+    if header["format_version"] != 2 or header["total_len"] != about.st_size:
+        raise Damaged("another version of the format, or a file that was cut")
+    for part in ("schema", "payload"):
+        if header[f"{part}_offset"] + header[f"{part}_len"] > header["total_len"]:
+            raise Damaged(f"the {part} ends behind the file")
+    if header["schema_len"] > LONGEST_SCHEMA:
+        raise Damaged("the schema is too long")
+    schema = os.pread(file, header["schema_len"], header["schema_offset"])
     reader = Schema(schema, order)
     node = reader.node()
     if reader.at != len(schema) or not unknown(node) and fingerprint(node, order) != header["fingerprint"]:
-        raise ValueError("the schema does not belong to the fingerprint")
+        raise Damaged("the schema does not belong to the fingerprint")
+    check(node)
     last = node
     while last["tag"] == 4 and last["fields"]:
         last = last["fields"][-1][2]
     if last["tag"] == 3:
         last["len"] = header["tail_len"]
-    state, next_participant = struct.unpack(order + "I4xQ", data[192:208])
+    state, next_participant = struct.unpack(order + "I4xQ", start[192:208])
     for key in FROZEN[1:]:
         if not key.startswith("reserved"):
-            print(f"{key} = {header[key]:#018x}" if key in ("fingerprint", "checksum") else f"{key} = {header[key]}")
-    print(f"state = {state}\nnext_participant = {next_participant}")
-    payload = data[header["payload_offset"] : header["payload_offset"] + header["payload_len"]]
-    show(node, payload, 0, "", order)
+            put(f"{key} = {header[key]:#018x}" if key in ("fingerprint", "checksum") else f"{key} = {header[key]}")
+    put(f"state = {state}")
+    put(f"next_participant = {next_participant}")
+    try:
+        show(node, Payload(file, header["payload_offset"], header["payload_len"]), 0, "", order)
+    except Enough:
+        print(f"more than {MOST_VALUES} values: the rest is not shown")
+
+
+def main(name):
+    """The result is why it failed, if it did."""
+    Budget.left = MOST_VALUES
+    try:
+        # Opening a FIFO would block.
+        file = os.open("/dev/shm" + name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            show_segment(file)
+        finally:
+            os.close(file)
+    except (Damaged, OSError, ValueError) as error:
+        return escaped(f"decode.py: {name}: {error}")
+    return None
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1])
-    except (IndexError, KeyError, OSError, UnicodeDecodeError, ValueError) as error:
-        sys.exit(f"decode.py: {error!r}" if len(sys.argv) > 1 else "usage: decode.py /NAME")
+    sys.stdout.reconfigure(errors="backslashreplace")
+    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else "usage: decode.py /NAME")

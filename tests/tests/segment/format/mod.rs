@@ -12,6 +12,7 @@ use shm_core::ShmLayout;
 use shm_tests::{no_child_starts, start};
 
 mod collections;
+mod forged;
 mod one_writer;
 mod reader;
 mod ring;
@@ -227,10 +228,16 @@ fn lock_bytes_match_the_format() {
 
 /// What the documents' script prints for a segment; `None` if there is no Python.
 fn decode_py(name: &str) -> Option<String> {
+    python(DECODE_PY, &[name])
+}
+
+/// What a Python script prints; `None` if there is no Python.
+fn python(script: &str, args: &[&str]) -> Option<String> {
     // The script goes through a pipe: the user of this test need not be able to read the sources.
     let mut command = Command::new("python3");
     command
-        .args(["-", name])
+        .arg("-")
+        .args(args)
         .env("PYTHONIOENCODING", "utf-8")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -243,9 +250,9 @@ fn decode_py(name: &str) -> Option<String> {
             return None;
         }
     };
-    let mut script = child.stdin.take().unwrap();
-    script.write_all(DECODE_PY.as_bytes()).unwrap();
-    drop(script);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(script.as_bytes()).unwrap();
+    drop(input);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{stderr}");
