@@ -16,7 +16,7 @@
 //! Registering takes a lock, for two reasons: only one of several threads should register, and no fork may happen in
 //! between, or the child would inherit a token that is not hidden from it yet. So `fork` takes the lock too. With a lock of
 //! the standard library a child would hang if another thread of its parent held it. This lock is in memory that is zeroed
-//! in the child.
+//! in the child: by the kernel (`MADV_WIPEONFORK`), or by a hook after `fork` where the kernel cannot or an emulator only says so.
 
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -31,8 +31,14 @@ const WINDOW_BITS: u32 = 30;
 /// Covers 2^48 bytes: the whole address space of a 64-bit process that does not request more.
 pub(super) const WINDOWS: usize = 1 << (48 - WINDOW_BITS);
 
-/// The page before the ids. Its first word is the lock, its second the thread that holds the lock during a `fork`.
+/// The page before the ids, of which three words are used.
 const HEAD: usize = 4096 / size_of::<AtomicU32>();
+/// The word that is the lock: the thread that holds it, or 0.
+const LOCK: usize = 0;
+/// The word for the thread that holds the lock during a `fork`.
+const FORKING: usize = 1;
+/// The word that is not 0 once the lock was taken in this process, and so once there may be an id.
+const USED: usize = 2;
 
 /// The ids. Null until the first participant registers.
 static IDS: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
@@ -100,10 +106,10 @@ impl Tables {
             )?;
             publish(&REGISTRATIONS, registrations, 0);
         }
-        let ids = PrivateMemory::new(
-            (HEAD + WINDOWS) * size_of::<AtomicU32>(),
-            Inheritance::Wiped,
-        )?;
+        let ids_len = (HEAD + WINDOWS) * size_of::<AtomicU32>();
+        // Kernels before 4.14 do not wipe memory. Then the hook does it alone.
+        let ids = PrivateMemory::new(ids_len, Inheritance::Wiped)
+            .or_else(|_| PrivateMemory::new(ids_len, Inheritance::Copied))?;
         publish(&IDS, ids, HEAD);
         Self::get().ok_or(SysError::new("mmap", Errno::ENOMEM))
     }
@@ -123,7 +129,7 @@ impl Tables {
         debug_assert!(number < HEAD);
         // SAFETY: within the page (invariant 1).
         let word = unsafe { self.ids.sub(HEAD) };
-        // SAFETY: within the page, as all callers pass 0 or 1.
+        // SAFETY: within the page, as all callers pass `LOCK`, `FORKING` or `USED`.
         let word = unsafe { word.add(number) };
         // SAFETY: invariant 1, and zeros are valid.
         unsafe { word.as_ref() }
@@ -158,16 +164,17 @@ impl Tables {
         let me = thread();
         self.lock_for(me)?;
         let locked = RegistrationGuard(self);
+        self.head(USED).store(1, Ordering::Relaxed);
         // Under the lock, so that the hooks are installed once.
         if !FORK_HOOKS_INSTALLED.load(Ordering::Acquire) {
-            fork::at_fork(before_fork, after_fork)?;
+            fork::at_fork(Some(before_fork), Some(after_fork), Some(wipe_in_child))?;
             FORK_HOOKS_INSTALLED.store(true, Ordering::Release);
         }
         Ok(locked)
     }
 
     fn lock_for(&self, me: u32) -> SysResult<()> {
-        let lock = self.head(0);
+        let lock = self.head(LOCK);
         while let Err(holder) = lock.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
             if holder == me {
                 return Err(SysError::new("registering", Errno::EDEADLK));
@@ -184,7 +191,7 @@ pub(super) struct RegistrationGuard(Tables);
 
 impl Drop for RegistrationGuard {
     fn drop(&mut self) {
-        self.0.head(0).store(0, Ordering::Release);
+        self.0.head(LOCK).store(0, Ordering::Release);
     }
 }
 
@@ -208,16 +215,33 @@ extern "C" fn before_fork() {
     // If a signal handler that has interrupted a registration forks, the child may keep its parent's token alive until it
     // exits. That is better than a fork that never returns.
     if tables.lock_for(me).is_ok() {
-        tables.head(1).store(me, Ordering::Relaxed);
+        tables.head(FORKING).store(me, Ordering::Relaxed);
     }
 }
 
 extern "C" fn after_fork() {
     let Some(tables) = Tables::get() else { return };
-    let forking = tables.head(1);
+    let forking = tables.head(FORKING);
     if forking.load(Ordering::Relaxed) == thread() {
         forking.store(0, Ordering::Relaxed);
         drop(RegistrationGuard(tables));
+    }
+}
+
+/// Does what the kernel has not done. It looks at every entry, which is slow, but only if there is something to do.
+extern "C" fn wipe_in_child() {
+    let Some(tables) = Tables::get() else { return };
+    if tables.head(USED).load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    for window in 0..WINDOWS {
+        // Storing would give each page its own memory.
+        if tables.load_id(window) != 0 {
+            tables.store_id(window, 0);
+        }
+    }
+    for word in [USED, FORKING, LOCK] {
+        tables.head(word).store(0, Ordering::Release);
     }
 }
 

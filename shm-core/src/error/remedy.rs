@@ -54,6 +54,9 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
         ("open(/proc/thread-self/fd)", Some(Errno::ENOENT | Errno::ENOTDIR)) => {
             "; mount /proc, through which the segment's file is opened again"
         }
+        ("fcntl(F_OFD_SETLK)" | "fcntl(F_OFD_GETLK)", Some(Errno::EINVAL)) => {
+            "; the system has no open file description locks, which need Linux 3.15 or later"
+        }
         ("linkat", Some(Errno::EACCES | Errno::EPERM | Errno::ENOSYS)) => {
             "; a sandbox forbids this process to call `linkat`: permit it (seccomp, `SystemCallFilter` of systemd, AppArmor)"
         }

@@ -1,9 +1,13 @@
 //! Process identity that changes on `fork`, and hooks around it.
 //!
 //! A pid does not identify a process: a child in another pid namespace can have the pid of its parent. Here the
-//! identity is a number in a page that the kernel zeroes in every fork child (`MADV_WIPEONFORK`). A process that reads
-//! zero takes the next number of a counter, which the child inherited as a copy, so its number differs from those of
-//! all its ancestors. There is no lock, so a child that is forked while another thread is in here does not hang.
+//! identity is a number in a page that is zeroed in every fork child. A process that reads zero takes the next number of a
+//! counter, which the child inherited as a copy, so its number differs from those of all its ancestors. There is no lock, so
+//! a child that is forked while another thread is in here does not hang.
+//!
+//! Two mechanisms zero the page, and each of them suffices. The kernel does it (`MADV_WIPEONFORK`), whatever made the child, but
+//! not before Linux 4.14, and emulators may accept the advice and ignore it. A hook in the child does it
+//! (`pthread_atfork`), unless the child was made by a system call that the C library does not see.
 
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
@@ -16,7 +20,7 @@ static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
 /// The last number assigned in this process or one of its ancestors.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// The value of `PAGE` if the kernel does not support such pages. The pid is used instead.
+/// The value of `PAGE` if the kernel does not support such pages. It counts forks, which together with the pid is the number.
 static NO_PAGE: AtomicU64 = AtomicU64::new(0);
 
 /// Distinguishes a process from its ancestors and descendants by `fork`.
@@ -68,7 +72,7 @@ impl AtomicGeneration {
 pub(crate) fn generation() -> Generation {
     let page = page();
     if std::ptr::eq(page, &raw const NO_PAGE) {
-        return Generation(u64::from(std::process::id()));
+        return Generation(page.load(Ordering::Relaxed) << 32 | u64::from(std::process::id()));
     }
     // Relaxed: nothing else is published along with the number.
     let known = page.load(Ordering::Relaxed);
@@ -97,6 +101,9 @@ fn page() -> &'static AtomicU64 {
 
 #[cold]
 fn publish_page() -> *mut AtomicU64 {
+    // The hook comes first: a child that finds a page must have run it. Two racing threads install it twice, which does no harm,
+    // as does a failure where the kernel wipes the page.
+    let _ = at_fork(None, None, Some(zero_page));
     let mine = map_page().unwrap_or((&raw const NO_PAGE).cast_mut());
     match PAGE.compare_exchange(
         std::ptr::null_mut(),
@@ -116,13 +123,34 @@ fn map_page() -> Option<*mut AtomicU64> {
     Some(page.cast().as_ptr())
 }
 
-/// Registers hooks for `fork`: the C library calls `prepare` before it, and `parent` after it in the parent process. Both
-/// can run on any thread, including in a signal handler.
+extern "C" fn zero_page() {
+    let known = PAGE.load(Ordering::Acquire);
+    if known.is_null() {
+        return;
+    }
+    let page = page();
+    if std::ptr::eq(page, &raw const NO_PAGE) {
+        page.fetch_add(1, Ordering::Relaxed);
+    } else {
+        page.store(0, Ordering::Relaxed);
+    }
+}
+
+pub(crate) type Hook = extern "C" fn();
+
+/// Registers hooks for `fork`: the C library calls `prepare` before it, and `parent` and `child` after it in these processes.
+/// They can run on any thread, including in a signal handler.
 #[doc(alias = "pthread_atfork")]
-pub(crate) fn at_fork(prepare: extern "C" fn(), parent: extern "C" fn()) -> SysResult<()> {
+pub(crate) fn at_fork(
+    prepare: Option<Hook>,
+    parent: Option<Hook>,
+    child: Option<Hook>,
+) -> SysResult<()> {
+    let [prepare, parent, child] =
+        [prepare, parent, child].map(|hook| hook.map(|hook| hook as unsafe extern "C" fn()));
     // SAFETY: the functions are safe to call at any time and take no arguments. The C library removes them when the
     // shared library that contains them is unloaded, so they are valid whenever it calls them.
-    match unsafe { libc::pthread_atfork(Some(prepare), Some(parent), None) } {
+    match unsafe { libc::pthread_atfork(prepare, parent, child) } {
         0 => Ok(()),
         number => Err(SysError::new("pthread_atfork", Errno::from_raw(number))),
     }
@@ -162,6 +190,18 @@ mod tests {
         assert_eq!(std::thread::spawn(generation).join().unwrap(), here);
         let kept = AtomicGeneration::this();
         assert!(kept.is_this() && kept.take_this() && !kept.is_this());
+    }
+
+    #[test]
+    fn the_hook_alone_gives_a_child_a_new_generation() {
+        let _alone = test_support::alone();
+        // What a child runs whose page was not wiped.
+        let code = in_child(|| {
+            let parent = generation();
+            zero_page();
+            i32::from(generation() == parent)
+        });
+        assert_eq!(code, 0);
     }
 
     #[test]

@@ -97,6 +97,8 @@ pub(super) fn no_unnamed_files() -> Answer {
 /// The bit that distinguishes `O_TMPFILE` from `O_DIRECTORY`.
 const UNNAMED: u32 = (libc::O_TMPFILE & !libc::O_DIRECTORY) as u32;
 
+const WIPE: u32 = libc::MADV_WIPEONFORK as u32;
+
 /// `forbid WHAT`: from now on a kind of call is refused, as by a security module or a filter of system calls.
 pub(super) fn forbid(what: &str) -> Answer {
     let (any, has) = (libc::BPF_JGE, libc::BPF_JSET);
@@ -107,6 +109,15 @@ pub(super) fn forbid(what: &str) -> Answer {
             refuse(libc::SYS_openat, 2, has, libc::O_CREAT as u32, libc::EACCES)
         }
         "linkat" => refuse(libc::SYS_linkat, 4, any, 0, libc::EPERM),
+        "ofd-locks" => {
+            let (set, get) = (libc::F_OFD_SETLK as u32, libc::F_OFD_GETLK as u32);
+            refuse(libc::SYS_fcntl, 1, libc::BPF_JEQ, set, libc::EINVAL)?;
+            refuse(libc::SYS_fcntl, 1, libc::BPF_JEQ, get, libc::EINVAL)
+        }
+        // As by a kernel before 4.14.
+        "wiping" => refuse(libc::SYS_madvise, 2, libc::BPF_JEQ, WIPE, libc::EINVAL),
+        // As by qemu-user, which says that it was done.
+        "wiping-silently" => refuse(libc::SYS_madvise, 2, libc::BPF_JEQ, WIPE, 0),
         "memfd_create" => refuse(libc::SYS_memfd_create, 1, any, 0, libc::EPERM),
         unknown => Err(other(format!("`{unknown}` cannot be forbidden"))),
     }

@@ -219,12 +219,23 @@ fn signals_affect_neither_timeouts_nor_recovery() {
     assert!(other.hear().starts_with("ok died"));
 }
 
+/// The kernel and a hook zero what a child must not inherit. Each suffices.
 #[test]
 fn a_fork_child_is_a_separate_participant() {
+    fork_child_is_separate(peer!());
+    for kernel in ["wiping", "wiping-silently"] {
+        let mut parent = peer!();
+        parent.ok(&format!("forbid {kernel}"));
+        fork_child_is_separate(parent);
+    }
+}
+
+fn fork_child_is_separate(mut parent: Peer) {
     let names = Names::new("claims-fork");
     let name = names.name("t");
     let _shm = create(&name);
-    let (mut parent, mut other) = (attached(&name), attached(&name));
+    parent.ok(&format!("claims attach {name}"));
+    let mut other = attached(&name);
     assert_eq!(lock(&mut parent, "forever"), "held");
     // Dropping the inherited guard releases nothing.
     parent.ok("claims fork-unlock");

@@ -72,8 +72,18 @@ fn an_attached_handle_keeps_the_name_when_dropped() {
 fn a_fork_childs_drop_keeps_the_name() {
     let names = Names::new("fork-drop");
     let name = names.name("t");
-    let (mut owner, mut other) = (peer!(), peer!());
-    for how in ["create", "join"] {
+    let mut other = peer!();
+    // Also where the kernel does not mark the child, and only the hook does.
+    for (how, kernel) in [
+        ("create", None),
+        ("join", None),
+        ("create", Some("wiping")),
+        ("create", Some("wiping-silently")),
+    ] {
+        let mut owner = peer!();
+        if let Some(kernel) = kernel {
+            owner.ok(&format!("forbid {kernel}"));
+        }
         owner.ok(&format!("open s {how} {name} frame=3"));
         owner.ok("fork-drop s");
         assert_eq!(owner.ok("current s"), "true");

@@ -223,6 +223,10 @@ fn forbidden_calls_are_named() {
         let expected = format!("a sandbox forbids this process to call `{call}`");
         assert!(text.contains(&expected), "{text}");
     }
+    let mut peer = peer!();
+    peer.ok("forbid ofd-locks");
+    let text = peer.refused(&format!("open s create {name}"), "Os");
+    assert!(text.contains("need Linux 3.15"), "{text}");
     assert!(!Names::exists(&name));
 }
 

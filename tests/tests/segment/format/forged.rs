@@ -22,7 +22,13 @@ struct Meanings {
 
 #[test]
 fn forged_segments_do_not_confuse_the_python_decoder() {
-    let names = ["forged-everything", "forged-log", "forged-meanings", "forged"].map(unique);
+    let names = [
+        "forged-everything",
+        "forged-log",
+        "forged-meanings",
+        "forged",
+    ]
+    .map(unique);
     let [everything, log, meanings, forged] = names.each_ref().map(String::as_str);
     let _everything = Everything::create(everything).unwrap();
     let _log = Log::create_with_len(log, 3).unwrap();
