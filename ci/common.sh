@@ -20,3 +20,11 @@ need_target() {
         rustup target add "$1"
     fi
 }
+
+# Installs the Debian packages that follow a command, as root, where the command is missing. Fails if it stays missing.
+need_command() {
+    if ! command -v "$1" >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        apt-get update --quiet && apt-get install --yes --quiet "${@:2}"
+    fi
+    command -v "$1" >/dev/null
+}

@@ -4,12 +4,9 @@
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 heading "valgrind: many segments with locks in one process"
 
-if ! command -v valgrind >/dev/null; then
-    if [ "$(id -u)" != 0 ]; then
-        echo "skipped: no valgrind"
-        exit 0
-    fi
-    apt-get install --yes --quiet valgrind
+if ! need_command valgrind valgrind; then
+    echo "skipped: no valgrind"
+    exit 0
 fi
 host="$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')"
 export "CARGO_TARGET_${host}_RUNNER=timeout 300 valgrind --quiet --error-exitcode=1"
