@@ -12,7 +12,7 @@ ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests 
 ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test segment list::
 ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test system fallback::
 cargo +nightly test --target "$target" -p shm-tests --test hostile -- files:: scribble:: --nocapture
-# A process that may make no system calls is no place for the sanitizer.
+# The sanitizer does not work in a process that may make no system calls.
 ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test claims owners::
 ASAN_OPTIONS=detect_leaks=0 cargo +nightly test --target "$target" -p shm-tests --test sync -- --skip large:: \
     --skip no_system_call

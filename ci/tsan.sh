@@ -11,6 +11,6 @@ export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp ${TSAN_OPTIONS:-}"
 target="$(rustc -vV | sed -n 's/^host: //p')"
 cargo +nightly test --target "$target" -p shm-core --lib
 cargo +nightly test --target "$target" -p shm-tests --test access --test claims
-# A process that may make no system calls is no place for the sanitizer.
+# The sanitizer does not work in a process that may make no system calls.
 cargo +nightly test --target "$target" -p shm-tests --test sync -- --skip large:: --skip no_system_call
 cargo +nightly test --target "$target" -p shm-tests --test kill_random -- --skip creation::

@@ -23,7 +23,7 @@ programs() {
 }
 
 programs >"$temp/programs"
-# The first program tells whether the user can reach the target folder, which may lie in root's home.
+# The first program tells whether the user can reach the target folder, which may be in root's home.
 if ! "${as_user[@]}" test -x "$(head -n 1 "$temp/programs" | cut -f 2)"; then
     echo "user $user cannot reach the target folder: building in $temp"
     export CARGO_TARGET_DIR="$temp/target"

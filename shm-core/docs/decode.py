@@ -347,7 +347,7 @@ def kind(node):
 
 def value(node, data, at, order):
     if meaning(node) == "str":
-        # Bytes that are no UTF-8 come out as \xff.
+        # Bytes that are not UTF-8 are printed as \xff.
         text = data[at : at + min(size(node), LONGEST_TEXT)].split(b"\0")[0].decode(errors="backslashreplace")
         return f'"{text}"'
     if meaning(node) == "offset":
@@ -372,10 +372,10 @@ def value(node, data, at, order):
 def show_segment(file):
     about = os.fstat(file)
     if not stat.S_ISREG(about.st_mode):
-        raise Damaged("this is no segment: it is no regular file")
+        raise Damaged("this is not a segment: it is not a regular file")
     start = os.pread(file, 256, 0)
     if start[:8] != MAGIC:
-        raise Damaged("this is no segment: the magic bytes are missing")
+        raise Damaged("this is not a segment: the magic bytes are missing")
     if len(start) < 256:
         raise Damaged("the file ends inside the header")
     order = {1: "<", 2: ">"}.get(start[12])
@@ -388,7 +388,7 @@ def show_segment(file):
         raise Damaged("another version of the format, or a file that was cut")
     for part in ("schema", "payload"):
         if header[f"{part}_offset"] + header[f"{part}_len"] > header["total_len"]:
-            raise Damaged(f"the {part} ends behind the file")
+            raise Damaged(f"the {part} ends after the end of the file")
     if header["schema_len"] > LONGEST_SCHEMA:
         raise Damaged("the schema is too long")
     schema = os.pread(file, header["schema_len"], header["schema_offset"])

@@ -73,7 +73,7 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
         }
     }
     for variant in &model.variants {
-        // The name of a variant with braces is no value, and of one with parentheses it is a function.
+        // The name of a variant with braces is not a value, and that of one with parentheses is a function.
         if variant.fields.is_empty() && !matches!(variant.fields, Fields::Unit) {
             cx.error(
                 variant,

@@ -208,7 +208,7 @@ fn suspects<'a>(ty: &'a Type, generics: &Generics) -> Vec<&'a Type> {
     found
 }
 
-/// Whether `ty` is a const parameter, or a name in capitals that is no type parameter.
+/// Whether `ty` is a const parameter, or a name in capitals that is not a type parameter.
 fn may_be_constant(ty: &Type, generics: &Generics) -> bool {
     let is_spelled_so = matches!(ty, Type::Path(path) if path.path.segments.last().is_some_and(|last| {
         last.arguments.is_none() && !last.ident.to_string().contains(char::is_lowercase)

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::support::Program;
 
-/// The number behind the role at the start of a line.
+/// The number after the role at the start of a line.
 fn pid(line: &str, role: &str) -> u32 {
     let (head, _) = line.split_once(':').unwrap();
     let (found, pid) = head.split_once(' ').unwrap();

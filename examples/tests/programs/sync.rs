@@ -83,10 +83,10 @@ fn of_the_dead(out: &[String]) -> (u64, &str) {
     let mut killed = out
         .iter()
         .filter_map(|line| line.split_once(" was killed after "));
-    let (Some((_, told)), None) = (killed.next(), killed.next()) else {
+    let (Some((_, report)), None) = (killed.next(), killed.next()) else {
         panic!("one worker is killed: {out:?}");
     };
-    let (done, more) = told.split_once(" jobs").unwrap();
+    let (done, more) = report.split_once(" jobs").unwrap();
     (done.parse().unwrap(), more)
 }
 

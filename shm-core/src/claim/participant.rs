@@ -11,7 +11,7 @@
 //! | register | increment the counter in the header; lock the byte of that id; retry if it is locked already |
 //! | probe another | query through the attach descriptor whether its byte is locked exclusively |
 //! | control the probe | the same descriptor must show this process's own byte as locked, and refer to the same file |
-//! | fork | the child is no participant; it registers at its first claim |
+//! | fork | the child is not a participant; it registers at its first claim |
 //!
 //! The id of a living participant is never assigned again, whatever a peer writes into the counter, because its byte is
 //! locked. A probe reports a death only if the control confirms it, because other code in the process can close or

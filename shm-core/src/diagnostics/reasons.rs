@@ -226,7 +226,7 @@ reasons! {
         }
     }
 
-    /// The bytes of `MaybeUninit` may be no value.
+    /// The bytes of `MaybeUninit` may not be a valid value.
     Uninit, HoldsUninit {
         message: "`{T}` may be uninitialized, and reading it would be undefined behavior",
         label: "may be uninitialized",

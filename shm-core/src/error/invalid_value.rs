@@ -1,13 +1,13 @@
-//! The error for bytes that are no value of their type.
+//! The error for bytes that are not a valid value of their type.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::layout::{LayoutKind, TypeLayout, integer_value, leaf_repr};
 
-/// A place in shared memory holds bytes that are no value of its type.
+/// A place in shared memory holds bytes that are not a valid value of its type.
 ///
-/// Another process has written them, or the place was never written and zero is no value of the type.
+/// Another process has written them, or the place was never written and zero is not a value of the type.
 #[derive(Clone)]
 pub struct InvalidValue {
     path: String,
@@ -42,7 +42,7 @@ impl InvalidValue {
         integer_value(leaf_repr(self.layout), self.bits)
     }
 
-    /// The name of the type of which it is no value.
+    /// The name of the type that it is not a value of.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.layout.name()
@@ -58,7 +58,7 @@ impl fmt::Display for InvalidValue {
                 "" => write!(f, "a cell of a {what}")?,
                 path => write!(f, "field `{path}`")?,
             }
-            write!(f, " holds {}, which is no ", self.found())?;
+            write!(f, " holds {}, which is not a ", self.found())?;
             return match vec {
                 Some(vec) => write!(f, "length of a vector of at most {}", vec.capacity),
                 None => f.write_str(what),
@@ -69,7 +69,7 @@ impl fmt::Display for InvalidValue {
             path => write!(f, "field `{path}`")?,
         }
         write!(f, " holds {}, which is ", self.found())?;
-        write!(f, "no variant of `{}` (", self.type_name())?;
+        write!(f, "not a variant of `{}` (", self.type_name())?;
         // Enough to see what was meant.
         for (number_of, variant) in variants.iter().take(8).enumerate() {
             let comma = if number_of > 0 { ", " } else { "" };

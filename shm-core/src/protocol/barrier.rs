@@ -91,7 +91,7 @@ pub(crate) trait BarrierWords {
     const WRITABLE: bool = true;
     /// The ordering of completing a round. Only mutants change it.
     const COMPLETE: Ordering = Ordering::AcqRel;
-    /// Whether the arrival is checked again after a death. Only mutants do not.
+    /// Whether the arrival is checked again after a death. Only mutants skip this.
     const RECHECKS: bool = true;
 
     fn round(&self) -> &AtomicU32;

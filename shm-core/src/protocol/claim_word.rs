@@ -62,7 +62,7 @@ pub(crate) trait ClaimEnv {
     const CLAIM: Ordering = Ordering::Acquire;
     /// The flags that a claim keeps for others that may be asleep. Only mutants drop [`WAITERS`].
     const KEPT_FLAGS: u32 = WAITERS;
-    /// Whether a waiter that gives up passes its wake-up on. Only mutants do not.
+    /// Whether a waiter that gives up passes its wake-up on. Only mutants skip this.
     const PASSES_ON: bool = true;
 
     /// How many times to load the word before anything else.

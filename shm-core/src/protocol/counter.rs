@@ -30,7 +30,7 @@ pub(crate) const ONE: u32 = WAITERS << 1;
 pub(crate) trait WakeSome: WakeAll {
     /// The ordering of a count. Only mutants change it.
     const COUNT: Ordering = Ordering::Release;
-    /// Whether all sleepers are woken after the bit was cleared. Only mutants do not.
+    /// Whether all sleepers are woken after the bit was cleared. Only mutants skip this.
     const REWAKES: bool = true;
 
     /// Wakes up to `count` sleepers on the word, and returns how many there were.

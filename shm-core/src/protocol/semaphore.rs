@@ -149,7 +149,7 @@ fn take_again<S: Mutations>(word: &AtomicU32, mut seen: u32) -> bool {
 
 /// Pauses now and then, for varying times.
 ///
-/// Two loops of equal length on two processors can fall into step, so that one of them is first thousands of times. The
+/// Two loops of equal length on two processors can fall into step, so that one of them wins thousands of times in a row. The
 /// attempt after a pause fails and returns the present word; the attempts after it follow at once.
 fn out_of_step(tries: u32) {
     const EVERY: u32 = 8;

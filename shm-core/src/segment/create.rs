@@ -108,7 +108,7 @@ pub(super) fn anonymous(
     Ok(segment)
 }
 
-/// Fails if reserving so many bytes would exceed the memory limit of the control group, for which the kernel kills.
+/// Fails if reserving `len` bytes would exceed the memory limit of the control group, for which the kernel kills.
 fn check_memory_limit(len: u64) -> Result<(), ShmError> {
     /// Reading the limits takes several system calls, and a group that cannot spare this much is about to be killed anyway.
     const NEGLIGIBLE: u64 = 1 << 20;

@@ -475,7 +475,7 @@ fn initialize<T: ShmLayout + ?Sized, E>(
     Ok(shm)
 }
 
-/// Checks that `init` has written every enum of which zero is no value: none of them can be read otherwise.
+/// Checks that `init` has written every enum that has no value 0: none of them can be read otherwise.
 fn check_initialized<T: ShmLayout + ?Sized>(shm: &Shm<T>) -> Result<(), ShmError> {
     if T::LAYOUT.zero_is_valid() {
         return Ok(());

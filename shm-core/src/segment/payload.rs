@@ -88,7 +88,7 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the first field that holds no value of its type.
+    /// [`InvalidValue`] with the first field whose bytes are not a valid value of its type.
     pub fn try_load(&self) -> Result<T, InvalidValue> {
         self.cell().try_load()
     }
@@ -97,7 +97,7 @@ impl<T: ShmLayout + Copy, A: Access> Shm<T, A> {
     ///
     /// # Errors
     ///
-    /// [`InvalidValue`] with the first field that holds no value of its type.
+    /// [`InvalidValue`] with the first field whose bytes are not a valid value of its type.
     pub fn try_load_boxed(&self) -> Result<Box<T>, InvalidValue> {
         self.cell().try_load_boxed()
     }

@@ -121,7 +121,7 @@ fn plain(ident: &Ident) -> String {
 
 /// The layout of a field's type.
 ///
-/// An array of anything but a primitive is taken apart, so that an error about the element has the element's reason.
+/// An array of anything but a primitive is unwrapped, so that an error about the element has the element's reason.
 /// A type that `may_have_no_size` goes through the trait that the view requires of it: if that does not hold, the two
 /// errors are equal, and the compiler reports one.
 fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> TokenStream {

@@ -1,4 +1,4 @@
-//! As many fields as anybody has.
+//! As many fields as any real struct has.
 
 use shared::ShmLayout;
 

@@ -21,7 +21,7 @@ pub struct Part {
     pub tiny: i8,
 }
 
-/// Most bytes are no variant.
+/// Most bytes are not a variant.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(u8)]
 pub enum Color {
@@ -53,7 +53,7 @@ pub struct Leaves {
     pub grid: [[u32; 4]; 4],
     /// A short float.
     pub short_float: f32,
-    /// Most numbers are no character.
+    /// Most numbers are not a character.
     pub letter: char,
     /// Structs.
     pub parts: [Part; 4],
@@ -79,7 +79,7 @@ pub struct Collections {
     pub text: ShmStr<24>,
     /// Numbers.
     pub numbers: ShmVec<u32, 6>,
-    /// Most bytes are no variant.
+    /// Most bytes are not a variant.
     pub colors: ShmVec<Color, 8>,
     /// Structs.
     pub parts: ShmVec<Part, 2>,

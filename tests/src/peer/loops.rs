@@ -124,7 +124,7 @@ pub(super) fn attach(words: &mut Words<'_>) -> Answer {
     Ok(String::new())
 }
 
-/// `rounds NAME COUNT`: creates, attaches and drops, so many times.
+/// `rounds NAME COUNT`: creates, attaches and drops, `COUNT` times.
 pub(super) fn rounds(words: &mut Words<'_>) -> Answer {
     let name = words.next()?;
     let count: u32 = words.number()?;

@@ -113,7 +113,7 @@ struct Program {
     ring: Option<ring::Ends>,
     seqlocks: seqlock::SeqLocks,
     broadcasts: broadcast::Broadcasts,
-    waiting: Option<waiting::Place>,
+    waiting: Option<waiting::Attachment>,
 }
 
 impl Program {
@@ -149,7 +149,7 @@ impl Program {
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
             "loop-sweep" => loops::sweep(&mut words),
-            "loop-random" => random_operations::mix(&mut words),
+            "loop-random" => random_operations::random_operations(&mut words),
             "loop-attach" => loops::attach(&mut words),
             "fd" => Ok(self.at(&mut words)?.fd().to_string()),
             "fds" => Ok(process::shared_fds()),

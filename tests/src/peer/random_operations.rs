@@ -20,7 +20,7 @@ use crate::segments::{Ledger, Stats, Telemetry};
 const NAMES: [&str; 4] = ["/0", "/1", "/2", "/3"];
 
 /// The shared counters, and the place of this process in them.
-struct Seat {
+struct Participant {
     stats: Shm<Stats>,
     ledger: Shm<Ledger>,
     number: usize,
@@ -38,14 +38,14 @@ struct Announced {
 }
 
 /// `loop-random STATS LEDGER SEAT [WAY]..`: runs random operations.
-pub(super) fn mix(words: &mut Words<'_>) -> Answer {
+pub(super) fn random_operations(words: &mut Words<'_>) -> Answer {
     let stats = Stats::attach(words.next()?)?;
     let ledger = Ledger::attach(words.next()?)?;
     let number: usize = words.number()?;
     Way::parse(words)?;
     // The previous process in this place is dead.
     ledger.doing[number].store(0, SeqCst);
-    let mut seat = Seat {
+    let mut participant = Participant {
         stats,
         ledger,
         number,
@@ -53,18 +53,18 @@ pub(super) fn mix(words: &mut Words<'_>) -> Answer {
     };
     println!("looping");
     until(|| {
-        match seat.round() {
-            Ok(()) => count(&seat.ledger.rounds[number]),
+        match participant.round() {
+            Ok(()) => count(&participant.ledger.rounds[number]),
             Err(Failure::Shm(error)) => {
                 eprintln!("{error}");
-                count(&seat.stats.failed);
+                count(&participant.stats.failed);
             }
             Err(Failure::Other(reason)) => {
                 eprintln!("{reason}");
-                count(&seat.stats.failed);
+                count(&participant.stats.failed);
             }
         }
-        seat.stats.stop.load(Ordering::Acquire) != 0
+        participant.stats.stop.load(Ordering::Acquire) != 0
     })?;
     Ok(String::new())
 }
@@ -73,7 +73,7 @@ fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::AcqRel);
 }
 
-impl Seat {
+impl Participant {
     fn round(&mut self) -> Result<(), Failure> {
         let name = self.random.below(NAMES.len());
         match self.random.below(16) {
@@ -117,7 +117,7 @@ impl Seat {
 
     /// Uses a segment for a moment, then drops it or, sometimes, removes its name.
     fn own(&mut self, name: usize, shm: Shm<Telemetry>, before: &Announced) -> Result<(), Failure> {
-        let current = self.hold(&shm);
+        let current = self.stays_current(&shm);
         let now = self.announced(name);
         if !before.unlinking && now.unlinks == before.unlinks {
             count(if current {
@@ -143,9 +143,9 @@ impl Seat {
     fn attach(&mut self, name: usize) -> Result<(), Failure> {
         let before = self.announced(name);
         let current = if self.random.below(2) == 0 {
-            Telemetry::attach(NAMES[name]).map(|shm| self.hold(&shm))
+            Telemetry::attach(NAMES[name]).map(|shm| self.stays_current(&shm))
         } else {
-            Telemetry::attach_read_only(NAMES[name]).map(|shm| self.hold(&shm))
+            Telemetry::attach_read_only(NAMES[name]).map(|shm| self.stays_current(&shm))
         };
         match current {
             Ok(current) => {
@@ -197,7 +197,7 @@ impl Seat {
     }
 
     /// Whether the name leads to the segment throughout this call, which is long enough for others to run.
-    fn hold<A: Access>(&mut self, shm: &Shm<Telemetry, A>) -> bool {
+    fn stays_current<A: Access>(&mut self, shm: &Shm<Telemetry, A>) -> bool {
         let mut current = true;
         for _ in 0..=self.random.below(8) {
             if !shm.load().is_whole() {

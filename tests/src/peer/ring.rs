@@ -233,7 +233,7 @@ impl Program {
     }
 }
 
-/// `stream-out COUNT one|many`: sends so many messages into the large ring, one by one or in batches.
+/// `stream-out COUNT one|many`: sends `COUNT` messages into the large ring, one by one or in batches.
 fn stream_out(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
     let (count, many) = (words.number::<u64>()?, words.next()? == "many");
     let mut sender = shm.stream.sender()?;

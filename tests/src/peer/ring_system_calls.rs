@@ -34,7 +34,7 @@ fn end(position: u64) -> ! {
     unsafe { libc::_exit(0) }
 }
 
-/// `quiet COUNT`: sends and receives so many rounds through the large ring.
+/// `quiet COUNT`: sends and receives `COUNT` rounds through the large ring.
 pub(super) fn both(shm: &Shm<RingSegment>, count: u64) -> Answer {
     let (mut sender, mut receiver) = (shm.stream.sender()?, shm.stream.receiver()?);
     hush()?;
@@ -63,7 +63,7 @@ fn until(word: &AtomicU64, number: u64) {
     }
 }
 
-/// `quiet-out COUNT LEAD`: sends so many rounds into the large ring, never more than `LEAD` ahead of the receiver.
+/// `quiet-out COUNT LEAD`: sends `COUNT` rounds into the large ring, never more than `LEAD` ahead of the receiver.
 ///
 /// Each end publishes its position outside the ring, in `sender` and `receiver`, so neither ever finds the ring empty or
 /// full, however slow the other is.

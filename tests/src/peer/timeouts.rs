@@ -19,7 +19,7 @@ fn late<T, E: std::fmt::Debug>(result: Result<T, E>, error: &str) -> Outcome {
         // `Debug` prints the text and then the variant.
         Err(found) if format!("{found:?}").contains(&format!(" ({error}")) => Ok(()),
         Err(found) => Err(format!("{found:?}")),
-        Ok(_) => Err("it came".to_owned()),
+        Ok(_) => Err("it succeeded".to_owned()),
     }
 }
 

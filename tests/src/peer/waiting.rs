@@ -22,7 +22,7 @@ enum Handle {
 }
 
 /// The segment, and a seat in its barrier.
-pub(super) struct Place {
+pub(super) struct Attachment {
     handle: Handle,
     seat: Option<BarrierSeat<'static, 3>>,
 }
@@ -49,14 +49,14 @@ fn outcome(result: Result<BarrierWaitResult, BarrierError>) -> Answer {
 }
 
 impl Program {
-    fn place(&mut self) -> Result<&mut Place, Failure> {
+    fn attachment(&mut self) -> Result<&mut Attachment, Failure> {
         self.waiting
             .as_mut()
             .ok_or_else(|| other("nothing is attached"))
     }
 
     fn shared(&mut self) -> Result<&'static Shm<WaitSegment>, Failure> {
-        match self.place()?.handle {
+        match self.attachment()?.handle {
             Handle::Write(shm) => Ok(shm),
             Handle::Read(_) => Err(other("only for reading")),
         }
@@ -78,7 +78,7 @@ impl Program {
             "meet" => self.meet(words),
             "round" => {
                 let what = words.next()?;
-                match self.place()?.handle {
+                match self.attachment()?.handle {
                     Handle::Write(shm) => rounds::round(shm, what),
                     Handle::Read(shm) => rounds::look(&shm.event, || shm.ping.load(Acquire), what),
                 }
@@ -100,7 +100,7 @@ impl Program {
     }
 
     fn settle(&mut self, handle: Handle) -> Answer {
-        self.waiting = Some(Place { handle, seat: None });
+        self.waiting = Some(Attachment { handle, seat: None });
         Ok(String::new())
     }
 
@@ -109,7 +109,7 @@ impl Program {
             "wait" => {
                 let (seen, timeout) = (words.number()?, timeout(words)?);
                 let start = Instant::now();
-                let result = match (self.place()?.handle, timeout) {
+                let result = match (self.attachment()?.handle, timeout) {
                     (Handle::Write(shm), None) => Ok(shm.event.wait(seen)),
                     (Handle::Read(shm), None) => Ok(shm.event.wait(seen)),
                     (Handle::Write(shm), Some(timeout)) => shm.event.wait_timeout(seen, timeout),
@@ -165,19 +165,19 @@ impl Program {
 
     fn meet(&mut self, words: &mut Words<'_>) -> Answer {
         let shm = self.shared()?;
-        let place = self.place()?;
+        let attachment = self.attachment()?;
         match words.next()? {
             "join" => match shm.meet.join() {
                 Ok(seat) => {
                     let answer = format!("{} {}", seat.number(), seat.has_arrived());
-                    place.seat = Some(seat);
+                    attachment.seat = Some(seat);
                     Ok(answer)
                 }
                 Err(BarrierError::Full) => Ok("full".to_owned()),
                 Err(error) => Err(other(error)),
             },
             "leave" => {
-                place.seat = None;
+                attachment.seat = None;
                 Ok(String::new())
             }
             // Uses a permit so often, and changes what only the holder of the last one may change.
@@ -191,11 +191,11 @@ impl Program {
                 Ok(String::new())
             }
             "fork-leave" => super::process::in_child(|| {
-                place.seat = None;
+                attachment.seat = None;
                 0
             }),
             "wait" => {
-                let seat = place.seat.as_mut();
+                let seat = attachment.seat.as_mut();
                 let seat = seat.ok_or_else(|| other("there is no seat"))?;
                 outcome(match timeout(words)? {
                     None => seat.wait(),
@@ -204,7 +204,7 @@ impl Program {
             }
             // So many rounds, and how often it was the leader.
             "rounds" => {
-                let seat = place.seat.as_mut();
+                let seat = attachment.seat.as_mut();
                 let seat = seat.ok_or_else(|| other("there is no seat"))?;
                 let (rounds, mut led): (u32, u32) = (words.number()?, 0);
                 for _ in 0..rounds {
@@ -257,7 +257,7 @@ fn answer(shm: &Shm<WaitSegment>, number: usize) {
         }
         round += 1;
         let asked = || shm.ping.load(Acquire) != mine || shm.stop.load(Acquire) != 0;
-        let came = match round % 3 {
+        let notified = match round % 3 {
             0 => shm.event.wait_timeout(seen, DEADLINE).is_ok(),
             1 => shm
                 .event
@@ -265,7 +265,7 @@ fn answer(shm: &Shm<WaitSegment>, number: usize) {
                 .is_ok(),
             _ => shm.event.wait(seen) != seen,
         };
-        if !came {
+        if !notified {
             shm.failed.fetch_add(1, AcqRel);
         }
     }

@@ -1,4 +1,4 @@
-//! Enums and `char`: some bytes are no valid value, and other processes can write any bytes.
+//! Enums and `char`: some bytes are not a valid value, and other processes can write any bytes.
 
 use shm_core::{ShmError, ShmLayout};
 
@@ -167,13 +167,13 @@ fn errors_name_the_field_and_the_value() {
     let error = shm.try_load().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "field `inner[1].modes[2]` holds 9, which is no variant of `Mode` (Off = 0, On = 1, Auto = 7)"
+        "field `inner[1].modes[2]` holds 9, which is not a variant of `Mode` (Off = 0, On = 1, Auto = 7)"
     );
     assert_eq!(shm.validate().unwrap_err().path(), "inner[1].modes[2]");
     let alone = shm.inner[1].modes[2].try_get().unwrap_err();
     assert_eq!(
         alone.to_string(),
-        "a cell of the enum `Mode` holds 9, which is no variant of `Mode` (Off = 0, On = 1, Auto = 7)"
+        "a cell of the enum `Mode` holds 9, which is not a variant of `Mode` (Off = 0, On = 1, Auto = 7)"
     );
     shm.inner[1].modes[2].set(Mode::On);
     assert!(shm.validate().is_ok());
@@ -184,7 +184,7 @@ fn errors_name_the_field_and_the_value() {
     let error = shm.try_load().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "field `inner[0].letter` holds 55296, which is no `char`"
+        "field `inner[0].letter` holds 55296, which is not a `char`"
     );
 }
 
@@ -210,7 +210,7 @@ fn creation_fails_if_zero_bytes_are_no_valid_value() {
     assert_eq!(
         error.to_string(),
         format!(
-            "segment `{name}` was not created: field `others[0]` holds 0, which is no variant of `Kind` (A = 1, B = \
+            "segment `{name}` was not created: field `others[0]` holds 0, which is not a variant of `Kind` (A = 1, B = \
              2); set the field in the closure that initializes the segment"
         )
     );

@@ -187,11 +187,13 @@ fn a_corrupt_length_is_reported_and_clamped() {
         assert_eq!((error.found(), error.path()), (len.into(), ""));
         assert_eq!(
             error.to_string(),
-            format!("a cell of a vector holds {len}, which is no length of a vector of at most 4")
+            format!(
+                "a cell of a vector holds {len}, which is not a length of a vector of at most 4"
+            )
         );
         assert_eq!(
             shm.validate().unwrap_err().to_string(),
-            format!("field `points` holds {len}, which is no length of a vector of at most 4")
+            format!("field `points` holds {len}, which is not a length of a vector of at most 4")
         );
         assert_eq!(
             format!("{:?}", shm.points),
@@ -259,7 +261,7 @@ fn checked_elements_can_be_invalid() {
     let error = shm.try_pop().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "field `[1]` holds 3, which is no variant of `Mode` (On = 1, Auto = 7)"
+        "field `[1]` holds 3, which is not a variant of `Mode` (On = 1, Auto = 7)"
     );
     assert_eq!(format!("{shm:?}"), r#"Shm("(anonymous)", [On, Mode(3)])"#);
     // It still exists, and can be removed.

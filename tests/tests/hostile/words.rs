@@ -27,7 +27,7 @@ fn words<T: ShmLayout>(shm: &Shm<T>) -> Vec<&AtomicU32> {
         .collect()
 }
 
-/// Runs `work` at least so many times, next to a thread that overwrites the words a hundred times as often, as fast as it
+/// Runs `work` repeatedly, next to a thread that overwrites the words a hundred times as often, as fast as it
 /// can. `work` returns for each call whether it succeeded; this returns how often it did.
 fn next_to_random_writes<T: ShmLayout>(
     shm: &Shm<T>,
@@ -36,7 +36,7 @@ fn next_to_random_writes<T: ShmLayout>(
     let least = count_from_env("SHM_HOSTILE_ROUNDS", 300);
     let words = words(shm);
     let (passes, done) = (AtomicU64::new(0), AtomicBool::new(false));
-    let (came, rounds) = std::thread::scope(|scope| {
+    let (successes, rounds) = std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut random = RandomDelays::new();
             while !done.load(Acquire) {
@@ -56,28 +56,28 @@ fn next_to_random_writes<T: ShmLayout>(
                 passes.fetch_add(1, Release);
             }
         });
-        let (mut came, mut rounds) = ([0; 4], 0);
+        let (mut successes, mut rounds) = ([0; 4], 0);
         while rounds < least || passes.load(Acquire) < 100 * least {
             rounds += 1;
-            for (count, one) in came.iter_mut().zip(work()) {
+            for (count, one) in successes.iter_mut().zip(work()) {
                 *count += u64::from(one);
             }
         }
         done.store(true, Release);
-        (came, rounds)
+        (successes, rounds)
     });
     for word in words {
         word.store(0, Release);
     }
-    println!("of {rounds} each: {came:?}");
-    came
+    println!("of {rounds} each: {successes:?}");
+    successes
 }
 
 #[test]
 fn event_waits_end_while_a_peer_writes_random_words() {
     let shm = Event::create_anonymous().unwrap();
     let reader = shm.read_only();
-    let came = next_to_random_writes(&shm, || {
+    let successes = next_to_random_writes(&shm, || {
         shm.notify_one();
         shm.notify_all();
         let seen = shm.generation();
@@ -88,7 +88,7 @@ fn event_waits_end_while_a_peer_writes_random_words() {
             reader.wait_until_timeout(SHORT, || None::<()>).is_ok(),
         ]
     });
-    assert_eq!(came[2..], [0, 0], "no call found anything");
+    assert_eq!(successes[2..], [0, 0], "no call found anything");
     shm.notify_all();
     assert_eq!(shm.wait_timeout(0, Duration::ZERO), Ok(1));
 }

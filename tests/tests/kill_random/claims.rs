@@ -124,7 +124,7 @@ fn torture(tag: &str, kills: u64, how: &str, mut start: impl FnMut() -> Peer) {
     );
 }
 
-/// An owner that does nothing is killed while another process sleeps on its lock, next to so many busy threads.
+/// An owner that does nothing is killed while another process sleeps on its lock, while `busy` threads keep the processors busy.
 fn rescue(tag: &str, kills: u64, busy: usize) {
     let names = Names::new(tag);
     let name = names.name("t");

@@ -155,8 +155,8 @@ fn kill_in_read_only_event_polling_disturbs_nobody() {
     asleep_on_an_event("event-until", "attach-read-only", None);
 }
 
-/// A peer posts so many permits.
-fn post(what: &str, permits: u32) {
+/// A peer posts `permits` permits.
+fn kill_in_post(what: &str, permits: u32) {
     let (mut posted, mut not) = (0, 0);
     at_every(what, step::stride(11), |shm, kill| {
         std::thread::scope(|scope| {
@@ -208,12 +208,12 @@ fn a_try_wait_ends_although_a_peer_always_takes_first() {
 
 #[test]
 fn kill_in_semaphore_post_adds_all_permits_or_none() {
-    post("post", 1);
-    post("post-many", 3);
+    kill_in_post("post", 1);
+    kill_in_post("post-many", 3);
 }
 
-/// A peer takes so many of two permits.
-fn take(what: &str, permits: u32) {
+/// A peer takes `permits` of two permits.
+fn kill_in_take(what: &str, permits: u32) {
     let (mut taken, mut not) = (0, 0);
     at_every(what, step::stride(7), |shm, kill| {
         shm.permits.post_many(2).unwrap();
@@ -231,8 +231,8 @@ fn take(what: &str, permits: u32) {
 
 #[test]
 fn kill_in_semaphore_try_wait_takes_one_permit_or_none() {
-    take("take", 1);
-    take("try-thrice", 2);
+    kill_in_take("take", 1);
+    kill_in_take("try-thrice", 2);
 }
 
 /// A peer and another process sleep until there is a permit.

@@ -99,7 +99,7 @@ fn a_living_owner_is_never_superseded() {
     refused(&mut other, "a live segment");
     owner.kill();
 
-    // So is one that has become the owner of an orphaned or abandoned segment.
+    // So is one that has become the owner of an orphaned or ownerless segment.
     let (mut first, mut second, mut reader) = (peer!(), peer!(), peer!());
     first.ok(&format!("open s join {name}"));
     reader.ok(&format!("open s read {name}"));
@@ -344,7 +344,7 @@ fn restarted_publishers_never_take_a_live_name() {
         assert_eq!(peer.hear(), "looping");
         peer
     };
-    // A quarter of the opens join, and what the readers hold is abandoned when its creator is killed.
+    // A quarter of the opens join, and what the readers hold is ownerless once its creator is killed.
     let crowd = ["loop-create supersede"; 3].into_iter();
     let crowd = crowd.chain(["loop-attach hold"; 2]);
     let mut crowd: Vec<(&str, Peer)> = crowd.map(|what| (what, begin(what))).collect();

@@ -301,8 +301,8 @@ fn random_words_in_an_event_end_every_wait() {
             }
         },
         || {
-            let (mut came, mut late) = (0, 0);
-            while came < 200 || late < 200 {
+            let (mut notified, mut timed_out) = (0, 0);
+            while notified < 200 || timed_out < 200 {
                 let (short, seen) = (Duration::from_micros(100), shm.event.generation());
                 let mut looks = 0_u32;
                 let third = || {
@@ -316,8 +316,8 @@ fn random_words_in_an_event_end_every_wait() {
                     reader.event.wait_until_timeout(short, || None),
                 ] {
                     match waited {
-                        Ok(_) => came += 1,
-                        Err(TimedOut) => late += 1,
+                        Ok(_) => notified += 1,
+                        Err(TimedOut) => timed_out += 1,
                     }
                 }
                 shm.event.notify_one();

@@ -1,4 +1,4 @@
-//! `pop` of an enum, whose bytes may be no variant.
+//! `pop` of an enum, whose bytes may not be a variant.
 
 use shm_core::{Shm, ShmLayout, ShmVec};
 

@@ -1,4 +1,4 @@
-//! The first value of a sequence lock is all zeros, which is no value of this type.
+//! The first value of a sequence lock is all zeros, which is not a value of this type.
 
 use shm_core::ShmLayout;
 use shm_core::sync::SeqLock;

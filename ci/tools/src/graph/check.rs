@@ -23,7 +23,7 @@ pub(super) fn check(graph: &Graph, layers: &Layers) -> Vec<String> {
     for module in layers.modules() {
         if !graph.modules.contains(module) {
             mistakes.push(format!(
-                "the layer `{module}` is no module of the crate: remove it\n"
+                "the layer `{module}` is not a module of the crate: remove it\n"
             ));
         }
     }

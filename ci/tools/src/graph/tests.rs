@@ -189,7 +189,7 @@ fn the_list_of_layers_is_kept_current() {
     assert!(found("a\nb").contains("`b` uses `a`, which is above it"));
     assert_eq!(found("a\nb\nallow b -> a: they are one"), "");
     assert!(found("a").contains("the module `b` is in no layer"));
-    assert!(found("a\nb\nc\nallow b -> a: one").contains("the layer `c` is no module"));
+    assert!(found("a\nb\nc\nallow b -> a: one").contains("the layer `c` is not a module"));
     assert!(
         found("a\nb\nallow b -> a: one\nallow a -> b: one").contains("line 4: no arrow from `a`")
     );

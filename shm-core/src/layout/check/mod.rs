@@ -269,7 +269,7 @@ pub(crate) const fn pinned(layout: &TypeLayout, pin: u64) {
     panic!("{}", text.as_str());
 }
 
-/// Fails the build if all zeros, the initial content of a segment, are no value of the type. `with` is the function that
+/// Fails the build if all zeros, the initial content of a segment, are not a value of the type. `with` is the function that
 /// initializes one.
 #[track_caller]
 pub(crate) const fn assert_zero_is_valid(layout: &TypeLayout, with: &str) {

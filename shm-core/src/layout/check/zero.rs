@@ -1,4 +1,4 @@
-//! The error message for a layout with an enum of which zero is no value.
+//! The error message for a layout with an enum that has no value 0.
 
 use super::const_string::ConstString;
 use crate::layout::{FieldLayout, LayoutKind, TypeLayout};

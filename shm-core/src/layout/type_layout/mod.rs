@@ -181,7 +181,7 @@ impl TypeLayout {
         self.tail_stride
     }
 
-    /// Returns `true` if some byte patterns are no value of the type, so that reading it can fail.
+    /// Returns `true` if some byte patterns are not a valid value of the type, so that reading it can fail.
     #[must_use]
     pub const fn is_checked(&self) -> bool {
         self.checked

@@ -210,18 +210,22 @@ fn death<V: ModelMutations>(takers: u32) {
             shared.add_one();
         }
         shared.die(1);
-        let told: Vec<_> = takers
+        let poisoned: Vec<_> = takers
             .into_iter()
             .filter_map(|taker| taker.join().unwrap())
             .collect();
         let word = shared.word.load(Ordering::Relaxed);
         if !owned {
-            assert!(told.iter().all(|poisoned| !poisoned));
-        } else if told.contains(&true) {
+            assert!(poisoned.iter().all(|poisoned| !poisoned));
+        } else if poisoned.contains(&true) {
             // No owner has marked it as consistent.
             assert_eq!(word, POISON);
         } else {
-            assert_eq!(word & !WAITERS, 1, "the dead keep it until somebody looks");
+            assert_eq!(
+                word & !WAITERS,
+                1,
+                "a dead owner keeps it until a process probes"
+            );
         }
     });
 }

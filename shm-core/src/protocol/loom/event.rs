@@ -61,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// Waits until there have been so many notifications.
+    /// Waits until there have been `notifications` notifications.
     fn wait<V: Mutations>(&self, notifications: u32) {
         let mut seen = 0;
         while seen < notifications {

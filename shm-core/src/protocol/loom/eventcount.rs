@@ -99,7 +99,7 @@ impl Shared {
         );
     }
 
-    /// Waits until so many flags are set.
+    /// Waits until the flags of all `notifiers` are set.
     fn wait<V: ModelMutations>(&self, notifiers: usize) {
         let look = || {
             let mut flags = self.flags[..notifiers].iter();

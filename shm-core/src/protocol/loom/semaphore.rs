@@ -156,7 +156,7 @@ fn crowd<V: AllMutations>() {
     check(2, || {
         let shared = Shared::new();
         let taker = spawn(&shared, |shared| {
-            // Only with patience.
+            // Ends only if both permits arrive.
             shared.wait::<Correct>();
             shared.wait::<Correct>();
             shared.look();

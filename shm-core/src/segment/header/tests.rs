@@ -30,7 +30,7 @@ fn accept(header: &Header) -> Result<Header, Refusal> {
     parse(bytemuck::bytes_of(header), header.frozen.total_len)
 }
 
-/// Changes one field as somebody would who also corrects the checksum.
+/// Changes one field and corrects the checksum.
 fn forged(change: impl FnOnce(&mut Frozen)) -> Header {
     let mut header = header(&SIZED, 0);
     change(&mut header.frozen);

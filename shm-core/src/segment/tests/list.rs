@@ -71,7 +71,7 @@ fn a_segment_goes_through_its_states() {
 
 #[test]
 fn listed_contents_are_what_the_creator_wrote() {
-    let name = TestName::new("told");
+    let name = TestName::new("listed-contents");
     let _owner = ShmOptions::<[u16; 3000]>::new()
         .mode(0o640)
         .sparse(true)

@@ -419,7 +419,7 @@ fn open_or_create_takes_the_name_of_an_ownerless_other_layout() {
         );
     }
 
-    // A segment of the own layout is gone on with.
+    // A segment of the same layout is kept.
     let same = options()
         .supersede(true)
         .open_or_create(name.as_str())

@@ -199,7 +199,7 @@ impl<T, const N: usize, A: Access> PeerState for Broadcast<T, N, A> {
     }
 
     fn is_dead(&self, owner: u32) -> bool {
-        // A process that attached read-only is no participant, and cannot probe.
+        // A process that attached read-only is not a participant, and cannot probe.
         A::WRITABLE && self.sender_state.claim.is_dead(owner)
     }
 }

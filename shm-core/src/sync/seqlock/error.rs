@@ -20,8 +20,8 @@ pub enum ReadError {
     /// - This reader is slower than `SLOTS - 1` commits **every** time, for instance under an emulator or a debugger. Give
     ///   the lock more slots.
     Contended,
-    /// The last committed value contains bytes that are no value of their type. A peer has written them, or nothing was
-    /// committed yet and zero is no value of the type.
+    /// The last committed value contains bytes that are not a valid value of their type. A peer has written them, or nothing was
+    /// committed yet and zero is not a value of the type.
     Invalid(InvalidValue),
 }
 
@@ -46,7 +46,7 @@ pub enum WriteError {
     TimedOut,
     /// A living writer holds the role.
     WouldBlock,
-    /// The present value, which the guard would give access to, contains bytes that are no value of their type: see
+    /// The present value, which the guard would give access to, contains bytes that are not a valid value of their type: see
     /// [`ReadError::Invalid`]. [`store`](super::SeqLock::store) needs no present value.
     Invalid(InvalidValue),
     /// This process could not register as a participant, so its death would go unnoticed. This happens in children of

@@ -98,7 +98,7 @@ pub use guard::SeqLockWriteGuard;
 /// # What a peer can do
 ///
 /// A peer that may write to the segment can put any bytes into the value at any time. They are read as they are; bytes that
-/// are no value of an enum or a `char` are [`ReadError::Invalid`]. It cannot make a read hang: see
+/// are not a valid value of an enum or a `char` are [`ReadError::Invalid`]. It cannot make a read hang: see
 /// [`ReadError::Contended`].
 ///
 /// # Cost
@@ -123,7 +123,7 @@ pub(super) struct Words {
 /// How many times [`read_with`](SeqLock::read_with) reads in place before it makes a copy.
 const IN_PLACE_ATTEMPTS: u32 = 16;
 
-/// How many copies of so many bytes a read makes before it returns [`ReadError::Contended`].
+/// How many copies of a value of `size` bytes a read makes before it returns [`ReadError::Contended`].
 ///
 /// Lost races come in streaks: a reader and a writer in tight loops can stay in step for a while. Next to a writer that
 /// commits without a pause, with 3 slots and fully loaded processors, the longest streaks of an hour's worth of reads were

@@ -45,12 +45,12 @@ pub(in crate::peer) fn round(
         }),
         // Another process holds it and keeps it.
         "in-vain" | "give-up" => {
-            let patience = if way == "give-up" {
+            let timeout = if way == "give-up" {
                 ROUND_TIMEOUT
             } else {
                 IN_VAIN
             };
-            let locked = marked(|| lock.lock_timeout(patience).map(drop))?;
+            let locked = marked(|| lock.lock_timeout(timeout).map(drop))?;
             Ok(locked.is_ok().to_string())
         }
         "busy" => tried(

@@ -29,7 +29,7 @@ impl Workspace {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("derive-property");
         let project = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
-            .expect("this package lies in the project");
+            .expect("this package is in the project");
         let core = project.join("shm-core");
         for (name, source) in crates {
             let folder = root.join(name);

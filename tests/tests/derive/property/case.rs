@@ -4,16 +4,16 @@
 #[derive(Debug)]
 pub(crate) struct Scalar {
     /// Rust source.
-    pub spelled: &'static str,
+    pub written: &'static str,
     /// The name that the layout gives to it.
     pub name: &'static str,
     /// Bytes; the alignment is the same.
     pub size: u64,
 }
 
-const fn scalar(spelled: &'static str, name: &'static str, size: u64) -> Scalar {
+const fn scalar(written: &'static str, name: &'static str, size: u64) -> Scalar {
     Scalar {
-        spelled,
+        written,
         name,
         size,
     }

@@ -130,7 +130,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn ty(&mut self, ty: &Ty, in_generic: bool) -> String {
         match ty {
-            Ty::Scalar(scalar) => scalar.spelled.to_owned(),
+            Ty::Scalar(scalar) => scalar.written.to_owned(),
             Ty::Array(element, len) => {
                 format!("[{}; {}]", self.ty(element, in_generic), length(len, false))
             }
@@ -176,7 +176,7 @@ impl Writer<'_> {
                 name
             }
             Ty::Param => "T".to_owned(),
-            Ty::Forbidden(spelled) => (*spelled).to_owned(),
+            Ty::Forbidden(written) => (*written).to_owned(),
         }
     }
 

@@ -398,7 +398,7 @@ fn random_words_in_a_barrier_end_every_wait() {
         },
         || {
             let mut tally = [0_u32; 5];
-            // It is rare that both seats seem to be taken, or that the own one is overwritten in time.
+            // Rarely do both seats seem taken, or is the caller's seat overwritten in time.
             let enough = |tally: &[u32; 5]| tally[1..4].iter().all(|count| *count >= 10);
             let start = Instant::now();
             while !enough(&tally) && start.elapsed() < DEADLINE {

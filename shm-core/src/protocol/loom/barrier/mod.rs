@@ -240,9 +240,10 @@ fn death(arrives: bool) {
                 match wait(&*shared, 0, &mut Probing::times(1), &*shared) {
                     Some(RoundOutcome::Passed { next, .. }) => assert_eq!(next, 1),
                     outcome => {
-                        let told = outcome.is_some();
+                        let reported = outcome.is_some();
                         assert!(
-                            !told || !arrives && outcome == Some(RoundOutcome::Died { seat: 1 })
+                            !reported
+                                || !arrives && outcome == Some(RoundOutcome::Died { seat: 1 })
                         );
                         // Nobody has taken the seat over yet: it waits once more.
                         shared.meet(0, 0);

@@ -11,7 +11,7 @@ fn next_sender<S: ModelMutations>() {
         let next = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                // Coming has a full fence behind this, which would do as well.
+                // `join` has a full fence after this, which would also be enough.
                 if word::claim_free_as(&shared.claim, 2, S::CLAIM) {
                     // Relaxed does for this.
                     assert_eq!(shared.counters.tail.load(Relaxed), 1);

@@ -92,11 +92,11 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
     fn arrive(&self) {
         liveness::mark_joined(&self.joined);
         if S::NOTIFIES {
-            self.tell(S::JOIN_FENCED);
+            self.notify(S::JOIN_FENCED);
         }
     }
 
-    fn tell(&self, fenced: bool) {
+    fn notify(&self, fenced: bool) {
         if fenced {
             notify(&self.arrived, self);
         } else {
@@ -136,7 +136,7 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
 
     fn leave(&self, me: u32) {
         word::release(&self.claim, me, false, self);
-        self.tell(S::LEAVE_FENCED);
+        self.notify(S::LEAVE_FENCED);
     }
 }
 
@@ -190,8 +190,12 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
     }
 
     /// Checks a result against the earlier ones.
-    fn check(&self, before: u64, told: Option<RecvOutcome<[u64; 2]>>) -> Option<RecvOutcome<()>> {
-        Some(match told? {
+    fn check(
+        &self,
+        before: u64,
+        outcome: Option<RecvOutcome<[u64; 2]>>,
+    ) -> Option<RecvOutcome<()>> {
+        Some(match outcome? {
             RecvOutcome::Message(message) => {
                 assert_eq!(message, [before + 1; 2]);
                 assert_eq!(self.cursor.get(), before + 1);
@@ -208,7 +212,7 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
 
     fn poll(&self, probing: bool) -> Option<RecvOutcome<()>> {
         let before = self.cursor.get();
-        let told = protocol::poll::<S, _>(
+        let outcome = protocol::poll::<S, _>(
             &self.shared.counters,
             N,
             &self.cursor,
@@ -216,13 +220,13 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
             probing,
             |slot| self.copy(slot),
         );
-        self.check(before, told)
+        self.check(before, outcome)
     }
 
     /// Waits until woken.
     fn wait(&self) -> RecvOutcome<()> {
         let before = self.cursor.get();
-        let told = protocol::wait::<S, _, _>(
+        let outcome = protocol::wait::<S, _, _>(
             &self.shared.counters,
             N,
             &self.cursor,
@@ -230,7 +234,7 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
             (&self.shared.arrived, &mut UntilWoken(&self.shared.queue)),
             |slot| self.copy(slot),
         );
-        self.check(before, told).unwrap()
+        self.check(before, outcome).unwrap()
     }
 }
 
@@ -339,7 +343,7 @@ fn succession<S: ModelMutations>(dies: bool) {
                 assert!(protocol::wait_for_sender::<S, _>(
                     counters, 0, &sender, arrived, &mut env
                 ));
-                // What the one before has done is seen as well.
+                // What the previous owner did is visible.
                 assert_eq!(shared.owner(), 2);
             })
         };

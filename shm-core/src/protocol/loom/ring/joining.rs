@@ -93,7 +93,7 @@ fn next_sender<V: ModelMutations>(preemptions: usize) {
         let next = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                // Coming has a full fence behind this, which would do as well.
+                // `join` has a full fence after this, which would also be enough.
                 if word::claim_free_as(&shared.sender.owner, 2, V::CLAIM) {
                     let mut end = End::<Sending, V>::resume(&shared.counters);
                     assert_eq!(end.position(), 1);

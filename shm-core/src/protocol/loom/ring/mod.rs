@@ -306,7 +306,7 @@ fn dead_sender<V: ModelMutations>(preemptions: usize) {
                 }
             }
         }
-        // Dead it can only be after it has committed the first.
+        // It can only be dead after it has committed the first.
         assert!(!gone || found.contains(&1), "{found:?}");
         first.join().unwrap();
         let sent = if second.join().unwrap() { 2 } else { 1 };
@@ -398,7 +398,7 @@ fn a_dead_receiver_leaves_what_it_has_not_counted() {
     dead_receiver::<Correct>(3);
 }
 
-/// A store without `Release`, and the fence behind it as it should be.
+/// A store without `Release`, followed by the correct fence.
 fn publish_relaxed(counter: &AtomicU64, value: u64) {
     counter.store(value, Ordering::Relaxed);
     fence(Ordering::SeqCst);
