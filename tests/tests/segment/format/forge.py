@@ -142,7 +142,7 @@ try:
             raise AssertionError(what) from error
     os.unlink(path)
     os.mkfifo(path)
-    assert "no regular file" in decode(scratch, "a FIFO")
+    assert "not a regular file" in decode(scratch, "a FIFO")
     os.unlink(path)
     # A file as long as no disk.
     with open(path, "wb") as file:
