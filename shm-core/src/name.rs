@@ -148,8 +148,8 @@ mod tests {
             ),
             // Of two bytes each: no character is split.
             (
-                &format!("/x{}", "\u{fc}".repeat(127)),
-                &format!("/x{}", "\u{fc}".repeat(114)),
+                &("/x".to_owned() + &"\u{fc}".repeat(127)),
+                &("/x".to_owned() + &"\u{fc}".repeat(114)),
             ),
         ] {
             let hidden = SegmentName::new(name).unwrap().hidden(0xabc);
