@@ -181,10 +181,8 @@ fn a_lease_makes_others_wait_for_the_timeout() {
     let holder = shm::open(name.as_str(), false).unwrap();
     let fcntl = |command, argument: i32| {
         // SAFETY: the descriptor is open, and these commands take a number.
-        assert_eq!(
-            unsafe { libc::fcntl(holder.as_raw_fd(), command, argument) },
-            0
-        );
+        let result = unsafe { libc::fcntl(holder.as_raw_fd(), command, argument) };
+        assert_eq!(result, 0);
     };
     // The kernel asks for the lease with a signal. This one is ignored by default; `SIGIO` would end the process.
     const F_SETSIG: i32 = 10;
