@@ -228,6 +228,11 @@ impl Participant {
         Ok(participant)
     }
 
+    /// Registers the calling process if it has no id, as after a fork.
+    pub(crate) fn rejoin(&self, deadline: Deadline) -> Result<(), ShmError> {
+        self.registration().join(deadline).map(drop)
+    }
+
     fn registration(&self) -> &Registration {
         // SAFETY: allocated until `self` is dropped (invariant 1), and only changed through atomics.
         unsafe { self.registration.as_ref() }

@@ -51,6 +51,10 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
             "; the name cannot be reached from here: drop the segment's owner before `chroot` or changing the mount namespace"
         }
         ("shm_open", Some(Errno::EROFS)) => "; /dev/shm is read-only here: use `attach_read_only`",
+        ("open(/proc/thread-self/fd)", Some(Errno::EACCES | Errno::EPERM)) => {
+            "; this user may not open the segment's file again: call `take_part` before `setuid`, or create the segment with \
+             `mode(0o666)`"
+        }
         ("open(/proc/thread-self/fd)", Some(Errno::ENOENT | Errno::ENOTDIR)) => {
             "; mount /proc, through which the segment's file is opened again"
         }

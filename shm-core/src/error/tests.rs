@@ -235,6 +235,10 @@ fn every_variant_has_the_name_and_a_remedy() {
             &["No such file", "mount /proc"],
         ),
         (
+            ShmError::from(SysError::new("open(/proc/thread-self/fd)", Errno::EACCES)).named("/t"),
+            &["Permission denied", "`take_part`", "`mode(0o666)`"],
+        ),
+        (
             ShmError::from(SysError::new("fcntl(F_OFD_SETLK)", Errno::EINVAL)).named("/t"),
             &["Invalid argument", "Linux 3.15"],
         ),

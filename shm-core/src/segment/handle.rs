@@ -141,6 +141,50 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
 }
 
 impl<T: ShmLayout + ?Sized, A: Writable> Shm<T, A> {
+    /// Registers the calling process as a participant now, so that it can lock and claim later with fewer rights.
+    ///
+    /// Creating and attaching do this, so only a child of `fork` needs it, before it calls `setuid`, `chroot`, or
+    /// enters a sandbox without `/proc`. Otherwise it registers at its first lock or claim, for which it opens the segment's file
+    /// again, with the rights that it has by then. A segment of mode `0o666` can be opened by every user.
+    ///
+    /// This does nothing in a process that is a participant already, and for a type without locks and ends.
+    ///
+    /// ```
+    /// use nix::unistd::{ForkResult, Uid, fork, setuid};
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Mutex;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Mutex::<u64>::create_anonymous()?; // as root
+    /// // SAFETY: this process has one thread.
+    /// match unsafe { fork()? } {
+    ///     ForkResult::Parent { child } => {
+    /// #       nix::sys::wait::waitpid(child, None)?;
+    /// #       assert_eq!(shm.lock()?.get(), 1);
+    ///     }
+    ///     ForkResult::Child => {
+    ///         shm.take_part()?;
+    /// #       if nix::unistd::geteuid().is_root() {
+    ///         setuid(Uid::from_raw(65534))?;
+    /// #       }
+    ///         shm.lock()?.set(1);
+    /// #       std::process::exit(0);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`PermissionDenied`](ShmError::PermissionDenied) if this user may not open the file;
+    /// [`Busy`](ShmError::Busy) if another process keeps the bytes of new participants locked for the whole timeout;
+    /// [`Os`](ShmError::Os).
+    pub fn take_part(&self) -> Result<(), ShmError> {
+        self.segment
+            .take_part()
+            .map_err(|error| error.named(self.name()))
+    }
+
     /// Gives up ownership, for all owners: the name remains when they end, until `unlink` removes it. This does nothing for
     /// an anonymous segment.
     ///

@@ -58,13 +58,13 @@ impl Segment {
             payload_offset: parts.payload_offset,
             tail: parts.tail,
         };
-        segment.take_part(windows)?;
+        segment.register(windows)?;
         Ok(segment)
     }
 
     /// Registers this process as a participant, which a type with claims needs. Later it might no longer be possible: after
     /// `setuid` or `chroot`, or without a free descriptor.
-    fn take_part(&mut self, windows: Option<AddressWindows>) -> Result<(), ShmError> {
+    fn register(&mut self, windows: Option<AddressWindows>) -> Result<(), ShmError> {
         let Some(windows) = windows else {
             return Ok(());
         };
@@ -83,6 +83,14 @@ impl Segment {
         // mapping, being the field before it.
         self.participant = Some(unsafe { Participant::register(windows, &with) }?);
         Ok(())
+    }
+
+    /// See `Shm::take_part`.
+    pub(super) fn take_part(&self) -> Result<(), ShmError> {
+        match &self.participant {
+            Some(participant) => participant.rejoin(Deadline::after(self.timeout)),
+            None => Ok(()),
+        }
     }
 }
 

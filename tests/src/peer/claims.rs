@@ -89,6 +89,22 @@ impl Program {
                 self.claims = Some(Claims { shm, guard: None });
                 Ok(String::new())
             }
+            "anonymous" => {
+                let mode = u32::from_str_radix(words.next()?, 8).map_err(other)?;
+                let made = Guarded::options().mode(mode).create_anonymous()?;
+                let shm = Box::leak(Box::new(made));
+                self.claims = Some(Claims { shm, guard: None });
+                Ok(String::new())
+            }
+            "from-fd" => {
+                let fd = self.claims()?.shm.as_fd().try_clone_to_owned();
+                drop(Guarded::from_fd(fd.map_err(other)?)?);
+                Ok(String::new())
+            }
+            "take-part" => {
+                self.claims()?.shm.take_part()?;
+                Ok(String::new())
+            }
             "lock" => {
                 let how = words.next()?.to_owned();
                 self.claims()?.lock(&how)

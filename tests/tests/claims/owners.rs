@@ -255,6 +255,28 @@ fn fork_child_is_separate(mut parent: Peer) {
 }
 
 #[test]
+fn taking_part_twice_does_nothing() {
+    let names = Names::new("claims-take-part");
+    let name = names.name("t");
+    let shm = create(&name);
+    let mut parent = attached(&name);
+    let before = next_participant(&name);
+    shm.take_part().unwrap();
+    parent.ok("claims take-part");
+    assert_eq!(next_participant(&name), before);
+    // A child is no participant until it takes part or locks.
+    parent.ok("fork-continue");
+    assert_eq!(next_participant(&name), before);
+    parent.ok("claims take-part");
+    parent.ok("claims take-part");
+    assert_eq!(next_participant(&name), before + 1);
+    assert_eq!(lock(&mut parent, "try"), "held");
+    assert_eq!(next_participant(&name), before + 1);
+    parent.kill();
+    u64::create_anonymous().unwrap().take_part().unwrap();
+}
+
+#[test]
 fn a_fork_childs_own_and_inherited_segments_stay_apart() {
     let names = Names::new("claims-fork-attach");
     let (name, second) = (names.name("t"), names.name("second"));

@@ -5,7 +5,8 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use shm_tests::{Names, is_root, peer};
+use shm_core::ShmLayout;
+use shm_tests::{Guarded, Names, is_root, peer};
 
 /// A user that owns nothing.
 const STRANGER: u32 = 54321;
@@ -212,4 +213,58 @@ fn root_does_not_trust_other_users_either() {
     assert!(text.contains(&format!("user {STRANGER}")), "{text}");
     root.ok(&format!("remove {name}"));
     assert!(!Names::exists(&name));
+}
+
+/// A master of root's forks a worker, which becomes another user.
+#[test]
+fn a_worker_takes_part_before_it_drops_its_rights() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let worker = |prepare: &[&str]| {
+        let mut peer = peer!();
+        peer.ok(prepare[0]);
+        // From here on the child answers.
+        peer.ok("fork-continue");
+        for command in &prepare[1..] {
+            peer.ok(command);
+        }
+        peer.ok(&format!("setuid {STRANGER}"));
+        let answer = peer.ask("claims lock forever");
+        peer.kill();
+        answer
+    };
+    let names = Names::new("worker");
+    let name = names.name("t");
+    let _shm = Guarded::create(&name).unwrap();
+    for create in [
+        format!("claims attach {name}"),
+        "claims anonymous 600".to_owned(),
+    ] {
+        let refused = worker(&[&create]);
+        assert!(
+            refused.contains("call `take_part` before `setuid`") && refused.contains("mode(0o666)"),
+            "{refused}"
+        );
+        let held = worker(&[&create, "claims take-part"]);
+        assert!(held.starts_with("ok held"), "{held}");
+    }
+    let held = worker(&["claims anonymous 666"]);
+    assert!(held.starts_with("ok held"), "{held}");
+}
+
+#[test]
+fn a_memfd_for_another_user_needs_a_wider_mode() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let mut peer = peer!();
+    peer.ok("claims anonymous 600");
+    peer.ok(&format!("setuid {STRANGER}"));
+    let text = peer.refused("claims from-fd", "PermissionDenied");
+    assert!(text.contains("mode(0o666)"), "{text}");
+    let mut peer = peer!();
+    peer.ok("claims anonymous 666");
+    peer.ok(&format!("setuid {STRANGER}"));
+    peer.ok("claims from-fd");
 }
