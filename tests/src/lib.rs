@@ -10,7 +10,7 @@
 //! | [`peer!`], [`Peer`] | start, command, stop and kill another process |
 //! | [`start`], [`no_child_starts`] | start any other program; keep children from holding this process's locks meanwhile |
 //! | [`Names`] | segment names of one test; a name that remains fails the test |
-//! | [`Telemetry`], [`Samples`], [`Guarded`], [`RingSegment`], [`WaitSegment`], .. | types of the segments that tests and peers share |
+//! | [`Telemetry`], [`Samples`], [`Guarded`], [`Recoverable`], [`RingSegment`], [`WaitSegment`], .. | types of the segments that tests and peers share |
 //! | [`Stats`], [`Ledger`], [`Gate`] | segments in which peers count what they saw, and start at the same moment |
 //! | [`peek`], [`poke`], [`poke_word`], [`scribble`] | access single bytes of a cell, as a peer that ignores its type |
 //! | [`next_to`] | run calls while another thread overwrites the words that they use |
@@ -42,8 +42,9 @@ pub use kill_timing::{RandomDelays, Timings};
 pub use names::{Names, SHM_DIRECTORY};
 pub use random::Random;
 pub use segments::{
-    Block, BlockedSegment, Gate, Guarded, Huge, Large, Ledger, Message, Pair, RingSegment, Samples,
-    SmallValue, Stats, Telemetry, TelemetryWide, WaitSegment,
+    Accounts, Block, BlockedSegment, Gate, Guarded, Huge, Large, Ledger, Log, Message, Pair,
+    Places, Recoverable, RingSegment, Samples, SmallValue, Stats, Table, Telemetry, TelemetryWide,
+    WaitSegment,
 };
 pub use surroundings::{
     count_from_env, is_root, pid_namespaces, user_and_pid_namespaces, with_restriction,

@@ -11,6 +11,7 @@ mod loops;
 mod overwriting;
 mod process;
 mod random_operations;
+mod recoverable;
 mod restrictions;
 mod ring;
 mod ring_fork;
@@ -110,6 +111,7 @@ struct Program {
     /// Files that hold locks until this process exits.
     pins: Vec<File>,
     claims: Option<claims::Claims>,
+    recoverable: Option<recoverable::Place>,
     ring: Option<ring::Ends>,
     seqlocks: seqlock::SeqLocks,
     broadcasts: broadcast::Broadcasts,
@@ -164,6 +166,7 @@ impl Program {
             "between" => self.between(words),
             "calls" => system_calls::obey(&mut words),
             "claims" => self.obey_claims(&mut words),
+            "recoverable" => self.obey_recoverable(&mut words),
             "ring" => self.obey_ring(&mut words),
             "seqlock" => self.obey_seqlock(&mut words),
             "broadcast" => self.obey_broadcast(&mut words),

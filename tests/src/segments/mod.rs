@@ -1,6 +1,7 @@
 //! Types of the tests' segments.
 
 mod blocked;
+mod recoverable;
 mod ring;
 mod waiting;
 
@@ -10,6 +11,7 @@ use shm_core::ShmLayout;
 use shm_core::sync::Mutex;
 
 pub use blocked::BlockedSegment;
+pub use recoverable::{Accounts, Log, Places, Recoverable, Table};
 pub use ring::{Message, RingSegment};
 pub use waiting::WaitSegment;
 

@@ -2,6 +2,7 @@
 
 pub(super) mod broadcast;
 pub(super) mod mutex;
+pub(super) mod recoverable;
 pub(super) mod ring;
 pub(super) mod seqlock;
 pub(super) mod waiting;
