@@ -6,7 +6,7 @@
 //! cargo run --example telemetry -- read [NAME]
 //! ```
 //!
-//! The README has a session. Ctrl-C ends a writer normally, so its segment goes with it.
+//! The README shows it in a terminal. Ctrl-C ends a writer normally, so its segment goes with it.
 
 #![forbid(unsafe_code)]
 

@@ -282,7 +282,7 @@ where
     label = "cannot be sent to another thread",
     note = "create the guard in the thread that uses it; the lock itself can be used in all threads"
 )]
-pub trait LetsGoOf<G>: sealed::Never<G> {}
+pub trait AllowsSending<G>: sealed::Never<G> {}
 
 /// Implemented by all `Copy` types, and by the derive for generic structs with `#[shm(padding)]`, so that a struct
 /// cannot be both.

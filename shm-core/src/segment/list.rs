@@ -135,7 +135,7 @@ pub(super) fn sweep_where(
         let gone = if is_hidden(&name) {
             unpublished::remove_orphaned(&name).map_err(ShmError::from)
         } else {
-            remove_orphan(users, &name)
+            remove_orphaned(users, &name)
         };
         let gone = gone
             .or_else(unless_shortage)
@@ -147,7 +147,7 @@ pub(super) fn sweep_where(
     Ok(removed)
 }
 
-fn remove_orphan(users: Users, name: &str) -> Result<bool, ShmError> {
+fn remove_orphaned(users: Users, name: &str) -> Result<bool, ShmError> {
     // Only a regular file is opened, and only of the user in question: opening a FIFO has side effects.
     match shm::stat_name(name) {
         Ok(id) if id.is_regular() && (users == Users::All || id.owner == effective_user()) => {}

@@ -61,6 +61,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// # drop(owner);
     /// # Ok(()) }
     /// ```
+    #[must_use]
     pub fn status(&self) -> SegmentStatus {
         self.segment().status()
     }

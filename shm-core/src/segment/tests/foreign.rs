@@ -121,7 +121,7 @@ fn other_files_are_no_segments() {
 #[test]
 fn damaged_segments_differ_from_foreign_files() {
     let name = TestName::new("damaged");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, &[0xff], 30).unwrap();
     assert!(matches!(
@@ -134,7 +134,7 @@ fn damaged_segments_differ_from_foreign_files() {
     );
 
     unlink(name.as_str()).unwrap();
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::set_len(&file, 300).unwrap();
     assert!(matches!(
@@ -148,7 +148,7 @@ fn damaged_segments_differ_from_foreign_files() {
     ));
 
     unlink(name.as_str()).unwrap();
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, &9u16.to_ne_bytes(), 8).unwrap();
     assert!(matches!(
@@ -164,7 +164,7 @@ fn segments_of_other_users_need_permission() {
         return;
     }
     let name = TestName::new("users");
-    orphan(&name, 4);
+    orphaned(&name, 4);
     std::os::unix::fs::chown(name.path(), Some(12345), None).unwrap();
     match error(options().attach(name.as_str())) {
         ShmError::WrongOwner {

@@ -1,4 +1,4 @@
-//! Listing names, and sweeping the orphans among them.
+//! Listing names, and sweeping the orphaned segments among them.
 
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::time::SystemTime;
@@ -29,7 +29,7 @@ fn sweep_this(name: &TestName) -> Vec<String> {
     sweep_where(Users::This, |found| found.contains(name.as_str())).unwrap()
 }
 
-/// Only orphans are removed.
+/// Only orphaned segments are removed.
 #[track_caller]
 fn stays(name: &TestName) {
     assert_eq!(sweep_this(name), Vec::<String>::new());
@@ -49,7 +49,7 @@ fn a_segment_goes_through_its_states() {
     drop(owner);
     assert!(look(name.as_str()).is_none());
 
-    orphan(&name, 1);
+    orphaned(&name, 1);
     assert_eq!(state(&name), SegmentState::Orphaned);
     let reader = options().attach_read_only(name.as_str()).unwrap();
     assert_eq!(state(&name), SegmentState::Live);
@@ -96,7 +96,7 @@ fn listed_contents_are_what_the_creator_wrote() {
 #[test]
 fn an_orphan_is_swept_unless_one_of_its_locks_is_held() {
     let name = TestName::new("orphan");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     for byte in [ATTACH, NAME] {
         // Read permission suffices.
         let pin = shm::open(name.as_str(), false).unwrap();
@@ -117,7 +117,7 @@ fn an_orphan_is_swept_unless_one_of_its_locks_is_held() {
 fn attaching_during_a_sweep_succeeds_or_finds_nothing() {
     let name = TestName::new("sweep-race");
     for _ in 0..200 {
-        orphan(&name, 6);
+        orphaned(&name, 6);
         let (swept, attached) = std::thread::scope(|scope| {
             let sweeper = scope.spawn(|| sweep_this(&name));
             let attached = options()
@@ -178,7 +178,7 @@ fn foreign_files_are_listed_without_being_opened() {
 #[test]
 fn damaged_segments_differ_from_other_formats() {
     let name = TestName::new("damage");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let file = shm::open(name.as_str(), true).unwrap();
     file::write_at(&file, &9u16.to_ne_bytes(), 8).unwrap();
     is_foreign(&name, "format version 9");
@@ -205,7 +205,7 @@ fn segments_of_other_users_are_listed_and_never_removed() {
         return;
     }
     let name = TestName::new("others");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     std::os::unix::fs::chown(name.path(), Some(12345), None).unwrap();
     let info = look(name.as_str()).unwrap();
     assert_eq!((info.state, info.owner), (SegmentState::Orphaned, 12345));

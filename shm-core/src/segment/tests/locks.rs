@@ -47,13 +47,13 @@ fn handles_hold_the_locks_of_the_format() {
 #[test]
 fn no_process_attaches_or_creates_during_a_replacement() {
     let name = TestName::new("replacing");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let replacer = hold(&name, ATTACH, LockKind::Exclusive);
     is_busy(impatient().attach(name.as_str()));
     is_busy(impatient().attach_read_only(name.as_str()));
     is_busy(impatient().open_or_create(name.as_str()));
     is_busy(impatient().create(name.as_str()));
-    // A replacer that is killed halfway leaves an orphan.
+    // A replacer that is killed halfway leaves an orphaned segment.
     drop(replacer);
     assert_eq!(get(&options().attach(name.as_str()).unwrap()), 1);
     drop(options().create(name.as_str()).unwrap());
@@ -62,7 +62,7 @@ fn no_process_attaches_or_creates_during_a_replacement() {
 #[test]
 fn attach_waits_for_a_replacement_and_gets_the_new_segment() {
     let name = TestName::new("waits");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let replacer = hold(&name, ATTACH, LockKind::Exclusive);
     let fresh = format!("{}-fresh", name.as_str());
     let new = options().create_with(&fresh, |shm| set(shm, 2)).unwrap();
@@ -81,7 +81,7 @@ fn attach_waits_for_a_replacement_and_gets_the_new_segment() {
 #[test]
 fn no_owner_appears_while_the_last_one_removes_the_name() {
     let name = TestName::new("removing");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let remover = hold(&name, OWNER, LockKind::Exclusive);
     is_busy(impatient().open_or_create(name.as_str()));
     drop(options().attach(name.as_str()).unwrap());
@@ -104,7 +104,7 @@ fn a_lock_pinned_for_ever_is_an_error_and_not_a_hang() {
     is_busy(owner.persist());
     drop(owner);
     assert!(name.exists());
-    // The orphan cannot be replaced while the name is locked, and can afterwards.
+    // The orphaned segment cannot be replaced while the name is locked, and can afterwards.
     is_busy(impatient().create(name.as_str()));
     drop(pinned);
     drop(impatient().create(name.as_str()).unwrap());
@@ -155,7 +155,7 @@ fn a_finished_removal_leaves_no_lock_to_a_fork_child() {
     assert_eq!(run.unwrap(), Some(Some(LockKind::Exclusive)));
     assert_eq!(lock::holder(&probe, NAME).unwrap(), None);
 
-    // An orphan that became persistent after it was examined.
+    // An orphaned segment that became persistent after it was examined.
     owner.persist().unwrap();
     drop(owner);
     let segment_name = SegmentName::new(name.as_str()).unwrap();

@@ -46,7 +46,7 @@ fn set<T: ShmLayout>(shm: &Shm<T>, value: u64) {
 }
 
 /// Leaves an orphaned segment: no handle exists, and the name was not removed.
-fn orphan(name: &TestName, value: u64) {
+fn orphaned(name: &TestName, value: u64) {
     let shm = options()
         .create_with(name.as_str(), |shm| set(shm, value))
         .unwrap();
@@ -232,14 +232,14 @@ fn a_live_segment_is_not_replaced() {
 #[test]
 fn create_replaces_orphans_and_other_calls_attach_to_them() {
     let name = TestName::new("orphan");
-    orphan(&name, 7);
+    orphaned(&name, 7);
     assert_eq!(get(&options().attach(name.as_str()).unwrap()), 7);
     let joined = options().open_or_create(name.as_str()).unwrap();
     assert_eq!(get(&joined), 7);
     drop(joined);
     assert!(!name.exists());
 
-    orphan(&name, 7);
+    orphaned(&name, 7);
     let fresh = options()
         .timeout(Duration::ZERO)
         .create(name.as_str())
@@ -251,7 +251,7 @@ fn create_replaces_orphans_and_other_calls_attach_to_them() {
 #[test]
 fn an_orphan_of_another_type_is_replaced() {
     let name = TestName::new("orphan-type");
-    orphan(&name, 7);
+    orphaned(&name, 7);
     assert!(matches!(
         error(ShmOptions::<f64>::new().attach(name.as_str())),
         ShmError::LayoutMismatch { .. }
@@ -264,7 +264,7 @@ fn an_orphan_of_another_type_is_replaced() {
     );
 
     // Equal peers, after a crash and an upgrade.
-    orphan(&name, 7);
+    orphaned(&name, 7);
     let upgraded = ShmOptions::<f64>::new()
         .open_or_create(name.as_str())
         .unwrap();
@@ -406,7 +406,7 @@ fn losing_the_race_for_a_name_changes_nothing() {
 fn creators_of_one_name_never_both_win() {
     let name = TestName::new("creators");
     for _ in 0..50 {
-        orphan(&name, 1);
+        orphaned(&name, 1);
         let results: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| options().create(name.as_str())))

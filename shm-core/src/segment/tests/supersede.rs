@@ -56,8 +56,8 @@ fn supersede_takes_the_name_and_readers_keep_the_old_one() {
     drop(new);
     assert!(!name.exists());
 
-    // An orphan is replaced as without the option, and a free name is taken.
-    orphan(&name, 3);
+    // An orphaned segment is replaced as without the option, and a free name is taken.
+    orphaned(&name, 3);
     let new = superseding().create(name.as_str()).unwrap();
     assert_eq!(get(&new), 0);
     drop(new);
@@ -372,7 +372,7 @@ fn waiting_for_a_name_ends_with_it_or_not_found() {
         drop(owner);
     });
     // All other errors come at once, and a lock that is held too long when the timeout ends.
-    orphan(&name, 1);
+    orphaned(&name, 1);
     let wide = ShmOptions::<[u64; 3]>::new().wait(Duration::MAX);
     let refused = error(wide.attach(name.as_str()));
     assert!(

@@ -107,7 +107,7 @@ fn without_unnamed_files_failures_leave_no_hidden_name() {
 #[test]
 fn without_unnamed_files_orphans_are_replaced() {
     let name = TestName::new("fallback-replace");
-    orphan(&name, 1);
+    orphaned(&name, 1);
     without_unnamed::run(|| {
         let next = options()
             .create_with(name.as_str(), |shm| shm.persist().unwrap())

@@ -323,7 +323,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         outcome
     }
 
-    /// Receives the messages that are there into `out`, and returns how many.
+    /// Receives the available messages into `out`, and returns how many.
     fn take_available(&mut self, out: &mut [T]) -> usize
     where
         T: ShmValue,
@@ -364,7 +364,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     }
 }
 
-/// Receives the messages that are there, at most `most`, and returns how many. `copy` gets the index of each among these, and its
+/// Receives the available messages, at most `most`, and returns how many. `copy` gets the index of each among these, and its
 /// slot.
 pub(super) fn receive_available<A: Access>(
     counters: &Counters,

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::word::{ClaimWord, Held, Timeout};
-use crate::diagnostics::{LetsGoOf, SharedMemory, refused_as_a_whole};
+use crate::diagnostics::{AllowsSending, SharedMemory, refused_as_a_whole};
 use crate::primitive::AtomicU32;
 use crate::shm_layout::ShmLayout;
 use crate::sync::LockError;
@@ -286,7 +286,7 @@ pub struct MutexGuard<'a, T: ShmLayout> {
 }
 
 // SAFETY: the bound never holds. The impl exists for the compiler's message.
-unsafe impl<T: ShmLayout> Send for MutexGuard<'_, T> where SharedMemory: LetsGoOf<Self> {}
+unsafe impl<T: ShmLayout> Send for MutexGuard<'_, T> where SharedMemory: AllowsSending<Self> {}
 
 impl<'a, T: ShmLayout> MutexGuard<'a, T> {
     #[inline(always)]

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::private_copy::PrivateCopy;
 use super::{SeqLock, WriteError};
-use crate::diagnostics::{LetsGoOf, SharedMemory};
+use crate::diagnostics::{AllowsSending, SharedMemory};
 use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::ClaimGuard;
 use crate::sync::panic_check::PanicCheck;
@@ -53,7 +53,7 @@ pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
 
 // SAFETY: the bound never holds. The impl exists for the compiler's message.
 unsafe impl<T: ShmLayout + Copy, const SLOTS: usize> Send for SeqLockWriteGuard<'_, T, SLOTS> where
-    SharedMemory: LetsGoOf<Self>
+    SharedMemory: AllowsSending<Self>
 {
 }
 
