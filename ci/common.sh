@@ -1,4 +1,4 @@
-# Sourced by the scripts beside it: strict mode, the repository's root as the working directory, a heading.
+# Sourced by the scripts next to it: strict mode, the repository's root as the working directory, a heading.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -44,8 +44,8 @@
 //!
 //! # Platform
 //!
-//! 64-bit Linux and Rust 1.88 or later. The kernel needs open file description locks and sealed memfds (Linux 3.17); tests run
-//! on 6.18. Named segments need a tmpfs at `/dev/shm`, and types in [`sync`] need `/proc` or a name.
+//! 64-bit Linux and Rust 1.88 or later. Named segments need Linux 3.15 and a tmpfs at `/dev/shm`, anonymous ones Linux 3.17;
+//! tests run on 6.18. Types in [`sync`] need `/proc` or a name.
 //!
 //! # Where to look
 //!

@@ -7,7 +7,7 @@ fn io_error(errno: Errno) -> io::Error {
 }
 
 #[test]
-fn a_layout_mismatch_reads_exactly_so() {
+fn a_layout_mismatch_has_this_text() {
     let text = |name: &str, found: Option<&str>| {
         let difference = "field `temperature` is f64 at byte 40 in the segment and f32 at byte 40 in this program";
         let found = found.map(str::to_owned);

@@ -94,7 +94,7 @@ both! {
         raw!(|raw| (*raw).state = (*raw).state.wrapping_sub(1));
 }
 
-/// The same through the handle itself, which holds the address beside the number of elements of a trailing slice.
+/// The same through the handle itself, which holds the address next to the number of elements of a trailing slice.
 #[cfg(not(feature = "raw"))]
 pub mod shm_handle {
     use super::*;

@@ -94,7 +94,7 @@ fn stored_values_are_loaded_again() {
 }
 
 #[test]
-fn every_byte_that_is_no_variant_is_detected() {
+fn every_byte_that_is_not_a_variant_is_detected() {
     let shm = <[Mode; 4]>::create_anonymous().unwrap();
     for byte in 0..=255 {
         poke(&shm[2], 0, byte);
@@ -189,7 +189,7 @@ fn errors_name_the_field_and_the_value() {
 }
 
 #[test]
-fn creation_fails_if_zero_bytes_are_no_valid_value() {
+fn creation_fails_if_zero_bytes_are_not_a_valid_value() {
     #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
     #[repr(u32)]
     enum Kind {

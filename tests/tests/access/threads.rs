@@ -195,7 +195,7 @@ fn vectors_and_strings_are_read_during_changes() {
                         all.len() <= 64 && all.iter().all(|value| value % 3 == 0),
                         "{all:?}"
                     );
-                    // Torn between two texts it may be invalid.
+                    // A mixture of two texts may not be valid UTF-8.
                     let _ = shm.title.get();
                 }
             })

@@ -246,7 +246,7 @@ struct Plain {
 }
 
 #[test]
-fn a_gap_is_no_field_and_the_attribute_no_part_of_a_layout() {
+fn gaps_are_not_fields_and_shm_padding_changes_no_layout() {
     let name = format!("/shm-tests-gaps-differ-{}", std::process::id());
     let _shm = Part::<u32>::create(&name).unwrap();
     let error = Filled::attach(&name).unwrap_err().to_string();

@@ -70,26 +70,16 @@ fn kill_in_lock_and_unlock_is_recovered() {
 
 #[test]
 fn kill_in_lock_takeover_is_recovered() {
-    at_every(
-        "step-take-over",
-        "lock",
-        step::stride(601),
-        leave_it_to_nobody,
-    );
+    at_every("step-take-over", "lock", step::stride(601), lock_and_die);
 }
 
 #[test]
 fn kill_in_lock_recovery_is_recovered() {
-    at_every(
-        "step-recover",
-        "recover",
-        step::stride(1_201),
-        leave_it_to_nobody,
-    );
+    at_every("step-recover", "recover", step::stride(1_201), lock_and_die);
 }
 
 /// A process takes the lock and dies.
-fn leave_it_to_nobody(name: &str) {
+fn lock_and_die(name: &str) {
     let mut owner = attached(name);
     owner.ok("claims lock forever");
     owner.kill();

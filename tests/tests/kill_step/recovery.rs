@@ -109,7 +109,7 @@ fn kill_in_a_change_of_truth_and_count_is_repaired() {
     );
 }
 
-/// Also kills in the repair of what a process left that was killed in the change.
+/// Also kills a process that repairs what another one, killed during the change, left.
 fn with_record(way: &str, mutex: fn(&Shm<Recoverable>) -> &Mutex<Accounts>) {
     let names = Names::new(&format!("step-{way}"));
     let shm = Recoverable::create(&names.name("t")).unwrap();

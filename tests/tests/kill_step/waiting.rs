@@ -300,7 +300,7 @@ fn kill_in_semaphore_wait_timeout_loses_no_permit() {
 }
 
 /// A peer uses the last seat, and is killed.
-fn beside_two(what: &str) {
+fn next_to_two_seats(what: &str) {
     at_every(what, step::stride(31), |shm, kill| {
         let _others = [shm.meet.join().unwrap(), shm.meet.join().unwrap()];
         kill();
@@ -310,7 +310,7 @@ fn beside_two(what: &str) {
 
 #[test]
 fn kill_in_barrier_join_leaves_the_seat_free() {
-    beside_two("join");
+    next_to_two_seats("join");
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn kill_in_barrier_seat_takeover_leaves_the_seat_free() {
 
 #[test]
 fn kill_in_barrier_join_and_leave_leaves_the_seat_free() {
-    beside_two("visit");
+    next_to_two_seats("visit");
 }
 
 /// The last seat can be claimed, and nobody has arrived there.

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn suggested_names_are_unused_and_a_rename_is_no_index() {
+    fn suggested_names_are_unused_and_renames_count_as_names() {
         const PADDED: &TypeLayout = &TypeLayout::structure(
             "Padded",
             0,

@@ -231,7 +231,7 @@ fn death<V: ModelMutations>(takers: u32) {
 }
 
 /// The first dies as the owner. Another takes over while a third may be asleep until it is woken.
-fn death_beside_a_sleeper<V: ModelMutations>() {
+fn death_of_the_owner_with_a_sleeper<V: ModelMutations>() {
     check(3, || {
         let shared = Shared::new();
         assert!(word::claim_free_as(&shared.word, 1, V::CLAIM));
@@ -302,7 +302,7 @@ fn three_processes_take_turns() {
 
 #[test]
 fn a_take_over_wakes_a_sleeper() {
-    death_beside_a_sleeper::<Correct>();
+    death_of_the_owner_with_a_sleeper::<Correct>();
 }
 
 #[test]
@@ -358,7 +358,7 @@ mutant_deadlocks!(flag_dropped, a_claim_that_drops_the_flag_of_sleepers_is_caugh
 mutant_deadlocks!(
     flag_dropped_in_a_take_over,
     a_take_over_that_drops_the_flag_of_sleepers_is_caught,
-    death_beside_a_sleeper::<Mutant>(),
+    death_of_the_owner_with_a_sleeper::<Mutant>(),
     impl ModelMutations for Mutant {
         const KEPT_FLAGS: u32 = 0;
     }

@@ -88,7 +88,7 @@ fn a_directory_and_a_socket_are_named_as_what_they_are() {
 }
 
 #[test]
-fn a_device_is_no_segment() {
+fn a_device_is_not_a_segment() {
     use nix::sys::stat::{Mode, SFlag, makedev, mknod};
     let name = TestName::new("device");
     let path = name.path();
@@ -108,7 +108,7 @@ fn a_device_is_no_segment() {
 }
 
 #[test]
-fn other_files_are_no_segments() {
+fn other_files_are_not_segments() {
     let name = TestName::new("file");
     std::fs::write(name.path(), b"").unwrap();
     is_left_alone(&name, "empty");

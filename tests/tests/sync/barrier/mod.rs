@@ -241,7 +241,7 @@ fn a_seat_stays_the_parents_after_fork() {
     let shm = WaitSegment::create(&name).unwrap();
     let mut mine = shm.meet.join().unwrap();
     let (mut parent, mut third) = (joined(&name, 1), joined(&name, 2));
-    // Dropping the inherited seat leaves nothing.
+    // Dropping the inherited seat does not leave the barrier.
     parent.ok("waiting meet fork-leave");
     assert!(matches!(shm.meet.join(), Err(BarrierError::Full)));
     assert_eq!(parent.ok("waiting meet wait 0"), "timed-out");
