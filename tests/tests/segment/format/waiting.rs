@@ -40,7 +40,8 @@ fn events_semaphores_and_barriers_match_the_format() {
     let payload = check_before::<Signals>(&file, 2);
     assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (3 << 1, 5 << 1));
 
-    // The round, who waits for a seat, and by seat the claim and the arrival. This process is participant 1.
+    // The round, the word on which a process waits for a seat, then the claim and the arrival of each seat. This process is
+    // participant 1.
     let (mut one, mut two) = (shm.meet.join().unwrap(), shm.meet.join().unwrap());
     assert!(two.wait_timeout(Duration::ZERO).is_err());
     let words = |payload: &[u8]| -> Vec<u32> { (2..8).map(|n| u32_at(payload, 4 * n)).collect() };
