@@ -280,7 +280,8 @@ where
 #[diagnostic::on_unimplemented(
     message = "`{G}` cannot leave the thread that created it",
     label = "cannot be sent to another thread",
-    note = "create the guard in the thread that uses it; the lock itself can be used in all threads"
+    note = "create the guard in the thread that uses it, or lend `&guard` to scoped threads; the lock itself can be used in \
+            all threads"
 )]
 pub trait AllowsSending<G>: sealed::Never<G> {}
 

@@ -60,6 +60,7 @@ mod error;
 mod event;
 mod layout;
 mod mutex;
+mod not_send;
 mod panic_check;
 pub mod ring;
 mod semaphore;

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use shm_core::sync::{LockError, Mutex, Semaphore};
 use shm_core::{Shm, ShmCell, ShmLayout, ShmStr, ShmVec};
@@ -244,4 +246,62 @@ fn every_lock_error_gives_advice() {
     let text = reason.to_string();
     let error: LockError<()> = LockError::Unregistered(reason);
     assert!(error.to_string().ends_with(&text), "{error}");
+}
+
+#[test]
+fn a_guard_can_be_lent_to_scoped_threads() {
+    const ROUNDS: u64 = 1000;
+    let shm = Mutex::<[u64; 3]>::create_anonymous().unwrap();
+    let other = again(&shm);
+    let guard = shm.lock().unwrap();
+    thread::scope(|scope| {
+        for cell in guard.iter() {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    cell.set(cell.get() + 1);
+                }
+            });
+        }
+        // The guard itself, not only cells of it.
+        scope.spawn(|| {
+            while guard.load() != [ROUNDS; 3] {
+                thread::yield_now();
+            }
+            assert!(matches!(other.try_lock(), Err(LockError::WouldBlock)));
+            assert_eq!(format!("{guard:?}"), "[1000, 1000, 1000]");
+        });
+    });
+    drop(guard);
+    assert_eq!(other.try_lock().unwrap().load(), [ROUNDS; 3]);
+}
+
+#[test]
+fn only_an_unhandled_panic_of_a_borrower_poisons() {
+    let shm = Mutex::<u64>::create_anonymous().unwrap();
+    let handled = catch_unwind(AssertUnwindSafe(|| {
+        let guard = shm.lock().unwrap();
+        thread::scope(|scope| {
+            let borrower = scope.spawn(|| {
+                guard.set(1);
+                panic!("in a borrower");
+            });
+            assert!(borrower.join().is_err());
+        });
+    }));
+    assert!(handled.is_ok());
+    assert_eq!(shm.try_lock().unwrap().get(), 1);
+    let unhandled = catch_unwind(AssertUnwindSafe(|| {
+        let guard = shm.lock().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                guard.set(2);
+                panic!("in a borrower");
+            });
+        });
+    }));
+    assert!(unhandled.is_err());
+    let Err(LockError::OwnerDied(guard)) = shm.try_lock() else {
+        panic!("not poisoned");
+    };
+    assert_eq!(guard.get(), 2);
 }

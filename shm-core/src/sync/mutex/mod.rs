@@ -11,18 +11,18 @@
 //! `OwnerDied`, and releases with `POISON` again unless it has called `mark_consistent`.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::word::{ClaimWord, Held, Timeout};
-use crate::diagnostics::{AllowsSending, SharedMemory, refused_as_a_whole};
+use crate::diagnostics::refused_as_a_whole;
 use crate::primitive::AtomicU32;
 use crate::shm_layout::ShmLayout;
 use crate::sync::LockError;
 use crate::sync::layout::sync_layout;
+use crate::sync::not_send::NotSend;
 use crate::sync::panic_check::PanicCheck;
 use crate::sys::clock::Deadline;
 
@@ -259,6 +259,10 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
 /// killed with the guard leaves the value as it is. In a fork child an inherited guard still gives access to the value, but
 /// the lock is the parent's, and dropping the guard does nothing.
 ///
+/// A guard is not `Send`, but `Sync`: scoped threads can work on the value through a reference to the guard. If one of them
+/// panics, so does [`std::thread::scope`], and the next owner gets [`OwnerDied`](LockError::OwnerDied), unless the panic is
+/// handled.
+///
 /// ```
 /// use shm_core::ShmLayout;
 /// use shm_core::sync::{LockError, Mutex};
@@ -268,6 +272,11 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
 /// let guard = counts.lock_recover(|half_done| half_done.store([0, 0]))?;
 /// guard[0].set(guard[0].get() + 1); // its cells
 /// assert_eq!(guard.load(), [1, 0]); // all of it
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| guard[0].set(5)); // lent to other threads
+///     scope.spawn(|| guard[1].set(6));
+/// });
+/// assert_eq!(guard.load(), [5, 6]);
 /// assert!(matches!(counts.try_lock(), Err(LockError::WouldBlock)));
 /// drop(guard);
 /// assert!(counts.try_lock().is_ok());
@@ -281,12 +290,14 @@ pub struct MutexGuard<'a, T: ShmLayout> {
     /// Whether the value may be half written.
     poisoned: bool,
     panicking: PanicCheck,
-    /// As with [`std::sync::MutexGuard`], the thread that locks also unlocks.
-    not_send: PhantomData<*const ()>,
+    /// As with [`std::sync::MutexGuard`], the thread that locks also unlocks: whether it panics decides about the poison.
+    _not_send: NotSend<Self>,
 }
 
-// SAFETY: the bound never holds. The impl exists for the compiler's message.
-unsafe impl<T: ShmLayout> Send for MutexGuard<'_, T> where SharedMemory: AllowsSending<Self> {}
+// SAFETY: a shared guard gives access to the value's cell, which is `Sync` for every `T`, and to nothing else:
+// `mark_consistent` takes `&mut self`, `recover` and `drop` take the guard itself, and another thread gets neither, since the
+// guard is not `Send`. The claim is the process's, not the thread's, and outlives every borrow of the guard.
+unsafe impl<T: ShmLayout> Sync for MutexGuard<'_, T> {}
 
 impl<'a, T: ShmLayout> MutexGuard<'a, T> {
     #[inline(always)]
@@ -296,7 +307,7 @@ impl<'a, T: ShmLayout> MutexGuard<'a, T> {
             me: held.me,
             poisoned: held.poisoned,
             panicking: PanicCheck::new(),
-            not_send: PhantomData,
+            _not_send: NotSend::NEW,
         }
     }
 

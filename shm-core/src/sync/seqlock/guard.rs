@@ -1,14 +1,13 @@
 //! The writer's guard: a private copy that is committed when it is dropped.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::private_copy::PrivateCopy;
 use super::{SeqLock, WriteError};
-use crate::diagnostics::{AllowsSending, SharedMemory};
 use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::not_send::NotSend;
 use crate::sync::panic_check::PanicCheck;
 
 /// The writer's role, and a private copy of the value. Dropping it commits the copy: readers see all changes at once.
@@ -18,6 +17,9 @@ use crate::sync::panic_check::PanicCheck;
 /// Use [`update`](SeqLock::update) in destructors that may panic.) If the process is killed with the guard, the value stays as
 /// it was, and the next writer gets the role within 50 ms after the kernel has torn the process down. In a fork child an
 /// inherited guard is a copy that is never committed.
+///
+/// A guard is not `Send`, but `Sync` if `T` is: scoped threads can read the copy through a reference to the guard. To let them
+/// change it, lend them parts of the value itself, from `&mut *guard`.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -33,10 +35,18 @@ use crate::sync::panic_check::PanicCheck;
 /// drop(next);
 /// assert_eq!(lock.read()?, [1, 2]);
 ///
+/// let mut next = lock.write()?;
+/// let [first, second] = &mut *next;
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| *first = 3); // parts of the copy, lent to other threads
+///     scope.spawn(|| *second = 4);
+/// });
+/// assert_eq!(next.commit()?, 3);
+///
 /// let mut mistake = lock.write()?;
 /// mistake[0] = 9;
 /// mistake.discard();
-/// assert_eq!((lock.version(), lock.read()?), (2, [1, 2]));
+/// assert_eq!((lock.version(), lock.read()?), (3, [3, 4]));
 /// # Ok(()) }
 /// ```
 #[must_use = "dropping the guard commits the value unchanged"]
@@ -48,12 +58,13 @@ pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     pending: bool,
     panicking: PanicCheck,
     /// Whether the thread panics decides about the commit.
-    not_send: PhantomData<*const ()>,
+    _not_send: NotSend<Self>,
 }
 
-// SAFETY: the bound never holds. The impl exists for the compiler's message.
-unsafe impl<T: ShmLayout + Copy, const SLOTS: usize> Send for SeqLockWriteGuard<'_, T, SLOTS> where
-    SharedMemory: AllowsSending<Self>
+// SAFETY: a shared guard gives access to the private copy, as `&T`, and to nothing else. All other methods take `&mut self` or
+// the guard itself, and another thread gets neither, since the guard is not `Send`. The role is the process's, not the thread's.
+unsafe impl<T: ShmLayout + Copy + Sync, const SLOTS: usize> Sync
+    for SeqLockWriteGuard<'_, T, SLOTS>
 {
 }
 
@@ -70,7 +81,7 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
             value,
             pending: true,
             panicking: PanicCheck::new(),
-            not_send: PhantomData,
+            _not_send: NotSend::NEW,
         }
     }
 
