@@ -1,18 +1,21 @@
 //! [`ShmVec`]: a vector of bounded length.
 
-use std::error::Error;
+mod edit;
+mod error;
+
 use std::fmt;
 use std::slice;
 
-use crate::access::{Access, ReadWrite, Writable, acquire};
+use crate::access::{Access, ReadWrite, acquire};
 use crate::cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
 use crate::diagnostics::refused_as_a_whole;
 use crate::error::InvalidValue;
-use crate::error::debug_with_text;
 use crate::layout::{FieldLayout, TypeLayout, meaning, with_offsets};
-use crate::primitive::{AtomicU64, Ordering};
+use crate::primitive::AtomicU64;
 use crate::segment::Shm;
 use crate::shm_layout::ShmLayout;
+
+pub use self::error::VecFull;
 
 /// A vector of at most `N` elements, stored inline in the segment.
 ///
@@ -195,109 +198,12 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         self.as_slice().try_to_vec()
     }
 
-    /// Appends a value.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`VecFull`], with the value, if there are `N` elements already.
-    pub fn push(&self, value: T) -> Result<(), VecFull<T>>
-    where
-        T: Copy,
-        A: Writable,
-    {
-        let len = self.len();
-        let Some(cell) = self.items.get(len) else {
-            return Err(VecFull(value));
-        };
-        cell.store(value);
-        self.set_len(len + 1);
-        Ok(())
-    }
-
-    /// Appends all values, or none if there is not enough room.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`VecFull`] if there is not enough room for all values.
-    pub fn extend_from_slice(&self, values: &[T]) -> Result<(), VecFull<()>>
-    where
-        T: Copy,
-        A: Writable,
-    {
-        let len = self.len();
-        let Some(cells) = self.items[len..].get(..values.len()) else {
-            return Err(VecFull(()));
-        };
-        ShmSlice::new(cells).write_from(values);
-        self.set_len(len + values.len());
-        Ok(())
-    }
-
-    /// Removes the last element and returns it, or `None` if the vector is empty.
-    pub fn pop(&self) -> Option<T>
-    where
-        T: ShmValue,
-        A: Writable,
-    {
-        let last = self.len().checked_sub(1)?;
-        let value = self.items[last].load();
-        self.set_len(last);
-        Some(value)
-    }
-
-    /// Removes the last element and returns it, after a check: [`pop`](Self::pop) for types that hold enums or `char`s.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`InvalidValue`] if the element is not a value of its type. It is then not removed; use
-    /// [`truncate`](Self::truncate) to remove it.
-    pub fn try_pop(&self) -> Result<Option<T>, InvalidValue>
-    where
-        T: Copy,
-        A: Writable,
-    {
-        let Some(last) = self.len().checked_sub(1) else {
-            return Ok(None);
-        };
-        let value = self.items[last]
-            .try_load()
-            .map_err(|error| error.within(&format!("[{last}]")))?;
-        self.set_len(last);
-        Ok(Some(value))
-    }
-
-    /// Keeps the first `len` elements and removes the others. Has no effect if there are at most `len` elements.
-    pub fn truncate(&self, len: usize)
-    where
-        A: Writable,
-    {
-        // Always written, which repairs a length above `N`.
-        self.set_len(self.len().min(len));
-    }
-
-    /// Removes all elements. Their bytes are not cleared.
-    pub fn clear(&self)
-    where
-        A: Writable,
-    {
-        self.set_len(0);
-    }
-
     /// Reads the length, unchecked. `Acquire`: a reader that sees an element in the length also sees its value.
     #[inline]
     fn raw_len(&self) -> u64 {
         // SAFETY: the cell is live, aligned and only accessed atomically, in eight bytes.
         let len = unsafe { &*self.len.as_mut_ptr().cast::<AtomicU64>() };
         acquire::<A, _>(len)
-    }
-
-    fn set_len(&self, len: usize)
-    where
-        A: Writable,
-    {
-        // SAFETY: as in `raw_len`, and writable.
-        let cell = unsafe { AtomicU64::from_ptr(self.len.as_mut_ptr()) };
-        cell.store(len as u64, Ordering::Release);
     }
 }
 
@@ -333,20 +239,3 @@ impl<T: ShmLayout, const N: usize, A: Access> fmt::Debug for ShmVecView<T, N, A>
         self.as_slice().fmt(f)
     }
 }
-
-/// The error returned when a [`ShmVec`] has no room for the values to append. Holds the value that [`push`] was called
-/// with.
-///
-/// [`push`]: ShmVecView::push
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct VecFull<T>(pub T);
-
-debug_with_text! { struct VecFull<T>(..); }
-
-impl<T> fmt::Display for VecFull<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the vector is full; remove elements first, or use a larger capacity")
-    }
-}
-
-impl<T> Error for VecFull<T> {}

@@ -1,0 +1,183 @@
+//! [`ShmStr`]: text of bounded length.
+
+mod cmp;
+mod error;
+mod view;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::{FromStr, Utf8Error};
+
+use crate::access::Access;
+use crate::cell::NulPadded;
+use crate::layout::{TypeLayout, meaning};
+use crate::shm_layout::ShmLayout;
+
+pub use self::error::InvalidText;
+pub use self::view::ShmStrView;
+
+/// UTF-8 text of at most `N` bytes, padded with NULs: a `char[N]` in C.
+///
+/// The text ends at the first NUL, or after `N` bytes if there is none. `N` is at least 1: a struct with a `ShmStr<0>` does
+/// not compile.
+///
+/// A `ShmStr` is a plain value, so `Copy` structs can have it as a field, and `load` and `store` of the struct transfer it.
+/// In shared memory, a cell of it derefs to a [`ShmStrView`], which reads and writes only the text. Both compare with `str`
+/// and `String` by `==`, without an allocation.
+///
+/// # Peers
+///
+/// Other processes can write any bytes, so reading the text returns a `Result`.
+///
+/// # Examples
+///
+/// ```
+/// use shm_core::{ShmLayout, ShmStr};
+///
+/// #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+/// #[repr(C)]
+/// struct Person { name: ShmStr<24>, age: u32 }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shm = Person::create_anonymous()?;
+/// shm.name.set("Zażółć")?;
+/// assert_eq!(shm.name.get()?, "Zażółć");
+/// assert!(shm.name.set("longer than twenty-four bytes").is_err());
+/// assert_eq!(shm.name, "Zażółć"); // unchanged
+///
+/// let person = Person { name: ShmStr::new("Ala")?, age: 30 };
+/// shm.store(person);
+/// assert_eq!(shm.load().name.as_str()?, "Ala");
+/// assert_eq!(format!("{:?}", shm.cell()), r#"Person { name: "Ala", age: 30 }"#);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct ShmStr<const N: usize> {
+    bytes: [u8; N],
+}
+
+// SAFETY: 1. an array of bytes and nothing else. 2. The view is an array of as many byte cells. 3. The address is
+// returned unchanged.
+#[diagnostic::do_not_recommend]
+unsafe impl<const N: usize> ShmLayout for ShmStr<N> {
+    type View<A: Access> = ShmStrView<N, A>;
+    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(meaning::STR, <[u8; N]>::LAYOUT, None);
+    #[inline]
+    fn view_at<A: Access>(payload: *const (), _: usize) -> *const ShmStrView<N, A> {
+        payload.cast()
+    }
+}
+
+impl<const N: usize> ShmStr<N> {
+    /// Creates a `ShmStr` from a text.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidText`] if the text has more than `N` bytes or contains a NUL.
+    pub fn new(text: &str) -> Result<Self, InvalidText> {
+        check(text, N)?;
+        let mut bytes = [0; N];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Ok(Self { bytes })
+    }
+
+    /// Creates a `ShmStr` from the bytes of a C `char[N]`. Any bytes are allowed.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; N]) -> Self {
+        Self { bytes }
+    }
+
+    /// Returns the text.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Utf8Error`] if the bytes are not UTF-8: another process has written them, or was writing while the value
+    /// was loaded.
+    pub fn as_str(&self) -> Result<&str, Utf8Error> {
+        str::from_utf8(self.as_bytes())
+    }
+
+    /// Returns the bytes up to the first NUL.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        NulPadded::new(&self.bytes).bytes()
+    }
+
+    /// Returns `true` if the text is empty, as in zeroed memory.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
+    /// Returns the capacity in bytes, `N`.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        N
+    }
+}
+
+/// Checks that `text` has at most `capacity` bytes and no NUL.
+fn check(text: &str, capacity: usize) -> Result<(), InvalidText> {
+    if let Some(at) = text.bytes().position(|byte| byte == 0) {
+        return Err(InvalidText::Nul { at });
+    }
+    let len = text.len();
+    if len > capacity {
+        return Err(InvalidText::TooLong { len, capacity });
+    }
+    Ok(())
+}
+
+/// The empty text.
+impl<const N: usize> Default for ShmStr<N> {
+    fn default() -> Self {
+        Self { bytes: [0; N] }
+    }
+}
+
+/// Formats the text as a string literal, with bytes that are not UTF-8 as `\xff`.
+impl<const N: usize> fmt::Debug for ShmStr<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&NulPadded::new(&self.bytes), f)
+    }
+}
+
+/// Formats the text itself, with bytes that are not UTF-8 as `\xff`.
+impl<const N: usize> fmt::Display for ShmStr<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&NulPadded::new(&self.bytes), f)
+    }
+}
+
+/// Compares the texts; bytes after the first NUL are ignored.
+impl<const N: usize, const M: usize> PartialEq<ShmStr<M>> for ShmStr<N> {
+    fn eq(&self, other: &ShmStr<M>) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> Eq for ShmStr<N> {}
+
+impl<const N: usize> Hash for ShmStr<N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
+    }
+}
+
+impl<const N: usize> TryFrom<&str> for ShmStr<N> {
+    type Error = InvalidText;
+
+    fn try_from(text: &str) -> Result<Self, InvalidText> {
+        Self::new(text)
+    }
+}
+
+/// `"text".parse::<ShmStr<16>>()`, as [`ShmStr::new`].
+impl<const N: usize> FromStr for ShmStr<N> {
+    type Err = InvalidText;
+
+    fn from_str(text: &str) -> Result<Self, InvalidText> {
+        Self::new(text)
+    }
+}
