@@ -279,7 +279,8 @@ pub(crate) unsafe fn read(dst: *mut u8, src: *const u8, layout: &TypeLayout, cou
 ///
 /// # Safety
 ///
-/// `src` is private memory with `count` values of `layout`. `dst` is shared memory for as many, live, aligned,
+/// `src` is private memory with the bytes of `count` values of `layout`, all initialised but perhaps invalid: leaves are moved
+/// as integers. `dst` is shared memory for as many, live, aligned,
 /// writable, and only accessed atomically.
 pub(crate) unsafe fn write(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
     if bulk::WIDE {

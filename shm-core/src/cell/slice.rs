@@ -180,6 +180,79 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         values
     }
 
+    /// Copies the values of the cells in `from` to the cells from `to` on, as [`slice::copy_within`] does: unchecked, and in an
+    /// order in which no value is overwritten before it was copied.
+    ///
+    /// # Panics
+    ///
+    /// Panics if one of the two ranges is out of bounds.
+    pub(crate) fn copy_within(&self, from: Range<usize>, to: usize)
+    where
+        T: Copy,
+        A: Writable,
+    {
+        // The buffer has at most 2 KiB, unless a single value is larger.
+        match size_of::<T>() {
+            0..=8 => self.copy_chunks::<256>(from, to),
+            9..=64 => self.copy_chunks::<32>(from, to),
+            _ => self.copy_chunks::<1>(from, to),
+        }
+    }
+
+    fn copy_chunks<const CHUNK: usize>(&self, from: Range<usize>, to: usize)
+    where
+        T: Copy,
+        A: Writable,
+    {
+        let (up, down) = (to > from.start, to < from.start);
+        let target = &self.cells[to..][..from.len()];
+        let source = &self.cells[from];
+        let mut buffer = [const { MaybeUninit::uninit() }; CHUNK];
+        // Where source and target overlap, each chunk is read before one is written over it.
+        if down {
+            for (source, target) in source.chunks(CHUNK).zip(target.chunks(CHUNK)) {
+                Self::copy_through(&mut buffer, source, target);
+            }
+        } else if up {
+            for (source, target) in source.rchunks(CHUNK).zip(target.rchunks(CHUNK)) {
+                Self::copy_through(&mut buffer, source, target);
+            }
+        }
+    }
+
+    /// Copies the values of some cells to as many others, by way of a buffer with room for them.
+    fn copy_through(
+        buffer: &mut [MaybeUninit<T>],
+        source: &[ShmCell<T, A>],
+        target: &[ShmCell<T, A>],
+    ) where
+        T: Copy,
+        A: Writable,
+    {
+        let (source, target) = (Self::new(source), Self::new(target));
+        same_len("copy_within", source.len(), target.len());
+        let buffer = &mut buffer[..source.len()];
+        // SAFETY: the source's cells are live, aligned and readable; the buffer is private and has as many elements.
+        unsafe {
+            copy::read(
+                buffer.as_mut_ptr().cast(),
+                source.as_mut_ptr().cast(),
+                T::LAYOUT,
+                source.len(),
+            )
+        };
+        // SAFETY: the target has as many cells, which are live, aligned and writable; the buffer is private, and `read` has
+        // initialised all bytes of as many values in it.
+        unsafe {
+            copy::write(
+                target.as_mut_ptr().cast(),
+                buffer.as_ptr().cast(),
+                T::LAYOUT,
+                target.len(),
+            )
+        };
+    }
+
     /// [`read_into`](Self::read_into) for uninitialised memory.
     ///
     /// # Panics

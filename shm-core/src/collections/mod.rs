@@ -10,4 +10,4 @@ mod vec;
 
 pub use self::offset::ShmOffset;
 pub use self::str::{InvalidText, ShmStr, ShmStrView};
-pub use self::vec::{ShmVec, ShmVecView, VecFull};
+pub use self::vec::{InsertError, ShmVec, ShmVecView, VecFull};

@@ -5,6 +5,7 @@ mod handles;
 mod shm_offset;
 mod shm_str;
 mod shm_vec;
+mod shm_vec_changes;
 mod slices;
 mod tail;
 mod threads;

@@ -205,6 +205,11 @@ fn vectors_and_strings_are_read_during_changes() {
         }
         for round in 0..ROUNDS {
             while shm.shelf.push(round * 3).is_ok() {}
+            shm.shelf
+                .retain(|cell| cell.get() % 2 == 0 || shm.shelf.len() < 40);
+            shm.shelf.remove(3);
+            shm.shelf.swap_remove(7);
+            shm.shelf.insert(5, round * 9).unwrap();
             shm.shelf.truncate(32);
             shm.title.set(&format!("round {round}")).unwrap();
             shm.shelf.clear();

@@ -1,5 +1,6 @@
 //! [`ShmVec`]: a vector of bounded length.
 
+mod cmp;
 mod edit;
 mod error;
 
@@ -15,7 +16,7 @@ use crate::primitive::AtomicU64;
 use crate::segment::Shm;
 use crate::shm_layout::ShmLayout;
 
-pub use self::error::VecFull;
+pub use self::error::{InsertError, VecFull};
 
 /// A vector of at most `N` elements, stored inline in the segment.
 ///
@@ -29,13 +30,19 @@ pub use self::error::VecFull;
 ///
 /// Writing the length is a `Release` store and reading it an `Acquire` load, so a process that sees the new length also
 /// sees the new element. Elements themselves are accessed relaxed: one that is removed and pushed again while it is read
-/// can be seen partly old and partly new.
+/// can be seen partly old and partly new. While [`insert`](ShmVecView::insert), [`remove`](ShmVecView::remove),
+/// [`swap_remove`](ShmVecView::swap_remove) or [`retain`](ShmVecView::retain) moves elements, a reader can see one of them twice or
+/// not at all.
 ///
 /// # Peers
 ///
 /// Any process can write any length. A length above `N` counts as `N`, and [`try_len`](ShmVecView::try_len) reports it;
-/// nothing outside the `N` elements is ever accessed. If a process dies in `push` or `pop`, the call has either taken
-/// effect or not.
+/// nothing outside the `N` elements is ever accessed, and no call panics. Each call that changes the vector reads the length
+/// once.
+///
+/// If a process dies in `push`, `pop`, `extend`, `resize` or `truncate`, the call has either taken effect or not. The four
+/// methods that move elements write the length last, so a process that dies in one of them can leave an element twice, partly
+/// overwritten, or lost. The next owner of a `Mutex` gets [`OwnerDied`](crate::sync::LockError::OwnerDied) and can repair that.
 ///
 /// # Examples
 ///
@@ -66,8 +73,23 @@ pub use self::error::VecFull;
 ///     point.x.set(-1.0);
 /// }
 /// assert_eq!(shm.points.to_vec()[0].x, -1.0);
+/// assert_eq!(shm.points, [Point { x: -1.0, y: 2.0 }, Point { x: 3.0, y: 4.0 }]);
 /// # Ok(()) }
 /// ```
+///
+/// # Differences from `Vec`
+///
+/// - No reference to an element exists, as its bytes can change at any time: [`get`](ShmVecView::get), `last` and `iter` give
+///   cells. So there is no `sort` or `drain`: change the `Vec` of [`to_vec`](ShmVecView::to_vec), then
+///   [`clear`](ShmVecView::clear) and [`extend_from_slice`](ShmVecView::extend_from_slice).
+/// - All methods take `&self`, and the length that a call sees is up to the peers. So an index out of bounds gives `None` or
+///   an error, not a panic, and [`Extend`], which cannot report a full vector, is not implemented:
+///   [`extend`](ShmVecView::extend) is a method.
+/// - `==` compares with slices, arrays and `Vec`s, without an allocation. For two vectors in shared memory, read one of them:
+///   `shm.a == shm.b.to_vec()`.
+/// - Vectors of enums or `char`s compare and remove by the methods that check: [`try_to_vec`](ShmVecView::try_to_vec),
+///   [`try_pop`](ShmVecView::try_pop), [`try_remove`](ShmVecView::try_remove),
+///   [`try_swap_remove`](ShmVecView::try_swap_remove).
 #[repr(C)]
 // Never constructed: only describes the layout of the view.
 pub struct ShmVec<T, const N: usize> {
@@ -148,6 +170,13 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
         self.len() == 0
     }
 
+    /// Returns `true` if there are `N` elements, so that the next `push` fails.
+    #[must_use]
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.len() == N
+    }
+
     /// Returns the capacity in elements, `N`.
     #[must_use]
     pub const fn capacity(&self) -> usize {
@@ -169,6 +198,13 @@ impl<T: ShmLayout, const N: usize, A: Access> ShmVecView<T, N, A> {
     #[inline]
     pub fn get<I: SliceIndex<T, A>>(&self, index: I) -> Option<&I::Output> {
         self.as_slice().get(index)
+    }
+
+    /// Returns the cell of the last element, or `None` if the vector is empty.
+    #[must_use]
+    #[inline]
+    pub fn last(&self) -> Option<&ShmCell<T, A>> {
+        self.as_slice().as_cells().last()
     }
 
     /// Returns an iterator over the cells of the current elements.
