@@ -19,7 +19,7 @@ use crate::shm_layout::ShmLayout;
     message = "`{Self}` is not a `ShmValue`, so it cannot be loaded as a whole",
     label = "not every bit pattern is known to be a value of it",
     note = "if `{Self}` is a type parameter, require `{Self}: ShmValue`; if an enum or a `char` is in it, write `try_load()`, which \
-            checks the bytes (slices: `try_to_vec()`, vectors: `try_pop()`, `Ring`: `recv_with()` with `try_get()` or \
+            checks the bytes (slices: `try_to_vec()`, vectors: `try_pop()`, `try_remove()`, `Ring`: `recv_with()` with `try_get()` or \
             `try_load()`)"
 )]
 pub unsafe trait ShmValue: ShmLayout + Copy {}

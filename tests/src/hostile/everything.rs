@@ -1,5 +1,6 @@
 //! A type with a cell of every kind, and code that uses all of them, whatever bytes they hold.
 
+use std::fmt::Write;
 use std::hint::black_box;
 use std::num::{NonZeroU64, Wrapping};
 use std::sync::atomic::Ordering::Relaxed;
@@ -171,13 +172,19 @@ pub fn read_everything<A: Access>(shm: &Shm<Everything, A>) -> Result<(), Invali
 
 fn read_collections<A: Access>(shm: &Shm<Everything, A>) {
     let all = &shm.collections;
-    assert!(all.text.to_bytes().len() <= 24);
+    assert!(all.text.to_bytes().len() <= 24 && all.text.len() <= 24);
+    black_box(all.text < "some text");
     if let Ok(text) = all.text.get() {
         assert!(text.len() <= 24);
     }
     assert!(all.numbers.len() <= 6 && all.numbers.as_slice().len() <= 6);
     assert!(all.numbers.try_len().is_ok_and(|len| len <= 6) || all.numbers.try_len().is_err());
     assert!(all.numbers.to_vec().len() <= 6 && all.numbers.get(6).is_none());
+    assert!(all.numbers != [0; 7]);
+    black_box((
+        all.numbers.is_full(),
+        all.parts.last().map(|part| part.load()),
+    ));
     for number in all.numbers.iter() {
         black_box(number.get());
     }
@@ -208,14 +215,28 @@ fn read_collections<A: Access>(shm: &Shm<Everything, A>) {
 fn write_collections(shm: &Shm<Everything>, number: u32) {
     let all = &shm.collections;
     // Full or not, and whatever the length says.
+    let _ = all.text.push_str("łk");
+    let _ = write!(&all.text, "{number}");
+    let _ = all.text.pop();
+    all.text.truncate(9);
     let _ = all.text.set("some text");
     let _ = all.numbers.push(number);
     let _ = all.numbers.extend_from_slice(&[1, 2]);
     black_box(all.numbers.pop());
+    let at = number as usize % 8;
+    let _ = all.numbers.insert(at, number);
+    black_box((all.numbers.remove(at), all.numbers.swap_remove(at)));
+    let _ = all.numbers.extend(0..3);
+    all.numbers.retain(|cell| cell.get() % 2 == 0);
+    let _ = all.numbers.resize(at, number);
     all.numbers.truncate(3);
     let _ = all.colors.push(Color::Blue);
+    let _ = all.colors.insert(at, Color::Green);
+    let _ = (all.colors.try_remove(at), all.colors.try_swap_remove(at));
+    all.colors.retain(|cell| cell.try_get().is_ok());
     let _ = all.colors.try_pop();
     let _ = all.parts.push(shm.leaves.parts[1].load());
+    let _ = all.parts.insert(0, shm.leaves.parts[2].load());
     black_box(all.parts.pop());
     all.parts.clear();
     // Random offsets are resolved too: only every other round writes a valid one.

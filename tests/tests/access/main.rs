@@ -4,6 +4,7 @@ mod checked;
 mod handles;
 mod shm_offset;
 mod shm_str;
+mod shm_str_changes;
 mod shm_vec;
 mod shm_vec_changes;
 mod slices;

@@ -12,7 +12,7 @@ pub enum InvalidText {
     /// The text has more bytes than there is room for.
     #[non_exhaustive]
     TooLong {
-        /// The length of the text in bytes.
+        /// The length in bytes that the text would have.
         len: usize,
         /// The capacity in bytes.
         capacity: usize,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::string::FromUtf8Error;
 
-use super::{InvalidText, check};
+use super::{InvalidText, ShmStr, char_boundary, check};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::{NulPadded, ShmCell, ShmSlice};
 
@@ -19,6 +19,32 @@ const CHUNK: usize = 256;
 ///
 /// All accesses are relaxed, one per byte. A process that reads while another writes can see a mixture of both texts,
 /// which need not be UTF-8. Order the accesses with an atomic, or protect the text with a lock.
+///
+/// [`push_str`](Self::push_str), [`pop`](Self::pop) and `write!` read the text before they write, so only one process at a time
+/// may call them. A process that dies in one of them can leave a part of the change.
+///
+/// # Examples
+///
+/// ```
+/// use std::fmt::Write;
+///
+/// use shm_core::{ShmLayout, ShmStr};
+///
+/// #[derive(ShmLayout)]
+/// #[repr(C)]
+/// struct Job { status: ShmStr<16> }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shm = Job::create_anonymous()?;
+/// write!(&shm.status, "{} of {}", 3, 8)?;
+/// assert_eq!(shm.status, "3 of 8");
+/// shm.status.truncate(1);
+/// shm.status.push_str(" łącznie")?;
+/// assert_eq!(shm.status, "3 łącznie");
+/// assert!(shm.status < "4");
+/// assert!(shm.status.push_str(" and more").is_err()); // unchanged: nothing is cut off
+/// # Ok(()) }
+/// ```
 #[repr(transparent)]
 pub struct ShmStrView<const N: usize, A: Access = ReadWrite> {
     bytes: [ShmCell<u8, A>; N],
@@ -37,11 +63,63 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     where
         A: Writable,
     {
-        check(text, N)?;
-        let (used, rest) = self.bytes.split_at(text.len());
+        let len = check(0, text, N)?;
+        let (used, rest) = self.bytes.split_at(len);
         ShmSlice::new(used).write_from(text.as_bytes());
         ShmSlice::new(rest).fill(0);
         Ok(())
+    }
+
+    /// Appends a text, and writes zeros after it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidText`] if both texts together have more than `N` bytes, or if the new one contains a NUL. The old text
+    /// is then unchanged.
+    pub fn push_str(&self, text: &str) -> Result<(), InvalidText>
+    where
+        A: Writable,
+    {
+        let len = self.len();
+        let end = check(len, text, N)?;
+        // The zeros first: if a peer has written bytes after the NUL, no reader sees them as part of the text.
+        self.clear_from(end);
+        ShmSlice::new(&self.bytes[len..end]).write_from(text.as_bytes());
+        Ok(())
+    }
+
+    /// Removes the last character and returns it, or `None` if the text is empty.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`FromUtf8Error`], without a change, if the bytes are not UTF-8. [`truncate`](Self::truncate) shortens any
+    /// bytes.
+    pub fn pop(&self) -> Result<Option<char>, FromUtf8Error>
+    where
+        A: Writable,
+    {
+        let mut text = self.get()?;
+        let last = text.pop();
+        self.clear_from(text.len());
+        Ok(last)
+    }
+
+    /// Shortens the text to at most `len` bytes: to fewer if a character would be split. Has no effect if it is not longer.
+    pub fn truncate(&self, len: usize)
+    where
+        A: Writable,
+    {
+        if len < N {
+            self.clear_from(char_boundary(len, |at| self.bytes[at].get()));
+        }
+    }
+
+    /// Writes zeros from `len` on.
+    fn clear_from(&self, len: usize)
+    where
+        A: Writable,
+    {
+        ShmSlice::new(&self.bytes[len..]).fill(0);
     }
 
     /// Reads the text.
@@ -85,6 +163,17 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
         ControlFlow::Continue(())
     }
 
+    /// Returns the length of the text in bytes: reads up to the first NUL.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let mut len = 0;
+        let _ = self.for_each_chunk(|part| {
+            len += part.len();
+            ControlFlow::Continue(())
+        });
+        len
+    }
+
     /// Returns `true` if the text is empty, as in a new segment.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -101,5 +190,20 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
 impl<const N: usize, A: Access> fmt::Debug for ShmStrView<N, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&NulPadded::new(&self.to_bytes()), f)
+    }
+}
+
+/// Appends, as [`push_str`](ShmStrView::push_str) does: `write!(&*text, ..)`. It fails at the first piece that does not fit; the
+/// pieces before it are appended. To write all or nothing, write to a [`ShmStr`] first, then store it.
+impl<const N: usize, A: Writable> fmt::Write for &ShmStrView<N, A> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_str(text).map_err(|_| fmt::Error)
+    }
+}
+
+/// As for [`ShmStrView`]: `write!(&shm.text, ..)`.
+impl<const N: usize, A: Writable> fmt::Write for &ShmCell<ShmStr<N>, A> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_str(text).map_err(|_| fmt::Error)
     }
 }
