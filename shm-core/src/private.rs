@@ -1,11 +1,12 @@
 //! Items used by the derive's expansion. Not part of the public interface: they change without notice.
 
 use crate::cell::CheckedLeaf;
+use crate::diagnostics::UnknownTypes;
 use crate::layout::{self, FieldLayout, LayoutKind, ScalarKind, TypeLayout};
 use crate::shm_layout::ShmLayout;
 
 pub use crate::cell::{Checked, Plain};
-pub use crate::diagnostics::Refused;
+pub use crate::diagnostics::{Refused, StoredTypes};
 pub use crate::layout::Variant;
 pub use std::marker::PhantomData;
 pub use std::mem::{ManuallyDrop, offset_of};
@@ -48,6 +49,44 @@ impl<S: Copy> Extent<S> {
     pub const IS_COPY: bool = true;
 }
 
+/// Implemented by the derive for generic structs that store an associated type of a parameter.
+///
+/// `P` is the [`StoredTypes`]. It is a parameter because an associated type could not contain private types.
+pub trait Stores<P>: ListsStored {}
+
+/// Implemented next to [`Stores`].
+pub trait ListsStored {}
+
+/// Stands for the types that `S` stores.
+#[derive(Debug)]
+pub struct ListOf<S: ?Sized>(PhantomData<S>);
+
+/// Leads the compiler from [`ListOf`] a type to its [`StoredTypes`].
+pub trait Infers<P> {
+    /// Both types.
+    const BOTH: (PhantomData<Self>, PhantomData<P>) = (PhantomData, PhantomData);
+}
+
+impl<S: Stores<P> + ?Sized, P> Infers<P> for ListOf<S> {}
+
+impl Infers<UnknownTypes> for UnknownTypes {}
+
+impl<S: ListsStored + ?Sized> Extent<S> {
+    /// The type lists what it stores.
+    pub const STORED: PhantomData<ListOf<S>> = PhantomData;
+}
+
+/// The layout of a type, for which the compiler infers `L` from `Extent::STORED`, and `P` from `L`.
+#[must_use]
+pub const fn layout_by_parts<L, P>(
+    _: PhantomData<L>,
+    _: (PhantomData<L>, PhantomData<P>),
+    layout: (&'static TypeLayout, PhantomData<P>),
+    _: (),
+) -> &'static TypeLayout {
+    layout.0
+}
+
 /// The constants of [`Extent`] for types that do not meet the bounds of the inherent ones.
 pub trait NoExtent {
     /// The type is unsized.
@@ -56,6 +95,8 @@ pub trait NoExtent {
     const HAS_DROP: bool = false;
     /// The type is not `Copy`.
     const IS_COPY: bool = false;
+    /// What the type stores is unknown.
+    const STORED: PhantomData<UnknownTypes> = PhantomData;
     /// Uses the import of this trait even if all other constants are inherent, so that the compiler does not warn.
     const SHM_IN_USE: () = ();
 }

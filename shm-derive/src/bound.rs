@@ -29,10 +29,7 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
     for field in model.fields.iter().filter(|field| !field.refused) {
         let ty = innermost(field.ty);
         // If a name of the library is misleading, this bound is still one that the layout needs.
-        if is_associated(ty, model.generics)
-            || diagnose::contained(ty)
-                .is_some_and(|ty| is_associated(innermost(ty), model.generics))
-        {
+        if stores_associated(ty, model.generics) {
             generics
                 .make_where_clause()
                 .predicates
@@ -40,6 +37,40 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
         }
     }
     generics
+}
+
+/// Whether `ty` is an associated type of a parameter, or a type of the library that contains one.
+fn stores_associated(ty: &Type, generics: &Generics) -> bool {
+    is_associated(ty, generics)
+        || diagnose::contained(ty).is_some_and(|ty| is_associated(innermost(ty), generics))
+}
+
+/// The types of fields that depend on type parameters, each once, if an associated type is among them.
+///
+/// Where the struct is used with types that cannot be shared, the tokens do not show these types.
+pub(crate) fn stored_types<'a>(model: &Model<'a>) -> Vec<&'a Type> {
+    let mut found: Vec<&Type> = Vec::new();
+    let fields = model.fields.iter().filter(|field| !field.refused);
+    for ty in fields.map(|field| innermost(field.ty)) {
+        let depends = || {
+            let mut params = model.generics.type_params();
+            params.any(|param| stores(ty, &param.ident, model.generics))
+        };
+        if !matches!(ty, Type::Macro(_))
+            && !found.iter().any(|seen| are_equal(seen, ty))
+            && (stores_associated(ty, model.generics) || depends())
+        {
+            found.push(ty);
+        }
+    }
+    if !found.iter().any(|ty| stores_associated(ty, model.generics)) {
+        found.clear();
+    }
+    found
+}
+
+fn are_equal(one: &Type, other: &Type) -> bool {
+    one.to_token_stream().to_string() == other.to_token_stream().to_string()
 }
 
 /// Whether a value of `ty` contains one of the type parameter `param`, judging by its tokens. An argument of an

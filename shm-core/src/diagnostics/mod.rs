@@ -16,8 +16,12 @@
 // The compiler then looks into neither, and lists the types that implement the trait. So the derive, which sees the
 // argument, requires the argument to be a `..PartOf` the type. That holds exactly if the type can be shared, and its
 // text speaks of the argument. As the compiler explains nothing further then, the derive requires it only if the type
-// itself is not known. Behind a name (`type Names = ShmVec<String, 4>`) the derive sees no argument.
+// itself is not known. An associated type of an argument is not visible where the struct is used, so the struct's own
+// derive lists the types that it stores, and the derive that uses it lets the compiler infer that list (`SharedParts`).
+// Behind a name (`type Names = ShmVec<String, 4>`) the derive sees no argument.
 // `refused_as_a_whole` then makes the compiler stop at `Field`, which has a text and nothing to list.
+
+use std::marker::PhantomData;
 
 use crate::access::Access;
 use crate::layout::TypeLayout;
@@ -136,16 +140,66 @@ part_of! {
 }
 
 /// Like [`Field`], for a generic type whose name does not tell whether the type or an argument is the reason.
+///
+/// `P` is [`StoredTypes`] or [`UnknownTypes`]. The derive lets the compiler infer it. As the only implementation
+/// requires nothing but a trait of `P`, the compiler does not look further before it has inferred `P`.
+pub trait SharedParts<P: ?Sized> {
+    /// [`ShmLayout::LAYOUT`], and `P` for the inference.
+    const LAYOUT: (&'static TypeLayout, PhantomData<P>);
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+impl<W: ?Sized, P: PartsOf<W> + ?Sized> SharedParts<P> for W {
+    const LAYOUT: (&'static TypeLayout, PhantomData<P>) = (P::LAYOUT, PhantomData);
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// Implemented for [`StoredTypes`] and [`UnknownTypes`] if `W` can be shared.
+pub trait PartsOf<W: ?Sized> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+/// The types `T` that a generic struct stores, if an associated type is among them: one type, or a tuple.
+#[derive(Debug)]
+pub struct StoredTypes<T: ?Sized>(PhantomData<T>);
+
+/// For a type whose stored types are unknown.
+#[derive(Debug)]
+pub enum UnknownTypes {}
+
+impl<W: ?Sized> PartsOf<W> for UnknownTypes
+where
+    SharedMemory: HoldsInstance<W>,
+{
+    const LAYOUT: &'static TypeLayout = <SharedMemory as HoldsInstance<W>>::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+impl<W: ?Sized, T: ?Sized> PartsOf<W> for StoredTypes<T>
+where
+    SharedMemory: HoldsStored<T, W>,
+{
+    const LAYOUT: &'static TypeLayout = <SharedMemory as HoldsStored<T, W>>::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// Implemented by [`SharedMemory`] for each `W` that can be shared.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be placed in shared memory, because of itself, an argument, or an associated type of \
-     an argument",
+    message = "`{W}` cannot be placed in shared memory, because of itself, an argument, or an associated type of an \
+     argument",
     label = "one of these is not a type that processes can share",
     note = "each of them must be a type that could be a field: your own structs need `#[derive(ShmLayout)]` and \
      `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`; the value of a `SeqLock` or `Broadcast` must be \
      `Copy` as well: `#[derive(Clone, Copy)]`"
 )]
-pub trait SharedParts {
-    /// [`ShmLayout::LAYOUT`].
+pub trait HoldsInstance<W: ?Sized> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
     const LAYOUT: &'static TypeLayout;
 
     #[doc(hidden)]
@@ -153,8 +207,33 @@ pub trait SharedParts {
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: ShmLayout + ?Sized> SharedParts for S {
-    const LAYOUT: &'static TypeLayout = S::LAYOUT;
+impl<W: ShmLayout + ?Sized> HoldsInstance<W> for SharedMemory {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// Implemented by [`SharedMemory`] for each `W` that can be shared, and any `T`. The derive requires it for the types
+/// `T` that `W` stores: if `W` is refused, one of them is the reason.
+///
+/// It is not a trait of `T`, because the compiler would then also show the definition of `T`.
+#[diagnostic::on_unimplemented(
+    message = "`{W}` cannot be placed in shared memory, because of what it stores: `{T}`",
+    label = "stores a type that processes cannot share",
+    note = "each stored type must be one that could be a field: your own structs need `#[derive(ShmLayout)]` and \
+     `#[repr(C)]`, enums without data the derive and `#[repr(u8)]`; of other types, store the parts as integers, \
+     floats, `bool`s or arrays; the value of a `SeqLock` or `Broadcast` must be `Copy` as well"
+)]
+pub trait HoldsStored<T: ?Sized, W: ?Sized> {
+    /// [`ShmLayout::LAYOUT`] of `W`.
+    const LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized, W: ShmLayout + ?Sized> HoldsStored<T, W> for SharedMemory {
+    const LAYOUT: &'static TypeLayout = W::LAYOUT;
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
@@ -303,7 +382,7 @@ pub trait Allows<T: ?Sized>: sealed::Reason {
 /// The view of a refused type: a cell of it has no methods. It names the parameters `P` that the type may have used.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Refused<P = ()>(std::marker::PhantomData<P>);
+pub struct Refused<P = ()>(PhantomData<P>);
 
 // SAFETY: the bound never holds, so this is never used.
 unsafe impl<T: ?Sized + 'static> ShmLayout for T

@@ -147,7 +147,17 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
             };
             match diagnose::find(ty, model.generics) {
                 Diagnosis::Field => quote!(<#asked as #diagnostics::Field>::LAYOUT),
-                Diagnosis::SharedParts => quote!(<#asked as #diagnostics::SharedParts>::LAYOUT),
+                Diagnosis::SharedParts => quote! {
+                    {
+                        use #krate::__private::NoExtent as _;
+                        #krate::__private::layout_by_parts(
+                            <#krate::__private::Extent<#asked>>::STORED,
+                            #krate::__private::Infers::BOTH,
+                            <#asked as #diagnostics::SharedParts<_>>::LAYOUT,
+                            <#krate::__private::Extent<#asked>>::SHM_IN_USE,
+                        )
+                    }
+                },
                 Diagnosis::Argument(reason, argument) => {
                     let reason = format_ident!("{reason}");
                     quote!(<#argument as #diagnostics::#reason<#asked>>::LAYOUT)

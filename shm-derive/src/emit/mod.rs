@@ -221,6 +221,7 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     } else {
         (quote!(_), quote!(#payload.cast()))
     };
+    let stored = stored_types(model, krate);
     // Belongs to the expansion, so that a deprecated struct does not warn about it.
     let ident = moved(model.ident, at(model.ident.span()));
     quote! {
@@ -241,12 +242,37 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
                     #address
                 }
             }
+
+            #stored
         };
         #padding
         #pin
         #same_types
         #same_struct
     }
+}
+
+/// Names the types that a generic struct stores, for the message about an instance that is refused.
+fn stored_types(model: &Model<'_>, krate: &Path) -> Option<TokenStream> {
+    let types = match bound::stored_types(model).as_slice() {
+        [] => return None,
+        [only] => generated(only),
+        several => {
+            let several = several.iter().map(generated);
+            quote!((#(#several),*))
+        }
+    };
+    // The bounds are the struct's own, so that this also holds for an instance that is refused.
+    let (impl_generics, _, where_clause) = model.generics.split_for_impl();
+    let (ident, arguments) = (moved(model.ident, at(model.ident.span())), &model.arguments);
+    Some(quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::ListsStored for #ident #arguments #where_clause {}
+
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::Stores<#krate::__private::StoredTypes<#types>>
+            for #ident #arguments #where_clause {}
+    })
 }
 
 /// The implementation for an enum that has passed the checks.

@@ -82,6 +82,33 @@ struct Tail<T: Unit> {
     tail: [T::Value],
 }
 
+struct Metres;
+
+type Feet = u32;
+
+impl Unit for Metres {
+    type Value = u64;
+}
+
+/// Other modules see the struct, but not the trait.
+#[allow(private_bounds, private_interfaces)]
+#[derive(ShmLayout)]
+#[repr(C)]
+pub struct Named<T: Unit> {
+    pub value: <T as Unit>::Value,
+    pub values: [ShmVec<T::Value, 4>; 2],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Generic<T: Unit>
+where
+    T::Value: ShmLayout,
+{
+    named: Named<T>,
+    other: [Named<Metres>; 2],
+}
+
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Shared {
@@ -90,6 +117,7 @@ struct Shared {
     nested: Nested<u64>,
     asked: Asked<u32>,
     known: Known<u32>,
+    generic: Generic<Feet>,
 }
 
 fn main() {
@@ -99,6 +127,7 @@ fn main() {
     shm.nested.values[1][0].set(3);
     shm.asked.second.set(4);
     shm.known.value.set(5);
+    shm.generic.other[1].value.set(6);
     let contained = Contained::<u32>::create_anonymous().unwrap();
     contained.values.push(7).unwrap();
     contained.latest.write().unwrap().commit().unwrap();
