@@ -26,8 +26,8 @@ impl fmt::Display for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Live => {
-                "a live segment has it; attach to it, or stop the processes that use it; if its owner was killed, \
-                 `supersede(true)` in the options takes the name over"
+                "a live segment has it, with processes attached; attach too, or stop them; if its owner was killed, \
+                 `supersede(true)` in the options takes the name over, as soon as the kernel has torn the owner down"
             }
             Self::Persistent => {
                 "a persistent segment has it; attach to it, or remove it with `unlink`"

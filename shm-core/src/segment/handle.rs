@@ -14,7 +14,7 @@ use crate::shm_layout::ShmLayout;
 /// It derefs to the view of `T`: the fields of a struct are the fields of the handle. `A` says whether the pages may be
 /// written. Dropping the handle unmaps the segment; if it is the last owner, in the process that made it, it also removes the
 /// name. The copy of a handle that a child of `fork` inherits maps the same bytes and never removes the name.
-#[must_use = "dropping the handle at once unmaps the segment, and removes its name if the handle owns it"]
+#[must_use = "keep the handle, as in `let shm = ..`: dropping it, by `let _ = ..` too, unmaps the segment and removes a name that it owns"]
 pub struct Shm<T: ShmLayout + ?Sized, A: Access = ReadWrite> {
     // First, so that an access through the handle is one load away from the payload.
     payload: *const (),

@@ -84,7 +84,7 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
             error(Telemetry::attach(&names.name("none"))),
             "does not exist",
         ),
-        (error(Telemetry::create(&taken)), "attach to it"),
+        (error(Telemetry::create(&taken)), "attach too"),
         (
             error(TelemetryWide::attach(&taken)),
             "expects a `TelemetryWide`",

@@ -73,7 +73,7 @@ fn variants_differ(
     let at = (0..segment.len().max(program.len())).find(|i| segment.get(*i) != program.get(*i))?;
     let say = |side: &[(String, u64)]| match side.get(at) {
         Some((name, bits)) => format!("`{name} = {}`", bits.cast_signed()),
-        None => "no more".to_owned(),
+        None => "missing".to_owned(),
     };
     Some(format!(
         "{what} is an enum whose variant number {} is {} in the segment and {} in this program",

@@ -205,7 +205,7 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
 /// Messages of any type that are read in their slot.
 impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// Calls `work` with a message in its slot, and waits while the ring is empty. The message counts as received when `work`
-    /// returns.
+    /// returns, whatever it returns: a `Result` of its own that holds an error does not bring the message back.
     ///
     /// If the receiver is killed or `work` panics, no message is lost: the next receiver gets it. The message may then have been
     /// handled partly or wholly; where that matters, store [`position`](Self::position) with the result. If `work` forks, the
