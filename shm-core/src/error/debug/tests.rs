@@ -6,7 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use crate::collections::{InvalidText, VecFull};
+use crate::collections::{InsertError, InvalidText, VecFull};
 use crate::error::InvalidValue;
 use crate::error::ShmError;
 use crate::shm_layout::ShmLayout;
@@ -64,6 +64,8 @@ fn all() -> Checked {
     );
     all.prints("Nul { at: 3 }", InvalidText::Nul { at: 3 });
     all.prints("VecFull(..)", VecFull(Message));
+    all.prints("Full(..)", InsertError::Full(Message));
+    all.prints("OutOfBounds(..)", InsertError::OutOfBounds(Message));
     all.prints("TooManyPermits", sync::TooManyPermits);
     all.prints("TimedOut", sync::TimedOut);
 
