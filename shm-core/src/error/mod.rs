@@ -174,6 +174,9 @@ const _: () = assert!(size_of::<ShmError>() <= 128);
 /// The longest type name in a message. A name out of a segment may be as long as a peer likes.
 const LONGEST_TYPE_NAME: usize = 200;
 
+/// The longest difference in a message. It names fields, whose names may be as long.
+const LONGEST_DIFFERENCE: usize = 1000;
+
 /// Text that may come from a segment, without line breaks and terminal controls, which do not belong in a log.
 struct Plain<'a>(&'a str);
 
@@ -451,15 +454,15 @@ impl ShmError {
         difference: String,
         remedy: Remedy,
     ) -> Self {
-        let shortened = |found: String| match found.char_indices().nth(LONGEST_TYPE_NAME) {
-            Some((end, _)) => format!("{}..", &found[..end]),
-            None => found,
+        let shortened = |text: String, longest| match text.char_indices().nth(longest) {
+            Some((end, _)) => format!("{}..", &text[..end]),
+            None => text,
         };
         Self::LayoutMismatch {
             name: UNNAMED,
-            found: found.map(shortened),
+            found: found.map(|found| shortened(found, LONGEST_TYPE_NAME)),
             expected,
-            difference,
+            difference: shortened(difference, LONGEST_DIFFERENCE),
             remedy: remedy::of_another_layout(remedy),
         }
     }

@@ -48,6 +48,8 @@ fn hostile_type_names_are_escaped_and_shortened() {
         .named("/t")
         .to_string();
     assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");
+    // Escaping makes up to six characters of one.
+    assert!(text.len() < 6 * 1500, "{} bytes", text.len());
     assert!(
         text.contains("..`, but this program expects a `u64`"),
         "{text}"
