@@ -384,48 +384,40 @@ debug_with_text! {
 
 impl Error for ShmError {}
 
+/// The name in an error, by the kind of reference through which it is looked at.
+macro_rules! name_of {
+    ($error:expr) => {
+        match $error {
+            ShmError::InvalidName { name, .. }
+            | ShmError::NotFound { name }
+            | ShmError::AlreadyExists { name, .. }
+            | ShmError::PermissionDenied { name, .. }
+            | ShmError::WrongOwner { name, .. }
+            | ShmError::NotASegment { name, .. }
+            | ShmError::UnsupportedFormat { name, .. }
+            | ShmError::LayoutMismatch { name, .. }
+            | ShmError::Corrupt { name, .. }
+            | ShmError::Uninitialized { name, .. }
+            | ShmError::BadOffset { name, .. }
+            | ShmError::NoSpace { name, .. }
+            | ShmError::Busy { name, .. }
+            | ShmError::Os { name, .. } => name,
+        }
+    };
+}
+
 impl ShmError {
     /// The name of the segment as it was passed; `(anonymous)` for a segment without one; `/dev/shm` for an error that is
     /// not about a single segment.
     pub fn name(&self) -> &str {
-        match self {
-            Self::InvalidName { name, .. }
-            | Self::NotFound { name }
-            | Self::AlreadyExists { name, .. }
-            | Self::PermissionDenied { name, .. }
-            | Self::WrongOwner { name, .. }
-            | Self::NotASegment { name, .. }
-            | Self::UnsupportedFormat { name, .. }
-            | Self::LayoutMismatch { name, .. }
-            | Self::Corrupt { name, .. }
-            | Self::Uninitialized { name, .. }
-            | Self::BadOffset { name, .. }
-            | Self::NoSpace { name, .. }
-            | Self::Busy { name, .. }
-            | Self::Os { name, .. } => name,
-        }
+        name_of!(self)
     }
 
     /// Gives an error the name of the segment that it is about.
     ///
     /// Functions that work on a segment's file return errors without a name. The function that the program called adds it, once.
     pub(crate) fn named(mut self, segment: &str) -> Self {
-        match &mut self {
-            Self::InvalidName { name, .. }
-            | Self::NotFound { name }
-            | Self::AlreadyExists { name, .. }
-            | Self::PermissionDenied { name, .. }
-            | Self::WrongOwner { name, .. }
-            | Self::NotASegment { name, .. }
-            | Self::UnsupportedFormat { name, .. }
-            | Self::LayoutMismatch { name, .. }
-            | Self::Corrupt { name, .. }
-            | Self::Uninitialized { name, .. }
-            | Self::BadOffset { name, .. }
-            | Self::NoSpace { name, .. }
-            | Self::Busy { name, .. }
-            | Self::Os { name, .. } => segment.clone_into(name),
-        }
+        segment.clone_into(name_of!(&mut self));
         self
     }
 

@@ -198,18 +198,16 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         name: &str,
         init: impl FnOnce(&Shm<T>) -> R,
     ) -> Result<Shm<T>, R::Error> {
-        let named = |error: ShmError| error.named(name);
         let checked = SegmentName::new(name)?;
-        let deadline = self.deadline();
-        let segment = create::prepare(&self.settings, &checked, T::LAYOUT, self.len, deadline)
-            .map_err(named)?;
-        let shm = Shm::new(segment);
-        init(&shm).into_result()?;
-        check_initialized(&shm).map_err(named)?;
-        // `init` may have taken longer than the timeout, which is for retries.
-        let published = shm.segment().publish(&self.settings, self.deadline());
-        published.map_err(named)?;
-        Ok(shm)
+        let create = || {
+            let deadline = self.deadline();
+            let segment = create::prepare(&self.settings, &checked, T::LAYOUT, self.len, deadline)?;
+            let shm = initialize(segment, &mut Some(|shm: &Shm<T>| init(shm).into_result()))?;
+            // `init` may have taken longer than the timeout, which is for retries.
+            shm.segment().publish(&self.settings, self.deadline())?;
+            Ok(shm)
+        };
+        create().map_err(|failure: Failure<R::Error>| failure.named(name))
     }
 
     pub(crate) fn open_or_create_tail<R: InitResult>(
@@ -219,10 +217,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ) -> Result<Shm<T>, R::Error> {
         let checked = SegmentName::new(name)?;
         self.open_or_build(&checked, |shm| init(shm).into_result())
-            .map_err(|failure| match failure {
-                Failure::Init(error) => error,
-                Failure::Segment(error) => error.named(name).into(),
-            })
+            .map_err(|failure| failure.named(name))
     }
 
     fn open_or_build<E>(
@@ -324,12 +319,11 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         &self,
         init: impl FnOnce(&Shm<T>) -> R,
     ) -> Result<Shm<T>, R::Error> {
-        let named = |error: ShmError| error.named(ANONYMOUS);
-        let segment = create::anonymous(&self.settings, T::LAYOUT, self.len).map_err(named)?;
-        let shm = Shm::new(segment);
-        init(&shm).into_result()?;
-        check_initialized(&shm).map_err(named)?;
-        Ok(shm)
+        let create = || {
+            let segment = create::anonymous(&self.settings, T::LAYOUT, self.len)?;
+            initialize(segment, &mut Some(|shm: &Shm<T>| init(shm).into_result()))
+        };
+        create().map_err(|failure: Failure<R::Error>| failure.named(ANONYMOUS))
     }
 
     pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
@@ -378,6 +372,15 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
 enum Failure<E> {
     Init(E),
     Segment(ShmError),
+}
+
+impl<E: From<ShmError>> Failure<E> {
+    fn named(self, name: &str) -> E {
+        match self {
+            Self::Init(error) => error,
+            Self::Segment(error) => error.named(name).into(),
+        }
+    }
 }
 
 impl<E> From<ShmError> for Failure<E> {
