@@ -124,7 +124,7 @@ refused_as_a_whole!([T, const N: usize] Broadcast<T, N>);
 sync_layout! {
     impl[T: ShmLayout + Copy, const N: usize] Broadcast[T, N], BROADCAST.claiming();
     claim at sender_state.0.claim: AtomicU32::LAYOUT;
-    came at sender_state.0.joined: AtomicU32::LAYOUT;
+    joined at sender_state.0.joined: AtomicU32::LAYOUT;
     arrived at sender_state.0.arrived: AtomicU32::LAYOUT;
     reserved at counters.0.reserved: AtomicU64::LAYOUT;
     tail at counters.0.tail: AtomicU64::LAYOUT;

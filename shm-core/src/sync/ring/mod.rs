@@ -139,9 +139,9 @@ refused_as_a_whole!([T, const N: usize] Ring<T, N>);
 sync_layout! {
     impl[T: ShmLayout, const N: usize] Ring[T, N], RING.claiming();
     sender at sender.0.claim: AtomicU32::LAYOUT;
-    sender_came at sender.0.joined: AtomicU32::LAYOUT;
+    sender_joined at sender.0.joined: AtomicU32::LAYOUT;
     receiver at receiver.0.claim: AtomicU32::LAYOUT;
-    receiver_came at receiver.0.joined: AtomicU32::LAYOUT;
+    receiver_joined at receiver.0.joined: AtomicU32::LAYOUT;
     tail at counters.tail: AtomicU64::LAYOUT;
     head at counters.head: AtomicU64::LAYOUT;
     data at counters.data: AtomicU32::LAYOUT;

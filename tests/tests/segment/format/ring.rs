@@ -44,6 +44,8 @@ fn rings_match_the_format_and_are_decoded() {
         return;
     };
     for line in [
+        "4 jobs.sender_joined: u32 = 1",
+        "132 jobs.receiver_joined: u32 = 1",
         "256 jobs.tail: u64 = 4",
         "384 jobs.head: u64 = 2",
         "776 jobs[2]: [u16; 2] = [2, 12]",
