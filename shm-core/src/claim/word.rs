@@ -50,7 +50,7 @@ impl Timeout {
         match self {
             Self::Now => Deadline::after(Duration::ZERO),
             Self::At(deadline) => deadline,
-            Self::Never => Deadline::after(Duration::MAX),
+            Self::Never => Deadline::NEVER,
         }
     }
 }

@@ -18,10 +18,15 @@
 //!
 //! # Waiting
 //!
-//! In every type the names say how long a call may wait: `f` as long as it takes, `f_timeout` at most `timeout` on the
-//! monotonic clock, and `try_f` not at all. The timeout is the last argument, but for closures. Claiming an end of a queue
-//! ([`sender`](Ring::sender), [`receiver`](Ring::receiver)) or a seat of a barrier ([`join`](Barrier::join)) waits only with
-//! `_timeout`. [`SeqLock::wait_newer`] always takes a timeout, because the writer that a reader waits for may be dead.
+//! In every type the names say how long a call may wait: `f` as long as it takes, `f_timeout` at most `timeout`, `f_deadline`
+//! until `deadline` at the latest, and `try_f` not at all. The limit is the last argument, but for closures. Claiming an end of
+//! a queue ([`sender`](Ring::sender), [`receiver`](Ring::receiver)) or a seat of a barrier ([`join`](Barrier::join)) waits only
+//! with `_timeout` or `_deadline`. [`SeqLock::wait_newer`] always takes a limit, because the writer that a reader waits for may be
+//! dead.
+//!
+//! A call that has to wait turns its timeout into a deadline, once, so signals and wake-ups that do not concern it do not prolong
+//! the wait. Deadlines are points on `CLOCK_MONOTONIC`, as [`Instant`](std::time::Instant)s are: changes to the time of day do
+//! not move them, and the clock stands still while the system is suspended. A deadline that has passed acts as a timeout of zero.
 //!
 //! # Errors
 //!

@@ -7,6 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
+    /// A point that never comes.
+    pub(crate) const NEVER: Self = Self(None);
+
+    /// This point.
+    pub(crate) const fn at(point: Instant) -> Self {
+        Self(Some(point))
+    }
+
     /// The point `span` from now, or never if that exceeds the range of the clock.
     pub(crate) fn after(span: Duration) -> Self {
         Self(Instant::now().checked_add(span))

@@ -1,4 +1,4 @@
-//! Every call that takes a timeout, made where it must time out, while signals interrupt it.
+//! Every call that takes a timeout or a deadline, made where it must time out, while signals interrupt it.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ impl Program {
     }
 }
 
-/// All calls with a timeout.
+/// All calls with a timeout or a deadline.
 fn calls(
     shm: &Shm<BlockedSegment>,
     mut make: impl FnMut(&str, &mut dyn FnMut() -> Outcome) -> Result<(), Failure>,
@@ -65,18 +65,28 @@ fn calls(
     let seen = shm.event.generation();
     let version = shm.value.version();
     let nothing = || None::<()>;
+    let soon = || Instant::now() + SPAN;
 
     make("Mutex::lock_timeout", &mut || {
         late(shm.lock.lock_timeout(SPAN).map(drop), "TimedOut")
     })?;
+    make("Mutex::lock_deadline", &mut || {
+        late(shm.lock.lock_deadline(soon()).map(drop), "TimedOut")
+    })?;
     make("SeqLock::write_timeout", &mut || {
         late(shm.value.write_timeout(SPAN).map(drop), "TimedOut")
+    })?;
+    make("SeqLock::write_deadline", &mut || {
+        late(shm.value.write_deadline(soon()).map(drop), "TimedOut")
     })?;
     make("SeqLock::wait_newer", &mut || {
         late(shm.value.wait_newer(version, SPAN), "TimedOut")
     })?;
     make("SeqLock::wait_newer, read-only", &mut || {
         late(reader.value.wait_newer(version, SPAN), "TimedOut")
+    })?;
+    make("SeqLock::wait_newer_deadline", &mut || {
+        late(shm.value.wait_newer_deadline(version, soon()), "TimedOut")
     })?;
 
     make("Ring::sender_timeout", &mut || {
@@ -119,11 +129,32 @@ fn calls(
     make("Broadcast::sender_timeout", &mut || {
         late(shm.cast.sender_timeout(SPAN), "Taken")
     })?;
+    make("Broadcast::sender_deadline", &mut || {
+        late(shm.cast.sender_deadline(soon()), "Taken")
+    })?;
     make("BroadcastReceiver::recv_timeout", &mut || {
         late(listening.recv_timeout(SPAN), "Timeout")
     })?;
     make("BroadcastReceiver::recv_timeout, read-only", &mut || {
         late(reading.recv_timeout(SPAN), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_deadline", &mut || {
+        late(listening.recv_deadline(soon()), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_into_deadline", &mut || {
+        late(listening.recv_into_deadline(&mut 0, soon()), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_slice_deadline", &mut || {
+        late(
+            listening.recv_slice_deadline(&mut [0; 3], soon()),
+            "Timeout",
+        )
+    })?;
+    make("BroadcastReceiver::wait_for_sender_deadline", &mut || {
+        late(
+            shm.silent.receiver().wait_for_sender_deadline(soon()),
+            "TimedOut",
+        )
     })?;
     make("BroadcastReceiver::recv_into_timeout", &mut || {
         late(listening.recv_into_timeout(&mut message, SPAN), "Timeout")
@@ -163,13 +194,28 @@ fn calls(
     make("Event::wait_until_timeout, read-only", &mut || {
         late(reader.event.wait_until_timeout(SPAN, nothing), "TimedOut")
     })?;
+    make("Event::wait_deadline", &mut || {
+        late(shm.event.wait_deadline(seen, soon()), "TimedOut")
+    })?;
+    make("Event::wait_until_deadline", &mut || {
+        late(shm.event.wait_until_deadline(soon(), nothing), "TimedOut")
+    })?;
     make("Semaphore::wait_timeout", &mut || {
         late(shm.permits.wait_timeout(SPAN), "TimedOut")
+    })?;
+    make("Semaphore::wait_deadline", &mut || {
+        late(shm.permits.wait_deadline(soon()), "TimedOut")
     })?;
     make("Barrier::join_timeout", &mut || {
         late(shm.meet[1].join_timeout(SPAN), "Full")
     })?;
+    make("Barrier::join_deadline", &mut || {
+        late(shm.meet[1].join_deadline(soon()), "Full")
+    })?;
     make("BarrierSeat::wait_timeout", &mut || {
         late(seat.wait_timeout(SPAN), "TimedOut")
+    })?;
+    make("BarrierSeat::wait_deadline", &mut || {
+        late(seat.wait_deadline(soon()), "TimedOut")
     })
 }

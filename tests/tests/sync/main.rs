@@ -3,6 +3,7 @@
 
 mod barrier;
 mod broadcast;
+mod deadlines;
 mod event;
 mod large;
 mod mutex;

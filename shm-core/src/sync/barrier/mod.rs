@@ -6,7 +6,7 @@ mod seat;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::offset_of;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
@@ -255,13 +255,19 @@ impl<const N: usize, A: Access> Barrier<N, A> {
     where
         A: Writable,
     {
-        let barrier = self.writable();
-        // If an owner is dead already, there is no wait.
-        let taken = protocol::take(barrier).or_else(|| {
-            let mut sleeper = Sleeper::until(Deadline::after(timeout));
-            protocol::wait_for_seat(barrier, &mut sleeper)
-        });
-        barrier.seat(taken)
+        self.writable().join_until(|| Deadline::after(timeout))
+    }
+
+    /// Takes a seat as [`join_timeout`](Self::join_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`join_timeout`](Self::join_timeout).
+    pub fn join_deadline(&self, deadline: Instant) -> Result<BarrierSeat<'_, N>, BarrierError>
+    where
+        A: Writable,
+    {
+        self.writable().join_until(|| Deadline::at(deadline))
     }
 
     fn writable(&self) -> &Barrier<N>
@@ -275,6 +281,16 @@ impl<const N: usize, A: Access> Barrier<N, A> {
 }
 
 impl<const N: usize> Barrier<N> {
+    fn join_until(
+        &self,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<BarrierSeat<'_, N>, BarrierError> {
+        // If an owner is dead already, there is no wait.
+        let taken = protocol::take(self)
+            .or_else(|| protocol::wait_for_seat(self, &mut Sleeper::until(deadline())));
+        self.seat(taken)
+    }
+
     fn seat(
         &self,
         taken: Option<<Self as SeatTable>::Taken>,

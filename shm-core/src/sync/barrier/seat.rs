@@ -1,7 +1,7 @@
 //! A seat in a barrier, and waiting.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Barrier, BarrierError};
 use crate::protocol::barrier::{self as protocol, RoundOutcome};
@@ -101,7 +101,7 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
     ///
     /// [`Died`](BarrierError::Died); [`NotOwner`](BarrierError::NotOwner).
     pub fn wait(&mut self) -> Result<BarrierWaitResult, BarrierError> {
-        self.within(Duration::MAX)
+        self.within(|| Deadline::NEVER)
     }
 
     /// Arrives, and waits until all participants have arrived, for at most `timeout` on the monotonic clock.
@@ -113,17 +113,29 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
     ///
     /// [`Died`](BarrierError::Died); [`TimedOut`](BarrierError::TimedOut); [`NotOwner`](BarrierError::NotOwner).
     pub fn wait_timeout(&mut self, timeout: Duration) -> Result<BarrierWaitResult, BarrierError> {
-        self.within(timeout)
+        self.within(|| Deadline::after(timeout))
     }
 
-    fn within(&mut self, timeout: Duration) -> Result<BarrierWaitResult, BarrierError> {
+    /// Arrives, and waits as [`wait_timeout`](Self::wait_timeout) does, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_timeout`](Self::wait_timeout).
+    pub fn wait_deadline(&mut self, deadline: Instant) -> Result<BarrierWaitResult, BarrierError> {
+        self.within(|| Deadline::at(deadline))
+    }
+
+    fn within(
+        &mut self,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<BarrierWaitResult, BarrierError> {
         if !self.barrier.seats[self.seat].claim.is_held_by(self.me) {
             return Err(BarrierError::NotOwner);
         }
         protocol::arrive(self.barrier, self.seat, self.round);
         // The last participant to arrive does not read the clock.
         let outcome = protocol::try_complete(self.barrier, self.round, &Futex).or_else(|| {
-            let mut sleeper = Sleeper::until(Deadline::after(timeout));
+            let mut sleeper = Sleeper::until(deadline());
             protocol::wait(self.barrier, self.round, &mut sleeper, &Futex)
         });
         match outcome {

@@ -15,7 +15,7 @@ mod sender;
 mod tests;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
@@ -154,6 +154,22 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
         A: Writable,
     {
         let timeout = Timeout::At(Deadline::after(timeout));
+        BroadcastSender::claim(self.writable(), timeout)
+    }
+
+    /// Claims the sender as [`sender_timeout`](Self::sender_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`sender`](Self::sender).
+    pub fn sender_deadline(
+        &self,
+        deadline: Instant,
+    ) -> Result<BroadcastSender<'_, T, N>, ClaimError>
+    where
+        A: Writable,
+    {
+        let timeout = Timeout::At(Deadline::at(deadline));
         BroadcastSender::claim(self.writable(), timeout)
     }
 

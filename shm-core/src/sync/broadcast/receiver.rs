@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
@@ -80,7 +80,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// with enums or `char`s.
     pub fn recv(&mut self) -> Result<T, RecvError> {
         let mut message = MaybeUninit::uninit();
-        while !self.wait(&mut message, Duration::MAX)? {}
+        while !self.wait(&mut message, || Deadline::NEVER)? {}
         valid(message)
     }
 
@@ -91,7 +91,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// As [`recv`](Self::recv).
     pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError> {
         let mut message = Box::new_uninit();
-        while !self.wait(&mut message, Duration::MAX)? {}
+        while !self.wait(&mut message, || Deadline::NEVER)? {}
         check(&mut message)?;
         // SAFETY: all bytes are initialised, and every leaf is valid.
         Ok(unsafe { message.assume_init() })
@@ -121,12 +121,16 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     ///
     /// [`Timeout`](RecvTimeoutError::Timeout), and those of [`recv`](Self::recv).
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        let mut message = MaybeUninit::uninit();
-        if self.wait(&mut message, timeout)? {
-            Ok(valid(message)?)
-        } else {
-            Err(RecvTimeoutError::Timeout)
-        }
+        self.recv_until(|| Deadline::after(timeout))
+    }
+
+    /// Receives the next message as [`recv_timeout`](Self::recv_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError> {
+        self.recv_until(|| Deadline::at(deadline))
     }
 
     /// Receives the next message into `out` as [`recv`](Self::recv) does, without a copy on the stack: for large messages. After
@@ -139,7 +143,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     where
         T: ShmValue,
     {
-        while !self.wait(uninit(out), Duration::MAX)? {}
+        while !self.wait(uninit(out), || Deadline::NEVER)? {}
         Ok(())
     }
 
@@ -174,11 +178,24 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     where
         T: ShmValue,
     {
-        if self.wait(uninit(out), timeout)? {
-            Ok(())
-        } else {
-            Err(RecvTimeoutError::Timeout)
-        }
+        self.recv_into_until(out, || Deadline::after(timeout))
+    }
+
+    /// Receives the next message into `out` as [`recv_into_timeout`](Self::recv_into_timeout) does, and waits until `deadline` at
+    /// the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_into_timeout`](Self::recv_into_timeout).
+    pub fn recv_into_deadline(
+        &mut self,
+        out: &mut T,
+        deadline: Instant,
+    ) -> Result<(), RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        self.recv_into_until(out, || Deadline::at(deadline))
     }
 
     /// Receives as many messages as there are, at least one and at most `out.len()`, and waits while there is none. Returns how
@@ -249,11 +266,24 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     where
         T: ShmValue,
     {
-        let Some((first, rest)) = out.split_first_mut() else {
-            return Ok(0);
-        };
-        self.recv_into_timeout(first, timeout)?;
-        Ok(1 + self.take_available(rest))
+        self.recv_slice_until(out, || Deadline::after(timeout))
+    }
+
+    /// Receives several messages as [`recv_slice_timeout`](Self::recv_slice_timeout) does, and waits for the first until
+    /// `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_slice_timeout`](Self::recv_slice_timeout).
+    pub fn recv_slice_deadline(
+        &mut self,
+        out: &mut [T],
+        deadline: Instant,
+    ) -> Result<usize, RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        self.recv_slice_until(out, || Deadline::at(deadline))
     }
 
     /// Waits until there is a message to receive or a living sender: the first one, or after
@@ -262,8 +292,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// A sender may join, send nothing and leave, so the next call may be `Disconnected` again. A receiver with a read-only
     /// mapping takes a sender that was killed for a living one.
     pub fn wait_for_sender(&self) {
-        // The clock never reaches this deadline.
-        while self.wait_for_sender_timeout(Duration::MAX).is_err() {}
+        while self.sender_until(|| Deadline::NEVER).is_err() {}
     }
 
     /// Waits as [`wait_for_sender`](Self::wait_for_sender) does, for at most `timeout` on the monotonic clock.
@@ -272,12 +301,25 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     ///
     /// [`TimedOut`].
     pub fn wait_for_sender_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
+        self.sender_until(|| Deadline::after(timeout))
+    }
+
+    /// Waits as [`wait_for_sender`](Self::wait_for_sender) does, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`].
+    pub fn wait_for_sender_deadline(&self, deadline: Instant) -> Result<(), TimedOut> {
+        self.sender_until(|| Deadline::at(deadline))
+    }
+
+    fn sender_until(&self, deadline: impl FnOnce() -> Deadline) -> Result<(), TimedOut> {
         if self.behind() > 0 {
             return Ok(());
         }
         let (broadcast, cursor) = (self.sender.role(), self.cursor);
         let (counters, arrived) = (&broadcast.counters, &broadcast.sender_state.arrived);
-        let sleeper = &mut Sleeper::through::<A>(Deadline::after(timeout));
+        let sleeper = &mut Sleeper::through::<A>(deadline());
         let sender = &self.sender;
         let found =
             protocol::wait_for_sender::<Correct<A>, _>(counters, cursor, sender, arrived, sleeper);
@@ -335,21 +377,70 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         })
     }
 
-    /// Receives a message into `out`, and waits for it. `false` after the timeout.
+    #[inline(always)]
+    fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError> {
+        let mut message = MaybeUninit::uninit();
+        if self.wait(&mut message, deadline)? {
+            Ok(valid(message)?)
+        } else {
+            Err(RecvTimeoutError::Timeout)
+        }
+    }
+
+    #[inline(always)]
+    fn recv_into_until(
+        &mut self,
+        out: &mut T,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(), RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        if self.wait(uninit(out), deadline)? {
+            Ok(())
+        } else {
+            Err(RecvTimeoutError::Timeout)
+        }
+    }
+
+    fn recv_slice_until(
+        &mut self,
+        out: &mut [T],
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<usize, RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        let Some((first, rest)) = out.split_first_mut() else {
+            return Ok(0);
+        };
+        self.recv_into_until(first, deadline)?;
+        Ok(1 + self.take_available(rest))
+    }
+
+    /// Receives a message into `out`, and waits for it. `false` after the deadline.
     #[inline]
-    fn wait(&mut self, out: &mut MaybeUninit<T>, timeout: Duration) -> Result<bool, RecvError> {
+    fn wait(
+        &mut self,
+        out: &mut MaybeUninit<T>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<bool, RecvError> {
         // Reads the clock only if there is no message yet.
         match self.poll_once(out, false) {
-            None => self.sleep(out, timeout),
+            None => self.sleep(out, deadline),
             outcome => received(outcome),
         }
     }
 
     #[cold]
-    fn sleep(&mut self, out: &mut MaybeUninit<T>, timeout: Duration) -> Result<bool, RecvError> {
+    fn sleep(
+        &mut self,
+        out: &mut MaybeUninit<T>,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<bool, RecvError> {
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let counters = &broadcast.counters;
-        let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
+        let mut sleeper = Sleeper::through::<A>(deadline());
         let waking = (&broadcast.sender_state.arrived, &mut sleeper);
         let copy = copier(broadcast, out);
         let outcome =

@@ -1,8 +1,9 @@
 //! The event. [`protocol`] describes its states, orderings and crash behaviour.
 
+use std::cell::LazyCell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::primitive::AtomicU32;
@@ -107,8 +108,7 @@ impl<A: Access> Event<A> {
         loop {
             match self.generation() {
                 now if now != seen => return now,
-                // The clock never reaches this deadline.
-                _ => self.sleep(seen, Deadline::after(Duration::MAX)),
+                _ => self.sleep(seen, || Deadline::NEVER),
             };
         }
     }
@@ -120,9 +120,28 @@ impl<A: Access> Event<A> {
     /// [`TimedOut`]: no notification came. The process that should notify may be alive or dead.
     #[inline]
     pub fn wait_timeout(&self, seen: u32, timeout: Duration) -> Result<u32, TimedOut> {
+        self.changed_until(seen, || Deadline::after(timeout))
+    }
+
+    /// Waits as [`wait`](Self::wait) does, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_timeout`](Self::wait_timeout).
+    #[inline]
+    pub fn wait_deadline(&self, seen: u32, deadline: Instant) -> Result<u32, TimedOut> {
+        self.changed_until(seen, || Deadline::at(deadline))
+    }
+
+    #[inline(always)]
+    fn changed_until(
+        &self,
+        seen: u32,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<u32, TimedOut> {
         match self.generation() {
             now if now != seen => Ok(now),
-            _ => self.sleep(seen, Deadline::after(timeout)).ok_or(TimedOut),
+            _ => self.sleep(seen, deadline).ok_or(TimedOut),
         }
     }
 
@@ -132,7 +151,7 @@ impl<A: Access> Event<A> {
     /// missed change. If every process that would make the change has died, this waits for ever.
     pub fn wait_until<R>(&self, mut look: impl FnMut() -> Option<R>) -> R {
         loop {
-            if let Ok(found) = self.wait_until_timeout(Duration::MAX, &mut look) {
+            if let Ok(found) = self.found_until(|| Deadline::NEVER, &mut look) {
                 return found;
             }
         }
@@ -172,17 +191,39 @@ impl<A: Access> Event<A> {
         timeout: Duration,
         look: impl FnMut() -> Option<R>,
     ) -> Result<R, TimedOut> {
-        let mut sleepers = Sleepers::<A> {
-            timeout,
-            deadline: None,
+        self.found_until(|| Deadline::after(timeout), look)
+    }
+
+    /// Waits as [`wait_until`](Self::wait_until) does, until `deadline` at the latest. Calls `look` once more then, so the deadline
+    /// may have passed.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_until_timeout`](Self::wait_until_timeout).
+    pub fn wait_until_deadline<R>(
+        &self,
+        deadline: Instant,
+        look: impl FnMut() -> Option<R>,
+    ) -> Result<R, TimedOut> {
+        self.found_until(|| Deadline::at(deadline), look)
+    }
+
+    fn found_until<R>(
+        &self,
+        deadline: impl FnOnce() -> Deadline,
+        look: impl FnMut() -> Option<R>,
+    ) -> Result<R, TimedOut> {
+        let mut sleepers = Sleepers::<A, _> {
+            deadline: LazyCell::new(deadline),
             access: PhantomData,
         };
         protocol::wait_until::<Correct<A>, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
     }
 
     #[cold]
-    fn sleep(&self, seen: u32, deadline: Deadline) -> Option<u32> {
-        protocol::wait::<Correct<A>, _>(&self.word, seen, &mut Sleeper::through::<A>(deadline))
+    fn sleep(&self, seen: u32, deadline: impl FnOnce() -> Deadline) -> Option<u32> {
+        let mut sleeper = Sleeper::through::<A>(deadline());
+        protocol::wait::<Correct<A>, _>(&self.word, seen, &mut sleeper)
     }
 
     /// Changes the generation, and wakes one waiter.
@@ -209,18 +250,16 @@ impl<A: Access> Event<A> {
 }
 
 /// Waits that share one deadline, which is computed at the first.
-struct Sleepers<A> {
-    timeout: Duration,
-    deadline: Option<Deadline>,
+struct Sleepers<A, F> {
+    deadline: LazyCell<Deadline, F>,
     access: PhantomData<A>,
 }
 
-impl<A: Access> WaitRounds for Sleepers<A> {
+impl<A: Access, F: FnOnce() -> Deadline> WaitRounds for Sleepers<A, F> {
     type Env = Sleeper;
 
     fn next(&mut self) -> Option<Sleeper> {
-        let start = || Deadline::after(self.timeout);
-        let deadline = *self.deadline.get_or_insert_with(start);
+        let deadline = *self.deadline;
         (!deadline.left().is_zero()).then(|| Sleeper::through::<A>(deadline))
     }
 }

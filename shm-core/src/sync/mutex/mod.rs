@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
@@ -193,11 +193,23 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     where
         A: Writable,
     {
-        let mutex = self.writable();
-        match mutex.claim.claim_free() {
-            Some(held) => Ok(MutexGuard::new(mutex, held)),
-            None => mutex.contended(Timeout::At(Deadline::after(timeout))),
-        }
+        self.writable().until(|| Deadline::after(timeout))
+    }
+
+    /// Locks as [`lock_timeout`](Self::lock_timeout) does, waiting until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_timeout`](Self::lock_timeout).
+    #[inline]
+    pub fn lock_deadline(
+        &self,
+        deadline: Instant,
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
+    where
+        A: Writable,
+    {
+        self.writable().until(|| Deadline::at(deadline))
     }
 
     #[inline(always)]
@@ -217,6 +229,18 @@ impl<T: ShmLayout> Mutex<T> {
         match self.claim.claim_free() {
             Some(held) => Ok(MutexGuard::new(self, held)),
             None => self.contended(timeout),
+        }
+    }
+
+    /// Locks, waiting until a deadline. A free lock needs no clock.
+    #[inline(always)]
+    fn until(
+        &self,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>> {
+        match self.claim.claim_free() {
+            Some(held) => Ok(MutexGuard::new(self, held)),
+            None => self.contended(Timeout::At(deadline())),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadWrite, Writable};
 use crate::error::debug_with_text;
@@ -138,8 +138,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        // The clock never reaches this deadline.
-        while !protocol::take::<Correct>(&self.word) && !self.sleep(Duration::MAX) {}
+        while !protocol::take::<Correct>(&self.word) && !self.sleep(|| Deadline::NEVER) {}
     }
 
     /// Takes a permit, and waits for one for at most `timeout` on the monotonic clock.
@@ -154,15 +153,32 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        (protocol::take::<Correct>(&self.word) || self.sleep(timeout))
+        self.wait_until(|| Deadline::after(timeout))
+    }
+
+    /// Takes a permit as [`wait_timeout`](Self::wait_timeout) does, and waits for one until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_timeout`](Self::wait_timeout).
+    #[inline]
+    pub fn wait_deadline(&self, deadline: Instant) -> Result<(), TimedOut>
+    where
+        A: Writable,
+    {
+        self.wait_until(|| Deadline::at(deadline))
+    }
+
+    #[inline(always)]
+    fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> Result<(), TimedOut> {
+        (protocol::take::<Correct>(&self.word) || self.sleep(deadline))
             .then_some(())
             .ok_or(TimedOut)
     }
 
     #[cold]
-    fn sleep(&self, timeout: Duration) -> bool {
-        let deadline = Deadline::after(timeout);
-        protocol::wait::<Correct, _>(&self.word, &mut Sleeper::until(deadline))
+    fn sleep(&self, deadline: impl FnOnce() -> Deadline) -> bool {
+        protocol::wait::<Correct, _>(&self.word, &mut Sleeper::until(deadline()))
     }
 }
 

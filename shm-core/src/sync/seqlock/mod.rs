@@ -14,7 +14,7 @@ use std::fmt;
 use std::hint::spin_loop;
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::cell::{ShmCell, checked, copy};
@@ -301,11 +301,24 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// [`TimedOut`]: no newer version was committed.
     pub fn wait_newer(&self, seen: u64, timeout: Duration) -> Result<u64, TimedOut> {
+        self.newer_until(seen, || Deadline::after(timeout))
+    }
+
+    /// Waits as [`wait_newer`](Self::wait_newer) does, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_newer`](Self::wait_newer).
+    pub fn wait_newer_deadline(&self, seen: u64, deadline: Instant) -> Result<u64, TimedOut> {
+        self.newer_until(seen, || Deadline::at(deadline))
+    }
+
+    fn newer_until(&self, seen: u64, deadline: impl FnOnce() -> Deadline) -> Result<u64, TimedOut> {
         // A version that is newer already needs no clock.
         if let Some(newer) = protocol::newer_than::<Correct<A>>(&self.version, seen) {
             return Ok(newer);
         }
-        let mut sleeper = Sleeper::through::<A>(Deadline::after(timeout));
+        let mut sleeper = Sleeper::through::<A>(deadline());
         protocol::wait_newer::<Correct<A>, _>(
             &self.version,
             &self.words.changed,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::mem::MaybeUninit;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::SeqLock;
 use super::WriteError;
@@ -64,12 +64,23 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     where
         A: Writable,
     {
-        let lock = self.writable();
-        // A free role needs no clock.
-        match ClaimGuard::claim_free(&lock.words.claim) {
-            Some(role) => lock.guarded(role),
-            None => lock.guard(Timeout::At(Deadline::after(timeout))),
-        }
+        self.writable().guard_until(|| Deadline::after(timeout))
+    }
+
+    /// [`write`](Self::write)s as [`write_timeout`](Self::write_timeout) does, waiting until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_timeout`](Self::write_timeout).
+    #[inline]
+    pub fn write_deadline(
+        &self,
+        deadline: Instant,
+    ) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError>
+    where
+        A: Writable,
+    {
+        self.writable().guard_until(|| Deadline::at(deadline))
     }
 
     /// Changes the value: `change` works on a private copy, which is committed when it returns. If it panics, nothing is
@@ -186,6 +197,18 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     #[inline(always)]
     fn guard(&self, timeout: Timeout) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError> {
         self.guarded(self.role(timeout)?)
+    }
+
+    /// Claims the role, waiting until a deadline. A free role needs no clock.
+    #[inline(always)]
+    fn guard_until(
+        &self,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError> {
+        match ClaimGuard::claim_free(&self.words.claim) {
+            Some(role) => self.guarded(role),
+            None => self.guard(Timeout::At(deadline())),
+        }
     }
 
     #[inline(always)]
