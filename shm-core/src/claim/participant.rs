@@ -30,6 +30,7 @@ use std::time::Instant;
 
 use super::process::{RegistrationGuard, Tables, WINDOWS, window, window_start};
 use crate::error::ShmError;
+use crate::lock_byte;
 use crate::protocol::claim_word::ID;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
@@ -38,16 +39,8 @@ use crate::sys::map::Mapping;
 use crate::sys::token::Token;
 use crate::sys::{Errno, SysError, SysResult, shm};
 
-/// The lock byte of id 0, which no participant has. Part of the format.
-pub(crate) const FIRST_BYTE: i64 = 1 << 40;
-
 /// The number of ids to try before registering pauses or fails. Each costs a system call.
 const ATTEMPTS: u32 = 64;
-
-/// The byte that a participant locks exclusively as long as it is alive.
-fn lock_byte(id: u32) -> i64 {
-    FIRST_BYTE + i64::from(id)
-}
 
 /// Windows of address space that are reserved for one segment. Dropping it releases them.
 #[derive(Debug)]
@@ -317,7 +310,13 @@ impl Registration {
             // SAFETY: the counter is mapped (invariant 1), aligned and only accessed atomically.
             let counter = unsafe { self.counter.as_ref() };
             let id = counter.fetch_add(1, Ordering::Relaxed) as u32 & ID;
-            if id != 0 && lock::try_lock(&description, lock_byte(id), LockKind::Exclusive)? {
+            if id != 0
+                && lock::try_lock(
+                    &description,
+                    lock_byte::participant(id),
+                    LockKind::Exclusive,
+                )?
+            {
                 // The old value, if any, is an ancestor's token, which is not mapped here and must not be unmapped.
                 self.token.store(token.into_address(), Ordering::Relaxed);
                 self.windows.store_id(id);
@@ -350,7 +349,7 @@ impl Registration {
 
     /// Whether a participant is certainly dead. `me` is the caller's own id.
     pub(crate) fn is_dead(&self, owner: u32, me: u32) -> bool {
-        let held = |id| lock::is_held_exclusively(&self.file, lock_byte(id));
+        let held = |id| lock::is_held_exclusively(&self.file, lock_byte::participant(id));
         // The controls come last: a descriptor that was replaced before the query is still replaced afterwards. The file is
         // compared because another segment may have a participant with the same id.
         matches!(held(owner), Ok(false))

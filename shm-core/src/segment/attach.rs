@@ -8,13 +8,13 @@ use std::fs::File;
 
 use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{self, Difference, FLAG_ANONYMOUS, Frozen, Refusal, STATE_PERSISTENT};
-use super::lock_byte::{ATTACH, OWNER};
 use super::mapping::Parts;
 use super::options::Settings;
 use super::{Segment, lifetime};
 use crate::error::{Remedy, ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::layout::schema::{self, Schema};
+use crate::lock_byte::{ATTACH, OWNER};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::header::{self, FLAG_HAS_TAIL, FLAG_SPARSE, Frozen, HEADER_LEN, Refusal};
 use super::header::{Header, STATE_PERSISTENT};
-use super::lock_byte::{ATTACH, OWNER};
 use crate::layout::schema;
+use crate::lock_byte::{ATTACH, OWNER};
 use crate::sys::file::{self, FileId};
 use crate::sys::{Errno, SysError, SysResult, lock, shm};
 

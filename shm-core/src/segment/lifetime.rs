@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use super::header::{self, HEADER_LEN, Refusal, STATE_PERSISTENT};
 use super::info::is_shortage;
-use super::lock_byte::{ATTACH, NAME, OWNER};
 use super::{Segment, options};
 use crate::error::{Existing, ShmError};
+use crate::lock_byte::{ATTACH, NAME, OWNER};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::header::STATE_PERSISTENT;
 use super::lifetime::{self, Persistent, Reopened, leads_to};
-use super::lock_byte::OWNER;
 use super::{Segment, Shm};
 use crate::access::{Access, Writable};
 use crate::error::ShmError;
+use crate::lock_byte::OWNER;
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
 use crate::sys::clock::{Backoff, Deadline};

@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::header::MAGIC;
-use super::lock_byte::{ATTACH, OWNER};
+use crate::lock_byte::{ATTACH, OWNER};
 use crate::name::{SegmentName, is_hidden};
 use crate::sys::file::{self, FileId};
 use crate::sys::fork::{Generation, generation};

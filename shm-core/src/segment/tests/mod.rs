@@ -12,10 +12,10 @@ mod unpublished;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::lock_byte::{ATTACH, NAME, OWNER};
 use super::{Shm, ShmOptions, unlink};
 use crate::access::{Access, ReadOnly};
 use crate::error::{Existing, ShmError};
+use crate::lock_byte::{ATTACH, NAME, OWNER};
 use crate::shm_layout::ShmLayout;
 use crate::sys::fork::in_child;
 use crate::sys::lock::{self, LockKind};
