@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::participant::Registration;
 use super::process::id_at;
 use super::wait::SlicedWait;
-use crate::access::{Access, acquire};
+use crate::access::Access;
 use crate::error::{ANONYMOUS, ShmError};
 use crate::primitive::{AtomicU32, Ordering};
-use crate::protocol::claim_word::{self as word, ClaimEnv, ID, POISON, WakeOne};
+use crate::protocol::claim_word::{self as word, ClaimEnv, ID, WakeOne};
 use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::{Errno, SysError, futex};
@@ -93,7 +93,7 @@ impl ClaimWord {
     /// the mapping.
     #[inline(always)]
     pub(crate) fn owner_id<A: Access>(&self) -> u32 {
-        acquire::<A, _>(&self.0) & ID
+        word::owner(&self.0, word::LOAD, A::WRITABLE)
     }
 
     /// Whether a participant, which owns the role or did, is certainly dead: a few system calls. Everything that it did
@@ -107,8 +107,8 @@ impl ClaimWord {
     }
 
     /// Whether the role is free, and an owner has died or panicked without a later one repairing the value.
-    pub(crate) fn is_poisoned(&self) -> bool {
-        self.0.load(Ordering::Acquire) & (ID | POISON) == POISON
+    pub(crate) fn is_poisoned<A: Access>(&self) -> bool {
+        word::is_poisoned(&self.0, word::LOAD, A::WRITABLE)
     }
 
     /// Whether this process still owns the role that it claimed as `me`. Returns `false` in a fork child, which has a copy

@@ -15,6 +15,7 @@
 //! | claim | anyone | 0 | id | acquire |
 //! | claim, after a death | anyone | `POISON` | id, `POISON` | acquire |
 //! | claim, having slept | a waiter | as above | as above, `WAITERS` | acquire |
+//! | load | anyone | any | the same | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | announce sleep | a waiter | the word seen | the same, `WAITERS` | relaxed |
 //! | give up, having slept | a waiter | another's id | the same, `WAITERS` | relaxed |
 //! | take over | anyone whose probe finds the owner dead | the exact word seen | id, `WAITERS`, `POISON` | acquire |
@@ -37,7 +38,7 @@
 //! make a process with a deadline hang: each round checks the clock.
 
 use crate::primitive::Ordering;
-use crate::primitive::model::AtomicU32;
+use crate::primitive::model::{AtomicU32, load};
 use crate::protocol::wait::WaitStep;
 
 /// The bits of the participant's id.
@@ -46,6 +47,11 @@ pub(crate) const ID: u32 = (1 << 30) - 1;
 pub(crate) const POISON: u32 = 1 << 30;
 /// A process may be asleep on the word.
 pub(crate) const WAITERS: u32 = 1 << 31;
+
+/// The ordering of a successful claim.
+pub(crate) const CLAIM: Ordering = Ordering::Acquire;
+/// The ordering of a load of the owner, or of `POISON`.
+pub(crate) const LOAD: Ordering = Ordering::Acquire;
 
 /// What a release needs from outside. Models implement it themselves.
 pub(crate) trait WakeOne {
@@ -59,7 +65,7 @@ pub(crate) trait WakeOne {
 /// What a wait for the claim needs from outside: clock, kernel and peers. Models implement it themselves.
 pub(crate) trait ClaimEnv {
     /// The ordering of a successful claim. Only mutants change it.
-    const CLAIM: Ordering = Ordering::Acquire;
+    const CLAIM: Ordering = CLAIM;
     /// The flags that a claim keeps for others that may be asleep. Only mutants drop [`WAITERS`].
     const KEPT_FLAGS: u32 = WAITERS;
     /// Whether a waiter that gives up passes its wake-up on. Only mutants skip this.
@@ -85,7 +91,7 @@ pub(crate) struct Claimed {
 /// Claims a free word: the whole cost of an uncontended claim.
 #[inline(always)]
 pub(crate) fn claim_free(word: &AtomicU32, me: u32) -> bool {
-    claim_free_as(word, me, Ordering::Acquire)
+    claim_free_as(word, me, CLAIM)
 }
 
 /// Claims a free word with the given ordering. Only mutants use another one.
@@ -93,6 +99,20 @@ pub(crate) fn claim_free(word: &AtomicU32, me: u32) -> bool {
 pub(crate) fn claim_free_as(word: &AtomicU32, me: u32, ordering: Ordering) -> bool {
     word.compare_exchange(0, me, ordering, Ordering::Relaxed)
         .is_ok()
+}
+
+/// The owner's id, dead or alive, or 0, through a mapping that is writable or read-only. The models' mutants change the
+/// ordering; all others load with [`LOAD`].
+#[inline(always)]
+pub(crate) fn owner(word: &AtomicU32, ordering: Ordering, writable: bool) -> u32 {
+    load(word, ordering, writable) & ID
+}
+
+/// Whether the word is free, and an owner has died or panicked without a later one repairing the value. The ordering is as
+/// for [`owner`].
+#[inline(always)]
+pub(crate) fn is_poisoned(word: &AtomicU32, ordering: Ordering, writable: bool) -> bool {
+    load(word, ordering, writable) & (ID | POISON) == POISON
 }
 
 /// Claims the word, waiting for its owner to release it or to die. `None` if the final probe finds it alive.

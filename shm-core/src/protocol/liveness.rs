@@ -66,14 +66,14 @@ pub(crate) struct PeerWatch<'a, C> {
     /// The last owner that was found dead, or 0. Private to this process.
     ///
     /// Written with release and read with acquire: what the dead owner did happened before, for each thread that reads it.
-    dead: std::sync::atomic::AtomicU32,
+    dead: AtomicU32,
 }
 
 impl<'a, C> PeerWatch<'a, C> {
-    pub(crate) const fn new(role: &'a C) -> Self {
+    pub(crate) fn new(role: &'a C) -> Self {
         Self {
             role,
-            dead: std::sync::atomic::AtomicU32::new(0),
+            dead: AtomicU32::new(0),
         }
     }
 
@@ -127,7 +127,7 @@ impl<C> Clone for PeerWatch<'_, C> {
         let dead = self.dead.load(Ordering::Acquire);
         Self {
             role: self.role,
-            dead: std::sync::atomic::AtomicU32::new(dead),
+            dead: AtomicU32::new(dead),
         }
     }
 }

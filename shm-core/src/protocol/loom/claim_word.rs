@@ -8,22 +8,23 @@ use loom::thread;
 
 use crate::primitive::Ordering;
 use crate::protocol::claim_word::{self as word, ClaimEnv, POISON, WAITERS, WakeOne};
-use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::loom::{FutexQueue, Product, Schedule, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::wait::WaitStep;
 
 /// The single step that differs.
 trait ModelMutations: 'static {
-    const CLAIM: Ordering = Ordering::Acquire;
-    const RELEASE: Ordering = Ordering::Release;
+    const CLAIM: Ordering = <Product as ClaimEnv>::CLAIM;
+    const RELEASE: Ordering = <Product as WakeOne>::RELEASE;
+    /// The kernel's.
     const PROBE: Ordering = Ordering::Acquire;
     /// Whether a release wakes a waiter.
     const WAKES: bool = true;
     /// Whether a probe reports living owners as alive.
     const TRUTHFUL: bool = true;
     /// The flags that a claim keeps for sleepers.
-    const KEPT_FLAGS: u32 = WAITERS;
+    const KEPT_FLAGS: u32 = <Product as ClaimEnv>::KEPT_FLAGS;
     /// Whether a waiter that gives up passes its wake-up on.
-    const PASSES_ON: bool = true;
+    const PASSES_ON: bool = <Product as ClaimEnv>::PASSES_ON;
 }
 
 struct Correct;

@@ -7,12 +7,12 @@ use loom::sync::atomic::AtomicU32;
 use crate::primitive::Ordering;
 use crate::protocol::counter::WakeSome;
 use crate::protocol::eventcount::WakeAll;
-use crate::protocol::loom::FutexQueue;
+use crate::protocol::loom::{FutexQueue, Product};
 
 /// The single step that differs.
 pub(crate) trait ModelMutations: 'static {
-    const COUNT: Ordering = Ordering::Release;
-    const REWAKES: bool = true;
+    const COUNT: Ordering = <Product as WakeSome>::COUNT;
+    const REWAKES: bool = <Product as WakeSome>::REWAKES;
     const WAKES: bool = true;
 }
 

@@ -18,7 +18,7 @@ use crate::protocol::event::{
 use crate::protocol::eventcount::WaitEnv;
 use crate::protocol::loom::counter::{Correct, ModelMutations, Waker};
 use crate::protocol::loom::eventcount::UntilWoken;
-use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::loom::{FutexQueue, Product, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::wait::WaitStep;
 
 impl Mutations for Correct {}
@@ -158,7 +158,7 @@ fn search<V: AllMutations>() {
 
 /// The mutations of a wait for a condition.
 trait Looking: 'static {
-    const READS_FIRST: bool = true;
+    const READS_FIRST: bool = <Product as WaitRounds>::READS_FIRST;
 }
 
 impl Looking for Correct {}

@@ -10,7 +10,7 @@ use loom::thread;
 use crate::primitive::Ordering;
 use crate::protocol::counter::WakeSome;
 use crate::protocol::eventcount::{WaitEnv, WakeAll, notify, wait};
-use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks};
+use crate::protocol::loom::{FutexQueue, Product, check, mutant_deadlocks};
 use crate::protocol::wait::WaitStep;
 
 impl WakeAll for &FutexQueue {
@@ -44,9 +44,9 @@ impl WaitEnv for UntilWoken<'_> {
 
 /// The single step that differs.
 trait ModelMutations: 'static {
-    const ANNOUNCE_FENCED: bool = true;
-    const NOTIFY_FENCED: bool = true;
-    const INCREMENT: u32 = 1;
+    const ANNOUNCE_FENCED: bool = <Product as WaitEnv>::FENCED;
+    const NOTIFY_FENCED: bool = <Product as WakeAll>::FENCED;
+    const INCREMENT: u32 = <Product as WakeAll>::INCREMENT;
     /// Whether the condition is checked after the announcement, and not before it.
     const RECHECKS: bool = true;
 }

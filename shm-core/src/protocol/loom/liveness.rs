@@ -1,4 +1,5 @@
-//! Liveness under loom. Bounds: one owner of the role and one observer; three forced preemptions.
+//! Liveness under loom. Bounds: one owner of the role and one observer, or two that share what they know; three forced
+//! preemptions.
 
 use std::marker::PhantomData;
 
@@ -8,17 +9,17 @@ use loom::sync::atomic::AtomicU32;
 use loom::thread;
 
 use crate::primitive::Ordering;
-use crate::primitive::model::load;
 use crate::protocol::claim_word::{self as word, WakeOne};
 use crate::protocol::liveness::{PeerState, PeerWatch, has_left, mark_joined};
-use crate::protocol::loom::{check, mutant_fails};
+use crate::protocol::loom::{Product, check, mutant_fails};
 
 /// The single step that differs.
 trait ModelMutations: Send + Sync + 'static {
     const JOIN: Option<Ordering> = None;
-    const JOINED: Ordering = Ordering::Acquire;
-    const OWNER: Ordering = Ordering::Acquire;
-    const LEAVE: Ordering = Ordering::Release;
+    const JOINED: Ordering = <Product as PeerState>::JOINED;
+    const OWNER: Ordering = word::LOAD;
+    const LEAVE: Ordering = <Product as WakeOne>::RELEASE;
+    /// The kernel's.
     const PROBE: Ordering = Ordering::Acquire;
     const WRITABLE: bool = true;
 }
@@ -42,14 +43,18 @@ struct Shared<V> {
 }
 
 impl<V: ModelMutations> Shared<V> {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
+    fn unshared() -> Self {
+        Self {
             claim: AtomicU32::new(0),
             joined: AtomicU32::new(0),
             lives: AtomicU32::new(1),
             work: UnsafeCell::new(0),
             mutations: PhantomData,
-        })
+        }
+    }
+
+    fn new() -> Arc<Self> {
+        Arc::new(Self::unshared())
     }
 
     fn join(&self) {
@@ -80,7 +85,7 @@ impl<V: ModelMutations> PeerState for Shared<V> {
     }
 
     fn owner(&self) -> u32 {
-        load(&self.claim, V::OWNER, V::WRITABLE) & word::ID
+        word::owner(&self.claim, V::OWNER, V::WRITABLE)
     }
 
     fn is_dead(&self, _: u32) -> bool {
@@ -148,6 +153,33 @@ fn death<V: ModelMutations>() {
     });
 }
 
+/// An owner joins, works and dies. Of two threads with the same cache, one asks only the cache, perhaps through a clone.
+fn cached_death<V: ModelMutations>(clones: bool) {
+    check(3, move || {
+        // Leaked, because a model's threads need what they borrow for ever.
+        let shared: &Shared<V> = Box::leak(Box::new(Shared::unshared()));
+        let watch = Arc::new(PeerWatch::new(shared));
+        let looker = {
+            let watch = Arc::clone(&watch);
+            thread::spawn(move || {
+                let gone = if clones {
+                    PeerWatch::clone(&watch).is_gone(|_| false)
+                } else {
+                    watch.is_gone(|_| false)
+                };
+                if gone {
+                    watch.role().look();
+                }
+            })
+        };
+        shared.join();
+        shared.work();
+        shared.lives.store(0, Ordering::Release);
+        assert!(watch.is_dead());
+        looker.join().unwrap();
+    });
+}
+
 #[test]
 fn a_process_that_has_just_joined_has_not_left() {
     arrival::<Correct>();
@@ -171,6 +203,16 @@ fn leaving_shows_what_came_before_read_only() {
 #[test]
 fn a_death_shows_what_the_dead_did() {
     death::<Correct>();
+}
+
+#[test]
+fn a_cached_death_shows_what_the_dead_did() {
+    cached_death::<Correct>(false);
+}
+
+#[test]
+fn a_cached_death_in_a_clone_shows_what_the_dead_did() {
+    cached_death::<Correct>(true);
 }
 
 mutant_fails!(joining_relaxed_is_caught, arrival::<Mutant>(),

@@ -20,6 +20,12 @@ use loom::sync::atomic::AtomicU32;
 use loom::sync::{Condvar, Mutex};
 
 use crate::primitive::Ordering;
+use crate::protocol::barrier::BarrierWords;
+use crate::protocol::claim_word::{ClaimEnv, WakeOne};
+use crate::protocol::counter::WakeSome;
+use crate::protocol::event::WaitRounds;
+use crate::protocol::eventcount::{WaitEnv, WakeAll};
+use crate::protocol::liveness::PeerState;
 use crate::protocol::wait::WaitStep;
 
 /// Runs a model with this many forced preemptions.
@@ -27,6 +33,100 @@ pub(crate) fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.check(model);
+}
+
+/// Implements the traits of the protocols without changing a constant. Models take the crate's own orderings and steps from
+/// here, so a mistake in one of them makes a correct model fail.
+pub(crate) enum Product {}
+
+impl WakeOne for Product {
+    fn wake(&self, _: &AtomicU32) {
+        match *self {}
+    }
+}
+
+impl ClaimEnv for Product {
+    fn spins(&self) -> u32 {
+        match *self {}
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        match *self {}
+    }
+
+    fn is_dead(&mut self, _: u32) -> bool {
+        match *self {}
+    }
+
+    fn sleep(&mut self, _: &AtomicU32, _: u32) {
+        match *self {}
+    }
+}
+
+impl WaitEnv for Product {
+    fn spins(&self) -> u32 {
+        match *self {}
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        match *self {}
+    }
+
+    fn sleep(&mut self, _: &AtomicU32, _: u32) {
+        match *self {}
+    }
+}
+
+impl WakeAll for Product {
+    fn wake_all(&self, _: &AtomicU32) {
+        match *self {}
+    }
+}
+
+impl WakeSome for Product {
+    fn wake_up_to(&self, _: &AtomicU32, _: u32) -> u32 {
+        match *self {}
+    }
+}
+
+impl WaitRounds for Product {
+    type Env = Self;
+
+    fn next(&mut self) -> Option<Self> {
+        match *self {}
+    }
+}
+
+impl PeerState for Product {
+    fn joined(&self) -> &AtomicU32 {
+        match *self {}
+    }
+
+    fn owner(&self) -> u32 {
+        match *self {}
+    }
+
+    fn is_dead(&self, _: u32) -> bool {
+        match *self {}
+    }
+}
+
+impl BarrierWords for Product {
+    fn round(&self) -> &AtomicU32 {
+        match *self {}
+    }
+
+    fn seats(&self) -> usize {
+        match *self {}
+    }
+
+    fn arrived(&self, _: usize) -> &AtomicU32 {
+        match *self {}
+    }
+
+    fn is_dead(&self, _: usize) -> bool {
+        match *self {}
+    }
 }
 
 /// The kernel's queue behind one word. For a process that wakes, comparing and falling asleep are one step.

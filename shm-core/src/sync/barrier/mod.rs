@@ -176,7 +176,7 @@ impl<const N: usize, A: Access> BarrierWords for Barrier<N, A> {
             let owner = claim.owner_id::<A>();
             owner != 0 && claim.is_dead(owner)
         };
-        claim.is_poisoned() || owner_is_dead()
+        claim.is_poisoned::<A>() || owner_is_dead()
     }
 }
 

@@ -61,7 +61,7 @@ pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
 }
 
 impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T, N, A> {
-    pub(super) const fn new(broadcast: &'a Broadcast<T, N, A>, cursor: u64) -> Self {
+    pub(super) fn new(broadcast: &'a Broadcast<T, N, A>, cursor: u64) -> Self {
         Self {
             sender: PeerWatch::new(broadcast),
             cursor,

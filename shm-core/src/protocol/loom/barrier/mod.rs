@@ -12,9 +12,9 @@ use crate::primitive::Ordering;
 use crate::protocol::barrier::{
     BarrierWords, RoundOutcome, arrive, has_arrived, round, try_complete, wait,
 };
-use crate::protocol::claim_word::{self as word, ID, POISON};
+use crate::protocol::claim_word::{self as word, POISON};
 use crate::protocol::eventcount::{WaitEnv, WakeAll};
-use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::loom::{FutexQueue, Product, Schedule, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::wait::WaitStep;
 
 /// The participant that takes the seat of a dead one over.
@@ -22,17 +22,18 @@ const SUCCESSOR: u32 = 4;
 
 /// The single step that differs.
 trait ModelMutations: 'static {
-    const ARRIVE: Ordering = Ordering::Release;
-    const LOAD: Ordering = Ordering::Acquire;
-    const ROUND: Ordering = Ordering::Acquire;
+    const ARRIVE: Ordering = <Product as BarrierWords>::ARRIVE;
+    const LOAD: Ordering = <Product as BarrierWords>::LOAD;
+    const ROUND: Ordering = <Product as BarrierWords>::ROUND;
     const WRITABLE: bool = true;
-    const COMPLETE: Ordering = Ordering::AcqRel;
-    /// The orderings of the check for `POISON` and of the probe.
-    const POISONED: Ordering = Ordering::Acquire;
+    const COMPLETE: Ordering = <Product as BarrierWords>::COMPLETE;
+    /// The ordering of the check for `POISON`.
+    const POISONED: Ordering = word::LOAD;
+    /// The kernel's, of the probe.
     const PROBE: Ordering = Ordering::Acquire;
     /// Whether a fence follows an arrival.
-    const FENCED: bool = true;
-    const RECHECKS: bool = true;
+    const FENCED: bool = <Product as WaitEnv>::FENCED;
+    const RECHECKS: bool = <Product as BarrierWords>::RECHECKS;
     const WAKES: bool = true;
     /// Whether all seats are checked.
     const LOOKS_AT_ALL: bool = true;
@@ -82,11 +83,12 @@ impl<V: ModelMutations> BarrierWords for Shared<V> {
     }
 
     fn is_dead(&self, seat: usize) -> bool {
-        if self.claims[seat].load(V::POISONED) & (ID | POISON) == POISON {
+        let claim = &self.claims[seat];
+        if word::is_poisoned(claim, V::POISONED, V::WRITABLE) {
             return true;
         }
         // The probe does for this.
-        let owner = self.claims[seat].load(Ordering::Relaxed) & ID;
+        let owner = word::owner(claim, Ordering::Relaxed, V::WRITABLE);
         owner != 0 && self.locks[owner as usize].load(V::PROBE) == 0
     }
 }

@@ -13,20 +13,21 @@ use crate::protocol::barrier::{SeatTable, notify_left, wait_for_seat};
 use crate::protocol::claim_word::{self as word, ID, POISON};
 use crate::protocol::eventcount::{WaitEnv, WakeAll};
 use crate::protocol::loom::eventcount::UntilWoken;
-use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks, mutant_fails};
+use crate::protocol::loom::{FutexQueue, Product, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::wait::WaitStep;
 
 /// The single step that differs.
 trait ModelMutations: Send + Sync + 'static {
-    const RELEASE: Ordering = Ordering::Release;
-    const CLAIM: Ordering = Ordering::Acquire;
+    const RELEASE: Ordering = <Product as word::WakeOne>::RELEASE;
+    const CLAIM: Ordering = <Product as word::ClaimEnv>::CLAIM;
+    /// The kernel's.
     const PROBE: Ordering = Ordering::Acquire;
     /// Whether a waiter looks for a free seat before it takes one.
     const LOOKS: bool = true;
     /// Whether leaving notifies, after a full fence, and with a wake-up that counts.
     const NOTIFIES: bool = true;
-    const FENCED: bool = true;
-    const INCREMENT: u32 = 1;
+    const FENCED: bool = <Product as WakeAll>::FENCED;
+    const INCREMENT: u32 = <Product as WakeAll>::INCREMENT;
     /// Whether it notifies after leaving, and not before.
     const LEAVES_FIRST: bool = true;
 }
@@ -115,7 +116,7 @@ impl<V: ModelMutations> SeatTable for Joining<'_, V> {
 
     fn is_free(&self, seat: usize) -> bool {
         // Taking it acquires.
-        V::LOOKS && self.shared.claims[seat].load(Ordering::Relaxed) & ID == 0
+        V::LOOKS && word::owner(&self.shared.claims[seat], Ordering::Relaxed, true) == 0
     }
 
     fn take(&self, seat: usize) -> Option<usize> {

@@ -17,10 +17,9 @@ use loom::thread;
 use crate::access::{Access, ReadOnly};
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::model::load;
 use crate::protocol::broadcast::{self as protocol, Correct, Counters, Mutations, RecvOutcome};
 use crate::protocol::claim_word as word;
-use crate::protocol::claim_word::{ID, POISON, WAITERS};
+use crate::protocol::claim_word::{POISON, WAITERS};
 use crate::protocol::eventcount::{WakeAll, notify, notify_fenced};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::loom::eventcount::UntilWoken;
@@ -28,12 +27,12 @@ use crate::protocol::loom::{FutexQueue, check};
 
 /// The steps outside of the protocol that mutants take in another way.
 trait ModelMutations: Mutations + Send + Sync + 'static {
-    /// The ordering of a receiver's probe.
+    /// The kernel's, of a receiver's probe.
     const PROBE: Ordering = Acquire;
     /// The ordering of its load of the claim.
-    const OWNER: Ordering = Acquire;
+    const OWNER: Ordering = word::LOAD;
     /// The ordering of a sender's claim.
-    const CLAIM: Ordering = Acquire;
+    const CLAIM: Ordering = word::CLAIM;
     /// Whether a new sender wakes receivers that wait for one.
     const NOTIFIES: bool = true;
     /// Whether a full fence precedes the wake-up of a sender that joins, and of one that leaves.
@@ -84,7 +83,9 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
     /// Joins after a dead sender.
     fn take_over(&self, dead: u32, me: u32) {
         let mine = me | WAITERS | POISON;
-        let taken = self.claim.compare_exchange(dead, mine, Acquire, Relaxed);
+        let taken = self
+            .claim
+            .compare_exchange(dead, mine, word::CLAIM, Relaxed);
         assert_eq!(taken, Ok(dead));
         self.arrive();
     }
@@ -159,7 +160,7 @@ impl<S: ModelMutations, const N: usize> PeerState for Shared<S, N> {
     }
 
     fn owner(&self) -> u32 {
-        load(&self.claim, S::OWNER, S::WRITABLE) & ID
+        word::owner(&self.claim, S::OWNER, S::WRITABLE)
     }
 
     fn is_dead(&self, owner: u32) -> bool {

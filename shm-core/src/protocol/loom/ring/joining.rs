@@ -4,7 +4,6 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::*;
-use crate::protocol::claim_word as word;
 
 /// The very first sender joins, sends a message and stays: to a receiver it never seems to have left.
 fn first_sender<V: ModelMutations>(preemptions: usize) {
@@ -66,7 +65,10 @@ fn joining_after_a_death<V: ModelMutations>(preemptions: usize) {
             move || {
                 // The compare-and-swap of a take-over. The first sender is not probed any more.
                 shared.sender.lives.store(1, Ordering::Relaxed);
-                shared.sender.owner.swap(2, Ordering::AcqRel);
+                let owner = &shared.sender.owner;
+                owner
+                    .compare_exchange(1, 2, word::CLAIM, Ordering::Relaxed)
+                    .unwrap();
                 V::mark_joined(&shared.sender.joined);
                 let peer = Peer::<V>::patient(&shared);
                 eventcount::notify(Sending::peer_wait_word(&shared.counters), &peer);

@@ -11,6 +11,7 @@ use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 use loom::thread;
 
 use crate::primitive::{Ordering, model};
+use crate::protocol::claim_word as word;
 use crate::protocol::eventcount::{self, WaitEnv, WakeAll};
 use crate::protocol::liveness::{PeerState, PeerWatch};
 use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
@@ -20,11 +21,12 @@ use crate::protocol::wait::WaitStep;
 
 /// The single step that differs.
 trait ModelMutations: Mutations + Send + Sync + 'static {
+    /// The kernel's.
     const PROBE: Ordering = Ordering::Acquire;
     /// The ordering of a claim of an end.
-    const CLAIM: Ordering = Ordering::Acquire;
+    const CLAIM: Ordering = word::CLAIM;
     /// The ordering of a load of an end's claim.
-    const OWNER: Ordering = Ordering::Acquire;
+    const OWNER: Ordering = word::LOAD;
     /// Whether a full fence precedes the wake-up of an end that leaves.
     const LEAVE_FENCED: bool = true;
     /// Whether an end that leaves wakes the other.
@@ -164,10 +166,7 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
 
     /// Claims a free end.
     fn join<R: Side>(&self, end_state: &EndState) -> End<R, V> {
-        end_state
-            .owner
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .unwrap();
+        assert!(word::claim_free_as(&end_state.owner, 1, V::CLAIM));
         V::mark_joined(&end_state.joined);
         let word = R::peer_wait_word(&self.shared.counters);
         if V::JOIN_WAKES && V::JOIN_FENCED {
@@ -187,7 +186,7 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
     }
 
     fn leave<R: Side>(&self, end_state: &EndState) {
-        end_state.owner.store(0, Ordering::Release);
+        word::release(&end_state.owner, 1, false, self);
         let word = R::peer_wait_word(&self.shared.counters);
         if V::LEAVE_WAKES && V::LEAVE_FENCED {
             eventcount::notify(word, self);
@@ -211,6 +210,11 @@ impl<V: ModelMutations> WaitEnv for Peer<'_, V> {
     }
 }
 
+impl<V> word::WakeOne for Peer<'_, V> {
+    /// Nobody sleeps on a claim.
+    fn wake(&self, _: &AtomicU32) {}
+}
+
 impl<V: ModelMutations> WakeAll for Peer<'_, V> {
     fn wake_all(&self, word: &AtomicU32) {
         self.shared.queue(word).wake_all();
@@ -232,7 +236,7 @@ impl<V: ModelMutations> PeerState for PeerView<'_, V> {
     }
 
     fn owner(&self) -> u32 {
-        self.0.owner.load(V::OWNER)
+        word::owner(&self.0.owner, V::OWNER, true)
     }
 
     fn is_dead(&self, _: u32) -> bool {
