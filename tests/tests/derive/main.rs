@@ -1,5 +1,6 @@
 //! The derive's layouts, the compiler's messages, and the generated code.
 
+mod build;
 mod codegen;
 mod gaps;
 mod property;

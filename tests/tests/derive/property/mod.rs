@@ -13,7 +13,6 @@
 //! `SHM_PROPERTY_CASES` sets the number of cases, `SHM_PROPERTY_SEED` the seed. A failure prints the seed, and the
 //! case's number and source.
 
-mod build;
 mod case;
 mod model;
 mod recipe;
@@ -25,10 +24,13 @@ use std::fmt::Write;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use build::{Error, Workspace};
+use crate::build::{Error, Workspace};
 use case::Case;
 use model::Verdict;
 use source::Source;
+
+/// The part of a generated program that compares.
+const REPORT: &str = include_str!("report.rs");
 
 /// The default number of cases.
 const CASES: usize = 700;
@@ -118,7 +120,7 @@ fn program(cases: &[&Drawn]) -> String {
     format!(
         "{}\nfn check_all(report: &mut Report) {{\n{calls}}}\n{}",
         source.text,
-        build::REPORT
+        REPORT
     )
 }
 

@@ -7,9 +7,6 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The part of a generated program that compares.
-pub(crate) const REPORT: &str = include_str!("report.rs");
-
 /// The folder of all generated crates. They are one workspace, so that their dependencies are built once.
 pub(crate) struct Workspace {
     root: PathBuf,
