@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::{Data, Expr, Fields, LifetimeParam, Lit, Type, TypeParamBound, UnOp};
 
 use crate::attr;
@@ -173,6 +173,16 @@ fn repr_is_fixed(cx: &Ctxt, model: &Model<'_>) {
             ),
         ),
     }
+}
+
+/// Reports that the program knows `shm-core` as `name` only.
+pub(crate) fn renamed(cx: &Ctxt, name: &str) {
+    cx.error_at(
+        Span::call_site(),
+        format!(
+            "this crate depends on `shm-core` under the name `{name}`; add `#[shm(crate = \"{name}\")]` below the derive"
+        ),
+    );
 }
 
 /// Reports a lifetime of the struct.

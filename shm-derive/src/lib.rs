@@ -2,6 +2,7 @@
 //!
 //! The pipeline is parse, model, check, emit:
 //!
+//! - `renamed` finds out under which name the program knows `shm-core`;
 //! - `receiver` replaces `Self` by the type's own name, since the view repeats the types of the fields, and
 //!   `lifetimes` removes the struct's lifetimes;
 //! - `attr` and `repr` read the attributes, and `model` collects what the rest works on;
@@ -24,6 +25,7 @@ mod expand;
 mod lifetimes;
 mod model;
 mod receiver;
+mod renamed;
 mod repr;
 mod size;
 mod ty;
@@ -52,8 +54,9 @@ use proc_macro::TokenStream;
 /// - `#[shm(padding)]` on a struct: it may have gaps, bytes that belong to no field. Nothing reads or writes them.
 ///   The struct cannot be `Copy`: it has no `load` and `store`, and cannot be a value of a `SeqLock`, `Ring` or
 ///   `Broadcast`. Use it for the struct that a segment consists of, which has locks and queues as fields.
-/// - `#[shm(crate = "path::to::shm_core")]` on a struct or enum: the path of the crate if it was renamed. The path
-///   must lead to that crate, or to a re-export of all of it. The expansion trusts what it finds there, so your own
+/// - `#[shm(crate = "path::to::shm_core")]` on a struct or enum: the path of the crate if the program has renamed it, or
+///   uses another library's re-export. Without it the build fails with an error that asks for it. The path must lead
+///   to that crate, or to a re-export of all of it. The expansion trusts what it finds there, so your own
 ///   module in its place is as dangerous as `unsafe` code. The same holds for another crate called `shm_core` or
 ///   `core`, as after `extern crate self as core`.
 /// - `#[shm(rename = "x")]` on a field: its name in the schema and the fingerprint.

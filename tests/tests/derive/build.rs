@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The folder of all generated crates. They are one workspace, so that their dependencies are built once.
+/// The folder of generated crates.
 pub(crate) struct Workspace {
     root: PathBuf,
 }
@@ -20,25 +20,49 @@ pub(crate) struct Error {
     pub text: String,
 }
 
+/// A crate to generate.
+pub(crate) struct Crate<'a> {
+    pub name: &'a str,
+    /// The file that its source is written to.
+    pub root: &'a str,
+    /// The lines of its `[dependencies]`, in which `{core}` stands for the folder of `shm-core`.
+    pub dependencies: &'a str,
+    pub source: &'a str,
+}
+
+impl<'a> Crate<'a> {
+    /// A program that depends on `shm-core`.
+    pub(crate) fn program(name: &'a str, source: &'a str) -> Self {
+        Self {
+            name,
+            root: "src/main.rs",
+            dependencies: "shm-core = { path = \"{core}\" }",
+            source,
+        }
+    }
+}
+
 impl Workspace {
-    /// Writes the workspace, with the name and source of each crate.
-    pub(crate) fn create(crates: &[(&str, &str)]) -> Self {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("derive-property");
+    /// Writes a workspace of these crates into the folder of this name.
+    pub(crate) fn create(folder: &str, crates: &[Crate<'_>]) -> Self {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
         let project = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("this package is in the project");
         let core = project.join("shm-core");
-        for (name, source) in crates {
-            let folder = root.join(name);
+        let core = core.to_str().expect("the path is Unicode");
+        for one in crates {
+            let folder = root.join(one.name);
             fs::create_dir_all(folder.join("src")).expect("the target folder can be written");
             let manifest = format!(
-                "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
-                 [dependencies]\nshm-core = {{ path = {core:?} }}\n"
+                "[package]\nname = {:?}\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n{}\n",
+                one.name,
+                one.dependencies.replace("{core}", core)
             );
             write(&folder.join("Cargo.toml"), &manifest);
-            write(&folder.join("src/main.rs"), source);
+            write(&folder.join(one.root), one.source);
         }
-        let members: Vec<&str> = crates.iter().map(|(name, _)| *name).collect();
+        let members: Vec<&str> = crates.iter().map(|one| one.name).collect();
         let manifest = format!(
             "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[profile.dev]\ndebug = false\nincremental = false\n"
         );
@@ -51,10 +75,12 @@ impl Workspace {
 
     fn cargo(&self, command: &str, name: &str) -> Command {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        // One for all workspaces, so that their dependencies are built once.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("derive-target");
         let mut call = Command::new(cargo);
         call.args([command, "--quiet", "--offline", "--package", name])
             .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", self.root.join("target"))
+            .env("CARGO_TARGET_DIR", target)
             .env_remove("RUSTFLAGS")
             .env_remove("CARGO_ENCODED_RUSTFLAGS");
         call

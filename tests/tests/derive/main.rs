@@ -4,5 +4,6 @@ mod build;
 mod codegen;
 mod gaps;
 mod property;
+mod renamed;
 mod type_macros;
 mod ui;

@@ -24,7 +24,7 @@ use std::fmt::Write;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::build::{Error, Workspace};
+use crate::build::{Crate, Error, Workspace};
 use case::Case;
 use model::Verdict;
 use source::Source;
@@ -119,8 +119,7 @@ fn program(cases: &[&Drawn]) -> String {
         .collect();
     format!(
         "{}\nfn check_all(report: &mut Report) {{\n{calls}}}\n{}",
-        source.text,
-        REPORT
+        source.text, REPORT
     )
 }
 
@@ -265,11 +264,11 @@ fn derive_compiler_and_reference_agree() {
             checked.push((format!("{what}-{number}"), cases, derived));
         }
     }
-    let listed: Vec<(&str, &str)> = crates
+    let listed: Vec<Crate<'_>> = crates
         .iter()
-        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .map(|(name, text)| Crate::program(name, text))
         .collect();
-    let workspace = Workspace::create(&listed);
+    let workspace = Workspace::create("derive-property", &listed);
 
     let mut found = Disagreements::default();
     let mut compared = 0;
