@@ -4,10 +4,12 @@
 // - this file: the type and its layout;
 // - `end`: the common part of both ends: the claim, waiting, and the cached counter;
 // - `sender`, `receiver`: the ends;
+// - `iter`: the iterators of a receiver;
 // - `error`: their errors.
 
 mod end;
 mod error;
+mod iter;
 mod receiver;
 mod sender;
 
@@ -30,7 +32,8 @@ use crate::sys::clock::Deadline;
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
-pub use receiver::{IntoIter, Iter, Receiver, TryIter};
+pub use iter::{IntoIter, Iter, TryIter};
+pub use receiver::Receiver;
 pub use sender::Sender;
 
 /// A bounded queue of `N` slots from one process to another, which survives the death of both.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::end::{HeldEnd, until};
 use super::error::{recv, recv_timeout, try_recv};
-use super::{RecvError, RecvTimeoutError, TryRecvError};
+use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
 use crate::access::ReadOnly;
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
 use crate::claim::word::Timeout;
@@ -426,68 +426,5 @@ impl<T: ShmLayout, const N: usize> fmt::Debug for Receiver<'_, T, N> {
         f.debug_struct("Receiver")
             .field("position", &self.position())
             .finish_non_exhaustive()
-    }
-}
-
-/// An iterator over messages, from [`Receiver::iter`].
-#[derive(Debug)]
-#[must_use = "iterators are lazy and receive nothing unless consumed"]
-pub struct Iter<'r, 'a, T: ShmLayout, const N: usize> {
-    receiver: &'r mut Receiver<'a, T, N>,
-}
-
-impl<T: ShmValue, const N: usize> Iterator for Iter<'_, '_, T, N> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.receiver.recv().ok()
-    }
-}
-
-/// An iterator over the messages that are in the ring, from [`Receiver::try_iter`].
-#[derive(Debug)]
-#[must_use = "iterators are lazy and receive nothing unless consumed"]
-pub struct TryIter<'r, 'a, T: ShmLayout, const N: usize> {
-    receiver: &'r mut Receiver<'a, T, N>,
-}
-
-impl<T: ShmValue, const N: usize> Iterator for TryIter<'_, '_, T, N> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.receiver.try_recv().ok()
-    }
-}
-
-/// An iterator over messages that owns the receiver, as in `for message in receiver`.
-#[derive(Debug)]
-#[must_use = "iterators are lazy and receive nothing unless consumed"]
-pub struct IntoIter<'a, T: ShmLayout, const N: usize> {
-    receiver: Receiver<'a, T, N>,
-}
-
-impl<T: ShmValue, const N: usize> Iterator for IntoIter<'_, T, N> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.receiver.recv().ok()
-    }
-}
-
-impl<'a, T: ShmValue, const N: usize> IntoIterator for Receiver<'a, T, N> {
-    type Item = T;
-    type IntoIter = IntoIter<'a, T, N>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        IntoIter { receiver: self }
-    }
-}
-
-impl<'r, 'a, T: ShmValue, const N: usize> IntoIterator for &'r mut Receiver<'a, T, N> {
-    type Item = T;
-    type IntoIter = Iter<'r, 'a, T, N>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }
