@@ -143,9 +143,11 @@ impl Ends {
                             end.try_send(Message::numbered(u64::MAX)),
                             Err(TrySendError::Disconnected(_))
                         ) && end.wait_for_receiver().is_err()
+                            && end.is_disconnected()
                     }) && receiver.as_mut().is_none_or(|end| {
                         end.try_recv() == Err(TryRecvError::Disconnected)
                             && end.wait_for_sender().is_err()
+                            && end.is_disconnected()
                             && end.wait_for_sender_timeout(DEADLINE).is_err()
                     });
                     (*sender, *receiver) = (None, None);

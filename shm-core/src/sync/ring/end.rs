@@ -70,6 +70,11 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         self.end.position()
     }
 
+    /// Whether the last owner of the other end has left or died. Never waits; probes an owner that may be alive.
+    pub(super) fn is_disconnected(&self) -> bool {
+        !self.is_mine() || self.peer.is_gone(Correct::has_left) || self.peer.is_dead()
+    }
+
     /// Returns how many slots can be used, at least one. If that takes no wait, `timeout` is not called. The result may be less
     /// than `wanted`: this waits for one slot only.
     #[inline(always)]

@@ -56,6 +56,35 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     pub fn position(&self) -> u64 {
         self.end.position()
     }
+
+    /// Whether the sender has left or died, and no other has joined since then. `false` as long as no sender has ever joined.
+    /// Never waits.
+    ///
+    /// Messages may still be in the ring: if this returns `true`, all that the sender sent can be received without a wait. The
+    /// answer costs a system call while a process holds the sender, and none after it has left or was found dead.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Ring::<u64, 8>::create_anonymous()?;
+    /// let mut receiver = shm.receiver()?;
+    /// assert!(!receiver.is_disconnected());
+    ///
+    /// let mut sender = shm.sender()?;
+    /// sender.send(7)?;
+    /// drop(sender);
+    /// assert!(receiver.is_disconnected());
+    /// assert_eq!(receiver.try_recv(), Ok(7));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// In a fork child of the process that claimed this end it is `true`.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        self.end.is_disconnected()
+    }
 }
 
 /// Messages that are copied out of the ring.

@@ -37,6 +37,31 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     pub fn position(&self) -> u64 {
         self.end.position()
     }
+
+    /// Whether the receiver has left or died, and no other has joined since then. `false` as long as no receiver has ever joined.
+    /// Never waits.
+    ///
+    /// The ring may still have room: messages that are sent wait for the next receiver. The answer costs a system call while a
+    /// process holds the receiver, and none after it has left or was found dead.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Ring::<u64, 8>::create_anonymous()?;
+    /// let sender = shm.sender()?;
+    /// assert!(!sender.is_disconnected());
+    /// drop(shm.receiver()?);
+    /// assert!(sender.is_disconnected());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// In a fork child of the process that claimed this end it is `true`.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        self.end.is_disconnected()
+    }
 }
 
 /// Messages that are copied into the ring.

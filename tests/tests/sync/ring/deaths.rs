@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
-use shm_core::sync::{ClaimError, RecvError, RecvTimeoutError, TryRecvError};
+use shm_core::sync::{ClaimError, Receiver, RecvError, RecvTimeoutError, TryRecvError};
 use shm_tests::{DEADLINE, Message, Names, Peer, RingSegment, peer};
 
 fn attached(name: &str) -> Peer {
@@ -74,6 +74,38 @@ fn a_dead_receiver_is_reported_when_the_ring_is_full() {
         assert_eq!(last.ok("ring recv try"), number.to_string());
     }
     assert_eq!(last.ok("ring recv try"), "empty");
+}
+
+#[test]
+fn an_end_can_ask_whether_its_peer_is_gone() {
+    let names = Names::new("ring-is-disconnected");
+    let (out, back) = (names.name("out"), names.name("back"));
+    let (out_shm, back_shm) = (RingSegment::create(&out), RingSegment::create(&back));
+    let (out_shm, back_shm) = (out_shm.unwrap(), back_shm.unwrap());
+    let sender = out_shm.ring.sender().unwrap();
+    let mut receiver = back_shm.ring.receiver().unwrap();
+    let gone =
+        |receiver: &Receiver<'_, _, 5>| (sender.is_disconnected(), receiver.is_disconnected());
+    // Nobody has ever joined.
+    assert_eq!(gone(&receiver), (false, false));
+    for (round, kill) in [(0, false), (1, true), (2, false)] {
+        let (mut other_receiver, mut other_sender) = (attached(&out), attached(&back));
+        other_receiver.ok("ring receiver");
+        other_sender.ok("ring sender");
+        other_sender.ok("ring send try");
+        assert_eq!(gone(&receiver), (false, false));
+        if kill {
+            other_receiver.kill();
+            other_sender.kill();
+        } else {
+            other_receiver.ok("ring drop");
+            other_sender.ok("ring drop");
+        }
+        // Whether or not there are messages, or room.
+        assert_eq!(gone(&receiver), (true, true));
+        assert_eq!(receiver.try_recv(), Ok(Message::numbered(round)));
+        assert_eq!(gone(&receiver), (true, true));
+    }
 }
 
 #[test]
