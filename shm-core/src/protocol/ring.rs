@@ -39,6 +39,8 @@
 //!   full fence, so for a peer that leaves this would hold without the release of its claim, which no model of a ring could
 //!   miss; that of `liveness` does.
 //!
+//! An end that waits for the next peer in any case leaves out the last two questions, and sleeps until its counter changes.
+//!
 //! **Killed** before its commit, a sender leaves a slot with half a message, which is not counted, and which its successor
 //! writes anew. Killed after it and before it has woken, it leaves a receiver asleep for the rest of a slice. A receiver
 //! that is killed before it counts a message as received leaves it to its successor; killed after that, it takes the message
@@ -292,6 +294,24 @@ impl<R: Side, S: Mutations> End<R, S> {
         }
     }
 
+    /// Waits until there is something to do, whatever happens to the peer: the next one may bring it. `None` at the end of the
+    /// wait. Nothing is probed, and departures are not looked for, so an end that waits for the next peer sleeps until that one
+    /// joins or commits.
+    pub(crate) fn wait_for_work(
+        &mut self,
+        counters: &Counters,
+        capacity: u64,
+        env: &mut impl WaitEnv,
+    ) -> Option<u64> {
+        let (mine, seen) = (self.mine, self.theirs);
+        let look = || {
+            let theirs = S::load_peer::<R>(counters, seen);
+            (R::ready(mine, theirs, capacity) > 0).then_some(theirs)
+        };
+        self.theirs = eventcount::wait(R::wait_word(counters), env, look, || None)?;
+        Some(R::ready(mine, self.theirs, capacity))
+    }
+
     /// Waits until the other end has an owner; or until it had one, which has left something to do where there was nothing.
     /// `false` after the final probe.
     pub(crate) fn wait_for_peer(
@@ -311,5 +331,69 @@ impl<R: Side, S: Mutations> End<R, S> {
         };
         // No probe is needed: `peer_or_work` probes each new peer itself.
         eventcount::wait(R::wait_word(counters), env, peer_or_work, || None).is_some()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::protocol::wait::WaitStep;
+
+    /// A kernel in which something happens during each sleep, which ends it. Counts the sleeps.
+    struct Kernel<'a, E> {
+        events: E,
+        counters: &'a Counters,
+        sleeps: usize,
+    }
+
+    impl<E: Iterator<Item = fn(&Counters)>> WaitEnv for Kernel<'_, E> {
+        fn spins(&self) -> u32 {
+            0
+        }
+
+        fn next_step(&mut self) -> WaitStep {
+            WaitStep::Sleep
+        }
+
+        fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+            assert!(std::ptr::eq(word, &*self.counters.data));
+            assert_eq!(word.load(Ordering::Relaxed), seen);
+            self.sleeps += 1;
+            let happens = self.events.next().expect("it waits for something else");
+            happens(self.counters);
+        }
+    }
+
+    fn notify(counters: &Counters) {
+        struct Woken;
+        impl WakeAll for Woken {
+            fn wake_all(&self, _: &AtomicU32) {}
+        }
+        eventcount::notify(&counters.data, &Woken);
+    }
+
+    /// A receiver that waits for the next sender wakes once for each thing that happens, and sleeps in between.
+    #[test]
+    fn a_wait_for_the_next_peer_does_not_spin() {
+        let counters = Counters {
+            tail: Padded(AtomicU64::new(0)),
+            head: Padded(AtomicU64::new(0)),
+            data: Padded(AtomicU32::new(0)),
+            room: Padded(AtomicU32::new(0)),
+        };
+        let mut receiver = End::<Receiving>::resume(&counters);
+        // The last sender leaves; one joins and leaves; a signal arrives; another sender joins, and sends two messages.
+        let send = |counters: &Counters| {
+            publish(&counters.tail, 2);
+            notify(counters);
+        };
+        let events: [fn(&Counters); 6] = [notify, notify, notify, |_| (), notify, send];
+        let mut kernel = Kernel {
+            events: events.into_iter(),
+            counters: &counters,
+            sleeps: 0,
+        };
+        let ready = receiver.wait_for_work(&counters, 4, &mut kernel);
+        assert_eq!((ready, kernel.sleeps), (Some(2), 6));
     }
 }

@@ -84,6 +84,11 @@ impl Ends {
                 self.receiver = Some(receiver);
                 Ok(position.to_string())
             }
+            "reconnecting" => {
+                self.sender = self.sender.take().map(Sender::reconnecting);
+                self.receiver = self.receiver.take().map(Receiver::reconnecting);
+                Ok(String::new())
+            }
             "drop" => {
                 (self.sender, self.receiver) = (None, None);
                 Ok(String::new())

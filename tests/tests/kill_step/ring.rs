@@ -293,27 +293,41 @@ fn asleep(
     });
 }
 
-#[test]
-fn kill_in_ring_recv_sleep_loses_and_repeats_nothing() {
-    asleep("sleep-in", Some(2_999), |shm, kill| {
+/// A receiver sleeps in this round until a sender, which may join first, sends one message.
+fn receive_asleep(round: &str, stays: bool) {
+    asleep(round, Some(2_999), |shm, kill| {
         let before = shm.ring.received();
-        let (mut sender, mut sent) = (sender(shm), false);
+        let mut held = stays.then(|| sender(shm));
+        let mut sent = false;
         let mut send = || {
             if !sent {
+                let mut sender = held.take().unwrap_or_else(|| sender(shm));
                 sender.try_send(Message::numbered(before)).unwrap();
                 sent = true;
+                held = stays.then_some(sender);
             }
         };
         let seen = kill(&mut send);
         // If it was killed before it slept.
         send();
+        drop(held);
         assert!(rest_is_there(shm, before) || seen.killed);
     });
 }
 
 #[test]
-fn kill_in_ring_send_sleep_loses_and_repeats_nothing() {
-    asleep("sleep-out", Some(2_999), |shm, kill| {
+fn kill_in_ring_recv_sleep_loses_and_repeats_nothing() {
+    receive_asleep("sleep-in", true);
+}
+
+#[test]
+fn kill_in_reconnecting_recv_loses_and_repeats_nothing() {
+    receive_asleep("reconnect-in", false);
+}
+
+/// A sender sleeps in this round until a receiver, which may join first, makes room.
+fn send_asleep(round: &str, stays: bool) {
+    asleep(round, Some(2_999), |shm, kill| {
         let begin = {
             let mut sender = sender(shm);
             let begin = sender.position();
@@ -321,9 +335,14 @@ fn kill_in_ring_send_sleep_loses_and_repeats_nothing() {
             sender.try_send_slice(&notes).unwrap();
             begin
         };
-        let (mut receiver, mut received) = (receiver(shm), Vec::new());
-        let seen = kill(&mut || received.extend(receiver.try_recv()));
-        received.extend(receiver.try_iter());
+        let (mut held, mut received) = (stays.then(|| receiver(shm)), Vec::new());
+        let seen = kill(&mut || {
+            let mut receiver = held.take().unwrap_or_else(|| receiver(shm));
+            received.extend(receiver.try_recv());
+            held = stays.then_some(receiver);
+        });
+        drop(held);
+        received.extend(receiver(shm).try_iter());
         let end = shm.ring.sent();
         assert!((begin + 5..=begin + 6).contains(&end), "{begin} {end}");
         assert!(seen.killed || end == begin + 6);
@@ -332,6 +351,16 @@ fn kill_in_ring_send_sleep_loses_and_repeats_nothing() {
             (begin..end).map(Message::numbered).collect::<Vec<_>>()
         );
     });
+}
+
+#[test]
+fn kill_in_ring_send_sleep_loses_and_repeats_nothing() {
+    send_asleep("sleep-out", true);
+}
+
+#[test]
+fn kill_in_reconnecting_send_loses_and_repeats_nothing() {
+    send_asleep("reconnect-out", false);
 }
 
 #[test]

@@ -44,6 +44,8 @@ pub(super) struct HeldEnd<'a, R: Side, const N: usize> {
     peer: PeerWatch<'a, EndState>,
     end: End<R>,
     backoff: Backoff,
+    /// Whether this end waits for the next peer when the last one is gone.
+    reconnects: bool,
 }
 
 impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
@@ -62,7 +64,16 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
             peer: PeerWatch::new(peer),
             end: End::resume(counters),
             backoff: Backoff::new(),
+            reconnects: false,
         })
+    }
+
+    /// The same end, which waits for the next peer when the last one is gone.
+    pub(super) fn reconnecting(self) -> Self {
+        Self {
+            reconnects: true,
+            ..self
+        }
     }
 
     #[inline(always)]
@@ -98,7 +109,8 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         self.claim.is_mine()
     }
 
-    /// Waits until a slot can be used. With `Timeout::Now`, only looks, and probes the peer from time to time.
+    /// Waits until a slot can be used. With `Timeout::Now`, only looks, and probes the peer from time to time, unless this end
+    /// waits for the next one anyway.
     #[cold]
     fn wait(&mut self, timeout: Timeout) -> Result<usize, Idle> {
         // A fork child does not hold the end.
@@ -106,6 +118,10 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
             return Err(Idle::Gone);
         }
         let ready = if let Timeout::Now = timeout {
+            if self.reconnects {
+                // The caller has just looked.
+                return Err(Idle::NotYet);
+            }
             let probing = self.backoff.probe_is_due();
             self.end
                 .poll(self.counters, N as u64, &self.peer, probing)?
@@ -114,8 +130,14 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
                 Some(ready) => ready,
                 None => {
                     let mut env = Sleeper::until(timeout.deadline()).without_spinning();
-                    self.end
-                        .wait(self.counters, N as u64, &mut env, &self.peer)?
+                    let (counters, capacity) = (self.counters, N as u64);
+                    if self.reconnects {
+                        self.end
+                            .wait_for_work(counters, capacity, &mut env)
+                            .ok_or(Idle::NotYet)?
+                    } else {
+                        self.end.wait(counters, capacity, &mut env, &self.peer)?
+                    }
                 }
             }
         };

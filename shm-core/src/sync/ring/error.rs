@@ -7,9 +7,9 @@ use crate::error::debug_with_text;
 use crate::protocol::ring::Idle;
 
 const NO_RECEIVER: &str = "the ring is full, and its receiver has left or died; wait for the next receiver with `wait_for_receiver`, \
-                           then send again";
+                           then send again, or make the sender `reconnecting()`";
 const NO_SENDER: &str = "the ring is empty, and its sender has left or died; wait for the next sender with `wait_for_sender`, \
-                         then receive again";
+                         then receive again, or make the receiver `reconnecting()`";
 
 /// A message was not sent, because the ring is full and its receiver has left or died. Contains the message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub enum TrySendError<T> {
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
-    /// The ring was full for the whole timeout.
+    /// The ring was full for the whole timeout. The receiver is alive, has not joined yet, or the sender is
+    /// [`reconnecting`](super::Sender::reconnecting).
     Timeout(T),
     /// The ring is full, and its receiver has left or died.
     Disconnected(T),
@@ -53,7 +54,8 @@ pub enum TryRecvError {
 #[non_exhaustive]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum RecvTimeoutError {
-    /// The ring was empty for the whole timeout.
+    /// The ring was empty for the whole timeout. The sender is alive, has not joined yet, or the receiver is
+    /// [`reconnecting`](super::Receiver::reconnecting).
     Timeout,
     /// The ring is empty, and its sender has left or died.
     Disconnected,
@@ -169,8 +171,7 @@ impl<T> fmt::Display for SendTimeoutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeout(_) => {
-                "the ring was full for the whole timeout, and its receiver is alive or has not joined yet; send again, or check the \
-                 receiver"
+                "the ring was full for the whole timeout; send again, or check the receiver, for instance with `is_disconnected`"
             }
             Self::Disconnected(_) => NO_RECEIVER,
         })
@@ -196,8 +197,7 @@ impl fmt::Display for RecvTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeout => {
-                "the ring was empty for the whole timeout, and its sender is alive or has not joined yet; receive again, or check \
-                 the sender"
+                "the ring was empty for the whole timeout; receive again, or check the sender, for instance with `is_disconnected`"
             }
             Self::Disconnected => NO_SENDER,
         })

@@ -108,7 +108,8 @@ pub use sender::Sender;
 ///   the dead process stopped: [`Sender::position`] and [`Receiver::position`] say where that is. The process at the other end
 ///   notices nothing, or retries after `Disconnected`.
 /// - As long as no process has ever claimed the other end, calls wait for one. After `Disconnected`,
-///   [`Receiver::wait_for_sender`] and [`Sender::wait_for_receiver`] wait for the next one.
+///   [`Receiver::wait_for_sender`] and [`Sender::wait_for_receiver`] wait for the next one. An end that is made
+///   [`reconnecting`](Receiver::reconnecting) waits for the next one in every call, and never returns `Disconnected`.
 /// - [`recv`](Receiver::recv) delivers at most once: a receiver that is killed just after it loses the message.
 ///   [`recv_with`](Receiver::recv_with) delivers at least once: a message counts as received when the closure has returned.
 /// - A process that is only stopped is alive, and keeps its end.

@@ -49,6 +49,40 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         Self { end, slots }
     }
 
+    /// The same receiver, which waits for the next sender instead of returning `Disconnected`.
+    ///
+    /// A receiver reports an empty ring as `Disconnected` at once when the last sender has left or died. With this setting an
+    /// empty ring is only empty, whether or not a process holds the sender: [`recv`](Self::recv) and [`iter`](Self::iter) wait
+    /// for the next message without a limit, calls with a timeout return `Timeout` when it is over, and calls that never wait
+    /// return `Empty`. A waiting receiver sleeps until a sender joins or sends. It does not probe whether the sender is alive;
+    /// [`is_disconnected`](Self::is_disconnected) still does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::{Ring, RecvTimeoutError};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Ring::<u64, 8>::create_anonymous()?;
+    /// let mut receiver = shm.receiver()?.reconnecting();
+    /// drop(shm.sender()?); // a sender that joins and leaves, or dies
+    /// let waited = receiver.recv_timeout(Duration::from_millis(1));
+    /// assert_eq!(waited, Err(RecvTimeoutError::Timeout));
+    ///
+    /// shm.sender()?.send(7)?;
+    /// assert_eq!(receiver.recv(), Ok(7));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// In a fork child of the process that claimed this end, every call is `Disconnected` all the same.
+    pub fn reconnecting(self) -> Self {
+        Self {
+            end: self.end.reconnecting(),
+            ..self
+        }
+    }
+
     /// The number of messages received since the ring was created, by this receiver and earlier ones. It is also the number of
     /// the next message, counted from 0.
     #[must_use]
@@ -96,7 +130,8 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     ///
     /// # Errors
     ///
-    /// [`RecvError`] if the ring is empty and the sender has left or died. While no sender has joined yet, this waits.
+    /// [`RecvError`] if the ring is empty and the sender has left or died. While no sender has joined yet, this waits; after
+    /// [`reconnecting`](Self::reconnecting) it always does.
     #[inline]
     pub fn recv(&mut self) -> Result<T, RecvError>
     where

@@ -30,6 +30,41 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         Self { end, slots }
     }
 
+    /// The same sender, which waits for the next receiver instead of returning `Disconnected`.
+    ///
+    /// A sender reports a full ring as `Disconnected` at once when the last receiver has left or died. With this setting a full
+    /// ring is only full, whether or not a process holds the receiver: [`send`](Self::send) waits for room without a limit,
+    /// calls with a timeout return `Timeout` when it is over, and calls that never wait return `Full`. A waiting sender sleeps
+    /// until a receiver joins or makes room. It does not probe whether the receiver is alive;
+    /// [`is_disconnected`](Self::is_disconnected) still does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::{Ring, SendTimeoutError};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Ring::<u64, 1>::create_anonymous()?;
+    /// let mut sender = shm.sender()?.reconnecting();
+    /// drop(shm.receiver()?); // a receiver that joins and leaves, or dies
+    /// sender.send(1)?;
+    /// let waited = sender.send_timeout(2, Duration::from_millis(1));
+    /// assert_eq!(waited, Err(SendTimeoutError::Timeout(2)));
+    ///
+    /// assert_eq!(shm.receiver()?.recv(), Ok(1));
+    /// sender.send(2)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// In a fork child of the process that claimed this end, every call is `Disconnected` all the same.
+    pub fn reconnecting(self) -> Self {
+        Self {
+            end: self.end.reconnecting(),
+            ..self
+        }
+    }
+
     /// The number of messages sent since the ring was created, by this sender and earlier ones. It is also the number of the
     /// next message, counted from 0, at which the successor of a dead sender continues.
     #[must_use]
@@ -72,7 +107,8 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     /// # Errors
     ///
     /// [`SendError`] with the message, if the ring is full and the receiver has left or died. There is no error while the ring
-    /// has room, or while no receiver has joined yet: the next receiver gets the message.
+    /// has room, or while no receiver has joined yet: the next receiver gets the message. After
+    /// [`reconnecting`](Self::reconnecting) there never is.
     #[inline]
     pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
         if self.end.wait_for_slots(1, || Timeout::Never).is_err() {

@@ -86,6 +86,14 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                 let mut receiver = ring.receiver()?;
                 receiver.recv_into_timeout(&mut one[0], DEADLINE).is_ok()
             }
+            // The last receiver has left; another one joins, makes room and leaves.
+            "reconnect-out" => {
+                let mut sender = ring.sender()?.reconnecting();
+                let note = Message::numbered(sender.position());
+                sender.send_timeout(note, DEADLINE).is_ok()
+            }
+            // The last sender has left; another one joins, sends and leaves.
+            "reconnect-in" => ring.receiver()?.reconnecting().recv().is_ok(),
             // Another process holds the end, and leaves.
             "come-out" => {
                 let mut sender = ring.sender_timeout(DEADLINE)?;

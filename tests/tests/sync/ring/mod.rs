@@ -13,6 +13,7 @@ use shm_tests::{Message, Names, Peer, RingSegment, count_from_env, peer};
 mod coming;
 mod deaths;
 mod limits;
+mod reconnecting;
 
 fn attached(name: &str) -> Peer {
     peer!("ring attach {name}")
