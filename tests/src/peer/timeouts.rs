@@ -150,6 +150,12 @@ fn calls(
             "Timeout",
         )
     })?;
+    make("BroadcastReceiver::recv_with_timeout", &mut || {
+        late(listening.recv_with_timeout(SPAN, |_| ()), "Timeout")
+    })?;
+    make("BroadcastReceiver::recv_with_deadline", &mut || {
+        late(listening.recv_with_deadline(soon(), |_| ()), "Timeout")
+    })?;
     make("BroadcastReceiver::wait_for_sender_deadline", &mut || {
         late(
             shm.silent.receiver().wait_for_sender_deadline(soon()),

@@ -52,12 +52,15 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
                     .recv_into_timeout(&mut second, DEADLINE)
                     .map_err(other)?;
                 let third = oldest.recv_boxed().map_err(other)?;
+                let mut again = shm.receiver_from_oldest();
+                let in_place = again.recv_with(|slot| slot.load()).map_err(other)?;
                 // All that are left, which may be none.
                 let _ = oldest.try_recv_slice(&mut [[0; 8]; 5]);
-                if [one, second, *third] != [first, first + 1, first + 2].map(|number| [number; 8])
-                {
+                let found = [one, second, *third, in_place];
+                if found != [first, first + 1, first + 2, first].map(|number| [number; 8]) {
                     return Err(other("torn"));
                 }
+                let _ = oldest.try_recv_with(|slot| slot.load());
                 while oldest.try_recv().is_ok() {}
             }
             // There are no messages, and the sender sends none.
@@ -70,6 +73,7 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
             "await" => drop(receiver.recv().map_err(other)?),
             "await-into" => receiver.recv_into(&mut [0; 8]).map_err(other)?,
             "await-slice" => drop(receiver.recv_slice(&mut [[0; 8]; 3]).map_err(other)?),
+            "await-with" => drop(receiver.recv_with(|slot| slot.load()).map_err(other)?),
             "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
             // Another process becomes the sender.
             "await-sender" => receiver.wait_for_sender(),

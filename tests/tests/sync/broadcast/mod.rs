@@ -11,6 +11,7 @@ use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, Shm, ShmLayout};
 use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, next_to, peer};
 
+mod in_place;
 mod more;
 
 /// As in the peers.
@@ -464,6 +465,8 @@ fn large_broadcast_messages_need_no_stack() {
         sender.send_with(|slot| slot.fill(5)).unwrap();
         let frame = receiver.recv_boxed().unwrap();
         assert!(frame.iter().all(|word| *word == 5));
+        sender.send_with(|slot| slot[9].set(6)).unwrap();
+        assert_eq!(receiver.recv_with(|slot| slot[9].get()).unwrap(), 6);
     };
     let small = std::thread::Builder::new().stack_size(80 << 10);
     small.spawn(work).unwrap().join().unwrap();

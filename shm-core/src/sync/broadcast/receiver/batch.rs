@@ -123,7 +123,7 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'_, T, N,
         let broadcast = self.sender.role();
         let counters = &broadcast.counters;
         receive_available::<A>(counters, N, &mut self.cursor, out.len(), |index, slot| {
-            copier(broadcast, uninit(&mut out[index]))(slot);
+            copier(uninit(&mut out[index]))(&broadcast.slots[slot]);
         })
     }
 }

@@ -1,9 +1,11 @@
 //! The receiving end.
 //!
-//! - this file: the end, and receiving one message;
-//! - [`batch`]: several at once.
+//! - this file: the end, and receiving a copy of a message;
+//! - [`batch`]: copies of several at once;
+//! - [`in_place`]: reading a message in its slot.
 
 mod batch;
+mod in_place;
 
 use std::cell::Cell;
 use std::fmt;
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
-use crate::cell::{ShmValue, checked, copy};
+use crate::cell::{ShmCell, ShmValue, checked, copy};
 use crate::protocol::broadcast::{self as protocol, Correct, RecvOutcome};
 use crate::protocol::liveness::PeerWatch;
 use crate::shm_layout::ShmLayout;
@@ -88,7 +90,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// with enums or `char`s.
     pub fn recv(&mut self) -> Result<T, RecvError> {
         let mut message = MaybeUninit::uninit();
-        while !self.wait(&mut message, || Deadline::NEVER)? {}
+        while self
+            .wait(copier(&mut message), || Deadline::NEVER)?
+            .is_none()
+        {}
         valid(message)
     }
 
@@ -99,7 +104,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// As [`recv`](Self::recv).
     pub fn recv_boxed(&mut self) -> Result<Box<T>, RecvError> {
         let mut message = Box::new_uninit();
-        while !self.wait(&mut message, || Deadline::NEVER)? {}
+        while self
+            .wait(copier(&mut message), || Deadline::NEVER)?
+            .is_none()
+        {}
         check(&mut message)?;
         // SAFETY: all bytes are initialised, and every leaf is valid.
         Ok(unsafe { message.assume_init() })
@@ -115,10 +123,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         let mut message = MaybeUninit::uninit();
-        if self.poll(&mut message)? {
-            Ok(valid(message)?)
-        } else {
-            Err(TryRecvError::Empty)
+        match self.poll(copier(&mut message))? {
+            Some(()) => Ok(valid(message)?),
+            None => Err(TryRecvError::Empty),
         }
     }
 
@@ -151,7 +158,10 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     where
         T: ShmValue,
     {
-        while !self.wait(uninit(out), || Deadline::NEVER)? {}
+        while self
+            .wait(copier(uninit(out)), || Deadline::NEVER)?
+            .is_none()
+        {}
         Ok(())
     }
 
@@ -165,11 +175,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     where
         T: ShmValue,
     {
-        if self.poll(uninit(out))? {
-            Ok(())
-        } else {
-            Err(TryRecvError::Empty)
-        }
+        self.poll(copier(uninit(out)))?.ok_or(TryRecvError::Empty)
     }
 
     /// Receives the next message into `out` as [`recv_timeout`](Self::recv_timeout) does. After an error `out` holds an
@@ -264,23 +270,27 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         u64::try_from(behind.cast_signed()).unwrap_or(0)
     }
 
-    /// Receives a message into `out` if there is one. `false` if there is none.
+    /// Calls `read` with the next message in its slot if there is one. `None` if there is none.
     #[inline]
-    fn poll(&mut self, out: &mut MaybeUninit<T>) -> Result<bool, RecvError> {
-        let mut outcome = self.poll_once(out, false);
+    fn poll<R>(&mut self, read: impl Fn(&'a ShmCell<T, A>) -> R) -> Result<Option<R>, RecvError> {
+        let mut outcome = self.poll_once(&read, false);
         if outcome.is_none() && self.probe_is_due() {
-            outcome = self.poll_once(out, true);
+            outcome = self.poll_once(&read, true);
         }
         received(outcome)
     }
 
-    /// Looks once for a message, and copies it to `out`. Probes the sender if `probing`.
+    /// Looks once for a message, and calls `read` with its slot. Probes the sender if `probing`.
     #[inline(always)]
-    fn poll_once(&mut self, out: &mut MaybeUninit<T>, probing: bool) -> Option<RecvOutcome<()>> {
+    fn poll_once<R>(
+        &mut self,
+        read: impl Fn(&'a ShmCell<T, A>) -> R,
+        probing: bool,
+    ) -> Option<RecvOutcome<R>> {
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
-        let (counters, copy) = (&broadcast.counters, copier(broadcast, out));
+        let (counters, read) = (&broadcast.counters, |slot| read(&broadcast.slots[slot]));
         let outcome =
-            protocol::poll::<Correct<A>, _>(counters, N, &cursor, &self.sender, probing, copy);
+            protocol::poll::<Correct<A>, _>(counters, N, &cursor, &self.sender, probing, read);
         self.cursor = cursor.get();
         outcome
     }
@@ -288,10 +298,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     #[inline(always)]
     fn recv_until(&mut self, deadline: impl FnOnce() -> Deadline) -> Result<T, RecvTimeoutError> {
         let mut message = MaybeUninit::uninit();
-        if self.wait(&mut message, deadline)? {
-            Ok(valid(message)?)
-        } else {
-            Err(RecvTimeoutError::Timeout)
+        match self.wait(copier(&mut message), deadline)? {
+            Some(()) => Ok(valid(message)?),
+            None => Err(RecvTimeoutError::Timeout),
         }
     }
 
@@ -304,40 +313,36 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     where
         T: ShmValue,
     {
-        if self.wait(uninit(out), deadline)? {
-            Ok(())
-        } else {
-            Err(RecvTimeoutError::Timeout)
-        }
+        self.wait(copier(uninit(out)), deadline)?
+            .ok_or(RecvTimeoutError::Timeout)
     }
 
-    /// Receives a message into `out`, and waits for it. `false` after the deadline.
+    /// Calls `read` with the next message in its slot, and waits for it. `None` after the deadline.
     #[inline]
-    fn wait(
+    fn wait<R>(
         &mut self,
-        out: &mut MaybeUninit<T>,
+        read: impl Fn(&'a ShmCell<T, A>) -> R,
         deadline: impl FnOnce() -> Deadline,
-    ) -> Result<bool, RecvError> {
+    ) -> Result<Option<R>, RecvError> {
         // Reads the clock only if there is no message yet.
-        match self.poll_once(out, false) {
-            None => self.sleep(out, deadline),
+        match self.poll_once(&read, false) {
+            None => self.sleep(read, deadline),
             outcome => received(outcome),
         }
     }
 
     #[cold]
-    fn sleep(
+    fn sleep<R>(
         &mut self,
-        out: &mut MaybeUninit<T>,
+        read: impl Fn(&'a ShmCell<T, A>) -> R,
         deadline: impl FnOnce() -> Deadline,
-    ) -> Result<bool, RecvError> {
+    ) -> Result<Option<R>, RecvError> {
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
-        let counters = &broadcast.counters;
+        let (counters, read) = (&broadcast.counters, |slot| read(&broadcast.slots[slot]));
         let mut sleeper = Sleeper::through::<A>(deadline());
         let waking = (&broadcast.sender_state.arrived, &mut sleeper);
-        let copy = copier(broadcast, out);
         let outcome =
-            protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, &self.sender, waking, copy);
+            protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, &self.sender, waking, read);
         self.cursor = cursor.get();
         received(outcome)
     }
@@ -348,27 +353,26 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     }
 }
 
-/// Returns a closure that copies a slot's message to `out`, and initialises all its bytes.
+/// Returns a closure that copies a message to `out`, and initialises all its bytes.
 #[inline(always)]
-fn copier<'a, T: ShmLayout + Copy, const N: usize, A: Access>(
-    broadcast: &'a Broadcast<T, N, A>,
-    out: &'a mut MaybeUninit<T>,
-) -> impl Fn(usize) + 'a {
+fn copier<T: ShmLayout + Copy, A: Access>(
+    out: &mut MaybeUninit<T>,
+) -> impl Fn(&ShmCell<T, A>) + '_ {
     let out = Cell::from_mut(out);
     move |slot| {
-        let place = broadcast.slots[slot].as_mut_ptr();
+        let place = slot.as_mut_ptr();
         // SAFETY: the cell is live, aligned and readable; `out` is private memory that is borrowed exclusively.
         unsafe { copy::read_one(out.as_ptr().cast(), place) };
     }
 }
 
 #[inline(always)]
-fn received(outcome: Option<RecvOutcome<()>>) -> Result<bool, RecvError> {
+fn received<R>(outcome: Option<RecvOutcome<R>>) -> Result<Option<R>, RecvError> {
     match outcome {
-        Some(RecvOutcome::Message(())) => Ok(true),
+        Some(RecvOutcome::Message(result)) => Ok(Some(result)),
         Some(RecvOutcome::Lost(count)) => Err(RecvError::Lagged(count)),
         Some(RecvOutcome::Gone) => Err(RecvError::Disconnected),
-        None => Ok(false),
+        None => Ok(None),
     }
 }
 
