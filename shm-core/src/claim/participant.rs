@@ -10,12 +10,22 @@
 //! |---|---|
 //! | register | increment the counter in the header; lock the byte of that id; retry if it is locked already |
 //! | probe another | query through the attach descriptor whether its byte is locked exclusively |
-//! | control the probe | the same descriptor must show this process's own byte as locked, and refer to the same file |
+//! | control the probe | the same descriptor must show a lock that certainly exists, and then refer to the same file |
 //! | fork | the child is not a participant; it registers at its first claim |
 //!
 //! The id of a living participant is never assigned again, whatever a peer writes into the counter, because its byte is
 //! locked. A probe reports a death only if the control confirms it, because other code in the process can close or
 //! replace the descriptor. After any error it reports the participant as alive.
+//!
+//! The lock that certainly exists is the process's own byte, if it is a participant. Otherwise it is the lock that every
+//! handle holds on [`ATTACH`]: read-only handles and fork children have no byte of their own. The handle's own description
+//! holds `ATTACH` from before the segment was mapped, and nothing ever unlocks it, so it is held even if no other process is
+//! attached. `F_OFD_GETLK` does not report a description's own locks, but `F_GETLK` reports those of all descriptions.
+//!
+//! This control is as good as the other one. The locks of a file are one list, which both calls search, so a list that shows
+//! `ATTACH` as held is the segment's or that of another segment, and `fstat` tells these apart. A call that reports success
+//! and does nothing leaves its argument as it was, which is no answer to either question. The token's description has no descriptor, so no descriptor can hide a participant's lock as its own. None of the calls needs write
+//! access.
 //!
 //! Probes ignore shared locks, so a peer with mere read access cannot make a dead participant look alive. It can lock the
 //! bytes of unassigned ids; registering then fails after a bounded number of attempts.
@@ -30,7 +40,7 @@ use std::time::Instant;
 
 use super::process::{RegistrationGuard, Tables, WINDOWS, window, window_start};
 use crate::error::ShmError;
-use crate::lock_byte;
+use crate::lock_byte::{self, ATTACH};
 use crate::protocol::claim_word::ID;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
@@ -98,23 +108,22 @@ impl Drop for AddressWindows {
     }
 }
 
-/// Maps a segment with claims for reading and writing, in windows that contain no other.
-pub(crate) fn map(file: &File, len: usize) -> SysResult<(Mapping, AddressWindows)> {
+/// Maps a segment with claims in windows that contain no other.
+pub(crate) fn map(file: &File, len: usize, writable: bool) -> SysResult<(Mapping, AddressWindows)> {
     let tables = Tables::get_or_create()?;
-    let mapping = Mapping::new(file, len, true)?;
+    let mapping = Mapping::new(file, len, writable)?;
     let start = mapping.start().addr().get();
     if let Some(windows) = AddressWindows::reserve(tables, start, len) {
         return Ok((mapping, windows));
     }
     drop(mapping);
-    map_elsewhere(tables, file, len, window(start))
+    map_elsewhere(tables, (file, len, writable), window(start))
 }
 
 /// Maps a segment in the nearest windows that are free, below `used` or else above it.
 fn map_elsewhere(
     tables: Tables,
-    file: &File,
-    len: usize,
+    (file, len, writable): (&File, usize, bool),
     used: usize,
 ) -> SysResult<(Mapping, AddressWindows)> {
     let try_window = |window: usize| -> SysResult<Option<(Mapping, AddressWindows)>> {
@@ -124,7 +133,7 @@ fn map_elsewhere(
         let Some(windows) = AddressWindows::reserve(tables, address.get(), len) else {
             return Ok(None);
         };
-        let mapping = Mapping::at(file, len, address)?;
+        let mapping = Mapping::at(file, len, writable, address)?;
         Ok(mapping.map(|mapping| (mapping, windows)))
     };
     // The kernel assigns addresses from the top down, so there is nearly always room below.
@@ -149,12 +158,12 @@ pub(crate) struct RegisterArgs<'a> {
     pub(crate) names: [Option<&'a str>; 2],
     /// The name to show in errors.
     pub(crate) shown: &'a str,
-    /// The id counter in the header.
-    pub(crate) counter: NonNull<AtomicU64>,
+    /// The id counter in the header, if the handle may write to it and so can become a participant.
+    pub(crate) counter: Option<NonNull<AtomicU64>>,
     pub(crate) deadline: Deadline,
 }
 
-/// What this process knows about a segment in which it is a participant.
+/// What this process knows about a segment in which it is a participant or probes others.
 #[derive(Debug)]
 pub(crate) struct Registration {
     windows: AddressWindows,
@@ -167,7 +176,9 @@ pub(crate) struct Registration {
     /// # Invariants
     ///
     /// 1. Points into the segment's mapping, which outlives every handle through which this is reachable.
-    counter: NonNull<AtomicU64>,
+    ///
+    /// `None` for a read-only handle, which is never a participant.
+    counter: Option<NonNull<AtomicU64>>,
     /// The address of this process's token or, if the tables contain no id, of an ancestor's.
     token: AtomicUsize,
 }
@@ -194,7 +205,7 @@ unsafe impl Send for Participant {}
 unsafe impl Sync for Participant {}
 
 impl Participant {
-    /// Registers this process. Without that, it could not hold claims in the segment.
+    /// Registers this process, so that it can probe others and, if it has a counter, hold claims in the segment.
     ///
     /// # Safety
     ///
@@ -217,7 +228,9 @@ impl Participant {
         for slot in participant.registration().windows.slots() {
             slot.store(registration.as_ptr(), Ordering::Release);
         }
-        participant.registration().join(with.deadline)?;
+        if with.counter.is_some() {
+            participant.registration().join(with.deadline)?;
+        }
         Ok(participant)
     }
 
@@ -304,11 +317,14 @@ impl Registration {
             // Another thread came first.
             return Ok(Some(known));
         }
+        let counter = self
+            .counter
+            .ok_or(SysError::new("registering", Errno::EROFS))?;
         let description = self.reopen()?;
         let token = Token::new(&description)?;
         for _ in 0..ATTEMPTS {
             // SAFETY: the counter is mapped (invariant 1), aligned and only accessed atomically.
-            let counter = unsafe { self.counter.as_ref() };
+            let counter = unsafe { counter.as_ref() };
             let id = counter.fetch_add(1, Ordering::Relaxed) as u32 & ID;
             if id != 0
                 && lock::try_lock(
@@ -347,14 +363,28 @@ impl Registration {
         }
     }
 
-    /// Whether a participant is certainly dead. `me` is the caller's own id.
+    /// Whether a participant is certainly dead. `me` is the caller's own id, or 0 if it has none.
     pub(crate) fn is_dead(&self, owner: u32, me: u32) -> bool {
-        let held = |id| lock::is_held_exclusively(&self.file, lock_byte::participant(id));
         // The controls come last: a descriptor that was replaced before the query is still replaced afterwards. The file is
-        // compared because another segment may have a participant with the same id.
-        matches!(held(owner), Ok(false))
-            && matches!(held(me), Ok(true))
+        // compared because another segment may have a participant with the same id, and handles.
+        matches!(self.is_locked(owner), Ok(false))
+            && self.sees_locks(me)
             && file::stat(&self.file).is_ok_and(|found| found.same_file(&self.id))
+    }
+
+    /// Whether a lock that certainly exists shows through the descriptor: that of `me`, or else this handle's own.
+    fn sees_locks(&self, me: u32) -> bool {
+        if me == 0 {
+            let found = lock::holder_or_self(&self.file, ATTACH);
+            matches!(found, Ok(Some(LockKind::Shared)))
+        } else {
+            matches!(self.is_locked(me), Ok(true))
+        }
+    }
+
+    /// Whether a participant's byte is locked as only the participant locks it.
+    fn is_locked(&self, id: u32) -> SysResult<bool> {
+        lock::is_held_exclusively(&self.file, lock_byte::participant(id))
     }
 }
 
@@ -372,8 +402,8 @@ mod tests {
         file::set_len(&file, 4096).unwrap();
         let tables = Tables::get_or_create().unwrap();
         // Nothing is below window 1: window 0 contains the null page and is not used.
-        let (first, _windows) = map_elsewhere(tables, &file, 4096, 1).unwrap();
-        let (second, _windows) = map_elsewhere(tables, &file, 4096, 1).unwrap();
+        let (first, _windows) = map_elsewhere(tables, (&file, 4096, true), 1).unwrap();
+        let (second, _windows) = map_elsewhere(tables, (&file, 4096, true), 1).unwrap();
         let places = [&first, &second].map(|mapping| window(mapping.start().addr().get()));
         assert!(1 < places[0] && places[0] < places[1], "{places:?}");
     }
@@ -384,13 +414,13 @@ mod tests {
         let _name = TestName::new("control");
         let file = Arc::new(memfd::create("control").unwrap());
         file::set_len(&file, 4096).unwrap();
-        let (mapping, windows) = map(&file, 4096).unwrap();
+        let (mapping, windows) = map(&file, 4096, true).unwrap();
         let args = RegisterArgs {
             file: &file,
             id: file::stat(&file).unwrap(),
             names: [None, None],
             shown: "control",
-            counter: mapping.start().cast(),
+            counter: Some(mapping.start().cast()),
             deadline: Deadline::after(Duration::ZERO),
         };
         // SAFETY: the counter is the first word of the mapping, which is dropped after the participant.
@@ -404,5 +434,38 @@ mod tests {
         assert!(!registration.is_dead(me, me));
         // If the caller's own byte does not show as locked, the answer is unreliable, or its token is lost.
         assert!(!registration.is_dead(unused, unused + 1));
+    }
+    #[test]
+    fn a_read_only_probe_needs_the_lock_of_its_own_handle() {
+        let name = TestName::new("observer");
+        let made = shm::open_unnamed().unwrap();
+        file::set_len(&made, 4096).unwrap();
+        shm::link(&made, name.as_str()).unwrap();
+        let file = Arc::new(shm::open(name.as_str(), false).unwrap());
+        let (_mapping, windows) = map(&file, 4096, false).unwrap();
+        let args = RegisterArgs {
+            file: &file,
+            id: file::stat(&file).unwrap(),
+            names: [None, None],
+            shown: "observer",
+            counter: None,
+            deadline: Deadline::after(Duration::ZERO),
+        };
+        // SAFETY: there is no counter.
+        let participant = unsafe { Participant::register(windows, &args) }.unwrap();
+        let registration = participant.registration();
+        assert!(participant.rejoin(args.deadline).is_err());
+        // The handle's lock does not show, so the answer is unreliable.
+        assert!(!registration.is_dead(7, 0));
+        assert!(lock::try_lock(&made, ATTACH, LockKind::Exclusive).unwrap());
+        assert!(!registration.is_dead(7, 0));
+        lock::unlock(&made, ATTACH).unwrap();
+        // It shows through the description that holds it, and no other does.
+        assert!(lock::try_lock(&file, ATTACH, LockKind::Shared).unwrap());
+        assert!(registration.is_dead(7, 0));
+        let seventh = lock_byte::participant(7);
+        assert!(lock::try_lock(&made, seventh, LockKind::Exclusive).unwrap());
+        assert!(!registration.is_dead(7, 0));
+        assert!(registration.is_dead(8, 0));
     }
 }

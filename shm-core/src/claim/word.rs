@@ -55,6 +55,16 @@ impl Timeout {
     }
 }
 
+/// What an observer finds in a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occupant {
+    Nobody,
+    /// An owner that is not certainly dead.
+    Alive,
+    /// An owner that is certainly dead, and that nobody has replaced. What it did happened before the answer.
+    Dead,
+}
+
 /// The error of [`ClaimWord::claim`].
 #[derive(Debug)]
 pub(crate) enum ClaimFailed {
@@ -97,12 +107,34 @@ impl ClaimWord {
     }
 
     /// Whether a participant, which owns the role or did, is certainly dead: a few system calls. Everything that it did
-    /// happened before this returns `true`. Returns `false` in a process that cannot register.
+    /// happened before this returns `true`. The caller need not be a participant itself.
     #[cold]
     pub(crate) fn is_dead(&self, owner: u32) -> bool {
-        match self.registration() {
-            Ok((registration, me)) => owner != me && registration.is_dead(owner, me),
-            Err(_) => false,
+        let address = self.address();
+        // SAFETY: invariant 1, and the registration is not used longer than `self` is borrowed.
+        let Some(registration) = (unsafe { Registration::at(address) }) else {
+            return false;
+        };
+        let me = id_at(address);
+        owner != me && registration.is_dead(owner, me)
+    }
+
+    /// The occupant of the role, through a mapping of access `A`: a load, and a few system calls if there is an owner.
+    #[cold]
+    pub(crate) fn occupant<A: Access>(&self) -> Occupant {
+        let owner = self.owner_id::<A>();
+        if owner == 0 {
+            return Occupant::Nobody;
+        }
+        if !self.is_dead(owner) {
+            return Occupant::Alive;
+        }
+        // It may have released the role before it died.
+        match self.owner_id::<A>() {
+            0 => Occupant::Nobody,
+            now if now == owner => Occupant::Dead,
+            // It has just claimed the role.
+            _ => Occupant::Alive,
         }
     }
 
@@ -122,7 +154,7 @@ impl ClaimWord {
     fn registration(&self) -> Result<(&Registration, u32), ShmError> {
         // SAFETY: invariant 1, and the registration is returned for no longer than `self` is borrowed.
         let Some(registration) = (unsafe { Registration::at(self.address()) }) else {
-            // Cannot happen: every read-write handle of a segment with claims has a registration.
+            // Cannot happen: every handle of a segment with claims has a registration.
             let error = SysError::new("claiming", Errno::ENOENT);
             return Err(ShmError::from(error).named(ANONYMOUS));
         };

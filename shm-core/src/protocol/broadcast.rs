@@ -50,7 +50,7 @@
 //! |---|---|---|
 //! | as the sender, between reserving and publishing | `reserved` = `tail + 1`, a slot that is half written, the claim | the message in that slot is lost to receivers that have not got it yet; the half is never seen, as `tail` does not count it |
 //! | as the sender, anywhere else | the claim | all messages that were published |
-//! | as a new sender, before `joined` is 1 | the claim | a dead sender, if they can probe; otherwise no sender yet |
+//! | as a new sender, before `joined` is 1 | the claim | a dead sender |
 //! | before waking | sleepers that nobody wakes | they check within one slice of sleep |
 //! | as a receiver | nothing, except for a flag of the eventcount | no change |
 //!

@@ -11,7 +11,7 @@
 //! |---|---|---|---|
 //! | join | a process that has just claimed the role | 1 into `joined` | release |
 //! | has it left? | anyone | `joined`, then the claim, which is free | acquire, both; through a read-only mapping relaxed, each followed by an acquire fence |
-//! | is it dead? | any participant | a probe of the id in the claim | acquire |
+//! | is it dead? | anyone | a probe of the id in the claim | acquire |
 //! | notify | a process that has joined | wakes the processes that wait for one to join, as [`eventcount`](crate::protocol::eventcount) says | a full fence |
 //! | is it present? | a process that waits for one to join | the claim has an id, which a probe does not find dead | acquire |
 //!

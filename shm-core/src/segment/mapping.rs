@@ -62,8 +62,8 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Registers this process as a participant, which a type with claims needs. Later it might no longer be possible: after
-    /// `setuid` or `chroot`, or without a free descriptor.
+    /// Registers this handle if the type has claims: a writable one as a participant, a read-only one to probe others. Later
+    /// it might no longer be possible: after `setuid` or `chroot`, or without a free descriptor.
     fn register(&mut self, windows: Option<AddressWindows>) -> Result<(), ShmError> {
         let Some(windows) = windows else {
             return Ok(());
@@ -76,7 +76,7 @@ impl Segment {
                 self.name.as_ref().map(SegmentName::as_str),
             ],
             shown: self.name(),
-            counter: self.next_participant(),
+            counter: self.mapping.is_writable().then(|| self.next_participant()),
             deadline: Deadline::after(self.timeout),
         };
         // SAFETY: the windows are those of this mapping, in which the counter is; the participant is dropped before the
@@ -101,8 +101,8 @@ fn map(
     layout: &TypeLayout,
 ) -> Result<(Mapping, Option<AddressWindows>), ShmError> {
     let (file, len, writable) = (&parts.file, parts.len, parts.writable);
-    let (mapping, windows) = if writable && layout.has_claims() {
-        claim::map(file, len).map(|(mapping, windows)| (mapping, Some(windows)))
+    let (mapping, windows) = if layout.has_claims() {
+        claim::map(file, len, writable).map(|(mapping, windows)| (mapping, Some(windows)))
     } else {
         Mapping::new(file, len, writable).map(|mapping| (mapping, None))
     }?;

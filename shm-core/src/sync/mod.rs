@@ -41,6 +41,9 @@
 //! from 5 to 50 ms, and once more before they give up. No pid is involved, so this works across pid and user
 //! namespaces.
 //!
+//! Probing needs no write permission: read-only handles detect deaths too. [`Owner`] is the answer for a process that only
+//! looks.
+//!
 //! - After `fork` the child is a separate participant, which registers at its first lock. Guards that it inherited do
 //!   nothing when dropped: what they hold belongs to the parent.
 //! - A process that runs another program (`exec`) counts as dead.
@@ -56,7 +59,7 @@
 //!   has it only if the segment's `mode` says so.
 //! - 1 GiB of address space for each handle, so that a lock finds its segment in a nanosecond.
 //!
-//! Read-only handles take none of these: they cannot lock.
+//! Read-only handles take only the last of these: they cannot lock.
 
 mod barrier;
 pub mod broadcast;
@@ -66,6 +69,7 @@ mod event;
 mod layout;
 mod mutex;
 mod not_send;
+mod owner;
 mod panic_check;
 pub mod ring;
 mod semaphore;
@@ -77,6 +81,7 @@ pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
 pub use error::{ClaimError, LockError, TimedOut};
 pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
+pub use owner::Owner;
 pub use ring::{
     Receiver, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender, TryRecvError,
     TrySendError,

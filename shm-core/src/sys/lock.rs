@@ -8,7 +8,7 @@ use std::fs::File;
 use nix::fcntl::{FcntlArg, fcntl};
 
 use super::clock::{Backoff, Deadline};
-use super::{Errno, SysResult, retry};
+use super::{Errno, SysError, SysResult, retry};
 
 // Lock bytes are at about 2^40; a narrower offset type would truncate them to other bytes.
 const _: () = assert!(
@@ -105,7 +105,12 @@ pub(crate) fn is_held_exclusively(file: &File, byte: i64) -> SysResult<bool> {
     retry("fcntl(F_OFD_GETLK)", || {
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
     })?;
-    Ok(i32::from(flock.l_type) == libc::F_WRLCK)
+    match i32::from(flock.l_type) {
+        libc::F_UNLCK => Ok(false),
+        libc::F_WRLCK => Ok(true),
+        // A filter of system calls, or an emulator, has reported success without doing anything.
+        _ => Err(SysError::new("fcntl(F_OFD_GETLK)", Errno::ENOSYS)),
+    }
 }
 
 fn raw(kind: LockKind) -> i32 {

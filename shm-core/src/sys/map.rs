@@ -27,10 +27,15 @@ impl Mapping {
         Self::map(file, len, writable, None)
     }
 
-    /// Maps the first `len` bytes of `file` for reading and writing at `address`. Returns `None` if the range is in use.
+    /// Maps as [`new`](Self::new) does, at `address`. Returns `None` if the range is in use.
     #[doc(alias = "MAP_FIXED_NOREPLACE")]
-    pub(crate) fn at(file: &File, len: usize, address: NonZeroUsize) -> SysResult<Option<Self>> {
-        match Self::map(file, len, true, Some(address)) {
+    pub(crate) fn at(
+        file: &File,
+        len: usize,
+        writable: bool,
+        address: NonZeroUsize,
+    ) -> SysResult<Option<Self>> {
+        match Self::map(file, len, writable, Some(address)) {
             // Kernels before 4.17 ignore the flag and take the address as a hint.
             Ok(mapping) if mapping.start().addr() != address => Ok(None),
             Ok(mapping) => Ok(Some(mapping)),
@@ -171,7 +176,7 @@ mod tests {
         file::set_len(&memfd, 4096).unwrap();
         let first = Mapping::new(&memfd, 4096, true).unwrap();
         let address = first.start().addr();
-        assert!(Mapping::at(&memfd, 4096, address).unwrap().is_none());
+        assert!(Mapping::at(&memfd, 4096, true, address).unwrap().is_none());
         byte(&first).store(1, Ordering::Relaxed);
     }
 

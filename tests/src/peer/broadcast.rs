@@ -1,10 +1,12 @@
 //! Commands for the ends of a broadcast.
 
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Duration;
 
 use shm_core::sync::broadcast::{RecvTimeoutError, TryRecvError};
-use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
+use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender, Owner};
 use shm_core::{Access, ReadOnly, Shm, ShmLayout};
 
 use super::rounds::broadcast as rounds;
@@ -108,6 +110,11 @@ impl Broadcasts {
             .ok_or_else(|| other("nothing is attached for writing"))
     }
 
+    fn read_only(&self) -> Result<&'static Shm<Queue, ReadOnly>, super::Failure> {
+        self.read_only
+            .ok_or_else(|| other("nothing is attached for reading"))
+    }
+
     fn sender(
         &mut self,
     ) -> Result<&mut BroadcastSender<'static, SmallValue, SLOTS>, super::Failure> {
@@ -134,6 +141,7 @@ impl Program {
                 all.writable = Some(shm);
                 all.receiver = Some(Box::new(shm.receiver()));
             }
+            "create" => all.writable = Some(Box::leak(Box::new(Queue::create(words.next()?)?))),
             "attach-read-only" => {
                 let shm: &'static Shm<Queue, ReadOnly> =
                     Box::leak(Box::new(Queue::attach_read_only(words.next()?)?));
@@ -155,6 +163,30 @@ impl Program {
             "send" => all.sender()?.send([words.number()?; 8]).map_err(other)?,
             "try" => return all.receiver()?.receive(None),
             "recv" => return all.receiver()?.receive(Some(words.number()?)),
+            "owner" => {
+                let owner = match (all.writable, all.read_only) {
+                    (Some(shm), _) => shm.sender_owner(),
+                    (_, Some(shm)) => shm.sender_owner(),
+                    _ => return Err(other("nothing is attached")),
+                };
+                let state = |owner: Owner| if owner.is_alive() { "alive" } else { "dead" };
+                return Ok(owner.map_or("nobody", state).to_owned());
+            }
+            "replace-descriptor" => {
+                let file = File::open(words.next()?).map_err(other)?;
+                let fd = all.read_only()?.as_fd().as_raw_fd();
+                // SAFETY: the handle is leaked, so its descriptor is never closed. Replacing it is what the test is about.
+                if unsafe { libc::dup2(file.as_raw_fd(), fd) } == -1 {
+                    return Err(other(std::io::Error::last_os_error()));
+                }
+            }
+            "close-descriptor" => {
+                let fd = all.read_only()?.as_fd().as_raw_fd();
+                // SAFETY: the handle is leaked, so it never closes the number again. Closing it is what the test is about.
+                if unsafe { libc::close(fd) } == -1 {
+                    return Err(other(std::io::Error::last_os_error()));
+                }
+            }
             "await" => return all.receiver()?.await_sender(timeout(words)?),
             "fork-inside" => {
                 let sender = all.sender()?;

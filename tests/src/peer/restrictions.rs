@@ -114,6 +114,16 @@ pub(super) fn forbid(what: &str) -> Answer {
             refuse(libc::SYS_fcntl, 1, libc::BPF_JEQ, set, libc::EINVAL)?;
             refuse(libc::SYS_fcntl, 1, libc::BPF_JEQ, get, libc::EINVAL)
         }
+        // As by an emulator that does not know the call and says that it was done.
+        "ofd-queries-silently" => {
+            let get = libc::F_OFD_GETLK as u32;
+            refuse(libc::SYS_fcntl, 1, libc::BPF_JEQ, get, 0)
+        }
+        "queries-silently" => {
+            forbid("ofd-queries-silently")?;
+            let get = libc::F_GETLK as u32;
+            refuse(libc::SYS_fcntl, 1, libc::BPF_JEQ, get, 0)
+        }
         // As by a kernel before 4.14.
         "wiping" => refuse(libc::SYS_madvise, 2, libc::BPF_JEQ, WIPE, libc::EINVAL),
         // As by qemu-user, which says that it was done.

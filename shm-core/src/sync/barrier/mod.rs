@@ -14,6 +14,7 @@ use crate::layout::{FieldLayout, TypeLayout};
 use crate::primitive::AtomicU32;
 use crate::protocol::barrier::{self as protocol, BarrierWords, SeatTable};
 use crate::shm_layout::ShmLayout;
+use crate::sync::Owner;
 use crate::sync::layout::sync_layout;
 use crate::sync::sleeper::Sleeper;
 use crate::sys::clock::Deadline;
@@ -88,7 +89,8 @@ pub use seat::{BarrierSeat, BarrierWaitResult};
 /// A round waits for a free seat, whether its owner has left by dropping it or no participant has taken it yet. In a fork child
 /// an inherited seat is the parent's, and dropping it does nothing. A leaked seat becomes free with its handle.
 ///
-/// Through a read-only handle a barrier can be observed, but not joined.
+/// Through a read-only handle a barrier can be observed ([`arrived`](Self::arrived), [`seat_owner`](Self::seat_owner)), but not
+/// joined.
 ///
 /// # Memory ordering
 ///
@@ -226,6 +228,17 @@ impl<const N: usize, A: Access> Barrier<N, A> {
         seats
             .filter(|seat| protocol::has_arrived(self, *seat, round))
             .count()
+    }
+
+    /// The process that holds a seat, dead or alive. `None` if the seat is free. It costs a load if it is, and up to three system
+    /// calls otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If `seat` is not less than `N`.
+    #[must_use]
+    pub fn seat_owner(&self, seat: usize) -> Option<Owner> {
+        Owner::of::<A>(&self.seats[seat].claim)
     }
 
     /// Takes a seat: a free one, or else one whose owner is dead. Never waits, but may probe whether owners are alive: a few

@@ -26,8 +26,8 @@ use crate::protocol::broadcast::{self as protocol, Correct, Counters};
 use crate::protocol::liveness::PeerState;
 use crate::protocol::padded::Padded;
 use crate::shm_layout::ShmLayout;
-use crate::sync::ClaimError;
 use crate::sync::layout::sync_layout;
+use crate::sync::{ClaimError, Owner};
 use crate::sys::clock::Deadline;
 
 pub use error::{RecvError, RecvTimeoutError, SendError, TryRecvError};
@@ -77,10 +77,8 @@ pub use sender::BroadcastSender;
 /// # When a process dies
 ///
 /// - **The sender leaves**, by dropping its end: receivers get everything that was sent, then `Disconnected`.
-/// - **The sender dies**: the same, within 50 ms after the kernel has torn the process down. A message that it was writing is
-///   not received, and the message that it was about to overwrite counts as lost.
-/// - **A receiver with a read-only mapping** cannot detect that a sender was killed: to it a dead sender is a silent one. Use
-///   [`recv_timeout`](BroadcastReceiver::recv_timeout). It does detect that a sender has left.
+/// - **The sender dies**: the same, within 50 ms after the kernel has torn the process down, through a read-only handle too. A
+///   message that it was writing is not received, and the message that it was about to overwrite counts as lost.
 /// - **The successor** can claim the sender as soon as no living process holds it. It continues after the last message, and
 ///   receivers continue as if nothing had happened; [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for it.
 /// - As long as no process has ever claimed the sender, receivers wait for one.
@@ -184,6 +182,13 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
         BroadcastReceiver::new(self, protocol::oldest::<Correct<A>>(&self.counters, N))
     }
 
+    /// The process that holds the sender, dead or alive. `None` if no process does. It costs a load if the sender is free, and up to
+    /// three system calls otherwise.
+    #[must_use]
+    pub fn sender_owner(&self) -> Option<Owner> {
+        Owner::of::<A>(&self.sender_state.claim)
+    }
+
     /// The number of messages sent since the queue was created, by all senders.
     #[must_use]
     #[inline]
@@ -216,8 +221,7 @@ impl<T, const N: usize, A: Access> PeerState for Broadcast<T, N, A> {
     }
 
     fn is_dead(&self, owner: u32) -> bool {
-        // A process that attached read-only is not a participant, and cannot probe.
-        A::WRITABLE && self.sender_state.claim.is_dead(owner)
+        self.sender_state.claim.is_dead(owner)
     }
 }
 

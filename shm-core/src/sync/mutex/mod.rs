@@ -20,10 +20,10 @@ use crate::claim::word::{ClaimWord, Held, Timeout};
 use crate::diagnostics::refused_as_a_whole;
 use crate::primitive::AtomicU32;
 use crate::shm_layout::ShmLayout;
-use crate::sync::LockError;
 use crate::sync::layout::sync_layout;
 use crate::sync::not_send::NotSend;
 use crate::sync::panic_check::PanicCheck;
+use crate::sync::{LockError, Owner};
 use crate::sys::clock::Deadline;
 
 /// A robust lock around a value that processes share: it survives the death of its owner.
@@ -71,7 +71,7 @@ use crate::sys::clock::Deadline;
 /// # Ok(()) }
 /// ```
 ///
-/// A read-only handle cannot lock; it only has [`unlocked`](Self::unlocked).
+/// A read-only handle cannot lock; it only has [`unlocked`](Self::unlocked) and [`owner`](Self::owner).
 ///
 /// # Memory ordering
 ///
@@ -266,6 +266,15 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     #[inline]
     pub const fn unlocked(&self) -> &ShmCell<T, ReadOnly> {
         self.value.read_only()
+    }
+
+    /// The process that holds the lock, dead or alive. `None` if it is free. For monitors: the answer may be outdated by the
+    /// time the caller uses it.
+    ///
+    /// It costs a load if the lock is free, and up to three system calls otherwise.
+    #[must_use]
+    pub fn owner(&self) -> Option<Owner> {
+        Owner::of::<A>(&self.claim)
     }
 }
 

@@ -25,8 +25,8 @@ use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
 use crate::protocol::ring::Counters;
 use crate::shm_layout::ShmLayout;
-use crate::sync::ClaimError;
 use crate::sync::layout::sync_layout;
+use crate::sync::{ClaimError, Owner};
 use crate::sys::clock::Deadline;
 
 pub use error::{
@@ -86,8 +86,8 @@ pub use sender::Sender;
 /// let nothing = Ring::<u64, 0>::create_anonymous();
 /// ```
 ///
-/// Through a read-only handle a ring can be observed ([`len`](Self::len), [`sent`](Self::sent)), but its ends cannot be
-/// claimed.
+/// Through a read-only handle a ring can be observed ([`len`](Self::len), [`sent`](Self::sent),
+/// [`sender_owner`](Self::sender_owner)), but its ends cannot be claimed.
 ///
 /// # Memory ordering
 ///
@@ -206,6 +206,20 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     {
         self.writable()
             .claim_receiver(Timeout::At(Deadline::after(timeout)))
+    }
+
+    /// The process that holds the sending end, dead or alive. `None` if no process does. It costs a load if the end is free, and up
+    /// to three system calls otherwise.
+    #[must_use]
+    pub fn sender_owner(&self) -> Option<Owner> {
+        Owner::of::<A>(&self.sender.claim)
+    }
+
+    /// The process that holds the receiving end, dead or alive. `None` if no process does. It costs a load if the end is free, and
+    /// up to three system calls otherwise.
+    #[must_use]
+    pub fn receiver_owner(&self) -> Option<Owner> {
+        Owner::of::<A>(&self.receiver.claim)
     }
 
     /// The number of messages in the ring: those sent and not yet received, at most `N`. It may have changed by the time the

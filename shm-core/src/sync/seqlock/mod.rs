@@ -25,6 +25,7 @@ use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
 use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
+use crate::sync::Owner;
 use crate::sync::TimedOut;
 use crate::sync::layout::sync_layout;
 use crate::sync::sleeper::Sleeper;
@@ -289,12 +290,25 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         protocol::latest::<Correct<A>>(&self.version)
     }
 
+    /// The process that holds the writer's role at this moment, dead or alive. `None` if it is free.
+    ///
+    /// Writers hold the role only while they write, so a dead one is found here if it was killed in the middle, or with a guard,
+    /// and no process has written since. To follow a publisher that only [`store`](Self::store)s, see
+    /// [`status`](crate::Shm::status).
+    ///
+    /// It costs a load if the role is free, and up to three system calls otherwise.
+    #[must_use]
+    pub fn writer(&self) -> Option<Owner> {
+        Owner::of::<A>(&self.words.claim)
+    }
+
     /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
     ///
     /// `Duration::MAX` waits for ever. Through a mapping that may be written, the caller sleeps until a commit wakes it. A reader
     /// whose mapping is read-only cannot announce that it sleeps, so it polls, in intervals that grow from 50 µs to 2 ms.
     ///
-    /// The death of a writer does not end the wait, as another one may come. If `seen` is ahead of the version, for instance because
+    /// The death of a writer does not end the wait, as another one may come; [`writer`](Self::writer) tells whether one has died in
+    /// the middle of a write. If `seen` is ahead of the version, for instance because
     /// it is from another segment, this waits until the version is past it.
     ///
     /// # Errors

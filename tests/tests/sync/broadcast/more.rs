@@ -230,11 +230,12 @@ fn wait_for_sender_ignores_dead_senders() {
         dead.kill();
         assert_eq!(waiting.ok("broadcast recv 100000"), "disconnected");
         assert_eq!(waiting.ok("broadcast await 60"), "timed-out");
-        // A read-only handle cannot know.
-        assert_eq!(reader.ok("broadcast await 0"), "there");
+        assert_eq!(reader.ok("broadcast await 60"), "timed-out");
         waiting.tell("broadcast await forever");
+        reader.tell("broadcast await forever");
         next.ok("broadcast sender");
         assert_eq!(waiting.hear(), "ok there");
+        assert_eq!(reader.hear(), "ok there");
         next.kill();
     }
 }

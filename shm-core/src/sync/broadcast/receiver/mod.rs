@@ -82,7 +82,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// Receives the next message, and waits for it as long as it takes.
     ///
     /// The sender wakes a receiver that may write to the segment. One with a read-only mapping polls, at intervals that grow from
-    /// 50 µs to 2 ms, and does not detect that a sender was killed.
+    /// 50 µs to 2 ms.
     ///
     /// # Errors
     ///
@@ -215,8 +215,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// Waits until there is a message to receive or a living sender: the first one, or after
     /// [`Disconnected`](RecvError::Disconnected) the next one. Returns at once if there is.
     ///
-    /// A sender may join, send nothing and leave, so the next call may be `Disconnected` again. A receiver with a read-only
-    /// mapping takes a sender that was killed for a living one.
+    /// A sender may join, send nothing and leave, so the next call may be `Disconnected` again.
     pub fn wait_for_sender(&self) {
         while self.sender_until(|| Deadline::NEVER).is_err() {}
     }
@@ -349,7 +348,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
 
     #[cold]
     fn probe_is_due(&mut self) -> bool {
-        A::WRITABLE && self.probes.is_due(BETWEEN_PROBES)
+        self.probes.is_due(BETWEEN_PROBES)
     }
 }
 
