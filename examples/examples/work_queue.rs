@@ -240,7 +240,7 @@ fn worker(lane: usize, last: u64) -> Result<()> {
     }
     loop {
         // Step 1: `send` returns, and the result counts as sent. Step 2: `recv_with` returns, and the job counts as received.
-        let sent = jobs.recv_with(|job| {
+        let sent = jobs.recv_with(|job, _| {
             let sent = results.send(work(&job.load()));
             if results.position() == last {
                 let _ = kill(getpid(), Signal::SIGKILL);

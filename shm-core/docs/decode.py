@@ -277,7 +277,12 @@ def show(node, data, at, path, order):
     elif meaning(node) == "ring":
         *words, (_, offset, slots) = node["inner"]["fields"]
         for name, place, word in words:
-            show(word, data, at + place, f"{path}.{name}" if path else name, order)
+            if name == "deliveries":
+                message, times = divmod(number((at + place, word), data, order), 1 << 16)
+                what = f"message {message} was delivered {times} time{'s' * (times != 1)}"
+                put(f"{at + place:8} {path + '.' if path else ''}{name}: {what}")
+            else:
+                show(word, data, at + place, f"{path}.{name}" if path else name, order)
         tail, head = (number((at + place, word), data, order) for name, place, word in words if name in ("tail", "head"))
         if 0 <= tail - head <= slots["len"]:
             # What was sent and not received: message n is in slot n modulo their number.

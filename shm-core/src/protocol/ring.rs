@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `tail` | the sender | messages ever committed |
 //! | `head` | the receiver | messages ever received |
+//! | `deliveries` | the receiver | the last message that it handled in place, and how often it began to |
 //! | `data` | waiters and wakers | the eventcount on which the receiver sleeps |
 //! | `room` | waiters and wakers | the eventcount on which the sender sleeps |
 //!
@@ -22,6 +23,7 @@
 //! | read | the receiver | the message from slot `head % N` | relaxed |
 //! | count as received | the receiver | `head + 1` into `head` | release, then a full fence |
 //! | wake | the receiver | as [`eventcount`] says, on `room` | |
+//! | count the delivery | the receiver, before it handles message `head` in place | the number and the count into `deliveries` | relaxed, then a release fence |
 //! | is the peer gone? | either, having nothing to do | as [`liveness`] says | acquire |
 //! | recheck | the same, if so | loads the peer's counter | acquire |
 //! | begin | a process that has claimed an end | its own counter, once | relaxed |
@@ -33,7 +35,7 @@
 //!   Several messages in one step share one fence.
 //! - Only the owner of an end's claim writes its counter. A new owner begins with the value of the word, and sees all that
 //!   the previous owner did: by release and acquire of the claim, or by the probe, which the kernel orders after the last
-//!   access of the dead. So it loads the word relaxed. The full fence of its wake-up would do in place of the acquire; but
+//!   access of the dead. So it loads the word relaxed, and `deliveries` too. The full fence of its wake-up would do in place of the acquire; but
 //!   an end must not depend on whom it wakes.
 //! - Recheck: what the peer committed just before it left or died is only certain to be seen now. Every commit ends with a
 //!   full fence, so for a peer that leaves this would hold without the release of its claim, which no model of a ring could
@@ -44,7 +46,8 @@
 //! **Killed** before its commit, a sender leaves a slot with half a message, which is not counted, and which its successor
 //! writes anew. Killed after it and before it has woken, it leaves a receiver asleep for the rest of a slice. A receiver
 //! that is killed before it counts a message as received leaves it to its successor; killed after that, it takes the message
-//! with it.
+//! with it. The release fence orders its stores: if anything that it stored while it handled the message is there, so is the
+//! delivery.
 //!
 //! **A peer** can write anything into the counters. Each end keeps its own counter private, and treats an impossible value of
 //! the other as "nothing to do": for the sender the ring is full, for the receiver empty. A slot's number is a remainder, and
@@ -53,7 +56,7 @@
 use std::marker::PhantomData;
 
 use crate::primitive::Ordering;
-use crate::primitive::model::{AtomicU32, AtomicU64, publish};
+use crate::primitive::model::{AtomicU32, AtomicU64, fence, publish};
 use crate::protocol::eventcount::{self, WaitEnv, WakeAll, notify_fenced};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::padded::Padded;
@@ -66,6 +69,29 @@ pub(crate) struct Counters {
     pub(crate) head: Padded<AtomicU64>,
     pub(crate) data: Padded<AtomicU32>,
     pub(crate) room: Padded<AtomicU32>,
+}
+
+/// The bits of `deliveries` that hold the count. The others hold the number of the message, without its highest bits: two
+/// messages with the same are 2^48 messages apart, and the count is wrong only if none between them was handled in place.
+const COUNT_BITS: u32 = 16;
+const COUNT: u64 = (1 << COUNT_BITS) - 1;
+
+/// Counts that message `number` is about to be handled in place, and returns how often it was by now: 1 the first time, and at
+/// most [`COUNT`]. The caller holds the receiver's end.
+#[inline]
+pub(crate) fn count_delivery(deliveries: &AtomicU64, number: u64) -> u32 {
+    let number = number << COUNT_BITS;
+    // Ordered by the claim.
+    let seen = deliveries.load(Ordering::Relaxed);
+    let earlier = if seen & !COUNT == number {
+        seen & COUNT
+    } else {
+        0
+    };
+    let count = (earlier + 1).min(COUNT);
+    deliveries.store(number | count, Ordering::Relaxed);
+    fence(Ordering::Release);
+    count as u32
 }
 
 /// One of the two ends: which words it uses.
@@ -370,6 +396,26 @@ mod tests {
             fn wake_all(&self, _: &AtomicU32) {}
         }
         eventcount::notify(&counters.data, &Woken);
+    }
+
+    #[test]
+    fn deliveries_of_one_message_are_counted_from_1() {
+        let word = AtomicU64::new(0);
+        // Message 0 of a new ring, all of whose words are zero.
+        let counts = [0, 0, 1, 2, 2, 2, 3, u64::MAX, u64::MAX, 0].map(|n| count_delivery(&word, n));
+        assert_eq!(counts, [1, 2, 1, 1, 2, 3, 1, 1, 2, 1]);
+    }
+
+    #[test]
+    fn a_count_of_deliveries_neither_wraps_nor_spills() {
+        let word = AtomicU64::new(0);
+        let counts = (1..70_000).map(|_| count_delivery(&word, 7));
+        assert!(counts.eq((1..70_000).map(|count| count.min(0xffff))));
+        assert_eq!(word.load(Ordering::Relaxed), 7 << 16 | 0xffff);
+        assert_eq!(count_delivery(&word, 8), 1);
+        // The number wraps in the word, 2^48 messages later.
+        assert_eq!(count_delivery(&word, 8 + (1 << 48)), 2);
+        assert_eq!(count_delivery(&word, 9 + (1 << 48)), 1);
     }
 
     /// A receiver that waits for the next sender wakes once for each thing that happens, and sleeps in between.

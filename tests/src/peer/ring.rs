@@ -132,8 +132,8 @@ impl Ends {
             "half-read" => {
                 let receiver = self.receiver()?;
                 receiver
-                    .recv_with(|cell| {
-                        println!("reading {}", cell.number.get());
+                    .recv_with(|cell, deliveries| {
+                        println!("reading {} {deliveries}", cell.number.get());
                         loop {
                             nix::unistd::pause();
                         }
@@ -358,7 +358,7 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
             shm.handled.store(note.number + 1, Release);
         };
         let result = if with {
-            receiver.recv_with_timeout(A_MOMENT, |cell| note_down(cell.load()))
+            receiver.recv_with_timeout(A_MOMENT, |cell, _| note_down(cell.load()))
         } else {
             receiver.recv_timeout(A_MOMENT).map(note_down)
         };

@@ -63,7 +63,7 @@ pub(super) fn inside(shm: &Shm<RingSegment>) -> Answer {
 
     let (gate, open) = pipe().map_err(other)?;
     let (mut gate, mut open) = (File::from(OwnedFd::from(gate)), Some(open));
-    let received = receiver.recv_with(|_| fork_behind(&mut gate, &mut open));
+    let received = receiver.recv_with(|_, _| fork_behind(&mut gate, &mut open));
     if std::process::id() != own {
         end(received.is_err());
     }

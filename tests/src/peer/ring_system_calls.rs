@@ -47,7 +47,7 @@ pub(super) fn both(shm: &Shm<RingSegment>, count: u64) -> Answer {
                 .is_ok()
             && sender.send_slice(&[Message::numbered(next + 2); 3]).is_ok();
         let received = receiver.recv() == Ok(Message::numbered(next))
-            && receiver.recv_with(|cell| cell.load()) == Ok(Message::numbered(next + 1))
+            && receiver.recv_with(|cell, _| cell.load()) == Ok(Message::numbered(next + 1))
             && receiver.recv_slice(&mut batch) == Ok(3);
         if !sent || !received {
             return Err(other("a message got lost"));
@@ -110,7 +110,7 @@ pub(super) fn take_in(shm: &Shm<RingSegment>, words: &mut Words<'_>) -> Answer {
         until(&shm.sender, 1 + next + ROUND);
         let received = receiver.recv() == Ok(Message::numbered(next))
             && receiver.try_recv() == Ok(Message::numbered(next + 1))
-            && receiver.recv_with(|cell| cell.load()) == Ok(Message::numbered(next + 2))
+            && receiver.recv_with(|cell, _| cell.load()) == Ok(Message::numbered(next + 2))
             && receiver.recv_slice(&mut batch[..2]) == Ok(2)
             && batch[..2] == [3, 4].map(|nth| Message::numbered(next + nth))
             && receiver.try_recv_slice(&mut batch[..2]) == Ok(2)

@@ -120,7 +120,7 @@ fn calls(
         late(receiver.recv_slice_timeout(&mut [0; 3], SPAN), "Timeout")
     })?;
     make("ring Receiver::recv_with_timeout", &mut || {
-        late(receiver.recv_with_timeout(SPAN, |_| ()), "Timeout")
+        late(receiver.recv_with_timeout(SPAN, |_, _| ()), "Timeout")
     })?;
     make("ring Receiver::wait_for_sender_timeout", &mut || {
         late(lonely_receiver.wait_for_sender_timeout(SPAN), "TimedOut")

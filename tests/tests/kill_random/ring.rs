@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::time::{Duration, Instant};
 
 use shm_core::sync::ClaimError;
-use shm_core::{Shm, ShmCell, ShmLayout};
+use shm_core::{Shm, ShmLayout};
 use shm_tests::{
     DEADLINE, Message, Names, Peer, RandomDelays, RingSegment, Timings, count_from_env, peer,
     pid_namespaces,
@@ -241,7 +241,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                         receiver.recv_timeout(short).is_ok(),
                         receiver.try_recv().is_ok(),
                         receiver.try_recv_slice(&mut room).is_ok(),
-                        receiver.try_recv_with(ShmCell::load).is_ok(),
+                        receiver.try_recv_with(|cell, _| cell.load()).is_ok(),
                         receiver.recv_slice_timeout(&mut room, short).is_ok(),
                         receiver.wait_for_sender_timeout(short).is_ok(),
                     ];

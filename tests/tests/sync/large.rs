@@ -115,7 +115,7 @@ fn large_ring_messages_need_no_stack() {
             assert!(is_all(big, number));
         }
         sender.try_send_with(|slot| slot.fill(8)).unwrap();
-        let word = receiver.recv_with(|slot| slot[1 << 18].get());
+        let word = receiver.recv_with(|slot, _| slot[1 << 18].get());
         assert_eq!(word, Ok(8));
         show(&receiver);
         // The messages of a departed sender, and then no more.

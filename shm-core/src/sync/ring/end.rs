@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::access::ReadWrite;
 use crate::claim::word::{ClaimWord, Timeout};
-use crate::primitive::AtomicU32;
+use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::liveness::{PeerState, PeerWatch};
 use crate::protocol::ring::{Correct, Counters, End, Idle, Mutations, Side};
 use crate::sync::claim_guard::ClaimGuard;
@@ -18,6 +18,15 @@ use crate::sys::clock::{Deadline, RateLimiter};
 pub(super) struct EndState {
     pub(super) claim: ClaimWord,
     pub(super) joined: AtomicU32,
+}
+
+/// What the receiver's end has besides.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct ReceiverState {
+    pub(super) end: EndState,
+    /// The message that the receiver handles in place, and how often it was delivered.
+    pub(super) deliveries: AtomicU64,
 }
 
 impl PeerState for EndState {

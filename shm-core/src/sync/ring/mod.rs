@@ -16,7 +16,7 @@ mod sender;
 use std::fmt;
 use std::time::Duration;
 
-use self::end::{EndState, HeldEnd};
+use self::end::{EndState, HeldEnd, ReceiverState};
 use crate::access::{Access, ReadWrite, Writable, acquire};
 use crate::cell::ShmCell;
 use crate::claim::word::Timeout;
@@ -111,7 +111,8 @@ pub use sender::Sender;
 ///   [`Receiver::wait_for_sender`] and [`Sender::wait_for_receiver`] wait for the next one. An end that is made
 ///   [`reconnecting`](Receiver::reconnecting) waits for the next one in every call, and never returns `Disconnected`.
 /// - [`recv`](Receiver::recv) delivers at most once: a receiver that is killed just after it loses the message.
-///   [`recv_with`](Receiver::recv_with) delivers at least once: a message counts as received when the closure has returned.
+///   [`recv_with`](Receiver::recv_with) delivers at least once: a message counts as received when the closure has returned. It
+///   hands the closure the number of deliveries, so that a message that kills each of its receivers can be set aside.
 /// - A process that is only stopped is alive, and keeps its end.
 /// - In a fork child inherited ends are the parent's: calls are `Disconnected`, and dropping the ends does nothing. This also
 ///   holds for a message that a closure is writing or reading while it forks.
@@ -133,7 +134,7 @@ pub use sender::Sender;
 #[repr(C)]
 pub struct Ring<T, const N: usize, A: Access = ReadWrite> {
     sender: Padded<EndState>,
-    receiver: Padded<EndState>,
+    receiver: Padded<ReceiverState>,
     counters: Counters,
     slots: [ShmCell<T, A>; N],
 }
@@ -144,8 +145,9 @@ sync_layout! {
     impl[T: ShmLayout, const N: usize] Ring[T, N], RING.claiming();
     sender at sender.0.claim: AtomicU32::LAYOUT;
     sender_joined at sender.0.joined: AtomicU32::LAYOUT;
-    receiver at receiver.0.claim: AtomicU32::LAYOUT;
-    receiver_joined at receiver.0.joined: AtomicU32::LAYOUT;
+    receiver at receiver.0.end.claim: AtomicU32::LAYOUT;
+    receiver_joined at receiver.0.end.joined: AtomicU32::LAYOUT;
+    deliveries at receiver.0.deliveries: AtomicU64::LAYOUT;
     tail at counters.tail: AtomicU64::LAYOUT;
     head at counters.head: AtomicU64::LAYOUT;
     data at counters.data: AtomicU32::LAYOUT;
@@ -219,7 +221,7 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     /// up to three system calls otherwise.
     #[must_use]
     pub fn receiver_owner(&self) -> Option<Owner> {
-        Owner::of::<A>(&self.receiver.claim)
+        Owner::of::<A>(&self.receiver.end.claim)
     }
 
     /// The number of messages in the ring: those sent and not yet received, at most `N`. It may have changed by the time the
@@ -268,13 +270,13 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
 
 impl<T: ShmLayout, const N: usize> Ring<T, N> {
     fn claim_sender(&self, timeout: Timeout) -> Result<Sender<'_, T, N>, ClaimError> {
-        let end = HeldEnd::claim(&self.counters, &self.sender, &self.receiver, timeout)?;
+        let end = HeldEnd::claim(&self.counters, &self.sender, &self.receiver.end, timeout)?;
         Ok(Sender::new(end, &self.slots))
     }
 
     fn claim_receiver(&self, timeout: Timeout) -> Result<Receiver<'_, T, N>, ClaimError> {
-        let end = HeldEnd::claim(&self.counters, &self.receiver, &self.sender, timeout)?;
-        Ok(Receiver::new(end, &self.slots))
+        let end = HeldEnd::claim(&self.counters, &self.receiver.end, &self.sender, timeout)?;
+        Ok(Receiver::new(end, &self.receiver.deliveries, &self.slots))
     }
 }
 

@@ -9,7 +9,8 @@ use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
 use crate::access::ReadOnly;
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
 use crate::claim::word::Timeout;
-use crate::protocol::ring::Receiving;
+use crate::primitive::AtomicU64;
+use crate::protocol::ring::{Receiving, count_delivery};
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 
@@ -34,19 +35,28 @@ use crate::sync::TimedOut;
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let shm = Ring::<Command, 8>::create_anonymous()?;
 /// shm.sender()?.send(Command::Stop)?;
-/// let command = shm.receiver()?.recv_with(|cell| cell.try_load())??;
+/// let command = shm.receiver()?.recv_with(|cell, _| cell.try_load())??;
 /// assert_eq!(command, Command::Stop);
 /// # Ok(()) }
 /// ```
 #[must_use = "dropping a `Receiver` gives up the receiving end at once"]
 pub struct Receiver<'a, T: ShmLayout, const N: usize> {
     end: HeldEnd<'a, Receiving, N>,
+    deliveries: &'a AtomicU64,
     slots: &'a [ShmCell<T>; N],
 }
 
 impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
-    pub(super) fn new(end: HeldEnd<'a, Receiving, N>, slots: &'a [ShmCell<T>; N]) -> Self {
-        Self { end, slots }
+    pub(super) fn new(
+        end: HeldEnd<'a, Receiving, N>,
+        deliveries: &'a AtomicU64,
+        slots: &'a [ShmCell<T>; N],
+    ) -> Self {
+        Self {
+            end,
+            deliveries,
+            slots,
+        }
     }
 
     /// The same receiver, which waits for the next sender instead of returning `Disconnected`.
@@ -268,12 +278,53 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
 
 /// Messages of any type that are read in their slot.
 impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
-    /// Calls `work` with a message in its slot, and waits while the ring is empty. The message counts as received when `work`
-    /// returns, whatever it returns: a `Result` of its own that holds an error does not bring the message back.
+    /// Calls `work` with a message in its slot and the number of its deliveries, and waits while the ring is empty. The message
+    /// counts as received when `work` returns, whatever it returns: a `Result` of its own that holds an error does not bring the
+    /// message back.
     ///
-    /// If the receiver is killed or `work` panics, no message is lost: the next receiver gets it. The message may then have been
-    /// handled partly or wholly; where that matters, store [`position`](Self::position) with the result. If `work` forks, the
-    /// message is the parent's, and in the child this call returns the error.
+    /// If the receiver is killed or `work` panics, no message is lost: the next call, of this receiver or its successor, gets it
+    /// again. The message may then have been handled partly or wholly; where that matters, store [`position`](Self::position)
+    /// with the result. If `work` forks, the message is the parent's, and in the child this call returns the error.
+    ///
+    /// The number of deliveries is 1 the first time, and one more each time that this call has begun to handle the message. It is
+    /// stored in the ring before `work` runs, so it survives the death of every process. A message that ends its receiver each
+    /// time, a *poison job*, would end one restarted worker after the other: set it aside when the number is too high.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// #[derive(ShmLayout)]
+    /// #[repr(C)]
+    /// struct Work { jobs: Ring<u64, 8>, rejected: Ring<u64, 8> }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Work::create_anonymous()?;
+    /// shm.jobs.sender()?.send_slice(&[1, 666, 2])?;
+    /// let (mut jobs, mut rejected) = (shm.jobs.receiver()?, shm.rejected.sender()?);
+    /// let mut sum = 0;
+    /// while sum < 3 {
+    ///     // A panic stands for the death of the process.
+    ///     let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    ///         jobs.recv_with(|job, deliveries| {
+    ///             if deliveries > 3 {
+    ///                 let _ = rejected.try_send(job.get()); // if there is no room, it is dropped
+    ///                 return;
+    ///             }
+    ///             assert_ne!(job.get(), 666);
+    ///             sum += job.get();
+    ///         })
+    ///     }));
+    ///     if let Ok(handled) = handled {
+    ///         handled?;
+    ///     }
+    /// }
+    /// assert_eq!(shm.rejected.receiver()?.recv(), Ok(666));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Only this call and its variants count. The number stays at 65,535 once it gets there. A peer that may write to the segment
+    /// can change it.
     ///
     /// # Errors
     ///
@@ -281,7 +332,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     #[inline]
     pub fn recv_with<R>(
         &mut self,
-        work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
+        work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R,
     ) -> Result<R, RecvError> {
         self.end
             .wait_for_slots(1, || Timeout::Never)
@@ -297,7 +348,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     #[inline]
     pub fn try_recv_with<R>(
         &mut self,
-        work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
+        work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R,
     ) -> Result<R, TryRecvError> {
         self.end
             .wait_for_slots(1, || Timeout::Now)
@@ -315,7 +366,7 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     pub fn recv_with_timeout<R>(
         &mut self,
         timeout: Duration,
-        work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R,
+        work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R,
     ) -> Result<R, RecvTimeoutError> {
         self.end
             .wait_for_slots(1, until(timeout))
@@ -461,12 +512,14 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
         self.end.commit(1, |number| slots[number].load_into(out));
     }
 
-    /// Calls `work` with the next message, and counts it as received. `None` in a child that `work` forked.
+    /// Calls `work` with the next message and the number of its deliveries, and counts it as received. `None` in a child that
+    /// `work` forked.
     #[inline(always)]
-    fn pop_with<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>) -> R) -> Option<R> {
+    fn pop_with<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R) -> Option<R> {
         let slots = self.slots;
+        let deliveries = count_delivery(self.deliveries, self.end.position());
         self.end
-            .commit_one(|number| work(slots[number].read_only()))
+            .commit_one(|number| work(slots[number].read_only(), deliveries))
     }
 
     /// Copies at most `ready` messages out, and counts them as received.

@@ -44,16 +44,16 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
             }
             "in" => {
                 let mut receiver = ring.receiver()?;
-                receiver.recv_with(|cell| work(&cell.load())).is_ok()
+                receiver.recv_with(|cell, _| work(&cell.load())).is_ok()
                     && receiver.recv().is_ok()
                     && receiver.recv_slice(&mut two).is_ok()
             }
             // The ring is full, so four messages are available at once.
             "in-in-time" => {
                 let mut receiver = ring.receiver_timeout(DEADLINE)?;
-                receiver.try_recv_with(|cell| work(&cell.load())).is_ok()
+                receiver.try_recv_with(|cell, _| work(&cell.load())).is_ok()
                     && receiver
-                        .recv_with_timeout(DEADLINE, |cell| cell.load())
+                        .recv_with_timeout(DEADLINE, |cell, _| cell.load())
                         .is_ok()
                     && receiver.try_recv_slice(&mut one) == Ok(1)
                     && receiver.recv_slice_timeout(&mut one, DEADLINE) == Ok(1)

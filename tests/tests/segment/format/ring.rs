@@ -23,12 +23,20 @@ fn rings_match_the_format_and_are_decoded() {
             receiver.recv().unwrap();
         }
     }
+    // Message 2 is delivered, and stays.
+    let panic = std::panic::AssertUnwindSafe(|| {
+        receiver.recv_with(|_, _| std::panic::resume_unwind(Box::new("on purpose")))
+    });
+    std::panic::catch_unwind(panic)
+        .map(|_: Result<(), _>| ())
+        .unwrap_err();
     drop(receiver);
     let bytes = bytes_of(&open(&name));
     let payload = &bytes[u64_at(&bytes, 40) as usize..];
     let words = [0, 4, 128, 132, 512, 640].map(|at| u32_at(payload, at));
     assert_eq!(words, [1, 1, 0, 1, 0, 0]);
     assert_eq!((u64_at(payload, 256), u64_at(payload, 384)), (4, 2));
+    assert_eq!(u64_at(payload, 136), 2 << 16 | 1);
     // Message 3 is in slot 0, and message 2 in slot 2.
     assert_eq!(
         payload[768..772],
@@ -46,6 +54,7 @@ fn rings_match_the_format_and_are_decoded() {
     for line in [
         "4 jobs.sender_joined: u32 = 1",
         "132 jobs.receiver_joined: u32 = 1",
+        "136 jobs.deliveries: message 2 was delivered 1 time",
         "256 jobs.tail: u64 = 4",
         "384 jobs.head: u64 = 2",
         "776 jobs[2]: [u16; 2] = [2, 12]",

@@ -59,7 +59,7 @@ fn a_dead_receiver_is_reported_when_the_ring_is_full() {
             sent += 1;
         }
         // In the middle of the next message, which does not count.
-        let reading = format!("reading {received}");
+        let reading = format!("reading {received} 1");
         assert_eq!(receiver.ask("ring half-read"), reading);
         receiver.kill();
         while sent < received + 5 {
@@ -260,7 +260,7 @@ fn a_panic_in_a_closure_sends_and_receives_nothing() {
         let thread = scope.spawn(|| {
             let mut receiver = shm.ring.receiver().unwrap();
             receiver
-                .recv_with(|_| std::panic::resume_unwind(Box::new("on purpose")))
+                .recv_with(|_, _| std::panic::resume_unwind(Box::new("on purpose")))
                 .unwrap()
         });
         let received: Result<(), _> = thread.join();

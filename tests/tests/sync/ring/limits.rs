@@ -35,7 +35,7 @@ fn messages_that_are_not_copy_pass_in_place() {
             (0..=round % 4).try_for_each(|number| list.push(round * 10 + number))
         });
         sent.unwrap().unwrap();
-        let sum = receiver.recv_with(|list| list.iter().map(|cell| cell.get()).sum::<u64>());
+        let sum = receiver.recv_with(|list, _| list.iter().map(|cell| cell.get()).sum::<u64>());
         let expected = (0..=round % 4).map(|number| round * 10 + number).sum();
         assert_eq!(sum, Ok(expected));
     }

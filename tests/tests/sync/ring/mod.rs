@@ -7,11 +7,12 @@ use shm_core::sync::{
     ClaimError, RecvError, RecvTimeoutError, Ring, SendError, SendTimeoutError, Sender,
     TryRecvError, TrySendError,
 };
-use shm_core::{Shm, ShmCell, ShmLayout};
+use shm_core::{Shm, ShmLayout};
 use shm_tests::{Message, Names, Peer, RingSegment, count_from_env, peer};
 
 mod coming;
 mod deaths;
+mod deliveries;
 mod limits;
 mod reconnecting;
 
@@ -54,12 +55,12 @@ fn messages_arrive_in_order_with_all_calls_mixed() {
                 let receiver = &mut receiver;
                 move || receiver.try_recv().unwrap_or(Message::numbered(0))
             }),
-            2 => (0..5).for_each(|i| room[i] = receiver.recv_with(ShmCell::load).unwrap()),
+            2 => (0..5).for_each(|i| room[i] = receiver.recv_with(|cell, _| cell.load()).unwrap()),
             3 => {
                 room[0] = receiver.recv_timeout(Duration::ZERO).unwrap();
                 room[1] = receiver.recv().unwrap();
                 assert_eq!(receiver.try_recv_slice(&mut room[2..4]), Ok(2));
-                room[4] = receiver.try_recv_with(ShmCell::load).unwrap();
+                room[4] = receiver.try_recv_with(|cell, _| cell.load()).unwrap();
             }
             4 => {
                 receiver.recv_into(&mut room[0]).unwrap();
@@ -67,7 +68,7 @@ fn messages_arrive_in_order_with_all_calls_mixed() {
                 let out = &mut room[2];
                 receiver.recv_into_timeout(out, Duration::ZERO).unwrap();
                 receiver
-                    .recv_with_timeout(Duration::ZERO, |cell| cell.load_into(&mut room[3]))
+                    .recv_with_timeout(Duration::ZERO, |cell, _| cell.load_into(&mut room[3]))
                     .unwrap();
                 let out = &mut room[4..];
                 assert_eq!(receiver.recv_slice_timeout(out, Duration::ZERO), Ok(1));
@@ -179,7 +180,7 @@ fn try_calls_say_why_they_do_nothing() {
     );
     assert_eq!(receiver.recv(), Err(RecvError));
     assert_eq!(
-        receiver.recv_with(|_| panic!("called")),
+        receiver.recv_with(|_, _| panic!("called")),
         Err::<(), _>(RecvError)
     );
     assert_eq!(receiver.recv_slice(&mut [note]), Err(RecvError));
@@ -294,7 +295,7 @@ fn enums_are_checked_on_receive() {
     sender.send_with(|_| ()).unwrap(); // the zero that is in the slot
     drop(sender);
     let mut receiver = shm.commands.receiver().unwrap();
-    let mut next = || receiver.recv_with(ShmCell::try_load);
+    let mut next = || receiver.recv_with(|cell, _| cell.try_load());
     assert_eq!(next().unwrap().unwrap(), Command::Stop);
     assert_eq!(next().unwrap().unwrap(), Command::Start);
     assert_eq!(next().unwrap().unwrap_err().found(), 0);

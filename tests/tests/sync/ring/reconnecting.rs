@@ -27,7 +27,7 @@ fn a_reconnecting_end_waits_out_its_timeout() {
     let timeout = Err(RecvTimeoutError::Timeout);
     assert_eq!(receiver.recv_into_timeout(&mut 0, SHORT), timeout);
     assert_eq!(
-        receiver.recv_with_timeout(SHORT, |_| panic!("called")),
+        receiver.recv_with_timeout(SHORT, |_, _| panic!("called")),
         timeout
     );
     let slice = receiver.recv_slice_timeout(&mut [0; 2], SHORT);

@@ -17,7 +17,9 @@ use crate::protocol::eventcount::{self, WaitEnv, WakeAll};
 use crate::protocol::liveness::{PeerState, PeerWatch};
 use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::padded::Padded;
-use crate::protocol::ring::{Counters, End, Idle, Mutations, Receiving, Sending, Side};
+use crate::protocol::ring::{
+    Counters, End, Idle, Mutations, Receiving, Sending, Side, count_delivery,
+};
 use crate::protocol::wait::WaitStep;
 
 /// The single step that differs.
@@ -70,6 +72,7 @@ impl EndState {
 /// A segment: the words, the slots, and the kernel's side.
 struct Shared {
     counters: Counters,
+    deliveries: AtomicU64,
     slots: Vec<UnsafeCell<u64>>,
     sender: EndState,
     receiver: EndState,
@@ -90,6 +93,7 @@ impl Shared {
                 data: Padded(AtomicU32::new(0)),
                 room: Padded(AtomicU32::new(0)),
             },
+            deliveries: AtomicU64::new(0),
             slots: (0..capacity).map(|_| UnsafeCell::new(0)).collect(),
             sender,
             receiver: EndState::taken(),
@@ -327,7 +331,7 @@ fn dead_sender<V: ModelMutations>(preemptions: usize) {
 }
 
 /// The receiver dies after it has counted one message and half read the next. A successor, if it joins in time, gets the next
-/// one. The sender, which has one slot, goes on, or finds the receiver gone.
+/// one, and knows whether that was delivered before. The sender, which has one slot, goes on, or finds the receiver gone.
 fn dead_receiver<V: ModelMutations>(preemptions: usize) {
     check(preemptions, move || {
         let shared = Shared::new(1);
@@ -336,11 +340,13 @@ fn dead_receiver<V: ModelMutations>(preemptions: usize) {
             move || {
                 let mut end = End::<Receiving, V>::resume(&shared.counters);
                 let counted = Peer::<V>::probing(&shared, 0).receive(&mut end);
-                if end.ready(&shared.counters, 1, 1) > 0 {
+                let begun = (end.ready(&shared.counters, 1, 1) > 0).then(|| {
+                    assert_eq!(count_delivery(&shared.deliveries, end.position()), 1);
                     shared.read(0);
-                }
+                    end.position()
+                });
                 shared.receiver.lives.store(0, Ordering::Release);
-                counted.ok()
+                (counted.ok(), begun)
             }
         });
         let second = thread::spawn({
@@ -352,9 +358,10 @@ fn dead_receiver<V: ModelMutations>(preemptions: usize) {
                 shared.receiver.lives.store(1, Ordering::Relaxed);
                 let mut end = End::<Receiving, V>::resume(&shared.counters);
                 let position = end.position();
+                let deliveries = count_delivery(&shared.deliveries, position);
                 let value = Peer::<V>::probing(&shared, 0).receive(&mut end).ok()?;
                 assert_eq!(value, position + 1);
-                Some(value)
+                Some((value, deliveries))
             }
         });
         let mut end = End::resume(&shared.counters);
@@ -369,7 +376,13 @@ fn dead_receiver<V: ModelMutations>(preemptions: usize) {
             sent = value;
         }
         assert!(sent >= 1, "there was room for one");
-        let received = [first.join().unwrap(), second.join().unwrap()];
+        let (received, begun) = first.join().unwrap();
+        let second = second.join().unwrap();
+        if let Some((value, deliveries)) = second {
+            let again = begun.is_some_and(|number| number + 1 == value);
+            assert_eq!(deliveries, 1 + u32::from(again));
+        }
+        let received = [received, second.map(|(value, _)| value)];
         let received: Vec<u64> = received.into_iter().flatten().collect();
         assert!(received.len() as u64 <= sent);
         assert!(received.iter().copied().eq(1..=received.len() as u64));
