@@ -95,6 +95,38 @@ pub fn kill_at_call(mut peer: Peer, command: &str, stop: usize) -> bool {
     killed
 }
 
+/// Sends the peer a command, calls `change` at one of the stops at which [`at_each_call`] calls, counted from 1, and lets the
+/// peer go on. Returns the signal that ended it, or `None` if it finished the command; and whether there were that many
+/// stops.
+///
+/// # Panics
+///
+/// If the peer does anything else.
+pub fn change_at_call(
+    peer: &mut Peer,
+    command: &str,
+    stop: usize,
+    change: impl FnOnce(),
+) -> (Option<Signal>, bool) {
+    let pid = until_begun(peer, command);
+    if !(0..stop).all(|_| stops_at_call(pid)) {
+        ptrace::detach(pid, None).expect("the peer is traced");
+        return (None, false);
+    }
+    change();
+    ptrace::cont(pid, None).expect("the peer is traced");
+    match until_signal(pid) {
+        Signal::SIGUSR1 => {
+            ptrace::detach(pid, None).expect("the peer is traced");
+            (None, true)
+        }
+        deadly => {
+            peer.kill();
+            (Some(deadly), true)
+        }
+    }
+}
+
 /// Sends the peer a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
 /// raises in it, as the fastest possible peer could interfere. Returns the number of instructions.
 ///

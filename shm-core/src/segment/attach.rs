@@ -2,7 +2,8 @@
 //!
 //! The header is read once, into private memory, with `pread`: a file that is truncated meanwhile yields fewer bytes
 //! and no `SIGBUS`. This copy, checked against the file's length and the program's type, decides what is mapped and where the
-//! payload is. Nothing is read from the shared header later.
+//! payload is. Nothing is read from the shared header later, except that a participant takes its id from the counter there,
+//! through the mapping.
 
 use std::fs::File;
 
