@@ -51,6 +51,9 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
             "; the name cannot be reached from here: drop the segment's owner before `chroot` or changing the mount namespace"
         }
         ("shm_open", Some(Errno::EROFS)) => "; /dev/shm is read-only here: use `attach_read_only`",
+        ("shm_open(O_RDWR)", Some(Errno::EROFS)) => {
+            "; /dev/shm is read-only here, and segments are created and replaced in a writable one: mount it for writing"
+        }
         ("open(/proc/thread-self/fd)", Some(Errno::EACCES | Errno::EPERM)) => {
             "; this user may not open the segment's file again: call `take_part` before `setuid`, or create the segment with \
              `mode(0o666)`"
@@ -58,6 +61,7 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
         ("open(/proc/thread-self/fd)", Some(Errno::ENOENT | Errno::ENOTDIR)) => {
             "; mount /proc, through which the segment's file is opened again"
         }
+        ("read(/proc/self/smaps)", Some(Errno::ENOENT | Errno::ENOTDIR)) => "; mount /proc",
         ("fcntl(F_OFD_SETLK)" | "fcntl(F_OFD_GETLK)", Some(Errno::EINVAL)) => {
             "; the system has no open file description locks, which need Linux 3.15 or later"
         }

@@ -233,6 +233,10 @@ fn every_variant_has_the_name_and_a_remedy() {
             &["Read-only file system", "use `attach_read_only`"],
         ),
         (
+            ShmError::from(SysError::new("shm_open(O_RDWR)", Errno::EROFS)).named("/t"),
+            &["Read-only file system", "mount it for writing"],
+        ),
+        (
             ShmError::from(SysError::new("open(/proc/thread-self/fd)", Errno::ENOENT)).named("/t"),
             &["No such file", "mount /proc"],
         ),

@@ -73,6 +73,33 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         self.segment.mapped_len()
     }
 
+    /// How many bytes of the mapping the kernel maps by huge pages at present, for instance to log whether
+    /// [`huge_pages`](crate::ShmOptions::huge_pages) had an effect.
+    ///
+    /// Only pages that this process has touched count, so use it with [`populate`](crate::ShmOptions::populate). It reads
+    /// `/proc/self/smaps`, which takes milliseconds in a process with many mappings.
+    ///
+    /// # Errors
+    ///
+    /// [`Os`](ShmError::Os) or [`PermissionDenied`](ShmError::PermissionDenied) if that file cannot be read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    ///
+    /// let options = <[u64; 1 << 19]>::options().huge_pages(true).populate(true);
+    /// let shm = options.create_anonymous()?;
+    /// if shm.huge_page_bytes()? == 0 {
+    ///     println!("no huge pages: see /sys/kernel/mm/transparent_hugepage/shmem_enabled");
+    /// }
+    /// # Ok::<(), shm_core::ShmError>(())
+    /// ```
+    pub fn huge_page_bytes(&self) -> Result<usize, ShmError> {
+        let counted = self.segment.mapping.huge_bytes();
+        counted.map_err(|error| ShmError::from(error).named(self.name()))
+    }
+
     /// The address of the payload in this process, for other code that accesses it atomically.
     ///
     /// It is aligned for `T` and valid as long as the handle lives.

@@ -36,7 +36,7 @@ use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, LockKind};
-use crate::sys::{Errno, SysResult, effective_user, shm};
+use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
 /// The kernel asks the holder of a lease (`F_SETLEASE`) to give it up when another process opens the file. Until then, or until
@@ -86,6 +86,10 @@ pub(super) fn examine_of(users: Users, name: &SegmentName) -> Result<NameState, 
                 }
                 Ok(_) if matches!(error.errno, Errno::EACCES | Errno::EPERM) => {
                     Ok(NameState::Taken(Existing::NotWritable))
+                }
+                // Attaching fails as well, but can do without writing. What examines a name, cannot.
+                Ok(_) if error.errno == Errno::EROFS => {
+                    Err(SysError::new("shm_open(O_RDWR)", error.errno).into())
                 }
                 Ok(_) => Err(error.into()),
             };

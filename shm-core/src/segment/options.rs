@@ -169,7 +169,12 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         self
     }
 
-    /// Asks the kernel for huge pages. It provides them where `/dev/shm` is configured for them.
+    /// Asks the kernel for huge pages, as advice: where the system is not configured for them, this does nothing, and
+    /// nothing fails. [`Shm::huge_page_bytes`] tells how many it has provided.
+    ///
+    /// For a segment with a name, `/dev/shm` must be mounted with the option `huge=advise`, `within_size` or `always` (`mount
+    /// -o remount,huge=advise /dev/shm`; without the option, it is `never`). For one without a name, the same words apply to
+    /// `/sys/kernel/mm/transparent_hugepage/shmem_enabled`, which often is `never` as well.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
         self.settings.huge_pages = huge_pages;
         self

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags};
 
-use super::{Errno, SysError, SysResult, retry};
+use super::{Errno, SysError, SysResult, retry, smaps};
 
 /// A shared mapping of the first bytes of a file. Unmapped when dropped.
 #[derive(Debug)]
@@ -89,6 +89,12 @@ impl Mapping {
     pub(crate) fn advise_huge_pages(&self) {
         // An error has no consequence but speed.
         let _ = self.advise(MmapAdvise::MADV_HUGEPAGE);
+    }
+
+    /// Bytes that the kernel maps by huge pages at present.
+    pub(crate) fn huge_bytes(&self) -> SysResult<usize> {
+        let start = self.start.addr().get();
+        smaps::huge_bytes(&(start..start + self.len.get()))
     }
 
     /// Makes every page present now. Does nothing on kernels before 5.14.

@@ -13,6 +13,7 @@ pub(crate) mod map;
 pub(crate) mod memfd;
 pub(crate) mod private_memory;
 pub(crate) mod shm;
+pub(crate) mod smaps;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod token;

@@ -406,6 +406,19 @@ pub(super) fn large(name: &str) -> Answer {
     })
 }
 
+/// `huge-pages NAME`: asks for huge pages and says how many bytes they are, with `none` for a segment without a name.
+pub(super) fn huge_pages(name: &str) -> Answer {
+    let options = Large::options().huge_pages(true).populate(true);
+    let shm = match name {
+        "none" => options.create_anonymous()?,
+        name => options.create(name)?,
+    };
+    let bytes = shm.huge_page_bytes()?;
+    let small = Telemetry::options().huge_pages(true).create_anonymous()?;
+    assert_eq!(small.huge_page_bytes()?, 0);
+    Ok(bytes.to_string())
+}
+
 /// `populate NAME`: 64 MiB that are not reserved but populated.
 pub(super) fn populate(name: &str) -> Answer {
     let options = Large::options().sparse(true).populate(true);

@@ -148,6 +148,7 @@ impl Program {
             "race" => self.race(&mut words),
             "huge" => handles::huge(words.next()?),
             "large" => handles::large(words.next()?),
+            "huge-pages" => handles::huge_pages(words.next()?),
             "populate" => handles::populate(words.next()?),
             "loop-create" => loops::create(&mut words),
             "loop-sweep" => loops::sweep(&mut words),

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::Instant;
 
@@ -291,4 +292,26 @@ fn an_orphaned_segment_is_replaced_or_joined_never_both() {
         }
         assert!(!Names::exists(&name));
     }
+}
+
+/// By the number of the file: the name in the map is that of the file when it was mapped, which had none.
+#[test]
+fn tools_find_the_creators_mapping_by_its_inode() {
+    use std::os::unix::fs::MetadataExt;
+
+    let names = Names::new("maps");
+    let name = names.name("t");
+    let _shm = Telemetry::create(&name).unwrap();
+    let inode = fs::metadata(Names::path(&name)).unwrap().ino().to_string();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let mapped: Vec<&str> = maps
+        .lines()
+        .filter(|line| line.split_ascii_whitespace().nth(4) == Some(&inode))
+        .collect();
+    assert_eq!(mapped.len(), 1, "{maps}");
+    let path = mapped[0].split_ascii_whitespace().nth(5).unwrap();
+    assert!(
+        path == Names::path(&name).to_str().unwrap() || path == format!("/dev/shm/#{inode}"),
+        "{path}"
+    );
 }

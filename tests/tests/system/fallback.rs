@@ -205,6 +205,9 @@ fn a_read_only_mount_can_be_read_and_no_more() {
     assert!(text.contains("use `attach_read_only`"), "{text}");
     let text = peer.refused("open s create /u", "Os");
     assert!(text.contains("writable tmpfs"), "{text}");
+    let text = peer.refused("open s create /t", "Os");
+    assert!(text.contains("mount it for writing"), "{text}");
+    assert!(!text.contains("attach_read_only"), "{text}");
     peer.ok("open s read /t");
     assert_eq!(peer.ok("load s"), "3");
 }

@@ -114,3 +114,28 @@ fn replacing_an_orphaned_segment_frees_its_space_first() {
     assert_eq!(peer.ok("load a"), "2");
     assert_eq!(peer.ok("current a"), "true");
 }
+
+#[test]
+fn huge_pages_are_counted_where_the_mount_gives_them() {
+    for (option, expected) in [("always", 32 << 20..=64 << 20), ("never", 0..=0)] {
+        let options = format!("own-shm size=128m,huge={option}");
+        let Some(mut peer) = with_restriction(peer!(), &options) else {
+            return;
+        };
+        let bytes: usize = peer.ok("huge-pages /t").parse().unwrap();
+        assert!(expected.contains(&bytes), "{option}: {bytes}");
+    }
+}
+
+/// `shmem_enabled` decides for segments without a name. Most systems give them no huge pages.
+#[test]
+fn huge_pages_of_an_anonymous_segment_are_the_systems() {
+    let path = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+    let enabled = std::fs::read_to_string(path).unwrap_or_else(|_| "[never]".to_owned());
+    let bytes: usize = peer!().ok("huge-pages none").parse().unwrap();
+    if enabled.contains("[never]") || enabled.contains("[deny]") {
+        assert_eq!(bytes, 0);
+    } else {
+        assert!(bytes <= 65 << 20, "{bytes}");
+    }
+}
