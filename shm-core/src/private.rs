@@ -171,6 +171,12 @@ pub const fn with_gaps(layout: TypeLayout) -> TypeLayout {
     layout.with_gaps()
 }
 
+/// A struct whose fields are all `pub`, and so are the fields that messages suggest.
+#[must_use]
+pub const fn with_public_fields(layout: TypeLayout) -> TypeLayout {
+    layout.with_public_fields()
+}
+
 /// The layout of an instance of a generic struct or enum, whose padding and `Drop` are reported where it is used.
 #[must_use]
 pub const fn instance(layout: TypeLayout) -> TypeLayout {

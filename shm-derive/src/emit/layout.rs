@@ -3,12 +3,12 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Path, Type};
+use syn::{Path, Type, Visibility};
 
 use super::{Names, at, has_unknown_attribute, moved, respan, view};
 use crate::bound;
 use crate::diagnose::{self, Diagnosis};
-use crate::model::Model;
+use crate::model::{Field, Model};
 use crate::size::{self, Padding};
 use crate::ty::ungroup;
 
@@ -59,6 +59,12 @@ pub(crate) fn constant(
     };
     let layout = if model.attr.padding.is_some() {
         quote!(#krate::__private::with_gaps(#layout))
+    } else {
+        layout
+    };
+    let all_public = |field: &Field<'_>| matches!(field.vis, Visibility::Public(_));
+    let layout = if model.fields.iter().all(all_public) {
+        quote!(#krate::__private::with_public_fields(#layout))
     } else {
         layout
     };

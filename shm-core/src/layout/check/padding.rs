@@ -178,6 +178,10 @@ pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
                     .add("]`"),
                 None => {
                     text = text.add("`, add `");
+                    // A private field would rule out the struct's literals elsewhere.
+                    if layout.fields_are_public() {
+                        text = text.add("pub ");
+                    }
                     if !tuple {
                         pad = first_free_pad(fields, pad);
                         text = text.add(pad_name(pad).as_str()).add(": ");
@@ -236,6 +240,27 @@ mod tests {
         );
         assert_eq!(first_gap(A), Some(0));
         assert!(A.padded());
+    }
+
+    #[test]
+    fn padding_of_public_fields_is_public() {
+        const PUBLIC: &TypeLayout = &TypeLayout::structure(
+            "Public",
+            0,
+            16,
+            8,
+            const {
+                &with_offsets([
+                    FieldLayout::new("flags", U32),
+                    FieldLayout::new("mode", U64),
+                ])
+            },
+        )
+        .with_public_fields();
+        assert_eq!(
+            explain(PUBLIC).as_str(),
+            "`Public` has padding, bytes that belong to no field: 4 bytes after `flags`, add `pub _pad: [u8; 4]` there"
+        );
     }
 
     #[test]

@@ -28,6 +28,7 @@ impl TypeLayout {
             has_bool: matches!(kind, ScalarKind::Bool),
             padded: false,
             allows_gaps: false,
+            fields_are_public: false,
             has_gaps: false,
             not_copy: false,
             unreported: false,
@@ -74,6 +75,7 @@ impl TypeLayout {
             has_bool: false,
             padded: false,
             allows_gaps: false,
+            fields_are_public: false,
             has_gaps: false,
             not_copy: false,
             unreported: false,
@@ -149,6 +151,7 @@ impl TypeLayout {
             has_bool: self.has_bool,
             padded: self.padded,
             allows_gaps: false,
+            fields_are_public: false,
             has_gaps: self.has_gaps,
             not_copy: false,
             unreported: self.unreported,
@@ -175,6 +178,7 @@ impl TypeLayout {
             has_bool: element.has_bool,
             padded: element.padded,
             allows_gaps: false,
+            fields_are_public: false,
             has_gaps: element.has_gaps,
             not_copy: false,
             unreported: element.unreported,
@@ -207,6 +211,7 @@ impl TypeLayout {
             has_bool: element.has_bool && len > 0,
             padded: element.padded && len > 0,
             allows_gaps: false,
+            fields_are_public: false,
             has_gaps: element.has_gaps && len > 0,
             not_copy: false,
             unreported: element.unreported && len > 0,
@@ -282,6 +287,7 @@ impl TypeLayout {
             has_bool,
             padded: padded || bytes != size,
             allows_gaps: false,
+            fields_are_public: false,
             has_gaps,
             not_copy: false,
             unreported: false,
@@ -295,6 +301,12 @@ impl TypeLayout {
             has_drop: false,
             has_claims,
         }
+    }
+
+    /// A struct whose fields are all `pub`.
+    pub(crate) const fn with_public_fields(mut self) -> Self {
+        self.fields_are_public = true;
+        self
     }
 
     /// Allows bytes between the fields and after the last that belong to no field: `#[shm(padding)]`.

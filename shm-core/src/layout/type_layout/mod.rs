@@ -41,6 +41,8 @@ pub struct TypeLayout {
     unreported: bool,
     /// Whether it is a struct with `#[shm(padding)]`, so that bytes of it may belong to no field.
     allows_gaps: bool,
+    /// Whether it is a struct whose fields are all `pub`, for messages.
+    fields_are_public: bool,
     /// Whether it contains a struct with such bytes. It is not `Copy` then, so its bytes are never moved as a whole.
     has_gaps: bool,
     /// Whether the type is known not to be `Copy`.
@@ -212,6 +214,11 @@ impl TypeLayout {
 
     pub(crate) const fn allows_gaps(&self) -> bool {
         self.allows_gaps
+    }
+
+    /// Whether it is a struct whose fields are all `pub`.
+    pub(crate) const fn fields_are_public(&self) -> bool {
+        self.fields_are_public
     }
 
     /// Whether it contains a struct with gaps.
