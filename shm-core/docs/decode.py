@@ -434,6 +434,24 @@ def main(name):
     return None
 
 
+USAGE = "usage: decode.py /NAME"
+
+
+def command(arguments):
+    """What the command line asks for. The result is why it failed, if it did."""
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(f"{USAGE}\n\n{__doc__}", end="")
+        return None
+    if len(arguments) != 1:
+        return USAGE
+    name = arguments[0]
+    if name.startswith("/dev/shm/"):
+        return escaped(f"decode.py: pass the segment's name, /{name[len('/dev/shm/'):]}, without /dev/shm")
+    if not name.startswith("/"):
+        return escaped(f"decode.py: the name of a segment begins with a slash: /{name}")
+    return main(name)
+
+
 if __name__ == "__main__":
     sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else "usage: decode.py /NAME")
+    sys.exit(command(sys.argv[1:]))

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::marker::PhantomData;
 use std::num::NonZeroU32;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::{FcntlArg, fcntl};
@@ -233,6 +233,14 @@ fn decode_py(name: &str) -> Option<String> {
 
 /// What a Python script prints; `None` if there is no Python.
 fn python(script: &str, args: &[&str]) -> Option<String> {
+    let output = run_python(script, args)?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// Runs a Python script; `None` if there is no Python.
+fn run_python(script: &str, args: &[&str]) -> Option<Output> {
     // The script goes through a pipe: the user of this test need not be able to read the sources.
     let mut command = Command::new("python3");
     command
@@ -253,10 +261,30 @@ fn python(script: &str, args: &[&str]) -> Option<String> {
     let mut input = child.stdin.take().unwrap();
     input.write_all(script.as_bytes()).unwrap();
     drop(input);
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    Some(String::from_utf8(output.stdout).unwrap())
+    Some(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn decode_py_explains_how_to_call_it() {
+    let Some(help) = python(DECODE_PY, &["--help"]) else {
+        return;
+    };
+    assert!(help.starts_with("usage: decode.py /NAME\n"), "{help}");
+    for (args, expected) in [
+        (&["telemetry"][..], "begins with a slash: /telemetry"),
+        (
+            &["/dev/shm/telemetry"],
+            "pass the segment's name, /telemetry",
+        ),
+        (&[], "usage: decode.py /NAME"),
+        (&["/one", "/two"], "usage: decode.py /NAME"),
+    ] {
+        let output = run_python(DECODE_PY, args).unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success());
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.contains(expected), "{stderr}");
+    }
 }
 
 #[test]
