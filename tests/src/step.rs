@@ -95,6 +95,60 @@ pub fn kill_at_call(mut peer: Peer, command: &str, stop: usize) -> bool {
     killed
 }
 
+/// A peer that runs a command from one system call to the next.
+#[derive(Debug)]
+pub struct Stepper<'a> {
+    peer: &'a mut Peer,
+    pid: Pid,
+    ended: bool,
+}
+
+impl<'a> Stepper<'a> {
+    /// Sends the peer a command, and stops it at the first of the two signals (`SIGUSR1`) that it raises in it.
+    pub fn begin(peer: &'a mut Peer, command: &str) -> Self {
+        let pid = until_begun(peer, command);
+        Self {
+            peer,
+            pid,
+            ended: false,
+        }
+    }
+
+    /// Runs it to its next system call, or to the end of the current one. `false` if it has come to the second signal.
+    pub fn step(&mut self) -> bool {
+        self.ended = self.ended || !stops_at_call(self.pid);
+        !self.ended
+    }
+
+    /// Whether it is about to sleep for a time, or has just done so.
+    ///
+    /// # Panics
+    ///
+    /// If there is no /proc.
+    #[must_use]
+    pub fn is_at_sleep(&self) -> bool {
+        let call =
+            read_to_string(format!("/proc/{}/syscall", self.pid)).expect("the peer is there");
+        let number = call.split_whitespace().next();
+        number
+            .and_then(|word| word.parse().ok())
+            .is_some_and(|number: i64| {
+                [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].contains(&number)
+            })
+    }
+
+    /// Lets it finish the command, and returns its answer.
+    ///
+    /// # Panics
+    ///
+    /// If it does anything else.
+    pub fn finish(mut self) -> String {
+        while self.step() {}
+        ptrace::detach(self.pid, None).expect("the peer is traced");
+        self.peer.hear()
+    }
+}
+
 /// Sends the peer a command, calls `change` at one of the stops at which [`at_each_call`] calls, counted from 1, and lets the
 /// peer go on. Returns the signal that ended it, or `None` if it finished the command; and whether there were that many
 /// stops.

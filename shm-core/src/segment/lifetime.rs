@@ -157,10 +157,15 @@ pub(super) fn examine_settled(
     // A process that retries holds the lock for most of the time. Only frequent looks find the gap.
     const MOMENT: Duration = Duration::from_millis(20);
     const OFTEN: Duration = Duration::from_micros(100);
-    let mut backoff = Backoff::up_to(OFTEN, Deadline::after(MOMENT.min(deadline.left())));
+    // From the first look on, so that there is a second one however long the first takes.
+    let mut backoff = None;
     loop {
-        match examine(name)? {
-            NameState::Ownerless(..) if backoff.pause() => {}
+        let found = examine(name)?;
+        let pauses = backoff.get_or_insert_with(|| {
+            Backoff::up_to(OFTEN, Deadline::after(MOMENT.min(deadline.left())))
+        });
+        match found {
+            NameState::Ownerless(..) if pauses.pause() => {}
             found => return Ok(found),
         }
     }

@@ -4,12 +4,11 @@ use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-use shm_core::{ShmError, ShmLayout};
+use shm_core::ShmLayout;
 use shm_tests::lock_bytes::{PARTICIPANTS, is_locked_exclusively};
-use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, no_child_starts, peer};
+use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, peer};
 
 /// A user that owns nothing.
 const STRANGER: u32 = 54321;
@@ -249,39 +248,45 @@ fn concurrent_opens_after_an_upgrade_get_one_segment() {
     }
 }
 
+/// At each system call of the creator, another process begins to attach, and holds the lock until the creator sleeps.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn refused_attaches_never_block_a_creator() {
+    use shm_tests::lock_bytes::{ATTACH, is_locked};
+    use shm_tests::step::Stepper;
+
     let names = Names::new("transient");
-    let (name, nothing) = (names.name("t"), names.name("nothing"));
-    let (done, tries) = (AtomicBool::new(false), AtomicU64::new(0));
-    thread::scope(|scope| {
-        // This thread opens the segment for a moment again and again.
-        scope.spawn(|| {
-            while !done.load(Relaxed) {
-                assert!(Samples::attach(&name).is_err());
-                tries.fetch_add(1, Relaxed);
-                // Between the attempts it holds nothing.
-                for _ in 0..20 {
-                    assert!(Samples::attach(&nothing).is_err());
-                }
-            }
-        });
-        let created = || {
-            for _ in 0..40 {
-                let mut older = peer!();
-                older.ok(&format!("open s create {name}"));
-                older.kill();
-                // A child that starts would hold what the other thread has open for longer than it does.
-                let _no_copies = no_child_starts();
-                drop(Telemetry::create(&name)?);
-            }
-            Ok::<(), ShmError>(())
-        };
-        let created = created();
-        done.store(true, Relaxed);
-        created.unwrap();
-    });
-    assert!(tries.into_inner() > 0);
+    let name = names.name("t");
+    let (mut creator, mut refused) = (peer!(), peer!());
+    // After its answer, a peer has finished starting.
+    for peer in [&mut creator, &mut refused] {
+        peer.ok("pid");
+    }
+    let mut met = 0;
+    for stop in 0.. {
+        let mut older = peer!();
+        older.ok(&format!("open s create {name}"));
+        older.kill();
+        let command = format!("between open s create {name} frame=3 timeout=100000");
+        let mut creating = Stepper::begin(&mut creator, &command);
+        let reached = (0..stop).all(|_| creating.step());
+        // Of another type, so it only holds the lock for a moment.
+        let command = format!("between open s attach {name} samples=8");
+        let mut attaching = Stepper::begin(&mut refused, &command);
+        while attaching.step() && !is_locked(&name, ATTACH).unwrap_or(false) {}
+        while creating.step() && !creating.is_at_sleep() {}
+        met += u32::from(creating.is_at_sleep());
+        let answer = attaching.finish();
+        assert!(answer.starts_with("err "), "{stop}: {answer}");
+        assert_eq!(creating.finish(), "ok ", "{stop}");
+        creator.ok("drop s");
+        if !reached {
+            assert!(stop > 20, "{stop}");
+            break;
+        }
+    }
+    // Before the creator's first look, and before its look at what has the name after all.
+    assert!(met >= 2, "{met}");
 }
 
 #[test]
