@@ -58,6 +58,8 @@
 
 // Under loom only the protocols are built for use; what stands on them is left out.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
+// What an example imports is copied along with it.
+#![doc(test(attr(deny(unused_imports, unused_must_use, unused_mut, unused_variables))))]
 
 // On other systems this is the only error: everything else in this file is left out there.
 #[cfg(not(target_os = "linux"))]

@@ -42,7 +42,7 @@ pub struct Segments {
 ///
 /// # fn main() -> Result<(), ShmError> {
 /// # let name = format!("/doc-list-{}", std::process::id());
-/// let shm = u64::create(&name)?;
+/// let _shm = u64::create(&name)?;
 /// for segment in shm_core::list()? {
 ///     let segment = segment?;
 ///     if segment.name == name {

@@ -17,7 +17,7 @@ use crate::shm_layout::ShmLayout;
 /// [`into_owned`](Self::into_owned).
 ///
 /// ```
-/// use shm_core::sync::{LockError, Mutex, MutexGuard};
+/// use shm_core::sync::{LockError, Mutex};
 ///
 /// fn add(balance: &Mutex<i64>, amount: i64) -> Result<(), Box<dyn std::error::Error>> {
 ///     let guard = balance.lock()?;
