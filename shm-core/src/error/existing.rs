@@ -27,7 +27,8 @@ impl fmt::Display for Existing {
         f.write_str(match self {
             Self::Live => {
                 "a live segment has it, with processes attached; attach too, or stop them; if its owner was killed, \
-                 `supersede(true)` in the options takes the name over, as soon as the kernel has torn the owner down"
+                 `supersede(true)` in the options takes the name over, and `wait(..)` waits until the kernel has torn the owner \
+                 down"
             }
             Self::Persistent => {
                 "a persistent segment has it; attach to it, or remove it with `unlink`"

@@ -12,7 +12,7 @@ use super::lifetime::{self, NameState};
 use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
-use crate::error::{ANONYMOUS, ShmError, UNNAMED};
+use crate::error::{ANONYMOUS, Existing, ShmError, UNNAMED};
 use crate::layout::{assert_creatable, assert_shareable};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
@@ -29,8 +29,8 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) if a live or persistent segment, or
-    /// something else, has the name; [`NoSpace`](ShmError::NoSpace); [`PermissionDenied`](ShmError::PermissionDenied);
+    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) if a live segment, after
+    /// [`wait`](Self::wait) if that is set, a persistent one, or something else has the name; [`NoSpace`](ShmError::NoSpace); [`PermissionDenied`](ShmError::PermissionDenied);
     /// [`Busy`](ShmError::Busy) if other processes keep locking or replacing it for the whole timeout; [`Os`](ShmError::Os), with
     /// `EFBIG` for a length that no machine has.
     pub fn create(&self, name: &str) -> Result<Shm<T>, ShmError>
@@ -199,12 +199,18 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         init: impl FnOnce(&Shm<T>) -> R,
     ) -> Result<Shm<T>, R::Error> {
         let checked = SegmentName::new(name)?;
+        let settings = &self.settings;
         let create = || {
-            let deadline = self.deadline();
-            let segment = create::prepare(&self.settings, &checked, T::LAYOUT, self.len, deadline)?;
+            let mut pauses = self.pauses();
+            let segment = until_free(&mut pauses, || {
+                create::prepare(settings, &checked, T::LAYOUT, self.len, self.deadline())
+            })?;
             let shm = initialize(segment, &mut Some(|shm: &Shm<T>| init(shm).into_result()))?;
-            // `init` may have taken longer than the timeout, which is for retries.
-            shm.segment().publish(&self.settings, self.deadline())?;
+            // `init` may have taken longer than the timeout, which is for retries. Another process may have taken the name
+            // meanwhile.
+            until_free(&mut pauses, || {
+                shm.segment().publish(settings, self.deadline())
+            })?;
             Ok(shm)
         };
         create().map_err(|failure: Failure<R::Error>| failure.named(name))
@@ -327,16 +333,13 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 
     pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
-        /// The longest pause between looks for a name: its creator is a program that has yet to get so far.
-        const LONGEST_PAUSE: Duration = Duration::from_millis(20);
-
         let checked = SegmentName::new(name)?;
         let mode = AttachMode {
             writable: A::WRITABLE,
             owner: false,
             len: LEN.then_some(self.len),
         };
-        let mut pauses = Backoff::up_to(LONGEST_PAUSE, Deadline::after(self.settings.wait));
+        let mut pauses = self.pauses();
         loop {
             match attach::attach(&self.settings, &checked, T::LAYOUT, mode, self.deadline()) {
                 Err(ShmError::NotFound { .. }) if pauses.pause() => {}
@@ -365,6 +368,30 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
 
     fn deadline(&self) -> Deadline {
         Deadline::after(self.settings.timeout)
+    }
+
+    /// The pauses between looks at a name, until [`wait`](Self::wait) is over.
+    fn pauses(&self) -> Backoff {
+        /// What has to happen is the start or the end of another program.
+        const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+        Backoff::up_to(LONGEST_PAUSE, Deadline::after(self.settings.wait))
+    }
+}
+
+/// Repeats `attempt`, with these pauses, while a live segment has the name.
+fn until_free<R>(
+    pauses: &mut Backoff,
+    mut attempt: impl FnMut() -> Result<R, ShmError>,
+) -> Result<R, ShmError> {
+    loop {
+        match attempt() {
+            Err(ShmError::AlreadyExists {
+                existing: Existing::Live,
+                ..
+            }) if pauses.pause() => {}
+            other => return other,
+        }
     }
 }
 

@@ -217,7 +217,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     /// A segment with a living owner ([`has_owner`](crate::Shm::has_owner)) is never superseded, nor is anything else that
     /// `create` never replaces: a persistent segment, one of another user, a damaged one. If two processes supersede the same
     /// segment at the same time, one of them gets `AlreadyExists`. A killed owner counts as alive until the kernel has torn it
-    /// down, which takes milliseconds for a small process; after `waitpid` it is gone.
+    /// down, which takes milliseconds for a small process; [`wait`](Self::wait) bridges them, and after `waitpid` it is gone.
     ///
     /// `open_or_create` attaches to a segment of its own layout and becomes its owner, with or without this option. With it, it
     /// takes the name of an ownerless segment of another layout.
@@ -226,12 +226,16 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         self
     }
 
-    /// Sets how long `attach` and `attach_read_only` wait for the name to appear. They do not wait unless this is set;
-    /// `Duration::MAX` waits for ever.
+    /// Sets how long to wait for the other side: `attach` and `attach_read_only` wait for the name to appear, `create` and its
+    /// variants for a live segment to free its name. They do not wait unless this is set; `Duration::MAX` waits for ever.
     ///
     /// They look again after 50 µs, then at growing intervals of at most 20 ms, by the monotonic clock. All other errors
-    /// are returned at once. When the time is up they return `NotFound`. The [`timeout`](Self::timeout) is separate and starts
-    /// when there is something to attach to.
+    /// are returned at once. When the time is up, attaching returns `NotFound` and creating `AlreadyExists`. The
+    /// [`timeout`](Self::timeout) is separate and starts with each look.
+    ///
+    /// For `create` this bridges the milliseconds in which the kernel tears a killed owner down, and the overlap with a
+    /// predecessor that is still shutting down. It also waits for an owner that does not intend to end, so a program that must
+    /// notice a second instance of itself sets no `wait`, or a short one. `open_or_create` never has to wait.
     ///
     /// Nothing reports that the process that should create the segment has died; only the time ends the wait.
     pub fn wait(mut self, wait: Duration) -> Self {

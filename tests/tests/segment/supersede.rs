@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
 use shm_tests::lock_bytes::{NAME, OWNER, is_locked_exclusively};
-use shm_tests::{DEADLINE, Gate, Names, Peer, RandomDelays, Stats, count_from_env, peer};
+use shm_tests::{
+    DEADLINE, Gate, Names, Peer, RandomDelays, Stats, Telemetry, count_from_env, peer,
+};
 
 /// A segment of `frame=1` whose owner was killed, and a reader that is still attached to it.
 fn abandoned(name: &str) -> Peer {
@@ -409,4 +411,55 @@ fn attach_can_wait_for_the_name_to_appear() {
     until_asleep(writer.pid());
     writer.kill();
     publisher.ok(&format!("open s create {name}"));
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn create_can_wait_for_a_live_segment_to_end() {
+    use shm_tests::step::until_asleep;
+    let names = Names::new("wait-create");
+    let name = names.name("t");
+    let (mut old, mut new) = (peer!(), peer!());
+    old.ok(&format!("open s create {name} frame=5"));
+    for wait in ["", "wait=5"] {
+        let text = new.refused(&format!("open s create {name} {wait}"), "AlreadyExists");
+        assert!(text.contains("`wait(..)`"), "{text}");
+    }
+    // `timeout` does not limit this wait.
+    new.tell(&format!("open s create {name} frame=6 wait=ever timeout=0"));
+    until_asleep(new.pid());
+    assert_eq!(old.ok("current s"), "true");
+    old.ok("drop s");
+    assert_eq!(new.hear(), "ok ");
+    assert_eq!(
+        (new.ok("load s"), new.ok("owned s")),
+        ("6".into(), "true".into())
+    );
+
+    // It waits for nothing but a live segment.
+    new.ok("persist s");
+    let text = old.refused(&format!("open s create {name} wait=ever"), "AlreadyExists");
+    assert!(text.contains("persistent"), "{text}");
+    new.ok("unlink s");
+}
+
+#[test]
+fn create_bridges_the_end_of_a_killed_owner() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let names = Names::new("bridge");
+    let name = names.name("t");
+    for supersede in [false, true] {
+        let mut owner = peer!();
+        owner.ok(&format!("open s create {name}"));
+        let attached = supersede.then(|| Telemetry::attach(&name).unwrap());
+        // Not yet torn down, as `Peer::kill` would see to.
+        kill(Pid::from_raw(owner.pid().cast_signed()), Signal::SIGKILL).unwrap();
+        let options = Telemetry::options().supersede(supersede).wait(DEADLINE);
+        let next = options.create(&name).unwrap();
+        assert!(next.is_current() && next.has_owner());
+        assert!(attached.is_none_or(|old| !old.is_current()));
+        owner.kill();
+    }
 }
