@@ -73,7 +73,9 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
              (seccomp, `SystemCallFilter` of systemd), or create a segment with a name"
         }
         ("renameat2", Some(Errno::EINVAL | Errno::ENOSYS)) => "; /dev/shm must be a tmpfs",
-        (_, Some(Errno::ENOMEM)) => "; there is not enough memory or address space (`ulimit -v`)",
+        (_, Some(Errno::ENOMEM)) => {
+            "; there is not enough memory, address space (`ulimit -v`) or room for mappings (`sysctl vm.max_map_count`)"
+        }
         ("open(O_TMPFILE)" | "open(O_EXCL)", Some(Errno::EACCES | Errno::EPERM)) => {
             "; this process may not create a file in /dev/shm whose name begins with the segment's: check the permissions of the \
              directory, and the rules of the sandbox (AppArmor, SELinux, snap)"
