@@ -140,6 +140,24 @@ impl Ends {
                     })
                     .map_err(other)
             }
+            "half-chunk-out" => {
+                let chunk = self.sender()?.write_chunk(9).map_err(other)?;
+                chunk.iter().for_each(|cell| cell.number.set(u64::MAX));
+                println!("written {}", chunk.len());
+                loop {
+                    nix::unistd::pause();
+                }
+            }
+            "half-chunk-in" => {
+                let chunk = self.receiver()?.read_chunk(9).map_err(other)?;
+                println!(
+                    "read {}",
+                    chunk.iter().filter(|cell| cell.load().is_whole()).count()
+                );
+                loop {
+                    nix::unistd::pause();
+                }
+            }
             "fork-use" => {
                 let (sender, receiver) = (&mut self.sender, &mut self.receiver);
                 super::process::in_child(|| {
@@ -149,9 +167,12 @@ impl Ends {
                             Err(TrySendError::Disconnected(_))
                         ) && end.wait_for_receiver().is_err()
                             && end.is_disconnected()
+                            && end.write_chunk(1).is_err()
                     }) && receiver.as_mut().is_none_or(|end| {
                         end.try_recv() == Err(TryRecvError::Disconnected)
                             && end.wait_for_sender().is_err()
+                            && end.read_chunk(1).is_err()
+                            && end.peek().is_err()
                             && end.is_disconnected()
                             && end.wait_for_sender_timeout(DEADLINE).is_err()
                     });
@@ -164,6 +185,7 @@ impl Ends {
             "quiet-out" => ring_system_calls::out(shm, words),
             "quiet-in" => ring_system_calls::take_in(shm, words),
             "fork-inside" => ring_fork::inside(shm),
+            "fork-in-chunk" => ring_fork::in_chunk(shm),
             unknown => Err(other(format!("there is no command `ring {unknown}`"))),
         }
     }

@@ -75,3 +75,46 @@ pub(super) fn inside(shm: &Shm<RingSegment>) -> Answer {
     reap(child)?;
     Ok(format!("{sent} {}", shm.ring.received()))
 }
+
+/// `fork-in-chunk`: the same with a fork between writing or reading a chunk and committing it.
+pub(super) fn in_chunk(shm: &Shm<RingSegment>) -> Answer {
+    let (mut sender, mut receiver) = (shm.ring.sender()?, shm.ring.receiver()?);
+    let own = std::process::id();
+    let (gate, open) = pipe().map_err(other)?;
+    let (mut gate, mut open) = (File::from(OwnedFd::from(gate)), Some(open));
+    let chunk = sender.write_chunk(1).map_err(other)?;
+    chunk
+        .iter()
+        .for_each(|cell| cell.store(Message::numbered(0)));
+    let side = fork_behind(&mut gate, &mut open);
+    let sent = chunk.commit_all();
+    if std::process::id() != own {
+        end(sent.is_err());
+    }
+    let Side::Parent(child) = side? else {
+        return Err(other("this is not the child"));
+    };
+    sent.map_err(other)?;
+    sender.send(Message::numbered(1)).map_err(other)?;
+    sender.send(Message::numbered(2)).map_err(other)?;
+    drop(open);
+    reap(child)?;
+    let sent = shm.ring.sent();
+
+    let (gate, open) = pipe().map_err(other)?;
+    let (mut gate, mut open) = (File::from(OwnedFd::from(gate)), Some(open));
+    let chunk = receiver.read_chunk(1).map_err(other)?;
+    let side = fork_behind(&mut gate, &mut open);
+    let received = chunk.commit_all();
+    if std::process::id() != own {
+        end(received.is_err());
+    }
+    let Side::Parent(child) = side? else {
+        return Err(other("this is not the child"));
+    };
+    received.map_err(other)?;
+    receiver.recv().map_err(other)?;
+    drop(open);
+    reap(child)?;
+    Ok(format!("{sent} {}", shm.ring.received()))
+}

@@ -197,7 +197,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     /// [`wait_for_slots`](Self::wait_for_slots) returned.
     #[inline(always)]
     pub(super) fn commit<V>(&mut self, count: usize, work: impl FnOnce(usize) -> V) -> V {
-        let result = work(self.end.slot(N as u64));
+        let result = work(self.next_slot());
         self.end.commit(self.counters, count as u64, &Futex);
         result
     }
@@ -206,12 +206,25 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     /// a child that it forked: the message is the parent's, which may be far ahead by now.
     #[inline(always)]
     pub(super) fn commit_one<V>(&mut self, work: impl FnOnce(usize) -> V) -> Option<V> {
-        let result = work(self.end.slot(N as u64));
+        let result = work(self.next_slot());
+        self.commit_in_place(1).map(|()| result)
+    }
+
+    /// Hands `count` slots, which the user has written or read, to the other end. `count` is at most what
+    /// [`wait_for_slots`](Self::wait_for_slots) returned. `None` in a fork child.
+    #[inline(always)]
+    pub(super) fn commit_in_place(&mut self, count: usize) -> Option<()> {
         if !self.is_mine() {
             return None;
         }
-        self.end.commit(self.counters, 1, &Futex);
-        Some(result)
+        self.end.commit(self.counters, count as u64, &Futex);
+        Some(())
+    }
+
+    /// The slot of the next message.
+    #[inline(always)]
+    pub(super) fn next_slot(&self) -> usize {
+        self.end.slot(N as u64)
     }
 }
 

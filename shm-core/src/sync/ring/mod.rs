@@ -4,9 +4,11 @@
 // - this file: the type and its layout;
 // - `end`: the common part of both ends: the claim, waiting, and the cached counter;
 // - `sender`, `receiver`: the ends;
+// - `chunk`: several slots at once;
 // - `iter`: the iterators of a receiver;
 // - `error`: their errors.
 
+mod chunk;
 mod end;
 mod error;
 mod iter;
@@ -29,6 +31,7 @@ use crate::sync::layout::sync_layout;
 use crate::sync::{ClaimError, Owner};
 use crate::sys::clock::Deadline;
 
+pub use chunk::{ReadChunk, WriteChunk};
 pub use error::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
@@ -85,6 +88,23 @@ pub use sender::Sender;
 ///
 /// let nothing = Ring::<u64, 0>::create_anonymous();
 /// ```
+///
+/// # Coming from `rtrb` or `crossbeam`
+///
+/// | there | here |
+/// |---|---|
+/// | `push`, `pop` | [`try_send`](Sender::try_send), [`try_recv`](Receiver::try_recv), and calls that wait |
+/// | `peek` | [`peek`](Receiver::peek), as a cell |
+/// | `write_chunk(n)`, `write_chunk_uninit(n)` | [`try_write_chunk`](Sender::try_write_chunk) with up to `n` slots, as slices have it; compare [`len`](WriteChunk::len) where it has to be `n` |
+/// | `as_mut_slices` | [`as_slices`](WriteChunk::as_slices), of cells: a `&mut` would promise that no other process touches the slot |
+/// | `fill_from_iter` | [`iter`](WriteChunk::iter) with `zip`, then [`commit`](WriteChunk::commit) |
+/// | `read_chunk(n)` | [`try_read_chunk`](Receiver::try_read_chunk). It has no consuming iterator: [`commit`](ReadChunk::commit) says how many were handled |
+/// | `push_partial_slice`, `pop_partial_slice` | [`try_send_slice`](Sender::try_send_slice), [`try_recv_slice`](Receiver::try_recv_slice) |
+/// | `push_entire_slice`, `pop_entire_slice` | a look at [`len`](Self::len) first: room, or messages, only become more until this end uses them |
+/// | `slots`, `is_full` | [`len`](Self::len) and [`capacity`](Self::capacity) |
+/// | `is_abandoned` | [`is_disconnected`](Receiver::is_disconnected): while no process has ever joined, an end is not abandoned |
+/// | `Producer<u8>: io::Write` | [`send_slice`](Sender::send_slice): a ring carries messages, and its errors contain them |
+/// | `clone` of a crossbeam end, `select!` | none: one process per end |
 ///
 /// Through a read-only handle a ring can be observed ([`len`](Self::len), [`sent`](Self::sent),
 /// [`sender_owner`](Self::sender_owner)), but its ends cannot be claimed.

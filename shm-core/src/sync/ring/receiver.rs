@@ -41,9 +41,9 @@ use crate::sync::TimedOut;
 /// ```
 #[must_use = "dropping a `Receiver` gives up the receiving end at once"]
 pub struct Receiver<'a, T: ShmLayout, const N: usize> {
-    end: HeldEnd<'a, Receiving, N>,
+    pub(super) end: HeldEnd<'a, Receiving, N>,
     deliveries: &'a AtomicU64,
-    slots: &'a [ShmCell<T>; N],
+    pub(super) slots: &'a [ShmCell<T>; N],
 }
 
 impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
@@ -372,6 +372,42 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
             .wait_for_slots(1, until(timeout))
             .map_err(recv_timeout)?;
         self.pop_with(work).ok_or(RecvTimeoutError::Disconnected)
+    }
+}
+
+/// Looking at the next message.
+impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
+    /// Returns the next message in its slot, if there is one, and leaves it in the ring. Never waits, as
+    /// [`try_recv`](Self::try_recv).
+    ///
+    /// The message stays the next one until this receiver receives it. Several are returned by
+    /// [`try_read_chunk`](Self::try_read_chunk).
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let shm = Ring::<u64, 8>::create_anonymous()?;
+    /// shm.sender()?.send_slice(&[3, 5])?;
+    /// let mut receiver = shm.receiver()?;
+    /// if receiver.peek()?.get() == 3 {
+    ///     receiver.recv()?;
+    /// }
+    /// assert_eq!(receiver.peek()?.get(), 5);
+    /// assert_eq!(receiver.recv()?, 5);
+    /// assert!(receiver.peek().is_err());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn peek(&mut self) -> Result<&ShmCell<T, ReadOnly>, TryRecvError> {
+        self.end
+            .wait_for_slots(1, || Timeout::Now)
+            .map_err(try_recv)?;
+        Ok(self.slots[self.end.next_slot()].read_only())
     }
 }
 

@@ -21,8 +21,8 @@ use crate::sys::clock::Deadline;
 /// every call is `Disconnected`, and dropping it does nothing.
 #[must_use = "dropping a `Sender` gives up the sending end at once"]
 pub struct Sender<'a, T: ShmLayout, const N: usize> {
-    end: HeldEnd<'a, Sending, N>,
-    slots: &'a [ShmCell<T>; N],
+    pub(super) end: HeldEnd<'a, Sending, N>,
+    pub(super) slots: &'a [ShmCell<T>; N],
 }
 
 impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {

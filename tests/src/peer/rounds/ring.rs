@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering::Release;
 
 use shm_core::Shm;
+use shm_core::sync::ring::WriteChunk;
 
 use super::{IN_VAIN, tried};
 use crate::driver::DEADLINE;
-use crate::peer::{Answer, other};
+use crate::peer::{Answer, Failure, other};
 use crate::segments::{Message, RingSegment};
 
 /// Each way to use an end, between claiming and leaving it.
@@ -58,6 +59,8 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
                     && receiver.try_recv_slice(&mut one) == Ok(1)
                     && receiver.recv_slice_timeout(&mut one, DEADLINE) == Ok(1)
             }
+            "chunk-out" => chunk_out(shm)?,
+            "chunk-in" => chunk_in(shm, work)?,
             // Each call of a sender without room, next to a receiver.
             "idle-out" => {
                 let mut sender = ring.sender()?;
@@ -108,4 +111,33 @@ pub(in crate::peer) fn round(shm: &Shm<RingSegment>, way: &str) -> Answer {
         };
         Ok(went_well.to_string())
     })
+}
+
+/// Sends four messages in chunks that are committed in part, or not at all. The ring is empty.
+fn chunk_out(shm: &Shm<RingSegment>) -> Result<bool, Failure> {
+    let mut sender = shm.ring.sender()?;
+    let next = sender.position();
+    let write = |chunk: &WriteChunk<'_, '_, Message, 5>, from| {
+        let numbers = chunk.iter().zip(from..);
+        numbers.for_each(|(cell, number)| cell.store(Message::numbered(number)));
+    };
+    write(&sender.write_chunk(2).map_err(other)?, u64::MAX - 9);
+    let chunk = sender.try_write_chunk(4).map_err(other)?;
+    write(&chunk, next);
+    chunk.commit(3).map_err(other)?;
+    let chunk = sender.write_chunk_timeout(1, DEADLINE).map_err(other)?;
+    write(&chunk, next + 3);
+    Ok(chunk.commit_all().is_ok())
+}
+
+/// Receives four messages in the same way. The ring is full. The first message is handled before it counts as received.
+fn chunk_in(shm: &Shm<RingSegment>, work: impl Fn(&Message)) -> Result<bool, Failure> {
+    let mut receiver = shm.ring.receiver()?;
+    drop(receiver.read_chunk(5).map_err(other)?);
+    let chunk = receiver.try_read_chunk(3).map_err(other)?;
+    chunk.iter().take(1).for_each(|cell| work(&cell.load()));
+    chunk.commit(1).map_err(other)?;
+    let chunk = receiver.read_chunk_timeout(3, DEADLINE).map_err(other)?;
+    let whole = chunk.iter().filter(|cell| cell.load().is_whole()).count();
+    Ok(whole == 3 && chunk.commit_all().is_ok())
 }

@@ -10,6 +10,7 @@ use shm_core::sync::{
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{Message, Names, Peer, RingSegment, count_from_env, peer};
 
+mod chunks;
 mod coming;
 mod deaths;
 mod deliveries;
