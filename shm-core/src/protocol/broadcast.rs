@@ -28,7 +28,7 @@
 //! | leave | sender | release of `claim`, then wake | release, then a full fence |
 //! | is it gone? | receiver | `joined` is 1, and after that `claim` is free, or its owner dead | acquire on both, or the probe |
 //! | drained | receiver that sees it gone | `tail` once more: still `c`? | acquire |
-//! | is there another? | receiver that waits for one | `tail`: more than `c`? Or `claim`: held by another than the dead one? | acquire on both |
+//! | is there another? | receiver in a wait for one | `tail`: more than `c`? Or `claim`: held by another than the dead one? | acquire on both |
 //!
 //! *Publish* pairs with *check*: the receiver sees all of the message, and all that its sender did before. *Reserve* pairs
 //! with the fence of *validate*: a receiver that has seen any part of message `c + N`, which is written to the same slot,
@@ -215,13 +215,14 @@ pub(crate) enum RecvOutcome<R> {
     Gone,
 }
 
-/// [`receive`]s, or reports that the sender is gone. Probes whether it is dead only if `probing`.
+/// [`receive`]s, or reports that `sender` is gone. Probes whether it is dead only if `probing`. Without a `sender` to watch, the
+/// receiver waits for the next one.
 #[inline(always)]
 pub(crate) fn poll<S: Mutations, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    sender: &PeerWatch<'_, impl PeerState>,
+    sender: Option<&PeerWatch<'_, impl PeerState>>,
     probing: bool,
     copy: impl Fn(usize) -> R,
 ) -> Option<RecvOutcome<R>> {
@@ -238,7 +239,7 @@ pub(crate) fn poll<S: Mutations, R>(
     if let Some(outcome) = receive() {
         return Some(outcome);
     }
-    if sender.is_gone(S::has_left) || (probing && sender.is_dead()) {
+    if sender.is_some_and(|sender| sender.is_gone(S::has_left) || (probing && sender.is_dead())) {
         // It may have sent something between the check and its end.
         let last = if S::RECHECKS { receive() } else { None };
         return Some(last.unwrap_or(RecvOutcome::Gone));
@@ -246,12 +247,12 @@ pub(crate) fn poll<S: Mutations, R>(
     None
 }
 
-/// Waits until there is a result. `None` after the final probe.
+/// Waits until there is a result, as of [`poll`]. `None` after the final probe.
 pub(crate) fn wait<S: Mutations, W: WaitEnv, R>(
     counters: &Counters,
     slots: usize,
     cursor: &Cell<u64>,
-    sender: &PeerWatch<'_, impl PeerState>,
+    sender: Option<&PeerWatch<'_, impl PeerState>>,
     (arrived, env): (&AtomicU32, &mut W),
     copy: impl Fn(usize) -> R,
 ) -> Option<RecvOutcome<R>> {

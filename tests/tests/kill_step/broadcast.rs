@@ -243,6 +243,7 @@ fn kill_in_broadcast_recv_sleep_disturbs_nobody() {
     asleep_until_told("await-slice", "attach", None);
     asleep_until_told("await-boxed", "attach", None);
     asleep_until_told("await-with", "attach", None);
+    asleep_until_told("await-next", "attach", None);
 }
 
 #[test]

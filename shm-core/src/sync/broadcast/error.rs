@@ -29,7 +29,8 @@ pub enum RecvError {
     Lagged(u64),
     /// The next message is not a value of its type, because a peer wrote it. It is skipped.
     Invalid(InvalidValue),
-    /// Everything has been received, and the sender has left or died.
+    /// Everything has been received, and the sender has left or died. Never from a receiver that is
+    /// [`reconnecting`](super::BroadcastReceiver::reconnecting).
     Disconnected,
 }
 
@@ -72,7 +73,7 @@ impl fmt::Display for RecvError {
             Self::Invalid(error) => error.fmt(f),
             Self::Disconnected => f.write_str(
                 "everything has been received, and the sender has left or died; wait for the next sender with \
-                 `wait_for_sender`, then receive again",
+                 `wait_for_sender`, then receive again, or make the receiver `reconnecting()`",
             ),
         }
     }

@@ -80,7 +80,8 @@ pub use sender::BroadcastSender;
 /// - **The sender dies**: the same, within 50 ms after the kernel has torn the process down, through a read-only handle too. A
 ///   message that it was writing is not received, and the message that it was about to overwrite counts as lost.
 /// - **The successor** can claim the sender as soon as no living process holds it. It continues after the last message, and
-///   receivers continue as if nothing had happened; [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for it.
+///   receivers continue as if nothing had happened; [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for it, and a
+///   receiver that is [`reconnecting`](BroadcastReceiver::reconnecting) waits in every call and never returns `Disconnected`.
 /// - As long as no process has ever claimed the sender, receivers wait for one.
 /// - **A receiver dies**: nothing is left behind.
 /// - A process that is only stopped is alive, and remains the sender.

@@ -74,6 +74,7 @@ pub(in crate::peer) fn receive<A: Access>(shm: &Shm<Queue, A>, way: &str) -> Ans
             "await-into" => receiver.recv_into(&mut [0; 8]).map_err(other)?,
             "await-slice" => drop(receiver.recv_slice(&mut [[0; 8]; 3]).map_err(other)?),
             "await-with" => drop(receiver.recv_with(|slot| slot.load()).map_err(other)?),
+            "await-next" => drop(shm.receiver().reconnecting().recv().map_err(other)?),
             "await-boxed" => drop(receiver.recv_boxed().map_err(other)?),
             // Another process becomes the sender.
             "await-sender" => receiver.wait_for_sender(),

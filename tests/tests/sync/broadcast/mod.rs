@@ -13,6 +13,7 @@ use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, next_to, peer};
 
 mod in_place;
 mod more;
+mod reconnecting;
 
 /// As in the peers.
 type Queue = Broadcast<SmallValue, 5>;

@@ -171,7 +171,8 @@ impl<S: ModelMutations, const N: usize> PeerState for Shared<S, N> {
 /// A receiver, which checks all results.
 struct Receiver<'a, S, const N: usize> {
     shared: &'a Shared<S, N>,
-    sender: PeerWatch<'a, Shared<S, N>>,
+    /// `None` if it waits for the next sender.
+    sender: Option<PeerWatch<'a, Shared<S, N>>>,
     cursor: Cell<u64>,
 }
 
@@ -179,8 +180,15 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
     fn new(shared: &'a Shared<S, N>) -> Self {
         Self {
             shared,
-            sender: PeerWatch::new(shared),
+            sender: Some(PeerWatch::new(shared)),
             cursor: Cell::new(0),
+        }
+    }
+
+    fn reconnecting(shared: &'a Shared<S, N>) -> Self {
+        Self {
+            sender: None,
+            ..Self::new(shared)
         }
     }
 
@@ -217,7 +225,7 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
             &self.shared.counters,
             N,
             &self.cursor,
-            &self.sender,
+            self.sender.as_ref(),
             probing,
             |slot| self.copy(slot),
         );
@@ -231,7 +239,7 @@ impl<'a, S: ModelMutations, const N: usize> Receiver<'a, S, N> {
             &self.shared.counters,
             N,
             &self.cursor,
-            &self.sender,
+            self.sender.as_ref(),
             (&self.shared.arrived, &mut UntilWoken(&self.shared.queue)),
             |slot| self.copy(slot),
         );
@@ -321,6 +329,34 @@ fn waiting<S: ModelMutations>() {
             })
         };
         shared.send(0);
+        receiver.join().unwrap();
+    });
+}
+
+/// A sender sends and leaves or dies, and another one continues after it. A receiver that waits for the next sender, and sleeps
+/// until woken, gets both messages and no end.
+fn reconnecting<S: ModelMutations>(dies: bool) {
+    check(3, move || {
+        let shared = Shared::<S, 2>::new();
+        let receiver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let receiver = Receiver::reconnecting(&*shared);
+                for _ in 0..2 {
+                    assert_eq!(receiver.wait(), RecvOutcome::Message(()));
+                }
+            })
+        };
+        shared.join(1);
+        shared.send(0);
+        if dies {
+            shared.half_a_message(1, 1);
+            shared.take_over(1, 2);
+        } else {
+            shared.leave(1);
+            shared.join(2);
+        }
+        shared.send(1);
         receiver.join().unwrap();
     });
 }
@@ -427,6 +463,16 @@ fn messages_before_a_death_are_received_first() {
 #[test]
 fn polling_receives_everything_before_disconnected() {
     departure::<Correct>();
+}
+
+#[test]
+fn a_reconnecting_receiver_gets_what_the_next_sender_sends() {
+    reconnecting::<Correct>(false);
+}
+
+#[test]
+fn a_reconnecting_receiver_gets_what_a_successor_sends() {
+    reconnecting::<Correct>(true);
 }
 
 #[test]

@@ -71,6 +71,21 @@ mutant_fails!(a_relaxed_load_of_the_claim_is_caught, departure::<Mutant>(),
         const OWNER: Ordering = Relaxed;
     }
 );
+mutant_fails!(a_relaxed_load_while_reconnecting_is_caught, reconnecting::<Mutant>(true),
+    impl Mutations for Mutant {
+        const LOAD: Ordering = Relaxed;
+    }
+    impl ModelMutations for Mutant {}
+);
+mutant_deadlocks!(sends_to_a_reconnecting_receiver_without_a_fence, an_unfenced_send_while_reconnecting_is_caught,
+    reconnecting::<Mutant>(false),
+    impl Mutations for Mutant {
+        fn publish(tail: &AtomicU64, value: u64) {
+            tail.store(value, Release);
+        }
+    }
+    impl ModelMutations for Mutant {}
+);
 mutant_deadlocks!(joins_without_a_fence, coming_without_a_fence_is_caught, succession::<Mutant>(false),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {

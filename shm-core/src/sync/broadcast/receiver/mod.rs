@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmCell, ShmValue, checked, copy};
-use crate::protocol::broadcast::{self as protocol, Correct, RecvOutcome};
+use crate::protocol::broadcast::{self as protocol, Correct, Mutations, RecvOutcome};
 use crate::protocol::liveness::PeerWatch;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
@@ -68,6 +68,8 @@ pub struct BroadcastReceiver<'a, T, const N: usize, A: Access = ReadWrite> {
     cursor: u64,
     /// When to probe the sender next.
     probes: RateLimiter,
+    /// Whether this receiver waits for the next sender when the last one is gone.
+    reconnects: bool,
 }
 
 impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T, N, A> {
@@ -76,7 +78,52 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
             sender: PeerWatch::new(broadcast),
             cursor,
             probes: RateLimiter::new(),
+            reconnects: false,
         }
+    }
+
+    /// The same receiver, which waits for the next sender instead of returning `Disconnected`, as
+    /// [`sync::Receiver::reconnecting`](crate::sync::Receiver::reconnecting) does.
+    ///
+    /// When everything has been received, a receiver returns `Disconnected` at once if the last sender has left or died. With
+    /// this setting there is just no message yet, whether or not a process holds the sender: [`recv`](Self::recv) waits without a
+    /// limit, calls with a timeout return `Timeout` when it is over, and calls that never wait return `Empty`. A waiting receiver
+    /// sleeps until a sender joins or sends. It does not probe whether the sender is alive;
+    /// [`is_disconnected`](Self::is_disconnected) still does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::Broadcast;
+    /// use shm_core::sync::broadcast::RecvTimeoutError;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ticks = Broadcast::<u64, 4>::create_anonymous()?;
+    /// let mut receiver = ticks.receiver().reconnecting();
+    /// drop(ticks.sender()?); // a sender that joins and leaves, or dies
+    /// let waited = receiver.recv_timeout(Duration::from_millis(1));
+    /// assert!(matches!(waited, Err(RecvTimeoutError::Timeout)));
+    ///
+    /// ticks.sender()?.send(7)?;
+    /// assert_eq!(receiver.recv()?, 7);
+    /// # Ok(()) }
+    /// ```
+    pub fn reconnecting(self) -> Self {
+        Self {
+            reconnects: true,
+            ..self
+        }
+    }
+
+    /// Whether the sender has left or died, and no other has joined since then. `false` as long as no sender has ever joined.
+    /// Never waits.
+    ///
+    /// Messages may still be in the queue: if this returns `true`, all that the sender sent can be received without a wait. The
+    /// answer costs a system call while a process holds the sender, and none after it has left or was found dead.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        self.sender.is_gone(Correct::<A>::has_left) || self.sender.is_dead()
     }
 
     /// Receives the next message, and waits for it as long as it takes.
@@ -213,7 +260,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     }
 
     /// Waits until there is a message to receive or a living sender: the first one, or after
-    /// [`Disconnected`](RecvError::Disconnected) the next one. Returns at once if there is.
+    /// [`Disconnected`](RecvError::Disconnected) the next one. Returns at once if there is. A receiver that is
+    /// [`reconnecting`](Self::reconnecting) does not need this call.
     ///
     /// A sender may join, send nothing and leave, so the next call may be `Disconnected` again.
     pub fn wait_for_sender(&self) {
@@ -289,7 +337,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let (counters, read) = (&broadcast.counters, |slot| read(&broadcast.slots[slot]));
         let outcome =
-            protocol::poll::<Correct<A>, _>(counters, N, &cursor, &self.sender, probing, read);
+            protocol::poll::<Correct<A>, _>(counters, N, &cursor, self.watched(), probing, read);
         self.cursor = cursor.get();
         outcome
     }
@@ -341,14 +389,20 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let mut sleeper = Sleeper::through::<A>(deadline());
         let waking = (&broadcast.sender_state.arrived, &mut sleeper);
         let outcome =
-            protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, &self.sender, waking, read);
+            protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, self.watched(), waking, read);
         self.cursor = cursor.get();
         received(outcome)
     }
 
     #[cold]
     fn probe_is_due(&mut self) -> bool {
-        self.probes.is_due(BETWEEN_PROBES)
+        !self.reconnects && self.probes.is_due(BETWEEN_PROBES)
+    }
+
+    /// The sender, if the receiver reports its end.
+    #[inline(always)]
+    fn watched(&self) -> Option<&PeerWatch<'a, Broadcast<T, N, A>>> {
+        (!self.reconnects).then_some(&self.sender)
     }
 }
 
