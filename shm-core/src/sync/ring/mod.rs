@@ -4,13 +4,14 @@
 // - this file: the type and its layout;
 // - `end`: the common part of both ends: the claim, waiting, and the cached counter;
 // - `sender`, `receiver`: the ends;
-// - `chunk`: several slots at once;
+// - `in_place`, `chunk`: one and several messages in their slots;
 // - `iter`: the iterators of a receiver;
 // - `error`: their errors.
 
 mod chunk;
 mod end;
 mod error;
+mod in_place;
 mod iter;
 mod receiver;
 mod sender;

@@ -6,11 +6,10 @@ use std::time::Duration;
 use super::end::{HeldEnd, until};
 use super::error::{recv, recv_timeout, try_recv};
 use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
-use crate::access::ReadOnly;
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
 use crate::claim::word::Timeout;
 use crate::primitive::AtomicU64;
-use crate::protocol::ring::{Receiving, count_delivery};
+use crate::protocol::ring::Receiving;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
 
@@ -42,7 +41,7 @@ use crate::sync::TimedOut;
 #[must_use = "dropping a `Receiver` gives up the receiving end at once"]
 pub struct Receiver<'a, T: ShmLayout, const N: usize> {
     pub(super) end: HeldEnd<'a, Receiving, N>,
-    deliveries: &'a AtomicU64,
+    pub(super) deliveries: &'a AtomicU64,
     pub(super) slots: &'a [ShmCell<T>; N],
 }
 
@@ -276,141 +275,6 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     }
 }
 
-/// Messages of any type that are read in their slot.
-impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
-    /// Calls `work` with a message in its slot and the number of its deliveries, and waits while the ring is empty. The message
-    /// counts as received when `work` returns, whatever it returns: a `Result` of its own that holds an error does not bring the
-    /// message back.
-    ///
-    /// If the receiver is killed or `work` panics, no message is lost: the next call, of this receiver or its successor, gets it
-    /// again. The message may then have been handled partly or wholly; where that matters, store [`position`](Self::position)
-    /// with the result. If `work` forks, the message is the parent's, and in the child this call returns the error.
-    ///
-    /// The number of deliveries is 1 the first time, and one more each time that this call has begun to handle the message. It is
-    /// stored in the ring before `work` runs, so it survives the death of every process. A message that ends its receiver each
-    /// time, a *poison job*, would end one restarted worker after the other: set it aside when the number is too high.
-    ///
-    /// ```
-    /// use shm_core::ShmLayout;
-    /// use shm_core::sync::Ring;
-    ///
-    /// #[derive(ShmLayout)]
-    /// #[repr(C)]
-    /// struct Work { jobs: Ring<u64, 8>, rejected: Ring<u64, 8> }
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let shm = Work::create_anonymous()?;
-    /// shm.jobs.sender()?.send_slice(&[1, 666, 2])?;
-    /// let (mut jobs, mut rejected) = (shm.jobs.receiver()?, shm.rejected.sender()?);
-    /// let mut sum = 0;
-    /// while sum < 3 {
-    ///     // A panic stands for the death of the process.
-    ///     let handled = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-    ///         jobs.recv_with(|job, deliveries| {
-    ///             if deliveries > 3 {
-    ///                 let _ = rejected.try_send(job.get()); // if there is no room, it is dropped
-    ///                 return;
-    ///             }
-    ///             assert_ne!(job.get(), 666);
-    ///             sum += job.get();
-    ///         })
-    ///     }));
-    ///     if let Ok(handled) = handled {
-    ///         handled?;
-    ///     }
-    /// }
-    /// assert_eq!(shm.rejected.receiver()?.recv(), Ok(666));
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// Only this call and its variants count. The number stays at 65,535 once it gets there. A peer that may write to the segment
-    /// can change it.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv`](Self::recv); `work` is not called.
-    #[inline]
-    pub fn recv_with<R>(
-        &mut self,
-        work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R,
-    ) -> Result<R, RecvError> {
-        self.end
-            .wait_for_slots(1, || Timeout::Never)
-            .map_err(recv)?;
-        self.pop_with(work).ok_or(RecvError)
-    }
-
-    /// Receives as [`recv_with`](Self::recv_with) does, if there is a message. Never waits, as [`try_recv`](Self::try_recv).
-    ///
-    /// # Errors
-    ///
-    /// As [`try_recv`](Self::try_recv); `work` is not called.
-    #[inline]
-    pub fn try_recv_with<R>(
-        &mut self,
-        work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R,
-    ) -> Result<R, TryRecvError> {
-        self.end
-            .wait_for_slots(1, || Timeout::Now)
-            .map_err(try_recv)?;
-        self.pop_with(work).ok_or(TryRecvError::Disconnected)
-    }
-
-    /// Receives as [`recv_with`](Self::recv_with) does, and waits for at most `timeout` as [`recv_timeout`](Self::recv_timeout)
-    /// does.
-    ///
-    /// # Errors
-    ///
-    /// As [`recv_timeout`](Self::recv_timeout); `work` is not called.
-    #[inline]
-    pub fn recv_with_timeout<R>(
-        &mut self,
-        timeout: Duration,
-        work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R,
-    ) -> Result<R, RecvTimeoutError> {
-        self.end
-            .wait_for_slots(1, until(timeout))
-            .map_err(recv_timeout)?;
-        self.pop_with(work).ok_or(RecvTimeoutError::Disconnected)
-    }
-}
-
-/// Looking at the next message.
-impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
-    /// Returns the next message in its slot, if there is one, and leaves it in the ring. Never waits, as
-    /// [`try_recv`](Self::try_recv).
-    ///
-    /// The message stays the next one until this receiver receives it. Several are returned by
-    /// [`try_read_chunk`](Self::try_read_chunk).
-    ///
-    /// ```
-    /// use shm_core::ShmLayout;
-    /// use shm_core::sync::Ring;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let shm = Ring::<u64, 8>::create_anonymous()?;
-    /// shm.sender()?.send_slice(&[3, 5])?;
-    /// let mut receiver = shm.receiver()?;
-    /// if receiver.peek()?.get() == 3 {
-    ///     receiver.recv()?;
-    /// }
-    /// assert_eq!(receiver.peek()?.get(), 5);
-    /// assert_eq!(receiver.recv()?, 5);
-    /// assert!(receiver.peek().is_err());
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`try_recv`](Self::try_recv).
-    pub fn peek(&mut self) -> Result<&ShmCell<T, ReadOnly>, TryRecvError> {
-        self.end
-            .wait_for_slots(1, || Timeout::Now)
-            .map_err(try_recv)?;
-        Ok(self.slots[self.end.next_slot()].read_only())
-    }
-}
-
 /// Messages that are copied out of the ring, several at once.
 impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     /// Receives as many messages as there are, at least one and at most `out.len()`, and waits while there is none. Returns how
@@ -546,16 +410,6 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     {
         let slots = self.slots;
         self.end.commit(1, |number| slots[number].load_into(out));
-    }
-
-    /// Calls `work` with the next message and the number of its deliveries, and counts it as received. `None` in a child that
-    /// `work` forked.
-    #[inline(always)]
-    fn pop_with<R>(&mut self, work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R) -> Option<R> {
-        let slots = self.slots;
-        let deliveries = count_delivery(self.deliveries, self.end.position());
-        self.end
-            .commit_one(|number| work(slots[number].read_only(), deliveries))
     }
 
     /// Copies at most `ready` messages out, and counts them as received.

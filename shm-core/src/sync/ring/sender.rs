@@ -212,59 +212,8 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     }
 }
 
-/// Messages of any type that are written in their slot, and waiting for a receiver.
+/// Waiting for a receiver.
 impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
-    /// Sends a message that `write` writes directly into its slot: for large messages. Waits while the ring is full.
-    ///
-    /// The slot contains an earlier message, or zeros. If `write` panics, nothing is sent. If it forks, the parent sends the
-    /// message; in the child this call returns the error, and the child must not write to the slot.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError`] if the ring is full and the receiver has left or died; `write` is not called.
-    pub fn send_with<R>(
-        &mut self,
-        write: impl FnOnce(&ShmCell<T>) -> R,
-    ) -> Result<R, SendError<()>> {
-        match self.end.wait_for_slots(1, || Timeout::Never) {
-            Ok(_) => self.push_with(write).ok_or(SendError(())),
-            Err(_) => Err(SendError(())),
-        }
-    }
-
-    /// Sends as [`send_with`](Self::send_with) does, if the ring has room. Never waits, as [`try_send`](Self::try_send).
-    ///
-    /// # Errors
-    ///
-    /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected); `write` is not called.
-    pub fn try_send_with<R>(
-        &mut self,
-        write: impl FnOnce(&ShmCell<T>) -> R,
-    ) -> Result<R, TrySendError<()>> {
-        match self.end.wait_for_slots(1, || Timeout::Now) {
-            Ok(_) => self.push_with(write).ok_or(TrySendError::Disconnected(())),
-            Err(idle) => Err(try_send(idle, ())),
-        }
-    }
-
-    /// Sends as [`send_with`](Self::send_with) does, and waits for at most `timeout` as [`send_timeout`](Self::send_timeout) does.
-    ///
-    /// # Errors
-    ///
-    /// [`Timeout`](SendTimeoutError::Timeout) or [`Disconnected`](SendTimeoutError::Disconnected); `write` is not called.
-    pub fn send_with_timeout<R>(
-        &mut self,
-        timeout: Duration,
-        write: impl FnOnce(&ShmCell<T>) -> R,
-    ) -> Result<R, SendTimeoutError<()>> {
-        match self.end.wait_for_slots(1, until(timeout)) {
-            Ok(_) => self
-                .push_with(write)
-                .ok_or(SendTimeoutError::Disconnected(())),
-            Err(idle) => Err(send_timeout(idle, ())),
-        }
-    }
-
     /// Waits until there is a living receiver: the first one, or after `Disconnected` the next one. Returns at once if there
     /// is one.
     ///
@@ -313,13 +262,6 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         let slots = self.slots;
         self.end
             .commit(1, |number| slots[number].store_from(message));
-    }
-
-    /// Lets `write` write a message into the next slot, and commits it. `None` in a child that `write` forked.
-    #[inline(always)]
-    fn push_with<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Option<R> {
-        let slots = self.slots;
-        self.end.commit_one(|number| write(&slots[number]))
     }
 
     /// Copies at most `room` messages into the next slots, and commits them. Returns the others.
