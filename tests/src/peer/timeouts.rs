@@ -58,6 +58,10 @@ fn calls(
     let lonely_sender = shm.lonely[0].sender().map_err(other)?;
     let lonely_receiver = shm.lonely[1].receiver().map_err(other)?;
     while sender.try_send(1).is_ok() {}
+    drop((shm.left[0].receiver(), shm.left[1].sender()));
+    let mut left_sender = shm.left[0].sender().map_err(other)?.reconnecting();
+    while left_sender.try_send(1).is_ok() {}
+    let mut left_receiver = shm.left[1].receiver().map_err(other)?.reconnecting();
     let mut listening = shm.cast.receiver();
     let mut reading = reader.cast.receiver();
     let mut seat = shm.meet[0].join().map_err(other)?;
@@ -124,6 +128,61 @@ fn calls(
     })?;
     make("ring Receiver::wait_for_sender_timeout", &mut || {
         late(lonely_receiver.wait_for_sender_timeout(SPAN), "TimedOut")
+    })?;
+
+    make("Ring::sender_deadline", &mut || {
+        late(shm.taken.sender_deadline(soon()), "Taken")
+    })?;
+    make("Ring::receiver_deadline", &mut || {
+        late(shm.taken.receiver_deadline(soon()), "Taken")
+    })?;
+    make("ring Sender::send_deadline", &mut || {
+        late(sender.send_deadline(2, soon()), "Timeout")
+    })?;
+    make("ring Sender::send_slice_deadline", &mut || {
+        late(sender.send_slice_deadline(&[2, 3], soon()), "Timeout")
+    })?;
+    make("ring Sender::send_with_deadline", &mut || {
+        late(
+            sender.send_with_deadline(soon(), |slot| slot.set(2)),
+            "Timeout",
+        )
+    })?;
+    make("ring Sender::write_chunk_timeout", &mut || {
+        late(sender.write_chunk_timeout(2, SPAN), "Timeout")
+    })?;
+    make("ring Sender::write_chunk_deadline", &mut || {
+        late(sender.write_chunk_deadline(2, soon()), "Timeout")
+    })?;
+    make("ring Sender::wait_for_receiver_deadline", &mut || {
+        late(lonely_sender.wait_for_receiver_deadline(soon()), "TimedOut")
+    })?;
+    make("ring Receiver::recv_deadline", &mut || {
+        late(receiver.recv_deadline(soon()), "Timeout")
+    })?;
+    make("ring Receiver::recv_into_deadline", &mut || {
+        late(receiver.recv_into_deadline(&mut 0, soon()), "Timeout")
+    })?;
+    make("ring Receiver::recv_slice_deadline", &mut || {
+        late(receiver.recv_slice_deadline(&mut [0; 3], soon()), "Timeout")
+    })?;
+    make("ring Receiver::recv_with_deadline", &mut || {
+        late(receiver.recv_with_deadline(soon(), |_, _| ()), "Timeout")
+    })?;
+    make("ring Receiver::read_chunk_timeout", &mut || {
+        late(receiver.read_chunk_timeout(2, SPAN), "Timeout")
+    })?;
+    make("ring Receiver::read_chunk_deadline", &mut || {
+        late(receiver.read_chunk_deadline(2, soon()), "Timeout")
+    })?;
+    make("ring Receiver::wait_for_sender_deadline", &mut || {
+        late(lonely_receiver.wait_for_sender_deadline(soon()), "TimedOut")
+    })?;
+    make("ring Sender::send_timeout, reconnecting", &mut || {
+        late(left_sender.send_timeout(2, SPAN), "Timeout")
+    })?;
+    make("ring Receiver::recv_timeout, reconnecting", &mut || {
+        late(left_receiver.recv_timeout(SPAN), "Timeout")
     })?;
 
     make("Broadcast::sender_timeout", &mut || {

@@ -15,6 +15,8 @@ pub struct BlockedSegment {
     pub taken: Ring<u64, 4>,
     /// Nobody ever claims the other end of these.
     pub lonely: [Ring<u64, 4>; 2],
+    /// The other end of these was claimed and is free again.
+    pub left: [Ring<u64, 4>; 2],
     /// Has a living sender that sends nothing.
     pub cast: Broadcast<u64, 4>,
     /// Never had a sender.

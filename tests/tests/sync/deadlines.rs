@@ -26,6 +26,28 @@ fn after_the_deadline_a_call_still_takes_what_is_there() {
     assert_eq!(shm.event.wait_deadline(0, past), Ok(1));
     assert_eq!(shm.event.wait_until_deadline(past, || Some(7)), Ok(7));
 
+    let mut sender = shm.full.sender_deadline(past).unwrap();
+    let mut receiver = shm.full.receiver_deadline(past).unwrap();
+    assert_eq!(sender.wait_for_receiver_deadline(past), Ok(()));
+    assert_eq!(receiver.wait_for_sender_deadline(past), Ok(()));
+    assert_eq!(sender.send_deadline(1, past), Ok(()));
+    assert_eq!(sender.send_with_deadline(past, |slot| slot.set(2)), Ok(()));
+    assert_eq!(receiver.recv_deadline(past), Ok(1));
+    assert_eq!(
+        receiver.recv_with_deadline(past, |slot, _| slot.get()),
+        Ok(2)
+    );
+    assert_eq!(sender.send_slice_deadline(&[3, 4, 5], past), Ok(()));
+    let chunk = sender.write_chunk_deadline(2, past).unwrap();
+    assert_eq!((chunk.len(), chunk.commit(0)), (1, Ok(())));
+    let mut one = 0;
+    assert_eq!(receiver.recv_into_deadline(&mut one, past), Ok(()));
+    let chunk = receiver.read_chunk_deadline(1, past).unwrap();
+    assert_eq!((one, chunk.commit_all()), (3, Ok(())));
+    let mut batch = [0; 3];
+    assert_eq!(receiver.recv_slice_deadline(&mut batch, past), Ok(1));
+    assert_eq!(batch, [5, 0, 0]);
+
     let mut receiver = shm.cast.receiver();
     let mut sender = shm.cast.sender_deadline(past).unwrap();
     assert_eq!(receiver.wait_for_sender_deadline(past), Ok(()));
@@ -65,6 +87,42 @@ fn after_the_deadline_a_call_does_not_wait() {
     let nothing = shm.event.wait_until_deadline(past, || None::<u8>);
     assert_eq!(nothing, Err(TimedOut));
 
+    let mut sender = shm.full.sender().unwrap();
+    let mut receiver = shm.empty.receiver().unwrap();
+    assert!(shm.full.sender_deadline(past).is_err() && shm.empty.receiver_deadline(past).is_err());
+    assert_eq!(sender.wait_for_receiver_deadline(past), Err(TimedOut));
+    assert_eq!(receiver.wait_for_sender_deadline(past), Err(TimedOut));
+    sender.send_slice(&[1; 4]).unwrap();
+    let sent = [
+        sender
+            .send_deadline(1, past)
+            .map_err(|error| error.to_string()),
+        sender
+            .send_slice_deadline(&[1], past)
+            .map_err(|error| error.to_string()),
+        sender
+            .send_with_deadline(past, |_| ())
+            .map_err(|error| error.to_string()),
+        sender
+            .write_chunk_deadline(1, past)
+            .map(drop)
+            .map_err(|error| error.to_string()),
+    ];
+    for error in sent.map(Result::unwrap_err) {
+        assert!(error.contains("the whole timeout"), "{error}");
+    }
+    let received = [
+        receiver.recv_deadline(past).map(drop),
+        receiver.recv_into_deadline(&mut 0, past),
+        receiver.recv_slice_deadline(&mut [0; 2], past).map(drop),
+        receiver.recv_with_deadline(past, |_, _| ()),
+        receiver.read_chunk_deadline(1, past).map(drop),
+    ];
+    assert_eq!(
+        received,
+        [Err(shm_core::sync::RecvTimeoutError::Timeout); 5]
+    );
+
     let mut receiver = shm.cast.receiver();
     assert_eq!(receiver.wait_for_sender_deadline(past), Err(TimedOut));
     let _sender = shm.cast.sender().unwrap();
@@ -98,6 +156,8 @@ fn after_the_deadline_a_call_still_notices_the_dead() {
     let mut receiver = shm.cast.receiver();
     sender.send(1).unwrap();
     std::mem::forget(sender);
+    std::mem::forget(dying.empty.sender().unwrap());
+    let mut ring = shm.empty.receiver().unwrap();
     drop(dying);
 
     let past = Instant::now();
@@ -105,6 +165,9 @@ fn after_the_deadline_a_call_still_notices_the_dead() {
     assert!(matches!(locked, Err(LockError::OwnerDied(_))));
     assert!(shm.value.write_deadline(past).is_ok());
     assert!(matches!(receiver.recv_deadline(past), Ok(1)));
+    let gone = Err(shm_core::sync::RecvTimeoutError::Disconnected);
+    assert_eq!(ring.recv_deadline(past), gone);
+    assert!(shm.empty.sender_deadline(past).is_ok());
     let gone = receiver.recv_deadline(past);
     assert!(matches!(gone, Err(RecvTimeoutError::Disconnected)));
     assert!(shm.cast.sender_deadline(past).is_ok());

@@ -1,9 +1,9 @@
 //! Several slots at once, which are written or read in place and committed in part.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::end::{HeldEnd, until};
+use super::end::{HeldEnd, at, until};
 use super::error::{recv, recv_timeout, send_timeout, try_recv, try_send};
 use super::{
     Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender, TryRecvError,
@@ -244,6 +244,20 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
         chunk.map_err(|idle| send_timeout(idle, ()))
     }
 
+    /// Returns free slots as [`write_chunk_timeout`](Self::write_chunk_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_chunk_timeout`](Self::write_chunk_timeout).
+    pub fn write_chunk_deadline(
+        &mut self,
+        max: usize,
+        deadline: Instant,
+    ) -> Result<WriteChunk<'_, 'a, T, N>, SendTimeoutError<()>> {
+        let chunk = self.chunk(max, at(deadline));
+        chunk.map_err(|idle| send_timeout(idle, ()))
+    }
+
     fn chunk(
         &mut self,
         max: usize,
@@ -292,6 +306,19 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
         timeout: Duration,
     ) -> Result<ReadChunk<'_, 'a, T, N>, RecvTimeoutError> {
         self.chunk(max, until(timeout)).map_err(recv_timeout)
+    }
+
+    /// Returns messages as [`read_chunk_timeout`](Self::read_chunk_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_chunk_timeout`](Self::read_chunk_timeout).
+    pub fn read_chunk_deadline(
+        &mut self,
+        max: usize,
+        deadline: Instant,
+    ) -> Result<ReadChunk<'_, 'a, T, N>, RecvTimeoutError> {
+        self.chunk(max, at(deadline)).map_err(recv_timeout)
     }
 
     fn chunk(

@@ -1,6 +1,6 @@
 //! The common part of both ends: the claim, and waiting.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::access::ReadWrite;
 use crate::claim::word::{ClaimWord, Timeout};
@@ -157,16 +157,17 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     pub(super) fn wait_for_peer(&self) -> Option<()> {
         while self.is_mine() {
             // The clock never reaches this deadline.
-            if let Ok(()) = self.wait_for_peer_timeout(Duration::MAX) {
+            if let Ok(()) = self.wait_for_peer_until(Deadline::NEVER) {
                 return Some(());
             }
         }
         None
     }
 
-    /// Waits as [`wait_for_peer`](Self::wait_for_peer) does, for at most `timeout`. In a fork child it times out at once.
-    pub(super) fn wait_for_peer_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
-        let mut env = Sleeper::until(Deadline::after(timeout)).without_spinning();
+    /// Waits as [`wait_for_peer`](Self::wait_for_peer) does, until `deadline` at the latest. In a fork child it times out at
+    /// once.
+    pub(super) fn wait_for_peer_until(&self, deadline: Deadline) -> Result<(), TimedOut> {
+        let mut env = Sleeper::until(deadline).without_spinning();
         let joined = self.is_mine()
             && self
                 .end
@@ -232,6 +233,12 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
 #[inline(always)]
 pub(super) fn until(timeout: Duration) -> impl FnOnce() -> Timeout {
     move || Timeout::At(Deadline::after(timeout))
+}
+
+/// The same for a deadline that the caller has.
+#[inline(always)]
+pub(super) fn at(deadline: Instant) -> impl FnOnce() -> Timeout {
+    move || Timeout::At(Deadline::at(deadline))
 }
 
 /// How long to spin, which adapts to earlier results, and when to probe the peer.

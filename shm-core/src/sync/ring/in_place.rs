@@ -1,8 +1,8 @@
 //! One message at a time, written or read in its slot.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::end::until;
+use super::end::{at, until};
 use super::error::{recv, recv_timeout, send_timeout, try_recv, try_send};
 use super::{
     Receiver, RecvError, RecvTimeoutError, SendError, SendTimeoutError, Sender, TryRecvError,
@@ -60,6 +60,24 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
         write: impl FnOnce(&ShmCell<T>) -> R,
     ) -> Result<R, SendTimeoutError<()>> {
         match self.end.wait_for_slots(1, until(timeout)) {
+            Ok(_) => self
+                .push_with(write)
+                .ok_or(SendTimeoutError::Disconnected(())),
+            Err(idle) => Err(send_timeout(idle, ())),
+        }
+    }
+
+    /// Sends as [`send_with_timeout`](Self::send_with_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_with_timeout`](Self::send_with_timeout).
+    pub fn send_with_deadline<R>(
+        &mut self,
+        deadline: Instant,
+        write: impl FnOnce(&ShmCell<T>) -> R,
+    ) -> Result<R, SendTimeoutError<()>> {
+        match self.end.wait_for_slots(1, at(deadline)) {
             Ok(_) => self
                 .push_with(write)
                 .ok_or(SendTimeoutError::Disconnected(())),
@@ -169,6 +187,23 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     ) -> Result<R, RecvTimeoutError> {
         self.end
             .wait_for_slots(1, until(timeout))
+            .map_err(recv_timeout)?;
+        self.pop_with(work).ok_or(RecvTimeoutError::Disconnected)
+    }
+
+    /// Receives a message as [`recv_with_timeout`](Self::recv_with_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_with_timeout`](Self::recv_with_timeout).
+    #[inline]
+    pub fn recv_with_deadline<R>(
+        &mut self,
+        deadline: Instant,
+        work: impl FnOnce(&ShmCell<T, ReadOnly>, u32) -> R,
+    ) -> Result<R, RecvTimeoutError> {
+        self.end
+            .wait_for_slots(1, at(deadline))
             .map_err(recv_timeout)?;
         self.pop_with(work).ok_or(RecvTimeoutError::Disconnected)
     }

@@ -17,7 +17,7 @@ mod receiver;
 mod sender;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::end::{EndState, HeldEnd, ReceiverState};
 use crate::access::{Access, ReadWrite, Writable, acquire};
@@ -204,6 +204,19 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
             .claim_sender(Timeout::At(Deadline::after(timeout)))
     }
 
+    /// Claims the sending end as [`sender_timeout`](Self::sender_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`sender_timeout`](Self::sender_timeout).
+    pub fn sender_deadline(&self, deadline: Instant) -> Result<Sender<'_, T, N>, ClaimError>
+    where
+        A: Writable,
+    {
+        self.writable()
+            .claim_sender(Timeout::At(Deadline::at(deadline)))
+    }
+
     /// Claims the receiving end, unless a living process holds it.
     ///
     /// After a dead receiver, everything that it did not receive is still in the ring.
@@ -229,6 +242,19 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     {
         self.writable()
             .claim_receiver(Timeout::At(Deadline::after(timeout)))
+    }
+
+    /// Claims the receiving end as [`receiver_timeout`](Self::receiver_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`receiver_timeout`](Self::receiver_timeout).
+    pub fn receiver_deadline(&self, deadline: Instant) -> Result<Receiver<'_, T, N>, ClaimError>
+    where
+        A: Writable,
+    {
+        self.writable()
+            .claim_receiver(Timeout::At(Deadline::at(deadline)))
     }
 
     /// The process that holds the sending end, dead or alive. `None` if no process does. It costs a load if the end is free, and up

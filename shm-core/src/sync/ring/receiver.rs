@@ -1,9 +1,9 @@
 //! The receiving end.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::end::{HeldEnd, until};
+use super::end::{HeldEnd, at, until};
 use super::error::{recv, recv_timeout, try_recv};
 use super::{Iter, RecvError, RecvTimeoutError, TryIter, TryRecvError};
 use crate::cell::{ShmCell, ShmSlice, ShmValue};
@@ -12,6 +12,7 @@ use crate::primitive::AtomicU64;
 use crate::protocol::ring::Receiving;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
+use crate::sys::clock::Deadline;
 
 /// The receiving end of a [`Ring`](super::Ring), from [`Ring::receiver`](super::Ring::receiver). Dropping it gives the end up;
 /// the messages that it did not receive stay in the ring.
@@ -185,6 +186,22 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
             .map_err(recv_timeout)?;
         Ok(self.pop())
     }
+
+    /// Receives a message as [`recv_timeout`](Self::recv_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout).
+    #[inline]
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T, RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        self.end
+            .wait_for_slots(1, at(deadline))
+            .map_err(recv_timeout)?;
+        Ok(self.pop())
+    }
 }
 
 /// Large messages, which are copied out of the ring without a copy on the stack.
@@ -236,6 +253,26 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     {
         self.end
             .wait_for_slots(1, until(timeout))
+            .map_err(recv_timeout)?;
+        self.pop_into(out);
+        Ok(())
+    }
+
+    /// Receives a message into `out` as [`recv_into_timeout`](Self::recv_into_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_into_timeout`](Self::recv_into_timeout).
+    pub fn recv_into_deadline(
+        &mut self,
+        out: &mut T,
+        deadline: Instant,
+    ) -> Result<(), RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        self.end
+            .wait_for_slots(1, at(deadline))
             .map_err(recv_timeout)?;
         self.pop_into(out);
         Ok(())
@@ -331,6 +368,26 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
         let ready = self.end.wait_for_slots(out.len(), until(timeout));
         Ok(self.pop_slice(out, ready.map_err(recv_timeout)?))
     }
+
+    /// Receives several messages as [`recv_slice_timeout`](Self::recv_slice_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_slice_timeout`](Self::recv_slice_timeout).
+    pub fn recv_slice_deadline(
+        &mut self,
+        out: &mut [T],
+        deadline: Instant,
+    ) -> Result<usize, RecvTimeoutError>
+    where
+        T: ShmValue,
+    {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        let ready = self.end.wait_for_slots(out.len(), at(deadline));
+        Ok(self.pop_slice(out, ready.map_err(recv_timeout)?))
+    }
 }
 
 /// Waiting for a sender.
@@ -375,7 +432,16 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     ///
     /// [`TimedOut`]; in a fork child of the process that claimed this end without waiting.
     pub fn wait_for_sender_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
-        self.end.wait_for_peer_timeout(timeout)
+        self.end.wait_for_peer_until(Deadline::after(timeout))
+    }
+
+    /// Waits as [`wait_for_sender`](Self::wait_for_sender) does, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for_sender_timeout`](Self::wait_for_sender_timeout).
+    pub fn wait_for_sender_deadline(&self, deadline: Instant) -> Result<(), TimedOut> {
+        self.end.wait_for_peer_until(Deadline::at(deadline))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The sending end.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::end::{HeldEnd, until};
+use super::end::{HeldEnd, at, until};
 use super::error::{send_timeout, try_send};
 use super::{SendError, SendTimeoutError, TrySendError};
 use crate::cell::{ShmCell, ShmSlice};
@@ -152,6 +152,24 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
         Ok(())
     }
 
+    /// Sends as [`send_timeout`](Self::send_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_timeout`](Self::send_timeout).
+    #[inline]
+    pub fn send_deadline(
+        &mut self,
+        message: T,
+        deadline: Instant,
+    ) -> Result<(), SendTimeoutError<T>> {
+        if let Err(idle) = self.end.wait_for_slots(1, at(deadline)) {
+            return Err(send_timeout(idle, message));
+        }
+        self.push(&message);
+        Ok(())
+    }
+
     /// Sends all messages, and waits whenever the ring is full. The messages that fit at one time become visible together, which
     /// costs less than one by one.
     ///
@@ -181,10 +199,32 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
         messages: &'m [T],
         timeout: Duration,
     ) -> Result<(), SendTimeoutError<&'m [T]>> {
+        self.send_slice_until(messages, || Deadline::after(timeout))
+    }
+
+    /// Sends as [`send_slice_timeout`](Self::send_slice_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_slice_timeout`](Self::send_slice_timeout).
+    pub fn send_slice_deadline<'m>(
+        &mut self,
+        messages: &'m [T],
+        deadline: Instant,
+    ) -> Result<(), SendTimeoutError<&'m [T]>> {
+        self.send_slice_until(messages, || Deadline::at(deadline))
+    }
+
+    /// One deadline for all waits, which is computed when the first one begins.
+    fn send_slice_until<'m>(
+        &mut self,
+        messages: &'m [T],
+        at_latest: impl Fn() -> Deadline,
+    ) -> Result<(), SendTimeoutError<&'m [T]>> {
         let mut rest = messages;
         let mut deadline = None;
         while !rest.is_empty() {
-            let timeout = || Timeout::At(*deadline.get_or_insert_with(|| Deadline::after(timeout)));
+            let timeout = || Timeout::At(*deadline.get_or_insert_with(&at_latest));
             let room = match self.end.wait_for_slots(rest.len(), timeout) {
                 Ok(room) => room,
                 Err(idle) => return Err(send_timeout(idle, rest)),
@@ -250,7 +290,16 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     ///
     /// [`TimedOut`]; in a fork child of the process that claimed this end without waiting.
     pub fn wait_for_receiver_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
-        self.end.wait_for_peer_timeout(timeout)
+        self.end.wait_for_peer_until(Deadline::after(timeout))
+    }
+
+    /// Waits as [`wait_for_receiver`](Self::wait_for_receiver) does, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_for_receiver_timeout`](Self::wait_for_receiver_timeout).
+    pub fn wait_for_receiver_deadline(&self, deadline: Instant) -> Result<(), TimedOut> {
+        self.end.wait_for_peer_until(Deadline::at(deadline))
     }
 
     /// Copies a message into the next slot, and commits it.
