@@ -7,44 +7,59 @@ use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
-/// A wait whose sleep is divided into slices, each twice as long as the one before.
+/// The first slice of a waiter that is woken for everything but a death. It is longer than the kernel's tick, which is usually
+/// 4 ms: a sleep that should end before the next tick needs a separate timer. Measured, that cost 5 µs a sleep, as much as
+/// going to sleep and being woken.
+const FIRST: Duration = Duration::from_millis(5);
+/// The longest slice at first. A wait that has lasted for more than eight times as long sleeps for an eighth of that, so that an
+/// idle waiter costs little, and its delay stays small compared with its wait.
+const LONGEST_AT_FIRST: Duration = Duration::from_millis(50);
+/// The longest slice of all.
+const LONGEST: Duration = Duration::from_secs(1);
+/// The slices of a waiter that cannot request a wake-up.
+const POLLING: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(2)];
+
+/// A wait whose sleep is divided into slices. Each is twice as long as the one before, up to a limit.
 #[derive(Debug)]
 pub(crate) struct SlicedWait {
     deadline: Deadline,
+    begin: Instant,
     slice: Duration,
-    longest: Duration,
     slice_ends: Instant,
+    polls: bool,
 }
 
 impl SlicedWait {
-    /// For a waiter that is woken for everything but a death: slices of 5 to 50 ms.
-    ///
-    /// The first is longer than the kernel's tick, which is usually 4 ms: a sleep that should end before the next tick
-    /// needs a separate timer. Measured, that cost 5 µs a sleep, as much as going to sleep and being woken.
+    /// For a waiter that is woken for everything but a death: slices of 5 to 50 ms, and of an eighth of the wait, up to 1 s, once
+    /// that is more.
     pub(crate) fn until(deadline: Deadline) -> Self {
-        Self::new(
-            deadline,
-            Duration::from_millis(5),
-            Duration::from_millis(50),
-        )
+        Self::new(deadline, FIRST, false)
     }
 
     /// For a waiter whose pages are read-only, so that it cannot request a wake-up: slices of 50 µs to 2 ms.
     pub(crate) fn polling(deadline: Deadline) -> Self {
-        Self::new(
-            deadline,
-            Duration::from_micros(50),
-            Duration::from_millis(2),
-        )
+        Self::new(deadline, POLLING[0], true)
     }
 
-    fn new(deadline: Deadline, first: Duration, longest: Duration) -> Self {
+    fn new(deadline: Deadline, first: Duration, polls: bool) -> Self {
+        let begin = Instant::now();
         Self {
             deadline,
+            begin,
             slice: first,
-            longest,
-            slice_ends: Instant::now() + first,
+            slice_ends: begin + first,
+            polls,
         }
+    }
+
+    /// The length of the slice that begins at `now`.
+    fn next_slice(&self, now: Instant) -> Duration {
+        let doubled = self.slice * 2;
+        if self.polls {
+            return doubled.min(POLLING[1]);
+        }
+        let waited = now.saturating_duration_since(self.begin);
+        doubled.clamp(FIRST, (waited / 8).clamp(LONGEST_AT_FIRST, LONGEST))
     }
 
     /// How often to check the word before the first sleep: not at all with a timeout of zero.
@@ -69,7 +84,7 @@ impl SlicedWait {
         if now < self.slice_ends {
             return WaitStep::Sleep;
         }
-        self.slice = (self.slice * 2).min(self.longest);
+        self.slice = self.next_slice(now);
         self.slice_ends = now + self.slice;
         WaitStep::Probe
     }
@@ -110,7 +125,7 @@ mod tests {
         /// A clock at the start of the first slice.
         fn of(slices: &SlicedWait) -> Self {
             Self {
-                begin: slices.slice_ends - slices.slice,
+                begin: slices.begin,
                 passed: Duration::ZERO,
             }
         }
@@ -144,6 +159,19 @@ mod tests {
         let mut slices = SlicedWait::until(Deadline::after(NEVER));
         let due = probes(&mut slices, NEVER, millis(236));
         assert_eq!(due, [5, 15, 35, 75, 125, 175, 225].map(millis));
+    }
+
+    /// Also that an idle waiter wakes 35 times in the first 8 s, and then once a second.
+    #[test]
+    fn slices_grow_with_the_wait_up_to_a_second() {
+        let mut slices = SlicedWait::until(Deadline::after(NEVER));
+        let due = probes(&mut slices, NEVER, millis(20_000));
+        for (earlier, later) in due.iter().zip(&due[1..]).skip(3) {
+            let expected = (*earlier / 8).clamp(millis(50), millis(1000));
+            assert_eq!(*later - *earlier, expected, "after {earlier:?}");
+        }
+        let late = due.iter().filter(|at| **at > millis(8_000)).count();
+        assert_eq!((due.len() - late, late), (35, 12));
     }
 
     #[test]

@@ -37,9 +37,15 @@
 //! # When a process dies
 //!
 //! Each process that attaches for writing to a segment with such a type holds a lock on a byte of the file. Only the kernel
-//! can release this lock, and does so when the process is gone, however it ended. Waiters probe it, in intervals that grow
-//! from 5 to 50 ms, and once more before they give up. No pid is involved, so this works across pid and user
-//! namespaces.
+//! can release this lock, and does so when the process is gone, however it ended. No pid is involved, so this works across
+//! pid and user namespaces.
+//!
+//! Nobody is notified of a death. A waiter asks the kernel whether the process is alive that it waits for, and checks for itself
+//! whether what it waits for has happened, since the process that should have woken it may be dead. These **looks** come 5 ms
+//! after the wait began, then at intervals that double, up to 50 ms. Once the wait has lasted for more than 0.4 s, the interval
+//! is an eighth of that time, up to 1 s. A wait with a timeout ends with a look, however short it is. A process that begins to
+//! wait for a lock, a writer's role or an end of a queue also looks at once and after 0.5 ms, and so takes over from an owner that
+//! died before in some microseconds.
 //!
 //! Probing needs no write permission: read-only handles detect deaths too. [`Owner`] is the answer for a process that only
 //! looks.

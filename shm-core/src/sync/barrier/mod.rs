@@ -98,8 +98,8 @@ pub use seat::{BarrierSeat, BarrierWaitResult};
 ///
 /// # When a process dies
 ///
-/// - **Before it arrives**: all waiting participants get [`BarrierError::Died`] with the number of the seat, within 50 ms after
-///   the kernel has released what the process held. They have still arrived. A new participant can join, which takes the dead
+/// - **Before it arrives**: all waiting participants get [`BarrierError::Died`] with the number of the seat, at their
+///   [next look](crate::sync#when-a-process-dies) after the kernel has released what the process held. They have still arrived. A new participant can join, which takes the dead
 ///   one's seat over; once it arrives, all that wait again pass. A panic with the seat has the same effect.
 /// - **After it has arrived**: it counts in this round, which the others pass, and is reported in the next. A participant that
 ///   takes its seat over while the round goes on [has arrived](BarrierSeat::has_arrived) already.
@@ -258,8 +258,9 @@ impl<const N: usize, A: Access> Barrier<N, A> {
     /// Takes a seat as [`join`](Self::join) does, and waits for at most `timeout` on the monotonic clock while living
     /// participants hold all seats. Use it to replace a participant that is being killed, or is about to leave.
     ///
-    /// A participant that leaves wakes the waiter. A death is detected within 50 ms after the kernel has released what the process
-    /// held, and always before the timeout.
+    /// A participant that leaves wakes the waiter. A death is detected at the
+    /// [next look](crate::sync#when-a-process-dies) after the kernel has released what the process held, and always before the
+    /// timeout.
     ///
     /// # Errors
     ///

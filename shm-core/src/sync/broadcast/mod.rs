@@ -77,8 +77,9 @@ pub use sender::BroadcastSender;
 /// # When a process dies
 ///
 /// - **The sender leaves**, by dropping its end: receivers get everything that was sent, then `Disconnected`.
-/// - **The sender dies**: the same, within 50 ms after the kernel has torn the process down, through a read-only handle too. A
-///   message that it was writing is not received, and the message that it was about to overwrite counts as lost.
+/// - **The sender dies**: the same, at their [next look](super#when-a-process-dies) after the kernel has torn the process down,
+///   through a read-only handle too. A message that it was writing is not received, and the message that it was about to
+///   overwrite counts as lost.
 /// - **The successor** can claim the sender as soon as no living process holds it. It continues after the last message, and
 ///   receivers continue as if nothing had happened; [`wait_for_sender`](BroadcastReceiver::wait_for_sender) waits for it, and a
 ///   receiver that is [`reconnecting`](BroadcastReceiver::reconnecting) waits in every call and never returns `Disconnected`.

@@ -63,16 +63,17 @@ use crate::sys::clock::Deadline;
 /// - **The process that should notify**: an event has no owner, and does not detect this. Wait with a timeout, or let that
 ///   process hold a [`Mutex`](crate::sync::Mutex).
 /// - **A process in [`notify_one`](Self::notify_one) or [`notify_all`](Self::notify_all)**: the notification is counted, or it
-///   is not. Sleepers that it did not wake check the generation within 50 ms.
+///   is not. Sleepers that it did not wake check the generation at their [next look](super#when-a-process-dies).
 /// - **A waiter**: nothing. If it was just woken by [`notify_one`](Self::notify_one), the other sleepers check the generation
-///   within 50 ms.
+///   at their next look.
 /// - A read-only handle can wait too. It cannot ask to be woken, so it polls, at least every 2 ms.
 /// - Fork children wait and notify like any other process.
 ///
 /// # What a peer can do
 ///
 /// A peer that may write to the segment can notify without a reason, or set the generation back, so that waiters miss
-/// notifications. Waiting with a timeout still ends, and [`wait_until`](Self::wait_until) checks the data every 50 ms.
+/// notifications. Waiting with a timeout still ends, and [`wait_until`](Self::wait_until) checks the data at each
+/// look.
 ///
 /// # Cost
 ///
@@ -147,8 +148,8 @@ impl<A: Access> Event<A> {
 
     /// Waits until `look` returns `Some`, and returns what is in it. Calls `look` at once and after every notification.
     ///
-    /// Also calls it every 50 ms, so that a process that is killed between its change and its notification causes a delay and no
-    /// missed change. If every process that would make the change has died, this waits for ever.
+    /// Also calls it at each [look](super#when-a-process-dies), so that a process that is killed between its change and its
+    /// notification causes a delay and no missed change. If every process that would make the change has died, this waits for ever.
     pub fn wait_until<R>(&self, mut look: impl FnMut() -> Option<R>) -> R {
         loop {
             if let Ok(found) = self.found_until(|| Deadline::NEVER, &mut look) {
@@ -229,8 +230,8 @@ impl<A: Access> Event<A> {
     /// Changes the generation, and wakes one waiter.
     ///
     /// Use this if any one waiter can handle the change, as workers that take tasks from one place. The generation has changed
-    /// for all waiters: the others sleep on for now, and return within 50 ms. If waiters wait for different things, use
-    /// [`notify_all`](Self::notify_all).
+    /// for all waiters: the others sleep on for now, and return at their [next look](super#when-a-process-dies). If waiters
+    /// wait for different things, use [`notify_all`](Self::notify_all).
     #[inline]
     pub fn notify_one(&self)
     where

@@ -119,8 +119,8 @@ pub use sender::Sender;
 /// # When a process dies
 ///
 /// - **The sender**, or it drops its end: the receiver gets everything that was sent, then
-///   [`Disconnected`](super::TryRecvError::Disconnected): within 50 ms of a death, counted from when the kernel has released
-///   what the process held. A message that was being written is not received.
+///   [`Disconnected`](super::TryRecvError::Disconnected): after a death at its [next look](super#when-a-process-dies) after
+///   the kernel has released what the process held. A message that was being written is not received.
 /// - **The receiver**, or it drops its end: sending works until the ring is full, and then is `Disconnected`.
 /// - **The successor** can claim the end as soon as the kernel has released what the dead process held. For some milliseconds
 ///   after a kill the dead process may still count as alive, and [`receiver`](Self::receiver) returns

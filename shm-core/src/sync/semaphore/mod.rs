@@ -48,7 +48,7 @@ use crate::sys::clock::Deadline;
 /// - **The permits that it has taken stay taken**, as with POSIX semaphores: a permit does not record its owner. If permits
 ///   must come back, use a [`Mutex`](crate::sync::Mutex), which the next process gets. Permits that it has posted stay, too.
 /// - Killed at any instruction, a process has taken a permit or not, and posted one or not. If it was about to wake another
-///   process, or had just been woken, the other waiters see the permit within 50 ms.
+///   process, or had just been woken, the other waiters see the permit at their [next look](super#when-a-process-dies).
 /// - Fork children wait and post like any other process.
 ///
 /// # What a peer can do

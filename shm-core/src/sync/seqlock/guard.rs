@@ -15,8 +15,8 @@ use crate::sync::panic_check::PanicCheck;
 /// If its thread panics meanwhile, nothing is committed. (A guard that a destructor makes in a thread that is already
 /// panicking is committed all the same, as a `std::sync::Mutex` is not poisoned there: a second panic cannot be detected.
 /// Use [`update`](SeqLock::update) in destructors that may panic.) If the process is killed with the guard, the value stays as
-/// it was, and the next writer gets the role within 50 ms after the kernel has torn the process down. In a fork child an
-/// inherited guard is a copy that is never committed.
+/// it was, and a writer that waits gets the role at its [next look](crate::sync#when-a-process-dies) after the kernel has torn
+/// the process down. In a fork child an inherited guard is a copy that is never committed.
 ///
 /// A guard is not `Send`, but `Sync` if `T` is: scoped threads can read the copy through a reference to the guard. To let them
 /// change it, lend them parts of the value itself, from `&mut *guard`.
