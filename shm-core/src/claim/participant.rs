@@ -42,7 +42,8 @@ use super::process::{RegistrationGuard, Tables, WINDOWS, window, window_start};
 use crate::error::ShmError;
 use crate::lock_byte::{self, ATTACH};
 use crate::protocol::claim_word::ID;
-use crate::sys::clock::{Backoff, Deadline};
+use crate::protocol::sightings::{Correct, Question, Sightings};
+use crate::sys::clock::{self, Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, LockKind};
 use crate::sys::map::Mapping;
@@ -181,6 +182,8 @@ pub(crate) struct Registration {
     counter: Option<NonNull<AtomicU64>>,
     /// The address of this process's token or, if the tables contain no id, of an ancestor's.
     token: AtomicUsize,
+    /// What this process remembers of the other participants.
+    sightings: Sightings,
 }
 
 // SAFETY: the pointer is to an atomic in a mapping, which belongs to the process, not to a thread.
@@ -223,6 +226,7 @@ impl Participant {
             shown: with.shown.to_owned(),
             counter: with.counter,
             token: AtomicUsize::new(0),
+            sightings: Sightings::new(),
         })));
         let participant = Self { registration };
         for slot in participant.registration().windows.slots() {
@@ -363,8 +367,16 @@ impl Registration {
         }
     }
 
-    /// Whether a participant is certainly dead. `me` is the caller's own id, or 0 if it has none.
-    pub(crate) fn is_dead(&self, owner: u32, me: u32) -> bool {
+    /// Whether a participant is certainly dead, as this process remembers or as a probe finds. `me` is the caller's own id, or 0 if
+    /// it has none.
+    pub(crate) fn is_dead(&self, owner: u32, me: u32, question: Question) -> bool {
+        let now = clock::coarse_millis();
+        self.sightings
+            .is_dead::<Correct>(owner, question, now, || self.probe(owner, me))
+    }
+
+    /// Whether a participant is certainly dead: one system call if it is alive, else a few.
+    fn probe(&self, owner: u32, me: u32) -> bool {
         // The controls come last: a descriptor that was replaced before the query is still replaced afterwards. The file is
         // compared because another segment may have a participant with the same id, and handles.
         matches!(self.is_locked(owner), Ok(false))
@@ -430,11 +442,12 @@ mod tests {
         let me = id_at(mapping.start().addr().get());
         assert_ne!(me, 0);
         let unused = me + 7;
-        assert!(registration.is_dead(unused, me));
-        assert!(!registration.is_dead(me, me));
+        assert!(registration.probe(unused, me));
+        assert!(!registration.probe(me, me));
         // If the caller's own byte does not show as locked, the answer is unreliable, or its token is lost.
-        assert!(!registration.is_dead(unused, unused + 1));
+        assert!(!registration.probe(unused, unused + 1));
     }
+
     #[test]
     fn a_read_only_probe_needs_the_lock_of_its_own_handle() {
         let name = TestName::new("observer");
@@ -456,16 +469,16 @@ mod tests {
         let registration = participant.registration();
         assert!(participant.rejoin(args.deadline).is_err());
         // The handle's lock does not show, so the answer is unreliable.
-        assert!(!registration.is_dead(7, 0));
+        assert!(!registration.probe(7, 0));
         assert!(lock::try_lock(&made, ATTACH, LockKind::Exclusive).unwrap());
-        assert!(!registration.is_dead(7, 0));
+        assert!(!registration.probe(7, 0));
         lock::unlock(&made, ATTACH).unwrap();
         // It shows through the description that holds it, and no other does.
         assert!(lock::try_lock(&file, ATTACH, LockKind::Shared).unwrap());
-        assert!(registration.is_dead(7, 0));
+        assert!(registration.probe(7, 0));
         let seventh = lock_byte::participant(7);
         assert!(lock::try_lock(&made, seventh, LockKind::Exclusive).unwrap());
-        assert!(!registration.is_dead(7, 0));
-        assert!(registration.is_dead(8, 0));
+        assert!(!registration.probe(7, 0));
+        assert!(registration.probe(8, 0));
     }
 }

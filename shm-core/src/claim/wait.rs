@@ -16,6 +16,8 @@ const FIRST: Duration = Duration::from_millis(5);
 const LONGEST_AT_FIRST: Duration = Duration::from_millis(50);
 /// The longest slice of all.
 const LONGEST: Duration = Duration::from_secs(1);
+/// The time from the first look at the owner of a claim to the second.
+const SECOND_LOOK: Duration = Duration::from_micros(500);
 /// The slices of a waiter that cannot request a wake-up.
 const POLLING: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(2)];
 
@@ -34,6 +36,12 @@ impl SlicedWait {
     /// that is more.
     pub(crate) fn until(deadline: Deadline) -> Self {
         Self::new(deadline, FIRST, false)
+    }
+
+    /// For a waiter for a claim: a probe before the first sleep, for an owner that died before, another one after 500 µs, for one
+    /// that was being killed, and then the slices of [`until`](Self::until).
+    pub(crate) fn for_claim(deadline: Deadline) -> Self {
+        Self::new(deadline, Duration::ZERO, false)
     }
 
     /// For a waiter whose pages are read-only, so that it cannot request a wake-up: slices of 50 µs to 2 ms.
@@ -57,6 +65,9 @@ impl SlicedWait {
         let doubled = self.slice * 2;
         if self.polls {
             return doubled.min(POLLING[1]);
+        }
+        if self.slice.is_zero() {
+            return SECOND_LOOK;
         }
         let waited = now.saturating_duration_since(self.begin);
         doubled.clamp(FIRST, (waited / 8).clamp(LONGEST_AT_FIRST, LONGEST))
@@ -175,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_looks_at_once_and_after_500_us() {
+        let mut slices = SlicedWait::for_claim(Deadline::after(NEVER));
+        let due = probes(&mut slices, NEVER, millis(130));
+        let expected = [0, 500, 5_500, 15_500, 35_500, 75_500, 125_500];
+        assert_eq!(due, expected.map(Duration::from_micros));
+    }
+
+    #[test]
     fn polling_slices_grow_from_50_us_to_2_ms() {
         let mut slices = SlicedWait::polling(Deadline::after(NEVER));
         let due = probes(&mut slices, NEVER, millis(10));
@@ -232,6 +251,8 @@ mod tests {
         let mut slices = SlicedWait::until(Deadline::after(Duration::ZERO));
         assert_eq!(slices.spins(), 0);
         assert_eq!(slices.next_step(), WaitStep::FinalProbe);
+        let mut claim = SlicedWait::for_claim(Deadline::after(Duration::ZERO));
+        assert_eq!(claim.next_step(), WaitStep::FinalProbe);
         assert!(SlicedWait::until(Deadline::after(NEVER)).spins() > 0);
     }
 }

@@ -9,6 +9,7 @@ use crate::access::Access;
 use crate::error::{ANONYMOUS, ShmError};
 use crate::primitive::{AtomicU32, Ordering};
 use crate::protocol::claim_word::{self as word, ClaimEnv, ID, WakeOne};
+use crate::protocol::sightings::Question;
 use crate::protocol::wait::WaitStep;
 use crate::sys::clock::Deadline;
 use crate::sys::{Errno, SysError, futex};
@@ -36,6 +37,8 @@ pub(crate) struct Held {
 /// How long to wait for a claim.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timeout {
+    /// Do not wait, and do not probe an owner that was alive a moment ago.
+    Glance,
     /// Probe the owner once, but do not wait.
     Now,
     /// Wait until a point in time.
@@ -48,7 +51,7 @@ impl Timeout {
     /// The point in time at which the wait ends.
     pub(crate) fn deadline(self) -> Deadline {
         match self {
-            Self::Now => Deadline::after(Duration::ZERO),
+            Self::Glance | Self::Now => Deadline::after(Duration::ZERO),
             Self::At(deadline) => deadline,
             Self::Never => Deadline::NEVER,
         }
@@ -85,7 +88,7 @@ impl ClaimWord {
         })
     }
 
-    /// Claims the role, waiting for its owner to release it or die. Probes the owner at least once before failing.
+    /// Claims the role, waiting for its owner to release it or die. Before a timeout it probes the owner at least once.
     #[cold]
     pub(crate) fn claim(&self, timeout: Timeout) -> Result<Held, ClaimFailed> {
         let (registration, me) = self.registration().map_err(ClaimFailed::Unregistered)?;
@@ -106,8 +109,8 @@ impl ClaimWord {
         word::owner(&self.0, word::LOAD, A::WRITABLE)
     }
 
-    /// Whether a participant, which owns the role or did, is certainly dead: a few system calls. Everything that it did
-    /// happened before this returns `true`. The caller need not be a participant itself.
+    /// Whether a participant, which owns the role or did, is certainly dead: a few system calls, unless this process remembers
+    /// its death. Everything that it did happened before this returns `true`. The caller need not be a participant itself.
     #[cold]
     pub(crate) fn is_dead(&self, owner: u32) -> bool {
         let address = self.address();
@@ -116,7 +119,7 @@ impl ClaimWord {
             return false;
         };
         let me = id_at(address);
-        owner != me && registration.is_dead(owner, me)
+        owner != me && registration.is_dead(owner, me, Question::Now)
     }
 
     /// The occupant of the role, through a mapping of access `A`: a load, and a few system calls if there is an owner.
@@ -193,34 +196,62 @@ impl ClaimWord {
 struct ClaimWait<'a> {
     registration: &'a Registration,
     me: u32,
-    slices: SlicedWait,
+    /// `None` if the caller does not wait. It needs no clock.
+    slices: Option<SlicedWait>,
+    has_looked: bool,
+    /// What the probe of this round has to find out.
+    question: Question,
 }
 
 impl<'a> ClaimWait<'a> {
     fn new(registration: &'a Registration, me: u32, timeout: Timeout) -> Self {
+        let (slices, question) = match timeout {
+            Timeout::Glance => (None, Question::Recently),
+            Timeout::Now => (None, Question::Now),
+            Timeout::At(_) | Timeout::Never => {
+                let slices = SlicedWait::for_claim(timeout.deadline());
+                (Some(slices), Question::Recently)
+            }
+        };
         Self {
             registration,
             me,
-            slices: SlicedWait::until(timeout.deadline()),
+            slices,
+            has_looked: false,
+            question,
         }
     }
 }
 
 impl ClaimEnv for ClaimWait<'_> {
     fn spins(&self) -> u32 {
-        self.slices.spins()
+        self.slices.as_ref().map_or(0, SlicedWait::spins)
     }
 
     fn next_step(&mut self) -> WaitStep {
-        self.slices.next_step()
+        let Some(slices) = &mut self.slices else {
+            return WaitStep::FinalProbe;
+        };
+        let step = slices.next_step();
+        // The look before the first sleep must not make contended claims slower. Another probe follows it.
+        let is_first_look = step == WaitStep::Probe && !self.has_looked;
+        self.has_looked = true;
+        self.question = if is_first_look {
+            Question::Recently
+        } else {
+            Question::Now
+        };
+        step
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
-        self.registration.is_dead(owner, self.me)
+        self.registration.is_dead(owner, self.me, self.question)
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        self.slices.sleep(word, seen);
+        if let Some(slices) = &self.slices {
+            slices.sleep(word, seen);
+        }
     }
 }
 

@@ -19,4 +19,5 @@ pub(crate) mod padded;
 pub(crate) mod ring;
 pub(crate) mod semaphore;
 pub(crate) mod seqlock;
+pub(crate) mod sightings;
 pub(crate) mod wait;

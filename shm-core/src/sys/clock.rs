@@ -86,6 +86,14 @@ fn coarse() -> Duration {
     Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
+/// Milliseconds on the coarse clock, which wrap around after 49 days.
+pub(crate) fn coarse_millis() -> u32 {
+    let now = coarse();
+    (now.as_secs() as u32)
+        .wrapping_mul(1000)
+        .wrapping_add(now.subsec_millis())
+}
+
 /// Rate limiter for a check made in a hot loop.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RateLimiter {

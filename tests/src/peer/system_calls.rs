@@ -1,15 +1,34 @@
 //! Operations that should need no system call, a thousand times between two signals, so that a test can count the calls.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
-use shm_core::ShmLayout;
-use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
+use shm_core::sync::{Barrier, Broadcast, Event, LockError, Mutex, Ring, Semaphore, SeqLock};
+use shm_core::{Shm, ShmLayout};
 
 use super::{Answer, Failure, Words, other};
 use crate::segments::SmallValue;
 
 const TIMES: u32 = 1000;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Roles {
+    roles: [SeqLock<u64>; TIMES as usize + 1],
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Locks {
+    locks: [Mutex<u32>; TIMES as usize + 1],
+}
+
+/// Another participant of the same segment.
+fn second_handle<T: ShmLayout>(shm: &Shm<T>) -> Result<Shm<T>, Failure> {
+    let fd = shm.as_fd().try_clone_to_owned().map_err(other)?;
+    Ok(T::from_fd(fd)?)
+}
 
 /// Runs so often between two signals, and once before, because the first run may differ.
 fn between(mut work: impl FnMut() -> Result<(), Failure>) -> Answer {
@@ -37,14 +56,41 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
                 Ok(())
             })
         }
-        "held-mutex" => {
+        "dead-roles" => {
+            let shm = Roles::create_anonymous()?;
+            let owner = second_handle(&shm)?;
+            for role in &owner.roles {
+                std::mem::forget(role.write().map_err(other)?);
+            }
+            // Its locks stay, as those of a dead process.
+            drop(owner);
+            let mut left = shm.roles.iter();
+            between(|| match left.next() {
+                Some(role) => role.store(1).map(drop).map_err(other),
+                None => Err(other("there are too few")),
+            })
+        }
+        "dead-locks" => {
+            let shm = Locks::create_anonymous()?;
+            for index in 0..shm.locks.len() {
+                let owner = second_handle(&shm)?;
+                std::mem::forget(owner.locks[index].lock().map_err(other)?);
+            }
+            let mut left = shm.locks.iter();
+            between(|| match left.next().map(|lock| lock.lock()) {
+                Some(Err(LockError::OwnerDied(_))) => Ok(()),
+                _ => Err(other("no owner died")),
+            })
+        }
+        how @ ("held-mutex" | "held-mutex-now") => {
             let shm = Mutex::<u64>::create_anonymous()?;
-            let fd = std::os::fd::AsFd::as_fd(&shm)
-                .try_clone_to_owned()
-                .map_err(other)?;
-            let owner = Mutex::<u64>::from_fd(fd)?;
+            let owner = second_handle(&shm)?;
             let _guard = owner.lock().map_err(other)?;
-            between(|| match shm.try_lock() {
+            let lock = || match how {
+                "held-mutex" => shm.try_lock(),
+                _ => shm.lock_timeout(Duration::ZERO),
+            };
+            between(|| match lock() {
                 Ok(_) => Err(other("it is held")),
                 Err(_) => Ok(()),
             })

@@ -185,7 +185,7 @@ fn a_stopped_owner_keeps_the_lock() {
     assert_eq!(lock(&mut other, "try"), "would-block");
     assert_eq!(lock(&mut other, "120"), "timed-out");
     owner.kill();
-    assert_eq!(lock(&mut other, "try"), "died");
+    assert_eq!(lock(&mut other, "0"), "died");
 }
 
 #[test]
@@ -299,10 +299,10 @@ fn fork_children_do_not_hide_their_parents_death() {
     assert_eq!(lock(&mut parent, "try"), "would-block");
     assert_eq!(lock(&mut other, "try"), "would-block");
     parent.kill();
-    assert_eq!(lock(&mut other, "try"), "died");
-    assert_eq!(lock(&mut parent, "try"), "would-block");
+    assert_eq!(lock(&mut other, "0"), "died");
+    assert_eq!(lock(&mut parent, "0"), "timed-out");
     other.ok("claims unlock");
-    assert_eq!(lock(&mut parent, "try"), "died");
+    assert_eq!(lock(&mut parent, "0"), "died");
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_replaced_descriptor_never_reports_a_death() {
     let mut other = attached(&name);
     assert_eq!(lock(&mut other, "try"), "would-block");
     owner.kill();
-    assert_eq!(lock(&mut other, "try"), "died");
+    assert_eq!(lock(&mut other, "0"), "died");
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn a_read_only_peer_can_only_block_new_participants() {
     owner.kill();
     let mut pinning = peer!();
     pinning.ok(&format!("claims pin-ids {name} 2 1"));
-    assert_eq!(lock(&mut other, "try"), "died");
+    assert_eq!(lock(&mut other, "0"), "died");
     // Kills the parent, which does not end otherwise.
     other.kill();
 }
@@ -380,7 +380,7 @@ fn ids_of_living_participants_are_not_reused() {
     assert_eq!(lock(&mut one, "try"), "held");
     assert_eq!(lock(&mut two, "try"), "would-block");
     one.kill();
-    assert_eq!(lock(&mut two, "try"), "died");
+    assert_eq!(lock(&mut two, "0"), "died");
     drop(shm);
 }
 

@@ -49,8 +49,29 @@ fn a_known_dead_peer_costs_no_further_system_call() {
 }
 
 #[test]
-fn trying_a_held_lock_takes_few_system_calls() {
-    // Otherwise the test above could not fail. The call queries two locks of the kernel, and the file.
-    let times = (calls("held-mutex") - calls("nothing")) / 1000;
-    assert!((1..=3).contains(&times), "{times}");
+fn a_timeout_of_zero_probes_a_living_owner() {
+    // Otherwise the tests above and below could not fail. The call queries a lock of the kernel.
+    let times = (calls("held-mutex-now") - calls("nothing")) / 1000;
+    assert_eq!(times, 1);
+}
+
+#[test]
+fn a_lock_of_a_dead_owner_is_taken_over_without_a_sleep() {
+    // Each owner is another one. The calls query two locks of the kernel, and the file; the release wakes waiters that the dead
+    // owner may have had.
+    let times = calls("dead-locks") - calls("nothing");
+    assert_eq!(times, 4 * 1000);
+}
+
+#[test]
+fn all_roles_of_a_dead_process_are_taken_over_after_one_probe() {
+    // Each release wakes waiters. A probe takes three calls, and is repeated after a second.
+    let probes = calls("dead-roles") - calls("nothing") - 1000;
+    assert!(probes < 100, "{probes}");
+}
+
+#[test]
+fn trying_a_held_lock_probes_its_owner_once_a_tick() {
+    let probes = calls("held-mutex") - calls("nothing");
+    assert!(probes < 1000, "{probes} probes in a thousand calls");
 }

@@ -15,6 +15,7 @@ mod liveness;
 mod ring;
 mod semaphore;
 mod seqlock;
+mod sightings;
 
 use loom::sync::atomic::AtomicU32;
 use loom::sync::{Condvar, Mutex};

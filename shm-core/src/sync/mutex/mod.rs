@@ -79,12 +79,13 @@ use crate::sys::clock::Deadline;
 ///
 /// # When a process dies
 ///
-/// - **The owner**: the next process gets the lock, with [`LockError::OwnerDied`] and the guard. Waiters probe the owner every
-///   50 ms, so this takes up to that long after the kernel has released what the dead process held; a process that dumps
-///   core is dead only once the core file is written. The value is as it was left, perhaps half changed. Until
+/// - **The owner**: the next process gets the lock, with [`LockError::OwnerDied`] and the guard. A waiter gets it at its
+///   [next look](crate::sync#when-a-process-dies) after the kernel has released what the dead process held; a process that
+///   dumps core is dead only once the core file is written. If the owner died earlier, [`lock`](Self::lock) does not wait at
+///   all. The value is as it was left, perhaps half changed. Until
 ///   [`mark_consistent`](MutexGuard::mark_consistent) is called, each later owner gets `OwnerDied` as well.
 /// - **An owner that panics** with the guard: the same, as soon as the guard is dropped.
-/// - **A waiter**: nothing. If it was just being woken, another waiter looks within 50 ms.
+/// - **A waiter**: nothing. If it was just being woken, another waiter finds the lock free at its next look.
 /// - A process that is only stopped is alive, and keeps the lock.
 /// - In a fork child an inherited guard still gives access to the value, but the lock is the parent's, and dropping the
 ///   guard does nothing.
@@ -165,6 +166,9 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
 
     /// Locks if no living owner holds the lock. It never waits, but may probe whether the owner is alive: a system call.
     ///
+    /// It does so at most once for each tick of the kernel's clock, which is 4 ms on most systems. Until the next tick an owner
+    /// that was alive counts as alive. [`lock_timeout`](Self::lock_timeout) with a timeout of zero always probes.
+    ///
     /// # Errors
     ///
     /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`WouldBlock`](LockError::WouldBlock);
@@ -174,7 +178,7 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     where
         A: Writable,
     {
-        self.writable().within(Timeout::Now)
+        self.writable().within(Timeout::Glance)
     }
 
     /// Locks, waiting for at most `timeout` on the monotonic clock.

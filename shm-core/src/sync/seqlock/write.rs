@@ -37,7 +37,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     }
 
     /// [`write`](Self::write)s if no living writer holds the role. It never waits, but may probe whether the other writer is
-    /// alive: a system call.
+    /// alive: a system call, at most once for each tick of the kernel's clock, which is 4 ms on most systems. Until the next tick
+    /// a writer that was alive counts as alive.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     where
         A: Writable,
     {
-        self.writable().guard(Timeout::Now)
+        self.writable().guard(Timeout::Glance)
     }
 
     /// [`write`](Self::write)s, waiting for at most `timeout` on the monotonic clock. However short the timeout is, a dead
