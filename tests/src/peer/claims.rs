@@ -74,6 +74,10 @@ impl Program {
                 self.claims = Some(Claims { shm, guard: None });
                 Ok(String::new())
             }
+            "read" => {
+                let shm = Guarded::attach_read_only(words.next()?)?;
+                Ok(shm.mapped_len().to_string())
+            }
             "join" => {
                 let (name, timeout) = (words.next()?, words.number().unwrap_or(1000));
                 let options = Guarded::options().timeout(Duration::from_millis(timeout));
