@@ -1,20 +1,39 @@
 #!/usr/bin/env bash
-# Root may do everything, so what only an ordinary user meets would go untested where CI runs as root. This runs the
-# built test programs once more as an ordinary user: CI_USER, or 65534. Left out are the suites that start cargo, read
-# the sources or go through many forged files, whose results do not depend on the user.
+# Root may do everything, so what only an ordinary user meets would go untested where CI runs as root. And tests that pass in a
+# tidy environment may rely on it. This runs the built test programs once more as an ordinary user (CI_USER, or 65534) in
+# surroundings that users have: inherited descriptors, umask 077, few open files, a Turkish locale, no HOME, a TMPDIR with a
+# space, a terminal, and a /dev/shm full of foreign files. Left out are the suites that start cargo or read the sources, whose
+# results do not depend on the user; and of the forged files, most.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
-heading "unprivileged: the tests as an ordinary user"
 
-if [ "$(id -u)" != 0 ]; then
-    echo "this is an ordinary user already: ci/test.sh has done it"
-    exit 0
+# With mounts of its own, root spares the /dev/shm of the system.
+if [ "$(id -u)" = 0 ] && [ -z "${OWN_MOUNTS:-}" ] && unshare --mount true 2>/dev/null; then
+    OWN_MOUNTS=1 exec unshare --mount --propagation private "${BASH_SOURCE[0]}"
 fi
-user="${CI_USER:-65534}"
-as_user=(setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all)
+heading "unprivileged: the tests as an ordinary user, in odd surroundings"
+
 temp="$(mktemp -d)"
+foreign="/dev/shm/foreign-$(basename "$temp")"
 chmod 755 "$temp"
-mkdir -m 1777 "$temp/tmp"
-trap 'rm -rf "$temp"' EXIT
+mkdir -m 1777 "$temp/with spaces ğüş"
+trap 'rm -rf "$temp" "$foreign"-*' EXIT
+as_user=()
+user="$(id -u)"
+if [ "$user" = 0 ]; then
+    user="${CI_USER:-65534}"
+    as_user=(setpriv --reuid "$user" --regid "$user" --clear-groups --inh-caps=-all)
+    [ -z "${OWN_MOUNTS:-}" ] || mount -t tmpfs -o mode=1777 shm /dev/shm
+fi
+
+for number in $(seq 98); do
+    echo text >"$foreign-$number"
+    head -c 5000 /dev/zero >"$foreign-private-$number"
+    chmod 600 "$foreign-private-$number"
+done
+mkfifo "$foreign-fifo"
+mkdir "$foreign-directory"
+ln -s nowhere "$foreign-link"
+ln -s /etc/passwd "$foreign-link-elsewhere"
 
 # One line a test program: its folder, a tab, its path.
 programs() {
@@ -30,6 +49,26 @@ if ! "${as_user[@]}" test -x "$(head -n 1 "$temp/programs" | cut -f 2)"; then
     (umask 022 && programs >"$temp/programs")
 fi
 
+# In Turkish the capital of "i" is not "I", and a decimal point is a comma.
+mkdir "$temp/locales"
+locale=C.UTF-8
+if localedef -i tr_TR -f UTF-8 "$temp/locales/tr_TR.UTF-8" 2>/dev/null; then
+    locale=tr_TR.UTF-8
+fi
+terminal=()
+if need_command script bsdutils; then
+    terminal=(script --quiet --return --command)
+fi
+
+# What runs in the terminal: `surroundings PROGRAM FILTER..`.
+cat >"$temp/surroundings" <<END
+umask 077
+ulimit -n 256
+exec 3</dev/null 4</dev/null 5</etc/passwd 6<>/dev/null 7>/dev/null 8<. 9</dev/null
+exec env -u CARGO_TARGET_DIR -u OWN_MOUNTS -u HOME TMPDIR="$temp/with spaces ğüş" LOCPATH="$temp/locales" LC_ALL=$locale LANG=$locale \
+    SHM_HOSTILE_FILES=10000 RUST_BACKTRACE=1 NO_COLOR=1 CARGO_TERM_COLOR=always TERM=xterm ${as_user[@]} "\$@"
+END
+
 count=0
 while IFS=$'\t' read -r folder program; do
     filter=()
@@ -40,7 +79,12 @@ while IFS=$'\t' read -r folder program; do
     echo "--- $(basename "$program")"
     (
         cd "$folder"
-        env -u CARGO_TARGET_DIR HOME="$temp/tmp" TMPDIR="$temp/tmp" "${as_user[@]}" "$program" --quiet "${filter[@]}" </dev/null
+        if [ "${#terminal[@]}" -gt 0 ]; then
+            command="$(printf '%q ' bash "$temp/surroundings" "$program" --quiet "${filter[@]}")"
+            "${terminal[@]}" "$command" /dev/null
+        else
+            bash "$temp/surroundings" "$program" --quiet "${filter[@]}"
+        fi </dev/null
     )
     count=$((count + 1))
 done <"$temp/programs"
@@ -49,4 +93,14 @@ if [ "$count" -lt 3 ]; then
     echo "only $count test programs were found" >&2
     exit 1
 fi
-echo "$count test programs passed as user $user"
+kept="$(find /dev/shm -mindepth 1 -name "$(basename "$foreign")-*" | wc -l)"
+if [ "$kept" != 200 ]; then
+    echo "of 200 foreign files, $kept are left" >&2
+    exit 1
+fi
+# `.ci/run` sees only what is left in the system's own.
+if [ -n "${OWN_MOUNTS:-}" ] && find /dev/shm -mindepth 1 ! -name "$(basename "$foreign")-*" | grep .; then
+    echo "these names were left behind" >&2
+    exit 1
+fi
+echo "$count test programs passed as user $user, LC_ALL=$locale, ${terminal[*]:+in a terminal}"
