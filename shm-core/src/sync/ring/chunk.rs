@@ -43,7 +43,7 @@ impl<'s, 'a, R: Side, T, A: Access, const N: usize> Chunk<'s, 'a, R, T, A, N> {
         self.slices.iter().map(|slice| slice.len()).sum()
     }
 
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &'s ShmCell<T, A>> + use<'s, R, T, A, N> {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T, A>> {
         let [first, second] = self.slices;
         first.iter().chain(second)
     }
@@ -62,13 +62,29 @@ impl<'s, 'a, R: Side, T, A: Access, const N: usize> Chunk<'s, 'a, R, T, A, N> {
 
 /// Several free slots, from [`Sender::write_chunk`] and its variants. Dropping it sends nothing.
 ///
-/// It borrows the sender. The slots hold earlier messages, or zeros, until they are written.
+/// It borrows the sender. The slots hold earlier messages, or zeros, until they are written. In a fork child they are the
+/// parent's, and the child must not write to them. After the commit they belong to the receiver, and the references to them
+/// have ended:
+///
+/// ```compile_fail,E0505
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Ring;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let shm = Ring::<u32, 8>::create_anonymous()?;
+/// let mut sender = shm.sender()?;
+/// let chunk = sender.write_chunk(1)?;
+/// let (slots, _) = chunk.as_slices();
+/// chunk.commit(1)?;
+/// slots[0].set(7);
+/// # Ok(()) }
+/// ```
 #[must_use = "a chunk sends nothing unless it is committed"]
 pub struct WriteChunk<'s, 'a, T: ShmLayout, const N: usize>(
     Chunk<'s, 'a, Sending, T, ReadWrite, N>,
 );
 
-impl<'s, T: ShmLayout, const N: usize> WriteChunk<'s, '_, T, N> {
+impl<T: ShmLayout, const N: usize> WriteChunk<'_, '_, T, N> {
     /// The number of slots.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -84,12 +100,12 @@ impl<'s, T: ShmLayout, const N: usize> WriteChunk<'s, '_, T, N> {
     /// The slots in order, as two slices: the ring ends behind the first, and begins with the second. The second may be empty.
     #[doc(alias = "as_mut_slices")]
     #[must_use]
-    pub fn as_slices(&self) -> (&'s ShmSlice<T>, &'s ShmSlice<T>) {
+    pub fn as_slices(&self) -> (&ShmSlice<T>, &ShmSlice<T>) {
         self.0.slices.into()
     }
 
     /// An iterator over all slots in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &'s ShmCell<T>> + use<'s, T, N> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T>> {
         self.0.iter()
     }
 
@@ -126,7 +142,7 @@ pub struct ReadChunk<'s, 'a, T: ShmLayout, const N: usize>(
     Chunk<'s, 'a, Receiving, T, ReadOnly, N>,
 );
 
-impl<'s, T: ShmLayout, const N: usize> ReadChunk<'s, '_, T, N> {
+impl<T: ShmLayout, const N: usize> ReadChunk<'_, '_, T, N> {
     /// The number of messages.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -142,14 +158,12 @@ impl<'s, T: ShmLayout, const N: usize> ReadChunk<'s, '_, T, N> {
     /// The messages in order, as two slices: the ring ends behind the first, and begins with the second. The second may be
     /// empty.
     #[must_use]
-    pub fn as_slices(&self) -> (&'s ShmSlice<T, ReadOnly>, &'s ShmSlice<T, ReadOnly>) {
+    pub fn as_slices(&self) -> (&ShmSlice<T, ReadOnly>, &ShmSlice<T, ReadOnly>) {
         self.0.slices.into()
     }
 
     /// An iterator over all messages in order.
-    pub fn iter(
-        &self,
-    ) -> impl DoubleEndedIterator<Item = &'s ShmCell<T, ReadOnly>> + use<'s, T, N> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T, ReadOnly>> {
         self.0.iter()
     }
 

@@ -148,8 +148,10 @@ pub use sender::Sender;
 ///
 /// Sending and receiving each take a copy of the message, one atomic exchange and a few loads, and no system call while the
 /// other end keeps up. [`send_slice`](Sender::send_slice) and [`recv_slice`](Receiver::recv_slice) make one exchange for many
-/// messages. An end that has nothing to do spins for some microseconds and then sleeps; waking it takes the other end one system
-/// call. Each message takes a division by `N`, which is free if `N` is a power of two.
+/// messages, and so do [`write_chunk`](Sender::write_chunk) and [`read_chunk`](Receiver::read_chunk).
+/// [`recv_with`](Receiver::recv_with) makes one more load and store, to count the delivery. An end that has nothing to do spins
+/// for some microseconds and then sleeps; waking it takes the other end one system call. Each message takes a division by `N`,
+/// which is free if `N` is a power of two.
 ///
 /// The words of each end have 128 bytes of their own, so a ring is aligned to 128: put rings first in a struct, or alone.
 #[repr(C)]
