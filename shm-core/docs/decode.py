@@ -29,6 +29,7 @@ FROZEN = (
     "payload_len payload_align layout_version tail_len tail_stride fingerprint flags created_at creator_pid "
     "creator_uid reserved_end checksum"
 ).split()
+FLAGS = {0: "SPARSE", 1: "ANONYMOUS", 2: "HAS_TAIL", 32: "WAKE_READERS"}
 
 
 class Damaged(Exception):
@@ -47,6 +48,12 @@ class Budget:
         cls.left -= count
         if cls.left < 0:
             raise Enough
+
+
+def flag_names(key, value):
+    """The names of the flags that are set."""
+    flags = [FLAGS.get(bit, f"bit {bit}") for bit in range(64) if key == "flags" and value >> bit & 1]
+    return f" ({', '.join(flags)})" if flags else ""
 
 
 def fnv(data, value=0xCBF29CE484222325):
@@ -410,7 +417,8 @@ def show_segment(file):
     state, next_participant = struct.unpack(order + "I4xQ", start[192:208])
     for key in FROZEN[1:]:
         if not key.startswith("reserved"):
-            put(f"{key} = {header[key]:#018x}" if key in ("fingerprint", "checksum") else f"{key} = {header[key]}")
+            number = f"{header[key]:#018x}" if key in ("fingerprint", "checksum") else header[key]
+            put(f"{key} = {number}{flag_names(key, header[key])}")
     put(f"state = {state}")
     put(f"next_participant = {next_participant}")
     try:

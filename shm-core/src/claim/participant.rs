@@ -39,6 +39,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::process::{RegistrationGuard, Tables, WINDOWS, window, window_start};
+use super::reader_wakes;
 use crate::error::ShmError;
 use crate::lock_byte::{self, ATTACH};
 use crate::protocol::claim_word::ID;
@@ -58,6 +59,8 @@ const ATTEMPTS: u32 = 64;
 pub(crate) struct AddressWindows {
     tables: Tables,
     range: Range<usize>,
+    /// Whether the segment wakes readers unasked.
+    wakes_readers: bool,
 }
 
 /// The entry of windows that are reserved, but have no registration yet.
@@ -71,6 +74,7 @@ impl AddressWindows {
         let mut reserved = Self {
             tables,
             range: windows.start..windows.start,
+            wakes_readers: false,
         };
         for window in windows {
             tables
@@ -88,6 +92,13 @@ impl AddressWindows {
         Some(reserved)
     }
 
+    /// From now on, this process wakes the readers of the segment unasked, which is mapped at `mapping` in these windows.
+    pub(crate) fn wake_readers(&mut self, mapping: &Mapping) {
+        self.wakes_readers = true;
+        let start = mapping.start().addr().get();
+        reader_wakes::begin(start..start + mapping.len());
+    }
+
     fn slots(&self) -> impl Iterator<Item = &AtomicPtr<Registration>> {
         self.range
             .clone()
@@ -103,13 +114,16 @@ impl AddressWindows {
 
 impl Drop for AddressWindows {
     fn drop(&mut self) {
+        if self.wakes_readers {
+            reader_wakes::end(self.range.clone());
+        }
         for slot in self.slots() {
             slot.store(std::ptr::null_mut(), Ordering::Release);
         }
     }
 }
 
-/// Maps a segment with claims in windows that contain no other.
+/// Maps a segment in windows that contain no other that was mapped by this.
 pub(crate) fn map(file: &File, len: usize, writable: bool) -> SysResult<(Mapping, AddressWindows)> {
     let tables = Tables::get_or_create()?;
     let mapping = Mapping::new(file, len, writable)?;
@@ -159,7 +173,7 @@ pub(crate) struct RegisterArgs<'a> {
     pub(crate) names: [Option<&'a str>; 2],
     /// The name to show in errors.
     pub(crate) shown: &'a str,
-    /// The id counter in the header, if the handle may write to it and so can become a participant.
+    /// The id counter in the header, if the handle becomes a participant.
     pub(crate) counter: Option<NonNull<AtomicU64>>,
     pub(crate) deadline: Deadline,
 }
@@ -178,7 +192,7 @@ pub(crate) struct Registration {
     ///
     /// 1. Points into the segment's mapping, which outlives every handle through which this is reachable.
     ///
-    /// `None` for a read-only handle, which is never a participant.
+    /// `None` if the handle never becomes a participant.
     counter: Option<NonNull<AtomicU64>>,
     /// The address of this process's token or, if the tables contain no id, of an ancestor's.
     token: AtomicUsize,
@@ -238,9 +252,13 @@ impl Participant {
         Ok(participant)
     }
 
-    /// Registers the calling process if it has no id, as after a fork.
+    /// Registers the calling process if it has no id, as after a fork. Does nothing without a counter.
     pub(crate) fn rejoin(&self, deadline: Deadline) -> Result<(), ShmError> {
-        self.registration().join(deadline).map(drop)
+        let registration = self.registration();
+        match registration.counter {
+            Some(_) => registration.join(deadline).map(drop),
+            None => Ok(()),
+        }
     }
 
     fn registration(&self) -> &Registration {
@@ -467,7 +485,7 @@ mod tests {
         // SAFETY: there is no counter.
         let participant = unsafe { Participant::register(windows, &args) }.unwrap();
         let registration = participant.registration();
-        assert!(participant.rejoin(args.deadline).is_err());
+        participant.rejoin(args.deadline).unwrap();
         // The handle's lock does not show, so the answer is unreliable.
         assert!(!registration.probe(7, 0));
         assert!(lock::try_lock(&made, ATTACH, LockKind::Exclusive).unwrap());

@@ -31,6 +31,9 @@ const WINDOW_BITS: u32 = 30;
 /// Covers 2^48 bytes: the whole address space of a 64-bit process that does not request more.
 pub(super) const WINDOWS: usize = 1 << (48 - WINDOW_BITS);
 
+/// The number of pages in a window.
+pub(super) const WINDOW_PAGES: usize = 1 << (WINDOW_BITS - 12);
+
 /// The page before the ids, of which three words are used.
 const HEAD: usize = 4096 / size_of::<AtomicU32>();
 /// The word that is the lock: the thread that holds it, or 0.

@@ -12,6 +12,7 @@
 //! | load | anyone | load | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | notify | anyone | adds one to the generation | release |
 //! | wake, if the addition saw `WAITERS` | the same | see [`counter`] | |
+//! | wake, unasked | the same, now and then, for read-only waiters | none: `FUTEX_WAKE` | |
 //! | wait | anyone | sets `WAITERS`, checks, sleeps; see [`eventcount`] | acquire |
 //!
 //! A process that checks a condition of its own loads the generation first. If the condition does not hold, its
@@ -57,6 +58,9 @@ pub(crate) fn generation<S: Mutations>(word: &AtomicU32) -> u32 {
 pub(crate) fn notify_one<W: WakeSome>(word: &AtomicU32, waker: &W) {
     if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
         counter::wake_some(word, 1, waker);
+    } else if waker.wakes_unasked(word) {
+        // The addition has changed the word, so no waiter that has seen it before falls asleep any more.
+        waker.wake_up_to(word, 1);
     }
 }
 
@@ -65,6 +69,8 @@ pub(crate) fn notify_one<W: WakeSome>(word: &AtomicU32, waker: &W) {
 pub(crate) fn notify_all<W: WakeSome>(word: &AtomicU32, waker: &W) {
     if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
         counter::wake_all(word, waker);
+    } else if waker.wakes_unasked(word) {
+        waker.wake_all(word);
     }
 }
 

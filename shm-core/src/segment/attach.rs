@@ -8,7 +8,9 @@
 use std::fs::File;
 
 use super::geometry::{Expected, Geometry, PAGE};
-use super::header::{self, Difference, FLAG_ANONYMOUS, Frozen, Refusal, STATE_PERSISTENT};
+use super::header::{
+    self, Difference, FLAG_ANONYMOUS, FLAG_WAKE_READERS, Frozen, Refusal, STATE_PERSISTENT,
+};
 use super::mapping::Parts;
 use super::options::Settings;
 use super::{Segment, lifetime};
@@ -131,7 +133,11 @@ fn attach_to(
     file: File,
     id: FileId,
 ) -> Result<Segment, ShmError> {
-    let (geometry, tail) = check(&file, &id, layout, mode.len)?;
+    let Checked {
+        geometry,
+        tail,
+        wakes_readers,
+    } = check(&file, &id, layout, mode.len)?;
     let parts = Parts {
         file,
         id,
@@ -141,6 +147,7 @@ fn attach_to(
         hidden: None,
         owner: false,
         published: true,
+        wakes_readers,
         payload_offset: geometry.payload_offset,
         tail,
     };
@@ -222,7 +229,11 @@ pub(super) fn from_fd(
         ));
     }
     let id = file::stat(&file)?;
-    let (geometry, tail) = check(&file, &id, layout, mode.len)?;
+    let Checked {
+        geometry,
+        tail,
+        wakes_readers,
+    } = check(&file, &id, layout, mode.len)?;
     let parts = Parts {
         file,
         id,
@@ -232,10 +243,18 @@ pub(super) fn from_fd(
         hidden: None,
         owner: false,
         published: false,
+        wakes_readers,
         payload_offset: geometry.payload_offset,
         tail,
     };
     Segment::assemble(settings, layout, parts)
+}
+
+/// What a checked header says.
+pub(super) struct Checked {
+    geometry: Geometry,
+    tail: usize,
+    wakes_readers: bool,
 }
 
 /// Reads the header and compares it with itself, the file, the type and the number of elements required.
@@ -244,7 +263,7 @@ pub(super) fn check(
     id: &FileId,
     layout: &'static TypeLayout,
     wanted: Option<usize>,
-) -> Result<(Geometry, usize), ShmError> {
+) -> Result<Checked, ShmError> {
     let mut start = [0; PAGE];
     let count = file::read_at(file, &mut start, 0)?;
     let header = header::parse(&start[..count], id.len).map_err(|refusal| match refusal {
@@ -292,7 +311,11 @@ pub(super) fn check(
                 remedy: "pass the same length, or `attach`, which accepts any",
             })
         }
-        _ => Ok(compared),
+        _ => Ok(Checked {
+            geometry: compared.0,
+            tail: compared.1,
+            wakes_readers: header.frozen.flags & FLAG_WAKE_READERS != 0,
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::Segment;
 use super::geometry::{Expected, Geometry};
-use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, HEADER_LEN, Header, Origin};
+use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, FLAG_WAKE_READERS, HEADER_LEN, Header, Origin};
 use super::lifetime::{self, NameState};
 use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
@@ -153,7 +153,12 @@ fn fill(
     };
     sized.map_err(|error| out_of_space(file, len, error))?;
 
-    let flags = flags | if settings.sparse { FLAG_SPARSE } else { 0 };
+    let options = [
+        (settings.sparse, FLAG_SPARSE),
+        (settings.wake_readers, FLAG_WAKE_READERS),
+    ];
+    let chosen = options.iter().filter(|(chosen, _)| *chosen);
+    let flags = chosen.fold(flags, |flags, (_, flag)| flags | flag);
     let origin = Origin {
         created_at: wall_clock_ns(),
         pid: std::process::id(),
@@ -193,6 +198,7 @@ fn finish(
         name,
         hidden: hidden.flatten(),
         published: false,
+        wakes_readers: settings.wake_readers,
         payload_offset: geometry.payload_offset,
         tail,
     };

@@ -28,6 +28,8 @@ pub(super) struct Parts {
     pub(super) hidden: Option<Hidden>,
     pub(super) owner: bool,
     pub(super) published: bool,
+    /// Whether writers wake read-only readers unasked.
+    pub(super) wakes_readers: bool,
     pub(super) payload_offset: usize,
     pub(super) tail: usize,
 }
@@ -58,13 +60,17 @@ impl Segment {
             payload_offset: parts.payload_offset,
             tail: parts.tail,
         };
-        segment.register(windows)?;
+        segment.register(windows, layout.has_claims())?;
         Ok(segment)
     }
 
-    /// Registers this handle if the type has claims: a writable one as a participant, a read-only one to probe others. Later
-    /// it might no longer be possible: after `setuid` or `chroot`, or without a free descriptor.
-    fn register(&mut self, windows: Option<AddressWindows>) -> Result<(), ShmError> {
+    /// Registers this handle in its windows, if it has any. If the type has claims, a writable handle becomes a participant, and a
+    /// read-only one can probe others. Later it might no longer be possible: after `setuid` or `chroot`, or without a free descriptor.
+    fn register(
+        &mut self,
+        windows: Option<AddressWindows>,
+        has_claims: bool,
+    ) -> Result<(), ShmError> {
         let Some(windows) = windows else {
             return Ok(());
         };
@@ -76,7 +82,7 @@ impl Segment {
                 self.name.as_ref().map(SegmentName::as_str),
             ],
             shown: self.name(),
-            counter: self.mapping.is_writable().then(|| self.next_participant()),
+            counter: (has_claims && self.mapping.is_writable()).then(|| self.next_participant()),
             deadline: Deadline::after(self.timeout),
         };
         // SAFETY: the windows are those of this mapping, in which the counter is; the participant is dropped before the
@@ -101,8 +107,14 @@ fn map(
     layout: &TypeLayout,
 ) -> Result<(Mapping, Option<AddressWindows>), ShmError> {
     let (file, len, writable) = (&parts.file, parts.len, parts.writable);
-    let (mapping, windows) = if layout.has_claims() {
-        claim::map(file, len, writable).map(|(mapping, windows)| (mapping, Some(windows)))
+    let wakes_readers = parts.wakes_readers && writable;
+    let (mapping, windows) = if layout.has_claims() || wakes_readers {
+        claim::map(file, len, writable).map(|(mapping, mut windows)| {
+            if wakes_readers {
+                windows.wake_readers(&mapping);
+            }
+            (mapping, Some(windows))
+        })
     } else {
         Mapping::new(file, len, writable).map(|mapping| (mapping, None))
     }?;

@@ -21,6 +21,7 @@ pub(super) struct Settings {
     pub(super) allowed_owners: Vec<u32>,
     pub(super) any_owner: bool,
     pub(super) supersede: bool,
+    pub(super) wake_readers: bool,
     pub(super) wait: Duration,
     pub(super) timeout: Duration,
 }
@@ -106,6 +107,7 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
             allowed_owners: Vec::new(),
             any_owner: false,
             supersede: false,
+            wake_readers: false,
             wait: Duration::ZERO,
             timeout: DEFAULT_TIMEOUT,
         };
@@ -177,6 +179,44 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     /// `/sys/kernel/mm/transparent_hugepage/shmem_enabled`, which often is `never` as well.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
         self.settings.huge_pages = huge_pages;
+        self
+    }
+
+    /// Lets processes that write to a new segment wake the readers that have a read-only handle and sleep: in
+    /// [`SeqLock::wait_newer`](crate::sync::SeqLock::wait_newer), receiving from a [`Broadcast`](crate::sync::Broadcast), or
+    /// waiting for an [`Event`](crate::sync::Event).
+    ///
+    /// Such readers cannot announce that they sleep. So without this option nobody wakes them, and they poll, which costs them
+    /// up to 2 ms per message. With it, each commit, message and notification wakes all sleepers whether or not there are any:
+    /// at most 32 times between two ticks of the kernel's clock (every 4 ms on most systems), for each lock, queue or event. The
+    /// others are found by polling, which goes on: for instance the last message of a burst.
+    ///
+    /// The price is paid by processes that write. It is a system call for each of these wake-ups and a few nanoseconds for each
+    /// other commit; [`guide::performance`](crate::guide::performance) has figures. Each handle that may write also takes
+    /// 1 GiB of address space, as one on a type with locks does.
+    ///
+    /// The segment records this, so it holds for every process that attaches, whatever its own options say.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::sync::SeqLock;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-wake-readers-{}", std::process::id());
+    /// let price = SeqLock::<f64>::options().wake_readers(true).create(&name)?;
+    ///
+    /// // In another process, which may only read:
+    /// let reader = SeqLock::<f64>::attach_read_only(&name)?;
+    /// std::thread::scope(|scope| {
+    ///     let newer = scope.spawn(|| reader.wait_newer(0, std::time::Duration::from_secs(10)));
+    ///     price.store(1.5)?; // wakes it
+    ///     assert_eq!(newer.join().unwrap()?, 1);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn wake_readers(mut self, wake_readers: bool) -> Self {
+        self.settings.wake_readers = wake_readers;
         self
     }
 

@@ -3,7 +3,7 @@
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
 use crate::protocol::eventcount::notify;
-use crate::sync::sleeper::Futex;
+use crate::sync::sleeper::ReaderFutex;
 
 /// A held claim. Dropping it releases the role; in a fork child, which only has a copy, it does nothing.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<'a> ClaimGuard<'a> {
 
     /// Wakes all sleepers on the eventcount: now, since the role is taken, and when it is released.
     pub(super) fn notifying(mut self, eventcount: &'a AtomicU32) -> Self {
-        notify(eventcount, &Futex);
+        notify(eventcount, &ReaderFutex);
         self.eventcount = Some(eventcount);
         self
     }
@@ -64,7 +64,7 @@ impl Drop for ClaimGuard<'_> {
         self.claim.release(self.me, false);
         if let Some(eventcount) = self.eventcount.filter(|_| mine) {
             // After the release, so that the sleepers find the claim free.
-            notify(eventcount, &Futex);
+            notify(eventcount, &ReaderFutex);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sleeping and waking on an eventcount, with the system's clock and futex.
 
 use crate::access::Access;
+use crate::claim::reader_wakes;
 use crate::claim::wait::SlicedWait;
 use crate::primitive::AtomicU32;
 use crate::protocol::counter::WakeSome;
@@ -71,7 +72,7 @@ impl WaitEnv for Sleeper {
     }
 }
 
-/// Wakes by the kernel's futex.
+/// Wakes by the kernel's futex, on a word on which only writable handles sleep.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Futex;
 
@@ -84,5 +85,27 @@ impl WakeAll for Futex {
 impl WakeSome for Futex {
     fn wake_up_to(&self, word: &AtomicU32, count: u32) -> u32 {
         futex::wake_up_to(word, count)
+    }
+}
+
+/// Wakes by the kernel's futex, on a word on which read-only handles sleep too. They cannot announce themselves, so in a segment
+/// that was created for it they are woken unasked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ReaderFutex;
+
+impl WakeAll for ReaderFutex {
+    #[inline(always)]
+    fn wakes_unasked(&self, word: &AtomicU32) -> bool {
+        reader_wakes::are_due(word)
+    }
+
+    fn wake_all(&self, word: &AtomicU32) {
+        Futex.wake_all(word);
+    }
+}
+
+impl WakeSome for ReaderFutex {
+    fn wake_up_to(&self, word: &AtomicU32, count: u32) -> u32 {
+        Futex.wake_up_to(word, count)
     }
 }

@@ -10,3 +10,4 @@ mod mutex;
 mod ring;
 mod semaphore;
 mod seqlock;
+mod wake_readers;

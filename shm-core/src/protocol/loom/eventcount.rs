@@ -47,6 +47,10 @@ trait ModelMutations: 'static {
     const ANNOUNCE_FENCED: bool = <Product as WaitEnv>::FENCED;
     const NOTIFY_FENCED: bool = <Product as WakeAll>::FENCED;
     const INCREMENT: u32 = <Product as WakeAll>::INCREMENT;
+    /// Whether the first waiter can write the word.
+    const ANNOUNCES: bool = true;
+    /// Whether notifiers wake unasked.
+    const UNASKED: bool = false;
     /// Whether the condition is checked after the announcement, and not before it.
     const RECHECKS: bool = true;
 }
@@ -54,10 +58,25 @@ trait ModelMutations: 'static {
 struct Correct;
 impl ModelMutations for Correct {}
 
-struct Waiter<'a, V>(&'a FutexQueue, std::marker::PhantomData<V>);
+/// The first waiter is read-only, and every notification wakes.
+struct Unasked;
+impl ModelMutations for Unasked {
+    const ANNOUNCES: bool = false;
+    const UNASKED: bool = true;
+}
+
+struct Waiter<'a, V> {
+    queue: &'a FutexQueue,
+    announces: bool,
+    variant: std::marker::PhantomData<V>,
+}
 
 impl<V: ModelMutations> WaitEnv for Waiter<'_, V> {
     const FENCED: bool = V::ANNOUNCE_FENCED;
+
+    fn announces(&self) -> bool {
+        self.announces
+    }
 
     fn spins(&self) -> u32 {
         0
@@ -68,7 +87,7 @@ impl<V: ModelMutations> WaitEnv for Waiter<'_, V> {
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        self.0.sleep(word, seen);
+        self.queue.sleep(word, seen);
     }
 }
 
@@ -77,6 +96,10 @@ struct Notifier<'a, V>(&'a FutexQueue, std::marker::PhantomData<V>);
 impl<V: ModelMutations> WakeAll for Notifier<'_, V> {
     const FENCED: bool = V::NOTIFY_FENCED;
     const INCREMENT: u32 = V::INCREMENT;
+
+    fn wakes_unasked(&self, _: &AtomicU32) -> bool {
+        V::UNASKED
+    }
 
     fn wake_all(&self, _: &AtomicU32) {
         self.0.wake_all();
@@ -100,7 +123,7 @@ impl Shared {
     }
 
     /// Waits until the flags of all `notifiers` are set.
-    fn wait<V: ModelMutations>(&self, notifiers: usize) {
+    fn wait<V: ModelMutations>(&self, waiter: usize, notifiers: usize) {
         let look = || {
             let mut flags = self.flags[..notifiers].iter();
             flags.all(|flag| flag.load(Ordering::Relaxed) == 1)
@@ -115,7 +138,11 @@ impl Shared {
             };
             seen.then_some(())
         };
-        let mut env = Waiter::<V>(&self.queue, std::marker::PhantomData);
+        let mut env = Waiter::<V> {
+            queue: &self.queue,
+            announces: V::ANNOUNCES || waiter > 0,
+            variant: std::marker::PhantomData,
+        };
         assert!(wait(&self.word, &mut env, ready, || None).is_some());
     }
 }
@@ -129,9 +156,9 @@ fn meet<V: ModelMutations>(preemptions: usize, waiters: usize, notifiers: usize)
             flags: std::array::from_fn(|_| AtomicU32::new(0)),
         });
         let mut threads = Vec::new();
-        for _ in 0..waiters {
+        for waiter in 0..waiters {
             let shared = Arc::clone(&shared);
-            threads.push(thread::spawn(move || shared.wait::<V>(notifiers)));
+            threads.push(thread::spawn(move || shared.wait::<V>(waiter, notifiers)));
         }
         for notifier in 1..notifiers {
             let shared = Arc::clone(&shared);
@@ -164,6 +191,27 @@ fn two_waiters_are_woken_by_the_second_of_two() {
     meet::<Correct>(2, 2, 2);
 }
 
+#[test]
+fn a_read_only_waiter_is_woken_unasked() {
+    meet::<Unasked>(3, 1, 1);
+}
+
+#[test]
+fn a_read_only_waiter_is_woken_unasked_by_the_second_of_two() {
+    meet::<Unasked>(3, 1, 2);
+}
+
+/// The other one announces itself between the steps of the first, or of the notifier.
+#[test]
+fn a_read_only_waiter_and_another_are_woken() {
+    meet::<Unasked>(3, 2, 1);
+}
+
+#[test]
+fn a_read_only_waiter_and_another_are_woken_by_the_second() {
+    meet::<Unasked>(2, 2, 2);
+}
+
 mutant_deadlocks!(unfenced_announcement, an_unfenced_announcement_is_caught, meet::<Mutant>(3, 1, 1),
     impl ModelMutations for Mutant {
         const ANNOUNCE_FENCED: bool = false;
@@ -183,5 +231,40 @@ mutant_deadlocks!(no_second_check, a_wait_without_a_second_check_is_caught, meet
 mutant_deadlocks!(uncounted_wake_up, a_wake_up_that_does_not_count_is_caught, meet::<Mutant>(3, 2, 1),
     impl ModelMutations for Mutant {
         const INCREMENT: u32 = u32::MAX;
+    }
+);
+mutant_deadlocks!(unfenced_look, an_unfenced_look_of_a_read_only_waiter_is_caught, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
+        const ANNOUNCE_FENCED: bool = false;
+        const ANNOUNCES: bool = false;
+        const UNASKED: bool = true;
+    }
+);
+mutant_deadlocks!(unfenced_unasked_wake_up, an_unfenced_unasked_wake_up_is_caught, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
+        const NOTIFY_FENCED: bool = false;
+        const ANNOUNCES: bool = false;
+        const UNASKED: bool = true;
+    }
+);
+// The word stays as it was.
+mutant_deadlocks!(uncounted_unasked_wake_up, an_unasked_wake_up_that_does_not_count_is_caught, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
+        const INCREMENT: u32 = u32::MAX;
+        const ANNOUNCES: bool = false;
+        const UNASKED: bool = true;
+    }
+);
+mutant_deadlocks!(look_without_second_check, a_look_without_a_second_check_is_caught, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
+        const RECHECKS: bool = false;
+        const ANNOUNCES: bool = false;
+        const UNASKED: bool = true;
+    }
+);
+// What a read-only waiter cannot rely on: it polls.
+mutant_deadlocks!(asked_wake_up, a_read_only_waiter_is_not_woken_unless_unasked, meet::<Mutant>(3, 1, 1),
+    impl ModelMutations for Mutant {
+        const ANNOUNCES: bool = false;
     }
 );

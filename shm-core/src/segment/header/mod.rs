@@ -23,6 +23,8 @@ pub(crate) const FLAG_SPARSE: u64 = 1 << 0;
 pub(crate) const FLAG_ANONYMOUS: u64 = 1 << 1;
 /// The type ends in a slice, described by `tail_len` and `tail_stride`.
 pub(crate) const FLAG_HAS_TAIL: u64 = 1 << 2;
+/// Processes wake read-only readers unasked. A program that ignores this only makes them wait longer.
+pub(crate) const FLAG_WAKE_READERS: u64 = 1 << 32;
 /// A program that does not know a flag of this half must not attach. Flags of the other half may be ignored.
 const FLAGS_BINDING: u64 = 0xffff_ffff;
 const FLAGS_KNOWN: u64 = FLAG_SPARSE | FLAG_ANONYMOUS | FLAG_HAS_TAIL;

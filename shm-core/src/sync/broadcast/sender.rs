@@ -11,7 +11,7 @@ use crate::protocol::liveness;
 use crate::shm_layout::ShmLayout;
 use crate::sync::ClaimError;
 use crate::sync::claim_guard::ClaimGuard;
-use crate::sync::sleeper::Futex;
+use crate::sync::sleeper::ReaderFutex;
 
 /// The sending end of a [`Broadcast`], from [`Broadcast::sender`]. One process holds it at a time. Dropping it gives it up:
 /// receivers get `Disconnected` once they have received everything, until there is another sender.
@@ -124,7 +124,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
             }
         })?;
         self.next = self.next.wrapping_add(1);
-        notify_fenced(&broadcast.sender_state.arrived, &Futex);
+        notify_fenced(&broadcast.sender_state.arrived, &ReaderFutex);
         Ok(result)
     }
 }

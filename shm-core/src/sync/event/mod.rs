@@ -10,7 +10,7 @@ use crate::primitive::AtomicU32;
 use crate::protocol::event::{self as protocol, Correct, WaitRounds};
 use crate::sync::TimedOut;
 use crate::sync::layout::sync_layout;
-use crate::sync::sleeper::{Futex, Sleeper};
+use crate::sync::sleeper::{ReaderFutex, Sleeper};
 use crate::sys::clock::Deadline;
 
 /// A counter of notifications that processes can wait on: an *eventcount*.
@@ -66,7 +66,8 @@ use crate::sys::clock::Deadline;
 ///   is not. Sleepers that it did not wake check the generation at their [next look](super#when-a-process-dies).
 /// - **A waiter**: nothing. If it was just woken by [`notify_one`](Self::notify_one), the other sleepers check the generation
 ///   at their next look.
-/// - A read-only handle can wait too. It cannot ask to be woken, so it polls, at least every 2 ms.
+/// - A read-only handle can wait too. It cannot ask to be woken, so it polls, at least every 2 ms, unless the
+///   segment [wakes readers](crate::ShmOptions::wake_readers).
 /// - Fork children wait and notify like any other process.
 ///
 /// # What a peer can do
@@ -237,7 +238,7 @@ impl<A: Access> Event<A> {
     where
         A: Writable,
     {
-        protocol::notify_one(&self.word, &Futex);
+        protocol::notify_one(&self.word, &ReaderFutex);
     }
 
     /// Changes the generation, and wakes all waiters.
@@ -246,7 +247,7 @@ impl<A: Access> Event<A> {
     where
         A: Writable,
     {
-        protocol::notify_all(&self.word, &Futex);
+        protocol::notify_all(&self.word, &ReaderFutex);
     }
 }
 

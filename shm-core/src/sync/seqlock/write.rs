@@ -15,7 +15,7 @@ use crate::protocol::eventcount::notify_fenced;
 use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::ClaimGuard;
-use crate::sync::sleeper::Futex;
+use crate::sync::sleeper::ReaderFutex;
 use crate::sys::clock::Deadline;
 
 impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
@@ -251,7 +251,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         let committed = protocol::commit::<Correct, _, _>(&self.version, SLOTS, |slot| {
             write(&self.slots[slot])
         })?;
-        notify_fenced(&self.words.changed, &Futex);
+        notify_fenced(&self.words.changed, &ReaderFutex);
         Ok(committed)
     }
 }

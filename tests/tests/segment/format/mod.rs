@@ -186,6 +186,10 @@ fn flags_and_state_match_the_format() {
     let sparse = u64::options().sparse(true).create(&name).unwrap();
     assert_eq!(u64_at(&bytes_of(&open(&name)), flags), 1);
     drop(sparse);
+    let waking = u64::options().wake_readers(true).create(&name).unwrap();
+    assert_eq!(u64_at(&bytes_of(&open(&name)), flags), 1 << 32);
+    check::<u64>(&open(&name));
+    drop(waking);
     let anonymous = u64::create_anonymous().unwrap();
     let fd = std::os::fd::AsFd::as_fd(&anonymous)
         .try_clone_to_owned()
