@@ -172,7 +172,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 
     /// Asks the kernel for huge pages, as advice: where the system is not configured for them, this does nothing, and
-    /// nothing fails. [`Shm::huge_page_bytes`] tells how many it has provided.
+    /// nothing fails. [`huge_page_bytes`](crate::Shm::huge_page_bytes) tells how many it has provided.
     ///
     /// For a segment with a name, `/dev/shm` must be mounted with the option `huge=advise`, `within_size` or `always` (`mount
     /// -o remount,huge=advise /dev/shm`; without the option, it is `never`). For one without a name, the same words apply to
