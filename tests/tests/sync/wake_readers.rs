@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::Acquire};
 
-use shm_core::sync::{Broadcast, Event, SeqLock};
+use shm_core::sync::{Broadcast, BroadcastSender, Event, SeqLock};
 use shm_core::{Access, ReadOnly, Shm, ShmLayout};
 use shm_tests::{Block, DEADLINE, Names, Peer, SmallValue, peer, step};
 
@@ -98,53 +98,50 @@ fn writers_wake_read_only_readers_without_being_asked() {
     assert!(wakes(word(&reader, GENERATION), || other.notify_one()));
 }
 
-/// The eventcount's word after one change, before which it was 0.
-fn word_after<T: ShmLayout>(wake: bool, at: usize, change: impl FnOnce(&Shm<T>)) -> u32 {
+/// By how much each of many changes advances the eventcount's word, on which nobody sleeps: the number of times that it was by
+/// nothing, and by a wake-up.
+fn advances<T: ShmLayout, S>(
+    wake: bool,
+    at: usize,
+    begin: impl FnOnce(&'static Shm<T>) -> S,
+    mut change: impl FnMut(&mut S, u64),
+) -> [u64; 2] {
     let shm = T::options().wake_readers(wake).create_anonymous().unwrap();
-    assert_eq!(word(&shm, at).load(Acquire), 0);
-    change(&shm);
-    word(&shm, at).load(Acquire)
-}
-
-#[test]
-fn each_unasked_wake_up_changes_the_word() {
-    let store = |shm: &Shm<SeqLock<u64>>| assert_eq!(shm.store(1).unwrap(), 1);
-    assert_eq!(word_after(true, CHANGED, store), 2);
-    assert_eq!(word_after(false, CHANGED, store), 0);
-    let send = |shm: &Shm<Broadcast<u64, 2>>| {
-        let mut sender = shm.sender().unwrap();
-        sender.send(1).unwrap();
-        std::mem::forget(sender);
-    };
-    // Joining is the first.
-    assert_eq!(word_after(true, ARRIVED, send), 4);
-    assert_eq!(word_after(false, ARRIVED, send), 0);
-}
-
-#[test]
-fn unasked_wake_ups_of_fast_commits_are_few() {
-    let shm = SeqLock::<u64>::options()
-        .wake_readers(true)
-        .create_anonymous()
-        .unwrap();
-    let (commits, mut most) = (100_000, 0);
-    for commit in 1..=commits {
-        let before = word(&shm, CHANGED).load(Acquire);
-        shm.store(commit).unwrap();
-        let woken = word(&shm, CHANGED).load(Acquire) - before;
-        assert!(woken == 0 || woken == 2);
-        most += woken / 2;
+    let shm: &Shm<T> = Box::leak(Box::new(shm));
+    let mut state = begin(shm);
+    let mut counts = [0; 2];
+    for number in 0..CHANGES {
+        let before = word(shm, at).load(Acquire);
+        change(&mut state, number);
+        match word(shm, at).load(Acquire) - before {
+            0 => counts[0] += 1,
+            2 => counts[1] += 1,
+            other => panic!("{other}"),
+        }
     }
-    assert!(most > 0 && u64::from(most) < commits / 2, "{most}");
-    // A second lock has a budget of its own.
-    let both = <[SeqLock<u64>; 2]>::options()
-        .wake_readers(true)
-        .create_anonymous()
-        .unwrap();
-    (0..commits).for_each(|commit| drop(both[0].store(commit)));
-    let second = word(&both, size_of::<SeqLock<u64>>() + CHANGED);
-    both[1].store(1).unwrap();
-    assert_eq!(second.load(Acquire), 2);
+    counts
+}
+
+const CHANGES: u64 = 100_000;
+
+#[test]
+fn unasked_wake_ups_change_the_word_and_are_few() {
+    let commits = |wake| {
+        let store = |shm: &mut &Shm<SeqLock<u64>>, number| {
+            shm.store(number).unwrap();
+        };
+        advances::<SeqLock<u64>, _>(wake, CHANGED, |shm| shm, store)
+    };
+    let messages = |wake| {
+        let send = |sender: &mut BroadcastSender<'_, u64, 2>, number| sender.send(number).unwrap();
+        let join = |shm: &'static Shm<Broadcast<u64, 2>>| shm.sender().unwrap();
+        advances::<Broadcast<u64, 2>, _>(wake, ARRIVED, join, send)
+    };
+    for counts in [commits(true), messages(true)] {
+        let [quiet, woken] = counts;
+        assert!(woken > 0 && woken < quiet, "{counts:?}");
+    }
+    assert_eq!([commits(false), messages(false)], [[CHANGES, 0]; 2]);
 }
 
 #[test]
