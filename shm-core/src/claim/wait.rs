@@ -18,8 +18,13 @@ const LONGEST_AT_FIRST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(1);
 /// The time from the first look at the owner of a claim to the second.
 const SECOND_LOOK: Duration = Duration::from_micros(500);
-/// The slices of a waiter that cannot request a wake-up.
-const POLLING: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(2)];
+/// The slices of a waiter that cannot request a wake-up: the first one, the longest one at first, and the longest of all. In
+/// between they are a 64th of the wait: what is rare may come later, and an idle reader costs little.
+const POLLING: [Duration; 3] = [
+    Duration::from_micros(50),
+    Duration::from_millis(2),
+    Duration::from_millis(50),
+];
 
 /// A wait whose sleep is divided into slices. Each is twice as long as the one before, up to a limit.
 #[derive(Debug)]
@@ -44,7 +49,8 @@ impl SlicedWait {
         Self::new(deadline, Duration::ZERO, false)
     }
 
-    /// For a waiter whose pages are read-only, so that it cannot request a wake-up: slices of 50 µs to 2 ms.
+    /// For a waiter whose pages are read-only, so that it cannot request a wake-up: slices of 50 µs to 2 ms, and of a 64th of
+    /// the wait, up to 50 ms, once that is more.
     pub(crate) fn polling(deadline: Deadline) -> Self {
         Self::new(deadline, POLLING[0], true)
     }
@@ -63,13 +69,13 @@ impl SlicedWait {
     /// The length of the slice that begins at `now`.
     fn next_slice(&self, now: Instant) -> Duration {
         let doubled = self.slice * 2;
+        let waited = now.saturating_duration_since(self.begin);
         if self.polls {
-            return doubled.min(POLLING[1]);
+            return doubled.min((waited / 64).clamp(POLLING[1], POLLING[2]));
         }
         if self.slice.is_zero() {
             return SECOND_LOOK;
         }
-        let waited = now.saturating_duration_since(self.begin);
         doubled.clamp(FIRST, (waited / 8).clamp(LONGEST_AT_FIRST, LONGEST))
     }
 
@@ -194,11 +200,24 @@ mod tests {
     }
 
     #[test]
-    fn polling_slices_grow_from_50_us_to_2_ms() {
+    fn polling_slices_grow_from_50_us_to_2_ms_and_then_slowly() {
         let mut slices = SlicedWait::polling(Deadline::after(NEVER));
         let due = probes(&mut slices, NEVER, millis(10));
         let expected = [50, 150, 350, 750, 1550, 3150, 5150, 7150, 9150];
         assert_eq!(due, expected.map(Duration::from_micros));
+        // Until a 64th of the wait is more than that.
+        let mut slices = SlicedWait::polling(Deadline::after(NEVER));
+        let due = probes(&mut slices, NEVER, millis(10_000));
+        for (before, after) in due.iter().zip(&due[1..]).skip(4) {
+            let allowed = (*before / 64).clamp(millis(2), millis(50));
+            assert!(*after - *before <= allowed, "{before:?} {after:?}");
+        }
+        let last = due[due.len() - 1] - due[due.len() - 2];
+        assert_eq!(last, millis(50));
+        // 500 a second at first, 20 at last.
+        let within = |from, to| due.iter().filter(|due| (from..to).contains(*due)).count();
+        assert!(within(millis(0), millis(100)) > 45);
+        assert_eq!(within(millis(9_000), millis(10_000)), 20);
     }
 
     /// Each sleep is interrupted before the end of its slice, so only the clock ends slices.

@@ -56,6 +56,13 @@
 //! - A process that is only stopped is alive, and keeps what it holds.
 //! - Signal handlers must not lock.
 //!
+//! # Read-only handles
+//!
+//! They read a [`SeqLock`], receive from a [`Broadcast`] and wait for an [`Event`] as others do, and look at the rest. They cannot
+//! announce that they sleep, so they poll: first after 50 µs, then at growing intervals of at most 2 ms, or a 64th of the
+//! wait if that is more, up to 50 ms. In a segment that was created with
+//! [`wake_readers`](crate::ShmOptions::wake_readers), the process that writes wakes them too.
+//!
 //! # What attaching takes
 //!
 //! In addition to what every segment takes:

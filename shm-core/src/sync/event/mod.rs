@@ -66,8 +66,7 @@ use crate::sys::clock::Deadline;
 ///   is not. Sleepers that it did not wake check the generation at their [next look](super#when-a-process-dies).
 /// - **A waiter**: nothing. If it was just woken by [`notify_one`](Self::notify_one), the other sleepers check the generation
 ///   at their next look.
-/// - A read-only handle can wait too. It cannot ask to be woken, so it polls, at least every 2 ms, unless the
-///   segment [wakes readers](crate::ShmOptions::wake_readers).
+/// - A read-only handle can wait too. It cannot ask to be woken, so it [polls](super#read-only-handles).
 /// - Fork children wait and notify like any other process.
 ///
 /// # What a peer can do

@@ -305,12 +305,11 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// Waits for a version newer than `seen`, for at most `timeout` on the monotonic clock, and returns it.
     ///
     /// `Duration::MAX` waits for ever. Through a mapping that may be written, the caller sleeps until a commit wakes it. A reader
-    /// whose mapping is read-only cannot announce that it sleeps, so it polls, in intervals that grow from 50 µs to 2 ms. In a
-    /// segment that [wakes readers](crate::ShmOptions::wake_readers), a commit wakes it too.
+    /// whose mapping is read-only [polls](super#read-only-handles).
     ///
     /// The death of a writer does not end the wait, as another one may come; [`writer`](Self::writer) tells whether one has died in
-    /// the middle of a write. If `seen` is ahead of the version, for instance because
-    /// it is from another segment, this waits until the version is past it.
+    /// the middle of a write. If `seen` is ahead of the version, for instance because it is from another segment, this waits until
+    /// the version is past it.
     ///
     /// # Errors
     ///

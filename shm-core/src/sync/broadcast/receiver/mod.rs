@@ -128,8 +128,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
 
     /// Receives the next message, and waits for it as long as it takes.
     ///
-    /// The sender wakes a receiver that may write to the segment. One with a read-only mapping polls, at intervals that grow from
-    /// 50 µs to 2 ms; in a segment that [wakes readers](crate::ShmOptions::wake_readers), the sender wakes it too.
+    /// The sender wakes a receiver that may write to the segment. One with a read-only mapping
+    /// [polls](crate::sync#read-only-handles).
     ///
     /// # Errors
     ///
