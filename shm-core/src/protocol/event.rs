@@ -57,7 +57,7 @@ pub(crate) fn generation<S: Mutations>(word: &AtomicU32) -> u32 {
 #[inline(always)]
 pub(crate) fn notify_one<W: WakeSome>(word: &AtomicU32, waker: &W) {
     if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
-        counter::wake_some(word, 1, waker);
+        counter::wake_some(word, WAITERS, 1, waker);
     } else if waker.wakes_unasked(word) {
         // The addition has changed the word, so no waiter that has seen it before falls asleep any more.
         waker.wake_up_to(word, 1);
@@ -68,7 +68,7 @@ pub(crate) fn notify_one<W: WakeSome>(word: &AtomicU32, waker: &W) {
 #[inline(always)]
 pub(crate) fn notify_all<W: WakeSome>(word: &AtomicU32, waker: &W) {
     if word.fetch_add(ONE, W::COUNT) & WAITERS != 0 {
-        counter::wake_all(word, waker);
+        counter::wake_all(word, WAITERS, waker);
     } else if waker.wakes_unasked(word) {
         waker.wake_all(word);
     }

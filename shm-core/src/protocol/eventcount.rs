@@ -45,6 +45,10 @@ pub(crate) trait WaitEnv {
     fn announces(&self) -> bool {
         true
     }
+    /// The bits by which the waiter announces itself. Only those of a semaphore use another one besides `WAITERS`.
+    fn announcement(&self) -> u32 {
+        WAITERS
+    }
     /// How many times to check before anything else.
     fn spins(&self) -> u32;
     /// What this round does. Called once per round.
@@ -73,8 +77,9 @@ pub(crate) trait WakeAll {
 /// Announces that the caller may sleep on the word, and returns the value to sleep on. The caller has to check again
 /// before it sleeps.
 #[inline]
-fn announce<W: WaitEnv>(word: &AtomicU32) -> u32 {
-    let seen = word.fetch_or(WAITERS, Ordering::Relaxed) | WAITERS;
+fn announce<W: WaitEnv>(word: &AtomicU32, env: &W) -> u32 {
+    let bits = env.announcement();
+    let seen = word.fetch_or(bits, Ordering::Relaxed) | bits;
     if W::FENCED {
         // Pairs with the full fence before `notify_fenced`.
         fence(Ordering::SeqCst);
@@ -143,7 +148,7 @@ pub(crate) fn wait<W: WaitEnv, R>(
     }
     loop {
         let seen = if env.announces() {
-            announce::<W>(word)
+            announce(word, env)
         } else {
             look::<W>(word)
         };

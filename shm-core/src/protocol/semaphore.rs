@@ -4,18 +4,32 @@
 //!
 //! | bits | what |
 //! |---|---|
-//! | 1 to 31 | the number of permits |
+//! | 2 to 31 | the number of permits |
+//! | 1 | `SEVERAL`: a process that waits for several permits may be asleep on the word |
 //! | 0 | `WAITERS`: a process may be asleep on the word |
 //!
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
 //! | post | anyone | adds permits, by compare-and-swap; after many failed attempts by an addition | release |
 //! | wake as many, if the addition saw `WAITERS` | the same | see [`counter`] | |
-//! | take | anyone | subtracts one if there are any, by compare-and-swap | acquire |
-//! | wait | anyone | sets `WAITERS`, takes, sleeps; see [`eventcount`] | |
+//! | wake all, if it saw `SEVERAL` too, or a load after waking as many does | the same | see [`counter`] | relaxed |
+//! | take | anyone | subtracts as many as it wants if there are so many, by compare-and-swap | acquire |
+//! | wait | anyone | sets `WAITERS`, and `SEVERAL` for several permits; takes, sleeps; see [`eventcount`] | |
 //!
 //! A take pairs with every post before it: all changes are read-modify-writes, so each continues the release of those
 //! before.
+//!
+//! # Several permits
+//!
+//! A process takes all the permits that it wants at once, or none. So it holds none while it waits for others, and processes
+//! that want several never wait for each other's.
+//!
+//! As long as all sleepers want one permit, a post wakes as many sleepers as it adds permits, and each of these finds one, unless
+//! another process was faster. A sleeper that wants several may be woken in vain, by a post that would have been enough for
+//! another one. So while one may be asleep, each post wakes all, and all look. If it then still lacks permits, it announces
+//! itself again. It may also announce itself, look, and fall asleep after the addition of a post that saw no `SEVERAL` and before
+//! its `FUTEX_WAKE`, which then wakes it if its priority is higher. So such a post loads the word once more: the kernel compares
+//! it with what the sleeper has announced under the lock that the wake-up takes too, and the load sees the bit.
 //!
 //! A permit is in the word or it is not: there is no point in between at which a kill could lose a posted permit or
 //! duplicate it. A process that is killed after it has taken one keeps it for ever. One that is killed before it wakes, or
@@ -29,11 +43,17 @@
 
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
-use crate::protocol::counter::{self, ONE, WakeSome};
+use crate::protocol::counter::{self, WakeSome};
 use crate::protocol::eventcount::{self, WAITERS, WaitEnv};
 use crate::protocol::wait::WaitStep;
 
-/// The maximum number of permits: the one that POSIX guarantees.
+/// A process that waits for several permits may be asleep on the word. Set only together with `WAITERS`.
+const SEVERAL: u32 = WAITERS << 1;
+
+/// One permit, in the bits of the word.
+const ONE: u32 = SEVERAL << 1;
+
+/// The maximum number of permits.
 pub(crate) const MAX_PERMITS: u32 = u32::MAX / ONE;
 
 /// The steps that mutants and tests take in another way.
@@ -42,6 +62,10 @@ pub(crate) trait Mutations {
     const TAKE: Ordering = Ordering::Acquire;
     /// The ordering of an addition without comparing.
     const ADD: Ordering = Ordering::Release;
+    /// The bits by which a process announces itself that waits for several permits.
+    const SEVERAL: u32 = SEVERAL | WAITERS;
+    /// Whether a post checks after it has woken some whether it should have woken all.
+    const RECHECKS: bool = true;
     /// How many times to try to change a word that others change too. Each failure means that another process succeeded in
     /// the few instructions since the load, so processes that keep to the protocol never need this many.
     const TRIES: u32 = 1_000;
@@ -67,10 +91,17 @@ pub(crate) fn permits(word: &AtomicU32) -> u32 {
 #[inline(always)]
 fn more(seen: u32, count: u32) -> Option<u32> {
     let sum = (seen / ONE).checked_add(count)?;
-    (sum <= MAX_PERMITS).then(|| (sum * ONE) | (seen & WAITERS))
+    (sum <= MAX_PERMITS).then(|| (sum * ONE) | (seen & (WAITERS | SEVERAL)))
 }
 
-/// Adds permits, and wakes as many waiters. `false`, without adding any, if there would be too many.
+/// The word with `count` fewer permits, unless there are not so many.
+#[inline(always)]
+fn fewer(seen: u32, count: u32) -> Option<u32> {
+    // The bits below the permits are less than one.
+    seen.checked_sub(count.checked_mul(ONE)?)
+}
+
+/// Adds permits, and wakes waiters. `false`, without adding any, if there would be too many.
 #[inline(always)]
 pub(crate) fn post<S: Mutations, W: WakeSome>(word: &AtomicU32, count: u32, waker: &W) -> bool {
     let mut seen = word.load(Ordering::Relaxed);
@@ -85,9 +116,23 @@ pub(crate) fn post<S: Mutations, W: WakeSome>(word: &AtomicU32, count: u32, wake
         },
     }
     if seen & WAITERS != 0 {
-        counter::wake_some(word, count, waker);
+        wake::<S, W>(word, seen, count, waker);
     }
     true
+}
+
+/// Wakes the waiters for `count` permits that were added to the word `seen`, which had `WAITERS`.
+#[cold]
+fn wake<S: Mutations, W: WakeSome>(word: &AtomicU32, seen: u32, count: u32, waker: &W) {
+    const BITS: u32 = WAITERS | SEVERAL;
+    if seen & SEVERAL == 0 {
+        counter::wake_some(word, BITS, count, waker);
+        // A process that wants several may have fallen asleep since the addition, and been woken in place of another one.
+        if !S::RECHECKS || word.load(Ordering::Relaxed) & SEVERAL == 0 {
+            return;
+        }
+    }
+    counter::wake_all(word, BITS, waker);
 }
 
 /// Continues a post whose first attempt failed. Returns the word before the addition.
@@ -117,25 +162,25 @@ fn post_again<S: Mutations, W: WakeSome>(
     Some(seen)
 }
 
-/// Takes a permit if there is one, and others are not faster every time.
+/// Takes `count` permits if there are so many, and others are not faster every time.
 #[inline(always)]
-pub(crate) fn take<S: Mutations>(word: &AtomicU32) -> bool {
+pub(crate) fn take<S: Mutations>(word: &AtomicU32, count: u32) -> bool {
     let seen = word.load(Ordering::Relaxed);
-    let Some(next) = seen.checked_sub(ONE) else {
+    let Some(next) = fewer(seen, count) else {
         return false;
     };
     match word.compare_exchange(seen, next, S::TAKE, Ordering::Relaxed) {
         Ok(_) => true,
-        Err(now) => take_again::<S>(word, now),
+        Err(now) => take_again::<S>(word, now, count),
     }
 }
 
 /// Continues a take whose first attempt failed.
 #[cold]
-fn take_again<S: Mutations>(word: &AtomicU32, mut seen: u32) -> bool {
+fn take_again<S: Mutations>(word: &AtomicU32, mut seen: u32, count: u32) -> bool {
     for tries in 1..S::TRIES {
         S::interfere(word, tries);
-        let Some(next) = seen.checked_sub(ONE) else {
+        let Some(next) = fewer(seen, count) else {
             return false;
         };
         match word.compare_exchange(seen, next, S::TAKE, Ordering::Relaxed) {
@@ -160,37 +205,56 @@ fn out_of_step(tries: u32) {
     }
 }
 
-/// Takes a permit, waiting for one. `false` after the final probe.
-pub(crate) fn wait<S: Mutations, W: WaitEnv>(word: &AtomicU32, env: &mut W) -> bool {
-    wait_by(word, env, || take::<S>(word))
+/// Takes `count` permits, waiting until there are so many. `false` after the final probe.
+pub(crate) fn wait<S: Mutations, W: WaitEnv>(word: &AtomicU32, count: u32, env: &mut W) -> bool {
+    wait_by::<S, W>(word, count, env, || take::<S>(word, count))
 }
 
-fn wait_by<W: WaitEnv>(word: &AtomicU32, env: &mut W, take: impl Fn() -> bool) -> bool {
+fn wait_by<S: Mutations, W: WaitEnv>(
+    word: &AtomicU32,
+    count: u32,
+    env: &mut W,
+    take: impl Fn() -> bool,
+) -> bool {
     let look = || take().then_some(());
-    eventcount::wait(word, &mut SleepIfEmpty(env), look, look).is_some()
+    let mut env = SleepIfFewer {
+        env,
+        count,
+        bits: if count > 1 { S::SEVERAL } else { WAITERS },
+    };
+    eventcount::wait(word, &mut env, look, look).is_some()
 }
 
-/// Does not sleep while there are permits: others were faster every time, and may have stopped since.
-struct SleepIfEmpty<'a, W>(&'a mut W);
+/// Does not sleep while there are enough permits: others were faster every time, and may have stopped since.
+struct SleepIfFewer<'a, W> {
+    env: &'a mut W,
+    count: u32,
+    /// What it announces itself by.
+    bits: u32,
+}
 
-impl<W: WaitEnv> WaitEnv for SleepIfEmpty<'_, W> {
+impl<W: WaitEnv> WaitEnv for SleepIfFewer<'_, W> {
     const FENCED: bool = W::FENCED;
 
     fn announces(&self) -> bool {
-        self.0.announces()
+        self.env.announces()
+    }
+
+    fn announcement(&self) -> u32 {
+        self.bits
     }
 
     fn spins(&self) -> u32 {
-        self.0.spins()
+        self.env.spins()
     }
 
     fn next_step(&mut self) -> WaitStep {
-        self.0.next_step()
+        self.env.next_step()
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        if seen < ONE {
-            self.0.sleep(word, seen);
+        if fewer(seen, self.count).is_none() {
+            self.env.sleep(word, seen);
         }
     }
 }
@@ -257,16 +321,19 @@ mod tests {
         impl Mutations for Once {
             const TRIES: u32 = 1;
         }
-        let word = AtomicU32::new((MAX_PERMITS * ONE) | WAITERS);
+        let word = AtomicU32::new((MAX_PERMITS * ONE) | WAITERS | SEVERAL);
         // What was seen is long gone.
         assert_eq!(post_again::<Once, Nobody>(&word, 0, 3), None);
-        assert_eq!(word.load(Ordering::Relaxed), (MAX_PERMITS * ONE) | WAITERS);
+        let bits = WAITERS | SEVERAL;
+        assert_eq!(word.load(Ordering::Relaxed), (MAX_PERMITS * ONE) | bits);
     }
 
     #[test]
     fn a_take_next_to_constant_writes_ends_without_a_permit() {
         let word = AtomicU32::new(9 * ONE);
-        assert!(!take_again::<Beset>(&word, 8 * ONE));
+        for count in [1, 3, 5] {
+            assert!(!take_again::<Beset>(&word, 8 * ONE, count));
+        }
         assert!(permits(&word) >= 5);
     }
 
@@ -307,10 +374,23 @@ mod tests {
             const TRIES: u32 = 1;
         }
         // A take that lost every race, and the word after that.
-        let word = AtomicU32::new(5 * ONE);
-        let mut clock = Clock(0);
-        let unlucky = || take_again::<Unlucky>(&word, 4 * ONE);
-        assert!(!wait_by(&word, &mut clock, unlucky));
-        assert_eq!(clock.0, 3);
+        for count in [1, 2, 5] {
+            let word = AtomicU32::new(5 * ONE);
+            let mut clock = Clock(0);
+            let unlucky = || take_again::<Unlucky>(&word, 4 * ONE, count);
+            assert!(!wait_by::<Unlucky, _>(&word, count, &mut clock, unlucky));
+            assert_eq!(clock.0, 3);
+        }
+    }
+
+    #[test]
+    fn more_permits_than_fit_are_never_there() {
+        let word = AtomicU32::new(u32::MAX);
+        assert!(take::<Correct>(&word, MAX_PERMITS));
+        assert_eq!(word.load(Ordering::Relaxed), WAITERS | SEVERAL);
+        word.store(u32::MAX, Ordering::Relaxed);
+        for count in [MAX_PERMITS + 1, MAX_PERMITS + 2, u32::MAX] {
+            assert!(!take::<Correct>(&word, count));
+        }
     }
 }

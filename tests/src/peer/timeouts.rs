@@ -271,6 +271,12 @@ fn calls(
     make("Semaphore::wait_deadline", &mut || {
         late(shm.permits.wait_deadline(soon()), "TimedOut")
     })?;
+    make("Semaphore::wait_many_timeout", &mut || {
+        late(shm.permits.wait_many_timeout(2, SPAN), "TimedOut")
+    })?;
+    make("Semaphore::wait_many_deadline", &mut || {
+        late(shm.permits.wait_many_deadline(2, soon()), "TimedOut")
+    })?;
     make("Barrier::join_timeout", &mut || {
         late(shm.meet[1].join_timeout(SPAN), "Full")
     })?;

@@ -150,12 +150,16 @@ impl Program {
                 permits.post_many(words.number()?).map_err(other)?;
                 Ok(String::new())
             }
+            // So many turns with so many permits, which are all there are.
             "take-turns" => {
-                let (shm, turns) = (self.shared()?, words.number()?);
+                let (shm, turns, count) = (self.shared()?, words.number()?, words.number()?);
                 for _ in 0..turns {
-                    shm.permits.wait();
+                    match count {
+                        1 => shm.permits.wait(),
+                        count => shm.permits.wait_many(count),
+                    }
                     shm.count.set(shm.count.get() + 1);
-                    shm.permits.post().map_err(other)?;
+                    shm.permits.post_many(count).map_err(other)?;
                 }
                 Ok(String::new())
             }
@@ -275,26 +279,33 @@ fn answer(shm: &Shm<WaitSegment>, number: usize) {
 fn pass_permits(shm: &Shm<WaitSegment>) {
     let mut random = RandomDelays::new();
     while shm.stop.load(Acquire) == 0 {
-        shm.taking.fetch_add(1, AcqRel);
-        let taken = match random.next_number() % 4 {
+        let way = random.next_number() % 6;
+        let count = if way < 4 { 1 } else { 2 };
+        shm.taking.fetch_add(count, AcqRel);
+        let taken = match way {
             0 => shm.permits.try_wait(),
             1 => shm.permits.wait_timeout(Duration::from_millis(3)).is_ok(),
             2 => shm.permits.wait_timeout(Duration::from_micros(200)).is_ok(),
-            _ => {
+            3 => {
                 shm.permits.wait();
                 true
             }
+            4 => shm.permits.try_wait_many(2),
+            _ => {
+                let millis = Duration::from_millis(3);
+                shm.permits.wait_many_timeout(2, millis).is_ok()
+            }
         };
         if taken {
-            shm.taken.fetch_add(1, AcqRel);
-            shm.posting.fetch_add(1, AcqRel);
-            if shm.permits.post().is_err() {
+            shm.taken.fetch_add(count, AcqRel);
+            shm.posting.fetch_add(count, AcqRel);
+            if shm.permits.post_many(count as u32).is_err() {
                 shm.failed.fetch_add(1, AcqRel);
             }
-            shm.posted.fetch_add(1, AcqRel);
+            shm.posted.fetch_add(count, AcqRel);
         } else {
             // No permit was taken.
-            shm.taking.fetch_sub(1, AcqRel);
+            shm.taking.fetch_sub(count, AcqRel);
         }
     }
 }

@@ -286,6 +286,73 @@ fn kill_in_semaphore_sleep_loses_at_most_one_permit() {
 }
 
 #[test]
+fn kill_in_semaphore_wait_many_takes_all_permits_or_none() {
+    let (mut taken, mut not) = (0, 0);
+    at_every("take-two", step::stride(7), |shm, kill| {
+        shm.permits.post_many(2).unwrap();
+        kill();
+        match shm.permits.value() {
+            2 => not += 1,
+            0 => taken += 1,
+            value => panic!("{value}"),
+        }
+        while shm.permits.try_wait() {}
+    });
+    println!("{taken} taken, {not} not");
+    assert!(taken > 0 && not > 0, "{taken} {not}");
+}
+
+/// A peer sleeps until there are two permits, next to another process that wants one.
+fn asleep_for_two_permits(what: &str, before: Option<u64>) {
+    let (taken, not) = (Cell::new(0), Cell::new(0));
+    asleep(what, "attach", before, |shm, kill| {
+        let permits = &shm.permits;
+        std::thread::scope(|scope| {
+            let (mut sleeper, posted) = (None, Cell::new(0));
+            let mut post = || {
+                if sleeper.is_none() {
+                    let wait = || permits.wait_timeout(DEADLINE);
+                    sleeper = Some(step::spawn_until_asleep(scope, wait));
+                }
+                // If the other process is faster, one is left over, and the peer sleeps again.
+                permits.post_many(2).unwrap();
+                posted.set(posted.get() + 2);
+            };
+            let seen = kill(&mut post);
+            // If it was killed before it slept.
+            if posted.get() == 0 {
+                post();
+            }
+            let sleeper = sleeper.unwrap();
+            // If the peer lost only the wake-up, the sleeper polls.
+            let start = Instant::now();
+            while permits.value() > 0 && !sleeper.is_finished() {
+                assert!(start.elapsed() < DEADLINE);
+                std::thread::yield_now();
+            }
+            permits.post().unwrap();
+            sleeper.join().unwrap().unwrap();
+            // One was added, and one is the sleeper's.
+            match posted.get() - permits.value() {
+                2 => taken.set(taken.get() + 1),
+                0 if seen.killed => not.set(not.get() + 1),
+                value => panic!("{value}"),
+            }
+        });
+        while permits.try_wait() {}
+    });
+    let (taken, not) = (taken.get(), not.get());
+    println!("{what}: {taken} taken, {not} not");
+    assert!(taken > 0 && not > 0, "{taken} {not}");
+}
+
+#[test]
+fn kill_in_semaphore_wait_many_sleep_takes_all_or_none() {
+    asleep_for_two_permits("take-two", Some(2_999));
+    asleep_for_two_permits("take-two-forever", None);
+}
+
+#[test]
 fn kill_in_semaphore_wait_timeout_loses_no_permit() {
     at_every("take-nothing", step::stride(151), |shm, kill| {
         kill();

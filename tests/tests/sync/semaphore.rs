@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
 use shm_core::sync::{Semaphore, TimedOut, TooManyPermits};
-use shm_tests::{Names, Peer, WaitSegment, next_to, peer};
+use shm_tests::{Names, Peer, WaitSegment, next_to, peer, step};
 
 fn attached(name: &str) -> Peer {
     peer!("waiting attach {name}")
@@ -44,7 +44,7 @@ fn too_many_permits_are_refused_and_none_added() {
     assert_eq!(permits.value(), <Semaphore>::MAX_PERMITS - 1);
     permits.post().unwrap();
     assert_eq!(permits.post(), Err(TooManyPermits));
-    assert!(TooManyPermits.to_string().contains("2147483647"));
+    assert!(TooManyPermits.to_string().contains("1073741823"));
     permits.wait();
     assert_eq!(permits.value(), <Semaphore>::MAX_PERMITS - 1);
 }
@@ -147,13 +147,83 @@ fn a_single_permit_excludes_like_a_lock() {
     let shm = WaitSegment::create(&name).unwrap();
     let mut peers: Vec<Peer> = (0..4).map(|_| attached(&name)).collect();
     for peer in &mut peers {
-        peer.tell(&format!("waiting permits take-turns {TURNS}"));
+        peer.tell(&format!("waiting permits take-turns {TURNS} 1"));
     }
     shm.permits.post().unwrap();
     for peer in &mut peers {
         assert_eq!(peer.hear(), "ok ");
     }
     assert_eq!((shm.count.get(), shm.permits.value()), (4 * TURNS, 1));
+}
+
+#[test]
+fn several_permits_are_taken_at_once_or_not_at_all() {
+    let permits = Semaphore::create_anonymous().unwrap();
+    permits.post_many(5).unwrap();
+    assert!(!permits.try_wait_many(6));
+    assert_eq!(permits.value(), 5);
+    assert!(permits.try_wait_many(3) && permits.try_wait_many(0));
+    let no_time = Duration::ZERO;
+    assert_eq!(permits.wait_many_timeout(3, no_time), Err(TimedOut));
+    let past = Instant::now();
+    assert_eq!(permits.wait_many_deadline(3, past), Err(TimedOut));
+    assert_eq!(permits.wait_many_timeout(1, no_time), Ok(()));
+    assert_eq!(permits.wait_many_deadline(1, past), Ok(()));
+    let span = Duration::from_millis(30);
+    permits.post_many(2).unwrap();
+    assert_eq!(permits.wait_many_timeout(3, span), Err(TimedOut));
+    assert!(past.elapsed() >= span);
+    assert_eq!(permits.value(), 2);
+    permits.wait_many(2);
+    permits.wait_many(0);
+    assert_eq!(permits.value(), 0);
+
+    permits.post_many(<Semaphore>::MAX_PERMITS).unwrap();
+    let too_many = <Semaphore>::MAX_PERMITS + 1;
+    assert!(!permits.try_wait_many(too_many) && !permits.try_wait_many(u32::MAX));
+    assert_eq!(permits.wait_many_timeout(too_many, no_time), Err(TimedOut));
+    let panicked = std::panic::catch_unwind(|| permits.wait_many(too_many));
+    let text = panicked.unwrap_err().downcast::<String>().unwrap();
+    assert!(text.contains("1073741823"), "{text}");
+    permits.wait_many(<Semaphore>::MAX_PERMITS);
+    assert_eq!(permits.value(), 0);
+}
+
+#[test]
+fn processes_that_want_all_permits_do_not_block_each_other() {
+    const TURNS: u64 = 2_000;
+    let names = Names::new("semaphore-all");
+    let name = names.name("t");
+    let shm = WaitSegment::create(&name).unwrap();
+    let mut peers: Vec<Peer> = (0..3).map(|_| attached(&name)).collect();
+    for peer in &mut peers {
+        peer.tell(&format!("waiting permits take-turns {TURNS} 3"));
+    }
+    // One at a time: nobody goes on before all are there.
+    for _ in 0..3 {
+        shm.permits.post().unwrap();
+    }
+    for peer in &mut peers {
+        assert_eq!(peer.hear(), "ok ");
+    }
+    assert_eq!((shm.count.get(), shm.permits.value()), (3 * TURNS, 3));
+}
+
+#[test]
+fn a_sleeper_for_several_permits_gets_them_when_all_are_there() {
+    let permits = Semaphore::create_anonymous().unwrap();
+    std::thread::scope(|scope| {
+        let several = step::spawn_until_asleep(scope, || permits.wait_many(3));
+        let one = step::spawn_until_asleep(scope, || permits.wait());
+        permits.post().unwrap();
+        one.join().unwrap();
+        for _ in 0..3 {
+            assert!(!several.is_finished());
+            permits.post().unwrap();
+        }
+        several.join().unwrap();
+    });
+    assert_eq!(permits.value(), 0);
 }
 
 #[test]
@@ -207,8 +277,8 @@ fn random_words_in_a_semaphore_end_every_call() {
         |random| {
             let value = random.next_number();
             match value >> 40 & 3 {
-                // No permits, with and without a sleeper.
-                0 => word.store(value as u32 & 1, Release),
+                // No permits, with and without sleepers.
+                0 => word.store(value as u32 & 3, Release),
                 1 => word.store(value as u32, Release),
                 2 => word.store(u32::MAX - (value as u32 & 3), Release),
                 _ => random.spin(),
@@ -224,7 +294,8 @@ fn random_words_in_a_semaphore_end_every_call() {
                 for posted in [shm.post(), shm.post_many(3), shm.post_many(u32::MAX)] {
                     full += u32::from(posted.is_err());
                 }
-                let _ = shm.try_wait();
+                let _ = (shm.try_wait(), shm.try_wait_many(2));
+                let _ = shm.wait_many_timeout(3, Duration::from_micros(100));
             }
         },
     );

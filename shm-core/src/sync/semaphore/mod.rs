@@ -15,7 +15,7 @@ use crate::sync::sleeper::{Futex, Sleeper};
 use crate::sys::clock::Deadline;
 
 /// A POSIX counting semaphore: a number of permits. [`post`](Self::post) adds one. [`wait`](Self::wait) takes one, and
-/// sleeps while there is none.
+/// sleeps while there is none. [`post_many`](Self::post_many) and [`wait_many`](Self::wait_many) add and take several at once.
 ///
 /// A new semaphore has no permits. It counts things without an owner, such as free places or finished jobs. Any process may post,
 /// whether it has taken a permit or not.
@@ -37,6 +37,30 @@ use crate::sys::clock::Deadline;
 ///
 /// Waiters make progress, but there is no promise of fairness: a later waiter may be first.
 ///
+/// # Several permits
+///
+/// [`wait_many`](Self::wait_many) takes all permits that it asks for in one step, or none. It reserves nothing while it waits, so
+/// processes that each want several cannot block each other half-way. The price is that it has no turn: as long as others take
+/// single permits as they are posted, the number that it needs may never be there at one time. If such a process has to get
+/// its turn, let all ask for the same number, or protect taking with a [`Mutex`](crate::sync::Mutex).
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::Semaphore;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Gigabytes of memory that jobs may use together.
+/// let memory = Semaphore::create_anonymous()?;
+/// memory.post_many(8)?;
+///
+/// memory.wait_many(6); // a large job
+/// assert!(!memory.try_wait_many(3)); // there are only two, and they stay there
+/// assert!(memory.try_wait_many(2));
+/// memory.post_many(6)?;
+/// assert_eq!(memory.value(), 6);
+/// # Ok(()) }
+/// ```
+///
 /// Through a read-only handle only [`value`](Self::value) can be called.
 ///
 /// # Memory ordering
@@ -47,8 +71,9 @@ use crate::sys::clock::Deadline;
 ///
 /// - **The permits that it has taken stay taken**, as with POSIX semaphores: a permit does not record its owner. If permits
 ///   must come back, use a [`Mutex`](crate::sync::Mutex), which the next process gets. Permits that it has posted stay, too.
-/// - Killed at any instruction, a process has taken a permit or not, and posted one or not. If it was about to wake another
-///   process, or had just been woken, the other waiters see the permit at their [next look](super#when-a-process-dies).
+/// - Killed at any instruction, a process has taken what it wants or nothing, and posted all or nothing. If it was about to wake
+///   another process, or had just been woken, the other waiters see the permit at their
+///   [next look](super#when-a-process-dies).
 /// - Fork children wait and post like any other process.
 ///
 /// # What a peer can do
@@ -58,8 +83,10 @@ use crate::sys::clock::Deadline;
 ///
 /// # Cost
 ///
-/// Posting and waiting take one compare-and-swap each. Posting takes one or two system calls if a process sleeps or has just
-/// slept. A waiter that finds no permit spins for a moment before it sleeps. A semaphore takes 4 bytes.
+/// Posting and waiting take one compare-and-swap each, for any number of permits. Posting takes one or two system calls if a
+/// process sleeps or has just slept. While a process sleeps that wants several permits, each post wakes all sleepers, and those
+/// that do not get what they want sleep again. A waiter that does not find its permits spins for a moment before it sleeps. A
+/// semaphore takes 4 bytes.
 #[repr(C)]
 pub struct Semaphore<A: Access = ReadWrite> {
     word: AtomicU32,
@@ -72,7 +99,7 @@ sync_layout! {
 }
 
 impl<A: Access> Semaphore<A> {
-    /// The greatest number of permits, 2^31 - 1.
+    /// The greatest number of permits, 2^30 - 1.
     #[doc(alias = "SEM_VALUE_MAX")]
     pub const MAX_PERMITS: u32 = MAX_PERMITS;
 
@@ -98,7 +125,7 @@ impl<A: Access> Semaphore<A> {
         self.post_many(1)
     }
 
-    /// Adds `permits` permits at once, and wakes as many waiters.
+    /// Adds `permits` permits at once, and wakes as many waiters, or all if one of them waits for several permits.
     ///
     /// # Errors
     ///
@@ -126,7 +153,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        protocol::take::<Correct>(&self.word)
+        protocol::take::<Correct>(&self.word, 1)
     }
 
     /// Takes a permit, and waits for one as long as it takes.
@@ -138,7 +165,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        while !protocol::take::<Correct>(&self.word) && !self.sleep(|| Deadline::NEVER) {}
+        while self.take_until(1, || Deadline::NEVER).is_err() {}
     }
 
     /// Takes a permit, and waits for one for at most `timeout` on the monotonic clock.
@@ -153,7 +180,7 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        self.wait_until(|| Deadline::after(timeout))
+        self.take_until(1, || Deadline::after(timeout))
     }
 
     /// Takes a permit as [`wait_timeout`](Self::wait_timeout) does, and waits for one until `deadline` at the latest.
@@ -166,19 +193,82 @@ impl<A: Access> Semaphore<A> {
     where
         A: Writable,
     {
-        self.wait_until(|| Deadline::at(deadline))
+        self.take_until(1, || Deadline::at(deadline))
+    }
+
+    /// Takes `permits` permits at once if there are so many, or else none. Never waits.
+    ///
+    /// As [`try_wait`](Self::try_wait), it may return `false` next to a peer that writes all the time.
+    #[must_use = "without the permits the caller must not go on"]
+    #[inline]
+    pub fn try_wait_many(&self, permits: u32) -> bool
+    where
+        A: Writable,
+    {
+        protocol::take::<Correct>(&self.word, permits)
+    }
+
+    /// Takes `permits` permits at once, and waits until there are so many as long as it takes. Holds none of them before: see
+    /// [several permits](Self#several-permits).
+    ///
+    /// If every process that would post has died, this waits for ever. [`wait_many_timeout`](Self::wait_many_timeout) has a limit.
+    ///
+    /// # Panics
+    ///
+    /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS), which are never there.
+    #[inline]
+    pub fn wait_many(&self, permits: u32)
+    where
+        A: Writable,
+    {
+        assert!(
+            permits <= MAX_PERMITS,
+            "a semaphore never has {permits} permits; ask for at most {MAX_PERMITS}"
+        );
+        while self.take_until(permits, || Deadline::NEVER).is_err() {}
+    }
+
+    /// Takes `permits` permits at once, and waits until there are so many for at most `timeout` on the monotonic clock.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`]: there were never so many at one time, or other processes took some first. None was taken. The processes that
+    /// should post may be alive or dead.
+    #[inline]
+    pub fn wait_many_timeout(&self, permits: u32, timeout: Duration) -> Result<(), TimedOut>
+    where
+        A: Writable,
+    {
+        self.take_until(permits, || Deadline::after(timeout))
+    }
+
+    /// Takes `permits` permits as [`wait_many_timeout`](Self::wait_many_timeout) does, and waits until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_many_timeout`](Self::wait_many_timeout).
+    #[inline]
+    pub fn wait_many_deadline(&self, permits: u32, deadline: Instant) -> Result<(), TimedOut>
+    where
+        A: Writable,
+    {
+        self.take_until(permits, || Deadline::at(deadline))
     }
 
     #[inline(always)]
-    fn wait_until(&self, deadline: impl FnOnce() -> Deadline) -> Result<(), TimedOut> {
-        (protocol::take::<Correct>(&self.word) || self.sleep(deadline))
+    fn take_until(
+        &self,
+        permits: u32,
+        deadline: impl FnOnce() -> Deadline,
+    ) -> Result<(), TimedOut> {
+        (protocol::take::<Correct>(&self.word, permits) || self.sleep(permits, deadline))
             .then_some(())
             .ok_or(TimedOut)
     }
 
     #[cold]
-    fn sleep(&self, deadline: impl FnOnce() -> Deadline) -> bool {
-        protocol::wait::<Correct, _>(&self.word, &mut Sleeper::until(deadline()))
+    fn sleep(&self, permits: u32, deadline: impl FnOnce() -> Deadline) -> bool {
+        protocol::wait::<Correct, _>(&self.word, permits, &mut Sleeper::until(deadline()))
     }
 }
 

@@ -62,6 +62,8 @@ pub(in crate::peer) fn round(shm: &'static Shm<WaitSegment>, what: &str) -> Answ
         // Another process posts.
         "take-sleep" => marked(|| shm.permits.wait_timeout(DEADLINE))?.map_err(other)?,
         "take-forever" => marked(|| shm.permits.wait())?,
+        "take-two" => marked(|| shm.permits.wait_many_timeout(2, DEADLINE))?.map_err(other)?,
+        "take-two-forever" => marked(|| shm.permits.wait_many(2))?,
         // Or a process has died in it.
         "join" | "join-dead" => drop(marked(|| shm.meet.join())?.map_err(other)?),
         // A test that waits for the count then waits for the sleep.
