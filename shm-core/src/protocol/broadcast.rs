@@ -275,3 +275,23 @@ pub(crate) fn wait_for_sender<S: Mutations, W: WaitEnv>(
     // No probe is needed: `ready` probes each new sender itself.
     eventcount::wait(arrived, env, ready, || None).is_some()
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A peer wrote `tail`, so `reserved` is not at least as large.
+    #[test]
+    fn a_tail_too_far_ahead_is_lag_and_not_a_message() {
+        let counters = Counters {
+            reserved: AtomicU64::new(1),
+            tail: AtomicU64::new(9),
+        };
+        let mut cursor = 0;
+        let found = receive::<Correct, ()>(&counters, 4, &mut cursor, |_| panic!("copied"));
+        assert_eq!((found, cursor), (SlotRead::Lost(5), 5));
+        let found = receive::<Correct, _>(&counters, 4, &mut cursor, |slot| slot);
+        // `reserved` is behind the cursor now, as if it had wrapped.
+        assert!(matches!(found, SlotRead::Lost(_)), "{found:?}");
+    }
+}

@@ -442,4 +442,22 @@ mod tests {
         let ready = receiver.wait_for_work(&counters, 4, &mut kernel);
         assert_eq!((ready, kernel.sleeps), (Some(2), 6));
     }
+
+    #[test]
+    fn counters_too_far_apart_are_no_message_and_no_room() {
+        let many = [5, 6, 1 << 63, u64::MAX];
+        for there in many {
+            // Whatever the numbers, as they wrap.
+            for head in [0, 3, u64::MAX - 1] {
+                let tail = head.wrapping_add(there);
+                assert_eq!(Receiving::ready(head, tail, 4), 0, "{there} of 4");
+                assert_eq!(Sending::ready(tail, head, 4), 0, "{there} of 4");
+            }
+        }
+        assert_eq!(
+            (Receiving::ready(7, 11, 4), Sending::ready(11, 7, 4)),
+            (4, 0)
+        );
+        assert_eq!((Receiving::ready(7, 7, 4), Sending::ready(7, 7, 4)), (0, 4));
+    }
 }

@@ -120,6 +120,25 @@ fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {
     the_largest_schema_costs_a_bounded_amount(&mut scratch, &names);
 }
 
+#[test]
+fn a_schema_beyond_the_maximum_is_not_read() {
+    let names = Names::new("hostile-schema");
+    let mut scratch = Scratch::new(&names.name("t"));
+    let mut forgery = scratch.original(2);
+    forgery.replace_schema(&vec![0; (16 << 20) + 128]);
+    forgery.fix_checksum();
+    scratch.put(&forgery);
+    let cost = allocated_by(|| {
+        let error = Telemetry::attach(&names.name("t")).map(drop).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("its schema cannot be read: it is too long"),
+            "{text}"
+        );
+    });
+    assert!(cost < 1 << 20, "{cost} bytes");
+}
+
 /// The schemas that cost a reader most: of the maximum length, and made of the smallest parts.
 fn the_largest_schema_costs_a_bounded_amount(scratch: &mut Scratch, names: &Names) {
     const LONGEST: usize = 16 << 20;

@@ -219,16 +219,8 @@ fn segments_of_other_users_need_permission() {
 #[test]
 fn attach_follows_the_name_and_not_another_link_to_the_file() {
     let name = TestName::new("linked");
-    /// A second link, which is removed afterwards.
-    struct Link(String);
-    impl Drop for Link {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0);
-        }
-    }
-    let other = Link(format!("{}-too", name.path()));
     let first = options().create(name.as_str()).unwrap();
-    std::fs::hard_link(name.path(), &other.0).unwrap();
+    let _other = Link::to(&name);
     // Between opening the file and locking it, another process replaces the name. The file still has its other link.
     let opened = shm::open(name.as_str(), true).unwrap();
     unlink(name.as_str()).unwrap();

@@ -140,6 +140,35 @@ fn an_owner_that_leaves_its_name_does_not_keep_it_locked() {
     drop(shared);
 }
 
+/// The same where the file cannot be opened again, so that the description of the handle is all there is to lock with.
+#[test]
+fn a_last_owner_without_descriptors_leaves_no_lock() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+    let name = TestName::alone("released-here");
+    let code = in_child(|| {
+        let owner = options().create(name.as_str()).unwrap();
+        let copy = owner.segment().file().try_clone().unwrap();
+        options()
+            .attach(name.as_str())
+            .unwrap()
+            .segment()
+            .mark_persistent();
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, 0, hard).unwrap();
+        assert!(shm::open(name.as_str(), true).is_err());
+        drop(owner);
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        assert!(name.exists());
+        let probe = shm::open(name.as_str(), true).unwrap();
+        assert_eq!(lock::holder(&probe, OWNER).unwrap(), None);
+        drop(impatient().open_or_create(name.as_str()).unwrap());
+        drop(copy);
+        0
+    });
+    assert_eq!(code, 0);
+}
+
 /// A duplicate stands for a child of `fork`, which shares the description.
 #[test]
 fn a_finished_removal_leaves_no_lock_to_a_fork_child() {

@@ -55,6 +55,23 @@ fn orphaned(name: &TestName, value: u64) {
     assert!(name.exists());
 }
 
+/// A second link to the file that has a name, which is removed when dropped.
+struct Link(String);
+
+impl Link {
+    fn to(name: &TestName) -> Self {
+        let link = Self(format!("{}-too", name.path()));
+        std::fs::hard_link(name.path(), &link.0).unwrap();
+        link
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 fn existing<T>(result: Result<T, ShmError>) -> Existing {
     match error(result) {
         ShmError::AlreadyExists { existing, .. } => existing,

@@ -124,6 +124,34 @@ fn an_attached_handle_can_adopt_a_segment_that_lost_its_owner() {
 }
 
 #[test]
+fn a_failed_adopt_leaves_the_segment_without_an_owner() {
+    let name = TestName::new("adopt-late");
+    let owner = options().create(name.as_str()).unwrap();
+    let [late, other] = [(); 2].map(|()| options().attach(name.as_str()).unwrap());
+    drop(owner);
+    assert!(matches!(error(late.adopt()), ShmError::NotFound { .. }));
+    assert!(!other.has_owner());
+    assert!(!late.has_owner());
+}
+
+#[test]
+fn adopt_fails_if_only_another_link_leads_to_the_segment() {
+    let name = TestName::new("adopt-linked");
+    let owner = options().create(name.as_str()).unwrap();
+    let _link = Link::to(&name);
+    let late = options().attach(name.as_str()).unwrap();
+    drop(owner);
+    assert!(!name.exists());
+    assert!(file::stat(late.segment().file()).unwrap().links > 0);
+    assert!(matches!(error(late.adopt()), ShmError::NotFound { .. }));
+    // Nor if the name leads to a newer segment, which has to stay when the handle is dropped.
+    let newer = options().create(name.as_str()).unwrap();
+    assert!(matches!(error(late.adopt()), ShmError::NotFound { .. }));
+    drop(late);
+    assert!(newer.is_current());
+}
+
+#[test]
 fn close_reports_a_name_that_cannot_be_removed() {
     let name = TestName::alone("close");
     options().create(name.as_str()).unwrap().close().unwrap();
