@@ -66,8 +66,8 @@ pub fn next_to<R>(
     }
 
     let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    crate::scope(|scope| {
+        scope.start(|| {
             let mut random = RandomDelays::new();
             while !stop.load(Ordering::Acquire) {
                 interfere(&mut random);

@@ -13,6 +13,7 @@
 //! | [`Telemetry`], [`Samples`], [`Guarded`], [`Recoverable`], [`RingSegment`], [`WaitSegment`], .. | types of the segments that tests and peers share |
 //! | [`Stats`], [`Ledger`], [`Gate`] | segments in which peers count what they saw, and start at the same moment |
 //! | [`peek`], [`poke`], [`poke_word`], [`scribble`] | access single bytes of a cell, as a peer that ignores its type |
+//! | [`scope`] | start threads that borrow, and join them where ThreadSanitizer sees it |
 //! | [`next_to`] | run calls while another thread overwrites the words that they use |
 //! | [`hostile`] | forged segment files, and a type with a cell of every kind |
 //! | [`lock_bytes`] | look at the locks of the format, or hold them, without the library |
@@ -35,6 +36,7 @@ mod segments;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub mod step;
 mod surroundings;
+mod threads;
 
 pub use bytes::{next_to, peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, no_child_starts, start, variant};
@@ -49,6 +51,7 @@ pub use segments::{
 pub use surroundings::{
     count_from_env, is_root, pid_namespaces, user_and_pid_namespaces, with_restriction,
 };
+pub use threads::{Threads, scope};
 
 /// Starts a peer, the helper program of this package. With a format string, also sends it a first command, which must succeed.
 #[macro_export]

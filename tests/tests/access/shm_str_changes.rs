@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 
 use shm_core::collections::InvalidText;
 use shm_core::{Shm, ShmLayout, ShmStr};
@@ -271,8 +270,8 @@ fn random_bytes_never_lead_out_of_bounds() {
     shm.before.set(u64::MAX / 3);
     shm.after.set(0xaa);
     let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             let mut random = Random::new(4);
             while !done.load(Relaxed) {
                 scribble(&shm.text, &mut random);

@@ -2,10 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::{fmt, thread};
 
 use shm_core::collections::{InsertError, VecFull};
 use shm_core::{Shm, ShmLayout, ShmValue, ShmVec};
@@ -384,8 +384,8 @@ fn changes_stay_in_bounds_while_a_peer_writes_lengths() {
     const ROUNDS: u32 = 30_000;
     let shm = fenced();
     let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             let mut random = Random::new(9);
             while !done.load(Relaxed) {
                 poke_word(&shm.numbers, 0, random.awkward(5));

@@ -36,8 +36,8 @@ fn next_to_random_writes<T: ShmLayout>(
     let least = count_from_env("SHM_HOSTILE_ROUNDS", 300);
     let words = words(shm);
     let (passes, done) = (AtomicU64::new(0), AtomicBool::new(false));
-    let (successes, rounds) = std::thread::scope(|scope| {
-        scope.spawn(|| {
+    let (successes, rounds) = shm_tests::scope(|scope| {
+        scope.start(|| {
             let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 for word in &words {

@@ -137,9 +137,9 @@ fn rescue(tag: &str, kills: u64, busy: usize) {
     // Nobody notifies, so this wait is a pause.
     let never = Event::create_anonymous().unwrap();
     let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for _ in 0..busy {
-            scope.spawn(|| {
+            scope.start(|| {
                 while !done.load(Acquire) {
                     std::hint::spin_loop();
                 }

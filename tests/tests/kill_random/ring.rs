@@ -181,8 +181,8 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
         unsafe { AtomicU64::from_ptr(place.cast()) }
     };
     let short = Duration::from_micros(100);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             let mut random = RandomDelays::new();
             while !done.load(Acquire) {
                 let value = random.next_number();

@@ -65,12 +65,12 @@ fn sender(shm: &Shm<RingSegment>) -> Sender<'_, Message, 5> {
 /// A sender that claims its end, sends and leaves.
 fn sending(tag: &str, stride: usize, command: &str) {
     at_every(tag, stride, command, |shm, kill| {
-        std::thread::scope(|scope| {
+        shm_tests::scope(|scope| {
             let mut receiver = receiver(shm);
             let (ready, is_ready) = mpsc::channel();
             let (killed, is_killed) = mpsc::channel();
             // It sleeps most of the time, since the peer is slow, so the peer is also killed while it wakes it.
-            scope.spawn(move || {
+            scope.start(move || {
                 ready.send(()).unwrap();
                 loop {
                     let position = receiver.position();
@@ -127,11 +127,11 @@ fn receiving(tag: &str, stride: usize, command: &str, in_place: u64) {
     at_every(tag, stride, command, |shm, kill| {
         let before = shm.ring.received();
         shm.handled.store(before, Release);
-        std::thread::scope(|scope| {
+        shm_tests::scope(|scope| {
             let mut sender = sender(shm);
             let (ready, is_ready) = mpsc::channel();
             let (killed, is_killed) = mpsc::channel();
-            scope.spawn(move || {
+            scope.start(move || {
                 let mut is_full = Some(ready);
                 loop {
                     let next = sender.position();

@@ -150,8 +150,8 @@ fn endless_notifications_do_not_extend_a_timeout() {
     let shm = WaitSegment::create_anonymous().unwrap();
     let done = AtomicBool::new(false);
     let span = Duration::from_millis(30);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             while !done.load(Acquire) {
                 shm.event.notify_all();
             }
@@ -178,8 +178,8 @@ fn endless_notifications_do_not_extend_a_timeout() {
 fn writes_before_a_notification_are_visible_after_it() {
     const ROUNDS: u64 = 20_000;
     let shm = WaitSegment::create_anonymous().unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             for round in 1..=ROUNDS {
                 // Plain cells, ordered only by the events.
                 shm.count.set(round);
@@ -277,8 +277,8 @@ fn the_generation_wraps() {
     word(&shm).store(u32::MAX - 1, Relaxed);
     let last = shm.event.generation();
     assert_eq!(last, u32::MAX / 2);
-    std::thread::scope(|scope| {
-        scope.spawn(|| shm.event.notify_one());
+    shm_tests::scope(|scope| {
+        scope.start(|| shm.event.notify_one());
         assert_eq!(shm.event.wait(last), 0);
     });
     shm.event.notify_all();

@@ -254,16 +254,16 @@ fn a_guard_can_be_lent_to_scoped_threads() {
     let shm = Mutex::<[u64; 3]>::create_anonymous().unwrap();
     let other = again(&shm);
     let guard = shm.lock().unwrap();
-    thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for cell in guard.iter() {
-            scope.spawn(|| {
+            scope.start(|| {
                 for _ in 0..ROUNDS {
                     cell.set(cell.get() + 1);
                 }
             });
         }
         // The guard itself, not only cells of it.
-        scope.spawn(|| {
+        scope.start(|| {
             while guard.load() != [ROUNDS; 3] {
                 thread::yield_now();
             }

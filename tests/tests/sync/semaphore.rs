@@ -53,8 +53,8 @@ fn too_many_permits_are_refused_and_none_added() {
 fn try_wait_succeeds_next_to_constant_posts() {
     const POSTS: u32 = 300_000;
     let permits = Semaphore::create_anonymous().unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| (0..POSTS).for_each(|_| permits.post().unwrap()));
+    shm_tests::scope(|scope| {
+        scope.start(|| (0..POSTS).for_each(|_| permits.post().unwrap()));
         let mut taken = 0;
         while taken < POSTS {
             // No other process takes permits.

@@ -111,9 +111,9 @@ fn many_waiting_joins_all_get_a_seat() {
         peer.tell(&format!("waiting meet take-turns {TIMES}"));
     }
     let inside = AtomicU32::new(0);
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| {
+            scope.start(|| {
                 for _ in 0..TIMES {
                     let seat = shm.meet.join_timeout(DEADLINE).unwrap();
                     assert_eq!(inside.fetch_add(1, AcqRel), 0);

@@ -328,9 +328,9 @@ fn barriers_can_be_elements_and_fields() {
     let many = Many::create_anonymous().unwrap();
     assert_eq!(many.inner.number.get(), 0);
     let meet = &many.barriers[2];
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| {
+            scope.start(|| {
                 let mut seat = meet.join().unwrap();
                 for _ in 0..100 {
                     seat.wait().unwrap();
@@ -364,9 +364,9 @@ fn the_round_counter_wraps() {
     let shm = Barrier::<2>::create_anonymous().unwrap();
     let last = u32::MAX / 2;
     words(&shm)[0].store((last - 1) << 1, Release);
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| {
+            scope.start(|| {
                 let mut seat = shm.join().unwrap();
                 for round in [last - 1, last, 0, 1] {
                     assert_eq!(seat.round(), round);

@@ -168,10 +168,10 @@ fn no_look_at_an_overwritten_message_counts() {
     const MESSAGES: u64 = 20_000;
     let shm = Broadcast::<Block, 3>::create_anonymous().unwrap();
     let mut sender = shm.sender().unwrap();
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for _ in 0..2 {
             let mut receiver = shm.receiver();
-            scope.spawn(move || {
+            scope.start(move || {
                 let mut next = 0;
                 loop {
                     match receiver.recv_with(|block| block.load_boxed()) {
@@ -188,7 +188,7 @@ fn no_look_at_an_overwritten_message_counts() {
                 assert_eq!(next, MESSAGES);
             });
         }
-        scope.spawn(move || {
+        scope.start(move || {
             for number in 0..MESSAGES {
                 sender.send_from(&Block::numbered(number)).unwrap();
             }

@@ -369,8 +369,8 @@ fn broadcasts_of_enums_nest_in_arrays_and_structs() {
 fn broadcast_ends_move_between_threads() {
     let shm = Broadcast::<u64, 1024>::create_anonymous().unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver());
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
+    shm_tests::scope(|scope| {
+        scope.start(move || {
             let mut next = 0;
             loop {
                 match receiver.recv() {
@@ -385,7 +385,7 @@ fn broadcast_ends_move_between_threads() {
             }
             assert_eq!(next, 100_000);
         });
-        scope.spawn(move || send(&mut sender, 0..100_000));
+        scope.start(move || send(&mut sender, 0..100_000));
     });
 }
 

@@ -108,10 +108,10 @@ fn large_messages_are_never_torn_by_overwriting() {
     // 4 KiB, which is copied in bulk.
     let shm = Broadcast::<Block, 3>::create_anonymous().unwrap();
     let mut sender = shm.sender().unwrap();
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for _ in 0..3 {
             let mut receiver = shm.receiver();
-            scope.spawn(move || {
+            scope.start(move || {
                 let mut next = 0;
                 loop {
                     match receiver.recv() {
@@ -128,7 +128,7 @@ fn large_messages_are_never_torn_by_overwriting() {
                 assert_eq!(next, MESSAGES);
             });
         }
-        scope.spawn(move || {
+        scope.start(move || {
             for number in 0..MESSAGES {
                 let block = Block::numbered(number);
                 if number % 2 == 0 {

@@ -121,8 +121,8 @@ fn chunks_wait_and_report_as_other_calls_do() {
     let full = sender.write_chunk_timeout(1, SHORT).err();
     assert_eq!(full, Some(SendTimeoutError::Timeout(())));
     // Each wakes the other.
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             for number in 3..100 {
                 let chunk = sender.write_chunk(1).unwrap();
                 chunk.iter().for_each(|slot| slot.set(number));

@@ -120,8 +120,8 @@ fn a_slice_timeout_covers_all_and_keeps_what_was_sent() {
     let nothing = receiver.recv_slice_timeout(&mut room, SHORT);
     assert_eq!(nothing, Err(RecvTimeoutError::Timeout));
     // However long it takes in all: the receiver makes room one by one.
-    std::thread::scope(|scope| {
-        scope.spawn(|| assert_eq!(receiver.iter().take(9).sum::<u64>(), 36));
+    shm_tests::scope(|scope| {
+        scope.start(|| assert_eq!(receiver.iter().take(9).sum::<u64>(), 36));
         let all: Vec<u64> = (0..9).collect();
         sender.send_slice_timeout(&all, Duration::MAX).unwrap();
     });

@@ -105,9 +105,9 @@ fn batches_can_be_empty_or_exceed_the_ring() {
     let mut two = [Message::numbered(99); 2];
     assert_eq!(receiver.recv_slice(&mut two), Ok(2));
     assert_eq!(two, notes[..2]);
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         // The ends can move to other threads.
-        scope.spawn(move || sender.send_slice(&notes[5..]).unwrap());
+        scope.start(move || sender.send_slice(&notes[5..]).unwrap());
         let rest: Vec<u64> = receiver.into_iter().map(|note| note.number).collect();
         assert_eq!(rest, (2..12).collect::<Vec<_>>());
     });

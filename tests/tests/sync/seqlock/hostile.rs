@@ -31,8 +31,8 @@ fn reads_end_while_a_peer_changes_the_version_forever() {
     // SAFETY: the version of a live, writable mapping, aligned, and only accessed atomically.
     let version = unsafe { AtomicU64::from_ptr(place.cast()) };
     let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             while !done.load(Relaxed) {
                 version.fetch_add(1000, Relaxed);
             }

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 
 use shm_core::sync::{Broadcast, ReadError, SeqLock, WriteError};
 use shm_core::{Shm, ShmError, ShmLayout};
@@ -97,13 +96,13 @@ fn a_write_guard_can_be_lent_to_scoped_threads() {
     let shm = SeqLock::<[u64; 100]>::create_anonymous().unwrap();
     let mut guard = shm.write().unwrap();
     let (left, right) = guard.split_at_mut(50);
-    thread::scope(|scope| {
-        scope.spawn(|| left.fill(1));
-        scope.spawn(|| right.fill(2));
+    shm_tests::scope(|scope| {
+        scope.start(|| left.fill(1));
+        scope.start(|| right.fill(2));
     });
-    thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| {
+            scope.start(|| {
                 assert_eq!(guard.iter().sum::<u64>(), 150);
                 // Only the private copy has changed.
                 assert_eq!(shm.read().unwrap(), [0; 100]);
