@@ -3,14 +3,15 @@
 
 mod graph;
 mod language;
+mod orderings;
 mod surface;
 mod syntax;
 mod tracked;
 
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "usage: shm-ci graph LIB_RS LAYERS | language [--count] | surface RUSTDOC_JSON | syntax";
+const USAGE: &str = "usage: shm-ci graph LIB_RS LAYERS | language [--count] | \
+    orderings LIST SCRATCH TARGET [NAME].. | surface RUSTDOC_JSON | syntax";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +20,9 @@ fn main() -> ExitCode {
         ["graph", lib, layers] => graph::run(lib.as_ref(), layers.as_ref()),
         ["language"] => language::run(false),
         ["language", "--count"] => language::run(true),
+        ["orderings", list, scratch, target, ref names @ ..] => {
+            orderings::run(list.as_ref(), scratch.as_ref(), target.as_ref(), names)
+        }
         ["surface", json] => surface::run(json.as_ref()),
         ["syntax"] => syntax::run(),
         _ => Err(USAGE.to_owned()),
