@@ -358,7 +358,7 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
     shm.receiver.store(me, Release);
     loop {
         let position = receiver.position();
-        let note_down = |note: Message| {
+        let note_down = |note: Message, deliveries: u32| {
             let handled = shm.handled.load(Relaxed);
             if note != Message::numbered(position) {
                 shm.wrong.fetch_add(1, AcqRel);
@@ -366,7 +366,7 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
             match note.number {
                 number if number == handled => {}
                 // Messages are handled before they are counted as received.
-                number if with && number + 1 == handled => {
+                number if with && number + 1 == handled && deliveries > 1 => {
                     shm.repeats.fetch_add(1, AcqRel);
                 }
                 // Messages are counted as received before they are handled.
@@ -380,9 +380,13 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
             shm.handled.store(note.number + 1, Release);
         };
         let result = if with {
-            receiver.recv_with_timeout(A_MOMENT, |cell, _| note_down(cell.load()))
+            receiver.recv_with_timeout(A_MOMENT, |cell, deliveries| {
+                note_down(cell.load(), deliveries)
+            })
         } else {
-            receiver.recv_timeout(A_MOMENT).map(note_down)
+            receiver
+                .recv_timeout(A_MOMENT)
+                .map(|note| note_down(note, 1))
         };
         match result {
             Ok(()) => {}

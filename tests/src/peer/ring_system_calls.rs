@@ -45,10 +45,19 @@ pub(super) fn both(shm: &Shm<RingSegment>, count: u64) -> Answer {
             && sender
                 .send_with(|cell| cell.store(Message::numbered(next + 1)))
                 .is_ok()
-            && sender.send_slice(&[Message::numbered(next + 2); 3]).is_ok();
+            && sender.send_slice(&[Message::numbered(next + 2); 3]).is_ok()
+            && sender
+                .write_chunk(2)
+                .is_ok_and(|chunk| chunk.commit(1).is_ok());
         let received = receiver.recv() == Ok(Message::numbered(next))
             && receiver.recv_with(|cell, _| cell.load()) == Ok(Message::numbered(next + 1))
-            && receiver.recv_slice(&mut batch) == Ok(3);
+            && receiver
+                .peek()
+                .is_ok_and(|cell| cell.number.get() == next + 2)
+            && receiver.recv_slice(&mut batch[..3]) == Ok(3)
+            && receiver
+                .read_chunk(2)
+                .is_ok_and(|chunk| chunk.commit_all().is_ok());
         if !sent || !received {
             return Err(other("a message got lost"));
         }

@@ -194,7 +194,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                     10..12 => u64::MAX - value % 16,
                     _ => random.next_number(),
                 };
-                match value % 9 {
+                match value % 10 {
                     0 => word(0).store(number as u32 & 0xC000_0003, Relaxed),
                     1 => word(4).store(number as u32, Relaxed),
                     2 => word(128).store(number as u32 & 0xC000_0003, Relaxed),
@@ -202,6 +202,7 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                     4 | 5 => counter(256).store(number, Relaxed),
                     6 => counter(384).store(number, Relaxed),
                     7 => word(512).store(number as u32, Relaxed),
+                    8 => counter(136).store(number, Relaxed),
                     _ => word(640).store(number as u32, Relaxed),
                 }
             }
@@ -213,6 +214,9 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                     continue;
                 };
                 rounds += 1;
+                if rounds % 2 == 0 {
+                    sender = sender.reconnecting();
+                }
                 let note = Message::numbered(u64::from(rounds));
                 for _ in 0..20 {
                     let sent = [
@@ -222,6 +226,10 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                         sender.try_send_with(|cell| cell.store(note)).is_ok(),
                         sender.send_slice_timeout(&[note; 7], short).is_ok(),
                         sender.wait_for_receiver_timeout(short).is_ok(),
+                        sender
+                            .try_write_chunk(7)
+                            .is_ok_and(|chunk| chunk.commit_all().is_ok()),
+                        sender.is_disconnected(),
                     ];
                     let count = sent.iter().filter(|sent| **sent).count();
                     sizes[0].fetch_add(count as u32, Relaxed);
@@ -236,6 +244,9 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                     continue;
                 };
                 rounds += 1;
+                if rounds % 2 == 0 {
+                    receiver = receiver.reconnecting();
+                }
                 for _ in 0..20 {
                     let received = [
                         receiver.recv_timeout(short).is_ok(),
@@ -244,6 +255,11 @@ fn ring_calls_end_while_a_peer_writes_random_words() {
                         receiver.try_recv_with(|cell, _| cell.load()).is_ok(),
                         receiver.recv_slice_timeout(&mut room, short).is_ok(),
                         receiver.wait_for_sender_timeout(short).is_ok(),
+                        receiver.peek().is_ok(),
+                        receiver
+                            .try_read_chunk(7)
+                            .is_ok_and(|chunk| chunk.commit(1).is_ok()),
+                        receiver.is_disconnected(),
                     ];
                     let count = received.iter().filter(|received| **received).count();
                     sizes[1].fetch_add(count as u32, Relaxed);

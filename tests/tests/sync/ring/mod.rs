@@ -356,7 +356,7 @@ fn send_and_recv_need_no_system_call() {
     let _shm = RingSegment::create(&name).unwrap();
     let mut peer = attached(&name);
     peer.tell("ring quiet 10000");
-    assert_eq!(peer.hear(), "ok 50000");
+    assert_eq!(peer.hear(), "ok 60000");
     assert!(peer.wait().success());
 }
 
