@@ -200,10 +200,20 @@ fn pass_on_wake_up<W: WakeOne>(word: &AtomicU32, waker: &W) {
 #[inline]
 pub(crate) fn release<W: WakeOne>(word: &AtomicU32, me: u32, poison: bool, waker: &W) {
     let free = if poison { POISON } else { 0 };
-    let mut seen = me;
+    if let Err(seen) = word.compare_exchange(me, free, W::RELEASE, Ordering::Relaxed) {
+        release_changed(word, me, seen, free, waker);
+    }
+}
+
+/// Releases a word that has flags, or another owner: `seen` is what it was.
+#[cold]
+fn release_changed<W: WakeOne>(word: &AtomicU32, me: u32, mut seen: u32, free: u32, waker: &W) {
     // Others change the word of a living owner only by announcing themselves, once. Bounded, because a peer could do
     // more.
     for _ in 0..64 {
+        if seen & ID != me {
+            return;
+        }
         match word.compare_exchange(seen, free, W::RELEASE, Ordering::Relaxed) {
             Ok(_) => {
                 if seen & WAITERS != 0 {
@@ -211,8 +221,7 @@ pub(crate) fn release<W: WakeOne>(word: &AtomicU32, me: u32, poison: bool, waker
                 }
                 return;
             }
-            Err(now) if now & ID == me => seen = now,
-            Err(_) => return,
+            Err(now) => seen = now,
         }
     }
 }
