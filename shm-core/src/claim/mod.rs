@@ -1,16 +1,19 @@
 //! Claims: exclusive roles that another process can take over when their owner dies.
 //!
+//! - [`own_thread`]: which claims a thread holds, so that it does not wait for itself;
 //! - [`participant`]: how a process shows that it is alive, and detects that others are dead;
 //! - [`process`]: how a process finds its own id in a nanosecond;
 //! - [`reader_wakes`]: waking readers that cannot announce that they sleep;
 //! - [`wait`]: sleeping in slices, with probes between them;
-//! - [`word`]: these three combined with the protocol on the word in shared memory. Sync types build on it.
+//! - [`word`]: all of them combined with the protocol on the word in shared memory. Sync types build on it.
 
+// These need the real atomics, but under loom the protocol uses those of the model.
+#[cfg(not(loom))]
+mod own_thread;
 pub(crate) mod participant;
 pub(crate) mod process;
 pub(crate) mod reader_wakes;
 pub(crate) mod wait;
-// It needs the real atomics, but under loom the protocol uses those of the model.
 #[cfg(not(loom))]
 pub(crate) mod word;
 

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::process::{RegistrationGuard, Tables, WINDOWS, window, window_start};
+use super::process::{LIMIT, RegistrationGuard, Tables, WINDOWS, window, window_start};
 use super::reader_wakes;
 use crate::error::ShmError;
 use crate::lock_byte::{self, ATTACH};
@@ -69,7 +69,8 @@ const RESERVED: *mut Registration = std::ptr::without_provenance_mut(1);
 impl AddressWindows {
     /// Reserves the windows of the `len` bytes at `start`. Returns `None` if another segment has one of them.
     fn reserve(tables: Tables, start: usize, len: usize) -> Option<Self> {
-        let windows = window(start)..window(start + (len - 1)) + 1;
+        let last = start.checked_add(len - 1).filter(|last| *last < LIMIT)?;
+        let windows = window(start)..window(last) + 1;
         // Grows with each reserved window, so that dropping it releases exactly those.
         let mut reserved = Self {
             tables,
@@ -106,9 +107,11 @@ impl AddressWindows {
     }
 
     fn store_id(&self, id: u32) {
-        for window in self.range.clone() {
-            self.tables.store_id(window, id);
-        }
+        self.tables.store_id(self.range.clone(), id);
+    }
+
+    fn clear_id(&self) {
+        self.tables.clear(self.range.clone());
     }
 }
 
@@ -274,7 +277,7 @@ impl Participant {
             return None;
         }
         // The id is cleared before the lock that protects it is released.
-        windows.store_id(0);
+        windows.clear_id();
         // SAFETY: there was an id, so the token is this process's. It is converted once, as the handle is being dropped.
         unsafe { Token::from_address(token.load(Ordering::Relaxed)) }
     }

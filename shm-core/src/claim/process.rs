@@ -5,11 +5,12 @@
 //! The address space is divided into windows of 1 GiB, each with at most one segment that has claims. Two tables are
 //! indexed by the window:
 //!
-//! - `ids`: the id of this process in the segment of that window, or 0. A fork child finds zeros, so it cannot mistake its
-//!   parent's ids for its own.
+//! - `tokens`: the id of this process in the segment of that window, and the number of its registration, or 0. A fork child
+//!   finds zeros, so it cannot mistake its parent's ids for its own. Ids of different segments are often equal, but no two
+//!   registrations of a process or of its ancestors have the same number. So a token is never used again.
 //! - `registrations`: what this process knows about the segment. A fork child has a copy, as it has the segment too.
 //!
-//! An id is written after its lock is acquired, and cleared before the lock is released. A registration is written before
+//! A token is written after its lock is acquired, and cleared before the lock is released. A registration is written before
 //! the handle exists and cleared when the handle is dropped. It is only reached through a handle, so it is valid as long as
 //! the handle is borrowed.
 //!
@@ -18,8 +19,9 @@
 //! the standard library a child would hang if another thread of its parent held it. This lock is in memory that is zeroed
 //! in the child: by the kernel (`MADV_WIPEONFORK`), or by a hook after `fork` where the kernel cannot or an emulator only says so.
 
+use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::participant::Registration;
@@ -30,12 +32,14 @@ use crate::sys::{Errno, SysError, SysResult, fork, thread};
 const WINDOW_BITS: u32 = 30;
 /// Covers 2^48 bytes: the whole address space of a 64-bit process that does not request more.
 pub(super) const WINDOWS: usize = 1 << (48 - WINDOW_BITS);
+/// The end of the last window.
+pub(super) const LIMIT: usize = WINDOWS << WINDOW_BITS;
 
 /// The number of pages in a window.
 pub(super) const WINDOW_PAGES: usize = 1 << (WINDOW_BITS - 12);
 
-/// The page before the ids, of which three words are used.
-const HEAD: usize = 4096 / size_of::<AtomicU32>();
+/// The page before the tokens, of which three words are used.
+const HEAD: usize = 4096 / size_of::<AtomicU64>();
 /// The word that is the lock: the thread that holds it, or 0.
 const LOCK: usize = 0;
 /// The word for the thread that holds the lock during a `fork`.
@@ -43,17 +47,20 @@ const FORKING: usize = 1;
 /// The word that is not 0 once the lock was taken in this process, and so once there may be an id.
 const USED: usize = 2;
 
-/// The ids. Null until the first participant registers.
-static IDS: AtomicPtr<AtomicU32> = AtomicPtr::new(std::ptr::null_mut());
+/// The tokens. Null until the first participant registers.
+static TOKENS: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+/// The number of the last registration. Fork children continue to count, and never see the numbers of each other.
+static REGISTERED: AtomicU32 = AtomicU32::new(0);
 /// The registrations.
 static REGISTRATIONS: AtomicPtr<AtomicPtr<Registration>> = AtomicPtr::new(std::ptr::null_mut());
 /// Whether the fork hooks are installed. Fork children inherit both the flag and the hooks.
 static FORK_HOOKS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// The index of the window that contains an address.
+/// The index of the window that contains an address. Addresses that no segment with claims has, from [`LIMIT`], have the index of
+/// another one.
 #[inline(always)]
 pub(super) const fn window(address: usize) -> usize {
-    address >> WINDOW_BITS
+    (address >> WINDOW_BITS) % WINDOWS
 }
 
 /// The first address of a window.
@@ -61,20 +68,47 @@ pub(super) const fn window_start(window: usize) -> usize {
     window << WINDOW_BITS
 }
 
+/// A process's registration in a segment: the id, and in the upper half the number of the registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClaimToken(u64);
+
+impl ClaimToken {
+    /// That of no segment.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// A new token for a participant of this id.
+    fn new(id: u32) -> Self {
+        let number = REGISTERED.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        Self(u64::from(number) << 32 | u64::from(id))
+    }
+
+    /// The id of this process in the segment, or 0 if it is not registered.
+    #[inline(always)]
+    pub(crate) const fn id(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// This process's registration in the segment at an address.
+#[inline(always)]
+pub(crate) fn token_at(address: usize) -> ClaimToken {
+    let window = window(address);
+    let tokens = TOKENS.load(Ordering::Relaxed);
+    if tokens.is_null() {
+        return ClaimToken::NONE;
+    }
+    // SAFETY: the table has `WINDOWS` entries, and `window` returns less.
+    let token = unsafe { tokens.add(window) };
+    // SAFETY: the table is never unmapped, zeros are valid, and it is only accessed atomically. It is mapped for every
+    // thread that reads its address, because the system call that maps it returned before the address was stored.
+    let token = unsafe { &*token };
+    ClaimToken(token.load(Ordering::Relaxed))
+}
+
 /// The id of this process in the segment at an address, or 0 if it is not registered.
 #[inline(always)]
 pub(crate) fn id_at(address: usize) -> u32 {
-    let window = window(address);
-    let ids = IDS.load(Ordering::Relaxed);
-    if ids.is_null() || window >= WINDOWS {
-        return 0;
-    }
-    // SAFETY: the table has `WINDOWS` entries.
-    let id = unsafe { ids.add(window) };
-    // SAFETY: the table is never unmapped, zeros are valid, and it is only accessed atomically. It is mapped for every
-    // thread that reads its address, because the system call that maps it returned before the address was stored.
-    let id = unsafe { &*id };
-    id.load(Ordering::Relaxed)
+    token_at(address).id()
 }
 
 /// The tables, for all but the fast path of [`id_at`].
@@ -83,7 +117,7 @@ pub(super) struct Tables {
     /// # Invariants
     ///
     /// 1. The `HEAD` entries before this and the `WINDOWS` entries at it are never unmapped and only accessed atomically.
-    ids: NonNull<AtomicU32>,
+    tokens: NonNull<AtomicU64>,
     /// 2. The same holds for `WINDOWS` entries at this.
     registrations: NonNull<AtomicPtr<Registration>>,
 }
@@ -91,10 +125,13 @@ pub(super) struct Tables {
 impl Tables {
     /// The tables, if they have been created.
     pub(super) fn get() -> Option<Self> {
-        // The ids are published after the registrations.
-        let ids = NonNull::new(IDS.load(Ordering::Acquire))?;
+        // The tokens are published after the registrations.
+        let tokens = NonNull::new(TOKENS.load(Ordering::Acquire))?;
         let registrations = NonNull::new(REGISTRATIONS.load(Ordering::Acquire))?;
-        Some(Self { ids, registrations })
+        Some(Self {
+            tokens,
+            registrations,
+        })
     }
 
     /// The tables, created if necessary.
@@ -109,29 +146,29 @@ impl Tables {
             )?;
             publish(&REGISTRATIONS, registrations, 0);
         }
-        let ids_len = (HEAD + WINDOWS) * size_of::<AtomicU32>();
+        let len = (HEAD + WINDOWS) * size_of::<AtomicU64>();
         // Kernels before 4.14 do not wipe memory. Then the hook does it alone.
-        let ids = PrivateMemory::new(ids_len, Inheritance::Wiped)
-            .or_else(|_| PrivateMemory::new(ids_len, Inheritance::Copied))?;
-        publish(&IDS, ids, HEAD);
+        let tokens = PrivateMemory::new(len, Inheritance::Wiped)
+            .or_else(|_| PrivateMemory::new(len, Inheritance::Copied))?;
+        publish(&TOKENS, tokens, HEAD);
         Self::get().ok_or(SysError::new("mmap", Errno::ENOMEM))
     }
 
-    fn id(&self, window: usize) -> Option<&AtomicU32> {
+    fn token(&self, window: usize) -> Option<&AtomicU64> {
         if window >= WINDOWS {
             return None;
         }
         // SAFETY: within the table (invariant 1).
-        let id = unsafe { self.ids.add(window) };
+        let token = unsafe { self.tokens.add(window) };
         // SAFETY: invariant 1, and zeros are valid.
-        Some(unsafe { id.as_ref() })
+        Some(unsafe { token.as_ref() })
     }
 
-    /// A word of the page before the ids, [`HEAD`].
-    fn head(&self, number: usize) -> &AtomicU32 {
+    /// A word of the page before the tokens, [`HEAD`].
+    fn head(&self, number: usize) -> &AtomicU64 {
         debug_assert!(number < HEAD);
         // SAFETY: within the page (invariant 1).
-        let word = unsafe { self.ids.sub(HEAD) };
+        let word = unsafe { self.tokens.sub(HEAD) };
         // SAFETY: within the page, as all callers pass `LOCK`, `FORKING` or `USED`.
         let word = unsafe { word.add(number) };
         // SAFETY: invariant 1, and zeros are valid.
@@ -151,21 +188,35 @@ impl Tables {
 
     /// The id of this process in the segment of a window, or 0.
     pub(super) fn load_id(&self, window: usize) -> u32 {
-        self.id(window).map_or(0, |id| id.load(Ordering::Acquire))
+        self.token(window)
+            .map_or(0, |token| ClaimToken(token.load(Ordering::Acquire)).id())
     }
 
-    /// Stores the id of this process in the segment of a window.
-    pub(super) fn store_id(&self, window: usize, id: u32) {
-        if let Some(entry) = self.id(window) {
-            entry.store(id, Ordering::Release);
+    /// Stores this process's registration in the segment of these windows, with a new number.
+    pub(super) fn store_id(&self, windows: Range<usize>, id: u32) {
+        let token = ClaimToken::new(id);
+        for window in windows {
+            self.store(window, token);
+        }
+    }
+
+    /// Clears the registration of these windows.
+    pub(super) fn clear(&self, windows: Range<usize>) {
+        for window in windows {
+            self.store(window, ClaimToken::NONE);
+        }
+    }
+
+    fn store(&self, window: usize, token: ClaimToken) {
+        if let Some(entry) = self.token(window) {
+            entry.store(token.0, Ordering::Release);
         }
     }
 
     /// Excludes other threads from registering, and forks. Fails with `EDEADLK` in a signal handler that has interrupted
     /// this thread's registration.
     pub(super) fn lock(self) -> SysResult<RegistrationGuard> {
-        let me = thread();
-        self.lock_for(me)?;
+        self.lock_for(thread())?;
         let locked = RegistrationGuard(self);
         self.head(USED).store(1, Ordering::Relaxed);
         // Under the lock, so that the hooks are installed once.
@@ -177,7 +228,7 @@ impl Tables {
     }
 
     fn lock_for(&self, me: u32) -> SysResult<()> {
-        let lock = self.head(LOCK);
+        let (lock, me) = (self.head(LOCK), u64::from(me));
         while let Err(holder) = lock.compare_exchange(0, me, Ordering::Acquire, Ordering::Relaxed) {
             if holder == me {
                 return Err(SysError::new("registering", Errno::EDEADLK));
@@ -218,14 +269,15 @@ extern "C" fn before_fork() {
     // If a signal handler that has interrupted a registration forks, the child may keep its parent's token alive until it
     // exits. That is better than a fork that never returns.
     if tables.lock_for(me).is_ok() {
-        tables.head(FORKING).store(me, Ordering::Relaxed);
+        let forking = tables.head(FORKING);
+        forking.store(u64::from(me), Ordering::Relaxed);
     }
 }
 
 extern "C" fn after_fork() {
     let Some(tables) = Tables::get() else { return };
     let forking = tables.head(FORKING);
-    if forking.load(Ordering::Relaxed) == thread() {
+    if forking.load(Ordering::Relaxed) == u64::from(thread()) {
         forking.store(0, Ordering::Relaxed);
         drop(RegistrationGuard(tables));
     }
@@ -240,7 +292,7 @@ extern "C" fn wipe_in_child() {
     for window in 0..WINDOWS {
         // Storing would give each page its own memory.
         if tables.load_id(window) != 0 {
-            tables.store_id(window, 0);
+            tables.store(window, ClaimToken::NONE);
         }
     }
     for word in [USED, FORKING, LOCK] {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::own_thread;
 use super::participant::Registration;
-use super::process::id_at;
+use super::process::{ClaimToken, id_at, token_at};
 use super::wait::SlicedWait;
 use crate::access::Access;
 use crate::error::{ANONYMOUS, ShmError};
@@ -30,6 +31,7 @@ pub(crate) struct ClaimWord(
 pub(crate) struct Held {
     /// The owner's id.
     pub(crate) me: u32,
+    token: ClaimToken,
     /// Whether a previous owner died or panicked, and the value has not been repaired since.
     pub(crate) poisoned: bool,
 }
@@ -48,6 +50,11 @@ pub(crate) enum Timeout {
 }
 
 impl Timeout {
+    /// Whether the caller waits at all.
+    pub(crate) const fn waits(self) -> bool {
+        matches!(self, Self::At(_) | Self::Never)
+    }
+
     /// The point in time at which the wait ends.
     pub(crate) fn deadline(self) -> Deadline {
         match self {
@@ -73,6 +80,9 @@ pub(crate) enum Occupant {
 pub(crate) enum ClaimFailed {
     /// The wait timed out, and the owner is alive.
     Owned,
+    /// This thread holds the role, so a wait would never end. Only of roles that were
+    /// [recorded](ClaimWord::record_in_thread).
+    WouldDeadlock,
     /// This process could not register, and without that its claim would not be protected.
     Unregistered(ShmError),
 }
@@ -81,21 +91,51 @@ impl ClaimWord {
     /// Claims the role if it is free: the fast path, of a few instructions.
     #[inline(always)]
     pub(crate) fn claim_free(&self) -> Option<Held> {
-        let me = id_at(self.address());
+        let token = token_at(self.address());
+        let me = token.id();
         (me != 0 && word::claim_free(&self.0, me)).then_some(Held {
             me,
+            token,
             poisoned: false,
         })
+    }
+
+    /// Records that this thread has claimed the role, and will release it with [`release_in_thread`](Self::release_in_thread).
+    #[inline(always)]
+    pub(crate) fn record_in_thread(&self) {
+        self.record_as(token_at(self.address()));
+    }
+
+    /// [`record_in_thread`](Self::record_in_thread)s a claim that has just been made, without looking up the token again.
+    #[inline(always)]
+    pub(crate) fn record_held_in_thread(&self, held: Held) {
+        self.record_as(held.token);
+    }
+
+    #[inline(always)]
+    fn record_as(&self, token: ClaimToken) {
+        own_thread::record(self.address(), token);
+    }
+
+    /// Whether this thread holds the role and has recorded that.
+    #[cold]
+    fn is_held_in_thread(&self) -> bool {
+        let token = token_at(self.address());
+        self.is_held_by(token.id()) && own_thread::holds(self.address(), token)
     }
 
     /// Claims the role, waiting for its owner to release it or die. Before a timeout it probes the owner at least once.
     #[cold]
     pub(crate) fn claim(&self, timeout: Timeout) -> Result<Held, ClaimFailed> {
         let (registration, me) = self.registration().map_err(ClaimFailed::Unregistered)?;
+        if timeout.waits() && self.is_held_in_thread() {
+            return Err(ClaimFailed::WouldDeadlock);
+        }
         let mut waiting = ClaimWait::new(registration, me, timeout);
         match word::claim(&self.0, me, &mut waiting) {
             Some(claimed) => Ok(Held {
                 me,
+                token: token_at(self.address()),
                 poisoned: claimed.poisoned,
             }),
             None => Err(ClaimFailed::Owned),
@@ -176,6 +216,15 @@ impl ClaimWord {
     #[inline]
     pub(crate) fn release(&self, me: u32, poison: bool) {
         if self.is_mine(me) {
+            word::release(&self.0, me, poison, &Futex);
+        }
+    }
+
+    /// [`release`](Self::release)s a role that was [recorded](Self::record_in_thread).
+    #[inline]
+    pub(crate) fn release_in_thread(&self, me: u32, poison: bool) {
+        if self.is_mine(me) {
+            own_thread::erase(self.address());
             word::release(&self.0, me, poison, &Futex);
         }
     }

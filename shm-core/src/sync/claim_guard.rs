@@ -1,4 +1,6 @@
-//! A held claim as a guard, which releases it when dropped.
+//! Held claims as guards, which release them when dropped.
+
+use std::mem::ManuallyDrop;
 
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
@@ -66,5 +68,40 @@ impl Drop for ClaimGuard<'_> {
             // After the release, so that the sleepers find the claim free.
             notify(eventcount, &ReaderFutex);
         }
+    }
+}
+
+/// A held claim that cannot leave its thread. If the thread waits for the role meanwhile, it gets
+/// [`ClaimFailed::WouldDeadlock`].
+#[derive(Debug)]
+pub(super) struct ThreadClaim<'a> {
+    claim: &'a ClaimWord,
+    /// The id that the role was claimed with.
+    me: u32,
+}
+
+impl<'a> ThreadClaim<'a> {
+    /// The value must stay in this thread.
+    #[inline(always)]
+    pub(super) fn new(guard: ClaimGuard<'a>) -> Self {
+        let guard = ManuallyDrop::new(guard);
+        guard.claim.record_in_thread();
+        Self {
+            claim: guard.claim,
+            me: guard.me,
+        }
+    }
+
+    /// As [`ClaimGuard::is_mine`].
+    #[inline(always)]
+    pub(super) fn is_mine(&self) -> bool {
+        self.claim.is_mine(self.me)
+    }
+}
+
+impl Drop for ThreadClaim<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.claim.release_in_thread(self.me, false);
     }
 }

@@ -41,6 +41,12 @@ pub enum LockError<G = ()> {
     TimedOut,
     /// A living owner holds the lock.
     WouldBlock,
+    /// This thread holds the lock already, by another guard, and would wait for itself. Drop that guard first, or use it in place
+    /// of a second one. A guard that was leaked ([`std::mem::forget`]) still holds the lock.
+    ///
+    /// [`try_lock`](super::Mutex::try_lock) returns [`WouldBlock`](Self::WouldBlock) instead. A deadlock in which several threads
+    /// or processes take part is not detected.
+    WouldDeadlock,
     /// This process could not register as a participant, so its death would go unnoticed. This happens in children of
     /// `fork`, which register at their first lock. The error holds what the system call returned.
     Unregistered(ShmError),
@@ -64,6 +70,7 @@ impl<G> LockError<G> {
             Self::OwnerDied(_) => LockError::OwnerDied(()),
             Self::TimedOut => LockError::TimedOut,
             Self::WouldBlock => LockError::WouldBlock,
+            Self::WouldDeadlock => LockError::WouldDeadlock,
             Self::Unregistered(error) => LockError::Unregistered(error),
         }
     }
@@ -71,6 +78,7 @@ impl<G> LockError<G> {
     pub(super) fn from_claim(failed: ClaimFailed, waited: bool) -> Self {
         match failed {
             ClaimFailed::Unregistered(error) => Self::Unregistered(error),
+            ClaimFailed::WouldDeadlock => Self::WouldDeadlock,
             ClaimFailed::Owned if waited => Self::TimedOut,
             ClaimFailed::Owned => Self::WouldBlock,
         }
@@ -91,6 +99,9 @@ impl<G> fmt::Display for LockError<G> {
             Self::WouldBlock => f.write_str(
                 "another owner holds the lock, and is alive or has just died; try again later, or wait with \
                  `lock_timeout`",
+            ),
+            Self::WouldDeadlock => f.write_str(
+                "this thread holds the lock already and would wait for itself; drop the first guard before, or use it instead",
             ),
             Self::Unregistered(error) => {
                 write!(f, "this process cannot hold locks: {error}")
@@ -130,7 +141,8 @@ pub enum ClaimError {
 impl From<ClaimFailed> for ClaimError {
     fn from(failed: ClaimFailed) -> Self {
         match failed {
-            ClaimFailed::Owned => Self::Taken,
+            // A thread can pass an end on to another, so ends are not recorded.
+            ClaimFailed::Owned | ClaimFailed::WouldDeadlock => Self::Taken,
             ClaimFailed::Unregistered(error) => Self::Unregistered(error),
         }
     }
@@ -163,7 +175,7 @@ impl fmt::Display for TimedOut {
 impl Error for TimedOut {}
 
 debug_with_text! {
-    enum LockError<G> { OwnerDied(..), TimedOut, WouldBlock, Unregistered(error) }
+    enum LockError<G> { OwnerDied(..), TimedOut, WouldBlock, WouldDeadlock, Unregistered(error) }
     enum ClaimError { Taken, Unregistered(error) }
     struct TimedOut;
 }

@@ -46,6 +46,7 @@ impl Claims {
             Err(LockError::OwnerDied(guard)) => ("died", Some(guard)),
             Err(LockError::TimedOut) => ("timed-out", None),
             Err(LockError::WouldBlock) => ("would-block", None),
+            Err(LockError::WouldDeadlock) => ("would-deadlock", None),
             Err(LockError::Unregistered(error)) => return Err(Failure::Shm(error)),
             Err(error) => return Err(other(error)),
         };
@@ -198,6 +199,10 @@ impl Program {
                     0
                 })
             }
+            "fork-relock" => {
+                let claims = self.claims()?;
+                super::process::in_child(|| i32::from(!relock(claims)))
+            }
             "fork-storm" => {
                 let name = words.next()?;
                 storm(name, words.number()?)
@@ -205,6 +210,15 @@ impl Program {
             unknown => Err(other(format!("there is no command `claims {unknown}`"))),
         }
     }
+}
+
+/// As a fork child, waits for the lock that its parent's thread holds, with the inherited guard and without it.
+fn relock(claims: &mut Claims) -> bool {
+    let lock = &claims.shm.lock;
+    let waits = || matches!(lock.lock_timeout(Duration::ZERO), Err(LockError::TimedOut));
+    let with_guard = waits();
+    claims.guard = None;
+    with_guard && waits()
 }
 
 /// As a fork child, locks an inherited segment and one that it attached to.

@@ -2,4 +2,5 @@
 
 mod losses;
 mod observers;
+mod own_thread;
 mod owners;

@@ -483,22 +483,6 @@ fn additions_under_the_lock_are_never_lost() {
 }
 
 #[test]
-fn locking_twice_in_a_thread_never_gives_two_guards() {
-    let shm = Guarded::create_anonymous().unwrap();
-    let guard = shm.lock.lock().unwrap();
-    let span = Duration::from_millis(20);
-    let start = Instant::now();
-    assert!(matches!(
-        shm.lock.lock_timeout(span),
-        Err(LockError::TimedOut)
-    ));
-    assert!(start.elapsed() >= span);
-    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
-    drop(guard);
-    drop(shm.lock.try_lock().unwrap());
-}
-
-#[test]
 fn a_lock_can_be_acquired_before_the_name_appears() {
     let names = Names::new("claims-unpublished");
     let name = names.name("t");

@@ -1,6 +1,7 @@
 //! A deadline that has passed acts as a timeout of zero: a call takes what is there, notices the dead, and does not wait. How
 //! long calls wait for one that has not passed, `every_timeout_is_kept_under_constant_signals` shows.
 
+use std::os::fd::AsFd;
 use std::time::Instant;
 
 use shm_core::ShmLayout;
@@ -74,10 +75,13 @@ fn after_the_deadline_a_call_does_not_wait() {
     let shm = BlockedSegment::create_anonymous().unwrap();
     let past = Instant::now();
 
-    let _lock = shm.lock.lock().unwrap();
+    // Another participant: a thread that waits for itself gets another error.
+    let fd = shm.as_fd().try_clone_to_owned().unwrap();
+    let owner = BlockedSegment::from_fd(fd).unwrap();
+    let _lock = owner.lock.lock().unwrap();
     let locked = shm.lock.lock_deadline(past);
     assert!(matches!(locked, Err(LockError::TimedOut)));
-    let _writer = shm.value.write().unwrap();
+    let _writer = owner.value.write().unwrap();
     let written = shm.value.write_deadline(past);
     assert!(matches!(written, Err(WriteError::TimedOut)));
     let version = shm.value.version();

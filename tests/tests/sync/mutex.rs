@@ -232,10 +232,11 @@ fn question_mark_after_a_death_keeps_the_mark() {
 
 #[test]
 fn every_lock_error_gives_advice() {
-    let errors: [(LockError<()>, &str); 3] = [
+    let errors: [(LockError<()>, &str); 4] = [
         (LockError::OwnerDied(()), "lock_recover"),
         (LockError::TimedOut, "wait longer"),
         (LockError::WouldBlock, "try again"),
+        (LockError::WouldDeadlock, "drop the first guard"),
     ];
     for (error, hint) in errors {
         assert!(error.to_string().contains(hint), "{error}");

@@ -72,6 +72,7 @@ fn all() -> Checked {
     all.prints("OwnerDied(..)", sync::LockError::OwnerDied(()));
     all.prints("TimedOut", sync::LockError::<()>::TimedOut);
     all.prints("WouldBlock", sync::LockError::<()>::WouldBlock);
+    all.prints("WouldDeadlock", sync::LockError::<()>::WouldDeadlock);
     all.prints(
         &format!("Unregistered({refusal})"),
         sync::LockError::<()>::Unregistered(refused()),
@@ -84,6 +85,7 @@ fn all() -> Checked {
     );
     all.prints("TimedOut", sync::WriteError::TimedOut);
     all.prints("WouldBlock", sync::WriteError::WouldBlock);
+    all.prints("WouldDeadlock", sync::WriteError::WouldDeadlock);
     all.prints(
         &format!("Invalid({value})"),
         sync::WriteError::Invalid(invalid()),

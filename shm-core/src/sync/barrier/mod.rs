@@ -206,7 +206,8 @@ impl<const N: usize> SeatTable for Barrier<N> {
         };
         match taken {
             Ok(held) => Some(Ok((seat, held.me))),
-            Err(ClaimFailed::Owned) => None,
+            // Seats are not recorded.
+            Err(ClaimFailed::Owned | ClaimFailed::WouldDeadlock) => None,
             Err(ClaimFailed::Unregistered(error)) => Some(Err(BarrierError::Unregistered(error))),
         }
     }

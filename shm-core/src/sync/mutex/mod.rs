@@ -32,8 +32,9 @@ use crate::sys::clock::Deadline;
 /// killed, the next process gets the lock all the same, with [`LockError::OwnerDied`], since the value may be half written.
 /// [`lock_recover`](Self::lock_recover) takes a closure that repairs it, and is the usual way to lock.
 ///
-/// Waiters make progress, but there is no promise of fairness. A thread that locks a mutex which it already holds waits for
-/// itself, with [`lock`](Self::lock) for ever.
+/// Waiters make progress, but there is no promise of fairness. A thread that holds the lock and locks again gets
+/// [`LockError::WouldDeadlock`]. A deadlock in which several threads or processes take part is not detected: let all of them take
+/// their locks in the same order, or use [`lock_timeout`](Self::lock_timeout).
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -119,8 +120,9 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     ///
     /// # Errors
     ///
-    /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`Unregistered`](LockError::Unregistered). In a function that
-    /// returns `Box<dyn Error>`, `?` drops the guard: see [`LockError`].
+    /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`WouldDeadlock`](LockError::WouldDeadlock);
+    /// [`Unregistered`](LockError::Unregistered). In a function that returns `Box<dyn Error>`, `?` drops the guard: see
+    /// [`LockError`].
     #[inline]
     pub fn lock(&self) -> Result<MutexGuard<'_, T>, LockError<MutexGuard<'_, T>>>
     where
@@ -152,7 +154,8 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     ///
     /// # Errors
     ///
-    /// [`Unregistered`](LockError::Unregistered). The error owns what it holds, so `?` works everywhere.
+    /// [`WouldDeadlock`](LockError::WouldDeadlock); [`Unregistered`](LockError::Unregistered). The error owns what it holds, so `?`
+    /// works everywhere.
     #[inline]
     pub fn lock_recover(
         &self,
@@ -188,7 +191,7 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     /// # Errors
     ///
     /// [`OwnerDied`](LockError::OwnerDied) with the guard; [`TimedOut`](LockError::TimedOut);
-    /// [`Unregistered`](LockError::Unregistered).
+    /// [`WouldDeadlock`](LockError::WouldDeadlock), at once; [`Unregistered`](LockError::Unregistered).
     #[inline]
     pub fn lock_timeout(
         &self,
@@ -339,6 +342,7 @@ unsafe impl<T: ShmLayout> Sync for MutexGuard<'_, T> {}
 impl<'a, T: ShmLayout> MutexGuard<'a, T> {
     #[inline(always)]
     fn new(mutex: &'a Mutex<T>, held: Held) -> Self {
+        mutex.claim.record_held_in_thread(held);
         Self {
             mutex,
             me: held.me,
@@ -403,7 +407,7 @@ impl<T: ShmLayout> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let poison = self.poisoned || self.panicking.panicked();
-        self.mutex.claim.release(self.me, poison);
+        self.mutex.claim.release_in_thread(self.me, poison);
     }
 }
 

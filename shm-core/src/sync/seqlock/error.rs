@@ -46,6 +46,12 @@ pub enum WriteError {
     TimedOut,
     /// A living writer holds the role.
     WouldBlock,
+    /// This thread holds the role already, with a guard or inside a closure, and would wait for itself. Finish that write first,
+    /// or change its private copy. A guard that was leaked ([`std::mem::forget`]) still holds the role.
+    ///
+    /// [`try_write`](super::SeqLock::try_write) returns [`WouldBlock`](Self::WouldBlock) instead. A deadlock in which several
+    /// threads or processes take part is not detected.
+    WouldDeadlock,
     /// The present value, which the guard would give access to, contains bytes that are not a valid value of their type: see
     /// [`ReadError::Invalid`]. [`store`](super::SeqLock::store) needs no present value.
     Invalid(InvalidValue),
@@ -61,6 +67,7 @@ impl WriteError {
     pub(super) fn from_claim(failed: ClaimFailed, waited: bool) -> Self {
         match failed {
             ClaimFailed::Unregistered(error) => Self::Unregistered(error),
+            ClaimFailed::WouldDeadlock => Self::WouldDeadlock,
             ClaimFailed::Owned if waited => Self::TimedOut,
             ClaimFailed::Owned => Self::WouldBlock,
         }
@@ -77,6 +84,10 @@ impl fmt::Display for WriteError {
                 "another writer holds the role, and is alive or has just died; try again later, or wait with \
                  `write_timeout`",
             ),
+            Self::WouldDeadlock => f.write_str(
+                "this thread holds the writer's role already and would wait for itself; finish the first write before, or make \
+                 both changes in it",
+            ),
             Self::Invalid(error) => write!(f, "{error}; `store` a whole value instead"),
             Self::Unregistered(error) => write!(f, "this process cannot write: {error}"),
             Self::Inherited => f.write_str(
@@ -91,5 +102,5 @@ impl Error for WriteError {}
 
 debug_with_text! {
     enum ReadError { Contended, Invalid(value) }
-    enum WriteError { TimedOut, WouldBlock, Invalid(value), Unregistered(error), Inherited }
+    enum WriteError { TimedOut, WouldBlock, WouldDeadlock, Invalid(value), Unregistered(error), Inherited }
 }

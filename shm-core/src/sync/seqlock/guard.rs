@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use super::private_copy::PrivateCopy;
 use super::{SeqLock, WriteError};
 use crate::shm_layout::ShmLayout;
-use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::claim_guard::{ClaimGuard, ThreadClaim};
 use crate::sync::not_send::NotSend;
 use crate::sync::panic_check::PanicCheck;
 
@@ -52,7 +52,7 @@ use crate::sync::panic_check::PanicCheck;
 #[must_use = "dropping the guard commits the value unchanged"]
 pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     lock: &'a SeqLock<T, SLOTS>,
-    role: ClaimGuard<'a>,
+    role: ThreadClaim<'a>,
     value: PrivateCopy<T>,
     /// Whether dropping the guard commits.
     pending: bool,
@@ -69,7 +69,7 @@ unsafe impl<T: ShmLayout + Copy + Sync, const SLOTS: usize> Sync
 }
 
 impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(
         lock: &'a SeqLock<T, SLOTS>,
         role: ClaimGuard<'a>,
@@ -77,7 +77,7 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
     ) -> Self {
         Self {
             lock,
-            role,
+            role: ThreadClaim::new(role),
             value,
             pending: true,
             panicking: PanicCheck::new(),

@@ -92,7 +92,8 @@ pub use guard::SeqLockWriteGuard;
 ///
 /// A reader leaves nothing behind. A writer leaves the last committed value: its unfinished write is never seen, and
 /// there is nothing to repair. The next writer takes the role over, without any notice of the death, as soon as the kernel has
-/// torn the dead process down, or, if it is waiting already, at its [next look](super#when-a-process-dies) after that. A writer that is only stopped keeps the role, and readers go on.
+/// torn the dead process down, or, if it is waiting already, at its [next look](super#when-a-process-dies) after that. A writer
+/// that is only stopped keeps the role, and readers go on.
 ///
 /// A fork child goes on reading as its parent did, and is a separate writer.
 ///

@@ -14,7 +14,7 @@ use crate::claim::word::Timeout;
 use crate::protocol::eventcount::notify_fenced;
 use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
-use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::claim_guard::{ClaimGuard, ThreadClaim};
 use crate::sync::sleeper::ReaderFutex;
 use crate::sys::clock::Deadline;
 
@@ -22,12 +22,12 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// Claims the writer's role, waiting as long as a living writer holds it, and returns a guard over a private copy of the
     /// value. Dropping the guard commits the copy.
     ///
-    /// Meanwhile readers go on with the present value. A thread that claims the role while it holds it already waits for
-    /// itself, for ever.
+    /// Meanwhile readers go on with the present value.
     ///
     /// # Errors
     ///
-    /// [`WriteError::Unregistered`]; [`WriteError::Invalid`], for types with enums or `char`s only.
+    /// [`WriteError::WouldDeadlock`] if this thread holds the role already; [`WriteError::Unregistered`];
+    /// [`WriteError::Invalid`], for types with enums or `char`s only.
     #[inline(always)]
     pub fn write(&self) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError>
     where
@@ -42,7 +42,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// # Errors
     ///
-    /// [`WriteError::WouldBlock`], and those of [`write`](Self::write).
+    /// [`WriteError::WouldBlock`], also if this thread holds the role, and those of [`write`](Self::write).
     #[inline]
     pub fn try_write(&self) -> Result<SeqLockWriteGuard<'_, T, SLOTS>, WriteError>
     where
@@ -87,7 +87,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// Changes the value: `change` works on a private copy, which is committed when it returns. If it panics, nothing is
     /// committed. Returns the new version and the result of `change`.
     ///
-    /// A `change` that writes to the same lock in another way waits for itself, for ever.
+    /// A `change` that writes to the same lock in another way gets [`WriteError::WouldDeadlock`] there.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// than readers copy, and could keep them from ever getting a whole one.
     ///
     /// If `write` panics, nothing is committed. A process that is killed in it leaves the value as it was. A `write` that
-    /// writes to the same lock in another way waits for itself, for ever.
+    /// writes to the same lock in another way gets [`WriteError::WouldDeadlock`] there.
     ///
     /// ```
     /// # use shm_core::ShmLayout;
@@ -125,7 +125,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// # Errors
     ///
-    /// [`WriteError::Unregistered`], without calling `write`; [`WriteError::Inherited`] in a child that `write` forks. What
+    /// [`WriteError::WouldDeadlock`] and [`WriteError::Unregistered`], without calling `write`; [`WriteError::Inherited`] in a child that `write` forks. What
     /// such a child writes to the slot may become visible in its parent's value.
     #[inline]
     pub fn write_with<R>(
@@ -136,7 +136,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         A: Writable,
     {
         let lock = self.writable();
-        let role = lock.role(Timeout::Never)?;
+        let role = ThreadClaim::new(lock.role(Timeout::Never)?);
         lock.commit_with(|slot| {
             let result = write(slot);
             if role.is_mine() {
@@ -151,7 +151,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// # Errors
     ///
-    /// [`WriteError::Unregistered`].
+    /// [`WriteError::WouldDeadlock`] if this thread holds the role already; [`WriteError::Unregistered`].
     #[inline]
     pub fn store(&self, value: T) -> Result<u64, WriteError>
     where

@@ -1,5 +1,6 @@
 //! Writers and readers of several processes: exclusion, death, `exec`, `fork`, waiting and signals.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use shm_core::sync::WriteError;
@@ -16,10 +17,14 @@ fn writing_is_exclusive_and_waiting_times_out() {
     let guard = shm.write().unwrap();
     assert_eq!(other.ok("seqlock write try"), "would-block");
     assert_eq!(other.ok("seqlock write 30"), "timed-out");
-    let start = Instant::now();
-    let refused = shm.write_timeout(Duration::from_millis(30));
-    assert!(matches!(refused, Err(WriteError::TimedOut)));
-    assert!(start.elapsed() >= Duration::from_millis(30));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = Instant::now();
+            let refused = shm.write_timeout(Duration::from_millis(30));
+            assert!(matches!(refused, Err(WriteError::TimedOut)));
+            assert!(start.elapsed() >= Duration::from_millis(30));
+        });
+    });
     // A waiting writer gets the role, with the last committed value.
     other.tell("seqlock write forever");
     drop(guard);
