@@ -359,6 +359,17 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
     loop {
         let position = receiver.position();
         let note_down = |note: Message, deliveries: u32| {
+            if with {
+                // A message that a killed receiver has begun to handle is delivered again.
+                if shm.begun.swap(position + 1, AcqRel) == position + 1 {
+                    shm.redelivered.fetch_add(1, AcqRel);
+                    if deliveries < 2 {
+                        shm.wrong.fetch_add(1, AcqRel);
+                    }
+                }
+                // Time to be killed in.
+                std::thread::yield_now();
+            }
             let handled = shm.handled.load(Relaxed);
             if note != Message::numbered(position) {
                 shm.wrong.fetch_add(1, AcqRel);
@@ -366,7 +377,7 @@ fn consume(shm: &Shm<RingSegment>, me: u64, with: bool) -> Answer {
             match note.number {
                 number if number == handled => {}
                 // Messages are handled before they are counted as received.
-                number if with && number + 1 == handled && deliveries > 1 => {
+                number if with && number + 1 == handled => {
                     shm.repeats.fetch_add(1, AcqRel);
                 }
                 // Messages are counted as received before they are handled.

@@ -45,6 +45,10 @@ pub struct RingSegment {
     pub stream: Ring<Message, 1024>,
     /// The number after that of the last message that was handled.
     pub handled: AtomicU64,
+    /// The number after that of the last message whose handling in place has begun.
+    pub begun: AtomicU64,
+    /// Messages whose handling has begun twice.
+    pub redelivered: AtomicU64,
     /// Messages that were handled twice.
     pub repeats: AtomicU64,
     /// Messages that were skipped, because a killed receiver had taken them.
@@ -58,5 +62,5 @@ pub struct RingSegment {
     /// Tells the loops to end.
     pub stop: AtomicU32,
     /// Padding.
-    pub _pad: [u32; 19],
+    pub _pad: [u32; 15],
 }

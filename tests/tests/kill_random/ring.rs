@@ -107,6 +107,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     }
     let sent = shm.ring.sent();
     assert_eq!(shm.wrong.load(Acquire), 0, "{:?}", shm.cell());
+    let redelivered = shm.redelivered.load(Acquire);
     let (repeats, skips) = (shm.repeats.load(Acquire), shm.skips.load(Acquire));
     if how == "with" {
         assert_eq!(skips, 0);
@@ -116,7 +117,7 @@ fn torture(tag: &str, kills: u64, how: &str, start: &dyn Fn() -> Peer) {
     assert!(repeats + skips <= kills, "{repeats} {skips}");
     assert!(!taken_over.is_empty(), "no owner was ever hit");
     println!(
-        "{tag}: {kills} kills, {sent} messages, {repeats} repeated, {skips} skipped; taken over from owners: {}",
+        "{tag}: {kills} kills, {sent} messages, {redelivered} delivered again, {repeats} repeated, {skips} skipped; taken over from owners: {}",
         Timings::new(taken_over)
     );
 }
