@@ -178,6 +178,17 @@ fn every_command_in_the_documents_exists() {
                 found += 1;
             }
         }
+        let commands = text.split("-p shm-benches").skip(1);
+        let arguments = commands.filter_map(|rest| rest.lines().next()?.split_once(" -- "));
+        for row in arguments.flat_map(|(_, words)| words.split([' ', '`'])) {
+            if row.starts_with(|first: char| first.is_ascii_lowercase()) && !row.contains('/') {
+                assert!(
+                    rust.contains(&format!("\"{row}\"")),
+                    "{path:?} runs the row {row}"
+                );
+                found += 1;
+            }
+        }
         for name in behind(&text, "ci/") {
             let file = root().join("ci").join(name);
             let hidden = root().join(".ci").join(name);

@@ -27,7 +27,6 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
-use shm_benches::exit_code;
 use shm_core::{Shm, ShmLayout};
 
 use ways::{Field, WAYS, Way};
@@ -43,12 +42,19 @@ const BETWEEN_READINGS: u64 = 16;
 fn main() -> ExitCode {
     let arguments: Vec<String> = args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    exit_code(match words.as_slice() {
+    let result = match words.as_slice() {
         ["answer", way, name, cpu] => answer(way, name, cpu),
         ["wait", way, name] => wait(way, name),
         ["kill", way, name] => kill(way, name),
         options => measure(options),
-    })
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn way(name: &str) -> Result<&'static Way> {
