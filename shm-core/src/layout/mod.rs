@@ -27,6 +27,7 @@ mod display;
 mod fingerprint;
 pub(crate) mod meaning;
 mod offsets;
+mod placement;
 mod scalar;
 pub(crate) mod schema;
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub(crate) use check::{
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
 pub(crate) use offsets::{prefix_extent, with_offsets};
+pub(crate) use placement::{CACHE_LINE, HEADER_LEN, payload_offset, round_up};
 pub(crate) use scalar::{AccessWidth, integer_value, sign_extend};
 pub use scalar::{Scalar, ScalarKind, Variant};
 pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};

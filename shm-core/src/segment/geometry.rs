@@ -3,13 +3,10 @@
 //! The creator, an attaching process and the constants of a type use the same arithmetic. It is checked, because the number of
 //! elements of a slice comes from users, and from headers that may be wrong.
 
-use super::header::HEADER_LEN;
-use crate::layout::TypeLayout;
+use crate::layout::{TypeLayout, payload_offset, round_up};
 
 /// A file's length is a multiple of this, whatever the machine's page size is, so that all peers agree.
 pub(crate) const PAGE: usize = 4096;
-/// The payload starts on its own cache line.
-pub(crate) const CACHE_LINE: usize = 64;
 
 /// The numbers of a type's layout, which a program expects in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +41,7 @@ impl Expected {
 
     /// The start of the payload: after the schema, on its own cache line, and aligned for the type.
     pub(crate) const fn payload_offset(&self) -> Option<usize> {
-        let Some(end) = HEADER_LEN.checked_add(self.schema_len) else {
-            return None;
-        };
-        round_up(
-            end,
-            if self.align > CACHE_LINE {
-                self.align
-            } else {
-                CACHE_LINE
-            },
-        )
+        payload_offset(self.schema_len, self.align)
     }
 
     /// The geometry with `tail` elements in the trailing slice; `None` if no address space is that large.
@@ -99,13 +86,5 @@ pub(crate) const fn segment_len(layout: &TypeLayout, tail: usize) -> usize {
     match Expected::of(layout).geometry(tail) {
         Some(geometry) => geometry.total_len,
         None => usize::MAX,
-    }
-}
-
-/// `to` is a power of two.
-const fn round_up(value: usize, to: usize) -> Option<usize> {
-    match value.checked_add(to - 1) {
-        Some(sum) => Some(sum & !(to - 1)),
-        None => None,
     }
 }

@@ -5,12 +5,13 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::geometry::{CACHE_LINE, Expected, Geometry, PAGE};
-use crate::layout::Fnv;
+use super::geometry::{Expected, Geometry, PAGE};
+use crate::layout::{CACHE_LINE, Fnv};
+
+pub(crate) use crate::layout::HEADER_LEN;
 
 pub(crate) const MAGIC: [u8; 8] = *b"\x89SHM\r\n\x1a\n";
 pub(crate) const FORMAT_VERSION: u16 = 2;
-pub(crate) const HEADER_LEN: usize = 256;
 
 #[cfg(target_endian = "little")]
 pub(crate) const BYTE_ORDER: u8 = 1;
