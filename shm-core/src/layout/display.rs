@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
-
-/// The size of a cache line on the processors that this crate runs on. A payload starts at a cache line.
-const CACHE_LINE: usize = 64;
+use super::{CACHE_LINE, FieldLayout, LayoutKind, TypeLayout, meaning, payload_offset};
 
 /// Displays a type in Rust's syntax.
 pub(crate) struct TypeName<'a>(pub(crate) &'a TypeLayout);
@@ -67,6 +64,8 @@ struct Row {
     offset: usize,
     name: String,
     layout: &'static TypeLayout,
+    /// The distance to the next element of the array, if there is room between them.
+    stride: Option<usize>,
 }
 
 impl Row {
@@ -76,19 +75,28 @@ impl Row {
     }
 }
 
-/// Appends the fields of `layout`, which is at offset `base`, each followed by its own fields if it is a struct, or by those
-/// of the first element if it is an array of structs.
+/// The fields of a struct, or the parts of a type of this library. None if it has only one, as an event does.
+fn parts(layout: &TypeLayout) -> &'static [FieldLayout] {
+    match layout.kind() {
+        LayoutKind::Meaning { inner, .. } if inner.fields().len() > 1 => inner.fields(),
+        _ => layout.fields(),
+    }
+}
+
+/// Appends the parts of `layout`, which is at offset `base`, each followed by its own parts, or by those of the first element if
+/// it is an array.
 fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
-    for field in layout.fields() {
+    for field in parts(layout) {
         let (offset, name) = (base + field.offset(), FieldLayout::name(field).to_owned());
         into.push(Row {
             depth,
             offset,
             name,
             layout: field.layout(),
+            stride: None,
         });
-        let (inner, element) = innermost(field.layout());
-        if inner.fields().is_empty() {
+        let (inner, element, stride) = innermost(field.layout());
+        if parts(inner).is_empty() && stride.is_none() {
             continue;
         }
         if element {
@@ -97,24 +105,38 @@ fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
                 offset,
                 name: "[0]".to_owned(),
                 layout: inner,
+                stride,
             });
         }
         rows(inner, offset, depth + 1 + usize::from(element), into);
     }
 }
 
-/// The innermost element type of nested arrays and slices, and whether there was any.
-fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool) {
+/// The innermost element type of nested arrays and slices, whether there was any, and the size of its slot if that is larger.
+fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool, Option<usize>) {
     match layout.kind() {
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => {
-            (innermost(element).0, true)
+            let (inner, _, stride) = innermost(element);
+            (inner, true, stride)
         }
-        _ => (layout, false),
+        LayoutKind::Meaning {
+            meaning: meaning::SLOT,
+            inner,
+            ..
+        } => match inner.fields() {
+            [value] => {
+                let larger = layout.size() > value.layout().size();
+                (value.layout(), false, larger.then_some(layout.size()))
+            }
+            _ => (layout, false, None),
+        },
+        _ => (layout, false, None),
     }
 }
 
 /// Prints a table of the fields (offset, size and alignment in bytes, name, and type), with a mark at each boundary
-/// between cache lines.
+/// between cache lines. Offsets count from the start of the payload; the first line says where that is in a segment of this
+/// type. The parts of this library's types are shown too, and the first element of an array.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -124,7 +146,7 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool) {
 /// struct Telemetry { frame: u64, position: [f64; 3], history: [u64; 8] }
 ///
 /// assert_eq!(Telemetry::LAYOUT.to_string(), "\
-/// Telemetry: 96 bytes, aligned to 8, fingerprint 12458bb702f25333
+/// Telemetry: 96 bytes, aligned to 8, at byte 448 of a segment, fingerprint 12458bb702f25333
 ///   offset    size  align  field     type
 ///        0       8      8  frame     u64
 ///        8      24      8  position  [f64; 3]
@@ -132,14 +154,35 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool) {
 ///      -------------------- 64: cache line 1 begins inside `history`
 /// ");
 /// ```
+///
+/// The slots of a [`SeqLock`](crate::sync::SeqLock) are further apart than they are large:
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::sync::SeqLock;
+///
+/// #[derive(Clone, Copy, ShmLayout)]
+/// #[repr(C)]
+/// struct Limits { rate: u64, burst: u64 }
+///
+/// let table = SeqLock::<Limits, 3>::LAYOUT.to_string();
+/// let slots = "
+///      256     384    128  slots      [Limits; 3]
+///      256      16      8    [0]      Limits, every 128 bytes
+///      256       8      8      rate   u64
+///      264       8      8      burst  u64
+/// ";
+/// assert!(table.contains(slots), "{table}");
+/// ```
 impl fmt::Display for TypeLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}: {} bytes, aligned to {}, fingerprint {:016x}",
+            "{}: {} bytes, aligned to {}, at byte {} of a segment, fingerprint {:016x}",
             TypeName(self),
             self.size(),
             self.align(),
+            payload_offset(self.schema_len(), self.align()).unwrap_or(usize::MAX),
             self.fingerprint()
         )?;
         let mut all = Vec::new();
@@ -153,7 +196,7 @@ impl fmt::Display for TypeLayout {
         let mut line = 1;
         for (number, row) in all.iter().enumerate() {
             let Row { offset, layout, .. } = row;
-            writeln!(
+            write!(
                 f,
                 "{offset:>8}  {:>6}  {:>5}  {:width$}  {}",
                 layout.size(),
@@ -161,6 +204,10 @@ impl fmt::Display for TypeLayout {
                 row.label(),
                 TypeName(layout)
             )?;
+            match row.stride {
+                Some(stride) => writeln!(f, ", every {stride} bytes")?,
+                None => writeln!(f)?,
+            }
             // The rows of its own fields mark the boundaries inside this one.
             let next = all.get(number + 1);
             if next.is_some_and(|next| next.depth > row.depth) {
@@ -192,7 +239,11 @@ fn write_boundaries(
         };
         let (place, row) = match rows.iter().rev().find(cut) {
             Some(row) => ("inside", row),
-            None => ("in the padding after", &rows[rows.len() - 1]),
+            // The field that reaches furthest. After the first element of an array, that is the array.
+            None => {
+                let furthest = rows.iter().max_by_key(|row| row.offset + row.layout.size());
+                ("in the padding after", furthest.unwrap_or(&rows[0]))
+            }
         };
         let name = &row.name;
         write!(f, "     -------------------- {}: ", first * CACHE_LINE)?;
@@ -330,7 +381,7 @@ mod tests {
     fn a_leaf_has_no_table() {
         let text = U32.to_string();
         assert!(
-            text.starts_with("u32: 4 bytes, aligned to 4, fingerprint "),
+            text.starts_with("u32: 4 bytes, aligned to 4, at byte 320 of a segment, fingerprint "),
             "{text}"
         );
         assert_eq!(text.lines().count(), 1);

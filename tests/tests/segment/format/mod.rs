@@ -16,6 +16,7 @@ mod forged;
 mod one_writer;
 mod reader;
 mod ring;
+mod table;
 mod waiting;
 
 use reader::{bytes_of, check, check_before, node, same, u16_at, u32_at, u64_at};
