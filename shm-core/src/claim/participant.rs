@@ -24,11 +24,26 @@
 //!
 //! This control is as good as the other one. The locks of a file are one list, which both calls search, so a list that shows
 //! `ATTACH` as held is the segment's or that of another segment, and `fstat` tells these apart. A call that reports success
-//! and does nothing leaves its argument as it was, which is no answer to either question. The token's description has no descriptor, so no descriptor can hide a participant's lock as its own. None of the calls needs write
-//! access.
+//! and does nothing leaves its argument as it was, which is no answer to either question. The token's description has no
+//! descriptor, so no descriptor can hide a participant's lock as its own. None of the calls needs write access.
 //!
 //! Probes ignore shared locks, so a peer with mere read access cannot make a dead participant look alive. It can lock the
 //! bytes of unassigned ids; registering then fails after a bounded number of attempts.
+//!
+//! # Why there is no second sign of life
+//!
+//! A child of `posix_spawn` or `vfork` shares its parent's memory, and with it the token, until it runs a program. If the parent
+//! is killed meanwhile, its locks stay held. The kernel gives other signs, some of which end with the parent alone. None of them
+//! proves that nobody uses a claim any more:
+//!
+//! - A lock that belongs to the process (`F_SETLK`) is released by the kill. But any code in the process that closes any
+//!   descriptor of the file releases it too, and a living owner would look dead.
+//! - The pid is gone after the kill. But in another pid namespace it never existed, or is another process's.
+//! - Descriptors, with the locks that they keep (`flock`), are copied to the child. Robust futexes end with a thread, and are
+//!   matched by a thread id, which is subject to namespaces as well.
+//!
+//! Besides, the guards are in the memory that the two share, and a child of `vfork` may be the one that uses them. Only a lock
+//! that lives as long as the memory rules out a second owner.
 
 use std::fs::File;
 use std::num::NonZeroUsize;

@@ -163,6 +163,7 @@ impl Program {
             "fork-outlive" => self.fork_outlive(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-idle" => process::fork_idle(),
+            "spawn-hanging" => process::spawn_hanging(words.next()?),
             "fork-exchange" => self.at(&mut words)?.fork_exchange(),
             "between" => self.between(words),
             "calls" => system_calls::obey(&mut words),

@@ -1,9 +1,14 @@
 //! What a process can do to itself: fork, become another user, list its descriptors.
 
-use std::fs::{read_dir, read_link};
+use std::ffi::CStr;
+use std::fs::{read_dir, read_link, read_to_string};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::Command;
+use std::thread;
 
+use nix::fcntl::OFlag;
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawnp};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -90,6 +95,44 @@ pub(super) fn fork_idle() -> Answer {
         }
     })?;
     Ok(child.to_string())
+}
+
+/// `spawn-hanging FIFO`: starts a program by `posix_spawn`, whose child hangs before `exec` until a process opens the FIFO for
+/// writing, and answers with its id once it does.
+pub(super) fn spawn_hanging(fifo: &str) -> Answer {
+    let fifo = Path::new(fifo).to_owned();
+    // The call returns once the program runs, so it needs another thread.
+    let spawning = thread::spawn(move || {
+        let mut actions = PosixSpawnFileActions::init()?;
+        actions.add_open(0, &fifo, OFlag::O_RDONLY, Mode::empty())?;
+        let attributes = PosixSpawnAttr::init()?;
+        posix_spawnp(c"true", &actions, &attributes, &[c"true"], &[] as &[&CStr])
+    });
+    loop {
+        for child in children()? {
+            let state = |file: &str| read_to_string(format!("/proc/{child}/{file}"));
+            let (call, stat) = (state("syscall"), state("stat"));
+            let opens = call.is_ok_and(|call| call.starts_with(&format!("{} ", libc::SYS_openat)));
+            if opens && stat.is_ok_and(|stat| stat.contains(") S ")) {
+                return Ok(child);
+            }
+        }
+        if spawning.is_finished() {
+            return Err(other("the child does not hang"));
+        }
+        thread::yield_now();
+    }
+}
+
+/// The ids of the children of all threads.
+fn children() -> Result<Vec<String>, Failure> {
+    let mut all = Vec::new();
+    for task in read_dir("/proc/self/task").map_err(other)? {
+        let path = task.map_err(other)?.path().join("children");
+        let of_task = read_to_string(path).unwrap_or_default();
+        all.extend(of_task.split_whitespace().map(str::to_owned));
+    }
+    Ok(all)
 }
 
 /// Targets of this process's descriptors that are shared memory.

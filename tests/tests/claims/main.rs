@@ -4,3 +4,4 @@ mod losses;
 mod observers;
 mod own_thread;
 mod owners;
+mod spawning;
