@@ -70,6 +70,7 @@ exec env -u CARGO_TARGET_DIR -u OWN_MOUNTS -u HOME TMPDIR="$temp/with spaces ÄŸÃ
 END
 
 count=0
+failed=()
 while IFS=$'\t' read -r folder program; do
     filter=()
     case "$(basename "$program")" in
@@ -78,17 +79,21 @@ while IFS=$'\t' read -r folder program; do
     esac
     echo "--- $(basename "$program")"
     (
-        cd "$folder"
+        cd "$folder" || exit 1
         if [ "${#terminal[@]}" -gt 0 ]; then
             command="$(printf '%q ' bash "$temp/surroundings" "$program" --quiet "${filter[@]}")"
             "${terminal[@]}" "$command" /dev/null
         else
             bash "$temp/surroundings" "$program" --quiet "${filter[@]}"
         fi </dev/null
-    )
+    ) || failed+=("$(basename "$program")")
     count=$((count + 1))
 done <"$temp/programs"
 
+if [ "${#failed[@]}" -gt 0 ]; then
+    echo "failed: ${failed[*]}" >&2
+    exit 1
+fi
 if [ "$count" -lt 3 ]; then
     echo "only $count test programs were found" >&2
     exit 1
