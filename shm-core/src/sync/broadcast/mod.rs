@@ -70,6 +70,14 @@ pub use sender::BroadcastSender;
 /// # Ok(()) }
 /// ```
 ///
+/// # Number and lag of receivers
+///
+/// A receiver knows how many messages it has yet to receive: [`behind`](BroadcastReceiver::behind), of which
+/// [`capacity`](Self::capacity) are still there. The queue knows neither how many receivers there are nor how far they lag. Only
+/// the receivers could count themselves, and they write nothing, so that a read-only handle is enough and a receiver that is
+/// killed leaves nothing behind. Where a sender or a monitor has to know, let each receiver hold a lock of its own and store its
+/// [`position`](BroadcastReceiver::position) in it: see [the patterns](crate::guide::patterns#feed).
+///
 /// # Memory ordering
 ///
 /// A receiver that has received a message sees everything that its sender did before it sent the message.
@@ -196,6 +204,13 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
     #[inline]
     pub fn sent(&self) -> u64 {
         protocol::tail::<Correct<A>>(&self.counters)
+    }
+
+    /// The number of slots, `N`.
+    #[must_use]
+    #[inline]
+    pub const fn capacity(&self) -> usize {
+        N
     }
 
     #[inline(always)]

@@ -129,12 +129,15 @@ fn a_receiver_that_falls_behind_gets_lagged() {
     let mut sender = shm.sender().unwrap();
     let mut receiver = shm.receiver();
     send(&mut sender, 0..4);
+    assert_eq!((receiver.behind(), shm.capacity()), (4, 4));
     // The last that fits, and the first that does not.
     assert_eq!(receiver.recv().unwrap(), 0);
     send(&mut sender, 4..5);
     assert_eq!(drain(&mut receiver), [1, 2, 3, 4]);
     send(&mut sender, 5..10);
+    assert_eq!(receiver.behind(), 5);
     assert!(matches!(receiver.recv(), Err(RecvError::Lagged(1))));
+    assert_eq!(receiver.behind(), 4);
     assert_eq!(drain(&mut receiver), [6, 7, 8, 9]);
     send(&mut sender, 10..1000);
     assert!(matches!(
