@@ -85,8 +85,8 @@ impl Iterator for Segments {
 ///
 /// This takes the same locks as `create` does to replace an orphaned segment. A process that attaches at the same time either
 /// comes first, and the segment stays, or finds no such name. Live, persistent, damaged and foreign segments are never removed,
-/// nor are those of other users: root removes these with [`sweep_all_users`]. An orphaned segment stays, for a later sweep, if another process has one of its
-/// locks, or if its mode does not permit its user to write.
+/// nor are those of other users: root removes these with [`sweep_all_users`]. An orphaned segment stays, for a later sweep, if
+/// another process has one of its locks, or if its mode does not permit its user to write.
 ///
 /// On systems where a creator that is killed before its segment is complete leaves a file, that file is removed too. Its name
 /// ends in `.shm-new-` and 16 digits.

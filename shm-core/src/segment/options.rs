@@ -187,9 +187,9 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     /// waiting for an [`Event`](crate::sync::Event).
     ///
     /// Such readers cannot announce that they sleep. So without this option nobody wakes them, and they poll, which costs them
-    /// up to 2 ms per message, or a 64th of the wait. With it, each commit, message and notification wakes all sleepers whether or not there are any:
-    /// at most 32 times between two ticks of the kernel's clock (every 4 ms on most systems), for each lock, queue or event. The
-    /// others are found by polling, which goes on: for instance the last message of a burst.
+    /// up to 2 ms per message, or a 64th of the wait. With it, each commit, message and notification wakes all sleepers,
+    /// whether or not there are any: at most 32 times between two ticks of the kernel's clock (every 4 ms on most systems), for
+    /// each lock, queue or event. The others are found by polling, which goes on: for instance the last message of a burst.
     ///
     /// The price is paid by processes that write. It is a system call for each of these wake-ups and a few nanoseconds for each
     /// other commit; [`guide::performance`](crate::guide::performance) has figures. Each handle that may write also takes

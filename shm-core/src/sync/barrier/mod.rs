@@ -99,8 +99,9 @@ pub use seat::{BarrierSeat, BarrierWaitResult};
 /// # When a process dies
 ///
 /// - **Before it arrives**: all waiting participants get [`BarrierError::Died`] with the number of the seat, at their
-///   [next look](crate::sync#when-a-process-dies) after the kernel has released what the process held. They have still arrived. A new participant can join, which takes the dead
-///   one's seat over; once it arrives, all that wait again pass. A panic with the seat has the same effect.
+///   [next look](crate::sync#when-a-process-dies) after the kernel has released what the process held. They have still
+///   arrived. A new participant can join, which takes the dead one's seat over; once it arrives, all that wait again pass. A
+///   panic with the seat has the same effect.
 /// - **After it has arrived**: it counts in this round, which the others pass, and is reported in the next. A participant that
 ///   takes its seat over while the round goes on [has arrived](BarrierSeat::has_arrived) already.
 /// - **As the leader**: the round is passed, and the work of the leader may not have been done. The death is reported in the

@@ -103,7 +103,8 @@ pub use sender::BroadcastSender;
 ///
 /// # Cost
 ///
-/// Sending takes a copy and one atomic exchange, whatever the number of receivers, and a system call only if one is asleep.
+/// Sending takes a copy and one atomic exchange, whatever the number of receivers, and a system call only if one is asleep, or
+/// now and then in a segment that [wakes readers](crate::ShmOptions::wake_readers).
 /// Receiving takes a copy and two loads; [`recv_with`](BroadcastReceiver::recv_with) saves the copy. Each message
 /// takes a division by `N`, which is free if `N` is a power of two.
 ///

@@ -79,6 +79,9 @@ use crate::sys::clock::Deadline;
 ///
 /// Notifying takes one atomic addition, and one or two system calls if a process sleeps or has just slept.
 /// [`generation`](Self::generation) is one load. A waiter spins for a moment before it sleeps. An event takes 4 bytes.
+///
+/// In a segment that [wakes readers](crate::ShmOptions::wake_readers), each notification takes some nanoseconds more, and now
+/// and then a system call although nobody sleeps.
 #[repr(C)]
 pub struct Event<A: Access = ReadWrite> {
     word: AtomicU32,

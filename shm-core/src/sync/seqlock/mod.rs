@@ -106,7 +106,9 @@ pub use guard::SeqLockWriteGuard;
 /// # Cost
 ///
 /// A read costs one copy of the value and two loads; [`read_with`](Self::read_with) saves the copy. A write costs one copy
-/// and three atomic exchanges: two for the role, one for the commit. [`guide::performance`](crate::guide::performance) has figures.
+/// and three atomic exchanges: two for the role, one for the commit. In a segment that
+/// [wakes readers](crate::ShmOptions::wake_readers), a commit takes some nanoseconds more, and now and then a system call although
+/// nobody sleeps. [`guide::performance`](crate::guide::performance) has figures.
 #[repr(C)]
 pub struct SeqLock<T, const SLOTS: usize = 4, A: Access = ReadWrite> {
     pub(super) words: Padded<Words>,

@@ -125,8 +125,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// # Errors
     ///
-    /// [`WriteError::WouldDeadlock`] and [`WriteError::Unregistered`], without calling `write`; [`WriteError::Inherited`] in a child that `write` forks. What
-    /// such a child writes to the slot may become visible in its parent's value.
+    /// [`WriteError::WouldDeadlock`] and [`WriteError::Unregistered`], without calling `write`; [`WriteError::Inherited`] in a
+    /// child that `write` forks. What such a child writes to the slot may become visible in its parent's value.
     #[inline]
     pub fn write_with<R>(
         &self,
