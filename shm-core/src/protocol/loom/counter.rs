@@ -14,6 +14,8 @@ pub(crate) trait ModelMutations: 'static {
     const COUNT: Ordering = <Product as WakeSome>::COUNT;
     const REWAKES: bool = <Product as WakeSome>::REWAKES;
     const WAKES: bool = true;
+    /// Whether every notification wakes, although no waiter has announced itself.
+    const UNASKED: bool = false;
 }
 
 pub(crate) struct Correct;
@@ -29,6 +31,10 @@ impl<'a, V> Waker<'a, V> {
 }
 
 impl<V: ModelMutations> WakeAll for Waker<'_, V> {
+    fn wakes_unasked(&self, _: &AtomicU32) -> bool {
+        V::UNASKED
+    }
+
     fn wake_all(&self, _: &AtomicU32) {
         self.0.wake_all();
     }

@@ -30,6 +30,42 @@ impl Mutations for ThroughReadOnly {
     const WRITABLE: bool = false;
 }
 
+/// Waiters with a read-only mapping, which are woken unasked.
+struct Unasked;
+impl ModelMutations for Unasked {
+    const UNASKED: bool = true;
+}
+impl Mutations for Unasked {
+    const WRITABLE: bool = false;
+}
+
+/// A wait that only a wake-up ends, through a mapping that may be writable.
+struct Waiter<'a, V>(UntilWoken<'a>, PhantomData<V>);
+
+impl<'a, V> Waiter<'a, V> {
+    fn of(queue: &'a FutexQueue) -> Self {
+        Self(UntilWoken(queue), PhantomData)
+    }
+}
+
+impl<V: Mutations> WaitEnv for Waiter<'_, V> {
+    fn announces(&self) -> bool {
+        V::WRITABLE
+    }
+
+    fn spins(&self) -> u32 {
+        self.0.spins()
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        self.0.next_step()
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.0.sleep(word, seen);
+    }
+}
+
 /// All steps, of which a single one may differ.
 trait AllMutations: ModelMutations + Mutations {}
 impl<V: ModelMutations + Mutations> AllMutations for V {}
@@ -65,8 +101,8 @@ impl Shared {
     fn wait<V: Mutations>(&self, notifications: u32) {
         let mut seen = 0;
         while seen < notifications {
-            let next =
-                protocol::wait::<V, _>(&self.word, seen, &mut UntilWoken(&self.queue)).unwrap();
+            let mut env = Waiter::<V>::of(&self.queue);
+            let next = protocol::wait::<V, _>(&self.word, seen, &mut env).unwrap();
             assert!(next > seen);
             seen = next;
         }
@@ -295,6 +331,21 @@ fn two_notifications_of_one_wake_two() {
 fn a_generation_shows_what_came_before() {
     glance::<Correct>();
 }
+
+#[test]
+fn read_only_waiters_are_woken_unasked() {
+    follow::<Unasked>(true);
+    follow::<Unasked>(false);
+    gather::<Unasked>(true);
+    gather::<Unasked>(false);
+}
+
+mutant_deadlocks!(asked, read_only_waiters_are_not_woken_unless_unasked, gather::<Mutant>(true),
+    impl ModelMutations for Mutant {}
+    impl Mutations for Mutant {
+        const WRITABLE: bool = false;
+    }
+);
 
 #[test]
 fn a_generation_shows_what_came_before_read_only() {
