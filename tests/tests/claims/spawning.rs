@@ -21,8 +21,9 @@ type Queue = Broadcast<SmallValue, 5>;
 struct Fifo(PathBuf);
 
 impl Fifo {
-    fn new(tag: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("shm-tests-{tag}-{}", std::process::id()));
+    fn new(names: &Names) -> Self {
+        // Not in the folder for temporary files, whose path may have spaces, where a command to a peer has words.
+        let path = Names::path(&names.name("fifo"));
         mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         Self(path)
     }
@@ -52,7 +53,7 @@ fn hangs(tag: &str, release: impl FnOnce(&Fifo, Pid)) {
         Guarded::create(&name).unwrap(),
         Queue::create(&late).unwrap(),
     );
-    let fifo = Fifo::new(tag);
+    let fifo = Fifo::new(&names);
     let mut owner = peer!("claims attach {name}");
     assert_eq!(lock(&mut owner, "forever"), "held");
     let child = owner.ok(&format!("spawn-hanging {}", fifo.0.display()));
