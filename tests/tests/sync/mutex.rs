@@ -293,8 +293,8 @@ fn only_an_unhandled_panic_of_a_borrower_poisons() {
     assert_eq!(shm.try_lock().unwrap().get(), 1);
     let unhandled = catch_unwind(AssertUnwindSafe(|| {
         let guard = shm.lock().unwrap();
-        thread::scope(|scope| {
-            scope.spawn(|| {
+        shm_tests::scope(|scope| {
+            scope.start(|| {
                 guard.set(2);
                 panic!("in a borrower");
             });
