@@ -115,8 +115,8 @@ fn a_lock_of_another_thread_is_waited_for() {
     drop(lock.lock().unwrap());
     let (locked, is_locked) = channel();
     let (unlock, may_unlock) = channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
+    shm_tests::scope(|scope| {
+        scope.start(move || {
             let _guard = lock.lock().unwrap();
             locked.send(()).unwrap();
             may_unlock.recv().unwrap_err();
@@ -161,8 +161,8 @@ fn a_leaked_guard_ends_with_its_handle() {
     let (locked, is_locked) = channel();
     let (unlock, may_unlock) = channel::<()>();
     let reused = &*reused;
-    thread::scope(|scope| {
-        scope.spawn(move || {
+    shm_tests::scope(|scope| {
+        scope.start(move || {
             let _guard = reused.lock().unwrap();
             locked.send(()).unwrap();
             may_unlock.recv().unwrap_err();

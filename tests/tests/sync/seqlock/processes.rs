@@ -1,6 +1,5 @@
 //! Writers and readers of several processes: exclusion, death, `exec`, `fork`, waiting and signals.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use shm_core::sync::WriteError;
@@ -17,8 +16,8 @@ fn writing_is_exclusive_and_waiting_times_out() {
     let guard = shm.write().unwrap();
     assert_eq!(other.ok("seqlock write try"), "would-block");
     assert_eq!(other.ok("seqlock write 30"), "timed-out");
-    thread::scope(|scope| {
-        scope.spawn(|| {
+    shm_tests::scope(|scope| {
+        scope.start(|| {
             let start = Instant::now();
             let refused = shm.write_timeout(Duration::from_millis(30));
             assert!(matches!(refused, Err(WriteError::TimedOut)));
