@@ -411,6 +411,11 @@ impl Registration {
             .is_dead::<Correct>(owner, question, now, || self.probe(owner, me))
     }
 
+    /// Whether a waiter may sleep for less than a tick, as one may in each.
+    pub(crate) fn allow_short_sleep(&self) -> bool {
+        self.sightings.allow_short_sleep(clock::coarse_millis())
+    }
+
     /// Whether a participant is certainly dead: one system call if it is alive, else a few.
     fn probe(&self, owner: u32, me: u32) -> bool {
         // The controls come last: a descriptor that was replaced before the query is still replaced afterwards. The file is

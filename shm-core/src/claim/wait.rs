@@ -79,6 +79,13 @@ impl SlicedWait {
         doubled.clamp(FIRST, (waited / 8).clamp(LONGEST_AT_FIRST, LONGEST))
     }
 
+    /// Begins with the slices of [`until`](Self::until) at once, as the timer of the first sleep costs more than a look is worth in
+    /// a process that waits often. Called after the first look.
+    pub(crate) fn skip_second_look(&mut self) {
+        self.slice = FIRST;
+        self.slice_ends += FIRST - SECOND_LOOK;
+    }
+
     /// How often to check the word before the first sleep: not at all with a timeout of zero.
     pub(crate) fn spins(&self) -> u32 {
         if self.deadline.left().is_zero() {
@@ -197,6 +204,13 @@ mod tests {
         let due = probes(&mut slices, NEVER, millis(130));
         let expected = [0, 500, 5_500, 15_500, 35_500, 75_500, 125_500];
         assert_eq!(due, expected.map(Duration::from_micros));
+
+        let mut slices = SlicedWait::for_claim(Deadline::after(NEVER));
+        let begin = slices.begin;
+        assert_eq!(slices.step_at(begin), WaitStep::Probe);
+        slices.skip_second_look();
+        let due = probes(&mut slices, NEVER, millis(80));
+        assert_eq!(due, [5, 15, 35, 75].map(millis));
     }
 
     #[test]

@@ -285,6 +285,9 @@ impl ClaimEnv for ClaimWait<'_> {
         // The look before the first sleep must not make contended claims slower. Another probe follows it.
         let is_first_look = step == WaitStep::Probe && !self.has_looked;
         self.has_looked = true;
+        if is_first_look && !self.registration.allow_short_sleep() {
+            slices.skip_second_look();
+        }
         self.question = if is_first_look {
             Question::Recently
         } else {

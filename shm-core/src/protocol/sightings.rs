@@ -23,7 +23,7 @@
 //!   death for so long: those that do not wait, and those that will probe again.
 
 use crate::primitive::Ordering;
-use crate::primitive::model::AtomicU64;
+use crate::primitive::model::{AtomicU32, AtomicU64};
 use crate::protocol::claim_word::ID;
 
 /// How long a death is remembered, in milliseconds.
@@ -60,16 +60,30 @@ pub(crate) enum Question {
 pub(crate) struct Sightings {
     /// From the lowest bit: the id, [`DEAD`], and in the upper half the time in milliseconds. Zero if there is none.
     entries: [AtomicU64; Self::ENTRIES],
+    /// When a waiter was last allowed a short sleep, plus 1 ms. Zero if never.
+    short_sleep: AtomicU32,
 }
 
 impl Sightings {
-    /// Together they take one cache line.
+    /// Together these take one cache line.
     const ENTRIES: usize = 8;
 
     pub(crate) fn new() -> Self {
         Self {
             entries: std::array::from_fn(|_| AtomicU64::new(0)),
+            short_sleep: AtomicU32::new(0),
         }
+    }
+
+    /// Whether a waiter may sleep for less than a tick, which needs a timer: the first one at each time. Two threads may be the
+    /// first.
+    pub(crate) fn allow_short_sleep(&self, now: u32) -> bool {
+        let now = now.wrapping_add(1);
+        let is_first = self.short_sleep.load(Ordering::Relaxed) != now;
+        if is_first {
+            self.short_sleep.store(now, Ordering::Relaxed);
+        }
+        is_first
     }
 
     /// Whether the participant `id` is dead: recalled, or else as `probe` finds it. `now` is the time in milliseconds, which
@@ -184,6 +198,13 @@ mod tests {
             assert!(!world.ask(9, Question::Recently, 5));
         }
         assert_eq!(world.probes.get(), 8 + 5);
+    }
+
+    #[test]
+    fn a_short_sleep_is_allowed_once_a_tick() {
+        let sightings = Sightings::new();
+        let allowed = [0, 0, 4, 4, 8, u32::MAX].map(|now| sightings.allow_short_sleep(now));
+        assert_eq!(allowed, [true, false, true, false, true, true]);
     }
 
     #[test]
