@@ -28,7 +28,7 @@ fn events_semaphores_and_barriers_match_the_format() {
     let name = unique("signals");
     let shm = Signals::create(&name).unwrap();
     let file = open(&name);
-    // Sleepers set bit 0, which is cleared when nobody sleeps.
+    // Sleepers set bit 0, which is cleared when nobody sleeps. The permits of a semaphore begin at bit 2.
     assert!(shm.changed.wait_timeout(0, Duration::ZERO).is_err());
     assert!(shm.free.wait_timeout(Duration::ZERO).is_err());
     let payload = check_before::<Signals>(&file, 2);
@@ -38,7 +38,7 @@ fn events_semaphores_and_barriers_match_the_format() {
     }
     shm.free.post_many(5).unwrap();
     let payload = check_before::<Signals>(&file, 2);
-    assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (3 << 1, 5 << 1));
+    assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (3 << 1, 5 << 2));
 
     // The round, the word on which a process waits for a seat, then the claim and the arrival of each seat. This process is
     // participant 1.
