@@ -54,13 +54,15 @@ pub(super) fn holds(address: usize, token: ClaimToken) -> bool {
     is_last || OTHERS.try_with(|others| others.borrow().contains(&(address, token))) == Ok(true)
 }
 
-/// Moves the last claim to the others, and removes those of handles that were dropped.
+/// Moves the last claim to the others. Before their vector grows, it removes those of handles that were dropped.
 #[cold]
 fn keep(last: Claim) {
     let _ = OTHERS.try_with(|others| {
         let mut others = others.borrow_mut();
+        if others.len() == others.capacity() {
+            others.retain(|(address, token)| token_at(*address) == *token);
+        }
         others.push(last);
-        others.retain(|(address, token)| token_at(*address) == *token);
     });
 }
 
@@ -69,6 +71,9 @@ fn erase_other(address: usize) {
     let _ = OTHERS.try_with(|others| {
         let mut others = others.borrow_mut();
         let released = (address, token_at(address));
-        others.retain(|other| *other != released);
+        // From the end, since the claim that was taken last is usually released first.
+        if let Some(found) = others.iter().rposition(|other| *other == released) {
+            others.swap_remove(found);
+        }
     });
 }
