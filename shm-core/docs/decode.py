@@ -177,6 +177,11 @@ def is_seqlock(node):
     return slot["tag"] == 6 and len(slot["inner"].get("fields", ())) == 1
 
 
+def is_word(node):
+    fields = node.get("fields", ())
+    return [name for name, _, _ in fields] == ["word"] and is_int(fields[0][2])
+
+
 SHAPES = {
     "str": lambda node: node["tag"] == 2 and node["element"]["tag"] == 1 and node["element"]["code"] == 1,
     "vec": lambda node: has(node, "items", "len") and len(node["fields"]) == 2,
@@ -184,6 +189,8 @@ SHAPES = {
     "ring": is_ring,
     "seqlock": is_seqlock,
     "broadcast": lambda node: has(node, "slots", "reserved", "tail") and filled(node),
+    "event": is_word,
+    "semaphore": is_word,
 }
 
 
@@ -315,6 +322,11 @@ def show(node, data, at, path, order):
         for message in range(oldest, min(tail, oldest + slots["len"])):
             slot = first + message % slots["len"] * size(slots["element"])
             show(slots["element"], data, slot, f"{path}[{message}]", order)
+    elif meaning(node) in ("event", "semaphore"):
+        [(_, offset, word)] = node["inner"]["fields"]
+        bits = number((at + offset, word), data, order)
+        what = f"Event, generation {bits >> 1}" if meaning(node) == "event" else f"Semaphore, value {bits >> 2}"
+        put(f"{at:8} {path or 'payload'}: {what}")
     elif node["tag"] >= 7:
         put(f"{at:8} {path or 'payload'}: {size(node)} bytes of a type of a later format, tag {node['tag']}")
     elif node["tag"] == 6 and not leaf(node):

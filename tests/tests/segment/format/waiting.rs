@@ -80,7 +80,8 @@ fn events_semaphores_and_barriers_match_the_format() {
         other => panic!("{other:?}"),
     }
     if let Some(text) = decode_py(&name) {
-        for field in ["changed", "free", "round", "arrived"] {
+        let values = ["changed: Event, generation 3", "free: Semaphore, value 5"];
+        for field in values.into_iter().chain(["round", "arrived"]) {
             assert!(text.contains(field), "{text}");
         }
     }
