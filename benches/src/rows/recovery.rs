@@ -50,7 +50,7 @@ fn take(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs a process that adds to two numbers under a lock, once it is told to. It works for so many microseconds with the lock,
+/// Runs a process that adds to two numbers under a lock, once its input has a line. It works for so many microseconds with the lock,
 /// and as long without it.
 fn add(name: &str, work: u64) -> Result<()> {
     let shm = Shared::attach(name)?;
