@@ -44,7 +44,7 @@ impl SlicedWait {
     }
 
     /// For a waiter for a claim: a probe before the first sleep, for an owner that died before, another one after 500 µs, for one
-    /// that was being killed, and then the slices of [`until`](Self::until).
+    /// that was being killed, unless the caller [skips](Self::skip_second_look) it, and then the slices of [`until`](Self::until).
     pub(crate) fn for_claim(deadline: Deadline) -> Self {
         Self::new(deadline, Duration::ZERO, false)
     }

@@ -8,11 +8,13 @@
 //! | place | written by | what |
 //! |---|---|---|
 //! | an entry | a thread that has probed | a participant's id, whether it was dead, and when that was |
+//! | `short_sleep` | a thread that waits | when a waiter last slept for less than a tick |
 //!
 //! | step | by | ordering |
 //! |---|---|---|
 //! | record | a thread that has probed | release |
 //! | recall | a thread that would otherwise probe | acquire |
+//! | allow a short sleep | a thread that waits | relaxed: two threads may both be allowed one, which costs a timer |
 //!
 //! The entries are private to the process. What a dead participant did happened before the probe that found it dead, and so
 //! before each recall of that. A fork child inherits the entries, and with them everything that was seen before the fork.
@@ -65,7 +67,7 @@ pub(crate) struct Sightings {
 }
 
 impl Sightings {
-    /// Together these take one cache line.
+    /// They take one cache line.
     const ENTRIES: usize = 8;
 
     pub(crate) fn new() -> Self {
