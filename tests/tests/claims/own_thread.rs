@@ -22,7 +22,7 @@ fn refused<G, E>(locked: Result<G, E>) -> Option<E> {
     locked.err()
 }
 
-/// Whether a thread that waits for the lock is told that it holds it.
+/// Whether a thread that waits for the lock gets the error that it holds it already.
 fn is_own(lock: &Mutex<u32>) -> bool {
     matches!(
         lock.lock_timeout(Duration::ZERO),
