@@ -25,7 +25,9 @@ use crate::sys::clock::{Deadline, RateLimiter};
 #[cfg(all(test, not(loom)))]
 pub(super) use batch::receive_available;
 
-/// The least time between two probes of the sender by calls that do not wait, which may come a million times a second.
+/// The least time between two probes of the sender by calls that do not wait, which may come a million times a second. It is
+/// longer than that of a ring, which has one receiver: any number of receivers probe one sender, and the kernel answers all of
+/// them from one list under one lock.
 const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 
 /// A receiving end of a [`Broadcast`], from [`Broadcast::receiver`]. There can be any number. Each receives every message, unless
@@ -33,6 +35,10 @@ const BETWEEN_PROBES: Duration = Duration::from_millis(10);
 ///
 /// A receiver is a position in the sequence of messages, in the memory of its process: other processes do not know of it.
 /// Dropping it loses the position. A clone continues independently from the same position.
+///
+/// A [`sync::Receiver`](crate::sync::Receiver) can also peek at a message, read chunks of slots, iterate, and count the
+/// deliveries of a message. This receiver does not: the sender may overwrite a slot at any time, which each call has to report
+/// as `Lagged`, and no message is delivered again after a death.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -161,8 +167,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     }
 
     /// Receives the next message if there is one. Never waits, but may probe whether the sender is alive: a few system calls, at
-    /// most every 10 ms. After `Disconnected` because of a death, it returns that without another probe until another sender
-    /// joins.
+    /// most every 10 ms. (An end of a [`Ring`](crate::sync::Ring) probes up to every millisecond. A broadcast has any number of
+    /// receivers, and each of them probes.) After `Disconnected` because of a death, it returns that without another probe until
+    /// another sender joins.
     ///
     /// # Errors
     ///
