@@ -49,11 +49,14 @@ if ! "${as_user[@]}" test -x "$(head -n 1 "$temp/programs" | cut -f 2)"; then
     (umask 022 && programs >"$temp/programs")
 fi
 
-# In Turkish the capital of "i" is not "I", and a decimal point is a comma.
+# In Turkish the capital of "i" is not "I", and a decimal point is a comma. Where the locale cannot be compiled, the variables
+# name it all the same: programs that read them see it, and the C library falls back to "C".
 mkdir "$temp/locales"
-locale=C.UTF-8
-if localedef -i tr_TR -f UTF-8 "$temp/locales/tr_TR.UTF-8" 2>/dev/null; then
-    locale=tr_TR.UTF-8
+locale=tr_TR.UTF-8
+compiled=
+if ! localedef -i tr_TR -f UTF-8 "$temp/locales/$locale"; then
+    compiled=", which localedef could not compile"
+    echo "LC_ALL and LANG are $locale$compiled"
 fi
 terminal=()
 if need_command script bsdutils; then
@@ -108,4 +111,4 @@ if [ -n "${OWN_MOUNTS:-}" ] && find /dev/shm -mindepth 1 ! -name "$(basename "$f
     echo "these names were left behind" >&2
     exit 1
 fi
-echo "$count test programs passed as user $user, LC_ALL=$locale, ${terminal[*]:+in a terminal}"
+echo "$count test programs passed as user $user, LC_ALL=$locale$compiled, ${terminal[*]:+in a terminal}"
