@@ -1,5 +1,6 @@
 //! Semaphores: permits are neither lost nor doubled, whichever process waits or dies.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Release;
 use std::time::{Duration, Instant};
@@ -180,11 +181,19 @@ fn several_permits_are_taken_at_once_or_not_at_all() {
 
     permits.post_many(<Semaphore>::MAX_PERMITS).unwrap();
     let too_many = <Semaphore>::MAX_PERMITS + 1;
-    assert!(!permits.try_wait_many(too_many) && !permits.try_wait_many(u32::MAX));
-    assert_eq!(permits.wait_many_timeout(too_many, no_time), Err(TimedOut));
-    let panicked = std::panic::catch_unwind(|| permits.wait_many(too_many));
-    let text = panicked.unwrap_err().downcast::<String>().unwrap();
-    assert!(text.contains("1073741823"), "{text}");
+    let takes: [&dyn Fn(u32); 4] = [
+        &|many| assert!(permits.try_wait_many(many)),
+        &|many| permits.wait_many(many),
+        &|many| permits.wait_many_timeout(many, no_time).unwrap(),
+        &|many| permits.wait_many_deadline(many, past).unwrap(),
+    ];
+    for take in takes {
+        for many in [too_many, u32::MAX] {
+            let panicked = catch_unwind(AssertUnwindSafe(|| take(many)));
+            let text = panicked.unwrap_err().downcast::<String>().unwrap();
+            assert!(text.contains("1073741823"), "{text}");
+        }
+    }
     permits.wait_many(<Semaphore>::MAX_PERMITS);
     assert_eq!(permits.value(), 0);
 }

@@ -199,13 +199,21 @@ impl<A: Access> Semaphore<A> {
     /// Takes `permits` permits at once if there are so many, or else none. Never waits.
     ///
     /// As [`try_wait`](Self::try_wait), it may return `false` next to a peer that writes all the time.
+    ///
+    /// # Panics
+    ///
+    /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS), which are never there.
     #[must_use = "without the permits the caller must not go on"]
     #[inline]
+    #[track_caller]
     pub fn try_wait_many(&self, permits: u32) -> bool
     where
         A: Writable,
     {
-        protocol::take::<Correct>(&self.word, permits)
+        protocol::take::<Correct>(&self.word, permits) || {
+            check_count(permits);
+            false
+        }
     }
 
     /// Takes `permits` permits at once, and waits until there are so many as long as it takes. Holds none of them before: see
@@ -217,14 +225,11 @@ impl<A: Access> Semaphore<A> {
     ///
     /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS), which are never there.
     #[inline]
+    #[track_caller]
     pub fn wait_many(&self, permits: u32)
     where
         A: Writable,
     {
-        assert!(
-            permits <= MAX_PERMITS,
-            "a semaphore never has {permits} permits; ask for at most {MAX_PERMITS}"
-        );
         while self.take_until(permits, || Deadline::NEVER).is_err() {}
     }
 
@@ -234,7 +239,12 @@ impl<A: Access> Semaphore<A> {
     ///
     /// [`TimedOut`]: there were never so many at one time, or other processes took some first. None was taken. The processes that
     /// should post may be alive or dead.
+    ///
+    /// # Panics
+    ///
+    /// If `permits` is more than [`MAX_PERMITS`](Self::MAX_PERMITS), which are never there.
     #[inline]
+    #[track_caller]
     pub fn wait_many_timeout(&self, permits: u32, timeout: Duration) -> Result<(), TimedOut>
     where
         A: Writable,
@@ -247,7 +257,12 @@ impl<A: Access> Semaphore<A> {
     /// # Errors
     ///
     /// As [`wait_many_timeout`](Self::wait_many_timeout).
+    ///
+    /// # Panics
+    ///
+    /// As [`wait_many_timeout`](Self::wait_many_timeout).
     #[inline]
+    #[track_caller]
     pub fn wait_many_deadline(&self, permits: u32, deadline: Instant) -> Result<(), TimedOut>
     where
         A: Writable,
@@ -256,6 +271,7 @@ impl<A: Access> Semaphore<A> {
     }
 
     #[inline(always)]
+    #[track_caller]
     fn take_until(
         &self,
         permits: u32,
@@ -267,9 +283,21 @@ impl<A: Access> Semaphore<A> {
     }
 
     #[cold]
+    #[track_caller]
     fn sleep(&self, permits: u32, deadline: impl FnOnce() -> Deadline) -> bool {
+        check_count(permits);
         protocol::wait::<Correct, _>(&self.word, permits, &mut Sleeper::until(deadline()))
     }
+}
+
+/// Refuses a number of permits for which a wait would never end. They cannot be taken, so only the slow path asks.
+#[cold]
+#[track_caller]
+fn check_count(permits: u32) {
+    assert!(
+        permits <= MAX_PERMITS,
+        "a semaphore never has {permits} permits; ask for at most {MAX_PERMITS}"
+    );
 }
 
 impl<A: Access> fmt::Debug for Semaphore<A> {
