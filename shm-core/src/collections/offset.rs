@@ -194,8 +194,8 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     ///
     /// # Errors
     ///
-    /// Returns [`BadOffset`](ShmError::BadOffset) if the offset is null or no `U` begins there: another process has
-    /// written it, or it belongs to another segment.
+    /// Returns [`BadOffset`](ShmError::BadOffset) if the offset is null or no `U` begins there: a lock protects it, another
+    /// process has written it, or it belongs to another segment.
     pub fn resolve<U: ShmLayout>(&self, offset: ShmOffset<U>) -> Result<&ShmCell<U, A>, ShmError> {
         let start = self.segment().payload_offset();
         let at = usize::try_from(offset.bytes)
@@ -209,6 +209,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
                 offset.bytes,
                 start..end,
                 U::LAYOUT,
+                " outside a lock; use `resolve_in` with the guard for what a lock protects",
             ));
         };
         // SAFETY: the layout has a cell at this offset, and all of it is mapped.
@@ -273,6 +274,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
                 offset.bytes,
                 start..end,
                 U::LAYOUT,
+                " in the cell to search",
             ));
         };
         // SAFETY: the layout of `within` has a cell at this offset, so the address is inside `within`.
@@ -306,6 +308,7 @@ fn no_such_cell(
     offset: u64,
     payload: std::ops::Range<usize>,
     wanted: &TypeLayout,
+    where_not: &str,
 ) -> ShmError {
     let inside = usize::try_from(offset).is_ok_and(|offset| payload.contains(&offset));
     let name_of = TypeName(wanted);
@@ -319,7 +322,7 @@ fn no_such_cell(
     } else if !offset.is_multiple_of(wanted.align() as u64) {
         format!("`{name_of}` has an alignment of {} bytes", wanted.align())
     } else {
-        format!("no `{name_of}` begins there")
+        format!("no `{name_of}` begins there{where_not}")
     };
     bad_offset(name, offset, reason)
 }

@@ -326,7 +326,8 @@ fn offset_errors_give_the_reason() {
     assert_eq!(reason(start + 112), outside);
     assert_eq!(reason(u64::MAX), outside);
     assert_eq!(reason(start + 17), "`Node` has an alignment of 8 bytes");
-    assert_eq!(reason(start + 8), "no `Node` begins there");
+    let protected = "no `Node` begins there outside a lock; use `resolve_in` with the guard for what a lock protects";
+    assert_eq!(reason(start + 8), protected);
     let arrays = ShmOffset::<[Node; 5]>::from_raw(start + 16);
     let error = shm.resolve(arrays).err().unwrap().to_string();
     assert!(error.contains("no `[Node; 5]` begins there"), "{error}");
