@@ -321,7 +321,8 @@ impl fmt::Display for ShmError {
             } => write!(
                 f,
                 "{} needs {needed} bytes, and the memory limit of {limit} bytes leaves {available}: a process of the control group \
-                 would be killed; raise the limit (`memory.max`, in Docker `--memory`), or use a smaller segment",
+                 would be killed; raise the limit (`memory.max`, with cgroup v1 `memory.limit_in_bytes`, in Docker `--memory`), or \
+                 use a smaller segment",
                 Named(name)
             ),
             Self::NoSpace {
