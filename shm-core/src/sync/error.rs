@@ -41,11 +41,11 @@ pub enum LockError<G = ()> {
     TimedOut,
     /// A living owner holds the lock.
     WouldBlock,
-    /// This thread holds the lock already, by another guard, and would wait for itself. Drop that guard first, or use it in place
-    /// of a second one. A guard that was leaked ([`std::mem::forget`]) still holds the lock.
+    /// This thread holds the lock already, by another guard through the same handle, and would wait for itself. Drop that guard
+    /// first, or use it in place of a second one. A guard that was leaked ([`std::mem::forget`]) still holds the lock.
     ///
-    /// [`try_lock`](super::Mutex::try_lock) returns [`WouldBlock`](Self::WouldBlock) instead. A deadlock in which several threads
-    /// or processes take part is not detected.
+    /// [`try_lock`](super::Mutex::try_lock) returns [`WouldBlock`](Self::WouldBlock) instead. Two cases are not detected: the
+    /// thread holds the lock through another handle to the same segment, and a deadlock of several threads or processes.
     WouldDeadlock,
     /// This process could not register as a participant, so its death would go unnoticed. This happens in children of
     /// `fork`, which register at their first lock. The error holds what the system call returned.
@@ -94,7 +94,7 @@ impl<G> fmt::Display for LockError<G> {
             ),
             Self::TimedOut => f.write_str(
                 "timed out while another owner held the lock, which is alive or has just died; wait longer, or end that \
-                 process",
+                 process, which may be this one with another handle",
             ),
             Self::WouldBlock => f.write_str(
                 "another owner holds the lock, and is alive or has just died; try again later, or wait with \
@@ -153,7 +153,7 @@ impl fmt::Display for ClaimError {
         match self {
             Self::Taken => f.write_str(
                 "a living process holds this end, or one that died a moment ago; wait until it is free with \
-                 `sender_timeout` or `receiver_timeout`, or end that process",
+                 `sender_timeout` or `receiver_timeout`, or end that process, which may be this one with another handle",
             ),
             Self::Unregistered(error) => write!(f, "this process cannot claim an end: {error}"),
         }

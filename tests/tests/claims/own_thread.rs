@@ -52,6 +52,19 @@ fn a_second_lock_of_a_thread_is_an_error() {
     drop(shm.lock().unwrap());
 }
 
+/// Each handle is a participant of its own.
+#[test]
+fn a_lock_held_through_another_handle_is_foreign() {
+    let names = Names::new("other-handle");
+    let name = names.name("lock");
+    let shm = Mutex::<u32>::create(&name).unwrap();
+    let second = Mutex::<u32>::attach(&name).unwrap();
+    let guard = shm.lock().unwrap();
+    assert!(is_own(&shm) && is_foreign(&second));
+    drop(guard);
+    assert!(second.try_lock().is_ok());
+}
+
 #[test]
 fn a_second_write_of_a_thread_is_an_error() {
     let shm = SeqLock::<u64>::create_anonymous().unwrap();

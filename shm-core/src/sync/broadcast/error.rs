@@ -108,7 +108,7 @@ macro_rules! with_another {
 
 with_another! {
     TryRecvError, Empty, "everything has been received; receive again later";
-    RecvTimeoutError, Timeout, "no message was sent within the timeout, and the sender is alive or has not joined yet; receive again, or check the sender";
+    RecvTimeoutError, Timeout, "no message was sent within the timeout; receive again, or check the sender, for instance with `is_disconnected`";
 }
 
 impl Error for RecvError {}

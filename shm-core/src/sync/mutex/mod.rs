@@ -32,9 +32,10 @@ use crate::sys::clock::Deadline;
 /// killed, the next process gets the lock all the same, with [`LockError::OwnerDied`], since the value may be half written.
 /// [`lock_recover`](Self::lock_recover) takes a closure that repairs it, and is the usual way to lock.
 ///
-/// Waiters make progress, but there is no promise of fairness. A thread that holds the lock and locks again gets
-/// [`LockError::WouldDeadlock`]. A deadlock in which several threads or processes take part is not detected: let all of them take
-/// their locks in the same order, or use [`lock_timeout`](Self::lock_timeout).
+/// Waiters make progress, but there is no promise of fairness. A thread that holds the lock and locks again through the same
+/// handle gets [`LockError::WouldDeadlock`]. Not detected is a second lock through another handle to the same segment, nor a
+/// deadlock in which several threads or processes take part: let all of them take their locks in the same order, or use
+/// [`lock_timeout`](Self::lock_timeout).
 ///
 /// ```
 /// use shm_core::ShmLayout;

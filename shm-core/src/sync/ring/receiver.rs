@@ -67,6 +67,9 @@ impl<'a, T: ShmLayout, const N: usize> Receiver<'a, T, N> {
     /// return `Empty`. A waiting receiver sleeps until a sender joins or sends. It does not probe whether the sender is alive;
     /// [`is_disconnected`](Self::is_disconnected) still does.
     ///
+    /// The next sender has to join the same segment. One that replaces the segment (`supersede`) joins the new one: wait with a
+    /// timeout, and look at [`Shm::is_current`](crate::Shm::is_current) after each `Timeout`.
+    ///
     /// ```
     /// use std::time::Duration;
     ///
@@ -395,9 +398,11 @@ impl<T: ShmLayout, const N: usize> Receiver<'_, T, N> {
     /// Waits until there is a living sender: the first one, or after `Disconnected` the next one. Returns at once if there
     /// is one.
     ///
-    /// Also returns if a sender joined and left or died in the meantime, and sent something into an empty ring. This end notices
-    /// messages only when it looks, so messages that were sent earlier count too, unless it has seen them: receive those
-    /// first. It may miss a sender that left without having sent anything.
+    /// Call it after `Disconnected`, and receive again when it returns. It also returns if a sender joined and left or died in
+    /// the meantime, and sent something into an empty ring. This end notices messages only when it looks, so messages that were
+    /// sent earlier count too, unless it has seen them: receive those first. As long as they are there, it returns at once. So a
+    /// loop that calls it as long as [`is_disconnected`](Self::is_disconnected) is `true`, and receives nothing, spins. It may miss
+    /// a sender that left without having sent anything.
     ///
     /// # Errors
     ///

@@ -38,6 +38,9 @@ impl<'a, T: ShmLayout, const N: usize> Sender<'a, T, N> {
     /// until a receiver joins or makes room. It does not probe whether the receiver is alive;
     /// [`is_disconnected`](Self::is_disconnected) still does.
     ///
+    /// The next receiver has to join the same segment. One that replaces the segment (`supersede`) joins the new one: wait with a
+    /// timeout, and look at [`Shm::is_current`](crate::Shm::is_current) after each `Timeout`.
+    ///
     /// ```
     /// use std::time::Duration;
     ///
@@ -257,9 +260,11 @@ impl<T: ShmLayout, const N: usize> Sender<'_, T, N> {
     /// Waits until there is a living receiver: the first one, or after `Disconnected` the next one. Returns at once if there
     /// is one.
     ///
-    /// Also returns if a receiver joined and left or died in the meantime, and made room in a full ring. This end notices room
-    /// only when it looks, so room that was made earlier counts too: if the ring was full when this end looked last, and is not
-    /// now, this returns at once. It may miss a receiver that left without having received anything.
+    /// Call it after `Disconnected`, and send again when it returns. It also returns if a receiver joined and left or died in
+    /// the meantime, and made room in a full ring. This end notices room only when it looks, so room that was made earlier counts
+    /// too: if the ring was full when this end looked last, and is not now, this returns at once, and does so again until a message
+    /// is sent. So a loop that calls it as long as [`is_disconnected`](Self::is_disconnected) is `true`, and sends nothing, spins.
+    /// It may miss a receiver that left without having received anything.
     ///
     /// # Errors
     ///

@@ -46,11 +46,11 @@ pub enum WriteError {
     TimedOut,
     /// A living writer holds the role.
     WouldBlock,
-    /// This thread holds the role already, with a guard or inside a closure, and would wait for itself. Finish that write first,
-    /// or change its private copy. A guard that was leaked ([`std::mem::forget`]) still holds the role.
+    /// This thread holds the role already through the same handle, with a guard or inside a closure, and would wait for itself.
+    /// Finish that write first, or change its private copy. A guard that was leaked ([`std::mem::forget`]) still holds the role.
     ///
-    /// [`try_write`](super::SeqLock::try_write) returns [`WouldBlock`](Self::WouldBlock) instead. A deadlock in which several
-    /// threads or processes take part is not detected.
+    /// [`try_write`](super::SeqLock::try_write) returns [`WouldBlock`](Self::WouldBlock) instead. Two cases are not detected: the
+    /// thread holds the role through another handle to the same segment, and a deadlock of several threads or processes.
     WouldDeadlock,
     /// The present value, which the guard would give access to, contains bytes that are not a valid value of their type: see
     /// [`ReadError::Invalid`]. [`store`](super::SeqLock::store) needs no present value.
@@ -78,7 +78,8 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str(
-                "timed out while another writer held the role, which is alive or has just died; wait longer, or end that process",
+                "timed out while another writer held the role, which is alive or has just died; wait longer, or end that \
+                 process, which may be this one with another handle",
             ),
             Self::WouldBlock => f.write_str(
                 "another writer holds the role, and is alive or has just died; try again later, or wait with \

@@ -97,6 +97,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// sleeps until a sender joins or sends. It does not probe whether the sender is alive;
     /// [`is_disconnected`](Self::is_disconnected) still does.
     ///
+    /// The next sender has to join the same segment. One that replaces the segment (`supersede`) joins the new one: wait with a
+    /// timeout, and look at [`Shm::is_current`](crate::Shm::is_current) after each `Timeout`.
+    ///
     /// ```
     /// use std::time::Duration;
     ///
@@ -270,7 +273,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// [`Disconnected`](RecvError::Disconnected) the next one. Returns at once if there is. A receiver that is
     /// [`reconnecting`](Self::reconnecting) does not need this call.
     ///
-    /// A sender may join, send nothing and leave, so the next call may be `Disconnected` again.
+    /// Call it after `Disconnected`, and receive again when it returns. As long as messages are left it returns at once, also if
+    /// [`is_disconnected`](Self::is_disconnected) is `true`: a loop of these two calls that receives nothing spins. A sender may
+    /// join, send nothing and leave, so the next call to receive may be `Disconnected` again.
     pub fn wait_for_sender(&self) {
         while self.sender_until(|| Deadline::NEVER).is_err() {}
     }
