@@ -6,11 +6,11 @@ use shm_core::sync::{Event, LockError, Mutex, SeqLock};
 use shm_core::{Shm, ShmLayout};
 
 use crate::harness::{Bench, Measure, Result, Row, measured};
-use crate::process::{Other, Usage, listen, say, unique};
+use crate::process::{Other, Usage, allow_many_files, listen, say, unique};
 
 pub(super) const ROW: Row = Row::new(
     "recovery",
-    "taking over from a process that died long ago, contended locks, and idle waiters, with few and many participants",
+    "taking over from a process that died long ago or just now, contended locks, and idle waiters, with few and many participants",
     run,
 )
 .helper(helper);
@@ -32,16 +32,17 @@ struct Shared {
 
 fn helper(words: &[&str]) -> Result<()> {
     match words {
-        ["take", name] => take(name),
+        ["take", name] => take(name, true),
+        ["hold", name] => take(name, false),
         ["add", name, work] => add(name, work.parse()?),
         _ => Err("wrong arguments".into()),
     }
 }
 
-/// Runs a process that takes all roles and the lock, and keeps them until it is killed.
-fn take(name: &str) -> Result<()> {
+/// Runs a process that takes the lock, and all roles too if `roles`, and keeps them until it is killed.
+fn take(name: &str, roles: bool) -> Result<()> {
     let shm = Shared::attach(name)?;
-    for role in &shm.roles {
+    for role in shm.roles.iter().filter(|_| roles) {
         std::mem::forget(role.write()?);
     }
     std::mem::forget(shm.lock.lock_recover(|_| ())?);
@@ -80,7 +81,11 @@ fn start(row: &str, arguments: &[&str]) -> Result<Other> {
 
 fn run(bench: &mut Bench) -> Result<()> {
     let row = bench.row();
-    for count in bench.settings.count([1, 10, 100, 1000].as_slice(), &[1, 3]) {
+    allow_many_files()?;
+    for count in bench
+        .settings
+        .count([1, 10, 100, 1000, 3000].as_slice(), &[1, 3])
+    {
         let name = unique("recovery");
         let shm = Shared::create(&name)?;
         // This process is one of them.
@@ -88,9 +93,21 @@ fn run(bench: &mut Bench) -> Result<()> {
             .map(|_| start(row, &["add", &name, WORK]))
             .collect::<Result<Vec<Other>>>()?;
         dead(bench, &shm, &name, *count)?;
+        killed(bench, &shm, &name, *count)?;
         contended(bench, &shm, &name, *count)?;
     }
     idle(bench)
+}
+
+/// The nanoseconds that it takes to get the lock of a dead owner, mark it consistent and release it.
+fn take_over(shm: &Shm<Shared>) -> Result<f64> {
+    let start = Instant::now();
+    let Err(LockError::OwnerDied(mut guard)) = shm.lock.lock() else {
+        return Err("the owner did not die with the lock".into());
+    };
+    guard.mark_consistent();
+    drop(guard);
+    Ok(start.elapsed().as_secs_f64() * 1e9)
 }
 
 /// The time to take a lock and many roles over from a process that was reaped before.
@@ -98,13 +115,7 @@ fn dead(bench: &mut Bench, shm: &Shm<Shared>, name: &str, count: usize) -> Resul
     let row = bench.row();
     let turn = measured(move |_| {
         drop(start(row, &["take", name])?);
-        let start = Instant::now();
-        let Err(LockError::OwnerDied(mut guard)) = shm.lock.lock() else {
-            return Err("the owner did not die with the lock".into());
-        };
-        guard.mark_consistent();
-        drop(guard);
-        let lock = start.elapsed().as_secs_f64() * 1e9;
+        let lock = take_over(shm)?;
         let start = Instant::now();
         for role in &shm.roles {
             drop(role.write()?);
@@ -116,6 +127,23 @@ fn dead(bench: &mut Bench, shm: &Shm<Shared>, name: &str, count: usize) -> Resul
         .metrics(&[("a lock", "ns"), ("500 writer's roles", "ns")])
         .rounds(9)
         .ours("take over", turn)
+        .run()
+}
+
+/// The time to take a lock over from a process that was sent its kill just before.
+fn killed(bench: &mut Bench, shm: &Shm<Shared>, name: &str, count: usize) -> Result<()> {
+    let row = bench.row();
+    let turn = measured(move |_| {
+        let mut owner = start(row, &["hold", name])?;
+        owner.kill()?;
+        take_over(shm)
+    });
+    bench
+        .case(format!(
+            "an owner that is killed at that moment, with {count} attached"
+        ))
+        .rounds(9)
+        .ours("a lock", turn)
         .run()
 }
 
