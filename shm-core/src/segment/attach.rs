@@ -78,7 +78,7 @@ pub(super) fn attach(
     }
 }
 
-const IN_TRANSITION: &str = "another process is replacing or removing it";
+pub(super) const IN_TRANSITION: &str = "another process is replacing or removing it";
 
 /// Opens the file with this name, and locks it against replacement. The inner error is why to try again later.
 fn find(
@@ -161,19 +161,32 @@ impl Segment {
         let Some(name) = &self.name else {
             return Ok(false);
         };
+        let owned = self.lock_as_owner(&self.file, name, backoff)?;
+        if owned {
+            self.owner.set_this();
+        }
+        Ok(owned)
+    }
+
+    /// Takes an owner's lock through a description of the segment's file. `false` if the name was removed.
+    pub(super) fn lock_as_owner(
+        &self,
+        file: &File,
+        name: &SegmentName,
+        backoff: &mut Backoff,
+    ) -> Result<bool, ShmError> {
         loop {
-            let held = lock::try_lock(&self.file, OWNER, LockKind::Shared)?;
+            let held = lock::try_lock(file, OWNER, LockKind::Shared)?;
             // The last owner, and a process that supersedes an ownerless segment, remove the name under an exclusive lock.
             // After ours this answer is final, except for an explicit `unlink`.
             let links = self.check_descriptor()?.links;
             // It may have other names, made with `ln`.
             if links == 0 || !lifetime::leads_to(name, &self.id)? {
                 // A child of `fork` may keep the description longer than this handle lives.
-                lock::unlock(&self.file, OWNER)?;
+                lock::unlock(file, OWNER)?;
                 return Ok(false);
             }
             if held {
-                self.owner.set_this();
                 return Ok(true);
             }
             if !backoff.pause() {

@@ -120,11 +120,11 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         self.segment.is_current()
     }
 
-    /// Whether an owner of this segment is alive: a handle, in any process, that `create` or `open_or_create` made and that
-    /// removes the name when it is dropped. This handle counts too, if it is one.
+    /// Whether an owner of this segment is alive: a handle, in any process, that `create` or `open_or_create` made or that was
+    /// [adopted](Self::adopt), and that removes the name when it is dropped. This handle counts too, if it is one.
     ///
     /// If the last owner dies, the name remains. A new process can take it with
-    /// [`supersede`](crate::ShmOptions::supersede), or become an owner by `open_or_create`.
+    /// [`supersede`](crate::ShmOptions::supersede), or become an owner by `open_or_create` or [`adopt`](Self::adopt).
     ///
     /// The answer comes from a lock that the kernel releases however the owner ends. It does not depend on pids, so it is
     /// the same in all namespaces. A killed owner counts until the kernel has torn it down. A child of `fork` shares the lock of

@@ -1,20 +1,23 @@
 //! Owners: which handles remove the name, whether one is alive, and handing ownership to a child of `fork`.
 
+use std::fs::File;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::attach::IN_TRANSITION;
 use super::header::STATE_PERSISTENT;
+use super::info::is_shortage;
 use super::lifetime::{self, Persistent, Reopened, leads_to};
 use super::{Segment, Shm};
 use crate::access::{Access, Writable};
 use crate::error::ShmError;
-use crate::lock_byte::OWNER;
+use crate::lock_byte::{ATTACH, OWNER};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, LockKind};
-use crate::sys::{Errno, SysError, SysResult};
+use crate::sys::{Errno, SysError, SysResult, shm};
 
 /// What has become of a segment since this handle attached to it: see [`Shm::status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,8 +89,12 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// [`adopt`](Self::adopt). It does nothing for a handle that is not an owner.
     ///
     /// Call it before `fork` when the parent ends and the child goes on, as a daemon does. Dropping the parent's handle
-    /// then removes nothing. As long as a copy of the handle exists in any process, [`has_owner`](Self::has_owner) stays
-    /// true. If all of them end before one adopts, the segment is orphaned, and the next `create` replaces it.
+    /// then removes nothing. Until a process adopts the segment, [`has_owner`](Self::has_owner) stays true as long as a copy of
+    /// the handle exists in any process. If all of them end before one adopts, the segment is orphaned, and the next `create`
+    /// replaces it.
+    ///
+    /// A child that calls `open_or_create` instead is an owner too, but does not replace the inherited copies: as long as one
+    /// exists, dropping the last owner leaves the name.
     ///
     /// ```
     /// use nix::unistd::{ForkResult, fork};
@@ -125,10 +132,19 @@ impl<T: ShmLayout + ?Sized, A: Writable> Shm<T, A> {
     /// [`attach`](ShmLayout::attach) returned, which keeps a segment alive that has lost its owner. For an anonymous segment, and
     /// for a handle that is an owner already, it does nothing.
     ///
+    /// Several children may adopt the same handle, and the process that made it may stay an owner: each of them counts. When
+    /// the first child adopts a segment that was handed over, the copies of the others stop keeping it alive. If it drops its
+    /// handle before they adopt, it was the last owner, and they get `NotFound`.
+    ///
+    /// It opens the segment's file by its name again, for a lock that other processes do not share, so call it before
+    /// `setuid`. The number of the handle's descriptor stays the same.
+    ///
     /// # Errors
     ///
-    /// [`NotFound`](ShmError::NotFound) if the name does not lead to this segment any more; [`Busy`](ShmError::Busy) if
-    /// another process keeps it locked for the whole timeout; [`Os`](ShmError::Os).
+    /// [`NotFound`](ShmError::NotFound) if the name does not lead to this segment any more;
+    /// [`PermissionDenied`](ShmError::PermissionDenied) if this user may not open the file for writing;
+    /// [`Busy`](ShmError::Busy) if another process keeps it locked for the whole timeout; [`Os`](ShmError::Os). The handle is
+    /// then no owner.
     pub fn adopt(&self) -> Result<(), ShmError> {
         self.segment()
             .adopt()
@@ -144,7 +160,7 @@ impl Segment {
         if !self.published.load(Ordering::Acquire) {
             return SegmentStatus::Live;
         }
-        match crate::sys::shm::stat_name(name.as_str()) {
+        match shm::stat_name(name.as_str()) {
             Ok(found) if !found.same_file(&self.id) => SegmentStatus::Superseded,
             Err(_) => SegmentStatus::Removed,
             Ok(_) if self.is_persistent() || self.has_owner() => SegmentStatus::Live,
@@ -157,14 +173,59 @@ impl Segment {
     }
 
     fn adopt(&self) -> Result<(), ShmError> {
-        if self.name.is_none() || self.owner.is_this() {
+        let Some(name) = &self.name else {
+            return Ok(());
+        };
+        if self.owner.is_this() {
             return Ok(());
         }
+        // Before anything is opened: `dup3` below must not replace a file of the program's.
+        self.check_descriptor()?;
         let mut backoff = Backoff::until(Deadline::after(self.timeout));
-        if self.become_owner(&mut backoff)? {
-            Ok(())
-        } else {
-            Err(ShmError::not_found())
+        // Processes that share a description share its locks, and the first to unlock would unlock for all. No process can find
+        // out whether it shares one, so each adopter opens its own.
+        let own = self.open_description(name, &mut backoff)?;
+        // The old description has this lock too, so no process has it exclusively.
+        if !lock::try_lock(&own, ATTACH, LockKind::Shared)? {
+            return Err(ShmError::busy(IN_TRANSITION, self.timeout));
+        }
+        if !self.lock_as_owner(&own, name, &mut backoff)? {
+            return Err(ShmError::not_found());
+        }
+        // `hand_over` has left the old description locked, for the time until now. From here on that lock would make the segment
+        // look owned if this process dies. If another process is an owner through it, this is that process's generation.
+        if self.owner.is_none() {
+            lock::unlock(&self.file, OWNER)?;
+        }
+        // Before the description is replaced: a child that another thread forks in between must not take this process's lock for
+        // one that was handed over.
+        self.owner.set_this();
+        if let Err(error) = file::replace_description(&self.file, &own) {
+            self.owner.take_this();
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Opens a description of the segment's file that no other process shares.
+    fn open_description(
+        &self,
+        name: &SegmentName,
+        backoff: &mut Backoff,
+    ) -> Result<File, ShmError> {
+        loop {
+            let error = match shm::open(name.as_str(), true) {
+                Ok(file) if file::stat(&file)?.same_file(&self.id) => return Ok(file),
+                Ok(_) => return Err(ShmError::not_found()),
+                Err(error) => error,
+            };
+            match error.errno {
+                Errno::EAGAIN if backoff.pause() => {}
+                Errno::EAGAIN => return Err(ShmError::busy(lifetime::LEASED, self.timeout)),
+                errno if is_shortage(errno) => return Err(error.into()),
+                _ if leads_to(name, &self.id)? => return Err(error.into()),
+                _ => return Err(ShmError::not_found()),
+            }
         }
     }
 

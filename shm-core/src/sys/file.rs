@@ -139,6 +139,19 @@ pub(crate) fn reopen(file: &File) -> SysResult<File> {
     .and_then(|descriptor| above_stdio(File::from(descriptor)))
 }
 
+/// Makes the number of a descriptor lead to the description of `with`, in this process only. Other processes that have
+/// inherited the descriptor keep the old description.
+#[doc(alias = "dup3")]
+pub(crate) fn replace_description(file: &File, with: &File) -> SysResult<()> {
+    retry("dup3", || {
+        let (from, number) = (with.as_raw_fd(), file.as_raw_fd());
+        // SAFETY: both numbers are open, because their owners are borrowed. The one that is replaced stays open and keeps its
+        // owner.
+        Errno::result(unsafe { libc::dup3(from, number, libc::O_CLOEXEC) })
+    })
+    .map(drop)
+}
+
 /// Bytes that an unprivileged user can still allocate in the file system of `file`.
 ///
 /// A file system without a limit, such as that of memfds, has the machine's: all memory and swap.

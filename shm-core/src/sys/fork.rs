@@ -48,6 +48,11 @@ impl AtomicGeneration {
         self.0.load(Ordering::Acquire) == generation().0
     }
 
+    /// Whether this is the generation of no process.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.load(Ordering::Acquire) == Self::NONE
+    }
+
     pub(crate) fn set_this(&self) {
         self.0.store(generation().0, Ordering::Release);
     }

@@ -232,6 +232,57 @@ impl Program {
     }
 }
 
+impl Program {
+    /// `fork-adopters SLOT HAND`: two fork children adopt the handle. With `hand`=`over` this process has handed it over, and with
+    /// `keep` it stays an owner. The first child ends, then the second one, then this process. Each time the name must stay
+    /// until the last owner has dropped its handle.
+    pub(super) fn fork_adopters(&mut self, words: &mut Words<'_>) -> Answer {
+        let slot = words.next()?;
+        let handed_over = words.next()? == "over";
+        let Some(Handle::Writer(shm)) = self.handles.remove(slot) else {
+            return Err(other("no writer is there"));
+        };
+        let observer = Telemetry::attach(shm.name())?;
+        if handed_over {
+            shm.hand_over();
+        }
+        let step = |number: u64| until(|| observer.frame.get() == number).is_ok();
+        observer.frame.set(0);
+        let mut shm = Some(shm);
+        let mut adopter = |adopts: u64, ends: u64| {
+            start_child(|| {
+                let in_turn = step(adopts);
+                let adopted = shm.as_ref().is_some_and(|shm| shm.adopt().is_ok());
+                observer.frame.set(adopts + 1);
+                let ended = step(ends);
+                drop(shm.take());
+                i32::from(!(in_turn && adopted && ended))
+            })
+        };
+        let children = [adopter(0, 3)?, adopter(1, 4)?];
+        if !step(2) {
+            return Err(other("they did not adopt it"));
+        }
+        if handed_over {
+            drop(shm.take());
+        }
+        for (number, child) in (3..).zip(children) {
+            observer.frame.set(number);
+            reap(child)?;
+            let owned = observer.is_current() && observer.has_owner();
+            let last = handed_over && number == 4;
+            if owned == last {
+                return Err(other(format!("owned after step {number}: {owned}")));
+            }
+        }
+        drop(shm.take());
+        if observer.is_current() {
+            return Err(other("the last owner left the name"));
+        }
+        Ok(String::new())
+    }
+}
+
 impl Handle {
     pub(super) fn store(&self, frame: u16) -> Answer {
         match self {

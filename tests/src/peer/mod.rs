@@ -161,6 +161,7 @@ impl Program {
             "fork-closed-stdio" => closed_stdio::in_child_without(&mut words),
             "fork-drop" => self.fork_drop(&mut words),
             "fork-outlive" => self.fork_outlive(&mut words),
+            "fork-adopters" => self.fork_adopters(&mut words),
             "fork-continue" => process::fork_continue(),
             "fork-idle" => process::fork_idle(),
             "spawn-hanging" => process::spawn_hanging(words.next()?),

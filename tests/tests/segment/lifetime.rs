@@ -108,6 +108,23 @@ fn a_fork_child_keeps_the_memory_but_not_the_name() {
 }
 
 #[test]
+fn each_of_several_adopters_of_a_handle_is_an_owner() {
+    let names = Names::new("fork-adopters");
+    let name = names.name("t");
+    for (how, hand) in [
+        ("create", "over"),
+        ("create", "keep"),
+        ("join", "over"),
+        ("join", "keep"),
+    ] {
+        let mut owner = peer!();
+        owner.ok(&format!("open s {how} {name}"));
+        owner.ok(&format!("fork-adopters s {hand}"));
+        assert!(!Names::exists(&name), "{how} {hand}");
+    }
+}
+
+#[test]
 fn a_fork_child_of_a_killed_owner_keeps_the_segment_live() {
     let names = Names::new("fork-killed");
     let name = names.name("t");

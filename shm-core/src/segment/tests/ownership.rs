@@ -1,5 +1,7 @@
 //! Status, closing, and handing ownership to a child.
 
+use std::os::fd::{AsFd, AsRawFd};
+
 use super::*;
 use crate::segment::SegmentStatus;
 use crate::sys::effective_user;
@@ -89,6 +91,66 @@ fn a_handed_over_name_remains_until_the_child_drops_it() {
             assert!(!name.exists());
         }
     }
+}
+
+#[test]
+fn copies_of_an_adopted_handle_do_not_keep_the_segment_alive() {
+    let name = TestName::alone("adopted");
+    // A child that is killed after it has adopted.
+    let shm = options().create(name.as_str()).unwrap();
+    shm.hand_over();
+    assert!(shm.has_owner());
+    assert_eq!(in_child(|| i32::from(shm.adopt().is_err())), 0);
+    assert_eq!(status(&shm), SegmentStatus::OwnerGone);
+    // Now this process adopts it, and a child is an owner besides.
+    shm.adopt().unwrap();
+    assert_eq!(in_child(|| i32::from(shm.adopt().is_err())), 0);
+    assert_eq!(status(&shm), SegmentStatus::Live);
+    // Now a child is the last owner to drop it.
+    shm.hand_over();
+    let mut handle = Some(shm);
+    let code = in_child(|| {
+        let shm = handle.take().unwrap();
+        let adopted = shm.adopt().is_ok();
+        drop(shm);
+        i32::from(!adopted)
+    });
+    assert_eq!(code, 0);
+    let shm = handle.unwrap();
+    assert!(!name.exists());
+    assert!(matches!(error(shm.adopt()), ShmError::NotFound { .. }));
+}
+
+#[test]
+fn adopting_keeps_the_number_of_the_descriptor() {
+    let name = TestName::alone("adopt-number");
+    let shm = options().create(name.as_str()).unwrap();
+    let before = shm.as_fd().as_raw_fd();
+    shm.hand_over();
+    shm.adopt().unwrap();
+    assert_eq!(shm.as_fd().as_raw_fd(), before);
+    let flags = nix::fcntl::fcntl(&shm, nix::fcntl::FcntlArg::F_GETFD).unwrap();
+    assert_eq!(flags, libc::FD_CLOEXEC);
+    drop(shm);
+    assert!(!name.exists());
+}
+
+#[test]
+fn a_handle_with_a_replaced_descriptor_cannot_adopt() {
+    let name = TestName::alone("adopt-replaced");
+    let shm = options().create(name.as_str()).unwrap();
+    shm.hand_over();
+    let number = shm.as_fd().as_raw_fd();
+    let kept = shm.as_fd().try_clone_to_owned().unwrap();
+    let elsewhere = std::fs::File::open("/dev/null").unwrap();
+    // SAFETY: the number stays the handle's and stays open.
+    assert_eq!(unsafe { libc::dup2(elsewhere.as_raw_fd(), number) }, number);
+    assert!(matches!(error(shm.adopt()), ShmError::Os { .. }));
+    let null = file::stat(&elsewhere).unwrap();
+    assert!(file::stat(shm.segment().file()).unwrap().same_file(&null));
+    drop(kept);
+    drop(shm);
+    drop(options().create(name.as_str()).unwrap());
 }
 
 #[test]
