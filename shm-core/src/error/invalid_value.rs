@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::debug::Fields;
 use crate::layout::{LayoutKind, TypeLayout, integer_value, leaf_repr};
 
 /// A place in shared memory holds bytes that are not a valid value of its type.
@@ -89,11 +90,17 @@ impl Error for InvalidValue {}
 impl fmt::Debug for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self} (")?;
+        self.fmt_fields(f)?;
+        f.write_str(")")
+    }
+}
+
+impl Fields for InvalidValue {
+    fn fmt_fields(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InvalidValue")
             .field("path", &self.path())
             .field("found", &self.found())
             .field("type_name", &self.type_name())
-            .finish()?;
-        f.write_str(")")
+            .finish()
     }
 }

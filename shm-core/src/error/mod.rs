@@ -1,6 +1,6 @@
 //! [`ShmError`], the error of everything that is done with segments.
 
-mod debug;
+pub(crate) mod debug;
 mod existing;
 mod invalid_value;
 mod remedy;
