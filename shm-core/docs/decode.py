@@ -293,7 +293,8 @@ def show(node, data, at, path, order):
         for name, place, word in words:
             if name == "deliveries":
                 message, times = divmod(number((at + place, word), data, order), 1 << 16)
-                what = f"message {message} was delivered {times} time{'s' * (times != 1)}"
+                often = {0: "never", 1: "once"}.get(times, f"{times} times")
+                what = f"message {message} was delivered {often}"
                 put(f"{at + place:8} {path + '.' if path else ''}{name}: {what}")
             else:
                 show(word, data, at + place, f"{path}.{name}" if path else name, order)

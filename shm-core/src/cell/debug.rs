@@ -7,6 +7,7 @@ use crate::access::Access;
 use crate::layout::{
     AccessWidth, LayoutKind, ScalarKind, TypeLayout, integer_value, meaning, sign_extend,
 };
+use crate::protocol::{claim_word, ring};
 use crate::shm_layout::ShmLayout;
 
 /// A value in shared memory, together with its layout.
@@ -90,7 +91,12 @@ impl<'a> Value<'a> {
                     .map_or(&[][..], |(_, words)| words);
                 let mut all = f.debug_struct(inner.name());
                 for word in words {
-                    all.field(word.name(), &self.part(word.offset(), word.layout()));
+                    let part = self.part(word.offset(), word.layout());
+                    match word.name() {
+                        "sender" | "receiver" => all.field(word.name(), &Claim(part.leaf())),
+                        "deliveries" => all.field(word.name(), &Deliveries(part.leaf())),
+                        name => all.field(name, &part),
+                    };
                 }
                 all.finish_non_exhaustive()
             }
@@ -183,6 +189,38 @@ impl fmt::Debug for Value<'_> {
                     all.finish()
                 }
             }
+        }
+    }
+}
+
+/// The word of a role: its owner's id, and what else it says.
+struct Claim(u32);
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 & claim_word::ID {
+            0 => f.write_str("free")?,
+            id => write!(f, "participant {id}")?,
+        }
+        if self.0 & claim_word::POISON != 0 {
+            f.write_str(", after a death")?;
+        }
+        if self.0 & claim_word::WAITERS != 0 {
+            f.write_str(", has waiters")?;
+        }
+        Ok(())
+    }
+}
+
+/// The word of a ring that counts the deliveries of one message.
+struct Deliveries(u64);
+
+impl fmt::Debug for Deliveries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match ring::delivered(self.0) {
+            (_, 0) => f.write_str("none"),
+            (message, 1) => write!(f, "message {message} once"),
+            (message, times) => write!(f, "message {message} {times} times"),
         }
     }
 }

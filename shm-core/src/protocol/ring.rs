@@ -94,6 +94,12 @@ pub(crate) fn count_delivery(deliveries: &AtomicU64, number: u64) -> u32 {
     count as u32
 }
 
+/// The number of the message that was handled in place last, without its highest bits, and how often that began: the parts of
+/// the word `deliveries`.
+pub(crate) fn delivered(word: u64) -> (u64, u64) {
+    (word >> COUNT_BITS, word & COUNT)
+}
+
 /// One of the two ends: which words it uses.
 pub(crate) trait Side {
     /// The counter that this end writes.

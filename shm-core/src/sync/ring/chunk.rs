@@ -43,7 +43,7 @@ impl<'s, 'a, R: Side, T, A: Access, const N: usize> Chunk<'s, 'a, R, T, A, N> {
         self.slices.iter().map(|slice| slice.len()).sum()
     }
 
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T, A>> {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T, A>> + use<'_, R, T, A, N> {
         let [first, second] = self.slices;
         first.iter().chain(second)
     }
@@ -105,7 +105,7 @@ impl<T: ShmLayout, const N: usize> WriteChunk<'_, '_, T, N> {
     }
 
     /// An iterator over all slots in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T>> + use<'_, T, N> {
         self.0.iter()
     }
 
@@ -163,7 +163,7 @@ impl<T: ShmLayout, const N: usize> ReadChunk<'_, '_, T, N> {
     }
 
     /// An iterator over all messages in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T, ReadOnly>> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &ShmCell<T, ReadOnly>> + use<'_, T, N> {
         self.0.iter()
     }
 

@@ -47,6 +47,14 @@ fn rings_match_the_format_and_are_decoded() {
         [2_u16, 12].map(u16::to_ne_bytes).concat()[..]
     );
     assert!(DOCUMENT.contains("| `ring` |"));
+    let shown = format!("{shm:?}");
+    for part in [
+        "sender: participant 1,",
+        "receiver: free,",
+        "deliveries: message 2 once,",
+    ] {
+        assert!(shown.contains(part), "{part:?} is missing in {shown}");
+    }
 
     let Some(stdout) = decode_py(&name) else {
         return;
@@ -54,7 +62,7 @@ fn rings_match_the_format_and_are_decoded() {
     for line in [
         "4 jobs.sender_joined: u32 = 1",
         "132 jobs.receiver_joined: u32 = 1",
-        "136 jobs.deliveries: message 2 was delivered 1 time",
+        "136 jobs.deliveries: message 2 was delivered once",
         "256 jobs.tail: u64 = 4",
         "384 jobs.head: u64 = 2",
         "776 jobs[2]: [u16; 2] = [2, 12]",
