@@ -9,8 +9,9 @@ use crate::sys::Errno;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
     Anonymous,
-    /// An owner is alive, or the segment is persistent.
+    /// An owner is alive.
     Owned,
+    Persistent,
     /// The segment has lost its owner.
     Ownerless,
 }
@@ -20,6 +21,10 @@ pub(super) fn of_another_layout(remedy: Remedy) -> &'static str {
     match remedy {
         Remedy::Anonymous => "build both programs from the same definition",
         Remedy::Owned => {
+            "build both programs from the same definition; its owner is alive, or was killed a moment ago: to replace an outdated \
+             segment, stop its owner and set `wait(..)` in the options of the call that creates"
+        }
+        Remedy::Persistent => {
             "build both programs from the same definition; if the segment is outdated, remove it with `unlink` and create it again"
         }
         Remedy::Ownerless => {

@@ -27,8 +27,8 @@ fn a_layout_mismatch_has_this_text() {
     assert_eq!(
         text("/telemetry", Some("TelemetryWide")),
         "segment `/telemetry` holds a `TelemetryWide`, but this program expects a `Telemetry`: field `temperature` is f64 at \
-         byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition; if \
-         the segment is outdated, remove it with `unlink` and create it again"
+         byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition; its owner \
+         is alive, or was killed a moment ago: to replace an outdated segment, stop its owner and set `wait(..)` in the options of the call that creates"
     );
     assert_eq!(
         text(ANONYMOUS, Some("Telemetry")),

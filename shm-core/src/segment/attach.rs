@@ -301,9 +301,9 @@ pub(super) fn check(
             };
             let remedy = if header.frozen.flags & FLAG_ANONYMOUS != 0 {
                 Remedy::Anonymous
-            } else if header.mutable.state & STATE_PERSISTENT == 0
-                && matches!(lock::holder(file, OWNER), Ok(None))
-            {
+            } else if header.mutable.state & STATE_PERSISTENT != 0 {
+                Remedy::Persistent
+            } else if matches!(lock::holder(file, OWNER), Ok(None)) {
                 Remedy::Ownerless
             } else {
                 Remedy::Owned

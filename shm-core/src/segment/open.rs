@@ -71,12 +71,13 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ///
     /// With [`supersede`](Self::supersede), a segment of another layout or length that has lost its owner is replaced as well,
     /// even if other processes are still attached: in one call, a program goes on with what it can use and takes the name
-    /// otherwise.
+    /// otherwise. A killed owner counts as alive until the kernel has torn it down, so set [`wait`](Self::wait) too.
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`. A live or persistent
-    /// segment of another length than [`len`](Self::len) is a [`LayoutMismatch`](ShmError::LayoutMismatch).
+    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`. A live segment, after
+    /// [`wait`](Self::wait) if that is set, or a persistent one of another length than [`len`](Self::len) is a
+    /// [`LayoutMismatch`](ShmError::LayoutMismatch).
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
     where
         SharedMemory: KnowsLengthOf<T, LEN>,
@@ -240,6 +241,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         let mut backoff = Backoff::until(deadline);
         let mut init = Some(init);
         let (mut lost_before, mut refused_before) = (false, false);
+        let mut pauses = self.pauses();
         // A segment that was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
         // runs only once.
         let mut built: Option<Shm<T>> = None;
@@ -281,6 +283,15 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
                         }
                         // Another process that found the same may have replaced it by now.
                         NameState::Taken(_) if !std::mem::replace(&mut refused_before, true) => {
+                            continue;
+                        }
+                        // As `create` waits, for instance until the kernel has torn down a killed owner.
+                        NameState::Taken(Existing::Live) | NameState::Ownerless(..)
+                            if pauses.pause() =>
+                        {
+                            // The timeout is for retries.
+                            deadline = self.deadline();
+                            backoff = Backoff::until(deadline);
                             continue;
                         }
                         _ => return Err(mismatch.into()),

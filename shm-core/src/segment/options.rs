@@ -267,15 +267,16 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 
     /// Sets how long to wait for the other side: `attach` and `attach_read_only` wait for the name to appear, `create` and its
-    /// variants for a live segment to free its name. They do not wait unless this is set; `Duration::MAX` waits for ever.
+    /// variants for a live segment to free its name, and `open_or_create` and its variants for one of another layout or length
+    /// to do so. They do not wait unless this is set; `Duration::MAX` waits for ever.
     ///
     /// They look again after 50 µs, then at growing intervals of at most 20 ms, by the monotonic clock. All other errors
-    /// are returned at once. When the time is up, attaching returns `NotFound` and creating `AlreadyExists`. The
-    /// [`timeout`](Self::timeout) is separate and starts with each look.
+    /// are returned at once. When the time is up, `attach` returns `NotFound`, `create` `AlreadyExists`, and
+    /// `open_or_create` `LayoutMismatch`. The [`timeout`](Self::timeout) is separate and starts with each look.
     ///
-    /// For `create` this bridges the milliseconds in which the kernel tears a killed owner down, and the overlap with a
+    /// For `create` and `open_or_create` this bridges the milliseconds in which the kernel tears a killed owner down, and the overlap with a
     /// predecessor that is still shutting down. It also waits for an owner that does not intend to end, so a program that must
-    /// notice a second instance of itself sets no `wait`, or a short one. `open_or_create` never has to wait.
+    /// notice a second instance of itself sets no `wait`, or a short one. `open_or_create` joins a segment of its own layout at once.
     ///
     /// Nothing reports that the process that should create the segment has died; only the time ends the wait.
     pub fn wait(mut self, wait: Duration) -> Self {

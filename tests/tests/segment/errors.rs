@@ -197,7 +197,8 @@ fn layout_mismatch_names_the_first_difference() {
             format!(
                 "segment `{name}` holds a `TelemetryWide`, but this program expects a `Telemetry`: field `temperature` is f64 at \
                  byte 40 in the segment and f32 at byte 40 in this program; build both programs from the same definition; \
-                 if the segment is outdated, remove it with `unlink` and create it again"
+                 its owner is alive, or was killed a moment ago: to replace an outdated segment, \
+                 stop its owner and set `wait(..)` in the options of the call that creates"
             )
         );
     }
@@ -207,8 +208,8 @@ fn layout_mismatch_names_the_first_difference() {
         other.refused(&format!("open s attach {name} type=wide"), "LayoutMismatch"),
         format!(
             "segment `{name}` holds a `Telemetry`, but this program expects a `TelemetryWide`: field `temperature` is f32 at byte \
-             40 in the segment and f64 at byte 40 in this program; build both programs from the same definition; if \
-             the segment is outdated, remove it with `unlink` and create it again"
+             40 in the segment and f64 at byte 40 in this program; build both programs from the same definition; its owner \
+         is alive, or was killed a moment ago: to replace an outdated segment, stop its owner and set `wait(..)` in the options of the call that creates"
         )
     );
     // The refusals have changed nothing.

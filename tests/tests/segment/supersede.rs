@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::lock_bytes::{NAME, OWNER, is_locked_exclusively};
 use shm_tests::{
-    DEADLINE, Gate, Names, Peer, RandomDelays, Stats, Telemetry, count_from_env, peer,
+    DEADLINE, Gate, Names, Peer, RandomDelays, Stats, Telemetry, TelemetryWide, count_from_env,
+    peer,
 };
 
 /// A segment of `frame=1` whose owner was killed, and a reader that is still attached to it.
@@ -462,4 +463,58 @@ fn create_bridges_the_end_of_a_killed_owner() {
         assert!(attached.is_none_or(|old| !old.is_current()));
         owner.kill();
     }
+}
+
+#[test]
+fn open_of_another_layout_bridges_the_end_of_a_killed_owner() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let names = Names::new("bridge-open");
+    let name = names.name("t");
+    for supersede in [false, true] {
+        let mut owner = peer!();
+        owner.ok(&format!("open s create {name}"));
+        let attached = supersede.then(|| Telemetry::attach(&name).unwrap());
+        kill(Pid::from_raw(owner.pid().cast_signed()), Signal::SIGKILL).unwrap();
+        // `timeout` does not limit this wait.
+        let options = TelemetryWide::options().timeout(Duration::ZERO);
+        let options = options.supersede(supersede).wait(DEADLINE);
+        let next = options.open_or_create(&name).unwrap();
+        assert!(next.is_current() && next.has_owner());
+        assert!(attached.is_none_or(|old| !old.is_current()));
+        owner.kill();
+    }
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn open_can_wait_for_a_segment_of_another_layout_to_end() {
+    use shm_tests::step::until_asleep;
+    let names = Names::new("wait-open");
+    let name = names.name("t");
+    let (mut old, mut new) = (peer!(), peer!());
+    old.ok(&format!("open s create {name} type=wide frame=5"));
+    for wait in ["", "wait=5"] {
+        let text = new.refused(&format!("open s join {name} {wait}"), "LayoutMismatch");
+        assert!(text.contains("`wait(..)`"), "{text}");
+    }
+    new.tell(&format!("open s join {name} frame=6 wait=ever timeout=0"));
+    until_asleep(new.pid());
+    assert_eq!(old.ok("current s"), "true");
+    old.ok("drop s");
+    assert_eq!(new.hear(), "ok ");
+    assert_eq!(
+        (new.ok("load s"), new.ok("owned s")),
+        ("6".into(), "true".into())
+    );
+
+    // It waits for nothing but a live segment.
+    new.ok("persist s");
+    let error = TelemetryWide::options()
+        .wait(Duration::MAX)
+        .open_or_create(&name)
+        .unwrap_err();
+    assert!(error.to_string().contains("`unlink`"), "{error}");
+    new.ok("unlink s");
 }
