@@ -398,7 +398,7 @@ fn open_or_create_takes_the_name_of_an_ownerless_other_layout() {
     // It is not taken while the owner lives.
     let refused = error(other().supersede(true).open_or_create(name.as_str())).to_string();
     assert!(
-        refused.contains("`unlink`") && !refused.contains("supersede"),
+        refused.contains("its owner is alive") && !refused.contains("supersede"),
         "{refused}"
     );
     owner.disown();
