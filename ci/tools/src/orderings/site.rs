@@ -37,7 +37,7 @@ impl Weakening {
 /// other's.
 pub(super) fn weakenings(sources: &[(String, String)]) -> Result<Vec<Weakening>, String> {
     let mut files = Vec::new();
-    let mut constants = Constants(BTreeSet::new());
+    let mut constants = Constants::default();
     for (file, text) in sources {
         let parsed = syn::parse_file(text).map_err(|error| format!("{file}: {error}"))?;
         constants.visit_file(&parsed);
@@ -47,7 +47,7 @@ pub(super) fn weakenings(sources: &[(String, String)]) -> Result<Vec<Weakening>,
     for (file, parsed) in files {
         let stem = Path::new(file).file_stem().unwrap_or_default();
         let mut sites = Sites {
-            constants: &constants.0,
+            constants: &constants,
             file: file.into(),
             protocol: stem.to_string_lossy().into_owned(),
             item: Vec::new(),
@@ -75,29 +75,40 @@ pub(super) fn weakenings(sources: &[(String, String)]) -> Result<Vec<Weakening>,
 }
 
 /// The names of the constants that are orderings.
-struct Constants(BTreeSet<String>);
+#[derive(Default)]
+struct Constants {
+    items: BTreeSet<String>,
+    associated: BTreeSet<String>,
+}
 
 impl Constants {
-    fn insert(&mut self, name: &syn::Ident, of: &Type) {
-        if matches!(of, Type::Path(path) if path.path.is_ident("Ordering")) {
-            self.0.insert(name.to_string());
-        }
+    /// Whether a path leads to one. An associated constant always comes after its type.
+    fn contains(&self, path: &syn::Path, name: &str) -> bool {
+        self.items.contains(name) || path.segments.len() > 1 && self.associated.contains(name)
     }
+}
+
+fn is_ordering(of: &Type) -> bool {
+    matches!(of, Type::Path(path) if path.path.is_ident("Ordering"))
 }
 
 impl<'ast> Visit<'ast> for Constants {
     fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
-        self.insert(&item.ident, &item.ty);
+        if is_ordering(&item.ty) {
+            self.items.insert(item.ident.to_string());
+        }
     }
 
     fn visit_trait_item_const(&mut self, item: &'ast syn::TraitItemConst) {
-        self.insert(&item.ident, &item.ty);
+        if is_ordering(&item.ty) {
+            self.associated.insert(item.ident.to_string());
+        }
     }
 }
 
 /// Collects the weakenings of one file.
 struct Sites<'a> {
-    constants: &'a BTreeSet<String>,
+    constants: &'a Constants,
     file: PathBuf,
     protocol: String,
     /// The names of the items around.
@@ -141,7 +152,7 @@ impl Sites<'_> {
             "AcqRel" => &["Acquire", "Release"],
             "Acquire" | "Release" if operation == "fence" => &[],
             "Acquire" | "Release" => &["Relaxed"],
-            _ if self.constants.contains(&name) && !operation.is_empty() => {
+            _ if self.constants.contains(&path.path, &name) && !operation.is_empty() => {
                 let shown: Vec<_> = path
                     .path
                     .segments

@@ -65,6 +65,16 @@ fn uses_of_a_constant_are_weakened_one_by_one() {
 }
 
 #[test]
+fn a_number_of_the_same_name_is_left() {
+    let text = "
+        const COUNT: u64 = 3;
+        trait Wake { const COUNT: Ordering = Ordering::Relaxed; }
+        fn f<W: Wake>(w: &AtomicU64) { w.fetch_add(w.load(Ordering::Relaxed).min(COUNT), W::COUNT); }
+    ";
+    assert_eq!(names(text), ["word::f: fetch_add W::COUNT -> Relaxed"]);
+}
+
+#[test]
 fn tests_and_comparisons_are_left() {
     let text = "
         #[cfg(all(test, not(loom)))]
