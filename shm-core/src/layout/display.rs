@@ -64,7 +64,7 @@ struct Row {
     offset: usize,
     name: String,
     layout: &'static TypeLayout,
-    /// The distance to the next element of the array, if there is room between them.
+    /// Of the first element of an array, the distance to the next.
     stride: Option<usize>,
 }
 
@@ -95,11 +95,11 @@ fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
             layout: field.layout(),
             stride: None,
         });
-        let (inner, element, stride) = innermost(field.layout());
-        if parts(inner).is_empty() && stride.is_none() {
+        let (inner, stride) = innermost(field.layout());
+        if parts(inner).is_empty() && stride.is_none_or(|stride| stride == inner.size()) {
             continue;
         }
-        if element {
+        if stride.is_some() {
             into.push(Row {
                 depth: depth + 1,
                 offset,
@@ -108,29 +108,32 @@ fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
                 stride,
             });
         }
-        rows(inner, offset, depth + 1 + usize::from(element), into);
+        rows(
+            inner,
+            offset,
+            depth + 1 + usize::from(stride.is_some()),
+            into,
+        );
     }
 }
 
-/// The innermost element type of nested arrays and slices, whether there was any, and the size of its slot if that is larger.
-fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, bool, Option<usize>) {
+/// The innermost element type of nested arrays and slices, and the distance between two elements if there was any. That is more
+/// than the size of an element in a slot with padding.
+fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>) {
     match layout.kind() {
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => {
-            let (inner, _, stride) = innermost(element);
-            (inner, true, stride)
+            let (inner, stride) = innermost(element);
+            (inner, stride.or(Some(element.size())))
         }
         LayoutKind::Meaning {
             meaning: meaning::SLOT,
             inner,
             ..
         } => match inner.fields() {
-            [value] => {
-                let larger = layout.size() > value.layout().size();
-                (value.layout(), false, larger.then_some(layout.size()))
-            }
-            _ => (layout, false, None),
+            [value] => (value.layout(), None),
+            _ => (layout, None),
         },
-        _ => (layout, false, None),
+        _ => (layout, None),
     }
 }
 
@@ -324,7 +327,7 @@ mod tests {
             [
                 "  offset    size  align  field  type",
                 "       0     144      8  many   [Inner; 9]",
-                "       0      16      8    [0]  Inner",
+                "       0      16      8    [0]  Inner, every 16 bytes",
                 "       0       8      8      a  u64",
                 "       8       8      8      b  f64",
                 "     -------------------- 64: cache lines 1 to 2 begin inside `many`",

@@ -86,7 +86,7 @@ fn a_table_goes_into_queues_and_locks() {
         slots,
         [
             "768 64   slots [Limits; 4]",
-            "768 16     [0] Limits",
+            "768 16     [0] Limits, every 16 bytes",
             "768 8       rate u64"
         ]
     );
@@ -111,7 +111,7 @@ fn a_table_goes_into_queues_and_locks() {
         kinds("locks", 7),
         [
             "locks [Mutex<Limits>; 2]",
-            "  [0] Mutex<Limits>",
+            "  [0] Mutex<Limits>, every 24 bytes",
             "    claim AtomicU32",
             "    value Limits",
             "      rate u64",
@@ -126,7 +126,7 @@ fn a_table_goes_into_queues_and_locks() {
             "  round AtomicU32",
             "  left AtomicU32",
             "  seats [Seat; 2]",
-            "    [0] Seat",
+            "    [0] Seat, every 8 bytes",
             "      claim AtomicU32",
         ]
     );
@@ -151,7 +151,7 @@ fn a_queue_that_is_the_segment_has_a_table() {
         last,
         [
             "256 48 slots [Limits; 3]",
-            "256 16   [0] Limits",
+            "256 16   [0] Limits, every 16 bytes",
             "256 8     rate u64",
             "264 4     burst u32",
             "268 4     depth u32",
