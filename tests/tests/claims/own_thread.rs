@@ -14,7 +14,7 @@ use shm_tests::{Guarded, Names, peer};
 #[derive(ShmLayout)]
 #[repr(C)]
 struct Several {
-    locks: [Mutex<u32>; 4],
+    locks: [Mutex<u32>; 12],
 }
 
 /// Which error a call gets that locks, or `None` if it has the lock.
@@ -101,9 +101,9 @@ fn a_second_write_of_a_thread_is_an_error() {
 fn locks_that_a_thread_holds_are_told_apart() {
     let shm = Several::create_anonymous().unwrap();
     let mut guards = shm.locks.iter().map(|lock| Some(lock.lock().unwrap()));
-    let mut guards: [_; 4] = std::array::from_fn(|_| guards.next().unwrap());
+    let mut guards: [_; 12] = std::array::from_fn(|_| guards.next().unwrap());
     // Neither in the order of locking nor in reverse.
-    for released in [2, 0, 3, 1] {
+    for released in (0..12).map(|n| n * 5 % 12) {
         for (lock, guard) in shm.locks.iter().zip(&guards) {
             assert_eq!(is_own(lock), guard.is_some());
         }
@@ -124,8 +124,11 @@ fn locks_that_a_thread_holds_are_told_apart() {
 fn a_lock_of_another_thread_is_waited_for() {
     let shm = Several::create_anonymous().unwrap();
     let [lock, unlocked]: [&Mutex<u32>; 2] = [&shm.locks[0], &shm.locks[1]];
-    // This thread held it before.
-    drop(lock.lock().unwrap());
+    // This thread held it before, and released it while it held one that it had locked later.
+    let held = lock.lock().unwrap();
+    let later = unlocked.lock().unwrap();
+    drop(held);
+    drop(later);
     let (locked, is_locked) = channel();
     let (unlock, may_unlock) = channel::<()>();
     shm_tests::scope(|scope| {
