@@ -6,6 +6,7 @@
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering::Release;
 use std::time::{Duration, Instant};
 
@@ -212,15 +213,15 @@ fn kill_in_semaphore_post_adds_all_permits_or_none() {
     kill_in_post("post-many", 3);
 }
 
-/// A peer takes `permits` of two permits.
-fn kill_in_take(what: &str, permits: u32) {
+/// A peer takes permits of two, after which `left` may be left.
+fn kill_in_take(what: &str, left: RangeInclusive<u32>) {
     let (mut taken, mut not) = (0, 0);
     at_every(what, step::stride(7), |shm, kill| {
         shm.permits.post_many(2).unwrap();
         kill();
         match shm.permits.value() {
             2 => not += 1,
-            left if left < 2 && left >= 2 - permits => taken += 1,
+            value if left.contains(&value) => taken += 1,
             value => panic!("{value}"),
         }
         while shm.permits.try_wait() {}
@@ -231,12 +232,12 @@ fn kill_in_take(what: &str, permits: u32) {
 
 #[test]
 fn kill_in_semaphore_try_wait_takes_one_permit_or_none() {
-    kill_in_take("take", 1);
-    kill_in_take("try-thrice", 2);
+    kill_in_take("take", 1..=1);
+    kill_in_take("try-thrice", 0..=1);
 }
 
-/// A peer and another process sleep until there is a permit.
-fn asleep_for_a_permit(what: &str, before: Option<u64>) {
+/// A peer sleeps until it can take `wanted` permits, next to another process that wants one.
+fn asleep_for_permits(what: &str, wanted: u32, before: Option<u64>) {
     let (taken, not) = (Cell::new(0), Cell::new(0));
     asleep(what, "attach", before, |shm, kill| {
         let permits = &shm.permits;
@@ -247,76 +248,9 @@ fn asleep_for_a_permit(what: &str, before: Option<u64>) {
                     let wait = || permits.wait_timeout(DEADLINE);
                     sleeper = Some(step::spawn_until_asleep(scope, wait));
                 }
-                // If the peer was late, and sleeps again, the other process got the last permit.
-                permits.post().unwrap();
-                posted.set(posted.get() + 1);
-            };
-            let seen = kill(&mut post);
-            // If it was killed before it slept.
-            if posted.get() == 0 {
-                post();
-            }
-            let sleeper = sleeper.unwrap();
-            // If the peer lost only the wake-up, the sleeper polls.
-            let start = Instant::now();
-            while permits.value() > 0 && !sleeper.is_finished() {
-                assert!(start.elapsed() < DEADLINE);
-                std::thread::yield_now();
-            }
-            permits.post().unwrap();
-            sleeper.join().unwrap().unwrap();
-            // One is the sleeper's.
-            match posted.get() - permits.value() {
-                1 => taken.set(taken.get() + 1),
-                0 if seen.killed => not.set(not.get() + 1),
-                value => panic!("{value}"),
-            }
-        });
-        while permits.try_wait() {}
-    });
-    let (taken, not) = (taken.get(), not.get());
-    println!("{what}: {taken} taken, {not} not");
-    assert!(taken > 0 && not > 0, "{taken} {not}");
-}
-
-#[test]
-fn kill_in_semaphore_sleep_loses_at_most_one_permit() {
-    asleep_for_a_permit("take-sleep", Some(2_999));
-    asleep_for_a_permit("take-forever", None);
-}
-
-#[test]
-fn kill_in_semaphore_wait_many_takes_all_permits_or_none() {
-    let (mut taken, mut not) = (0, 0);
-    at_every("take-two", step::stride(7), |shm, kill| {
-        shm.permits.post_many(2).unwrap();
-        kill();
-        match shm.permits.value() {
-            2 => not += 1,
-            0 => taken += 1,
-            value => panic!("{value}"),
-        }
-        while shm.permits.try_wait() {}
-    });
-    println!("{taken} taken, {not} not");
-    assert!(taken > 0 && not > 0, "{taken} {not}");
-}
-
-/// A peer sleeps until there are two permits, next to another process that wants one.
-fn asleep_for_two_permits(what: &str, before: Option<u64>) {
-    let (taken, not) = (Cell::new(0), Cell::new(0));
-    asleep(what, "attach", before, |shm, kill| {
-        let permits = &shm.permits;
-        std::thread::scope(|scope| {
-            let (mut sleeper, posted) = (None, Cell::new(0));
-            let mut post = || {
-                if sleeper.is_none() {
-                    let wait = || permits.wait_timeout(DEADLINE);
-                    sleeper = Some(step::spawn_until_asleep(scope, wait));
-                }
-                // If the other process is faster, one is left over, and the peer sleeps again.
-                permits.post_many(2).unwrap();
-                posted.set(posted.get() + 2);
+                // If the peer was late, and sleeps again, the other process got the last permit, or one of several is left.
+                permits.post_many(wanted).unwrap();
+                posted.set(posted.get() + wanted);
             };
             let seen = kill(&mut post);
             // If it was killed before it slept.
@@ -334,7 +268,7 @@ fn asleep_for_two_permits(what: &str, before: Option<u64>) {
             sleeper.join().unwrap().unwrap();
             // One was added, and one is the sleeper's.
             match posted.get() - permits.value() {
-                2 => taken.set(taken.get() + 1),
+                lost if lost == wanted => taken.set(taken.get() + 1),
                 0 if seen.killed => not.set(not.get() + 1),
                 value => panic!("{value}"),
             }
@@ -347,9 +281,20 @@ fn asleep_for_two_permits(what: &str, before: Option<u64>) {
 }
 
 #[test]
+fn kill_in_semaphore_sleep_loses_at_most_one_permit() {
+    asleep_for_permits("take-sleep", 1, Some(2_999));
+    asleep_for_permits("take-forever", 1, None);
+}
+
+#[test]
+fn kill_in_semaphore_wait_many_takes_all_permits_or_none() {
+    kill_in_take("take-two", 0..=0);
+}
+
+#[test]
 fn kill_in_semaphore_wait_many_sleep_takes_all_or_none() {
-    asleep_for_two_permits("take-two", Some(2_999));
-    asleep_for_two_permits("take-two-forever", None);
+    asleep_for_permits("take-two", 2, Some(2_999));
+    asleep_for_permits("take-two-forever", 2, None);
 }
 
 #[test]
