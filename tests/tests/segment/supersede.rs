@@ -414,20 +414,19 @@ fn attach_can_wait_for_the_name_to_appear() {
     publisher.ok(&format!("open s create {name}"));
 }
 
+/// A peer waits with `call` until another one drops the segment `existing`, which has the name. Without a wait, or after a short
+/// one, the call is refused with `error`. Returns both peers; the second has the name then.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[test]
-fn create_can_wait_for_a_live_segment_to_end() {
+fn waits_for_a_live_segment(name: &str, existing: &str, call: &str, error: &str) -> (Peer, Peer) {
     use shm_tests::step::until_asleep;
-    let names = Names::new("wait-create");
-    let name = names.name("t");
     let (mut old, mut new) = (peer!(), peer!());
-    old.ok(&format!("open s create {name} frame=5"));
+    old.ok(&format!("open s create {name} {existing} frame=5"));
     for wait in ["", "wait=5"] {
-        let text = new.refused(&format!("open s create {name} {wait}"), "AlreadyExists");
+        let text = new.refused(&format!("open s {call} {name} {wait}"), error);
         assert!(text.contains("`wait(..)`"), "{text}");
     }
     // `timeout` does not limit this wait.
-    new.tell(&format!("open s create {name} frame=6 wait=ever timeout=0"));
+    new.tell(&format!("open s {call} {name} frame=6 wait=ever timeout=0"));
     until_asleep(new.pid());
     assert_eq!(old.ok("current s"), "true");
     old.ok("drop s");
@@ -436,6 +435,15 @@ fn create_can_wait_for_a_live_segment_to_end() {
         (new.ok("load s"), new.ok("owned s")),
         ("6".into(), "true".into())
     );
+    (old, new)
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn create_can_wait_for_a_live_segment_to_end() {
+    let names = Names::new("wait-create");
+    let name = names.name("t");
+    let (mut old, mut new) = waits_for_a_live_segment(&name, "", "create", "AlreadyExists");
 
     // It waits for nothing but a live segment.
     new.ok("persist s");
@@ -490,24 +498,9 @@ fn open_of_another_layout_bridges_the_end_of_a_killed_owner() {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[test]
 fn open_can_wait_for_a_segment_of_another_layout_to_end() {
-    use shm_tests::step::until_asleep;
     let names = Names::new("wait-open");
     let name = names.name("t");
-    let (mut old, mut new) = (peer!(), peer!());
-    old.ok(&format!("open s create {name} type=wide frame=5"));
-    for wait in ["", "wait=5"] {
-        let text = new.refused(&format!("open s join {name} {wait}"), "LayoutMismatch");
-        assert!(text.contains("`wait(..)`"), "{text}");
-    }
-    new.tell(&format!("open s join {name} frame=6 wait=ever timeout=0"));
-    until_asleep(new.pid());
-    assert_eq!(old.ok("current s"), "true");
-    old.ok("drop s");
-    assert_eq!(new.hear(), "ok ");
-    assert_eq!(
-        (new.ok("load s"), new.ok("owned s")),
-        ("6".into(), "true".into())
-    );
+    let (_old, mut new) = waits_for_a_live_segment(&name, "type=wide", "join", "LayoutMismatch");
 
     // It waits for nothing but a live segment.
     new.ok("persist s");
