@@ -3,7 +3,7 @@
 //! ```console
 //! cargo run --release -p shm-benches -- --list
 //! cargo run --release -p shm-benches -- ring seqlock
-//! cargo run --release -p shm-benches --features peers -- --write benches/comparison.md
+//! cargo run --release -p shm-benches --features peers -- --write
 //! ```
 //!
 //! All contenders of a case run in turns in one process, or in pairs of processes that this program starts; see [`harness`].
@@ -17,7 +17,6 @@ mod report;
 mod rows;
 mod transport;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use harness::{Bench, Result, Row, Settings, Table, watchdog};
@@ -34,13 +33,13 @@ Without a row, measures all.
   --short         few and short rounds: shows that the rows run, measures nothing
   --rounds N      the number of rounds
   --check         fails unless every figure is a finite number
-  --write PAGE    writes the tables into PAGE between its markers, and plots next to it";
+  --write         writes the tables into shm-core/docs/performance.md and the plots into benches/plots";
 
 struct Arguments {
     list: bool,
     check: bool,
     settings: Settings,
-    write: Option<PathBuf>,
+    write: bool,
     rows: Vec<&'static Row>,
 }
 
@@ -52,21 +51,20 @@ fn parse(arguments: &[String]) -> Result<Arguments> {
             short: false,
             rounds: None,
         },
-        write: None,
+        write: false,
         rows: Vec::new(),
     };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let mut value = || {
-            rest.next()
-                .ok_or_else(|| format!("{argument} needs a value"))
-        };
         match argument.as_str() {
             "--list" => parsed.list = true,
             "--short" => parsed.settings.short = true,
             "--check" => parsed.check = true,
-            "--rounds" => parsed.settings.rounds = Some(value()?.parse::<usize>()?.max(1)),
-            "--write" => parsed.write = Some(value()?.into()),
+            "--rounds" => {
+                let rounds = rest.next().ok_or("--rounds needs a number")?;
+                parsed.settings.rounds = Some(rounds.parse::<usize>()?.max(1));
+            }
+            "--write" => parsed.write = true,
             "--help" | "-h" => return Err(USAGE.into()),
             name => parsed.rows.push(rows::find(name)?),
         }
@@ -105,8 +103,9 @@ fn compare(arguments: &Arguments) -> Result<()> {
     }
     peers::clean_up();
     text::gaps(&tables);
-    if let Some(page) = &arguments.write {
-        markdown::write(page, &arguments.rows, &tables)?;
+    if arguments.write {
+        let complete = arguments.rows.len() == rows::ALL.len() && failures.is_empty();
+        markdown::write(&arguments.rows, &tables, complete)?;
     }
     match failures.as_slice() {
         [] => Ok(()),
