@@ -30,10 +30,29 @@ const POLLING: [Duration; 3] = [
 #[derive(Debug)]
 pub(crate) struct SlicedWait {
     deadline: Deadline,
-    begin: Instant,
     slice: Duration,
-    slice_ends: Instant,
+    times: Times,
     polls: bool,
+}
+
+/// The times of a wait. One without a deadline does not read the clock before its first sleep, which is usually its only one.
+#[derive(Clone, Copy, Debug)]
+enum Times {
+    /// It has not slept, and its deadline never comes.
+    Unread,
+    /// The first sleep is over, by a wake-up or at the end of the slice.
+    Slept,
+    Read {
+        begin: Instant,
+        slice_ends: Instant,
+    },
+}
+
+impl Times {
+    fn starting(begin: Instant, slice: Duration) -> Self {
+        let slice_ends = begin + slice;
+        Self::Read { begin, slice_ends }
+    }
 }
 
 impl SlicedWait {
@@ -56,20 +75,24 @@ impl SlicedWait {
     }
 
     fn new(deadline: Deadline, first: Duration, polls: bool) -> Self {
-        let begin = Instant::now();
+        // Without a first slice the first step is a probe, which starts the next slice.
+        let times = if deadline.is_never() && !first.is_zero() {
+            Times::Unread
+        } else {
+            Times::starting(Instant::now(), first)
+        };
         Self {
             deadline,
-            begin,
             slice: first,
-            slice_ends: begin + first,
+            times,
             polls,
         }
     }
 
     /// The length of the slice that begins at `now`.
-    fn next_slice(&self, now: Instant) -> Duration {
+    fn next_slice(&self, begin: Instant, now: Instant) -> Duration {
         let doubled = self.slice * 2;
-        let waited = now.saturating_duration_since(self.begin);
+        let waited = now.saturating_duration_since(begin);
         if self.polls {
             return doubled.min((waited / 64).clamp(POLLING[1], POLLING[2]));
         }
@@ -83,39 +106,57 @@ impl SlicedWait {
     /// a process that waits often. Called after the first look.
     pub(crate) fn skip_second_look(&mut self) {
         self.slice = FIRST;
-        self.slice_ends += FIRST - SECOND_LOOK;
+        if let Times::Read { slice_ends, .. } = &mut self.times {
+            *slice_ends += FIRST - SECOND_LOOK;
+        }
     }
 
     /// How often to check the word before the first sleep: not at all with a timeout of zero.
     pub(crate) fn spins(&self) -> u32 {
-        if self.deadline.left().is_zero() {
-            0
-        } else {
-            100
+        match self.times {
+            Times::Read { begin, .. } if self.deadline.left_at(begin).is_zero() => 0,
+            _ => 100,
         }
     }
 
     /// What to do next.
     pub(crate) fn next_step(&mut self) -> WaitStep {
-        self.step_at(Instant::now())
+        match self.times {
+            Times::Unread => WaitStep::Sleep,
+            _ => self.step_at(Instant::now()),
+        }
     }
 
     fn step_at(&mut self, now: Instant) -> WaitStep {
         if self.deadline.left_at(now).is_zero() {
             return WaitStep::FinalProbe;
         }
-        // Slices end by the clock, not by how a sleep ended, or signals could postpone the probe forever.
-        if now < self.slice_ends {
-            return WaitStep::Sleep;
-        }
-        self.slice = self.next_slice(now);
-        self.slice_ends = now + self.slice;
+        let begin = match self.times {
+            Times::Unread => {
+                self.times = Times::starting(now, self.slice);
+                return WaitStep::Sleep;
+            }
+            // How long it was is unknown, so the slice is over.
+            Times::Slept => now.checked_sub(self.slice).unwrap_or(now),
+            // Slices end by the clock, not by how a sleep ended, or signals could postpone the probe forever.
+            Times::Read { slice_ends, .. } if now < slice_ends => return WaitStep::Sleep,
+            Times::Read { begin, .. } => begin,
+        };
+        self.slice = self.next_slice(begin, now);
+        let slice_ends = now + self.slice;
+        self.times = Times::Read { begin, slice_ends };
         WaitStep::Probe
     }
 
     /// Sleeps while the word is `seen`, at most until the end of the slice or of the wait.
-    pub(crate) fn sleep(&self, word: &AtomicU32, seen: u32) {
-        let span = self.span_at(Instant::now());
+    pub(crate) fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        let span = match self.times {
+            Times::Unread => {
+                self.times = Times::Slept;
+                self.slice
+            }
+            _ => self.span_at(Instant::now()),
+        };
         if futex::wait(word, seen, span).is_err() {
             // Not known to happen. Sleeping without a wake-up is slow, but better than a busy loop.
             std::thread::sleep(span);
@@ -124,7 +165,11 @@ impl SlicedWait {
 
     /// The maximum length of a sleep that starts at `now`.
     fn span_at(&self, now: Instant) -> Duration {
-        let slice = self.slice_ends.saturating_duration_since(now);
+        let slice = match self.times {
+            Times::Unread => self.slice,
+            Times::Slept => Duration::ZERO,
+            Times::Read { slice_ends, .. } => slice_ends.saturating_duration_since(now),
+        };
         slice.min(self.deadline.left_at(now))
     }
 }
@@ -148,8 +193,12 @@ mod tests {
     impl TestClock {
         /// A clock at the start of the first slice.
         fn of(slices: &SlicedWait) -> Self {
+            let begin = match slices.times {
+                Times::Read { begin, .. } => begin,
+                _ => Instant::now(),
+            };
             Self {
-                begin: slices.begin,
+                begin,
                 passed: Duration::ZERO,
             }
         }
@@ -206,8 +255,8 @@ mod tests {
         assert_eq!(due, expected.map(Duration::from_micros));
 
         let mut slices = SlicedWait::for_claim(Deadline::after(NEVER));
-        let begin = slices.begin;
-        assert_eq!(slices.step_at(begin), WaitStep::Probe);
+        let clock = TestClock::of(&slices);
+        assert_eq!(slices.step_at(clock.now()), WaitStep::Probe);
         slices.skip_second_look();
         let due = probes(&mut slices, NEVER, millis(80));
         assert_eq!(due, [5, 15, 35, 75].map(millis));
@@ -249,12 +298,33 @@ mod tests {
     fn a_late_probe_starts_a_full_slice() {
         let mut slices = SlicedWait::until(Deadline::after(NEVER));
         let mut clock = TestClock::of(&slices);
+        assert_eq!(slices.step_at(clock.now()), WaitStep::Sleep);
         // The process was stopped for longer than many slices.
         clock.passed = millis(1000);
         assert_eq!(slices.span_at(clock.now()), Duration::ZERO);
         assert_eq!(slices.step_at(clock.now()), WaitStep::Probe);
         assert_eq!(slices.step_at(clock.now()), WaitStep::Sleep);
         assert_eq!(slices.span_at(clock.now()), millis(10));
+    }
+
+    /// However the first sleep ended, a probe follows it, and so signals cannot postpone that.
+    #[test]
+    fn a_wait_without_deadline_reads_the_clock_after_a_sleep() {
+        let word = AtomicU32::new(0);
+        let mut slices = SlicedWait::until(Deadline::NEVER);
+        assert_eq!(slices.next_step(), WaitStep::Sleep);
+        assert!(matches!(slices.times, Times::Unread));
+        // Another value than that of the word: it returns at once.
+        slices.sleep(&word, 1);
+        assert_eq!(slices.next_step(), WaitStep::Probe);
+        let clock = TestClock::of(&slices);
+        assert_eq!(slices.step_at(clock.now() + FIRST), WaitStep::Sleep);
+        assert_eq!(slices.span_at(clock.now() + FIRST), millis(10));
+        assert_eq!(slices.step_at(clock.now() + millis(15)), WaitStep::Probe);
+
+        let mut timed = SlicedWait::until(Deadline::after(millis(3_600_000)));
+        assert_eq!(timed.next_step(), WaitStep::Sleep);
+        assert!(matches!(timed.times, Times::Read { .. }));
     }
 
     #[test]

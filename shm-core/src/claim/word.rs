@@ -301,7 +301,7 @@ impl ClaimEnv for ClaimWait<'_> {
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        if let Some(slices) = &self.slices {
+        if let Some(slices) = &mut self.slices {
             slices.sleep(word, seen);
         }
     }

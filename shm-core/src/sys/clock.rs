@@ -20,6 +20,10 @@ impl Deadline {
         Self(Instant::now().checked_add(span))
     }
 
+    pub(crate) const fn is_never(self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn left(self) -> Duration {
         self.left_at(Instant::now())
     }
