@@ -51,6 +51,8 @@ pub(crate) trait WaitEnv {
     }
     /// How many times to check before anything else.
     fn spins(&self) -> u32;
+    /// Called after the spin: whether it found what the caller waits for.
+    fn spun(&mut self, _succeeded: bool) {}
     /// What this round does. Called once per round.
     fn next_step(&mut self) -> WaitStep;
     /// Sleeps while the word is `seen`, at most until the next slice begins.
@@ -142,10 +144,12 @@ pub(crate) fn wait<W: WaitEnv, R>(
     // A change that is about to come usually arrives sooner than a sleep would begin.
     for _ in 0..env.spins() {
         if let Some(result) = ready() {
+            env.spun(true);
             return Some(result);
         }
         std::hint::spin_loop();
     }
+    env.spun(false);
     loop {
         let seen = if env.announces() {
             announce(word, env)

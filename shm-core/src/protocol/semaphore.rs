@@ -248,6 +248,10 @@ impl<W: WaitEnv> WaitEnv for SleepIfFewer<'_, W> {
         self.env.spins()
     }
 
+    fn spun(&mut self, succeeded: bool) {
+        self.env.spun(succeeded);
+    }
+
     fn next_step(&mut self) -> WaitStep {
         self.env.next_step()
     }

@@ -84,6 +84,7 @@ mod layout;
 mod mutex;
 mod not_send;
 mod owner;
+mod pace;
 mod panic_check;
 pub mod ring;
 mod semaphore;

@@ -7,6 +7,7 @@ use crate::primitive::AtomicU32;
 use crate::protocol::counter::WakeSome;
 use crate::protocol::eventcount::{WaitEnv, WakeAll};
 use crate::protocol::wait::WaitStep;
+use crate::sync::pace::WordPace;
 use crate::sys::clock::Deadline;
 use crate::sys::futex;
 
@@ -16,6 +17,7 @@ pub(super) struct Sleeper {
     slices: SlicedWait,
     announces: bool,
     has_spun: bool,
+    pace: Option<WordPace>,
 }
 
 impl Sleeper {
@@ -25,6 +27,7 @@ impl Sleeper {
             slices: SlicedWait::until(deadline),
             announces: true,
             has_spun: false,
+            pace: None,
         }
     }
 
@@ -38,6 +41,15 @@ impl Sleeper {
             slices: SlicedWait::polling(deadline),
             announces: false,
             has_spun: false,
+            pace: None,
+        }
+    }
+
+    /// The same wait, which spins as long as earlier waits on this word suggest.
+    pub(super) fn paced_by(self, word: &AtomicU32) -> Self {
+        Self {
+            pace: Some(WordPace::of(word)),
+            ..self
         }
     }
 
@@ -56,10 +68,18 @@ impl WaitEnv for Sleeper {
     }
 
     fn spins(&self) -> u32 {
-        if self.has_spun {
-            0
-        } else {
-            self.slices.spins()
+        match self.pace {
+            _ if self.has_spun => 0,
+            Some(pace) if self.slices.spins() > 0 => pace.spins(),
+            _ => self.slices.spins(),
+        }
+    }
+
+    fn spun(&mut self, succeeded: bool) {
+        if let Some(pace) = self.pace
+            && self.slices.spins() > 0
+        {
+            pace.record(succeeded);
         }
     }
 

@@ -135,7 +135,7 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
         protocol::arrive(self.barrier, self.seat, self.round);
         // The last participant to arrive does not read the clock.
         let outcome = protocol::try_complete(self.barrier, self.round, &Futex).or_else(|| {
-            let mut sleeper = Sleeper::until(deadline());
+            let mut sleeper = Sleeper::until(deadline()).paced_by(&self.barrier.round);
             protocol::wait(self.barrier, self.round, &mut sleeper, &Futex)
         });
         match outcome {

@@ -217,8 +217,9 @@ impl<A: Access> Event<A> {
         deadline: impl FnOnce() -> Deadline,
         look: impl FnMut() -> Option<R>,
     ) -> Result<R, TimedOut> {
-        let mut sleepers = Sleepers::<A, _> {
+        let mut sleepers = Sleepers::<'_, A, _> {
             deadline: LazyCell::new(deadline),
+            word: &self.word,
             access: PhantomData,
         };
         protocol::wait_until::<Correct<A>, _, _>(&self.word, &mut sleepers, look).ok_or(TimedOut)
@@ -226,7 +227,7 @@ impl<A: Access> Event<A> {
 
     #[cold]
     fn sleep(&self, seen: u32, deadline: impl FnOnce() -> Deadline) -> Option<u32> {
-        let mut sleeper = Sleeper::through::<A>(deadline());
+        let mut sleeper = Sleeper::through::<A>(deadline()).paced_by(&self.word);
         protocol::wait::<Correct<A>, _>(&self.word, seen, &mut sleeper)
     }
 
@@ -254,17 +255,18 @@ impl<A: Access> Event<A> {
 }
 
 /// Waits that share one deadline, which is computed at the first.
-struct Sleepers<A, F> {
+struct Sleepers<'a, A, F> {
     deadline: LazyCell<Deadline, F>,
+    word: &'a AtomicU32,
     access: PhantomData<A>,
 }
 
-impl<A: Access, F: FnOnce() -> Deadline> WaitRounds for Sleepers<A, F> {
+impl<A: Access, F: FnOnce() -> Deadline> WaitRounds for Sleepers<'_, A, F> {
     type Env = Sleeper;
 
     fn next(&mut self) -> Option<Sleeper> {
         let deadline = *self.deadline;
-        (!deadline.left().is_zero()).then(|| Sleeper::through::<A>(deadline))
+        (!deadline.left().is_zero()).then(|| Sleeper::through::<A>(deadline).paced_by(self.word))
     }
 }
 

@@ -286,7 +286,8 @@ impl<A: Access> Semaphore<A> {
     #[track_caller]
     fn sleep(&self, permits: u32, deadline: impl FnOnce() -> Deadline) -> bool {
         check_count(permits);
-        protocol::wait::<Correct, _>(&self.word, permits, &mut Sleeper::until(deadline()))
+        let mut sleeper = Sleeper::until(deadline()).paced_by(&self.word);
+        protocol::wait::<Correct, _>(&self.word, permits, &mut sleeper)
     }
 }
 
