@@ -46,7 +46,6 @@ pub(super) fn attach(
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
     let mut backoff = Backoff::until(deadline);
-    let mut looked_again = false;
     loop {
         let mut reason = IN_TRANSITION;
         match find(settings, name, mode.writable)? {
@@ -56,9 +55,9 @@ pub(super) fn attach(
                 if !mode.owner {
                     return Ok(segment);
                 }
-                if !looked_again {
+                if !backoff.has_retried() {
                     // Mapping may have taken longer than the timeout, which is for retries.
-                    backoff = Backoff::until(Deadline::after(settings.timeout));
+                    backoff.restart(settings.deadline());
                 }
                 // Becoming an owner comes last: a handle that is dropped because something failed must not be an owner's, which
                 // removes a name that other processes left or use.
@@ -67,12 +66,9 @@ pub(super) fn attach(
                 }
             }
         }
-        // By now the name is usually free or leads to something new, so look again, however short the timeout is.
-        if !std::mem::replace(&mut looked_again, true) {
-            continue;
-        }
-        // All locks are released before the pause.
-        if !backoff.pause() {
+        // By now the name is usually free or leads to something new, so look again, however short the timeout is. All locks are
+        // released before a pause.
+        if !backoff.first_retry() && !backoff.pause() {
             return Err(ShmError::busy(reason, settings.timeout));
         }
     }

@@ -220,7 +220,6 @@ impl Segment {
         self.check_descriptor()?;
         file::set_mode(&self.file, settings.mode)?;
         let mut backoff = Backoff::until(deadline);
-        let mut first = true;
         loop {
             let named = match &self.hidden {
                 None => shm::link(&self.file, name.as_str()),
@@ -233,10 +232,10 @@ impl Segment {
                 }
                 Err(error) if error.errno != Errno::EEXIST => return Err(error.into()),
                 // Removing the old name and linking the new one are two calls, so there is always a second try.
-                Err(_) if !first && deadline.left().is_zero() => {
+                Err(_) if !backoff.first_retry() && deadline.left().is_zero() => {
                     return Err(ShmError::busy(reason, settings.timeout));
                 }
-                Err(_) => first = false,
+                Err(_) => {}
             }
             let again_at_once = match look(settings, name, deadline)? {
                 NameState::Taken(existing) => return Err(ShmError::exists(existing)),

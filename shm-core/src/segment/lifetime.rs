@@ -162,7 +162,8 @@ pub(super) fn examine_settled(
     loop {
         let found = examine(name)?;
         let pauses = backoff.get_or_insert_with(|| {
-            Backoff::up_to(OFTEN, Deadline::after(MOMENT.min(deadline.left())))
+            let end = Deadline::after(MOMENT.min(deadline.left()));
+            Backoff::until(end).with_pauses_up_to(OFTEN)
         });
         match found {
             NameState::Ownerless(..) if pauses.pause() => {}

@@ -16,6 +16,7 @@ mod lifetime;
 mod list;
 mod mapping;
 mod open;
+mod open_or_create;
 mod options;
 mod ownership;
 mod payload;

@@ -2,21 +2,20 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 use super::Segment;
 use super::attach::{self, AttachMode};
 use super::create;
 use super::handle::Shm;
-use super::lifetime::{self, NameState};
-use super::options::{Settings, ShmOptions};
+use super::open_or_create::OpenOrCreate;
+use super::options::ShmOptions;
 use crate::access::{Access, ReadOnly};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
 use crate::error::{ANONYMOUS, Existing, ShmError, UNNAMED};
 use crate::layout::{assert_creatable, assert_shareable};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
-use crate::sys::clock::{Backoff, Deadline};
+use crate::sys::clock::Backoff;
 
 // Each method checks the type at compile time: only there is the instance of a generic type known. The functions that they
 // share do not check again, so a mistake is reported once, at the user's own call.
@@ -202,15 +201,15 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         let checked = SegmentName::new(name)?;
         let settings = &self.settings;
         let create = || {
-            let mut pauses = self.pauses();
+            let mut pauses = settings.pauses();
             let segment = until_free(&mut pauses, || {
-                create::prepare(settings, &checked, T::LAYOUT, self.len, self.deadline())
+                create::prepare(settings, &checked, T::LAYOUT, self.len, settings.deadline())
             })?;
             let shm = initialize(segment, &mut Some(|shm: &Shm<T>| init(shm).into_result()))?;
             // `init` may have taken longer than the timeout, which is for retries. Another process may have taken the name
             // meanwhile.
             until_free(&mut pauses, || {
-                shm.segment().publish(settings, self.deadline())
+                shm.segment().publish(settings, settings.deadline())
             })?;
             Ok(shm)
         };
@@ -223,113 +222,10 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         init: impl FnOnce(&Shm<T>) -> R,
     ) -> Result<Shm<T>, R::Error> {
         let checked = SegmentName::new(name)?;
-        self.open_or_build(&checked, |shm| init(shm).into_result())
+        let init = |shm: &Shm<T>| init(shm).into_result();
+        OpenOrCreate::new(&self.settings, &checked, self.len, init)
+            .run()
             .map_err(|failure| failure.named(name))
-    }
-
-    fn open_or_build<E>(
-        &self,
-        name: &SegmentName,
-        init: impl FnOnce(&Shm<T>) -> Result<(), E>,
-    ) -> Result<Shm<T>, Failure<E>> {
-        // A segment of this layout is attached to, and never superseded, even if it appears and loses its owner meanwhile.
-        let settings = &Settings {
-            supersede: false,
-            ..self.settings.clone()
-        };
-        let mut deadline = self.deadline();
-        let mut backoff = Backoff::until(deadline);
-        let mut init = Some(init);
-        let (mut lost_before, mut refused_before) = (false, false);
-        let mut pauses = self.pauses();
-        // A segment that was built and lost the race for the name is kept: the winner may be gone by the next look, and `init`
-        // runs only once.
-        let mut built: Option<Shm<T>> = None;
-        loop {
-            let mode = AttachMode {
-                writable: true,
-                owner: true,
-                len: Some(self.len),
-            };
-            match attach::attach(settings, name, T::LAYOUT, mode, deadline) {
-                Err(ShmError::NotFound { .. }) => {}
-                Err(mismatch @ ShmError::LayoutMismatch { .. }) => {
-                    match lifetime::examine_settled(name, deadline)? {
-                        // An orphaned segment of another layout or length is replaced, as `create` does. One that has just gone
-                        // is not in the way.
-                        NameState::Orphaned(..) | NameState::Free => {}
-                        NameState::InTransition(_) if backoff.pause() => continue,
-                        // Built first, so that a call that fails removes nothing.
-                        NameState::Ownerless(file, id) if self.settings.supersede => {
-                            // Another process may have put a segment of this layout there since.
-                            if attach::check(&file, &id, T::LAYOUT, mode.len).is_ok() {
-                                if backoff.pause() {
-                                    continue;
-                                }
-                                return Err(mismatch.into());
-                            }
-                            if built.is_none() {
-                                let segment = create::build(settings, name, T::LAYOUT, self.len)?;
-                                built = Some(initialize(segment, &mut init)?);
-                                deadline = self.deadline();
-                                backoff = Backoff::until(deadline);
-                            }
-                            if !lifetime::supersede(name, file, &id, deadline)? && !backoff.pause()
-                            {
-                                return Err(mismatch.into());
-                            }
-                            // Whatever has the name now, by this removal or by another process, is looked at again.
-                            continue;
-                        }
-                        // Another process that found the same may have replaced it by now.
-                        NameState::Taken(_) if !std::mem::replace(&mut refused_before, true) => {
-                            continue;
-                        }
-                        // As `create` waits, for instance until the kernel has torn down a killed owner.
-                        NameState::Taken(Existing::Live) | NameState::Ownerless(..)
-                            if pauses.pause() =>
-                        {
-                            // The timeout is for retries.
-                            deadline = self.deadline();
-                            backoff = Backoff::until(deadline);
-                            continue;
-                        }
-                        _ => return Err(mismatch.into()),
-                    }
-                }
-                other => return Ok(Shm::new(other?)),
-            }
-            let published = match &built {
-                Some(shm) => shm.segment().publish(settings, deadline),
-                None => match create::prepare(settings, name, T::LAYOUT, self.len, deadline) {
-                    Ok(segment) => {
-                        let shm = built.insert(initialize(segment, &mut init)?);
-                        // `init` may have taken longer than the timeout, which is for retries.
-                        deadline = self.deadline();
-                        backoff = Backoff::until(deadline);
-                        shm.segment().publish(settings, deadline)
-                    }
-                    Err(error) => Err(error),
-                },
-            };
-            match (published, built.take()) {
-                (Ok(()), Some(shm)) => return Ok(shm),
-                (Err(ShmError::AlreadyExists { .. }), lost) => {
-                    built = lost;
-                    // The winner was there a moment ago, so look again, however short the timeout is.
-                    if !std::mem::replace(&mut lost_before, true) {
-                        continue;
-                    }
-                }
-                (Err(other), _) => return Err(other.into()),
-                // Nothing is published without having been built.
-                (Ok(()), None) => {}
-            }
-            if !backoff.pause() {
-                let reason = "other processes keep creating and removing it";
-                return Err(ShmError::busy(reason, self.settings.timeout).into());
-            }
-        }
     }
 
     pub(crate) fn create_anonymous_tail<R: InitResult>(
@@ -345,14 +241,15 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
 
     pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
         let checked = SegmentName::new(name)?;
+        let settings = &self.settings;
         let mode = AttachMode {
             writable: A::WRITABLE,
             owner: false,
             len: LEN.then_some(self.len),
         };
-        let mut pauses = self.pauses();
+        let mut pauses = settings.pauses();
         loop {
-            match attach::attach(&self.settings, &checked, T::LAYOUT, mode, self.deadline()) {
+            match attach::attach(settings, &checked, T::LAYOUT, mode, settings.deadline()) {
                 Err(ShmError::NotFound { .. }) if pauses.pause() => {}
                 Err(error) => return Err(error.named(name)),
                 Ok(segment) => return Ok(Shm::new(segment)),
@@ -371,22 +268,10 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
             File::from(fd),
             T::LAYOUT,
             mode,
-            self.deadline(),
+            self.settings.deadline(),
         )
         .map(Shm::new)
         .map_err(|error| error.named(ANONYMOUS))
-    }
-
-    fn deadline(&self) -> Deadline {
-        Deadline::after(self.settings.timeout)
-    }
-
-    /// The pauses between looks at a name, until [`wait`](Self::wait) is over.
-    fn pauses(&self) -> Backoff {
-        /// What has to happen is the start or the end of another program.
-        const LONGEST_PAUSE: Duration = Duration::from_millis(20);
-
-        Backoff::up_to(LONGEST_PAUSE, Deadline::after(self.settings.wait))
     }
 }
 
@@ -407,7 +292,7 @@ fn until_free<R>(
 }
 
 /// An error of the closure, which belongs to the program, or one about the segment, which gets its name.
-enum Failure<E> {
+pub(super) enum Failure<E> {
     Init(E),
     Segment(ShmError),
 }
@@ -504,7 +389,7 @@ mod sealed {
 }
 
 /// Runs `init` on a new segment, if it has not run yet, and checks what it wrote.
-fn initialize<T: ShmLayout + ?Sized, E>(
+pub(super) fn initialize<T: ShmLayout + ?Sized, E>(
     segment: Segment,
     init: &mut Option<impl FnOnce(&Shm<T>) -> Result<(), E>>,
 ) -> Result<Shm<T>, Failure<E>> {

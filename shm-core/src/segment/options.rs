@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::layout::assert_has_tail;
 use crate::shm_layout::ShmLayout;
+use crate::sys::clock::{Backoff, Deadline};
 
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -29,6 +30,19 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn trusts(&self, owner: u32) -> bool {
         self.any_owner || self.allowed_owners.contains(&owner)
+    }
+
+    /// The end of `timeout`, if it begins now.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline::after(self.timeout)
+    }
+
+    /// The pauses between looks at a name, until `wait` is over.
+    pub(super) fn pauses(&self) -> Backoff {
+        /// The event is the start or the end of another program.
+        const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+        Backoff::until(Deadline::after(self.wait)).with_pauses_up_to(LONGEST_PAUSE)
     }
 }
 

@@ -35,7 +35,7 @@ impl Deadline {
     }
 }
 
-/// Exponential backoff between attempts: from 50 µs, doubling up to 1 ms.
+/// Exponential backoff between attempts: from 50 µs, doubling up to 1 ms, until a deadline.
 ///
 /// The first pauses are short because the other process is usually between two system calls. They grow because it may
 /// have been stopped.
@@ -44,23 +44,46 @@ pub(crate) struct Backoff {
     next: Duration,
     longest: Duration,
     deadline: Deadline,
+    has_retried: bool,
 }
 
 impl Backoff {
     const FIRST: Duration = Duration::from_micros(50);
     const LONGEST: Duration = Duration::from_millis(1);
 
-    pub(crate) fn until(deadline: Deadline) -> Self {
-        Self::up_to(Self::LONGEST, deadline)
-    }
-
-    /// As [`until`](Self::until), with pauses of up to `longest`, for events that may take long.
-    pub(crate) fn up_to(longest: Duration, deadline: Deadline) -> Self {
+    pub(crate) const fn until(deadline: Deadline) -> Self {
         Self {
             next: Self::FIRST,
-            longest,
+            longest: Self::LONGEST,
             deadline,
+            has_retried: false,
         }
+    }
+
+    /// With pauses of up to `longest`, for events that take less or more time.
+    pub(crate) const fn with_pauses_up_to(self, longest: Duration) -> Self {
+        Self { longest, ..self }
+    }
+
+    /// Begins again with short pauses, until another deadline.
+    pub(crate) fn restart(&mut self, deadline: Deadline) {
+        self.next = Self::FIRST;
+        self.deadline = deadline;
+    }
+
+    pub(crate) const fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    /// Returns `true` the first time, even if the deadline has passed: for an attempt that is likely to succeed at once.
+    #[must_use]
+    pub(crate) fn first_retry(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_retried, true)
+    }
+
+    /// Whether [`first_retry`](Self::first_retry) was called.
+    pub(crate) const fn has_retried(&self) -> bool {
+        self.has_retried
     }
 
     /// Sleeps once. Returns `false` without sleeping if the deadline has passed.
@@ -146,7 +169,20 @@ mod tests {
         }
         assert!(pauses > 1);
         assert!(deadline.left().is_zero());
-        assert!(!Backoff::until(Deadline::after(Duration::ZERO)).pause());
+        assert!(!backoff.pause());
+        backoff.restart(Deadline::NEVER);
+        assert_eq!(backoff.next, Backoff::FIRST);
+        assert!(backoff.pause());
+    }
+
+    #[test]
+    fn only_the_first_retry_ignores_the_deadline() {
+        let mut backoff = Backoff::until(Deadline::after(Duration::ZERO));
+        assert!(!backoff.has_retried());
+        assert!(backoff.first_retry());
+        assert!(backoff.has_retried());
+        assert!(!backoff.first_retry());
+        assert!(!backoff.pause());
     }
 
     #[test]
