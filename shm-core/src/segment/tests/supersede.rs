@@ -446,3 +446,18 @@ fn open_or_create_takes_the_name_of_an_ownerless_other_layout() {
     drop(taken);
     assert!(!name.exists());
 }
+
+#[test]
+fn open_never_supersedes_a_segment_of_its_own_layout() {
+    let name = TestName::new("superseding-none");
+    let mut reader = None;
+    // Nothing has the name when the call looks. While it builds its segment, another process creates one, and is killed.
+    let shm = superseding()
+        .open_or_create_with(name.as_str(), |shm| {
+            set(shm, 2);
+            reader = Some(ownerless(&name, 1));
+        })
+        .unwrap();
+    assert_eq!(get(&shm), 1);
+    assert!(reader.unwrap().is_current());
+}
