@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
+use super::restricted::{restricted, settle_one};
 use super::{AnyLeaf, Leaf};
 use crate::error::InvalidValue;
 use crate::layout::{AccessWidth, LayoutKind, TypeLayout, Variant, leaf_repr, sign_extend};
@@ -100,7 +101,9 @@ pub(crate) unsafe fn load<T: CheckedLeaf>(at: *mut T) -> Result<T, InvalidValue>
 
 /// The valid bit patterns of a type, computed at compile time.
 #[derive(Clone, Copy)]
-enum Valid {
+pub(super) enum Valid {
+    /// 0 and 1. All other bytes are mended, not refused.
+    Bool,
     Char,
     /// All from `first` to `first + span`.
     Range {
@@ -111,7 +114,8 @@ enum Valid {
 }
 
 impl Valid {
-    const fn of(layout: &TypeLayout) -> Self {
+    /// Those of an enum or `char`.
+    pub(super) const fn of(layout: &TypeLayout) -> Self {
         let LayoutKind::Enum { variants, repr } = layout.kind() else {
             return Self::Char;
         };
@@ -145,13 +149,59 @@ impl Valid {
     }
 
     #[inline]
-    fn contains(self, bits: u64) -> bool {
+    pub(super) fn contains(self, bits: u64) -> bool {
         match self {
+            Self::Bool => bits <= 1,
             Self::Char => u32::try_from(bits).is_ok_and(|code| char::from_u32(code).is_some()),
             Self::Range { first, span } => bits.wrapping_sub(first) <= span,
             Self::Listed(variants) => variants.iter().any(|variant| variant.bits() == bits),
         }
     }
+}
+
+/// Checks that every enum and `char` in a private copy of a `T` holds a value of its type.
+///
+/// # Errors
+///
+/// Returns the first leaf that does not.
+///
+/// # Safety
+///
+/// `at` is private memory with the bytes of a `T`, aligned and initialised. Every `bool` in it is 0 or 1.
+#[inline(always)]
+pub(crate) unsafe fn validate_one<T: ShmLayout>(at: *mut T) -> Result<(), InvalidValue> {
+    if const { !T::LAYOUT.is_checked() } {
+        return Ok(());
+    }
+    if const { restricted::<T>().is_complete() } {
+        // SAFETY: by the caller; the list is complete.
+        if unsafe { settle_one(at) } {
+            return Ok(());
+        }
+    }
+    // SAFETY: by the caller.
+    unsafe { validate(at.cast(), T::LAYOUT, 0) }
+}
+
+/// Checks `count` consecutive values, as [`validate`] does.
+///
+/// # Errors
+///
+/// Returns the first leaf that is no value of its type. Its path begins with the index of the element.
+///
+/// # Safety
+///
+/// As [`validate`], for all values.
+pub(super) unsafe fn validate_each(
+    at: *const u8,
+    layout: &'static TypeLayout,
+    count: usize,
+) -> Result<(), InvalidValue> {
+    (0..count).try_for_each(|index| {
+        // SAFETY: by the caller; this is one of the values.
+        unsafe { validate(at.wrapping_add(index * layout.size()), layout, 0) }
+            .map_err(|error| error.within(&format!("[{index}]")))
+    })
 }
 
 /// Checks that every checked leaf holds a value of its type. `tail` is the number of elements of the trailing slice, if
@@ -173,11 +223,8 @@ pub(crate) unsafe fn validate(
         return Ok(());
     }
     let elements = |element: &'static TypeLayout, from: usize, len| {
-        (0..len).try_for_each(|index| {
-            // SAFETY: the element is within the array or slice.
-            unsafe { validate(at.wrapping_add(from + index * element.size()), element, 0) }
-                .map_err(|error| error.within(&format!("[{index}]")))
-        })
+        // SAFETY: the elements are within the array or slice.
+        unsafe { validate_each(at.wrapping_add(from), element, len) }
     };
     match layout.kind() {
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => {

@@ -6,11 +6,14 @@
 //! 2. A larger value goes through [`bulk`], where that is available.
 //! 3. Otherwise the layout is walked, with one atomic access per leaf.
 //!
-//! Values read from shared memory are made valid on the private side: the byte of a `bool` becomes 0 or 1.
+//! Values read from shared memory are made valid on the private side: the byte of a `bool` becomes 0 or 1. Where these bytes
+//! are, [`restricted`](super::restricted) says.
 
 use std::marker::PhantomData;
 
-use super::{AnyLeaf, Leaf, bulk};
+use super::restricted::{Restricted, restricted};
+use super::{AnyLeaf, Leaf, bulk, checked};
+use crate::error::InvalidValue;
 use crate::layout::{AccessWidth, LayoutKind, ScalarKind, TypeLayout};
 use crate::shm_layout::ShmLayout;
 
@@ -225,7 +228,7 @@ unsafe fn copy_values(
 /// # Safety
 ///
 /// `at` is private memory, valid for reads and writes of `count` values.
-unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
+pub(super) unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
     if !layout.has_bool() {
         return;
     }
@@ -256,14 +259,13 @@ unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
     }
 }
 
-/// Reads `count` values from shared memory. Afterwards all bytes of `dst` are initialised; if every leaf of `layout` is
-/// plain, they are also valid for the type.
+/// Copies `count` values into private memory.
 ///
 /// # Safety
 ///
 /// `src` is shared memory with `count` values of `layout`, live, aligned, and only accessed atomically. `dst` is private
 /// memory, valid for writes of as many bytes.
-pub(crate) unsafe fn read(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
+unsafe fn move_in(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
     if bulk::WIDE {
         // SAFETY: whole values consist of whole leaves; `src` is aligned for all of them.
         unsafe { bulk::copy(dst, src, layout.size() * count) };
@@ -271,24 +273,123 @@ pub(crate) unsafe fn read(dst: *mut u8, src: *const u8, layout: &TypeLayout, cou
         // SAFETY: by the caller.
         unsafe { copy_values(dst, src, layout, count, Shared::Source) };
     }
-    // SAFETY: `dst` is private and was just filled.
-    unsafe { normalize(dst, layout, count) };
+}
+
+/// This many bytes are copied before they are mended and checked, so that they are still in the first-level cache then.
+const BLOCK: usize = 8192;
+
+/// [`read`]s `count` values, of a type with `bool`s, enums or `char`s. Returns whether all enums and `char`s are values.
+///
+/// # Safety
+///
+/// As [`read`]; `restricted` is the list of `layout`.
+unsafe fn read_restricted(
+    dst: *mut u8,
+    src: *const u8,
+    layout: &'static TypeLayout,
+    restricted: &Restricted,
+    count: usize,
+) -> bool {
+    let size = layout.size();
+    let block = BLOCK.checked_div(size).unwrap_or(0).max(1);
+    let (mut valid, mut from) = (true, 0);
+    while from < count {
+        let some = block.min(count - from);
+        let (dst, src) = (dst.wrapping_add(from * size), src.wrapping_add(from * size));
+        // SAFETY: by the caller; these are some of the values.
+        unsafe { move_in(dst, src, layout, some) };
+        // SAFETY: `dst` is private and was just filled.
+        valid &= unsafe { settle(dst, layout, restricted, some) };
+        from += some;
+    }
+    valid
+}
+
+/// Sets every `bool` in `count` values to 0 or 1, and returns whether all enums and `char`s are values.
+///
+/// # Safety
+///
+/// `at` is private memory with `count` values of `layout`, aligned and initialised. `restricted` is the list of `layout`.
+unsafe fn settle(
+    at: *mut u8,
+    layout: &'static TypeLayout,
+    restricted: &Restricted,
+    count: usize,
+) -> bool {
+    if restricted.is_complete() {
+        // SAFETY: by the caller.
+        return unsafe { restricted.settle(at, layout.size(), count) };
+    }
+    // SAFETY: by the caller.
+    unsafe { normalize(at, layout, count) };
+    // SAFETY: by the caller.
+    unsafe { checked::validate_each(at, layout, count) }.is_ok()
+}
+
+/// Reads `count` values from shared memory. Afterwards all bytes of `dst` are initialised; if every leaf of `T` is plain, they
+/// are also valid for `T`.
+///
+/// # Safety
+///
+/// `src` is shared memory with `count` values of `T`, live, aligned, and only accessed atomically. `dst` is private memory,
+/// aligned, and valid for writes of as many.
+#[inline]
+pub(crate) unsafe fn read<T: ShmLayout>(dst: *mut T, src: *const T, count: usize) {
+    let (dst, src) = (dst.cast(), src.cast());
+    if const { T::LAYOUT.has_bool() } {
+        // SAFETY: by the caller.
+        unsafe { read_restricted(dst, src, T::LAYOUT, restricted::<T>(), count) };
+    } else {
+        // SAFETY: by the caller.
+        unsafe { move_in(dst, src, T::LAYOUT, count) };
+    }
+}
+
+/// [`read`]s `count` values, and checks their enums and `char`s. If it succeeds, they are valid.
+///
+/// # Errors
+///
+/// Returns the first leaf that is no value of its type.
+///
+/// # Safety
+///
+/// As [`read`].
+#[inline]
+pub(super) unsafe fn read_checked<T: ShmLayout>(
+    dst: *mut T,
+    src: *const T,
+    count: usize,
+) -> Result<(), InvalidValue> {
+    if const { !T::LAYOUT.is_checked() } {
+        // SAFETY: by the caller.
+        unsafe { read(dst, src, count) };
+        return Ok(());
+    }
+    let (dst, src): (*mut u8, *const u8) = (dst.cast(), src.cast());
+    // SAFETY: by the caller.
+    if unsafe { read_restricted(dst, src, T::LAYOUT, restricted::<T>(), count) } {
+        return Ok(());
+    }
+    // The same bytes again, this time to name the leaf.
+    // SAFETY: by the caller; `dst` was just filled, and is private.
+    unsafe { checked::validate_each(dst, T::LAYOUT, count) }
 }
 
 /// Writes `count` values to shared memory.
 ///
 /// # Safety
 ///
-/// `src` is private memory with the bytes of `count` values of `layout`, all initialised but perhaps invalid: leaves are moved
-/// as integers. `dst` is shared memory for as many, live, aligned,
-/// writable, and only accessed atomically.
-pub(crate) unsafe fn write(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
+/// `src` is private memory with the bytes of `count` values of `T`, all initialised but perhaps invalid: leaves are moved as
+/// integers. `dst` is shared memory for as many, live, aligned, writable, and only accessed atomically.
+#[inline]
+pub(crate) unsafe fn write<T: ShmLayout>(dst: *mut T, src: *const T, count: usize) {
+    let (dst, src) = (dst.cast(), src.cast());
     if bulk::WIDE {
         // SAFETY: whole values consist of whole leaves; `dst` is aligned for all of them.
-        unsafe { bulk::copy(dst, src, layout.size() * count) };
+        unsafe { bulk::copy(dst, src, size_of::<T>() * count) };
     } else {
         // SAFETY: by the caller.
-        unsafe { copy_values(dst, src, layout, count, Shared::Destination) };
+        unsafe { copy_values(dst, src, T::LAYOUT, count, Shared::Destination) };
     }
 }
 
@@ -351,7 +452,7 @@ pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
         unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Source) };
     } else {
         // SAFETY: by the caller.
-        unsafe { read(dst.cast(), src.cast(), T::LAYOUT, 1) };
+        unsafe { read(dst, src, 1) };
     }
 }
 
@@ -367,7 +468,7 @@ pub(crate) unsafe fn write_one<T: ShmLayout>(dst: *mut T, src: *const T) {
         unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Destination) };
     } else {
         // SAFETY: by the caller.
-        unsafe { write(dst.cast(), src.cast(), T::LAYOUT, 1) };
+        unsafe { write(dst, src, 1) };
     }
 }
 

@@ -12,6 +12,7 @@ mod debug;
 mod fmt;
 mod impls;
 mod leaf;
+mod restricted;
 mod slice;
 mod value;
 

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::{Index, Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 use std::slice;
 
-use super::{ShmCell, ShmValue, checked, copy};
+use super::{ShmCell, ShmValue, copy};
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::error::InvalidValue;
 use crate::shm_layout::ShmLayout;
@@ -123,14 +123,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         same_len("read_into", self.len(), out.len());
         // SAFETY: the cells are live, aligned and readable; `out` is private and has as many elements; the values written
         // are valid for `T` (`ShmValue`).
-        unsafe {
-            copy::read(
-                out.as_mut_ptr().cast(),
-                self.as_mut_ptr().cast(),
-                T::LAYOUT,
-                self.len(),
-            )
-        };
+        unsafe { copy::read(out.as_mut_ptr().cast::<T>(), self.as_mut_ptr(), self.len()) };
     }
 
     /// Writes all values from `values`.
@@ -147,14 +140,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
     {
         same_len("write_from", self.len(), values.len());
         // SAFETY: the cells are live, aligned and writable; `values` is private and has as many values.
-        unsafe {
-            copy::write(
-                self.as_mut_ptr().cast(),
-                values.as_ptr().cast(),
-                T::LAYOUT,
-                self.len(),
-            )
-        };
+        unsafe { copy::write(self.as_mut_ptr(), values.as_ptr().cast::<T>(), self.len()) };
     }
 
     /// Writes `value` to every cell.
@@ -235,9 +221,8 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         // SAFETY: the source's cells are live, aligned and readable; the buffer is private and has as many elements.
         unsafe {
             copy::read(
-                buffer.as_mut_ptr().cast(),
-                source.as_mut_ptr().cast(),
-                T::LAYOUT,
+                buffer.as_mut_ptr().cast::<T>(),
+                source.as_mut_ptr(),
                 source.len(),
             )
         };
@@ -245,9 +230,8 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
         // initialised all bytes of as many values in it.
         unsafe {
             copy::write(
-                target.as_mut_ptr().cast(),
-                buffer.as_ptr().cast(),
-                T::LAYOUT,
+                target.as_mut_ptr(),
+                buffer.as_ptr().cast::<T>(),
                 target.len(),
             )
         };
@@ -265,14 +249,7 @@ impl<T: ShmLayout, A: Access> ShmSlice<T, A> {
     {
         same_len("read_into", self.len(), out.len());
         // SAFETY: the cells are live, aligned and readable; `out` is private and has as many elements.
-        unsafe {
-            copy::read(
-                out.as_mut_ptr().cast(),
-                self.as_mut_ptr().cast(),
-                T::LAYOUT,
-                self.len(),
-            )
-        };
+        unsafe { copy::read(out.as_mut_ptr().cast::<T>(), self.as_mut_ptr(), self.len()) };
         // SAFETY: `read` has initialised all of `out`, with values valid for `T` (`ShmValue`).
         unsafe { &mut *(std::ptr::from_mut(out) as *mut [T]) }
     }
@@ -288,19 +265,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmSlice<T, A> {
         let mut values: Vec<T> = Vec::with_capacity(self.len());
         let out: &mut [MaybeUninit<T>] = &mut values.spare_capacity_mut()[..self.len()];
         // SAFETY: the cells are live, aligned and readable; `out` is private and has as many elements.
-        unsafe {
-            copy::read(
-                out.as_mut_ptr().cast(),
-                self.as_mut_ptr().cast(),
-                T::LAYOUT,
-                self.len(),
-            )
-        };
-        for (index, value) in out.iter_mut().enumerate() {
-            // SAFETY: `read` has initialised all bytes.
-            unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }
-                .map_err(|error| error.within(&format!("[{index}]")))?;
-        }
+        unsafe { copy::read_checked(out.as_mut_ptr().cast(), self.as_mut_ptr(), self.len()) }?;
         // SAFETY: this many values are initialised, and all their leaves are valid.
         unsafe { values.set_len(self.len()) };
         Ok(values)

@@ -59,12 +59,13 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
     ///
     /// Returns [`InvalidValue`], with the field's path and the number found, for the first leaf that is not a value of
     /// its type: another process can write any bytes.
+    #[inline]
     pub fn try_load(&self) -> Result<T, InvalidValue> {
         let mut value = MaybeUninit::uninit();
         // SAFETY: the cell is live, aligned and readable; `value` is private.
         unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
         // SAFETY: `read_one` has initialised all bytes.
-        unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }?;
+        unsafe { checked::validate_one(value.as_mut_ptr()) }?;
         // SAFETY: initialised, and every leaf is valid.
         Ok(unsafe { value.assume_init() })
     }
@@ -79,7 +80,7 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         // SAFETY: as in `try_load`.
         unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
         // SAFETY: as in `try_load`.
-        unsafe { checked::validate(value.as_mut_ptr().cast(), T::LAYOUT, 0) }?;
+        unsafe { checked::validate_one(value.as_mut_ptr()) }?;
         // SAFETY: as in `try_load`.
         Ok(unsafe { value.assume_init() })
     }

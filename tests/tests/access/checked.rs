@@ -1,5 +1,6 @@
 //! Enums and `char`: some bytes are not a valid value, and other processes can write any bytes.
 
+use shm_core::layout::{LayoutKind, TypeLayout};
 use shm_core::{ShmError, ShmLayout};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ShmLayout)]
@@ -223,4 +224,105 @@ fn creation_fails_if_zero_bytes_are_not_a_valid_value() {
         message.others.fill(Kind::B);
     });
     assert_eq!(shm.unwrap().others[1].try_get().unwrap(), Kind::B);
+}
+
+/// Structs with flags and modes in many places, so that each way to find them is taken.
+macro_rules! marked {
+    ($($name:ident { $($field:ident: $ty:ty),* $(,)? })*) => {$(
+        #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+        #[repr(C)]
+        struct $name { $($field: $ty),* }
+    )*};
+}
+
+marked! {
+    Short { id: u64, size: u32, pad: [u8; 2], mark: Mark }
+    Odd { id: u64, marks: [Mark; 3], mark: Mark, last: u64 }
+    Bytes { before: [u8; 3], mark: Mark, after: [u8; 9] }
+    Large { rows: [Odd; 5], words: [u64; 40], mark: Mark, pad: [u8; 6] }
+    Scattered { parts: [Bytes; 12], tail: [Bytes; 3] }
+    Mark { flag: bool, mode: Step }
+}
+
+/// Valid from 0 on without a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ShmLayout)]
+#[repr(u8)]
+enum Step {
+    First,
+    Second,
+    Third,
+}
+
+/// The offsets of all marks in a value of a layout.
+fn marks(layout: &'static TypeLayout, at: usize, found: &mut Vec<usize>) {
+    match layout.kind() {
+        LayoutKind::Struct { .. } if layout.name() == "Mark" => found.push(at),
+        LayoutKind::Struct { fields, .. } => fields
+            .iter()
+            .for_each(|field| marks(field.layout(), at + field.offset(), found)),
+        LayoutKind::Array { element, len, .. } => {
+            (0..len).for_each(|i| marks(element, at + i * element.size(), found));
+        }
+        _ => {}
+    }
+}
+
+/// Puts a foreign byte into each flag and each mode of an array, and reads the array in every way.
+fn foreign_bytes_are_mended_or_refused<
+    T: ShmLayout + Copy + PartialEq + std::fmt::Debug,
+    const N: usize,
+>() {
+    let shm = <[T; N]>::create_anonymous().unwrap();
+    let cell = shm.cell();
+    let zeros = shm.try_to_vec().unwrap();
+    let mut found = Vec::new();
+    marks(<[T; N]>::LAYOUT, 0, &mut found);
+    assert!(found.len() >= N);
+    for &flag in found.iter().step_by(1 + found.len() / 25) {
+        for byte in [2, 0x80, 0xFF] {
+            poke(cell, flag, byte);
+            let element = flag / size_of::<T>();
+            let byte_of = |value: &[T]| {
+                let at = value.as_ptr().cast::<u8>().wrapping_add(flag);
+                // SAFETY: the offset lies within the values; a byte of them is read as a number.
+                unsafe { at.read() }
+            };
+            let all = shm.try_to_vec().unwrap();
+            assert_eq!(byte_of(&all), 1, "the flag at {flag}");
+            assert_eq!(all, *shm.try_load_boxed().unwrap());
+            assert_eq!(all[element], shm[element].try_load().unwrap());
+            // The rest is unchanged.
+            poke(cell, flag, 0);
+            let changed = (0..N).filter(|i| all[*i] != zeros[*i]);
+            assert_eq!(changed.collect::<Vec<_>>(), [element]);
+        }
+    }
+    for &mark in found.iter().step_by(1 + found.len() / 25) {
+        let (mode, element) = (mark + 1, mark / size_of::<T>());
+        poke(cell, mode, 2);
+        assert!(shm.try_to_vec().is_ok());
+        poke(cell, mode, 3);
+        let error = shm.try_to_vec().unwrap_err();
+        let path = error.path();
+        assert!(path.starts_with(&format!("[{element}].")), "{path}");
+        assert!(
+            path.ends_with("].mode") || path.ends_with("mark.mode"),
+            "{path}"
+        );
+        assert_eq!((error.found(), error.type_name()), (3, "Step"));
+        assert_eq!(shm.try_load_boxed().unwrap_err().path(), path);
+        let one = shm[element].try_load().unwrap_err();
+        assert_eq!(format!("[{element}].{}", one.path()), path);
+        poke(cell, mode, 0);
+    }
+}
+
+#[test]
+fn foreign_bytes_in_any_element_are_mended_or_refused() {
+    foreign_bytes_are_mended_or_refused::<Short, 1500>();
+    foreign_bytes_are_mended_or_refused::<Odd, 700>();
+    foreign_bytes_are_mended_or_refused::<Bytes, 900>();
+    foreign_bytes_are_mended_or_refused::<Large, 50>();
+    foreign_bytes_are_mended_or_refused::<Scattered, 30>();
+    foreign_bytes_are_mended_or_refused::<Mark, 5000>();
 }

@@ -351,8 +351,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         let version = self.copy_whole(out).ok_or(ReadError::Contended)?;
         if const { T::LAYOUT.is_checked() } {
             // SAFETY: all bytes are initialised, and private.
-            unsafe { checked::validate(out.as_mut_ptr().cast(), T::LAYOUT, 0) }
-                .map_err(ReadError::Invalid)?;
+            unsafe { checked::validate_one(out.as_mut_ptr()) }.map_err(ReadError::Invalid)?;
         }
         Ok(version)
     }

@@ -223,8 +223,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
             // SAFETY: the cell is live, aligned and readable; `private` has room for a value.
             unsafe { copy::read_one(private.as_mut_ptr(), self.slots[current].as_mut_ptr()) };
             // SAFETY: `read_one` has initialised all bytes, which are private.
-            unsafe { checked::validate(private.as_mut_ptr().cast(), T::LAYOUT, 0) }
-                .map_err(WriteError::Invalid)
+            unsafe { checked::validate_one(private.as_mut_ptr()) }.map_err(WriteError::Invalid)
         };
         // SAFETY: if `fill` succeeds, all bytes are initialised and every leaf is valid.
         let value = unsafe { PrivateCopy::filled(fill) }?;

@@ -473,8 +473,7 @@ fn check<T: ShmLayout + Copy>(message: &mut MaybeUninit<T>) -> Result<(), RecvEr
         return Ok(());
     }
     // SAFETY: a message was received, so all bytes are initialised, and the memory is private.
-    unsafe { checked::validate(message.as_mut_ptr().cast(), T::LAYOUT, 0) }
-        .map_err(RecvError::Invalid)
+    unsafe { checked::validate_one(message.as_mut_ptr()) }.map_err(RecvError::Invalid)
 }
 
 impl<T, const N: usize, A: Access> Clone for BroadcastReceiver<'_, T, N, A> {
