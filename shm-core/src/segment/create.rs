@@ -34,7 +34,7 @@ pub(super) fn prepare(
     match found {
         NameState::Taken(existing) => return Err(ShmError::exists(existing)),
         NameState::Ownerless(..) if !settings.supersede => {
-            return Err(ShmError::exists(Existing::Live));
+            return Err(ShmError::exists(Existing::OwnerGone));
         }
         _ => {}
     }
@@ -245,7 +245,7 @@ impl Segment {
                     lifetime::supersede(name, file, &id, deadline)?
                 }
                 NameState::Ownerless(..) => {
-                    return Err(ShmError::exists(Existing::Live));
+                    return Err(ShmError::exists(Existing::OwnerGone));
                 }
                 NameState::InTransition(why) => {
                     reason = why;

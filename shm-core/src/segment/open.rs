@@ -28,7 +28,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) if a live segment, after
+    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) if a segment in use, after
     /// [`wait`](Self::wait) if that is set, a persistent one, or something else has the name; [`NoSpace`](ShmError::NoSpace); [`PermissionDenied`](ShmError::PermissionDenied);
     /// [`Busy`](ShmError::Busy) if other processes keep locking or replacing it for the whole timeout; [`Os`](ShmError::Os), with
     /// `EFBIG` for a length that no machine has.
@@ -74,7 +74,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`. A live segment, after
+    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`. A segment in use, after
     /// [`wait`](Self::wait) if that is set, or a persistent one of another length than [`len`](Self::len) is a
     /// [`LayoutMismatch`](ShmError::LayoutMismatch).
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
@@ -275,7 +275,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 }
 
-/// Repeats `attempt`, with these pauses, while a live segment has the name.
+/// Repeats `attempt`, with these pauses, while a segment in use has the name.
 fn until_free<R>(
     pauses: &mut Backoff,
     mut attempt: impl FnMut() -> Result<R, ShmError>,
@@ -283,7 +283,7 @@ fn until_free<R>(
     loop {
         match attempt() {
             Err(ShmError::AlreadyExists {
-                existing: Existing::Live,
+                existing: Existing::Live | Existing::OwnerGone,
                 ..
             }) if pauses.pause() => {}
             other => return other,

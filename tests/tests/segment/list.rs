@@ -37,7 +37,9 @@ fn list_gives_every_process_the_same_entry() {
     other.ok(&format!("open s read {name}"));
     let entry = other.ok(&format!("list {name}"));
     assert!(
-        entry.starts_with(&format!("Live owner={user} attached=true owned=false ")),
+        entry.starts_with(&format!(
+            "OwnerGone owner={user} attached=true owned=false "
+        )),
         "{entry}"
     );
     other.ok("drop s");
@@ -66,12 +68,12 @@ fn sweep_removes_only_orphaned_segments() {
     .unwrap();
     assert_eq!(
         peer.ok("list-all"),
-        "/foreign Foreign,/killed Orphaned,/live Live,/persistent Persistent,/readers Live"
+        "/foreign Foreign,/killed Orphaned,/live Live,/persistent Persistent,/readers OwnerGone"
     );
     assert_eq!(peer.ok("sweep"), "/killed");
     assert_eq!(
         peer.ok("list-all"),
-        "/foreign Foreign,/live Live,/persistent Persistent,/readers Live"
+        "/foreign Foreign,/live Live,/persistent Persistent,/readers OwnerGone"
     );
     assert_eq!(peer.ok("sweep"), "");
     peer.ok("drop r");

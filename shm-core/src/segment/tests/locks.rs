@@ -117,7 +117,8 @@ fn a_lock_pinned_for_ever_is_an_error_and_not_a_hang() {
     drop(pinned);
 
     let pinned = pin(ATTACH);
-    assert_eq!(existing(impatient().create(name.as_str())), Existing::Live);
+    let refused = existing(impatient().create(name.as_str()));
+    assert_eq!(refused, Existing::OwnerGone);
     drop(pinned);
     drop(impatient().create(name.as_str()).unwrap());
 }

@@ -241,7 +241,8 @@ fn a_live_segment_is_not_replaced() {
     let peer = options().attach_read_only(name.as_str()).unwrap();
     owner.disown();
     drop(owner);
-    assert_eq!(existing(options().create(name.as_str())), Existing::Live);
+    let refused = existing(options().create(name.as_str()));
+    assert_eq!(refused, Existing::OwnerGone);
     drop(peer);
     drop(options().create(name.as_str()).unwrap());
 }
