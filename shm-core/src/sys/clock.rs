@@ -160,19 +160,20 @@ mod tests {
 
     #[test]
     fn backoff_is_bounded_and_ends_at_the_deadline() {
-        let deadline = Deadline::after(Duration::from_millis(5));
-        let mut backoff = Backoff::until(deadline);
-        let mut pauses = 0;
-        while backoff.pause() {
-            pauses += 1;
-            assert!(backoff.next <= Backoff::LONGEST);
+        let mut backoff = Backoff::until(Deadline::NEVER);
+        while backoff.next < Backoff::LONGEST {
+            let before = backoff.next;
+            assert!(backoff.pause());
+            assert_eq!(backoff.next, (before * 2).min(Backoff::LONGEST));
         }
-        assert!(pauses > 1);
+        assert!(backoff.pause());
+        assert_eq!(backoff.next, Backoff::LONGEST);
+        let deadline = Deadline::after(Duration::from_millis(5));
+        backoff.restart(deadline);
+        assert_eq!(backoff.next, Backoff::FIRST);
+        while backoff.pause() {}
         assert!(deadline.left().is_zero());
         assert!(!backoff.pause());
-        backoff.restart(Deadline::NEVER);
-        assert_eq!(backoff.next, Backoff::FIRST);
-        assert!(backoff.pause());
     }
 
     #[test]
