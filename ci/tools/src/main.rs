@@ -1,6 +1,8 @@
 //! The checks of CI that read Rust. The scripts in `ci/` run them.
 #![forbid(unsafe_code)]
 
+mod copy;
+mod equivalents;
 mod graph;
 mod language;
 mod orderings;

@@ -3,7 +3,6 @@
 //! A weakening that no model notices has to be in a reviewed list, with the reason why it makes no difference, or why loom
 //! cannot see it. One of the list that a model does notice is a mistake in the list.
 
-mod list;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -15,17 +14,28 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use list::Equivalents;
 use site::Weakening;
 
+use crate::copy::{Copy, read};
+use crate::equivalents::Equivalents;
 use crate::tracked;
 
 /// Where the orderings of the protocols are: a folder, and the file with the steps that all of them use.
 const PROTOCOLS: &str = "shm-core/src/protocol/";
 const SHARED_STEPS: &str = "shm-core/src/primitive.rs";
 
-/// A build takes a tenth of the time without optimization, and the models take as long, since loom itself is optimized.
-const UNOPTIMIZED: &str = "profile.release.package.shm-core.opt-level=0";
+/// Builds the models. That takes a tenth of the time without optimization, and they take as long, since loom itself is
+/// optimized.
+pub(crate) const BUILD: [&str; 8] = [
+    "test",
+    "--no-run",
+    "--release",
+    "-p",
+    "shm-core",
+    "--lib",
+    "--config",
+    "profile.release.package.shm-core.opt-level=0",
+];
 
 /// How long the models may take, in seconds.
 const LIMIT: &str = "900";
@@ -53,7 +63,7 @@ pub(crate) fn run(
             return Err(format!("no weakening has `{part}` in its name"));
         }
     }
-    let copy = Copy::create(scratch, target)?;
+    let copy = Models(Copy::create(scratch, target)?);
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
     let chosen: Vec<&Weakening> = weakenings
         .iter()
@@ -62,7 +72,7 @@ pub(crate) fn run(
     let protocols: BTreeSet<&str> = chosen.iter().map(|each| each.protocol.as_str()).collect();
     let started = Instant::now();
     for protocol in protocols {
-        if let Some(failed) = copy.models(&models_of(protocol))? {
+        if let Some(failed) = copy.run(&models_of(protocol))? {
             return Err(format!("{failed} fails without a weakening"));
         }
     }
@@ -75,11 +85,11 @@ pub(crate) fn run(
         let caught = copy.with(weakening, || {
             // The models of its own protocol catch most of them, in seconds.
             let own = models_of(&weakening.protocol);
-            match copy.models(&own)? {
+            match copy.run(&own)? {
                 Some(failed) => Ok(Some(failed)),
                 None => {
                     let others = own.iter().flat_map(|model| ["--skip", model]);
-                    copy.models(
+                    copy.run(
                         &["protocol::loom"]
                             .into_iter()
                             .chain(others)
@@ -122,7 +132,7 @@ pub(crate) fn run(
 }
 
 /// The tests under loom that are made for a protocol.
-fn models_of(protocol: &str) -> Vec<String> {
+pub(crate) fn models_of(protocol: &str) -> Vec<String> {
     let models: &[&str] = match protocol {
         "counter" => &["event", "semaphore"],
         "primitive" => &["broadcast", "ring", "seqlock"],
@@ -132,10 +142,6 @@ fn models_of(protocol: &str) -> Vec<String> {
         .iter()
         .map(|model| format!("protocol::loom::{model}::"))
         .collect()
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// All weakenings of the project in the present folder.
@@ -154,47 +160,24 @@ fn all() -> Result<Vec<Weakening>, String> {
 }
 
 /// A copy of the project, whose protocols are weakened.
-struct Copy<'a> {
-    root: &'a Path,
-    target: &'a Path,
-}
+struct Models<'a>(Copy<'a>);
 
-impl<'a> Copy<'a> {
-    fn create(root: &'a Path, target: &'a Path) -> Result<Self, String> {
-        let copy = Self { root, target };
-        if root.exists() {
-            std::fs::remove_dir_all(root)
-                .map_err(|error| format!("{}: {error}", root.display()))?;
-        }
-        for file in tracked::all()? {
-            let to = root.join(&file);
-            let folder = to.parent().unwrap_or(root);
-            std::fs::create_dir_all(folder)
-                .and_then(|()| std::fs::copy(&file, &to))
-                .map_err(|error| format!("{}: {error}", to.display()))?;
-        }
-        Ok(copy)
-    }
-
+impl Models<'_> {
     /// Runs `work` with one weakening.
     fn with<R>(
         &self,
         weakening: &Weakening,
         work: impl FnOnce() -> Result<R, String>,
     ) -> Result<R, String> {
-        let file = self.root.join(&weakening.file);
-        let write = |text: &str| {
-            std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))
-        };
-        let original = read(&file)?;
-        write(&weakening.apply(&original))?;
+        let original = read(&weakening.file)?;
+        self.0.write(&weakening.file, &weakening.apply(&original))?;
         let result = work();
-        write(&original)?;
+        self.0.write(&weakening.file, &original)?;
         result.map_err(|error| format!("{}: {error}", weakening.name))
     }
 
     /// Runs the models that match, but not those with a seeded mistake. Returns the name of one that fails.
-    fn models(&self, filter: &[impl AsRef<OsStr>]) -> Result<Option<String>, String> {
+    fn run(&self, filter: &[impl AsRef<OsStr>]) -> Result<Option<String>, String> {
         let program = self.build()?;
         let output = Command::new("timeout")
             .arg(LIMIT)
@@ -221,32 +204,14 @@ impl<'a> Copy<'a> {
 
     /// Builds the models, and returns the program.
     fn build(&self) -> Result<PathBuf, String> {
-        let output = Command::new(std::env::var("CARGO").unwrap_or("cargo".to_owned()))
-            .args([
-                "test",
-                "--release",
-                "--quiet",
-                "-p",
-                "shm-core",
-                "--lib",
-                "--no-run",
-            ])
-            .args(["--locked", "--message-format=json", "--config", UNOPTIMIZED])
-            .current_dir(self.root)
-            .env("CARGO_TARGET_DIR", self.target)
-            .env("CARGO_INCREMENTAL", "1")
-            .env("RUSTFLAGS", "--cfg loom")
-            .output()
-            .map_err(|error| format!("cargo: {error}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let failed = || String::from_utf8_lossy(&output.stderr).into_owned() + &text;
-        if !output.status.success() {
-            return Err(failed());
+        let (success, text) = self.0.cargo(&BUILD, "--cfg loom")?;
+        if !success {
+            return Err(text);
         }
         let program = text.lines().find_map(|line| {
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             message["executable"].as_str().map(PathBuf::from)
         });
-        program.ok_or_else(failed)
+        program.ok_or(text)
     }
 }

@@ -1,4 +1,3 @@
-use super::list::Equivalents;
 use super::site::{Weakening, weakenings};
 
 fn found(text: &str) -> Vec<Weakening> {
@@ -89,18 +88,4 @@ fn an_ordering_in_a_macro_is_an_error() {
     let text = "\nfn f(w: &AtomicU32) { assert_eq!(w.load(Ordering::Acquire), 1); }";
     let error = weakenings(&[("src/word.rs".to_owned(), text.to_owned())]).unwrap_err();
     assert_eq!(error, "src/word.rs:2: an ordering in a macro is not found");
-}
-
-#[test]
-fn a_list_needs_reasons() {
-    let listed = Equivalents::parse("# all\n\na: b\n    since\n    so\nc: d\n  e\n").unwrap();
-    assert_eq!(listed.names().collect::<Vec<_>>(), ["a: b", "c: d"]);
-    assert!(listed.contains("a: b"));
-    for (text, error) in [
-        ("a\nb\n  c\n", " `a` has no reason"),
-        ("  c\n", "1: a reason without a name"),
-        ("a\n  c\na\n  c\n", "3: `a` is listed twice"),
-    ] {
-        assert_eq!(Equivalents::parse(text).unwrap_err(), error);
-    }
 }

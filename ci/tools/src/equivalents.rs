@@ -1,14 +1,14 @@
-//! The list of weakenings that make no difference to the models.
+//! A list of changes that no test can notice.
 
 use std::collections::BTreeMap;
 
 /// The names, each with its reason.
 #[derive(Debug)]
-pub(super) struct Equivalents<'t>(BTreeMap<&'t str, Vec<&'t str>>);
+pub(crate) struct Equivalents<'t>(BTreeMap<&'t str, Vec<&'t str>>);
 
 impl<'t> Equivalents<'t> {
     /// Each name is a line, followed by indented lines with the reason. Lines that begin with `#` are comments.
-    pub(super) fn parse(text: &'t str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &'t str) -> Result<Self, String> {
         let mut listed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut name = None;
         for (number, line) in (1..).zip(text.lines()) {
@@ -33,11 +33,30 @@ impl<'t> Equivalents<'t> {
         }
     }
 
-    pub(super) fn contains(&self, name: &str) -> bool {
+    pub(crate) fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &'t str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'t str> {
         self.0.keys().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_needs_reasons() {
+        let listed = Equivalents::parse("# all\n\na: b\n    since\n    so\nc: d\n  e\n").unwrap();
+        assert_eq!(listed.names().collect::<Vec<_>>(), ["a: b", "c: d"]);
+        assert!(listed.contains("a: b"));
+        for (text, error) in [
+            ("a\nb\n  c\n", " `a` has no reason"),
+            ("  c\n", "1: a reason without a name"),
+            ("a\n  c\na\n  c\n", "3: `a` is listed twice"),
+        ] {
+            assert_eq!(Equivalents::parse(text).unwrap_err(), error);
+        }
     }
 }
