@@ -5,6 +5,7 @@ mod copy;
 mod equivalents;
 mod graph;
 mod language;
+mod mutants;
 mod orderings;
 mod surface;
 mod syntax;
@@ -13,6 +14,7 @@ mod tracked;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: shm-ci graph LIB_RS LAYERS | language [--count] | \
+    mutants LIST SCRATCH TARGET [NAME].. | \
     orderings LIST SCRATCH TARGET [NAME].. | surface RUSTDOC_JSON | syntax";
 
 fn main() -> ExitCode {
@@ -22,6 +24,9 @@ fn main() -> ExitCode {
         ["graph", lib, layers] => graph::run(lib.as_ref(), layers.as_ref()),
         ["language"] => language::run(false),
         ["language", "--count"] => language::run(true),
+        ["mutants", list, scratch, target, ref names @ ..] => {
+            mutants::run(list.as_ref(), scratch.as_ref(), target.as_ref(), names)
+        }
         ["orderings", list, scratch, target, ref names @ ..] => {
             orderings::run(list.as_ref(), scratch.as_ref(), target.as_ref(), names)
         }
