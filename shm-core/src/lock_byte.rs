@@ -1,16 +1,23 @@
 //! Bytes of the file that are only locked, far beyond what can be mapped. They are part of the format.
 
+use crate::sys::lock::Bytes;
+
 /// Every handle holds it shared for its whole life, so a process that locks it exclusively knows that there is no handle.
 /// It is never unlocked: children of `fork` share the description and may live longer.
-pub(crate) const ATTACH: i64 = (1 << 40) - 1;
+pub(crate) const ATTACH: Bytes = Bytes::one((1 << 40) - 1);
 /// Every owner holds it shared. A process that locks it exclusively is the last owner and removes the name, or knows that
 /// there is no owner and takes the name over.
-pub(crate) const OWNER: i64 = (1 << 40) - 2;
+pub(crate) const OWNER: Bytes = Bytes::one((1 << 40) - 2);
 /// Held exclusively from checking where the name leads until it is removed, so that no other process can remove it in
 /// between and a third one give it to another file.
-pub(crate) const NAME: i64 = (1 << 40) - 3;
+pub(crate) const NAME: Bytes = Bytes::one((1 << 40) - 3);
+
+/// Both, in one call.
+pub(crate) const OWNER_AND_ATTACH: Bytes = OWNER.and(ATTACH);
+/// Both, in one call.
+pub(crate) const NAME_AND_OWNER: Bytes = NAME.and(OWNER);
 
 /// A participant holds it exclusively as long as it is alive. No participant has id 0.
-pub(crate) const fn participant(id: u32) -> i64 {
-    (1 << 40) + id as i64
+pub(crate) const fn participant(id: u32) -> Bytes {
+    Bytes::one((1 << 40) + id as i64)
 }

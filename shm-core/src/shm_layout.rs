@@ -111,7 +111,7 @@ pub unsafe trait ShmLayout: 'static {
         SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "create_with") };
-        Self::options().create_tail(name, |_| {})
+        Self::options().create_zeroed(name)
     }
 
     /// Creates a segment whose first contents `init` writes before the name appears.
@@ -143,7 +143,7 @@ pub unsafe trait ShmLayout: 'static {
         R: InitResult,
     {
         const { assert_shareable(Self::LAYOUT) };
-        Self::options().create_tail(name, init)
+        Self::options().create_tail(name, Some(init))
     }
 
     /// Attaches to the segment `name`, or creates it. All callers get the same segment.
@@ -260,7 +260,7 @@ pub unsafe trait ShmLayout: 'static {
     fn create_with_len(name: &str, len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_creatable(Self::LAYOUT, "options().len(n).create_with") };
         const { assert_has_tail(Self::LAYOUT) };
-        Self::options().with_len(len).create_tail(name, |_| {})
+        Self::options().with_len(len).create_zeroed(name)
     }
 
     /// [`open_or_create`](Self::open_or_create) for a type that ends in a slice, with `len` elements. A live or persistent segment

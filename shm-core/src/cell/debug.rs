@@ -4,11 +4,10 @@ use std::fmt;
 
 use super::{Leaf, NulPadded, RawOffset, ShmCell, ShmSlice};
 use crate::access::Access;
-use crate::claim::ShownClaim;
 use crate::layout::{
     AccessWidth, LayoutKind, ScalarKind, TypeLayout, integer_value, meaning, sign_extend,
 };
-use crate::protocol::ring;
+use crate::protocol::{claim_word, ring};
 use crate::shm_layout::ShmLayout;
 
 /// A value in shared memory, together with its layout.
@@ -84,14 +83,27 @@ impl<'a> Value<'a> {
                 let item = |i| self.part(vec.items + i * vec.element.size(), vec.element);
                 f.debug_list().entries((0..len).map(item)).finish()
             }
-            (meaning::MUTEX | meaning::RING | meaning::BROADCAST | meaning::BARRIER, _) => {
-                self.roles(meaning, inner, f)
+            // Leaves out the slots: they are many, and most hold messages received long ago.
+            (meaning::RING, _) => {
+                let words = inner
+                    .fields()
+                    .split_last()
+                    .map_or(&[][..], |(_, words)| words);
+                let mut all = f.debug_struct(inner.name());
+                for word in words {
+                    let part = self.part(word.offset(), word.layout());
+                    match word.name() {
+                        "sender" | "receiver" => all.field(word.name(), &Claim(part.leaf())),
+                        "deliveries" => all.field(word.name(), &Deliveries(part.leaf())),
+                        name => all.field(name, &part),
+                    };
+                }
+                all.finish_non_exhaustive()
             }
             _ => match self.layout.as_seqlock() {
                 Some(lock) => {
                     let version: u64 = self.part(lock.version, u64::LAYOUT).leaf();
                     f.debug_struct("SeqLock")
-                        .field("writer", &self.part(lock.claim, u32::LAYOUT).claim())
                         .field("version", &version)
                         .field("value", &self.part(lock.value_offset(version), lock.value))
                         .finish()
@@ -99,39 +111,6 @@ impl<'a> Value<'a> {
                 None => fmt::Debug::fmt(&self.part(0, inner), f),
             },
         }
-    }
-
-    /// A type with roles that processes hold.
-    fn roles(
-        &self,
-        meaning: &str,
-        inner: &'static TypeLayout,
-        f: &mut fmt::Formatter<'_>,
-    ) -> fmt::Result {
-        let mut all = f.debug_struct(inner.name());
-        for word in inner.fields() {
-            let part = self.part(word.offset(), word.layout());
-            match (meaning, word.name()) {
-                (meaning::MUTEX, "claim") => all.field("owner", &part.claim()),
-                (meaning::BROADCAST, "claim") => all.field("sender", &part.claim()),
-                (meaning::RING, name @ ("sender" | "receiver")) => all.field(name, &part.claim()),
-                (meaning::RING, "deliveries") => all.field("deliveries", &Deliveries(part.leaf())),
-                (meaning::BARRIER, "seats") => all.field("seats", &Seats(part)),
-                // They are many, and most hold messages received long ago.
-                (meaning::RING | meaning::BROADCAST, "slots") => &mut all,
-                (_, name) => all.field(name, &part),
-            };
-        }
-        if meaning == meaning::MUTEX {
-            all.finish()
-        } else {
-            all.finish_non_exhaustive()
-        }
-    }
-
-    /// The word of a role.
-    fn claim(&self) -> ShownClaim {
-        ShownClaim::new(self.leaf(), self.at.addr())
     }
 
     /// An integer, or an `Option` of its `NonZero`: the layouts differ only in their names.
@@ -214,17 +193,22 @@ impl fmt::Debug for Value<'_> {
     }
 }
 
-/// The seats of a barrier, without the rounds in which their owners have arrived.
-struct Seats<'a>(Value<'a>);
+/// The word of a role: its owner's id, and what else it says.
+struct Claim(u32);
 
-impl fmt::Debug for Seats<'_> {
+impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayoutKind::Array { element, len } = self.0.layout.kind() else {
-            return self.0.fmt(f);
-        };
-        // The owner is the first word of a seat.
-        let seats = (0..len).map(|i| self.0.part(i * element.size(), u32::LAYOUT).claim());
-        f.debug_list().entries(seats).finish()
+        match self.0 & claim_word::ID {
+            0 => f.write_str("free")?,
+            id => write!(f, "participant {id}")?,
+        }
+        if self.0 & claim_word::POISON != 0 {
+            f.write_str(", after a death")?;
+        }
+        if self.0 & claim_word::WAITERS != 0 {
+            f.write_str(", has waiters")?;
+        }
+        Ok(())
     }
 }
 

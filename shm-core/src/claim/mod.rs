@@ -4,7 +4,6 @@
 //! - [`participant`]: how a process shows that it is alive, and detects that others are dead;
 //! - [`process`]: how a process finds its own id in a nanosecond;
 //! - [`reader_wakes`]: waking readers that cannot announce that they sleep;
-//! - [`shown`]: a claim in words, for `Debug`;
 //! - [`wait`]: sleeping in slices, with probes between them;
 //! - [`word`]: all of them combined with the protocol on the word in shared memory. Sync types build on it.
 
@@ -14,10 +13,8 @@ mod own_thread;
 pub(crate) mod participant;
 pub(crate) mod process;
 pub(crate) mod reader_wakes;
-mod shown;
 pub(crate) mod wait;
 #[cfg(not(loom))]
 pub(crate) mod word;
 
 pub(crate) use participant::{AddressWindows, Participant, RegisterArgs, map};
-pub(crate) use shown::ShownClaim;

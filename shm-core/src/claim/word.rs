@@ -1,9 +1,7 @@
 //! The claim word in shared memory: the protocol connected to the system's clock, futex and locks.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::ShownClaim;
 use super::own_thread;
 use super::participant::Registration;
 use super::process::{ClaimToken, id_at, token_at};
@@ -18,6 +16,7 @@ use crate::sys::clock::Deadline;
 use crate::sys::{Errno, SysError, futex};
 
 /// An exclusive role in shared memory. Zero if it is free.
+#[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct ClaimWord(
     /// # Invariants
@@ -239,12 +238,6 @@ impl ClaimWord {
     #[inline(always)]
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()
-    }
-}
-
-impl fmt::Debug for ClaimWord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ShownClaim::new(self.0.load(Ordering::Relaxed), self.address()).fmt(f)
     }
 }
 

@@ -6,11 +6,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Existing {
-    /// A segment with a living owner.
+    /// A segment that at least one living process is attached to.
     Live,
-    /// A segment that has lost its owner, and that other processes are still attached to. With
-    /// [`supersede`](crate::ShmOptions::supersede) it is replaced.
-    OwnerGone,
     /// A persistent segment, whether or not a process is attached.
     Persistent,
     /// A segment of the user with this id.
@@ -29,12 +26,9 @@ impl fmt::Display for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Live => {
-                "a live segment has it, whose owner is running or was killed a moment ago; attach too, or stop the owner; \
-                 `wait(..)` in the options waits until it has ended and the kernel has torn it down"
-            }
-            Self::OwnerGone => {
-                "a segment has it that has lost its owner, and other processes are still attached; `supersede(true)` in the \
-                 options takes the name over, and `open_or_create` makes this process its owner"
+                "a live segment has it, with processes attached; attach too, or stop them; if its owner was killed, \
+                 `supersede(true)` in the options takes the name over, and `wait(..)` waits until the kernel has torn the owner \
+                 down"
             }
             Self::Persistent => {
                 "a persistent segment has it; attach to it, or remove it with `unlink`"

@@ -101,11 +101,7 @@ fn every_variant_has_the_name_and_a_remedy() {
         ),
         (
             ShmError::exists(Existing::Live).named("/t"),
-            &["`/t`", "live", "attach", "stop the owner", "`wait(..)`"],
-        ),
-        (
-            ShmError::exists(Existing::OwnerGone).named("/t"),
-            &["lost its owner", "`supersede(true)`", "`open_or_create`"],
+            &["`/t`", "live", "attach", "`supersede(true)`"],
         ),
         (
             ShmError::exists(Existing::Persistent).named("/t"),

@@ -109,8 +109,6 @@ impl VecLayout {
 #[derive(Clone, Copy)]
 pub(crate) struct SeqLockLayout {
     pub(crate) value: &'static TypeLayout,
-    /// The offset of the writer's claim.
-    pub(crate) claim: usize,
     /// The number of slots. Never 0.
     slots: usize,
     /// The offset of the version.
@@ -134,7 +132,7 @@ impl TypeLayout {
         let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {
             return None;
         };
-        let [claim, _, version, slots] = inner.fields() else {
+        let [_, _, version, slots] = inner.fields() else {
             return None;
         };
         let (b"seqlock", LayoutKind::Array { element, len }) =
@@ -148,7 +146,6 @@ impl TypeLayout {
         match slot.fields() {
             [value] => Some(SeqLockLayout {
                 value: value.layout(),
-                claim: claim.offset(),
                 slots: len,
                 version: version.offset(),
                 first: slots.offset() + value.offset(),

@@ -21,6 +21,7 @@ use crate::lock_byte::{ATTACH, OWNER};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
+use crate::sys::fork::ForkCount;
 use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysError, effective_user, memfd, shm};
 
@@ -47,11 +48,12 @@ pub(super) fn attach(
 ) -> Result<Segment, ShmError> {
     let mut backoff = Backoff::until(deadline);
     loop {
+        let forks = ForkCount::now();
         let mut reason = IN_TRANSITION;
         match find(settings, name, mode.writable)? {
             Err(why) => reason = why,
             Ok((file, id)) => {
-                let segment = attach_to(settings, name, layout, mode, file, id)?;
+                let segment = attach_to(settings, name, layout, mode, (file, id, forks))?;
                 if !mode.owner {
                     return Ok(segment);
                 }
@@ -126,8 +128,7 @@ fn attach_to(
     name: &SegmentName,
     layout: &'static TypeLayout,
     mode: AttachMode,
-    file: File,
-    id: FileId,
+    (file, id, forks): (File, FileId, ForkCount),
 ) -> Result<Segment, ShmError> {
     let Checked {
         geometry,
@@ -137,6 +138,7 @@ fn attach_to(
     let parts = Parts {
         file,
         id,
+        forks,
         len: geometry.total_len,
         writable: mode.writable,
         name: Some(name.clone()),
@@ -246,6 +248,8 @@ pub(super) fn from_fd(
     let parts = Parts {
         file,
         id,
+        // Whoever passed the descriptor may have it too.
+        forks: ForkCount::UNKNOWN,
         len: geometry.total_len,
         writable: mode.writable,
         name: None,

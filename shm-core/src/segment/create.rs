@@ -7,51 +7,73 @@ use std::fs::File;
 use std::sync::atomic::Ordering;
 
 use super::Segment;
-use super::geometry::{Expected, Geometry};
+use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, FLAG_WAKE_READERS, HEADER_LEN, Header, Origin};
 use super::lifetime::{self, NameState};
 use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
-use super::unpublished::{self, Hidden, Unpublished};
+use super::unpublished::{self, Unpublished};
 use crate::error::{Existing, ShmError, UNNAMED};
 use crate::layout::{TypeLayout, schema};
 use crate::lock_byte::ATTACH;
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
+use crate::sys::fork::{self, ForkCount};
 use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysError, cgroup, effective_user, file, memfd, shm};
 
 /// Builds a segment that has no name yet; [`Segment::publish`] gives it one.
+///
+/// Only publishing decides whether the name is free. With `look_first` nothing is built, and no closure of the program's needs
+/// to run, while the name is taken.
 pub(super) fn prepare(
     settings: &Settings,
     name: &SegmentName,
     layout: &'static TypeLayout,
     tail: usize,
     deadline: Deadline,
+    look_first: bool,
 ) -> Result<Segment, ShmError> {
-    // Only `linkat` decides whether the name is free. This check saves reserving memory in vain.
-    let found = look(settings, name, deadline)?;
-    match found {
-        NameState::Taken(existing) => return Err(ShmError::exists(existing)),
-        NameState::Ownerless(..) if !settings.supersede => {
-            return Err(ShmError::exists(Existing::OwnerGone));
+    let free_or_replaceable = || {
+        let found = look(settings, name, deadline)?;
+        match found {
+            NameState::Taken(existing) => Err(ShmError::exists(existing)),
+            NameState::Ownerless(..) if !settings.supersede => {
+                Err(ShmError::exists(Existing::Live))
+            }
+            found => Ok(found),
         }
-        _ => {}
+    };
+    let mut found = look_first.then(free_or_replaceable).transpose()?;
+    let error = match build(settings, name, layout, tail) {
+        Err(error @ ShmError::NoSpace { .. }) => error,
+        built => return built,
+    };
+    if found.is_none() {
+        found = Some(free_or_replaceable()?);
     }
-    match (build(settings, name, layout, tail), found) {
+    match (&error, found) {
         // The orphaned segment may itself be what fills the file system, and it would be replaced anyway. It stays if even its
         // room would not suffice: a call that fails removes nothing.
         (
-            Err(ShmError::NoSpace {
+            ShmError::NoSpace {
                 needed, available, ..
-            }),
-            NameState::Orphaned(file, id),
-        ) if available.saturating_add(id.allocated) >= needed => {
+            },
+            Some(NameState::Orphaned(file, id)),
+        ) if available.saturating_add(id.allocated) >= *needed => {
             lifetime::replace(name, file, &id, deadline)?;
             build(settings, name, layout, tail)
         }
-        (built, _) => built,
+        _ => Err(error),
     }
+}
+
+/// Whether building a segment costs little, so that it may be done in vain.
+pub(super) fn is_cheap(settings: &Settings, layout: &TypeLayout, tail: usize) -> bool {
+    const LITTLE: usize = 64 << 10;
+    let touches_pages = !settings.sparse || settings.populate || settings.lock_in_memory;
+    let len = Expected::of(layout).geometry(tail);
+    len.is_some_and(|geometry| !touches_pages || geometry.total_len <= LITTLE)
 }
 
 /// Examines what has the name. To supersede a segment it does not matter whether it is ownerless or orphaned.
@@ -74,15 +96,38 @@ pub(super) fn build(
     layout: &'static TypeLayout,
     tail: usize,
 ) -> Result<Segment, ShmError> {
-    let Unpublished { file, hidden } = unpublished::open(name, layout.has_claims())?;
-    let geometry = fill(settings, &file, layout, tail, 0)?;
+    match build_in(unpublished::open(name)?, settings, name, layout, tail) {
+        // Participants open the file again. Without /proc they need a name to do so.
+        Err(ShmError::Os {
+            call: file::REOPEN,
+            source,
+            ..
+        }) if matches!(source.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR)) => build_in(
+            unpublished::open_hidden(name)?,
+            settings,
+            name,
+            layout,
+            tail,
+        ),
+        built => built,
+    }
+}
+
+fn build_in(
+    unpublished: Unpublished,
+    settings: &Settings,
+    name: &SegmentName,
+    layout: &'static TypeLayout,
+    tail: usize,
+) -> Result<Segment, ShmError> {
+    let geometry = fill(settings, &unpublished.file, layout, tail, 0)?;
     finish(
         settings,
-        file,
+        unpublished,
         layout,
         geometry,
         tail,
-        Some((name.clone(), hidden)),
+        Some(name.clone()),
     )
 }
 
@@ -92,6 +137,7 @@ pub(super) fn anonymous(
     layout: &'static TypeLayout,
     tail: usize,
 ) -> Result<Segment, ShmError> {
+    let forks = ForkCount::now();
     let file = memfd::create("shm-core")?;
     if !lock::try_lock(&file, ATTACH, LockKind::Shared)? {
         return Err(ShmError::from(SysError::new(
@@ -101,7 +147,13 @@ pub(super) fn anonymous(
     }
     let geometry = fill(settings, &file, layout, tail, FLAG_ANONYMOUS)?;
     memfd::seal_size(&file)?;
-    let segment = finish(settings, file, layout, geometry, tail, None)?;
+    let unpublished = Unpublished {
+        id: file::stat(&file)?,
+        file,
+        forks,
+        hidden: None,
+    };
+    let segment = finish(settings, unpublished, layout, geometry, tail, None)?;
     // A memfd starts with all permissions for all users, which apply to opening it again through /proc. The seal against
     // execution excludes the execute bits.
     file::set_mode(&segment.file, settings.mode & 0o666)?;
@@ -146,13 +198,6 @@ fn fill(
     if !settings.sparse {
         check_memory_limit(len)?;
     }
-    let sized = if settings.sparse {
-        file::set_len(file, len)
-    } else {
-        file::reserve(file, len)
-    };
-    sized.map_err(|error| out_of_space(file, len, error))?;
-
     let options = [
         (settings.sparse, FLAG_SPARSE),
         (settings.wake_readers, FLAG_WAKE_READERS),
@@ -161,42 +206,57 @@ fn fill(
     let flags = chosen.fold(flags, |flags, (_, flag)| flags | flag);
     let origin = Origin {
         created_at: wall_clock_ns(),
-        pid: std::process::id(),
+        pid: fork::pid(),
         uid: effective_user(),
     };
     let header = Header::new(&expected, geometry, tail, flags, origin);
-    let schema = schema::encode(layout);
-    debug_assert_eq!(schema.len(), expected.schema_len);
-    let write = |bytes: &[u8], at: usize| {
-        file::write_at(file, bytes, at as u64).map_err(|error| out_of_space(file, len, error))
+    let mut start = Vec::with_capacity(PAGE.max(HEADER_LEN + expected.schema_len));
+    start.extend_from_slice(bytemuck::bytes_of(&header));
+    schema::encode_into(layout, &mut start);
+    debug_assert_eq!(start.len(), HEADER_LEN + expected.schema_len);
+    let written = if geometry.total_len == PAGE {
+        // The page is allocated in any case.
+        start.resize(PAGE, 0);
+        file::write_whole(file, &start)
+    } else {
+        let sized = if settings.sparse {
+            file::set_len(file, len)
+        } else {
+            file::reserve(file, len)
+        };
+        sized.and_then(|()| file::write_at(file, &start, 0))
     };
-    write(bytemuck::bytes_of(&header), 0)?;
-    write(&schema, HEADER_LEN)?;
+    written.map_err(|error| out_of_space(file, len, error))?;
     Ok(geometry)
 }
 
 fn finish(
     settings: &Settings,
-    file: File,
+    unpublished: Unpublished,
     layout: &TypeLayout,
     geometry: Geometry,
     tail: usize,
-    names: Option<(SegmentName, Option<Hidden>)>,
+    name: Option<SegmentName>,
 ) -> Result<Segment, ShmError> {
-    let (name, hidden) = names.unzip();
+    let Unpublished {
+        file,
+        id,
+        forks,
+        hidden,
+    } = unpublished;
     // The group comes while no other user can open the file: it must not get access before the mode is set.
     if let Some(group) = settings.group {
         file::set_group(&file, group)?;
     }
-    let id = file::stat(&file)?;
     let parts = Parts {
         file,
         id,
+        forks,
         len: geometry.total_len,
         writable: true,
         owner: name.is_some(),
         name,
-        hidden: hidden.flatten(),
+        hidden,
         published: false,
         wakes_readers: settings.wake_readers,
         payload_offset: geometry.payload_offset,
@@ -210,15 +270,27 @@ fn finish(
 impl Segment {
     /// Gives a complete segment its name. An orphaned segment is replaced, and an ownerless one if the options ask for it.
     ///
-    /// `AlreadyExists` changes nothing, so this can be called again.
-    pub(super) fn publish(&self, settings: &Settings, deadline: Deadline) -> Result<(), ShmError> {
+    /// `AlreadyExists` changes nothing, so this can be called again. `untouched` means that no code of the program's has had
+    /// the handle, and time to replace its descriptor.
+    pub(super) fn publish(
+        &self,
+        settings: &Settings,
+        deadline: Deadline,
+        untouched: bool,
+    ) -> Result<(), ShmError> {
         let Some(name) = &self.name else {
             return Ok(());
         };
         let mut reason = "other processes keep replacing it";
         // The closure that wrote the first contents may have replaced the descriptor, and another file must not get the name.
-        self.check_descriptor()?;
-        file::set_mode(&self.file, settings.mode)?;
+        let id = if untouched {
+            self.id
+        } else {
+            self.check_descriptor()?
+        };
+        if id.mode & 0o7777 != settings.mode {
+            file::set_mode(&self.file, settings.mode)?;
+        }
         let mut backoff = Backoff::until(deadline);
         loop {
             let named = match &self.hidden {
@@ -245,7 +317,7 @@ impl Segment {
                     lifetime::supersede(name, file, &id, deadline)?
                 }
                 NameState::Ownerless(..) => {
-                    return Err(ShmError::exists(Existing::OwnerGone));
+                    return Err(ShmError::exists(Existing::Live));
                 }
                 NameState::InTransition(why) => {
                     reason = why;

@@ -243,6 +243,6 @@ impl<T: ShmLayout + ?Sized, A: Access> AsFd for Shm<T, A> {
     /// The segment's descriptor, for passing an anonymous segment to another process. Duplicates of
     /// it share the locks of a named segment, and keep it alive.
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.segment.file().as_fd()
+        self.segment.lend().as_fd()
     }
 }

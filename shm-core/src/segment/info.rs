@@ -17,12 +17,8 @@ const LOOKS: u32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SegmentState {
-    /// An owner is alive, which removes the name when it ends normally.
+    /// At least one process is attached. If all of them end without removing the name, the segment is orphaned.
     Live,
-    /// At least one process is attached, but no owner is alive: the last one was killed. `create` takes the name over if
-    /// [`supersede`](crate::ShmOptions::supersede) is set, and `open_or_create` becomes an owner. Once no process is attached
-    /// any more, the segment is orphaned.
-    OwnerGone,
     /// No process is attached, and the segment is not persistent: its last process was killed. The next `create` of the name
     /// replaces it, and [`sweep`](crate::sweep()) removes it.
     Orphaned,
@@ -64,7 +60,8 @@ pub struct SegmentContents {
     /// Whether a process is attached.
     pub attached: bool,
     /// Whether an owner is alive, which removes the name when it ends; see [`Shm::has_owner`](crate::Shm::has_owner). `false`
-    /// for a persistent segment.
+    /// for a persistent segment. An attached segment without an owner has lost it: `create` takes its name over if
+    /// [`supersede`](crate::ShmOptions::supersede) is set.
     pub owned: bool,
     /// Bytes of the payload.
     pub payload_len: u64,
@@ -159,16 +156,16 @@ impl SegmentInfo {
         let attached = lock::holder(file, ATTACH)? == Some(lock::LockKind::Shared);
         let state = if header.mutable.state & STATE_PERSISTENT != 0 {
             SegmentState::Persistent
-        } else if !attached {
-            SegmentState::Orphaned
-        } else if lock::holder(file, OWNER)? == Some(lock::LockKind::Shared) {
+        } else if attached {
             SegmentState::Live
         } else {
-            SegmentState::OwnerGone
+            SegmentState::Orphaned
         };
+        let owned = state == SegmentState::Live
+            && lock::holder(file, OWNER)? == Some(lock::LockKind::Shared);
         let contents = SegmentContents {
             attached,
-            owned: state == SegmentState::Live,
+            owned,
             ..SegmentContents::of(&header, type_name(file, &header.frozen))
         };
         Ok(info(state, Some(contents), None))

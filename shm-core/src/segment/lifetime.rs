@@ -35,7 +35,7 @@ use crate::lock_byte::{ATTACH, NAME, OWNER};
 use crate::name::SegmentName;
 use crate::sys::clock::{Backoff, Deadline};
 use crate::sys::file::{self, FileId};
-use crate::sys::lock::{self, LockKind};
+use crate::sys::lock::{self, Bytes, LockKind};
 use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
 const NAME_LOCKED: &str = "another process keeps its name locked";
@@ -199,7 +199,7 @@ pub(super) fn supersede(
 /// Removes a name while this description, which was opened for it, holds a byte exclusively. A kill in between leaves the name
 /// as it was, and releases the lock.
 fn remove_holding(
-    byte: i64,
+    byte: Bytes,
     name: &SegmentName,
     file: File,
     id: &FileId,
@@ -244,7 +244,8 @@ pub(super) fn remove(
     Ok(removal?.unwrap_or(Removal::Busy))
 }
 
-fn remove_locked(
+/// Removes a name if it leads to this file. NAME is locked.
+pub(super) fn remove_locked(
     name: &SegmentName,
     file: &File,
     id: &FileId,

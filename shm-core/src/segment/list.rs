@@ -84,7 +84,7 @@ impl Iterator for Segments {
 /// no process is attached, and which are not persistent.
 ///
 /// This takes the same locks as `create` does to replace an orphaned segment. A process that attaches at the same time either
-/// comes first, and the segment stays, or finds no such name. Segments in use, persistent, damaged and foreign ones are never removed,
+/// comes first, and the segment stays, or finds no such name. Live, persistent, damaged and foreign segments are never removed,
 /// nor are those of other users: root removes these with [`sweep_all_users`]. An orphaned segment stays, for a later sweep, if
 /// another process has one of its locks, or if its mode does not permit its user to write.
 ///

@@ -13,7 +13,7 @@ use crate::layout::TypeLayout;
 use crate::name::SegmentName;
 use crate::sys::clock::Deadline;
 use crate::sys::file::{self, FileId};
-use crate::sys::fork::AtomicGeneration;
+use crate::sys::fork::{AtomicGeneration, ForkCount};
 use crate::sys::map::Mapping;
 use crate::sys::{Errno, SysError};
 
@@ -21,6 +21,8 @@ use crate::sys::{Errno, SysError};
 pub(super) struct Parts {
     pub(super) file: File,
     pub(super) id: FileId,
+    /// Taken before the file was opened.
+    pub(super) forks: ForkCount,
     /// The whole segment, in bytes.
     pub(super) len: usize,
     pub(super) writable: bool,
@@ -47,6 +49,8 @@ impl Segment {
             mapping,
             file: Arc::new(parts.file),
             id: parts.id,
+            forks: parts.forks,
+            lent: AtomicBool::new(false),
             name: parts.name,
             hidden: parts.hidden,
             owner: if parts.owner {

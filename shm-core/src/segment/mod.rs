@@ -34,7 +34,7 @@ use crate::claim::Participant;
 use crate::error::ANONYMOUS;
 use crate::name::SegmentName;
 use crate::sys::file::FileId;
-use crate::sys::fork::AtomicGeneration;
+use crate::sys::fork::{AtomicGeneration, ForkCount};
 use crate::sys::map::Mapping;
 use unpublished::Hidden;
 
@@ -57,6 +57,10 @@ pub(crate) struct Segment {
     mapping: Mapping,
     file: Arc<File>,
     id: FileId,
+    /// Taken before the file was opened. As long as it is current, no child of `fork` shares the description.
+    forks: ForkCount,
+    /// Whether the descriptor was handed out, so that any process may share the description.
+    lent: AtomicBool,
     name: Option<SegmentName>,
     /// The temporary name, on systems where a file needs one before it is published.
     hidden: Option<Hidden>,
@@ -77,6 +81,7 @@ impl Segment {
         self.name.as_ref().map_or(ANONYMOUS, SegmentName::as_str)
     }
 
+    #[cfg(test)]
     pub(crate) fn file(&self) -> &File {
         &self.file
     }

@@ -28,7 +28,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ///
     /// # Errors
     ///
-    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) if a segment in use, after
+    /// [`InvalidName`](ShmError::InvalidName); [`AlreadyExists`](ShmError::AlreadyExists) if a live segment, after
     /// [`wait`](Self::wait) if that is set, a persistent one, or something else has the name; [`NoSpace`](ShmError::NoSpace); [`PermissionDenied`](ShmError::PermissionDenied);
     /// [`Busy`](ShmError::Busy) if other processes keep locking or replacing it for the whole timeout; [`Os`](ShmError::Os), with
     /// `EFBIG` for a length that no machine has.
@@ -37,7 +37,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_creatable(T::LAYOUT, "create_with") };
-        self.create_tail(name, |_| {})
+        self.create_zeroed(name)
     }
 
     /// Creates a segment whose first contents `init` writes before the name appears.
@@ -58,7 +58,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_shareable(T::LAYOUT) };
-        self.create_tail(name, init)
+        self.create_tail(name, Some(init))
     }
 
     /// Attaches to the segment with this name, or creates it. All handles that this returns are owners, and the last one to be
@@ -74,7 +74,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ///
     /// # Errors
     ///
-    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`. A segment in use, after
+    /// Those of [`create`](Self::create) and [`attach`](Self::attach), without `AlreadyExists` and `NotFound`. A live segment, after
     /// [`wait`](Self::wait) if that is set, or a persistent one of another length than [`len`](Self::len) is a
     /// [`LayoutMismatch`](ShmError::LayoutMismatch).
     pub fn open_or_create(&self, name: &str) -> Result<Shm<T>, ShmError>
@@ -193,23 +193,40 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         self.attach_fd(fd.into())
     }
 
+    pub(crate) fn create_zeroed(&self, name: &str) -> Result<Shm<T>, ShmError> {
+        self.create_tail(name, None::<fn(&Shm<T>)>)
+    }
+
     pub(crate) fn create_tail<R: InitResult>(
         &self,
         name: &str,
-        init: impl FnOnce(&Shm<T>) -> R,
+        init: Option<impl FnOnce(&Shm<T>) -> R>,
     ) -> Result<Shm<T>, R::Error> {
         let checked = SegmentName::new(name)?;
         let settings = &self.settings;
         let create = || {
             let mut pauses = settings.pauses();
+            let mut untouched = init.is_none();
+            let look_first = !untouched || !create::is_cheap(settings, T::LAYOUT, self.len);
             let segment = until_free(&mut pauses, || {
-                create::prepare(settings, &checked, T::LAYOUT, self.len, settings.deadline())
+                let deadline = settings.deadline();
+                create::prepare(
+                    settings,
+                    &checked,
+                    T::LAYOUT,
+                    self.len,
+                    deadline,
+                    look_first,
+                )
             })?;
-            let shm = initialize(segment, &mut Some(|shm: &Shm<T>| init(shm).into_result()))?;
+            let init = init.map(|init| |shm: &Shm<T>| init(shm).into_result());
+            let shm = initialize(segment, &mut { init })?;
             // `init` may have taken longer than the timeout, which is for retries. Another process may have taken the name
             // meanwhile.
             until_free(&mut pauses, || {
-                shm.segment().publish(settings, settings.deadline())
+                let untouched = std::mem::take(&mut untouched);
+                shm.segment()
+                    .publish(settings, settings.deadline(), untouched)
             })?;
             Ok(shm)
         };
@@ -275,7 +292,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 }
 
-/// Repeats `attempt`, with these pauses, while a segment in use has the name.
+/// Repeats `attempt`, with these pauses, while a live segment has the name.
 fn until_free<R>(
     pauses: &mut Backoff,
     mut attempt: impl FnMut() -> Result<R, ShmError>,
@@ -283,7 +300,7 @@ fn until_free<R>(
     loop {
         match attempt() {
             Err(ShmError::AlreadyExists {
-                existing: Existing::Live | Existing::OwnerGone,
+                existing: Existing::Live,
                 ..
             }) if pauses.pause() => {}
             other => return other,

@@ -102,7 +102,7 @@ where
         };
         match shm
             .segment()
-            .publish(&self.settings, self.retries.deadline())
+            .publish(&self.settings, self.retries.deadline(), false)
         {
             Ok(()) => Ok(Some(shm)),
             Err(ShmError::AlreadyExists { .. }) => {
@@ -115,7 +115,15 @@ where
 
     fn prepare(&self) -> Result<Segment, ShmError> {
         let deadline = self.retries.deadline();
-        create::prepare(&self.settings, self.name, T::LAYOUT, self.len, deadline)
+        // `attach` has just looked.
+        create::prepare(
+            &self.settings,
+            self.name,
+            T::LAYOUT,
+            self.len,
+            deadline,
+            false,
+        )
     }
 
     fn initialize(&mut self, segment: Segment) -> Result<Shm<T>, Failure<E>> {

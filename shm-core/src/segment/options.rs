@@ -281,7 +281,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 
     /// Sets how long to wait for the other side: `attach` and `attach_read_only` wait for the name to appear, `create` and its
-    /// variants for a segment in use to free its name, and `open_or_create` and its variants for one of another layout or length
+    /// variants for a live segment to free its name, and `open_or_create` and its variants for one of another layout or length
     /// to do so. They do not wait unless this is set; `Duration::MAX` waits for ever.
     ///
     /// They look again after 50 µs, then at growing intervals of at most 20 ms, by the monotonic clock. All other errors

@@ -7,11 +7,11 @@ use std::time::Duration;
 use super::attach::IN_TRANSITION;
 use super::header::STATE_PERSISTENT;
 use super::info::is_shortage;
-use super::lifetime::{self, Persistent, Reopened, leads_to};
+use super::lifetime::{self, Persistent, Removal, Reopened, leads_to};
 use super::{Segment, Shm};
 use crate::access::{Access, Writable};
 use crate::error::ShmError;
-use crate::lock_byte::{ATTACH, OWNER};
+use crate::lock_byte::{ATTACH, NAME_AND_OWNER, OWNER};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
 use crate::sys::clock::{Backoff, Deadline};
@@ -200,6 +200,7 @@ impl Segment {
         // Before the description is replaced: a child that another thread forks in between must not take this process's lock for
         // one that was handed over.
         self.owner.set_this();
+        self.lend();
         if let Err(error) = file::replace_description(&self.file, &own) {
             self.owner.take_this();
             return Err(error.into());
@@ -282,6 +283,18 @@ impl Segment {
         }
     }
 
+    /// Whether no other process shares this handle's description, apart from children that are about to run a program. Such
+    /// a process would keep the locks if this one were killed.
+    fn is_description_its_own(&self) -> bool {
+        self.forks.is_current() && !self.lent.load(Ordering::Acquire)
+    }
+
+    /// The file, for code that may share its description with other processes.
+    pub(super) fn lend(&self) -> &File {
+        self.lent.store(true, Ordering::Release);
+        &self.file
+    }
+
     /// Removes the name if this is the last owner.
     fn give_up_ownership(&self, name: &SegmentName) -> SysResult<()> {
         // Dropping an owner must not take long if a peer holds a lock for ever. The segment is then orphaned.
@@ -289,17 +302,27 @@ impl Segment {
         // If the descriptor now leads to another file, its locks say nothing about this one. The segment is then orphaned
         // too.
         self.check_descriptor()?;
+        let own = self.is_description_its_own();
+        if own && lock::try_lock(&self.file, NAME_AND_OWNER, LockKind::Exclusive)? {
+            let removal = lifetime::remove_locked(name, &self.file, &self.id, Persistent::Stays);
+            // A child that another thread has just forked may keep the description for long. Without this, a name that stays
+            // could not be owned again.
+            lock::unlock(&self.file, NAME_AND_OWNER)?;
+            return self.check_removal(name, &removal?);
+        }
         // Release the shared lock, then try the exclusive one: among owners that end together, the last to release gets it.
         lock::unlock(&self.file, OWNER)?;
-        // Children of `fork` have this description too. If this process were killed while it holds a lock exclusively through
-        // it, they would keep that lock.
-        let reopened = match self.reopen(name) {
-            Ok(Reopened::Opened(file)) => Some(file),
-            Ok(Reopened::Elsewhere) if lifetime::is_unreachable(name, &self.file)? => {
-                return Err(SysError::new("shm_unlink", Errno::ENOENT));
-            }
-            Ok(Reopened::Elsewhere) => return Ok(()),
-            Ok(Reopened::Forbidden) | Err(_) => None,
+        // Processes that share this description would keep a lock that this process holds exclusively through it when it is
+        // killed.
+        let reopened = match own {
+            true => None,
+            false => match self.reopen(name) {
+                Ok(Reopened::Opened(file)) => Some(file),
+                Ok(Reopened::Elsewhere) => {
+                    return self.check_removal(name, &Removal::LeadsElsewhere);
+                }
+                Ok(Reopened::Forbidden) | Err(_) => None,
+            },
         };
         let file = reopened.as_ref().unwrap_or(&self.file);
         if !lock::try_lock(file, OWNER, LockKind::Exclusive)? {
@@ -307,10 +330,19 @@ impl Segment {
         }
         let deadline = Deadline::after(self.timeout.min(LONGEST));
         let removal = lifetime::remove(name, file, &self.id, deadline, Persistent::Stays);
-        // A child that another thread has just forked may keep the description for long. Without this, a name that stays could
-        // not be owned again.
+        // As above.
         lock::unlock(file, OWNER)?;
-        removal.map(drop)
+        self.check_removal(name, &removal?)
+    }
+
+    /// Fails if the name stays because this process cannot reach it.
+    fn check_removal(&self, name: &SegmentName, removal: &Removal) -> SysResult<()> {
+        match removal {
+            Removal::LeadsElsewhere if lifetime::is_unreachable(name, &self.file)? => {
+                Err(SysError::new("shm_unlink", Errno::ENOENT))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

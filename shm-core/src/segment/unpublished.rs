@@ -15,10 +15,10 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::header::MAGIC;
-use crate::lock_byte::{ATTACH, OWNER};
+use crate::lock_byte::{ATTACH, OWNER_AND_ATTACH};
 use crate::name::{SegmentName, is_hidden};
 use crate::sys::file::{self, FileId};
-use crate::sys::fork::{Generation, generation};
+use crate::sys::fork::{self, ForkCount, Generation, generation};
 use crate::sys::lock::{self, LockKind};
 use crate::sys::{Errno, SysError, SysResult, effective_user, shm};
 
@@ -29,6 +29,10 @@ const TRIES: u32 = 16;
 #[derive(Debug)]
 pub(super) struct Unpublished {
     pub(super) file: File,
+    /// Its status while it was empty.
+    pub(super) id: FileId,
+    /// Taken before the file was opened.
+    pub(super) forks: ForkCount,
     pub(super) hidden: Option<Hidden>,
 }
 
@@ -67,31 +71,50 @@ impl Drop for Hidden {
     }
 }
 
-/// Makes a new, empty file for a segment. With `reopens` it can be opened again, by its hidden name if necessary.
-pub(super) fn open(name: &SegmentName, reopens: bool) -> SysResult<Unpublished> {
+/// Makes a new, empty file for a segment.
+pub(super) fn open(name: &SegmentName) -> SysResult<Unpublished> {
+    let forks = ForkCount::now();
     match unnamed() {
-        Ok(file) if shm::can_link(&file) && (!reopens || file::can_reopen(&file)) => {
+        Ok((file, id)) if shm::can_link(&file) => {
             // No other process has the file, so the locks are free. If they were not, the segment could not be published safely.
             if lock_shared(&file)? {
-                return Ok(Unpublished { file, hidden: None });
+                return Ok(Unpublished {
+                    file,
+                    id,
+                    forks,
+                    hidden: None,
+                });
             }
             Err(SysError::new("fcntl(F_OFD_SETLK)", Errno::EAGAIN))
         }
-        Ok(_) => hidden(name),
-        Err(error) if is_unsupported(error.errno) => hidden(name),
+        Ok(_) => open_hidden(name),
+        Err(error) if is_unsupported(error.errno) => open_hidden(name),
         Err(error) => Err(error),
     }
 }
 
-fn unnamed() -> SysResult<File> {
+fn unnamed() -> SysResult<(File, FileId)> {
     #[cfg(test)]
     if let Some(errno) = without_unnamed::errno() {
         return Err(SysError::new("open(O_TMPFILE)", errno));
     }
     let file = shm::open_unnamed()?;
-    // The umask may have removed the owner's permissions, without which the file cannot be opened again.
-    file::set_mode(&file, 0o600)?;
-    Ok(file)
+    let id = restore_owner_permissions(&file)?;
+    Ok((file, id))
+}
+
+/// Undoes what the umask does to the owner's permissions, without which the file cannot be opened again.
+fn restore_owner_permissions(file: &File) -> SysResult<FileId> {
+    const MODE: u32 = 0o600;
+    let id = file::stat(file)?;
+    if id.mode & MODE == MODE {
+        return Ok(id);
+    }
+    file::set_mode(file, MODE)?;
+    Ok(FileId {
+        mode: id.mode & libc::S_IFMT | MODE,
+        ..id
+    })
 }
 
 /// Errors of file systems and kernels without `O_TMPFILE`, and of security modules, which check the path of the unnamed file:
@@ -108,7 +131,9 @@ fn is_unsupported(errno: Errno) -> bool {
     )
 }
 
-fn hidden(of: &SegmentName) -> SysResult<Unpublished> {
+/// Makes a new, empty file for a segment, under a hidden name, by which it can be opened again without /proc.
+pub(super) fn open_hidden(of: &SegmentName) -> SysResult<Unpublished> {
+    let forks = ForkCount::now();
     // Clean up first: what killed creators have left may be what fills the file system. Failures do not matter.
     if let Ok(entries) = shm::entries() {
         for name in entries.flatten() {
@@ -122,26 +147,29 @@ fn hidden(of: &SegmentName) -> SysResult<Unpublished> {
             other => other?,
         };
         let hidden = Hidden::new(name);
-        // The umask may have removed the owner's permissions, which cleaners need.
-        file::set_mode(&file, 0o600)?;
+        // Cleaners need the owner's permissions, too.
+        let id = restore_owner_permissions(&file)?;
         if lock_shared(&file)? && file::stat(&file)?.links > 0 {
-            let hidden = Some(hidden);
-            return Ok(Unpublished { file, hidden });
+            return Ok(Unpublished {
+                file,
+                id,
+                forks,
+                hidden: Some(hidden),
+            });
         }
     }
     Err(SysError::new("open(O_EXCL)", Errno::EAGAIN))
 }
 
 fn lock_shared(file: &File) -> SysResult<bool> {
-    Ok(lock::try_lock(file, ATTACH, LockKind::Shared)?
-        && lock::try_lock(file, OWNER, LockKind::Shared)?)
+    lock::try_lock(file, OWNER_AND_ATTACH, LockKind::Shared)
 }
 
 /// So that creators in different pid namespaces choose different names.
 fn random() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    RandomState::new().hash_one((std::process::id(), number))
+    RandomState::new().hash_one((fork::pid(), number))
 }
 
 /// Removes a hidden name whose creator is gone. `false` if the name is not one, or belongs to another user.

@@ -97,7 +97,7 @@ pub(super) fn proc_path(file: &File) -> String {
     format!("/proc/thread-self/fd/{}", file.as_raw_fd())
 }
 
-/// Whether [`reopen`] can find the file, which needs /proc.
+/// Whether this process has a /proc, in which [`reopen`] and linking find the file.
 #[doc(alias = "fstatat")]
 pub(crate) fn can_reopen(file: &File) -> bool {
     let link = proc_path(file);
@@ -128,12 +128,15 @@ pub(crate) fn above_stdio(file: File) -> SysResult<File> {
     Ok(unsafe { File::from_raw_fd(number) })
 }
 
+/// The call of [`reopen`], for errors.
+pub(crate) const REOPEN: &str = "open(/proc/thread-self/fd)";
+
 /// Opens the file again for reading and writing, as a new description. The file needs no name.
 #[doc(alias = "open")]
 pub(crate) fn reopen(file: &File) -> SysResult<File> {
     let path = proc_path(file);
     let flags = OFlag::O_RDWR | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    retry("open(/proc/thread-self/fd)", || {
+    retry(REOPEN, || {
         nix::fcntl::open(path.as_str(), flags, Mode::empty())
     })
     .and_then(|descriptor| above_stdio(File::from(descriptor)))
@@ -210,6 +213,13 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> SysResult<()> 
         }
     }
     Ok(())
+}
+
+/// Writes all of a new, empty file.
+#[doc(alias = "pwrite")]
+pub(crate) fn write_whole(file: &File, bytes: &[u8]) -> SysResult<()> {
+    within_size_limit("pwrite", bytes.len() as u64)?;
+    write_at(file, bytes, 0)
 }
 
 /// Sets the size and allocates every page, so that no later access can fail.

@@ -8,20 +8,41 @@
 //! Two mechanisms zero the page, and each of them suffices. The kernel does it (`MADV_WIPEONFORK`), whatever made the child, but
 //! not before Linux 4.14, and emulators may accept the advice and ignore it. A hook in the child does it
 //! (`pthread_atfork`), unless the child was made by a system call that the C library does not see.
+//!
+//! The page also keeps the process's pid, and a hook counts the forks.
 
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::private_memory::{Inheritance, PrivateMemory};
 use super::{Errno, SysError, SysResult};
 
-/// The page that holds this process's number. Null until first used.
-static PAGE: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
+/// What a page starts with that is zeroed in every fork child.
+#[derive(Debug)]
+#[repr(C)]
+struct Page {
+    /// The number of this process, or 0.
+    generation: AtomicU64,
+    /// Its pid, or 0.
+    pid: AtomicU32,
+}
+
+/// The page of this process. Null until first used.
+static PAGE: AtomicPtr<Page> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The last number assigned in this process or one of its ancestors.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
+/// The number of forks of this process and its ancestors, as far as the C library makes them.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the hook that counts forks is installed.
+static COUNTS_FORKS: AtomicBool = AtomicBool::new(false);
+
 /// The value of `PAGE` if the kernel does not support such pages. It counts forks, which together with the pid is the number.
-static NO_PAGE: AtomicU64 = AtomicU64::new(0);
+static NO_PAGE: Page = Page {
+    generation: AtomicU64::new(0),
+    pid: AtomicU32::new(0),
+};
 
 /// Distinguishes a process from its ancestors and descendants by `fork`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,27 +93,73 @@ impl AtomicGeneration {
     }
 }
 
+/// How often this process had forked at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ForkCount(Option<u64>);
+
+impl ForkCount {
+    /// A count that is never current.
+    pub(crate) const UNKNOWN: Self = Self(None);
+
+    #[doc(alias = "pthread_atfork")]
+    pub(crate) fn now() -> Self {
+        page();
+        let counted = COUNTS_FORKS.load(Ordering::Acquire);
+        Self(counted.then(|| FORKS.load(Ordering::Acquire)))
+    }
+
+    /// Whether this process is the one in which the count was taken, and has not forked since.
+    ///
+    /// Children that `vfork` and `posix_spawn` make do not count: they run another program or end before long. Nor do those
+    /// of a system call that the C library does not see.
+    pub(crate) fn is_current(self) -> bool {
+        self.0.is_some() && self == Self::now()
+    }
+}
+
+/// The id of the calling process, as it sees itself.
+#[doc(alias = "getpid")]
+pub(crate) fn pid() -> u32 {
+    let page = page();
+    if std::ptr::eq(page, &raw const NO_PAGE) {
+        return std::process::id();
+    }
+    match page.pid.load(Ordering::Relaxed) {
+        0 => {
+            let pid = std::process::id();
+            page.pid.store(pid, Ordering::Relaxed);
+            pid
+        }
+        known => known,
+    }
+}
+
 /// The generation of the calling process.
 #[doc(alias = "MADV_WIPEONFORK")]
 pub(crate) fn generation() -> Generation {
     let page = page();
     if std::ptr::eq(page, &raw const NO_PAGE) {
-        return Generation(page.load(Ordering::Relaxed) << 32 | u64::from(std::process::id()));
+        return Generation(
+            page.generation.load(Ordering::Relaxed) << 32 | u64::from(std::process::id()),
+        );
     }
     // Relaxed: nothing else is published along with the number.
-    let known = page.load(Ordering::Relaxed);
+    let known = page.generation.load(Ordering::Relaxed);
     if known != 0 {
         return Generation(known);
     }
     let fresh = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-    match page.compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+    match page
+        .generation
+        .compare_exchange(0, fresh, Ordering::Relaxed, Ordering::Relaxed)
+    {
         Ok(_) => Generation(fresh),
         // Another thread of this process came first.
         Err(known) => Generation(known),
     }
 }
 
-fn page() -> &'static AtomicU64 {
+fn page() -> &'static Page {
     let known = PAGE.load(Ordering::Acquire);
     let page = if known.is_null() {
         publish_page()
@@ -105,10 +172,12 @@ fn page() -> &'static AtomicU64 {
 }
 
 #[cold]
-fn publish_page() -> *mut AtomicU64 {
+fn publish_page() -> *mut Page {
     // The hook comes first: a child that finds a page must have run it. Two racing threads install it twice, which does no harm,
-    // as does a failure where the kernel wipes the page.
-    let _ = at_fork(None, None, Some(zero_page));
+    // as does a failure where the kernel wipes the page, but then nothing counts forks.
+    if at_fork(Some(count_fork), None, Some(zero_page)).is_ok() {
+        COUNTS_FORKS.store(true, Ordering::Release);
+    }
     let mine = map_page().unwrap_or((&raw const NO_PAGE).cast_mut());
     match PAGE.compare_exchange(
         std::ptr::null_mut(),
@@ -122,10 +191,14 @@ fn publish_page() -> *mut AtomicU64 {
     }
 }
 
-fn map_page() -> Option<*mut AtomicU64> {
+fn map_page() -> Option<*mut Page> {
     // Leaked: the page is used until the process ends.
     let page = PrivateMemory::new(4096, Inheritance::Wiped).ok()?.leak();
     Some(page.cast().as_ptr())
+}
+
+extern "C" fn count_fork() {
+    FORKS.fetch_add(1, Ordering::AcqRel);
 }
 
 extern "C" fn zero_page() {
@@ -135,9 +208,10 @@ extern "C" fn zero_page() {
     }
     let page = page();
     if std::ptr::eq(page, &raw const NO_PAGE) {
-        page.fetch_add(1, Ordering::Relaxed);
+        page.generation.fetch_add(1, Ordering::Relaxed);
     } else {
-        page.store(0, Ordering::Relaxed);
+        page.generation.store(0, Ordering::Relaxed);
+        page.pid.store(0, Ordering::Relaxed);
     }
 }
 
@@ -195,6 +269,25 @@ mod tests {
         assert_eq!(std::thread::spawn(generation).join().unwrap(), here);
         let kept = AtomicGeneration::this();
         assert!(kept.is_this() && kept.take_this() && !kept.is_this());
+    }
+
+    #[test]
+    fn a_fork_changes_the_count_and_the_pid() {
+        let _alone = test_support::alone();
+        let before = ForkCount::now();
+        assert!(before.is_current() && !ForkCount::UNKNOWN.is_current());
+        assert_eq!([pid(), pid()], [std::process::id(); 2]);
+        let code = in_child(|| i32::from(before.is_current() || pid() != std::process::id()));
+        assert_eq!(code, 0);
+        assert!(!before.is_current() && ForkCount::now().is_current());
+        // What a child runs whose page was not wiped.
+        assert_eq!(
+            in_child(|| {
+                zero_page();
+                i32::from(pid() != std::process::id())
+            }),
+            0
+        );
     }
 
     #[test]

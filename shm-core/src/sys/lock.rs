@@ -1,4 +1,4 @@
-//! Open file description locks on single bytes of a file.
+//! Open file description locks on bytes of a file.
 //!
 //! The kernel releases such a lock when the last descriptor of its description is closed, however the process ends.
 //! Locks work across pid and user namespaces, because they involve no pid.
@@ -25,11 +25,36 @@ pub(crate) enum LockKind {
     Exclusive,
 }
 
-/// Locks one byte, or converts the lock that this description holds on it. Returns `false` if another description's
-/// lock conflicts.
+/// Bytes of a file, which one call locks or unlocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bytes {
+    start: i64,
+    len: i64,
+}
+
+impl Bytes {
+    pub(crate) const fn one(byte: i64) -> Self {
+        Self {
+            start: byte,
+            len: 1,
+        }
+    }
+
+    /// These bytes and `next`, which must follow them.
+    pub(crate) const fn and(self, next: Self) -> Self {
+        assert!(next.start == self.start + self.len);
+        Self {
+            start: self.start,
+            len: self.len + next.len,
+        }
+    }
+}
+
+/// Locks the bytes, or converts the locks that this description holds on them. Returns `false`, and changes nothing, if
+/// another description's lock conflicts.
 #[doc(alias = "F_OFD_SETLK")]
-pub(crate) fn try_lock(file: &File, byte: i64, kind: LockKind) -> SysResult<bool> {
-    let flock = range(byte, raw(kind));
+pub(crate) fn try_lock(file: &File, bytes: Bytes, kind: LockKind) -> SysResult<bool> {
+    let flock = range(bytes, raw(kind));
     let result = retry("fcntl(F_OFD_SETLK)", || {
         fcntl(file, FcntlArg::F_OFD_SETLK(&flock))
     });
@@ -46,12 +71,12 @@ pub(crate) fn try_lock(file: &File, byte: i64, kind: LockKind) -> SysResult<bool
 /// The kernel's blocking call (`F_OFD_SETLKW`) has no timeout, and a peer with mere read access can hold a lock forever.
 pub(crate) fn lock_until(
     file: &File,
-    byte: i64,
+    bytes: Bytes,
     kind: LockKind,
     deadline: Deadline,
 ) -> SysResult<bool> {
     let mut backoff = Backoff::until(deadline);
-    while !try_lock(file, byte, kind)? {
+    while !try_lock(file, bytes, kind)? {
         if !backoff.pause() {
             return Ok(false);
         }
@@ -59,20 +84,20 @@ pub(crate) fn lock_until(
     Ok(true)
 }
 
-/// Releases this description's lock on one byte, for every process that shares the description.
+/// Releases this description's locks on the bytes, for every process that shares the description.
 #[doc(alias = "F_UNLCK")]
-pub(crate) fn unlock(file: &File, byte: i64) -> SysResult<()> {
-    let flock = range(byte, libc::F_UNLCK);
+pub(crate) fn unlock(file: &File, bytes: Bytes) -> SysResult<()> {
+    let flock = range(bytes, libc::F_UNLCK);
     retry("fcntl(F_OFD_SETLK)", || {
         fcntl(file, FcntlArg::F_OFD_SETLK(&flock))
     })
     .map(drop)
 }
 
-/// The kind of the lock by another description that conflicts with an exclusive lock on this byte, if any.
+/// The kind of the lock by another description that conflicts with an exclusive lock on the bytes, if any.
 #[doc(alias = "F_OFD_GETLK")]
-pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<LockKind>> {
-    let mut flock = range(byte, libc::F_WRLCK);
+pub(crate) fn holder(file: &File, bytes: Bytes) -> SysResult<Option<LockKind>> {
+    let mut flock = range(bytes, libc::F_WRLCK);
     retry("fcntl(F_OFD_GETLK)", || {
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
     })?;
@@ -81,8 +106,8 @@ pub(crate) fn holder(file: &File, byte: i64) -> SysResult<Option<LockKind>> {
 
 /// [`holder`], but counting the lock of this description as well.
 #[doc(alias = "F_GETLK")]
-pub(crate) fn holder_or_self(file: &File, byte: i64) -> SysResult<Option<LockKind>> {
-    let mut flock = range(byte, libc::F_WRLCK);
+pub(crate) fn holder_or_self(file: &File, bytes: Bytes) -> SysResult<Option<LockKind>> {
+    let mut flock = range(bytes, libc::F_WRLCK);
     // A process-owned lock conflicts with the locks of all descriptions, this process's included. `F_GETLK` takes none.
     retry("fcntl(F_GETLK)", || {
         fcntl(file, FcntlArg::F_GETLK(&mut flock))
@@ -98,10 +123,10 @@ fn kind(found: &libc::flock) -> Option<LockKind> {
     }
 }
 
-/// Whether another description holds an exclusive lock on this byte. Shared locks, which need only read access, do not
+/// Whether another description holds an exclusive lock on one of the bytes. Shared locks, which need only read access, do not
 /// count.
-pub(crate) fn is_held_exclusively(file: &File, byte: i64) -> SysResult<bool> {
-    let mut flock = range(byte, libc::F_RDLCK);
+pub(crate) fn is_held_exclusively(file: &File, bytes: Bytes) -> SysResult<bool> {
+    let mut flock = range(bytes, libc::F_RDLCK);
     retry("fcntl(F_OFD_GETLK)", || {
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
     })?;
@@ -120,14 +145,14 @@ fn raw(kind: LockKind) -> i32 {
     }
 }
 
-fn range(byte: i64, l_type: i32) -> libc::flock {
+fn range(bytes: Bytes, l_type: i32) -> libc::flock {
     // SAFETY: `flock` consists of integers on every platform, for which zeros are valid. Some platforms have more
     // fields than the five below, and description locks require `l_pid` to be zero.
     let mut flock: libc::flock = unsafe { std::mem::zeroed() };
     flock.l_type = l_type as libc::c_short;
     flock.l_whence = libc::SEEK_SET as libc::c_short;
-    flock.l_start = byte;
-    flock.l_len = 1;
+    flock.l_start = bytes.start;
+    flock.l_len = bytes.len;
     flock
 }
 
@@ -138,7 +163,8 @@ mod tests {
     use crate::sys::test_support::TestName;
     use std::time::Duration;
 
-    const BYTE: i64 = (1 << 40) - 1;
+    const BYTE: Bytes = Bytes::one((1 << 40) - 1);
+    const BYTE_BEFORE: Bytes = Bytes::one((1 << 40) - 2);
 
     #[test]
     fn shared_locks_coexist_and_block_an_exclusive_one() {
@@ -155,7 +181,7 @@ mod tests {
         assert_eq!(holder(&third, BYTE).unwrap(), Some(LockKind::Shared));
         assert!(!is_held_exclusively(&third, BYTE).unwrap());
         // The next byte is a separate lock.
-        assert!(try_lock(&third, BYTE - 1, LockKind::Exclusive).unwrap());
+        assert!(try_lock(&third, BYTE_BEFORE, LockKind::Exclusive).unwrap());
 
         unlock(&first, BYTE).unwrap();
         assert!(!try_lock(&third, BYTE, LockKind::Exclusive).unwrap());
@@ -183,6 +209,30 @@ mod tests {
         assert!(try_lock(&first, BYTE, LockKind::Shared).unwrap());
         drop(third);
         assert_eq!(seen(&first), Some(LockKind::Shared));
+    }
+
+    #[test]
+    fn a_refused_range_keeps_the_locks_in_it() {
+        let both = BYTE_BEFORE.and(BYTE);
+        let name = TestName::new("lock-range");
+        let first = shm::open_unnamed().unwrap();
+        shm::link(&first, name.as_str()).unwrap();
+        let second = shm::open(name.as_str(), true).unwrap();
+        assert!(try_lock(&first, both, LockKind::Shared).unwrap());
+        assert!(try_lock(&second, BYTE, LockKind::Shared).unwrap());
+        // The first byte is free, the second is not.
+        assert!(!try_lock(&first, both, LockKind::Exclusive).unwrap());
+        assert_eq!(
+            holder(&second, BYTE_BEFORE).unwrap(),
+            Some(LockKind::Shared)
+        );
+        assert_eq!(holder(&second, BYTE).unwrap(), Some(LockKind::Shared));
+        unlock(&second, BYTE).unwrap();
+        assert!(try_lock(&first, both, LockKind::Exclusive).unwrap());
+        assert!(is_held_exclusively(&second, BYTE).unwrap());
+        unlock(&first, BYTE_BEFORE).unwrap();
+        assert_eq!(holder(&second, BYTE_BEFORE).unwrap(), None);
+        assert!(is_held_exclusively(&second, BYTE).unwrap());
     }
 
     #[test]

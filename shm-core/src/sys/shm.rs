@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::fs::{File, ReadDir};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::sys::stat::Mode;
@@ -75,17 +76,62 @@ pub(crate) fn rename_new(from: &str, to: &str) -> SysResult<()> {
 
 /// Whether this process can [`link`] this unnamed file.
 pub(crate) fn can_link(file: &File) -> bool {
-    // The name "." always exists, so with the required privilege the call fails with `EEXIST` and creates nothing.
-    file::can_reopen(file)
-        || matches!(link_by_descriptor(file, "/."), Err(error) if error.errno == Errno::EEXIST)
+    links_by_descriptor(file) || file::can_reopen(file) || may_link_by_descriptor(file)
+}
+
+/// Whether `AT_EMPTY_PATH` works for every process that has opened the file itself, which since Linux 6.10 depends on nothing
+/// that this process could lose. It is found out once.
+fn links_by_descriptor(file: &File) -> bool {
+    const UNKNOWN: u8 = 0;
+    const NO: u8 = 1;
+    const YES: u8 = 2;
+    static KNOWN: AtomicU8 = AtomicU8::new(UNKNOWN);
+    match KNOWN.load(Ordering::Relaxed) {
+        UNKNOWN => {
+            let links = is_linux_at_least(6, 10) && may_link_by_descriptor(file);
+            KNOWN.store(if links { YES } else { NO }, Ordering::Relaxed);
+            links
+        }
+        known => known == YES,
+    }
+}
+
+#[doc(alias = "uname")]
+fn is_linux_at_least(major: u32, minor: u32) -> bool {
+    let Ok(system) = nix::sys::utsname::uname() else {
+        return false;
+    };
+    let mut numbers = system.release().to_str().unwrap_or("").split(['.', '-']);
+    let mut next = || numbers.next()?.parse::<u32>().ok();
+    next().zip(next()) >= Some((major, minor))
+}
+
+/// Whether `AT_EMPTY_PATH` works for this process, perhaps only because it has a privilege.
+fn may_link_by_descriptor(file: &File) -> bool {
+    // The name "." always exists, so where the call works it fails with `EEXIST` and creates nothing.
+    matches!(link_by_descriptor(file, "/."), Err(error) if error.errno == Errno::EEXIST)
 }
 
 /// Gives an unnamed file a name, or fails with `EEXIST`.
 #[doc(alias = "linkat")]
 pub(crate) fn link(file: &File, name: &str) -> SysResult<()> {
+    /// Whether `AT_EMPTY_PATH`, which is faster, has failed where /proc works: kernels before 6.10 require a privilege for it.
+    static REFUSED: AtomicBool = AtomicBool::new(false);
+
+    let refused = REFUSED.load(Ordering::Relaxed);
+    if !refused {
+        match link_by_descriptor(file, name) {
+            Err(error) if error.errno == Errno::ENOENT => {}
+            other => return other,
+        }
+    }
     match link_through_proc(file, name) {
-        // `AT_EMPTY_PATH` works without /proc. It is tried second because older kernels require a privilege for it.
-        Err(first) if matches!(first.errno, Errno::ENOENT | Errno::ENOTDIR) => {
+        Ok(()) => {
+            REFUSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        // This process may have the privilege now.
+        Err(first) if refused && matches!(first.errno, Errno::ENOENT | Errno::ENOTDIR) => {
             link_by_descriptor(file, name).map_err(|second| match second.errno {
                 // Only means that the privilege is missing.
                 Errno::ENOENT => first,

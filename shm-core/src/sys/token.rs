@@ -66,11 +66,11 @@ impl Drop for Token {
 mod tests {
     use super::*;
     use crate::sys::fork::in_child;
-    use crate::sys::lock::{self, LockKind};
+    use crate::sys::lock::{self, Bytes, LockKind};
     use crate::sys::test_support;
     use crate::sys::{file, memfd};
 
-    const BYTE: i64 = (1 << 40) + 7;
+    const BYTE: Bytes = Bytes::one((1 << 40) + 7);
 
     /// A file, and a token whose description has locked the byte.
     fn locked() -> (File, Token) {

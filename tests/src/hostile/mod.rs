@@ -145,10 +145,7 @@ impl Scratch {
             .expect("the name is listed");
         let valid = matches!(
             entry.state,
-            SegmentState::Live
-                | SegmentState::OwnerGone
-                | SegmentState::Orphaned
-                | SegmentState::Persistent
+            SegmentState::Live | SegmentState::Orphaned | SegmentState::Persistent
         );
         assert_eq!(valid, entry.contents.is_some(), "{entry:?}");
         assert_eq!(valid, entry.reason.is_none(), "{entry:?}");

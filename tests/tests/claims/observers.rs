@@ -1,7 +1,7 @@
 //! Processes that only look, or cannot become participants: they learn of deaths too, and never take a living owner for dead.
 
 use shm_core::ShmLayout;
-use shm_core::sync::{Barrier, Broadcast, Mutex, Owner, Ring, SeqLock};
+use shm_core::sync::{Broadcast, Owner, SeqLock};
 use shm_tests::{Block, Guarded, Names, Peer, RingSegment, SmallValue, WaitSegment, peer};
 
 type Queue = Broadcast<SmallValue, 5>;
@@ -96,73 +96,6 @@ fn the_last_handle_detects_a_death_though_it_is_read_only() {
     assert!(receiver.recv().is_err());
     drop(shm);
     Queue::unlink(&name).unwrap();
-}
-
-#[derive(ShmLayout)]
-#[repr(C, align(128))]
-#[shm(padding)]
-struct Roles {
-    lock: Mutex<u64>,
-    value: SeqLock<u64>,
-    ring: Ring<u64, 2>,
-    ticks: Broadcast<u64, 2>,
-    meet: Barrier<2>,
-}
-
-#[test]
-fn debug_shows_who_holds_a_role() {
-    let names = Names::new("observers-debug");
-    let name = names.name("t");
-    let shm = Roles::create(&name).unwrap();
-    let monitor = Roles::attach_read_only(&name).unwrap();
-    let free = [
-        "Mutex { owner: free, value: 0 }",
-        "SeqLock { writer: free, version: 0, value: 0 }",
-        "Ring { sender: free, sender_joined: 0, receiver: free, ",
-        "Broadcast { sender: free, joined: 0, ",
-        "seats: [free, free]",
-    ];
-    let shown = format!("{:?}", monitor.cell());
-    free.iter()
-        .for_each(|words| assert!(shown.contains(words), "{shown}"));
-    assert!(!shown.contains("slots"), "{shown}");
-
-    let lock = shm.lock.lock().unwrap();
-    let writer = shm.value.write().unwrap();
-    let ring = (shm.ring.sender().unwrap(), shm.ring.receiver().unwrap());
-    let sender = shm.ticks.sender().unwrap();
-    let seat = shm.meet.join().unwrap();
-    let of_cell = |words: &str| {
-        [
-            format!("Mutex {{ owner: {words}, "),
-            format!("SeqLock {{ writer: {words}, "),
-            format!("Ring {{ sender: {words}, sender_joined: 1, receiver: {words}, "),
-            format!("Broadcast {{ sender: {words}, "),
-            format!("seats: [{words}, free]"),
-        ]
-    };
-    for (shown, words) in [
-        (format!("{:?}", shm.cell()), "held by this handle"),
-        (format!("{:?}", monitor.cell()), "held by participant 1"),
-    ] {
-        let all = of_cell(words);
-        all.iter()
-            .for_each(|words| assert!(shown.contains(words), "{shown}"));
-    }
-    // And of each type itself.
-    let each = [
-        format!("{:?}", *monitor.lock),
-        format!("{:?}", *monitor.value),
-        format!("{:?}", *monitor.ring),
-        format!("{:?}", *monitor.ticks),
-        format!("{:?}", *monitor.meet),
-    ];
-    for shown in each {
-        assert!(shown.contains("held by participant 1"), "{shown}");
-    }
-    drop((lock, writer, ring, sender, seat));
-    let shown = format!("{:?}", shm.cell());
-    assert!(!shown.contains("held"), "{shown}");
 }
 
 /// Whether the reader's process takes the living sender for dead, by waiting and by looking.

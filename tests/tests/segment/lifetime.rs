@@ -242,7 +242,7 @@ fn opening_an_orphaned_segment_keeps_contents_and_owns_it() {
 }
 
 #[test]
-fn a_reader_keeps_the_segment_of_a_killed_owner() {
+fn a_reader_keeps_the_segment_of_a_killed_owner_live() {
     let names = Names::new("killed-reader");
     let name = names.name("t");
     let (mut owner, mut reader, mut next) = (peer!(), peer!(), peer!());
@@ -250,7 +250,7 @@ fn a_reader_keeps_the_segment_of_a_killed_owner() {
     reader.ok(&format!("open s read {name}"));
     owner.kill();
     let text = next.refused(&format!("open s create {name}"), "AlreadyExists");
-    assert!(text.contains("lost its owner"), "{text}");
+    assert!(text.contains("live"), "{text}");
     assert_eq!(reader.ok("current s"), "true");
 
     next.ok(&format!("open s join {name} frame=4"));

@@ -37,9 +37,7 @@ fn list_gives_every_process_the_same_entry() {
     other.ok(&format!("open s read {name}"));
     let entry = other.ok(&format!("list {name}"));
     assert!(
-        entry.starts_with(&format!(
-            "OwnerGone owner={user} attached=true owned=false "
-        )),
+        entry.starts_with(&format!("Live owner={user} attached=true owned=false ")),
         "{entry}"
     );
     other.ok("drop s");
@@ -68,12 +66,12 @@ fn sweep_removes_only_orphaned_segments() {
     .unwrap();
     assert_eq!(
         peer.ok("list-all"),
-        "/foreign Foreign,/killed Orphaned,/live Live,/persistent Persistent,/readers OwnerGone"
+        "/foreign Foreign,/killed Orphaned,/live Live,/persistent Persistent,/readers Live"
     );
     assert_eq!(peer.ok("sweep"), "/killed");
     assert_eq!(
         peer.ok("list-all"),
-        "/foreign Foreign,/live Live,/persistent Persistent,/readers OwnerGone"
+        "/foreign Foreign,/live Live,/persistent Persistent,/readers Live"
     );
     assert_eq!(peer.ok("sweep"), "");
     peer.ok("drop r");

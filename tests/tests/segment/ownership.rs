@@ -189,22 +189,20 @@ fn open_creates_anew_if_the_last_owner_leaves_meanwhile() {
     }
 }
 
+/// Kills an owner at each system call of its drop, after `share` has given its locks to another process. What `share` returns
+/// keeps them.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[test]
-fn a_last_owner_killed_in_drop_leaves_no_lock_to_children() {
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
-
-    let names = Names::new("going");
+fn kill_in_drop<R>(tag: &str, mut share: impl FnMut(&mut Peer) -> R) {
+    let names = Names::new(tag);
     let mut other = peer!();
     for stop in 1.. {
         let name = names.name(&format!("t{stop}"));
         let mut owner = peer!();
         owner.ok(&format!("open s create {name} frame=3"));
-        let child = Pid::from_raw(owner.ok("fork-idle").parse().unwrap());
+        let shared = share(&mut owner);
         let killed = shm_tests::step::kill_at_call(owner, "between drop s", stop);
         let answer = other.ask(&format!("open s join {name} frame=4 timeout=100"));
-        kill(child, Signal::SIGKILL).unwrap();
+        drop(shared);
         assert_eq!(answer, "ok ", "{stop}");
         assert_eq!(other.ok("current s"), "true", "{stop}");
         other.ok("unlink s");
@@ -214,6 +212,42 @@ fn a_last_owner_killed_in_drop_leaves_no_lock_to_children() {
             break;
         }
     }
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_last_owner_killed_in_drop_leaves_no_lock() {
+    kill_in_drop("going-alone", |_| ());
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_last_owner_killed_in_drop_leaves_no_lock_to_children() {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    struct Child(Pid);
+    impl Drop for Child {
+        fn drop(&mut self) {
+            kill(self.0, Signal::SIGKILL).unwrap();
+        }
+    }
+    kill_in_drop("going", |owner| {
+        Child(Pid::from_raw(owner.ok("fork-idle").parse().unwrap()))
+    });
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn a_last_owner_killed_in_drop_leaves_no_lock_to_descriptors() {
+    use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+
+    kill_in_drop("going-lent", |owner| {
+        let number = owner.ok("fd s").parse().unwrap();
+        let pid = Pid::from_raw(owner.pid().cast_signed()).unwrap();
+        let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        pidfd_getfd(process, number, PidfdGetfdFlags::empty()).unwrap()
+    });
 }
 
 #[test]

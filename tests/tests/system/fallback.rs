@@ -257,6 +257,14 @@ fn segments_are_published_without_proc() {
         other.ok("drop s");
         owner.ok("drop s");
         assert!(!Names::exists(&name));
+        // Participants open the file again.
+        owner.ok(&format!("claims create {name}"));
+        assert!(owner.ok("claims lock try").starts_with("held "));
+        other.ok(&format!("claims attach {name}"));
+        assert!(other.ok("claims lock try").starts_with("would-block "));
+        owner.kill();
+        assert!(other.ok("claims lock 10000").starts_with("died "));
+        fs::remove_file(Names::path(&name)).unwrap();
     }
 }
 

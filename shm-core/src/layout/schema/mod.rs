@@ -81,9 +81,14 @@ const fn name_len(len: usize) -> usize {
 /// Encodes `layout` in exactly [`schema_len`](TypeLayout::schema_len) bytes.
 pub(crate) fn encode(layout: &TypeLayout) -> Vec<u8> {
     let mut out = Vec::with_capacity(layout.schema_len());
-    node(layout, &mut out);
+    encode_into(layout, &mut out);
     debug_assert_eq!(out.len(), layout.schema_len());
     out
+}
+
+/// Appends what [`encode`] returns.
+pub(crate) fn encode_into(layout: &TypeLayout, out: &mut Vec<u8>) {
+    node(layout, out);
 }
 
 /// The name of a type, in the same form as [`Schema::type_name`].

@@ -52,7 +52,7 @@ fn a_segment_goes_through_its_states() {
     orphaned(&name, 1);
     assert_eq!(state(&name), SegmentState::Orphaned);
     let reader = options().attach_read_only(name.as_str()).unwrap();
-    assert_eq!(state(&name), SegmentState::OwnerGone);
+    assert_eq!(state(&name), SegmentState::Live);
     stays(&name);
     drop(reader);
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::name::SegmentName;
 use crate::segment::lifetime::{self, NameState};
-use crate::segment::{SegmentState, SegmentStatus, list};
+use crate::segment::list;
 use crate::sys::clock::Deadline;
 
 fn superseding() -> ShmOptions<u64> {
@@ -30,55 +30,13 @@ fn is_busy<T>(result: Result<T, ShmError>) {
     }
 }
 
-/// The state that `list` shows.
-fn listed(name: &TestName) -> Option<SegmentState> {
-    let mut all = list().unwrap().map(Result::unwrap);
-    let info = all.find(|info| info.name == name.as_str())?;
-    assert_eq!(
-        info.contents.unwrap().owned,
-        info.state == SegmentState::Live
-    );
-    Some(info.state)
-}
-
-fn is_listed_as_owned(name: &TestName) -> bool {
-    listed(name) == Some(SegmentState::Live)
-}
-
-#[test]
-fn create_list_and_status_agree_on_the_owner() {
-    let name = TestName::new("ownerless-words");
-    let reader = ownerless(&name, 1);
-    let refused = || existing(options().create(name.as_str()));
-    assert_eq!(reader.status(), SegmentStatus::OwnerGone);
-    assert_eq!(listed(&name), Some(SegmentState::OwnerGone));
-    assert_eq!(refused(), Existing::OwnerGone);
-
-    let owner = options().open_or_create(name.as_str()).unwrap();
-    assert_eq!(reader.status(), SegmentStatus::Live);
-    assert_eq!(listed(&name), Some(SegmentState::Live));
-    assert_eq!(refused(), Existing::Live);
-
-    // The name is lost while `create` runs its closure, after its first look.
-    drop(owner);
-    let mut reader = None;
-    let init = |_: &Shm<u64>| reader = Some(ownerless(&name, 1));
-    let late = options().create_with(name.as_str(), init);
-    assert_eq!(existing(late), Existing::OwnerGone);
-}
-
-#[test]
-fn create_can_wait_until_an_ownerless_segment_is_orphaned() {
-    let name = TestName::new("ownerless-wait");
-    let reader = ownerless(&name, 1);
-    let waiting = options().wait(Duration::from_millis(30));
-    assert_eq!(existing(waiting.create(name.as_str())), Existing::OwnerGone);
-    std::thread::scope(|scope| {
-        let waiter = scope.spawn(|| options().wait(Duration::MAX).create(name.as_str()));
-        drop(reader);
-        let shm = waiter.join().unwrap().unwrap();
-        assert_eq!(get(&shm), 0);
-    });
+/// What `list` says about the owner.
+fn is_told_owned(name: &TestName) -> bool {
+    list()
+        .unwrap()
+        .map(Result::unwrap)
+        .find(|info| info.name == name.as_str())
+        .is_some_and(|info| info.contents.unwrap().owned)
 }
 
 #[test]
@@ -86,7 +44,7 @@ fn supersede_takes_the_name_and_readers_keep_the_old_one() {
     let name = TestName::new("ownerless");
     let reader = ownerless(&name, 1);
     let plain = existing(options().create(name.as_str()));
-    assert_eq!(plain, Existing::OwnerGone);
+    assert_eq!(plain, Existing::Live);
     let new = superseding()
         .create_with(name.as_str(), |shm| set(shm, 2))
         .unwrap();
@@ -175,7 +133,7 @@ fn superseding_excludes_owners_and_a_kill_changes_nothing() {
     is_busy(hurried().create(name.as_str()));
     is_busy(hurried().open_or_create(name.as_str()));
     is_busy(impatient().create(name.as_str()));
-    assert!(!reader.has_owner() && !is_listed_as_owned(&name));
+    assert!(!reader.has_owner() && !is_told_owned(&name));
     // Reading goes on.
     assert_eq!(get(&options().attach(name.as_str()).unwrap()), 1);
     assert!(reader.is_current());
@@ -340,13 +298,7 @@ fn an_owner_is_seen_by_every_handle_as_long_as_one_lives() {
         .unwrap();
     let reader = options().attach_read_only(name.as_str()).unwrap();
     let writer = options().attach(name.as_str()).unwrap();
-    let all = || {
-        (
-            reader.has_owner(),
-            writer.has_owner(),
-            is_listed_as_owned(&name),
-        )
-    };
+    let all = || (reader.has_owner(), writer.has_owner(), is_told_owned(&name));
     assert!(owner.has_owner());
     assert_eq!(all(), (true, true, true));
     // A copy in a child of `fork` has the same lock, and its end is not the owner's.
@@ -370,12 +322,12 @@ fn an_owner_is_seen_by_every_handle_as_long_as_one_lives() {
     drop((reader, writer));
 
     let reader = ownerless(&name, 1);
-    assert!(!reader.has_owner() && !is_listed_as_owned(&name));
+    assert!(!reader.has_owner() && !is_told_owned(&name));
     let third = options().open_or_create(name.as_str()).unwrap();
-    assert!(reader.has_owner() && is_listed_as_owned(&name));
+    assert!(reader.has_owner() && is_told_owned(&name));
     // Now no owner is left to remove it.
     third.persist().unwrap();
-    assert!(!reader.has_owner() && !third.has_owner() && !is_listed_as_owned(&name));
+    assert!(!reader.has_owner() && !third.has_owner() && !is_told_owned(&name));
     assert!(!options().create_anonymous().unwrap().has_owner());
 }
 

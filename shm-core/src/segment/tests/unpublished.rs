@@ -168,7 +168,7 @@ fn a_child_of_fork_leaves_the_hidden_name_to_its_parent() {
     let segment = SegmentName::new(name.as_str()).unwrap();
     let options = options();
     let deadline = Deadline::after(Duration::from_secs(60));
-    let prepare = || create::prepare(&options.settings, &segment, u64::LAYOUT, 0, deadline);
+    let prepare = || create::prepare(&options.settings, &segment, u64::LAYOUT, 0, deadline, true);
     let made = without_unnamed::run(prepare).unwrap();
     let mut shm = Some(Shm::<u64>::new(made));
     let hidden = hidden_name(shm.as_ref().unwrap());
@@ -178,7 +178,7 @@ fn a_child_of_fork_leaves_the_hidden_name_to_its_parent() {
     });
     assert_eq!(code, 0);
     let owner = shm.unwrap();
-    let published = owner.segment().publish(&options.settings, deadline);
+    let published = owner.segment().publish(&options.settings, deadline, false);
     assert!(published.is_ok() && owner.is_current() && !exists(&hidden));
 }
 

@@ -321,7 +321,6 @@ impl<const N: usize, A: Access> fmt::Debug for Barrier<N, A> {
         f.debug_struct("Barrier")
             .field("round", &self.round())
             .field("arrived", &self.arrived())
-            .field("seats", &self.seats.each_ref().map(|seat| &seat.claim))
             .finish_non_exhaustive()
     }
 }

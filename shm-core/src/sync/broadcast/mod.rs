@@ -246,7 +246,6 @@ impl<T, const N: usize, A: Access> PeerState for Broadcast<T, N, A> {
 impl<T, const N: usize, A: Access> fmt::Debug for Broadcast<T, N, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broadcast")
-            .field("sender", &self.sender_state.claim)
             .field("sent", &protocol::tail::<Correct<A>>(&self.counters))
             .finish_non_exhaustive()
     }

@@ -289,9 +289,8 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
 impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mutex")
-            .field("owner", &self.claim)
             .field("value", &self.value)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

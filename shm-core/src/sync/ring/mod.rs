@@ -333,8 +333,6 @@ impl<T: ShmLayout, const N: usize, A: Access> fmt::Debug for Ring<T, N, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ring")
             .field("capacity", &N)
-            .field("sender", &self.sender.claim)
-            .field("receiver", &self.receiver.end.claim)
             .field("sent", &self.sent())
             .field("received", &self.received())
             .finish_non_exhaustive()

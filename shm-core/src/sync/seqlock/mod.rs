@@ -389,7 +389,6 @@ impl<T: ShmLayout, const SLOTS: usize, A: Access> fmt::Debug for SeqLock<T, SLOT
         let version = protocol::latest::<Correct<A>>(&self.version);
         let cell: &ShmCell<T, A> = &self.slots[protocol::slot(version, SLOTS)];
         f.debug_struct("SeqLock")
-            .field("writer", &self.words.claim)
             .field("version", &version)
             .field("value", cell)
             .finish()

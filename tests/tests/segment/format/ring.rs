@@ -49,7 +49,7 @@ fn rings_match_the_format_and_are_decoded() {
     assert!(DOCUMENT.contains("| `ring` |"));
     let shown = format!("{shm:?}");
     for part in [
-        "sender: held by this handle,",
+        "sender: participant 1,",
         "receiver: free,",
         "deliveries: message 2 once,",
     ] {
