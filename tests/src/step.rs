@@ -65,6 +65,44 @@ pub fn system_calls(mut peer: Peer, command: &str) -> usize {
     stops / 2
 }
 
+/// Sends the peer a command, and returns the numbers of the system calls that it makes between the two signals (`SIGUSR1`)
+/// that it raises in it. Reading a clock does not count: it is a system call on some machines only.
+///
+/// # Panics
+///
+/// If the peer does anything else, or if there is no /proc.
+pub fn system_call_numbers(peer: &mut Peer, command: &str) -> Vec<i64> {
+    let pid = until_begun(peer, command);
+    let mut numbers = Vec::new();
+    let mut begins = false;
+    while stops_at_call(pid) {
+        // The first stop is at the end of the call that raised the signal.
+        if begins {
+            numbers.push(call_number(pid));
+        }
+        begins = !begins;
+    }
+    ptrace::detach(pid, None).expect("the peer is traced");
+    assert_eq!(peer.hear(), "ok ");
+    // What raises the second signal.
+    let raising = [libc::SYS_getpid, libc::SYS_gettid, libc::SYS_tgkill];
+    while numbers.last().is_some_and(|last| raising.contains(last)) {
+        numbers.pop();
+    }
+    let clock = |number: &i64| [libc::SYS_clock_gettime, libc::SYS_gettimeofday].contains(number);
+    numbers.retain(|number| !clock(number));
+    numbers
+}
+
+/// The number of the system call in which the peer is stopped.
+fn call_number(pid: Pid) -> i64 {
+    let call = read_to_string(format!("/proc/{pid}/syscall")).expect("the peer is there");
+    let number = call.split_whitespace().next();
+    number
+        .and_then(|word| word.parse().ok())
+        .expect("the peer is in a system call")
+}
+
 /// Sends the peer a command, and calls `each` before and after each of its system calls between the two signals (`SIGUSR1`)
 /// that it raises in it. Returns how often.
 ///
@@ -127,14 +165,7 @@ impl<'a> Stepper<'a> {
     /// If there is no /proc.
     #[must_use]
     pub fn is_at_sleep(&self) -> bool {
-        let call =
-            read_to_string(format!("/proc/{}/syscall", self.pid)).expect("the peer is there");
-        let number = call.split_whitespace().next();
-        number
-            .and_then(|word| word.parse().ok())
-            .is_some_and(|number: i64| {
-                [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].contains(&number)
-            })
+        [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].contains(&call_number(self.pid))
     }
 
     /// Lets it finish the command, and returns its answer.

@@ -30,6 +30,53 @@ fn second_handle<T: ShmLayout>(shm: &Shm<T>) -> Result<Shm<T>, Failure> {
     Ok(T::from_fd(fd)?)
 }
 
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Locked {
+    value: u64,
+    lock: Mutex<u64>,
+}
+
+/// One operation on a segment between two signals, after it has run once: `create`, `reserve` (which is `create` with pages
+/// that are reserved), `attach`, `read`, `join`, `drop` (of the last owner), `leave` (of one of two owners) or `detach`.
+fn on_segment<T: ShmLayout>(operation: &str, name: &str) -> Answer {
+    fn between<R>(work: impl FnOnce() -> R) -> Result<R, Failure> {
+        raise(Signal::SIGUSR1).map_err(other)?;
+        let result = work();
+        raise(Signal::SIGUSR1).map_err(other)?;
+        Ok(result)
+    }
+    let create = || T::options().sparse(true).create(name);
+    drop(create()?);
+    match operation {
+        "create" => drop(between(create)??),
+        "reserve" => drop(between(|| T::options().create(name))??),
+        "drop" => {
+            let owner = create()?;
+            between(|| drop(owner))?;
+        }
+        _ => {
+            let _owner = create()?;
+            drop(T::attach(name)?);
+            match operation {
+                "attach" => drop(between(|| T::attach(name))??),
+                "read" => drop(between(|| T::attach_read_only(name))??),
+                "join" => drop(between(|| T::open_or_create(name))??),
+                "leave" => {
+                    let second = T::open_or_create(name)?;
+                    between(|| drop(second))?;
+                }
+                "detach" => {
+                    let attached = T::attach(name)?;
+                    between(|| drop(attached))?;
+                }
+                _ => return Err(other(format!("there is no operation `{operation}`"))),
+            }
+        }
+    }
+    Ok(String::new())
+}
+
 /// Runs so often between two signals, and once before, because the first run may differ.
 fn between(mut work: impl FnMut() -> Result<(), Failure>) -> Answer {
     work()?;
@@ -41,10 +88,13 @@ fn between(mut work: impl FnMut() -> Result<(), Failure>) -> Answer {
     Ok(String::new())
 }
 
-/// `calls OPERATION`.
+/// `calls OPERATION`, or `calls plain OPERATION NAME` or `calls locked OPERATION NAME` for one on a segment.
 pub(super) fn obey(words: &mut Words<'_>) -> Answer {
     match words.next()? {
         "nothing" => between(|| Ok(())),
+        // As long as a page.
+        "plain" => on_segment::<[u64; 448]>(words.next()?, words.next()?),
+        "locked" => on_segment::<Locked>(words.next()?, words.next()?),
         "mutex" => {
             let shm = Mutex::<u64>::create_anonymous()?;
             between(|| {

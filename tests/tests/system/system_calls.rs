@@ -1,4 +1,4 @@
-//! While nobody sleeps, the sync types make no system calls.
+//! While nobody sleeps, the sync types make no system calls. Creating, attaching and dropping make few.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
@@ -74,4 +74,56 @@ fn all_roles_of_a_dead_process_are_taken_over_after_one_probe() {
 fn trying_a_held_lock_probes_its_owner_once_a_tick() {
     let probes = calls("held-mutex") - calls("nothing");
     assert!(probes < 1000, "{probes} probes in a thousand calls");
+}
+
+/// Whether `linkat` needs neither /proc nor a privilege, which is found out without a call each time.
+fn links_by_descriptor() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("this is Linux");
+    let mut numbers = release.split(['.', '-']).map(str::parse::<u32>);
+    let mut next = || numbers.next().and_then(Result::ok);
+    next().zip(next()) >= Some((6, 10))
+}
+
+/// Each call costs every user 0.2 to 5 µs. A change that needs one more, or saves one, changes the number here.
+#[test]
+fn segments_cost_no_more_system_calls() {
+    let names = Names::new("calls");
+    let name = names.name("t");
+    let mut peer = peer!();
+    peer.ok("pid");
+    let older = usize::from(!links_by_descriptor());
+    for (kind, operation, expected) in [
+        ("plain", "create", 8 + older),
+        ("plain", "reserve", 8 + older),
+        ("plain", "attach", 7),
+        ("plain", "read", 7),
+        ("plain", "join", 10),
+        ("plain", "detach", 2),
+        ("plain", "leave", 6),
+        ("plain", "drop", 8),
+        ("locked", "create", 15 + older),
+        ("locked", "attach", 16),
+        ("locked", "read", 9),
+        ("locked", "join", 19),
+        ("locked", "detach", 3),
+        ("locked", "leave", 7),
+        ("locked", "drop", 9),
+    ] {
+        let calls =
+            step::system_call_numbers(&mut peer, &format!("calls {kind} {operation} {name}"));
+        // The standard library examines a descriptor before it closes it, unless it is optimized.
+        let examined = cfg!(debug_assertions)
+            .then(|| {
+                calls
+                    .iter()
+                    .filter(|call| **call == libc::SYS_close)
+                    .count()
+            })
+            .unwrap_or(0);
+        assert_eq!(
+            calls.len() - examined,
+            expected,
+            "{kind} {operation}: {calls:?}"
+        );
+    }
 }
