@@ -62,13 +62,43 @@ impl fmt::Display for TypeName<'_> {
 struct Row {
     depth: usize,
     offset: usize,
+    /// Of a trailing slice, the size of an element.
+    size: usize,
     name: String,
-    layout: &'static TypeLayout,
+    /// `None` for padding: bytes that belong to no field.
+    layout: Option<&'static TypeLayout>,
     /// Of the first element of an array, the distance to the next.
     stride: Option<usize>,
 }
 
 impl Row {
+    fn new(depth: usize, offset: usize, name: &str, layout: &'static TypeLayout) -> Self {
+        let size = match layout.kind() {
+            LayoutKind::Slice { element } => element.size(),
+            _ => layout.size(),
+        };
+        Self {
+            depth,
+            offset,
+            size,
+            name: name.to_owned(),
+            layout: Some(layout),
+            stride: None,
+        }
+    }
+
+    /// Padding from `offset` to `end`.
+    fn padding(depth: usize, offset: usize, end: usize) -> Self {
+        Self {
+            depth,
+            offset,
+            size: end - offset,
+            name: String::new(),
+            layout: None,
+            stride: None,
+        }
+    }
+
     /// The name, indented by its depth.
     fn label(&self) -> String {
         format!("{:width$}{}", "", self.name, width = 2 * self.depth)
@@ -84,36 +114,49 @@ fn parts(layout: &TypeLayout) -> &'static [FieldLayout] {
 }
 
 /// Appends the parts of `layout`, which is at offset `base`, each followed by its own parts, or by those of the first element if
-/// it is an array.
+/// it is an array, and then by the padding after it.
 fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
-    for field in parts(layout) {
-        let (offset, name) = (base + field.offset(), FieldLayout::name(field).to_owned());
-        into.push(Row {
-            depth,
-            offset,
-            name,
-            layout: field.layout(),
-            stride: None,
-        });
-        let (inner, stride) = innermost(field.layout());
-        if parts(inner).is_empty() && stride.is_none_or(|stride| stride == inner.size()) {
-            continue;
+    let fields = parts(layout);
+    let mut end = 0;
+    for (number, field) in fields.iter().enumerate() {
+        let offset = base + field.offset();
+        into.push(Row::new(depth, offset, field.name(), field.layout()));
+        rows_inside(field.layout(), offset, depth, into);
+        end = end.max(field.offset() + field.layout().size());
+        let next = fields[number + 1..].iter().map(FieldLayout::offset).min();
+        let next = match next {
+            Some(next) => next,
+            // Elements begin right there.
+            None if field.layout().tail_stride().is_some() => end,
+            None => layout.size(),
+        };
+        if next > end {
+            into.push(Row::padding(depth, base + end, base + next));
         }
-        if stride.is_some() {
-            into.push(Row {
-                depth: depth + 1,
-                offset,
-                name: "[0]".to_owned(),
-                layout: inner,
-                stride,
-            });
-        }
-        rows(
-            inner,
-            offset,
-            depth + 1 + usize::from(stride.is_some()),
-            into,
-        );
+    }
+}
+
+/// Appends what is in a field of this layout, whose row has `depth`.
+fn rows_inside(layout: &'static TypeLayout, offset: usize, depth: usize, into: &mut Vec<Row>) {
+    let (inner, stride) = innermost(layout);
+    let Some(stride) = stride else {
+        return rows(inner, offset, depth + 1, into);
+    };
+    if parts(inner).is_empty() && stride == inner.size() {
+        return;
+    }
+    let first = Row::new(depth + 1, offset, "[0]", inner);
+    into.push(Row {
+        stride: Some(stride),
+        ..first
+    });
+    rows(inner, offset, depth + 2, into);
+    if stride > inner.size() {
+        into.push(Row::padding(
+            depth + 1,
+            offset + inner.size(),
+            offset + stride,
+        ));
     }
 }
 
@@ -139,7 +182,8 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>
 
 /// Prints a table of the fields (offset, size and alignment in bytes, name, and type), with a mark at each boundary
 /// between cache lines. Offsets count from the start of the payload; the first line says where that is in a segment of this
-/// type. The parts of this library's types are shown too, and the first element of an array.
+/// type. Bytes that belong to no field have a row of the type `padding`. The size of a trailing slice is that of one element. The
+/// parts of this library's types are shown too, and the first element of an array.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -174,6 +218,7 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>
 ///      256      16      8    [0]      Limits, every 128 bytes
 ///      256       8      8      rate   u64
 ///      264       8      8      burst  u64
+///      272     112                    padding
 /// ";
 /// assert!(table.contains(slots), "{table}");
 /// ```
@@ -198,15 +243,16 @@ impl fmt::Display for TypeLayout {
         writeln!(f, "  offset    size  align  {:width$}  type", "field")?;
         let mut line = 1;
         for (number, row) in all.iter().enumerate() {
-            let Row { offset, layout, .. } = row;
-            write!(
-                f,
-                "{offset:>8}  {:>6}  {:>5}  {:width$}  {}",
-                layout.size(),
-                layout.align(),
-                row.label(),
-                TypeName(layout)
-            )?;
+            let Row { offset, size, .. } = row;
+            write!(f, "{offset:>8}  {size:>6}  ")?;
+            let label = row.label();
+            match row.layout {
+                Some(layout) => {
+                    let (align, name) = (layout.align(), TypeName(layout));
+                    write!(f, "{align:>5}  {label:width$}  {name}")?;
+                }
+                None => write!(f, "{:5}  {label:width$}  padding", "")?,
+            }
             match row.stride {
                 Some(stride) => writeln!(f, ", every {stride} bytes")?,
                 None => writeln!(f)?,
@@ -236,24 +282,19 @@ fn write_boundaries(
     if first < next_line {
         let last = next_line - 1;
         *line = next_line;
-        // The innermost field that the boundary divides. After the first element of an array, that is the array.
+        // The innermost row that the boundary divides. After the first element of an array, that is the array.
         let cut = |row: &&Row| {
-            row.offset < last * CACHE_LINE && last * CACHE_LINE < row.offset + row.layout.size()
+            row.offset < last * CACHE_LINE && last * CACHE_LINE < row.offset + row.size
         };
-        let (place, row) = match rows.iter().rev().find(cut) {
-            Some(row) => ("inside", row),
-            // The field that reaches furthest. After the first element of an array, that is the array.
-            None => {
-                let furthest = rows.iter().max_by_key(|row| row.offset + row.layout.size());
-                ("in the padding after", furthest.unwrap_or(&rows[0]))
-            }
+        let place = match rows.iter().rev().find(cut) {
+            Some(row) if row.layout.is_some() => format!("inside `{}`", row.name),
+            _ => "in padding".to_owned(),
         };
-        let name = &row.name;
         write!(f, "     -------------------- {}: ", first * CACHE_LINE)?;
         if first == last {
-            writeln!(f, "cache line {first} begins {place} `{name}`")?;
+            writeln!(f, "cache line {first} begins {place}")?;
         } else {
-            writeln!(f, "cache lines {first} to {last} begin {place} `{name}`")?;
+            writeln!(f, "cache lines {first} to {last} begin {place}")?;
         }
     }
     // A cache line that begins exactly with the next row. After the last row there is none to mark.
@@ -371,11 +412,50 @@ mod tests {
             [
                 "  offset    size  align  field  type",
                 "       0       1      1  flag   u8",
+                "       1       7                padding",
                 "       8      16      8  inner  Inner",
                 "       8       8      8    a    u64",
                 "      16       8      8    b    f64",
                 "      24      32      8  last   [u64; 4]",
-                "     -------------------- 64: cache line 1 begins in the padding after `last`",
+                "      56      72                padding",
+                "     -------------------- 64: cache line 1 begins in padding",
+            ]
+        );
+    }
+
+    #[test]
+    fn bytes_of_no_field_are_padding_and_pad_fields_are_not() {
+        const ENTRY: &TypeLayout = &TypeLayout::structure(
+            "Entry",
+            0,
+            8,
+            4,
+            const { &with_offsets([FieldLayout::new("id", U32), FieldLayout::new("kind", U8)]) },
+        )
+        .with_gaps();
+        let fields = Box::leak(Box::new(with_offsets([
+            FieldLayout::new("flag", U8),
+            FieldLayout::new("_pad", array![U8; 3]),
+            FieldLayout::new("entries", array![ENTRY; 2]),
+            FieldLayout::new("list", const { &TypeLayout::slice(U64) }),
+        ])));
+        let text = TypeLayout::structure("Table", 0, 24, 8, fields)
+            .with_gaps()
+            .to_string();
+        let lines: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "  offset    size  align  field     type",
+                "       0       1      1  flag      u8",
+                "       1       3      1  _pad      [u8; 3]",
+                "       4      16      4  entries   [Entry; 2]",
+                "       4       8      4    [0]     Entry, every 8 bytes",
+                "       4       4      4      id    u32",
+                "       8       1      1      kind  u8",
+                "       9       3                   padding",
+                "      20       4                   padding",
+                "      24       8      8  list      [u64]",
             ]
         );
     }
