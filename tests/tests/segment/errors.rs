@@ -217,6 +217,35 @@ fn layout_mismatch_names_the_first_difference() {
 }
 
 #[test]
+fn the_remedy_for_a_renamed_field_makes_it_attach() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Before {
+        speed: f64,
+    }
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct After {
+        velocity: f64,
+    }
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Mended {
+        #[shm(rename = "speed")]
+        velocity: f64,
+    }
+    let names = Names::new("renamed");
+    let name = names.name("t");
+    let before = Before::create(&name).unwrap();
+    before.speed.set(2.5);
+    let refused = error(After::attach(&name)).to_string();
+    let difference = "field `velocity` (f64 at byte 0) is called `speed` in the segment (if it is the same value, add \
+                      `#[shm(rename = \"speed\")]` to it)";
+    assert!(refused.contains(difference), "{refused}");
+    assert_eq!(Mended::attach(&name).unwrap().velocity.get(), 2.5);
+}
+
+#[test]
 fn already_exists_says_what_has_the_name() {
     let names = Names::new("existing");
     let name = names.name("t");

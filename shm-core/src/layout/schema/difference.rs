@@ -133,9 +133,21 @@ fn fields_differ(
         if a.name != b.name {
             let missing =
                 |name: &str, side: &[FieldNode]| !side.iter().any(|field| field.name == name);
-            return Some(if missing(&a.name, program) {
+            let (a_is_missing, b_is_missing) =
+                (missing(&a.name, program), missing(&b.name, segment));
+            let is_renamed =
+                a_is_missing && b_is_missing && a.offset == b.offset && a.node == b.node;
+            return Some(if is_renamed {
+                let there = &a.name;
+                format!(
+                    "field `{}` ({}) is called `{there}` in the segment (if it is the same value, add \
+                     `#[shm(rename = \"{there}\")]` to it)",
+                    full(b),
+                    at(b)
+                )
+            } else if a_is_missing {
                 format!("field `{}` ({}) is only in the segment", full(a), at(a))
-            } else if missing(&b.name, segment) {
+            } else if b_is_missing {
                 format!("field `{}` ({}) is only in this program", full(b), at(b))
             } else {
                 format!(

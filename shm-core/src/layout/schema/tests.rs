@@ -177,6 +177,33 @@ fn differences_are_described() {
 }
 
 #[test]
+fn a_field_that_took_another_name_is_recognised() {
+    let segment = layout!(16, 0, "count": U64, "b": F32, "c": U32);
+    assert_eq!(
+        difference(segment, layout!(16, 0, "frame": U64, "b": F32, "c": U32)),
+        "field `frame` (u64 at byte 0) is called `count` in the segment (if it is the same value, add \
+         `#[shm(rename = \"count\")]` to it)"
+    );
+    // Not if it has another type, or if either name is elsewhere on the other side.
+    assert_eq!(
+        difference(segment, layout!(16, 0, "frame": F64, "b": F32, "c": U32)),
+        "field `count` (u64 at byte 0) is only in the segment"
+    );
+    assert_eq!(
+        difference(segment, layout!(16, 0, "a": U64, "count": F32, "c": U32)),
+        "field `a` (u64 at byte 0) is only in this program"
+    );
+    assert_eq!(
+        difference(segment, layout!(16, 0, "b": U64, "a": F32, "c": U32)),
+        "field `count` (u64 at byte 0) is only in the segment"
+    );
+    assert_eq!(
+        difference(segment, layout!(8, 0, "b": F32, "c": U32)),
+        "field `count` (u64 at byte 0) is only in the segment"
+    );
+}
+
+#[test]
 fn nested_differences_name_the_path_and_payload_offset() {
     const OTHER: &TypeLayout = &TypeLayout::structure(
         "Pair",
