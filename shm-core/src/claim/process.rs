@@ -89,20 +89,60 @@ impl ClaimToken {
     }
 }
 
-/// This process's registration in the segment at an address.
+/// A registration of this process, and the place where it is recorded: to find out whether it still holds without looking it
+/// up by the address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registered {
+    token: ClaimToken,
+    place: &'static AtomicU64,
+}
+
+impl Registered {
+    /// The registration in the segment at an address. [`ClaimToken::NONE`] if there is none.
+    #[inline(always)]
+    pub(crate) fn at(address: usize) -> Self {
+        static NOWHERE: AtomicU64 = AtomicU64::new(0);
+        let place = place_at(address).unwrap_or(&NOWHERE);
+        Self {
+            token: ClaimToken(place.load(Ordering::Relaxed)),
+            place,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn token(self) -> ClaimToken {
+        self.token
+    }
+
+    /// Whether this process is the one that had this registration, and not a fork child of it, and still has it. Two
+    /// instructions.
+    #[inline(always)]
+    pub(crate) fn is_current(&self) -> bool {
+        self.place.load(Ordering::Relaxed) == self.token.0
+    }
+}
+
+/// The place where this process's registration in the segment at an address is recorded. `None` before the first one.
 #[inline(always)]
-pub(crate) fn token_at(address: usize) -> ClaimToken {
+fn place_at(address: usize) -> Option<&'static AtomicU64> {
     let window = window(address);
     let tokens = TOKENS.load(Ordering::Relaxed);
     if tokens.is_null() {
-        return ClaimToken::NONE;
+        return None;
     }
     // SAFETY: the table has `WINDOWS` entries, and `window` returns less.
     let token = unsafe { tokens.add(window) };
     // SAFETY: the table is never unmapped, zeros are valid, and it is only accessed atomically. It is mapped for every
     // thread that reads its address, because the system call that maps it returned before the address was stored.
-    let token = unsafe { &*token };
-    ClaimToken(token.load(Ordering::Relaxed))
+    Some(unsafe { &*token })
+}
+
+/// This process's registration in the segment at an address.
+#[inline(always)]
+pub(crate) fn token_at(address: usize) -> ClaimToken {
+    place_at(address).map_or(ClaimToken::NONE, |place| {
+        ClaimToken(place.load(Ordering::Relaxed))
+    })
 }
 
 /// The id of this process in the segment at an address, or 0 if it is not registered.
@@ -305,6 +345,28 @@ mod tests {
     use super::*;
     use crate::sys::fork::in_child;
     use crate::sys::test_support;
+
+    /// Also after another registration in the same window, as of a segment that was mapped there later.
+    #[test]
+    fn a_registration_is_current_until_cleared_and_not_in_a_child() {
+        let _alone = test_support::alone();
+        let tables = Tables::get_or_create().unwrap();
+        // No mapping is this far up.
+        let windows = WINDOWS - 8..WINDOWS - 7;
+        let address = window_start(WINDOWS - 8);
+        let locked = tables.lock().unwrap();
+        tables.store_id(windows.clone(), 7);
+        drop(locked);
+        let registered = Registered::at(address);
+        assert_eq!(registered.token().id(), 7);
+        assert!(registered.is_current());
+        assert_eq!(in_child(|| i32::from(registered.is_current())), 0);
+        tables.clear(windows.clone());
+        assert!(!registered.is_current());
+        tables.store_id(windows.clone(), 7);
+        assert!(!registered.is_current() && Registered::at(address).is_current());
+        tables.clear(windows);
+    }
 
     /// The situation in a signal handler that has interrupted a registration.
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::own_thread;
 use super::participant::Registration;
-use super::process::{ClaimToken, id_at, token_at};
+use super::process::{ClaimToken, Registered, id_at, token_at};
 use super::wait::SlicedWait;
 use crate::access::Access;
 use crate::error::{ANONYMOUS, ShmError};
@@ -31,7 +31,8 @@ pub(crate) struct ClaimWord(
 pub(crate) struct Held {
     /// The owner's id.
     pub(crate) me: u32,
-    token: ClaimToken,
+    /// The registration of that id.
+    pub(crate) registered: Registered,
     /// Whether a previous owner died or panicked, and the value has not been repaired since.
     pub(crate) poisoned: bool,
 }
@@ -91,25 +92,26 @@ impl ClaimWord {
     /// Claims the role if it is free: the fast path, of a few instructions.
     #[inline(always)]
     pub(crate) fn claim_free(&self) -> Option<Held> {
-        let token = token_at(self.address());
-        let me = token.id();
+        let registered = Registered::at(self.address());
+        let me = registered.token().id();
         (me != 0 && word::claim_free(&self.0, me)).then_some(Held {
             me,
-            token,
+            registered,
             poisoned: false,
         })
     }
 
-    /// Records that this thread has claimed the role, and will release it with [`release_in_thread`](Self::release_in_thread).
+    /// Records that this thread has claimed the role, and will release it with
+    /// [`release_held_in_thread`](Self::release_held_in_thread).
     #[inline(always)]
-    pub(crate) fn record_in_thread(&self) {
-        self.record_as(token_at(self.address()));
+    pub(crate) fn record_in_thread(&self, registered: Registered) {
+        self.record_as(registered.token());
     }
 
-    /// [`record_in_thread`](Self::record_in_thread)s a claim that has just been made, without looking up the token again.
+    /// Records that this thread has claimed the role, and will release it with [`release_in_thread`](Self::release_in_thread).
     #[inline(always)]
     pub(crate) fn record_held_in_thread(&self, held: Held) {
-        self.record_as(held.token);
+        self.record_as(held.registered.token());
     }
 
     #[inline(always)]
@@ -135,7 +137,7 @@ impl ClaimWord {
         match word::claim(&self.0, me, &mut waiting) {
             Some(claimed) => Ok(Held {
                 me,
-                token: token_at(self.address()),
+                registered: Registered::at(self.address()),
                 poisoned: claimed.poisoned,
             }),
             None => Err(ClaimFailed::Owned),
@@ -211,6 +213,26 @@ impl ClaimWord {
         Ok((registration, me))
     }
 
+    /// Releases the role if the registration that claimed it is current. In a fork child of the owner, which has a copy of the
+    /// guard but not the claim, this does nothing. Returns whether it did anything.
+    #[inline]
+    pub(crate) fn release_held(&self, registered: Registered) -> bool {
+        let mine = registered.is_current();
+        if mine {
+            word::release(&self.0, registered.token().id(), false, &Futex);
+        }
+        mine
+    }
+
+    /// [`release_held`](Self::release_held) for a role that was [recorded](Self::record_in_thread).
+    #[inline]
+    pub(crate) fn release_held_in_thread(&self, registered: Registered) {
+        if registered.is_current() {
+            own_thread::erase(self.address());
+            word::release(&self.0, registered.token().id(), false, &Futex);
+        }
+    }
+
     /// Releases the role if this process claimed it as `me`. In a fork child of the owner, which has a copy of the guard but
     /// not the claim, this does nothing.
     #[inline]
@@ -220,7 +242,7 @@ impl ClaimWord {
         }
     }
 
-    /// [`release`](Self::release)s a role that was [recorded](Self::record_in_thread).
+    /// [`release`](Self::release)s a role that was [recorded](Self::record_held_in_thread).
     #[inline]
     pub(crate) fn release_in_thread(&self, me: u32, poison: bool) {
         if self.is_mine(me) {

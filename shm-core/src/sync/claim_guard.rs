@@ -2,6 +2,7 @@
 
 use std::mem::ManuallyDrop;
 
+use crate::claim::process::Registered;
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
 use crate::protocol::eventcount::notify;
@@ -11,8 +12,8 @@ use crate::sync::sleeper::ReaderFutex;
 #[derive(Debug)]
 pub(super) struct ClaimGuard<'a> {
     claim: &'a ClaimWord,
-    /// The id that the role was claimed with.
-    me: u32,
+    /// What the role was claimed with.
+    registered: Registered,
     /// The eventcount to notify after the release.
     eventcount: Option<&'a AtomicU32>,
 }
@@ -28,7 +29,7 @@ impl<'a> ClaimGuard<'a> {
         };
         Ok(Self {
             claim,
-            me: held.me,
+            registered: held.registered,
             eventcount: None,
         })
     }
@@ -36,10 +37,10 @@ impl<'a> ClaimGuard<'a> {
     /// Claims the role if it is free, without reading the clock.
     #[inline(always)]
     pub(super) fn claim_free(claim: &'a ClaimWord) -> Option<Self> {
-        let me = claim.claim_free()?.me;
+        let registered = claim.claim_free()?.registered;
         Some(Self {
             claim,
-            me,
+            registered,
             eventcount: None,
         })
     }
@@ -54,7 +55,7 @@ impl<'a> ClaimGuard<'a> {
     /// Whether this process holds the role. A fork child of the owner does not.
     #[inline(always)]
     pub(super) fn is_mine(&self) -> bool {
-        self.claim.is_mine(self.me)
+        self.registered.is_current()
     }
 }
 
@@ -62,8 +63,7 @@ impl Drop for ClaimGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         // In a fork child there is nothing to release and nobody to notify.
-        let mine = self.is_mine();
-        self.claim.release(self.me, false);
+        let mine = self.claim.release_held(self.registered);
         if let Some(eventcount) = self.eventcount.filter(|_| mine) {
             // After the release, so that the sleepers find the claim free.
             notify(eventcount, &ReaderFutex);
@@ -76,8 +76,8 @@ impl Drop for ClaimGuard<'_> {
 #[derive(Debug)]
 pub(super) struct ThreadClaim<'a> {
     claim: &'a ClaimWord,
-    /// The id that the role was claimed with.
-    me: u32,
+    /// What the role was claimed with.
+    registered: Registered,
 }
 
 impl<'a> ThreadClaim<'a> {
@@ -85,23 +85,23 @@ impl<'a> ThreadClaim<'a> {
     #[inline(always)]
     pub(super) fn new(guard: ClaimGuard<'a>) -> Self {
         let guard = ManuallyDrop::new(guard);
-        guard.claim.record_in_thread();
+        guard.claim.record_in_thread(guard.registered);
         Self {
             claim: guard.claim,
-            me: guard.me,
+            registered: guard.registered,
         }
     }
 
     /// As [`ClaimGuard::is_mine`].
     #[inline(always)]
     pub(super) fn is_mine(&self) -> bool {
-        self.claim.is_mine(self.me)
+        self.registered.is_current()
     }
 }
 
 impl Drop for ThreadClaim<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.claim.release_in_thread(self.me, false);
+        self.claim.release_held_in_thread(self.registered);
     }
 }
