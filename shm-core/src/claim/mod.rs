@@ -1,5 +1,6 @@
 //! Claims: exclusive roles that another process can take over when their owner dies.
 //!
+//! - [`membarrier`]: whether this process commits without a fence, and how it interrupts those that do;
 //! - [`own_thread`]: which claims a thread holds, so that it does not wait for itself;
 //! - [`participant`]: how a process shows that it is alive, and detects that others are dead;
 //! - [`process`]: how a process finds its own id in a nanosecond;
@@ -8,6 +9,7 @@
 //! - [`word`]: all of them combined with the protocol on the word in shared memory. Sync types build on it.
 
 // These need the real atomics, but under loom the protocol uses those of the model.
+pub(crate) mod membarrier;
 #[cfg(not(loom))]
 mod own_thread;
 pub(crate) mod participant;

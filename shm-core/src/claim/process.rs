@@ -38,7 +38,7 @@ pub(super) const LIMIT: usize = WINDOWS << WINDOW_BITS;
 /// The number of pages in a window.
 pub(super) const WINDOW_PAGES: usize = 1 << (WINDOW_BITS - 12);
 
-/// The page before the tokens, of which three words are used.
+/// The page before the tokens, of which four words are used.
 const HEAD: usize = 4096 / size_of::<AtomicU64>();
 /// The word that is the lock: the thread that holds it, or 0.
 const LOCK: usize = 0;
@@ -46,6 +46,8 @@ const LOCK: usize = 0;
 const FORKING: usize = 1;
 /// The word that is not 0 once the lock was taken in this process, and so once there may be an id.
 const USED: usize = 2;
+/// The word for what orders the commits of this process, which [`membarrier`](super::membarrier) writes.
+const COMMIT_ORDER: usize = 3;
 
 /// The tokens. Null until the first participant registers.
 static TOKENS: AtomicPtr<AtomicU64> = AtomicPtr::new(std::ptr::null_mut());
@@ -137,6 +139,19 @@ fn place_at(address: usize) -> Option<&'static AtomicU64> {
     Some(unsafe { &*token })
 }
 
+/// The word for what orders the commits of this process. 0 in a fork child. `None` before the first registration.
+#[inline(always)]
+pub(super) fn commit_order() -> Option<&'static AtomicU64> {
+    let tokens = TOKENS.load(Ordering::Relaxed);
+    if tokens.is_null() {
+        return None;
+    }
+    // SAFETY: within the page before the tokens.
+    let word = unsafe { tokens.sub(HEAD - COMMIT_ORDER) };
+    // SAFETY: as in `place_at`.
+    Some(unsafe { &*word })
+}
+
 /// This process's registration in the segment at an address.
 #[inline(always)]
 pub(crate) fn token_at(address: usize) -> ClaimToken {
@@ -209,7 +224,7 @@ impl Tables {
         debug_assert!(number < HEAD);
         // SAFETY: within the page (invariant 1).
         let word = unsafe { self.tokens.sub(HEAD) };
-        // SAFETY: within the page, as all callers pass `LOCK`, `FORKING` or `USED`.
+        // SAFETY: within the page, as all callers pass one of the four numbers.
         let word = unsafe { word.add(number) };
         // SAFETY: invariant 1, and zeros are valid.
         unsafe { word.as_ref() }
@@ -335,7 +350,7 @@ extern "C" fn wipe_in_child() {
             tables.store(window, ClaimToken::NONE);
         }
     }
-    for word in [USED, FORKING, LOCK] {
+    for word in [COMMIT_ORDER, USED, FORKING, LOCK] {
         tables.head(word).store(0, Ordering::Release);
     }
 }

@@ -16,6 +16,8 @@ const FIRST: Duration = Duration::from_millis(5);
 const LONGEST_AT_FIRST: Duration = Duration::from_millis(50);
 /// The longest slice of all.
 const LONGEST: Duration = Duration::from_secs(1);
+/// The longest sleep of a waiter that might miss a wake-up, or can do with a later one.
+pub(crate) const SOON: Duration = Duration::from_millis(1);
 /// The time from the first look at the owner of a claim to the second.
 const SECOND_LOOK: Duration = Duration::from_micros(500);
 /// The slices of a waiter that cannot request a wake-up: the first one, the longest one at first, and the longest of all. In
@@ -108,6 +110,14 @@ impl SlicedWait {
         self.slice = FIRST;
         if let Times::Read { slice_ends, .. } = &mut self.times {
             *slice_ends += FIRST - SECOND_LOOK;
+        }
+    }
+
+    /// Makes the next sleep end within [`SOON`].
+    pub(crate) fn shorten(&mut self) {
+        self.slice = self.slice.min(SOON);
+        if let Times::Read { slice_ends, .. } = &mut self.times {
+            *slice_ends = (*slice_ends).min(Instant::now() + SOON);
         }
     }
 

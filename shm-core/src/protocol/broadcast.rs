@@ -20,8 +20,8 @@
 //! | begin with the oldest | a new receiver | `tail`, then `reserved`; the cursor is `reserved - N`, and not above `tail` | acquire, then relaxed |
 //! | reserve | sender | `reserved` = `p + 1` | relaxed, then a release fence |
 //! | write | sender | slot `p % N` | relaxed, leaf by leaf |
-//! | publish | sender | `tail` = `p + 1` | release, then a full fence |
-//! | wake | sender | check for sleepers on `arrived` | the full fence just before |
+//! | publish | sender | `tail` = `p + 1` | release, then a full fence unless the process is registered |
+//! | wake | sender | check for sleepers on `arrived` | as the eventcount says |
 //! | check | receiver, at cursor `c` | `tail`: more than `c`? | as *count* |
 //! | copy | receiver | slot `c % N` | relaxed, leaf by leaf |
 //! | validate | receiver | `r` from `reserved`; whole if `r - c <= N`, else messages `c` to `r - N - 1` are lost | acquire fence, then relaxed |
@@ -35,9 +35,8 @@
 //! finds `r` to be `c + N + 1` at least. *Leave* pairs with *is it gone?*: *drained* sees what was sent before. *Join* pairs
 //! with it too: [`liveness`] says how.
 //!
-//! Receivers would see what was sent before *leave* even without its release, which no model of a broadcast could miss:
-//! every publication ends with a full fence. The release is there for what `liveness` says of any role, and its model does
-//! miss it.
+//! Receivers of a sender whose process is not registered would see what was sent before *leave* even without its release, as
+//! each publication ends with a full fence. The release is there for registered ones, and for what `liveness` says of any role.
 //!
 //! *Begin* and a receiver's first cursor only need a number, and the claim or the next *check* orders what comes after. The
 //! acquire is for the other callers of *count*: a receiver that loads `reserved` next, to begin with the oldest message, and
@@ -67,7 +66,7 @@ use std::marker::PhantomData;
 
 use crate::access::{Access, ReadWrite};
 use crate::primitive::Ordering;
-use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
+use crate::primitive::model::{self, AtomicU32, AtomicU64, CommitOrder, fence};
 use crate::protocol::eventcount::{self, WaitEnv};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 
@@ -105,8 +104,8 @@ pub(crate) trait Mutations {
 
     /// Publishes the message.
     #[inline(always)]
-    fn publish(tail: &AtomicU64, value: u64) {
-        model::publish(tail, value);
+    fn publish(tail: &AtomicU64, value: u64, order: CommitOrder) {
+        model::publish(tail, value, order);
     }
 
     /// Called after the copy, before the validation.
@@ -154,20 +153,21 @@ pub(crate) fn oldest<S: Mutations>(counters: &Counters, slots: usize) -> u64 {
     reserved.saturating_sub(slots as u64).min(tail)
 }
 
-/// Sends message `number`, which `write` writes into a slot. The caller holds the claim, and checks for sleepers next, with no
-/// other fence in between. If `write` returns an error or panics, nothing is sent, as if the sender had died: the message
+/// Sends message `number`, which `write` writes into a slot. The caller holds the claim, and checks for sleepers next, in the
+/// `order` that it passes. If `write` returns an error or panics, nothing is sent, as if the sender had died: the message
 /// that was in the slot is lost, and the next one is already reserved.
 #[inline(always)]
 pub(crate) fn send<S: Mutations, R, E>(
     counters: &Counters,
     slots: usize,
     number: u64,
+    order: CommitOrder,
     write: impl FnOnce(usize) -> Result<R, E>,
 ) -> Result<R, E> {
     let next = number.wrapping_add(1);
     S::reserve(&counters.reserved, next);
     let result = write(slot(number, slots))?;
-    S::publish(&counters.tail, next);
+    S::publish(&counters.tail, next, order);
     Ok(result)
 }
 

@@ -5,36 +5,79 @@
 //!
 //! # Synchronization
 //!
-//! The word is a count of wake-ups in bits 1 to 31, and the bit [`WAITERS`]: a process may be asleep.
+//! | bits | |
+//! |---|---|
+//! | 0 | [`WAITERS`]: a process may be asleep |
+//! | 1 | [`FENCE`]: every commit needs a full fence before the check for sleepers |
+//! | 2 to 30 | the number of wake-ups, modulo 2^29 |
+//! | 31 | [`PATIENT`], for the sender of a ring only: the sleeper checks again within a millisecond by itself, so the wake-up may come later |
 //!
 //! | step | by | on the word | ordering |
 //! |---|---|---|---|
 //! | announce | a process that is about to sleep | sets `WAITERS` | relaxed, then a full fence |
+//! | interrupt | the same, where commits may come from registered processes, unless the word is still what it announced when it last did this in this wait | none: `membarrier` | a full fence in every thread of a registered process |
+//! | or, if the system refuses that | the same | sets `WAITERS` and `FENCE`, in one step | relaxed, then a full fence; the next sleep lasts a millisecond at most |
 //! | check again | the same | none: loads what it waits for | as the type needs |
 //! | sleep | the same | `FUTEX_WAIT` while the word is what was announced | |
 //! | look | a process that is about to sleep, and cannot write the word | load, in place of *announce* | relaxed, then a full fence |
-//! | check for sleepers | a process that has changed something | load | a full fence, then relaxed |
-//! | wake | the same, if `WAITERS` is set, or unasked | clears it and adds one to the count; `FUTEX_WAKE` all | relaxed |
+//! | check for sleepers | a process that has changed something | load | a full fence, then relaxed; if the process is registered, only in program order |
+//! | check once more, if `FENCE` is set | the same | load | a full fence, then relaxed |
+//! | wake, if `WAITERS` is set, or unasked | the same | clears `WAITERS` and `PATIENT`, and adds one to the count, by compare-and-swap until it succeeds; `FUTEX_WAKE` all | release |
 //!
-//! The two fences pair as in Dekker's algorithm: either the process that changes something sees `WAITERS`, or the one that
-//! announced itself sees the change when it checks again. Each wake-up changes the count, so a sleep that begins too late
-//! does not begin.
+//! Either the process that changes something sees `WAITERS`, or the one that announced itself sees the change when it checks
+//! again. Each wake-up changes the count, so a sleep that begins too late does not begin. The first is shown case by case:
+//!
+//! | the process that changes something | the sleeper | why |
+//! |---|---|---|
+//! | has a full fence | any | the two fences pair as in Dekker's algorithm |
+//! | is registered | interrupts | at some point while the call lasts, the thread passes a full fence. If it has not loaded the word by then, it finds `WAITERS`, which was set before the call. If it has, its change was made before that fence, and the check that follows the call sees it |
+//! | is registered, and its thread does not run | interrupts | the kernel passes a full fence whenever it takes a thread off a processor, or puts it there |
+//! | is registered | has interrupted for this same word before, in this wait | nobody has cleared `WAITERS` since then, as that changes the count. So all that load the word after that call find it, and all other changes are visible since then |
+//! | is registered | was refused | the load finds `FENCE`, and the fence that follows pairs with the sleeper's. A thread that has loaded the word just before the bit was set may miss it. Its change becomes visible within microseconds, and the sleeper checks after a millisecond |
+//! | is registered, and the registration is lost, by moving the process to another machine (CRIU) | interrupts | the wake-up may be missed. The sleeper checks at the end of its slice |
+//! | any | read-only, woken with others or unasked | the release of the wake-up pairs with the fence of *look*: a sleeper that finds the word changed finds all that was changed before the wake-up. One that found an older word does not begin to sleep, or is woken, since each wake-up changes the word. It needs no fence of the process that changes something, and so does not interrupt |
+//! | any, and no wake-up follows | read-only | may miss the change, and therefore polls |
+//! | joins or leaves | any | both are rare, and have the full fence |
+//!
+//! In a semaphore, an event and the rounds of a barrier, what is waited for is in the word that is slept on. Changing it needs no
+//! fence, so nobody needs to interrupt; nor for the word `left` of a barrier, where all that change something have the fence. They
+//! use [`wait`] with [`WaitEnv::interrupts`] `false`.
+//!
+//! **By architecture.** A registered process orders its commit before its check only for the compiler: a release store and a
+//! later load of another word. On x86-64 the store may wait in the processor's buffer while the load is done. On aarch64 nothing
+//! orders the two: a store-release is ordered after what precedes it, and before later load-acquires only, and the load is
+//! relaxed. On both, the order comes from the interrupt alone. The kernel passes a full fence in its handler (`smp_mb`: a locked
+//! instruction, `dmb ish`), between two instructions of the thread, so all before it in program order are visible, and none
+//! after it is done. That is all that the argument needs, and it is the same for every architecture with `membarrier`.
+//!
+//! Under loom, Miri and the sanitizers no process is registered. The models of a registered process poll, at each compiler
+//! fence, whether a membarrier interrupts.
+//!
+//! **Patience.** A sender that keeps finding its ring full sets `PATIENT` when it announces itself, and sleeps for a millisecond
+//! at most. A receiver that sees the bit may leave it asleep until many slots are free. A sender that wakes by itself and finds no
+//! room takes `PATIENT` back before it goes on to sleep, and interrupts again: from then on the first free slot wakes it.
 //!
 //! A process that cannot write the word is woken with others that announced themselves, or **unasked**, if the process that
-//! changes something is willing to do that every time, or now and then. If a change is followed by a wake-up, no sleeper
-//! misses it: one that has looked at the word before it was changed does not begin to sleep, or is woken; one that has looked
-//! afterwards finds what was changed before, by the two fences. It may miss changes that are not followed by a wake-up, and
-//! therefore polls.
+//! changes something is willing to do that every time, or now and then.
 //!
 //! A process that is killed between clearing `WAITERS` and waking leaves sleepers asleep, and a peer can write anything into
 //! the word. Therefore sleep is cut into slices: nobody sleeps longer than one without checking.
 
 use crate::primitive::Ordering;
-use crate::primitive::model::{AtomicU32, fence};
+use crate::primitive::model::{AtomicU32, CommitOrder, fence};
 use crate::protocol::wait::WaitStep;
 
 /// A process may be asleep on the word.
 pub(crate) const WAITERS: u32 = 1;
+/// Every commit needs a full fence before the check for sleepers: one of them could not interrupt.
+pub(crate) const FENCE: u32 = 2;
+/// The sleeper checks again soon by itself. Set only together with `WAITERS`.
+pub(crate) const PATIENT: u32 = 1 << 31;
+/// One wake-up, in the bits of the word.
+const ONE: u32 = 4;
+/// How many times to try to change a word that others change too. Each failure means that another process succeeded in the few
+/// instructions since the load, so only peers that write without a pause make a wake-up not count.
+const TRIES: u32 = 64;
 
 /// What a wait needs from outside: clock and kernel. Models implement it themselves.
 pub(crate) trait WaitEnv {
@@ -45,10 +88,25 @@ pub(crate) trait WaitEnv {
     fn announces(&self) -> bool {
         true
     }
-    /// The bits by which the waiter announces itself. Only those of a semaphore use another one besides `WAITERS`.
+    /// The bits by which the waiter announces itself. Only those of a semaphore, and the sender of a ring, use another one besides
+    /// `WAITERS`.
     fn announcement(&self) -> u32 {
         WAITERS
     }
+    /// The bits of earlier announcements that this one takes back.
+    fn retraction(&self) -> u32 {
+        0
+    }
+    /// Whether the processes that change what the waiter waits for may be registered, so that it has to interrupt them.
+    fn interrupts(&self) -> bool {
+        false
+    }
+    /// Makes every thread of all registered processes pass a full fence. `false` if the system refuses that.
+    fn interrupt(&mut self) -> bool {
+        true
+    }
+    /// Makes the next sleep a short one.
+    fn check_soon(&mut self) {}
     /// How many times to check before anything else.
     fn spins(&self) -> u32;
     /// Called after the spin: whether it found what the caller waits for.
@@ -63,8 +121,26 @@ pub(crate) trait WaitEnv {
 pub(crate) trait WakeAll {
     /// Whether a full fence precedes the check for sleepers. Only mutants have none.
     const FENCED: bool = true;
-    /// What a wake-up adds to the word with `WAITERS`. Only mutants add something else.
-    const INCREMENT: u32 = 1;
+    /// Whether a full fence precedes the second check, after one that found `FENCE`. Only mutants have none.
+    const CHECKS_AGAIN: bool = true;
+    /// What a wake-up adds to the word. Only mutants add something else.
+    const INCREMENT: u32 = ONE;
+    /// The ordering of a wake-up. Only mutants change it.
+    const WAKE: Ordering = Ordering::Release;
+    /// Whether a wake-up that another change of the word was faster than is tried again. Only mutants do not.
+    const RETRIES: bool = true;
+
+    /// What orders the caller's commits before its checks for sleepers.
+    #[inline(always)]
+    fn order(&self) -> CommitOrder {
+        CommitOrder::Fenced
+    }
+    /// Keeps the check for sleepers behind the commit of a registered process, in the order of its instructions. In models a
+    /// membarrier can interrupt here.
+    #[inline(always)]
+    fn order_program(&self) {
+        core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    }
 
     /// Whether to wake at this moment although no process has announced itself.
     #[inline(always)]
@@ -77,15 +153,34 @@ pub(crate) trait WakeAll {
 }
 
 /// Announces that the caller may sleep on the word, and returns the value to sleep on. The caller has to check again
-/// before it sleeps.
-#[inline]
-fn announce<W: WaitEnv>(word: &AtomicU32, env: &W) -> u32 {
-    let bits = env.announcement();
+/// before it sleeps. `interrupted` is the value for which this wait interrupted last.
+fn announce<W: WaitEnv>(word: &AtomicU32, env: &mut W, interrupted: &mut Option<u32>) -> u32 {
+    let (bits, unwanted) = (env.announcement(), env.retraction());
+    if unwanted != 0 && word.load(Ordering::Relaxed) & unwanted != 0 {
+        word.fetch_and(!unwanted, Ordering::Relaxed);
+    }
     let seen = word.fetch_or(bits, Ordering::Relaxed) | bits;
     if W::FENCED {
         // Pairs with the full fence before `notify_fenced`.
         fence(Ordering::SeqCst);
     }
+    if !env.interrupts() || *interrupted == Some(seen) {
+        return seen;
+    }
+    let seen = if env.interrupt() {
+        seen
+    } else {
+        // Both, in case that the word has changed meanwhile.
+        let bits = bits | FENCE;
+        let seen = word.fetch_or(bits, Ordering::Relaxed) | bits;
+        if W::FENCED {
+            // Pairs with the full fence of the second check.
+            fence(Ordering::SeqCst);
+        }
+        env.check_soon();
+        seen
+    };
+    *interrupted = Some(seen);
     seen
 }
 
@@ -94,18 +189,34 @@ fn announce<W: WaitEnv>(word: &AtomicU32, env: &W) -> u32 {
 fn look<W: WaitEnv>(word: &AtomicU32) -> u32 {
     let seen = word.load(Ordering::Relaxed);
     if W::FENCED {
-        // Pairs with the full fence before `notify_fenced`: what was changed before a wake-up that `seen` counts, or before
-        // one that found the word older than `seen`, is visible to the check.
+        // Pairs with the release of a wake-up: what was changed before one that `seen` counts is visible to the check.
         fence(Ordering::SeqCst);
     }
     seen
 }
 
-/// Wakes all processes that wait for a change which the caller has made, followed by a full fence.
+/// Wakes all processes that wait for a change which the caller has just published in its [order](WakeAll::order).
 #[inline(always)]
-pub(crate) fn notify_fenced<W: WakeAll>(word: &AtomicU32, waker: &W) {
+pub(crate) fn notify_published<W: WakeAll>(word: &AtomicU32, waker: &W) {
+    notify_unless(word, waker, || false);
+}
+
+/// Wakes all processes that wait for a change which the caller has just published in its [order](WakeAll::order). Leaves patient ones
+/// asleep if `early`.
+#[inline(always)]
+pub(crate) fn notify_unless<W: WakeAll>(word: &AtomicU32, waker: &W, early: impl FnOnce() -> bool) {
+    if waker.order() == CommitOrder::Registered {
+        waker.order_program();
+    }
+    notify_ordered(word, waker, early);
+}
+
+#[inline(always)]
+fn notify_ordered<W: WakeAll>(word: &AtomicU32, waker: &W, early: impl FnOnce() -> bool) {
     let seen = word.load(Ordering::Relaxed);
-    if seen & WAITERS != 0 || waker.wakes_unasked(word) {
+    if seen & (WAITERS | FENCE) != 0 {
+        notify_sleepers(word, seen, waker, early);
+    } else if waker.wakes_unasked(word) {
         wake(word, seen, waker);
     }
 }
@@ -117,19 +228,41 @@ pub(crate) fn notify<W: WakeAll>(word: &AtomicU32, waker: &W) {
         // Pairs with the fence in `announce`.
         fence(Ordering::SeqCst);
     }
-    notify_fenced(word, waker);
+    notify_ordered(word, waker, || false);
+}
+
+/// The word was `seen`, with `WAITERS` or `FENCE`.
+#[cold]
+fn notify_sleepers<W: WakeAll>(
+    word: &AtomicU32,
+    mut seen: u32,
+    waker: &W,
+    early: impl FnOnce() -> bool,
+) {
+    if seen & FENCE != 0 {
+        if W::CHECKS_AGAIN {
+            // Pairs with the fence of the process that has set the bit.
+            fence(Ordering::SeqCst);
+        }
+        seen = word.load(Ordering::Relaxed);
+    }
+    let asked = seen & WAITERS != 0 && !(seen & PATIENT != 0 && early());
+    if asked || waker.wakes_unasked(word) {
+        wake(word, seen, waker);
+    }
 }
 
 #[cold]
-fn wake<W: WakeAll>(word: &AtomicU32, seen: u32, waker: &W) {
-    // `WAITERS` is the lowest bit, so this clears it and counts. If the word has changed meanwhile, another process wakes, or
-    // was killed just before that; a waiter that has announced itself or looked since then sees the change.
-    let _ = word.compare_exchange(
-        seen,
-        (seen | WAITERS).wrapping_add(W::INCREMENT),
-        Ordering::Relaxed,
-        Ordering::Relaxed,
-    );
+fn wake<W: WakeAll>(word: &AtomicU32, mut seen: u32, waker: &W) {
+    for _ in 0..TRIES {
+        let next = (seen & !WAITERS).wrapping_add(W::INCREMENT) & !PATIENT;
+        // If the word has changed meanwhile, it counts all the same: a read-only waiter may have looked at the new word, and at
+        // what the caller has changed before that was visible.
+        match word.compare_exchange(seen, next, W::WAKE, Ordering::Relaxed) {
+            Err(now) if W::RETRIES => seen = now,
+            _ => break,
+        }
+    }
     waker.wake_all(word);
 }
 
@@ -150,9 +283,10 @@ pub(crate) fn wait<W: WaitEnv, R>(
         std::hint::spin_loop();
     }
     env.spun(false);
+    let mut interrupted = None;
     loop {
         let seen = if env.announces() {
-            announce(word, env)
+            announce(word, env, &mut interrupted)
         } else {
             look::<W>(word)
         };

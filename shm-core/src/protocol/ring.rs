@@ -17,11 +17,11 @@
 //! |---|---|---|---|
 //! | is there room? | the sender | `tail - head < N`, with the cached `head`; if not, it loads `head` | acquire |
 //! | write | the sender | the message into slot `tail % N` | relaxed |
-//! | commit | the sender | `tail + 1` into `tail` | release, then a full fence |
+//! | commit | the sender | `tail + 1` into `tail` | release, then a full fence unless the process is registered |
 //! | wake | the sender | as [`eventcount`] says, on `data` | |
 //! | is there a message? | the receiver | `head < tail`, with the cached `tail`; if not, it loads `tail` | acquire |
 //! | read | the receiver | the message from slot `head % N` | relaxed |
-//! | count as received | the receiver | `head + 1` into `head` | release, then a full fence |
+//! | count as received | the receiver | `head + 1` into `head` | as *commit* |
 //! | wake | the receiver | as [`eventcount`] says, on `room` | |
 //! | count the delivery | the receiver, before it handles message `head` in place | the number and the count into `deliveries` | relaxed, then a release fence |
 //! | is the peer gone? | either, having nothing to do | as [`liveness`] says | acquire |
@@ -32,14 +32,14 @@
 //!   of `head` pairs with the sender's load: the sender never writes to a slot that is still being read.
 //! - The full fences are those of the eventcount: either the end that commits sees that the peer is about to sleep, or the
 //!   peer sees the commit. They are needed even while the peer is awake, since it may be just about to announce itself.
-//!   Several messages in one step share one fence.
+//!   Several messages in one step share one fence. An end whose process is registered needs none: the peer interrupts it before
+//!   it sleeps.
 //! - Only the owner of an end's claim writes its counter. A new owner begins with the value of the word, and sees all that
 //!   the previous owner did: by release and acquire of the claim, or by the probe, which the kernel orders after the last
 //!   access of the dead. So it loads the word relaxed, and `deliveries` too. The full fence of its wake-up would do in place of the acquire; but
 //!   an end must not depend on whom it wakes.
-//! - Recheck: what the peer committed just before it left or died is only certain to be seen now. Every commit ends with a
-//!   full fence, so for a peer that leaves this would hold without the release of its claim, which no model of a ring could
-//!   miss; that of `liveness` does.
+//! - Recheck: what the peer committed just before it left or died is only certain to be seen now, by the release of its claim
+//!   or by the probe. (Where each commit ends with a full fence, it would be without the release.)
 //!
 //! An end that waits for the next peer in any case leaves out the last two questions, and sleeps until its counter changes.
 //!
@@ -56,8 +56,8 @@
 use std::marker::PhantomData;
 
 use crate::primitive::Ordering;
-use crate::primitive::model::{AtomicU32, AtomicU64, fence, publish};
-use crate::protocol::eventcount::{self, WaitEnv, WakeAll, notify_fenced};
+use crate::primitive::model::{AtomicU32, AtomicU64, CommitOrder, fence, publish};
+use crate::protocol::eventcount::{self, WaitEnv, WakeAll, notify_published};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::padded::Padded;
 
@@ -204,8 +204,8 @@ pub(crate) trait Mutations {
 
     /// Writes this end's counter.
     #[inline(always)]
-    fn publish<R: Side>(counters: &Counters, value: u64) {
-        publish(R::own(counters), value);
+    fn publish<R: Side>(counters: &Counters, value: u64, order: CommitOrder) {
+        publish(R::own(counters), value, order);
     }
 }
 
@@ -272,8 +272,8 @@ impl<R: Side, S: Mutations> End<R, S> {
     #[inline(always)]
     pub(crate) fn commit(&mut self, counters: &Counters, count: u64, waker: &impl WakeAll) {
         self.mine = self.mine.wrapping_add(count);
-        S::publish::<R>(counters, self.mine);
-        notify_fenced(R::peer_wait_word(counters), waker);
+        S::publish::<R>(counters, self.mine, waker.order());
+        notify_published(R::peer_wait_word(counters), waker);
     }
 
     /// Checks, without waiting, whether there is something to do, or whether the peer is gone. Probes it only if `probing`.
@@ -436,7 +436,7 @@ mod tests {
         let mut receiver = End::<Receiving>::resume(&counters);
         // The last sender leaves; one joins and leaves; a signal arrives; another sender joins, and sends two messages.
         let send = |counters: &Counters| {
-            publish(&counters.tail, 2);
+            publish(&counters.tail, 2, CommitOrder::Fenced);
             notify(counters);
         };
         let events: [fn(&Counters); 6] = [notify, notify, notify, |_| (), notify, send];

@@ -15,12 +15,16 @@
 //! | find | writer | `v` from `version` | relaxed: nobody else writes it, and the claim's acquire came before |
 //! | reserve | writer | none: from here on slot `(v + 1) % K` changes | release fence |
 //! | write | writer | the slot | relaxed, leaf by leaf |
-//! | publish | writer | `version` = `v + 1` | release, then a full fence |
-//! | wake | writer | check for sleepers on `changed` | the full fence just before |
+//! | publish | writer | `version` = `v + 1` | release, then a full fence unless the process is registered |
+//! | wake | writer | check for sleepers on `changed` | as the eventcount says |
+//! | or both, if the writer releases the role at once | writer | `version` = `v + 1`; release `claim`; check for sleepers | release, both; then as the eventcount says |
 //! | begin | reader | `t` from `version` | acquire; through a read-only mapping relaxed, then an acquire fence |
 //! | copy | reader | slot `t % K` | relaxed, leaf by leaf |
 //! | validate | reader | `s` from `version`; whole if `s - t < K - 1` | acquire fence, then relaxed |
 //! | load | anyone that only wants the number | `version` | as *begin* |
+//!
+//! A writer that releases the role at once checks for sleepers afterwards, since on x86-64 the release of the claim is a full fence
+//! already. On other architectures it is not, and one follows unless the process is registered.
 //!
 //! *Publish* pairs with *begin* and with *load*: the reader sees all of the value `t`, and all that its writer did before.
 //! *Reserve* pairs with the fence of *validate*: a reader that has seen any part of the value `n` comes after the writer that
@@ -47,7 +51,7 @@ use std::marker::PhantomData;
 
 use crate::access::{Access, ReadWrite};
 use crate::primitive::Ordering;
-use crate::primitive::model::{self, AtomicU32, AtomicU64, fence};
+use crate::primitive::model::{self, AtomicU32, AtomicU64, CommitOrder, fence};
 use crate::protocol::eventcount::{self, WaitEnv};
 
 /// The steps that mutants take in another way.
@@ -69,8 +73,8 @@ pub(crate) trait Mutations {
 
     /// Makes the new value current.
     #[inline(always)]
-    fn publish(version: &AtomicU64, value: u64) {
-        model::publish(version, value);
+    fn publish(version: &AtomicU64, value: u64, order: CommitOrder) {
+        model::publish(version, value, order);
     }
 
     /// Called after the copy, before the validation.
@@ -100,19 +104,20 @@ pub(crate) fn current(version: &AtomicU64) -> u64 {
     version.load(Ordering::Relaxed)
 }
 
-/// Commits what `write` writes into a slot. The caller holds the claim, and checks for sleepers next, with no other fence in
-/// between. Returns the new version and the result of `write`. If that is an error, or `write` panics, the contents of the
+/// Commits what `write` writes into a slot. The caller holds the claim, and checks for sleepers next, in the `order` that it
+/// passes. Returns the new version and the result of `write`. If that is an error, or `write` panics, the contents of the
 /// slot belong to no version, as if the writer had died.
 #[inline(always)]
 pub(crate) fn commit<S: Mutations, R, E>(
     version: &AtomicU64,
     slots: usize,
+    order: CommitOrder,
     write: impl FnOnce(usize) -> Result<R, E>,
 ) -> Result<(u64, R), E> {
     let next = current(version).wrapping_add(1);
     S::before_write();
     let result = write(slot(next, slots))?;
-    S::publish(version, next);
+    S::publish(version, next, order);
     Ok((next, result))
 }
 

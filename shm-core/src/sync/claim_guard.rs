@@ -2,11 +2,13 @@
 
 use std::mem::ManuallyDrop;
 
+use crate::claim::membarrier;
 use crate::claim::process::Registered;
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
-use crate::protocol::eventcount::notify;
-use crate::sync::sleeper::ReaderFutex;
+use crate::primitive::model::{CommitOrder, fence_after_exchange};
+use crate::protocol::eventcount::{notify, notify_published};
+use crate::sync::sleeper::{Committing, ReaderFutex};
 
 /// A held claim. Dropping it releases the role; in a fork child, which only has a copy, it does nothing.
 #[derive(Debug)]
@@ -14,6 +16,7 @@ pub(super) struct ClaimGuard<'a> {
     claim: &'a ClaimWord,
     /// What the role was claimed with.
     registered: Registered,
+    order: CommitOrder,
     /// The eventcount to notify after the release.
     eventcount: Option<&'a AtomicU32>,
 }
@@ -30,6 +33,7 @@ impl<'a> ClaimGuard<'a> {
         Ok(Self {
             claim,
             registered: held.registered,
+            order: membarrier::commit_order(),
             eventcount: None,
         })
     }
@@ -41,6 +45,7 @@ impl<'a> ClaimGuard<'a> {
         Some(Self {
             claim,
             registered,
+            order: membarrier::commit_order(),
             eventcount: None,
         })
     }
@@ -50,6 +55,25 @@ impl<'a> ClaimGuard<'a> {
         notify(eventcount, &ReaderFutex);
         self.eventcount = Some(eventcount);
         self
+    }
+
+    /// What orders the commits of the owner. Its fork children do not commit.
+    #[inline(always)]
+    pub(super) fn order(&self) -> CommitOrder {
+        self.order
+    }
+
+    /// Releases the role, then wakes all sleepers on the eventcount. The owner has published a change just before, and there has been no
+    /// fence since then.
+    #[inline(always)]
+    pub(super) fn release_and_notify(self, eventcount: &AtomicU32) {
+        let order = self.order;
+        drop(self);
+        if order == CommitOrder::Fenced {
+            // The release is an exchange, or more than one. It was not skipped: this is no fork child.
+            fence_after_exchange();
+        }
+        notify_published(eventcount, &Committing(ReaderFutex, order));
     }
 
     /// Whether this process holds the role. A fork child of the owner does not.
@@ -78,6 +102,7 @@ pub(super) struct ThreadClaim<'a> {
     claim: &'a ClaimWord,
     /// What the role was claimed with.
     registered: Registered,
+    order: CommitOrder,
 }
 
 impl<'a> ThreadClaim<'a> {
@@ -89,7 +114,14 @@ impl<'a> ThreadClaim<'a> {
         Self {
             claim: guard.claim,
             registered: guard.registered,
+            order: guard.order,
         }
+    }
+
+    /// As [`ClaimGuard::order`].
+    #[inline(always)]
+    pub(super) fn order(&self) -> CommitOrder {
+        self.order
     }
 
     /// As [`ClaimGuard::is_mine`].

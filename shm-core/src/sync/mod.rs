@@ -64,6 +64,22 @@
 //! wait if that is more, up to 50 ms. In a segment that was created with
 //! [`wake_readers`](crate::ShmOptions::wake_readers), the process that writes wakes them too.
 //!
+//! # Memory barriers
+//!
+//! A process that claims an end of a [`Ring`], the sender of a [`Broadcast`] or the writer's role of a [`SeqLock`] for the first
+//! time registers with the kernel (`membarrier`). From then on it sends, receives and commits without a memory fence. In return, a
+//! process that is about to sleep makes the kernel interrupt the registered processes that run at that moment, for less than a
+//! microsecond each. Registering takes some microseconds in a process with one thread, and 7 to 18 ms in one with several.
+//!
+//! Set the environment variable `SHM_NO_MEMBARRIER=1` for a process that must not do this: on processors that are isolated for
+//! real-time work, which any process of the system could interrupt, or under a filter that kills the process for an unknown system
+//! call. Its sends and commits then take a fence, 4 to 20 ns each, and so do those of processes that it waits for. Where the
+//! system refuses the call with an error, the same happens without the variable. After one of these the first sleep of a wait may
+//! end up to a millisecond late.
+//!
+//! A process that is moved to another machine (CRIU) loses its registration. It then wakes others late now and then, by a
+//! [look](#when-a-process-dies) at most, until it starts anew.
+//!
 //! # What attaching takes
 //!
 //! In addition to what every segment takes:

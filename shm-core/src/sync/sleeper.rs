@@ -1,9 +1,10 @@
 //! Sleeping and waking on an eventcount, with the system's clock and futex.
 
 use crate::access::Access;
-use crate::claim::reader_wakes;
 use crate::claim::wait::SlicedWait;
+use crate::claim::{membarrier, reader_wakes};
 use crate::primitive::AtomicU32;
+use crate::primitive::model::CommitOrder;
 use crate::protocol::counter::WakeSome;
 use crate::protocol::eventcount::{WaitEnv, WakeAll};
 use crate::protocol::wait::WaitStep;
@@ -18,6 +19,8 @@ pub(super) struct Sleeper {
     announces: bool,
     has_spun: bool,
     pace: Option<WordPace>,
+    /// Whether processes that commit may be registered.
+    interrupts: bool,
 }
 
 impl Sleeper {
@@ -28,6 +31,7 @@ impl Sleeper {
             announces: true,
             has_spun: false,
             pace: None,
+            interrupts: false,
         }
     }
 
@@ -42,6 +46,15 @@ impl Sleeper {
             announces: false,
             has_spun: false,
             pace: None,
+            interrupts: false,
+        }
+    }
+
+    /// The same wait for what registered processes change: see [`eventcount`](crate::protocol::eventcount).
+    pub(super) fn for_commits(self) -> Self {
+        Self {
+            interrupts: self.announces,
+            ..self
         }
     }
 
@@ -65,6 +78,18 @@ impl Sleeper {
 impl WaitEnv for Sleeper {
     fn announces(&self) -> bool {
         self.announces
+    }
+
+    fn interrupts(&self) -> bool {
+        self.interrupts
+    }
+
+    fn interrupt(&mut self) -> bool {
+        membarrier::interrupt()
+    }
+
+    fn check_soon(&mut self) {
+        self.slices.shorten();
     }
 
     fn spins(&self) -> u32 {
@@ -127,5 +152,25 @@ impl WakeAll for ReaderFutex {
 impl WakeSome for ReaderFutex {
     fn wake_up_to(&self, word: &AtomicU32, count: u32) -> u32 {
         Futex.wake_up_to(word, count)
+    }
+}
+
+/// Wakes as `F` does, after commits in this order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Committing<F>(pub(super) F, pub(super) CommitOrder);
+
+impl<F: WakeAll> WakeAll for Committing<F> {
+    #[inline(always)]
+    fn order(&self) -> CommitOrder {
+        self.1
+    }
+
+    #[inline(always)]
+    fn wakes_unasked(&self, word: &AtomicU32) -> bool {
+        self.0.wakes_unasked(word)
+    }
+
+    fn wake_all(&self, word: &AtomicU32) {
+        self.0.wake_all(word);
     }
 }

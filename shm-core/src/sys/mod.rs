@@ -10,6 +10,7 @@ pub(crate) mod fork;
 pub(crate) mod futex;
 pub(crate) mod lock;
 pub(crate) mod map;
+pub(crate) mod membarrier;
 pub(crate) mod memfd;
 pub(crate) mod private_memory;
 pub(crate) mod shm;

@@ -6,6 +6,7 @@ mod broadcast;
 mod deadlines;
 mod event;
 mod large;
+mod memory_barriers;
 mod mutex;
 mod ring;
 mod semaphore;

@@ -115,7 +115,8 @@ fn advances<T: ShmLayout, S>(
         change(&mut state, number);
         match word(shm, at).load(Acquire) - before {
             0 => counts[0] += 1,
-            2 => counts[1] += 1,
+            // The count of wake-ups begins at bit 2.
+            4 => counts[1] += 1,
             other => panic!("{other}"),
         }
     }

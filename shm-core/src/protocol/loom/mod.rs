@@ -11,6 +11,7 @@ mod claim_word;
 mod counter;
 mod event;
 mod eventcount;
+mod interrupts;
 mod liveness;
 mod ring;
 mod semaphore;

@@ -13,10 +13,11 @@ use loom::thread;
 use crate::access::ReadOnly;
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
-use crate::primitive::model::fence;
+use crate::primitive::model::{CommitOrder, fence, fence_after_exchange};
 use crate::protocol::claim_word as word;
-use crate::protocol::eventcount::{WakeAll, notify_fenced};
+use crate::protocol::eventcount::{WaitEnv, WakeAll, notify_published};
 use crate::protocol::loom::eventcount::UntilWoken;
+use crate::protocol::loom::interrupts::{Interrupts, Registered};
 use crate::protocol::loom::{FutexQueue, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::seqlock::{self as protocol, Correct, Mutations};
 use crate::protocol::wait::WaitStep;
@@ -34,6 +35,8 @@ struct Shared<S> {
     queue: FutexQueue,
     /// What else the writer does before it commits.
     work: UnsafeCell<u32>,
+    /// The writer's thread, if it is registered.
+    interrupts: Interrupts,
     mutations: PhantomData<S>,
 }
 
@@ -47,21 +50,27 @@ impl<S: Mutations> Shared<S> {
             lives: AtomicU32::new(1),
             queue: FutexQueue::new(),
             work: UnsafeCell::new(0),
+            interrupts: Interrupts::new(),
             mutations: PhantomData,
         })
     }
 
     /// Commits the next value. The caller holds the role.
     fn commit(&self) {
+        self.publish(CommitOrder::Fenced);
+        notify_published(&self.changed, self);
+    }
+
+    fn publish(&self, order: CommitOrder) {
         let next = protocol::current(&self.version) + 1;
-        let committed = protocol::commit::<S, _, Infallible>(&self.version, SLOTS, |slot| {
+        let write = |slot: usize| {
             for word in &self.slots[slot] {
                 word.store(next, Relaxed);
             }
             Ok(())
-        });
+        };
+        let committed = protocol::commit::<S, _, Infallible>(&self.version, SLOTS, order, write);
         assert_eq!(committed, Ok((next, ())));
-        notify_fenced(&self.changed, self);
     }
 
     /// One attempt to read. A value that counts as whole has to be whole.
@@ -209,6 +218,110 @@ fn waiting<S: Mutations + Send + Sync + 'static>() {
     });
 }
 
+/// How a writer commits and releases the role at once, and whether a waiter interrupts it.
+#[derive(Clone, Copy)]
+enum Store {
+    Fenced,
+    /// A mutant.
+    Unfenced,
+    Registered {
+        interrupted: bool,
+    },
+}
+
+/// A writer that commits once.
+struct Writer<'a> {
+    queue: &'a FutexQueue,
+    store: Store,
+    thread: Registered<'a>,
+}
+
+impl word::WakeOne for Writer<'_> {
+    /// Nobody sleeps on the role.
+    fn wake(&self, _: &AtomicU32) {}
+}
+
+impl WakeAll for Writer<'_> {
+    fn order(&self) -> CommitOrder {
+        match self.store {
+            Store::Registered { .. } => CommitOrder::Registered,
+            Store::Fenced | Store::Unfenced => CommitOrder::Fenced,
+        }
+    }
+
+    fn order_program(&self) {
+        self.thread.poll();
+    }
+
+    fn wake_all(&self, _: &AtomicU32) {
+        self.queue.wake_all();
+    }
+}
+
+/// A waiter that may interrupt the writer before it sleeps.
+struct Interrupter<'a> {
+    wait: UntilWoken<'a>,
+    writer: &'a Interrupts,
+    interrupts: bool,
+}
+
+impl WaitEnv for Interrupter<'_> {
+    fn interrupts(&self) -> bool {
+        self.interrupts
+    }
+
+    fn interrupt(&mut self) -> bool {
+        self.writer.interrupt();
+        true
+    }
+
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        WaitStep::Sleep
+    }
+
+    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
+        self.wait.sleep(word, seen);
+    }
+}
+
+/// A waiter, and a writer that stores: it releases the role before it checks for sleepers.
+fn storing(store: Store) {
+    check(3, move || {
+        let shared = Shared::<Correct>::new();
+        let waiter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut env = Interrupter {
+                    wait: UntilWoken(&shared.queue),
+                    writer: &shared.interrupts,
+                    interrupts: matches!(store, Store::Registered { interrupted: true }),
+                };
+                let (version, changed) = (&shared.version, &shared.changed);
+                let found = protocol::wait_newer::<Correct, _>(version, changed, &mut env, 0);
+                assert_eq!(found, Some(1));
+            })
+        };
+        let writer = Writer {
+            queue: &shared.queue,
+            store,
+            thread: shared.interrupts.register(),
+        };
+        assert!(word::claim_free(&shared.claim, 1));
+        shared.publish(CommitOrder::Registered);
+        word::release(&shared.claim, 1, false, &writer);
+        if let Store::Fenced = store {
+            fence_after_exchange();
+        }
+        notify_published(&shared.changed, &writer);
+        drop(writer);
+        waiter.join().unwrap();
+    });
+}
+
 /// An observer of the version alone, with or without a wait, sees what the writer did before its commit.
 fn looking<S: Mutations + Send + Sync + 'static>(waits: bool) {
     check(3, move || {
@@ -255,6 +368,16 @@ fn a_half_written_slot_of_the_dead_is_never_seen() {
 #[test]
 fn a_commit_wakes_a_waiting_reader() {
     waiting::<Correct>();
+}
+
+#[test]
+fn a_store_that_releases_the_role_wakes_a_waiting_reader() {
+    storing(Store::Fenced);
+}
+
+#[test]
+fn a_store_of_a_registered_writer_wakes_a_reader() {
+    storing(Store::Registered { interrupted: true });
 }
 
 #[test]
@@ -314,7 +437,7 @@ mutant_fails!(a_write_without_a_fence_before_it_is_caught, handed_on::<Mutant>()
 );
 mutant_fails!(a_relaxed_publication_is_caught, overtaken::<Mutant>(),
     impl Mutations for Mutant {
-        fn publish(version: &AtomicU64, value: u64) {
+        fn publish(version: &AtomicU64, value: u64, _: CommitOrder) {
             version.store(value, Relaxed);
             fence(Ordering::SeqCst);
         }
@@ -329,8 +452,15 @@ fn a_relaxed_probe_is_caught() {
 
 mutant_deadlocks!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Mutant>(),
     impl Mutations for Mutant {
-        fn publish(version: &AtomicU64, value: u64) {
+        fn publish(version: &AtomicU64, value: u64, _: CommitOrder) {
             version.store(value, Release);
         }
     }
+);
+mutant_deadlocks!(stores_without_a_fence, a_store_without_a_fence_after_the_release_is_caught, storing(Store::Unfenced),
+    impl Mutations for Mutant {}
+);
+mutant_deadlocks!(stores_uninterrupted, a_store_of_a_registered_writer_without_interrupt_is_caught,
+    storing(Store::Registered { interrupted: false }),
+    impl Mutations for Mutant {}
 );

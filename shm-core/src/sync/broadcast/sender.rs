@@ -6,12 +6,12 @@ use super::{Broadcast, SendError};
 use crate::cell::ShmCell;
 use crate::claim::word::Timeout;
 use crate::protocol::broadcast::{self as protocol, Correct};
-use crate::protocol::eventcount::notify_fenced;
+use crate::protocol::eventcount::notify_published;
 use crate::protocol::liveness;
 use crate::shm_layout::ShmLayout;
 use crate::sync::ClaimError;
 use crate::sync::claim_guard::ClaimGuard;
-use crate::sync::sleeper::ReaderFutex;
+use crate::sync::sleeper::{Committing, ReaderFutex};
 
 /// The sending end of a [`Broadcast`], from [`Broadcast::sender`]. One process holds it at a time. Dropping it gives it up:
 /// receivers get `Disconnected` once they have received everything, until there is another sender.
@@ -114,8 +114,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
     /// Sends the message that `write` writes, unless this is a child that `write` forked.
     #[inline(always)]
     fn commit<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Result<R, SendError> {
-        let broadcast = self.broadcast;
-        let result = protocol::send::<Correct, _, _>(&broadcast.counters, N, self.next, |slot| {
+        let (broadcast, order) = (self.broadcast, self.claim.order());
+        let counters = &broadcast.counters;
+        let result = protocol::send::<Correct, _, _>(counters, N, self.next, order, |slot| {
             let result = write(&broadcast.slots[slot]);
             if self.is_mine() {
                 Ok(result)
@@ -124,7 +125,8 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
             }
         })?;
         self.next = self.next.wrapping_add(1);
-        notify_fenced(&broadcast.sender_state.arrived, &ReaderFutex);
+        let waker = Committing(ReaderFutex, order);
+        notify_published(&broadcast.sender_state.arrived, &waker);
         Ok(result)
     }
 }

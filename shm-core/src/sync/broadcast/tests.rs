@@ -3,13 +3,17 @@
 use super::receiver::receive_available;
 use crate::access::ReadWrite;
 use crate::primitive::AtomicU64;
+use crate::primitive::model::CommitOrder;
 use crate::protocol::broadcast::{self as protocol, Correct, Counters, SlotRead};
 
 const SLOTS: usize = 4;
 
 fn send(counters: &Counters, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        let sent = protocol::send::<Correct, (), ()>(counters, SLOTS, number, |_| Ok(()));
+        let sent =
+            protocol::send::<Correct, (), ()>(counters, SLOTS, number, CommitOrder::Fenced, |_| {
+                Ok(())
+            });
         assert_eq!(sent, Ok(()));
     }
 }

@@ -8,7 +8,7 @@ use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::liveness::{PeerState, PeerWatch};
 use crate::protocol::ring::{Correct, Counters, End, Idle, Mutations, Side};
 use crate::sync::claim_guard::ClaimGuard;
-use crate::sync::sleeper::{Futex, Sleeper};
+use crate::sync::sleeper::{Committing, Futex, Sleeper};
 use crate::sync::{ClaimError, TimedOut};
 use crate::sys::clock::{Deadline, RateLimiter};
 
@@ -138,7 +138,9 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
             match self.spin(timeout) {
                 Some(ready) => ready,
                 None => {
-                    let mut env = Sleeper::until(timeout.deadline()).without_spinning();
+                    let mut env = Sleeper::until(timeout.deadline())
+                        .for_commits()
+                        .without_spinning();
                     let (counters, capacity) = (self.counters, N as u64);
                     if self.reconnects {
                         self.end
@@ -167,7 +169,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     /// Waits as [`wait_for_peer`](Self::wait_for_peer) does, until `deadline` at the latest. In a fork child it times out at
     /// once.
     pub(super) fn wait_for_peer_until(&self, deadline: Deadline) -> Result<(), TimedOut> {
-        let mut env = Sleeper::until(deadline).without_spinning();
+        let mut env = Sleeper::until(deadline).for_commits().without_spinning();
         let joined = self.is_mine()
             && self
                 .end
@@ -199,7 +201,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     #[inline(always)]
     pub(super) fn commit<V>(&mut self, count: usize, work: impl FnOnce(usize) -> V) -> V {
         let result = work(self.next_slot());
-        self.end.commit(self.counters, count as u64, &Futex);
+        self.hand_over(count);
         result
     }
 
@@ -218,8 +220,14 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         if !self.is_mine() {
             return None;
         }
-        self.end.commit(self.counters, count as u64, &Futex);
+        self.hand_over(count);
         Some(())
+    }
+
+    #[inline(always)]
+    fn hand_over(&mut self, count: usize) {
+        let waker = Committing(Futex, self.claim.order());
+        self.end.commit(self.counters, count as u64, &waker);
     }
 
     /// The slot of the next message.

@@ -105,7 +105,7 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
     pub fn publish(&mut self) -> Result<u64, WriteError> {
         self.pending = false;
         if self.role.is_mine() {
-            Ok(self.lock.commit(&self.value))
+            Ok(self.lock.commit(self.role.order(), &self.value))
         } else {
             Err(WriteError::Inherited)
         }

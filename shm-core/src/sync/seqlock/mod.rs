@@ -335,7 +335,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         if let Some(newer) = protocol::newer_than::<Correct<A>>(&self.version, seen) {
             return Ok(newer);
         }
-        let mut sleeper = Sleeper::through::<A>(deadline());
+        let mut sleeper = Sleeper::through::<A>(deadline()).for_commits();
         protocol::wait_newer::<Correct<A>, _>(
             &self.version,
             &self.words.changed,

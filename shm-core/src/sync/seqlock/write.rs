@@ -11,11 +11,12 @@ use super::private_copy::PrivateCopy;
 use crate::access::{Access, Writable};
 use crate::cell::{ShmCell, checked, copy};
 use crate::claim::word::Timeout;
-use crate::protocol::eventcount::notify_fenced;
+use crate::primitive::model::CommitOrder;
+use crate::protocol::eventcount::notify_published;
 use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::{ClaimGuard, ThreadClaim};
-use crate::sync::sleeper::ReaderFutex;
+use crate::sync::sleeper::{Committing, ReaderFutex};
 use crate::sys::clock::Deadline;
 
 impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
@@ -137,7 +138,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     {
         let lock = self.writable();
         let role = ThreadClaim::new(lock.role(Timeout::Never)?);
-        lock.commit_with(|slot| {
+        lock.commit_with(role.order(), |slot| {
             let result = write(slot);
             if role.is_mine() {
                 Ok(result)
@@ -172,8 +173,9 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     {
         let lock = self.writable();
         let role = lock.role(Timeout::Never)?;
-        let version = lock.commit(value);
-        drop(role);
+        // The order of the check for sleepers comes from the release of the role, so the value needs none of its own.
+        let Ok((version, ())) = lock.publish(CommitOrder::Registered, stored(value));
+        role.release_and_notify(&lock.words.changed);
         Ok(version)
     }
 
@@ -230,27 +232,43 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         Ok(SeqLockWriteGuard::new(self, role, value))
     }
 
-    /// Writes a value, makes it current and wakes waiting readers. The caller holds the role.
+    /// Writes a value, makes it current and wakes waiting readers. The caller holds the role, and its commits have this order.
     #[inline(always)]
-    pub(super) fn commit(&self, value: &T) -> u64 {
-        let store = |slot: &ShmCell<T>| {
-            slot.store_from(value);
-            Ok::<(), Infallible>(())
-        };
-        let Ok((version, ())) = self.commit_with(store);
+    pub(super) fn commit(&self, order: CommitOrder, value: &T) -> u64 {
+        let Ok((version, ())) = self.commit_with(order, stored(value));
         version
     }
 
-    /// Commits what `write` writes, unless it fails.
+    /// Commits what `write` writes, unless it fails, and wakes waiting readers.
     #[inline(always)]
     fn commit_with<R, E>(
         &self,
+        order: CommitOrder,
         write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
     ) -> Result<(u64, R), E> {
-        let committed = protocol::commit::<Correct, _, _>(&self.version, SLOTS, |slot| {
-            write(&self.slots[slot])
-        })?;
-        notify_fenced(&self.words.changed, &ReaderFutex);
+        let committed = self.publish(order, write)?;
+        notify_published(&self.words.changed, &Committing(ReaderFutex, order));
         Ok(committed)
+    }
+
+    /// Commits what `write` writes, unless it fails. The caller checks for sleepers.
+    #[inline(always)]
+    fn publish<R, E>(
+        &self,
+        order: CommitOrder,
+        write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
+    ) -> Result<(u64, R), E> {
+        protocol::commit::<Correct, _, _>(&self.version, SLOTS, order, |slot| {
+            write(&self.slots[slot])
+        })
+    }
+}
+
+/// Returns a closure that writes a value into a slot.
+#[inline(always)]
+fn stored<T: ShmLayout + Copy>(value: &T) -> impl FnOnce(&ShmCell<T>) -> Result<(), Infallible> {
+    |slot| {
+        slot.store_from(value);
+        Ok(())
     }
 }

@@ -41,7 +41,8 @@ fn join_timeout_waits_for_a_seat() {
 /// How often sleepers were woken for a seat, and whether a process has announced that it may sleep.
 fn wake_ups(left: &AtomicU32) -> (u32, bool) {
     let word = left.load(Acquire);
-    (word >> 1, word & 1 != 0)
+    // The count of wake-ups begins at bit 2.
+    (word >> 2, word & 1 != 0)
 }
 
 #[test]

@@ -17,10 +17,11 @@ use loom::thread;
 use crate::access::{Access, ReadOnly};
 use crate::primitive::Ordering;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::model::CommitOrder;
 use crate::protocol::broadcast::{self as protocol, Correct, Counters, Mutations, RecvOutcome};
 use crate::protocol::claim_word as word;
 use crate::protocol::claim_word::{POISON, WAITERS};
-use crate::protocol::eventcount::{WakeAll, notify, notify_fenced};
+use crate::protocol::eventcount::{WakeAll, notify, notify_published};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::loom::eventcount::UntilWoken;
 use crate::protocol::loom::{FutexQueue, check};
@@ -101,19 +102,25 @@ impl<S: ModelMutations, const N: usize> Shared<S, N> {
         if fenced {
             notify(&self.arrived, self);
         } else {
-            notify_fenced(&self.arrived, self);
+            notify_published(&self.arrived, self);
         }
     }
 
     fn send(&self, number: u64) {
-        let sent = protocol::send::<S, _, Infallible>(&self.counters, N, number, |slot| {
-            for word in &self.slots[slot] {
-                word.store(number + 1, Relaxed);
-            }
-            Ok(())
-        });
+        let sent = protocol::send::<S, _, Infallible>(
+            &self.counters,
+            N,
+            number,
+            CommitOrder::Fenced,
+            |slot| {
+                for word in &self.slots[slot] {
+                    word.store(number + 1, Relaxed);
+                }
+                Ok(())
+            },
+        );
         assert_eq!(sent, Ok(()));
-        notify_fenced(&self.arrived, self);
+        notify_published(&self.arrived, self);
     }
 
     /// Begins a message and dies.

@@ -32,7 +32,7 @@ mutant_fails!(a_write_without_a_fence_before_it_is_caught, overtaken::<Mutant, 2
 );
 mutant_fails!(a_relaxed_publication_is_caught, overtaken::<Mutant, 2>(),
     impl Mutations for Mutant {
-        fn publish(tail: &AtomicU64, value: u64) {
+        fn publish(tail: &AtomicU64, value: u64, _: CommitOrder) {
             tail.store(value, Relaxed);
             fence(Ordering::SeqCst);
         }
@@ -80,7 +80,7 @@ mutant_fails!(a_relaxed_load_while_reconnecting_is_caught, reconnecting::<Mutant
 mutant_deadlocks!(sends_to_a_reconnecting_receiver_without_a_fence, an_unfenced_send_while_reconnecting_is_caught,
     reconnecting::<Mutant>(false),
     impl Mutations for Mutant {
-        fn publish(tail: &AtomicU64, value: u64) {
+        fn publish(tail: &AtomicU64, value: u64, _: CommitOrder) {
             tail.store(value, Release);
         }
     }
@@ -100,7 +100,7 @@ mutant_deadlocks!(leaves_without_a_fence, leaving_without_a_fence_is_caught, lea
 );
 mutant_deadlocks!(nobody_wakes, a_publication_without_a_fence_behind_it_is_caught, waiting::<Mutant>(),
     impl Mutations for Mutant {
-        fn publish(tail: &AtomicU64, value: u64) {
+        fn publish(tail: &AtomicU64, value: u64, _: CommitOrder) {
             tail.store(value, Release);
         }
     }

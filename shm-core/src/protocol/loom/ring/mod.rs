@@ -11,10 +11,12 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64, fence};
 use loom::thread;
 
-use crate::primitive::{Ordering, model};
+use crate::primitive::Ordering;
+use crate::primitive::model::{self, CommitOrder};
 use crate::protocol::claim_word as word;
 use crate::protocol::eventcount::{self, WaitEnv, WakeAll};
 use crate::protocol::liveness::{PeerState, PeerWatch};
+use crate::protocol::loom::interrupts::{Interrupts, Registered};
 use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::padded::Padded;
 use crate::protocol::ring::{
@@ -37,6 +39,8 @@ trait ModelMutations: Mutations + Send + Sync + 'static {
     /// Whether an end that joins wakes the other, and whether a full fence precedes that.
     const JOIN_WAKES: bool = true;
     const JOIN_FENCED: bool = true;
+    /// Whether ends interrupt registered ones before they sleep.
+    const INTERRUPTS: bool = true;
 }
 
 struct Correct;
@@ -78,6 +82,8 @@ struct Shared {
     receiver: EndState,
     /// Behind `data` and `room`.
     queues: [FutexQueue; 2],
+    /// The threads of the sender and of the receiver, if they are registered.
+    interrupts: [Interrupts; 2],
 }
 
 impl Shared {
@@ -98,6 +104,7 @@ impl Shared {
             sender,
             receiver: EndState::taken(),
             queues: [FutexQueue::new(), FutexQueue::new()],
+            interrupts: [Interrupts::new(), Interrupts::new()],
         })
     }
 
@@ -125,6 +132,8 @@ impl Shared {
 struct Peer<'a, V> {
     shared: &'a Shared,
     schedule: Schedule,
+    /// If its process is registered, and so is the other: the thread, and the other one's.
+    registered: Option<(Registered<'a>, &'a Interrupts)>,
     mutations: PhantomData<V>,
 }
 
@@ -134,7 +143,17 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
         Self {
             shared,
             schedule: Schedule::UntilWoken,
+            registered: None,
             mutations: PhantomData,
+        }
+    }
+
+    /// One that sleeps until woken. Both ends are registered; this is the sender or the receiver.
+    fn registered(shared: &'a Shared, own: usize) -> Self {
+        let interrupts = &shared.interrupts;
+        Self {
+            registered: Some((interrupts[own].register(), &interrupts[1 - own])),
+            ..Self::patient(shared)
         }
     }
 
@@ -177,7 +196,7 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
         if V::JOIN_WAKES && V::JOIN_FENCED {
             eventcount::notify(word, self);
         } else if V::JOIN_WAKES {
-            eventcount::notify_fenced(word, self);
+            eventcount::notify_published(word, self);
         }
         End::resume(&self.shared.counters)
     }
@@ -196,12 +215,23 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
         if V::LEAVE_WAKES && V::LEAVE_FENCED {
             eventcount::notify(word, self);
         } else if V::LEAVE_WAKES {
-            eventcount::notify_fenced(word, self);
+            eventcount::notify_published(word, self);
         }
     }
 }
 
 impl<V: ModelMutations> WaitEnv for Peer<'_, V> {
+    fn interrupts(&self) -> bool {
+        V::INTERRUPTS && self.registered.is_some()
+    }
+
+    fn interrupt(&mut self) -> bool {
+        if let Some((own, other)) = &self.registered {
+            own.in_kernel(|| other.interrupt());
+        }
+        true
+    }
+
     fn spins(&self) -> u32 {
         0
     }
@@ -211,7 +241,11 @@ impl<V: ModelMutations> WaitEnv for Peer<'_, V> {
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        self.shared.queue(word).sleep(word, seen);
+        let sleep = || self.shared.queue(word).sleep(word, seen);
+        match &self.registered {
+            Some((own, _)) => own.in_kernel(sleep),
+            None => sleep(),
+        }
     }
 }
 
@@ -221,6 +255,19 @@ impl<V> word::WakeOne for Peer<'_, V> {
 }
 
 impl<V: ModelMutations> WakeAll for Peer<'_, V> {
+    fn order(&self) -> CommitOrder {
+        match self.registered {
+            Some(_) => CommitOrder::Registered,
+            None => CommitOrder::Fenced,
+        }
+    }
+
+    fn order_program(&self) {
+        if let Some((own, _)) = &self.registered {
+            own.poll();
+        }
+    }
+
     fn wake_all(&self, word: &AtomicU32) {
         self.shared.queue(word).wake_all();
     }
@@ -271,6 +318,31 @@ fn transfer<V: ModelMutations>(capacity: usize, count: u64, preemptions: usize) 
             assert_eq!(peer.receive(&mut end), Ok(number + 1));
         }
         assert_eq!(peer.receive(&mut end), Err(Idle::Gone));
+        sender.join().unwrap();
+    });
+}
+
+/// [`transfer`] between two registered processes.
+fn registered<V: ModelMutations>(capacity: usize, count: u64, preemptions: usize) {
+    check(preemptions, move || {
+        let shared = Shared::new(capacity);
+        let sender = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut end = End::resume(&shared.counters);
+                let mut peer = Peer::<V>::registered(&shared, 0);
+                for number in 0..count {
+                    peer.send(&mut end, number + 1).unwrap();
+                }
+                peer.leave::<Sending>(&shared.sender);
+            }
+        });
+        let mut end = End::resume(&shared.counters);
+        let mut peer = Peer::<V>::registered(&shared, 1);
+        for number in 0..count {
+            assert_eq!(peer.receive(&mut end), Ok(number + 1));
+        }
+        drop(peer);
         sender.join().unwrap();
     });
 }
@@ -416,6 +488,16 @@ fn a_dead_receiver_leaves_what_it_has_not_counted() {
     dead_receiver::<Correct>(3);
 }
 
+#[test]
+fn registered_ends_wake_each_other() {
+    registered::<Correct>(1, 2, 2);
+}
+
+#[test]
+fn registered_ends_wake_each_other_in_a_ring_of_two() {
+    registered::<Correct>(2, 3, 2);
+}
+
 /// A store without `Release`, followed by the correct fence.
 fn publish_relaxed(counter: &AtomicU64, value: u64) {
     counter.store(value, Ordering::Relaxed);
@@ -429,11 +511,11 @@ fn is_sending<R: Side>(counters: &Counters) -> bool {
 
 mutant_fails!(a_relaxed_commit_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {
-        fn publish<R: Side>(counters: &Counters, value: u64) {
+        fn publish<R: Side>(counters: &Counters, value: u64, _: CommitOrder) {
             if is_sending::<R>(counters) {
                 publish_relaxed(R::own(counters), value);
             } else {
-                model::publish(R::own(counters), value);
+                model::publish(R::own(counters), value, CommitOrder::Fenced);
             }
         }
     }
@@ -441,9 +523,9 @@ mutant_fails!(a_relaxed_commit_is_caught, transfer::<Mutant>(1, 2, 2),
 );
 mutant_fails!(a_relaxed_count_of_what_was_received_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {
-        fn publish<R: Side>(counters: &Counters, value: u64) {
+        fn publish<R: Side>(counters: &Counters, value: u64, _: CommitOrder) {
             if is_sending::<R>(counters) {
-                model::publish(R::own(counters), value);
+                model::publish(R::own(counters), value, CommitOrder::Fenced);
             } else {
                 publish_relaxed(R::own(counters), value);
             }
@@ -495,11 +577,17 @@ mutant_fails!(a_relaxed_probe_of_a_receiver_is_caught, dead_receiver::<Mutant>(2
 );
 mutant_deadlocks!(commits_without_a_fence, a_commit_without_a_fence_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {
-        fn publish<R: Side>(counters: &Counters, value: u64) {
+        fn publish<R: Side>(counters: &Counters, value: u64, _: CommitOrder) {
             R::own(counters).store(value, Ordering::Release);
         }
     }
     impl ModelMutations for Mutant {}
+);
+mutant_deadlocks!(sleeps_without_an_interrupt, a_sleep_without_an_interrupt_is_caught, registered::<Mutant>(1, 2, 2),
+    impl Mutations for Mutant {}
+    impl ModelMutations for Mutant {
+        const INTERRUPTS: bool = false;
+    }
 );
 mutant_deadlocks!(never_reloads, a_counter_that_is_never_reloaded_is_caught, transfer::<Mutant>(1, 2, 2),
     impl Mutations for Mutant {

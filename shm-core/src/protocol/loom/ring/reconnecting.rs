@@ -48,7 +48,7 @@ mutant_fails!(a_relaxed_load_while_reconnecting_is_caught, reconnecting::<Mutant
 mutant_deadlocks!(commits_to_a_reconnecting_end_without_a_fence, an_unfenced_commit_while_reconnecting_is_caught,
     reconnecting::<Mutant>(2),
     impl Mutations for Mutant {
-        fn publish<R: Side>(counters: &Counters, value: u64) {
+        fn publish<R: Side>(counters: &Counters, value: u64, _: CommitOrder) {
             R::own(counters).store(value, Ordering::Release);
         }
     }

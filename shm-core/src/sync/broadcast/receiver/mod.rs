@@ -311,7 +311,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         }
         let (broadcast, cursor) = (self.sender.role(), self.cursor);
         let (counters, arrived) = (&broadcast.counters, &broadcast.sender_state.arrived);
-        let sleeper = &mut Sleeper::through::<A>(deadline());
+        let sleeper = &mut Sleeper::through::<A>(deadline()).for_commits();
         let sender = &self.sender;
         let found =
             protocol::wait_for_sender::<Correct<A>, _>(counters, cursor, sender, arrived, sleeper);
@@ -405,7 +405,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     ) -> Result<Option<R>, RecvError> {
         let (broadcast, cursor) = (self.sender.role(), Cell::new(self.cursor));
         let (counters, read) = (&broadcast.counters, |slot| read(&broadcast.slots[slot]));
-        let mut sleeper = Sleeper::through::<A>(deadline());
+        let mut sleeper = Sleeper::through::<A>(deadline()).for_commits();
         let waking = (&broadcast.sender_state.arrived, &mut sleeper);
         let outcome =
             protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, self.watched(), waking, read);
