@@ -1,23 +1,24 @@
 //! Copies of whole values between shared and private memory, leaf by leaf.
 //!
-//! There are three ways, chosen at compile time where possible:
+//! There are four ways, chosen at compile time where possible:
 //!
 //! 1. A value of few leaves has a [`Plan`]: a constant list of its leaves, which the compiler unrolls to one move each.
-//! 2. A larger value goes through [`bulk`], where that is available.
-//! 3. Otherwise the layout is walked, with one atomic access per leaf.
+//! 2. A larger value is moved by [`bulk`], where that is available: unrolled up to [`bulk::LARGEST_VALUE`] bytes.
+//! 3. Slices and larger values are moved by a loop of `bulk`.
+//! 4. Otherwise the layout is walked, with one atomic access per leaf.
 //!
 //! Values read from shared memory are made valid on the private side: the byte of a `bool` becomes 0 or 1. Where these bytes
 //! are, [`restricted`](super::restricted) says.
 
 use std::marker::PhantomData;
 
-use super::restricted::{Restricted, restricted};
+use super::restricted::{Restricted, mend_one, restricted};
 use super::{AnyLeaf, Leaf, bulk, checked};
 use crate::error::InvalidValue;
 use crate::layout::{AccessWidth, LayoutKind, ScalarKind, TypeLayout};
 use crate::shm_layout::ShmLayout;
 
-/// Values with more leaves than this are copied in bulk.
+/// Values with more leaves than this have no plan.
 const MAX_MOVES: usize = 32;
 
 /// LLVM simulates at most ten iterations to decide whether unrolling removes a loop, so the moves are split into loops of
@@ -268,7 +269,7 @@ pub(super) unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
 unsafe fn move_in(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
     if bulk::WIDE {
         // SAFETY: whole values consist of whole leaves; `src` is aligned for all of them.
-        unsafe { bulk::copy(dst, src, layout.size() * count) };
+        unsafe { bulk::read(dst, src, layout.size() * count) };
     } else {
         // SAFETY: by the caller.
         unsafe { copy_values(dst, src, layout, count, Shared::Source) };
@@ -339,9 +340,12 @@ pub(crate) unsafe fn read<T: ShmLayout>(dst: *mut T, src: *const T, count: usize
     if const { T::LAYOUT.has_bool() } {
         // SAFETY: by the caller.
         unsafe { read_restricted(dst, src, T::LAYOUT, restricted::<T>(), count) };
+    } else if bulk::WIDE {
+        // SAFETY: whole values consist of whole leaves; `src` is aligned for all of them.
+        unsafe { bulk::read(dst, src, size_of::<T>() * count) };
     } else {
         // SAFETY: by the caller.
-        unsafe { move_in(dst, src, T::LAYOUT, count) };
+        unsafe { copy_values(dst, src, T::LAYOUT, count, Shared::Source) };
     }
 }
 
@@ -386,7 +390,7 @@ pub(crate) unsafe fn write<T: ShmLayout>(dst: *mut T, src: *const T, count: usiz
     let (dst, src) = (dst.cast(), src.cast());
     if bulk::WIDE {
         // SAFETY: whole values consist of whole leaves; `dst` is aligned for all of them.
-        unsafe { bulk::copy(dst, src, size_of::<T>() * count) };
+        unsafe { bulk::write(dst, src, size_of::<T>() * count) };
     } else {
         // SAFETY: by the caller.
         unsafe { copy_values(dst, src, T::LAYOUT, count, Shared::Destination) };
@@ -439,6 +443,38 @@ impl<T: ShmLayout> Plan<T> {
     }
 }
 
+/// How one value is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By its [`Plan`].
+    Planned,
+    /// In unrolled wide moves.
+    Unrolled,
+    /// As a slice of one.
+    Called,
+}
+
+impl Way {
+    /// The way for values of `T`, if a plan is the best up to so many leaves.
+    const fn of<T: ShmLayout>(leaves: usize) -> Self {
+        let moves = &Plan::<T>::MOVES;
+        let is_small = size_of::<T>() <= bulk::LARGEST_VALUE;
+        // Without optimisation, calls of generic functions cost more than anything else: the fewer the better.
+        if bulk::WIDE && cfg!(debug_assertions) {
+            Self::Called
+        } else if moves.complete && (!bulk::WIDE || moves.len <= leaves) {
+            Self::Planned
+        } else if bulk::WIDE
+            && is_small
+            && (!T::LAYOUT.has_bool() || restricted::<T>().is_complete())
+        {
+            Self::Unrolled
+        } else {
+            Self::Called
+        }
+    }
+}
+
 /// Reads one value. Afterwards all bytes of `dst` are initialised; if every leaf of `T` is plain, they are also valid for
 /// `T`.
 ///
@@ -447,12 +483,28 @@ impl<T: ShmLayout> Plan<T> {
 /// As [`read`], with one value of `T`.
 #[inline(always)]
 pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
-    if const { Plan::<T>::MOVES.complete } {
+    // SAFETY: by the caller.
+    unsafe { read_by(const { Way::of::<T>(2) }, dst, src) };
+}
+
+/// # Safety
+///
+/// As [`read_one`]; the way is open to values of `T`.
+#[inline(always)]
+unsafe fn read_by<T: ShmLayout>(way: Way, dst: *mut T, src: *const T) {
+    match way {
         // SAFETY: by the caller.
-        unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Source) };
-    } else {
+        Way::Planned => unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Source) },
+        Way::Unrolled => {
+            // SAFETY: by the caller.
+            unsafe { bulk::read_value::<T>(dst.cast(), src.cast()) };
+            if const { T::LAYOUT.has_bool() } {
+                // SAFETY: `dst` is private and was just filled; the list is complete.
+                unsafe { mend_one(dst) };
+            }
+        }
         // SAFETY: by the caller.
-        unsafe { read(dst, src, 1) };
+        Way::Called => unsafe { read(dst, src, 1) },
     }
 }
 
@@ -463,12 +515,22 @@ pub(crate) unsafe fn read_one<T: ShmLayout>(dst: *mut T, src: *const T) {
 /// As [`write`], with one value of `T`.
 #[inline(always)]
 pub(crate) unsafe fn write_one<T: ShmLayout>(dst: *mut T, src: *const T) {
-    if const { Plan::<T>::MOVES.complete } {
+    // SAFETY: by the caller.
+    unsafe { write_by(const { Way::of::<T>(4) }, dst, src) };
+}
+
+/// # Safety
+///
+/// As [`write_one`]; the way is open to values of `T`.
+#[inline(always)]
+unsafe fn write_by<T: ShmLayout>(way: Way, dst: *mut T, src: *const T) {
+    match way {
         // SAFETY: by the caller.
-        unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Destination) };
-    } else {
+        Way::Planned => unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Destination) },
         // SAFETY: by the caller.
-        unsafe { write(dst, src, 1) };
+        Way::Unrolled => unsafe { bulk::write_value::<T>(dst.cast(), src.cast()) },
+        // SAFETY: by the caller.
+        Way::Called => unsafe { write(dst, src, 1) },
     }
 }
 
@@ -477,20 +539,104 @@ pub(crate) unsafe fn write_one<T: ShmLayout>(dst: *mut T, src: *const T) {
 /// # Safety
 ///
 /// As [`write`], with `count` values of `T`.
+#[inline]
 pub(crate) unsafe fn fill<T: ShmLayout + Copy>(dst: *mut T, value: T, count: usize) {
-    let fits = const { size_of::<T>() > 0 && bulk::PATTERN.is_multiple_of(size_of::<T>()) };
-    if bulk::WIDE && fits && count > 1 {
-        let mut pattern = [0_u8; bulk::PATTERN];
-        for i in 0..bulk::PATTERN / size_of::<T>() {
-            let slot = pattern.as_mut_ptr().cast::<T>().wrapping_add(i);
+    if bulk::WIDE && const { matches!(size_of::<T>(), 1 | 2 | 4 | 8 | 16) } {
+        let mut bytes = [0_u8; 16];
+        for i in 0..const { 16 / size_of_or_one::<T>() } {
+            let slot = bytes.as_mut_ptr().cast::<T>().wrapping_add(i);
             // SAFETY: the pattern has room for this many values; `write_unaligned` needs no alignment.
             unsafe { slot.write_unaligned(value) };
         }
         // SAFETY: by the caller; the pattern consists of whole values.
-        return unsafe { bulk::fill(dst.cast(), &pattern, size_of::<T>() * count) };
+        return unsafe {
+            bulk::fill(
+                dst.cast(),
+                bytemuck::must_cast(bytes),
+                size_of::<T>() * count,
+            )
+        };
     }
     for i in 0..count {
         // SAFETY: this is one of the `count` elements; `value` is private.
         unsafe { write_one(dst.wrapping_add(i), &raw const value) };
+    }
+}
+
+/// The size of `T`, as a divisor.
+const fn size_of_or_one<T>() -> usize {
+    match size_of::<T>() {
+        0 => 1,
+        size => size,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Copies every byte in both directions, in every way that is open to `T`.
+    fn every_way_copies<T: ShmLayout>() {
+        let size = size_of::<T>();
+        // Words, so that a value is aligned.
+        let room = size.div_ceil(8) + 1;
+        let mut ways = vec![Way::Called];
+        if Plan::<T>::MOVES.complete {
+            ways.push(Way::Planned);
+        }
+        if bulk::WIDE && size <= bulk::LARGEST_VALUE {
+            ways.push(Way::Unrolled);
+        }
+        let bytes = |words: &[u64]| -> Vec<u8> {
+            words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+        };
+        let source: Vec<u64> = (1..=room as u64)
+            .map(|i| i.wrapping_mul(0x0203_0405_0607_0809))
+            .collect();
+        let mut mended = source.clone();
+        // SAFETY: the memory is private, and has room for a value.
+        unsafe { normalize(mended.as_mut_ptr().cast(), T::LAYOUT, 1) };
+        for way in ways {
+            for (reads, expected) in [(true, &mended), (false, &source)] {
+                let mut out = vec![!0; room];
+                let (dst, src) = (out.as_mut_ptr().cast::<T>(), source.as_ptr().cast::<T>());
+                if reads {
+                    // SAFETY: both have room for a value, are aligned, and no other thread accesses them.
+                    unsafe { read_by(way, dst, src) };
+                } else {
+                    // SAFETY: as above.
+                    unsafe { write_by(way, dst, src) };
+                }
+                let name = std::any::type_name::<T>();
+                assert_eq!(
+                    bytes(&out)[..size],
+                    bytes(expected)[..size],
+                    "{way:?}: {name}"
+                );
+                assert!(
+                    bytes(&out)[size..].iter().all(|byte| *byte == 0xFF),
+                    "{way:?}: {name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_copied_alike_in_every_way() {
+        every_way_copies::<bool>();
+        every_way_copies::<u128>();
+        every_way_copies::<char>();
+        every_way_copies::<[u16; 3]>();
+        every_way_copies::<[bool; 8]>();
+        every_way_copies::<[[bool; 3]; 7]>();
+        every_way_copies::<[u32; 7]>();
+        every_way_copies::<[u64; 5]>();
+        every_way_copies::<[u8; 31]>();
+        every_way_copies::<[bool; 100]>();
+        every_way_copies::<[f32; 63]>();
+        every_way_copies::<[[u16; 9]; 13]>();
+        every_way_copies::<[u64; 32]>();
+        every_way_copies::<[bool; 256]>();
+        every_way_copies::<[bool; 3000]>();
     }
 }

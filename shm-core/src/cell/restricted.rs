@@ -306,6 +306,22 @@ impl Group {
         }
     }
 
+    /// Mends or checks the leaves in one value.
+    ///
+    /// # Safety
+    ///
+    /// `at` is private memory with a value, initialised.
+    #[inline(always)]
+    unsafe fn settle_in_one<T>(&self, at: *mut T) -> bool {
+        if self.count == 1 {
+            let leaf = at.cast::<u8>().wrapping_add(self.offset);
+            // SAFETY: by the caller; the leaf is within the value.
+            return unsafe { self.settle_leaves(leaf, 0, 1) };
+        }
+        // SAFETY: by the caller.
+        unsafe { self.settle(at.cast(), size_of::<T>(), 1) }
+    }
+
     /// Mends or checks all leaves in `count` values of `size` bytes.
     ///
     /// # Safety
@@ -395,6 +411,22 @@ pub(super) const fn restricted<T: ShmLayout>() -> &'static Restricted {
     const { &Restricted::of(T::LAYOUT) }
 }
 
+/// Sets every `bool` in a value to 0 or 1.
+///
+/// # Safety
+///
+/// As [`settle_one`].
+#[inline(always)]
+pub(super) unsafe fn mend_one<T: ShmLayout>(at: *mut T) {
+    for i in 0..const { restricted::<T>().len } {
+        let group = &const { restricted::<T>() }.list[i];
+        if matches!(group.valid, Valid::Bool) {
+            // SAFETY: by the caller.
+            unsafe { group.settle_in_one(at) };
+        }
+    }
+}
+
 /// Sets every `bool` in a value to 0 or 1, and returns whether all enums and `char`s are values.
 ///
 /// # Safety
@@ -406,14 +438,8 @@ pub(super) unsafe fn settle_one<T: ShmLayout>(at: *mut T) -> bool {
     // A constant list, so that the loop is unrolled and only one test remains of each turn.
     for i in 0..const { restricted::<T>().len } {
         let group = &const { restricted::<T>() }.list[i];
-        if group.count == 1 {
-            let leaf = at.cast::<u8>().wrapping_add(group.offset);
-            // SAFETY: by the caller; the leaf is within the value.
-            valid &= unsafe { group.settle_leaves(leaf, 0, 1) };
-        } else {
-            // SAFETY: by the caller.
-            valid &= unsafe { group.settle(at.cast(), size_of::<T>(), 1) };
-        }
+        // SAFETY: by the caller.
+        valid &= unsafe { group.settle_in_one(at) };
     }
     valid
 }
