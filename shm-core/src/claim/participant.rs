@@ -53,7 +53,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::process::{LIMIT, RegistrationGuard, Tables, WINDOWS, window, window_start};
+use super::process::{
+    LIMIT, RegistrationGuard, Tables, WINDOW_BITS, WINDOWS, window, window_start,
+};
 use super::reader_wakes;
 use crate::error::ShmError;
 use crate::lock_byte::{self, ATTACH};
@@ -138,14 +140,29 @@ impl Drop for AddressWindows {
         for slot in self.slots() {
             slot.store(std::ptr::null_mut(), Ordering::Release);
         }
+        if !self.range.is_empty() {
+            LIKELY_FREE.store(self.range.end - 1, Ordering::Relaxed);
+        }
     }
 }
+
+/// The window in which the kernel placed a segment last, or 0.
+static USUAL: AtomicUsize = AtomicUsize::new(0);
+
+/// A window that was free when it was last seen, and is likely to have free ones below it; or 0.
+static LIKELY_FREE: AtomicUsize = AtomicUsize::new(0);
 
 /// Maps a segment in windows that contain no other that was mapped by this.
 pub(crate) fn map(file: &File, len: usize, writable: bool) -> SysResult<(Mapping, AddressWindows)> {
     let tables = Tables::get_or_create()?;
+    let usual = USUAL.load(Ordering::Relaxed);
+    // If a segment is there, the kernel would place this one next to it.
+    if usual != 0 && tables.is_used(usual) {
+        return map_elsewhere(tables, (file, len, writable), usual);
+    }
     let mapping = Mapping::new(file, len, writable)?;
     let start = mapping.start().addr().get();
+    USUAL.store(window(start), Ordering::Relaxed);
     if let Some(windows) = AddressWindows::reserve(tables, start, len) {
         return Ok((mapping, windows));
     }
@@ -153,33 +170,56 @@ pub(crate) fn map(file: &File, len: usize, writable: bool) -> SysResult<(Mapping
     map_elsewhere(tables, (file, len, writable), window(start))
 }
 
-/// Maps a segment in the nearest windows that are free, below `used` or else above it.
+/// Maps a segment in windows that are free: where one was free before, else in the nearest below `used`, or above it.
 fn map_elsewhere(
     tables: Tables,
-    (file, len, writable): (&File, usize, bool),
+    place: (&File, usize, bool),
     used: usize,
 ) -> SysResult<(Mapping, AddressWindows)> {
-    let try_window = |window: usize| -> SysResult<Option<(Mapping, AddressWindows)>> {
-        let Some(address) = NonZeroUsize::new(window_start(window)) else {
-            return Ok(None);
-        };
-        let Some(windows) = AddressWindows::reserve(tables, address.get(), len) else {
-            return Ok(None);
-        };
-        let mapping = Mapping::at(file, len, writable, address)?;
-        Ok(mapping.map(|mapping| (mapping, windows)))
+    let (_, len, _) = place;
+    // Its last window is the one that is likely to be free.
+    let likely = LIKELY_FREE.load(Ordering::Relaxed);
+    let likely = likely.saturating_sub(len.saturating_sub(1) >> WINDOW_BITS);
+    let found = match map_at(tables, place, likely)? {
+        Some(found) => found,
+        None => search(tables, place, used)?,
     };
+    let first = found.1.range.start;
+    LIKELY_FREE.store(first.saturating_sub(1), Ordering::Relaxed);
+    Ok(found)
+}
+
+/// Maps a segment from the start of a window on, if it and all others that it needs are free.
+fn map_at(
+    tables: Tables,
+    (file, len, writable): (&File, usize, bool),
+    window: usize,
+) -> SysResult<Option<(Mapping, AddressWindows)>> {
+    let Some(address) = NonZeroUsize::new(window_start(window)) else {
+        return Ok(None);
+    };
+    let Some(windows) = AddressWindows::reserve(tables, address.get(), len) else {
+        return Ok(None);
+    };
+    let mapping = Mapping::at(file, len, writable, address)?;
+    Ok(mapping.map(|mapping| (mapping, windows)))
+}
+
+/// Maps a segment in the nearest windows that are free, below `used` or else above it.
+fn search(
+    tables: Tables,
+    place: (&File, usize, bool),
+    used: usize,
+) -> SysResult<(Mapping, AddressWindows)> {
+    let try_window = |window| map_at(tables, place, window).transpose();
     // The kernel assigns addresses from the top down, so there is nearly always room below.
-    if let Some(found) = (1..used)
-        .rev()
-        .find_map(|window| try_window(window).transpose())
-    {
+    if let Some(found) = (1..used).rev().find_map(try_window) {
         return found;
     }
     // Valgrind and some emulators assign addresses from the bottom up. The first window behind the end of the address space
     // fails with `ENOMEM`.
     (used + 1..WINDOWS)
-        .find_map(|window| try_window(window).transpose())
+        .find_map(try_window)
         .unwrap_or(Err(SysError::new("mmap", Errno::ENOMEM)))
 }
 
@@ -189,6 +229,8 @@ pub(crate) struct RegisterArgs<'a> {
     pub(crate) id: FileId,
     /// Names under which the file may exist: a hidden one until it is published, and its own.
     pub(crate) names: [Option<&'a str>; 2],
+    /// Whether it has one of them by now.
+    pub(crate) is_named: bool,
     /// The name to show in errors.
     pub(crate) shown: &'a str,
     /// The id counter in the header, if the handle becomes a participant.
@@ -265,7 +307,7 @@ impl Participant {
             slot.store(registration.as_ptr(), Ordering::Release);
         }
         if with.counter.is_some() {
-            participant.registration().join(with.deadline)?;
+            participant.registration().join_first(with)?;
         }
         Ok(participant)
     }
@@ -327,11 +369,21 @@ impl Registration {
     /// The id of this process, which is registered first if it has none, as after a fork.
     #[cold]
     pub(crate) fn join(&self, deadline: Deadline) -> Result<u32, ShmError> {
+        // By the descriptor: where the program has replaced it, the process could not probe others.
+        self.join_by(deadline, false)
+    }
+
+    /// [`join`](Self::join) when the handle is made.
+    fn join_first(&self, with: &RegisterArgs<'_>) -> Result<u32, ShmError> {
+        self.join_by(with.deadline, with.is_named)
+    }
+
+    fn join_by(&self, deadline: Deadline, by_name: bool) -> Result<u32, ShmError> {
         let start = Instant::now();
         let mut backoff = Backoff::until(deadline);
         loop {
             let locked = self.windows.tables.lock()?;
-            if let Some(id) = self.join_locked(&locked)? {
+            if let Some(id) = self.join_locked(&locked, by_name)? {
                 return Ok(id);
             }
             // Do not block forks during the pause.
@@ -351,7 +403,7 @@ impl Registration {
     }
 
     /// Tries [`ATTEMPTS`] ids. Returns `None` if all of them were locked.
-    fn join_locked(&self, _: &RegistrationGuard) -> SysResult<Option<u32>> {
+    fn join_locked(&self, _: &RegistrationGuard, by_name: bool) -> SysResult<Option<u32>> {
         let known = self.windows.tables.load_id(self.windows.range.start);
         if known != 0 {
             // Another thread came first.
@@ -360,7 +412,7 @@ impl Registration {
         let counter = self
             .counter
             .ok_or(SysError::new("registering", Errno::EROFS))?;
-        let description = self.reopen()?;
+        let description = self.reopen(by_name)?;
         let token = Token::new(&description)?;
         for _ in 0..ATTEMPTS {
             // SAFETY: the counter is mapped (invariant 1), aligned and only accessed atomically.
@@ -382,25 +434,33 @@ impl Registration {
         Ok(None)
     }
 
-    /// Opens a new description of the same file.
-    fn reopen(&self) -> SysResult<File> {
-        let is_same_file = |file: &File| Ok(file::stat(file)?.same_file(&self.id));
+    /// Opens a new description of the same file: by a name if it has one, which is faster, or else through /proc.
+    fn reopen(&self, by_name: bool) -> SysResult<File> {
+        let named = by_name.then(|| self.reopen_by_name()).flatten();
+        if let Some(reopened) = named {
+            return Ok(reopened);
+        }
         match file::reopen(&self.file) {
-            Ok(reopened) if is_same_file(&reopened)? => Ok(reopened),
+            Ok(reopened) if self.is_same_file(&reopened)? => Ok(reopened),
             // The descriptor was closed, and its number reused for another file.
-            Ok(_) => Err(SysError::new("open(/proc/thread-self/fd)", Errno::EBADF)),
-            // Without /proc, open a name instead, if it still refers to this file.
-            Err(error) if matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
-                for name in self.names.iter().flatten() {
-                    match shm::open(name, true) {
-                        Ok(reopened) if is_same_file(&reopened)? => return Ok(reopened),
-                        _ => {}
-                    }
-                }
-                Err(error)
+            Ok(_) => Err(SysError::new(file::REOPEN, Errno::EBADF)),
+            // Without /proc, a hidden name may lead there.
+            Err(error) if !by_name && matches!(error.errno, Errno::ENOENT | Errno::ENOTDIR) => {
+                self.reopen_by_name().ok_or(error)
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn reopen_by_name(&self) -> Option<File> {
+        self.names.iter().flatten().find_map(|name| {
+            let reopened = shm::open(name, true).ok()?;
+            self.is_same_file(&reopened).ok()?.then_some(reopened)
+        })
+    }
+
+    fn is_same_file(&self, file: &File) -> SysResult<bool> {
+        Ok(file::stat(file)?.same_file(&self.id))
     }
 
     /// Whether a participant is certainly dead, as this process remembers or as a probe finds. `me` is the caller's own id, or 0 if
@@ -455,8 +515,8 @@ mod tests {
         file::set_len(&file, 4096).unwrap();
         let tables = Tables::get_or_create().unwrap();
         // Nothing is below window 1: window 0 contains the null page and is not used.
-        let (first, _windows) = map_elsewhere(tables, (&file, 4096, true), 1).unwrap();
-        let (second, _windows) = map_elsewhere(tables, (&file, 4096, true), 1).unwrap();
+        let (first, _windows) = search(tables, (&file, 4096, true), 1).unwrap();
+        let (second, _windows) = search(tables, (&file, 4096, true), 1).unwrap();
         let places = [&first, &second].map(|mapping| window(mapping.start().addr().get()));
         assert!(1 < places[0] && places[0] < places[1], "{places:?}");
     }
@@ -472,6 +532,7 @@ mod tests {
             file: &file,
             id: file::stat(&file).unwrap(),
             names: [None, None],
+            is_named: false,
             shown: "control",
             counter: Some(mapping.start().cast()),
             deadline: Deadline::after(Duration::ZERO),
@@ -501,6 +562,7 @@ mod tests {
             file: &file,
             id: file::stat(&file).unwrap(),
             names: [None, None],
+            is_named: false,
             shown: "observer",
             counter: None,
             deadline: Deadline::after(Duration::ZERO),

@@ -29,7 +29,7 @@ use crate::sys::private_memory::{Inheritance, PrivateMemory};
 use crate::sys::{Errno, SysError, SysResult, fork, thread};
 
 /// The number of address bits within a window.
-const WINDOW_BITS: u32 = 30;
+pub(super) const WINDOW_BITS: u32 = 30;
 /// Covers 2^48 bytes: the whole address space of a 64-bit process that does not request more.
 pub(super) const WINDOWS: usize = 1 << (48 - WINDOW_BITS);
 /// The end of the last window.
@@ -239,6 +239,12 @@ impl Tables {
         let registration = unsafe { self.registrations.add(window) };
         // SAFETY: invariant 2, and zeros are null pointers.
         Some(unsafe { registration.as_ref() })
+    }
+
+    /// Whether a segment has the window.
+    pub(super) fn is_used(&self, window: usize) -> bool {
+        self.registration(window)
+            .is_some_and(|entry| !entry.load(Ordering::Relaxed).is_null())
     }
 
     /// The id of this process in the segment of a window, or 0.

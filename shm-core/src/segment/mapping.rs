@@ -85,6 +85,7 @@ impl Segment {
                 self.hidden.as_ref().map(|hidden| hidden.name.as_str()),
                 self.name.as_ref().map(SegmentName::as_str),
             ],
+            is_named: *self.published.get_mut() || self.hidden.is_some(),
             shown: self.name(),
             counter: (has_claims && self.mapping.is_writable()).then(|| self.next_participant()),
             deadline: Deadline::after(self.timeout),
