@@ -6,6 +6,7 @@
 //! - [`process`]: how a process finds its own id in a nanosecond;
 //! - [`reader_wakes`]: waking readers that cannot announce that they sleep;
 //! - [`wait`]: sleeping in slices, with probes between them;
+//! - [`windows`]: where segments are mapped, so that an address tells the segment;
 //! - [`word`]: all of them combined with the protocol on the word in shared memory. Sync types build on it.
 
 // These need the real atomics, but under loom the protocol uses those of the model.
@@ -16,7 +17,9 @@ pub(crate) mod participant;
 pub(crate) mod process;
 pub(crate) mod reader_wakes;
 pub(crate) mod wait;
+mod windows;
 #[cfg(not(loom))]
 pub(crate) mod word;
 
-pub(crate) use participant::{AddressWindows, Participant, RegisterArgs, map};
+pub(crate) use participant::{Participant, RegisterArgs};
+pub(crate) use windows::{AddressWindows, map};
