@@ -126,6 +126,43 @@ fn bytes_after_the_nul_never_join_the_text() {
 }
 
 #[test]
+fn zeros_replace_the_old_text_and_nothing_else() {
+    let shm = ShmStr::<600>::create_anonymous().unwrap();
+    let bytes = || (0..600).map(|at| peek(shm.cell(), at)).collect::<Vec<_>>();
+    for old in [0, 4, 5, 6, 255, 256, 257, 300, 512, 599, 600] {
+        // A peer's bytes without a meaning, after the NUL.
+        let mut before = [b'?'; 600];
+        before[..old].fill(b'o');
+        if old < 600 {
+            before[old] = 0;
+        }
+        // The shortest text that each applies to.
+        type Change = (fn(&Shm<ShmStr<600>>), Option<&'static str>, usize);
+        let changes: [Change; 3] = [
+            (|shm| shm.set("short").unwrap(), Some("short"), 0),
+            (|shm| shm.truncate(4), Some("oooo"), 4),
+            (|shm| assert_eq!(shm.pop().unwrap(), Some('o')), None, 1),
+        ];
+        for (change, expected, least) in changes {
+            if old < least {
+                continue;
+            }
+            shm.store(ShmStr::from_bytes(before));
+            change(&shm);
+            let len = expected.map_or(old.saturating_sub(1), str::len);
+            let mut after = before;
+            if let Some(text) = expected {
+                after[..len].copy_from_slice(text.as_bytes());
+            }
+            // What is left of the old text, or would join the new one.
+            let left = after[len..].iter_mut().take_while(|byte| **byte != 0);
+            left.for_each(|byte| *byte = 0);
+            assert_eq!((bytes(), shm.len()), (after.to_vec(), len), "{old}");
+        }
+    }
+}
+
+#[test]
 fn changes_of_invalid_utf8_are_errors_or_cut_it_off() {
     let shm = text("abc");
     poke(shm.cell(), 1, 0xff);

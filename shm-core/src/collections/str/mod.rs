@@ -176,7 +176,9 @@ impl<const N: usize> ShmStr<N> {
 
 /// Checks that `text` has no NUL and fits after a text of `before` bytes. Returns the length of both.
 fn check(before: usize, text: &str, capacity: usize) -> Result<usize, InvalidText> {
-    if let Some(at) = text.bytes().position(|byte| byte == 0) {
+    // `contains` is faster than `position`, and a NUL is rare.
+    if text.as_bytes().contains(&0) {
+        let at = text.bytes().take_while(|byte| *byte != 0).count();
         return Err(InvalidText::Nul { at });
     }
     let len = before + text.len();

@@ -51,9 +51,10 @@ pub struct ShmStrView<const N: usize, A: Access = ReadWrite> {
 }
 
 impl<const N: usize, A: Access> ShmStrView<N, A> {
-    /// Writes a text, and zeros after it, so that nothing of the old text remains.
+    /// Writes a text, and zeros over what is left of the old one. Bytes after the NUL of the old text may stay: only a peer that
+    /// does not write zeros leaves any there. They are not part of the new text.
     ///
-    /// A process that dies in this call can leave a mixture of both texts.
+    /// A process that dies in this call can leave a mixture of both texts, and parts of the old one after its end.
     ///
     /// # Errors
     ///
@@ -64,13 +65,12 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
         A: Writable,
     {
         let len = check(0, text, N)?;
-        let (used, rest) = self.bytes.split_at(len);
-        ShmSlice::new(used).write_from(text.as_bytes());
-        ShmSlice::new(rest).fill(0);
+        ShmSlice::new(&self.bytes[..len]).write_from(text.as_bytes());
+        self.end_at(len);
         Ok(())
     }
 
-    /// Appends a text, and writes zeros after it.
+    /// Appends a text.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
         let len = self.len();
         let end = check(len, text, N)?;
         // The zeros first: if a peer has written bytes after the NUL, no reader sees them as part of the text.
-        self.clear_from(end);
+        self.end_at(end);
         ShmSlice::new(&self.bytes[len..end]).write_from(text.as_bytes());
         Ok(())
     }
@@ -100,7 +100,7 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     {
         let mut text = self.get()?;
         let last = text.pop();
-        self.clear_from(text.len());
+        self.end_at(text.len());
         Ok(last)
     }
 
@@ -110,16 +110,29 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
         A: Writable,
     {
         if len < N {
-            self.clear_from(char_boundary(len, |at| self.bytes[at].get()));
+            self.end_at(char_boundary(len, |at| self.bytes[at].get()));
         }
     }
 
-    /// Writes zeros from `len` on.
-    fn clear_from(&self, len: usize)
+    /// Ends the text at `len`: writes zeros from there to the first NUL, if there is none at `len` yet.
+    fn end_at(&self, len: usize)
     where
         A: Writable,
     {
-        ShmSlice::new(&self.bytes[len..]).fill(0);
+        let rest = &self.bytes[len..];
+        if rest.first().is_none_or(|byte| byte.get() == 0) {
+            return;
+        }
+        for chunk in rest.chunks(CHUNK) {
+            let mut copy = [0; CHUNK];
+            let copy = &mut copy[..chunk.len()];
+            ShmSlice::new(chunk).read_into(copy);
+            let old = NulPadded::new(copy).bytes().len();
+            ShmSlice::new(&chunk[..old]).fill(0);
+            if old < chunk.len() {
+                break;
+            }
+        }
     }
 
     /// Reads the text.
