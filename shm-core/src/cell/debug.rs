@@ -1,5 +1,6 @@
-//! `Debug` for cells and slices: prints the values as the type's derived `Debug` would.
+//! `Debug` for cells and slices: prints the values as the type's derived `Debug` would, but shortens long arrays.
 
+use std::cell::Cell;
 use std::fmt;
 
 use super::{Leaf, NulPadded, RawOffset, ShmCell, ShmSlice};
@@ -10,6 +11,12 @@ use crate::layout::{
 use crate::protocol::{claim_word, ring};
 use crate::shm_layout::ShmLayout;
 
+/// `{:?}` shows at most this many elements of an array, slice or vector.
+const ELEMENTS: usize = 64;
+
+/// `{:?}` shows at most this many elements of all arrays, slices and vectors of a value together.
+const ALL_ELEMENTS: usize = 1024;
+
 /// A value in shared memory, together with its layout.
 pub(crate) struct Value<'a> {
     /// # Invariants
@@ -19,6 +26,8 @@ pub(crate) struct Value<'a> {
     layout: &'a TypeLayout,
     /// The number of elements of the trailing slice, if the layout has one.
     tail: usize,
+    /// How many more elements of arrays may be shown. Parts share it with the value that is formatted, which begins without.
+    budget: Option<&'a Cell<usize>>,
 }
 
 impl<'a> Value<'a> {
@@ -27,6 +36,16 @@ impl<'a> Value<'a> {
             at: cell.as_ptr().cast(),
             layout: T::LAYOUT,
             tail: 0,
+            budget: None,
+        }
+    }
+
+    fn of_slice<T: ShmLayout, A: Access>(cells: &'a ShmSlice<T, A>) -> Self {
+        Self {
+            at: cells.as_ptr().cast(),
+            layout: const { &TypeLayout::slice(T::LAYOUT) },
+            tail: cells.len(),
+            budget: None,
         }
     }
 
@@ -36,7 +55,12 @@ impl<'a> Value<'a> {
     ///
     /// For `'a`, `at` points to live bytes of `layout`, aligned, readable, and only accessed atomically.
     pub(crate) unsafe fn new(at: *const u8, layout: &'a TypeLayout, tail: usize) -> Self {
-        Self { at, layout, tail }
+        Self {
+            at,
+            layout,
+            tail,
+            budget: None,
+        }
     }
 
     /// The part of `layout` at `offset` in this value, which must have one there.
@@ -46,7 +70,33 @@ impl<'a> Value<'a> {
             layout,
             // Only the last field of the outermost struct can be a slice; the other parts ignore this.
             tail: self.tail,
+            budget: self.budget,
         }
+    }
+
+    /// A list of `len` elements, the first of which is at `from`.
+    fn list(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        element: &'a TypeLayout,
+        from: usize,
+        len: usize,
+    ) -> fmt::Result {
+        let is_whole = f.alternate();
+        let left = || self.budget.map_or(0, Cell::get);
+        let mut list = f.debug_list();
+        let mut shown = 0;
+        while shown < len && (is_whole || (shown < ELEMENTS && left() > 0)) {
+            if let Some(budget) = self.budget {
+                budget.set(left().saturating_sub(1));
+            }
+            list.entry(&self.part(from + shown * element.size(), element));
+            shown += 1;
+        }
+        if shown < len {
+            list.entry(&format_args!(".. {} more", len - shown));
+        }
+        list.finish()
     }
 
     /// The integer of an enum, extended to 64 bits.
@@ -80,8 +130,7 @@ impl<'a> Value<'a> {
                 let Some(len) = vec.checked_len(len) else {
                     return write!(f, "ShmVec(length {len} of at most {})", vec.capacity);
                 };
-                let item = |i| self.part(vec.items + i * vec.element.size(), vec.element);
-                f.debug_list().entries((0..len).map(item)).finish()
+                self.list(f, vec.element, vec.items, len)
             }
             // Leaves out the slots: they are many, and most hold messages received long ago.
             (meaning::RING, _) => {
@@ -132,8 +181,8 @@ impl<'a> Value<'a> {
     }
 }
 
-impl fmt::Debug for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Value<'_> {
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.layout.kind() {
             LayoutKind::Scalar(scalar) => match scalar.kind() {
                 ScalarKind::U8 => self.integer::<u8>(f),
@@ -146,11 +195,11 @@ impl fmt::Debug for Value<'_> {
                 ScalarKind::I32 => self.integer::<i32>(f),
                 ScalarKind::I64 => self.integer::<i64>(f),
                 ScalarKind::I128 => self.integer::<i128>(f),
-                ScalarKind::F32 => self.leaf::<f32>().fmt(f),
-                ScalarKind::F64 => self.leaf::<f64>().fmt(f),
-                ScalarKind::Bool => self.leaf::<bool>().fmt(f),
+                ScalarKind::F32 => fmt::Debug::fmt(&self.leaf::<f32>(), f),
+                ScalarKind::F64 => fmt::Debug::fmt(&self.leaf::<f64>(), f),
+                ScalarKind::Bool => fmt::Debug::fmt(&self.leaf::<bool>(), f),
                 ScalarKind::Char => match char::from_u32(self.leaf()) {
-                    Some(character) => character.fmt(f),
+                    Some(character) => fmt::Debug::fmt(&character, f),
                     None => write!(f, "char({:#x})", self.leaf::<u32>()),
                 },
             },
@@ -162,14 +211,8 @@ impl fmt::Debug for Value<'_> {
                 }
             }
             LayoutKind::Meaning { meaning, inner, .. } => self.meaning(meaning, inner, f),
-            LayoutKind::Slice { element } => f
-                .debug_list()
-                .entries((0..self.tail).map(|i| self.part(i * element.size(), element)))
-                .finish(),
-            LayoutKind::Array { element, len } => f
-                .debug_list()
-                .entries((0..len).map(|i| self.part(i * element.size(), element)))
-                .finish(),
+            LayoutKind::Slice { element } => self.list(f, element, 0, self.tail),
+            LayoutKind::Array { element, len } => self.list(f, element, 0, len),
             LayoutKind::Struct { fields, .. } => {
                 let parts = fields
                     .iter()
@@ -190,6 +233,20 @@ impl fmt::Debug for Value<'_> {
                 }
             }
         }
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.budget.is_some() {
+            return self.show(f);
+        }
+        let budget = Cell::new(ALL_ELEMENTS);
+        let whole = Value {
+            budget: Some(&budget),
+            ..*self
+        };
+        whole.show(f)
     }
 }
 
@@ -225,14 +282,26 @@ impl fmt::Debug for Deliveries {
     }
 }
 
+/// As the derived `Debug` of the value, except that `{:?}` shortens long arrays, slices and vectors: of each it shows the first
+/// 64 elements, of all together 1,024, and then how many there are more. `{:#?}` shows all.
+///
+/// ```
+/// # use shm_core::ShmLayout;
+/// # fn main() -> Result<(), shm_core::ShmError> {
+/// let shm = <[u8; 1 << 20]>::create_anonymous()?;
+/// assert!(format!("{:?}", shm.cell()).ends_with(" 0, 0, .. 1048512 more]"));
+/// assert_eq!(format!("{:?}", &shm[..3]), "[0, 0, 0]");
+/// # Ok(()) }
+/// ```
 impl<T: ShmLayout, A: Access> fmt::Debug for ShmCell<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Value::of(self).fmt(f)
     }
 }
 
+/// As a slice of the values. `{:?}` shortens it as that of a [`ShmCell`] does, `{:#?}` does not.
 impl<T: ShmLayout, A: Access> fmt::Debug for ShmSlice<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self).finish()
+        Value::of_slice(self).fmt(f)
     }
 }

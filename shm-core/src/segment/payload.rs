@@ -148,6 +148,7 @@ impl<'a, T: ShmLayout, A: Access, const N: usize> IntoIterator for &'a Shm<[T; N
     }
 }
 
+/// The name and the value. `{:?}` shortens long arrays, slices and vectors as that of a [`ShmCell`] does; `{:#?}` shows all.
 impl<T: ShmLayout + ?Sized, A: Access> fmt::Debug for Shm<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // SAFETY: the payload of a live mapping, with as many elements in its slice; only accessed atomically.

@@ -80,3 +80,48 @@ fn slices_compare_with_values_on_either_side() {
     assert!(rows != shm.rows);
     assert_eq!(shm.empty, []);
 }
+
+#[test]
+fn long_arrays_are_shortened_unless_all_is_asked_for() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Wide {
+        first: [u8; 64],
+        rows: [[u16; 100]; 200],
+        tail: [u16; 70],
+        end: u32,
+    }
+    let list = |len: usize| vec!["0"; len].join(", ");
+    let shm = Wide::create_anonymous().unwrap();
+    let rows = &shm.rows;
+    assert_eq!(format!("{:?}", shm.first), format!("[{}]", list(64)));
+    assert_eq!(
+        format!("{:?}", shm.tail),
+        format!("[{}, .. 6 more]", list(64))
+    );
+    assert_eq!(format!("{:?}", &shm.tail[6..]), format!("[{}]", list(64)));
+    assert_eq!(
+        format!("{:?}", rows[7]),
+        format!("[{}, .. 36 more]", list(64))
+    );
+
+    // A row takes 65 of the elements that may be shown: itself, and 64 of its own.
+    let row = format!("[{}, .. 36 more]", list(64));
+    let last = format!(
+        "[{}, .. {} more]",
+        list(1024 - 15 * 65 - 1),
+        100 - (1024 - 15 * 65 - 1)
+    );
+    let expected = format!("[{}, {last}, .. 184 more]", vec![row; 15].join(", "));
+    assert_eq!(format!("{rows:?}"), expected);
+    let whole = format!("{shm:?}");
+    assert!(
+        whole.ends_with(" more], tail: [.. 70 more], end: 0 })"),
+        "{whole}"
+    );
+    assert!(whole.len() < 8192);
+
+    let all = format!("{:#?}", shm.tail);
+    assert_eq!(all.matches('0').count(), 70);
+    assert_eq!(format!("{rows:#?}").matches('0').count(), 20_000);
+}
