@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::time::{Duration, SystemTime};
 
-use super::header::{self, FLAG_HAS_TAIL, FLAG_SPARSE, Frozen, HEADER_LEN, Refusal};
+use super::geometry::PAGE;
+use super::header::{self, FLAG_HAS_TAIL, FLAG_SPARSE, Frozen, Refusal};
 use super::header::{Header, STATE_PERSISTENT};
 use crate::layout::schema;
 use crate::lock_byte::{ATTACH, OWNER};
@@ -85,33 +86,39 @@ pub struct SegmentContents {
 }
 
 impl SegmentInfo {
-    /// Examines a name. `None` if it is gone. Errors are shortages of this process; what is wrong with the file is part of
-    /// the returned value.
-    pub(super) fn look(name: String) -> SysResult<Option<Self>> {
+    /// Examines a name, of which the directory may say that it `is_regular`. `None` if it is gone. Errors are shortages of this
+    /// process; what is wrong with the file is part of the returned value.
+    pub(super) fn look(name: &str, mut is_regular: bool) -> SysResult<Option<Self>> {
+        let status = || match shm::stat_name(name) {
+            Err(error) if error.errno == Errno::ENOENT => Ok(None),
+            found => found.map(Some),
+        };
         for _ in 0..LOOKS {
-            match shm::stat_name(&name) {
-                // FIFOs and devices are not opened, which would have side effects.
-                Ok(id) if !id.is_regular() => {
-                    let reason = format!("it is {}", id.kind());
-                    return Ok(Some(Self::foreign(name, &id, reason)));
-                }
-                Ok(id) => match shm::open(&name, false) {
-                    Ok(file) => {
-                        let id = file::stat(&file)?;
-                        let info = Self::of_file(&name, &file, &id)?;
-                        if file::stat(&file)?.links > 0 {
-                            return Ok(Some(info));
-                        }
-                    }
-                    Err(error) if error.errno == Errno::ENOENT => return Ok(None),
-                    Err(error) if is_shortage(error.errno) => return Err(error),
-                    Err(error) => {
-                        let reason = format!("it cannot be opened: {}", error.io());
+            // FIFOs and devices are not opened, which would have side effects.
+            if !std::mem::take(&mut is_regular) {
+                match status()? {
+                    None => return Ok(None),
+                    Some(id) if !id.is_regular() => {
+                        let reason = format!("it is {}", id.kind());
                         return Ok(Some(Self::foreign(name, &id, reason)));
                     }
-                },
+                    Some(_) => {}
+                }
+            }
+            match shm::open(name, false) {
+                Ok(file) => {
+                    let id = file::stat(&file)?;
+                    let info = Self::of_file(name, &file, &id)?;
+                    if file::stat(&file)?.links > 0 {
+                        return Ok(Some(info));
+                    }
+                }
                 Err(error) if error.errno == Errno::ENOENT => return Ok(None),
-                Err(error) => return Err(error),
+                Err(error) if is_shortage(error.errno) => return Err(error),
+                Err(error) => {
+                    let reason = format!("it cannot be opened: {}", error.io());
+                    return Ok(status()?.map(|id| Self::foreign(name, &id, reason)));
+                }
             }
         }
         // Other processes replace it faster than it can be examined.
@@ -133,7 +140,8 @@ impl SegmentInfo {
             let reason = format!("it is {}", id.kind());
             return Ok(info(SegmentState::Foreign, None, Some(reason)));
         }
-        let mut start = [0; HEADER_LEN];
+        // The schema follows the header, and is rarely longer than that.
+        let mut start = [0; PAGE];
         let count = match file::read_at(file, &mut start, 0) {
             Err(error) if !is_shortage(error.errno) => {
                 return Ok(info(SegmentState::Foreign, None, Some(unreadable(error))));
@@ -166,14 +174,14 @@ impl SegmentInfo {
         let contents = SegmentContents {
             attached,
             owned,
-            ..SegmentContents::of(&header, type_name(file, &header.frozen))
+            ..SegmentContents::of(&header, type_name(file, &header.frozen, &start[..count]))
         };
         Ok(info(state, Some(contents), None))
     }
 
-    fn foreign(name: String, id: &FileId, reason: String) -> Self {
+    fn foreign(name: &str, id: &FileId, reason: String) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             state: SegmentState::Foreign,
             owner: id.owner,
             mode: id.mode & 0o7777,
@@ -208,9 +216,14 @@ impl SegmentContents {
     }
 }
 
-/// The name of the type in the schema. Only the beginning is read: a schema can be long, and its length can be wrong.
-fn type_name(file: &File, frozen: &Frozen) -> Option<String> {
+/// The name of the type in the schema. Only the beginning is read, unless `start` of the file contains it: a schema can be long,
+/// and its length can be wrong.
+fn type_name(file: &File, frozen: &Frozen, start: &[u8]) -> Option<String> {
     let len = frozen.schema_len.min(schema::TYPE_NAME_PREFIX as u64) as usize;
+    let offset = usize::try_from(frozen.schema_offset).ok()?;
+    if let Some(schema) = start.get(offset..offset.checked_add(len)?) {
+        return schema::peek_type_name(schema);
+    }
     let mut bytes = vec![0; len];
     let count = file::read_at(file, &mut bytes, frozen.schema_offset).ok()?;
     schema::peek_type_name(bytes.get(..count)?)

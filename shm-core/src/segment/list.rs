@@ -63,18 +63,18 @@ impl Iterator for Segments {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let name = match self.entries.as_mut()?.next()? {
-                Ok(name) if is_hidden(&name) => continue,
-                Ok(name) => name,
+            let entry = match self.entries.as_mut()?.next()? {
+                Ok(entry) if is_hidden(&entry.name) => continue,
+                Ok(entry) => entry,
                 Err(error) => {
                     self.entries = None;
                     return Some(Err(about_all(error)));
                 }
             };
-            match SegmentInfo::look(name.clone()) {
+            match SegmentInfo::look(&entry.name, entry.is_regular) {
                 Ok(Some(info)) => return Some(Ok(info)),
                 Ok(None) => {}
-                Err(error) => return Some(Err(ShmError::from(error).named(&name))),
+                Err(error) => return Some(Err(ShmError::from(error).named(&entry.name))),
             }
         }
     }
@@ -128,7 +128,7 @@ pub(super) fn sweep_where(
 ) -> Result<Vec<String>, ShmError> {
     let mut removed = Vec::new();
     for entry in shm::entries().map_err(about_all)? {
-        let name = entry.map_err(about_all)?;
+        let name = entry.map_err(about_all)?.name;
         if !wanted(&name) {
             continue;
         }

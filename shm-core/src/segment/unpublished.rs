@@ -136,8 +136,8 @@ pub(super) fn open_hidden(of: &SegmentName) -> SysResult<Unpublished> {
     let forks = ForkCount::now();
     // Clean up first: what killed creators have left may be what fills the file system. Failures do not matter.
     if let Ok(entries) = shm::entries() {
-        for name in entries.flatten() {
-            let _ = remove_orphaned(&name);
+        for entry in entries.flatten() {
+            let _ = remove_orphaned(&entry.name);
         }
     }
     for _ in 0..TRIES {

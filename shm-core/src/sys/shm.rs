@@ -176,8 +176,16 @@ pub(crate) fn stat_name(name: &str) -> SysResult<FileId> {
     .map(|stat| FileId::from_stat(&stat))
 }
 
-/// Iterates over the existing names, each with its leading slash. Names that are not UTF-8, which this library never
-/// creates, are skipped.
+/// An existing name.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// With its leading slash.
+    pub(crate) name: String,
+    /// Whether the directory says that it is a regular file. If not, it may be one nevertheless.
+    pub(crate) is_regular: bool,
+}
+
+/// Iterates over the existing names. Those that are not UTF-8, which this library never creates, are skipped.
 #[derive(Debug)]
 pub(crate) struct Entries(ReadDir);
 
@@ -188,7 +196,7 @@ pub(crate) fn entries() -> SysResult<Entries> {
 }
 
 impl Iterator for Entries {
-    type Item = SysResult<String>;
+    type Item = SysResult<Entry>;
 
     #[doc(alias = "readdir")]
     fn next(&mut self) -> Option<Self::Item> {
@@ -201,7 +209,10 @@ impl Iterator for Entries {
                 }
             };
             if let Some(name) = entry.file_name().to_str() {
-                return Some(Ok(format!("/{name}")));
+                return Some(Ok(Entry {
+                    name: format!("/{name}"),
+                    is_regular: entry.file_type().is_ok_and(|kind| kind.is_file()),
+                }));
             }
         }
     }
@@ -287,8 +298,12 @@ mod tests {
         drop(open_new(name.as_str()).unwrap());
         let found = entries()
             .unwrap()
-            .filter(|entry| entry.as_deref() == Ok(name.as_str()));
-        assert_eq!(found.count(), 1);
+            .map(Result::unwrap)
+            .filter(|entry| entry.name == name.as_str());
+        assert_eq!(
+            found.map(|entry| entry.is_regular).collect::<Vec<_>>(),
+            [true]
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ fn hidden_name<A: Access>(shm: &Shm<u64, A>) -> String {
     let id = file::stat(shm.segment().file()).unwrap();
     shm::entries()
         .unwrap()
-        .map(Result::unwrap)
+        .map(|entry| entry.unwrap().name)
         .find(|name| shm::stat_name(name).is_ok_and(|found| found.same_file(&id)))
         .unwrap()
 }
