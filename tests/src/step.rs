@@ -158,6 +158,16 @@ impl<'a> Stepper<'a> {
         !self.ended
     }
 
+    /// Whether it is about to make this system call, or has just done so.
+    ///
+    /// # Panics
+    ///
+    /// If there is no /proc.
+    #[must_use]
+    pub fn is_at(&self, call: i64) -> bool {
+        call_number(self.pid) == call
+    }
+
     /// Whether it is about to sleep for a time, or has just done so.
     ///
     /// # Panics
@@ -366,7 +376,7 @@ fn is_asleep(thread: &str) -> bool {
         let number = words.next().and_then(|word| word.parse().ok());
         let operation = words.nth(1).and_then(|word| word.strip_prefix("0x"));
         match number {
-            Some(libc::SYS_nanosleep | libc::SYS_clock_nanosleep) => true,
+            Some(libc::SYS_nanosleep | libc::SYS_clock_nanosleep | libc::SYS_ppoll) => true,
             Some(libc::SYS_futex) => operation
                 .and_then(|word| i32::from_str_radix(word, 16).ok())
                 .map(|word| word & libc::FUTEX_CMD_MASK)

@@ -6,6 +6,7 @@
 // All of this is about bytes and names. Only `Shm` and `ShmOptions` are generic, and they are thin, so that a program with
 // many types does not compile the rest for each of them.
 
+mod appearance;
 mod attach;
 mod create;
 mod geometry;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use super::Segment;
+use super::appearance::Appearance;
 use super::attach::{self, AttachMode};
 use super::create;
 use super::handle::Shm;
@@ -264,10 +265,10 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
             owner: false,
             len: LEN.then_some(self.len),
         };
-        let mut pauses = settings.pauses();
+        let mut appearance = Appearance::new(settings, &checked);
         loop {
             match attach::attach(settings, &checked, T::LAYOUT, mode, settings.deadline()) {
-                Err(ShmError::NotFound { .. }) if pauses.pause() => {}
+                Err(ShmError::NotFound { .. }) if appearance.pause() => {}
                 Err(error) => return Err(error.named(name)),
                 Ok(segment) => return Ok(Shm::new(segment)),
             }

@@ -284,8 +284,9 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     /// variants for a live segment to free its name, and `open_or_create` and its variants for one of another layout or length
     /// to do so. They do not wait unless this is set; `Duration::MAX` waits for ever.
     ///
-    /// They look again after 50 µs, then at growing intervals of at most 20 ms, by the monotonic clock. All other errors
-    /// are returned at once. When the time is up, `attach` returns `NotFound`, `create` `AlreadyExists`, and
+    /// The system reports a new name to `attach` (by inotify), which sleeps until then. Where it does not, as in some sandboxes, and for
+    /// the other calls, they look again after 50 µs, then at growing intervals of at most 20 ms. Times are those of the
+    /// monotonic clock. All other errors are returned at once. When the time is up, `attach` returns `NotFound`, `create` `AlreadyExists`, and
     /// `open_or_create` `LayoutMismatch`. The [`timeout`](Self::timeout) is separate and starts with each look.
     ///
     /// For `create` and `open_or_create` this bridges the milliseconds in which the kernel tears a killed owner down, and the overlap with a

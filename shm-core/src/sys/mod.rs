@@ -8,6 +8,7 @@ pub(crate) mod clock;
 pub(crate) mod file;
 pub(crate) mod fork;
 pub(crate) mod futex;
+pub(crate) mod inotify;
 pub(crate) mod lock;
 pub(crate) mod map;
 pub(crate) mod membarrier;

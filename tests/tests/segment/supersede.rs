@@ -414,6 +414,35 @@ fn attach_can_wait_for_the_name_to_appear() {
     publisher.ok(&format!("open s create {name}"));
 }
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn attach_sleeps_until_the_name_appears() {
+    use shm_tests::step::{Stepper, until_asleep};
+    let names = Names::new("wait-asleep");
+    let name = names.name("t");
+    let (mut publisher, mut reader) = (peer!(), peer!());
+    let command = format!("between open s read {name} wait=ever");
+    let mut steps = Stepper::begin(&mut reader, &command);
+    // It never looks from time to time.
+    while !steps.is_at(libc::SYS_ppoll) {
+        assert!(!steps.is_at_sleep());
+        assert!(steps.step());
+    }
+    publisher.ok(&format!("open s create {name}"));
+    while steps.step() {
+        assert!(!steps.is_at_sleep());
+    }
+    assert_eq!(steps.finish(), "ok ");
+
+    // Where the system does not report names it has to.
+    publisher.ok("drop s");
+    reader.ok("forbid inotify");
+    reader.tell(&format!("open s read {name} wait=ever"));
+    until_asleep(reader.pid());
+    publisher.ok(&format!("open s create {name}"));
+    assert_eq!(reader.hear(), "ok ");
+}
+
 /// A peer waits with `call` until another one drops the segment `existing`, which has the name. Without a wait, or after a short
 /// one, the call is refused with `error`. Returns both peers; the second has the name then.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
