@@ -41,6 +41,13 @@
 //! - Recheck: what the peer committed just before it left or died is only certain to be seen now, by the release of its claim
 //!   or by the probe. (Where each commit ends with a full fence, it would be without the release.)
 //!
+//! **Patience.** A sender that waits for room again and again would be woken for each slot, to fill it and go back to sleep. So one
+//! that has slept twice within as many messages as there are slots is patient: it announces that, and sleeps for a millisecond at
+//! most. A receiver that finds the announcement wakes it once half of the slots are free, which they are when the ring is empty.
+//! If the receiver stops before that, for instance because it waits for what the sender would do next, the sender finds the free
+//! slots when its millisecond is over. If there are none, it takes its announcement back and waits for the first one. It is the
+//! only one that may sleep on `room`, and takes back what a dead predecessor has announced.
+//!
 //! An end that waits for the next peer in any case leaves out the last two questions, and sleeps until its counter changes.
 //!
 //! **Killed** before its commit, a sender leaves a slot with half a message, which is not counted, and which its successor
@@ -57,7 +64,7 @@ use std::marker::PhantomData;
 
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, AtomicU64, CommitOrder, fence, publish};
-use crate::protocol::eventcount::{self, WaitEnv, WakeAll, notify_published};
+use crate::protocol::eventcount::{self, PATIENT, WaitEnv, WakeAll, notify_unless};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::padded::Padded;
 
@@ -112,6 +119,16 @@ pub(crate) trait Side {
     fn peer_wait_word(counters: &Counters) -> &AtomicU32;
     /// How many slots this end may use; 0 if the counters are impossible.
     fn ready(mine: u64, theirs: u64, capacity: u64) -> u64;
+
+    /// The bit by which this end announces that it is patient, or 0 if it never is.
+    const PATIENCE: u32;
+    /// Whether a patient peer may sleep on after a commit of this end.
+    fn is_early(mine: u64, theirs: u64, capacity: u64) -> bool;
+}
+
+/// How many slots have to be free before a receiver wakes a patient sender.
+pub(crate) const fn patience(capacity: u64) -> u64 {
+    capacity / 2
 }
 
 /// The sender's end.
@@ -142,6 +159,13 @@ impl Side for Sending {
     #[inline(always)]
     fn ready(tail: u64, head: u64, capacity: u64) -> u64 {
         capacity.saturating_sub(tail.wrapping_sub(head))
+    }
+
+    const PATIENCE: u32 = PATIENT;
+
+    #[inline(always)]
+    fn is_early(_: u64, _: u64, _: u64) -> bool {
+        false
     }
 }
 
@@ -175,6 +199,13 @@ impl Side for Receiving {
         let there = tail.wrapping_sub(head);
         if there <= capacity { there } else { 0 }
     }
+
+    const PATIENCE: u32 = 0;
+
+    #[inline(always)]
+    fn is_early(head: u64, tail: u64, capacity: u64) -> bool {
+        Sending::ready(tail, head, capacity) < patience(capacity)
+    }
 }
 
 /// The steps that mutants take in another way.
@@ -200,6 +231,12 @@ pub(crate) trait Mutations {
     #[inline(always)]
     fn load_peer<R: Side>(counters: &Counters, _seen: u64) -> u64 {
         R::peer(counters).load(Self::LOAD)
+    }
+
+    /// Whether a patient peer may sleep on.
+    #[inline(always)]
+    fn is_early<R: Side>(mine: u64, theirs: u64, capacity: u64) -> bool {
+        R::is_early(mine, theirs, capacity)
     }
 
     /// Writes this end's counter.
@@ -270,10 +307,21 @@ impl<R: Side, S: Mutations> End<R, S> {
 
     /// Hands the next `count` slots, which [`ready`](Self::ready) has reported and the caller has used, to the other end.
     #[inline(always)]
-    pub(crate) fn commit(&mut self, counters: &Counters, count: u64, waker: &impl WakeAll) {
+    pub(crate) fn commit(
+        &mut self,
+        counters: &Counters,
+        capacity: u64,
+        count: u64,
+        waker: &impl WakeAll,
+    ) {
         self.mine = self.mine.wrapping_add(count);
-        S::publish::<R>(counters, self.mine, waker.order());
-        notify_published(R::peer_wait_word(counters), waker);
+        let mine = self.mine;
+        S::publish::<R>(counters, mine, waker.order());
+        notify_unless(R::peer_wait_word(counters), waker, || {
+            // An older value of the counter only wakes the peer sooner.
+            let theirs = R::peer(counters).load(Ordering::Relaxed);
+            S::is_early::<R>(mine, theirs, capacity)
+        });
     }
 
     /// Checks, without waiting, whether there is something to do, or whether the peer is gone. Probes it only if `probing`.
@@ -402,6 +450,50 @@ mod tests {
             fn wake_all(&self, _: &AtomicU32) {}
         }
         eventcount::notify(&counters.data, &Woken);
+    }
+
+    /// Counts wake-ups.
+    struct Counted(std::cell::Cell<u32>);
+
+    impl WakeAll for Counted {
+        fn wake_all(&self, _: &AtomicU32) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+
+    #[test]
+    fn a_patient_sender_is_woken_when_half_of_the_slots_are_free() {
+        use crate::protocol::eventcount::WAITERS;
+
+        for (capacity, batch, first) in [
+            (1, 1, 1),
+            (2, 1, 1),
+            (4, 1, 2),
+            (5, 1, 2),
+            (64, 1, 32),
+            (64, 7, 5),
+            (64, 64, 1),
+        ] {
+            let counters = Counters {
+                // Full, and at the last numbers, as the counters wrap.
+                tail: Padded(AtomicU64::new((u64::MAX - 2).wrapping_add(capacity))),
+                head: Padded(AtomicU64::new(u64::MAX - 2)),
+                data: Padded(AtomicU32::new(0)),
+                room: Padded(AtomicU32::new(WAITERS | PATIENT)),
+            };
+            let woken = Counted(std::cell::Cell::new(0));
+            let mut receiver = End::<Receiving>::resume(&counters);
+            for commit in 1..=first {
+                assert_eq!(woken.0.get(), 0, "{capacity} {batch}");
+                receiver.commit(&counters, capacity, batch, &woken);
+                assert_eq!(woken.0.get(), u32::from(commit == first), "{capacity}");
+            }
+            // A wake-up clears both bits and counts.
+            assert_eq!(counters.room.load(Ordering::Relaxed), 4, "{capacity}");
+            counters.room.store(WAITERS, Ordering::Relaxed);
+            receiver.commit(&counters, capacity, 0, &woken);
+            assert_eq!(woken.0.get(), 2, "{capacity}: not patient");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::claim::{membarrier, reader_wakes};
 use crate::primitive::AtomicU32;
 use crate::primitive::model::CommitOrder;
 use crate::protocol::counter::WakeSome;
-use crate::protocol::eventcount::{WaitEnv, WakeAll};
+use crate::protocol::eventcount::{WAITERS, WaitEnv, WakeAll};
 use crate::protocol::wait::WaitStep;
 use crate::sync::pace::WordPace;
 use crate::sys::clock::Deadline;
@@ -21,6 +21,8 @@ pub(super) struct Sleeper {
     pace: Option<WordPace>,
     /// Whether processes that commit may be registered.
     interrupts: bool,
+    /// The bit by which the waiter may announce that it is patient, and whether it is.
+    patience: (u32, bool),
 }
 
 impl Sleeper {
@@ -32,6 +34,7 @@ impl Sleeper {
             has_spun: false,
             pace: None,
             interrupts: false,
+            patience: (0, false),
         }
     }
 
@@ -47,6 +50,7 @@ impl Sleeper {
             has_spun: false,
             pace: None,
             interrupts: false,
+            patience: (0, false),
         }
     }
 
@@ -56,6 +60,16 @@ impl Sleeper {
             interrupts: self.announces,
             ..self
         }
+    }
+
+    /// The same wait, for a waiter that may be patient, which it announces by `bit`. If it is, the first sleep is a short one, and
+    /// after that it is so no more.
+    pub(super) fn with_patience(mut self, bit: u32, patient: bool) -> Self {
+        self.patience = (bit, patient);
+        if patient {
+            self.slices.shorten();
+        }
+        self
     }
 
     /// The same wait, which spins as long as earlier waits on this word suggest.
@@ -78,6 +92,20 @@ impl Sleeper {
 impl WaitEnv for Sleeper {
     fn announces(&self) -> bool {
         self.announces
+    }
+
+    fn announcement(&self) -> u32 {
+        match self.patience {
+            (bit, true) => WAITERS | bit,
+            _ => WAITERS,
+        }
+    }
+
+    fn retraction(&self) -> u32 {
+        match self.patience {
+            (bit, false) => bit,
+            _ => 0,
+        }
     }
 
     fn interrupts(&self) -> bool {
@@ -109,7 +137,11 @@ impl WaitEnv for Sleeper {
     }
 
     fn next_step(&mut self) -> WaitStep {
-        self.slices.next_step()
+        let step = self.slices.next_step();
+        if step != WaitStep::Sleep {
+            self.patience.1 = false;
+        }
+        step
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {

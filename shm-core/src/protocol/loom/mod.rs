@@ -175,12 +175,18 @@ pub(crate) enum Schedule {
     UntilWoken,
     /// Probe this many times, then give up.
     Probes(u32),
+    /// Probe once, then sleep until woken.
+    ProbeFirst,
 }
 
 impl Schedule {
     pub(crate) fn next(&mut self) -> WaitStep {
         match self {
             Self::UntilWoken => WaitStep::Sleep,
+            Self::ProbeFirst => {
+                *self = Self::UntilWoken;
+                WaitStep::Probe
+            }
             Self::Probes(0) => WaitStep::FinalProbe,
             Self::Probes(left) => {
                 *left -= 1;

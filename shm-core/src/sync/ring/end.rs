@@ -6,7 +6,7 @@ use crate::access::ReadWrite;
 use crate::claim::word::{ClaimWord, Timeout};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::liveness::{PeerState, PeerWatch};
-use crate::protocol::ring::{Correct, Counters, End, Idle, Mutations, Side};
+use crate::protocol::ring::{Correct, Counters, End, Idle, Mutations, Side, patience};
 use crate::sync::claim_guard::ClaimGuard;
 use crate::sync::sleeper::{Committing, Futex, Sleeper};
 use crate::sync::{ClaimError, TimedOut};
@@ -53,6 +53,7 @@ pub(super) struct HeldEnd<'a, R: Side, const N: usize> {
     peer: PeerWatch<'a, EndState>,
     end: End<R>,
     backoff: Backoff,
+    patience: Patience,
     /// Whether this end waits for the next peer when the last one is gone.
     reconnects: bool,
 }
@@ -73,6 +74,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
             peer: PeerWatch::new(peer),
             end: End::resume(counters),
             backoff: Backoff::new(),
+            patience: Patience::new(),
             reconnects: false,
         })
     }
@@ -138,9 +140,9 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
             match self.spin(timeout) {
                 Some(ready) => ready,
                 None => {
-                    let mut env = Sleeper::until(timeout.deadline())
-                        .for_commits()
-                        .without_spinning();
+                    let patient =
+                        R::PATIENCE != 0 && self.patience.is_due(self.end.position(), N as u64);
+                    let mut env = Self::sleeper(timeout.deadline(), patient);
                     let (counters, capacity) = (self.counters, N as u64);
                     if self.reconnects {
                         self.end
@@ -169,12 +171,19 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     /// Waits as [`wait_for_peer`](Self::wait_for_peer) does, until `deadline` at the latest. In a fork child it times out at
     /// once.
     pub(super) fn wait_for_peer_until(&self, deadline: Deadline) -> Result<(), TimedOut> {
-        let mut env = Sleeper::until(deadline).for_commits().without_spinning();
+        let mut env = Self::sleeper(deadline, false);
         let joined = self.is_mine()
             && self
                 .end
                 .wait_for_peer(self.counters, N as u64, &mut env, &self.peer);
         joined.then_some(()).ok_or(TimedOut)
+    }
+
+    fn sleeper(deadline: Deadline, patient: bool) -> Sleeper {
+        Sleeper::until(deadline)
+            .for_commits()
+            .without_spinning()
+            .with_patience(R::PATIENCE, patient)
     }
 
     /// Spins for a while: a peer that keeps up answers sooner than a sleep would begin.
@@ -227,7 +236,8 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     #[inline(always)]
     fn hand_over(&mut self, count: usize) {
         let waker = Committing(Futex, self.claim.order());
-        self.end.commit(self.counters, count as u64, &waker);
+        self.end
+            .commit(self.counters, N as u64, count as u64, &waker);
     }
 
     /// The slot of the next message.
@@ -247,6 +257,43 @@ pub(super) fn until(timeout: Duration) -> impl FnOnce() -> Timeout {
 #[inline(always)]
 pub(super) fn at(deadline: Instant) -> impl FnOnce() -> Timeout {
     move || Timeout::At(Deadline::at(deadline))
+}
+
+/// When a sender is patient: once it has slept again and again while the ring stayed full. One that sleeps now and then wants the
+/// first free slot.
+#[derive(Debug)]
+struct Patience {
+    /// The number of the message for which it slept last.
+    slept_for: Option<u64>,
+    /// How often it has slept, each time within as many messages as there are slots.
+    times: u32,
+}
+
+impl Patience {
+    /// How often a sender sleeps before it is patient.
+    const TIMES: u32 = 2;
+
+    fn new() -> Self {
+        Self {
+            slept_for: None,
+            times: 0,
+        }
+    }
+
+    /// Called before each sleep for room, with the number of the message.
+    fn is_due(&mut self, number: u64, capacity: u64) -> bool {
+        let again = self
+            .slept_for
+            .replace(number)
+            .is_some_and(|last| number.wrapping_sub(last) <= capacity);
+        self.times = if again {
+            self.times.saturating_add(1)
+        } else {
+            0
+        };
+        // If it would be woken for the first slot in any case, it saves the timer.
+        self.times >= Self::TIMES && patience(capacity) > 1
+    }
 }
 
 /// How long to spin, which adapts to earlier results, and when to probe the peer.
@@ -298,5 +345,24 @@ impl Backoff {
 
     fn probe_is_due(&mut self) -> bool {
         self.probes.is_due(Self::BETWEEN_PROBES)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_patient_from_the_third_sleep_in_a_row() {
+        let mut patience = Patience::new();
+        let mut due = |numbers: &[u64], capacity| -> Vec<bool> {
+            let due = |number: &u64| patience.is_due(*number, capacity);
+            numbers.iter().map(due).collect()
+        };
+        assert_eq!(due(&[64, 65, 66, 98], 64), [false, false, true, true]);
+        // Again after more messages than there are slots.
+        assert_eq!(due(&[163, 164, 228, 293], 64), [false, false, true, false]);
+        // Half of so few slots is one.
+        assert_eq!(due(&[293, 294, 295, 296], 3), [false; 4]);
     }
 }

@@ -146,12 +146,18 @@ pub use sender::Sender;
 ///
 /// # Cost
 ///
-/// Sending and receiving each take a copy of the message, one atomic exchange and a few loads, and no system call while the
-/// other end keeps up. [`send_slice`](Sender::send_slice) and [`recv_slice`](Receiver::recv_slice) make one exchange for many
-/// messages, and so do [`write_chunk`](Sender::write_chunk) and [`read_chunk`](Receiver::read_chunk).
-/// [`recv_with`](Receiver::recv_with) makes one more load and store, to count the delivery. An end that has nothing to do spins
-/// for some microseconds and then sleeps; waking it takes the other end one system call. Each message takes a division by `N`,
-/// which is free if `N` is a power of two.
+/// Sending and receiving each take a copy of the message, a store and a few loads, and no system call while the other end keeps up.
+/// Where the process is not [registered](super#memory-barriers) for memory barriers, each takes an atomic exchange instead of
+/// the store. [`send_slice`](Sender::send_slice) and [`recv_slice`](Receiver::recv_slice) make one for many messages, and so do
+/// [`write_chunk`](Sender::write_chunk) and [`read_chunk`](Receiver::read_chunk).
+/// [`recv_with`](Receiver::recv_with) makes one more load and store, to count the delivery.
+///
+/// A sender that keeps finding the ring full is not woken for each slot: from its third sleep in a row the receiver wakes it when half
+/// of the slots are free. If the receiver stops before that, the sender finds the free slots a millisecond after it fell asleep at
+/// the latest, and from then on the first free slot wakes it. Calls with a timeout use the slots that are free when it is over.
+///
+/// An end that has nothing to do spins for some microseconds and then sleeps; waking it takes the other end one system call. Each
+/// message takes a division by `N`, which is free if `N` is a power of two.
 ///
 /// The words of each end have 128 bytes of their own, so a ring is aligned to 128: put rings first in a struct, or alone.
 #[repr(C)]

@@ -12,7 +12,7 @@ fn first_sender<V: ModelMutations>(preemptions: usize) {
         let sender = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                let mut peer = Peer::<V>::patient(&shared);
+                let mut peer = Peer::<V>::until_woken(&shared);
                 let mut end = peer.join::<Sending>(&shared.sender);
                 peer.send(&mut end, 1).unwrap();
             }
@@ -23,7 +23,7 @@ fn first_sender<V: ModelMutations>(preemptions: usize) {
         let watch = PeerWatch::new(&peer);
         let polled = end.poll(&shared.counters, 1, &watch, false);
         assert_ne!(polled, Err(Idle::Gone));
-        let received = Peer::<V>::patient(&shared).receive(&mut end);
+        let received = Peer::<V>::until_woken(&shared).receive(&mut end);
         assert_eq!(received, Ok(1));
         sender.join().unwrap();
     });
@@ -37,7 +37,7 @@ fn joining<V: ModelMutations>(sends: bool, preemptions: usize) {
         let sender = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
-                let mut peer = Peer::<V>::patient(&shared);
+                let mut peer = Peer::<V>::until_woken(&shared);
                 let mut end = peer.join::<Sending>(&shared.sender);
                 if sends {
                     peer.send(&mut end, 1).unwrap();
@@ -46,7 +46,7 @@ fn joining<V: ModelMutations>(sends: bool, preemptions: usize) {
             }
         });
         let mut end = End::<Receiving, V>::resume(&shared.counters);
-        let mut peer = Peer::<V>::patient(&shared);
+        let mut peer = Peer::<V>::until_woken(&shared);
         assert!(peer.wait_for_sender(&end));
         if sends {
             assert_eq!(peer.receive(&mut end), Ok(1));
@@ -70,14 +70,14 @@ fn joining_after_a_death<V: ModelMutations>(preemptions: usize) {
                     .compare_exchange(1, 2, word::CLAIM, Ordering::Relaxed)
                     .unwrap();
                 V::mark_joined(&shared.sender.joined);
-                let peer = Peer::<V>::patient(&shared);
+                let peer = Peer::<V>::until_woken(&shared);
                 eventcount::notify(Sending::peer_wait_word(&shared.counters), &peer);
             }
         });
         let end = End::<Receiving, V>::resume(&shared.counters);
         let peer = PeerView::<V>::new(&shared.sender);
         let watch = PeerWatch::new(&peer);
-        let mut peer = Peer::<V>::patient(&shared);
+        let mut peer = Peer::<V>::until_woken(&shared);
         let found = watch.is_dead();
         assert!(end.wait_for_peer(&shared.counters, 1, &mut peer, &watch));
         // There is a new sender, whether or not the receiver saw the dead one.
@@ -99,12 +99,12 @@ fn next_sender<V: ModelMutations>(preemptions: usize) {
                 if word::claim_free_as(&shared.sender.owner, 2, V::CLAIM) {
                     let mut end = End::<Sending, V>::resume(&shared.counters);
                     assert_eq!(end.position(), 1);
-                    Peer::<V>::patient(&shared).send(&mut end, 2).unwrap();
+                    Peer::<V>::until_woken(&shared).send(&mut end, 2).unwrap();
                 }
             }
         });
         let mut end = End::<Sending, V>::resume(&shared.counters);
-        let mut peer = Peer::<V>::patient(&shared);
+        let mut peer = Peer::<V>::until_woken(&shared);
         peer.send(&mut end, 1).unwrap();
         peer.leave::<Sending>(&shared.sender);
         next.join().unwrap();

@@ -2,6 +2,7 @@
 //! rings of one and two slots; three or four forced preemptions. A claim is a cell with an id.
 
 mod joining;
+mod patience;
 mod reconnecting;
 
 use std::marker::PhantomData;
@@ -14,7 +15,7 @@ use loom::thread;
 use crate::primitive::Ordering;
 use crate::primitive::model::{self, CommitOrder};
 use crate::protocol::claim_word as word;
-use crate::protocol::eventcount::{self, WaitEnv, WakeAll};
+use crate::protocol::eventcount::{self, PATIENT, WAITERS, WaitEnv, WakeAll};
 use crate::protocol::liveness::{PeerState, PeerWatch};
 use crate::protocol::loom::interrupts::{Interrupts, Registered};
 use crate::protocol::loom::{FutexQueue, Schedule, check, mutant_deadlocks, mutant_fails};
@@ -41,6 +42,8 @@ trait ModelMutations: Mutations + Send + Sync + 'static {
     const JOIN_FENCED: bool = true;
     /// Whether ends interrupt registered ones before they sleep.
     const INTERRUPTS: bool = true;
+    /// Whether a sender that is not patient any more takes its announcement back.
+    const RETRACTS: bool = true;
 }
 
 struct Correct;
@@ -134,16 +137,19 @@ struct Peer<'a, V> {
     schedule: Schedule,
     /// If its process is registered, and so is the other: the thread, and the other one's.
     registered: Option<(Registered<'a>, &'a Interrupts)>,
+    /// Whether it is patient, until it probes.
+    is_patient: bool,
     mutations: PhantomData<V>,
 }
 
 impl<'a, V: ModelMutations> Peer<'a, V> {
     /// One that sleeps until woken.
-    fn patient(shared: &'a Shared) -> Self {
+    fn until_woken(shared: &'a Shared) -> Self {
         Self {
             shared,
             schedule: Schedule::UntilWoken,
             registered: None,
+            is_patient: false,
             mutations: PhantomData,
         }
     }
@@ -153,14 +159,14 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
         let interrupts = &shared.interrupts;
         Self {
             registered: Some((interrupts[own].register(), &interrupts[1 - own])),
-            ..Self::patient(shared)
+            ..Self::until_woken(shared)
         }
     }
 
     fn probing(shared: &'a Shared, probes: u32) -> Self {
         Self {
             schedule: Schedule::Probes(probes),
-            ..Self::patient(shared)
+            ..Self::until_woken(shared)
         }
     }
 
@@ -172,7 +178,7 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
             end.wait(&shared.counters, shared.capacity(), self, &watch)?;
         }
         shared.write(end.slot(shared.capacity()), value);
-        end.commit(&shared.counters, 1, self);
+        end.commit(&shared.counters, shared.capacity(), 1, self);
         Ok(())
     }
 
@@ -184,7 +190,7 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
             end.wait(&shared.counters, shared.capacity(), self, &watch)?;
         }
         let value = shared.read(end.slot(shared.capacity()));
-        end.commit(&shared.counters, 1, self);
+        end.commit(&shared.counters, shared.capacity(), 1, self);
         Ok(value)
     }
 
@@ -221,6 +227,22 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
 }
 
 impl<V: ModelMutations> WaitEnv for Peer<'_, V> {
+    fn announcement(&self) -> u32 {
+        if self.is_patient {
+            WAITERS | PATIENT
+        } else {
+            WAITERS
+        }
+    }
+
+    fn retraction(&self) -> u32 {
+        if V::RETRACTS && !self.is_patient {
+            PATIENT
+        } else {
+            0
+        }
+    }
+
     fn interrupts(&self) -> bool {
         V::INTERRUPTS && self.registered.is_some()
     }
@@ -237,7 +259,9 @@ impl<V: ModelMutations> WaitEnv for Peer<'_, V> {
     }
 
     fn next_step(&mut self) -> WaitStep {
-        self.schedule.next()
+        let step = self.schedule.next();
+        self.is_patient &= step == WaitStep::Sleep;
+        step
     }
 
     fn sleep(&mut self, word: &AtomicU32, seen: u32) {
@@ -305,7 +329,7 @@ fn transfer<V: ModelMutations>(capacity: usize, count: u64, preemptions: usize) 
             let shared = Arc::clone(&shared);
             move || {
                 let mut end = End::resume(&shared.counters);
-                let mut peer = Peer::<V>::patient(&shared);
+                let mut peer = Peer::<V>::until_woken(&shared);
                 for number in 0..count {
                     peer.send(&mut end, number + 1).unwrap();
                 }
@@ -313,7 +337,7 @@ fn transfer<V: ModelMutations>(capacity: usize, count: u64, preemptions: usize) 
             }
         });
         let mut end = End::resume(&shared.counters);
-        let mut peer = Peer::<V>::patient(&shared);
+        let mut peer = Peer::<V>::until_woken(&shared);
         for number in 0..count {
             assert_eq!(peer.receive(&mut end), Ok(number + 1));
         }
@@ -356,7 +380,7 @@ fn dead_sender<V: ModelMutations>(preemptions: usize) {
             let shared = Arc::clone(&shared);
             move || {
                 let mut end = End::<Sending, V>::resume(&shared.counters);
-                Peer::<V>::patient(&shared).send(&mut end, 1).unwrap();
+                Peer::<V>::until_woken(&shared).send(&mut end, 1).unwrap();
                 shared.write(1, 666);
                 shared.sender.lives.store(0, Ordering::Release);
             }
@@ -371,7 +395,7 @@ fn dead_sender<V: ModelMutations>(preemptions: usize) {
                 shared.sender.lives.store(1, Ordering::Relaxed);
                 let mut end = End::<Sending, V>::resume(&shared.counters);
                 assert_eq!(end.position(), 1);
-                Peer::<V>::patient(&shared).send(&mut end, 2).unwrap();
+                Peer::<V>::until_woken(&shared).send(&mut end, 2).unwrap();
                 true
             }
         });
@@ -393,7 +417,7 @@ fn dead_sender<V: ModelMutations>(preemptions: usize) {
         let sent = if second.join().unwrap() { 2 } else { 1 };
         while end.ready(&shared.counters, 2, 1) > 0 {
             found.push(
-                Peer::<V>::patient(&shared)
+                Peer::<V>::until_woken(&shared)
                     .receive(&mut end)
                     .unwrap_or_default(),
             );

@@ -14,7 +14,7 @@ fn reconnecting<V: ModelMutations>(preemptions: usize) {
             let shared = Arc::clone(&shared);
             move || {
                 for value in 1..=2 {
-                    let mut peer = Peer::<V>::patient(&shared);
+                    let mut peer = Peer::<V>::until_woken(&shared);
                     let mut end = peer.join::<Sending>(&shared.sender);
                     peer.send(&mut end, value).unwrap();
                     peer.leave::<Sending>(&shared.sender);
@@ -23,12 +23,12 @@ fn reconnecting<V: ModelMutations>(preemptions: usize) {
         });
         let mut end = End::<Receiving, V>::resume(&shared.counters);
         for value in 1..=2 {
-            let mut peer = Peer::<V>::patient(&shared);
+            let mut peer = Peer::<V>::until_woken(&shared);
             if end.ready(&shared.counters, 1, 1) == 0 {
                 end.wait_for_work(&shared.counters, 1, &mut peer).unwrap();
             }
             assert_eq!(shared.read(end.slot(1)), value);
-            end.commit(&shared.counters, 1, &peer);
+            end.commit(&shared.counters, shared.capacity(), 1, &peer);
         }
         senders.join().unwrap();
     });
