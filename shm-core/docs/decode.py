@@ -326,7 +326,7 @@ def show(node, data, at, path, order):
     elif meaning(node) in ("event", "semaphore"):
         [(_, offset, word)] = node["inner"]["fields"]
         bits = number((at + offset, word), data, order)
-        what = f"Event, generation {bits >> 1}" if meaning(node) == "event" else f"Semaphore, value {bits >> 2}"
+        what = f"Event, generation {bits % 2**32 >> 1}" if meaning(node) == "event" else f"Semaphore, value {bits >> 2}"
         put(f"{at:8} {path or 'payload'}: {what}")
     elif node["tag"] >= 7:
         put(f"{at:8} {path or 'payload'}: {size(node)} bytes of a type of a later format, tag {node['tag']}")

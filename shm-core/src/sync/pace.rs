@@ -57,7 +57,7 @@ static PACES: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
 pub(super) struct WordPace(&'static AtomicU32);
 
 impl WordPace {
-    pub(super) fn of(word: &AtomicU32) -> Self {
+    pub(super) fn of<W>(word: &W) -> Self {
         let address = std::ptr::from_ref(word).addr() as u64 / 4;
         // Multiplying by the golden ratio spreads neighbours.
         let hash = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn neighbouring_words_have_paces_of_their_own() {
         let words: [AtomicU32; 4] = Default::default();
-        let [first, second, ..] = words.each_ref().map(WordPace::of);
+        let [first, second, ..] = words.each_ref().map(WordPace::of::<AtomicU32>);
         for _ in 0..3 {
             first.record(false);
         }

@@ -3,9 +3,10 @@
 use crate::access::Access;
 use crate::claim::wait::SlicedWait;
 use crate::claim::{membarrier, reader_wakes};
-use crate::primitive::AtomicU32;
 use crate::primitive::model::CommitOrder;
+use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::counter::WakeSome;
+use crate::protocol::event::{EventWait, EventWaker};
 use crate::protocol::eventcount::{WAITERS, WaitEnv, WakeAll};
 use crate::protocol::wait::WaitStep;
 use crate::sync::pace::WordPace;
@@ -73,7 +74,7 @@ impl Sleeper {
     }
 
     /// The same wait, which spins as long as earlier waits on this word suggest.
-    pub(super) fn paced_by(self, word: &AtomicU32) -> Self {
+    pub(super) fn paced_by<W>(self, word: &W) -> Self {
         Self {
             pace: Some(WordPace::of(word)),
             ..self
@@ -181,9 +182,51 @@ impl WakeAll for ReaderFutex {
     }
 }
 
-impl WakeSome for ReaderFutex {
-    fn wake_up_to(&self, word: &AtomicU32, count: u32) -> u32 {
-        Futex.wake_up_to(word, count)
+/// The half of an event's word that processes sleep on. Only its address is used, by the kernel: half a word must not be accessed.
+fn lower_half(word: &AtomicU64) -> &AtomicU32 {
+    let halves = word.as_ptr().cast::<AtomicU32>();
+    let number = usize::from(cfg!(target_endian = "big"));
+    // SAFETY: within the word.
+    let half = unsafe { halves.add(number) };
+    // SAFETY: the half is aligned, and as long as the word is borrowed it is in memory that may change. It is not accessed, so
+    // there is no access of another width than the word's.
+    unsafe { &*half }
+}
+
+impl EventWait for Sleeper {
+    fn announces(&self) -> bool {
+        self.announces
+    }
+
+    fn spins(&self) -> u32 {
+        WaitEnv::spins(self)
+    }
+
+    fn spun(&mut self, succeeded: bool) {
+        WaitEnv::spun(self, succeeded);
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        WaitEnv::next_step(self)
+    }
+
+    fn sleep(&mut self, word: &AtomicU64, seen: u32) {
+        WaitEnv::sleep(self, lower_half(word), seen);
+    }
+}
+
+impl EventWaker for ReaderFutex {
+    #[inline(always)]
+    fn wakes_unasked(&self, word: &AtomicU64) -> bool {
+        reader_wakes::are_due(lower_half(word))
+    }
+
+    fn wake_one(&self, word: &AtomicU64) -> bool {
+        futex::wake_one(lower_half(word))
+    }
+
+    fn wake_all(&self, word: &AtomicU64) {
+        futex::wake_all(lower_half(word));
     }
 }
 

@@ -31,6 +31,6 @@ pub struct BlockedSegment {
     pub event: Event,
     /// Has no permits.
     pub permits: Semaphore,
-    /// Fills the last 128 bytes.
-    pub _pad: [u8; 48 - size_of::<[Barrier<2>; 2]>()],
+    /// Fills the last 256 bytes.
+    pub _pad: [u8; 172 - size_of::<[Barrier<2>; 2]>()],
 }

@@ -366,10 +366,11 @@ fn the_documented_sizes_are_those_of_the_types() {
     assert_eq!(Mutex::<[u8; 5]>::SIZE, 12);
     assert_eq!(Ring::<[u8; 3], 5>::SIZE, 768 + 128);
     assert_eq!(Broadcast::<[u8; 3], 43>::SIZE, 256 + 256);
-    assert_eq!([Semaphore::SIZE, Event::SIZE], [4, 4]);
+    assert_eq!([Semaphore::SIZE, Event::SIZE], [4, 8]);
     assert_eq!([Barrier::<1>::SIZE, Barrier::<4>::SIZE], [16, 40]);
     assert!(text.contains("| `Barrier<N>` | 8 + 8 times `N` |"));
-    assert!(text.contains("| `Semaphore`, `Event` | 4 |"));
+    assert!(text.contains("| `Semaphore` | 4 |"));
+    assert!(text.contains("| `Event` | 8 |"));
 }
 
 /// A heading's anchor: lower case, dashes for spaces, no punctuation.

@@ -29,7 +29,7 @@ pub(super) struct Field {
     meet: [Barrier<2>; 2],
     events: [Event; 2],
     permits: [Semaphore; 2],
-    _pad: [u8; 168 - size_of::<[Barrier<2>; 2]>()],
+    _pad: [u8; 160 - size_of::<[Barrier<2>; 2]>()],
 }
 
 /// One way for two processes to wait for each other.

@@ -1,4 +1,4 @@
-//! Waking under loom: what the models of the one-word types share.
+//! Waking under loom: what the models of semaphores share.
 
 use std::marker::PhantomData;
 
@@ -14,8 +14,6 @@ pub(crate) trait ModelMutations: 'static {
     const COUNT: Ordering = <Product as WakeSome>::COUNT;
     const REWAKES: bool = <Product as WakeSome>::REWAKES;
     const WAKES: bool = true;
-    /// Whether every notification wakes, although no waiter has announced itself.
-    const UNASKED: bool = false;
 }
 
 pub(crate) struct Correct;
@@ -31,10 +29,6 @@ impl<'a, V> Waker<'a, V> {
 }
 
 impl<V: ModelMutations> WakeAll for Waker<'_, V> {
-    fn wakes_unasked(&self, _: &AtomicU32) -> bool {
-        V::UNASKED
-    }
-
     fn wake_all(&self, _: &AtomicU32) {
         self.0.wake_all();
     }

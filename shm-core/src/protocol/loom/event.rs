@@ -1,5 +1,5 @@
-//! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Waiters check again
-//! only when they are woken, so the end of a slice cannot hide a lost wake-up.
+//! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Most waiters check again
+//! only when they are woken, so the end of a slice cannot hide a lost wake-up. Those of the last part have slices that end.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -7,21 +7,56 @@ use std::rc::Rc;
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic::AtomicU32;
+use loom::sync::atomic::{AtomicU32, AtomicU64};
+use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
 use crate::primitive::Ordering;
 use crate::protocol::event::{
-    self as protocol, Mutations, WaitOutcome, WaitRounds, generation, notify_all, notify_one,
-    wait_or_check, wait_until,
+    self as protocol, ASSIGNED, EventWait, EventWaker, Mutations, OWED, WAITERS, WaitOutcome,
+    WaitRounds, generation, notify_all, notify_one, wait_or_check, wait_until,
 };
-use crate::protocol::eventcount::WaitEnv;
-use crate::protocol::loom::counter::{Correct, ModelMutations, Waker};
-use crate::protocol::loom::eventcount::UntilWoken;
 use crate::protocol::loom::{FutexQueue, Product, check, mutant_deadlocks, mutant_fails};
 use crate::protocol::wait::WaitStep;
 
+/// The single step of a notification that differs.
+trait ModelMutations: 'static {
+    const NOTIFY: Ordering = <Product as EventWaker>::NOTIFY;
+    const ASSIGN: u64 = <Product as EventWaker>::ASSIGN;
+    const CLEAR: u64 = <Product as EventWaker>::CLEAR;
+    const REWAKES: bool = <Product as EventWaker>::REWAKES;
+    const WAKES: bool = true;
+    /// Whether every notification wakes, although no waiter has announced itself.
+    const UNASKED: bool = false;
+}
+
+struct Correct;
+impl ModelMutations for Correct {}
 impl Mutations for Correct {}
+
+/// The waker.
+struct Waker<'a, V>(&'a FutexQueue, PhantomData<V>);
+
+impl<V: ModelMutations> EventWaker for Waker<'_, V> {
+    const NOTIFY: Ordering = V::NOTIFY;
+    const ASSIGN: u64 = V::ASSIGN;
+    const CLEAR: u64 = V::CLEAR;
+    const REWAKES: bool = V::REWAKES;
+
+    fn wakes_unasked(&self, _: &AtomicU64) -> bool {
+        V::UNASKED
+    }
+
+    fn wake_one(&self, _: &AtomicU64) -> bool {
+        !V::WAKES || self.0.wake(1) == 1
+    }
+
+    fn wake_all(&self, _: &AtomicU64) {
+        if V::WAKES {
+            self.0.wake_all();
+        }
+    }
+}
 
 /// A waiter with a read-only mapping.
 struct ThroughReadOnly;
@@ -39,30 +74,34 @@ impl Mutations for Unasked {
     const WRITABLE: bool = false;
 }
 
+fn sleep_on(queue: &FutexQueue, word: &AtomicU64, seen: u32) {
+    queue.sleep_if(|| word.load(Ordering::Relaxed) as u32 == seen);
+}
+
 /// A wait that only a wake-up ends, through a mapping that may be writable.
-struct Waiter<'a, V>(UntilWoken<'a>, PhantomData<V>);
+struct Waiter<'a, V>(&'a FutexQueue, PhantomData<V>);
 
 impl<'a, V> Waiter<'a, V> {
     fn of(queue: &'a FutexQueue) -> Self {
-        Self(UntilWoken(queue), PhantomData)
+        Self(queue, PhantomData)
     }
 }
 
-impl<V: Mutations> WaitEnv for Waiter<'_, V> {
+impl<V: Mutations> EventWait for Waiter<'_, V> {
     fn announces(&self) -> bool {
         V::WRITABLE
     }
 
     fn spins(&self) -> u32 {
-        self.0.spins()
+        0
     }
 
     fn next_step(&mut self) -> WaitStep {
-        self.0.next_step()
+        WaitStep::Sleep
     }
 
-    fn sleep(&mut self, word: &AtomicU32, seen: u32) {
-        self.0.sleep(word, seen);
+    fn sleep(&mut self, word: &AtomicU64, seen: u32) {
+        sleep_on(self.0, word, seen);
     }
 }
 
@@ -71,7 +110,7 @@ trait AllMutations: ModelMutations + Mutations {}
 impl<V: ModelMutations + Mutations> AllMutations for V {}
 
 struct Shared {
-    word: AtomicU32,
+    word: AtomicU64,
     queue: FutexQueue,
     /// What each notifier does before it notifies.
     work: [UnsafeCell<u32>; 2],
@@ -80,7 +119,7 @@ struct Shared {
 impl Shared {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            word: AtomicU32::new(0),
+            word: AtomicU64::new(0),
             queue: FutexQueue::new(),
             work: std::array::from_fn(|_| UnsafeCell::new(0)),
         })
@@ -89,7 +128,7 @@ impl Shared {
     fn notify<V: ModelMutations>(&self, notifier: usize, all: bool) {
         // SAFETY: no other thread reads it before the notification; loom checks that.
         self.work[notifier].with_mut(|work| unsafe { *work = 1 });
-        let waker = Waker::<V>::of(&self.queue);
+        let waker = Waker::<V>(&self.queue, PhantomData);
         if all {
             notify_all(&self.word, &waker);
         } else {
@@ -181,9 +220,9 @@ fn search<V: AllMutations>() {
         let searcher = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
-                let mut env = UntilWoken(&shared.queue);
+                let mut env = Waiter::<V>::of(&shared.queue);
                 let found = wait_or_check::<V, _, ()>(&shared.word, 0, &mut env, || None);
-                assert_eq!(found, Some(WaitOutcome::Notified));
+                assert_eq!(found, Some(WaitOutcome::Notified(1)));
                 shared.look(0);
             })
         };
@@ -204,10 +243,10 @@ struct Wakeful<'a, L>(&'a FutexQueue, PhantomData<L>);
 
 impl<'a, L: Looking> WaitRounds for Wakeful<'a, L> {
     const READS_FIRST: bool = L::READS_FIRST;
-    type Env = UntilWoken<'a>;
+    type Env = Waiter<'a, Correct>;
 
-    fn next(&mut self) -> Option<UntilWoken<'a>> {
-        Some(UntilWoken(self.0))
+    fn next(&mut self) -> Option<Self::Env> {
+        Some(Waiter::of(self.0))
     }
 }
 
@@ -251,7 +290,11 @@ impl WaitRounds for Mourning {
     }
 }
 
-impl WaitEnv for Mourning {
+impl EventWait for Mourning {
+    fn announces(&self) -> bool {
+        true
+    }
+
     fn spins(&self) -> u32 {
         0
     }
@@ -266,7 +309,7 @@ impl WaitEnv for Mourning {
         }
     }
 
-    fn sleep(&mut self, _: &AtomicU32, _: u32) {}
+    fn sleep(&mut self, _: &AtomicU64, _: u32) {}
 }
 
 /// One changes something and is killed before it notifies, while another notifies of nothing.
@@ -360,13 +403,13 @@ fn a_notification_in_wait_until_shows_what_came_before() {
 mutant_fails!(a_relaxed_notification_of_one_is_caught, follow::<Mutant>(false),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const COUNT: Ordering = Ordering::Relaxed;
+        const NOTIFY: Ordering = Ordering::Relaxed;
     }
 );
 mutant_fails!(a_relaxed_notification_of_all_is_caught, glance::<Mutant>(),
     impl Mutations for Mutant {}
     impl ModelMutations for Mutant {
-        const COUNT: Ordering = Ordering::Relaxed;
+        const NOTIFY: Ordering = Ordering::Relaxed;
     }
 );
 mutant_fails!(a_relaxed_load_without_a_wait_is_caught, glance::<Mutant>(),
@@ -402,5 +445,226 @@ mutant_deadlocks!(the_bit_is_cleared_and_nobody_woken, clearing_the_bit_without_
 mutant_deadlocks!(checks_first, checking_before_loading_the_generation_is_caught, look_for::<Mutant>(true),
     impl Looking for Mutant {
         const READS_FIRST: bool = false;
+    }
+);
+
+/// A wait whose first sleep lasts until some threads are done, and then ends with its slice. It must not sleep again.
+struct OneSlice(Vec<thread::JoinHandle<()>>, bool);
+
+impl OneSlice {
+    fn until(others: Vec<thread::JoinHandle<()>>) -> Self {
+        Self(others, false)
+    }
+}
+
+impl EventWait for OneSlice {
+    fn announces(&self) -> bool {
+        true
+    }
+
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        assert!(!self.1, "the notification is lost");
+        WaitStep::Sleep
+    }
+
+    fn sleep(&mut self, _: &AtomicU64, _: u32) {
+        self.0.drain(..).for_each(|other| other.join().unwrap());
+        self.1 = true;
+    }
+}
+
+/// What becomes of a notification of one waiter or of all.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    /// It is as it should be, but nobody was asleep.
+    Answered,
+    /// The waiter that it woke is killed before it returns.
+    SleeperKilled,
+    /// The process is killed before it wakes.
+    NotifierKilled,
+}
+
+/// One waits while another one notifies. Its slice ends, and it finds what was lost.
+fn recover<V: AllMutations>(all: bool, fate: Fate) {
+    check(3, move || {
+        let shared = Shared::new();
+        let mut others = Vec::new();
+        if fate == Fate::SleeperKilled {
+            let shared = Arc::clone(&shared);
+            others.push(thread::spawn(move || {
+                let seen = shared.word.fetch_or(WAITERS, Ordering::Relaxed) | WAITERS;
+                if generation_now(seen) == 0 {
+                    sleep_on(&shared.queue, &shared.word, seen as u32);
+                }
+            }));
+        }
+        others.push({
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || match fate {
+                Fate::NotifierKilled => shared.notify::<Silent<V>>(0, all),
+                _ => shared.notify::<V>(0, all),
+            })
+        });
+        let mut env = OneSlice::until(others);
+        assert_eq!(protocol::wait::<V, _>(&shared.word, 0, &mut env), Some(1));
+        shared.look(0);
+    });
+}
+
+/// The number of notifications in a word of few.
+fn generation_now(word: u64) -> u32 {
+    word as u32 / 2
+}
+
+/// The same mutation in a process that is killed before it wakes.
+struct Silent<V>(PhantomData<V>);
+
+impl<V: ModelMutations> ModelMutations for Silent<V> {
+    const ASSIGN: u64 = V::ASSIGN;
+    const CLEAR: u64 = V::CLEAR;
+    const WAKES: bool = false;
+}
+
+/// A wait that begins when others know that it looked. Its first sleep may end at once.
+struct Watched<'a> {
+    shared: &'a Shared,
+    looked: &'a (Mutex<u32>, Condvar),
+    slices: u32,
+}
+
+impl EventWait for Watched<'_> {
+    fn announces(&self) -> bool {
+        true
+    }
+
+    fn spins(&self) -> u32 {
+        0
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        WaitStep::Sleep
+    }
+
+    fn sleep(&mut self, word: &AtomicU64, seen: u32) {
+        let is_unchanged = || word.load(Ordering::Relaxed) as u32 == seen;
+        if self.slices == 0 {
+            return self.shared.queue.sleep_if(is_unchanged);
+        }
+        self.slices -= 1;
+        let looked = || {
+            *self.looked.0.lock().unwrap() += 1;
+            self.looked.1.notify_all();
+        };
+        if self.slices == 0 {
+            // Before it is asleep nobody can find it there.
+            self.shared.queue.sleep_if(|| {
+                looked();
+                is_unchanged()
+            });
+        } else {
+            looked();
+            self.slices = 0;
+        }
+    }
+}
+
+/// Two wait, of which one is asleep and the other one's slice ends. One is notified. Whichever returns first notifies all, and
+/// the other one returns for that only.
+fn one_of_two<V: AllMutations>() {
+    check(2, || {
+        let shared = Shared::new();
+        let looked = Arc::new((Mutex::new(0), Condvar::new()));
+        let returned = Arc::new(AtomicU32::new(0));
+        let threads: Vec<_> = (1..=2)
+            .map(|slices| {
+                let shared = Arc::clone(&shared);
+                let (looked, returned) = (Arc::clone(&looked), Arc::clone(&returned));
+                thread::spawn(move || {
+                    let mut env = Watched {
+                        shared: &shared,
+                        looked: &looked,
+                        slices,
+                    };
+                    let now = protocol::wait::<V, _>(&shared.word, 0, &mut env);
+                    if returned.fetch_add(1, Ordering::AcqRel) == 0 {
+                        shared.notify::<V>(1, true);
+                    } else {
+                        assert_eq!(now, Some(2), "two return for one notification");
+                    }
+                })
+            })
+            .collect();
+        let mut count = looked.0.lock().unwrap();
+        while *count < 2 {
+            count = looked.1.wait(count).unwrap();
+        }
+        drop(count);
+        shared.notify::<V>(0, false);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn one_notification_lets_one_of_two_return() {
+    one_of_two::<Correct>();
+}
+
+#[test]
+fn a_notification_is_found_though_its_sleeper_was_killed() {
+    recover::<Correct>(false, Fate::SleeperKilled);
+}
+
+#[test]
+fn a_notification_is_found_though_its_notifier_was_killed() {
+    recover::<Correct>(false, Fate::NotifierKilled);
+    recover::<Correct>(true, Fate::NotifierKilled);
+}
+
+#[test]
+fn a_waiter_between_slices_is_notified() {
+    recover::<Correct>(false, Fate::Answered);
+    recover::<Correct>(true, Fate::Answered);
+}
+
+mutant_fails!(a_waiter_that_takes_nothing_is_caught, recover::<Mutant>(false, Fate::SleeperKilled),
+    impl ModelMutations for Mutant {}
+    impl Mutations for Mutant {
+        const TAKES: bool = false;
+    }
+);
+mutant_fails!(a_notification_that_owes_nothing_is_caught, recover::<Mutant>(false, Fate::NotifierKilled),
+    impl ModelMutations for Mutant {
+        const ASSIGN: u64 = ASSIGNED;
+    }
+    impl Mutations for Mutant {}
+);
+mutant_fails!(a_notification_that_is_not_assigned_is_caught, one_of_two::<Mutant>(),
+    impl ModelMutations for Mutant {
+        const ASSIGN: u64 = OWED;
+    }
+    impl Mutations for Mutant {}
+);
+mutant_fails!(a_clear_that_hides_a_notification_is_caught, recover::<Mutant>(false, Fate::Answered),
+    impl ModelMutations for Mutant {
+        const CLEAR: u64 = 0;
+    }
+    impl Mutations for Mutant {}
+);
+mutant_fails!(a_waiter_that_does_not_compare_is_caught, recover::<Mutant>(true, Fate::NotifierKilled),
+    impl ModelMutations for Mutant {}
+    impl Mutations for Mutant {
+        const COMPARES: bool = false;
+    }
+);
+mutant_deadlocks!(an_old_word_is_compared, comparing_what_was_seen_before_a_clear_is_caught, follow::<Mutant>(false),
+    impl ModelMutations for Mutant {}
+    impl Mutations for Mutant {
+        const RELOADS: bool = false;
     }
 );

@@ -18,14 +18,14 @@ mod semaphore;
 mod seqlock;
 mod sightings;
 
-use loom::sync::atomic::AtomicU32;
+use loom::sync::atomic::{AtomicU32, AtomicU64};
 use loom::sync::{Condvar, Mutex};
 
 use crate::primitive::Ordering;
 use crate::protocol::barrier::BarrierWords;
 use crate::protocol::claim_word::{ClaimEnv, WakeOne};
 use crate::protocol::counter::WakeSome;
-use crate::protocol::event::WaitRounds;
+use crate::protocol::event::{EventWait, EventWaker, WaitRounds};
 use crate::protocol::eventcount::{WaitEnv, WakeAll};
 use crate::protocol::liveness::PeerState;
 use crate::protocol::wait::WaitStep;
@@ -91,6 +91,38 @@ impl WakeSome for Product {
     }
 }
 
+impl EventWait for Product {
+    fn announces(&self) -> bool {
+        match *self {}
+    }
+
+    fn spins(&self) -> u32 {
+        match *self {}
+    }
+
+    fn next_step(&mut self) -> WaitStep {
+        match *self {}
+    }
+
+    fn sleep(&mut self, _: &AtomicU64, _: u32) {
+        match *self {}
+    }
+}
+
+impl EventWaker for Product {
+    fn wakes_unasked(&self, _: &AtomicU64) -> bool {
+        match *self {}
+    }
+
+    fn wake_one(&self, _: &AtomicU64) -> bool {
+        match *self {}
+    }
+
+    fn wake_all(&self, _: &AtomicU64) {
+        match *self {}
+    }
+}
+
 impl WaitRounds for Product {
     type Env = Self;
 
@@ -146,8 +178,13 @@ impl FutexQueue {
     }
 
     pub(crate) fn sleep(&self, word: &AtomicU32, seen: u32) {
+        self.sleep_if(|| word.load(Ordering::Relaxed) == seen);
+    }
+
+    /// Sleeps if the word is as it was seen.
+    pub(crate) fn sleep_if(&self, is_unchanged: impl FnOnce() -> bool) {
         let mut asleep = self.asleep.lock().unwrap();
-        if word.load(Ordering::Relaxed) == seen {
+        if is_unchanged() {
             *asleep += 1;
             drop(self.sleepers.wait(asleep).unwrap());
         }

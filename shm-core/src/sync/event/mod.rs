@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadWrite, Writable};
-use crate::primitive::AtomicU32;
+use crate::primitive::AtomicU64;
 use crate::protocol::event::{self as protocol, Correct, WaitRounds};
 use crate::sync::TimedOut;
 use crate::sync::layout::sync_layout;
@@ -28,7 +28,7 @@ use crate::sys::clock::Deadline;
 ///
 /// #[derive(ShmLayout)]
 /// #[repr(C)]
-/// struct Progress { done: AtomicU64, changed: Event, _pad: u32 }
+/// struct Progress { done: AtomicU64, changed: Event }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let shm = Progress::create_anonymous()?;
@@ -64,8 +64,8 @@ use crate::sys::clock::Deadline;
 ///   process hold a [`Mutex`](crate::sync::Mutex).
 /// - **A process in [`notify_one`](Self::notify_one) or [`notify_all`](Self::notify_all)**: the notification is counted, or it
 ///   is not. Sleepers that it did not wake check the generation at their [next look](super#when-a-process-dies).
-/// - **A waiter**: nothing. If it was just woken by [`notify_one`](Self::notify_one), the other sleepers check the generation
-///   at their next look.
+/// - **A waiter**: nothing. If it was just woken by [`notify_one`](Self::notify_one), the notification goes to another sleeper,
+///   at its next look, unless the dead process had taken it in the last instructions of its wait.
 /// - A read-only handle can wait too. It cannot ask to be woken, so it [polls](super#read-only-handles).
 /// - Fork children wait and notify like any other process.
 ///
@@ -78,19 +78,20 @@ use crate::sys::clock::Deadline;
 /// # Cost
 ///
 /// Notifying takes one atomic addition, and one or two system calls if a process sleeps or has just slept.
-/// [`generation`](Self::generation) is one load. A waiter spins for a moment before it sleeps. An event takes 4 bytes.
+/// [`generation`](Self::generation) is one load. A waiter spins for a moment before it sleeps, unless that was in vain several
+/// times. An event takes 8 bytes.
 ///
 /// In a segment that [wakes readers](crate::ShmOptions::wake_readers), each notification takes some nanoseconds more, and now
 /// and then a system call although nobody sleeps.
 #[repr(C)]
 pub struct Event<A: Access = ReadWrite> {
-    word: AtomicU32,
+    word: AtomicU64,
     access: PhantomData<A>,
 }
 
 sync_layout! {
     impl[] Event[], EVENT;
-    word at word: AtomicU32::LAYOUT;
+    word at word: AtomicU64::LAYOUT;
 }
 
 impl<A: Access> Event<A> {
@@ -171,7 +172,7 @@ impl<A: Access> Event<A> {
     ///
     /// #[derive(ShmLayout)]
     /// #[repr(C)]
-    /// struct Jobs { waiting: u32, changed: Event }
+    /// struct Jobs { waiting: u64, changed: Event }
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let shm = Jobs::create_anonymous()?;
@@ -233,9 +234,13 @@ impl<A: Access> Event<A> {
 
     /// Changes the generation, and wakes one waiter.
     ///
-    /// Use this if any one waiter can handle the change, as workers that take tasks from one place. The generation has changed
-    /// for all waiters: the others sleep on for now, and return at their [next look](super#when-a-process-dies). If waiters
-    /// wait for different things, use [`notify_all`](Self::notify_all).
+    /// Use this if any one waiter can handle the change, as workers that take tasks from one place. One of the waiters that sleep
+    /// returns, and the others sleep on. The generation has changed for all: a process that begins to wait with an earlier one
+    /// returns at once, and so does one whose timeout ends. A waiter with a read-only handle returns for every notification,
+    /// besides another one. If waiters wait for different things, use [`notify_all`](Self::notify_all).
+    ///
+    /// If the waiter that was woken is killed, another one returns at its [next look](super#when-a-process-dies), unless the
+    /// first was already returning.
     #[inline]
     pub fn notify_one(&self)
     where
@@ -257,7 +262,7 @@ impl<A: Access> Event<A> {
 /// Waits that share one deadline, which is computed at the first.
 struct Sleepers<'a, A, F> {
     deadline: LazyCell<Deadline, F>,
-    word: &'a AtomicU32,
+    word: &'a AtomicU64,
     access: PhantomData<A>,
 }
 

@@ -13,6 +13,7 @@ struct Signals {
     changed: Event,
     free: Semaphore,
     meet: Barrier<2>,
+    _pad: u32,
 }
 
 #[derive(ShmLayout)]
@@ -21,6 +22,7 @@ struct Others {
     changed: Event,
     free: Semaphore,
     meet: Barrier<3>,
+    _pad: u32,
 }
 
 #[test]
@@ -32,19 +34,22 @@ fn events_semaphores_and_barriers_match_the_format() {
     assert!(shm.changed.wait_timeout(0, Duration::ZERO).is_err());
     assert!(shm.free.wait_timeout(Duration::ZERO).is_err());
     let payload = check_before::<Signals>(&file, 2);
-    assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (1, 1));
+    assert_eq!([0, 4, 8].map(|at| u32_at(&payload, at)), [1, 0, 1]);
     for _ in 0..3 {
         shm.changed.notify_one();
     }
     shm.free.post_many(5).unwrap();
     let payload = check_before::<Signals>(&file, 2);
-    assert_eq!((u32_at(&payload, 0), u32_at(&payload, 4)), (3 << 1, 5 << 2));
+    assert_eq!(
+        [0, 4, 8].map(|at| u32_at(&payload, at)),
+        [3 << 1, 0, 5 << 2]
+    );
 
     // The round, the word on which a process waits for a seat, then the claim and the arrival of each seat. This process is
     // participant 1.
     let (mut one, mut two) = (shm.meet.join().unwrap(), shm.meet.join().unwrap());
     assert!(two.wait_timeout(Duration::ZERO).is_err());
-    let words = |payload: &[u8]| -> Vec<u32> { (2..8).map(|n| u32_at(payload, 4 * n)).collect() };
+    let words = |payload: &[u8]| -> Vec<u32> { (3..9).map(|n| u32_at(payload, 4 * n)).collect() };
     assert_eq!(
         words(&check_before::<Signals>(&file, 2)),
         [1, 0, 1, 0, 1, 1]
