@@ -14,6 +14,7 @@
 //! | [`Stats`], [`Ledger`], [`Gate`] | segments in which peers count what they saw, and start at the same moment |
 //! | [`peek`], [`poke`], [`poke_word`], [`scribble`] | access single bytes of a cell, as a peer that ignores its type |
 //! | [`scope`] | start threads that borrow, and join them where ThreadSanitizer sees it |
+//! | [`sleeps`] | how often this thread has slept |
 //! | [`next_to`] | run calls while another thread overwrites the words that they use |
 //! | [`hostile`] | forged segment files, and a type with a cell of every kind |
 //! | [`lock_bytes`] | look at the locks of the format, or hold them, without the library |
@@ -51,7 +52,7 @@ pub use segments::{
 pub use surroundings::{
     count_from_env, is_root, pid_namespaces, user_and_pid_namespaces, with_restriction,
 };
-pub use threads::{Threads, scope};
+pub use threads::{Threads, scope, sleeps};
 
 /// Starts a peer, the helper program of this package. With a format string, also sends it a first command, which must succeed.
 #[macro_export]

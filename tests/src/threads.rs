@@ -1,9 +1,11 @@
-//! Scoped threads, joined where ThreadSanitizer sees it.
+//! Scoped threads, joined where ThreadSanitizer sees it, and how often a thread has slept.
 
 use std::cell::RefCell;
 use std::ops::Deref;
 use std::panic::resume_unwind;
 use std::thread::{self, Scope, ScopedJoinHandle};
+
+use nix::sys::resource::{UsageWho, getrusage};
 
 /// Calls `work` as [`thread::scope`] does, then joins the threads that it has started by their handles.
 ///
@@ -45,4 +47,16 @@ impl<'scope, 'env> Deref for Threads<'scope, 'env> {
     fn deref(&self) -> &Self::Target {
         &self.scope
     }
+}
+
+/// How often this thread has given up its processor until now, to sleep or to wait for something. Being preempted does not count.
+///
+/// # Panics
+///
+/// If the system call fails.
+#[must_use]
+pub fn sleeps() -> i64 {
+    getrusage(UsageWho::RUSAGE_THREAD)
+        .unwrap()
+        .voluntary_context_switches()
 }

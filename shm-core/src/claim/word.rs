@@ -153,15 +153,24 @@ impl ClaimWord {
 
     /// Whether a participant, which owns the role or did, is certainly dead: a few system calls, unless this process remembers
     /// its death. Everything that it did happened before this returns `true`. The caller need not be a participant itself.
-    #[cold]
     pub(crate) fn is_dead(&self, owner: u32) -> bool {
+        self.probe(owner, Question::Now)
+    }
+
+    /// [`is_dead`](Self::is_dead), without a system call if this process found the participant alive less than a tick ago.
+    pub(crate) fn is_known_dead(&self, owner: u32) -> bool {
+        self.probe(owner, Question::Recently)
+    }
+
+    #[cold]
+    fn probe(&self, owner: u32, question: Question) -> bool {
         let address = self.address();
         // SAFETY: invariant 1, and the registration is not used longer than `self` is borrowed.
         let Some(registration) = (unsafe { Registration::at(address) }) else {
             return false;
         };
         let me = id_at(address);
-        owner != me && registration.is_dead(owner, me, Question::Now)
+        owner != me && registration.is_dead(owner, me, question)
     }
 
     /// The occupant of the role, through a mapping of access `A`: a load, and a few system calls if there is an owner.

@@ -45,6 +45,10 @@ pub(crate) trait PeerState {
     fn owner(&self) -> u32;
     /// Whether that participant is certainly dead. What it did happened before this.
     fn is_dead(&self, owner: u32) -> bool;
+    /// The same, but it may have died since an answer that is up to a tick old.
+    fn is_known_dead(&self, owner: u32) -> bool {
+        self.is_dead(owner)
+    }
 }
 
 /// Records that a process has joined. The caller has just claimed the role.
@@ -106,6 +110,16 @@ impl<C: PeerState> PeerWatch<'_, C> {
     #[inline]
     fn is_cached_dead(&self, owner: u32) -> bool {
         self.dead.load(Ordering::Acquire) == owner
+    }
+
+    /// Caches the death of an owner that has been dead for some time, so that [`is_gone`](Self::is_gone) reports it. Called before
+    /// a wait, which would probe it after its first sleep only. A living owner is probed once a tick at most, however many
+    /// waits begin.
+    pub(crate) fn look_before_waiting(&self) {
+        let owner = self.role.owner();
+        if owner != 0 && !self.is_cached_dead(owner) && self.role.is_known_dead(owner) {
+            self.dead.store(owner, Ordering::Release);
+        }
     }
 
     /// Probes `owner` unless its death is cached. `owner` must be nonzero.

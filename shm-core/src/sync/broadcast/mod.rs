@@ -241,6 +241,10 @@ impl<T, const N: usize, A: Access> PeerState for Broadcast<T, N, A> {
     fn is_dead(&self, owner: u32) -> bool {
         self.sender_state.claim.is_dead(owner)
     }
+
+    fn is_known_dead(&self, owner: u32) -> bool {
+        self.sender_state.claim.is_known_dead(owner)
+    }
 }
 
 impl<T, const N: usize, A: Access> fmt::Debug for Broadcast<T, N, A> {

@@ -43,6 +43,10 @@ impl PeerState for EndState {
     fn is_dead(&self, owner: u32) -> bool {
         self.claim.is_dead(owner)
     }
+
+    fn is_known_dead(&self, owner: u32) -> bool {
+        self.claim.is_known_dead(owner)
+    }
 }
 
 /// An end that this process holds until the value is dropped.
@@ -149,6 +153,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
                             .wait_for_work(counters, capacity, &mut env)
                             .ok_or(Idle::NotYet)?
                     } else {
+                        self.peer.look_before_waiting();
                         self.end.wait(counters, capacity, &mut env, &self.peer)?
                     }
                 }

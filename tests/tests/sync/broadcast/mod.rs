@@ -9,7 +9,7 @@ use shm_core::sync::ClaimError;
 use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, next_to, peer};
+use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, next_to, peer, sleeps};
 
 mod in_place;
 mod more;
@@ -35,6 +35,26 @@ fn send<const N: usize>(sender: &mut BroadcastSender<'_, u64, N>, numbers: std::
 /// All available messages at once.
 fn drain<const N: usize, A: Access>(receiver: &mut BroadcastReceiver<'_, u64, N, A>) -> Vec<u64> {
     std::iter::from_fn(|| receiver.try_recv().ok()).collect()
+}
+
+#[test]
+fn a_wait_for_a_sender_dead_for_long_does_not_sleep() {
+    let names = Names::new("broadcast-long-dead");
+    let name = names.name("t");
+    let _shm = Queue::create(&name).unwrap();
+    let reader = Queue::attach_read_only(&name).unwrap();
+    let mut least = i64::MAX;
+    // The system may put a thread to sleep for reasons of its own.
+    for _ in 0..5 {
+        let mut peer = attached(&name);
+        peer.ok("broadcast sender");
+        peer.kill();
+        let mut receiver = reader.receiver();
+        let before = sleeps();
+        assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
+        least = least.min(sleeps() - before);
+    }
+    assert_eq!(least, 0);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use shm_core::ShmLayout;
-use shm_core::sync::{ClaimError, Receiver, RecvError, RecvTimeoutError, TryRecvError};
-use shm_tests::{DEADLINE, Message, Names, Peer, RingSegment, peer};
+use shm_core::sync::{ClaimError, Receiver, RecvError, RecvTimeoutError, Sender, TryRecvError};
+use shm_tests::{DEADLINE, Message, Names, Peer, RingSegment, peer, sleeps};
 
 fn attached(name: &str) -> Peer {
     peer!("ring attach {name}")
@@ -35,6 +35,37 @@ fn a_dead_sender_is_reported_after_its_messages() {
     let mut last = attached(&name);
     assert_eq!(last.ok("ring sender"), "12");
     assert_eq!(last.ok("ring send try"), "12");
+}
+
+#[test]
+fn a_wait_for_an_end_dead_for_long_does_not_sleep() {
+    let names = Names::new("ring-long-dead");
+    let name = names.name("t");
+    let shm = RingSegment::create(&name).unwrap();
+    let mut least = [i64::MAX; 2];
+    // The system may put a thread to sleep for reasons of its own.
+    for _ in 0..5 {
+        let mut peer = attached(&name);
+        let mut receiver = shm.ring.receiver().unwrap();
+        while receiver.try_recv().is_ok() {}
+        peer.ok("ring sender");
+        peer.kill();
+        let before = sleeps();
+        assert_eq!(receiver.recv(), Err(RecvError));
+        least[0] = least[0].min(sleeps() - before);
+        drop(receiver);
+
+        let mut peer = attached(&name);
+        let mut sender = shm.ring.sender().unwrap();
+        let next = |sender: &Sender<'_, Message, 5>| Message::numbered(sender.position());
+        peer.ok("ring receiver");
+        while sender.try_send(next(&sender)).is_ok() {}
+        peer.kill();
+        let before = sleeps();
+        assert!(sender.send(next(&sender)).is_err());
+        least[1] = least[1].min(sleeps() - before);
+    }
+    assert_eq!(least, [0, 0]);
 }
 
 #[test]

@@ -407,6 +407,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
         let (counters, read) = (&broadcast.counters, |slot| read(&broadcast.slots[slot]));
         let mut sleeper = Sleeper::through::<A>(deadline()).for_commits();
         let waking = (&broadcast.sender_state.arrived, &mut sleeper);
+        if let Some(sender) = self.watched() {
+            sender.look_before_waiting();
+        }
         let outcome =
             protocol::wait::<Correct<A>, _, _>(counters, N, &cursor, self.watched(), waking, read);
         self.cursor = cursor.get();
