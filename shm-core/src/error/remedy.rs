@@ -59,6 +59,9 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
         ("shm_open(O_RDWR)", Some(Errno::EROFS)) => {
             "; /dev/shm is read-only here, and segments are created and replaced in a writable one: mount it for writing"
         }
+        ("shm_open(adopt)", Some(Errno::EACCES | Errno::EPERM)) => {
+            "; this user may not open the segment's file again: call `adopt` before `setuid`, or create the segment with `mode(0o666)`"
+        }
         ("open(/proc/thread-self/fd)", Some(Errno::EACCES | Errno::EPERM)) => {
             "; this user may not open the segment's file again: call `take_part` before `setuid`, or create the segment with \
              `mode(0o666)`"

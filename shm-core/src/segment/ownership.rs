@@ -142,7 +142,7 @@ impl<T: ShmLayout + ?Sized, A: Writable> Shm<T, A> {
     /// # Errors
     ///
     /// [`NotFound`](ShmError::NotFound) if the name does not lead to this segment any more;
-    /// [`PermissionDenied`](ShmError::PermissionDenied) if this user may not open the file for writing;
+    /// [`PermissionDenied`](ShmError::PermissionDenied) if this user may not open the file for writing, as after `setuid`;
     /// [`Busy`](ShmError::Busy) if another process keeps it locked for the whole timeout; [`Os`](ShmError::Os). The handle is
     /// then no owner.
     pub fn adopt(&self) -> Result<(), ShmError> {
@@ -224,7 +224,9 @@ impl Segment {
                 Errno::EAGAIN if backoff.pause() => {}
                 Errno::EAGAIN => return Err(ShmError::busy(lifetime::LEASED, self.timeout)),
                 errno if is_shortage(errno) => return Err(error.into()),
-                _ if leads_to(name, &self.id)? => return Err(error.into()),
+                errno if leads_to(name, &self.id)? => {
+                    return Err(SysError::new("shm_open(adopt)", errno).into());
+                }
                 _ => return Err(ShmError::not_found()),
             }
         }

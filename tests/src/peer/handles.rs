@@ -358,6 +358,16 @@ impl Handle {
         Ok(String::new())
     }
 
+    pub(super) fn adopt(&self) -> Answer {
+        match self {
+            Self::Writer(shm) => shm.adopt()?,
+            Self::Wide(shm) => shm.adopt()?,
+            Self::Samples(shm) => shm.adopt()?,
+            Self::Reader(_) => return Err(other("this handle cannot write")),
+        }
+        Ok(String::new())
+    }
+
     pub(super) fn unlink(&self) -> Answer {
         match self {
             Self::Writer(shm) => shm.unlink()?,

@@ -142,6 +142,7 @@ impl Program {
             "current" => Ok(self.at(&mut words)?.is_current().to_string()),
             "owned" => Ok(self.at(&mut words)?.has_owner().to_string()),
             "persist" => self.at(&mut words)?.persist(),
+            "adopt" => self.at(&mut words)?.adopt(),
             "unlink" => self.at(&mut words)?.unlink(),
             "remove" => Ok(Telemetry::unlink(words.next()?).map(|()| String::new())?),
             "offer" => self.offer(&mut words),

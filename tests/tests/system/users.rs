@@ -254,6 +254,31 @@ fn a_worker_takes_part_before_it_drops_its_rights() {
 }
 
 #[test]
+fn a_handle_is_adopted_before_rights_are_dropped() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let names = Names::new("adopter");
+    let name = names.name("t");
+    let mut creator = peer!("open s create {name}");
+    let mut late = peer!("open s attach {name}");
+    late.ok(&format!("setuid {STRANGER}"));
+    let text = late.refused("adopt s", "PermissionDenied");
+    assert!(
+        text.contains("call `adopt` before `setuid`") && text.contains("mode(0o666)"),
+        "{text}"
+    );
+    let mut early = peer!("open s attach {name}");
+    early.ok("adopt s");
+    early.ok(&format!("setuid {STRANGER}"));
+    creator.ok("drop s");
+    assert_eq!(late.ok("current s"), "true");
+    early.kill();
+    late.ok("drop s");
+    creator.ok(&format!("remove {name}"));
+}
+
+#[test]
 fn a_memfd_for_another_user_needs_a_wider_mode() {
     if !is_root("becoming another user") {
         return;
