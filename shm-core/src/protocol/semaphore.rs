@@ -303,6 +303,29 @@ mod tests {
         }
     }
 
+    /// Others may sleep on, which the next post has to wake.
+    #[test]
+    fn a_post_that_wakes_as_many_as_it_adds_keeps_the_bits() {
+        struct Crowd;
+        impl WakeAll for Crowd {
+            fn wake_all(&self, _: &AtomicU32) {
+                panic!("it wakes processes in vain");
+            }
+        }
+        impl WakeSome for Crowd {
+            fn wake_up_to(&self, _: &AtomicU32, count: u32) -> u32 {
+                count
+            }
+        }
+        let word = AtomicU32::new(ONE | WAITERS);
+        assert!(post::<Correct, _>(&word, 2, &Crowd));
+        assert_eq!(word.load(Ordering::Relaxed), (3 * ONE) | WAITERS);
+        for bits in [0, WAITERS, WAITERS | SEVERAL] {
+            assert_eq!(more(ONE | bits, 2), Some((3 * ONE) | bits));
+            assert_eq!(fewer((3 * ONE) | bits, 2), Some(ONE | bits));
+        }
+    }
+
     #[test]
     fn a_post_next_to_constant_writes_finally_adds() {
         let word = AtomicU32::new(9 * ONE);
