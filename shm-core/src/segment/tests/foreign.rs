@@ -119,6 +119,23 @@ fn other_files_are_not_segments() {
 }
 
 #[test]
+fn unlink_removes_what_is_not_a_segment() {
+    let name = TestName::new("unlink-others");
+    symlink("/dev/zero", name.path()).unwrap();
+    unlink(name.as_str()).unwrap();
+    assert!(!name.exists());
+    nix::unistd::mkfifo(name.path().as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    unlink(name.as_str()).unwrap();
+    assert!(!name.exists());
+    std::fs::create_dir(name.path()).unwrap();
+    match error(unlink(name.as_str())) {
+        ShmError::Os { source, .. } => assert_eq!(source.raw_os_error(), Some(libc::EISDIR)),
+        other => panic!("{other}"),
+    }
+    std::fs::remove_dir(name.path()).unwrap();
+}
+
+#[test]
 fn damaged_segments_differ_from_foreign_files() {
     let name = TestName::new("damaged");
     orphaned(&name, 1);

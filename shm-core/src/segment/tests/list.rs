@@ -1,6 +1,6 @@
 //! Listing names, and sweeping the orphaned segments among them.
 
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
 use std::time::SystemTime;
 
 use super::*;
@@ -89,6 +89,9 @@ fn listed_contents_are_what_the_creator_wrote() {
     assert_eq!(contents.creator_uid, effective_user());
     assert_eq!(contents.version, 0);
     assert!(contents.sparse && contents.attached);
+    let reserved = TestName::new("listed-reserved");
+    let _other = options().create(reserved.as_str()).unwrap();
+    assert!(!look(reserved.as_str()).unwrap().contents.unwrap().sparse);
     let age = SystemTime::now().duration_since(contents.created_at);
     assert!(age.unwrap() < Duration::from_secs(600));
 }
@@ -154,6 +157,8 @@ fn foreign_files_are_listed_without_being_opened() {
     let name = TestName::new("foreign");
     nix::unistd::mkfifo(name.path().as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
     is_foreign(&name, "a FIFO");
+    let mode = std::fs::symlink_metadata(name.path()).unwrap().mode() & 0o7777;
+    assert_eq!(look(name.as_str()).unwrap().mode, mode);
     // If the FIFO had been opened for reading, this would find a reader.
     let writer = std::fs::OpenOptions::new()
         .write(true)

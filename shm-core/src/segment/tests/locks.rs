@@ -106,6 +106,8 @@ fn a_lock_pinned_for_ever_is_an_error_and_not_a_hang() {
     let pinned = pin(NAME);
     is_busy(owner.unlink());
     is_busy(owner.persist());
+    let by_name = lifetime::unlink(name.as_str());
+    assert!(matches!(by_name, Err(ShmError::Busy { .. })), "{by_name:?}");
     drop(owner);
     assert!(name.exists());
     // The orphaned segment cannot be replaced while the name is locked, and can afterwards.

@@ -22,6 +22,18 @@ fn ownerless(name: &TestName, value: u64) -> Shm<u64, ReadOnly> {
     reader
 }
 
+#[test]
+fn nothing_is_initialised_while_an_ownerless_segment_has_the_name() {
+    let name = TestName::new("ownerless-init");
+    let reader = ownerless(&name, 1);
+    let init = |_: &Shm<u64>| -> () { panic!("the name is taken") };
+    assert_eq!(
+        existing(options().create_with(name.as_str(), init)),
+        Existing::Live
+    );
+    assert!(reader.is_current());
+}
+
 #[track_caller]
 fn is_busy<T>(result: Result<T, ShmError>) {
     match error(result) {
