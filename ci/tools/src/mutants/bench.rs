@@ -42,14 +42,38 @@ mod mutant {
 /// What the compiler says of the changes is of no interest, except for errors.
 const QUIET: &str = "--cap-lints=allow";
 
+/// Builds the tests.
+const TESTS: [&str; 15] = [
+    "test",
+    "--no-run",
+    "-p",
+    "shm-core",
+    "-p",
+    "shm-tests",
+    "--lib",
+    "--test",
+    "segment",
+    "--test",
+    "system",
+    "--test",
+    "claims",
+    "--test",
+    "sync",
+];
+
+/// How long no test may end while nothing is changed.
+const UNCHANGED: Duration = Duration::from_secs(600);
+
 /// Checks the crate together with its tests.
 const CHECK: [&str; 6] = ["check", "-p", "shm-core", "--lib", "--profile", "test"];
 
 /// The test programs.
 struct Programs {
     unit: Program,
-    models: Program,
+    /// Only if a protocol is changed.
+    models: Option<Program>,
     segment: Program,
+    system: Program,
     claims: Program,
     sync: Program,
 }
@@ -63,7 +87,7 @@ pub(super) struct Usual(BTreeMap<PathBuf, Duration>);
 impl Usual {
     fn quiet(&self, program: &Program) -> Duration {
         let usual = self.0.get(&program.file).copied().unwrap_or_default();
-        Duration::from_secs(15) + usual * 4
+        Duration::from_secs(60) + usual * 4
     }
 }
 
@@ -72,49 +96,71 @@ impl Programs {
     fn stages<'a>(&'a self, file: &str, usual: &Usual) -> Vec<Stage<'a>> {
         let file = file.strip_prefix(SOURCES).unwrap_or(file);
         let all = Vec::new;
-        let stages = if let Some(protocol) = file.strip_prefix("protocol/") {
-            let protocol = protocol.trim_end_matches(".rs");
-            let own = models_of(protocol);
-            let skip = |names: &[String]| {
-                names
-                    .iter()
-                    .flat_map(|name| ["--skip".to_owned(), name.clone()])
-                    .collect::<Vec<_>>()
+        let stages: Vec<(&Program, Vec<String>)> =
+            if let Some(protocol) = file.strip_prefix("protocol/") {
+                let protocol = protocol.trim_end_matches(".rs");
+                let own = models_of(protocol);
+                let skip = |names: &[String]| {
+                    names
+                        .iter()
+                        .flat_map(|name| ["--skip".to_owned(), name.clone()])
+                        .collect::<Vec<_>>()
+                };
+                let seeded = skip(&["caught".to_owned()]);
+                let tests = vec![format!("{protocol}::")];
+                let others = [
+                    vec!["protocol::loom".to_owned()],
+                    skip(&own),
+                    seeded.clone(),
+                ]
+                .concat();
+                let models = |filter| Some((self.models.as_ref()?, filter));
+                let stages = [
+                    Some((&self.unit, all())),
+                    models([own, seeded].concat()),
+                    Some((&self.sync, tests.clone())),
+                    Some((&self.claims, all())),
+                    Some((&self.sync, skip(&tests))),
+                    models(others),
+                ];
+                stages.into_iter().flatten().collect()
+            } else if file.starts_with("claim/") {
+                let programs = [
+                    &self.unit,
+                    &self.claims,
+                    &self.sync,
+                    &self.system,
+                    &self.segment,
+                ];
+                programs.map(|program| (program, all())).into()
+            } else {
+                let programs = [
+                    &self.unit,
+                    &self.segment,
+                    &self.system,
+                    &self.claims,
+                    &self.sync,
+                ];
+                programs.map(|program| (program, all())).into()
             };
-            let seeded = skip(&["caught".to_owned()]);
-            let tests = vec![format!("{protocol}::")];
-            vec![
-                (&self.unit, all()),
-                (&self.models, [own.clone(), seeded.clone()].concat()),
-                (&self.sync, tests.clone()),
-                (&self.claims, all()),
-                (&self.sync, skip(&tests)),
-                (
-                    &self.models,
-                    [vec!["protocol::loom".to_owned()], skip(&own), seeded].concat(),
-                ),
-            ]
-        } else if file.starts_with("claim/") {
-            let programs = [&self.unit, &self.claims, &self.sync, &self.segment];
-            programs.map(|program| (program, all())).into()
-        } else {
-            let programs = [&self.unit, &self.segment, &self.claims, &self.sync];
-            programs.map(|program| (program, all())).into()
-        };
         stages
             .into_iter()
             .map(|(program, filter)| Stage(program, filter, usual.quiet(program)))
             .collect()
     }
 
-    fn all(&self) -> [(&Program, &[&str]); 5] {
-        [
-            (&self.unit, &[]),
-            (&self.models, &["protocol::loom", "--skip", "caught"]),
-            (&self.segment, &[]),
-            (&self.claims, &[]),
-            (&self.sync, &[]),
-        ]
+    /// All, and how to select the tests.
+    fn all(&self) -> impl Iterator<Item = (&Program, &[&str])> {
+        let models: &[&str] = &["protocol::loom", "--skip", "caught"];
+        let models = self.models.iter().map(move |program| (program, models));
+        let others = [
+            &self.unit,
+            &self.segment,
+            &self.system,
+            &self.claims,
+            &self.sync,
+        ];
+        models.chain(others.map(|program| (program, &[][..])))
     }
 }
 
@@ -125,15 +171,20 @@ type Outcomes = Vec<(String, Outcome)>;
 pub(super) struct Bench<'a> {
     copy: Copy<'a>,
     sources: &'a Sources,
+    /// Whether to run the models under loom, which know protocols only.
+    with_models: bool,
     /// Whether programs run with a `/dev/shm` of their own.
     apart: bool,
 }
 
 impl<'a> Bench<'a> {
-    pub(super) fn new(copy: Copy<'a>, sources: &'a Sources) -> Self {
+    pub(super) fn new(copy: Copy<'a>, sources: &'a Sources, changes: &[Change]) -> Self {
         Self {
             copy,
             sources,
+            with_models: changes
+                .iter()
+                .any(|change| change.name.starts_with("protocol/")),
             apart: suite::can_be_apart(),
         }
     }
@@ -189,7 +240,7 @@ impl<'a> Bench<'a> {
     /// Tests wait more than they compute, so several run at once where they cannot meet.
     fn workers(&self) -> usize {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        if self.apart { 2 * processors } else { 1 }
+        if self.apart { 4 * processors } else { 1 }
     }
 
     /// Runs everything unchanged.
@@ -198,16 +249,12 @@ impl<'a> Bench<'a> {
         for (program, filter) in programs.all() {
             let filter: Vec<String> = filter.iter().map(|&part| part.to_owned()).collect();
             let started = Instant::now();
-            let (end, longest) = program.run(&filter, 0, Duration::from_secs(600), self.apart)?;
+            let (outcome, longest) = self.stage(program, &filter, 0, UNCHANGED)?;
             let name = program.file.display();
-            println!(
-                "{name}, unchanged: {end:?}, {} s, of these {} s without a result",
-                started.elapsed().as_secs(),
-                longest.as_secs()
-            );
-            if end != End::Passed {
-                return Err(format!("{name} fails without a change"));
+            if outcome != Outcome::Survives {
+                return Err(format!("{name}, unchanged: {outcome}"));
             }
+            println!("{name}: {} s", started.elapsed().as_secs());
             usual.insert(program.file.clone(), longest);
         }
         Ok(Usual(usual))
@@ -227,7 +274,8 @@ impl<'a> Bench<'a> {
                 fabrics.insert(file.as_str(), fabric);
             }
             let mut unfit = BTreeMap::new();
-            for loom in ["", " --cfg loom"] {
+            let builds = [(true, ""), (self.with_models, " --cfg loom")];
+            for (_, loom) in builds.into_iter().filter(|(wanted, _)| *wanted) {
                 let flags = format!("{QUIET}{loom}");
                 let (success, text) = self.copy.cargo(&CHECK, &flags)?;
                 if !success {
@@ -317,7 +365,7 @@ impl<'a> Bench<'a> {
         let started = Instant::now();
         let mut outcome = Outcome::Survives;
         for Stage(program, filter, quiet) in stages {
-            outcome = self
+            (outcome, _) = self
                 .stage(program, filter, number, *quiet)
                 .map_err(|error| format!("{}: {error}", change.name))?;
             if outcome != Outcome::Survives {
@@ -327,52 +375,52 @@ impl<'a> Bench<'a> {
         Ok((outcome, started.elapsed().as_secs()))
     }
 
-    /// Runs the tests of one program. On a busy machine one may fail at any time, so it has to fail again, by itself. Those that
-    /// do not end have to do so again, within twice the time.
+    /// Runs the tests of one program. On a busy machine one may fail at any time, so it has to fail again, by
+    /// itself. Those that do not end have to do so twice.
     fn stage(
         &self,
         program: &Program,
         filter: &[String],
         number: usize,
-        mut quiet: Duration,
-    ) -> Result<Outcome, String> {
+        quiet: Duration,
+    ) -> Result<(Outcome, Duration), String> {
         let mut filter = filter.to_vec();
-        let mut hung = false;
+        let mut again = false;
         loop {
-            let run = |filter: &[String]| program.run(filter, number, quiet, self.apart);
-            let (end, _) = run(&filter)?;
-            match end {
-                End::Passed => return Ok(Outcome::Survives),
-                End::Hangs => {
-                    quiet *= 2;
-                    if std::mem::replace(&mut hung, true) {
-                        return Ok(Outcome::Hangs);
-                    }
-                }
-                End::Crashed => match run(&filter)?.0 {
-                    End::Passed => return Ok(Outcome::Survives),
-                    _ => return Ok(Outcome::Noticed("the end of the program".to_owned())),
-                },
+            let (end, longest) = program.run(&filter, number, quiet, self.apart)?;
+            let outcome = match end {
+                End::Passed => Outcome::Survives,
                 End::Failed(test) => {
-                    if run(&[test.clone(), "--exact".to_owned()])?.0 != End::Passed {
-                        return Ok(Outcome::Noticed(test));
+                    let alone = [test.clone(), "--exact".to_owned()];
+                    if program.run(&alone, number, quiet, self.apart)?.0 == End::Passed {
+                        println!("{test} failed, but not by itself, {number}");
+                        filter.extend(["--skip".to_owned(), test]);
+                        continue;
                     }
-                    filter.extend(["--skip".to_owned(), test]);
+                    Outcome::Noticed(test)
                 }
-            }
+                End::Hangs | End::Crashed if !std::mem::replace(&mut again, true) => continue,
+                End::Hangs => Outcome::Hangs,
+                End::Crashed => Outcome::Noticed("the end of the program".to_owned()),
+            };
+            return Ok((outcome, longest));
         }
     }
 
     /// Builds the tests of the copy as it is.
     fn programs(&self) -> Result<Programs, String> {
-        let tests = ["--test", "segment", "--test", "claims", "--test", "sync"];
-        let all = [&["-p", "shm-core", "-p", "shm-tests", "--lib"][..], &tests].concat();
-        let built = self.build(&[&["test", "--no-run"][..], &all].concat(), QUIET)?;
-        let models = self.build(&orderings::BUILD, &format!("{QUIET} --cfg loom"))?;
+        let built = self.build(&TESTS, QUIET)?;
+        let models = if self.with_models {
+            let built = self.build(&orderings::BUILD, &format!("{QUIET} --cfg loom"))?;
+            Some(self.program(&built, "shm_core")?)
+        } else {
+            None
+        };
         Ok(Programs {
             unit: self.program(&built, "shm_core")?,
-            models: self.program(&models, "shm_core")?,
+            models,
             segment: self.program(&built, "segment")?,
+            system: self.program(&built, "system")?,
             claims: self.program(&built, "claims")?,
             sync: self.program(&built, "sync")?,
         })

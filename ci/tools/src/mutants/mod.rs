@@ -48,7 +48,7 @@ pub(crate) fn run(
     if changes.is_empty() {
         return Err("no change has such a name".to_owned());
     }
-    let bench = Bench::new(Copy::create(scratch, target)?, &sources);
+    let bench = Bench::new(Copy::create(scratch, target)?, &sources, &changes);
     let (mut outcomes, usual) = bench.woven(&mut changes)?;
     outcomes.extend(bench.rest(&changes, &usual)?);
 

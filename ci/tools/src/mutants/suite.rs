@@ -6,6 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+/// A change may keep several tests from ending, and others are to fail meanwhile.
+const THREADS: &str = "8";
+
 /// `unshare` with these ends all processes of the program when it is killed itself.
 const NAMESPACES: [&str; 4] = ["--mount", "--pid", "--fork", "--mount-proc"];
 
@@ -68,6 +71,7 @@ impl Program {
             .args(filter)
             .current_dir(&self.folder)
             .env("SHM_MUTANT", number.to_string())
+            .env("RUST_TEST_THREADS", THREADS)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
