@@ -185,7 +185,15 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// [`Contended`](ReadError::Contended); [`Invalid`](ReadError::Invalid), only for types with enums or `char`s.
     #[inline]
     pub fn read(&self) -> Result<T, ReadError> {
-        self.read_versioned().map(|(_, value)| value)
+        // No call sees this place, so the compiler keeps a small value in registers.
+        let mut value = MaybeUninit::uninit();
+        if self.try_copy(&mut value).is_none() {
+            return self.read_again().map(|(_, value)| value);
+        }
+        // SAFETY: the bytes were copied.
+        unsafe { Self::validate(&mut value) }?;
+        // SAFETY: all bytes are initialised, and every leaf is valid.
+        Ok(unsafe { value.assume_init() })
     }
 
     /// [`read`](Self::read)s the value together with its version, which [`wait_newer`](Self::wait_newer) takes.
@@ -195,10 +203,38 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// As [`read`](Self::read).
     #[inline]
     pub fn read_versioned(&self) -> Result<(u64, T), ReadError> {
+        // As in `read`.
         let mut value = MaybeUninit::uninit();
-        let version = self.copy_valid(&mut value)?;
+        let Some(version) = self.try_copy(&mut value) else {
+            return self.read_again();
+        };
+        // SAFETY: the bytes were copied.
+        unsafe { Self::validate(&mut value) }?;
         // SAFETY: all bytes are initialised, and every leaf is valid.
         Ok((version, unsafe { value.assume_init() }))
+    }
+
+    /// [`read_versioned`](Self::read_versioned) after a lost race.
+    #[cold]
+    #[inline(never)]
+    fn read_again(&self) -> Result<(u64, T), ReadError> {
+        let mut value = MaybeUninit::uninit();
+        let version = self.copy_again(&mut value).ok_or(ReadError::Contended)?;
+        // SAFETY: the bytes were copied.
+        unsafe { Self::validate(&mut value) }?;
+        // SAFETY: all bytes are initialised, and every leaf is valid.
+        Ok((version, unsafe { value.assume_init() }))
+    }
+
+    /// Checks the enums and `char`s of a copy.
+    ///
+    /// # Safety
+    ///
+    /// All bytes of the copy are initialised.
+    #[inline(always)]
+    unsafe fn validate(copy: &mut MaybeUninit<T>) -> Result<(), ReadError> {
+        // SAFETY: by the caller; the copy is private.
+        unsafe { checked::validate_one(copy.as_mut_ptr()) }.map_err(ReadError::Invalid)
     }
 
     /// [`read`](Self::read)s the value into `out`, without a copy on the stack.
@@ -349,10 +385,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     #[inline(always)]
     fn copy_valid(&self, out: &mut MaybeUninit<T>) -> Result<u64, ReadError> {
         let version = self.copy_whole(out).ok_or(ReadError::Contended)?;
-        if const { T::LAYOUT.is_checked() } {
-            // SAFETY: all bytes are initialised, and private.
-            unsafe { checked::validate_one(out.as_mut_ptr()) }.map_err(ReadError::Invalid)?;
-        }
+        // SAFETY: the bytes were copied.
+        unsafe { Self::validate(out) }?;
         Ok(version)
     }
 

@@ -22,6 +22,9 @@ pub(super) struct PrivateCopy<T: Copy> {
 }
 
 impl<T: Copy> PrivateCopy<T> {
+    /// Whether a `T` needs no allocation.
+    pub(super) const FITS: bool = size_of::<T>() <= ROOM && align_of::<T>() <= align_of::<Room>();
+
     /// Makes one of what `fill` writes, unless that fails.
     ///
     /// # Safety
@@ -31,10 +34,9 @@ impl<T: Copy> PrivateCopy<T> {
     pub(super) unsafe fn filled<E>(
         fill: impl FnOnce(&mut MaybeUninit<T>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let fits = size_of::<T>() <= ROOM && align_of::<T>() <= align_of::<Room>();
         let mut private = Self {
             small: Room([MaybeUninit::uninit(); ROOM]),
-            large: (!fits).then(Box::new_uninit),
+            large: (!Self::FITS).then(Box::new_uninit),
             value: PhantomData,
         };
         fill(private.place_mut())?;

@@ -98,7 +98,22 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     where
         A: Writable,
     {
-        self.write()?.changed(change)
+        if const { !PrivateCopy::<T>::FITS } {
+            return self.write()?.changed(change);
+        }
+        let lock = self.writable();
+        let role = ThreadClaim::new(lock.role(Timeout::Never)?);
+        let mut value = MaybeUninit::uninit();
+        lock.read_current(&mut value)?;
+        // SAFETY: all bytes are initialised, and every leaf is valid.
+        let mut value = unsafe { value.assume_init() };
+        // If it panics, only the role is released.
+        let result = change(&mut value);
+        if role.is_mine() {
+            Ok((lock.commit(role.order(), &value), result))
+        } else {
+            Err(WriteError::Inherited)
+        }
     }
 
     /// Writes a value in place, without a copy: `write` fills the next slot, which is committed when it returns. Returns the
@@ -219,17 +234,26 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         &'a self,
         role: ClaimGuard<'a>,
     ) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
-        // The role is held, so nobody else writes: the current slot does not change.
-        let current = protocol::slot(protocol::current(&self.version), SLOTS);
-        let fill = |private: &mut MaybeUninit<T>| {
-            // SAFETY: the cell is live, aligned and readable; `private` has room for a value.
-            unsafe { copy::read_one(private.as_mut_ptr(), self.slots[current].as_mut_ptr()) };
-            // SAFETY: `read_one` has initialised all bytes, which are private.
-            unsafe { checked::validate_one(private.as_mut_ptr()) }.map_err(WriteError::Invalid)
-        };
+        let fill = |private: &mut MaybeUninit<T>| self.read_current(private);
         // SAFETY: if `fill` succeeds, all bytes are initialised and every leaf is valid.
         let value = unsafe { PrivateCopy::filled(fill) }?;
         Ok(SeqLockWriteGuard::new(self, role, value))
+    }
+
+    /// The slot of the current value, which does not change as long as the caller holds the role.
+    #[inline(always)]
+    fn current(&self) -> &ShmCell<T> {
+        &self.slots[protocol::slot(protocol::current(&self.version), SLOTS)]
+    }
+
+    /// Copies the current value. If it succeeds, all bytes of `private` are initialised and every leaf is valid. The caller
+    /// holds the role.
+    #[inline(always)]
+    fn read_current(&self, private: &mut MaybeUninit<T>) -> Result<(), WriteError> {
+        // SAFETY: the cell is live, aligned and readable; `private` has room for a value.
+        unsafe { copy::read_one(private.as_mut_ptr(), self.current().as_mut_ptr()) };
+        // SAFETY: `read_one` has initialised all bytes, which are private.
+        unsafe { checked::validate_one(private.as_mut_ptr()) }.map_err(WriteError::Invalid)
     }
 
     /// Writes a value, makes it current and wakes waiting readers. The caller holds the role, and its commits have this order.

@@ -50,7 +50,7 @@ pub(crate) unsafe fn read_value<T>(dst: *mut u8, src: *const u8) {
 
 /// Writes a value, without a call and without branches.
 ///
-/// Up to 32 bytes in steps of 8: such a value has often just been stored field by field, and the processor cannot forward two
+/// Up to 64 bytes in steps of 8: such a value has often just been stored field by field, and the processor cannot forward two
 /// stores to one load.
 ///
 /// # Safety
@@ -58,8 +58,8 @@ pub(crate) unsafe fn read_value<T>(dst: *mut u8, src: *const u8) {
 /// As [`write`](super::write), with the size of `T`, which is at most [`LARGEST_VALUE`].
 #[inline(always)]
 pub(crate) unsafe fn write_value<T>(dst: *mut u8, src: *const u8) {
-    if const { size_of::<T>() <= 32 } {
-        steps!(T, dst, src, write_8, 8, 0 8 16 24);
+    if const { size_of::<T>() <= 64 } {
+        steps!(T, dst, src, write_8, 8, 0 8 16 24 32 40 48 56);
     } else {
         steps!(T, dst, src, write_16, 16, 0 16 32 48 64 80 96 112 128 144 160 176 192 208 224 240);
         rest!(T, dst, src, write_8 8);
