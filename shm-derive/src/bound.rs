@@ -39,6 +39,30 @@ pub(crate) fn of_struct(model: &Model<'_>, krate: &Path) -> Generics {
     generics
 }
 
+/// A type parameter that decides, by its bound in [`of_struct`], whether an instance of the struct can be shared.
+pub(crate) enum Deciding<'a> {
+    /// A field stores it.
+    Itself(&'a Ident),
+    /// A field stores an associated type of it.
+    AssociatedType(&'a Ident),
+}
+
+pub(crate) fn deciding<'a>(model: &Model<'a>) -> Vec<Deciding<'a>> {
+    let fields = || model.fields.iter().filter(|field| !field.refused);
+    let mut found = Vec::new();
+    for param in model.generics.type_params().map(|param| &param.ident) {
+        if (model.fields.iter()).any(|field| stores(field.ty, param, model.generics)) {
+            found.push(Deciding::Itself(param));
+        }
+        if fields().map(|field| innermost(field.ty)).any(|ty| {
+            stores_associated(ty, model.generics) && mentions(ty.to_token_stream(), param)
+        }) {
+            found.push(Deciding::AssociatedType(param));
+        }
+    }
+    found
+}
+
 /// Whether `ty` is an associated type of a parameter, or a type of the library that contains one.
 fn stores_associated(ty: &Type, generics: &Generics) -> bool {
     is_associated(ty, generics)

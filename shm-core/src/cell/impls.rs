@@ -8,7 +8,7 @@ use std::num::{
 
 use super::{Checked, Plain, ShmCell, ShmSlice};
 use crate::access::Access;
-use crate::diagnostics::refused_as_a_whole;
+use crate::diagnostics::shared_with;
 use crate::layout::{ScalarKind, TypeLayout};
 use crate::primitive::{
     AtomicBool, AtomicI8, AtomicI16, AtomicI32, AtomicI64, AtomicU8, AtomicU16, AtomicU32,
@@ -42,16 +42,16 @@ scalars! {
     Option<NonZeroU128> => U128, Option<NonZeroI8> => I8, Option<NonZeroI16> => I16, Option<NonZeroI32> => I32,
     Option<NonZeroI64> => I64, Option<NonZeroI128> => I128,
 }
-refused_as_a_whole!([T] Wrapping<T>);
 
-// SAFETY: `Wrapping` is `repr(transparent)`, so all three hold because they hold for `T`.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout> ShmLayout for Wrapping<T> {
-    type View<A: Access> = T::View<A>;
-    const LAYOUT: &'static TypeLayout = T::LAYOUT;
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), tail: usize) -> *const Self::View<A> {
-        T::view_at(payload, tail)
+shared_with! {
+    // SAFETY: `Wrapping` is `repr(transparent)`, so all three hold because they hold for `T`.
+    [T: 'static] Wrapping<T>, T;
+    unsafe impl[T: ShmLayout] ShmLayout {
+        type View<A: Access> = T::View<A>;
+        const LAYOUT: &'static TypeLayout = T::LAYOUT;
+        fn view_at<A: Access>(payload: *const (), tail: usize) -> *const Self::View<A> {
+            T::view_at(payload, tail)
+        }
     }
 }
 
@@ -88,16 +88,16 @@ atomics! {
     AtomicI8 => I8, AtomicI16 => I16, AtomicI32 => I32, AtomicI64 => I64,
     AtomicBool => Bool,
 }
-refused_as_a_whole!([T, const N: usize] [T; N]);
 
-// SAFETY: 1. and 2. `N` consecutive elements, each of which fulfils the contract. 3. The metadata added is the length.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout, const N: usize> ShmLayout for [T; N] {
-    type View<A: Access> = ShmSlice<T, A>;
-    const LAYOUT: &'static TypeLayout = &TypeLayout::array(T::LAYOUT, N);
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const ShmSlice<T, A> {
-        std::ptr::slice_from_raw_parts(payload.cast::<ShmCell<T, A>>(), N) as *const ShmSlice<T, A>
+shared_with! {
+    // SAFETY: 1. and 2. `N` consecutive elements, each of which fulfils the contract. 3. The metadata added is the length.
+    [T: 'static, const N: usize] [T; N], T;
+    unsafe impl[T: ShmLayout, const N: usize] ShmLayout {
+        type View<A: Access> = ShmSlice<T, A>;
+        const LAYOUT: &'static TypeLayout = &TypeLayout::array(T::LAYOUT, N);
+        fn view_at<A: Access>(payload: *const (), _: usize) -> *const Self::View<A> {
+            std::ptr::slice_from_raw_parts(payload.cast::<ShmCell<T, A>>(), N) as *const ShmSlice<T, A>
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use crate::access::Access;
 use crate::cell::{AnyLeaf, Leaf, Plain, RawOffset, ShmCell};
-use crate::diagnostics::refused_as_a_whole;
+use crate::diagnostics::shared_with;
 use crate::error::ShmError;
 use crate::layout::{TypeLayout, TypeName, meaning};
 use crate::segment::Shm;
@@ -132,18 +132,18 @@ impl<T> fmt::Debug for ShmOffset<T> {
         RawOffset(self.bytes).fmt(f)
     }
 }
-refused_as_a_whole!([T] ShmOffset<T>);
 
-// SAFETY: 1. a `u64` and nothing else. 2. `Plain` has no bytes. 3. The address is returned unchanged. The layout of `T`
-// is behind a function, so that a type may have offsets to itself.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout> ShmLayout for ShmOffset<T> {
-    type View<A: Access> = Plain;
-    const LAYOUT: &'static TypeLayout =
-        &TypeLayout::meaning(meaning::OFFSET, u64::LAYOUT, Some(|| T::LAYOUT));
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Plain {
-        payload.cast()
+shared_with! {
+    // SAFETY: 1. a `u64` and nothing else. 2. `Plain` has no bytes. 3. The address is returned unchanged. The layout of `T`
+    // is behind a function, so that a type may have offsets to itself.
+    [T: 'static] ShmOffset<T>, T;
+    unsafe impl[T: ShmLayout] ShmLayout {
+        type View<A: Access> = Plain;
+        const LAYOUT: &'static TypeLayout =
+            &TypeLayout::meaning(meaning::OFFSET, u64::LAYOUT, Some(|| T::LAYOUT));
+        fn view_at<A: Access>(payload: *const (), _: usize) -> *const Self::View<A> {
+            payload.cast()
+        }
     }
 }
 

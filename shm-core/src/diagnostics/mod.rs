@@ -1,25 +1,29 @@
 //! The traits that the compiler names when it refuses a type.
 //!
-//! [`SharedMemory`] has the list of the standard library's types that cannot be shared, each with the reason. One
-//! implementation of [`ShmLayout`] covers them all, under a bound that never holds: [`SharedMemory`] implements none
-//! of the `Holds` traits here. Each of these stands for a reason, and carries the explanation and the remedy that the
-//! compiler prints, also for types behind an alias or an associated type.
+//! [`Refusable`] lists the types of the standard library that cannot be shared, each with the reason, and all generic types
+//! that are shared if their arguments are. One implementation of [`ShmLayout`] covers them all. It requires a bound, which never
+//! holds for the first: [`SharedMemory`] implements none of the `Holds` traits here. Each of these stands for a reason, and
+//! carries the explanation and the remedy that the compiler prints, also for types behind an alias or an associated type, and for
+//! arguments at any depth.
 //!
-//! Programs do not use any of this, and cannot implement any of it outside this crate: such an implementation could
-//! pass a pointer off as plain data.
+//! Programs do not use any of this, and cannot implement any of it without `unsafe`: such an implementation could pass a pointer
+//! off as plain data.
 
-// Three things keep the compiler's messages short. The one implementation is for a type parameter, so it is not
-// listed among the types that implement `ShmLayout`. All others are marked `do_not_recommend`. And the bounds that
-// fail are on another type (`SharedMemory`), or else their texts would give way to that of `ShmLayout`.
+// Four things keep the compiler's messages short. The one implementation is for a type parameter, so it is not listed among the
+// types that implement `ShmLayout`. The others in this crate are marked `do_not_recommend`. The bounds that fail are on another
+// type (`SharedMemory`), or else their texts would give way to that of `ShmLayout`. And a type that may be refused has the one
+// implementation only: where two fail, the compiler looks into neither.
 //
-// A generic type that is refused because of an argument (`ShmVec<String, 4>`) has two implementations that both fail.
-// The compiler then looks into neither, and lists the types that implement the trait. So the derive, which sees the
-// argument, requires the argument to be a `..PartOf` the type. That holds exactly if the type can be shared, and its
-// text speaks of the argument. As the compiler explains nothing further then, the derive requires it only if the type
-// itself is not known. An associated type of an argument is not visible where the struct is used, so the struct's own
-// derive lists the types that it stores, and the derive that uses it lets the compiler infer that list (`SharedParts`).
-// Behind a name (`type Names = ShmVec<String, 4>`) the derive sees no argument.
-// `refused_as_a_whole` then makes the compiler stop at `Field`, which has a text and nothing to list.
+// A function that is called on a type that cannot be shared (`Ring::<Box<u8>, 2>::create(..)`) is an error of another kind, since
+// the search for the function fails (E0599). It has our words if all bounds that fail are of one trait, and one of them is on the
+// type itself: `SharedWith`, if an argument is refused. As that trait cannot depend on the reason, its text names the argument, and
+// all common reasons. The search goes on with references to the type: see `never_shared`.
+//
+// The derive sees the arguments of a field's type. It requires the one that may be refused to be a `..PartOf` the type, which
+// holds exactly if the type can be shared. Its text speaks of the argument, and the compiler underlines only that. As the compiler
+// explains nothing further then, the derive requires it only if the type itself is not known. An associated type of an argument
+// is not visible where the struct is used, so the struct's own derive lists the types that it stores, and the derive that uses it
+// lets the compiler infer that list (`SharedParts`).
 
 use std::marker::PhantomData;
 
@@ -57,8 +61,11 @@ pub(crate) mod sealed {
     pub trait Never<T: ?Sized> {}
     /// Never implemented.
     pub trait Nowhere<'a> {}
-    /// Implemented by the reasons.
-    pub trait Reason {}
+    /// Never implemented. Where an implementation may assume it, `Nowhere` is still not.
+    pub trait Nobody<'a> {}
+    /// Stands for what the compiler does not know of an unknown type.
+    #[derive(Debug)]
+    pub enum Undecided {}
     /// The type of a constant that other crates cannot write, because they cannot name it.
     #[derive(Debug)]
     pub struct Seal;
@@ -68,7 +75,7 @@ pub(crate) mod sealed {
 #[derive(Debug)]
 pub enum SharedMemory {}
 
-/// Implemented by [`SharedMemory`] for the types `T` that it cannot hold for a known reason.
+/// Implemented by [`SharedMemory`] for the types that are [`Refusable`].
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot be placed in shared memory",
     label = "not a type that processes can share",
@@ -76,7 +83,10 @@ pub enum SharedMemory {}
      derive and `#[repr(u8)]`; of other types, store the parts as integers, floats, `bool`s or arrays"
 )]
 pub trait Knows<T: ?Sized> {
-    /// The reason: one of the types of this module.
+    /// [`Refusable::Argument`].
+    type Argument: ?Sized;
+
+    /// [`Refusable::Reason`].
     type Reason;
 
     // Without it, a local type among the parameters would suffice to implement this trait for `SharedMemory`.
@@ -84,15 +94,103 @@ pub trait Knows<T: ?Sized> {
     const SEAL: sealed::Seal;
 }
 
+#[diagnostic::do_not_recommend]
+impl<T: Refusable + ?Sized> Knows<T> for SharedMemory {
+    type Argument = T::Argument;
+    type Reason = T::Reason;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+// Never holds. With only one implementation, the compiler would continue to `Refusable`, and name that as well. Other crates must
+// assume that it may hold one day, so `Argument` is not `Undecided`: that would leave no room for their own implementations of
+// `ShmLayout`.
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized> Knows<T> for SharedMemory
+where
+    for<'a> Self: sealed::Nowhere<'a>,
+{
+    type Argument = T;
+    type Reason = sealed::Undecided;
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
+/// A type that is never shared, or a generic type, which is shared if its arguments are.
+///
+/// These types have no implementation of [`ShmLayout`] of their own. The one for all of them requires [`SharedWith`].
+///
+/// # Safety
+///
+/// `Reason` must be [`Arguments`], or another reason that this module declares.
+pub unsafe trait Refusable {
+    /// The argument that decides, or [`Itself`].
+    type Argument: ?Sized;
+
+    /// Why the type is refused: [`Arguments`] for a generic type, which is not refused with every argument.
+    type Reason;
+}
+
+/// The reason to refuse some instances of a generic type: an argument that cannot be shared.
+#[derive(Debug)]
+pub enum Arguments {}
+
+/// The argument, for a type that is never shared.
+#[derive(Debug)]
+pub enum Itself {}
+
+/// The argument, for a struct with several type parameters: one of these is the reason.
+#[derive(Debug)]
+pub struct OneOf<T: ?Sized>(PhantomData<T>);
+
+/// The argument, for a struct that stores an associated type of `T`: this type is the reason.
+#[derive(Debug)]
+pub struct AssociatedTypeOf<T: ?Sized>(PhantomData<T>);
+
+/// What [`ShmLayout`] has, for a type that is shared with the argument `T`.
+///
+/// # Safety
+///
+/// That of [`ShmLayout`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be placed in shared memory, because of `{T}`",
+    label = "not a type that processes can share",
+    note = "your own struct needs `#[derive(ShmLayout)]` and `#[repr(C)]`, an enum without data the derive and \
+     `#[repr(u8)]`; the value of a `SeqLock` or `Broadcast` must be `Copy` as well: `#[derive(Clone, Copy)]`",
+    note = "`Box`, `Vec` and `String` keep their contents on this process's heap: store them in place, as `ShmVec<u32, \
+     64>`, `ShmStr<64>` or an array; pointers and references are addresses, which mean nothing in another process: \
+     use a `ShmOffset`; the layout of `usize`, `Option`s and tuples differs from program to program: write `u64`, a \
+     `bool` next to the value, a `#[repr(C)]` struct"
+)]
+pub unsafe trait SharedWith<T: ?Sized, R>: 'static {
+    // The names differ from those of `ShmLayout`, since `u64::LAYOUT` would be ambiguous in an implementation of this trait.
+    /// [`ShmLayout::View`].
+    type SharedView<A: Access>: ?Sized;
+
+    /// [`ShmLayout::LAYOUT`].
+    const SHARED_LAYOUT: &'static TypeLayout;
+
+    #[doc(hidden)]
+    fn shared_view_at<A: Access>(payload: *const (), tail: usize) -> *const Self::SharedView<A>;
+}
+
+// SAFETY: no type has this reason, which other crates cannot name. With this implementation, the compiler does not report
+// that an unknown type is not `SharedWith` something unknown.
+unsafe impl<T: ?Sized + 'static> SharedWith<sealed::Undecided, sealed::Undecided> for T {
+    type SharedView<A: Access> = Refused;
+    const SHARED_LAYOUT: &'static TypeLayout = &TypeLayout::refused();
+    fn shared_view_at<A: Access>(payload: *const (), _: usize) -> *const Refused {
+        payload.cast()
+    }
+}
+
 /// A type that can be a field of a shared struct: the same as [`ShmLayout`].
 ///
 /// The derive requires it because the compiler has no implementations of it to list. Other crates cannot implement
 /// it, since that would take no `unsafe`, and the derive trusts the layout.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be placed in shared memory, because of a type that it contains",
-    label = "contains a type that processes cannot share",
-    note = "check the arguments behind the name: each must be a type that could be a field, and the value of a \
-     `SeqLock` or `Broadcast` must be `Copy`"
+    message = "`{Self}` cannot be placed in shared memory",
+    label = "not a type that processes can share",
+    note = "if it is your own struct, add `#[derive(ShmLayout)]` and `#[repr(C)]`; for an enum without data, the \
+     derive and `#[repr(u8)]`; of other types, store the parts as integers, floats, `bool`s or arrays"
 )]
 pub trait Field {
     /// [`ShmLayout::LAYOUT`].
@@ -108,24 +206,53 @@ impl<T: ShmLayout + ?Sized> Field for T {
     const SEAL: sealed::Seal = sealed::Seal;
 }
 
-/// For a generic type of this crate that is refused because of an argument: the compiler then prints the text of
-/// [`Field`].
+/// Implements [`ShmLayout`] for a generic type that is shared if its argument is: parameters without the bound, the type and its
+/// argument, then the implementation.
 ///
-/// This is a second implementation, which never holds. With only one, the compiler would continue to [`ShmLayout`],
-/// and list all types that implement it.
-macro_rules! refused_as_a_whole {
-    ([$($param:tt)*] $ty:ty) => {
+/// The implementation is one of [`SharedWith`]. The documentation shows it as one of `ShmLayout`.
+macro_rules! shared_with {
+    (
+        $(#[$attr:meta])*
+        [$($param:tt)*] $ty:ty, $argument:ty;
+        unsafe impl[$($bounded:tt)*] ShmLayout {
+            type View<A: Access> = $view:ty;
+            const LAYOUT: &'static TypeLayout = $layout:expr;
+            fn view_at<A: Access>($payload:ident: *const (), $tail:tt: usize) -> *const Self::View<A> {
+                $address:expr
+            }
+        }
+    ) => {
+        // SAFETY: `Arguments`.
         #[diagnostic::do_not_recommend]
-        impl<$($param)*> $crate::diagnostics::Field for $ty
-        where
-            for<'a> $crate::diagnostics::SharedMemory: $crate::diagnostics::sealed::Nowhere<'a>,
-        {
-            const LAYOUT: &'static $crate::layout::TypeLayout = &$crate::layout::TypeLayout::refused();
-            const SEAL: $crate::diagnostics::sealed::Seal = $crate::diagnostics::sealed::Seal;
+        unsafe impl<$($param)*> $crate::diagnostics::Refusable for $ty {
+            type Argument = $argument;
+            type Reason = $crate::diagnostics::Arguments;
+        }
+
+        // SAFETY: by the caller, who explains it where this is used.
+        #[cfg(not(doc))]
+        unsafe impl<$($bounded)*> $crate::diagnostics::SharedWith<$argument, $crate::diagnostics::Arguments> for $ty {
+            type SharedView<A: $crate::access::Access> = $view;
+            const SHARED_LAYOUT: &'static $crate::layout::TypeLayout = $layout;
+            #[inline]
+            fn shared_view_at<A: $crate::access::Access>($payload: *const (), $tail: usize) -> *const Self::SharedView<A> {
+                $address
+            }
+        }
+
+        // SAFETY: the same.
+        #[cfg(doc)]
+        unsafe impl<$($bounded)*> $crate::shm_layout::ShmLayout for $ty {
+            type View<A: $crate::access::Access> = $view;
+            const LAYOUT: &'static $crate::layout::TypeLayout = $layout;
+            #[inline]
+            fn view_at<A: $crate::access::Access>($payload: *const (), $tail: usize) -> *const Self::View<A> {
+                $address
+            }
         }
     };
 }
-pub(crate) use refused_as_a_whole;
+pub(crate) use shared_with;
 
 part_of! {
     /// A type among the arguments of `W` that can be a field. If `W` is refused, this argument is the reason.
@@ -273,6 +400,23 @@ part_of! {
     pub trait CopiedPartOf<W>;
 }
 
+/// A `Copy` type, as the value of `W` must be.
+#[diagnostic::on_unimplemented(
+    message = "`{W}` copies its value as a whole, but `{Self}` is not `Copy`",
+    label = "cannot be copied as a whole",
+    note = "write the plain number, such as `u64`, instead of an atomic; put a value that is changed in place \
+     into a `Mutex`, or send it through a `Ring`; if the value is a type parameter, require `T: Copy`"
+)]
+pub trait CopiedIn<W: ?Sized> {
+    #[doc(hidden)]
+    const SEAL: sealed::Seal;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Copy, W: ?Sized> CopiedIn<W> for T {
+    const SEAL: sealed::Seal = sealed::Seal;
+}
+
 /// Implemented by [`SharedMemory`] for each sized type `T`, as a field must be if it is not written as a slice.
 ///
 /// The derive requires it of names that may stand for a slice. A slice at the end is written out in the struct that
@@ -373,29 +517,48 @@ pub trait CopyOrPadding {}
 #[diagnostic::do_not_recommend]
 impl<T: Copy> CopyOrPadding for T {}
 
-/// A reason that allows `T` nevertheless. None does.
-pub trait Allows<T: ?Sized>: sealed::Reason {
-    #[doc(hidden)]
-    const SEAL: sealed::Seal;
-}
-
 /// The view of a refused type: a cell of it has no methods. It names the parameters `P` that the type may have used.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Refused<P = ()>(PhantomData<P>);
 
-// SAFETY: the bound never holds, so this is never used.
+// SAFETY: by `SharedWith`.
+#[cfg(not(doc))]
 unsafe impl<T: ?Sized + 'static> ShmLayout for T
 where
     SharedMemory: Knows<T>,
-    <SharedMemory as Knows<T>>::Reason: Allows<T>,
+    T: SharedWith<<SharedMemory as Knows<T>>::Argument, <SharedMemory as Knows<T>>::Reason>,
 {
-    type View<A: Access> = Refused;
-    const LAYOUT: &'static TypeLayout = &TypeLayout::refused();
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const Refused {
-        payload.cast()
+    type View<A: Access> = T::SharedView<A>;
+    const LAYOUT: &'static TypeLayout = T::SHARED_LAYOUT;
+    #[inline(always)]
+    fn view_at<A: Access>(payload: *const (), tail: usize) -> *const T::SharedView<A> {
+        T::shared_view_at::<A>(payload, tail)
     }
 }
+
+/// A second implementation for references, which never holds either.
+///
+/// Where a function of a type is not found, the compiler looks for one of a reference to the type, and reports why that has none.
+/// With two implementations that do not hold it reports nothing.
+macro_rules! never_shared {
+    ($($ty:ty),*) => {$(
+        // SAFETY: the bound never holds, so this is never used.
+        #[diagnostic::do_not_recommend]
+        unsafe impl<T: ?Sized + 'static> ShmLayout for $ty
+        where
+            for<'a> SharedMemory: sealed::Nobody<'a>,
+        {
+            type View<A: Access> = Refused;
+            const LAYOUT: &'static TypeLayout = &TypeLayout::refused();
+            fn view_at<A: Access>(payload: *const (), _: usize) -> *const Refused {
+                payload.cast()
+            }
+        }
+    )*};
+}
+
+never_shared! { &'static T, &'static mut T }
 
 // SAFETY: it never describes any bytes, since the derive emits it only next to an error.
 #[diagnostic::do_not_recommend]

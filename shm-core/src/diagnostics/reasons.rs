@@ -1,6 +1,8 @@
 //! The reasons to refuse a type, and the types of the standard library that each applies to.
 
-use super::{Allows, Knows, SharedMemory, sealed};
+use super::{Itself, Refusable, Refused, SharedMemory, SharedWith, sealed};
+use crate::access::Access;
+use crate::layout::TypeLayout;
 
 macro_rules! reasons {
     ($(
@@ -17,13 +19,16 @@ macro_rules! reasons {
         #[derive(Debug)]
         pub enum $reason {}
 
-        impl sealed::Reason for $reason {}
-
-        impl<T: ?Sized> Allows<T> for $reason
+        // SAFETY: the bound never holds, so this is never used.
+        unsafe impl<T: ?Sized + 'static> SharedWith<Itself, $reason> for T
         where
             SharedMemory: $needs<T>,
         {
-            const SEAL: sealed::Seal = sealed::Seal;
+            type SharedView<A: Access> = Refused;
+            const SHARED_LAYOUT: &'static TypeLayout = &TypeLayout::refused();
+            fn shared_view_at<A: Access>(payload: *const (), _: usize) -> *const Refused {
+                payload.cast()
+            }
         }
 
         $(#[$doc])*
@@ -41,10 +46,11 @@ macro_rules! reasons {
         }
 
         $(
+            // SAFETY: a reason.
             #[diagnostic::do_not_recommend]
-            impl<$($param)*> Knows<$ty> for SharedMemory {
+            unsafe impl<$($param)*> Refusable for $ty {
+                type Argument = Itself;
                 type Reason = $reason;
-                const SEAL: sealed::Seal = sealed::Seal;
             }
         )*
     )*};
@@ -418,10 +424,11 @@ reasons! {
 
 macro_rules! refused {
     ($reason:ident: [$($arg:ident)*] $ty:ty) => {
+        // SAFETY: a reason.
         #[diagnostic::do_not_recommend]
-        impl<$($arg: 'static),*> Knows<$ty> for SharedMemory {
+        unsafe impl<$($arg: 'static),*> Refusable for $ty {
+            type Argument = Itself;
             type Reason = $reason;
-            const SEAL: sealed::Seal = sealed::Seal;
         }
     };
 }

@@ -19,7 +19,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Path, parse_quote};
 
-use crate::bound;
+use crate::bound::{self, Deciding};
 use crate::model::{Model, Shape};
 
 /// The names in the expansion that are not the user's.
@@ -224,18 +224,21 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
     let stored = stored_types(model, krate);
     // Belongs to the expansion, so that a deprecated struct does not warn about it.
     let ident = moved(model.ident, at(model.ident.span()));
+    let (decides, layout_trait, [view_name, layout_name, view_at]) = refusable(model, krate);
     quote! {
         #before
         #lints
         const _: () = {
             #view_item
 
+            #decides
+
             #[automatically_derived]
-            unsafe impl #impl_generics #krate::ShmLayout for #ident #ty_generics #where_clause {
-                type View<#access: #krate::Access> = #view #view_args;
-                const LAYOUT: &'static #krate::TypeLayout = #layout;
+            unsafe impl #impl_generics #layout_trait for #ident #ty_generics #where_clause {
+                type #view_name<#access: #krate::Access> = #view #view_args;
+                const #layout_name: &'static #krate::TypeLayout = #layout;
                 #[inline(always)]
-                fn view_at<#access: #krate::Access>(
+                fn #view_at<#access: #krate::Access>(
                     #payload: *const (),
                     #tail_arg: ::core::primitive::usize,
                 ) -> *const #view #view_args {
@@ -250,6 +253,48 @@ pub(crate) fn expansion(model: &Model<'_>, errors: TokenStream) -> TokenStream {
         #same_types
         #same_struct
     }
+}
+
+/// The trait to implement, and the names of its view, constant and function.
+///
+/// An instance of a generic struct can be refused because of an argument. Such a struct has no `ShmLayout` of its own, but an
+/// implementation that names the argument, and one that the library's `ShmLayout` for all such types requires.
+fn refusable(model: &Model<'_>, krate: &Path) -> (Option<TokenStream>, TokenStream, [Ident; 3]) {
+    let names = |names: [&str; 3]| names.map(|name| Ident::new(name, Span::call_site()));
+    let arguments: Vec<_> = bound::deciding(model)
+        .iter()
+        .map(|deciding| match deciding {
+            Deciding::Itself(param) => quote!(#param),
+            Deciding::AssociatedType(param) => {
+                quote!(#krate::diagnostics::AssociatedTypeOf<#param>)
+            }
+        })
+        .collect();
+    let argument = match arguments.as_slice() {
+        [] => {
+            let layout = quote!(#krate::ShmLayout);
+            return (None, layout, names(["View", "LAYOUT", "view_at"]));
+        }
+        [only] => only.clone(),
+        several => quote!(#krate::diagnostics::OneOf<(#(#several),*)>),
+    };
+    // The bounds are the struct's own, so that this also holds for an instance that is refused.
+    let (impl_generics, _, where_clause) = model.generics.split_for_impl();
+    let (ident, arguments) = (moved(model.ident, at(model.ident.span())), &model.arguments);
+    let implementation = quote! {
+        #[automatically_derived]
+        unsafe impl #impl_generics #krate::diagnostics::Refusable for #ident #arguments #where_clause {
+            type Argument = #argument;
+            type Reason = #krate::diagnostics::Arguments;
+        }
+    };
+    let shared_with =
+        quote!(#krate::diagnostics::SharedWith<#argument, #krate::diagnostics::Arguments>);
+    (
+        Some(implementation),
+        shared_with,
+        names(["SharedView", "SHARED_LAYOUT", "shared_view_at"]),
+    )
 }
 
 /// Names the types that a generic struct stores, for the message about an instance that is refused.

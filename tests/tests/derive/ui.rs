@@ -46,10 +46,9 @@ const INVALID_RUST: [&str; 5] = [
     "tail_in_the_middle",
 ];
 
-/// Behind a name, the derive does not see which argument is bad. If the type is a struct with the derive, the
-/// compiler appends the struct after our message. The attribute that would hide it is unknown in a crate with
-/// `no_implicit_prelude`.
-const SHOWS_THE_STRUCT: &str = "alias_of_bad_instance";
+/// Behind a name, the derive does not see which argument is bad. The compiler does, and appends which types are around
+/// it.
+const BEHIND_A_NAME: [&str; 2] = ["alias_of_bad_elements", "alias_of_bad_instance"];
 
 /// The messages about refused definitions, with the names of their files.
 fn refusals() -> Vec<(String, String)> {
@@ -86,10 +85,10 @@ fn messages_in(folder: &str) -> Vec<(String, String)> {
 fn each_error_is_short_and_points_at_the_users_code() {
     for (name, text) in refusals() {
         for error in text.split("\nerror").map(str::trim) {
-            let error = if name == SHOWS_THE_STRUCT {
+            let error = if BEHIND_A_NAME.contains(&name.as_str()) {
                 let (ours, _) = error
-                    .split_once("\nhelp: the trait `ShmLayout` is implemented for ")
-                    .expect("the struct is still shown");
+                    .split_once("\n   = note: 2 redundant requirements hidden\n")
+                    .expect("the types around it are still shown");
                 ours
             } else {
                 error
@@ -116,6 +115,34 @@ fn each_error_is_short_and_points_at_the_users_code() {
             );
         }
     }
+}
+
+#[test]
+fn a_segment_with_a_refused_argument_gets_our_words() {
+    let mut found = 0;
+    for (name, text) in messages_in("ui/misused") {
+        for error in text.split("\nerror").map(str::trim) {
+            let is_one = name.starts_with("create_with_refused") || name.contains("without_copy");
+            if !is_one || !error.contains("[E0599]") || !name.starts_with("create") {
+                continue;
+            }
+            let title = error.lines().next().unwrap_or_default();
+            assert!(
+                title.contains("` cannot be placed in shared memory, because of `"),
+                "{error}"
+            );
+            assert!(error.contains("= note: your own struct needs"), "{error}");
+            assert!(
+                error.contains("= note: `Box`, `Vec` and `String` keep"),
+                "{error}"
+            );
+            // Neither a reference to the type, nor a list of types that can be shared.
+            assert!(!error.contains("`&"), "{error}");
+            assert!(!error.contains("other types implement"), "{error}");
+            found += 1;
+        }
+    }
+    assert!(found >= 9, "{found}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::slice;
 
 use crate::access::{Access, ReadWrite, acquire};
 use crate::cell::{ShmCell, ShmSlice, ShmValue, SliceIndex};
-use crate::diagnostics::refused_as_a_whole;
+use crate::diagnostics::shared_with;
 use crate::error::InvalidValue;
 use crate::layout::{FieldLayout, TypeLayout, meaning, with_offsets};
 use crate::primitive::AtomicU64;
@@ -102,35 +102,35 @@ impl<T, const N: usize> fmt::Debug for ShmVec<T, N> {
         f.debug_struct("ShmVec").finish_non_exhaustive()
     }
 }
-refused_as_a_whole!([T, const N: usize] ShmVec<T, N>);
 
-// SAFETY: 1. the length and `N` elements, at the offsets of `repr(C)`. Padding between and after them has no cell and is
-// never moved, because the type is not `Copy`. 2. The view has the same two fields, as cells. 3. The address is returned
-// unchanged.
-#[diagnostic::do_not_recommend]
-unsafe impl<T: ShmLayout, const N: usize> ShmLayout for ShmVec<T, N> {
-    type View<A: Access> = ShmVecView<T, N, A>;
-    const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
-        meaning::VEC,
-        const {
-            &TypeLayout::structure(
-                "ShmVec",
-                0,
-                size_of::<Self>(),
-                align_of::<Self>(),
-                const {
-                    &with_offsets([
-                        FieldLayout::new("len", u64::LAYOUT),
-                        FieldLayout::new("items", <[T; N]>::LAYOUT),
-                    ])
-                },
-            )
-        },
-        None,
-    );
-    #[inline]
-    fn view_at<A: Access>(payload: *const (), _: usize) -> *const ShmVecView<T, N, A> {
-        payload.cast()
+shared_with! {
+    // SAFETY: 1. the length and `N` elements, at the offsets of `repr(C)`. Padding between and after them has no cell and is
+    // never moved, because the type is not `Copy`. 2. The view has the same two fields, as cells. 3. The address is returned
+    // unchanged.
+    [T: 'static, const N: usize] ShmVec<T, N>, T;
+    unsafe impl[T: ShmLayout, const N: usize] ShmLayout {
+        type View<A: Access> = ShmVecView<T, N, A>;
+        const LAYOUT: &'static TypeLayout = &TypeLayout::meaning(
+            meaning::VEC,
+            const {
+                &TypeLayout::structure(
+                    "ShmVec",
+                    0,
+                    size_of::<Self>(),
+                    align_of::<Self>(),
+                    const {
+                        &with_offsets([
+                            FieldLayout::new("len", u64::LAYOUT),
+                            FieldLayout::new("items", <[T; N]>::LAYOUT),
+                        ])
+                    },
+                )
+            },
+            None,
+        );
+        fn view_at<A: Access>(payload: *const (), _: usize) -> *const Self::View<A> {
+            payload.cast()
+        }
     }
 }
 

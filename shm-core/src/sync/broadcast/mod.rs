@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crate::access::{Access, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::word::{ClaimWord, Timeout};
-use crate::diagnostics::refused_as_a_whole;
+use crate::diagnostics::CopiedIn;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::broadcast::{self as protocol, Correct, Counters};
 use crate::protocol::liveness::PeerState;
@@ -128,11 +128,10 @@ pub(super) struct SenderState {
     pub(super) joined: AtomicU32,
     pub(super) arrived: AtomicU32,
 }
-refused_as_a_whole!([T, const N: usize] Broadcast<T, N>);
 
 // The names of the fields are part of the format.
 sync_layout! {
-    impl[T: ShmLayout + Copy, const N: usize] Broadcast[T, N], BROADCAST.claiming();
+    impl[T: ShmLayout + CopiedIn<Broadcast<T, N>>, const N: usize] if T in[T: 'static, const N: usize] Broadcast[T, N], BROADCAST.claiming();
     claim at sender_state.0.claim: AtomicU32::LAYOUT;
     joined at sender_state.0.joined: AtomicU32::LAYOUT;
     arrived at sender_state.0.arrived: AtomicU32::LAYOUT;

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
 use crate::claim::word::{ClaimWord, Held, Timeout};
-use crate::diagnostics::refused_as_a_whole;
 use crate::primitive::AtomicU32;
 use crate::shm_layout::ShmLayout;
 use crate::sync::layout::sync_layout;
@@ -108,10 +107,9 @@ pub struct Mutex<T, A: Access = ReadWrite> {
     claim: ClaimWord,
     value: ShmCell<T, A>,
 }
-refused_as_a_whole!([T] Mutex<T>);
 
 sync_layout! {
-    impl[T: ShmLayout] Mutex[T], MUTEX.claiming();
+    impl[T: ShmLayout] if T in[T: 'static] Mutex[T], MUTEX.claiming();
     claim at claim: AtomicU32::LAYOUT;
     value at value: T::LAYOUT;
 }

@@ -23,7 +23,6 @@ use self::end::{EndState, HeldEnd, ReceiverState};
 use crate::access::{Access, ReadWrite, Writable, acquire};
 use crate::cell::ShmCell;
 use crate::claim::word::Timeout;
-use crate::diagnostics::refused_as_a_whole;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
 use crate::protocol::ring::Counters;
@@ -167,11 +166,10 @@ pub struct Ring<T, const N: usize, A: Access = ReadWrite> {
     counters: Counters,
     slots: [ShmCell<T, A>; N],
 }
-refused_as_a_whole!([T, const N: usize] Ring<T, N>);
 
 // The names of the fields are part of the format.
 sync_layout! {
-    impl[T: ShmLayout, const N: usize] Ring[T, N], RING.claiming();
+    impl[T: ShmLayout, const N: usize] if T in[T: 'static, const N: usize] Ring[T, N], RING.claiming();
     sender at sender.0.claim: AtomicU32::LAYOUT;
     sender_joined at sender.0.joined: AtomicU32::LAYOUT;
     receiver at receiver.0.end.claim: AtomicU32::LAYOUT;

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::access::{Access, ReadOnly, ReadWrite};
 use crate::cell::{ShmCell, checked, copy};
 use crate::claim::word::ClaimWord;
-use crate::diagnostics::refused_as_a_whole;
+use crate::diagnostics::CopiedIn;
 use crate::layout::{FieldLayout, TypeLayout, meaning};
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
@@ -145,10 +145,8 @@ const fn max_attempts(size: usize) -> u32 {
     }
 }
 
-refused_as_a_whole!([T, const SLOTS: usize] SeqLock<T, SLOTS>);
-
 sync_layout! {
-    impl[T: ShmLayout + Copy, const SLOTS: usize] SeqLock[T, SLOTS], SEQLOCK.claiming();
+    impl[T: ShmLayout + CopiedIn<SeqLock<T, SLOTS>>, const SLOTS: usize] if T in[T: 'static, const SLOTS: usize] SeqLock[T, SLOTS], SEQLOCK.claiming();
     claim at words.0.claim: AtomicU32::LAYOUT;
     changed at words.0.changed: AtomicU32::LAYOUT;
     version at version: AtomicU64::LAYOUT;
