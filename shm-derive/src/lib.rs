@@ -55,10 +55,10 @@ use proc_macro::TokenStream;
 ///   The struct cannot be `Copy`: it has no `load` and `store`, and cannot be a value of a `SeqLock`, `Ring` or
 ///   `Broadcast`. Use it for the struct that a segment consists of, which has locks and queues as fields.
 /// - `#[shm(crate = "path::to::shm_core")]` on a struct or enum: the path of the crate if the program has renamed it, or
-///   uses another library's re-export. Without it the build fails with an error that asks for it. The path must lead
-///   to that crate, or to a re-export of all of it. The expansion trusts what it finds there, so your own
-///   module in its place is as dangerous as `unsafe` code. The same holds for another crate called `shm_core` or
-///   `core`, as after `extern crate self as core`.
+///   uses another library's re-export. Without it the build fails with an error that asks for it, unless the root module
+///   declares `extern crate its_name as shm_core;`. The path must lead to that crate, or to a re-export of all of it. The
+///   expansion trusts what it finds there, so your own module in its place is as dangerous as `unsafe` code. The same
+///   holds for another crate called `shm_core` or `core`, as after `extern crate self as core`.
 /// - `#[shm(rename = "x")]` on a field: its name in the schema and the fingerprint.
 #[proc_macro_derive(ShmLayout, attributes(shm))]
 pub fn derive_shm_layout(input: TokenStream) -> TokenStream {

@@ -5,7 +5,10 @@
 //! workspace, and they cost nothing to read. Where they cannot be read (arguments in a file, an editor's macro server)
 //! the path is `::shm_core`, which is right unless the crate was renamed.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
+
+use proc_macro2::{TokenStream, TokenTree};
 
 /// What the compiler's arguments say about `::shm_core`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +27,43 @@ pub(crate) fn shm_core() -> Known {
     static KNOWN: OnceLock<Known> = OnceLock::new();
     *KNOWN.get_or_init(|| {
         // `args` panics where an argument is not Unicode.
-        let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-        read(arguments)
+        let arguments =
+            || std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+        match read(arguments()) {
+            Known::Renamed(name) if is_declared(name, root(arguments())) => Known::Usual,
+            known => known,
+        }
     })
+}
+
+/// Whether the file has `extern crate name as shm_core;`, which must be in the program's root module to define the path
+/// `::shm_core`. The arguments do not tell that.
+fn is_declared(name: &str, root: Option<PathBuf>) -> bool {
+    root.and_then(|root| std::fs::read_to_string(root).ok())
+        .and_then(|text| text.parse().ok())
+        .is_some_and(|tokens| declares(name, tokens))
+}
+
+fn declares(name: &str, tokens: TokenStream) -> bool {
+    let declaration = ["extern", "crate", name, "as", "shm_core", ";"];
+    let tokens: Vec<_> = tokens
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Group(_) => String::new(),
+            token => token.to_string(),
+        })
+        .collect();
+    tokens
+        .windows(declaration.len())
+        .any(|window| window == declaration)
+}
+
+/// The file of the program's root module: the argument that is no option, as in `--edition=2024 src/main.rs`.
+fn root(arguments: impl Iterator<Item = String>) -> Option<PathBuf> {
+    arguments
+        .filter(|argument| !argument.starts_with('-') && argument.ends_with(".rs"))
+        .map(PathBuf::from)
+        .next()
 }
 
 fn read(arguments: impl Iterator<Item = String>) -> Known {
@@ -104,6 +141,32 @@ mod tests {
             "rustc --extern libc=/d/liblibc-1f.rmeta --extern priv:shared=/d/libshm_core-1f.rmeta",
         ] {
             assert_eq!(of(arguments), Known::Renamed("shared"), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn the_root_is_the_argument_that_is_no_option() {
+        let root = |arguments: &str| root(arguments.split(' ').map(str::to_owned));
+        let usual = "rustc --crate-name user --edition=2024 src/main.rs --emit=metadata";
+        assert_eq!(root(usual), Some("src/main.rs".into()));
+        assert_eq!(root("rustc @arguments"), None);
+    }
+
+    #[test]
+    fn a_declaration_is_found_among_other_items() {
+        let declares = |text: &str| declares("shared", text.parse().unwrap());
+        assert!(declares(
+            "#![no_std] use a::b; #[macro_use] extern crate shared as shm_core; fn main() {}"
+        ));
+        for other in [
+            "// extern crate shared as shm_core;",
+            "extern crate shared;",
+            "extern crate other as shm_core;",
+            "extern crate shared as core;",
+            // Defines no path for the whole crate.
+            "mod inner { extern crate shared as shm_core; }",
+        ] {
+            assert!(!declares(other), "{other}");
         }
     }
 

@@ -70,6 +70,13 @@ fn a_renamed_crate_is_named_with_the_attribute() {
 }
 
 #[test]
+fn a_renamed_crate_that_is_declared_by_hand_is_found() {
+    let declared = "extern crate shared as shm_core; use shm_core::ShmLayout;";
+    let errors = check("renamed-declared", "shared", declared, "");
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
 fn a_reexported_derive_asks_for_the_attribute() {
     let errors = check("reexported", "facade", "use facade::ShmLayout;", "");
     assert_one_error_a_derive(&errors, "`write_shm_crate_with_the_path_of_shm_core`");
