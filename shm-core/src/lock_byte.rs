@@ -17,7 +17,21 @@ pub(crate) const OWNER_AND_ATTACH: Bytes = OWNER.and(ATTACH);
 /// Both, in one call.
 pub(crate) const NAME_AND_OWNER: Bytes = NAME.and(OWNER);
 
-/// A participant holds it exclusively as long as it is alive. No participant has id 0.
+/// The highest pid that Linux assigns (`PID_MAX_LIMIT`), so that the locks of two participants never overlap.
+const GREATEST_PID: u32 = (1 << 22) - 1;
+
+/// The first byte of a participant's lock, which tells whether it is alive. No participant has id 0.
 pub(crate) const fn participant(id: u32) -> Bytes {
-    Bytes::one((1 << 40) + id as i64)
+    participant_with_pid(id, 0)
+}
+
+/// The bytes that a participant locks exclusively as long as it is alive: one more than its pid as it sees itself, so that
+/// their number shows the pid to people. No decision depends on it.
+pub(crate) const fn participant_with_pid(id: u32, pid: u32) -> Bytes {
+    let pid = if pid < GREATEST_PID {
+        pid
+    } else {
+        GREATEST_PID
+    };
+    Bytes::new((1 << 41) + ((id as i64) << 22), pid as i64 + 1)
 }

@@ -16,8 +16,24 @@ pub const OWNER: i64 = (1 << 40) - 2;
 /// The byte that is locked exclusively while a name is removed.
 pub const NAME: i64 = (1 << 40) - 3;
 
-/// The byte of participant 0. Each participant locks the byte of its number exclusively.
-pub const PARTICIPANTS: i64 = 1 << 40;
+/// The first byte that a participant locks exclusively.
+#[must_use]
+pub const fn participant(id: i64) -> i64 {
+    (1 << 41) + (id << 22)
+}
+
+/// The pid that the lock of a living participant shows.
+///
+/// # Errors
+///
+/// Those of opening the name.
+pub fn participant_pid(name: &str, id: i64) -> io::Result<Option<u32>> {
+    let file = File::open(Names::path(name))?;
+    let mut lock = range_of(participant(id), libc::F_RDLCK);
+    fcntl(&file, FcntlArg::F_OFD_GETLK(&mut lock))?;
+    let locked = i32::from(lock.l_type) == libc::F_WRLCK && lock.l_start == participant(id);
+    Ok(locked.then(|| u32::try_from(lock.l_len - 1).expect("a pid")))
+}
 
 /// Whether any process has the byte locked exclusively.
 ///
@@ -61,8 +77,8 @@ pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
 /// Locks the bytes of a range of participants shared while the file is open. Needs only read access.
 pub(crate) fn pin_range(name: &str, first: i64, count: i64) -> io::Result<File> {
     let file = File::open(Names::path(name))?;
-    let mut lock = range_of(PARTICIPANTS + first, libc::F_RDLCK);
-    lock.l_len = count;
+    let mut lock = range_of(participant(first), libc::F_RDLCK);
+    lock.l_len = participant(first + count) - participant(first);
     fcntl(&file, FcntlArg::F_OFD_SETLK(&lock))?;
     Ok(file)
 }

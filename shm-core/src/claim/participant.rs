@@ -2,14 +2,15 @@
 //!
 //! # Synchronization
 //!
-//! A participant has an id of 30 bits, never 0, and an exclusive lock on the byte `2^40 + id` of the segment's file. The
-//! lock belongs to an open file description that only a mapping keeps open (see [`Token`]), so it is held until the process
+//! A participant has an id of 30 bits, never 0, and an exclusive lock on bytes of the segment's file from `2^41 + (id << 22)`
+//! on. Whether the first of them is locked tells whether the participant is alive. Their number, less one, is its pid, for
+//! people to read. The lock belongs to an open file description that only a mapping keeps open (see [`Token`]), so it is held until the process
 //! exits, executes another program or drops the handle. Fork children do not inherit it.
 //!
 //! | step | how |
 //! |---|---|
-//! | register | increment the counter in the header; lock the byte of that id; retry if it is locked already |
-//! | probe another | query through the attach descriptor whether its byte is locked exclusively |
+//! | register | increment the counter in the header; lock the bytes of that id; retry if they are locked already |
+//! | probe another | query through the attach descriptor whether its first byte is locked exclusively |
 //! | control the probe | the same descriptor must show a lock that certainly exists, and then refer to the same file |
 //! | fork | the child is not a participant; it registers at its first claim |
 //!
@@ -61,7 +62,7 @@ use crate::sys::clock::{self, Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, LockKind};
 use crate::sys::token::Token;
-use crate::sys::{Errno, SysError, SysResult, shm};
+use crate::sys::{Errno, SysError, SysResult, fork, shm};
 
 /// The number of ids to try before registering pauses or fails. Each costs a system call.
 const ATTEMPTS: u32 = 64;
@@ -264,7 +265,7 @@ impl Registration {
             if id != 0
                 && lock::try_lock(
                     &description,
-                    lock_byte::participant(id),
+                    lock_byte::participant_with_pid(id, fork::pid()),
                     LockKind::Exclusive,
                 )?
             {

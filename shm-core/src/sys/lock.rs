@@ -10,7 +10,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use super::clock::{Backoff, Deadline};
 use super::{Errno, SysError, SysResult, retry};
 
-// Lock bytes are at about 2^40; a narrower offset type would truncate them to other bytes.
+// Lock bytes are from about 2^40 to 2^53; a narrower offset type would truncate them to other bytes.
 const _: () = assert!(
     size_of::<libc::off_t>() == 8,
     "shm-core needs 64-bit file offsets"
@@ -33,11 +33,12 @@ pub(crate) struct Bytes {
 }
 
 impl Bytes {
+    pub(crate) const fn new(start: i64, len: i64) -> Self {
+        Self { start, len }
+    }
+
     pub(crate) const fn one(byte: i64) -> Self {
-        Self {
-            start: byte,
-            len: 1,
-        }
+        Self::new(byte, 1)
     }
 
     /// These bytes and `next`, which must follow them.

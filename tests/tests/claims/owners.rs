@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{LockError, Mutex};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::lock_bytes::{PARTICIPANTS, is_locked_exclusively, lock, next_participant};
+use shm_tests::lock_bytes::{
+    is_locked_exclusively, lock, next_participant, participant, participant_pid,
+};
 use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, count_from_env, no_child_starts, peer};
 
 fn create(name: &str) -> Shm<Guarded> {
@@ -16,6 +18,26 @@ fn create(name: &str) -> Shm<Guarded> {
 
 fn attached(name: &str) -> Peer {
     peer!("claims attach {name}")
+}
+
+#[test]
+fn a_participants_lock_shows_its_pid() {
+    let names = Names::new("pid");
+    let name = names.name("t");
+    let _shm = Guarded::create(&name).unwrap();
+    let mut other = peer!("claims attach {name}");
+    assert_eq!(participant_pid(&name, 1).unwrap(), Some(std::process::id()));
+    let pid: u32 = other.ok("pid").parse().unwrap();
+    assert_eq!(participant_pid(&name, 2).unwrap(), Some(pid));
+    // A fork child shows its own.
+    other.ok("fork-continue");
+    assert_eq!(lock(&mut other, "try"), "held");
+    let child: u32 = other.ok("pid").parse().unwrap();
+    assert_eq!(participant_pid(&name, 3).unwrap(), Some(child));
+    assert_ne!(pid, child);
+    assert_eq!(participant_pid(&name, 4).unwrap(), None);
+    // Kills the parent, which does not end otherwise.
+    other.kill();
 }
 
 #[test]
@@ -30,11 +52,11 @@ fn only_handles_that_can_lock_become_participants() {
     assert_eq!(next_participant(&name), 2);
     let reader = Guarded::attach_read_only(&name).unwrap();
     assert_eq!(next_participant(&name), 2);
-    assert!(is_locked_exclusively(&name, PARTICIPANTS + 1).unwrap());
+    assert!(is_locked_exclusively(&name, participant(1)).unwrap());
     let second = Guarded::attach(&name).unwrap();
-    assert!(is_locked_exclusively(&name, PARTICIPANTS + 2).unwrap());
+    assert!(is_locked_exclusively(&name, participant(2)).unwrap());
     drop(second);
-    assert!(!is_locked_exclusively(&name, PARTICIPANTS + 2).unwrap());
+    assert!(!is_locked_exclusively(&name, participant(2)).unwrap());
 
     owner.lock.lock().unwrap().count.set(5);
     assert_eq!(reader.lock.unlocked().count.get(), 5);
@@ -314,9 +336,9 @@ fn a_replaced_descriptor_never_reports_a_death() {
     let _two = (create(&elsewhere), Guarded::attach(&elsewhere).unwrap());
     let mut prober = attached(&name);
     let mut owner = attached(&name);
-    assert!(!is_locked_exclusively(&elsewhere, PARTICIPANTS + 3).unwrap());
-    assert!(is_locked_exclusively(&elsewhere, PARTICIPANTS + 2).unwrap());
-    assert!(is_locked_exclusively(&name, PARTICIPANTS + 3).unwrap());
+    assert!(!is_locked_exclusively(&elsewhere, participant(3)).unwrap());
+    assert!(is_locked_exclusively(&elsewhere, participant(2)).unwrap());
+    assert!(is_locked_exclusively(&name, participant(3)).unwrap());
     assert_eq!(lock(&mut owner, "forever"), "held");
     for path in ["/dev/null", Names::path(&elsewhere).to_str().unwrap()] {
         prober.ok(&format!("claims replace-descriptor {path}"));
@@ -376,7 +398,7 @@ fn ids_of_living_participants_are_not_reused() {
         .unwrap();
     let mut two = attached(&name);
     // 0 is nobody; 1 and 2 live.
-    assert!(is_locked_exclusively(&name, PARTICIPANTS + 3).unwrap());
+    assert!(is_locked_exclusively(&name, participant(3)).unwrap());
     assert_eq!(lock(&mut one, "try"), "held");
     assert_eq!(lock(&mut two, "try"), "would-block");
     one.kill();

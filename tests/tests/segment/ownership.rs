@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use shm_core::ShmLayout;
-use shm_tests::lock_bytes::{PARTICIPANTS, is_locked_exclusively};
+use shm_tests::lock_bytes::{is_locked_exclusively, participant};
 use shm_tests::{Guarded, Names, Peer, Samples, Telemetry, peer};
 
 /// A user that owns nothing.
@@ -411,7 +411,7 @@ fn a_umask_without_owner_permissions_is_harmless() {
         peer.ok(&format!("claims create {name}"));
         let mode = fs::metadata(Names::path(&name)).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600, "{umask}");
-        assert!(is_locked_exclusively(&name, PARTICIPANTS + 1).unwrap());
+        assert!(is_locked_exclusively(&name, participant(1)).unwrap());
         peer.kill();
         let mut peer = ordinary();
         peer.ok(&format!("umask {umask}"));
