@@ -58,8 +58,9 @@ fn a_wait_for_an_end_dead_for_long_does_not_sleep() {
         let mut peer = attached(&name);
         let mut sender = shm.ring.sender().unwrap();
         let next = |sender: &Sender<'_, Message, 5>| Message::numbered(sender.position());
-        peer.ok("ring receiver");
+        // Before the peer joins: a look at it while it lives would be remembered for a tick.
         while sender.try_send(next(&sender)).is_ok() {}
+        peer.ok("ring receiver");
         peer.kill();
         let before = sleeps();
         assert!(sender.send(next(&sender)).is_err());
