@@ -9,7 +9,7 @@ use shm_core::sync::Broadcast;
 use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_tests::{Block, DEADLINE, Names, poke};
 
-use super::{Order, drain, send};
+use super::{Order, drain, receive_blocks, send};
 
 #[test]
 fn recv_with_reads_each_message_in_its_slot() {
@@ -170,22 +170,12 @@ fn no_look_at_an_overwritten_message_counts() {
     let mut sender = shm.sender().unwrap();
     shm_tests::scope(|scope| {
         for _ in 0..2 {
-            let mut receiver = shm.receiver();
+            let receiver = shm.receiver();
             scope.start(move || {
-                let mut next = 0;
-                loop {
-                    match receiver.recv_with(|block| block.load_boxed()) {
-                        Ok(block) => {
-                            assert!(block.is_numbered(next));
-                            next += 1;
-                        }
-                        Err(RecvError::Lagged(count)) => next += count,
-                        Err(RecvError::Disconnected) => break,
-                        Err(error) => panic!("{error}"),
-                    }
-                    assert_eq!(receiver.position(), next);
-                }
-                assert_eq!(next, MESSAGES);
+                receive_blocks(receiver, MESSAGES, |receiver, number| {
+                    let block = receiver.recv_with(|block| block.load_boxed())?;
+                    Ok(block.is_numbered(number))
+                });
             });
         }
         scope.start(move || {

@@ -9,7 +9,7 @@ use shm_core::sync::ClaimError;
 use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_core::sync::{Broadcast, BroadcastReceiver, BroadcastSender};
 use shm_core::{Access, Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, RandomDelays, SmallValue, next_to, peer, sleeps};
+use shm_tests::{Block, DEADLINE, Names, Peer, RandomDelays, SmallValue, next_to, peer, sleeps};
 
 mod in_place;
 mod more;
@@ -30,6 +30,29 @@ fn send<const N: usize>(sender: &mut BroadcastSender<'_, u64, N>, numbers: std::
     for number in numbers {
         sender.send(number).unwrap();
     }
+}
+
+/// Receives the numbered blocks of a sender at full speed, until it ends after `messages`. `recv` returns whether the next message
+/// is whole and has this number.
+fn receive_blocks<const N: usize>(
+    mut receiver: BroadcastReceiver<'_, Block, N>,
+    messages: u64,
+    recv: impl Fn(&mut BroadcastReceiver<'_, Block, N>, u64) -> Result<bool, RecvError>,
+) {
+    let mut next = 0;
+    loop {
+        match recv(&mut receiver, next) {
+            Ok(is_numbered) => {
+                assert!(is_numbered);
+                next += 1;
+            }
+            Err(RecvError::Lagged(count)) => next += count,
+            Err(RecvError::Disconnected) => break,
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(receiver.position(), next);
+    }
+    assert_eq!(next, messages);
 }
 
 /// All available messages at once.

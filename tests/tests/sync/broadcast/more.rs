@@ -8,7 +8,7 @@ use shm_core::sync::Broadcast;
 use shm_core::sync::broadcast::{RecvError, RecvTimeoutError, TryRecvError};
 use shm_tests::{Block, DEADLINE, Names};
 
-use super::{Order, Queue, attached, drain, reading, send};
+use super::{Order, Queue, attached, drain, reading, receive_blocks, send};
 
 #[test]
 fn send_with_publishes_only_the_complete_message() {
@@ -110,22 +110,11 @@ fn large_messages_are_never_torn_by_overwriting() {
     let mut sender = shm.sender().unwrap();
     shm_tests::scope(|scope| {
         for _ in 0..3 {
-            let mut receiver = shm.receiver();
+            let receiver = shm.receiver();
             scope.start(move || {
-                let mut next = 0;
-                loop {
-                    match receiver.recv() {
-                        Ok(block) => {
-                            assert!(block.is_numbered(next));
-                            next += 1;
-                        }
-                        Err(RecvError::Lagged(count)) => next += count,
-                        Err(RecvError::Disconnected) => break,
-                        Err(error) => panic!("{error}"),
-                    }
-                    assert_eq!(receiver.position(), next);
-                }
-                assert_eq!(next, MESSAGES);
+                receive_blocks(receiver, MESSAGES, |receiver, number| {
+                    receiver.recv().map(|block| block.is_numbered(number))
+                });
             });
         }
         scope.start(move || {
