@@ -14,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use case::Case;
 pub(crate) use measure::{Measure, Sample, calls, each, measured};
+pub(crate) use stats::median;
 pub(crate) use table::{Line, Table, Target, misses};
 
 pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
