@@ -454,15 +454,23 @@ enum Way {
     Called,
 }
 
+/// Whether a `T` can be moved in unrolled wide moves.
+const fn fits_unrolled<T>() -> bool {
+    match bulk::LARGEST_VALUE {
+        Some(most) => size_of::<T>() <= most,
+        None => false,
+    }
+}
+
 impl Way {
     /// The way for values of `T`, if a plan is the best up to so many leaves.
     const fn of<T: ShmLayout>(leaves: usize) -> Self {
         let moves = &Plan::<T>::MOVES;
-        let is_small = size_of::<T>() <= bulk::LARGEST_VALUE;
+        let is_small = fits_unrolled::<T>();
         // Without optimisation, calls of generic functions cost more than anything else: the fewer the better.
         if bulk::WIDE && cfg!(debug_assertions) {
             Self::Called
-        } else if moves.complete && (!bulk::WIDE || moves.len <= leaves) {
+        } else if moves.complete && (bulk::LARGEST_VALUE.is_none() || moves.len <= leaves) {
             Self::Planned
         } else if bulk::WIDE
             && is_small
@@ -497,7 +505,7 @@ unsafe fn read_by<T: ShmLayout>(way: Way, dst: *mut T, src: *const T) {
         Way::Planned => unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Source) },
         Way::Unrolled => {
             // SAFETY: by the caller.
-            unsafe { bulk::read_value::<T>(dst.cast(), src.cast()) };
+            unsafe { bulk::read_value(dst, src) };
             if const { T::LAYOUT.has_bool() } {
                 // SAFETY: `dst` is private and was just filled; the list is complete.
                 unsafe { mend_one(dst) };
@@ -528,7 +536,7 @@ unsafe fn write_by<T: ShmLayout>(way: Way, dst: *mut T, src: *const T) {
         // SAFETY: by the caller.
         Way::Planned => unsafe { Plan::<T>::run(dst.cast(), src.cast(), Shared::Destination) },
         // SAFETY: by the caller.
-        Way::Unrolled => unsafe { bulk::write_value::<T>(dst.cast(), src.cast()) },
+        Way::Unrolled => unsafe { bulk::write_value(dst, src) },
         // SAFETY: by the caller.
         Way::Called => unsafe { write(dst, src, 1) },
     }
@@ -584,7 +592,7 @@ mod tests {
         if Plan::<T>::MOVES.complete {
             ways.push(Way::Planned);
         }
-        if bulk::WIDE && size <= bulk::LARGEST_VALUE {
+        if fits_unrolled::<T>() {
             ways.push(Way::Unrolled);
         }
         let bytes = |words: &[u64]| -> Vec<u8> {

@@ -86,7 +86,7 @@ fn move_value<const N: usize>() {
     for copy in [read_value::<[u8; N]>, write_value::<[u8; N]>] {
         let mut out = [[0xEE; N]; 3];
         // SAFETY: both have `N` bytes; each byte is a leaf.
-        unsafe { copy(out[1].as_mut_ptr(), source.as_ptr()) };
+        unsafe { copy(&raw mut out[1], &raw const source) };
         assert_eq!(out, [[0xEE; N], source, [0xEE; N]]);
     }
 }

@@ -5,7 +5,7 @@ use super::{
 };
 
 /// Values of up to this many bytes are moved by [`read_value`] and [`write_value`].
-pub(crate) const LARGEST_VALUE: usize = 256;
+pub(crate) const LARGEST_VALUE: Option<usize> = Some(256);
 
 /// Does `$move` at the offsets given, which are multiples of its size, as far as a value of `T` goes.
 macro_rules! steps {
@@ -37,7 +37,8 @@ macro_rules! rest {
 ///
 /// As [`read`](super::read), with the size of `T`, which is at most [`LARGEST_VALUE`].
 #[inline(always)]
-pub(crate) unsafe fn read_value<T>(dst: *mut u8, src: *const u8) {
+pub(crate) unsafe fn read_value<T>(dst: *mut T, src: *const T) {
+    let (dst, src): (*mut u8, *const u8) = (dst.cast(), src.cast());
     steps!(T, dst, src, read_16, 16, 0 16 32 48 64 80 96 112 128 144 160 176 192 208 224 240);
     if const { size_of::<T>() > 16 && (size_of::<T>() % 16).count_ones() > 1 } {
         // Instead of several moves, one that overlaps the last.
@@ -57,7 +58,8 @@ pub(crate) unsafe fn read_value<T>(dst: *mut u8, src: *const u8) {
 ///
 /// As [`write`](super::write), with the size of `T`, which is at most [`LARGEST_VALUE`].
 #[inline(always)]
-pub(crate) unsafe fn write_value<T>(dst: *mut u8, src: *const u8) {
+pub(crate) unsafe fn write_value<T>(dst: *mut T, src: *const T) {
+    let (dst, src): (*mut u8, *const u8) = (dst.cast(), src.cast());
     if const { size_of::<T>() <= 64 } {
         steps!(T, dst, src, write_8, 8, 0 8 16 24 32 40 48 56);
     } else {
