@@ -17,10 +17,11 @@ use crate::error::{Existing, ShmError, UNNAMED};
 use crate::layout::{TypeLayout, schema};
 use crate::lock_byte::ATTACH;
 use crate::name::SegmentName;
+use crate::sys::cgroup::{self, Room};
 use crate::sys::clock::{Backoff, Deadline, wall_clock_ns};
 use crate::sys::fork::{self, ForkCount};
 use crate::sys::lock::{self, LockKind};
-use crate::sys::{Errno, SysError, cgroup, effective_user, file, memfd, shm};
+use crate::sys::{Errno, SysError, effective_user, file, memfd, shm};
 
 /// Builds a segment that has no name yet; [`Segment::publish`] gives it one.
 ///
@@ -161,14 +162,14 @@ pub(super) fn anonymous(
 }
 
 /// Fails if reserving `len` bytes would exceed the memory limit of the control group, for which the kernel kills.
-fn check_memory_limit(len: u64) -> Result<(), ShmError> {
+fn check_memory_limit(len: u64, room: impl FnOnce() -> Option<Room>) -> Result<(), ShmError> {
     /// Reading the limits takes several system calls, and a group that cannot spare this much is about to be killed anyway.
     const NEGLIGIBLE: u64 = 1 << 20;
 
     if len <= NEGLIGIBLE {
         return Ok(());
     }
-    match cgroup::room() {
+    match room() {
         Some(room) if room.available < len => Err(ShmError::NoSpace {
             name: UNNAMED,
             needed: len,
@@ -196,7 +197,7 @@ fn fill(
     };
     let len = geometry.total_len as u64;
     if !settings.sparse {
-        check_memory_limit(len)?;
+        check_memory_limit(len, cgroup::room)?;
     }
     let options = [
         (settings.sparse, FLAG_SPARSE),
@@ -328,5 +329,35 @@ impl Segment {
                 return Err(ShmError::busy(reason, settings.timeout));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_may_take_all_the_room_of_a_control_group() {
+        const MIB: u64 = 1 << 20;
+        let check = |len, available| {
+            let limit = 9 * MIB;
+            check_memory_limit(len, || Some(Room { available, limit }))
+        };
+        check(2 * MIB, 2 * MIB).unwrap();
+        match check(2 * MIB, 2 * MIB - 1).unwrap_err() {
+            ShmError::NoSpace {
+                needed,
+                available,
+                memory_limit,
+                ..
+            } => {
+                let expected = (2 * MIB, 2 * MIB - 1, Some(9 * MIB));
+                assert_eq!((needed, available, memory_limit), expected);
+            }
+            other => panic!("{other}"),
+        }
+        check_memory_limit(2 * MIB, || None).unwrap();
+        // Looking costs more than so little is worth.
+        check_memory_limit(MIB, || panic!("the room does not matter")).unwrap();
     }
 }
