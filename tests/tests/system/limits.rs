@@ -55,6 +55,10 @@ fn without_descriptors_all_calls_fail_and_recover() {
             }
         }
         assert!(refused >= 4, "{refused}");
+        peer.ok("limit files 3");
+        let text = peer.refused(&format!("remove {taken}"), "Os");
+        assert!(text.contains("ulimit -n"), "{text}");
+        assert!(Names::exists(&taken));
         peer.ok("limit files 64");
         goes_on(&mut peer, &name);
     }

@@ -225,6 +225,10 @@ fn every_contradiction_has_its_reason() {
         frozen.schema_len = frozen.payload_offset - frozen.schema_offset;
     };
     assert!(accept(&forged(to_payload)).is_ok());
+    let to_the_end = |frozen: &mut Frozen| {
+        frozen.payload_len = frozen.total_len - frozen.payload_offset;
+    };
+    assert!(accept(&forged(to_the_end)).is_ok());
     // The slice may be all that there is.
     assert!(accept(&forged(|frozen| slice(frozen, 4, 10))).is_ok());
 }

@@ -3,7 +3,8 @@
 use std::os::fd::{AsFd, AsRawFd};
 
 use super::*;
-use crate::segment::SegmentStatus;
+use crate::name::SegmentName;
+use crate::segment::{SegmentStatus, lifetime};
 use crate::sys::effective_user;
 
 fn status<A: Access>(shm: &Shm<u64, A>) -> SegmentStatus {
@@ -250,4 +251,19 @@ fn close_reports_a_name_that_cannot_be_removed() {
         text.contains("shm_unlink: No such file") && text.contains("before `chroot`"),
         "{text}"
     );
+}
+
+#[test]
+fn a_file_with_another_name_only_is_out_of_reach() {
+    let name = TestName::new("unreachable");
+    let checked = SegmentName::new(name.as_str()).unwrap();
+    let owner = options().create(name.as_str()).unwrap();
+    let is_unreachable = || lifetime::is_unreachable(&checked, owner.segment().file()).unwrap();
+    assert!(!is_unreachable());
+    let link = Link::to(&name);
+    assert!(!is_unreachable());
+    shm::unlink(name.as_str()).unwrap();
+    assert!(is_unreachable());
+    drop(link);
+    assert!(!is_unreachable());
 }
