@@ -138,10 +138,11 @@ fn a_table_goes_into_queues_and_locks() {
     );
     // Types of one word have no parts.
     assert_eq!(
-        kinds("news", 5),
+        kinds("news", 6),
         [
             "news Event",
             "free Semaphore",
+            " padding",
             "list ShmVec<Limits, 2>",
             "  len u64",
             "  items [Limits; 2]",
