@@ -34,6 +34,7 @@
 //! | is registered, and its thread does not run | interrupts | the kernel passes a full fence whenever it takes a thread off a processor, or puts it there |
 //! | is registered | has interrupted for this same word before, in this wait | nobody has cleared `WAITERS` since then, as that changes the count. So all that load the word after that call find it, and all other changes are visible since then |
 //! | is registered | was refused | the load finds `FENCE`, and the fence that follows pairs with the sleeper's. A thread that has loaded the word just before the bit was set may miss it. Its change becomes visible within microseconds, and the sleeper checks after a millisecond |
+//! | is registered | is patient, and does not interrupt | the wake-up may be missed. The sleeper checks after a millisecond |
 //! | is registered, and the registration is lost, by moving the process to another machine (CRIU) | interrupts | the wake-up may be missed. The sleeper checks at the end of its slice |
 //! | any | read-only, woken with others or unasked | the release of the wake-up pairs with the fence of *look*: a sleeper that finds the word changed finds all that was changed before the wake-up. One that found an older word does not begin to sleep, or is woken, since each wake-up changes the word. It needs no fence of the process that changes something, and so does not interrupt |
 //! | any, and no wake-up follows | read-only | may miss the change, and therefore polls |
@@ -55,7 +56,7 @@
 //!
 //! **Patience.** A sender that keeps finding its ring full sets `PATIENT` when it announces itself, and sleeps for a millisecond
 //! at most. A receiver that sees the bit may leave it asleep until many slots are free. A sender that wakes by itself and finds no
-//! room takes `PATIENT` back before it goes on to sleep, and interrupts again: from then on the first free slot wakes it.
+//! room takes `PATIENT` back before it goes on to sleep, and interrupts: from then on the first free slot wakes it.
 //!
 //! A process that cannot write the word is woken with others that announced themselves, or **unasked**, if the process that
 //! changes something is willing to do that every time, or now and then.

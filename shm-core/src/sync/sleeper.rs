@@ -110,7 +110,8 @@ impl WaitEnv for Sleeper {
     }
 
     fn interrupts(&self) -> bool {
-        self.interrupts
+        // A patient one checks again soon in any case, which is cheaper.
+        self.interrupts && !self.patience.1
     }
 
     fn interrupt(&mut self) -> bool {

@@ -8,6 +8,7 @@ use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::liveness::{PeerState, PeerWatch};
 use crate::protocol::ring::{Correct, Counters, End, Idle, Mutations, Side, patience};
 use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::pace::Pace;
 use crate::sync::sleeper::{Committing, Futex, Sleeper};
 use crate::sync::{ClaimError, TimedOut};
 use crate::sys::clock::{Deadline, RateLimiter};
@@ -198,15 +199,15 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         {
             return None;
         }
-        for _ in 0..self.backoff.spins() {
+        for _ in 0..self.backoff.pace.spins() {
             let ready = self.end.ready(self.counters, N as u64, 1);
             if ready > 0 {
-                self.backoff.succeeded();
+                self.backoff.pace = self.backoff.pace.after(true);
                 return Some(ready);
             }
             std::hint::spin_loop();
         }
-        self.backoff.failed();
+        self.backoff.pace = self.backoff.pace.after(false);
         None
     }
 
@@ -301,51 +302,22 @@ impl Patience {
     }
 }
 
-/// How long to spin, which adapts to earlier results, and when to probe the peer.
+/// How long to spin, and when to probe the peer.
 #[derive(Debug)]
 struct Backoff {
-    spins: u32,
-    /// Failed spins since the last successful one.
-    failures: u32,
+    pace: Pace,
     probes: RateLimiter,
 }
 
 impl Backoff {
-    /// A microsecond or less, in which a peer that is awake on another processor answers. If the peer needs this processor, the
-    /// spin is wasted, but short compared with the sleep.
-    const MIN_SPINS: u32 = 32;
-    /// Some microseconds, in which a peer that has to be woken answers.
-    const MAX_SPINS: u32 = 512;
-    /// Two ends that wait for each other in turn, both with the fewest spins, would go on sleeping even when each has a
-    /// processor. So one of this many waits spins longest. If that succeeds, both ends stay awake from then on.
-    const LONG_SPIN_EVERY: u32 = 16;
     /// The least time between two probes of the peer by calls that do not wait, which may come a million times a second.
     const BETWEEN_PROBES: Duration = Duration::from_millis(1);
 
     fn new() -> Self {
         Self {
-            spins: Self::MAX_SPINS,
-            failures: 0,
+            pace: Pace::new(),
             probes: RateLimiter::new(),
         }
-    }
-
-    fn spins(&self) -> u32 {
-        if self.failures % Self::LONG_SPIN_EVERY == Self::LONG_SPIN_EVERY - 1 {
-            Self::MAX_SPINS
-        } else {
-            self.spins
-        }
-    }
-
-    fn succeeded(&mut self) {
-        self.spins = Self::MAX_SPINS;
-        self.failures = 0;
-    }
-
-    fn failed(&mut self) {
-        self.spins = (self.spins / 2).max(Self::MIN_SPINS);
-        self.failures = self.failures.wrapping_add(1);
     }
 
     fn probe_is_due(&mut self) -> bool {

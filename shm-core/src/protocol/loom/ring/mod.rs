@@ -244,7 +244,7 @@ impl<V: ModelMutations> WaitEnv for Peer<'_, V> {
     }
 
     fn interrupts(&self) -> bool {
-        V::INTERRUPTS && self.registered.is_some()
+        V::INTERRUPTS && self.registered.is_some() && !self.is_patient
     }
 
     fn interrupt(&mut self) -> bool {
