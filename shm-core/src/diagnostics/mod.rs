@@ -209,12 +209,17 @@ impl<T: ShmLayout + ?Sized> Field for T {
 /// Implements [`ShmLayout`] for a generic type that is shared if its argument is: parameters without the bound, the type and its
 /// argument, then the implementation.
 ///
-/// The implementation is one of [`SharedWith`]. The documentation shows it as one of `ShmLayout`.
+/// The implementation is one of [`SharedWith`]. The documentation shows it as one of `ShmLayout`, with the bounds after `shown`.
 macro_rules! shared_with {
+    ([$($param:tt)*] $ty:ty, $argument:ty; unsafe impl[$($bounded:tt)*] ShmLayout $items:tt) => {
+        $crate::diagnostics::shared_with! {
+            [$($param)*] $ty, $argument;
+            unsafe impl[$($bounded)*] shown[$($bounded)*] ShmLayout $items
+        }
+    };
     (
-        $(#[$attr:meta])*
         [$($param:tt)*] $ty:ty, $argument:ty;
-        unsafe impl[$($bounded:tt)*] ShmLayout {
+        unsafe impl[$($bounded:tt)*] shown[$($shown:tt)*] ShmLayout {
             type View<A: Access> = $view:ty;
             const LAYOUT: &'static TypeLayout = $layout:expr;
             fn view_at<A: Access>($payload:ident: *const (), $tail:tt: usize) -> *const Self::View<A> {
@@ -242,7 +247,7 @@ macro_rules! shared_with {
 
         // SAFETY: the same.
         #[cfg(doc)]
-        unsafe impl<$($bounded)*> $crate::shm_layout::ShmLayout for $ty {
+        unsafe impl<$($shown)*> $crate::shm_layout::ShmLayout for $ty {
             type View<A: $crate::access::Access> = $view;
             const LAYOUT: &'static $crate::layout::TypeLayout = $layout;
             #[inline]
@@ -545,6 +550,7 @@ macro_rules! never_shared {
     ($($ty:ty),*) => {$(
         // SAFETY: the bound never holds, so this is never used.
         #[diagnostic::do_not_recommend]
+        #[cfg(not(doc))]
         unsafe impl<T: ?Sized + 'static> ShmLayout for $ty
         where
             for<'a> SharedMemory: sealed::Nobody<'a>,

@@ -4,7 +4,7 @@ use crate::layout::FieldLayout;
 
 /// Implements [`ShmLayout`](crate::shm_layout::ShmLayout) for a sync type: `impl[parameters] Type[arguments], meaning;`, then each
 /// field as `name at its.place: its layout;`. A type that is shared if `T` is begins with `impl[parameters with bounds] if T
-/// in[parameters]`. Types that use claims end their first line in `meaning.claiming()`.
+/// in[parameters]`; other bounds for the documentation follow the first as `shown[..]`. Types that use claims end their first line in `meaning.claiming()`.
 ///
 /// The type is `repr(C)` and not `Copy`, its last parameter is the access `A`, and its fields are atomics, cells, arrays and
 /// `repr(C)` structs of these. The table has all of them that have bytes.
@@ -24,11 +24,11 @@ macro_rules! sync_layout {
             }
         }
     };
-    (impl[$($bounded:tt)*] if $with:ident in[$($param:tt)*] $ty:ident[$($arg:ident),*], $($table:tt)*) => {
+    (impl[$($bounded:tt)*] $(shown[$($shown:tt)*])? if $with:ident in[$($param:tt)*] $ty:ident[$($arg:ident),*], $($table:tt)*) => {
         $crate::diagnostics::shared_with! {
             // SAFETY: as above.
             [$($param)*] $ty<$($arg),*>, $with;
-            unsafe impl[$($bounded)*] ShmLayout {
+            unsafe impl[$($bounded)*] $(shown[$($shown)*])? ShmLayout {
                 type View<A: Access> = $ty<$($arg,)* A>;
                 const LAYOUT: &'static TypeLayout = $crate::sync::layout::table_of_fields!($ty $($table)*);
                 fn view_at<A: Access>(payload: *const (), _: usize) -> *const Self::View<A> {

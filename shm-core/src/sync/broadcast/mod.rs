@@ -131,7 +131,8 @@ pub(super) struct SenderState {
 
 // The names of the fields are part of the format.
 sync_layout! {
-    impl[T: ShmLayout + CopiedIn<Broadcast<T, N>>, const N: usize] if T in[T: 'static, const N: usize] Broadcast[T, N], BROADCAST.claiming();
+    impl[T: ShmLayout + CopiedIn<Broadcast<T, N>>, const N: usize]
+    shown[T: ShmLayout + Copy, const N: usize] if T in[T: 'static, const N: usize] Broadcast[T, N], BROADCAST.claiming();
     claim at sender_state.0.claim: AtomicU32::LAYOUT;
     joined at sender_state.0.joined: AtomicU32::LAYOUT;
     arrived at sender_state.0.arrived: AtomicU32::LAYOUT;

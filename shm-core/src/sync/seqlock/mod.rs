@@ -146,7 +146,8 @@ const fn max_attempts(size: usize) -> u32 {
 }
 
 sync_layout! {
-    impl[T: ShmLayout + CopiedIn<SeqLock<T, SLOTS>>, const SLOTS: usize] if T in[T: 'static, const SLOTS: usize] SeqLock[T, SLOTS], SEQLOCK.claiming();
+    impl[T: ShmLayout + CopiedIn<SeqLock<T, SLOTS>>, const SLOTS: usize]
+    shown[T: ShmLayout + Copy, const SLOTS: usize] if T in[T: 'static, const SLOTS: usize] SeqLock[T, SLOTS], SEQLOCK.claiming();
     claim at words.0.claim: AtomicU32::LAYOUT;
     changed at words.0.changed: AtomicU32::LAYOUT;
     version at version: AtomicU64::LAYOUT;
