@@ -206,5 +206,13 @@ fn update<const N: usize>(bench: &mut Bench) -> Result<()> {
             "SeqLock::update",
             calls(|| _ = black_box(lock.update(|value| value[7] += 1).is_ok())),
         )
+        .ours(
+            "SeqLock::update_with",
+            calls(|| {
+                let change = lock.update_with(|value| value[7].set(value[7].get() + 1));
+                black_box(change.is_ok());
+            }),
+        )
+        .target(1.2)
         .run()
 }

@@ -397,6 +397,26 @@ pub(crate) unsafe fn write<T: ShmLayout>(dst: *mut T, src: *const T, count: usiz
     }
 }
 
+/// Copies one value from one place in shared memory to another.
+///
+/// # Safety
+///
+/// `src` and `dst` are shared memory with a value of `T` each, live, aligned, and only accessed atomically. They do not overlap,
+/// and `dst` is writable.
+pub(crate) unsafe fn copy_shared<T: ShmLayout>(dst: *mut T, src: *const T) {
+    if bulk::WIDE {
+        // SAFETY: whole values consist of whole leaves. `dst` is aligned for all of them, and so is `src`, so that a move also
+        // loads each leaf at once.
+        unsafe { bulk::write(dst.cast(), src.cast(), size_of::<T>()) };
+        return;
+    }
+    let mut private = Box::<T>::new_uninit();
+    // SAFETY: by the caller; the box has room for a value.
+    unsafe { read(private.as_mut_ptr(), src, 1) };
+    // SAFETY: by the caller; `read` has initialised all bytes.
+    unsafe { write(dst, private.as_ptr(), 1) };
+}
+
 impl<T: ShmLayout> Plan<T> {
     /// Runs the `N`th loop of moves.
     ///

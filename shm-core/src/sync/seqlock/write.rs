@@ -90,6 +90,8 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     ///
     /// A `change` that writes to the same lock in another way gets [`WriteError::WouldDeadlock`] there.
     ///
+    /// The value is copied out and in again. For a large one [`update_with`](Self::update_with) copies once, and allocates nothing.
+    ///
     /// # Errors
     ///
     /// Those of [`write`](Self::write); [`WriteError::Inherited`] in a child that `change` forks.
@@ -116,12 +118,56 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
         }
     }
 
+    /// Changes the value in place: `change` works on a copy in the next slot, which is committed when it returns. Returns the new
+    /// version and the result of `change`. It waits as long as another living writer holds the role.
+    ///
+    /// The value is copied once, from slot to slot, where [`update`](Self::update) and [`write`](Self::write) copy it into
+    /// private memory and back. So this is the call to change a part of a large value. To write all of it use
+    /// [`write_with`](Self::write_with).
+    ///
+    /// If `change` panics, nothing is committed. A process that is killed in it leaves the value as it was. A `change` that
+    /// writes to the same lock in another way gets [`WriteError::WouldDeadlock`] there.
+    ///
+    /// ```
+    /// # use shm_core::ShmLayout;
+    /// # use shm_core::sync::SeqLock;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let table = SeqLock::<[u64; 100_000]>::create_anonymous()?;
+    /// table.write_with(|all| all.fill(7))?;
+    /// let (version, before) = table.update_with(|all| {
+    ///     let before = all[99].get();
+    ///     all[99].set(before + 1);
+    ///     before
+    /// })?;
+    /// assert_eq!((version, before), (2, 7));
+    /// assert_eq!(table.read_with(|all| [98, 99].map(|n| all[n].get()))?, [7, 8]);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`write_with`](Self::write_with).
+    #[inline]
+    pub fn update_with<R>(
+        &self,
+        change: impl FnOnce(&ShmCell<T>) -> R,
+    ) -> Result<(u64, R), WriteError>
+    where
+        A: Writable,
+    {
+        let lock = self.writable();
+        self.write_with(|slot| {
+            lock.copy_current_to(slot);
+            change(slot)
+        })
+    }
+
     /// Writes a value in place, without a copy: `write` fills the next slot, which is committed when it returns. Returns the
     /// new version and the result of `write`. It waits as long as another living writer holds the role.
     ///
     /// The slot holds what an earlier writer left in it: a value that is `SLOTS` versions older, part of one whose writer
     /// died or panicked, or zeroes. So `write` has to write **all** of the value; to change a part use
-    /// [`update`](Self::update). A writer that writes only a part of a large value, again and again, would also commit faster
+    /// [`update`](Self::update) or [`update_with`](Self::update_with). A writer that writes only a part of a large value, again and again, would also commit faster
     /// than readers copy, and could keep them from ever getting a whole one.
     ///
     /// If `write` panics, nothing is committed. A process that is killed in it leaves the value as it was. A `write` that
@@ -254,6 +300,17 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         unsafe { copy::read_one(private.as_mut_ptr(), self.current().as_mut_ptr()) };
         // SAFETY: `read_one` has initialised all bytes, which are private.
         unsafe { checked::validate_one(private.as_mut_ptr()) }.map_err(WriteError::Invalid)
+    }
+
+    /// Copies the current value to the next slot. The caller holds the role.
+    fn copy_current_to(&self, next: &ShmCell<T>) {
+        let (current, next) = (self.current().as_mut_ptr(), next.as_mut_ptr());
+        // They are the same only if a peer has changed the version meanwhile.
+        if current != next {
+            // SAFETY: both are slots of this lock, which is a `SeqLock<T, SLOTS, ReadWrite>`, so cells that may be written; and
+            // two slots, so they do not overlap.
+            unsafe { copy::copy_shared(next, current) };
+        }
     }
 
     /// Writes a value, makes it current and wakes waiting readers. The caller holds the role, and its commits have this order.

@@ -54,6 +54,36 @@ fn a_panic_in_write_with_commits_nothing_and_frees_the_role() {
 }
 
 #[test]
+fn update_with_changes_a_part_and_keeps_the_rest() {
+    let shm = Lock::create_anonymous().unwrap();
+    shm.store([1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    for number in 2..=9 {
+        let change = |next: &ShmCell<SmallValue>| {
+            assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+            let before = next[0].get();
+            next[0].set(number * 10);
+            assert_eq!(shm.read().unwrap()[0], before);
+            before
+        };
+        let before = if number == 2 { 1 } else { (number - 1) * 10 };
+        assert_eq!(shm.update_with(change).unwrap(), (number, before));
+        assert_eq!(shm.read().unwrap(), [number * 10, 2, 3, 4, 5, 6, 7, 8]);
+    }
+    let panics = || {
+        shm.update_with(|next| -> () {
+            next[7].set(0);
+            resume_unwind(Box::new("on purpose"));
+        })
+    };
+    assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    let last = [90, 2, 3, 4, 5, 6, 7, 8];
+    assert_eq!(shm.read_versioned().unwrap(), (9, last));
+    // What is left in the slot does not reappear.
+    shm.update_with(|_| ()).unwrap();
+    assert_eq!(shm.read_versioned().unwrap(), (10, last));
+}
+
+#[test]
 fn a_writer_stopped_or_killed_mid_slot_delays_no_reader() {
     let names = Names::new("seqlock-half");
     let name = names.name("t");
