@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::own_thread;
 use super::participant::Registration;
-use super::process::{ClaimToken, Registered, id_at, token_at};
+use super::process::{Registered, id_at, token_at};
 use super::wait::SlicedWait;
 use crate::access::Access;
 use crate::error::{ANONYMOUS, ShmError};
@@ -105,18 +105,7 @@ impl ClaimWord {
     /// [`release_held_in_thread`](Self::release_held_in_thread).
     #[inline(always)]
     pub(crate) fn record_in_thread(&self, registered: Registered) {
-        self.record_as(registered.token());
-    }
-
-    /// Records that this thread has claimed the role, and will release it with [`release_in_thread`](Self::release_in_thread).
-    #[inline(always)]
-    pub(crate) fn record_held_in_thread(&self, held: Held) {
-        self.record_as(held.registered.token());
-    }
-
-    #[inline(always)]
-    fn record_as(&self, token: ClaimToken) {
-        own_thread::record(self.address(), token);
+        own_thread::record(self.address(), registered.token());
     }
 
     /// Whether this thread holds the role and has recorded that.
@@ -233,12 +222,13 @@ impl ClaimWord {
         mine
     }
 
-    /// [`release_held`](Self::release_held) for a role that was [recorded](Self::record_in_thread).
-    #[inline]
-    pub(crate) fn release_held_in_thread(&self, registered: Registered) {
+    /// [`release_held`](Self::release_held) for a role that was [recorded](Self::record_in_thread). `poison` marks the protected
+    /// value as possibly half written.
+    #[inline(always)]
+    pub(crate) fn release_held_in_thread(&self, registered: Registered, poison: bool) {
         if registered.is_current() {
             own_thread::erase(self.address());
-            word::release(&self.0, registered.token().id(), false, &Futex);
+            word::release(&self.0, registered.token().id(), poison, &Futex);
         }
     }
 
@@ -247,15 +237,6 @@ impl ClaimWord {
     #[inline]
     pub(crate) fn release(&self, me: u32, poison: bool) {
         if self.is_mine(me) {
-            word::release(&self.0, me, poison, &Futex);
-        }
-    }
-
-    /// [`release`](Self::release)s a role that was [recorded](Self::record_held_in_thread).
-    #[inline]
-    pub(crate) fn release_in_thread(&self, me: u32, poison: bool) {
-        if self.is_mine(me) {
-            own_thread::erase(self.address());
             word::release(&self.0, me, poison, &Futex);
         }
     }

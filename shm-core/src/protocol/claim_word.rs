@@ -207,6 +207,7 @@ pub(crate) fn release<W: WakeOne>(word: &AtomicU32, me: u32, poison: bool, waker
 
 /// Releases a word that has flags, or another owner: `seen` is what it was.
 #[cold]
+#[inline(never)]
 fn release_changed<W: WakeOne>(word: &AtomicU32, me: u32, mut seen: u32, free: u32, waker: &W) {
     // Others change the word of a living owner only by announcing themselves, once. Bounded, because a peer could do
     // more.

@@ -134,6 +134,6 @@ impl<'a> ThreadClaim<'a> {
 impl Drop for ThreadClaim<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.claim.release_held_in_thread(self.registered);
+        self.claim.release_held_in_thread(self.registered, false);
     }
 }

@@ -48,8 +48,9 @@ pub enum LockError<G = ()> {
     /// thread holds the lock through another handle to the same segment, and a deadlock of several threads or processes.
     WouldDeadlock,
     /// This process could not register as a participant, so its death would go unnoticed. This happens in children of
-    /// `fork`, which register at their first lock. The error holds what the system call returned.
-    Unregistered(ShmError),
+    /// `fork`, which register at their first lock. The error holds what the system call returned, in a box, as locking would
+    /// otherwise return many bytes each time.
+    Unregistered(Box<ShmError>),
 }
 
 impl<G> LockError<G> {
@@ -77,7 +78,7 @@ impl<G> LockError<G> {
 
     pub(super) fn from_claim(failed: ClaimFailed, waited: bool) -> Self {
         match failed {
-            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
+            ClaimFailed::Unregistered(error) => Self::Unregistered(Box::new(error)),
             ClaimFailed::WouldDeadlock => Self::WouldDeadlock,
             ClaimFailed::Owned if waited => Self::TimedOut,
             ClaimFailed::Owned => Self::WouldBlock,

@@ -47,7 +47,7 @@ impl Claims {
             Err(LockError::TimedOut) => ("timed-out", None),
             Err(LockError::WouldBlock) => ("would-block", None),
             Err(LockError::WouldDeadlock) => ("would-deadlock", None),
-            Err(LockError::Unregistered(error)) => return Err(Failure::Shm(error)),
+            Err(LockError::Unregistered(error)) => return Err(Failure::Shm(*error)),
             Err(error) => return Err(other(error)),
         };
         if guard.is_some() {

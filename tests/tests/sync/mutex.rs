@@ -245,7 +245,7 @@ fn every_lock_error_gives_advice() {
     }
     let reason = Mutex::<u64>::attach("no slash").unwrap_err();
     let text = reason.to_string();
-    let error: LockError<()> = LockError::Unregistered(reason);
+    let error: LockError<()> = LockError::Unregistered(Box::new(reason));
     assert!(error.to_string().ends_with(&text), "{error}");
 }
 

@@ -27,6 +27,12 @@ impl Fields for u64 {
     }
 }
 
+impl<E: Fields> Fields for Box<E> {
+    fn fmt_fields(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt_fields(f)
+    }
+}
+
 /// Implements `Debug` for errors: the text of `Display`, then in parentheses what `derive` would print.
 ///
 /// An error that is the only field of a variant prints its fields there, since its text is part of the variant's.

@@ -73,7 +73,7 @@ fn all() -> Checked {
     all.prints("WouldDeadlock", sync::LockError::<()>::WouldDeadlock);
     all.prints(
         &format!("Unregistered({refusal})"),
-        sync::LockError::<()>::Unregistered(refused()),
+        sync::LockError::<()>::Unregistered(Box::new(refused())),
     );
 
     all.prints("Contended", sync::ReadError::Contended);

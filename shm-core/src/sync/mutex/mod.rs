@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::access::{Access, ReadOnly, ReadWrite, Writable};
 use crate::cell::ShmCell;
+use crate::claim::process::Registered;
 use crate::claim::word::{ClaimWord, Held, Timeout};
 use crate::primitive::AtomicU32;
 use crate::shm_layout::ShmLayout;
@@ -324,8 +325,8 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
 #[must_use = "dropping the guard unlocks the mutex"]
 pub struct MutexGuard<'a, T: ShmLayout> {
     mutex: &'a Mutex<T>,
-    /// The id that claimed the lock.
-    me: u32,
+    /// What claimed the lock.
+    registered: Registered,
     /// Whether the value may be half written.
     poisoned: bool,
     panicking: PanicCheck,
@@ -341,10 +342,10 @@ unsafe impl<T: ShmLayout> Sync for MutexGuard<'_, T> {}
 impl<'a, T: ShmLayout> MutexGuard<'a, T> {
     #[inline(always)]
     fn new(mutex: &'a Mutex<T>, held: Held) -> Self {
-        mutex.claim.record_held_in_thread(held);
+        mutex.claim.record_in_thread(held.registered);
         Self {
             mutex,
-            me: held.me,
+            registered: held.registered,
             poisoned: held.poisoned,
             panicking: PanicCheck::new(),
             _not_send: NotSend::NEW,
@@ -406,7 +407,9 @@ impl<T: ShmLayout> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let poison = self.poisoned || self.panicking.panicked();
-        self.mutex.claim.release_in_thread(self.me, poison);
+        self.mutex
+            .claim
+            .release_held_in_thread(self.registered, poison);
     }
 }
 
