@@ -304,11 +304,11 @@ pub(crate) unsafe fn write<T: ShmLayout>(dst: *mut T, src: *const T, count: usiz
 /// # Safety
 ///
 /// `src` and `dst` are shared memory with a value of `T` each, live, aligned, and only accessed atomically. They do not overlap,
-/// and `dst` is writable.
+/// and `dst` is writable. Both are at the same distance from a multiple of 8.
 pub(crate) unsafe fn copy_shared<T: ShmLayout>(dst: *mut T, src: *const T) {
     if bulk::WIDE {
         // SAFETY: whole values consist of whole leaves. `dst` is aligned for all of them, and so is `src`, so that a move also
-        // loads each leaf at once.
+        // loads each leaf at once. Where that takes an alignment to 8 bytes, `src` has it as far as `dst`.
         unsafe { bulk::write(dst.cast(), src.cast(), size_of::<T>()) };
         return;
     }

@@ -308,7 +308,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         // They are the same only if a peer has changed the version meanwhile.
         if current != next {
             // SAFETY: both are slots of this lock, which is a `SeqLock<T, SLOTS, ReadWrite>`, so cells that may be written; and
-            // two slots, so they do not overlap.
+            // two slots, so they do not overlap, and each begins a cache line.
             unsafe { copy::copy_shared(next, current) };
         }
     }
