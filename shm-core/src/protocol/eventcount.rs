@@ -17,7 +17,7 @@
 //! | announce | a process that is about to sleep | sets `WAITERS` | relaxed, then a full fence |
 //! | interrupt | the same, where commits may come from registered processes, unless the word is still what it announced when it last did this in this wait | none: `membarrier` | a full fence in every thread of a registered process |
 //! | or, if the system refuses that | the same | sets `WAITERS` and `FENCE`, in one step | relaxed, then a full fence; the next sleep lasts a millisecond at most |
-//! | check again | the same | none: loads what it waits for | as the type needs |
+//! | check again | the same, after each of these | none: loads what it waits for | as the type needs |
 //! | sleep | the same | `FUTEX_WAIT` while the word is what was announced | |
 //! | look | a process that is about to sleep, and cannot write the word | load, in place of *announce* | relaxed, then a full fence |
 //! | check for sleepers | a process that has changed something | load | a full fence, then relaxed; if the process is registered, only in program order |
@@ -154,34 +154,37 @@ pub(crate) trait WakeAll {
 }
 
 /// Announces that the caller may sleep on the word, and returns the value to sleep on. The caller has to check again
-/// before it sleeps. `interrupted` is the value for which this wait interrupted last.
-fn announce<W: WaitEnv>(word: &AtomicU32, env: &mut W, interrupted: &mut Option<u32>) -> u32 {
+/// before it sleeps.
+#[inline]
+fn announce<W: WaitEnv>(word: &AtomicU32, env: &W) -> u32 {
     let (bits, unwanted) = (env.announcement(), env.retraction());
     if unwanted != 0 && word.load(Ordering::Relaxed) & unwanted != 0 {
         word.fetch_and(!unwanted, Ordering::Relaxed);
     }
+    set::<W>(word, bits)
+}
+
+/// Sets bits, and returns the word with them.
+#[inline]
+fn set<W: WaitEnv>(word: &AtomicU32, bits: u32) -> u32 {
     let seen = word.fetch_or(bits, Ordering::Relaxed) | bits;
     if W::FENCED {
-        // Pairs with the full fence before `notify_fenced`.
+        // Pairs with the full fence of the check for sleepers: of one that is not registered, or after `FENCE`.
         fence(Ordering::SeqCst);
     }
-    if !env.interrupts() || *interrupted == Some(seen) {
+    seen
+}
+
+/// Interrupts the registered processes, and returns the value to sleep on. The caller, which has announced itself with the
+/// word `seen`, has to check again before it sleeps.
+#[cold]
+fn interrupt<W: WaitEnv>(word: &AtomicU32, seen: u32, env: &mut W) -> u32 {
+    if env.interrupt() {
         return seen;
     }
-    let seen = if env.interrupt() {
-        seen
-    } else {
-        // Both, in case that the word has changed meanwhile.
-        let bits = bits | FENCE;
-        let seen = word.fetch_or(bits, Ordering::Relaxed) | bits;
-        if W::FENCED {
-            // Pairs with the full fence of the second check.
-            fence(Ordering::SeqCst);
-        }
-        env.check_soon();
-        seen
-    };
-    *interrupted = Some(seen);
+    // Both, in case that the word has changed meanwhile.
+    let seen = set::<W>(word, env.announcement() | FENCE);
+    env.check_soon();
     seen
 }
 
@@ -284,10 +287,11 @@ pub(crate) fn wait<W: WaitEnv, R>(
         std::hint::spin_loop();
     }
     env.spun(false);
+    // The word for which this wait has interrupted others last.
     let mut interrupted = None;
     loop {
-        let seen = if env.announces() {
-            announce(word, env, &mut interrupted)
+        let mut seen = if env.announces() {
+            announce(word, env)
         } else {
             look::<W>(word)
         };
@@ -295,7 +299,17 @@ pub(crate) fn wait<W: WaitEnv, R>(
             return Some(result);
         }
         match env.next_step() {
-            WaitStep::Sleep => env.sleep(word, seen),
+            WaitStep::Sleep => {
+                // Last of all, as it is a system call.
+                if env.interrupts() && interrupted != Some(seen) {
+                    seen = interrupt(word, seen, env);
+                    interrupted = Some(seen);
+                    if let Some(result) = ready() {
+                        return Some(result);
+                    }
+                }
+                env.sleep(word, seen);
+            }
             WaitStep::Probe => {
                 if let Some(result) = probe() {
                     return Some(result);
