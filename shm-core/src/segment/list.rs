@@ -183,3 +183,19 @@ fn unless_shortage(error: ShmError) -> Result<bool, ShmError> {
 fn about_all(error: SysError) -> ShmError {
     ShmError::from(error).named(DIRECTORY)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_shortage_ends_a_sweep() {
+        let of = |errno| ShmError::from(SysError::new("shm_open", errno));
+        for errno in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM] {
+            assert!(unless_shortage(of(errno)).is_err());
+        }
+        for errno in [Errno::EACCES, Errno::EIO] {
+            assert_eq!(unless_shortage(of(errno)).ok(), Some(false));
+        }
+    }
+}
