@@ -43,7 +43,7 @@ mod mutant {
 const QUIET: &str = "--cap-lints=allow";
 
 /// Builds the tests.
-const TESTS: [&str; 15] = [
+const TESTS: [&str; 17] = [
     "test",
     "--no-run",
     "-p",
@@ -51,6 +51,8 @@ const TESTS: [&str; 15] = [
     "-p",
     "shm-tests",
     "--lib",
+    "--test",
+    "access",
     "--test",
     "segment",
     "--test",
@@ -72,6 +74,7 @@ struct Programs {
     unit: Program,
     /// Only if a protocol is changed.
     models: Option<Program>,
+    access: Program,
     segment: Program,
     system: Program,
     claims: Program,
@@ -136,6 +139,7 @@ impl Programs {
             } else {
                 let programs = [
                     &self.unit,
+                    &self.access,
                     &self.segment,
                     &self.system,
                     &self.claims,
@@ -155,6 +159,7 @@ impl Programs {
         let models = self.models.iter().map(move |program| (program, models));
         let others = [
             &self.unit,
+            &self.access,
             &self.segment,
             &self.system,
             &self.claims,
@@ -419,6 +424,7 @@ impl<'a> Bench<'a> {
         Ok(Programs {
             unit: self.program(&built, "shm_core")?,
             models,
+            access: self.program(&built, "access")?,
             segment: self.program(&built, "segment")?,
             system: self.program(&built, "system")?,
             claims: self.program(&built, "claims")?,
