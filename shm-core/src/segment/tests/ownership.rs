@@ -4,7 +4,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use super::*;
 use crate::name::SegmentName;
-use crate::segment::{SegmentStatus, lifetime};
+use crate::segment::SegmentStatus;
+use crate::segment::lifetime::{self, Reopened};
 use crate::sys::effective_user;
 
 fn status<A: Access>(shm: &Shm<u64, A>) -> SegmentStatus {
@@ -266,4 +267,27 @@ fn a_file_with_another_name_only_is_out_of_reach() {
     assert!(is_unreachable());
     drop(link);
     assert!(!is_unreachable());
+}
+
+#[test]
+fn a_name_is_opened_again_only_while_it_leads_to_the_segment() {
+    let name = TestName::new("reopen");
+    let checked = SegmentName::new(name.as_str()).unwrap();
+    let owner = options().create(name.as_str()).unwrap();
+    let reopen = || owner.segment().reopen(&checked).unwrap();
+    assert!(matches!(reopen(), Reopened::Opened(_)));
+    if effective_user() != 0 {
+        // Root opens it anyway.
+        file::set_mode(owner.segment().file(), 0).unwrap();
+        assert!(matches!(reopen(), Reopened::Forbidden));
+    }
+    shm::unlink(name.as_str()).unwrap();
+    assert!(matches!(reopen(), Reopened::Elsewhere));
+    std::fs::create_dir(name.path()).unwrap();
+    assert!(matches!(reopen(), Reopened::Elsewhere));
+    std::fs::remove_dir(name.path()).unwrap();
+    let other = options().create(name.as_str()).unwrap();
+    assert!(matches!(reopen(), Reopened::Elsewhere));
+    drop(owner);
+    assert!(other.is_current());
 }
