@@ -23,7 +23,7 @@ fn ownerless(name: &TestName, value: u64) -> Shm<u64, ReadOnly> {
 }
 
 #[test]
-fn nothing_is_initialised_while_an_ownerless_segment_has_the_name() {
+fn nothing_is_initialised_under_an_ownerless_segments_name() {
     let name = TestName::new("ownerless-init");
     let reader = ownerless(&name, 1);
     let init = |_: &Shm<u64>| -> () { panic!("the name is taken") };
