@@ -40,7 +40,7 @@
 //! | any, and no wake-up follows | read-only | may miss the change, and therefore polls |
 //! | joins or leaves | any | both are rare, and have the full fence |
 //!
-//! In a semaphore, an event and the rounds of a barrier, what is waited for is in the word that is slept on. Changing it needs no
+//! In a semaphore, an event and the rounds of a barrier, waiters wait for a change of the word they sleep on. Changing it needs no
 //! fence, so nobody needs to interrupt; nor for the word `left` of a barrier, where all that change something have the fence. They
 //! use [`wait`] with [`WaitEnv::interrupts`] `false`.
 //!

@@ -57,7 +57,7 @@ mod tests {
         let mut looks = 0_u32;
         while word.0.load(Ordering::Acquire) != round {
             looks += 1;
-            if looks % 256 != 0 {
+            if !looks.is_multiple_of(256) {
                 // So that both begin at the same time, if each has a processor.
                 std::hint::spin_loop();
                 continue;
