@@ -301,7 +301,7 @@ pub(crate) fn wait<W: WaitEnv, R>(
         match env.next_step() {
             WaitStep::Sleep => {
                 // Last of all, as it is a system call.
-                if env.interrupts() && interrupted != Some(seen) {
+                if env.announces() && env.interrupts() && interrupted != Some(seen) {
                     seen = interrupt(word, seen, env);
                     interrupted = Some(seen);
                     if let Some(result) = ready() {
