@@ -30,6 +30,7 @@ fn membarrier(command: libc::c_int) -> SysResult<()> {
 #[cfg(all(test, not(any(miri, shm_portable_copy))))]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering, compiler_fence, fence};
+    use std::time::{Duration, Instant};
 
     use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
     use nix::sys::wait::{WaitStatus, waitpid};
@@ -37,6 +38,12 @@ mod tests {
 
     use super::*;
     use crate::sys::test_support;
+
+    const ROUNDS: u64 = 20_000;
+    /// A busy machine takes milliseconds for a round, and other tests wait for this one: it does fewer rounds there.
+    const LONGEST: Duration = Duration::from_secs(2);
+    /// In place of a round: none follows.
+    const END: u64 = u64::MAX;
 
     /// What the two processes share.
     #[repr(C, align(128))]
@@ -52,10 +59,16 @@ mod tests {
         seen: Line,
     }
 
-    /// Waits until a word is `round`, or until the parent, if any is watched, is gone.
-    fn wait_for(word: &Line, round: u64, parent: Option<Pid>) {
+    /// Waits until a word is `round`, or until the parent, if any is watched, is gone. `false` if the word says that no round
+    /// follows.
+    fn wait_for(word: &Line, round: u64, parent: Option<Pid>) -> bool {
         let mut looks = 0_u32;
-        while word.0.load(Ordering::Acquire) != round {
+        loop {
+            match word.0.load(Ordering::Acquire) {
+                END => return false,
+                now if now == round => return true,
+                _ => {}
+            }
             looks += 1;
             if !looks.is_multiple_of(256) {
                 // So that both begin at the same time, if each has a processor.
@@ -73,10 +86,12 @@ mod tests {
         (0..looks).for_each(|_| std::hint::spin_loop());
     }
 
-    fn commit(shared: &Shared, rounds: u64, parent: Pid) {
+    fn commit(shared: &Shared, parent: Pid) {
         register().unwrap();
-        for round in 1..=rounds {
-            wait_for(&shared.begun, round, Some(parent));
+        for round in 1.. {
+            if !wait_for(&shared.begun, round, Some(parent)) {
+                return;
+            }
             pause(round / 64 % 64);
             shared.change.0.store(round, Ordering::Release);
             compiler_fence(Ordering::SeqCst);
@@ -87,9 +102,10 @@ mod tests {
     }
 
     /// The sleeper's side. Returns in how many rounds neither saw the other.
-    fn interrupt_and_look(shared: &Shared, rounds: u64, child: Pid) -> u64 {
+    fn interrupt_and_look(shared: &Shared, child: Pid) -> u64 {
         let mut missed = 0;
-        for round in 1..=rounds {
+        let end = Instant::now() + LONGEST;
+        for round in (1..=ROUNDS).take_while(|_| Instant::now() < end) {
             shared.begun.0.store(round, Ordering::Release);
             pause(round % 64);
             shared.waiters.0.store(round, Ordering::Relaxed);
@@ -101,6 +117,7 @@ mod tests {
                 missed += 1;
             }
         }
+        shared.begun.0.store(END, Ordering::Release);
         assert_eq!(waitpid(child, None), Ok(WaitStatus::Exited(child, 0)));
         missed
     }
@@ -109,7 +126,6 @@ mod tests {
     /// the interrupt, some tens of rounds miss if each has a processor.
     #[test]
     fn a_commit_without_a_fence_or_its_sleeper_sees_the_other() {
-        const ROUNDS: u64 = 20_000;
         // The child is refused if this process is.
         if interrupt().and(register()).is_err() {
             eprintln!("skipped: this system refuses membarrier");
@@ -126,12 +142,12 @@ mod tests {
         // SAFETY: the child uses atomics and system calls only, and ends with `_exit`.
         match unsafe { fork() }.unwrap() {
             ForkResult::Child => {
-                commit(shared, ROUNDS, parent);
+                commit(shared, parent);
                 // SAFETY: ends the process without running any of the parent's exit handlers.
                 unsafe { libc::_exit(0) }
             }
             ForkResult::Parent { child } => {
-                assert_eq!(interrupt_and_look(shared, ROUNDS, child), 0);
+                assert_eq!(interrupt_and_look(shared, child), 0);
             }
         }
         // SAFETY: nothing uses the page any more.
