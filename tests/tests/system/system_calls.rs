@@ -92,19 +92,21 @@ fn segments_cost_no_more_system_calls() {
     let mut peer = peer!();
     peer.ok("pid");
     let older = usize::from(!links_by_descriptor());
+    // This number may stand for any user, so it takes two calls to find out whether a file is this one's.
+    let overflow = 2 * usize::from(nix::unistd::geteuid().as_raw() == 65534);
     for (kind, operation, expected) in [
         ("plain", "create", 8 + older),
         ("plain", "reserve", 8 + older),
-        ("plain", "attach", 7),
-        ("plain", "read", 7),
-        ("plain", "join", 10),
+        ("plain", "attach", 7 + overflow),
+        ("plain", "read", 7 + overflow),
+        ("plain", "join", 10 + overflow),
         ("plain", "detach", 2),
         ("plain", "leave", 6),
         ("plain", "drop", 8),
         ("locked", "create", 15 + older),
-        ("locked", "attach", 14),
-        ("locked", "read", 7),
-        ("locked", "join", 17),
+        ("locked", "attach", 14 + overflow),
+        ("locked", "read", 7 + overflow),
+        ("locked", "join", 17 + overflow),
         ("locked", "detach", 3),
         ("locked", "leave", 7),
         ("locked", "drop", 9),
