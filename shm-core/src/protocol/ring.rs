@@ -317,7 +317,8 @@ impl<R: Side, S: Mutations> End<R, S> {
         self.mine = self.mine.wrapping_add(count);
         let mine = self.mine;
         S::publish::<R>(counters, mine, waker.order());
-        notify_unless(R::peer_wait_word(counters), waker, || {
+        // `move`: what the closure refers to would be stored at every commit, although it is hardly ever called.
+        notify_unless(R::peer_wait_word(counters), waker, move || {
             // An older value of the counter only wakes the peer sooner.
             let theirs = R::peer(counters).load(Ordering::Relaxed);
             S::is_early::<R>(mine, theirs, capacity)
