@@ -1,14 +1,29 @@
 //! A list of changes that no test can notice.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// The names, each with its reason.
 #[derive(Debug)]
 pub(crate) struct Equivalents<'t>(BTreeMap<&'t str, Vec<&'t str>>);
 
 impl<'t> Equivalents<'t> {
+    /// The list with this text in the file `path`, whose names all have to exist.
+    pub(crate) fn of_file(
+        path: &Path,
+        text: &'t str,
+        exists: impl Fn(&str) -> bool,
+    ) -> Result<Self, String> {
+        let path = path.display();
+        let listed = Self::parse(text).map_err(|error| format!("{path}:{error}"))?;
+        if let Some(name) = listed.names().find(|name| !exists(name)) {
+            return Err(format!("{path}: there is no `{name}`"));
+        }
+        Ok(listed)
+    }
+
     /// Each name is a line, followed by indented lines with the reason. Lines that begin with `#` are comments.
-    pub(crate) fn parse(text: &'t str) -> Result<Self, String> {
+    fn parse(text: &'t str) -> Result<Self, String> {
         let mut listed: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut name = None;
         for (number, line) in (1..).zip(text.lines()) {
@@ -37,7 +52,7 @@ impl<'t> Equivalents<'t> {
         self.0.contains_key(name)
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &'t str> {
+    fn names(&self) -> impl Iterator<Item = &'t str> {
         self.0.keys().copied()
     }
 }
@@ -58,5 +73,15 @@ mod tests {
         ] {
             assert_eq!(Equivalents::parse(text).unwrap_err(), error);
         }
+    }
+
+    #[test]
+    fn listed_names_have_to_exist() {
+        let of_file = |known: &str| {
+            let exists = |name: &str| name == known;
+            Equivalents::of_file(Path::new("list"), "a: b\n    since\n", exists).map(drop)
+        };
+        assert_eq!(of_file("a: b"), Ok(()));
+        assert_eq!(of_file("c: d").unwrap_err(), "list: there is no `a: b`");
     }
 }

@@ -35,14 +35,9 @@ pub(crate) fn run(
     wanted: &[&str],
 ) -> Result<String, String> {
     let text = read(list)?;
-    let equivalents =
-        Equivalents::parse(&text).map_err(|error| format!("{}:{error}", list.display()))?;
     let (sources, mut changes) = list::all()?;
-    for name in equivalents.names() {
-        if !changes.iter().any(|change| change.name == name) {
-            return Err(format!("{}: there is no `{name}`", list.display()));
-        }
-    }
+    let exists = |name: &str| changes.iter().any(|change| change.name == name);
+    let equivalents = Equivalents::of_file(list, &text, exists)?;
     changes
         .retain(|change| wanted.is_empty() || wanted.iter().any(|part| change.name.contains(part)));
     if changes.is_empty() {

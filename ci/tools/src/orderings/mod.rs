@@ -49,15 +49,9 @@ pub(crate) fn run(
     wanted: &[&str],
 ) -> Result<String, String> {
     let text = read(list)?;
-    let equivalents =
-        Equivalents::parse(&text).map_err(|error| format!("{}:{error}", list.display()))?;
     let weakenings = all()?;
     let known: BTreeSet<&str> = weakenings.iter().map(|each| each.name.as_str()).collect();
-    for name in equivalents.names() {
-        if !known.contains(name) {
-            return Err(format!("{}: there is no `{name}`", list.display()));
-        }
-    }
+    let equivalents = Equivalents::of_file(list, &text, |name| known.contains(name))?;
     for part in wanted {
         if !known.iter().any(|name| name.contains(part)) {
             return Err(format!("no weakening has `{part}` in its name"));
