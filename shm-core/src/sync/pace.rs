@@ -70,7 +70,8 @@ impl WordPace {
 
     /// Records how a wait has spun.
     pub(super) fn record(self, succeeded: bool) {
-        let (before, after) = (self.load(), self.load().after(succeeded));
+        let before = self.load();
+        let after = before.after(succeeded);
         if before != after {
             self.0.store(after.0, Ordering::Relaxed);
         }
