@@ -28,6 +28,8 @@ fn until_signal(peer: Pid) -> Signal {
 
 /// Sends the peer a command, and stops it at the first of the two signals (`SIGUSR1`) that it raises in it.
 fn until_begun(peer: &mut Peer, command: &str) -> Pid {
+    // It answers, so it has left `exec`, which would stop it with a signal of its own.
+    peer.ok("pid");
     let pid = Pid::from_raw(peer.pid().cast_signed());
     ptrace::attach(pid).expect("children can be traced");
     assert_eq!(until_signal(pid), Signal::SIGSTOP);

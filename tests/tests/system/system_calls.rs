@@ -7,10 +7,7 @@ use shm_tests::{Names, RingSegment, peer, step};
 
 /// How many system calls a thousand of these make, including those of counting.
 fn calls(what: &str) -> usize {
-    let mut peer = peer!();
-    // After its answer, it has finished starting.
-    peer.ok("pid");
-    step::system_calls(peer, &format!("calls {what}"))
+    step::system_calls(peer!(), &format!("calls {what}"))
 }
 
 #[test]
@@ -90,7 +87,6 @@ fn segments_cost_no_more_system_calls() {
     let names = Names::new("calls");
     let name = names.name("t");
     let mut peer = peer!();
-    peer.ok("pid");
     let older = usize::from(!links_by_descriptor());
     // This number may stand for any user, so it takes two calls to find out whether a file is this one's.
     let overflow = 2 * usize::from(nix::unistd::geteuid().as_raw() == 65534);
