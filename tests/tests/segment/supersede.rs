@@ -481,21 +481,19 @@ fn create_can_wait_for_a_live_segment_to_end() {
     new.ok("unlink s");
 }
 
-#[test]
-fn create_bridges_the_end_of_a_killed_owner() {
+/// Opens the name in the microseconds after its owner is killed, with and without `supersede`. A segment that is still attached
+/// is not current after that.
+fn bridges_the_end_of_a_killed_owner<T: ShmLayout>(name: &str, open: impl Fn(bool) -> Shm<T>) {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
-    let names = Names::new("bridge");
-    let name = names.name("t");
     for supersede in [false, true] {
         let mut owner = peer!();
         owner.ok(&format!("open s create {name}"));
-        let attached = supersede.then(|| Telemetry::attach(&name).unwrap());
+        let attached = supersede.then(|| Telemetry::attach(name).unwrap());
         // Not yet torn down, as `Peer::kill` would see to.
         kill(Pid::from_raw(owner.pid().cast_signed()), Signal::SIGKILL).unwrap();
-        let options = Telemetry::options().supersede(supersede).wait(DEADLINE);
-        let next = options.create(&name).unwrap();
+        let next = open(supersede);
         assert!(next.is_current() && next.has_owner());
         assert!(attached.is_none_or(|old| !old.is_current()));
         owner.kill();
@@ -503,25 +501,25 @@ fn create_bridges_the_end_of_a_killed_owner() {
 }
 
 #[test]
-fn open_of_another_layout_bridges_the_end_of_a_killed_owner() {
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
+fn create_bridges_the_end_of_a_killed_owner() {
+    let names = Names::new("bridge");
+    let name = names.name("t");
+    bridges_the_end_of_a_killed_owner(&name, |supersede| {
+        let options = Telemetry::options().supersede(supersede).wait(DEADLINE);
+        options.create(&name).unwrap()
+    });
+}
 
+#[test]
+fn open_of_another_layout_bridges_the_end_of_a_killed_owner() {
     let names = Names::new("bridge-open");
     let name = names.name("t");
-    for supersede in [false, true] {
-        let mut owner = peer!();
-        owner.ok(&format!("open s create {name}"));
-        let attached = supersede.then(|| Telemetry::attach(&name).unwrap());
-        kill(Pid::from_raw(owner.pid().cast_signed()), Signal::SIGKILL).unwrap();
+    bridges_the_end_of_a_killed_owner(&name, |supersede| {
         // `timeout` does not limit this wait.
         let options = TelemetryWide::options().timeout(Duration::ZERO);
         let options = options.supersede(supersede).wait(DEADLINE);
-        let next = options.open_or_create(&name).unwrap();
-        assert!(next.is_current() && next.has_owner());
-        assert!(attached.is_none_or(|old| !old.is_current()));
-        owner.kill();
-    }
+        options.open_or_create(&name).unwrap()
+    });
 }
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
