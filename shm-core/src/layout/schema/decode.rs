@@ -147,7 +147,7 @@ impl<'a> Decoder<'a> {
         match (kind, atomic, zeros) {
             (Some(kind), 0 | 1, [0, 0]) => Ok(Node::Scalar(Scalar::new(kind, atomic == 1))),
             _ => Err(format!(
-                "the schema has_cell_at an unknown scalar (code {code}, atomic {atomic})"
+                "the schema has an unknown scalar (code {code}, atomic {atomic})"
             )),
         }
     }
@@ -158,9 +158,7 @@ impl<'a> Decoder<'a> {
             .into_iter()
             .find(|kind| *kind as u8 == code && kind.is_word())
             .filter(|_| zeros == [0; 3])
-            .ok_or_else(|| {
-                format!("the schema has_cell_at an enum of an unknown integer (code {code})")
-            })?;
+            .ok_or_else(|| format!("the schema has an enum of an unknown integer (code {code})"))?;
         let count = self.u32()?;
         let name = DisplayName(self.text()?);
         let mut variants = Vec::new();

@@ -97,6 +97,24 @@ fn deep_nesting_and_false_counts_are_errors() {
 }
 
 #[test]
+fn unknown_scalars_are_errors_that_give_their_codes() {
+    let mut scalar = encode(U32);
+    scalar[8..10].copy_from_slice(&[99, 1]);
+    assert_eq!(
+        Schema::decode(&scalar).unwrap_err(),
+        "the schema has an unknown scalar (code 99, atomic 1)"
+    );
+    // An enum without variants, in an `f64`.
+    let mut enumeration = vec![5, 0, 0, 0];
+    enumeration.extend(10_u32.to_ne_bytes());
+    enumeration.extend([12, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(
+        Schema::decode(&enumeration).unwrap_err(),
+        "the schema has an enum of an unknown integer (code 12)"
+    );
+}
+
+#[test]
 fn unknown_nodes_are_kept_and_differ() {
     let node = |body: &[u8]| {
         let len = u32::try_from(body.len()).unwrap();
