@@ -18,6 +18,12 @@ pub const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayo
     FieldLayout::new(name, layout)
 }
 
+/// A field with `#[shm(since = ..)]`.
+#[must_use]
+pub const fn since(field: FieldLayout, since: u32) -> FieldLayout {
+    field.with_since(since)
+}
+
 /// The layout of an array.
 #[must_use]
 #[track_caller]
@@ -163,6 +169,18 @@ pub const fn structure(
     layout
         .with_drop(facts.has_drop)
         .with_not_copy(!facts.is_copy)
+}
+
+/// The layout of a struct in which some fields have a `since`.
+#[must_use]
+pub const fn with_levels(layout: TypeLayout, min_align: usize) -> TypeLayout {
+    layout.with_levels(min_align)
+}
+
+/// The layout of a struct with `#[shm(room = ..)]`.
+#[must_use]
+pub const fn with_room(layout: TypeLayout, room: usize) -> TypeLayout {
+    layout.with_room(room)
 }
 
 /// The layout of a struct with `#[shm(padding)]`.

@@ -87,8 +87,12 @@ pub unsafe trait ShmLayout: 'static {
     const PAGE_ROUNDED_SIZE: usize = segment::segment_len(Self::LAYOUT, 0);
 
     /// A hash of the layout: field names, offsets, kinds, nesting, version and byte order. Programs whose types have the same
-    /// fingerprint can share segments; the names of the types do not matter.
+    /// fingerprint can share segments; the names of the types do not matter. Fields with `#[shm(since = ..)]` are not part of
+    /// it, so it stays the same when a struct grows.
     const FINGERPRINT: u64 = Self::LAYOUT.fingerprint();
+
+    /// The newest level of the type: the highest `#[shm(since = ..)]` of its fields, or 0.
+    const LEVEL: u32 = Self::LAYOUT.level();
 
     /// The view of the value at `payload`, which has `tail` elements in its trailing slice (0 without one).
     #[doc(hidden)]

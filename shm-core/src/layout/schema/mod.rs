@@ -25,7 +25,7 @@ mod type_name;
 pub(crate) use decode::Schema;
 pub(crate) use type_name::{TYPE_NAME_PREFIX, peek_type_name};
 
-use super::{LayoutKind, TypeLayout, Variant, tag};
+use super::{FieldLayout, LayoutKind, TypeLayout, Variant, tag};
 
 const NODE_HEADER: usize = 8;
 /// The size of a scalar's node.
@@ -78,17 +78,28 @@ const fn name_len(len: usize) -> usize {
     2 + len
 }
 
-/// Encodes `layout` in exactly [`schema_len`](TypeLayout::schema_len) bytes.
+/// Encodes level 0 of `layout` in exactly [`schema_len`](TypeLayout::schema_len) bytes.
 pub(crate) fn encode(layout: &TypeLayout) -> Vec<u8> {
-    let mut out = Vec::with_capacity(layout.schema_len());
-    encode_into(layout, &mut out);
-    debug_assert_eq!(out.len(), layout.schema_len());
+    encode_level(layout, 0)
+}
+
+/// Encodes level `level` of `layout` in exactly [`level_schema_len`](TypeLayout::level_schema_len) bytes.
+pub(crate) fn encode_level(layout: &TypeLayout, level: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(layout.level_schema_len(level));
+    node(layout, level, &mut out);
+    debug_assert_eq!(out.len(), layout.level_schema_len(level));
     out
 }
 
 /// Appends what [`encode`] returns.
 pub(crate) fn encode_into(layout: &TypeLayout, out: &mut Vec<u8>) {
-    node(layout, out);
+    node(layout, 0, out);
+}
+
+/// Appends the fields that level `level` has added to the one below it, as in a struct's body, in exactly
+/// [`new_fields_len`](TypeLayout::new_fields_len) bytes.
+pub(crate) fn encode_new_fields(layout: &TypeLayout, level: u32, out: &mut Vec<u8>) {
+    fields(layout.new_fields(level), out);
 }
 
 /// The name of a type, in the same form as [`Schema::type_name`].
@@ -98,7 +109,8 @@ pub(crate) fn type_name(layout: &TypeLayout) -> String {
         .map_or_else(|_| layout.name().to_owned(), |schema| schema.type_name())
 }
 
-fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
+/// `level` is that of the payload. Its parts have no levels.
+fn node(layout: &TypeLayout, level: u32, out: &mut Vec<u8>) {
     let tag = match layout.kind() {
         LayoutKind::Scalar(_) => tag::SCALAR,
         LayoutKind::Array { .. } => tag::ARRAY,
@@ -108,16 +120,16 @@ fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
         LayoutKind::Struct { .. } => tag::STRUCT,
     };
     out.extend([tag, 0, 0, 0]);
-    out.extend(int32(layout.schema_len() - NODE_HEADER).to_ne_bytes());
+    out.extend(int32(layout.level_schema_len(level) - NODE_HEADER).to_ne_bytes());
     match layout.kind() {
         LayoutKind::Scalar(scalar) => {
             out.extend([scalar.kind() as u8, u8::from(scalar.is_atomic()), 0, 0])
         }
         LayoutKind::Array { element, len } => {
             out.extend((len as u64).to_ne_bytes());
-            node(element, out);
+            node(element, 0, out);
         }
-        LayoutKind::Slice { element } => node(element, out),
+        LayoutKind::Slice { element } => node(element, 0, out),
         LayoutKind::Meaning {
             meaning,
             inner,
@@ -126,7 +138,7 @@ fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
             let target = target.map_or(0, |target| target().fingerprint());
             out.extend(target.to_ne_bytes());
             text(meaning, out);
-            node(inner, out);
+            node(inner, 0, out);
         }
         LayoutKind::Enum { repr, variants } => {
             out.extend([repr as u8, 0, 0, 0]);
@@ -137,18 +149,23 @@ fn node(layout: &TypeLayout, out: &mut Vec<u8>) {
                 out.extend(variant.bits().to_ne_bytes());
             }
         }
-        LayoutKind::Struct { version, fields } => {
-            out.extend((layout.size() as u64).to_ne_bytes());
-            out.extend(int32(layout.align()).to_ne_bytes());
+        LayoutKind::Struct { version, .. } => {
+            let of_level = layout.level_fields(level);
+            out.extend((layout.level_size(level) as u64).to_ne_bytes());
+            out.extend(int32(layout.level_align(level)).to_ne_bytes());
             out.extend(version.to_ne_bytes());
-            out.extend(int32(fields.len()).to_ne_bytes());
+            out.extend(int32(of_level.len()).to_ne_bytes());
             text(layout.name(), out);
-            for field in fields {
-                text(field.name(), out);
-                out.extend((field.offset() as u64).to_ne_bytes());
-                node(field.layout(), out);
-            }
+            fields(of_level, out);
         }
+    }
+}
+
+fn fields(fields: &[FieldLayout], out: &mut Vec<u8>) {
+    for field in fields {
+        text(field.name(), out);
+        out.extend((field.offset() as u64).to_ne_bytes());
+        node(field.layout(), 0, out);
     }
 }
 

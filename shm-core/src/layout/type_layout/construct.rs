@@ -11,6 +11,15 @@ const fn seed(tag: u8) -> Fnv {
     Fnv::new().byte(tag).byte(cfg!(target_endian = "big") as u8)
 }
 
+/// Starts the fingerprint of a struct.
+pub(super) const fn struct_seed(size: usize, align: usize, version: u32, fields: usize) -> Fnv {
+    seed(tag::STRUCT)
+        .word(size as u64)
+        .word(align as u64)
+        .word(version as u64)
+        .word(fields as u64)
+}
+
 impl TypeLayout {
     pub(crate) const fn scalar(kind: ScalarKind, atomic: bool, align: usize) -> Self {
         let scalar = Scalar::new(kind, atomic);
@@ -39,6 +48,8 @@ impl TypeLayout {
             refused: false,
             has_drop: false,
             has_claims: false,
+            base_align: align,
+            room: None,
         }
     }
 
@@ -86,6 +97,8 @@ impl TypeLayout {
             refused: false,
             has_drop: false,
             has_claims: false,
+            base_align: repr.size(),
+            room: None,
         }
     }
 
@@ -162,6 +175,8 @@ impl TypeLayout {
             refused: self.refused,
             has_drop: false,
             has_claims: self.has_claims,
+            base_align: self.base_align,
+            room: None,
         }
     }
 
@@ -189,6 +204,8 @@ impl TypeLayout {
             refused: element.refused,
             has_drop: false,
             has_claims: element.has_claims,
+            base_align: element.align,
+            room: None,
         }
     }
 
@@ -222,6 +239,8 @@ impl TypeLayout {
             refused: element.refused,
             has_drop: false,
             has_claims: element.has_claims && len > 0,
+            base_align: element.align,
+            room: None,
         }
     }
 
@@ -233,11 +252,7 @@ impl TypeLayout {
         align: usize,
         fields: &'static [FieldLayout],
     ) -> Self {
-        let mut hash = seed(tag::STRUCT)
-            .word(size as u64)
-            .word(align as u64)
-            .word(version as u64)
-            .word(fields.len() as u64);
+        let mut hash = struct_seed(size, align, version, fields.len());
         let mut schema_len = schema::struct_len(name);
         let mut bytes = 0;
         let mut has_bool = false;
@@ -300,6 +315,8 @@ impl TypeLayout {
             refused,
             has_drop: false,
             has_claims,
+            base_align: align,
+            room: None,
         }
     }
 

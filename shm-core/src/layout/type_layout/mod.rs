@@ -1,6 +1,7 @@
 //! A type's layout as constant data, which the derive builds and everything else reads.
 
 mod construct;
+mod levels;
 
 use super::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 
@@ -61,6 +62,10 @@ pub struct TypeLayout {
     has_drop: bool,
     /// Whether it contains claims, whose owners may die, so that every writer must be a participant.
     has_claims: bool,
+    /// The alignment of level 0.
+    base_align: usize,
+    /// The bytes that `#[shm(room = ..)]` reserves for later fields.
+    room: Option<usize>,
 }
 
 /// The kind of a [`TypeLayout`], with its parts.
@@ -117,6 +122,7 @@ pub struct FieldLayout {
     name: &'static str,
     pub(super) offset: usize,
     pub(super) layout: &'static TypeLayout,
+    since: u32,
 }
 
 /// The tags of the kinds, in fingerprints and in schema nodes.
@@ -154,7 +160,8 @@ impl TypeLayout {
         self.align
     }
 
-    /// Returns a hash of field names, offsets, kinds, nesting, version and byte order, but not of type names.
+    /// Returns a hash of field names, offsets, kinds, nesting, version and byte order, but not of type names. For a struct with
+    /// [levels](Self::level) it is that of level 0, so that it stays the same when fields are appended.
     #[must_use]
     pub const fn fingerprint(&self) -> u64 {
         self.fingerprint
@@ -195,7 +202,7 @@ impl TypeLayout {
         self.zero_valid
     }
 
-    /// The size of the encoded schema.
+    /// The size of the encoded schema of level 0.
     pub(crate) const fn schema_len(&self) -> usize {
         self.schema_len
     }
@@ -259,6 +266,7 @@ impl FieldLayout {
             name,
             offset: 0,
             layout,
+            since: 0,
         }
     }
 
@@ -269,7 +277,14 @@ impl FieldLayout {
             name,
             offset,
             layout,
+            since: 0,
         }
+    }
+
+    /// A field that `#[shm(since = ..)]` has added.
+    pub(crate) const fn with_since(mut self, since: u32) -> Self {
+        self.since = since;
+        self
     }
 
     /// Returns the field's name, or its index in a tuple struct.
@@ -288,6 +303,12 @@ impl FieldLayout {
     #[must_use]
     pub const fn layout(&self) -> &'static TypeLayout {
         self.layout
+    }
+
+    /// Returns the level from `#[shm(since = ..)]`, or 0: the first [level](TypeLayout::level) that has the field.
+    #[must_use]
+    pub const fn since(&self) -> u32 {
+        self.since
     }
 }
 
