@@ -193,7 +193,7 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>
 /// struct Telemetry { frame: u64, position: [f64; 3], history: [u64; 8] }
 ///
 /// assert_eq!(Telemetry::LAYOUT.to_string(), "\
-/// Telemetry: 96 bytes, aligned to 8, at byte 448 of a segment, fingerprint 12458bb702f25333
+/// Telemetry: 96 bytes, aligned to 8, at byte 512 of a segment, fingerprint 12458bb702f25333
 ///   offset    size  align  field     type
 ///        0       8      8  frame     u64
 ///        8      24      8  position  [f64; 3]
@@ -464,7 +464,7 @@ mod tests {
     fn a_leaf_has_no_table() {
         let text = U32.to_string();
         assert!(
-            text.starts_with("u32: 4 bytes, aligned to 4, at byte 320 of a segment, fingerprint "),
+            text.starts_with("u32: 4 bytes, aligned to 4, at byte 384 of a segment, fingerprint "),
             "{text}"
         );
         assert_eq!(text.lines().count(), 1);

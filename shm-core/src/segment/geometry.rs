@@ -39,7 +39,7 @@ impl Expected {
         }
     }
 
-    /// The start of the payload: after the schema, on its own cache line, and aligned for the type.
+    /// The start of the payload: after the schema, and aligned for the type.
     pub(crate) const fn payload_offset(&self) -> Option<usize> {
         payload_offset(self.schema_len, self.align)
     }

@@ -84,7 +84,7 @@ impl Forgery {
 
     /// Replaces the schema and moves everything after it, so that the header is consistent.
     pub fn replace_schema(&mut self, schema: &[u8]) {
-        let payload = (HEADER_LEN + schema.len()).next_multiple_of(64);
+        let payload = (HEADER_LEN + schema.len()).next_multiple_of(128);
         self.bytes.resize(HEADER_LEN.max(self.bytes.len()), 0);
         self.bytes.truncate(HEADER_LEN);
         self.bytes.extend(schema);

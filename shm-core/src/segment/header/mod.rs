@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::geometry::{Expected, Geometry, PAGE};
-use crate::layout::{CACHE_LINE, Fnv};
+use crate::layout::{Fnv, PAYLOAD_ALIGN};
 
 pub(crate) use crate::layout::HEADER_LEN;
 
@@ -304,7 +304,7 @@ fn check_places(frozen: &Frozen) -> Result<(), Refusal> {
     }
     if !frozen
         .payload_offset
-        .is_multiple_of(align.max(CACHE_LINE as u64))
+        .is_multiple_of(align.max(PAYLOAD_ALIGN as u64))
     {
         return corrupt(format!(
             "a payload at byte {} is not aligned",

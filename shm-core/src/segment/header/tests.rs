@@ -263,8 +263,8 @@ fn an_equal_fingerprint_with_other_numbers_is_rejected() {
     refuse(|frozen| frozen.tail_stride = 2, "element size");
     refuse(|frozen| frozen.flags = FLAG_HAS_TAIL, "number of slices");
     refuse(
-        |frozen| frozen.payload_offset = 448,
-        "payload's offset is 448",
+        |frozen| frozen.payload_offset = 512,
+        "payload's offset is 512",
     );
     refuse(|frozen| frozen.payload_len = 48, "payload's length is 48");
     refuse(|frozen| frozen.total_len = 8192, "segment's length is 8192");

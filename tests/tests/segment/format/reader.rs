@@ -321,7 +321,7 @@ pub(super) fn check_before<T: ShmLayout>(file: &File, participant: u64) -> Vec<u
     let payload = u64_at(&bytes, 40) as usize;
     assert_eq!(
         payload,
-        (256 + schema_len).next_multiple_of(T::ALIGN.max(64))
+        (256 + schema_len).next_multiple_of(T::ALIGN.max(128))
     );
     assert_eq!(u64_at(&bytes, 48), T::SIZE as u64, "length of the payload");
     assert_eq!(
