@@ -1,10 +1,14 @@
 //! Constructors of layouts, for constant evaluation: sizes, fingerprints, and properties computed from the parts.
 
+use super::flag::{self, inherited};
 use super::{FieldLayout, LayoutKind, TypeLayout, tag};
 use crate::layout::fingerprint::Fnv;
 use crate::layout::meaning;
 use crate::layout::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 use crate::layout::schema;
+
+/// A type that is never shared, for a reason that has not been reported.
+const NEVER_SHARED: u16 = flag::PADDED | flag::UNREPORTED;
 
 /// Starts a fingerprint with the kind and the machine's byte order.
 const fn seed(tag: u8) -> Fnv {
@@ -34,20 +38,12 @@ impl TypeLayout {
                 .finish(),
             schema_len: schema::SCALAR_LEN,
             uniform_width: Some(kind.access_width()),
-            has_bool: matches!(kind, ScalarKind::Bool),
-            padded: false,
-            allows_gaps: false,
-            fields_are_public: false,
-            has_gaps: false,
-            not_copy: false,
-            unreported: false,
-            reports_error: false,
-            checked: matches!(kind, ScalarKind::Char),
-            zero_valid: true,
             tail_stride: None,
-            refused: false,
-            has_drop: false,
-            has_claims: false,
+            flags: match kind {
+                ScalarKind::Bool => flag::HAS_BOOL,
+                ScalarKind::Char => flag::CHECKED,
+                _ => 0,
+            },
             base_align: align,
             room: None,
         }
@@ -67,12 +63,14 @@ impl TypeLayout {
     ) -> Self {
         let mut hash = seed(tag::ENUM).byte(repr as u8).word(variants.len() as u64);
         let mut schema_len = schema::enum_len(name);
-        let mut zero_valid = false;
+        let mut zero = flag::ZERO_IS_INVALID;
         let mut i = 0;
         while i < variants.len() {
             hash = hash.text(variants[i].name()).word(variants[i].bits());
             schema_len += schema::variant_len(&variants[i]);
-            zero_valid |= variants[i].bits() == 0;
+            if variants[i].bits() == 0 {
+                zero = 0;
+            }
             i += 1;
         }
         Self {
@@ -83,20 +81,8 @@ impl TypeLayout {
             fingerprint: hash.finish(),
             schema_len,
             uniform_width: Some(repr.access_width()),
-            has_bool: false,
-            padded: false,
-            allows_gaps: false,
-            fields_are_public: false,
-            has_gaps: false,
-            not_copy: false,
-            unreported: false,
-            reports_error: false,
-            checked: true,
-            zero_valid,
             tail_stride: None,
-            refused: false,
-            has_drop: false,
-            has_claims: false,
+            flags: flag::CHECKED | zero,
             base_align: repr.size(),
             room: None,
         }
@@ -109,17 +95,24 @@ impl TypeLayout {
         inner: &'static TypeLayout,
         target: Option<fn() -> &'static TypeLayout>,
     ) -> Self {
-        let unusable = meaning::is_unusable(meaning, inner);
-        let (mut padded, mut unreported, mut i) = (unusable, unusable, 0);
+        let (mut of_fields, mut i) = (0, 0);
         while i < inner.fields().len() {
-            padded |= inner.fields()[i].layout.padded;
-            unreported |= inner.fields()[i].layout.unreported;
+            of_fields |= inner.fields()[i].layout.flags;
             i += 1;
         }
-        // Only the elements up to a vector's length need be valid, and the length itself can be invalid.
-        let is_vec = matches!(meaning.as_bytes(), b"vec");
-        // A queue's slot is read only once it holds a message, and each message is checked when it is received.
-        let is_queue = matches!(meaning.as_bytes(), b"ring" | b"broadcast");
+        let unusable = if meaning::is_unusable(meaning, inner) {
+            NEVER_SHARED
+        } else {
+            inherited(of_fields) & NEVER_SHARED
+        };
+        let mut flags = (inherited(inner.flags) & !NEVER_SHARED) | unusable;
+        match meaning.as_bytes() {
+            // Only the elements up to a vector's length need be valid, and the length itself can be invalid.
+            b"vec" => flags = (flags & !flag::ZERO_IS_INVALID) | flag::CHECKED,
+            // A queue's slot is read only once it holds a message, and each message is checked when it is received.
+            b"ring" | b"broadcast" => flags &= !(flag::ZERO_IS_INVALID | flag::CHECKED),
+            _ => {}
+        }
         Self {
             name: meaning,
             kind: LayoutKind::Meaning {
@@ -127,57 +120,30 @@ impl TypeLayout {
                 inner,
                 target,
             },
+            size: inner.size,
+            align: inner.align,
             // Without the target: a type may contain an offset to itself, so its fingerprint would depend on itself.
             fingerprint: seed(tag::MEANING)
                 .text(meaning)
                 .word(inner.fingerprint)
                 .finish(),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
-            padded,
-            checked: (inner.checked && !is_queue) || is_vec,
-            zero_valid: inner.zero_valid || is_vec || is_queue,
-            unreported,
-            uniform_width: if inner.padded {
+            uniform_width: if inner.padded() {
                 None
             } else {
                 inner.uniform_width
             },
-            ..inner.copied()
+            tail_stride: inner.tail_stride,
+            flags,
+            base_align: inner.align,
+            room: None,
         }
     }
 
     /// Marks the layout as having claims, whose owners may die.
     pub(crate) const fn claiming(mut self) -> Self {
-        self.has_claims = true;
+        self.flags |= flag::HAS_CLAIMS;
         self
-    }
-
-    const fn copied(&self) -> Self {
-        Self {
-            name: self.name,
-            kind: self.kind,
-            size: self.size,
-            align: self.align,
-            fingerprint: self.fingerprint,
-            schema_len: self.schema_len,
-            uniform_width: self.uniform_width,
-            has_bool: self.has_bool,
-            padded: self.padded,
-            allows_gaps: false,
-            fields_are_public: false,
-            has_gaps: self.has_gaps,
-            not_copy: false,
-            unreported: self.unreported,
-            reports_error: false,
-            checked: self.checked,
-            zero_valid: self.zero_valid,
-            tail_stride: self.tail_stride,
-            refused: self.refused,
-            has_drop: false,
-            has_claims: self.has_claims,
-            base_align: self.base_align,
-            room: None,
-        }
     }
 
     /// The layout of a trailing slice. Its size is 0, as its elements are not part of the type's size.
@@ -190,20 +156,8 @@ impl TypeLayout {
             fingerprint: seed(tag::SLICE).word(element.fingerprint).finish(),
             schema_len: schema::slice_len(element.schema_len),
             uniform_width: None,
-            has_bool: element.has_bool,
-            padded: element.padded,
-            allows_gaps: false,
-            fields_are_public: false,
-            has_gaps: element.has_gaps,
-            not_copy: false,
-            unreported: element.unreported,
-            reports_error: false,
-            checked: element.checked,
-            zero_valid: element.zero_valid,
             tail_stride: Some(element.size),
-            refused: element.refused,
-            has_drop: false,
-            has_claims: element.has_claims,
+            flags: inherited(element.flags),
             base_align: element.align,
             room: None,
         }
@@ -225,20 +179,12 @@ impl TypeLayout {
                 .finish(),
             schema_len: schema::array_len(element.schema_len),
             uniform_width: element.uniform_width,
-            has_bool: element.has_bool && len > 0,
-            padded: element.padded && len > 0,
-            allows_gaps: false,
-            fields_are_public: false,
-            has_gaps: element.has_gaps && len > 0,
-            not_copy: false,
-            unreported: element.unreported && len > 0,
-            reports_error: false,
-            checked: element.checked && len > 0,
-            zero_valid: element.zero_valid || len == 0,
             tail_stride: None,
-            refused: element.refused,
-            has_drop: false,
-            has_claims: element.has_claims && len > 0,
+            flags: if len == 0 {
+                element.flags & flag::REFUSED
+            } else {
+                inherited(element.flags)
+            },
             base_align: element.align,
             room: None,
         }
@@ -254,11 +200,8 @@ impl TypeLayout {
     ) -> Self {
         let mut hash = struct_seed(size, align, version, fields.len());
         let mut schema_len = schema::struct_len(name);
-        let mut bytes = 0;
-        let mut has_bool = false;
-        let (mut padded, mut unreported) = (false, false);
-        let (mut checked, mut zero_valid, mut tail_stride) = (false, true, None);
-        let (mut refused, mut has_claims, mut has_gaps) = (false, false, false);
+        let (mut bytes, mut of_fields) = (0, 0);
+        let mut tail_stride = None;
         let mut uniform_width: Option<AccessWidth> = None;
         let mut mixed = false;
         let (mut i, len) = (0, fields.len());
@@ -268,16 +211,9 @@ impl TypeLayout {
             hash = hash.field(name, field.offset as u64, layout.fingerprint);
             schema_len += schema::field_len(name.len()) + layout.schema_len;
             bytes += layout.size;
-            has_bool |= layout.has_bool;
-            padded |= layout.padded;
-            has_gaps |= layout.has_gaps;
-            unreported |= layout.unreported;
-            checked |= layout.checked;
-            zero_valid &= layout.zero_valid;
+            of_fields |= layout.flags;
             // Only the last field of a struct can be unsized.
             tail_stride = layout.tail_stride;
-            refused |= layout.refused;
-            has_claims |= layout.has_claims;
             if layout.size > 0 {
                 match (uniform_width, layout.uniform_width) {
                     (None, step) if step.is_some() => uniform_width = step,
@@ -286,6 +222,16 @@ impl TypeLayout {
                 }
             }
             i += 1;
+        }
+        let mut flags = inherited(of_fields);
+        // A struct of size 0 is an error, unless it ends in a slice.
+        let is_wrong =
+            flags & flag::UNREPORTED != 0 || bytes != size || (size == 0 && tail_stride.is_none());
+        if is_wrong && flags & flag::REFUSED == 0 {
+            flags |= flag::REPORTS_ERROR;
+        }
+        if bytes != size {
+            flags |= flag::PADDED;
         }
         Self {
             name,
@@ -299,76 +245,63 @@ impl TypeLayout {
             } else {
                 uniform_width
             },
-            has_bool,
-            padded: padded || bytes != size,
-            allows_gaps: false,
-            fields_are_public: false,
-            has_gaps,
-            not_copy: false,
-            unreported: false,
-            // A struct of size 0 is an error, unless it ends in a slice.
-            reports_error: !refused
-                && (unreported || bytes != size || (size == 0 && tail_stride.is_none())),
-            checked,
-            zero_valid,
             tail_stride,
-            refused,
-            has_drop: false,
-            has_claims,
+            flags: flags & !flag::UNREPORTED,
             base_align: align,
             room: None,
         }
     }
 
     /// A struct whose fields are all `pub`.
-    pub(crate) const fn with_public_fields(mut self) -> Self {
-        self.fields_are_public = true;
-        self
+    pub(crate) const fn with_public_fields(self) -> Self {
+        self.with(flag::FIELDS_ARE_PUBLIC, true)
     }
 
     /// Allows bytes between the fields and after the last that belong to no field: `#[shm(padding)]`.
-    pub(crate) const fn with_gaps(mut self) -> Self {
+    pub(crate) const fn with_gaps(self) -> Self {
         let fields = self.fields();
-        let (mut padded, mut unreported, mut bytes, mut end, mut i) = (false, false, 0, 0, 0);
+        let (mut of_fields, mut bytes, mut end, mut i) = (0, 0, 0, 0);
         while i < fields.len() {
             let layout = fields[i].layout;
-            padded |= layout.padded;
-            unreported |= layout.unreported;
+            of_fields |= layout.flags;
             bytes += layout.size;
             end = fields[i].offset + layout.size;
             i += 1;
         }
+        let of_fields = inherited(of_fields);
         // A size smaller than that of the fields is no gap.
         let is_cut = end > self.size;
-        self.padded = padded || is_cut;
-        self.reports_error = !self.refused
-            && (unreported || is_cut || (self.size == 0 && self.tail_stride.is_none()));
-        self.allows_gaps = true;
-        self.has_gaps |= bytes != self.size;
-        self
+        let is_wrong = of_fields & flag::UNREPORTED != 0
+            || is_cut
+            || (self.size == 0 && self.tail_stride.is_none());
+        let has_gaps = self.has(flag::HAS_GAPS) || bytes != self.size;
+        let reports_error = is_wrong && !self.is_refused();
+        self.with(flag::PADDED, of_fields & flag::PADDED != 0 || is_cut)
+            .with(flag::REPORTS_ERROR, reports_error)
+            .with(flag::HAS_GAPS, has_gaps)
+            .with(flag::ALLOWS_GAPS, true)
     }
 
     /// Records whether the type is known not to be `Copy`.
-    pub(crate) const fn with_not_copy(mut self, not_copy: bool) -> Self {
-        self.not_copy = not_copy;
-        self
+    pub(crate) const fn with_not_copy(self, not_copy: bool) -> Self {
+        self.with(flag::NOT_COPY, not_copy)
     }
 
     /// Records whether the type implements `Drop`.
-    pub(crate) const fn with_drop(mut self, has_drop: bool) -> Self {
-        self.has_drop = has_drop;
-        self
+    pub(crate) const fn with_drop(self, has_drop: bool) -> Self {
+        self.with(flag::HAS_DROP, has_drop)
     }
 
     /// Marks the layout as that of an instance of a generic type. The derive does not see the type arguments, so it has
     /// reported neither padding nor a `Drop`.
     pub(crate) const fn into_instance(mut self) -> Self {
-        self.padded |= self.has_drop;
-        self.reports_error |= self.has_drop;
-        self.unreported = self.reports_error && self.size > 0;
+        if self.has_drop() {
+            self.flags |= flag::PADDED | flag::REPORTS_ERROR;
+        }
+        let unreported = self.reports_error() && self.size > 0;
         // Whether it is `Copy` depends on the arguments.
-        self.not_copy = false;
-        self
+        self.with(flag::UNREPORTED, unreported)
+            .with(flag::NOT_COPY, false)
     }
 
     /// A placeholder for the layout of a type that the derive has refused.
@@ -377,8 +310,17 @@ impl TypeLayout {
     }
 
     /// Marks the layout as refused.
-    pub(crate) const fn into_refused(mut self) -> Self {
-        self.refused = true;
+    pub(crate) const fn into_refused(self) -> Self {
+        self.with(flag::REFUSED, true)
+    }
+
+    /// Sets or clears a [flag].
+    pub(super) const fn with(mut self, flag: u16, holds: bool) -> Self {
+        self.flags = if holds {
+            self.flags | flag
+        } else {
+            self.flags & !flag
+        };
         self
     }
 }

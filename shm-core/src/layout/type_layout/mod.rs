@@ -33,35 +33,10 @@ pub struct TypeLayout {
     schema_len: usize,
     /// The access width of all leaves, if it is the same for all and they cover every byte.
     uniform_width: Option<AccessWidth>,
-    /// Whether it contains a `bool`, whose byte must be normalized to 0 or 1 after a copy.
-    has_bool: bool,
-    /// Whether it contains padding that is not allowed, or an unusable type of this library. No segment is ever created from
-    /// such a type.
-    padded: bool,
-    /// Whether no error has been reported for that yet, as in an instance of a generic struct.
-    unreported: bool,
-    /// Whether it is a struct with `#[shm(padding)]`, so that bytes of it may belong to no field.
-    allows_gaps: bool,
-    /// Whether it is a struct whose fields are all `pub`, for messages.
-    fields_are_public: bool,
-    /// Whether it contains a struct with such bytes. It is not `Copy` then, so its bytes are never moved as a whole.
-    has_gaps: bool,
-    /// Whether the type is known not to be `Copy`.
-    not_copy: bool,
-    /// Whether the derive must report an error for this type: padding without another error, or a size of zero.
-    reports_error: bool,
-    /// Whether some byte patterns are invalid, because it contains a `char` or an enum.
-    checked: bool,
-    /// Whether all zeros are a valid value.
-    zero_valid: bool,
     /// The size of an element of the trailing slice, if the type ends in one.
     tail_stride: Option<usize>,
-    /// Whether the derive has refused it, or a type in it. Checks skip it, as that error suffices.
-    refused: bool,
-    /// Whether the type itself implements `Drop`, which would never run.
-    has_drop: bool,
-    /// Whether it contains claims, whose owners may die, so that every writer must be a participant.
-    has_claims: bool,
+    /// Its [flags](flag).
+    flags: u16,
     /// The alignment of level 0.
     base_align: usize,
     /// The bytes that `#[shm(room = ..)]` reserves for later fields.
@@ -123,6 +98,50 @@ pub struct FieldLayout {
     pub(super) offset: usize,
     pub(super) layout: &'static TypeLayout,
     since: u32,
+}
+
+/// Facts about a type, as bits: a struct inherits most of them from its fields, all in one step.
+mod flag {
+    /// It contains a `bool`, whose byte must be normalized to 0 or 1 after a copy.
+    pub(super) const HAS_BOOL: u16 = 1 << 0;
+    /// It contains padding that is not allowed, or a type that is unusable there. No segment is ever created from such a type.
+    pub(super) const PADDED: u16 = 1 << 1;
+    /// No error has been reported for that yet, as in an instance of a generic struct.
+    pub(super) const UNREPORTED: u16 = 1 << 2;
+    /// It contains a struct with gaps. It is not `Copy` then, so its bytes are never moved as a whole.
+    pub(super) const HAS_GAPS: u16 = 1 << 3;
+    /// Some byte patterns are invalid, because it contains a `char` or an enum.
+    pub(super) const CHECKED: u16 = 1 << 4;
+    /// All zeros are not a valid value.
+    pub(super) const ZERO_IS_INVALID: u16 = 1 << 5;
+    /// The derive has refused it, or a type in it. Checks skip it, as that error suffices.
+    pub(super) const REFUSED: u16 = 1 << 6;
+    /// It contains claims, whose owners may die, so that every writer must be a participant.
+    pub(super) const HAS_CLAIMS: u16 = 1 << 7;
+    /// It is a struct with levels or room, which only a segment as a whole can be.
+    pub(super) const SEGMENT_ONLY: u16 = 1 << 8;
+    /// It is a struct with `#[shm(padding)]`, so that bytes of it may belong to no field.
+    pub(super) const ALLOWS_GAPS: u16 = 1 << 9;
+    /// It is a struct whose fields are all `pub`, for messages.
+    pub(super) const FIELDS_ARE_PUBLIC: u16 = 1 << 10;
+    /// It is known not to be `Copy`.
+    pub(super) const NOT_COPY: u16 = 1 << 11;
+    /// The derive must report an error for this type: padding without another error, or a size of zero.
+    pub(super) const REPORTS_ERROR: u16 = 1 << 12;
+    /// The type itself implements `Drop`, which would never run.
+    pub(super) const HAS_DROP: u16 = 1 << 13;
+
+    const INHERITED: u16 = (1 << 8) - 1;
+
+    /// What a type has because a part of it has these flags.
+    pub(super) const fn inherited(of_parts: u16) -> u16 {
+        let flags = of_parts & INHERITED;
+        if of_parts & SEGMENT_ONLY == 0 {
+            flags
+        } else {
+            flags | PADDED | UNREPORTED
+        }
+    }
 }
 
 /// The tags of the kinds, in fingerprints and in schema nodes.
@@ -190,16 +209,20 @@ impl TypeLayout {
         self.tail_stride
     }
 
+    const fn has(&self, flags: u16) -> bool {
+        self.flags & flags != 0
+    }
+
     /// Returns `true` if some byte patterns are not a valid value of the type, so that reading it can fail.
     #[must_use]
     pub const fn is_checked(&self) -> bool {
-        self.checked
+        self.has(flag::CHECKED)
     }
 
     /// Returns `true` if all zeros, the initial content of a segment, are a value of the type.
     #[must_use]
     pub const fn zero_is_valid(&self) -> bool {
-        self.zero_valid
+        !self.has(flag::ZERO_IS_INVALID)
     }
 
     /// The size of the encoded schema of level 0.
@@ -212,50 +235,55 @@ impl TypeLayout {
     }
 
     pub(crate) const fn has_bool(&self) -> bool {
-        self.has_bool
+        self.has(flag::HAS_BOOL)
     }
 
     pub(crate) const fn padded(&self) -> bool {
-        self.padded
+        self.has(flag::PADDED)
     }
 
     pub(crate) const fn allows_gaps(&self) -> bool {
-        self.allows_gaps
+        self.has(flag::ALLOWS_GAPS)
     }
 
     /// Whether it is a struct whose fields are all `pub`.
     pub(crate) const fn fields_are_public(&self) -> bool {
-        self.fields_are_public
+        self.has(flag::FIELDS_ARE_PUBLIC)
     }
 
     /// Whether it contains a struct with gaps.
     pub(crate) const fn has_gaps(&self) -> bool {
-        self.has_gaps
+        self.has(flag::HAS_GAPS)
     }
 
     pub(crate) const fn is_known_not_copy(&self) -> bool {
-        self.not_copy
+        self.has(flag::NOT_COPY)
     }
 
     /// Whether it contains claims, whose owners may die.
     pub(crate) const fn has_claims(&self) -> bool {
-        self.has_claims
+        self.has(flag::HAS_CLAIMS)
     }
 
     pub(crate) const fn unreported(&self) -> bool {
-        self.unreported
+        self.has(flag::UNREPORTED)
     }
 
     pub(crate) const fn reports_error(&self) -> bool {
-        self.reports_error
+        self.has(flag::REPORTS_ERROR)
     }
 
     pub(crate) const fn has_drop(&self) -> bool {
-        self.has_drop
+        self.has(flag::HAS_DROP)
     }
 
     pub(crate) const fn is_refused(&self) -> bool {
-        self.refused
+        self.has(flag::REFUSED)
+    }
+
+    /// Whether it is a struct with levels or room, which cannot be a part of another type.
+    pub(crate) const fn is_segment_only(&self) -> bool {
+        self.has(flag::SEGMENT_ONLY)
     }
 }
 
