@@ -305,10 +305,16 @@ pub const fn refused(_: &[FieldLayout]) -> &'static TypeLayout {
     &REFUSED
 }
 
-/// Fails the build if the layout of `S` does not have the pinned fingerprint.
+/// Fails the build if level `level` of `S` does not have the pinned fingerprint.
 #[track_caller]
-pub const fn pinned<S: ShmLayout + ?Sized>(fingerprint: u64) {
-    layout::pinned(S::LAYOUT, fingerprint);
+pub const fn pinned<S: ShmLayout + ?Sized>(level: u32, fingerprint: u64) {
+    layout::pinned(S::LAYOUT, level, fingerprint);
+}
+
+/// Fails the build, because only the first `count` levels of `S` have a pinned fingerprint.
+#[track_caller]
+pub const fn all_pinned<S: ShmLayout + ?Sized>(count: u32) {
+    layout::all_pinned(S::LAYOUT, count);
 }
 
 /// Fails the build if `S`, which has gaps, is `Copy`.

@@ -3,8 +3,9 @@
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, LitInt, LitStr, Path};
+use syn::{Attribute, LitInt, LitStr, Path, Token, bracketed, token};
 
 use crate::ctxt::Ctxt;
 
@@ -36,17 +37,32 @@ pub(crate) struct Container {
     pub(crate) version: u32,
     /// The span of the version.
     pub(crate) version_span: Option<Span>,
-    /// The fingerprint that the layout must have, and its span.
-    pub(crate) pin: Option<(u64, Span)>,
+    /// The fingerprints that the layout must have.
+    pub(crate) pin: Option<Pin>,
     /// The span of `padding`, which allows gaps.
     pub(crate) padding: Option<Span>,
+    /// The bytes kept for later fields, and their span.
+    pub(crate) room: Option<(u64, Span)>,
+}
+
+/// The value of `pin`.
+pub(crate) struct Pin {
+    /// The fingerprint of each level, starting at 0, and its span.
+    pub(crate) levels: Vec<(u64, Span)>,
+    /// The span of the whole value.
+    pub(crate) span: Span,
 }
 
 /// `#[shm(..)]` on a field.
 pub(crate) struct Field {
     /// The field's name in the schema, if it differs.
     pub(crate) rename: Option<String>,
+    /// The level that has added the field, and its span.
+    pub(crate) since: Option<(u32, Span)>,
 }
+
+/// The most bytes that can be kept for later fields.
+const MAX_ROOM: u64 = 1 << 30;
 
 impl Container {
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
@@ -54,22 +70,27 @@ impl Container {
         let mut version = Once::new("version");
         let mut pin = Once::new("pin");
         let mut padding = Once::new("padding");
-        each(cx, attrs, "crate, version, pin, padding", &mut |meta| {
-            if meta.path.is_ident("crate") {
-                let text: LitStr = value(meta, "`#[shm(crate = \"path::to::shm_core\")]`")?;
-                let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
-                    syn::Error::new(
-                        text.span(),
-                        "`crate` must be the path of shm-core, such as \"my_crate::shm_core\"",
-                    )
-                })?;
-                krate.set(meta, path).map(|()| true)
-            } else if meta.path.is_ident("version") {
-                let number: LitInt = value(
-                    meta,
-                    "`#[shm(version = 3)]`, with a literal: derives cannot see the values of constants",
-                )?;
-                let parsed = number
+        let mut room = Once::new("room");
+        each(
+            cx,
+            attrs,
+            "crate, version, pin, padding, room",
+            &mut |meta| {
+                if meta.path.is_ident("crate") {
+                    let text: LitStr = value(meta, "`#[shm(crate = \"path::to::shm_core\")]`")?;
+                    let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
+                        syn::Error::new(
+                            text.span(),
+                            "`crate` must be the path of shm-core, such as \"my_crate::shm_core\"",
+                        )
+                    })?;
+                    krate.set(meta, path).map(|()| true)
+                } else if meta.path.is_ident("version") {
+                    let number: LitInt = value(
+                        meta,
+                        "`#[shm(version = 3)]`, with a literal: derives cannot see the values of constants",
+                    )?;
+                    let parsed = number
                     .base10_parse::<u32>()
                     .ok()
                     .filter(|version| *version > 0)
@@ -79,47 +100,110 @@ impl Container {
                             "`version` must be a number from 1 to 4294967295, such as `version = 3`",
                         )
                     })?;
-                version.set(meta, (parsed, number.span())).map(|()| true)
-            } else if meta.path.is_ident("pin") {
-                let text: LitStr = value(meta, "`#[shm(pin = \"0123456789abcdef\")]`")?;
-                let digits = text.value();
-                let parsed = u64::from_str_radix(&digits, 16).ok().filter(|_| {
-                    digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-                });
-                let fingerprint = parsed.ok_or_else(|| {
-                    syn::Error::new(
-                        text.span(),
-                        "`pin` must be a fingerprint of 16 hexadecimal digits; write \"0000000000000000\", and the \
-                         error shows the right one",
-                    )
-                })?;
-                pin.set(meta, (fingerprint, text.span())).map(|()| true)
-            } else if meta.path.is_ident("padding") {
-                if !meta.input.is_empty() {
-                    return Err(meta.error("`padding` takes no value; write `#[shm(padding)]`"));
+                    version.set(meta, (parsed, number.span())).map(|()| true)
+                } else if meta.path.is_ident("pin") {
+                    pin.set(meta, Pin::read(meta)?).map(|()| true)
+                } else if meta.path.is_ident("padding") {
+                    if !meta.input.is_empty() {
+                        return Err(meta.error("`padding` takes no value; write `#[shm(padding)]`"));
+                    }
+                    padding.set(meta, meta.path.span()).map(|()| true)
+                } else if meta.path.is_ident("room") {
+                    let number: LitInt = value(
+                        meta,
+                        "`#[shm(room = 1024)]`, with a literal: derives cannot see the values of constants",
+                    )?;
+                    let parsed = number
+                    .base10_parse::<u64>()
+                    .ok()
+                    .filter(|room| (1..=MAX_ROOM).contains(room))
+                    .ok_or_else(|| {
+                        syn::Error::new(
+                            number.span(),
+                            format!(
+                                "`room` must be a number of bytes from 1 to {MAX_ROOM}, such as `room = 1024`; without it, a \
+                                 segment keeps at least 1024"
+                            ),
+                        )
+                    })?;
+                    room.set(meta, (parsed, number.span())).map(|()| true)
+                } else if meta.path.is_ident("rename") {
+                    Err(meta.error(
+                        "`rename` is for fields: the name of a type is not part of its layout",
+                    ))
+                } else if meta.path.is_ident("since") {
+                    Err(meta.error(
+                    "`since` is for the fields of a struct; write it on those that a later version has appended",
+                ))
+                } else {
+                    Ok(false)
                 }
-                padding.set(meta, meta.path.span()).map(|()| true)
-            } else if meta.path.is_ident("rename") {
-                Err(meta
-                    .error("`rename` is for fields: the name of a type is not part of its layout"))
-            } else {
-                Ok(false)
-            }
-        });
+            },
+        );
         Self {
             krate: krate.value,
             version: version.value.map_or(0, |(number, _)| number),
             version_span: version.value.map(|(_, span)| span),
             pin: pin.value,
             padding: padding.value,
+            room: room.value,
         }
+    }
+}
+
+impl Pin {
+    /// A fingerprint, or a list with one for each level.
+    fn read(meta: &ParseNestedMeta<'_>) -> syn::Result<Self> {
+        let example = "`#[shm(pin = \"0123456789abcdef\")]`";
+        if !meta.input.peek(Token![=]) || !meta.input.peek2(token::Bracket) {
+            let text: LitStr = value(meta, example)?;
+            return Ok(Self {
+                levels: vec![fingerprint(&text)?],
+                span: text.span(),
+            });
+        }
+        let input = meta.value()?;
+        let list;
+        let brackets = bracketed!(list in input);
+        let mut levels = Vec::new();
+        let texts = Punctuated::<LitStr, Token![,]>::parse_terminated(&list)
+            .map_err(|error| syn::Error::new(error.span(), "expected a fingerprint in quotes"))?;
+        for text in &texts {
+            levels.push(fingerprint(text)?);
+        }
+        if levels.is_empty() {
+            return Err(syn::Error::new(
+                brackets.span.join(),
+                format!("expected {example}, or a list with one fingerprint for each level"),
+            ));
+        }
+        Ok(Self {
+            levels,
+            span: brackets.span.join(),
+        })
+    }
+}
+
+fn fingerprint(text: &LitStr) -> syn::Result<(u64, Span)> {
+    let digits = text.value();
+    let parsed = u64::from_str_radix(&digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    match parsed {
+        Some(fingerprint) => Ok((fingerprint, text.span())),
+        None => Err(syn::Error::new(
+            text.span(),
+            "`pin` must be a fingerprint of 16 hexadecimal digits; write \"0000000000000000\", and the error shows the \
+             right one",
+        )),
     }
 }
 
 impl Field {
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
         let mut rename = Once::new("rename");
-        each(cx, attrs, "rename", &mut |meta| {
+        let mut since = Once::new("since");
+        each(cx, attrs, "rename, since", &mut |meta| {
             if meta.path.is_ident("rename") {
                 let text: LitStr = value(meta, "`#[shm(rename = \"name\")]`")?;
                 if text.value().is_empty() {
@@ -136,7 +220,23 @@ impl Field {
                     ));
                 }
                 rename.set(meta, text.value()).map(|()| true)
-            } else if ["crate", "version", "pin", "padding"]
+            } else if meta.path.is_ident("since") {
+                let number: LitInt = value(
+                    meta,
+                    "`#[shm(since = 1)]`, with a literal: derives cannot see the values of constants",
+                )?;
+                let parsed = number
+                    .base10_parse::<u32>()
+                    .ok()
+                    .filter(|since| *since > 0)
+                    .ok_or_else(|| {
+                        syn::Error::new(
+                            number.span(),
+                            "`since` must be a number from 1 to 4294967295, such as `since = 1`; fields of level 0 have none",
+                        )
+                    })?;
+                since.set(meta, (parsed, number.span())).map(|()| true)
+            } else if ["crate", "version", "pin", "padding", "room"]
                 .iter()
                 .any(|key| meta.path.is_ident(key))
             {
@@ -147,6 +247,7 @@ impl Field {
         });
         Self {
             rename: rename.value,
+            since: since.value,
         }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     has_fields(cx, model);
     names_are_unique(cx, model);
     pin_is_possible(cx, model);
+    levels_are_appended(cx, model);
+    slices_do_not_grow(cx, model);
     align_is_possible(cx, model);
     let last = model.fields.len().saturating_sub(1);
     for (number, field) in model.fields.iter_mut().enumerate() {
@@ -103,6 +105,9 @@ fn enumeration(cx: &Ctxt, model: &Model<'_>) {
     }
     if let Some(span) = model.attr.padding {
         cx.error_at(span, "`padding` is for structs; remove it");
+    }
+    if let Some((_, span)) = model.attr.room {
+        cx.error_at(span, "`room` is for structs; remove it");
     }
     if model.variants.is_empty() {
         cx.error(
@@ -220,13 +225,93 @@ fn has_fields(cx: &Ctxt, model: &Model<'_>) {
 }
 
 fn pin_is_possible(cx: &Ctxt, model: &Model<'_>) {
-    if let (Some((_, span)), true) = (model.attr.pin, model.is_generic()) {
+    let Some(pin) = &model.attr.pin else {
+        return;
+    };
+    if model.is_generic() {
         cx.error_at(
-            span,
+            pin.span,
             format!(
                 "the fingerprint of a generic type depends on its arguments; remove `pin` here, and pin the struct \
                  that has `{}` as a field",
                 model.ident
+            ),
+        );
+        return;
+    }
+    let newest = model.level();
+    for (level, (_, span)) in pin.levels.iter().enumerate().skip(newest as usize + 1) {
+        cx.error_at(
+            *span,
+            format!(
+                "`{}` has no level {level}: its newest level is {newest}; remove this fingerprint",
+                model.ident
+            ),
+        );
+    }
+}
+
+/// The fields of a level follow those of the level before it, and no level is left out.
+fn levels_are_appended(cx: &Ctxt, model: &Model<'_>) {
+    let Some((mut newest, rest)) = model.fields.split_first() else {
+        return;
+    };
+    if let Some((_, span)) = newest.since {
+        cx.error_at(
+            span,
+            format!(
+                "`{}` is the first field of `{}`, so it belongs to level 0; remove `since` here, and from all fields that the \
+                 first version has",
+                newest.name, model.ident
+            ),
+        );
+    }
+    for field in rest {
+        let (level, newest_level) = (field.level(), newest.level());
+        let span = field.since.map_or_else(|| field.span(), |(_, span)| span);
+        if level < newest_level {
+            cx.error_at(
+                span,
+                format!(
+                    "`{0}` follows `{1}`, which has `since = {newest_level}`: fields are only appended, so `since` never \
+                     decreases; write `since = {newest_level}` on `{0}`, or a later level",
+                    field.name, newest.name
+                ),
+            );
+            continue;
+        }
+        if level - newest_level > 1 {
+            cx.error_at(
+                span,
+                format!(
+                    "`since = {level}` leaves out levels: the fields before `{}` reach level {newest_level}; write `since = {}`",
+                    field.name,
+                    newest_level + 1
+                ),
+            );
+            return;
+        }
+        newest = field;
+    }
+}
+
+/// The trailing slice takes the rest of the segment, so that nothing can be appended.
+fn slices_do_not_grow(cx: &Ctxt, model: &Model<'_>) {
+    if model.tail().is_none() {
+        return;
+    }
+    let remedy = "remove this, or write an array or a `ShmVec` in place of the slice";
+    if let Some((_, span)) = model.attr.room {
+        cx.error_at(
+            span,
+            format!("a struct that ends in a slice cannot grow, so it needs no room: {remedy}"),
+        );
+    }
+    if let Some((_, span)) = model.fields.iter().find_map(|field| field.since) {
+        cx.error_at(
+            span,
+            format!(
+                "a struct that ends in a slice cannot grow: there is no place for fields behind the slice; {remedy}"
             ),
         );
     }

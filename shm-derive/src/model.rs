@@ -48,6 +48,8 @@ pub(crate) struct Field<'a> {
     pub(crate) name: String,
     /// The name in the schema and the fingerprint.
     pub(crate) schema_name: String,
+    /// The level that has added the field, and the span of its number.
+    pub(crate) since: Option<(u32, Span)>,
     pub(crate) vis: &'a Visibility,
     pub(crate) docs: Vec<Attribute>,
     pub(crate) ty: &'a Type,
@@ -98,6 +100,11 @@ impl<'a> Model<'a> {
         slice(self.fields.last()?.ty)
     }
 
+    /// The newest level: that of the last field.
+    pub(crate) fn level(&self) -> u32 {
+        self.fields.last().map_or(0, Field::level)
+    }
+
     /// Whether the struct has type or const parameters.
     pub(crate) fn is_generic(&self) -> bool {
         !self.generics.params.is_empty()
@@ -110,17 +117,22 @@ impl<'a> Field<'a> {
             .ident
             .as_ref()
             .map_or_else(|| number.to_string(), |ident| ident.unraw().to_string());
+        let attr = attr::Field::read(cx, &field.attrs);
         Self {
             ident: field.ident.as_ref(),
-            schema_name: attr::Field::read(cx, &field.attrs)
-                .rename
-                .unwrap_or_else(|| name.clone()),
+            schema_name: attr.rename.unwrap_or_else(|| name.clone()),
+            since: attr.since,
             name,
             vis: &field.vis,
             docs: attr::docs(&field.attrs),
             ty: &field.ty,
             refused: false,
         }
+    }
+
+    /// The level that has added the field.
+    pub(crate) fn level(&self) -> u32 {
+        self.since.map_or(0, |(level, _)| level)
     }
 
     /// The span for an error about the field as a whole: its name, or its type in a tuple struct.

@@ -35,8 +35,8 @@ mod test_layouts;
 mod type_layout;
 
 pub(crate) use check::{
-    assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_copy, no_drop,
-    no_padding, no_padding_after, pinned,
+    all_pinned, assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_copy,
+    no_drop, no_padding, no_padding_after, pinned,
 };
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;

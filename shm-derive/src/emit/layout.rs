@@ -30,7 +30,11 @@ pub(crate) fn constant(
         .map(|field| {
             let name = &field.schema_name;
             let layout = of(field.ty, model, krate, view::may_have_no_size(field, model));
-            quote!(#krate::__private::field(#name, #layout))
+            let described = quote!(#krate::__private::field(#name, #layout));
+            match field.level() {
+                0 => described,
+                level => quote!(#krate::__private::since(#described, #level)),
+            }
         });
     if !sound {
         let refused = quote!(#krate::__private::refused(&[#(#fields),*]));
@@ -61,6 +65,18 @@ pub(crate) fn constant(
         quote!(#krate::__private::with_gaps(#layout))
     } else {
         layout
+    };
+    let layout = if model.level() > 0 {
+        let align = model.repr.min_align();
+        quote!(#krate::__private::with_levels(#layout, #align as ::core::primitive::usize))
+    } else {
+        layout
+    };
+    let layout = match model.attr.room {
+        Some((room, _)) => {
+            quote!(#krate::__private::with_room(#layout, #room as ::core::primitive::usize))
+        }
+        None => layout,
     };
     let all_public = |field: &Field<'_>| matches!(field.vis, Visibility::Public(_));
     let layout = if model.fields.iter().all(all_public) {
@@ -173,14 +189,26 @@ fn of(ty: &Type, model: &Model<'_>, krate: &Path, may_have_no_size: bool) -> Tok
     }
 }
 
-/// A constant outside the implementation that fails if the layout is not the pinned one.
+/// Constants outside the implementation that fail if a level is not the pinned one.
 pub(crate) fn pin_check(model: &Model<'_>, names: &Names, sound: bool) -> TokenStream {
-    let Some((fingerprint, span)) = model.attr.pin.filter(|_| sound) else {
+    let Some(pin) = model.attr.pin.as_ref().filter(|_| sound) else {
         return TokenStream::new();
     };
-    let span = at(span);
-    let (krate, ident) = (respan(&names.krate, span), moved(model.ident, span));
-    quote_spanned!(span => const _: () = #krate::__private::pinned::<#ident>(#fingerprint);)
+    let at_span = |span: Span| {
+        let span = at(span);
+        (span, respan(&names.krate, span), moved(model.ident, span))
+    };
+    let checks = (0_u32..).zip(&pin.levels).map(|(level, (fingerprint, span))| {
+        let (span, krate, ident) = at_span(*span);
+        quote_spanned!(span => const _: () = #krate::__private::pinned::<#ident>(#level, #fingerprint);)
+    });
+    // There is at most one for each level.
+    let count = u32::try_from(pin.levels.len()).unwrap_or(u32::MAX);
+    let missing = (count <= model.level()).then(|| {
+        let (span, krate, ident) = at_span(pin.span);
+        quote_spanned!(span => const _: () = #krate::__private::all_pinned::<#ident>(#count);)
+    });
+    quote!(#(#checks)* #missing)
 }
 
 /// A constant outside the implementation that fails if the type has a `Drop`.
@@ -208,19 +236,24 @@ pub(crate) fn padding_checks(model: &Model<'_>, names: &Names, sound: bool) -> T
         let (krate, ident) = (respan(krate, span), moved(ident, span));
         quote_spanned!(span => const _: () = #krate::__private::no_padding::<#ident>();)
     };
-    let padding = match size::padding(extents, model.repr.min_align(), model.tail().is_some()) {
-        Padding::None => whole(at(ident.span())),
-        // Allowed, so there is nothing to report at the field.
-        Padding::After(_) if model.attr.padding.is_some() => whole(at(ident.span())),
-        Padding::After(number) => whole(at(model.fields[number].span())),
-        Padding::Unknown => (0..model.fields.len())
+    let each = || -> TokenStream {
+        (0..model.fields.len())
             .map(|number| {
                 let span = at(model.fields[number].span());
                 let (krate, ident) = (respan(krate, span), moved(ident, span));
                 quote_spanned!(span => const _: () = #krate::__private::no_padding_after::<#ident>(#number);)
             })
             .chain(std::iter::once_with(|| drop_check(model, names)))
-            .collect(),
+            .collect()
+    };
+    let padding = match size::padding(extents, model.repr.min_align(), model.tail().is_some()) {
+        // Each field of a later level is checked.
+        _ if model.level() > 0 => each(),
+        Padding::None => whole(at(ident.span())),
+        // Allowed, so there is nothing to report at the field.
+        Padding::After(_) if model.attr.padding.is_some() => whole(at(ident.span())),
+        Padding::After(number) => whole(at(model.fields[number].span())),
+        Padding::Unknown => each(),
     };
     let copy = copy_check(model, names);
     quote!(#padding #elements #copy)

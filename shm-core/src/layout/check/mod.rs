@@ -4,18 +4,26 @@
 //! other processes. So a shared struct must have none, and the error says where to add a field instead.
 
 mod const_string;
+mod levels;
 mod padding;
 mod zero;
 
 use super::{FieldLayout, LayoutKind, TypeLayout, meaning};
 use const_string::ConstString;
-use padding::{explain, first_gap};
+pub(crate) use levels::first_wrong_field;
+use levels::{explain_field, is_wrong_field};
+use padding::explain;
+pub(crate) use padding::first_gap;
 
 /// The largest alignment that a mapping has on every machine: the size of the smallest page.
 const MAX_ALIGN: usize = 4096;
 
-/// Whether the layout contains an [unusable](meaning::is_unusable) type of this library that has not been reported.
+/// Whether this layout of a part contains an [unusable](meaning::is_unusable) type of this library, or a struct that is only a
+/// whole segment, that has not been reported.
 const fn has_unusable(layout: &TypeLayout) -> bool {
+    if layout.is_segment_only() {
+        return true;
+    }
     if !layout.unreported() {
         return false;
     }
@@ -40,14 +48,17 @@ const fn first_unusable(fields: &[FieldLayout]) -> Option<usize> {
     None
 }
 
-/// The field at which to report an error: the first with an unusable type, or the one before the first gap, or the first
-/// whose type has unreported padding.
+/// The field at which to report an error: the first with an unusable type, or the first that cannot be added by a level, or the
+/// one before the first gap, or the first whose type has unreported padding.
 const fn reporting_field(layout: &TypeLayout) -> Option<usize> {
     if !layout.reports_error() {
         return None;
     }
     // Unusable types first: correcting them changes their size, and so the gaps.
     if let Some(number) = first_unusable(layout.fields()) {
+        return Some(number);
+    }
+    if let Some(number) = first_wrong_field(layout) {
         return Some(number);
     }
     if let Some(number) = first_gap(layout) {
@@ -67,15 +78,18 @@ const fn reporting_field(layout: &TypeLayout) -> Option<usize> {
 #[track_caller]
 const fn fail(layout: &TypeLayout, number: usize) -> ! {
     let field = layout.fields()[number].layout();
+    if is_wrong_field(layout, number) && !has_unusable(field) {
+        panic!("{}", explain_field(layout, number).as_str());
+    }
     if first_gap(layout).is_some() && !has_unusable(field) {
         panic!("{}", explain(layout).as_str());
     }
-    if field.unreported() {
+    if field.unreported() || field.is_segment_only() {
         let text = ConstString::new()
             .add("field `")
             .add(layout.fields()[number].name())
             .add("`: ")
-            .add(explain_innermost(field).as_str());
+            .add(explain_part(field).as_str());
         panic!("{}", text.as_str());
     }
     let text = ConstString::new().add("`").add(layout.name()).add(
@@ -96,33 +110,43 @@ pub(crate) const fn no_padding(layout: &TypeLayout) {
 }
 
 /// As [`no_padding`], but only for an error that is reported at the field with this number. Every field with an unusable
-/// type reports its own.
+/// type reports its own, and so does every field that cannot be added by a level.
 #[track_caller]
 pub(crate) const fn no_padding_after(layout: &TypeLayout, number: usize) {
     match reporting_field(layout) {
-        Some(found) if found == number || has_unusable(layout.fields()[number].layout()) => {
+        Some(found)
+            if found == number
+                || has_unusable(layout.fields()[number].layout())
+                || is_wrong_field(layout, number) =>
+        {
             fail(layout, number);
         }
         _ => {}
     }
 }
 
-/// Explains the innermost layout that has padding or is unusable, preferring one that has not been reported.
-const fn explain_innermost(layout: &TypeLayout) -> ConstString {
-    if let Some(reason) = unusable(layout) {
-        return ConstString::new().add(reason);
+/// Explains the innermost layout in a part that has padding or is unusable, preferring one that has not been reported.
+const fn explain_part(part: &TypeLayout) -> ConstString {
+    match unusable(part) {
+        Some(reason) => ConstString::new().add(reason),
+        None => explain_innermost(part),
     }
+}
+
+/// The same for a whole type, which can be a struct with levels or room.
+const fn explain_innermost(layout: &TypeLayout) -> ConstString {
     match layout.kind() {
-        LayoutKind::Array { element, .. } => explain_innermost(element),
+        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => explain_part(element),
         LayoutKind::Struct { fields, .. } => {
             let mut number = 0;
             while number < fields.len() {
                 let field = fields[number].layout();
-                let is_cause = if layout.unreported() {
-                    field.unreported()
-                } else {
-                    field.padded()
-                };
+                let is_cause = field.is_segment_only()
+                    || if layout.unreported() {
+                        field.unreported()
+                    } else {
+                        field.padded()
+                    };
                 if is_cause {
                     return match unusable(field) {
                         Some(reason) => ConstString::new()
@@ -140,19 +164,25 @@ const fn explain_innermost(layout: &TypeLayout) -> ConstString {
                 }
                 number += 1;
             }
+            if let Some(number) = first_wrong_field(layout) {
+                return explain_field(layout, number);
+            }
             if layout.has_drop() && first_gap(layout).is_none() {
                 return explain_drop(layout);
             }
             explain(layout)
         }
-        LayoutKind::Slice { element } => explain_innermost(element),
-        LayoutKind::Meaning { inner: parts, .. } => explain_innermost(parts),
+        LayoutKind::Meaning { inner: parts, .. } => match unusable(layout) {
+            Some(reason) => ConstString::new().add(reason),
+            None => explain_innermost(parts),
+        },
         LayoutKind::Scalar(_) => ConstString::new(),
         LayoutKind::Enum { .. } => explain_drop(layout),
     }
 }
 
-/// The [reason](meaning::unusable_reason) why a type of this library in `layout` is unusable, if it is not inside a struct.
+/// The [reason](meaning::unusable_reason) why a type of this library in this layout of a part is unusable, if it is not inside a
+/// struct, or why a struct in it can only be a whole segment.
 const fn unusable(layout: &TypeLayout) -> Option<&'static str> {
     match layout.kind() {
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => unusable(element),
@@ -169,6 +199,14 @@ const fn unusable(layout: &TypeLayout) -> Option<&'static str> {
             }
             None
         }
+        LayoutKind::Struct { .. } if layout.level() > 0 => Some(
+            "a struct with `#[shm(since = ..)]` must be a segment of its own: inside another type, it would move what follows \
+             when it grows; write `since` on the fields of the struct that contains it",
+        ),
+        LayoutKind::Struct { .. } if layout.is_segment_only() => Some(
+            "a struct with `#[shm(room = ..)]` must be a segment of its own: inside another type, it has no room to grow; \
+             remove `room`, or write it on the struct that contains it",
+        ),
         LayoutKind::Struct { .. } | LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => None,
     }
 }
@@ -254,18 +292,57 @@ const fn explain_drop(layout: &TypeLayout) -> ConstString {
         .add("` implements `Drop`, which would never run: values in shared memory have no owner; remove it, and clean up where the handle is dropped")
 }
 
-/// Fails the build if the layout does not have the pinned fingerprint.
+/// Fails the build if level `level` of the layout does not have the pinned fingerprint.
 #[track_caller]
-pub(crate) const fn pinned(layout: &TypeLayout, pin: u64) {
-    if layout.is_refused() || layout.fingerprint() == pin {
+pub(crate) const fn pinned(layout: &TypeLayout, level: u32, pin: u64) {
+    if layout.is_refused() || layout.level_fingerprint(level) == pin {
         return;
     }
-    let text = ConstString::new()
-        .add("the layout of `")
+    let mut text = ConstString::new();
+    if layout.level() == 0 {
+        text = text.add("the layout of `");
+    } else {
+        text = text.add("level ").number(level as usize).add(" of `");
+    }
+    text = text
         .add(layout.name())
-        .add("` differs from its pin: programs built before and after the change cannot share a segment; undo it, or write `pin = \"")
-        .hex(layout.fingerprint())
+        .add("` differs from its pin: programs built before and after the change cannot share a segment; undo it, or write ");
+    if layout.level() == 0 {
+        text = text.add("`pin = ");
+    } else {
+        text = text.add("`");
+    }
+    text = text
+        .add("\"")
+        .hex(layout.level_fingerprint(level))
         .add("\"` if it is intended");
+    panic!("{}", text.as_str());
+}
+
+/// Fails the build, because only the first `count` levels of the layout have a pinned fingerprint.
+#[track_caller]
+pub(crate) const fn all_pinned(layout: &TypeLayout, count: u32) {
+    if layout.is_refused() {
+        return;
+    }
+    let mut text = ConstString::new()
+        .add("`pin` needs a fingerprint for each level, and level ")
+        .number(count as usize)
+        .add(" of `")
+        .add(layout.name())
+        .add("` has none; write `pin = [");
+    let mut level = 0;
+    while level <= layout.level() {
+        if level > 0 {
+            text = text.add(", ");
+        }
+        text = text
+            .add("\"")
+            .hex(layout.level_fingerprint(level))
+            .add("\"");
+        level += 1;
+    }
+    text = text.add("]`");
     panic!("{}", text.as_str());
 }
 

@@ -1,6 +1,7 @@
 //! Finds padding and explains how to remove it.
 
 use super::const_string::ConstString;
+use super::levels::{self, Gaps};
 use crate::layout::{FieldLayout, LayoutKind, ScalarKind, TypeLayout};
 
 /// The size of the padding after the field with this number, and its offset.
@@ -17,7 +18,13 @@ const fn gap(layout: &TypeLayout, number: usize) -> (usize, usize) {
 }
 
 /// The number of the first field that padding follows, unless padding is allowed.
-pub(super) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
+pub(crate) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
+    if layout.level() > 0 {
+        return match Gaps::new().next(layout) {
+            Some(gap) if !layout.allows_gaps() => Some(gap.after),
+            _ => None,
+        };
+    }
     let mut number = 0;
     while number < layout.fields().len() && !layout.allows_gaps() {
         if gap(layout, number).0 > 0 {
@@ -29,7 +36,7 @@ pub(super) const fn first_gap(layout: &TypeLayout) -> Option<usize> {
 }
 
 /// Whether the struct is a tuple struct: some field has its index as its name. Others may have been renamed.
-const fn is_tuple(fields: &[FieldLayout]) -> bool {
+pub(super) const fn is_tuple(fields: &[FieldLayout]) -> bool {
     let mut number = 0;
     while number < fields.len() {
         if equal(
@@ -116,6 +123,27 @@ const fn corrected_len(layout: &TypeLayout, number: usize) -> Option<usize> {
     Some((len + gap(layout, number).0) % align)
 }
 
+/// Appends the declaration of a padding field of `bytes` bytes, whose name has the number `pad` or a later one. Returns the next
+/// number as well.
+pub(super) const fn add_pad(
+    mut text: ConstString,
+    layout: &TypeLayout,
+    tuple: bool,
+    mut pad: usize,
+    bytes: usize,
+) -> (ConstString, usize) {
+    // A private field would rule out the struct's literals elsewhere.
+    if layout.fields_are_public() {
+        text = text.add("pub ");
+    }
+    if !tuple {
+        pad = first_free_pad(layout.fields(), pad);
+        text = text.add(pad_name(pad).as_str()).add(": ");
+        pad += 1;
+    }
+    (text.add("[u8; ").number(bytes).add("]` there"), pad)
+}
+
 /// Whether the fields contain a sync type, so that the struct cannot be `Copy`.
 const fn holds_sync(fields: &[FieldLayout]) -> bool {
     let mut number = 0;
@@ -141,6 +169,9 @@ const fn is_sync(layout: &TypeLayout) -> bool {
 
 /// The error message: where the padding is, and what to write.
 pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
+    if layout.level() > 0 {
+        return levels::explain_gaps(layout);
+    }
     let fields = layout.fields();
     let mut text = ConstString::new()
         .add("`")
@@ -177,18 +208,9 @@ pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
                     .number(len)
                     .add("]`"),
                 None => {
-                    text = text.add("`, add `");
-                    // A private field would rule out the struct's literals elsewhere.
-                    if layout.fields_are_public() {
-                        text = text.add("pub ");
-                    }
-                    if !tuple {
-                        pad = first_free_pad(fields, pad);
-                        text = text.add(pad_name(pad).as_str()).add(": ");
-                        pad += 1;
-                    }
                     added += bytes;
-                    text.add("[u8; ").number(bytes).add("]` there")
+                    (text, pad) = add_pad(text.add("`, add `"), layout, tuple, pad, bytes);
+                    text
                 }
             };
             gaps += 1;
@@ -205,11 +227,18 @@ pub(super) const fn explain(layout: &TypeLayout) -> ConstString {
     if gaps > 0 && layout.unreported() {
         text = text.add("; or use it with arguments that leave none");
     }
-    if gaps > 0 && (layout.is_known_not_copy() || holds_sync(fields)) {
-        text = text.add("; or write `#[shm(padding)]` on the struct, which leaves the bytes unused and rules out `Copy`");
+    if gaps > 0 && may_allow_gaps(layout) {
+        text = text.add(ALLOW_GAPS);
     }
     text
 }
+
+/// Whether [`ALLOW_GAPS`] is a remedy.
+pub(super) const fn may_allow_gaps(layout: &TypeLayout) -> bool {
+    layout.is_known_not_copy() || holds_sync(layout.fields())
+}
+
+pub(super) const ALLOW_GAPS: &str = "; or write `#[shm(padding)]` on the struct, which leaves the bytes unused and rules out `Copy`";
 
 #[cfg(test)]
 mod tests {

@@ -14,9 +14,8 @@ const fn first_invalid(fields: &[FieldLayout]) -> Option<usize> {
     None
 }
 
-/// Names the first enum without a variant of value 0, which the layout must contain, and its field. `with` is the
-/// function that initializes a segment.
-pub(super) const fn explain(layout: &TypeLayout, with: &str) -> ConstString {
+/// The path of the first enum without a variant of value 0, which the layout must contain, and its layout.
+pub(super) const fn find(layout: &TypeLayout) -> (ConstString, &TypeLayout) {
     let (mut at, mut path) = (layout, ConstString::new());
     loop {
         at = match at.kind() {
@@ -38,6 +37,12 @@ pub(super) const fn explain(layout: &TypeLayout, with: &str) -> ConstString {
             LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => break,
         };
     }
+    (path, at)
+}
+
+/// Names the enum that [`find`] finds. `with` is the function that initializes a segment.
+pub(super) const fn explain(layout: &TypeLayout, with: &str) -> ConstString {
+    let (path, at) = find(layout);
     let mut text = ConstString::new().add("a new segment is all zeros, but ");
     if !path.as_str().is_empty() {
         text = text.add("`").add(path.as_str()).add("`");

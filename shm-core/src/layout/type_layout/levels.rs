@@ -4,13 +4,39 @@
 //! Everything here is computed from the fields when it is asked for, so that plain structs pay nothing for it.
 
 use super::construct::struct_seed;
-use super::{FieldLayout, TypeLayout};
+use super::{FieldLayout, TypeLayout, flag};
+use crate::layout::check::{first_gap, first_wrong_field};
 use crate::layout::schema;
 
 impl TypeLayout {
     /// Returns the newest level: the highest [`since`](FieldLayout::since) of the fields, or 0.
     ///
-    /// Each level from 0 to this one has fields of its own. All levels from this one on are the whole struct.
+    /// A struct grows by fields at its end. Level `k` is the struct cut behind the last field with `since <= k`, as a program
+    /// knows it that has been built before the later fields were added. No level is left out, so each from 0 to this one has
+    /// fields of its own.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    ///
+    /// /// What the first version has.
+    /// #[derive(ShmLayout)]
+    /// #[repr(C)]
+    /// struct First { beat: u64, load: f64 }
+    ///
+    /// #[derive(ShmLayout)]
+    /// #[repr(C)]
+    /// struct Status {
+    ///     beat: u64,
+    ///     load: f64,
+    ///     #[shm(since = 1)] temperature: u32,
+    ///     #[shm(since = 1)] humidity: u32,
+    /// }
+    ///
+    /// assert_eq!(Status::LAYOUT.level(), 1);
+    /// assert_eq!(Status::LAYOUT.fields()[2].since(), 1);
+    /// assert_eq!(Status::LAYOUT.level_size(0), First::SIZE);
+    /// assert_eq!(Status::FINGERPRINT, First::FINGERPRINT);
+    /// ```
     #[must_use]
     pub const fn level(&self) -> u32 {
         match self.fields() {
@@ -25,8 +51,9 @@ impl TypeLayout {
         self.room
     }
 
-    /// The fields of level `level`, with those of all levels below it.
-    pub(crate) const fn level_fields(&self, level: u32) -> &'static [FieldLayout] {
+    /// Returns the fields that level `level` has: those with `since <= level`.
+    #[must_use]
+    pub const fn level_fields(&self, level: u32) -> &'static [FieldLayout] {
         let fields = self.fields();
         fields.split_at(Self::len_at(fields, level)).0
     }
@@ -49,8 +76,9 @@ impl TypeLayout {
         len
     }
 
-    /// The alignment of level `level`.
-    pub(crate) const fn level_align(&self, level: u32) -> usize {
+    /// Returns the alignment of level `level` in bytes.
+    #[must_use]
+    pub const fn level_align(&self, level: u32) -> usize {
         if level >= self.level() {
             return self.align;
         }
@@ -65,8 +93,9 @@ impl TypeLayout {
         align
     }
 
-    /// The size of level `level`, a multiple of its alignment.
-    pub(crate) const fn level_size(&self, level: u32) -> usize {
+    /// Returns the size of level `level` in bytes, a multiple of its alignment.
+    #[must_use]
+    pub const fn level_size(&self, level: u32) -> usize {
         if level >= self.level() {
             return self.size;
         }
@@ -82,8 +111,9 @@ impl TypeLayout {
         }
     }
 
-    /// The fingerprint of level `level`: that of a struct with these fields and no `since`.
-    pub(crate) const fn level_fingerprint(&self, level: u32) -> u64 {
+    /// Returns the fingerprint of level `level`: that of a struct with the fields of this level, and without `since`.
+    #[must_use]
+    pub const fn level_fingerprint(&self, level: u32) -> u64 {
         if level == 0 {
             return self.fingerprint;
         }
@@ -140,13 +170,20 @@ impl TypeLayout {
         self.base_align = align;
         self.schema_len = len;
         self.fingerprint = self.fingerprint_at(0);
+        self.flags |= flag::SEGMENT_ONLY;
+        if first_gap(&self).is_some() || first_wrong_field(&self).is_some() {
+            let reports_error = !self.is_refused();
+            return self
+                .with(flag::PADDED, true)
+                .with(flag::REPORTS_ERROR, reports_error);
+        }
         self
     }
 
     /// Reserves `room` bytes for later fields.
     pub(crate) const fn with_room(mut self, room: usize) -> Self {
         self.room = Some(room);
-        self
+        self.with(flag::SEGMENT_ONLY, true)
     }
 }
 
