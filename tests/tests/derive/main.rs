@@ -3,6 +3,7 @@
 mod build;
 mod codegen;
 mod gaps;
+mod levels;
 mod property;
 mod renamed;
 mod type_macros;
