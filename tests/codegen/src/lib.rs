@@ -26,14 +26,28 @@ pub struct Telemetry {
     pub wide: [u64; 64],
 }
 
+/// A struct that has grown twice.
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+#[shm(room = 1024)]
+pub struct Grown {
+    pub frame: u64,
+    #[shm(since = 1)]
+    pub xs: [u32; 4],
+    #[shm(since = 1)]
+    pub history: [Inner; 4],
+    #[shm(since = 2)]
+    pub count: u64,
+}
+
 /// One function through cells, and the same through a pointer. `$shm` and `$raw` are what differs.
 macro_rules! both {
-    ($($name:ident($($arg:ident: $ty:ty),*) $(-> $out:ty)?: $shm:expr, $raw:expr;)*) => {
+    ($of:ident, $shm_mod:ident, $raw_mod:ident; $($name:ident($($arg:ident: $ty:ty),*) $(-> $out:ty)?: $shm:expr, $raw:expr;)*) => {
         #[cfg(not(feature = "raw"))]
-        pub mod shm {
+        pub mod $shm_mod {
             use super::*;
             /// The handle as far as access goes: the address of the payload.
-            pub type Handle = shm_core::ShmCell<Telemetry>;
+            pub type Handle = shm_core::ShmCell<$of>;
             $(
                 #[unsafe(no_mangle)]
                 pub fn $name(shm: &Handle, $($arg: $ty),*) $(-> $out)? {
@@ -43,15 +57,15 @@ macro_rules! both {
             )*
         }
         #[cfg(feature = "raw")]
-        pub mod raw {
+        pub mod $raw_mod {
             use super::*;
             $(
                 /// # Safety
                 ///
                 /// `raw` points to a live value that nobody else accesses.
                 #[unsafe(no_mangle)]
-                pub unsafe fn $name(raw: *mut Telemetry, $($arg: $ty),*) $(-> $out)? {
-                    let access: unsafe fn(*mut Telemetry, $($ty),*) $(-> $out)? = $raw;
+                pub unsafe fn $name(raw: *mut $of, $($arg: $ty),*) $(-> $out)? {
+                    let access: unsafe fn(*mut $of, $($ty),*) $(-> $out)? = $raw;
                     // SAFETY: passed on.
                     unsafe { access(raw, $($arg),*) }
                 }
@@ -70,7 +84,7 @@ macro_rules! raw {
     };
 }
 
-both! {
+both! { Telemetry, shm, raw;
     get_u64() -> u64: |shm| shm.frame.get(), raw!(|raw| (*raw).frame);
     get_f32() -> f32: |shm| shm.temperature.get(), raw!(|raw| (*raw).temperature);
     get_u8() -> u8: |shm| shm.state.get(), raw!(|raw| (*raw).state);
@@ -92,6 +106,13 @@ both! {
     add_indexed(i: usize): |shm, i| shm.wide[i].set(shm.wide[i].get() + 1), raw!(|raw, i| (*raw).wide[i] += 1);
     decrement_byte(): |shm| shm.state.set(shm.state.get().wrapping_sub(1)),
         raw!(|raw| (*raw).state = (*raw).state.wrapping_sub(1));
+}
+
+both! { Grown, shm_grown, raw_grown;
+    grown_get_element() -> u32: |shm| shm.xs[1].get(), raw!(|raw| (*raw).xs[1]);
+    grown_get_indexed(i: usize) -> f64: |shm, i| shm.history[i].level.get(), raw!(|raw, i| (*raw).history[i].level);
+    grown_set(v: u64): |shm, v| shm.count.set(v), raw!(|raw, v| (*raw).count = v);
+    grown_increment(): |shm| shm.count.set(shm.count.get() + 1), raw!(|raw| (*raw).count += 1);
 }
 
 /// The same through the handle itself, which holds the address next to the number of elements of a trailing slice.
