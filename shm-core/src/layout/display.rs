@@ -69,6 +69,8 @@ struct Row {
     layout: Option<&'static TypeLayout>,
     /// Of the first element of an array, the distance to the next.
     stride: Option<usize>,
+    /// The level that has added the field.
+    since: u32,
 }
 
 impl Row {
@@ -84,6 +86,7 @@ impl Row {
             name: name.to_owned(),
             layout: Some(layout),
             stride: None,
+            since: 0,
         }
     }
 
@@ -96,6 +99,7 @@ impl Row {
             name: String::new(),
             layout: None,
             stride: None,
+            since: 0,
         }
     }
 
@@ -120,7 +124,10 @@ fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
     let mut end = 0;
     for (number, field) in fields.iter().enumerate() {
         let offset = base + field.offset();
-        into.push(Row::new(depth, offset, field.name(), field.layout()));
+        into.push(Row {
+            since: field.since(),
+            ..Row::new(depth, offset, field.name(), field.layout())
+        });
         rows_inside(field.layout(), offset, depth, into);
         end = end.max(field.offset() + field.layout().size());
         let next = fields[number + 1..].iter().map(FieldLayout::offset).min();
@@ -183,7 +190,8 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>
 /// Prints a table of the fields (offset, size and alignment in bytes, name, and type), with a mark at each boundary
 /// between cache lines. Offsets count from the start of the payload; the first line says where that is in a segment of this
 /// type. Bytes that belong to no field have a row of the type `padding`. The size of a trailing slice is that of one element. The
-/// parts of this library's types are shown too, and the first element of an array.
+/// parts of this library's types are shown too, and the first element of an array. A field that a later level has added says
+/// since which; the fingerprint is that of level 0.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -224,9 +232,13 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>
 /// ```
 impl fmt::Display for TypeLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level() {
+            0 => String::new(),
+            level => format!(" at level {level}"),
+        };
         writeln!(
             f,
-            "{}: {} bytes, aligned to {}, at byte {} of a segment, fingerprint {:016x}",
+            "{}: {} bytes{level}, aligned to {}, at byte {} of a segment, fingerprint {:016x}",
             TypeName(self),
             self.size(),
             self.align(),
@@ -253,9 +265,10 @@ impl fmt::Display for TypeLayout {
                 }
                 None => write!(f, "{:5}  {label:width$}  padding", "")?,
             }
-            match row.stride {
-                Some(stride) => writeln!(f, ", every {stride} bytes")?,
-                None => writeln!(f)?,
+            match (row.stride, row.since) {
+                (Some(stride), _) => writeln!(f, ", every {stride} bytes")?,
+                (None, 0) => writeln!(f)?,
+                (None, since) => writeln!(f, ", since {since}")?,
             }
             // The rows of its own fields mark the boundaries inside this one.
             let next = all.get(number + 1);
@@ -456,6 +469,36 @@ mod tests {
                 "       9       3                   padding",
                 "      20       4                   padding",
                 "      24       8      8  list      [u64]",
+            ]
+        );
+    }
+
+    #[test]
+    fn fields_of_later_levels_say_since_when_they_are_there() {
+        let fields = Box::leak(Box::new(with_offsets([
+            FieldLayout::new("beat", U64),
+            FieldLayout::new("points", array![INNER; 2]).with_since(1),
+            FieldLayout::new("last", U64).with_since(2),
+        ])));
+        let layout = TypeLayout::structure("Status", 0, 48, 8, fields).with_levels(1);
+        let text = layout.to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(
+            lines[0].starts_with("Status: 48 bytes at level 2, aligned to 8, at byte "),
+            "{}",
+            lines[0]
+        );
+        assert!(lines[0].ends_with(&format!("{:016x}", layout.level_fingerprint(0))));
+        assert_eq!(
+            lines[1..],
+            [
+                "  offset    size  align  field   type",
+                "       0       8      8  beat    u64",
+                "       8      32      8  points  [Inner; 2], since 1",
+                "       8      16      8    [0]   Inner, every 16 bytes",
+                "       8       8      8      a   u64",
+                "      16       8      8      b   f64",
+                "      40       8      8  last    u64, since 2",
             ]
         );
     }
