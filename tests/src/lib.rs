@@ -47,7 +47,7 @@ pub use random::Random;
 pub use segments::{
     Accounts, Block, BlockedSegment, Gate, Guarded, Huge, Large, Ledger, Log, Message, Pair,
     Places, Recoverable, RingSegment, Samples, SmallValue, Stats, Table, Telemetry, TelemetryWide,
-    WaitSegment,
+    WaitSegment, is_owed,
 };
 pub use surroundings::{
     count_from_env, is_root, pid_namespaces, user_and_pid_namespaces, with_restriction,

@@ -13,7 +13,7 @@ use shm_core::sync::Mutex;
 pub use blocked::BlockedSegment;
 pub use recoverable::{Accounts, Log, Places, Recoverable, Table};
 pub use ring::{Message, RingSegment};
-pub use waiting::WaitSegment;
+pub use waiting::{WaitSegment, is_owed};
 
 /// A value whose fields all follow from one number, so that a torn value is detected.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]

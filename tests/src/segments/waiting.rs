@@ -1,5 +1,6 @@
 //! The segment of the tests of events, semaphores and barriers.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use shm_core::ShmLayout;
@@ -43,4 +44,13 @@ pub struct WaitSegment {
     pub wrong: AtomicU64,
     /// Unexpected errors.
     pub failed: AtomicU64,
+}
+
+/// Whether an event has a notification of one that no waiter has taken.
+#[must_use]
+pub fn is_owed(event: &Event) -> bool {
+    let word = std::ptr::from_ref(event).cast::<AtomicU64>();
+    // SAFETY: an event is one atomic word.
+    let word = unsafe { &*word };
+    word.load(Relaxed) >> 32 & 0xffff != 0
 }

@@ -7,14 +7,13 @@
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::Release;
 use std::time::{Duration, Instant};
 
-use shm_core::sync::{BarrierError, Event};
+use shm_core::sync::BarrierError;
 use shm_core::{Shm, ShmLayout};
 use shm_tests::step::KillOutcome;
-use shm_tests::{DEADLINE, Names, Peer, WaitSegment, peer, step};
+use shm_tests::{DEADLINE, Names, Peer, WaitSegment, is_owed, peer, step};
 
 /// Runs `what` in a peer and kills it at every `stride`-th instruction, until it completes. For each kill this calls
 /// `around` with a function that kills and returns whether the peer was killed.
@@ -154,14 +153,6 @@ fn asleep_on_an_event(what: &str, kind: &str, before: Option<u64>) {
             assert_eq!(event.generation(), last);
         });
     });
-}
-
-/// Whether an event has a notification of one that no waiter has taken.
-fn is_owed(event: &Event) -> bool {
-    let word = std::ptr::from_ref(event).cast::<AtomicU64>();
-    // SAFETY: an event is one atomic word.
-    let word = unsafe { &*word };
-    word.load(Relaxed) >> 32 & 0xffff != 0
 }
 
 #[test]
