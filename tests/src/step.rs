@@ -225,25 +225,35 @@ pub fn change_at_call(
 }
 
 /// Sends the peer a command, and calls `each` after each of its instructions between the two signals (`SIGUSR1`) that it
-/// raises in it, as the fastest possible peer could interfere. Returns the number of instructions.
+/// raises in it, as the fastest possible peer could interfere. After `most` of these it lets the peer run. Returns the number of
+/// instructions.
 ///
 /// # Panics
 ///
-/// If there are more than ten million, or the peer does anything else.
-pub fn at_each_instruction(peer: &mut Peer, command: &str, mut each: impl FnMut()) -> usize {
+/// If the peer does anything else.
+pub fn at_each_instruction(
+    peer: &mut Peer,
+    command: &str,
+    most: usize,
+    mut each: impl FnMut(),
+) -> usize {
     let pid = until_begun(peer, command);
-    for instruction in 0..10_000_000 {
-        ptrace::step(pid, None).expect("the peer is traced");
+    let mut instructions = 0;
+    loop {
+        if instructions < most {
+            ptrace::step(pid, None).expect("the peer is traced");
+        } else {
+            ptrace::cont(pid, None).expect("the peer is traced");
+        }
         match until_signal(pid) {
             Signal::SIGTRAP => each(),
-            Signal::SIGUSR1 => {
-                ptrace::detach(pid, None).expect("the peer is traced");
-                return instruction;
-            }
+            Signal::SIGUSR1 => break,
             signal => panic!("{signal}"),
         }
+        instructions += 1;
     }
-    panic!("`{command}` does not end");
+    ptrace::detach(pid, None).expect("the peer is traced");
+    instructions
 }
 
 /// Sends the peer a command, and kills it at the given instruction after the first of the two signals (`SIGUSR1`) that it

@@ -70,6 +70,8 @@ pub(crate) trait ClaimEnv {
     const KEPT_FLAGS: u32 = WAITERS;
     /// Whether a waiter that gives up passes its wake-up on. Only mutants skip this.
     const PASSES_ON: bool = true;
+    /// How many times it looks for an owner that passes the wake-up on, before it wakes another waiter itself. Only tests change it.
+    const PASS_ATTEMPTS: u32 = 64;
 
     /// How many times to load the word before anything else.
     fn spins(&self) -> u32;
@@ -176,15 +178,14 @@ pub(crate) fn claim<W: ClaimEnv + WakeOne>(
 /// Passes a wake-up on when a waiter gives up: its last sleep may have ended by a wake-up that was meant for any of the
 /// sleepers, and the next owner does not know of them.
 #[cold]
-fn pass_on_wake_up<W: WakeOne>(word: &AtomicU32, waker: &W) {
-    // Bounded, because a peer could keep changing the word.
-    for _ in 0..64 {
+fn pass_on_wake_up<W: ClaimEnv + WakeOne>(word: &AtomicU32, waker: &W) {
+    for _ in 0..W::PASS_ATTEMPTS {
         let seen = word.load(Ordering::Relaxed);
         if seen & WAITERS != 0 {
             return;
         }
         if seen & ID == 0 {
-            return waker.wake(word);
+            break;
         }
         if word
             .compare_exchange(seen, seen | WAITERS, Ordering::Relaxed, Ordering::Relaxed)
@@ -193,6 +194,8 @@ fn pass_on_wake_up<W: WakeOne>(word: &AtomicU32, waker: &W) {
             return;
         }
     }
+    // The word is free, or its owner changes all the time, so the one that is woken soon finds it free, or announces itself.
+    waker.wake(word);
 }
 
 /// Releases the word, if it still has this owner, and wakes a waiter. `poison` marks the protected data as possibly half
@@ -224,5 +227,57 @@ fn release_changed<W: WakeOne>(word: &AtomicU32, me: u32, mut seen: u32, free: u
             }
             Err(now) => seen = now,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Gives up after its first sleep, during which the owner changes, and never wins a race after that.
+    struct Unlucky {
+        steps: u32,
+        wakes: std::cell::Cell<u32>,
+    }
+
+    impl WakeOne for Unlucky {
+        fn wake(&self, _: &AtomicU32) {
+            self.wakes.set(self.wakes.get() + 1);
+        }
+    }
+
+    impl ClaimEnv for Unlucky {
+        const PASS_ATTEMPTS: u32 = 0;
+
+        fn spins(&self) -> u32 {
+            0
+        }
+
+        fn next_step(&mut self) -> WaitStep {
+            self.steps += 1;
+            if self.steps == 1 {
+                WaitStep::Sleep
+            } else {
+                WaitStep::FinalProbe
+            }
+        }
+
+        fn is_dead(&mut self, _: u32) -> bool {
+            false
+        }
+
+        fn sleep(&mut self, word: &AtomicU32, _: u32) {
+            word.store(3, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_wake_up_is_passed_on_even_if_the_owner_keeps_changing() {
+        let mut env = Unlucky {
+            steps: 0,
+            wakes: std::cell::Cell::new(0),
+        };
+        assert_eq!(claim(&AtomicU32::new(2), 1, &mut env), None);
+        assert_eq!(env.wakes.get(), 1);
     }
 }

@@ -63,6 +63,7 @@ use std::marker::PhantomData;
 use crate::access::Access;
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU64, load};
+use crate::protocol::attempts::{self, MAX_ATTEMPTS};
 use crate::protocol::wait::WaitStep;
 
 /// A process may be asleep on the word.
@@ -199,7 +200,7 @@ pub(crate) fn notify_all<W: EventWaker>(word: &AtomicU64, waker: &W) {
 #[cold]
 fn clear_and_wake_all<W: EventWaker>(word: &AtomicU64, waker: &W) {
     let mut seen = word.load(Ordering::Relaxed);
-    // Bounded, because a peer could keep changing the word. Whatever it leaves there, all are woken.
+    // Few attempts are enough: whatever others leave there, all are woken, and what stays owed lets one more waiter return.
     for _ in 0..64 {
         let assigned = (seen & !(ASSIGNED - 1)).wrapping_sub(W::CLEAR);
         let clear = assigned | (seen & GENERATION);
@@ -342,14 +343,13 @@ impl Looks {
         if is_first || !takes {
             return Some(generation_of(now));
         }
-        // Bounded, because a peer could keep changing the word.
-        for _ in 0..64 {
+        for failures in 1..MAX_ATTEMPTS {
             if !S::TAKES || owed(now) == 0 {
                 break;
             }
             match word.compare_exchange(now, now - OWED, S::LOAD, S::LOAD) {
                 Ok(_) => return Some(generation_of(now)),
-                Err(changed) => now = changed,
+                Err(changed) => now = attempts::pause(word, failures, changed, S::LOAD),
             }
         }
         // The word may have been cleared meanwhile, so this needs the last one.

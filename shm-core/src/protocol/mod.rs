@@ -6,6 +6,7 @@
 //! Each file starts with its states, orderings and crash story. In these tables "peer" is any process that has mapped the
 //! segment for writing, and a "probe" asks the kernel whether a participant is alive.
 
+pub(crate) mod attempts;
 pub(crate) mod barrier;
 pub(crate) mod broadcast;
 pub(crate) mod claim_word;

@@ -43,6 +43,7 @@
 
 use crate::primitive::Ordering;
 use crate::primitive::model::AtomicU32;
+use crate::protocol::attempts::{self, MAX_ATTEMPTS};
 use crate::protocol::counter::{self, WakeSome};
 use crate::protocol::eventcount::{self, WAITERS, WaitEnv};
 use crate::protocol::wait::WaitStep;
@@ -66,13 +67,14 @@ pub(crate) trait Mutations {
     const SEVERAL: u32 = SEVERAL | WAITERS;
     /// Whether a post checks after it has woken some whether it should have woken all.
     const RECHECKS: bool = true;
-    /// How many times to try to change a word that others change too. Each failure means that another process succeeded in
-    /// the few instructions since the load, so processes that keep to the protocol never need this many.
-    const TRIES: u32 = 1_000;
+    /// How many times to try to change the word.
+    const TRIES: u32 = MAX_ATTEMPTS;
+    /// After how many failed attempts a post adds without comparing, if there is plenty of room.
+    const ADDS_AFTER: u32 = 100;
 
-    /// What others do between a load and an attempt. Only tests do something here.
+    /// What others do between a load and an attempt, of which so many have failed. Only tests do something here.
     #[inline(always)]
-    fn interfere(_word: &AtomicU32, _tries: u32) {}
+    fn interfere(_word: &AtomicU32, _failures: u32) {}
 }
 
 /// The correct protocol.
@@ -142,19 +144,27 @@ fn post_again<S: Mutations, W: WakeSome>(
     mut seen: u32,
     count: u32,
 ) -> Option<u32> {
-    for tries in 1..S::TRIES {
-        S::interfere(word, tries);
-        match word.compare_exchange(seen, more(seen, count)?, W::COUNT, Ordering::Relaxed) {
+    for failures in 1..S::TRIES {
+        S::interfere(word, failures);
+        let next = more(seen, count)?;
+        // An addition cannot fail, but it can exceed the maximum. So there has to be more room than processes that keep to the
+        // protocol can fill before it is done.
+        if failures >= S::ADDS_AFTER && next / ONE <= MAX_PERMITS / 2 {
+            return add::<S>(word, count);
+        }
+        match word.compare_exchange(seen, next, W::COUNT, Ordering::Relaxed) {
             Ok(before) => return Some(before),
-            Err(now) => seen = now,
+            Err(now) => seen = attempts::pause(word, failures, now, Ordering::Relaxed),
         }
     }
-    // This cannot fail, but it can exceed the maximum. So there has to be more room than processes that keep to the protocol can
-    // fill before it is done.
-    if more(seen, count)? / ONE > MAX_PERMITS / 2 {
-        return None;
-    }
-    seen = word.fetch_add(count * ONE, S::ADD);
+    None
+}
+
+/// Adds permits without comparing, as [`post_again`] does it at last. Takes them back if there are too many: only a peer that
+/// pretended room gets it there.
+#[cold]
+fn add<S: Mutations>(word: &AtomicU32, count: u32) -> Option<u32> {
+    let seen = word.fetch_add(count * ONE, S::ADD);
     if more(seen, count).is_none() {
         word.fetch_sub(count * ONE, Ordering::Relaxed);
         return None;
@@ -178,31 +188,17 @@ pub(crate) fn take<S: Mutations>(word: &AtomicU32, count: u32) -> bool {
 /// Continues a take whose first attempt failed.
 #[cold]
 fn take_again<S: Mutations>(word: &AtomicU32, mut seen: u32, count: u32) -> bool {
-    for tries in 1..S::TRIES {
-        S::interfere(word, tries);
+    for failures in 1..S::TRIES {
+        S::interfere(word, failures);
         let Some(next) = fewer(seen, count) else {
             return false;
         };
         match word.compare_exchange(seen, next, S::TAKE, Ordering::Relaxed) {
             Ok(_) => return true,
-            Err(now) => seen = now,
+            Err(now) => seen = attempts::pause(word, failures, now, Ordering::Relaxed),
         }
-        out_of_step(tries);
     }
     false
-}
-
-/// Pauses now and then, for varying times.
-///
-/// Two loops of equal length on two processors can fall into step, so that one of them wins thousands of times in a row. The
-/// attempt after a pause fails and returns the present word; the attempts after it follow at once.
-fn out_of_step(tries: u32) {
-    const EVERY: u32 = 8;
-    if tries.is_multiple_of(EVERY) {
-        for _ in 0..tries / EVERY % 16 {
-            std::hint::spin_loop();
-        }
-    }
 }
 
 /// Takes `count` permits, waiting until there are so many. `false` after the final probe.
@@ -272,21 +268,38 @@ mod tests {
     struct Beset;
 
     impl Mutations for Beset {
-        fn interfere(word: &AtomicU32, tries: u32) {
-            assert!(tries < Self::TRIES, "it tries for ever");
-            // Another number of permits each time, with room for more.
-            word.store(tries % 2 * ONE + 5 * ONE, Ordering::Relaxed);
+        fn interfere(word: &AtomicU32, failures: u32) {
+            assert!(failures < Self::TRIES, "it tries for ever");
+            // Another number of permits each time, with room for more. One that an earlier pause has loaded does not recur.
+            word.store((failures % 1000 + 5) * ONE, Ordering::Relaxed);
         }
     }
 
-    /// Another process does so until there is no more room.
+    /// The same above the half of the maximum.
+    struct BesetAbove;
+
+    impl Mutations for BesetAbove {
+        fn interfere(word: &AtomicU32, failures: u32) {
+            let above = MAX_PERMITS / 2 + failures % 1000;
+            word.store(above * ONE, Ordering::Relaxed);
+        }
+    }
+
+    /// Another process does so, and leaves less and less room.
     struct Filled;
 
     impl Mutations for Filled {
-        fn interfere(word: &AtomicU32, tries: u32) {
-            let left = (Self::TRIES - 1 - tries).min(2);
+        fn interfere(word: &AtomicU32, failures: u32) {
+            let left = 10 - failures.min(8);
             word.store((MAX_PERMITS - left) * ONE, Ordering::Relaxed);
         }
+    }
+
+    /// Adds without comparing as soon as the first attempt has failed.
+    struct Adds;
+
+    impl Mutations for Adds {
+        const ADDS_AFTER: u32 = 1;
     }
 
     struct Nobody;
@@ -344,13 +357,9 @@ mod tests {
     /// If a peer pretended room.
     #[test]
     fn an_addition_above_the_maximum_is_taken_back() {
-        struct Once;
-        impl Mutations for Once {
-            const TRIES: u32 = 1;
-        }
         let word = AtomicU32::new((MAX_PERMITS * ONE) | WAITERS | SEVERAL);
         // What was seen is long gone.
-        assert_eq!(post_again::<Once, Nobody>(&word, 0, 3), None);
+        assert_eq!(post_again::<Adds, Nobody>(&word, 0, 3), None);
         let bits = WAITERS | SEVERAL;
         assert_eq!(word.load(Ordering::Relaxed), (MAX_PERMITS * ONE) | bits);
     }
@@ -365,16 +374,59 @@ mod tests {
     }
 
     #[test]
-    fn an_addition_without_comparing_needs_plenty_of_room() {
-        struct Once;
-        impl Mutations for Once {
-            const TRIES: u32 = 1;
+    fn a_peer_that_is_faster_for_long_does_not_defeat_a_take() {
+        struct InStep;
+        impl Mutations for InStep {
+            fn interfere(word: &AtomicU32, failures: u32) {
+                if failures < Self::TRIES / 2 {
+                    Beset::interfere(word, failures);
+                }
+            }
         }
+        let word = AtomicU32::new(9 * ONE);
+        assert!(take_again::<InStep>(&word, 8 * ONE, 5));
+    }
+
+    /// Two loops on two processors fall into step. No take gives up, nor does it need more than a few of its attempts.
+    #[test]
+    fn takes_next_to_constant_posts_succeed_soon() {
+        static LONGEST: AtomicU32 = AtomicU32::new(0);
+        struct Counted;
+        impl Mutations for Counted {
+            fn interfere(_: &AtomicU32, failures: u32) {
+                LONGEST.fetch_max(failures, Ordering::Relaxed);
+            }
+        }
+        const POSTS: u32 = 300_000;
+        let word = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            let poster = scope.spawn(|| {
+                for _ in 0..POSTS {
+                    assert!(post::<Correct, _>(&word, 1, &Nobody));
+                }
+            });
+            let mut taken = 0;
+            while taken < POSTS {
+                if permits(&word) > 0 {
+                    assert!(take::<Counted>(&word, 1), "after {taken}");
+                    taken += 1;
+                }
+            }
+            poster.join().unwrap();
+        });
+        let longest = LONGEST.load(Ordering::Relaxed);
+        println!("the longest streak of failures: {longest}");
+        assert!(longest < MAX_ATTEMPTS / 64, "{longest}");
+    }
+
+    #[test]
+    fn an_addition_without_comparing_needs_plenty_of_room() {
         let half = MAX_PERMITS / 2;
         let word = AtomicU32::new((half - 3) * ONE);
-        assert!(post_again::<Once, Nobody>(&word, (half - 3) * ONE, 3).is_some());
-        assert_eq!(post_again::<Once, Nobody>(&word, half * ONE, 3), None);
+        assert!(post_again::<Adds, Nobody>(&word, (half - 3) * ONE, 3).is_some());
         assert_eq!(permits(&word), half);
+        assert_eq!(post_again::<BesetAbove, Nobody>(&word, 0, 3), None);
+        assert_eq!(permits(&word), half + (MAX_ATTEMPTS - 1) % 1000);
     }
 
     #[test]

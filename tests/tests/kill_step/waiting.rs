@@ -191,9 +191,9 @@ fn kill_in_post(what: &str, permits: u32) {
     assert!(posted > 0 && not > 0, "{posted} {not}");
 }
 
-/// Runs `what` in a peer next to a thread that posts after each of its instructions, and so is always faster. Returns the
-/// answer, and how many permits remain that the thread did not post.
-fn at_each_instruction(what: &str) -> (String, i64) {
+/// Runs `what` in a peer next to a thread that posts after each of its first instructions, up to `most`, and so is always faster.
+/// Returns the answer, how many permits remain that the thread did not post, and the number of instructions.
+fn at_each_instruction(what: &str, most: usize) -> (String, i64, usize) {
     let names = Names::new(&format!("beset-{what}"));
     let name = names.name("t");
     let shm = WaitSegment::create(&name).unwrap();
@@ -201,23 +201,31 @@ fn at_each_instruction(what: &str) -> (String, i64) {
     let mut peer: Peer = peer!();
     peer.ok(&format!("waiting attach {name}"));
     let mut posted = 1;
-    let instructions =
-        step::at_each_instruction(&mut peer, &format!("waiting round {what}"), || {
-            shm.permits.post().unwrap();
-            posted += 1;
-        });
+    let command = format!("waiting round {what}");
+    let instructions = step::at_each_instruction(&mut peer, &command, most, || {
+        shm.permits.post().unwrap();
+        posted += 1;
+    });
     println!("{what}, next to a faster peer: {instructions} instructions");
-    (peer.hear(), i64::from(shm.permits.value()) - posted)
+    let more = i64::from(shm.permits.value()) - posted;
+    (peer.hear(), more, instructions)
 }
 
 #[test]
 fn a_post_ends_although_a_peer_always_changes_the_word() {
-    assert_eq!(at_each_instruction("post"), ("ok ".to_owned(), 1));
+    let most = 1_000_000;
+    let (answer, more, instructions) = at_each_instruction("post", most);
+    assert_eq!((&*answer, more), ("ok ", 1));
+    assert!(instructions < most);
 }
 
+/// As long as the peer is faster, the attempts fail.
 #[test]
-fn a_try_wait_ends_although_a_peer_always_takes_first() {
-    assert_eq!(at_each_instruction("try-take"), ("ok false".to_owned(), 0));
+fn a_try_wait_succeeds_once_a_faster_peer_pauses() {
+    let most = 100_000;
+    let (answer, more, instructions) = at_each_instruction("try-take", most);
+    assert_eq!((&*answer, more), ("ok true", -1));
+    assert_eq!(instructions, most);
 }
 
 #[test]

@@ -306,11 +306,11 @@ fn one_takes_what_two_post() {
     collect::<Correct>();
 }
 
-/// Gives up after one attempt.
+/// Adds without comparing after one failed attempt.
 struct SingleAttempt;
 impl ModelMutations for SingleAttempt {}
 impl Mutations for SingleAttempt {
-    const TRIES: u32 = 1;
+    const ADDS_AFTER: u32 = 1;
 }
 
 /// Two posts at a time, of which the first attempt of one may fail. Another process takes both permits.
@@ -394,7 +394,7 @@ mutant_fails!(a_relaxed_post_is_caught_without_a_wait, glance::<Mutant>(),
 mutant_fails!(a_relaxed_addition_without_comparing_is_caught, crowd::<Mutant>(),
     impl Mutations for Mutant {
         const ADD: Ordering = Ordering::Relaxed;
-        const TRIES: u32 = 1;
+        const ADDS_AFTER: u32 = 1;
     }
     impl ModelMutations for Mutant {}
 );

@@ -130,7 +130,7 @@ impl<A: Access> Semaphore<A> {
     /// # Errors
     ///
     /// [`TooManyPermits`] if there would be more than [`MAX_PERMITS`](Self::MAX_PERMITS). No permit was added. While a peer
-    /// rewrites the semaphore without a pause, this error is possible from half as many permits on.
+    /// overwrites the semaphore all the time, this error is possible from half as many permits on, after 2^16 attempts.
     #[inline]
     pub fn post_many(&self, permits: u32) -> Result<(), TooManyPermits>
     where
@@ -143,9 +143,10 @@ impl<A: Access> Semaphore<A> {
 
     /// Takes a permit if there is one. Never waits.
     ///
-    /// Another process may change the semaphore in the few instructions between the load and the compare-and-swap. If that
-    /// happens a thousand times in a row, as with a peer that writes all the time, this returns `false` although there may be a
-    /// permit.
+    /// Another process may change the semaphore in the few instructions between the load and the compare-and-swap. This then tries
+    /// again, with irregular pauses, so that it takes a permit next to processes that post or take without a pause. After 2^16
+    /// failures, or some 10 ms, it returns `false` although there may be a permit. Only a peer that overwrites the semaphore all
+    /// the time gets it there.
     #[doc(alias = "sem_trywait")]
     #[must_use = "without a permit the caller must not go on"]
     #[inline]
@@ -198,7 +199,7 @@ impl<A: Access> Semaphore<A> {
 
     /// Takes `permits` permits at once if there are so many, or else none. Never waits.
     ///
-    /// As [`try_wait`](Self::try_wait), it may return `false` next to a peer that writes all the time.
+    /// As [`try_wait`](Self::try_wait), it may return `false` next to a peer that overwrites the semaphore all the time.
     ///
     /// # Panics
     ///
