@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{CACHE_LINE, FieldLayout, LayoutKind, TypeLayout, meaning, payload_offset};
+use super::{
+    CACHE_LINE, FieldLayout, LayoutKind, OffsetTarget, TypeLayout, meaning, payload_offset,
+};
 
 /// Displays a type in Rust's syntax.
 pub(crate) struct TypeName<'a>(pub(crate) &'a TypeLayout);
@@ -22,9 +24,10 @@ impl fmt::Display for TypeName<'_> {
                 (_, Some(vec), _) => {
                     write!(f, "ShmVec<{}, {}>", TypeName(vec.element), vec.capacity)
                 }
-                (meaning::OFFSET, _, Some(target)) => {
+                (meaning::OFFSET, _, Some(OffsetTarget::Type(target))) => {
                     write!(f, "ShmOffset<{}>", TypeName(target()))
                 }
+                (meaning::OFFSET, _, _) => f.write_str("ShmOffset"),
                 (meaning::MUTEX, _, _) => match inner.fields() {
                     [_, value] => write!(f, "Mutex<{}>", TypeName(value.layout())),
                     _ => f.write_str(meaning),

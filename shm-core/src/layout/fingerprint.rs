@@ -5,6 +5,8 @@
 //! anyway. Within one program, where all accesses to a byte must have the same width, layouts of equal fingerprints are
 //! compared part by part.
 
+use super::{ScalarKind, tag};
+
 const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 const PRIME_8: u64 = PRIME.wrapping_pow(8);
@@ -98,6 +100,59 @@ impl Fnv {
     pub(crate) const fn finish(self) -> u64 {
         self.0
     }
+}
+
+/// The machine that wrote a schema, as far as it shows in the fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ByteOrder {
+    /// That of this machine.
+    Native,
+    /// The other one.
+    Swapped,
+}
+
+/// Starts the fingerprint of a node.
+const fn seed(tag: u8, order: ByteOrder) -> Fnv {
+    let is_big = cfg!(target_endian = "big") != matches!(order, ByteOrder::Swapped);
+    Fnv::new().byte(tag).byte(is_big as u8)
+}
+
+pub(crate) const fn scalar(order: ByteOrder, kind: ScalarKind, atomic: bool) -> u64 {
+    let hash = seed(tag::SCALAR, order);
+    hash.byte(kind as u8).byte(atomic as u8).finish()
+}
+
+pub(crate) const fn array(order: ByteOrder, len: usize, element: u64) -> u64 {
+    let hash = seed(tag::ARRAY, order);
+    hash.word(len as u64).word(element).finish()
+}
+
+pub(crate) const fn slice(order: ByteOrder, element: u64) -> u64 {
+    seed(tag::SLICE, order).word(element).finish()
+}
+
+/// Starts the fingerprint of an enum. The names and discriminants of the variants follow.
+pub(crate) const fn enumeration(order: ByteOrder, repr: ScalarKind, variants: usize) -> Fnv {
+    let hash = seed(tag::ENUM, order).byte(repr as u8);
+    hash.word(variants as u64)
+}
+
+pub(crate) const fn meaning(order: ByteOrder, meaning: &str, inner: u64) -> u64 {
+    // Without the target: a type may contain an offset to itself, so its fingerprint would depend on itself.
+    seed(tag::MEANING, order).text(meaning).word(inner).finish()
+}
+
+/// Starts the fingerprint of a struct. A [`field`](Fnv::field) for each field follows.
+pub(crate) const fn structure(
+    order: ByteOrder,
+    size: usize,
+    align: usize,
+    version: u32,
+    fields: usize,
+) -> Fnv {
+    let hash = seed(tag::STRUCT, order).word(size as u64);
+    let hash = hash.word(align as u64).word(version as u64);
+    hash.word(fields as u64)
 }
 
 #[cfg(test)]

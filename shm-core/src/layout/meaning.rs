@@ -35,6 +35,15 @@ pub(crate) fn slotted_type_name(meaning: &str) -> Option<&'static str> {
     }
 }
 
+/// The least number of slots, or of seats, that a type of this library can have.
+pub(crate) const fn least_slots(meaning: &str) -> usize {
+    match meaning.as_bytes() {
+        b"seqlock" => 3,
+        b"ring" | b"broadcast" | b"barrier" => 1,
+        _ => 0,
+    }
+}
+
 /// Whether a type of this library is unusable: see [`unusable_reason`].
 pub(crate) const fn is_unusable(meaning: &str, inner: &TypeLayout) -> bool {
     unusable_reason(meaning, inner).is_some()
@@ -43,7 +52,7 @@ pub(crate) const fn is_unusable(meaning: &str, inner: &TypeLayout) -> bool {
 /// Why a type of this library is unusable, and what to write instead: it has no capacity, too few slots, or values that
 /// cannot be moved. An error message.
 pub(crate) const fn unusable_reason(meaning: &str, inner: &TypeLayout) -> Option<&'static str> {
-    let (needed, reason) = match meaning.as_bytes() {
+    let reason = match meaning.as_bytes() {
         // The values of a `SeqLock` and a `Broadcast` are `Copy`, which a struct with gaps never is.
         b"ring" if inner.has_gaps() => {
             return Some(
@@ -51,23 +60,15 @@ pub(crate) const fn unusable_reason(meaning: &str, inner: &TypeLayout) -> Option
                  of the struct with fields",
             );
         }
-        b"seqlock" => (
-            3,
+        b"seqlock" => {
             "a `SeqLock` needs at least 3 slots: one is current, one is being written, and one may still have readers; \
-             write `SeqLock<T>` for 4 slots",
-        ),
-        b"ring" => (
-            1,
-            "a `Ring` needs room for at least one message; write `Ring<T, 1>`, or more",
-        ),
-        b"broadcast" => (
-            1,
-            "a `Broadcast` needs room for at least one message; write `Broadcast<T, 1>`, or more",
-        ),
-        b"barrier" => (
-            1,
-            "a `Barrier` needs at least one participant; write `Barrier<2>` for two",
-        ),
+             write `SeqLock<T>` for 4 slots"
+        }
+        b"ring" => "a `Ring` needs room for at least one message; write `Ring<T, 1>`, or more",
+        b"broadcast" => {
+            "a `Broadcast` needs room for at least one message; write `Broadcast<T, 1>`, or more"
+        }
+        b"barrier" => "a `Barrier` needs at least one participant; write `Barrier<2>` for two",
         _ if inner.size() > 0 => return None,
         b"slot" => {
             return Some(
@@ -79,7 +80,7 @@ pub(crate) const fn unusable_reason(meaning: &str, inner: &TypeLayout) -> Option
     };
     match inner.fields().last() {
         Some(slots) => match slots.layout().kind() {
-            LayoutKind::Array { len, .. } if len < needed => Some(reason),
+            LayoutKind::Array { len, .. } if len < least_slots(meaning) => Some(reason),
             _ => None,
         },
         None => None,
@@ -110,7 +111,7 @@ impl VecLayout {
 pub(crate) struct SeqLockLayout {
     pub(crate) value: &'static TypeLayout,
     /// The number of slots. Never 0.
-    slots: usize,
+    pub(crate) slots: usize,
     /// The offset of the version.
     pub(crate) version: usize,
     /// The offset of the value in the first slot.
@@ -122,7 +123,12 @@ pub(crate) struct SeqLockLayout {
 impl SeqLockLayout {
     /// The offset of the slot's value for a version, which may be any number.
     pub(crate) fn value_offset(&self, version: u64) -> usize {
-        self.first + (version % self.slots as u64) as usize * self.stride
+        self.slot_offset((version % self.slots as u64) as usize)
+    }
+
+    /// The offset of the value in a slot.
+    pub(crate) const fn slot_offset(&self, slot: usize) -> usize {
+        self.first + slot * self.stride
     }
 }
 

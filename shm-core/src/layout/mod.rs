@@ -24,7 +24,7 @@
 
 mod check;
 mod display;
-mod fingerprint;
+pub(crate) mod fingerprint;
 pub(crate) mod meaning;
 mod offsets;
 mod placement;
@@ -40,9 +40,10 @@ pub(crate) use check::{
 };
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
+pub(crate) use meaning::SeqLockLayout;
 pub(crate) use offsets::{prefix_extent, with_offsets};
 pub(crate) use placement::{CACHE_LINE, HEADER_LEN, PAYLOAD_ALIGN, payload_offset, round_up};
 pub(crate) use scalar::{AccessWidth, integer_value, sign_extend};
 pub use scalar::{Scalar, ScalarKind, Variant};
-pub use type_layout::{FieldLayout, LayoutKind, TypeLayout};
+pub use type_layout::{FieldLayout, LayoutKind, OffsetTarget, TypeLayout};
 pub(crate) use type_layout::{leaf_repr, tag};

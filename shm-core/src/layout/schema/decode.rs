@@ -1,19 +1,20 @@
 //! Decodes an untrusted schema.
 
+use super::super::fingerprint::ByteOrder;
 use super::super::{Scalar, ScalarKind, tag};
 
 /// The maximum nesting depth. Each struct, array or slice is one level.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// A schema decoded from untrusted bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Schema {
-    pub(super) root: Node,
+    pub(crate) root: Node,
 }
 
 /// The name of a type, for display: all names compare equal.
 #[derive(Clone, Debug)]
-pub(super) struct DisplayName(pub(super) String);
+pub(crate) struct DisplayName(pub(crate) String);
 
 impl PartialEq for DisplayName {
     fn eq(&self, _: &Self) -> bool {
@@ -22,7 +23,7 @@ impl PartialEq for DisplayName {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Scalar(Scalar),
     Array {
         len: u64,
@@ -56,14 +57,14 @@ pub(super) enum Node {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct FieldNode {
-    pub(super) name: String,
-    pub(super) offset: u64,
-    pub(super) node: Node,
+pub(crate) struct FieldNode {
+    pub(crate) name: String,
+    pub(crate) offset: u64,
+    pub(crate) node: Node,
 }
 
 /// Reads from the front of a slice. Every length is checked against the remaining bytes.
-struct Decoder<'a>(&'a [u8]);
+struct Decoder<'a>(&'a [u8], ByteOrder);
 
 impl<'a> Decoder<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], String> {
@@ -81,16 +82,25 @@ impl<'a> Decoder<'a> {
         Ok(bytes)
     }
 
+    /// The bytes of a number, in the order of this machine.
+    fn number<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let mut bytes = self.array()?;
+        if self.1 == ByteOrder::Swapped {
+            bytes.reverse();
+        }
+        Ok(bytes)
+    }
+
     fn u32(&mut self) -> Result<u32, String> {
-        self.array().map(u32::from_ne_bytes)
+        self.number().map(u32::from_ne_bytes)
     }
 
     fn u64(&mut self) -> Result<u64, String> {
-        self.array().map(u64::from_ne_bytes)
+        self.number().map(u64::from_ne_bytes)
     }
 
     fn text(&mut self) -> Result<String, String> {
-        let len = u16::from_ne_bytes(self.array()?);
+        let len = u16::from_ne_bytes(self.number()?);
         let bytes = self.take(usize::from(len))?;
         std::str::from_utf8(bytes)
             .map(str::to_owned)
@@ -106,7 +116,7 @@ impl<'a> Decoder<'a> {
             return Err("a reserved byte in the schema is not zero".to_owned());
         }
         let len = self.u32()?;
-        let mut body = Decoder(self.take(len as usize)?);
+        let mut body = Decoder(self.take(len as usize)?, self.1);
         let node = match tag {
             tag::SCALAR => body.scalar()?,
             tag::ARRAY => Node::Array {
@@ -197,7 +207,12 @@ impl<'a> Decoder<'a> {
 impl Schema {
     /// Decodes a schema. The error describes what is wrong with it.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, String> {
-        let mut decoder = Decoder(bytes);
+        Self::decode_in(bytes, ByteOrder::Native)
+    }
+
+    /// Decodes a schema whose numbers have this byte order.
+    pub(crate) fn decode_in(bytes: &[u8], order: ByteOrder) -> Result<Self, String> {
+        let mut decoder = Decoder(bytes, order);
         let root = decoder.node(0)?;
         if decoder.0.is_empty() {
             Ok(Self { root })

@@ -22,10 +22,10 @@ mod difference;
 mod tests;
 mod type_name;
 
-pub(crate) use decode::Schema;
+pub(crate) use decode::{FieldNode, MAX_DEPTH, Node, Schema};
 pub(crate) use type_name::{TYPE_NAME_PREFIX, peek_type_name};
 
-use super::{FieldLayout, LayoutKind, TypeLayout, Variant, tag};
+use super::{FieldLayout, LayoutKind, OffsetTarget, TypeLayout, tag};
 
 const NODE_HEADER: usize = 8;
 /// The size of a scalar's node.
@@ -52,8 +52,8 @@ pub(crate) const fn meaning_len(meaning: &str, inner: usize) -> usize {
 }
 
 /// The size that a variant adds to its enum's node.
-pub(crate) const fn variant_len(variant: &Variant) -> usize {
-    text_len(variant.name()) + 8
+pub(crate) const fn variant_len(name: &str) -> usize {
+    text_len(name) + 8
 }
 
 /// The size of a struct's node without its fields.
@@ -135,7 +135,7 @@ fn node(layout: &TypeLayout, level: u32, out: &mut Vec<u8>) {
             inner,
             target,
         } => {
-            let target = target.map_or(0, |target| target().fingerprint());
+            let target = target.map_or(0, OffsetTarget::fingerprint);
             out.extend(target.to_ne_bytes());
             text(meaning, out);
             node(inner, 0, out);

@@ -1,28 +1,14 @@
 //! Constructors of layouts, for constant evaluation: sizes, fingerprints, and properties computed from the parts.
 
 use super::flag::{self, inherited};
-use super::{FieldLayout, LayoutKind, TypeLayout, tag};
-use crate::layout::fingerprint::Fnv;
+use super::{FieldLayout, LayoutKind, OffsetTarget, TypeLayout};
+use crate::layout::fingerprint::{self, ByteOrder};
 use crate::layout::meaning;
 use crate::layout::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 use crate::layout::schema;
 
 /// A type that is never shared, for a reason that has not been reported.
 const NEVER_SHARED: u16 = flag::PADDED | flag::UNREPORTED;
-
-/// Starts a fingerprint with the kind and the machine's byte order.
-const fn seed(tag: u8) -> Fnv {
-    Fnv::new().byte(tag).byte(cfg!(target_endian = "big") as u8)
-}
-
-/// Starts the fingerprint of a struct.
-pub(super) const fn struct_seed(size: usize, align: usize, version: u32, fields: usize) -> Fnv {
-    seed(tag::STRUCT)
-        .word(size as u64)
-        .word(align as u64)
-        .word(version as u64)
-        .word(fields as u64)
-}
 
 impl TypeLayout {
     pub(crate) const fn scalar(kind: ScalarKind, atomic: bool, align: usize) -> Self {
@@ -32,10 +18,7 @@ impl TypeLayout {
             kind: LayoutKind::Scalar(scalar),
             size: kind.size(),
             align,
-            fingerprint: seed(tag::SCALAR)
-                .byte(kind as u8)
-                .byte(atomic as u8)
-                .finish(),
+            fingerprint: fingerprint::scalar(ByteOrder::Native, kind, atomic),
             schema_len: schema::SCALAR_LEN,
             uniform_width: Some(kind.access_width()),
             tail_stride: None,
@@ -61,13 +44,13 @@ impl TypeLayout {
         repr: ScalarKind,
         variants: &'static [Variant],
     ) -> Self {
-        let mut hash = seed(tag::ENUM).byte(repr as u8).word(variants.len() as u64);
+        let mut hash = fingerprint::enumeration(ByteOrder::Native, repr, variants.len());
         let mut schema_len = schema::enum_len(name);
         let mut zero = flag::ZERO_IS_INVALID;
         let mut i = 0;
         while i < variants.len() {
             hash = hash.text(variants[i].name()).word(variants[i].bits());
-            schema_len += schema::variant_len(&variants[i]);
+            schema_len += schema::variant_len(variants[i].name());
             if variants[i].bits() == 0 {
                 zero = 0;
             }
@@ -118,15 +101,14 @@ impl TypeLayout {
             kind: LayoutKind::Meaning {
                 meaning,
                 inner,
-                target,
+                target: match target {
+                    Some(target) => Some(OffsetTarget::Type(target)),
+                    None => None,
+                },
             },
             size: inner.size,
             align: inner.align,
-            // Without the target: a type may contain an offset to itself, so its fingerprint would depend on itself.
-            fingerprint: seed(tag::MEANING)
-                .text(meaning)
-                .word(inner.fingerprint)
-                .finish(),
+            fingerprint: fingerprint::meaning(ByteOrder::Native, meaning, inner.fingerprint),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
             uniform_width: if inner.padded() {
                 None
@@ -138,6 +120,20 @@ impl TypeLayout {
             base_align: inner.align,
             room: None,
         }
+    }
+
+    /// An offset whose target is known by its fingerprint alone.
+    pub(crate) const fn with_target_fingerprint(mut self, fingerprint: u64) -> Self {
+        if let LayoutKind::Meaning { target, .. } = &mut self.kind {
+            *target = Some(OffsetTarget::Fingerprint(fingerprint));
+        }
+        self
+    }
+
+    /// Replaces the fingerprint, for a schema from a machine of the other byte order.
+    pub(crate) const fn with_fingerprint(mut self, fingerprint: u64) -> Self {
+        self.fingerprint = fingerprint;
+        self
     }
 
     /// Marks the layout as having claims, whose owners may die.
@@ -153,7 +149,7 @@ impl TypeLayout {
             kind: LayoutKind::Slice { element },
             size: 0,
             align: element.align,
-            fingerprint: seed(tag::SLICE).word(element.fingerprint).finish(),
+            fingerprint: fingerprint::slice(ByteOrder::Native, element.fingerprint),
             schema_len: schema::slice_len(element.schema_len),
             uniform_width: None,
             tail_stride: Some(element.size),
@@ -173,10 +169,7 @@ impl TypeLayout {
             kind: LayoutKind::Array { element, len },
             size,
             align: element.align,
-            fingerprint: seed(tag::ARRAY)
-                .word(len as u64)
-                .word(element.fingerprint)
-                .finish(),
+            fingerprint: fingerprint::array(ByteOrder::Native, len, element.fingerprint),
             schema_len: schema::array_len(element.schema_len),
             uniform_width: element.uniform_width,
             tail_stride: None,
@@ -198,7 +191,8 @@ impl TypeLayout {
         align: usize,
         fields: &'static [FieldLayout],
     ) -> Self {
-        let mut hash = struct_seed(size, align, version, fields.len());
+        let mut hash =
+            fingerprint::structure(ByteOrder::Native, size, align, version, fields.len());
         let mut schema_len = schema::struct_len(name);
         let (mut bytes, mut of_fields) = (0, 0);
         let mut tail_stride = None;

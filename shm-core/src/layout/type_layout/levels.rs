@@ -3,9 +3,9 @@
 //! Level `k` is the struct cut behind the last field with `since <= k`, with the size and alignment that the cut struct has.
 //! Everything here is computed from the fields when it is asked for, so that plain structs pay nothing for it.
 
-use super::construct::struct_seed;
 use super::{FieldLayout, TypeLayout, flag};
 use crate::layout::check::{first_gap, first_wrong_field};
+use crate::layout::fingerprint::{self, ByteOrder};
 use crate::layout::schema;
 
 impl TypeLayout {
@@ -123,7 +123,8 @@ impl TypeLayout {
     const fn fingerprint_at(&self, level: u32) -> u64 {
         let fields = self.level_fields(level);
         let (size, align) = (self.level_size(level), self.level_align(level));
-        let mut hash = struct_seed(size, align, self.version(), fields.len());
+        let mut hash =
+            fingerprint::structure(ByteOrder::Native, size, align, self.version(), fields.len());
         let mut number = 0;
         while number < fields.len() {
             let field = &fields[number];

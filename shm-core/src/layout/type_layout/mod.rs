@@ -78,8 +78,8 @@ pub enum LayoutKind {
         meaning: &'static str,
         /// The layout of its parts.
         inner: &'static TypeLayout,
-        /// The layout of the type that an offset points to.
-        target: Option<fn() -> &'static TypeLayout>,
+        /// What an offset points to.
+        target: Option<OffsetTarget>,
     },
     /// A struct.
     #[non_exhaustive]
@@ -89,6 +89,27 @@ pub enum LayoutKind {
         /// The fields, in declaration order.
         fields: &'static [FieldLayout],
     },
+}
+
+/// The type that an offset points to.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum OffsetTarget {
+    /// A type of this program. The function returns its layout, which may contain the offset.
+    Type(fn() -> &'static TypeLayout),
+    /// The fingerprint of the type, if the layout comes from a segment's schema, which has no more.
+    Fingerprint(u64),
+}
+
+impl OffsetTarget {
+    /// Returns the fingerprint of the type.
+    #[must_use]
+    pub fn fingerprint(self) -> u64 {
+        match self {
+            Self::Type(layout) => layout().fingerprint(),
+            Self::Fingerprint(fingerprint) => fingerprint,
+        }
+    }
 }
 
 /// A field of a struct: its name, its offset and the layout of its type.

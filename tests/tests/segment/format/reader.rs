@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use shm_core::ShmLayout;
-use shm_core::layout::{LayoutKind, TypeLayout};
+use shm_core::layout::{LayoutKind, OffsetTarget, TypeLayout};
 
 pub(super) fn bytes_of(file: &File) -> Vec<u8> {
     let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
@@ -294,7 +294,7 @@ pub(super) fn same(node: &Node, layout: &TypeLayout) {
             },
         ) => {
             assert_eq!(meaning, expected);
-            assert_eq!(*target, leads_to.map_or(0, |target| target().fingerprint()));
+            assert_eq!(*target, leads_to.map_or(0, OffsetTarget::fingerprint));
             same(inner, parts);
         }
         other => panic!("two different kinds: {other:?}"),
