@@ -10,4 +10,5 @@ mod vec;
 
 pub use self::offset::ShmOffset;
 pub use self::str::{InvalidText, ShmStr, ShmStrView};
+pub(crate) use self::str::{read_text, write_text};
 pub use self::vec::{InsertError, ShmVec, ShmVecView, VecFull};

@@ -118,4 +118,5 @@ pub use ring::{
     TrySendError,
 };
 pub use semaphore::{Semaphore, TooManyPermits};
+pub(crate) use seqlock::max_attempts as seqlock_attempts;
 pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, WriteError};

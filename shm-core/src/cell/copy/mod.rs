@@ -162,13 +162,13 @@ pub(super) unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
     }
 }
 
-/// Copies `count` values into private memory.
+/// Copies `count` values without gaps into private memory. Bytes that are not values of their types stay as they are.
 ///
 /// # Safety
 ///
 /// `src` is shared memory with `count` values of `layout`, live, aligned, and only accessed atomically. `dst` is private
 /// memory, valid for writes of as many bytes.
-unsafe fn move_in(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
+pub(crate) unsafe fn read_values(dst: *mut u8, src: *const u8, layout: &TypeLayout, count: usize) {
     if bulk::WIDE {
         // SAFETY: whole values consist of whole leaves; `src` is aligned for all of them.
         unsafe { bulk::read(dst, src, layout.size() * count) };
@@ -200,7 +200,7 @@ unsafe fn read_restricted(
         let some = block.min(count - from);
         let (dst, src) = (dst.wrapping_add(from * size), src.wrapping_add(from * size));
         // SAFETY: by the caller; these are some of the values.
-        unsafe { move_in(dst, src, layout, some) };
+        unsafe { read_values(dst, src, layout, some) };
         // SAFETY: `dst` is private and was just filled.
         valid &= unsafe { settle(dst, layout, restricted, some) };
         from += some;

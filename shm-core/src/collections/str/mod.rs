@@ -16,6 +16,7 @@ use crate::shm_layout::ShmLayout;
 
 pub use self::error::InvalidText;
 pub use self::view::ShmStrView;
+pub(crate) use self::view::{read_text, write_text};
 
 /// UTF-8 text of at most `N` bytes, padded with NULs: a `char[N]` in C.
 ///

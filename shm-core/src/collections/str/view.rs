@@ -64,9 +64,8 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     where
         A: Writable,
     {
-        let len = check(0, text, N)?;
-        ShmSlice::new(&self.bytes[..len]).write_from(text.as_bytes());
-        self.end_at(len);
+        check(0, text, N)?;
+        write_text(&self.bytes, text.as_bytes());
         Ok(())
     }
 
@@ -119,20 +118,7 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     where
         A: Writable,
     {
-        let rest = &self.bytes[len..];
-        if rest.first().is_none_or(|byte| byte.get() == 0) {
-            return;
-        }
-        for chunk in rest.chunks(CHUNK) {
-            let mut copy = [0; CHUNK];
-            let copy = &mut copy[..chunk.len()];
-            ShmSlice::new(chunk).read_into(copy);
-            let old = NulPadded::new(copy).bytes().len();
-            ShmSlice::new(&chunk[..old]).fill(0);
-            if old < chunk.len() {
-                break;
-            }
-        }
+        end_at(&self.bytes, len);
     }
 
     /// Reads the text.
@@ -148,32 +134,15 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     /// Reads the bytes up to the first NUL.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        let _ = self.for_each_chunk(|part| {
-            text.extend_from_slice(part);
-            ControlFlow::Continue(())
-        });
-        text
+        read_text(&self.bytes)
     }
 
     /// Calls `use_part` with the bytes of the text, in parts, until it breaks.
     pub(super) fn for_each_chunk(
         &self,
-        mut use_part: impl FnMut(&[u8]) -> ControlFlow<()>,
+        use_part: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        // Each chunk is copied before it is searched: another process may write between two reads. Chunks, because most
-        // texts are far shorter than their capacity.
-        for chunk in self.bytes.chunks(CHUNK) {
-            let mut copy = [0; CHUNK];
-            let copy = &mut copy[..chunk.len()];
-            ShmSlice::new(chunk).read_into(copy);
-            let part = NulPadded::new(copy).bytes();
-            use_part(part)?;
-            if part.len() < chunk.len() {
-                break;
-            }
-        }
-        ControlFlow::Continue(())
+        for_each_chunk(&self.bytes, use_part)
     }
 
     /// Returns the length of the text in bytes: reads up to the first NUL.
@@ -198,6 +167,60 @@ impl<const N: usize, A: Access> ShmStrView<N, A> {
     pub const fn capacity(&self) -> usize {
         N
     }
+}
+
+/// Writes a text that fits and has no NUL, and zeros over what is left of the old one.
+pub(crate) fn write_text<A: Writable>(bytes: &[ShmCell<u8, A>], text: &[u8]) {
+    ShmSlice::new(&bytes[..text.len()]).write_from(text);
+    end_at(bytes, text.len());
+}
+
+/// Ends the text at `len`.
+fn end_at<A: Writable>(bytes: &[ShmCell<u8, A>], len: usize) {
+    let rest = &bytes[len..];
+    if rest.first().is_none_or(|byte| byte.get() == 0) {
+        return;
+    }
+    for chunk in rest.chunks(CHUNK) {
+        let mut copy = [0; CHUNK];
+        let copy = &mut copy[..chunk.len()];
+        ShmSlice::new(chunk).read_into(copy);
+        let old = NulPadded::new(copy).bytes().len();
+        ShmSlice::new(&chunk[..old]).fill(0);
+        if old < chunk.len() {
+            break;
+        }
+    }
+}
+
+/// Reads the bytes up to the first NUL.
+pub(crate) fn read_text<A: Access>(bytes: &[ShmCell<u8, A>]) -> Vec<u8> {
+    let mut text = Vec::new();
+    let _ = for_each_chunk(bytes, |part| {
+        text.extend_from_slice(part);
+        ControlFlow::Continue(())
+    });
+    text
+}
+
+/// Calls `use_part` with the bytes up to the first NUL, in parts, until it breaks.
+fn for_each_chunk<A: Access>(
+    bytes: &[ShmCell<u8, A>],
+    mut use_part: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    // Each chunk is copied before it is searched: another process may write between two reads. Chunks, because most
+    // texts are far shorter than their capacity.
+    for chunk in bytes.chunks(CHUNK) {
+        let mut copy = [0; CHUNK];
+        let copy = &mut copy[..chunk.len()];
+        ShmSlice::new(chunk).read_into(copy);
+        let part = NulPadded::new(copy).bytes();
+        use_part(part)?;
+        if part.len() < chunk.len() {
+            break;
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 impl<const N: usize, A: Access> fmt::Debug for ShmStrView<N, A> {

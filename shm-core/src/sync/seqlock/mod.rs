@@ -134,7 +134,7 @@ const IN_PLACE_ATTEMPTS: u32 = 16;
 /// some thousand copies at 1 KiB and below, and less than a hundred at 8 MiB. The limit is far above these, and still
 /// bounds a read to some 10 ms, or to a thousand copies of a large value. A preempted reader loses one copy each time, so
 /// preemption alone never gets here.
-const fn max_attempts(size: usize) -> u32 {
+pub(crate) const fn max_attempts(size: usize) -> u32 {
     const SMALL: u32 = 1 << 18;
     const LARGE: u32 = 1000;
     let pages = 1 + size / 4096;
