@@ -116,6 +116,14 @@ pub enum ShmError {
         /// The contradiction.
         reason: String,
     },
+    /// A segment that is too large to be read without its type.
+    #[non_exhaustive]
+    TooLarge {
+        /// The segment's name.
+        name: String,
+        /// What is too large, and the limit.
+        reason: String,
+    },
     /// The closure that initializes a new segment has left a field without a valid value.
     #[non_exhaustive]
     Uninitialized {
@@ -298,6 +306,11 @@ impl fmt::Display for ShmError {
                 };
                 write!(f, "{} is damaged: {reason}; {remedy}", Named(name))
             }
+            Self::TooLarge { name, reason } => write!(
+                f,
+                "{} cannot be read without its type: {reason}; attach to it with the type",
+                Named(name)
+            ),
             Self::Uninitialized { name, value } => write!(
                 f,
                 "{} was not created: {value}; set the field in the closure that initializes the segment",
@@ -375,6 +388,7 @@ debug_with_text! {
         UnsupportedFormat { name, reason },
         LayoutMismatch { name, found, expected, difference, remedy },
         Corrupt { name, reason },
+        TooLarge { name, reason },
         Uninitialized { name, value },
         BadOffset { name, offset, reason },
         NoSpace { name, needed, available, memory_limit },
@@ -398,6 +412,7 @@ macro_rules! name_of {
             | ShmError::UnsupportedFormat { name, .. }
             | ShmError::LayoutMismatch { name, .. }
             | ShmError::Corrupt { name, .. }
+            | ShmError::TooLarge { name, .. }
             | ShmError::Uninitialized { name, .. }
             | ShmError::BadOffset { name, .. }
             | ShmError::NoSpace { name, .. }
@@ -457,6 +472,13 @@ impl ShmError {
             expected,
             difference: shortened(difference, LONGEST_DIFFERENCE),
             remedy: remedy::of_another_layout(remedy),
+        }
+    }
+
+    pub(crate) fn too_large(reason: impl Into<String>) -> Self {
+        Self::TooLarge {
+            name: UNNAMED,
+            reason: reason.into(),
         }
     }
 

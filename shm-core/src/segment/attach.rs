@@ -13,6 +13,7 @@ use super::header::{
 };
 use super::mapping::Parts;
 use super::options::Settings;
+use super::untyped::{self, LayoutOf};
 use super::{Segment, lifetime};
 use crate::error::{Remedy, ShmError, UNNAMED};
 use crate::layout::TypeLayout;
@@ -38,11 +39,29 @@ pub(super) struct AttachMode {
     pub(super) len: Option<usize>,
 }
 
+/// The layout that a segment must have.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// That of the program's type.
+    Type(&'static TypeLayout),
+    /// That which the function makes of what the segment says about itself.
+    Any(LayoutOf<'a>),
+}
+
+impl Wanted<'_> {
+    fn layout(self, file: &File, id: &FileId) -> Result<&'static TypeLayout, ShmError> {
+        match self {
+            Self::Type(layout) => Ok(layout),
+            Self::Any(layout_of) => layout_of(&untyped::describe(file, id.len)?),
+        }
+    }
+}
+
 /// Attaches to the segment with this name.
 pub(super) fn attach(
     settings: &Settings,
     name: &SegmentName,
-    layout: &'static TypeLayout,
+    layout: Wanted<'_>,
     mode: AttachMode,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
@@ -126,10 +145,11 @@ pub(super) fn lock_opened(
 fn attach_to(
     settings: &Settings,
     name: &SegmentName,
-    layout: &'static TypeLayout,
+    layout: Wanted<'_>,
     mode: AttachMode,
     (file, id, forks): (File, FileId, ForkCount),
 ) -> Result<Segment, ShmError> {
+    let layout = layout.layout(&file, &id)?;
     let Checked {
         geometry,
         tail,
@@ -210,7 +230,7 @@ fn refused(name: &SegmentName, error: SysError) -> ShmError {
 pub(super) fn from_fd(
     settings: &Settings,
     file: File,
-    layout: &'static TypeLayout,
+    layout: Wanted<'_>,
     mode: AttachMode,
     deadline: Deadline,
 ) -> Result<Segment, ShmError> {
@@ -240,6 +260,7 @@ pub(super) fn from_fd(
         ));
     }
     let id = file::stat(&file)?;
+    let layout = layout.layout(&file, &id)?;
     let Checked {
         geometry,
         tail,
@@ -263,6 +284,17 @@ pub(super) fn from_fd(
     Segment::assemble(settings, layout, parts)
 }
 
+impl From<Refusal> for ShmError {
+    fn from(refusal: Refusal) -> Self {
+        let name = UNNAMED;
+        match refusal {
+            Refusal::NotASegment(reason) => Self::not_a_segment(reason),
+            Refusal::UnsupportedFormat(reason) => Self::UnsupportedFormat { name, reason },
+            Refusal::Corrupt(reason) => Self::Corrupt { name, reason },
+        }
+    }
+}
+
 /// What a checked header says.
 pub(super) struct Checked {
     geometry: Geometry,
@@ -279,17 +311,7 @@ pub(super) fn check(
 ) -> Result<Checked, ShmError> {
     let mut start = [0; PAGE];
     let count = file::read_at(file, &mut start, 0)?;
-    let header = header::parse(&start[..count], id.len).map_err(|refusal| match refusal {
-        Refusal::NotASegment(reason) => ShmError::not_a_segment(reason),
-        Refusal::UnsupportedFormat(reason) => ShmError::UnsupportedFormat {
-            name: UNNAMED,
-            reason,
-        },
-        Refusal::Corrupt(reason) => ShmError::Corrupt {
-            name: UNNAMED,
-            reason,
-        },
-    })?;
+    let header = header::parse(&start[..count], id.len)?;
     let compared =
         header::compare(&header.frozen, &Expected::of(layout)).map_err(|difference| {
             let (found, difference) = match difference {

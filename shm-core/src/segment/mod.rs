@@ -9,6 +9,7 @@
 mod appearance;
 mod attach;
 mod create;
+mod dump;
 mod geometry;
 mod handle;
 mod header;
@@ -24,6 +25,7 @@ mod payload;
 #[cfg(test)]
 mod tests;
 mod unpublished;
+mod untyped;
 
 use std::fs::File;
 use std::ptr::NonNull;
@@ -39,16 +41,18 @@ use crate::sys::fork::{AtomicGeneration, ForkCount};
 use crate::sys::map::Mapping;
 use unpublished::Hidden;
 
-pub(crate) use geometry::segment_len;
+pub(crate) use geometry::{Expected, segment_len};
 pub use handle::Shm;
 pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
 pub use list::{Segments, list, sweep, sweep_all_users};
 
 pub use crate::error::Existing;
+pub(crate) use dump::Dump;
 pub use open::InitResult;
 pub use options::ShmOptions;
 pub use ownership::SegmentStatus;
+pub(crate) use untyped::{Described, Untyped};
 
 /// A mapped segment of any type.
 #[derive(Debug)]
@@ -97,7 +101,17 @@ impl Segment {
         self.mapping.len()
     }
 
-    fn payload(&self) -> *const () {
+    /// Elements of the trailing slice.
+    pub(crate) fn tail(&self) -> usize {
+        self.tail
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.mapping.is_writable()
+    }
+
+    /// The start of the payload.
+    pub(crate) fn payload(&self) -> *const () {
         let start = self.mapping.start().as_ptr();
         // SAFETY: the payload starts inside the mapping: `Expected::geometry` puts its offset and length within the
         // length that was mapped.

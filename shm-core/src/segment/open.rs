@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use super::Segment;
 use super::appearance::Appearance;
-use super::attach::{self, AttachMode};
+use super::attach::{self, AttachMode, Wanted};
 use super::create;
 use super::handle::Shm;
 use super::open_or_create::OpenOrCreate;
@@ -267,7 +267,13 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         };
         let mut appearance = Appearance::new(settings, &checked);
         loop {
-            match attach::attach(settings, &checked, T::LAYOUT, mode, settings.deadline()) {
+            match attach::attach(
+                settings,
+                &checked,
+                Wanted::Type(T::LAYOUT),
+                mode,
+                settings.deadline(),
+            ) {
                 Err(ShmError::NotFound { .. }) if appearance.pause() => {}
                 Err(error) => return Err(error.named(name)),
                 Ok(segment) => return Ok(Shm::new(segment)),
@@ -284,7 +290,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         attach::from_fd(
             &self.settings,
             File::from(fd),
-            T::LAYOUT,
+            Wanted::Type(T::LAYOUT),
             mode,
             self.settings.deadline(),
         )

@@ -3,7 +3,7 @@
 use std::fs::File;
 
 use super::Segment;
-use super::attach::{self, AttachMode};
+use super::attach::{self, AttachMode, Wanted};
 use super::create;
 use super::handle::Shm;
 use super::lifetime::{self, NameState};
@@ -87,7 +87,14 @@ where
 
     fn attach(&self) -> Result<Shm<T>, ShmError> {
         let deadline = self.retries.deadline();
-        attach::attach(&self.settings, self.name, T::LAYOUT, self.mode, deadline).map(Shm::new)
+        attach::attach(
+            &self.settings,
+            self.name,
+            Wanted::Type(T::LAYOUT),
+            self.mode,
+            deadline,
+        )
+        .map(Shm::new)
     }
 
     /// Gives a new segment the name. `None` if another segment has it by now.

@@ -27,6 +27,25 @@ pub(super) struct Settings {
     pub(super) timeout: Duration,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            mode: 0o600,
+            group: None,
+            sparse: false,
+            populate: false,
+            huge_pages: false,
+            lock_in_memory: false,
+            allowed_owners: Vec::new(),
+            any_owner: false,
+            supersede: false,
+            wake_readers: false,
+            wait: Duration::ZERO,
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+}
+
 impl Settings {
     pub(super) fn trusts(&self, owner: u32) -> bool {
         self.any_owner || self.allowed_owners.contains(&owner)
@@ -111,22 +130,8 @@ impl<T: ShmLayout + ?Sized> Default for ShmOptions<T> {
 impl<T: ShmLayout + ?Sized> ShmOptions<T> {
     /// The defaults: mode `0o600`, the creator's group, all pages reserved, only segments of this user, a timeout of one second.
     pub fn new() -> Self {
-        let settings = Settings {
-            mode: 0o600,
-            group: None,
-            sparse: false,
-            populate: false,
-            huge_pages: false,
-            lock_in_memory: false,
-            allowed_owners: Vec::new(),
-            any_owner: false,
-            supersede: false,
-            wake_readers: false,
-            wait: Duration::ZERO,
-            timeout: DEFAULT_TIMEOUT,
-        };
         Self {
-            settings,
+            settings: Settings::default(),
             len: 0,
             kind: PhantomData,
         }

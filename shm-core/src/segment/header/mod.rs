@@ -135,7 +135,7 @@ const _: () = {
 };
 
 impl Frozen {
-    fn own_checksum(&self) -> u64 {
+    pub(super) fn own_checksum(&self) -> u64 {
         let bytes = bytemuck::bytes_of(self);
         let before = &bytes[..size_of::<Self>() - size_of::<u64>()];
         Fnv::new().bytes(before).finish()
