@@ -54,7 +54,8 @@
 //! - [`ShmLayout`]: the derive, and all functions that make or find a segment; [`ShmOptions`]: mode, group, waiting and the like.
 //! - [`Shm`]: the handle; [`ShmCell`] and [`ShmSlice`]: fields and arrays; [`ShmStr`], [`ShmVec`] and [`ShmOffset`]: text,
 //!   vectors and links; [`sync`]: locks, queues and waiting; [`ShmError`]: what can go wrong.
-//! - [`list()`] and [`sweep()`]: the segments of the system; [`layout`]: layouts as data.
+//! - [`list()`] and [`sweep()`]: the segments of the system; [`layout`]: layouts as data; [`dynamic`]: segments without their
+//!   Rust type.
 
 // Under loom only the protocols are built for use; what stands on them is left out.
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
@@ -95,6 +96,9 @@ pub mod collections;
 #[cfg_attr(doc, doc(hidden))]
 #[cfg(target_os = "linux")]
 pub mod diagnostics;
+// It stands on the types in `sync`.
+#[cfg(all(target_os = "linux", not(loom)))]
+pub mod dynamic;
 #[cfg(target_os = "linux")]
 mod error;
 #[cfg(all(target_os = "linux", any(doc, doctest)))]

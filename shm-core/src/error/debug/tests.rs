@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::collections::{InsertError, InvalidText, VecFull};
+use crate::dynamic::{DynError, DynValue};
 use crate::error::InvalidValue;
 use crate::error::ShmError;
 use crate::shm_layout::ShmLayout;
@@ -52,7 +53,61 @@ fn all() -> Checked {
         r#"PermissionDenied { name: "/t", call: "fchown", source: Os { code: 1, kind: PermissionDenied, message: "Operation not permitted" } }"#,
         ShmError::from(SysError::new("fchown", Errno::EPERM)).named("/t"),
     );
+    all.prints(
+        r#"TooLarge { name: "/t", reason: "its schema is too long" }"#,
+        ShmError::too_large("its schema is too long").named("/t"),
+    );
     all.prints(value, invalid());
+    let path = || "a[1]".to_owned();
+    all.prints(
+        r#"InvalidPath { path: "a[1]", at: 3, reason: "why" }"#,
+        DynError::InvalidPath {
+            path: path(),
+            at: 3,
+            reason: "why".to_owned(),
+        },
+    );
+    all.prints(
+        r#"NoSuchPart { path: "a[1]", reason: "why" }"#,
+        DynError::NoSuchPart {
+            path: path(),
+            reason: "why".to_owned(),
+        },
+    );
+    all.prints(&format!("Invalid({value})"), DynError::Invalid(invalid()));
+    all.prints(
+        r#"WrongValue { path: "a[1]", reason: "why" }"#,
+        DynError::WrongValue {
+            path: path(),
+            reason: "why".to_owned(),
+        },
+    );
+    all.prints(
+        r#"NotSettable { path: "a[1]", reason: "why" }"#,
+        DynError::NotSettable {
+            path: path(),
+            reason: "why",
+        },
+    );
+    all.prints(
+        r#"TooLarge { path: "a[1]" }"#,
+        DynError::TooLarge { path: path() },
+    );
+    all.prints(
+        r#"Contended { path: "a[1]" }"#,
+        DynError::Contended { path: path() },
+    );
+    all.prints(
+        r#"Os { path: "a[1]", source: Os { code: 5, kind: Uncategorized, message: "Input/output error" } }"#,
+        DynError::Os {
+            path: path(),
+            source: SysError::new("pread", Errno::EIO).io(),
+        },
+    );
+    all.prints(
+        r#"ParseValueError { at: 1, reason: "this is not a number" }"#,
+        "[1x]".parse::<DynValue>().unwrap_err(),
+    );
     all.prints(
         "TooLong { len: 9, capacity: 8 }",
         InvalidText::TooLong {

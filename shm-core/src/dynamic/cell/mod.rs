@@ -1,0 +1,304 @@
+//! [`DynCell`]: a part of a segment without its Rust type.
+
+mod resolve;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::DynValue;
+use super::error::DynError;
+use super::path::{self, Step};
+use super::place::{Budget, Place, ReadFailed};
+use super::segment::{Handle, Memory};
+use crate::error::InvalidValue;
+use crate::layout::{SeqLockLayout, TypeLayout};
+use crate::segment::Dump;
+use crate::sys::{Errno, SysError};
+
+use resolve::{Base, Part};
+
+/// A part of a [`DynSegment`](super::DynSegment), found by its path: what a [`ShmCell`](crate::ShmCell) is for a program that has
+/// the type.
+///
+/// It keeps the segment mapped, also after the [`DynSegment`](super::DynSegment) was dropped.
+///
+/// # Memory ordering
+///
+/// As with typed cells, each number, `bool`, `char` or enum is one relaxed access of its own size, and 128-bit integers are two.
+/// Atomics are loaded with acquire and stored with release ordering, and so is the length of a vector.
+#[derive(Clone)]
+pub struct DynCell {
+    handle: Arc<Handle>,
+    /// The path, as messages show it; empty for the whole.
+    path: String,
+    part: Part,
+}
+
+impl DynCell {
+    /// The whole payload.
+    pub(super) fn whole(handle: Arc<Handle>) -> Self {
+        let part = Part::whole(handle.layout);
+        Self {
+            handle,
+            path: String::new(),
+            part,
+        }
+    }
+
+    /// Finds a part of this part, as [`DynSegment::at`](super::DynSegment::at) does.
+    ///
+    /// # Errors
+    ///
+    /// As [`DynSegment::at`](super::DynSegment::at).
+    pub fn at(&self, path: &str) -> Result<Self, DynError> {
+        let steps = path::parse(path).map_err(|(at, reason)| DynError::InvalidPath {
+            path: path.to_owned(),
+            at,
+            reason,
+        })?;
+        let mut cell = self.clone();
+        for step in &steps {
+            cell = cell.step(step)?;
+        }
+        Ok(cell)
+    }
+
+    /// Finds the field of a struct, or the word of a type of [`sync`](crate::sync), with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchPart`](DynError::NoSuchPart) with the fields that there are.
+    pub fn field(&self, name: &str) -> Result<Self, DynError> {
+        self.step(&Step::Field(name.to_owned()))
+    }
+
+    /// Finds the element of an array, a slice or a vector with this index.
+    ///
+    /// # Errors
+    ///
+    /// [`NoSuchPart`](DynError::NoSuchPart) with the number of elements.
+    pub fn index(&self, index: usize) -> Result<Self, DynError> {
+        self.step(&Step::Index(index as u64))
+    }
+
+    fn step(&self, step: &Step) -> Result<Self, DynError> {
+        let mut path = self.path.clone();
+        if matches!(step, Step::Field(_)) && !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(&step.to_string());
+        match self.part.step(step, self) {
+            Ok(part) => Ok(Self {
+                handle: Arc::clone(&self.handle),
+                path,
+                part,
+            }),
+            Err(resolve::Missing::Part(reason)) => Err(DynError::NoSuchPart { path, reason }),
+            Err(resolve::Missing::Bytes(error)) => Err(error),
+        }
+    }
+
+    /// Returns the names of the fields that the part has: those of a struct, also of one in a `Mutex` or a `SeqLock`, or the words
+    /// of another type of [`sync`](crate::sync). Other parts have none.
+    #[must_use]
+    pub fn field_names(&self) -> Vec<&'static str> {
+        let fields = self.part.fields();
+        fields.iter().map(|field| field.name()).collect()
+    }
+
+    /// Returns the number of elements of an array, a slice, a vector or a list of elements; `None` for other parts. That of a
+    /// vector is its length at this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](DynError::Invalid) if another process has written a length above the vector's capacity;
+    /// [`Os`](DynError::Os) for a dump.
+    pub fn len(&self) -> Result<Option<usize>, DynError> {
+        let elements = self.part.elements(self)?;
+        Ok(elements.map(|(_, len)| len))
+    }
+
+    /// Returns `true` if the part has elements, and their number is 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`len`](Self::len).
+    pub fn is_empty(&self) -> Result<bool, DynError> {
+        Ok(self.len()? == Some(0))
+    }
+
+    /// Returns the path from the whole payload to this part; `.` for the payload itself.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self.path.as_str() {
+            "" => ".",
+            path => path,
+        }
+    }
+
+    /// Returns the layout of the part, or that of an element if the part is a list of elements, as `a[2..5]` is.
+    #[must_use]
+    pub fn layout(&self) -> &'static TypeLayout {
+        self.part.layout
+    }
+
+    /// Reads the value.
+    ///
+    /// A value of several numbers may be read partly old and partly new if another process writes it meanwhile, as with
+    /// [`ShmCell::load`](crate::ShmCell::load). The value of a [`SeqLock`](crate::sync::SeqLock), or a part of it, is always a committed
+    /// one. That of a [`Mutex`](crate::sync::Mutex) is read without the lock, as by [`unlocked`](crate::sync::Mutex::unlocked). The other
+    /// types of [`sync`](crate::sync) are a struct of their words. Reading writes nothing and never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](DynError::Invalid) if an enum, a `char` or the length of a vector is not valid; [`Contended`](DynError::Contended);
+    /// [`TooLarge`](DynError::TooLarge) for more than 4,194,304 values, or more than 1 GiB in a `SeqLock` or a dump;
+    /// [`Os`](DynError::Os) for a dump.
+    pub fn get(&self) -> Result<DynValue, DynError> {
+        let budget = Budget::new();
+        let (part, layout) = (&self.part, self.part.layout);
+        let read = match (&self.handle.memory, &part.base) {
+            (Memory::Mapped(_), Base::Payload) => self
+                .place_at(part.offset, layout, &budget)
+                .read_all(part.len),
+            (Memory::Mapped(_), Base::SeqLock { at, of, lock }) => self
+                .place_at(*at, of, &budget)
+                .committed(lock, part.offset, layout, part.len),
+            (Memory::File(dump), base) => {
+                let at = match base {
+                    Base::Payload => part.offset,
+                    Base::SeqLock { at, lock, .. } => {
+                        part.offset + at + self.committed_in(dump, *at, lock)?
+                    }
+                };
+                let tail = part.tail(&self.handle);
+                let copy = self.copy(dump, at, layout, (part.len.unwrap_or(1), tail))?;
+                let count = (part.len.unwrap_or(1), tail);
+                match Place::copied(&copy, layout, count, dump.order, &budget) {
+                    Some(place) => place.read_all(part.len),
+                    None => Err(ReadFailed::TooLarge),
+                }
+            }
+        };
+        read.map_err(|failed| self.failed(failed))
+    }
+
+    /// The place at an offset in the payload of a mapped segment, which has such a layout there.
+    fn place_at<'a>(
+        &'a self,
+        offset: usize,
+        layout: &'static TypeLayout,
+        budget: &'a Budget,
+    ) -> Place<'a> {
+        let Memory::Mapped(segment) = &self.handle.memory else {
+            // Callers look at the memory before.
+            unreachable!("a dump is not mapped");
+        };
+        let at = segment.payload().cast::<u8>().wrapping_add(offset);
+        // SAFETY: the payload lives as long as the handle. Its layout, which the header was compared with, has a part of this layout
+        // at this offset: so says the path, and the layout was checked.
+        unsafe { Place::shared(at, layout, self.part.tail(&self.handle), budget) }
+    }
+
+    /// The offset of the committed value in the lock that is at an offset in a dump.
+    fn committed_in(
+        &self,
+        dump: &Dump,
+        lock_at: usize,
+        lock: &SeqLockLayout,
+    ) -> Result<usize, DynError> {
+        self.word_in(dump, lock_at + lock.version)
+            .map(|version| lock.value_offset(version))
+    }
+
+    /// The 64-bit word at an offset in the payload.
+    fn word(&self, offset: usize) -> Result<u64, DynError> {
+        match &self.handle.memory {
+            Memory::Mapped(_) => {
+                let budget = Budget::new();
+                let layout = <u64 as crate::shm_layout::ShmLayout>::LAYOUT;
+                Ok(self.place_at(offset, layout, &budget).word())
+            }
+            Memory::File(dump) => self.word_in(dump, offset),
+        }
+    }
+
+    fn word_in(&self, dump: &Dump, offset: usize) -> Result<u64, DynError> {
+        let mut bytes = [0; 8];
+        self.fill(dump, &mut bytes, offset)?;
+        let word = u64::from_ne_bytes(bytes);
+        Ok(match dump.order {
+            crate::layout::fingerprint::ByteOrder::Native => word,
+            crate::layout::fingerprint::ByteOrder::Swapped => word.swap_bytes(),
+        })
+    }
+
+    /// Copies values from a dump.
+    fn copy(
+        &self,
+        dump: &Dump,
+        offset: usize,
+        layout: &TypeLayout,
+        (len, tail): (usize, usize),
+    ) -> Result<Vec<u64>, DynError> {
+        const MOST_BYTES: usize = 1 << 30;
+
+        // The header was compared with the layout, so none of this overflows.
+        let bytes = layout.size() * len + layout.tail_stride().unwrap_or(0) * tail;
+        if bytes > MOST_BYTES {
+            return Err(self.failed(ReadFailed::TooLarge));
+        }
+        let mut copy = vec![0_u64; bytes.div_ceil(8)];
+        self.fill(
+            dump,
+            &mut bytemuck::cast_slice_mut(&mut copy)[..bytes],
+            offset,
+        )?;
+        Ok(copy)
+    }
+
+    fn fill(&self, dump: &Dump, out: &mut [u8], offset: usize) -> Result<(), DynError> {
+        let filled = dump.read(out, offset);
+        let error = match filled {
+            Ok(true) => return Ok(()),
+            // The file was truncated since it was opened.
+            Ok(false) => SysError::new("pread", Errno::ENODATA),
+            Err(error) => error,
+        };
+        Err(DynError::Os {
+            path: self.path().to_owned(),
+            source: error.io(),
+        })
+    }
+
+    fn failed(&self, failed: ReadFailed) -> DynError {
+        let path = || self.path().to_owned();
+        match failed {
+            ReadFailed::Invalid(value) => DynError::Invalid(self.invalid(value)),
+            ReadFailed::TooLarge => DynError::TooLarge { path: path() },
+            ReadFailed::Contended => DynError::Contended { path: path() },
+        }
+    }
+
+    /// The error of a part, with the path of this one before its own.
+    fn invalid(&self, value: InvalidValue) -> InvalidValue {
+        match self.path.as_str() {
+            "" => value,
+            path => value.within(path),
+        }
+    }
+}
+
+/// The path and the value.
+impl fmt::Debug for DynCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut all = f.debug_struct("DynCell");
+        all.field("path", &self.path());
+        match self.get() {
+            Ok(value) => all.field("value", &format_args!("{value}")),
+            Err(error) => all.field("error", &format_args!("{error}")),
+        };
+        all.finish()
+    }
+}

@@ -1,0 +1,214 @@
+//! Checked schemas as layouts that live as long as the process.
+//!
+//! The [`TypeLayout`] of a type is a constant, and so `'static`. A layout that comes from a schema is allocated once and
+//! never freed, so that everything that works with layouts works with it. Equal schemas share one layout. A process can read
+//! schemas of at most [`MOST_BYTES`] in this way, however many segments it looks at.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use super::check::{Machine, reference};
+use crate::layout::schema::{Node, Schema};
+use crate::layout::{FieldLayout, Scalar, ScalarKind, TypeLayout, Variant, meaning};
+use crate::segment::Expected;
+
+/// The memory that layouts from schemas may take, in bytes.
+const MOST_BYTES: usize = 64 << 20;
+
+/// All layouts that this process has read.
+static INTERNED: LazyLock<Mutex<Interner>> =
+    LazyLock::new(|| Mutex::new(Interner::new(MOST_BYTES)));
+
+/// The layouts that this process has read take too much memory already.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = MOST_BYTES >> 20;
+        write!(
+            f,
+            "the layouts of all segments that this process has read would take more than {most} MiB"
+        )
+    }
+}
+
+/// Returns the layout of a schema that was checked, with the numbers that the check returned. `bytes` is what the schema was
+/// decoded from.
+pub(super) fn intern(
+    schema: &Schema,
+    bytes: &[u8],
+    machine: Machine,
+    checked: &Expected,
+) -> Result<&'static TypeLayout, Full> {
+    let mut interner = INTERNED.lock().unwrap_or_else(PoisonError::into_inner);
+    interner.intern(schema, bytes, machine, checked)
+}
+
+struct Interner {
+    layouts: HashMap<(Machine, Box<[u8]>), &'static TypeLayout>,
+    /// Bytes that may still be allocated.
+    left: usize,
+}
+
+impl Interner {
+    fn new(left: usize) -> Self {
+        Self {
+            layouts: HashMap::new(),
+            left,
+        }
+    }
+
+    fn intern(
+        &mut self,
+        schema: &Schema,
+        bytes: &[u8],
+        machine: Machine,
+        checked: &Expected,
+    ) -> Result<&'static TypeLayout, Full> {
+        let key = (machine, Box::from(bytes));
+        if let Some(layout) = self.layouts.get(&key) {
+            return Ok(layout);
+        }
+        let entry = size_of::<((Machine, Box<[u8]>), &TypeLayout)>();
+        let cost = 2 * entry + bytes.len() + cost(&schema.root);
+        self.left = self.left.checked_sub(cost).ok_or(Full)?;
+        let layout =
+            leak(build(&schema.root, machine, false).with_fingerprint(checked.fingerprint));
+        self.layouts.insert(key, layout);
+        Ok(layout)
+    }
+}
+
+/// The bytes that [`build`] allocates for a node.
+fn cost(node: &Node) -> usize {
+    let inside = match node {
+        Node::Scalar(_) | Node::Unknown { .. } => return 0,
+        Node::Array { element, .. } | Node::Slice { element } => cost(element),
+        Node::Meaning { meaning, inner, .. } => meaning.len() + cost(inner),
+        Node::Enum { name, variants, .. } => {
+            let names: usize = variants.iter().map(|(name, _)| name.len()).sum();
+            name.0.len() + names + variants.len() * size_of::<Variant>()
+        }
+        Node::Struct { name, fields, .. } => {
+            let parts = fields
+                .iter()
+                .map(|field| field.name.len() + cost(&field.node));
+            name.0.len() + parts.sum::<usize>() + fields.len() * size_of::<FieldLayout>()
+        }
+    };
+    inside + size_of::<TypeLayout>()
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+fn leak_all<T>(values: impl Iterator<Item = T>) -> &'static [T] {
+    Box::leak(values.collect::<Box<[T]>>())
+}
+
+fn leak_text(text: &str) -> &'static str {
+    Box::leak(Box::from(text))
+}
+
+/// The layouts of all scalars, which all schemas share.
+fn scalar(scalar: Scalar, machine: Machine) -> &'static TypeLayout {
+    type Key = (ScalarKind, bool, usize);
+    static ALL: LazyLock<Vec<(Key, TypeLayout)>> = LazyLock::new(|| {
+        let mut all = Vec::new();
+        for kind in ScalarKind::ALL {
+            for atomic in [false, true] {
+                for align in [kind.size(), 8] {
+                    let layout = TypeLayout::scalar(kind, atomic, align);
+                    all.push(((kind, atomic, align), layout));
+                }
+            }
+        }
+        all
+    });
+    let key = (
+        scalar.kind(),
+        scalar.is_atomic(),
+        machine.align(scalar.kind()),
+    );
+    // The list has every key: 128-bit integers are aligned to 8 or 16 bytes.
+    let found = ALL.iter().position(|(of, _)| *of == key).unwrap_or(0);
+    &ALL[found].1
+}
+
+/// The layout of a node that was checked, as a part of another one.
+fn part(node: &Node, machine: Machine, is_inner: bool) -> &'static TypeLayout {
+    match node {
+        Node::Scalar(of) => scalar(*of, machine),
+        _ => leak(build(node, machine, is_inner)),
+    }
+}
+
+/// Builds the layout of a node that was checked. `is_inner` says whether it is directly inside a meaning.
+fn build(node: &Node, machine: Machine, is_inner: bool) -> TypeLayout {
+    match node {
+        Node::Scalar(of) => TypeLayout::scalar(of.kind(), of.is_atomic(), machine.align(of.kind())),
+        Node::Array { len, element } => {
+            // The check has multiplied them.
+            let len = usize::try_from(*len).unwrap_or(0);
+            TypeLayout::array(part(element, machine, false), len)
+        }
+        Node::Slice { element } => TypeLayout::slice(part(element, machine, false)),
+        Node::Enum {
+            name,
+            repr,
+            variants,
+        } => {
+            let variants = leak_all(
+                variants
+                    .iter()
+                    .map(|(name, bits)| Variant::new(leak_text(name), *bits)),
+            );
+            TypeLayout::enumeration(leak_text(&name.0), *repr, variants)
+        }
+        Node::Struct {
+            name,
+            size,
+            align,
+            version,
+            fields,
+        } => {
+            let fields = leak_all(fields.iter().map(|field| {
+                // The field lies within its struct, whose size was checked.
+                let offset = usize::try_from(field.offset).unwrap_or(0);
+                let layout = part(&field.node, machine, false);
+                FieldLayout::at(leak_text(&field.name), offset, layout)
+            }));
+            let size = usize::try_from(*size).unwrap_or(0);
+            let name = leak_text(&name.0);
+            let layout = TypeLayout::structure(name, *version, size, *align as usize, fields);
+            // The schema does not say whether a struct may have gaps, and need not: they follow from the offsets.
+            if layout.padded() && !is_inner {
+                layout.with_gaps()
+            } else {
+                layout
+            }
+        }
+        Node::Meaning {
+            meaning,
+            target,
+            inner,
+        } => {
+            let of_type = reference(meaning);
+            let inner = part(inner, machine, true);
+            let mut layout = TypeLayout::meaning(leak_text(meaning), inner, None);
+            if meaning == meaning::OFFSET {
+                layout = layout.with_target_fingerprint(*target);
+            }
+            if of_type.is_some_and(TypeLayout::has_claims) {
+                layout.claiming()
+            } else {
+                layout
+            }
+        }
+        // The check accepts none.
+        Node::Unknown { .. } => TypeLayout::refused(),
+    }
+}

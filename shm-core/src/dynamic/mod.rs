@@ -1,0 +1,19 @@
+//! Segments without their Rust type: for tools that work on any segment, and for other languages.
+//!
+//! Every segment contains its layout. [`DynSegment`] attaches to any of them, [`DynCell`] is a part of it, found by a path such as
+//! `nodes[3].next`, and [`DynValue`] is what a cell is read as and set to.
+
+mod cell;
+mod check;
+mod error;
+mod intern;
+mod name;
+mod path;
+mod place;
+mod segment;
+mod value;
+
+pub use cell::DynCell;
+pub use error::DynError;
+pub use segment::DynSegment;
+pub use value::{DynValue, ParseValueError};

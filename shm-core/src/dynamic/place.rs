@@ -1,0 +1,331 @@
+//! Bytes with a layout, and reading them as a value.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::sync::atomic::{Ordering, fence};
+
+use super::DynValue;
+use crate::access::ReadOnly;
+use crate::cell::{Leaf, ShmCell, copy};
+use crate::collections::read_text;
+use crate::error::InvalidValue;
+use crate::layout::fingerprint::ByteOrder;
+use crate::layout::{
+    FieldLayout, LayoutKind, Scalar, ScalarKind, SeqLockLayout, TypeLayout, meaning, sign_extend,
+};
+use crate::primitive::AtomicU64;
+use crate::protocol::seqlock::{self, Correct};
+use crate::sync::seqlock_attempts;
+
+/// One [`get`](super::DynCell::get) returns at most this many values, counting lists and structs.
+const MOST_VALUES: usize = 1 << 22;
+
+/// The most bytes that are copied before they are read, as those of a `SeqLock` are.
+const MOST_BYTES: usize = 1 << 30;
+
+/// Why a place was not read.
+#[derive(Debug)]
+pub(super) enum ReadFailed {
+    Invalid(InvalidValue),
+    TooLarge,
+    Contended,
+}
+
+impl ReadFailed {
+    /// The same one level further out.
+    fn within(self, outer: std::fmt::Arguments<'_>) -> Self {
+        match self {
+            Self::Invalid(value) => Self::Invalid(value.within(&outer.to_string())),
+            other => other,
+        }
+    }
+}
+
+type Result<T, E = ReadFailed> = std::result::Result<T, E>;
+
+/// How many more values may be read.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    pub(super) const fn new() -> Self {
+        Self(Cell::new(MOST_VALUES))
+    }
+
+    fn take(&self) -> Result<()> {
+        let left = self.0.get().checked_sub(1).ok_or(ReadFailed::TooLarge)?;
+        self.0.set(left);
+        Ok(())
+    }
+}
+
+/// Bytes with a layout.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// # Invariants
+    ///
+    /// 1. For `'a`: live bytes of `layout` with `tail` elements, each leaf aligned, readable, and only accessed atomically or
+    ///    not at all.
+    at: *const u8,
+    layout: &'static TypeLayout,
+    tail: usize,
+    order: ByteOrder,
+    /// Whether other processes may write the bytes.
+    is_shared: bool,
+    budget: &'a Budget,
+}
+
+impl<'a> Place<'a> {
+    /// Bytes of a segment.
+    ///
+    /// # Safety
+    ///
+    /// For `'a`, `at` points to live bytes of `layout` with `tail` elements in its trailing slice, aligned, readable, and only
+    /// accessed atomically.
+    pub(super) const unsafe fn shared(
+        at: *const u8,
+        layout: &'static TypeLayout,
+        tail: usize,
+        budget: &'a Budget,
+    ) -> Self {
+        Self {
+            at,
+            layout,
+            tail,
+            order: ByteOrder::Native,
+            is_shared: true,
+            budget,
+        }
+    }
+
+    /// A copy of `len` values. `None` if it does not have all their bytes.
+    pub(super) fn copied(
+        copy: &'a [u64],
+        layout: &'static TypeLayout,
+        (len, tail): (usize, usize),
+        order: ByteOrder,
+        budget: &'a Budget,
+    ) -> Option<Self> {
+        let stride = layout.tail_stride().unwrap_or(0);
+        let slice = stride.checked_mul(tail)?;
+        let bytes = layout.size().checked_mul(len)?.checked_add(slice)?;
+        (bytes <= size_of_val(copy)).then_some(Self {
+            at: copy.as_ptr().cast(),
+            layout,
+            tail,
+            order,
+            is_shared: false,
+            budget,
+        })
+    }
+
+    /// The part of `layout` at `offset` in this place, which has one there.
+    const fn part(&self, offset: usize, layout: &'static TypeLayout) -> Self {
+        Self {
+            at: self.at.wrapping_add(offset),
+            layout,
+            ..*self
+        }
+    }
+
+    fn field(&self, field: &FieldLayout) -> Self {
+        self.part(field.offset(), field.layout())
+    }
+
+    fn leaf<T: Leaf>(&self) -> T {
+        // SAFETY: by the layout, this is a leaf of this width; it is live, aligned and readable (invariant 1). Where it is not
+        // shared, nothing writes it.
+        unsafe { T::load(self.at.cast_mut().cast()) }
+    }
+
+    /// The bits of a leaf of `kind`, with zeros above them.
+    fn bits(&self, kind: ScalarKind) -> u128 {
+        let swaps = self.order == ByteOrder::Swapped;
+        macro_rules! load {
+            ($ty:ty) => {{
+                let bits: $ty = self.leaf();
+                u128::from(if swaps { bits.swap_bytes() } else { bits })
+            }};
+        }
+        match kind.size() {
+            1 => load!(u8),
+            2 => load!(u16),
+            4 => load!(u32),
+            8 => load!(u64),
+            _ => load!(u128),
+        }
+    }
+
+    /// A 64-bit word of a type of this library. It acquires what was released with it.
+    pub(super) fn word(&self) -> u64 {
+        let word = self.bits(ScalarKind::U64) as u64;
+        // Also valid through a mapping that is read-only.
+        fence(Ordering::Acquire);
+        word
+    }
+
+    /// Reads the value.
+    pub(super) fn read(&self) -> Result<DynValue> {
+        self.budget.take()?;
+        match self.layout.kind() {
+            LayoutKind::Scalar(scalar) => self.scalar(scalar),
+            LayoutKind::Enum { repr, variants } => {
+                let bits = sign_extend(repr, self.bits(repr) as u64);
+                match variants.iter().find(|variant| variant.bits() == bits) {
+                    Some(variant) => Ok(DynValue::Variant(Cow::Borrowed(variant.name()))),
+                    None => Err(ReadFailed::Invalid(InvalidValue::new(self.layout, bits))),
+                }
+            }
+            LayoutKind::Array { element, len } => self.list(element, 0, len),
+            LayoutKind::Slice { element } => self.list(element, 0, self.tail),
+            LayoutKind::Struct { fields, .. } => self.fields(fields),
+            LayoutKind::Meaning { meaning, inner, .. } => self.meaning(meaning, inner),
+        }
+    }
+
+    /// Reads the value, or a list of `len` values of which it is the first.
+    pub(super) fn read_all(&self, len: Option<usize>) -> Result<DynValue> {
+        match len {
+            None => self.read(),
+            Some(len) => self.list(self.layout, 0, len),
+        }
+    }
+
+    fn scalar(&self, scalar: Scalar) -> Result<DynValue> {
+        let kind = scalar.kind();
+        let bits = self.bits(kind);
+        if scalar.is_atomic() {
+            fence(Ordering::Acquire);
+        }
+        Ok(match kind {
+            ScalarKind::U8
+            | ScalarKind::U16
+            | ScalarKind::U32
+            | ScalarKind::U64
+            | ScalarKind::U128 => bits.into(),
+            ScalarKind::I128 => bits.cast_signed().into(),
+            ScalarKind::I8 | ScalarKind::I16 | ScalarKind::I32 | ScalarKind::I64 => {
+                sign_extend(kind, bits as u64).cast_signed().into()
+            }
+            ScalarKind::F32 => f32::from_bits(bits as u32).into(),
+            ScalarKind::F64 => f64::from_bits(bits as u64).into(),
+            ScalarKind::Bool => (bits != 0).into(),
+            ScalarKind::Char => match char::from_u32(bits as u32) {
+                Some(char) => char.into(),
+                None => {
+                    let value = InvalidValue::new(self.layout, bits as u64);
+                    return Err(ReadFailed::Invalid(value));
+                }
+            },
+        })
+    }
+
+    /// Reads `len` elements, the first of which is at `from`.
+    fn list(&self, element: &'static TypeLayout, from: usize, len: usize) -> Result<DynValue> {
+        // Not reserved: the length may be any, and the budget ends a long one.
+        let mut elements = Vec::new();
+        for number in 0..len {
+            let place = self.part(from + number * element.size(), element);
+            let value = place.read();
+            elements.push(value.map_err(|failed| failed.within(format_args!("[{number}]")))?);
+        }
+        Ok(DynValue::List(elements))
+    }
+
+    fn fields(&self, fields: &'static [FieldLayout]) -> Result<DynValue> {
+        let values = fields.iter().map(|field| {
+            let value = self.field(field).read();
+            match value {
+                Ok(value) => Ok((Cow::Borrowed(field.name()), value)),
+                Err(failed) => Err(failed.within(format_args!(".{}", field.name()))),
+            }
+        });
+        values.collect::<Result<_>>().map(DynValue::Struct)
+    }
+
+    fn meaning(&self, meaning: &str, inner: &'static TypeLayout) -> Result<DynValue> {
+        match meaning {
+            meaning::STR => Ok(self.text(inner.size())),
+            meaning::OFFSET => self.part(0, inner).read(),
+            meaning::VEC => match self.layout.as_vec() {
+                Some(vec) => {
+                    let len = self.word();
+                    match vec.checked_len(len) {
+                        Some(len) => self.list(vec.element, vec.items, len),
+                        None => Err(ReadFailed::Invalid(InvalidValue::new(self.layout, len))),
+                    }
+                }
+                None => self.part(0, inner).read(),
+            },
+            meaning::MUTEX | meaning::SLOT => match inner.fields() {
+                [.., value] => self.field(value).read(),
+                [] => self.part(0, inner).read(),
+            },
+            meaning::SEQLOCK => match self.layout.as_seqlock() {
+                Some(lock) => self.committed(&lock, 0, lock.value, None),
+                None => self.part(0, inner).read(),
+            },
+            // Their words. The slots are many, and most hold messages that were received long ago.
+            meaning::RING | meaning::BROADCAST => match inner.fields() {
+                [words @ .., _] => self.fields(words),
+                [] => self.part(0, inner).read(),
+            },
+            _ => self.part(0, inner).read(),
+        }
+    }
+
+    /// Reads the text in an array of `capacity` bytes.
+    fn text(&self, capacity: usize) -> DynValue {
+        let at = self.at.cast::<ShmCell<u8, ReadOnly>>();
+        // SAFETY: the layout has as many bytes there: live, readable, and only accessed atomically (invariant 1).
+        let bytes = unsafe { std::slice::from_raw_parts(at, capacity) };
+        match String::from_utf8(read_text(bytes)) {
+            Ok(text) => DynValue::Text(text),
+            Err(error) => DynValue::Bytes(error.into_bytes()),
+        }
+    }
+
+    /// Reads a part of the value that a sequence lock has committed: the one of `layout` at `offset` in it, or `len` elements
+    /// of `layout` from there on. This place is the lock.
+    pub(super) fn committed(
+        &self,
+        lock: &SeqLockLayout,
+        offset: usize,
+        layout: &'static TypeLayout,
+        len: Option<usize>,
+    ) -> Result<DynValue> {
+        let version = self.part(lock.version, self.layout);
+        if !self.is_shared {
+            let at = lock.value_offset(version.word()) + offset;
+            return self.part(at, layout).read_all(len);
+        }
+        let bytes = layout.size() * len.unwrap_or(1);
+        if bytes > MOST_BYTES {
+            return Err(ReadFailed::TooLarge);
+        }
+        let mut copy = vec![0_u64; bytes.div_ceil(size_of::<u64>())];
+        // SAFETY: the lock's layout has its version there: live, aligned, and only accessed atomically (invariant 1).
+        let word = unsafe { &*version.at.cast::<AtomicU64>() };
+        for _ in 0..seqlock_attempts(bytes) {
+            let attempt = seqlock::try_read::<Correct<ReadOnly>, _>(word, lock.slots, |slot| {
+                let from = self.at.wrapping_add(lock.slot_offset(slot) + offset);
+                let to = copy.as_mut_ptr().cast::<u8>();
+                // SAFETY: the slot's value has these values at the offset: live, aligned, and only accessed atomically
+                // (invariant 1). The copy is private and has room for them.
+                unsafe { copy::read_values(to, from, layout, len.unwrap_or(1)) };
+            });
+            if attempt.is_some() {
+                let (at, is_shared) = (copy.as_ptr().cast(), false);
+                let copied = Self {
+                    at,
+                    layout,
+                    is_shared,
+                    ..*self
+                };
+                return copied.read_all(len);
+            }
+            std::hint::spin_loop();
+        }
+        Err(ReadFailed::Contended)
+    }
+}

@@ -1,0 +1,312 @@
+//! [`DynSegment`]: a segment without its Rust type.
+
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cell::DynCell;
+use super::check::{self, Machine, SchemaErrorKind};
+use super::error::DynError;
+use super::intern;
+use crate::error::{ShmError, UNNAMED};
+use crate::layout::TypeLayout;
+use crate::layout::fingerprint::ByteOrder;
+use crate::layout::schema::Schema;
+use crate::segment::{Described, Dump, Segment, Untyped};
+
+/// A segment that a program reads and writes without its Rust type.
+///
+/// Every segment contains its layout. [`at`](Self::at) finds a part of it by a path, as a [`DynCell`], which reads and writes
+/// [`DynValue`](super::DynValue)s. This is for tools that show any segment, and for other languages. A program that has the type
+/// attaches with the type, which is faster and checked by the compiler.
+///
+/// ```
+/// use shm_core::ShmLayout;
+/// use shm_core::dynamic::DynSegment;
+///
+/// #[derive(Clone, Copy, ShmLayout)]
+/// #[repr(C)]
+/// struct Telemetry { frame: u64, position: [f64; 3] }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("/doc-dyn-segment-{}", std::process::id());
+/// let shm = Telemetry::create(&name)?;
+/// shm.frame.set(7);
+///
+/// // In a program that has never heard of `Telemetry`:
+/// let segment = DynSegment::attach(&name)?;
+/// let position = segment.at("position[2]")?;
+/// position.set(&"2.5".parse()?)?;
+/// assert_eq!(segment.at(".")?.get()?.to_string(), "{frame: 7, position: [0.0, 0.0, 2.5]}");
+/// assert_eq!(shm.position[2].get(), 2.5);
+/// # Ok(()) }
+/// ```
+///
+/// Accesses are the same as those of typed views: one atomic access per leaf, of the leaf's size.
+///
+/// # Trust
+///
+/// The layout in the segment may be forged. It is checked before anything is accessed: every part lies within the payload, and
+/// no two overlap. A segment whose schema does not pass, or contradicts its header, is [`Corrupt`](ShmError::Corrupt).
+///
+/// # Memory
+///
+/// The layout of a schema is allocated once in a process, however many segments have the schema, and never freed. A schema may
+/// have at most 1 MiB, and all layouts of a process together 64 MiB: beyond that, attaching fails with
+/// [`TooLarge`](ShmError::TooLarge).
+///
+/// # Lifetime
+///
+/// A clone is the same handle. Cells keep the segment mapped, so it is unmapped when the last clone and the last cell
+/// are dropped. No handle of this type ever removes a name.
+#[derive(Clone)]
+pub struct DynSegment {
+    handle: Arc<Handle>,
+}
+
+/// What the clones of a segment and its cells share.
+pub(super) struct Handle {
+    pub(super) layout: &'static TypeLayout,
+    pub(super) memory: Memory,
+    name: String,
+}
+
+/// Where the bytes are.
+pub(super) enum Memory {
+    Mapped(Segment),
+    File(Dump),
+}
+
+impl Handle {
+    /// Elements of the trailing slice.
+    pub(super) fn tail(&self) -> usize {
+        match &self.memory {
+            Memory::Mapped(segment) => segment.tail(),
+            Memory::File(dump) => dump.tail,
+        }
+    }
+}
+
+impl DynSegment {
+    /// Attaches to the segment with this name for reading and writing.
+    ///
+    /// If its type has locks or ends of queues, this process becomes a participant, as with a typed
+    /// [`attach`](crate::ShmLayout::attach).
+    ///
+    /// # Errors
+    ///
+    /// Those of a typed [`attach`](crate::ShmOptions::attach), except `LayoutMismatch`; [`Corrupt`](ShmError::Corrupt) if the
+    /// schema is invalid or contradicts the header; [`UnsupportedFormat`](ShmError::UnsupportedFormat) if it contains types of a later
+    /// format; [`TooLarge`](ShmError::TooLarge).
+    pub fn attach(name: &str) -> Result<Self, ShmError> {
+        Self::attach_as(name, true)
+    }
+
+    /// Attaches for reading only. Read permission suffices.
+    ///
+    /// # Errors
+    ///
+    /// As [`attach`](Self::attach).
+    pub fn attach_read_only(name: &str) -> Result<Self, ShmError> {
+        Self::attach_as(name, false)
+    }
+
+    /// Attaches to the anonymous segment behind a descriptor, for reading and writing. See
+    /// [`ShmOptions::from_fd`](crate::ShmOptions::from_fd).
+    ///
+    /// # Errors
+    ///
+    /// [`NotASegment`](ShmError::NotASegment) if the size is not sealed; [`PermissionDenied`](ShmError::PermissionDenied) if the
+    /// descriptor does not allow writing; and those of [`attach`](Self::attach).
+    pub fn from_fd(fd: impl Into<OwnedFd>) -> Result<Self, ShmError> {
+        Self::from_fd_as(fd.into(), true)
+    }
+
+    /// [`from_fd`](Self::from_fd) for reading only.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_fd`](Self::from_fd).
+    pub fn from_fd_read_only(fd: impl Into<OwnedFd>) -> Result<Self, ShmError> {
+        Self::from_fd_as(fd.into(), false)
+    }
+
+    /// Opens a dump: a file with the bytes of a segment, such as a copy of the file in `/dev/shm`, for reading only. The machine
+    /// that made the segment may have another byte order.
+    ///
+    /// The file is read where a cell is read, not mapped. If it changes meanwhile, cells return what is there by then.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`attach`](Self::attach), with the path as the name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::DynSegment;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-dump-{}", std::process::id());
+    /// # let file = std::env::temp_dir().join(&name[1..]);
+    /// let shm = u64::create(&name)?;
+    /// shm.set(5);
+    /// std::fs::copy(format!("/dev/shm{name}"), &file)?;
+    /// shm.set(6);
+    /// assert_eq!(DynSegment::open(&file)?.at(".")?.get()?.as_int(), Some(5));
+    /// # std::fs::remove_file(file)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ShmError> {
+        let path = path.as_ref();
+        let name = path.to_string_lossy().into_owned();
+        match Dump::open(path, layout_of) {
+            Ok((dump, layout)) => Ok(Self::new(layout, Memory::File(dump), name)),
+            Err(error) => Err(error.named(&name)),
+        }
+    }
+
+    fn attach_as(name: &str, writable: bool) -> Result<Self, ShmError> {
+        attached(|layout_of| Untyped::default().attach(name, writable, layout_of))
+    }
+
+    fn from_fd_as(fd: OwnedFd, writable: bool) -> Result<Self, ShmError> {
+        attached(|layout_of| Untyped::default().attach_fd(fd, writable, layout_of))
+    }
+
+    fn new(layout: &'static TypeLayout, memory: Memory, name: String) -> Self {
+        let handle = Handle {
+            layout,
+            memory,
+            name,
+        };
+        Self {
+            handle: Arc::new(handle),
+        }
+    }
+
+    /// Finds a part of the segment.
+    ///
+    /// | path | part |
+    /// |---|---|
+    /// | `.` | the whole payload |
+    /// | `position` | a field |
+    /// | `position[2]`, `nodes[3].next` | an element, and a field of it |
+    /// | `a[2..5]`, `a[2..]`, `a[..5]` | some elements, as a list |
+    /// | `pair.0` | a field of a tuple struct |
+    /// | `` `odd name`.x `` | a field whose name has other characters than letters, digits and `_`; `` \` `` and `\\` stand for themselves |
+    ///
+    /// A [`Mutex`](crate::sync::Mutex), a [`SeqLock`](crate::sync::SeqLock) and a [`ShmVec`](crate::ShmVec) are what they hold:
+    /// `pose.xyz[1]` where `pose` is a `SeqLock<Pose>`, and `log[1]` where `log` is a vector. The words of a type of
+    /// [`sync`](crate::sync) are its fields: `jobs.tail`. Where a value has a field of the same name, the path leads to that.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPath`](DynError::InvalidPath) if the text is not a path; [`NoSuchPart`](DynError::NoSuchPart), with the fields that
+    /// there are, or the number of elements. The number of elements of a vector is its length at this moment.
+    pub fn at(&self, path: &str) -> Result<DynCell, DynError> {
+        DynCell::whole(Arc::clone(&self.handle)).at(path)
+    }
+
+    /// Returns the layout of the payload. Formatted with `{}`, it is a table of the fields.
+    #[must_use]
+    pub fn layout(&self) -> &'static TypeLayout {
+        self.handle.layout
+    }
+
+    /// Returns the name, with its slash; `(anonymous)` for a segment without a name; the path of a dump.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.handle.name
+    }
+
+    /// Returns `true` if cells can be set: after [`attach`](Self::attach) and [`from_fd`](Self::from_fd).
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        match &self.handle.memory {
+            Memory::Mapped(segment) => segment.is_writable(),
+            Memory::File(_) => false,
+        }
+    }
+}
+
+/// The name and the layout's type.
+impl fmt::Debug for DynSegment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DynSegment")
+            .field("name", &self.name())
+            .field("type_name", &self.layout().name())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Attaches by `attach`, which gets the function that makes the layout.
+fn attached(
+    attach: impl FnOnce(
+        &dyn Fn(&Described) -> Result<&'static TypeLayout, ShmError>,
+    ) -> Result<Segment, ShmError>,
+) -> Result<DynSegment, ShmError> {
+    let found = std::cell::Cell::new(None);
+    let segment = attach(&|described| {
+        let layout = layout_of(described)?;
+        found.set(Some(layout));
+        Ok(layout)
+    })?;
+    let Some(layout) = found.get() else {
+        // Cannot happen: no segment is attached to before its layout was made.
+        return Err(ShmError::not_a_segment("it has no layout"));
+    };
+    let name = segment.name().to_owned();
+    Ok(DynSegment::new(layout, Memory::Mapped(segment), name))
+}
+
+/// Checks what a segment says about its type, and makes a layout of it.
+// The records of later levels, once a segment has them, are appended here to the fields of the schema's struct.
+fn layout_of(described: &Described) -> Result<&'static TypeLayout, ShmError> {
+    let corrupt = |reason: String| ShmError::Corrupt {
+        name: UNNAMED,
+        reason: shortened(reason),
+    };
+    let schema = Schema::decode_in(&described.schema, described.order)
+        .map_err(|reason| corrupt(format!("its schema cannot be read: {reason}")))?;
+    let machines = match described.order {
+        ByteOrder::Native => vec![Machine::NATIVE],
+        // The header does not say how 128-bit integers are aligned there.
+        order => [16, 8]
+            .map(|wide_align| Machine { order, wide_align })
+            .to_vec(),
+    };
+    let mut refused = None;
+    for machine in machines {
+        let checked = check::check(&schema, machine).map_err(|error| match error.kind {
+            SchemaErrorKind::Unknown(_) => ShmError::UnsupportedFormat {
+                name: UNNAMED,
+                reason: shortened(error.to_string()),
+            },
+            SchemaErrorKind::Invalid(_) => corrupt(error.to_string()),
+        });
+        let checked = checked.and_then(|checked| {
+            let compared = described.compare(&checked).map_err(corrupt);
+            compared.map(|_| checked)
+        });
+        match checked {
+            Ok(checked) => {
+                return intern::intern(&schema, &described.schema, machine, &checked)
+                    .map_err(|full| ShmError::too_large(full.to_string()));
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.unwrap_or_else(|| corrupt("its schema cannot be read".to_owned())))
+}
+
+/// The beginning of a message, in which names from the segment may be long.
+fn shortened(text: String) -> String {
+    const LONGEST: usize = 1000;
+
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text,
+    }
+}

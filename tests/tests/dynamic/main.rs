@@ -1,0 +1,6 @@
+//! Segments without their Rust type: layouts from schemas, paths, values, dumps.
+
+mod cells;
+mod dumps;
+mod layouts;
+mod values;
