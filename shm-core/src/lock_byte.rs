@@ -17,6 +17,13 @@ pub(crate) const OWNER_AND_ATTACH: Bytes = OWNER.and(ATTACH);
 /// Both, in one call.
 pub(crate) const NAME_AND_OWNER: Bytes = NAME.and(OWNER);
 
+/// The highest id of a participant.
+pub(crate) const GREATEST_ID: u32 = (1 << 30) - 1;
+
+/// Where the bytes of a participant with id 0 would begin, and how many bits of a byte's number follow the id.
+const FIRST_OF_ALL: i64 = 1 << 41;
+const SHIFT: u32 = 22;
+
 /// The highest pid that Linux assigns (`PID_MAX_LIMIT`), so that the locks of two participants never overlap.
 const GREATEST_PID: u32 = (1 << 22) - 1;
 
@@ -33,5 +40,30 @@ pub(crate) const fn participant_with_pid(id: u32, pid: u32) -> Bytes {
     } else {
         GREATEST_PID
     };
-    Bytes::new((1 << 41) + ((id as i64) << 22), pid as i64 + 1)
+    Bytes::new(FIRST_OF_ALL + ((id as i64) << SHIFT), pid as i64 + 1)
+}
+
+/// The id and the pid of the participant that locks exactly these bytes. `None` if none does.
+pub(crate) const fn participant_of(lock: Bytes) -> Option<(u32, u32)> {
+    let offset = lock.start() - FIRST_OF_ALL;
+    let (id, pid) = (offset >> SHIFT, lock.len() - 1);
+    let is_first_byte = offset & ((1 << SHIFT) - 1) == 0;
+    if is_first_byte && 0 < id && id <= GREATEST_ID as i64 && 0 < pid && pid <= GREATEST_PID as i64
+    {
+        Some((id as u32, pid as u32))
+    } else {
+        None
+    }
+}
+
+/// The bytes of all participants.
+pub(crate) const PARTICIPANTS: Bytes = {
+    let first = participant(1).start();
+    Bytes::new(first, participant(GREATEST_ID + 1).start() - first)
+};
+
+/// The first byte of a participant at or after `byte`.
+pub(crate) const fn next_participant(byte: i64) -> i64 {
+    let unit = 1 << SHIFT;
+    (byte + (unit - 1)) & !(unit - 1)
 }

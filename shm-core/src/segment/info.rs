@@ -52,6 +52,8 @@ pub struct SegmentInfo {
     pub contents: Option<SegmentContents>,
     /// Why it is `Foreign` or `Damaged`, in words.
     pub reason: Option<String>,
+    /// The file, by which it is found again.
+    pub(super) file: FileId,
 }
 
 /// What a segment's header says. It is consistent, and as true as its creator was.
@@ -135,6 +137,7 @@ impl SegmentInfo {
             allocated: id.allocated,
             contents,
             reason,
+            file: *id,
         };
         if !id.is_regular() {
             let reason = format!("it is {}", id.kind());
@@ -189,6 +192,7 @@ impl SegmentInfo {
             allocated: id.allocated,
             contents: None,
             reason: Some(reason),
+            file: *id,
         }
     }
 }

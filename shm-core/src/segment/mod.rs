@@ -21,6 +21,7 @@ mod open;
 mod open_or_create;
 mod options;
 mod ownership;
+mod participants;
 mod payload;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,7 @@ pub(crate) use dump::Dump;
 pub use open::InitResult;
 pub use options::ShmOptions;
 pub use ownership::SegmentStatus;
+pub use participants::Participants;
 pub(crate) use untyped::{Described, Untyped};
 
 /// A mapped segment of any type.

@@ -41,6 +41,19 @@ impl Bytes {
         Self::new(byte, 1)
     }
 
+    pub(crate) const fn start(self) -> i64 {
+        self.start
+    }
+
+    pub(crate) const fn len(self) -> i64 {
+        self.len
+    }
+
+    /// The last of these bytes.
+    pub(crate) const fn last(self) -> i64 {
+        self.start + (self.len - 1)
+    }
+
     /// These bytes and `next`, which must follow them.
     pub(crate) const fn and(self, next: Self) -> Self {
         assert!(next.start == self.start + self.len);
@@ -124,16 +137,29 @@ fn kind(found: &libc::flock) -> Option<LockKind> {
     }
 }
 
-/// Whether another description holds an exclusive lock on one of the bytes. Shared locks, which need only read access, do not
-/// count.
+/// Whether another description holds an exclusive lock on one of the bytes.
+#[cfg(test)]
 pub(crate) fn is_held_exclusively(file: &File, bytes: Bytes) -> SysResult<bool> {
+    exclusive(file, bytes).map(|lock| lock.is_some())
+}
+
+/// All bytes of another description's exclusive lock on one of these, if there is one. Of several locks, the kernel chooses. Shared
+/// locks, which need only read access, do not count.
+pub(crate) fn exclusive(file: &File, bytes: Bytes) -> SysResult<Option<Bytes>> {
     let mut flock = range(bytes, libc::F_RDLCK);
     retry("fcntl(F_OFD_GETLK)", || {
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut flock))
     })?;
     match i32::from(flock.l_type) {
-        libc::F_UNLCK => Ok(false),
-        libc::F_WRLCK => Ok(true),
+        libc::F_UNLCK => Ok(None),
+        libc::F_WRLCK => Ok(Some(Bytes::new(
+            flock.l_start,
+            // A lock without an end has length 0.
+            match flock.l_len {
+                0 => i64::MAX - flock.l_start,
+                len => len,
+            },
+        ))),
         // A filter of system calls, or an emulator, has reported success without doing anything.
         _ => Err(SysError::new("fcntl(F_OFD_GETLK)", Errno::ENOSYS)),
     }
@@ -196,6 +222,10 @@ mod tests {
         assert!(lock_until(&third, BYTE, LockKind::Exclusive, now).unwrap());
         assert_eq!(holder(&first, BYTE).unwrap(), Some(LockKind::Exclusive));
         assert!(is_held_exclusively(&first, BYTE).unwrap());
+        assert_eq!(
+            exclusive(&first, BYTE).unwrap(),
+            Some(BYTE_BEFORE.and(BYTE))
+        );
         // A description does not see its own lock.
         assert!(!is_held_exclusively(&third, BYTE).unwrap());
         assert_eq!(holder(&third, BYTE).unwrap(), None);
@@ -234,6 +264,18 @@ mod tests {
         unlock(&first, BYTE_BEFORE).unwrap();
         assert_eq!(holder(&second, BYTE_BEFORE).unwrap(), None);
         assert!(is_held_exclusively(&second, BYTE).unwrap());
+    }
+
+    #[test]
+    fn a_lock_without_an_end_is_found_with_its_bytes() {
+        let name = TestName::new("lock-endless");
+        let first = shm::open_unnamed().unwrap();
+        shm::link(&first, name.as_str()).unwrap();
+        let second = shm::open(name.as_str(), false).unwrap();
+        let endless = Bytes::new(7, 0);
+        assert!(try_lock(&first, endless, LockKind::Exclusive).unwrap());
+        let found = exclusive(&second, BYTE).unwrap().unwrap();
+        assert_eq!((found.start(), found.last()), (7, i64::MAX - 1));
     }
 
     #[test]

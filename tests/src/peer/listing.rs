@@ -15,6 +15,19 @@ pub(super) fn list(name: &str) -> Answer {
     Ok(String::new())
 }
 
+/// `participants NAME`: the pids in a segment.
+pub(super) fn participants(name: &str) -> Answer {
+    for info in shm_core::list()? {
+        let info = info?;
+        if info.name == name {
+            let pids = info.participants()?.pids;
+            let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+            return Ok(pids.join(" "));
+        }
+    }
+    Err(other("nothing has the name"))
+}
+
 /// `list-all`: every name and its state, in order.
 pub(super) fn list_all() -> Answer {
     let mut entries = Vec::new();

@@ -180,6 +180,7 @@ impl Program {
             "umask" => process::umask(words.next()?),
             "setuid" => process::set_user(words.number()?),
             "list" => listing::list(words.next()?),
+            "participants" => listing::participants(words.next()?),
             "list-all" => listing::list_all(),
             "sweep" => listing::sweep(),
             "own-shm" => restrictions::own_shm(words.next()?),
