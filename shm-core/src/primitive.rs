@@ -63,7 +63,10 @@ pub(crate) mod model {
     }
 
     /// What orders a commit before the check for sleepers that follows it.
+    ///
+    /// As wide as a pointer, because the compiler copies the padding of a claim that it moves, in several steps.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(usize)]
     pub(crate) enum CommitOrder {
         /// A full fence of the process that commits.
         Fenced,
