@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use shm_core::ShmError;
 
 /// How long to wait for any answer. Generous: on a loaded machine a test should be slow and not fail.
@@ -118,7 +119,7 @@ impl Peer {
         self.lines.try_recv().ok()
     }
 
-    /// Stops it (SIGSTOP) until it is killed.
+    /// Stops it (SIGSTOP) until it is killed, and waits until it has stopped.
     ///
     /// # Panics
     ///
@@ -126,6 +127,9 @@ impl Peer {
     pub fn stop(&self) {
         let pid = nix::unistd::Pid::from_raw(self.pid().cast_signed());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("the peer is there");
+        // Its exit is left for others to wait for.
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        waitid(Id::Pid(pid), flags).expect("the peer is a child");
     }
 
     /// Sends a command and returns the answer, whatever it is.

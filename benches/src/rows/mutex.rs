@@ -84,7 +84,7 @@ fn failed(bench: &mut Bench) -> Result<()> {
     let boost = crate::peers::boost::Mutex::new(memory("boost")?)?;
     let mut owner = Other::start(bench.row(), &[&name], None)?;
     owner.expect("held")?;
-    if !matches!(shm.try_lock(), Err(LockError::WouldBlock)) {
+    if !matches!(shm.try_lock(), Err(LockError::WouldBlock(_))) {
         return Err("`try_lock` did not find a living owner".into());
     }
     let standard = StdMutex::new(());

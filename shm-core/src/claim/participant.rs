@@ -47,11 +47,13 @@
 //! that lives as long as the memory rules out a second owner.
 
 use std::fs::File;
+use std::num::NonZeroU32;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use super::pids::Pids;
 use super::process::{RegistrationGuard, Tables, window};
 use super::windows::{AddressWindows, RESERVED};
 use crate::error::ShmError;
@@ -62,7 +64,9 @@ use crate::sys::clock::{self, Backoff, Deadline};
 use crate::sys::file::{self, FileId};
 use crate::sys::lock::{self, LockKind};
 use crate::sys::token::Token;
-use crate::sys::{Errno, SysError, SysResult, fork, shm};
+use crate::sys::{Errno, SysError, SysResult, fork, shm, stopped};
+
+const _: () = assert!(ID == lock_byte::GREATEST_ID);
 
 /// The number of ids to try before registering pauses or fails. Each costs a system call.
 const ATTEMPTS: u32 = 64;
@@ -102,6 +106,7 @@ pub(crate) struct Registration {
     token: AtomicUsize,
     /// What this process remembers of the other participants.
     sightings: Sightings,
+    pids: Pids,
 }
 
 // SAFETY: the pointer is to an atomic in a mapping, which belongs to the process, not to a thread.
@@ -145,6 +150,7 @@ impl Participant {
             counter: with.counter,
             token: AtomicUsize::new(0),
             sightings: Sightings::new(),
+            pids: Pids::new(),
         })));
         let participant = Self { registration };
         for slot in participant.registration().windows.slots() {
@@ -339,9 +345,31 @@ impl Registration {
         }
     }
 
-    /// Whether a participant's byte is locked as only the participant locks it.
+    /// Whether a participant's byte is locked as only the participant locks it. Records its pid.
     fn is_locked(&self, id: u32) -> SysResult<bool> {
-        lock::is_held_exclusively(&self.file, lock_byte::participant(id))
+        let lock = lock::exclusive(&self.file, lock_byte::participant(id))?;
+        match lock.and_then(lock_byte::participant_of) {
+            Some((found, pid)) if found == id => self.pids.record(id, pid),
+            _ => {}
+        }
+        Ok(lock.is_some())
+    }
+
+    /// The pid of a participant as it sees itself, for people to read: recalled, or else found by a system call if it is alive.
+    /// `me` is the caller's own id.
+    pub(crate) fn pid(&self, id: u32, me: u32) -> Option<NonZeroU32> {
+        if id == me {
+            return NonZeroU32::new(fork::pid());
+        }
+        self.pids.recall(id).or_else(|| {
+            self.is_locked(id).ok()?;
+            self.pids.recall(id)
+        })
+    }
+
+    /// Whether a process is stopped, as far as /proc tells: at least three system calls.
+    pub(crate) fn is_stopped(&self, pid: NonZeroU32) -> bool {
+        stopped::is_stopped(pid.get(), &self.id)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The claim word in shared memory: the protocol connected to the system's clock, futex and locks.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::own_thread;
 use super::participant::Registration;
 use super::process::{Registered, id_at, token_at};
 use super::wait::SlicedWait;
-use crate::access::Access;
+use crate::access::{Access, ReadWrite};
 use crate::error::{ANONYMOUS, ShmError};
 use crate::primitive::{AtomicU32, Ordering};
 use crate::protocol::claim_word::{self as word, ClaimEnv, ID, WakeOne};
@@ -70,17 +71,17 @@ impl Timeout {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occupant {
     Nobody,
-    /// An owner that is not certainly dead.
-    Alive,
-    /// An owner that is certainly dead, and that nobody has replaced. What it did happened before the answer.
-    Dead,
+    /// The id of an owner that is not certainly dead.
+    Alive(u32),
+    /// The id of an owner that is certainly dead, and that nobody has replaced. What it did happened before the answer.
+    Dead(u32),
 }
 
 /// The error of [`ClaimWord::claim`].
 #[derive(Debug)]
 pub(crate) enum ClaimFailed {
-    /// The wait timed out, and the owner is alive.
-    Owned,
+    /// The wait timed out, and the owner with this id is alive. 0 if it has changed just now.
+    Owned(u32),
     /// This thread holds the role, so a wait would never end. Only of roles that were
     /// [recorded](ClaimWord::record_in_thread).
     WouldDeadlock,
@@ -129,7 +130,11 @@ impl ClaimWord {
                 registered: Registered::at(self.address()),
                 poisoned: claimed.poisoned,
             }),
-            None => Err(ClaimFailed::Owned),
+            None => Err(ClaimFailed::Owned(match waiting.probed {
+                // It is this process, which is not probed, or has changed just now.
+                0 => self.owner_id::<ReadWrite>(),
+                owner => owner,
+            })),
         }
     }
 
@@ -170,15 +175,32 @@ impl ClaimWord {
             return Occupant::Nobody;
         }
         if !self.is_dead(owner) {
-            return Occupant::Alive;
+            return Occupant::Alive(owner);
         }
         // It may have released the role before it died.
         match self.owner_id::<A>() {
             0 => Occupant::Nobody,
-            now if now == owner => Occupant::Dead,
+            now if now == owner => Occupant::Dead(owner),
             // It has just claimed the role.
-            _ => Occupant::Alive,
+            now => Occupant::Alive(now),
         }
+    }
+
+    /// The pid of a participant, as it sees itself: see [`Registration::pid`].
+    #[cold]
+    pub(crate) fn pid(&self, id: u32) -> Option<NonZeroU32> {
+        let address = self.address();
+        // SAFETY: invariant 1, and the registration is not used longer than `self` is borrowed.
+        let registration = unsafe { Registration::at(address) };
+        registration?.pid(id, id_at(address))
+    }
+
+    /// Whether a process is stopped, as far as /proc tells.
+    #[cold]
+    pub(crate) fn is_stopped(&self, pid: NonZeroU32) -> bool {
+        // SAFETY: invariant 1, and the registration is not used longer than `self` is borrowed.
+        let registration = unsafe { Registration::at(self.address()) };
+        registration.is_some_and(|registration| registration.is_stopped(pid))
     }
 
     /// Whether the role is free, and an owner has died or panicked without a later one repairing the value.
@@ -262,6 +284,8 @@ struct ClaimWait<'a> {
     has_looked: bool,
     /// What the probe of this round has to find out.
     question: Question,
+    /// The owner that was probed last, or 0.
+    probed: u32,
 }
 
 impl<'a> ClaimWait<'a> {
@@ -280,6 +304,7 @@ impl<'a> ClaimWait<'a> {
             slices,
             has_looked: false,
             question,
+            probed: 0,
         }
     }
 }
@@ -309,6 +334,7 @@ impl ClaimEnv for ClaimWait<'_> {
     }
 
     fn is_dead(&mut self, owner: u32) -> bool {
+        self.probed = owner;
         self.registration.is_dead(owner, self.me, self.question)
     }
 

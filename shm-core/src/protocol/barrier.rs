@@ -123,6 +123,11 @@ pub(crate) fn has_arrived<M: BarrierWords>(words: &M, seat: usize, round: u32) -
     load(words.arrived(seat), M::LOAD, M::WRITABLE) == round.wrapping_add(1) & NUMBERS
 }
 
+/// The first seat that has not arrived in a round.
+pub(crate) fn first_missing<M: BarrierWords>(words: &M, round: u32) -> Option<usize> {
+    (0..words.seats()).find(|seat| !has_arrived(words, *seat, round))
+}
+
 /// Arrives in a round. The wait provides the fence that has to follow.
 #[inline]
 pub(crate) fn arrive<M: BarrierWords>(words: &M, seat: usize, round: u32) {
@@ -139,7 +144,7 @@ pub(crate) fn try_complete<M: BarrierWords>(
     waker: &impl WakeAll,
 ) -> Option<RoundOutcome> {
     let mut seen = load(words.round(), M::ROUND, M::WRITABLE);
-    if seen / ONE == round && !(0..words.seats()).all(|seat| has_arrived(words, seat, round)) {
+    if seen / ONE == round && first_missing(words, round).is_some() {
         return None;
     }
     let next = round.wrapping_add(1) & NUMBERS;

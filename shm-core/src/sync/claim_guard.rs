@@ -23,12 +23,16 @@ pub(super) struct ClaimGuard<'a> {
 
 impl<'a> ClaimGuard<'a> {
     /// Claims the role. Whether the previous owner died does not matter to the types that use this: what it had begun was
-    /// never published.
+    /// never published. `refuse` makes the error.
     #[inline(always)]
-    pub(super) fn claim(claim: &'a ClaimWord, timeout: Timeout) -> Result<Self, ClaimFailed> {
+    pub(super) fn claim<E>(
+        claim: &'a ClaimWord,
+        timeout: Timeout,
+        refuse: impl FnOnce(ClaimFailed) -> E,
+    ) -> Result<Self, E> {
         let held = match claim.claim_free() {
             Some(held) => held,
-            None => claim.claim(timeout)?,
+            None => claim.claim(timeout).map_err(refuse)?,
         };
         Ok(Self {
             claim,

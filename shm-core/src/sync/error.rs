@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
-use super::MutexGuard;
-use crate::claim::word::ClaimFailed;
+use super::{MutexGuard, Owner};
+use crate::access::ReadWrite;
+use crate::claim::word::{ClaimFailed, ClaimWord};
 use crate::error::{ShmError, debug_with_text};
 use crate::shm_layout::ShmLayout;
 
@@ -37,10 +38,10 @@ pub enum LockError<G = ()> {
     /// be half written. Repair it, then call [`mark_consistent`](super::MutexGuard::mark_consistent) on the guard;
     /// otherwise the next owner gets this error too.
     OwnerDied(G),
-    /// A living owner held the lock for the whole timeout.
-    TimedOut,
+    /// Living owners held the lock for the whole timeout. This is the last one.
+    TimedOut(Owner),
     /// A living owner holds the lock.
-    WouldBlock,
+    WouldBlock(Owner),
     /// This thread holds the lock already, by another guard through the same handle, and would wait for itself. Drop that guard
     /// first, or use it in place of a second one. A guard that was leaked ([`std::mem::forget`]) still holds the lock.
     ///
@@ -69,19 +70,21 @@ impl<G> LockError<G> {
     pub fn into_owned(self) -> LockError {
         match self {
             Self::OwnerDied(_) => LockError::OwnerDied(()),
-            Self::TimedOut => LockError::TimedOut,
-            Self::WouldBlock => LockError::WouldBlock,
+            Self::TimedOut(owner) => LockError::TimedOut(owner),
+            Self::WouldBlock(owner) => LockError::WouldBlock(owner),
             Self::WouldDeadlock => LockError::WouldDeadlock,
             Self::Unregistered(error) => LockError::Unregistered(error),
         }
     }
 
-    pub(super) fn from_claim(failed: ClaimFailed, waited: bool) -> Self {
+    #[cold]
+    pub(super) fn from_claim(failed: ClaimFailed, claim: &ClaimWord, waited: bool) -> Self {
         match failed {
             ClaimFailed::Unregistered(error) => Self::Unregistered(Box::new(error)),
             ClaimFailed::WouldDeadlock => Self::WouldDeadlock,
-            ClaimFailed::Owned if waited => Self::TimedOut,
-            ClaimFailed::Owned => Self::WouldBlock,
+            ClaimFailed::Owned(id) if waited => Self::TimedOut(Owner::alive_or_stopped(claim, id)),
+            // Programs poll for a lock, so this must cost next to nothing.
+            ClaimFailed::Owned(id) => Self::WouldBlock(Owner::alive(claim, id)),
         }
     }
 }
@@ -93,13 +96,13 @@ impl<G> fmt::Display for LockError<G> {
                 "an owner of the lock died or panicked while it held it, so the value may be half written; lock with \
                  `lock_recover` to repair it, or repair it through the guard and call `mark_consistent`",
             ),
-            Self::TimedOut => f.write_str(
-                "timed out while another owner held the lock, which is alive or has just died; wait longer, or end that \
-                 process, which may be this one with another handle",
+            Self::TimedOut(owner) => write!(
+                f,
+                "timed out while {owner} held the lock; wait longer, or end that process"
             ),
-            Self::WouldBlock => f.write_str(
-                "another owner holds the lock, and is alive or has just died; try again later, or wait with \
-                 `lock_timeout`",
+            Self::WouldBlock(owner) => write!(
+                f,
+                "{owner} holds the lock; try again later, or wait with `lock_timeout`"
             ),
             Self::WouldDeadlock => f.write_str(
                 "this thread holds the lock already and would wait for itself; drop the first guard before, or use it instead",
@@ -133,28 +136,31 @@ pub enum ClaimError {
     /// A living process holds it: another one, or another thread of this one. With a timeout, it held it until the end.
     ///
     /// A process that was killed counts as alive until the kernel has torn it down, some milliseconds for a small one.
-    Taken,
+    Taken(Owner),
     /// This process could not register as a participant, so that others could not notice its death. This happens in children
     /// of `fork`, which register with their first claim. The error is the system's.
     Unregistered(ShmError),
 }
 
-impl From<ClaimFailed> for ClaimError {
-    fn from(failed: ClaimFailed) -> Self {
-        match failed {
-            // A thread can pass an end on to another, so ends are not recorded.
-            ClaimFailed::Owned | ClaimFailed::WouldDeadlock => Self::Taken,
-            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
-        }
+impl ClaimError {
+    #[cold]
+    pub(super) fn from_claim(failed: ClaimFailed, claim: &ClaimWord) -> Self {
+        let id = match failed {
+            ClaimFailed::Owned(id) => id,
+            // Cannot happen: a thread can pass an end on to another, so ends are not recorded.
+            ClaimFailed::WouldDeadlock => claim.owner_id::<ReadWrite>(),
+            ClaimFailed::Unregistered(error) => return Self::Unregistered(error),
+        };
+        Self::Taken(Owner::alive_or_stopped(claim, id))
     }
 }
 
 impl fmt::Display for ClaimError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Taken => f.write_str(
-                "a living process holds this end, or one that died a moment ago; wait until it is free with \
-                 `sender_timeout` or `receiver_timeout`, or end that process, which may be this one with another handle",
+            Self::Taken(owner) => write!(
+                f,
+                "{owner} holds this end; wait until it is free with `sender_timeout` or `receiver_timeout`, or end that process"
             ),
             Self::Unregistered(error) => write!(f, "this process cannot claim an end: {error}"),
         }
@@ -176,7 +182,7 @@ impl fmt::Display for TimedOut {
 impl Error for TimedOut {}
 
 debug_with_text! {
-    enum LockError<G> { OwnerDied(..), TimedOut, WouldBlock, WouldDeadlock, Unregistered(error) }
-    enum ClaimError { Taken, Unregistered(error) }
+    enum LockError<G> { OwnerDied(..), TimedOut(owner), WouldBlock(owner), WouldDeadlock, Unregistered(error) }
+    enum ClaimError { Taken(owner), Unregistered(error) }
     struct TimedOut;
 }

@@ -37,7 +37,7 @@
 //! # When a process dies
 //!
 //! Each process that attaches for writing to a segment with such a type holds a lock on a byte of the file. Only the kernel
-//! can release this lock, and does so when the process is gone, however it ended. No pid is involved, so this works across
+//! can release this lock, and does so when the process is gone, however it ended. No decision uses a pid, so this works across
 //! pid and user namespaces.
 //!
 //! Nobody is notified of a death. A waiter asks the kernel whether the process is alive that it waits for, and checks for itself
@@ -49,7 +49,8 @@
 //! in about a hundred where thousands of processes are attached.
 //!
 //! Probing needs no write permission: read-only handles detect deaths too. [`Owner`] is the answer for a process that only
-//! looks.
+//! looks, and is in errors such as [`LockError::TimedOut`]. It has the pid, for people, and says whether the process is stopped.
+//! [`SegmentInfo::participants`](crate::SegmentInfo::participants) returns the pids of all processes that attached for writing.
 //!
 //! - After `fork` the child is a separate participant, which registers at its first lock. Guards that it inherited do
 //!   nothing when dropped: what they hold belongs to the parent.

@@ -16,6 +16,7 @@ pub(crate) mod memfd;
 pub(crate) mod private_memory;
 pub(crate) mod shm;
 pub(crate) mod smaps;
+pub(crate) mod stopped;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod token;

@@ -44,8 +44,8 @@ impl Claims {
         let (word, guard) = match locked {
             Ok(guard) => ("held", Some(guard)),
             Err(LockError::OwnerDied(guard)) => ("died", Some(guard)),
-            Err(LockError::TimedOut) => ("timed-out", None),
-            Err(LockError::WouldBlock) => ("would-block", None),
+            Err(LockError::TimedOut(_)) => ("timed-out", None),
+            Err(LockError::WouldBlock(_)) => ("would-block", None),
             Err(LockError::WouldDeadlock) => ("would-deadlock", None),
             Err(LockError::Unregistered(error)) => return Err(Failure::Shm(*error)),
             Err(error) => return Err(other(error)),
@@ -215,7 +215,12 @@ impl Program {
 /// As a fork child, waits for the lock that its parent's thread holds, with the inherited guard and without it.
 fn relock(claims: &mut Claims) -> bool {
     let lock = &claims.shm.lock;
-    let waits = || matches!(lock.lock_timeout(Duration::ZERO), Err(LockError::TimedOut));
+    let waits = || {
+        matches!(
+            lock.lock_timeout(Duration::ZERO),
+            Err(LockError::TimedOut(_))
+        )
+    };
     let with_guard = waits();
     claims.guard = None;
     with_guard && waits()
@@ -307,7 +312,7 @@ fn repeat(shm: &Shm<Guarded>, patient: bool) {
                 shm.died.fetch_add(1, AcqRel);
                 work(&guard, me, shm);
             }
-            Err(LockError::TimedOut | LockError::WouldBlock) => {}
+            Err(LockError::TimedOut(_) | LockError::WouldBlock(_)) => {}
             Err(error) => {
                 eprintln!("{error}");
                 shm.failed.fetch_add(1, AcqRel);

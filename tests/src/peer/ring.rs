@@ -60,7 +60,7 @@ impl Ends {
                     }
                     Err(_) => shm.ring.sender(),
                 };
-                if let Err(ClaimError::Taken) = claimed {
+                if let Err(ClaimError::Taken(_)) = claimed {
                     return Ok("taken".to_owned());
                 }
                 let sender = claimed?;
@@ -76,7 +76,7 @@ impl Ends {
                     }
                     Err(_) => shm.ring.receiver(),
                 };
-                if let Err(ClaimError::Taken) = claimed {
+                if let Err(ClaimError::Taken(_)) = claimed {
                     return Ok("taken".to_owned());
                 }
                 let receiver = claimed?;

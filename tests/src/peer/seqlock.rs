@@ -78,8 +78,8 @@ impl<A: Access> Reader for Shm<SeqLock<Block>, A> {
 
 fn refusal(error: WriteError) -> Answer {
     match error {
-        WriteError::WouldBlock => Ok("would-block".to_owned()),
-        WriteError::TimedOut => Ok("timed-out".to_owned()),
+        WriteError::WouldBlock(_) => Ok("would-block".to_owned()),
+        WriteError::TimedOut(_) => Ok("timed-out".to_owned()),
         WriteError::Unregistered(error) => Err(Failure::Shm(error)),
         error => Err(other(error)),
     }
@@ -272,7 +272,7 @@ fn write_loop(shm: &Shm<SeqLock<Block>>, stats: &Shm<Stats>) -> Answer {
             Ok(()) => {
                 stats.created.fetch_add(1, AcqRel);
             }
-            Err(WriteError::TimedOut | WriteError::WouldBlock) => {}
+            Err(WriteError::TimedOut(_) | WriteError::WouldBlock(_)) => {}
             Err(error) => {
                 eprintln!("{error}");
                 stats.failed.fetch_add(1, AcqRel);

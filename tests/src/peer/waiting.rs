@@ -41,7 +41,7 @@ fn outcome(result: Result<BarrierWaitResult, BarrierError>) -> Answer {
         Ok(result) if result.is_leader() => "leader".to_owned(),
         Ok(_) => "passed".to_owned(),
         Err(BarrierError::Died { seat }) => format!("died {seat}"),
-        Err(BarrierError::TimedOut) => "timed-out".to_owned(),
+        Err(BarrierError::TimedOut { .. }) => "timed-out".to_owned(),
         Err(BarrierError::NotOwner) => "not-owner".to_owned(),
         Err(BarrierError::Unregistered(error)) => return Err(Failure::Shm(error)),
         Err(error) => return Err(other(error)),
@@ -335,7 +335,7 @@ fn meet_again_and_again(shm: &Shm<WaitSegment>) -> Result<(), Failure> {
             Err(BarrierError::Died { .. }) => {
                 shm.died.fetch_add(1, AcqRel);
             }
-            Err(BarrierError::TimedOut) => {}
+            Err(BarrierError::TimedOut { .. }) => {}
             Err(error) => {
                 eprintln!("{error}");
                 shm.failed.fetch_add(1, AcqRel);

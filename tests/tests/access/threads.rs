@@ -70,7 +70,7 @@ fn a_mutex_orders_accesses_outside_the_segment() {
                 _ => loop {
                     match shm.lock.try_lock() {
                         Ok(guard) => break guard,
-                        Err(LockError::WouldBlock) => thread::yield_now(),
+                        Err(LockError::WouldBlock(_)) => thread::yield_now(),
                         Err(error) => panic!("{error}"),
                     }
                 },

@@ -28,7 +28,7 @@ fn a_process_without_privileges_keeps_locks_and_probes() {
     assert_eq!(lock(&mut poor, "20"), "timed-out");
     owner.kill();
     assert_eq!(lock(&mut poor, "0"), "died");
-    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock(_))));
     poor.ok("claims unlock");
     // A child would be a separate participant and cannot register any more: an error, and never a lock without protection.
     poor.ok("fork-continue");
@@ -49,7 +49,7 @@ fn without_proc_attach_reopens_the_name_if_it_is_current() {
     };
     let mut peer = attached(peer, &name);
     assert_eq!(lock(&mut peer, "forever"), "held");
-    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock(_))));
     peer.ok("claims unlock");
     peer.ok("fork-continue");
     assert_eq!(lock(&mut peer, "forever"), "held");
@@ -101,7 +101,7 @@ fn a_closed_descriptor_never_reports_a_death() {
     drop(guard);
     assert_eq!(lock(&mut prober, "try"), "held");
     // It is protected nevertheless.
-    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock(_))));
     prober.kill();
     let found = shm.lock.lock_timeout(DEADLINE);
     assert!(matches!(found, Err(LockError::OwnerDied(_))));

@@ -4,4 +4,5 @@ mod losses;
 mod observers;
 mod own_thread;
 mod owners;
+mod pids;
 mod spawning;

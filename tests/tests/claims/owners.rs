@@ -73,13 +73,13 @@ fn a_lock_is_exclusive_and_waiting_times_out() {
     let start = Instant::now();
     assert_eq!(lock(&mut other, "30"), "timed-out");
     assert!(start.elapsed() >= Duration::from_millis(30));
-    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock(_))));
 
     // A waiter gets the lock when it is released.
     other.tell("claims lock forever");
     drop(guard);
     assert!(other.hear().starts_with("ok held"));
-    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock(_))));
     other.ok("claims unlock");
     assert!(shm.lock.try_lock().is_ok());
 }
@@ -189,7 +189,7 @@ fn a_forgotten_guard_dies_with_its_handle() {
     let shm = create(&name);
     let leaving = Guarded::attach(&name).unwrap();
     std::mem::forget(leaving.lock.lock().unwrap());
-    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock(_))));
     let _no_copies = no_child_starts();
     drop(leaving);
     let found = shm.lock.lock_timeout(DEADLINE);
@@ -463,8 +463,11 @@ fn a_lock_gigabytes_into_a_segment_works() {
     let other = Long::from_fd(fd).unwrap();
     let (first, last) = (shm.first.lock().unwrap(), other.last.lock().unwrap());
     last.set(7);
-    assert!(matches!(other.first.try_lock(), Err(LockError::WouldBlock)));
-    assert!(matches!(shm.last.try_lock(), Err(LockError::WouldBlock)));
+    assert!(matches!(
+        other.first.try_lock(),
+        Err(LockError::WouldBlock(_))
+    ));
+    assert!(matches!(shm.last.try_lock(), Err(LockError::WouldBlock(_))));
     drop((first, last));
     assert_eq!(shm.last.lock().unwrap().get(), 7);
     assert_eq!(shm.filler[0].get(), 0);

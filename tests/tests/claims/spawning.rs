@@ -67,11 +67,11 @@ fn hangs(tag: &str, release: impl FnOnce(&Fifo, Pid)) {
     let orphan = Telemetry::attach_read_only(&own).unwrap();
     let patient = Duration::from_millis(60);
     for _ in 0..2 {
-        assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock)));
+        assert!(matches!(shm.lock.try_lock(), Err(LockError::WouldBlock(_))));
         let locked = shm.lock.lock_timeout(patient);
-        assert!(matches!(locked, Err(LockError::TimedOut)));
+        assert!(matches!(locked, Err(LockError::TimedOut(_))));
         let claimed = queue.sender_timeout(patient);
-        assert!(matches!(claimed, Err(ClaimError::Taken)));
+        assert!(matches!(claimed, Err(ClaimError::Taken(_))));
         assert!(monitor.sender_owner().is_some_and(|owner| owner.is_alive()));
         assert!(orphan.has_owner());
     }

@@ -125,7 +125,9 @@ fn barrier_waits_end_while_a_peer_writes_random_words() {
             passed[number + 2] = match seat.wait_timeout(SHORT) {
                 Ok(_) => true,
                 Err(
-                    BarrierError::Died { .. } | BarrierError::TimedOut | BarrierError::NotOwner,
+                    BarrierError::Died { .. }
+                    | BarrierError::TimedOut { .. }
+                    | BarrierError::NotOwner,
                 ) => false,
                 Err(error) => panic!("{error}"),
             };

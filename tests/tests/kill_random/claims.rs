@@ -60,7 +60,9 @@ fn lock_calls_end_while_a_peer_writes_random_words() {
                         Ok(_) | Err(LockError::OwnerDied(_)) => had += 1,
                         // The first guard lives, and the word can name this process again.
                         Err(
-                            LockError::WouldBlock | LockError::TimedOut | LockError::WouldDeadlock,
+                            LockError::WouldBlock(_)
+                            | LockError::TimedOut(_)
+                            | LockError::WouldDeadlock,
                         ) => refused += 1,
                         Err(error) => panic!("{error}"),
                     }

@@ -159,7 +159,7 @@ fn kills_across_pid_namespaces_are_handled_alike() {
 fn had<T>(claimed: Result<T, ClaimError>) -> Option<T> {
     match claimed {
         Ok(end) => Some(end),
-        Err(ClaimError::Taken) => None,
+        Err(ClaimError::Taken(_)) => None,
         Err(error) => panic!("{error}"),
     }
 }

@@ -132,7 +132,7 @@ fn torture(tag: &str, kills: u64, mut start: impl FnMut() -> Peer) {
                 assert!(guard.is_numbered(field.shm.version()));
                 guard.discard();
             }
-            Err(WriteError::TimedOut) => panic!("no progress: {:?}", field.shm),
+            Err(WriteError::TimedOut(_)) => panic!("no progress: {:?}", field.shm),
             Err(error) => panic!("{error}"),
         }
         peers[victim] = looping(victim);

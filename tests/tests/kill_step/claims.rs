@@ -109,7 +109,10 @@ fn kill_in_lock_timeout_neither_frees_nor_blocks_it() {
             let waiter = scope.spawn(|| other.lock.lock_timeout(DEADLINE).map(drop).is_ok());
             killed =
                 step::kill_at_instruction(attached(&name), "claims round in-vain", instruction);
-            assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
+            assert!(matches!(
+                other.lock.try_lock(),
+                Err(LockError::WouldBlock(_))
+            ));
             drop(guard);
             // It gets the lock without a report of a death.
             assert!(waiter.join().unwrap());
@@ -132,7 +135,10 @@ fn kill_in_try_lock_does_not_free_a_held_lock() {
     let (mut instruction, mut killed) = (0, true);
     while killed {
         killed = step::kill_at_instruction(attached(&name), "claims round busy", instruction);
-        assert!(matches!(other.lock.try_lock(), Err(LockError::WouldBlock)));
+        assert!(matches!(
+            other.lock.try_lock(),
+            Err(LockError::WouldBlock(_))
+        ));
         instruction += step::stride(997);
     }
     drop(guard);

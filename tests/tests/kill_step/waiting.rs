@@ -423,7 +423,7 @@ fn meet_asleep(what: &str, before: Option<u64>) {
         // If it was killed before it slept.
         meet();
         match met.unwrap() {
-            (Err(BarrierError::TimedOut), Ok(second)) => {
+            (Err(BarrierError::TimedOut { .. }), Ok(second)) => {
                 passed.set(passed.get() + 1);
                 assert!(second.is_leader());
                 assert!(!one.wait_timeout(DEADLINE).unwrap().is_leader());

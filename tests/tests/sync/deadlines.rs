@@ -80,10 +80,10 @@ fn after_the_deadline_a_call_does_not_wait() {
     let owner = BlockedSegment::from_fd(fd).unwrap();
     let _lock = owner.lock.lock().unwrap();
     let locked = shm.lock.lock_deadline(past);
-    assert!(matches!(locked, Err(LockError::TimedOut)));
+    assert!(matches!(locked, Err(LockError::TimedOut(_))));
     let _writer = owner.value.write().unwrap();
     let written = shm.value.write_deadline(past);
-    assert!(matches!(written, Err(WriteError::TimedOut)));
+    assert!(matches!(written, Err(WriteError::TimedOut(_))));
     let version = shm.value.version();
     assert_eq!(shm.value.wait_newer_deadline(version, past), Err(TimedOut));
     assert_eq!(shm.permits.wait_deadline(past), Err(TimedOut));
@@ -131,7 +131,7 @@ fn after_the_deadline_a_call_does_not_wait() {
     assert_eq!(receiver.wait_for_sender_deadline(past), Err(TimedOut));
     let _sender = shm.cast.sender().unwrap();
     let taken = shm.cast.sender_deadline(past);
-    assert!(matches!(taken, Err(ClaimError::Taken)));
+    assert!(matches!(taken, Err(ClaimError::Taken(_))));
     let received = [
         receiver.recv_deadline(past).map(drop),
         receiver.recv_into_deadline(&mut 0, past),
@@ -145,7 +145,7 @@ fn after_the_deadline_a_call_does_not_wait() {
     let full = shm.meet[0].join_deadline(past);
     assert!(matches!(full, Err(BarrierError::Full)));
     let waited = seats[0].wait_deadline(past);
-    assert!(matches!(waited, Err(BarrierError::TimedOut)));
+    assert!(matches!(waited, Err(BarrierError::TimedOut { .. })));
 }
 
 #[test]

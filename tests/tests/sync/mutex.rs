@@ -57,7 +57,7 @@ struct Tail {
 macro_rules! is_a_lock {
     ($shm:ident, $other:ident, $($place:tt)+) => {{
         let guard = $shm.$($place)+.lock().unwrap();
-        assert!(matches!($other.$($place)+.try_lock(), Err(LockError::WouldBlock)));
+        assert!(matches!($other.$($place)+.try_lock(), Err(LockError::WouldBlock(_))));
         drop(guard);
         drop($other.$($place)+.try_lock().unwrap());
     }};
@@ -108,7 +108,7 @@ fn a_nested_mutex_is_locked_separately() {
     drop(inner);
     assert!(matches!(
         other.of_a_struct.try_lock(),
-        Err(LockError::WouldBlock)
+        Err(LockError::WouldBlock(_))
     ));
     drop(outer);
     let outer = other.of_a_lock.lock().unwrap();
@@ -125,7 +125,7 @@ fn mutexes_in_a_trailing_slice_report_dead_owners() {
     std::mem::forget(leaving.locks[999].lock().unwrap());
     assert!(matches!(
         shm.locks[999].try_lock(),
-        Err(LockError::WouldBlock)
+        Err(LockError::WouldBlock(_))
     ));
     drop(shm.locks[998].try_lock().unwrap());
     drop(leaving);
@@ -165,7 +165,7 @@ fn a_dead_owners_value_is_repaired_once() -> Result<(), Box<dyn Error>> {
 
     // Nothing is left to repair, and other errors are passed on.
     let refused = shm.try_lock().or_else(|error| error.recover(repair));
-    assert!(matches!(refused, Err(LockError::WouldBlock)));
+    assert!(matches!(refused, Err(LockError::WouldBlock(_))));
     drop(guard);
     drop(shm.lock().unwrap());
     Ok(())
@@ -209,7 +209,7 @@ fn question_mark_after_a_death_keeps_the_mark() {
     let error = sendable(&shm).unwrap_err();
     assert!(matches!(
         error.downcast_ref(),
-        Some(LockError::<()>::WouldBlock)
+        Some(LockError::<()>::WouldBlock(_))
     ));
     drop(guard);
     die_with(&shm);
@@ -232,12 +232,19 @@ fn question_mark_after_a_death_keeps_the_mark() {
 
 #[test]
 fn every_lock_error_gives_advice() {
-    let errors: [(LockError<()>, &str); 4] = [
+    let shm = Mutex::<u64>::create_anonymous().unwrap();
+    let guard = shm.lock().unwrap();
+    let refused = |locked: Result<_, LockError<_>>| locked.map(drop).unwrap_err().into_owned();
+    let errors: [(LockError, &str); 4] = [
         (LockError::OwnerDied(()), "lock_recover"),
-        (LockError::TimedOut, "wait longer"),
-        (LockError::WouldBlock, "try again"),
-        (LockError::WouldDeadlock, "drop the first guard"),
+        (
+            refused(again(&shm).lock_timeout(DEADLINE / 1000)),
+            "wait longer",
+        ),
+        (refused(shm.try_lock()), "try again"),
+        (refused(shm.lock()), "drop the first guard"),
     ];
+    drop(guard);
     for (error, hint) in errors {
         assert!(error.to_string().contains(hint), "{error}");
         let held = matches!(error, LockError::OwnerDied(()));
@@ -268,7 +275,7 @@ fn a_guard_can_be_lent_to_scoped_threads() {
             while guard.load() != [ROUNDS; 3] {
                 thread::yield_now();
             }
-            assert!(matches!(other.try_lock(), Err(LockError::WouldBlock)));
+            assert!(matches!(other.try_lock(), Err(LockError::WouldBlock(_))));
             assert_eq!(format!("{guard:?}"), "[1000, 1000, 1000]");
         });
     });

@@ -123,8 +123,16 @@ fn all() -> Checked {
     all.prints("TimedOut", sync::TimedOut);
 
     all.prints("OwnerDied(..)", sync::LockError::OwnerDied(()));
-    all.prints("TimedOut", sync::LockError::<()>::TimedOut);
-    all.prints("WouldBlock", sync::LockError::<()>::WouldBlock);
+    let owner = sync::Owner::example(4711);
+    let owned = "(Owner { pid: Some(4711), state: Alive })";
+    all.prints(
+        &format!("TimedOut{owned}"),
+        sync::LockError::<()>::TimedOut(owner),
+    );
+    all.prints(
+        &format!("WouldBlock{owned}"),
+        sync::LockError::<()>::WouldBlock(owner),
+    );
     all.prints("WouldDeadlock", sync::LockError::<()>::WouldDeadlock);
     all.prints(
         &format!("Unregistered({refusal})"),
@@ -136,8 +144,14 @@ fn all() -> Checked {
         &format!("Invalid({value})"),
         sync::ReadError::Invalid(invalid()),
     );
-    all.prints("TimedOut", sync::WriteError::TimedOut);
-    all.prints("WouldBlock", sync::WriteError::WouldBlock);
+    all.prints(
+        &format!("TimedOut{owned}"),
+        sync::WriteError::TimedOut(owner),
+    );
+    all.prints(
+        &format!("WouldBlock{owned}"),
+        sync::WriteError::WouldBlock(owner),
+    );
     all.prints("WouldDeadlock", sync::WriteError::WouldDeadlock);
     all.prints(
         &format!("Invalid({value})"),
@@ -151,14 +165,27 @@ fn all() -> Checked {
 
     all.prints("Full", sync::BarrierError::Full);
     all.prints("Died { seat: 2 }", sync::BarrierError::Died { seat: 2 });
-    all.prints("TimedOut", sync::BarrierError::TimedOut);
+    all.prints(
+        &format!("TimedOut {{ seat: 2, owner: Some{owned} }}"),
+        sync::BarrierError::TimedOut {
+            seat: 2,
+            owner: Some(owner),
+        },
+    );
+    all.prints(
+        "TimedOut { seat: 2, owner: None }",
+        sync::BarrierError::TimedOut {
+            seat: 2,
+            owner: None,
+        },
+    );
     all.prints("NotOwner", sync::BarrierError::NotOwner);
     all.prints(
         &format!("Unregistered({refusal})"),
         sync::BarrierError::Unregistered(refused()),
     );
 
-    all.prints("Taken", sync::ClaimError::Taken);
+    all.prints(&format!("Taken{owned}"), sync::ClaimError::Taken(owner));
     all.prints(
         &format!("Unregistered({refusal})"),
         sync::ClaimError::Unregistered(refused()),

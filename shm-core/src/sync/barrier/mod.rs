@@ -208,7 +208,7 @@ impl<const N: usize> SeatTable for Barrier<N> {
         match taken {
             Ok(held) => Some(Ok((seat, held.me))),
             // Seats are not recorded.
-            Err(ClaimFailed::Owned | ClaimFailed::WouldDeadlock) => None,
+            Err(ClaimFailed::Owned(_) | ClaimFailed::WouldDeadlock) => None,
             Err(ClaimFailed::Unregistered(error)) => Some(Err(BarrierError::Unregistered(error))),
         }
     }
@@ -232,8 +232,8 @@ impl<const N: usize, A: Access> Barrier<N, A> {
             .count()
     }
 
-    /// The process that holds a seat, dead or alive. `None` if the seat is free. It costs a load if it is, and up to three system
-    /// calls otherwise.
+    /// The process that holds a seat, dead or alive. `None` if the seat is free. It costs a load if it is, and some system calls
+    /// otherwise.
     ///
     /// # Panics
     ///

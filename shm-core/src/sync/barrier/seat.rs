@@ -27,7 +27,7 @@ use crate::sys::clock::Deadline;
 ///
 /// // The other does not arrive in time. This one has arrived.
 /// let late = mine.wait_timeout(Duration::from_millis(1));
-/// assert!(matches!(late, Err(BarrierError::TimedOut)));
+/// assert!(matches!(late, Err(BarrierError::TimedOut { seat: 1, .. })));
 /// assert!(mine.has_arrived());
 ///
 /// // The other arrives, and both pass, one of them as the leader.
@@ -138,13 +138,23 @@ impl<'a, const N: usize> BarrierSeat<'a, N> {
             let mut sleeper = Sleeper::until(deadline()).paced_by(&self.barrier.round);
             protocol::wait(self.barrier, self.round, &mut sleeper, &Futex)
         });
+        let missing = || protocol::first_missing(self.barrier, self.round);
+        // The last participant may have arrived since.
+        let outcome = outcome.or_else(|| match missing() {
+            None => protocol::try_complete(self.barrier, self.round, &Futex),
+            Some(_) => None,
+        });
         match outcome {
             Some(RoundOutcome::Passed { next, leader }) => {
                 self.round = next;
                 Ok(BarrierWaitResult { leader })
             }
             Some(RoundOutcome::Died { seat }) => Err(BarrierError::Died { seat }),
-            None => Err(BarrierError::TimedOut),
+            None => {
+                let seat = missing().unwrap_or(self.seat);
+                let owner = self.barrier.seat_owner(seat);
+                Err(BarrierError::TimedOut { seat, owner })
+            }
         }
     }
 }

@@ -193,8 +193,8 @@ impl<T: ShmLayout + Copy, const N: usize, A: Access> Broadcast<T, N, A> {
         BroadcastReceiver::new(self, protocol::oldest::<Correct<A>>(&self.counters, N))
     }
 
-    /// The process that holds the sender, dead or alive. `None` if no process does. It costs a load if the sender is free, and up to
-    /// three system calls otherwise.
+    /// The process that holds the sender, dead or alive. `None` if no process does. It costs a load if the sender is free, and some
+    /// system calls otherwise.
     #[must_use]
     pub fn sender_owner(&self) -> Option<Owner> {
         Owner::of::<A>(&self.sender_state.claim)

@@ -56,7 +56,9 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         broadcast: &'a Broadcast<T, N>,
         timeout: Timeout,
     ) -> Result<Self, ClaimError> {
-        let claim = ClaimGuard::claim(&broadcast.sender_state.claim, timeout)?;
+        let role = &broadcast.sender_state.claim;
+        let claim =
+            ClaimGuard::claim(role, timeout, |failed| ClaimError::from_claim(failed, role))?;
         liveness::mark_joined(&broadcast.sender_state.joined);
         Ok(Self {
             broadcast,

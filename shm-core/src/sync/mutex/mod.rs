@@ -261,6 +261,7 @@ impl<T: ShmLayout> Mutex<T> {
             Ok(held) => Ok(MutexGuard::new(self, held)),
             Err(failed) => Err(LockError::from_claim(
                 failed,
+                &self.claim,
                 matches!(timeout, Timeout::At(_)),
             )),
         }
@@ -278,7 +279,7 @@ impl<T: ShmLayout, A: Access> Mutex<T, A> {
     /// The process that holds the lock, dead or alive. `None` if it is free. For monitors: the answer may be outdated by the
     /// time the caller uses it.
     ///
-    /// It costs a load if the lock is free, and up to three system calls otherwise.
+    /// It costs a load if the lock is free, and some system calls otherwise.
     #[must_use]
     pub fn owner(&self) -> Option<Owner> {
         Owner::of::<A>(&self.claim)
@@ -317,7 +318,7 @@ impl<T: ShmLayout, A: Access> fmt::Debug for Mutex<T, A> {
 ///     scope.spawn(|| guard[1].set(6));
 /// });
 /// assert_eq!(guard.load(), [5, 6]);
-/// assert!(matches!(counts.try_lock(), Err(LockError::WouldBlock)));
+/// assert!(matches!(counts.try_lock(), Err(LockError::WouldBlock(_))));
 /// drop(guard);
 /// assert!(counts.try_lock().is_ok());
 /// # Ok(()) }

@@ -70,7 +70,9 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         peer: &'a EndState,
         timeout: Timeout,
     ) -> Result<Self, ClaimError> {
-        let claim = ClaimGuard::claim(&own.claim, timeout)?;
+        let claim = ClaimGuard::claim(&own.claim, timeout, |failed| {
+            ClaimError::from_claim(failed, &own.claim)
+        })?;
         Correct::mark_joined(&own.joined);
         Ok(Self {
             counters,

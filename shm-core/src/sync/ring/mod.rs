@@ -263,15 +263,15 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
             .claim_receiver(Timeout::At(Deadline::at(deadline)))
     }
 
-    /// The process that holds the sending end, dead or alive. `None` if no process does. It costs a load if the end is free, and up
-    /// to three system calls otherwise.
+    /// The process that holds the sending end, dead or alive. `None` if no process does. It costs a load if the end is free, and
+    /// some system calls otherwise.
     #[must_use]
     pub fn sender_owner(&self) -> Option<Owner> {
         Owner::of::<A>(&self.sender.claim)
     }
 
     /// The process that holds the receiving end, dead or alive. `None` if no process does. It costs a load if the end is free, and
-    /// up to three system calls otherwise.
+    /// some system calls otherwise.
     #[must_use]
     pub fn receiver_owner(&self) -> Option<Owner> {
         Owner::of::<A>(&self.receiver.end.claim)

@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::fmt;
 
-use crate::claim::word::ClaimFailed;
+use crate::claim::word::{ClaimFailed, ClaimWord};
 use crate::error::InvalidValue;
 use crate::error::{ShmError, debug_with_text};
+use crate::sync::Owner;
 
 /// Returned when a [`SeqLock`](super::SeqLock) is not read.
 #[non_exhaustive]
@@ -42,10 +43,10 @@ impl Error for ReadError {}
 /// Returned when this process does not get to write to a [`SeqLock`](super::SeqLock).
 #[non_exhaustive]
 pub enum WriteError {
-    /// A living writer held the role for the whole timeout.
-    TimedOut,
+    /// Living writers held the role for the whole timeout. This is the last one.
+    TimedOut(Owner),
     /// A living writer holds the role.
-    WouldBlock,
+    WouldBlock(Owner),
     /// This thread holds the role already through the same handle, with a guard or inside a closure, and would wait for itself.
     /// Finish that write first, or change its private copy. A guard that was leaked ([`std::mem::forget`]) still holds the role.
     ///
@@ -64,12 +65,14 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    pub(super) fn from_claim(failed: ClaimFailed, waited: bool) -> Self {
+    #[cold]
+    pub(super) fn from_claim(failed: ClaimFailed, claim: &ClaimWord, waited: bool) -> Self {
         match failed {
             ClaimFailed::Unregistered(error) => Self::Unregistered(error),
             ClaimFailed::WouldDeadlock => Self::WouldDeadlock,
-            ClaimFailed::Owned if waited => Self::TimedOut,
-            ClaimFailed::Owned => Self::WouldBlock,
+            ClaimFailed::Owned(id) if waited => Self::TimedOut(Owner::alive_or_stopped(claim, id)),
+            // Programs poll for the role, so this must cost next to nothing.
+            ClaimFailed::Owned(id) => Self::WouldBlock(Owner::alive(claim, id)),
         }
     }
 }
@@ -77,13 +80,13 @@ impl WriteError {
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut => f.write_str(
-                "timed out while another writer held the role, which is alive or has just died; wait longer, or end that \
-                 process, which may be this one with another handle",
+            Self::TimedOut(owner) => write!(
+                f,
+                "timed out while {owner} held the writer's role; wait longer, or end that process"
             ),
-            Self::WouldBlock => f.write_str(
-                "another writer holds the role, and is alive or has just died; try again later, or wait with \
-                 `write_timeout`",
+            Self::WouldBlock(owner) => write!(
+                f,
+                "{owner} holds the writer's role; try again later, or wait with `write_timeout`"
             ),
             Self::WouldDeadlock => f.write_str(
                 "this thread holds the writer's role already and would wait for itself; finish the first write before, or make \
@@ -103,5 +106,5 @@ impl Error for WriteError {}
 
 debug_with_text! {
     enum ReadError { Contended, Invalid(value) }
-    enum WriteError { TimedOut, WouldBlock, WouldDeadlock, Invalid(value), Unregistered(error), Inherited }
+    enum WriteError { TimedOut(owner), WouldBlock(owner), WouldDeadlock, Invalid(value), Unregistered(error), Inherited }
 }

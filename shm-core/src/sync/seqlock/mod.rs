@@ -334,7 +334,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// and no process has written since. To follow a publisher that only [`store`](Self::store)s, see
     /// [`status`](crate::Shm::status).
     ///
-    /// It costs a load if the role is free, and up to three system calls otherwise.
+    /// It costs a load if the role is free, and some system calls otherwise.
     #[must_use]
     pub fn writer(&self) -> Option<Owner> {
         Owner::of::<A>(&self.words.claim)

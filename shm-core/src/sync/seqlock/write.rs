@@ -254,8 +254,11 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
 impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     #[inline(always)]
     fn role(&self, timeout: Timeout) -> Result<ClaimGuard<'_>, WriteError> {
-        ClaimGuard::claim(&self.words.claim, timeout)
-            .map_err(|failed| WriteError::from_claim(failed, matches!(timeout, Timeout::At(_))))
+        let claim = &self.words.claim;
+        ClaimGuard::claim(claim, timeout, |failed| {
+            let waited = matches!(timeout, Timeout::At(_));
+            WriteError::from_claim(failed, claim, waited)
+        })
     }
 
     #[inline(always)]

@@ -55,7 +55,7 @@ pub(in crate::peer) fn round(
         }
         "busy" => tried(
             || match (lock.try_lock(), lock.lock_timeout(Duration::ZERO)) {
-                (Err(LockError::WouldBlock), Err(LockError::TimedOut)) => nothing(),
+                (Err(LockError::WouldBlock(_)), Err(LockError::TimedOut(_))) => nothing(),
                 _ => Err(other("it should be held")),
             },
         ),

@@ -129,7 +129,7 @@ fn taking_the_seat_of_an_arrived_participant_is_an_arrival() {
     assert!(mine.number() == 2 && mine.has_arrived());
     assert!(matches!(
         mine.wait_timeout(Duration::ZERO),
-        Err(BarrierError::TimedOut)
+        Err(BarrierError::TimedOut { .. })
     ));
     // So has a process that takes the seat of one that left.
     drop(mine);
@@ -149,7 +149,7 @@ fn an_arrival_outlasts_its_timeout() {
     let (start, span) = (Instant::now(), Duration::from_millis(30));
     assert!(matches!(
         one.wait_timeout(span),
-        Err(BarrierError::TimedOut)
+        Err(BarrierError::TimedOut { .. })
     ));
     assert!(start.elapsed() >= span);
     assert!(one.has_arrived() && shm.arrived() == 1);
@@ -157,7 +157,7 @@ fn an_arrival_outlasts_its_timeout() {
     // The round is over, but `one` has not passed it yet; `two` cannot pass the next without it.
     assert!(matches!(
         two.wait_timeout(Duration::ZERO),
-        Err(BarrierError::TimedOut)
+        Err(BarrierError::TimedOut { .. })
     ));
     assert!(!one.wait().unwrap().is_leader());
     assert!(one.wait().unwrap().is_leader());
@@ -214,7 +214,10 @@ fn a_panic_with_a_seat_is_reported_like_a_death() {
     // The death is no longer reported when its successor has left normally.
     drop(other);
     let late = mine.wait_timeout(Duration::from_millis(5));
-    assert!(matches!(late, Err(BarrierError::TimedOut)), "{late:?}");
+    assert!(
+        matches!(late, Err(BarrierError::TimedOut { .. })),
+        "{late:?}"
+    );
 }
 
 #[test]
@@ -258,7 +261,7 @@ fn a_seat_stays_the_parents_after_fork() {
     assert_eq!(parent.ok("waiting meet wait 0"), "timed-out");
     assert!(matches!(
         mine.wait_timeout(Duration::from_millis(5)),
-        Err(BarrierError::TimedOut)
+        Err(BarrierError::TimedOut { .. })
     ));
     // Kills the parent; its child lives on, and does not keep its seat.
     parent.kill();
@@ -412,7 +415,7 @@ fn random_words_in_a_barrier_end_every_wait() {
                     match seat.wait_timeout(timeout) {
                         Ok(_) => tally[1] += 1,
                         Err(BarrierError::Died { .. }) => tally[2] += 1,
-                        Err(BarrierError::TimedOut) => tally[3] += 1,
+                        Err(BarrierError::TimedOut { .. }) => tally[3] += 1,
                         Err(BarrierError::NotOwner) => tally[4] += 1,
                         Err(error) => panic!("{error}"),
                     }
@@ -432,10 +435,20 @@ fn random_words_in_a_barrier_end_every_wait() {
 
 #[test]
 fn every_barrier_error_gives_advice() {
+    let shm = Barrier::<2>::create_anonymous().unwrap();
+    let (mut seat, _other) = (shm.join().unwrap(), shm.join().unwrap());
+    let late = seat.wait_timeout(Duration::ZERO).unwrap_err();
     let errors = [
         (BarrierError::Full, "drops it"),
         (BarrierError::Died { seat: 3 }, "seat 3"),
-        (BarrierError::TimedOut, "wait again"),
+        (
+            BarrierError::TimedOut {
+                seat: 3,
+                owner: None,
+            },
+            "let a participant join",
+        ),
+        (late, "in seat 1 had not arrived"),
         (BarrierError::NotOwner, "has to `join`"),
     ];
     for (error, text) in errors {

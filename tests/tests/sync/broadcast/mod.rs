@@ -225,10 +225,10 @@ fn a_departed_sender_is_reported_after_the_last_message() {
     send(&mut sender, 2..3);
     assert_eq!((one.recv().unwrap(), two.recv().unwrap()), (2, 2));
     // There is one at a time.
-    assert!(matches!(shm.sender(), Err(ClaimError::Taken)));
+    assert!(matches!(shm.sender(), Err(ClaimError::Taken(_))));
     let start = Instant::now();
     let refused = shm.sender_timeout(Duration::from_millis(20));
-    assert!(matches!(refused, Err(ClaimError::Taken)));
+    assert!(matches!(refused, Err(ClaimError::Taken(_))));
     assert!(start.elapsed() >= Duration::from_millis(20));
 }
 
@@ -305,7 +305,7 @@ fn a_killed_sender_is_reported_and_replaceable() {
     // A waiting successor notices the death.
     let (mut sender, mut next) = (attached(&name), attached(&name));
     sender.ok("broadcast sender");
-    assert!(next.ask("broadcast sender 30").contains("living"));
+    assert!(next.ask("broadcast sender 30").contains("holds this end"));
     next.tell("broadcast sender 100000");
     sender.kill();
     assert_eq!(next.hear(), "ok 3");
@@ -331,7 +331,7 @@ fn a_stopped_sender_is_not_reported_as_dead() {
     assert!(matches!(nothing, Err(RecvTimeoutError::Timeout)));
     let nothing = read_only.recv_timeout(timeout);
     assert!(matches!(nothing, Err(RecvTimeoutError::Timeout)));
-    assert!(matches!(shm.sender(), Err(ClaimError::Taken)));
+    assert!(matches!(shm.sender(), Err(ClaimError::Taken(_))));
     sender.kill();
     assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
     assert!(matches!(read_only.recv(), Err(RecvError::Disconnected)));
@@ -358,7 +358,7 @@ fn a_fork_child_can_receive_but_not_send() {
     parent.ok("fork-continue");
     assert_eq!(parent.ok("broadcast try"), "1 whole");
     assert_eq!(parent.ok("broadcast try"), "1 whole");
-    assert!(parent.ask("broadcast sender").contains("living"));
+    assert!(parent.ask("broadcast sender").contains("holds this end"));
     parent.kill();
     // Kills the parent: now the child can claim the sender.
     assert_eq!(parent.ok("broadcast sender 100000"), "2");
@@ -474,7 +474,7 @@ fn random_words_in_a_broadcast_are_harmless() {
                         sender.send([had; 8]).unwrap();
                         had += 1;
                     }
-                    Err(ClaimError::Taken) => {}
+                    Err(ClaimError::Taken(_)) => {}
                     Err(error) => panic!("{error}"),
                 }
             }

@@ -167,7 +167,7 @@ fn a_stopped_process_keeps_its_end() {
     sender.ok("ring sender");
     let mut receiver = shm.ring.receiver().unwrap();
     sender.stop();
-    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken)));
+    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken(_))));
     let span = Duration::from_millis(120);
     assert_eq!(receiver.recv_timeout(span), Err(RecvTimeoutError::Timeout));
     sender.kill();
@@ -263,8 +263,8 @@ fn a_forgotten_end_is_free_after_its_handle_is_dropped() {
     sender.send(Message::numbered(0)).unwrap();
     std::mem::forget(sender);
     // Two handles are two participants, also in one process.
-    assert!(matches!(other.ring.sender(), Err(ClaimError::Taken)));
-    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken)));
+    assert!(matches!(other.ring.sender(), Err(ClaimError::Taken(_))));
+    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken(_))));
     let mut receiver = shm.ring.receiver().unwrap();
     assert!(receiver.recv().is_ok());
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));

@@ -120,17 +120,17 @@ fn each_end_has_one_holder_at_a_time() {
     let shm = RingSegment::create(&name).unwrap();
     let mut other = attached(&name);
     assert_eq!(other.ok("ring sender"), "0");
-    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken)));
+    assert!(matches!(shm.ring.sender(), Err(ClaimError::Taken(_))));
     let start = Instant::now();
     let short = Duration::from_millis(20);
     assert!(matches!(
         shm.ring.sender_timeout(short),
-        Err(ClaimError::Taken)
+        Err(ClaimError::Taken(_))
     ));
     assert!(start.elapsed() >= short);
     // The other end is free, and one process can hold both.
     let receiver = shm.ring.receiver().unwrap();
-    assert!(matches!(shm.ring.receiver(), Err(ClaimError::Taken)));
+    assert!(matches!(shm.ring.receiver(), Err(ClaimError::Taken(_))));
     assert_eq!(other.ok("ring receiver"), "taken");
     assert_eq!(other.ok("ring receiver 5"), "taken");
     // A waiting claim succeeds when the end is dropped.
@@ -305,8 +305,12 @@ fn enums_are_checked_on_receive() {
 
 #[test]
 fn every_ring_error_gives_advice() {
+    let shm = Ring::<u64, 2>::create_anonymous().unwrap();
+    let _sender = shm.sender().unwrap();
+    let taken = shm.sender().map(drop).unwrap_err();
+    assert!(matches!(taken, ClaimError::Taken(_)));
     let texts = [
-        ClaimError::Taken.to_string(),
+        taken.to_string(),
         SendError(Message::numbered(0)).to_string(),
         TrySendError::Full(0).to_string(),
         TrySendError::Disconnected(0).to_string(),

@@ -118,7 +118,9 @@ fn random_words_in_a_sequence_lock_are_harmless() {
                     }
                     // The first guard is still there when the second call waits.
                     Err(
-                        WriteError::WouldBlock | WriteError::TimedOut | WriteError::WouldDeadlock,
+                        WriteError::WouldBlock(_)
+                        | WriteError::TimedOut(_)
+                        | WriteError::WouldDeadlock,
                     ) => refused += 1,
                     Err(error) => panic!("{error}"),
                 }

@@ -61,7 +61,7 @@ fn a_guard_commits_unless_discarded_or_unchanged() {
     guard.fill(1);
     // Nothing is visible yet.
     assert_eq!((shm.read().unwrap(), shm.version()), ([0; 8], 0));
-    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock(_))));
     drop(guard);
     assert_eq!((shm.read().unwrap(), shm.version()), ([1; 8], 1));
 

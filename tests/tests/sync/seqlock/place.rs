@@ -23,7 +23,7 @@ fn write_with_publishes_only_the_complete_value() {
             slot[0].set(number);
             // Nothing is visible yet, and nobody else can write.
             assert_eq!(shm.read_versioned().unwrap(), (number - 1, [number - 1; 8]));
-            assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+            assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock(_))));
             slot.fill(number);
             number * 10
         };
@@ -59,7 +59,7 @@ fn update_with_changes_a_part_and_keeps_the_rest() {
     shm.store([1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
     for number in 2..=9 {
         let change = |next: &ShmCell<SmallValue>| {
-            assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+            assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock(_))));
             let before = next[0].get();
             next[0].set(number * 10);
             assert_eq!(shm.read().unwrap()[0], before);
@@ -103,7 +103,7 @@ fn a_writer_stopped_or_killed_mid_slot_delays_no_reader() {
     let next_to = read(10_000);
     assert_eq!(reader.ok("seqlock read"), "0 0 whole");
     let refused = shm.write_timeout(Duration::from_millis(20));
-    assert!(matches!(refused, Err(WriteError::TimedOut)));
+    assert!(matches!(refused, Err(WriteError::TimedOut(_))));
     writer.kill();
     let guard = shm.write_timeout(DEADLINE).unwrap();
     assert!(guard.is_numbered(0));

@@ -20,7 +20,7 @@ fn writing_is_exclusive_and_waiting_times_out() {
         scope.start(|| {
             let start = Instant::now();
             let refused = shm.write_timeout(Duration::from_millis(30));
-            assert!(matches!(refused, Err(WriteError::TimedOut)));
+            assert!(matches!(refused, Err(WriteError::TimedOut(_))));
             assert!(start.elapsed() >= Duration::from_millis(30));
         });
     });
@@ -28,7 +28,7 @@ fn writing_is_exclusive_and_waiting_times_out() {
     other.tell("seqlock write forever");
     drop(guard);
     assert_eq!(other.hear(), "ok ");
-    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock(_))));
     other.ok("seqlock commit");
     assert_eq!(shm.version(), 2);
     assert!(shm.read().unwrap().is_numbered(1));
@@ -77,9 +77,9 @@ fn a_stopped_writer_keeps_the_role_and_readers_continue() {
     for _ in 0..1000 {
         assert!(shm.read().unwrap().is_numbered(0));
     }
-    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock(_))));
     let refused = shm.write_timeout(Duration::from_millis(60));
-    assert!(matches!(refused, Err(WriteError::TimedOut)));
+    assert!(matches!(refused, Err(WriteError::TimedOut(_))));
     writer.kill();
     drop(shm.write_timeout(Duration::ZERO).unwrap());
 }
@@ -109,7 +109,7 @@ fn a_fork_child_is_a_separate_writer() {
     // What the child does with the inherited guard has no effect.
     parent.ok("seqlock fork-commit");
     assert!(shm.read().unwrap().is_numbered(0) && shm.version() == 0);
-    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock(_))));
     parent.ok("seqlock commit");
     assert!(shm.read().unwrap().is_numbered(1) && shm.version() == 1);
     // Nor has what a child does that was forked inside a closure.
@@ -121,7 +121,7 @@ fn a_fork_child_is_a_separate_writer() {
     assert_eq!(parent.ok("seqlock read"), "3 3 whole");
     assert_eq!(parent.ok("seqlock store 4"), "4");
     parent.ok("seqlock write forever");
-    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock)));
+    assert!(matches!(shm.try_write(), Err(WriteError::WouldBlock(_))));
     parent.ok("seqlock commit");
     assert!(shm.read().unwrap().is_numbered(5));
     // Kills the parent, which does not end otherwise.
