@@ -10,6 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use shm_core::ShmLayout;
 
 use crate::build::{Crate, Error, Workspace};
 
@@ -391,4 +392,40 @@ fn each_level_is_the_struct_that_is_cut_there() {
     };
     let elsewhere: Vec<_> = errors.iter().filter(|error| !is_known(error)).collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
+#[repr(C)]
+#[shm(room = 64)]
+struct Status {
+    beat: u64,
+    load: f64,
+    #[shm(since = 1)]
+    on: bool,
+    #[shm(since = 1)]
+    state: [u8; 7],
+    #[shm(since = 2)]
+    fan: [u32; 4],
+}
+
+#[test]
+fn a_struct_with_levels_is_loaded_stored_and_shown_as_a_whole() {
+    let status = Status::create_anonymous().unwrap();
+    let value = Status {
+        beat: 1,
+        load: 2.5,
+        on: true,
+        state: [3; 7],
+        fan: [4, 5, 6, 7],
+    };
+    status.store(value);
+    assert_eq!(status.load(), value);
+    status.fan[2].set(8);
+    assert_eq!(status.load().fan, [4, 5, 8, 7]);
+    let text = format!("{status:?}");
+    assert!(
+        text.contains("on: true") && text.contains("fan: [4, 5, 8, 7]"),
+        "{text}"
+    );
+    assert_eq!((Status::LEVEL, Status::SIZE), (2, 40));
 }

@@ -255,6 +255,45 @@ mod tests {
     }
 
     #[test]
+    fn claims_in_a_later_level_are_claims_of_the_type() {
+        const LOCK: &TypeLayout = &TypeLayout::meaning(
+            "mutex",
+            const {
+                &TypeLayout::structure(
+                    "parts",
+                    0,
+                    4,
+                    4,
+                    const { &[FieldLayout::new("claim", U32)] },
+                )
+            },
+            None,
+        )
+        .claiming();
+        let fields = Box::leak(Box::new(with_offsets([
+            field("flags", U32, 0),
+            field("lock", LOCK, 1),
+        ])));
+        let layout = TypeLayout::structure("Grown", 0, 8, 4, fields).with_levels(1);
+        assert!(layout.has_claims());
+    }
+
+    #[test]
+    fn a_part_of_another_type_has_neither_levels_nor_room() {
+        let room = TypeLayout::structure("Roomy", 0, 24, 8, FIELDS).with_room(8);
+        for part in [GROWN, &*Box::leak(Box::new(room))] {
+            assert!(part.is_segment_only() && !part.padded() && !part.reports_error());
+            for outer in [TypeLayout::array(part, 2), TypeLayout::slice(part)] {
+                assert!(outer.padded() && outer.unreported());
+            }
+            assert!(!TypeLayout::array(part, 0).padded());
+            let fields = Box::leak(Box::new([FieldLayout::new("part", part)]));
+            let outer = TypeLayout::structure("Outer", 0, 24, 8, fields);
+            assert!(outer.padded() && outer.reports_error() && !outer.is_segment_only());
+        }
+    }
+
+    #[test]
     fn the_alignment_of_the_struct_is_that_of_each_level() {
         let layout = TypeLayout::structure("Grown", 3, 32, 16, FIELDS).with_levels(16);
         assert_eq!((layout.level_align(0), layout.level_size(0)), (16, 16));
