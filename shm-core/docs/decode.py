@@ -14,6 +14,8 @@ import struct
 import sys
 
 LONGEST_SCHEMA = 4 << 20
+LONGEST_RECORDS = 1 << 24
+MOST_LEVELS = 1000
 LONGEST_TEXT = 1 << 16
 DEEPEST_NODE = 128
 MOST_VALUES = 1_000_000
@@ -89,6 +91,9 @@ class Schema:
         except UnicodeDecodeError:
             raise Damaged("a name in the schema is not UTF-8") from None
 
+    def fields(self, count):
+        return [(self.text(), self.number("Q"), self.node()) for _ in range(count)]
+
     def node(self):
         if self.depth > DEEPEST_NODE:
             raise Damaged(f"the schema is more than {DEEPEST_NODE} nodes deep")
@@ -112,7 +117,7 @@ class Schema:
             node = {"tag": 4, "size": body.number("Q"), "align": body.number("I"), "version": body.number("I")}
             count = body.number("I")
             node["name"] = body.text()
-            node["fields"] = [(body.text(), body.number("Q"), body.node()) for _ in range(count)]
+            node["fields"] = body.fields(count)
         elif tag == 6:
             node = {"tag": 6, "target": body.number("Q"), "meaning": body.text(), "inner": body.node()}
         elif tag >= 7:
@@ -264,11 +269,57 @@ def fingerprint(node, order):
         for name, bits in node["variants"]:
             data.append(word(len(name.encode())) + name.encode() + word(bits))
         return fnv(b"".join(data))
-    data = [start + word(node["size"]) + word(node["align"]) + word(node["version"]) + word(len(node["fields"]))]
-    for name, offset, inner in node["fields"]:
-        name = name.encode()
-        data.append(word(len(name)) + name + word(offset) + word(fingerprint(inner, order)))
-    return fnv(b"".join(data))
+    fields = b"".join(field_bytes(field, order) for field in node["fields"])
+    return struct_fingerprint(node, len(node["fields"]), fields, order)
+
+
+def struct_fingerprint(node, count, fields, order):
+    head = word(node["size"]) + word(node["align"]) + word(node["version"]) + word(count)
+    return fnv(bytes([4, order == ">"]) + head + fields)
+
+
+def field_bytes(field, order):
+    name, offset, inner = field
+    name = name.encode()
+    return word(len(name)) + name + word(offset) + word(fingerprint(inner, order))
+
+
+def read_levels(file, header, count, base, order):
+    """The levels that have a record, each as a struct of the fields that it adds, and where the last record begins."""
+    end = header["total_len"]
+    lowest = max(header["payload_offset"] + header["payload_len"], end - LONGEST_RECORDS)
+    if count > MOST_LEVELS or count and (base["tag"] != 4 or header["flags"] >> 2 & 1):
+        raise Damaged(f"it cannot have {count} levels")
+    levels, number_of_fields, known = [], len(base.get("fields", ())), not unknown(base)
+    # What the fingerprints of the levels have in common.
+    fields = b"".join(field_bytes(field, order) for field in base["fields"]) if count else b""
+    for level in range(1, count + 1):
+        length, zero, expected = struct.unpack(order + "IIQ", read(file, 16, end - 16))
+        begin = end - 16 - (length + 7) // 8 * 8
+        if zero or length < 16 or begin < lowest:
+            raise Damaged(f"the record of level {level} is impossible")
+        record = Schema(read(file, length, begin), order)
+        node = {"tag": 4, "size": record.number("Q"), "align": record.number("I"), "version": base["version"]}
+        node["fields"] = record.fields(record.number("I"))
+        if record.at != length:
+            raise Damaged(f"the record of level {level} is longer than its content")
+        check(node)
+        number_of_fields += len(node["fields"])
+        fields += b"".join(field_bytes(field, order) for field in node["fields"])
+        Budget.take(1 + len(fields) // 16)
+        known = known and not unknown(node)
+        if known and struct_fingerprint(node, number_of_fields, fields, order) != expected:
+            raise Damaged(f"the record of level {level} does not belong to its fingerprint")
+        levels.append(node)
+        end = begin
+    return levels, end
+
+
+def read(file, length, offset):
+    data = os.pread(file, length, offset) if offset >= 0 else b""
+    if len(data) != length:
+        raise Damaged("the file was cut meanwhile")
+    return data
 
 
 def show(node, data, at, path, order):
@@ -427,15 +478,21 @@ def show_segment(file):
         last = last["fields"][-1][2]
     if last["tag"] == 3:
         last["len"] = header["tail_len"]
-    state, next_participant = struct.unpack(order + "I4xQ", start[192:208])
+    state, next_participant, count = struct.unpack(order + "I4xQI", start[192:212])
     for key in FROZEN[1:]:
         if not key.startswith("reserved"):
             number = f"{header[key]:#018x}" if key in ("fingerprint", "checksum") else header[key]
             put(f"{key} = {number}{flag_names(key, header[key])}")
     put(f"state = {state}")
     put(f"next_participant = {next_participant}")
+    put(f"levels = {count}")
     try:
-        show(node, Payload(file, header["payload_offset"], header["payload_len"]), 0, "", order)
+        levels, end = read_levels(file, header, count, node, order)
+        data = Payload(file, header["payload_offset"], end - header["payload_offset"])
+        show(node, data, 0, "", order)
+        for level, node in enumerate(levels, 1):
+            put(f"level {level}: {node['size']} bytes")
+            show(node, data, 0, "", order)
     except Enough:
         print(f"more than {MOST_VALUES} values: the rest is not shown")
 

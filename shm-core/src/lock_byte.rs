@@ -11,6 +11,8 @@ pub(crate) const OWNER: Bytes = Bytes::one((1 << 40) - 2);
 /// Held exclusively from checking where the name leads until it is removed, so that no other process can remove it in
 /// between and a third one give it to another file.
 pub(crate) const NAME: Bytes = Bytes::one((1 << 40) - 3);
+/// Held exclusively while the records of levels and their number are written.
+pub(crate) const LEVELS: Bytes = Bytes::one((1 << 40) - 4);
 
 /// Both, in one call.
 pub(crate) const OWNER_AND_ATTACH: Bytes = OWNER.and(ATTACH);

@@ -90,16 +90,22 @@ pub(super) fn check(schema: &Schema, machine: Machine) -> Result<Expected, Schem
         path: String::new(),
     };
     let root = checker.node(&schema.root, Place::Payload)?;
+    let (version, is_struct) = match &schema.root {
+        Node::Struct { version, .. } => (*version, true),
+        _ => (0, false),
+    };
     Ok(Expected {
         size: root.size,
-        align: root.align,
+        base_size: root.size,
+        base_align: root.align,
         tail_stride: root.tail_stride,
         schema_len: root.schema_len,
         fingerprint: root.fingerprint,
-        version: match &schema.root {
-            Node::Struct { version, .. } => *version,
-            _ => 0,
-        },
+        version,
+        level: 0,
+        records_len: 0,
+        grows: is_struct && root.tail_stride.is_none(),
+        room: 0,
     })
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod debug;
 mod existing;
 mod invalid_value;
+mod mismatch;
 mod remedy;
 
 use std::error::Error;
@@ -16,6 +17,7 @@ use crate::sys::{Errno, SysError};
 pub(crate) use debug::debug_with_text;
 pub use existing::Existing;
 pub use invalid_value::InvalidValue;
+pub use mismatch::Mismatch;
 pub(crate) use remedy::Remedy;
 
 /// The name in errors about a segment that has none. It is not a valid name, so it cannot be mistaken for one.
@@ -94,15 +96,17 @@ pub enum ShmError {
         /// What is not supported.
         reason: String,
     },
-    /// A segment of another type, or of another version of the type.
+    /// A segment of another type, of another version of the type, or without room for the fields that this program has appended.
     #[non_exhaustive]
     LayoutMismatch {
         /// The segment's name.
         name: String,
         /// The name of the segment's type, if the segment has one. Names are for people: different types may share one.
-        found: Option<String>,
+        found: Option<Box<str>>,
         /// The name of this program's type.
         expected: String,
+        /// In which way it does not suit this program.
+        mismatch: Mismatch,
         /// The first difference, on both sides.
         difference: String,
         /// What to do about it.
@@ -177,7 +181,7 @@ pub enum ShmError {
     },
 }
 
-const _: () = assert!(size_of::<ShmError>() <= 128);
+const _: () = assert!(size_of::<ShmError>() < 128);
 
 /// The longest type name in a message. A name out of a segment may be as long as a peer likes.
 const LONGEST_TYPE_NAME: usize = 200;
@@ -280,11 +284,19 @@ impl fmt::Display for ShmError {
                 name,
                 found,
                 expected,
+                mismatch,
                 difference,
                 remedy,
             } => {
-                write!(f, "{} holds ", Named(name))?;
                 let expected = Plain(expected);
+                if let Mismatch::Room { .. } = mismatch {
+                    let name = Named(name);
+                    return write!(
+                        f,
+                        "{name} is too short for this program's `{expected}`: {difference}; {remedy}"
+                    );
+                }
+                write!(f, "{} holds ", Named(name))?;
                 match found.as_deref() {
                     Some(found) if found == expected.0 => {
                         write!(f, "a different `{expected}` than this program's: ")?;
@@ -386,7 +398,7 @@ debug_with_text! {
         WrongOwner { name, owner, user },
         NotASegment { name, reason },
         UnsupportedFormat { name, reason },
-        LayoutMismatch { name, found, expected, difference, remedy },
+        LayoutMismatch { name, found, expected, mismatch, difference, remedy },
         Corrupt { name, reason },
         TooLarge { name, reason },
         Uninitialized { name, value },
@@ -459,6 +471,7 @@ impl ShmError {
     pub(crate) fn mismatch(
         found: Option<String>,
         expected: String,
+        mismatch: Mismatch,
         difference: String,
         remedy: Remedy,
     ) -> Self {
@@ -468,10 +481,11 @@ impl ShmError {
         };
         Self::LayoutMismatch {
             name: UNNAMED,
-            found: found.map(|found| shortened(found, LONGEST_TYPE_NAME)),
+            found: found.map(|found| shortened(found, LONGEST_TYPE_NAME).into()),
             expected,
+            mismatch,
             difference: shortened(difference, LONGEST_DIFFERENCE),
-            remedy: remedy::of_another_layout(remedy),
+            remedy: remedy::of_another_layout(mismatch, remedy),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::ANONYMOUS;
+use super::{ANONYMOUS, Mismatch};
 use crate::sys::Errno;
 
 /// What decides the remedy for a segment of another layout.
@@ -16,21 +16,44 @@ pub(crate) enum Remedy {
     Ownerless,
 }
 
+/// The remedy for a segment of another layout: first what makes the two agree, then how to replace the segment.
+macro_rules! agree_or_replace {
+    ($remedy:ident, $agree:literal) => {
+        match $remedy {
+            Remedy::Anonymous => $agree,
+            Remedy::Owned => concat!(
+                $agree,
+                "; its owner is alive, or was killed a moment ago: to replace an outdated segment, stop its owner and set \
+                 `wait(..)` in the options of the call that creates"
+            ),
+            Remedy::Persistent => concat!(
+                $agree,
+                "; if the segment is outdated, remove it with `unlink` and create it again"
+            ),
+            Remedy::Ownerless => concat!(
+                $agree,
+                "; if the segment is outdated, create it with `supersede(true)` in the options, which takes the name over, since \
+                 no owner is alive"
+            ),
+        }
+    };
+}
+
 /// The remedy for a segment of another layout.
-pub(super) fn of_another_layout(remedy: Remedy) -> &'static str {
-    match remedy {
-        Remedy::Anonymous => "build both programs from the same definition",
-        Remedy::Owned => {
-            "build both programs from the same definition; its owner is alive, or was killed a moment ago: to replace an outdated \
-             segment, stop its owner and set `wait(..)` in the options of the call that creates"
+pub(super) fn of_another_layout(mismatch: Mismatch, remedy: Remedy) -> &'static str {
+    match mismatch {
+        Mismatch::Length => "pass the same length, or `attach`, which accepts any",
+        Mismatch::Type => {
+            agree_or_replace!(remedy, "build both programs from the same definition")
         }
-        Remedy::Persistent => {
-            "build both programs from the same definition; if the segment is outdated, remove it with `unlink` and create it again"
-        }
-        Remedy::Ownerless => {
-            "build both programs from the same definition; if the segment is outdated, create it with `supersede(true)` in the \
-             options, which takes the name over, since no owner is alive"
-        }
+        Mismatch::Level { .. } => agree_or_replace!(
+            remedy,
+            "two versions of the struct have appended different fields: append the same ones in the same order to both"
+        ),
+        Mismatch::Room { .. } => agree_or_replace!(
+            remedy,
+            "append less, or create the segment from this program's struct, perhaps with more `#[shm(room = ..)]` for later"
+        ),
     }
 }
 

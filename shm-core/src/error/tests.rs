@@ -14,6 +14,7 @@ fn a_layout_mismatch_has_this_text() {
         ShmError::mismatch(
             found,
             "Telemetry".into(),
+            Mismatch::Type,
             difference.into(),
             if name == ANONYMOUS {
                 Remedy::Anonymous
@@ -44,7 +45,8 @@ fn a_layout_mismatch_has_this_text() {
 fn hostile_type_names_are_escaped_and_shortened() {
     let name = "\x1b[31m\n".repeat(1000);
     let difference = format!("field `{name}` is only in the segment");
-    let text = ShmError::mismatch(Some(name), "u64".into(), difference, Remedy::Owned)
+    let kind = Mismatch::Type;
+    let text = ShmError::mismatch(Some(name), "u64".into(), kind, difference, Remedy::Owned)
         .named("/t")
         .to_string();
     assert!(!text.contains('\n') && !text.contains('\x1b'), "{text}");

@@ -9,13 +9,14 @@ use std::fs::File;
 
 use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{
-    self, Difference, FLAG_ANONYMOUS, FLAG_WAKE_READERS, Frozen, Refusal, STATE_PERSISTENT,
+    self, Difference, FLAG_ANONYMOUS, FLAG_WAKE_READERS, Frozen, Header, Refusal, STATE_PERSISTENT,
 };
-use super::mapping::Parts;
+use super::levels::{self, Capacity, Conflict};
+use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
 use super::untyped::{self, LayoutOf};
 use super::{Segment, lifetime};
-use crate::error::{Remedy, ShmError, UNNAMED};
+use crate::error::{Mismatch, Remedy, ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::layout::schema::{self, Schema};
 use crate::lock_byte::{ATTACH, OWNER};
@@ -150,26 +151,26 @@ fn attach_to(
     (file, id, forks): (File, FileId, ForkCount),
 ) -> Result<Segment, ShmError> {
     let layout = layout.layout(&file, &id)?;
-    let Checked {
-        geometry,
-        tail,
-        wakes_readers,
-    } = check(&file, &id, layout, mode.len)?;
+    let checked = check(&file, &id, layout, mode.len)?;
     let parts = Parts {
         file,
         id,
         forks,
-        len: geometry.total_len,
+        len: checked.geometry.total_len,
         writable: mode.writable,
         name: Some(name.clone()),
         hidden: None,
         owner: false,
         published: true,
-        wakes_readers,
-        payload_offset: geometry.payload_offset,
-        tail,
+        wakes_readers: checked.frozen.flags & FLAG_WAKE_READERS != 0,
+        payload_offset: checked.geometry.payload_offset,
+        tail: checked.tail,
+        recorded_levels: checked.levels,
     };
-    Segment::assemble(settings, layout, parts)
+    let mut segment = Segment::assemble(settings, layout, parts)?;
+    // After all that can fail, except for becoming an owner: a program that cannot attach must not have announced its levels.
+    segment.announce_levels(settings, layout, &checked.frozen)?;
+    Ok(segment)
 }
 
 impl Segment {
@@ -261,27 +262,27 @@ pub(super) fn from_fd(
     }
     let id = file::stat(&file)?;
     let layout = layout.layout(&file, &id)?;
-    let Checked {
-        geometry,
-        tail,
-        wakes_readers,
-    } = check(&file, &id, layout, mode.len)?;
+    let checked = check(&file, &id, layout, mode.len)?;
     let parts = Parts {
         file,
         id,
         // Whoever passed the descriptor may have it too.
         forks: ForkCount::UNKNOWN,
-        len: geometry.total_len,
+        len: checked.geometry.total_len,
         writable: mode.writable,
         name: None,
         hidden: None,
         owner: false,
         published: false,
-        wakes_readers,
-        payload_offset: geometry.payload_offset,
-        tail,
+        wakes_readers: checked.frozen.flags & FLAG_WAKE_READERS != 0,
+        payload_offset: checked.geometry.payload_offset,
+        tail: checked.tail,
+        recorded_levels: checked.levels,
     };
-    Segment::assemble(settings, layout, parts)
+    let mut segment = Segment::assemble(settings, layout, parts)?;
+    // After all that can fail, except for becoming an owner: a program that cannot attach must not have announced its levels.
+    segment.announce_levels(settings, layout, &checked.frozen)?;
+    Ok(segment)
 }
 
 impl From<Refusal> for ShmError {
@@ -297,9 +298,10 @@ impl From<Refusal> for ShmError {
 
 /// What a checked header says.
 pub(super) struct Checked {
+    frozen: Frozen,
     geometry: Geometry,
     tail: usize,
-    wakes_readers: bool,
+    levels: u32,
 }
 
 /// Reads the header and compares it with itself, the file, the type and the number of elements required.
@@ -312,45 +314,147 @@ pub(super) fn check(
     let mut start = [0; PAGE];
     let count = file::read_at(file, &mut start, 0)?;
     let header = header::parse(&start[..count], id.len)?;
-    let compared =
-        header::compare(&header.frozen, &Expected::of(layout)).map_err(|difference| {
-            let (found, difference) = match difference {
-                Difference::Number(text) => (None, text),
-                Difference::Fingerprint => match explain(file, &header.frozen, layout) {
-                    Ok(explained) => explained,
-                    Err(error) => return ShmError::from(error),
-                },
-            };
-            let remedy = if header.frozen.flags & FLAG_ANONYMOUS != 0 {
-                Remedy::Anonymous
-            } else if header.mutable.state & STATE_PERSISTENT != 0 {
-                Remedy::Persistent
-            } else if matches!(lock::holder(file, OWNER), Ok(None)) {
-                Remedy::Ownerless
-            } else {
-                Remedy::Owned
-            };
-            ShmError::mismatch(found, schema::type_name(layout), difference, remedy)
-        })?;
-    match wanted {
-        Some(wanted) if wanted != compared.1 => {
-            let same = schema::type_name(layout);
-            Err(ShmError::LayoutMismatch {
-                name: UNNAMED,
-                found: Some(same.clone()),
-                expected: same,
-                difference: format!(
-                    "its slice has {} elements in the segment, and this program requires {wanted}",
-                    compared.1
-                ),
-                remedy: "pass the same length, or `attach`, which accepts any",
-            })
+    let Header {
+        frozen, mutable, ..
+    } = header;
+    let refused = Refused {
+        file,
+        is_anonymous: frozen.flags & FLAG_ANONYMOUS != 0,
+        is_persistent: mutable.state & STATE_PERSISTENT != 0,
+    };
+    let compared = header::compare(&frozen, &Expected::of(layout)).map_err(|difference| {
+        let (found, difference) = match difference {
+            Difference::Number(text) => (None, text),
+            Difference::Fingerprint => match explain(file, &frozen, layout) {
+                Ok(explained) => explained,
+                Err(error) => return ShmError::from(error),
+            },
+        };
+        refused.mismatch(layout, found, Mismatch::Type, difference)
+    })?;
+    let (geometry, tail) = compared;
+    if let Some(wanted) = wanted.filter(|wanted| *wanted != tail) {
+        let difference = format!(
+            "its slice has {tail} elements in the segment, and this program requires {wanted}"
+        );
+        let same = schema::type_name(layout);
+        return Err(refused.mismatch(layout, Some(same), Mismatch::Length, difference));
+    }
+    if layout.level() > 0 {
+        levels::check(file, Capacity::of(&frozen), mutable.levels, layout)
+            .map_err(|conflict| refused.conflict(layout, conflict))?;
+    }
+    Ok(Checked {
+        frozen,
+        geometry,
+        tail,
+        levels: mutable.levels,
+    })
+}
+
+/// A segment that does not suit a program, for the advice in the error.
+pub(super) struct Refused<'a> {
+    file: &'a File,
+    is_anonymous: bool,
+    is_persistent: bool,
+}
+
+impl<'a> Refused<'a> {
+    /// The segment of a handle. The file may have been cut, so nothing is read through the mapping.
+    pub(super) fn by(segment: &'a Segment) -> Self {
+        let state = lifetime::read_state(&segment.file).unwrap_or(0);
+        Self {
+            file: &segment.file,
+            is_anonymous: segment.name.is_none(),
+            is_persistent: state & STATE_PERSISTENT != 0,
         }
-        _ => Ok(Checked {
-            geometry: compared.0,
-            tail: compared.1,
-            wakes_readers: header.frozen.flags & FLAG_WAKE_READERS != 0,
-        }),
+    }
+
+    fn mismatch(
+        &self,
+        layout: &TypeLayout,
+        found: Option<String>,
+        mismatch: Mismatch,
+        difference: String,
+    ) -> ShmError {
+        let remedy = if self.is_anonymous {
+            Remedy::Anonymous
+        } else if self.is_persistent {
+            Remedy::Persistent
+        } else if matches!(lock::holder(self.file, OWNER), Ok(None)) {
+            Remedy::Ownerless
+        } else {
+            Remedy::Owned
+        };
+        ShmError::mismatch(
+            found,
+            schema::type_name(layout),
+            mismatch,
+            difference,
+            remedy,
+        )
+    }
+
+    /// The error for levels that do not go together.
+    pub(super) fn conflict(&self, layout: &TypeLayout, conflict: Conflict) -> ShmError {
+        let (mismatch, difference) = match conflict {
+            Conflict::System(error) => return error.into(),
+            Conflict::Corrupt(reason) => {
+                return ShmError::Corrupt {
+                    name: UNNAMED,
+                    reason,
+                };
+            }
+            Conflict::Level { level, difference } => (
+                Mismatch::Level { level },
+                format!("at level {level}, {difference}"),
+            ),
+            Conflict::Room { lacking } => {
+                let plural = if lacking == 1 { " is" } else { "s are" };
+                let text = format!(
+                    "{lacking} byte{plural} lacking for its fields up to level {} and their description",
+                    layout.level()
+                );
+                (Mismatch::Room { lacking }, text)
+            }
+        };
+        let same = schema::type_name(layout);
+        self.mismatch(layout, Some(same), mismatch, difference)
+    }
+}
+
+impl Segment {
+    /// Announces the levels that this program knows and the segment does not have yet.
+    fn announce_levels(
+        &mut self,
+        settings: &Settings,
+        layout: &'static TypeLayout,
+        frozen: &Frozen,
+    ) -> Result<(), ShmError> {
+        if self.recorded_levels >= layout.level() || !self.mapping.is_writable() {
+            return Ok(());
+        }
+        // The sender of a descriptor shares its description, whose locks would not keep the two apart.
+        let own = match self.name {
+            Some(_) => None,
+            None => Some(file::reopen(&self.file)?),
+        };
+        let file = own.as_ref().unwrap_or(&self.file);
+        match levels::announce(file, frozen, layout, settings.deadline()) {
+            Ok(true) => {
+                self.recorded_levels = layout.level();
+                Ok(())
+            }
+            Ok(false) => Err(ShmError::busy(
+                "another process keeps its levels locked",
+                settings.timeout,
+            )),
+            Err(Conflict::System(error)) => {
+                let needed = layout.size() + levels::records_len(layout, 0);
+                Err(out_of_space(file, needed as u64, error))
+            }
+            Err(conflict) => Err(Refused::by(self).conflict(layout, conflict)),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use super::Segment;
 use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{FLAG_ANONYMOUS, FLAG_SPARSE, FLAG_WAKE_READERS, HEADER_LEN, Header, Origin};
+use super::levels;
 use super::lifetime::{self, NameState};
 use super::mapping::{Parts, out_of_space};
 use super::options::Settings;
@@ -215,9 +216,11 @@ fn fill(
     start.extend_from_slice(bytemuck::bytes_of(&header));
     schema::encode_into(layout, &mut start);
     debug_assert_eq!(start.len(), HEADER_LEN + expected.schema_len);
+    let records = levels::encode(layout, 0);
     let written = if geometry.total_len == PAGE {
         // The page is allocated in any case.
-        start.resize(PAGE, 0);
+        start.resize(PAGE - records.len(), 0);
+        start.extend_from_slice(&records);
         file::write_whole(file, &start)
     } else {
         let sized = if settings.sparse {
@@ -225,7 +228,11 @@ fn fill(
         } else {
             file::reserve(file, len)
         };
-        sized.and_then(|()| file::write_at(file, &start, 0))
+        let write = || {
+            file::write_at(file, &start, 0)?;
+            file::write_at(file, &records, len - records.len() as u64)
+        };
+        sized.and_then(|()| write())
     };
     written.map_err(|error| out_of_space(file, len, error))?;
     Ok(geometry)
@@ -262,6 +269,7 @@ fn finish(
         wakes_readers: settings.wake_readers,
         payload_offset: geometry.payload_offset,
         tail,
+        recorded_levels: layout.level(),
     };
     // It registers while only the creator can open the file, whatever the mode will be, and before the first contents are
     // written, which may need a lock.

@@ -121,6 +121,7 @@ fn swapped(header: &Header) -> Header {
         state,
         reserved: mutable_reserved,
         next_participant,
+        levels,
         reserved_end: mutable_reserved_end,
     } = mutable;
     let mut out = Frozen {
@@ -156,6 +157,7 @@ fn swapped(header: &Header) -> Header {
             state: state.swap_bytes(),
             reserved: mutable_reserved.swap_bytes(),
             next_participant: next_participant.swap_bytes(),
+            levels: levels.swap_bytes(),
             reserved_end: mutable_reserved_end,
         },
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::geometry::PAGE;
 use super::header::{self, FLAG_HAS_TAIL, FLAG_SPARSE, Frozen, Refusal};
 use super::header::{Header, STATE_PERSISTENT};
+use super::levels;
 use crate::layout::schema;
 use crate::lock_byte::{ATTACH, OWNER};
 use crate::sys::file::{self, FileId};
@@ -66,11 +67,13 @@ pub struct SegmentContents {
     /// for a persistent segment. An attached segment without an owner has lost it: `create` takes its name over if
     /// [`supersede`](crate::ShmOptions::supersede) is set.
     pub owned: bool,
-    /// Bytes of the payload.
+    /// Bytes of the payload, at the newest level.
     pub payload_len: u64,
+    /// The newest level of the struct that a program has announced; see [`Shm::level`](crate::Shm::level). 0 for other types.
+    pub level: u32,
     /// Elements of the trailing slice, if the type ends in one.
     pub slice_len: Option<u64>,
-    /// The fingerprint of the type's layout.
+    /// The fingerprint of the type's layout; of a struct to which fields were appended, that of level 0.
     pub fingerprint: u64,
     /// The type's own version (`#[shm(version = ..)]`), 0 without one.
     pub version: u32,
@@ -177,6 +180,7 @@ impl SegmentInfo {
         let contents = SegmentContents {
             attached,
             owned,
+            payload_len: levels::newest_size(file, &header),
             ..SegmentContents::of(&header, type_name(file, &header.frozen, &start[..count]))
         };
         Ok(info(state, Some(contents), None))
@@ -206,6 +210,7 @@ impl SegmentContents {
             attached: false,
             owned: false,
             payload_len: frozen.payload_len,
+            level: header.mutable.levels,
             slice_len: (frozen.flags & FLAG_HAS_TAIL != 0).then_some(frozen.tail_len),
             fingerprint: frozen.fingerprint,
             version: frozen.layout_version,

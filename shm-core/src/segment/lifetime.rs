@@ -280,7 +280,7 @@ pub(super) fn with_name_locked<T>(
 }
 
 /// Reads the state word through the descriptor, because an orphaned segment is not mapped. A truncated file has state 0.
-fn read_state(file: &File) -> SysResult<u32> {
+pub(super) fn read_state(file: &File) -> SysResult<u32> {
     let mut word = [0; 4];
     file::read_at(file, &mut word, header::STATE_OFFSET as u64)?;
     Ok(u32::from_ne_bytes(word))

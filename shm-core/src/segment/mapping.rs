@@ -34,6 +34,8 @@ pub(super) struct Parts {
     pub(super) wakes_readers: bool,
     pub(super) payload_offset: usize,
     pub(super) tail: usize,
+    /// How many levels the segment has.
+    pub(super) recorded_levels: u32,
 }
 
 impl Segment {
@@ -63,6 +65,7 @@ impl Segment {
             timeout: settings.timeout,
             payload_offset: parts.payload_offset,
             tail: parts.tail,
+            recorded_levels: parts.recorded_levels,
         };
         segment.register(windows, layout.has_claims())?;
         Ok(segment)

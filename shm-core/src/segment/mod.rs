@@ -14,6 +14,7 @@ mod geometry;
 mod handle;
 mod header;
 mod info;
+mod levels;
 mod lifetime;
 mod list;
 mod mapping;
@@ -48,7 +49,7 @@ pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
 pub use list::{Segments, list, sweep, sweep_all_users};
 
-pub use crate::error::Existing;
+pub use crate::error::{Existing, Mismatch};
 pub(crate) use dump::Dump;
 pub use open::InitResult;
 pub use options::ShmOptions;
@@ -81,6 +82,8 @@ pub(crate) struct Segment {
     timeout: Duration,
     payload_offset: usize,
     tail: usize,
+    /// How many levels the segment had when this handle was made, counting those that it has announced.
+    recorded_levels: u32,
 }
 
 impl Segment {

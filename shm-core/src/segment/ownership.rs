@@ -11,6 +11,7 @@ use super::lifetime::{self, Persistent, Removal, Reopened, leads_to};
 use super::{Segment, Shm};
 use crate::access::{Access, Writable};
 use crate::error::ShmError;
+use crate::layout::TypeLayout;
 use crate::lock_byte::{ATTACH, NAME_AND_OWNER, OWNER};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
@@ -34,6 +35,9 @@ pub enum SegmentStatus {
     /// The name does not exist: the last owner has ended, or the name was removed. A file that has lost its name cannot get it
     /// back, so an owner creates the segment anew, and other processes attach again.
     Removed,
+    /// The name leads to this segment, or it is anonymous, but a program whose struct has other fields at a level that this read-only
+    /// handle knows has attached since. The newer fields of this handle are that program's bytes: see [`Shm::level`].
+    Diverged,
 }
 
 impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
@@ -41,7 +45,8 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     ///
     /// Call it where a process notices that nothing happens any more, for instance after a timeout, and from time to time in a
     /// program that runs for months: log-out cleaners (logind's `RemoveIPC`) and scripts remove names from `/dev/shm` without
-    /// asking. It makes two or three system calls.
+    /// asking. It makes two or three system calls, and a read-only handle that knows newer fields than the segment had makes a
+    /// few more, to look whether other ones have taken their place.
     ///
     /// An owner counts as alive exactly if [`has_owner`](Self::has_owner) says so. The answer may be outdated when it arrives.
     ///
@@ -66,7 +71,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// ```
     #[must_use]
     pub fn status(&self) -> SegmentStatus {
-        self.segment().status()
+        self.segment().status(T::LAYOUT)
     }
 
     /// Drops the handle and returns an error if it is the last owner and cannot remove the name.
@@ -153,18 +158,16 @@ impl<T: ShmLayout + ?Sized, A: Writable> Shm<T, A> {
 }
 
 impl Segment {
-    fn status(&self) -> SegmentStatus {
-        let Some(name) = &self.name else {
-            return SegmentStatus::Live;
-        };
-        if !self.published.load(Ordering::Acquire) {
-            return SegmentStatus::Live;
-        }
-        match shm::stat_name(name.as_str()) {
-            Ok(found) if !found.same_file(&self.id) => SegmentStatus::Superseded,
-            Err(_) => SegmentStatus::Removed,
-            Ok(_) if self.is_persistent() || self.has_owner() => SegmentStatus::Live,
-            Ok(_) => SegmentStatus::OwnerGone,
+    fn status(&self, layout: &'static TypeLayout) -> SegmentStatus {
+        let name = self.name.as_ref();
+        let name = name.filter(|_| self.published.load(Ordering::Acquire));
+        match name.map(|name| shm::stat_name(name.as_str())) {
+            Some(Ok(found)) if !found.same_file(&self.id) => SegmentStatus::Superseded,
+            Some(Err(_)) => SegmentStatus::Removed,
+            _ if self.has_diverged(layout) => SegmentStatus::Diverged,
+            None => SegmentStatus::Live,
+            Some(Ok(_)) if self.is_persistent() || self.has_owner() => SegmentStatus::Live,
+            Some(Ok(_)) => SegmentStatus::OwnerGone,
         }
     }
 

@@ -215,11 +215,17 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> SysResult<()> 
     Ok(())
 }
 
+/// [`write_at`], but fails where the limit on the size of files forbids it, for which the kernel kills.
+#[doc(alias = "pwrite")]
+pub(crate) fn write_within_limit(file: &File, bytes: &[u8], offset: u64) -> SysResult<()> {
+    within_size_limit("pwrite", offset.saturating_add(bytes.len() as u64))?;
+    write_at(file, bytes, offset)
+}
+
 /// Writes all of a new, empty file.
 #[doc(alias = "pwrite")]
 pub(crate) fn write_whole(file: &File, bytes: &[u8]) -> SysResult<()> {
-    within_size_limit("pwrite", bytes.len() as u64)?;
-    write_at(file, bytes, 0)
+    write_within_limit(file, bytes, 0)
 }
 
 /// Sets the size and allocates every page, so that no later access can fail.

@@ -185,6 +185,17 @@ impl<'a> Decoder<'a> {
     fn structure(&mut self, depth: usize) -> Result<Node, String> {
         let (size, align, version, count) = (self.u64()?, self.u32()?, self.u32()?, self.u32()?);
         let name = DisplayName(self.text()?);
+        let fields = self.fields(count, depth)?;
+        Ok(Node::Struct {
+            name,
+            size,
+            align,
+            version,
+            fields,
+        })
+    }
+
+    fn fields(&mut self, count: u32, depth: usize) -> Result<Vec<FieldNode>, String> {
         // No capacity is reserved for `count`, so that a false count cannot cause a large allocation.
         let mut fields = Vec::new();
         for _ in 0..count {
@@ -194,13 +205,7 @@ impl<'a> Decoder<'a> {
                 node: self.node(depth + 1)?,
             });
         }
-        Ok(Node::Struct {
-            name,
-            size,
-            align,
-            version,
-            fields,
-        })
+        Ok(fields)
     }
 }
 
@@ -219,5 +224,23 @@ impl Schema {
         } else {
             Err("the schema is followed by stray bytes".to_owned())
         }
+    }
+
+    /// Decodes the record of a level as a struct of the fields that it adds.
+    pub(crate) fn decode_level(body: &[u8]) -> Result<Self, String> {
+        let mut decoder = Decoder(body, ByteOrder::Native);
+        let (size, align, count) = (decoder.u64()?, decoder.u32()?, decoder.u32()?);
+        let fields = decoder.fields(count, 0)?;
+        if !decoder.0.is_empty() {
+            return Err("the record is longer than its content".to_owned());
+        }
+        let root = Node::Struct {
+            name: DisplayName(String::new()),
+            size,
+            align,
+            version: 0,
+            fields,
+        };
+        Ok(Self { root })
     }
 }

@@ -6,6 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::geometry::{Expected, Geometry, PAGE};
+use super::levels::Capacity;
 use crate::layout::{Fnv, PAYLOAD_ALIGN};
 
 pub(crate) use crate::layout::HEADER_LEN;
@@ -75,7 +76,9 @@ pub(crate) struct Mutable {
     pub(crate) reserved: u32,
     /// The id of the next participant. No participant has id 0.
     pub(crate) next_participant: u64,
-    pub(crate) reserved_end: [u8; 48],
+    /// How many levels have a complete record at the end of the file.
+    pub(crate) levels: u32,
+    pub(crate) reserved_end: [u32; 11],
 }
 
 /// The whole header.
@@ -92,6 +95,9 @@ pub(crate) const STATE_OFFSET: usize = 192;
 
 /// The offset of the participant counter in the file.
 pub(crate) const NEXT_PARTICIPANT_OFFSET: usize = 200;
+
+/// The offset in the file of the number of levels.
+pub(crate) const LEVELS_OFFSET: usize = 208;
 
 // Each of these is part of the format.
 const _: () = {
@@ -126,7 +132,9 @@ const _: () = {
     assert!(offset_of!(Mutable, state) == 0);
     assert!(offset_of!(Mutable, reserved) == 4);
     assert!(offset_of!(Mutable, next_participant) == 8);
-    assert!(offset_of!(Mutable, reserved_end) == 16);
+    assert!(offset_of!(Mutable, levels) == 16);
+    assert!(offset_of!(Mutable, reserved_end) == 20);
+    assert!(offset_of!(Header, mutable) + offset_of!(Mutable, levels) == LEVELS_OFFSET);
     assert!(offset_of!(Header, mutable) + offset_of!(Mutable, state) == STATE_OFFSET);
     assert!(
         offset_of!(Header, mutable) + offset_of!(Mutable, next_participant)
@@ -170,7 +178,7 @@ impl Header {
             schema_len: expected.schema_len as u64,
             payload_offset: geometry.payload_offset as u64,
             payload_len: geometry.payload_len as u64,
-            payload_align: expected.align as u32,
+            payload_align: expected.base_align as u32,
             layout_version: expected.version,
             tail_len: if expected.tail_stride.is_some() {
                 tail as u64
@@ -196,7 +204,8 @@ impl Header {
             state: 0,
             reserved: 0,
             next_participant: 1,
-            reserved_end: [0; 48],
+            levels: expected.level,
+            reserved_end: [0; 11],
         };
         Self {
             frozen,
@@ -278,7 +287,17 @@ pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
         ));
     }
     check_places(frozen)?;
+    check_levels(frozen, header.mutable.levels)?;
     Ok(header)
+}
+
+/// Checks the number of levels. A type that ends in a slice has none.
+fn check_levels(frozen: &Frozen, levels: u32) -> Result<(), Refusal> {
+    let has_tail = frozen.flags & FLAG_HAS_TAIL != 0;
+    if !Capacity::of(frozen).can_hold(levels) || (levels > 0 && has_tail) {
+        return corrupt(format!("it cannot have {levels} levels"));
+    }
+    Ok(())
 }
 
 fn check_places(frozen: &Frozen) -> Result<(), Refusal> {
@@ -361,7 +380,7 @@ pub(crate) fn compare(
         (
             "alignment",
             u64::from(frozen.payload_align),
-            expected.align as u64,
+            expected.base_align as u64,
         ),
         (
             "schema's length",
@@ -401,13 +420,22 @@ pub(crate) fn compare(
             geometry.payload_offset,
         ),
         ("payload's length", frozen.payload_len, geometry.payload_len),
-        ("segment's length", frozen.total_len, geometry.total_len),
     ];
     for (what, segment, program) in pairs {
         if segment != program as u64 {
             return Err(number(what, segment, program as u64));
         }
     }
+    // The creator's version of a struct, and the room that it asked for, decide how long the file is. Other types have no choice.
+    let total_len = frozen.total_len as usize;
+    if !expected.grows && total_len != geometry.total_len {
+        let program = geometry.total_len as u64;
+        return Err(number("segment's length", frozen.total_len, program));
+    }
+    let geometry = Geometry {
+        total_len,
+        ..geometry
+    };
     Ok((geometry, tail))
 }
 

@@ -2,19 +2,29 @@ use super::*;
 
 const SIZED: Expected = Expected {
     size: 40,
-    align: 8,
+    base_size: 40,
+    base_align: 8,
     tail_stride: None,
     schema_len: 100,
     fingerprint: 0xfeed,
     version: 3,
+    level: 0,
+    records_len: 0,
+    grows: true,
+    room: 1024,
 };
 const SLICE: Expected = Expected {
     size: 8,
-    align: 8,
+    base_size: 8,
+    base_align: 8,
     tail_stride: Some(4),
     schema_len: 100,
     fingerprint: 0xbeef,
     version: 0,
+    level: 0,
+    records_len: 0,
+    grows: false,
+    room: 0,
 };
 const ORIGIN: Origin = Origin {
     created_at: 12,
@@ -60,20 +70,20 @@ fn the_geometry_is_aligned_and_whole_pages() {
         }
     );
     let aligned = Expected {
-        align: 4096,
+        base_align: 4096,
+        base_size: 4096,
         size: 4096,
         ..SIZED
-    }
-    .geometry(0)
-    .unwrap();
-    assert_eq!(
-        aligned,
-        Geometry {
+    };
+    let with_room = |room| Expected { room, ..aligned }.geometry(0).unwrap();
+    for (room, total_len) in [(0, 8192), (1, 12288), (4096, 12288), (4097, 16384)] {
+        let expected = Geometry {
             payload_offset: 4096,
             payload_len: 4096,
-            total_len: 8192
-        }
-    );
+            total_len,
+        };
+        assert_eq!(with_room(room), expected);
+    }
     // 8 + 20 bytes are 32.
     assert_eq!(SLICE.geometry(5).unwrap().payload_len, 32);
     assert_eq!(SLICE.geometry(0).unwrap().payload_len, 8);
@@ -86,7 +96,23 @@ fn impossible_sizes_are_none_and_not_a_wrapped_number() {
     assert_eq!(SLICE.geometry(isize::MAX as usize / 4), None);
     assert_eq!(
         Expected {
+            base_size: usize::MAX,
+            ..SIZED
+        }
+        .geometry(0),
+        None
+    );
+    assert_eq!(
+        Expected {
             size: usize::MAX,
+            ..SIZED
+        }
+        .geometry(0),
+        None
+    );
+    assert_eq!(
+        Expected {
+            room: usize::MAX,
             ..SIZED
         }
         .geometry(0),
@@ -136,6 +162,31 @@ fn the_bytes_are_those_of_the_format() {
     assert_eq!(bytes[16..24], 4096u64.to_ne_bytes());
     assert_eq!(bytes[80..88], 0xfeedu64.to_ne_bytes());
     assert_eq!(bytes[200..208], 1u64.to_ne_bytes());
+}
+
+#[test]
+fn a_number_of_levels_without_room_for_records_is_refused() {
+    let with = |levels, expected: &Expected| {
+        let mut header = header(expected, 0);
+        header.mutable.levels = levels;
+        accept(&header)
+    };
+    // 4096 - 424 bytes behind the payload, and 32 for each.
+    let most = (4096 - 424) / 32;
+    assert_eq!(with(most, &SIZED).unwrap().mutable.levels, most);
+    for levels in [most + 1, 1001, 1 << 27, u32::MAX] {
+        assert_eq!(
+            with(levels, &SIZED),
+            Err(Refusal::Corrupt(format!("it cannot have {levels} levels")))
+        );
+    }
+    assert!(with(1, &SLICE).is_err());
+    let roomy = Expected {
+        room: 1 << 20,
+        ..SIZED
+    };
+    assert!(with(1000, &roomy).is_ok());
+    assert!(with(1001, &roomy).is_err());
 }
 
 #[test]
@@ -267,7 +318,17 @@ fn an_equal_fingerprint_with_other_numbers_is_rejected() {
         "payload's offset is 512",
     );
     refuse(|frozen| frozen.payload_len = 48, "payload's length is 48");
-    refuse(|frozen| frozen.total_len = 8192, "segment's length is 8192");
+    // A struct's room is up to the creator. Nothing else has any.
+    let mut long = header(&SIZED, 0).frozen;
+    long.total_len = 8192;
+    assert_eq!(compare(&long, &SIZED).unwrap().0.total_len, 8192);
+    let mut long = header(&SLICE, 5).frozen;
+    long.total_len = 8192;
+    let expected = "the segment's length is 8192 in the segment and 4096 in this program";
+    assert_eq!(
+        compare(&long, &SLICE),
+        Err(Difference::Number(expected.to_owned()))
+    );
     // A slice whose elements have no size could claim any number of them; the length still has to be possible.
     let mut long = header(&SLICE, 5).frozen;
     long.tail_len = u64::MAX;

@@ -32,7 +32,7 @@ fn fnv(bytes: &[u8]) -> u64 {
 }
 
 /// A schema node, as the document describes it.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
     Scalar {
         code: u8,
@@ -69,6 +69,17 @@ fn text(bytes: &mut &[u8]) -> String {
     let text = String::from_utf8(bytes[2..2 + len].to_vec()).unwrap();
     *bytes = &bytes[2 + len..];
     text
+}
+
+fn several_fields(body: &mut &[u8], count: u32) -> Vec<(String, u64, Node)> {
+    let mut fields = Vec::new();
+    for _ in 0..count {
+        let name = text(body);
+        let offset = u64_at(body, 0);
+        *body = &body[8..];
+        fields.push((name, offset, node(body)));
+    }
+    fields
 }
 
 pub(super) fn node(bytes: &mut &[u8]) -> Node {
@@ -120,13 +131,7 @@ pub(super) fn node(bytes: &mut &[u8]) -> Node {
             let count = u32_at(body, 16);
             body = &body[20..];
             let name = text(&mut body);
-            let mut fields = Vec::new();
-            for _ in 0..count {
-                let name = text(&mut body);
-                let offset = u64_at(body, 0);
-                body = &body[8..];
-                fields.push((name, offset, node(&mut body)));
-            }
+            let fields = several_fields(&mut body, count);
             Node::Struct {
                 size,
                 align,
@@ -266,19 +271,15 @@ pub(super) fn same(node: &Node, layout: &TypeLayout) {
                 version: expected, ..
             },
         ) => {
-            assert_eq!(
-                (*size as usize, *align as usize, *version),
-                (layout.size(), layout.align(), expected)
-            );
-            assert_eq!(name, layout.name());
-            assert_eq!(fields.len(), layout.fields().len());
-            for ((name, offset, node), field) in fields.iter().zip(layout.fields()) {
+            assert_eq!((name.as_str(), *version), (layout.name(), expected));
+            let whole = fields.len() == layout.fields().len();
+            if whole {
                 assert_eq!(
-                    (name.as_str(), *offset as usize),
-                    (field.name(), field.offset())
+                    (*size as usize, *align as usize),
+                    (layout.size(), layout.align())
                 );
-                same(node, field.layout());
             }
+            same_fields(node, layout, 0);
         }
         (
             Node::Meaning {
@@ -299,6 +300,71 @@ pub(super) fn same(node: &Node, layout: &TypeLayout) {
         }
         other => panic!("two different kinds: {other:?}"),
     }
+}
+
+/// Compares the fields of a struct at this level.
+fn same_fields(node: &Node, layout: &TypeLayout, level: u32) {
+    let Node::Struct { fields, .. } = node else {
+        panic!("only structs have fields: {node:?}");
+    };
+    let expected = layout.fields().iter();
+    let expected: Vec<_> = expected.filter(|field| field.since() <= level).collect();
+    assert_eq!(fields.len(), expected.len());
+    for ((name, offset, node), field) in fields.iter().zip(expected) {
+        assert_eq!(
+            (name.as_str(), *offset as usize),
+            (field.name(), field.offset())
+        );
+        same(node, field.layout());
+    }
+}
+
+/// The record of a level.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) begin: usize,
+    fingerprint: u64,
+    /// The struct cut behind the level's fields.
+    pub(super) whole: Node,
+}
+
+/// The records at the end of a file, from level 1 on.
+pub(super) fn records(bytes: &[u8], root: &Node) -> Vec<Record> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut end = bytes.len();
+    for _ in 0..u32_at(bytes, 208) {
+        let len = u32_at(bytes, end - 16) as usize;
+        assert_eq!(u32_at(bytes, end - 12), 0);
+        let fingerprint = u64_at(bytes, end - 8);
+        let begin = end - 16 - len.next_multiple_of(8);
+        assert!(bytes[begin + len..end - 16].iter().all(|byte| *byte == 0));
+        let mut body = &bytes[begin..begin + len];
+        let (size, align, count) = (u64_at(body, 0), u32_at(body, 8), u32_at(body, 12));
+        body = &body[16..];
+        let before = records.last().map_or(root, |record| &record.whole);
+        let Node::Struct { version, name, .. } = root else {
+            panic!("only structs have levels");
+        };
+        let Node::Struct { fields, .. } = before else {
+            unreachable!("a record is that of a struct");
+        };
+        let mut fields = fields.clone();
+        fields.extend(several_fields(&mut body, count));
+        assert!(body.is_empty(), "a record is as long as its content");
+        records.push(Record {
+            begin,
+            fingerprint,
+            whole: Node::Struct {
+                size,
+                align,
+                version: *version,
+                name: name.clone(),
+                fields,
+            },
+        });
+        end = begin;
+    }
+    records
 }
 
 /// Checks everything that the document says about the bytes before the payload, and returns the payload.
@@ -323,13 +389,28 @@ pub(super) fn check_before<T: ShmLayout>(file: &File, participant: u64) -> Vec<u
         payload,
         (256 + schema_len).next_multiple_of(T::ALIGN.max(128))
     );
-    assert_eq!(u64_at(&bytes, 48), T::SIZE as u64, "length of the payload");
+    let size = match &node(&mut &bytes[256..256 + schema_len]) {
+        Node::Struct { size, .. } => *size,
+        _ => T::SIZE as u64,
+    };
+    assert_eq!(u64_at(&bytes, 48), size, "length of the payload at level 0");
+    let root = node(&mut &bytes[256..256 + schema_len]);
+    let records = records(&bytes, &root);
+    let end = records.last().map_or(bytes.len(), |record| record.begin);
+    let room = match (&root, T::LAYOUT.room()) {
+        (Node::Struct { .. }, room) => room.unwrap_or(1024),
+        _ => 0,
+    };
     assert_eq!(
         bytes.len(),
-        (payload + T::SIZE).next_multiple_of(4096),
+        (payload + T::SIZE + room + bytes.len() - end).next_multiple_of(4096),
         "whole pages"
     );
-    assert_eq!(u32_at(&bytes, 56), T::ALIGN as u32);
+    let align = match &root {
+        Node::Struct { align, .. } => *align,
+        _ => T::ALIGN as u32,
+    };
+    assert_eq!(u32_at(&bytes, 56), align);
     assert_eq!(u32_at(&bytes, 60), T::LAYOUT.version());
     assert_eq!((u64_at(&bytes, 64), u64_at(&bytes, 72)), (0, 0), "no slice");
     assert_eq!(u64_at(&bytes, 80), T::FINGERPRINT);
@@ -343,18 +424,23 @@ pub(super) fn check_before<T: ShmLayout>(file: &File, participant: u64) -> Vec<u
     assert_eq!(bytes[128..192], [0; 64]);
     assert_eq!(u32_at(&bytes, 196), 0);
     assert_eq!(u64_at(&bytes, 200), participant, "the next participant");
-    assert_eq!(bytes[208..256], [0; 48]);
+    assert_eq!(u32_at(&bytes, 208), T::LEVEL, "the number of levels");
+    assert_eq!(bytes[212..256], [0; 44]);
 
     let mut rest = &bytes[256..256 + schema_len];
-    let root = node(&mut rest);
+    node(&mut rest);
     assert!(rest.is_empty(), "the schema is one node");
     same(&root, T::LAYOUT);
+    for (level, record) in (1..).zip(&records) {
+        assert_eq!(fnv(&hashed(&record.whole)), record.fingerprint);
+        same_fields(&record.whole, T::LAYOUT, level);
+    }
     assert!(
         bytes[256 + schema_len..payload]
             .iter()
             .all(|byte| *byte == 0)
     );
-    let end = payload + T::SIZE;
-    assert!(bytes[end..].iter().all(|byte| *byte == 0));
-    bytes[payload..end].to_vec()
+    let fields_end = payload + T::SIZE;
+    assert!(bytes[fields_end..end].iter().all(|byte| *byte == 0));
+    bytes[payload..fields_end].to_vec()
 }

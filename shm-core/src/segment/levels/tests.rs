@@ -1,0 +1,476 @@
+//! Levels of generated structs: what is recorded, what is accepted, and what damaged records do.
+
+use std::fs::File;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::{Mismatch, ShmError};
+use crate::layout::FieldLayout;
+use crate::lock_byte::LEVELS;
+use crate::segment::attach::{self, AttachMode, Wanted};
+use crate::segment::header::{self, HEADER_LEN, LEVELS_OFFSET};
+use crate::segment::options::Settings;
+use crate::segment::{Segment, ShmOptions, create};
+use crate::shm_layout::ShmLayout;
+use crate::sys::lock::{self, LockKind};
+use crate::sys::test_support::error;
+
+/// A field of a generated struct.
+#[derive(Clone, Debug, PartialEq)]
+struct Field {
+    name: String,
+    /// Which of [`KINDS`] it is.
+    kind: usize,
+    since: u32,
+}
+
+const KINDS: [&TypeLayout; 6] = [
+    u8::LAYOUT,
+    u16::LAYOUT,
+    u64::LAYOUT,
+    u128::LAYOUT,
+    <[u8; 5]>::LAYOUT,
+    <[u64; 300]>::LAYOUT,
+];
+/// The lengths of their nodes in a schema.
+const NODES: [u64; 6] = [12, 12, 12, 12, 28, 28];
+
+fn field(name: &str, kind: usize, since: u32) -> Field {
+    Field {
+        name: name.to_owned(),
+        kind,
+        since,
+    }
+}
+
+/// The layout of a struct of these fields, with the offsets of `repr(C)`.
+fn layout(fields: &[Field], room: Option<usize>) -> &'static TypeLayout {
+    let (mut end, mut align) = (0_usize, 1);
+    let mut placed = Vec::new();
+    for field in fields {
+        let kind = KINDS[field.kind];
+        let offset = end.next_multiple_of(kind.align());
+        end = offset + kind.size();
+        align = align.max(kind.align());
+        let name = field.name.clone().leak();
+        placed.push(FieldLayout::at(name, offset, kind).with_since(field.since));
+    }
+    let size = end.next_multiple_of(align);
+    let mut layout = TypeLayout::structure("Grown", 0, size, align, placed.leak()).with_gaps();
+    if fields.iter().any(|field| field.since > 0) {
+        layout = layout.with_levels(1);
+    }
+    if let Some(room) = room {
+        layout = layout.with_room(room);
+    }
+    Box::leak(Box::new(layout))
+}
+
+fn settings() -> Settings {
+    let options = ShmOptions::<u64>::new().timeout(Duration::from_millis(5));
+    options.settings.clone()
+}
+
+fn create(layout: &'static TypeLayout) -> Segment {
+    create::anonymous(&settings(), layout, 0).unwrap()
+}
+
+fn file_of(segment: &Segment) -> File {
+    segment.file().try_clone().unwrap()
+}
+
+fn attach_as(file: File, layout: &'static TypeLayout, writable: bool) -> Result<Segment, ShmError> {
+    let mode = AttachMode {
+        writable,
+        owner: false,
+        len: None,
+    };
+    let deadline = settings().deadline();
+    attach::from_fd(&settings(), file, Wanted::Type(layout), mode, deadline)
+}
+
+fn attach(segment: &Segment, layout: &'static TypeLayout) -> Result<Segment, ShmError> {
+    attach_as(file_of(segment), layout, true)
+}
+
+fn read_only(segment: &Segment, layout: &'static TypeLayout) -> Result<Segment, ShmError> {
+    attach_as(file_of(segment), layout, false)
+}
+
+fn bytes_of(segment: &Segment) -> Vec<u8> {
+    let mut bytes = vec![0; segment.mapped_len()];
+    file::read_at(segment.file(), &mut bytes, 0).unwrap();
+    bytes
+}
+
+fn mismatch(error: ShmError) -> Mismatch {
+    match error {
+        ShmError::LayoutMismatch { mismatch, .. } => mismatch,
+        other => panic!("{other}"),
+    }
+}
+
+/// The fields of a version of a struct: the first `len` of these.
+fn trunk() -> [Field; 5] {
+    [
+        field("beat", 2, 0),
+        field("load", 2, 1),
+        field("a", 1, 2),
+        field("b", 1, 2),
+        field("fan", 2, 3),
+    ]
+}
+
+#[test]
+fn a_record_lies_at_the_end_and_describes_its_level() {
+    let shm = create(layout(&trunk(), None));
+    let bytes = bytes_of(&shm);
+    let level_1 = layout(&trunk()[..2], None);
+    let end = bytes.len();
+    assert_eq!(bytes[LEVELS_OFFSET..LEVELS_OFFSET + 4], 3_u32.to_ne_bytes());
+    assert_eq!(
+        bytes[end - 8..],
+        level_1.level_fingerprint(1).to_ne_bytes(),
+        "the fingerprint of level 1"
+    );
+    assert_eq!(bytes[end - 12..end - 8], [0; 4]);
+    // The head, and a name of four bytes, an offset and a scalar.
+    let len = 16 + 2 + 4 + 8 + 12;
+    assert_eq!(bytes[end - 16..end - 12], (len as u32).to_ne_bytes());
+    let begin = end - 16 - 48;
+    assert_eq!(bytes[begin..begin + 8], 16_u64.to_ne_bytes(), "size");
+    assert_eq!(bytes[begin + 8..begin + 12], 8_u32.to_ne_bytes());
+    assert_eq!(bytes[begin + 12..begin + 16], 1_u32.to_ne_bytes());
+    assert_eq!(bytes[begin + 16..begin + 22], *b"\x04\0load");
+    assert_eq!(bytes[begin + len..end - 16], [0; 6]);
+    let level_2 = layout(&trunk()[..4], None).level_fingerprint(2);
+    assert_eq!(bytes[begin - 8..begin], level_2.to_ne_bytes());
+}
+
+#[test]
+fn old_and_new_programs_attach_and_the_new_one_announces() {
+    let versions: Vec<_> = [1, 2, 4, 5].map(|len| layout(&trunk()[..len], None)).into();
+    let shm = create(versions[0]);
+    let level = || shm.level(versions[0]).unwrap();
+    assert_eq!(level(), 0);
+    let reader = read_only(&shm, versions[2]).unwrap();
+    assert_eq!((level(), reader.level(versions[2]).unwrap()), (0, 0));
+    drop(attach(&shm, versions[2]).unwrap());
+    assert_eq!((level(), reader.level(versions[2]).unwrap()), (2, 2));
+    drop(attach(&shm, versions[1]).unwrap());
+    assert_eq!(level(), 2);
+    drop(attach(&shm, versions[3]).unwrap());
+    assert_eq!(level(), 3);
+    // The result is that of a creator that knew all of them.
+    let known = bytes_of(&create(versions[3]));
+    let announced = bytes_of(&shm);
+    let len = records_len(versions[3], 0);
+    assert_eq!(known.len(), announced.len());
+    assert_eq!(known[known.len() - len..], announced[known.len() - len..]);
+    assert_eq!(known[128..], announced[128..]);
+}
+
+#[test]
+fn another_branch_is_refused_with_the_level_and_the_field() {
+    let mut fork = trunk();
+    fork[3].name = "other".into();
+    let (ours, fork) = (layout(&trunk(), None), layout(&fork, None));
+    let shm = create(ours);
+    let before = bytes_of(&shm);
+    for opened in [attach(&shm, fork), read_only(&shm, fork)] {
+        let refused = error(opened);
+        let text = refused.to_string();
+        assert_eq!(mismatch(refused), Mismatch::Level { level: 2 });
+        assert!(
+            text.contains("a different `Grown` than this program's: at level 2, field `other` (u16 at byte 18) is called `b`"),
+            "{text}"
+        );
+        assert!(text.contains("append the same ones"), "{text}");
+    }
+    assert_eq!(bytes_of(&shm), before, "nothing was announced");
+}
+
+#[test]
+fn a_reader_of_an_unrecorded_level_learns_of_another_branch() {
+    let mut fork = trunk();
+    fork[1].name = "other".into();
+    let (ours, fork) = (layout(&trunk(), None), layout(&fork, None));
+    let shm = create(layout(&trunk()[..1], None));
+    let reader = read_only(&shm, ours).unwrap();
+    assert_eq!(reader.level(ours).unwrap(), 0);
+    assert!(!reader.has_diverged(ours));
+    let writer = attach(&shm, fork).unwrap();
+    let refused = error(reader.level(ours));
+    assert_eq!(mismatch(refused), Mismatch::Level { level: 1 });
+    assert!(reader.has_diverged(ours));
+    assert!(!writer.has_diverged(fork));
+}
+
+/// A struct of eight bytes to which `len` bytes were appended.
+fn with_bulk(len: usize) -> &'static TypeLayout {
+    let bulk = Box::leak(Box::new(TypeLayout::array(u8::LAYOUT, len)));
+    let fields = Box::leak(Box::new([
+        FieldLayout::at("beat", 0, u64::LAYOUT),
+        FieldLayout::at("bulk", 8, bulk).with_since(1),
+    ]));
+    let layout = TypeLayout::structure("Grown", 0, (8 + len).next_multiple_of(8), 8, fields);
+    Box::leak(Box::new(layout.with_gaps().with_levels(1)))
+}
+
+#[test]
+fn lacking_room_is_counted_to_the_byte() {
+    let shm = create(layout(&[field("beat", 2, 0)], Some(0)));
+    let before = bytes_of(&shm);
+    // The head, the name, the offset, the node of an array, and the foot.
+    let record = (16 + 2 + 4 + 8 + 28_usize).next_multiple_of(8) + 16;
+    let longest = shm.mapped_len() - shm.payload_offset() - 8 - record;
+    for (len, lacking) in [(1, 8), (8, 8), (9, 16), (1 << 40, 1 << 40)] {
+        for writable in [true, false] {
+            let opened = attach_as(file_of(&shm), with_bulk(longest + len), writable);
+            let refused = error(opened);
+            let text = refused.to_string();
+            assert_eq!(mismatch(refused), Mismatch::Room { lacking });
+            for part in [
+                "is too short for this program's `Grown`: ",
+                &format!("{lacking} bytes are lacking for its fields up to level 1"),
+                "`#[shm(room = ..)]`",
+            ] {
+                assert!(text.contains(part), "{text}");
+            }
+        }
+    }
+    assert_eq!(bytes_of(&shm), before, "nothing was announced");
+    drop(attach(&shm, with_bulk(longest)).unwrap());
+    assert_eq!(shm.level(with_bulk(longest)).unwrap(), 1);
+}
+
+#[test]
+fn a_held_lock_makes_announcing_busy_and_nothing_else() {
+    let shm = create(layout(&trunk()[..1], None));
+    let newer = layout(&trunk(), None);
+    let holder = file::reopen(shm.file()).unwrap();
+    assert!(lock::try_lock(&holder, LEVELS, LockKind::Shared).unwrap());
+    let text = error(attach(&shm, newer)).to_string();
+    assert!(text.contains("keeps its levels locked"), "{text}");
+    drop(read_only(&shm, newer).unwrap());
+    drop(attach(&shm, layout(&trunk()[..1], None)).unwrap());
+    assert_eq!(shm.level(newer).unwrap(), 0);
+    drop(holder);
+    drop(attach(&shm, newer).unwrap());
+    // With nothing to announce it needs no lock.
+    let holder = file::reopen(shm.file()).unwrap();
+    assert!(lock::try_lock(&holder, LEVELS, LockKind::Shared).unwrap());
+    drop(attach(&shm, newer).unwrap());
+}
+
+#[test]
+fn what_a_killed_announcer_left_is_cleared_from_new_fields() {
+    let shm = create(layout(&[field("beat", 2, 0)], None));
+    // As a process that was killed after it wrote the record and before it wrote the number.
+    let end = shm.mapped_len() as u64;
+    file::write_at(shm.file(), &[0xff; 1500], end - 1500).unwrap();
+    let large: Vec<_> = std::iter::once(field("beat", 2, 0))
+        .chain(std::iter::once(field("many", 5, 1)))
+        .collect();
+    let large = layout(&large, None);
+    let announced = attach(&shm, large).unwrap();
+    let bytes = bytes_of(&shm);
+    let start = announced.payload_offset();
+    assert!(
+        bytes[start + 8..start + large.size()]
+            .iter()
+            .all(|byte| *byte == 0)
+    );
+    assert_eq!(announced.level(large).unwrap(), 1);
+}
+
+#[test]
+fn a_file_that_was_cut_is_not_announced_in() {
+    use crate::sys::shm;
+    let old = layout(&trunk()[..1], None);
+    let new = layout(&trunk(), None);
+    let whole = bytes_of(&create(old));
+    let frozen = header::parse(&whole[..HEADER_LEN], whole.len() as u64)
+        .unwrap()
+        .frozen;
+    for len in [0, 100, 208, 300, 4095, 8192] {
+        let file = shm::open_unnamed().unwrap();
+        file::write_at(&file, &whole, 0).unwrap();
+        file::set_len(&file, len).unwrap();
+        let deadline = settings().deadline();
+        match announce::announce(&file, &frozen, new, deadline) {
+            Err(Conflict::Corrupt(reason)) => {
+                assert!(reason.contains("has cut or overwritten"), "{reason}")
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(file::stat(&file).unwrap().len, len);
+    }
+}
+
+/// Numbers that a hostile record may hold where a length or a fingerprint belongs.
+fn hostile_word() -> impl Strategy<Value = u32> {
+    prop_oneof![
+        Just(0),
+        Just(u32::MAX),
+        Just(1 << 31),
+        Just(15),
+        Just(16),
+        Just(4096),
+        0_u32..6000,
+        any::<u32>(),
+    ]
+}
+
+/// A version of a struct: the first fields of the trunk, and then others.
+#[derive(Clone, Debug)]
+struct Version {
+    fields: Vec<Field>,
+    room: Option<usize>,
+}
+
+fn some_fields(longest: usize) -> impl Strategy<Value = Vec<(usize, bool)>> {
+    prop::collection::vec((0..KINDS.len(), any::<bool>()), 1..=longest)
+}
+
+/// Names the fields, and puts each into the level of the one before it or into the next.
+fn continued(before: &[Field], prefix: &str, fields: &[(usize, bool)]) -> Vec<Field> {
+    let mut all = before.to_vec();
+    for (kind, next) in fields {
+        let since = all.last().map_or(0, |last| last.since + u32::from(*next));
+        let name = format!("{prefix}{}", all.len());
+        all.push(field(&name, *kind, since));
+    }
+    all
+}
+
+fn versions() -> impl Strategy<Value = Vec<Version>> {
+    let trunk = some_fields(8);
+    let room = prop_oneof![Just(None), (0_usize..3000).prop_map(Some)];
+    let version = (0_usize..=8, some_fields(3), 0_u8..4, room);
+    (trunk, prop::collection::vec(version, 2..7)).prop_map(|(trunk, versions)| {
+        let trunk = continued(&[], "t", &trunk);
+        let versions = versions.into_iter().map(|(len, own, forks, room)| {
+            // Whole levels, of which there is at least the first.
+            let mut len = len.clamp(1, trunk.len());
+            while len < trunk.len() && trunk[len].since == trunk[len - 1].since {
+                len += 1;
+            }
+            let fields = match forks {
+                0 => continued(&trunk[..len], "own", &own),
+                _ => trunk[..len].to_vec(),
+            };
+            Version { fields, room }
+        });
+        versions.collect()
+    })
+}
+
+/// The levels of a version, each as its fields.
+fn levels_of(version: &Version) -> Vec<Vec<Field>> {
+    let last = version.fields.last().map_or(0, |field| field.since);
+    let up_to = |level| {
+        let fields = version.fields.iter().filter(|field| field.since <= level);
+        fields.cloned().collect()
+    };
+    (0..=last).map(up_to).collect()
+}
+
+/// The bytes that the fields of a version take, and the records of all levels that it or the segment has.
+fn needed(version: &Version, levels: &[Vec<Field>]) -> u64 {
+    let mut end = 0_u64;
+    let mut align = 1;
+    for field in &version.fields {
+        let kind = KINDS[field.kind];
+        align = align.max(kind.align() as u64);
+        end = end.next_multiple_of(kind.align() as u64) + kind.size() as u64;
+    }
+    let records = levels.windows(2).map(|pair| {
+        let new = &pair[1][pair[0].len()..];
+        let fields: u64 = new
+            .iter()
+            .map(|field| 2 + field.name.len() as u64 + 8 + NODES[field.kind])
+            .sum();
+        (16 + fields).next_multiple_of(8) + 16
+    });
+    end.next_multiple_of(align) + records.sum::<u64>()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn versions_attach_exactly_if_one_is_a_prefix_and_it_fits(
+        versions in versions(),
+        order in prop::collection::vec((any::<prop::sample::Index>(), any::<bool>()), 1..8),
+    ) {
+        let layouts: Vec<_> = versions
+            .iter()
+            .map(|version| layout(&version.fields, version.room))
+            .collect();
+        let shm = create(layouts[0]);
+        let capacity = (shm.mapped_len() - shm.payload_offset()) as u64;
+        let mut recorded = levels_of(&versions[0]);
+        for (which, writable) in order {
+            let which = which.index(versions.len());
+            let own = levels_of(&versions[which]);
+            let shared = own.len().min(recorded.len());
+            let first_difference = (0..shared).find(|level| own[*level] != recorded[*level]);
+            let longest = if own.len() > recorded.len() { &own } else { &recorded };
+            let needed = needed(&versions[which], longest);
+            let before = bytes_of(&shm);
+            match (attach_as(file_of(&shm), layouts[which], writable), first_difference) {
+                (Ok(handle), None) => {
+                    prop_assert!(needed <= capacity, "{} of {}", needed, capacity);
+                    if writable && own.len() > recorded.len() {
+                        recorded = own;
+                    } else {
+                        prop_assert_eq!(&bytes_of(&shm), &before);
+                    }
+                    prop_assert_eq!(handle.level(layouts[which]).unwrap() as usize, recorded.len() - 1);
+                }
+                (Err(error), difference) => {
+                    let expected = match difference {
+                        Some(0) => Mismatch::Type,
+                        Some(level) => Mismatch::Level { level: level as u32 },
+                        None => {
+                            prop_assert!(needed > capacity, "{error}");
+                            Mismatch::Room { lacking: needed - capacity }
+                        }
+                    };
+                    prop_assert_eq!(mismatch(error), expected);
+                    prop_assert_eq!(&bytes_of(&shm), &before);
+                }
+                (Ok(_), Some(level)) => {
+                    prop_assert!(false, "level {} differs", level);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_records_are_errors_or_harmless(
+        changes in prop::collection::vec((0_u64..40, hostile_word()), 1..5),
+        count in prop_oneof![0_u32..6, any::<u32>()],
+        writable in any::<bool>(),
+    ) {
+        let shm = create(layout(&trunk(), None));
+        let payload = shm.payload_offset()..shm.payload_offset() + layout(&trunk(), None).size();
+        let before = bytes_of(&shm);
+        let end = before.len() as u64;
+        for (word, value) in changes {
+            file::write_at(shm.file(), &value.to_ne_bytes(), end - 4 - 4 * word).unwrap();
+        }
+        file::write_at(shm.file(), &count.to_ne_bytes(), LEVELS_OFFSET as u64).unwrap();
+        for len in [1, 2, 4, 5] {
+            // Either is right, as long as it ends and nothing but records is written.
+            let _ = attach_as(file_of(&shm), layout(&trunk()[..len], None), writable);
+            let _ = shm.level(layout(&trunk()[..len], None));
+        }
+        let after = bytes_of(&shm);
+        prop_assert_eq!(&after[payload.clone()], &before[payload]);
+        prop_assert_eq!(&after[..LEVELS_OFFSET], &before[..LEVELS_OFFSET]);
+    }
+}
