@@ -11,6 +11,7 @@
 //! | [`start`], [`no_child_starts`] | start any other program; keep children from holding this process's locks meanwhile |
 //! | [`Names`] | segment names of one test; a name that remains fails the test |
 //! | [`Telemetry`], [`Samples`], [`Guarded`], [`Recoverable`], [`RingSegment`], [`WaitSegment`], .. | types of the segments that tests and peers share |
+//! | [`versions`] | versions of one struct that has grown, and two branches |
 //! | [`Stats`], [`Ledger`], [`Gate`] | segments in which peers count what they saw, and start at the same moment |
 //! | [`peek`], [`poke`], [`poke_word`], [`scribble`] | access single bytes of a cell, as a peer that ignores its type |
 //! | [`scope`] | start threads that borrow, and join them where ThreadSanitizer sees it |
@@ -44,6 +45,7 @@ pub use driver::{DEADLINE, Peer, no_child_starts, start, variant};
 pub use kill_timing::{RandomDelays, Timings};
 pub use names::{Names, SHM_DIRECTORY};
 pub use random::Random;
+pub use segments::versions;
 pub use segments::{
     Accounts, Block, BlockedSegment, Gate, Guarded, Huge, Large, Ledger, Log, Message, Pair,
     Places, Recoverable, RingSegment, Samples, SmallValue, Stats, Table, Telemetry, TelemetryWide,

@@ -15,6 +15,8 @@ pub const ATTACH: i64 = (1 << 40) - 1;
 pub const OWNER: i64 = (1 << 40) - 2;
 /// The byte that is locked exclusively while a name is removed.
 pub const NAME: i64 = (1 << 40) - 3;
+/// The byte that is locked exclusively while levels are announced.
+pub const LEVELS: i64 = (1 << 40) - 4;
 
 /// The first byte that a participant locks exclusively.
 #[must_use]
@@ -61,7 +63,11 @@ pub fn is_locked(name: &str, byte: i64) -> io::Result<bool> {
 }
 
 /// Locks the byte while the file is open. A shared lock needs only read access.
-pub(crate) fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
+///
+/// # Errors
+///
+/// Those of opening the name, and `EAGAIN` if the lock is held.
+pub fn pin(name: &str, byte: i64, exclusive: bool) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(exclusive);
     let file = options.open(Names::path(name))?;

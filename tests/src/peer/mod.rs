@@ -21,6 +21,7 @@ mod seqlock;
 mod socket;
 mod system_calls;
 mod timeouts;
+mod versions;
 mod waiting;
 
 use std::collections::HashMap;
@@ -116,6 +117,7 @@ struct Program {
     seqlocks: seqlock::SeqLocks,
     broadcasts: broadcast::Broadcasts,
     waiting: Option<waiting::Attachment>,
+    versions: versions::Handles,
 }
 
 impl Program {
@@ -175,6 +177,7 @@ impl Program {
             "seqlock" => self.obey_seqlock(&mut words),
             "broadcast" => self.obey_broadcast(&mut words),
             "waiting" => self.obey_waiting(&mut words),
+            "version" => self.obey_version(&mut words),
             "timeouts" => Self::obey_timeouts(&mut words),
             "pin" => self.pin(&mut words),
             "umask" => process::umask(words.next()?),

@@ -9,6 +9,7 @@ use shm_core::{Shm, ShmLayout};
 
 use super::{Answer, Failure, Words, other};
 use crate::segments::SmallValue;
+use crate::segments::versions::{V0, V2};
 
 const TIMES: u32 = 1000;
 
@@ -77,6 +78,19 @@ fn on_segment<T: ShmLayout>(operation: &str, name: &str) -> Answer {
     Ok(String::new())
 }
 
+/// Attaches to a segment of an older version between two signals, after it has done so once.
+fn announce(name: &str) -> Answer {
+    let old = V0::create(name)?;
+    drop(V2::attach(name)?);
+    drop(old);
+    let _old = V0::create(name)?;
+    raise(Signal::SIGUSR1).map_err(other)?;
+    let attached = V2::attach(name);
+    raise(Signal::SIGUSR1).map_err(other)?;
+    drop(attached?);
+    Ok(String::new())
+}
+
 /// Runs so often between two signals, and once before, because the first run may differ.
 fn between(mut work: impl FnMut() -> Result<(), Failure>) -> Answer {
     work()?;
@@ -95,6 +109,8 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
         // As long as a page.
         "plain" => on_segment::<[u64; 448]>(words.next()?, words.next()?),
         "locked" => on_segment::<Locked>(words.next()?, words.next()?),
+        "grown" => on_segment::<V2>(words.next()?, words.next()?),
+        "announce" => announce(words.next()?),
         "mutex" => {
             let shm = Mutex::<u64>::create_anonymous()?;
             between(|| {

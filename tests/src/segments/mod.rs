@@ -3,6 +3,7 @@
 mod blocked;
 mod recoverable;
 mod ring;
+pub mod versions;
 mod waiting;
 
 use std::sync::atomic::{AtomicU32, AtomicU64};

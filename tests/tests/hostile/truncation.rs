@@ -6,6 +6,7 @@ use nix::sys::signal::Signal;
 use shm_core::ShmLayout;
 
 use shm_tests::step::change_at_call;
+use shm_tests::versions::{How, Place, open_version};
 use shm_tests::{Guarded, Names, Telemetry, peer};
 
 /// Runs `command` once for each of its system calls, and cuts the file of `name` there. Returns the signals that ended it.
@@ -48,6 +49,19 @@ fn attaching_without_claims_survives_truncation() {
         assert_eq!(signals(&name, &format!("between open s {how} {name}")), []);
     }
     drop(shm);
+}
+
+/// Announcing reads and writes through the descriptor only.
+#[test]
+fn announcing_levels_survives_truncation() {
+    let names = Names::new("cut-levels");
+    let name = names.name("t");
+    for first in ["v0", "v1"] {
+        let shm = open_version(first, How::Create, Place::Name(&name), false).unwrap();
+        let command = format!("between version try v2 attach {name}");
+        assert_eq!(signals(&name, &command), []);
+        drop(shm);
+    }
 }
 
 /// Registering moves the counter in the header through the mapping, which is an access like any other.

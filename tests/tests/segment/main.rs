@@ -1,9 +1,10 @@
-//! Segments and their names: creation, attachment, ownership, replacement, removal, listing, errors, and the bytes of the
-//! format.
+//! Segments and their names: creation, attachment, ownership, replacement, removal, listing, errors, levels, and the bytes of
+//! the format.
 
 mod creation;
 mod errors;
 mod format;
+mod levels;
 mod lifetime;
 mod list;
 mod ownership;

@@ -106,6 +106,14 @@ fn segments_cost_no_more_system_calls() {
         ("locked", "detach", 3),
         ("locked", "leave", 7),
         ("locked", "drop", 9),
+        // Two levels of which there are records.
+        ("grown", "create", 8 + older),
+        ("grown", "attach", 9 + overflow),
+        ("grown", "read", 9 + overflow),
+        ("grown", "detach", 2),
+        // Two levels that are announced: the lock, the header and the length, the fields, the records and their number, each with
+        // a look at the limit of the length of files, and the header again.
+        ("announce", "", 18 + overflow),
     ] {
         let calls =
             step::system_call_numbers(&mut peer, &format!("calls {kind} {operation} {name}"));
