@@ -189,6 +189,8 @@ unsafe impl<T: ?Sized + 'static> SharedWith<sealed::Undecided, sealed::Undecided
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be placed in shared memory",
     label = "not a type that processes can share",
+    note = "a reference is an address, which means nothing in another process: store the value itself, or a `ShmOffset` to a \
+     place in the same segment",
     note = "if it is your own struct, add `#[derive(ShmLayout)]` and `#[repr(C)]`; for an enum without data, the \
      derive and `#[repr(u8)]`; of other types, store the parts as integers, floats, `bool`s or arrays"
 )]
