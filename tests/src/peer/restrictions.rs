@@ -109,6 +109,7 @@ pub(super) fn forbid(what: &str) -> Answer {
             refuse(libc::SYS_openat, 2, has, libc::O_CREAT as u32, libc::EACCES)
         }
         "inotify" => refuse(libc::SYS_inotify_init1, 0, any, 0, libc::EPERM),
+        "membarrier" => refuse(libc::SYS_membarrier, 0, any, 0, libc::ENOSYS),
         "linkat" => refuse(libc::SYS_linkat, 4, any, 0, libc::EPERM),
         "ofd-locks" => {
             let (set, get) = (libc::F_OFD_SETLK as u32, libc::F_OFD_GETLK as u32);

@@ -1,10 +1,12 @@
-//! Operations that should need no system call, a thousand times between two signals, so that a test can count the calls.
+//! Operations that should need few system calls, or none, a thousand times between two signals, so that a test can count the calls.
 
 use std::os::fd::AsFd;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, raise};
-use shm_core::sync::{Barrier, Broadcast, Event, LockError, Mutex, Ring, Semaphore, SeqLock};
+use shm_core::sync::{
+    Barrier, Broadcast, Event, LockError, Mutex, RecvTimeoutError, Ring, Semaphore, SeqLock,
+};
 use shm_core::{Shm, ShmLayout};
 
 use super::{Answer, Failure, Words, other};
@@ -216,6 +218,15 @@ pub(super) fn obey(words: &mut Words<'_>) -> Answer {
                 receiver.recv().map_err(other)?;
                 receiver.recv_slice(&mut [0; 9]).map_err(other)?;
                 Ok(())
+            })
+        }
+        "waits" => {
+            let shm = Ring::<u64, 64>::create_anonymous()?;
+            let _sender = shm.sender().map_err(other)?;
+            let mut receiver = shm.receiver().map_err(other)?;
+            between(|| match receiver.recv_timeout(Duration::from_micros(100)) {
+                Err(RecvTimeoutError::Timeout) => Ok(()),
+                _ => Err(other("the sender is there and sends nothing")),
             })
         }
         "broadcast" => {

@@ -120,7 +120,10 @@ fn a_fork_child_with_a_replaced_descriptor_gets_no_lock() {
     peer.ok(&format!("claims replace-descriptor {}", path.display()));
     peer.ok("fork-continue");
     let text = peer.refused("claims lock try", "Os");
-    assert!(text.contains("thread-self"), "{text}");
+    assert!(
+        text.contains("thread-self") && text.contains(&name),
+        "{text}"
+    );
     assert_eq!(next_participant(&elsewhere), 2);
     // Kills the parent, which does not end otherwise.
     peer.kill();
