@@ -1,35 +1,65 @@
 //! Builds the changes and runs the tests.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 
 use super::list::Sources;
-use super::suite::{self, End, Program};
+use super::programs::{Programs, Stage, all};
+use super::reach::Reach;
+use super::suite::{self, End, Program, Run};
 use super::weave::{Change, Fabric, Way};
 use super::{Outcome, SOURCES};
 use crate::copy::{Copy, read};
-use crate::orderings::{self, models_of};
+use crate::orderings;
 
-/// Added to the crate. The number is read before `main`, so that asking is a load and nothing else, in any process.
+/// Added to the crate. The number is read before `main`, so that asking is a load and nothing else, in any process. If there is
+/// a file to record what is reached, it is mapped in every process.
 const ASK: &str = r#"
 mod mutant {
-    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering::Relaxed};
 
     static NUMBER: AtomicU32 = AtomicU32::new(0);
+    static REACHED: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 
     pub(crate) fn is(number: u32) -> bool {
+        let reached = REACHED.load(Relaxed);
+        if !reached.is_null() {
+            unsafe { AtomicU8::from_ptr(reached.add(number as usize)) }.store(1, Relaxed);
+        }
         NUMBER.load(Relaxed) == number
     }
 
     extern "C" fn read() {
-        let text = unsafe { libc::getenv(c"SHM_MUTANT".as_ptr()) };
-        if !text.is_null() {
-            NUMBER.store(unsafe { libc::atoi(text) } as u32, Relaxed);
+        unsafe {
+            let text = libc::getenv(c"SHM_MUTANT".as_ptr());
+            if !text.is_null() {
+                NUMBER.store(libc::atoi(text) as u32, Relaxed);
+            }
+            let file = libc::getenv(c"SHM_MUTANTS_REACHED".as_ptr());
+            if !file.is_null() {
+                map(file);
+            }
+        }
+    }
+
+    unsafe fn map(file: *const libc::c_char) {
+        unsafe {
+            let file = libc::open(file, libc::O_RDWR | libc::O_CLOEXEC);
+            let len = libc::lseek(file, 0, libc::SEEK_END);
+            if len > 0 {
+                let access = libc::PROT_READ | libc::PROT_WRITE;
+                let map = libc::mmap(core::ptr::null_mut(), len as usize, access, libc::MAP_SHARED, file, 0);
+                if map != libc::MAP_FAILED {
+                    REACHED.store(map.cast(), Relaxed);
+                }
+            }
+            libc::close(file);
         }
     }
 
@@ -63,111 +93,14 @@ const TESTS: [&str; 17] = [
     "sync",
 ];
 
-/// How long no test may end while nothing is changed.
-const UNCHANGED: Duration = Duration::from_secs(600);
-
 /// Checks the crate together with its tests.
 const CHECK: [&str; 6] = ["check", "-p", "shm-core", "--lib", "--profile", "test"];
 
-/// The test programs.
-struct Programs {
-    unit: Program,
-    /// Only if a protocol is changed.
-    models: Option<Program>,
-    access: Program,
-    segment: Program,
-    system: Program,
-    claims: Program,
-    sync: Program,
-}
+/// How many changes of a file each test has noticed.
+type Noticed = BTreeMap<String, BTreeMap<String, usize>>;
 
-/// Tests to run: the program, how to select them, and how long none may end.
-struct Stage<'a>(&'a Program, Vec<String>, Duration);
-
-/// The longest time in which no test of a program ends, by the program.
-pub(super) struct Usual(BTreeMap<PathBuf, Duration>);
-
-impl Usual {
-    fn quiet(&self, program: &Program) -> Duration {
-        let usual = self.0.get(&program.file).copied().unwrap_or_default();
-        Duration::from_secs(60) + usual * 4
-    }
-}
-
-impl Programs {
-    /// What may notice a change in this file, the quickest first.
-    fn stages<'a>(&'a self, file: &str, usual: &Usual) -> Vec<Stage<'a>> {
-        let file = file.strip_prefix(SOURCES).unwrap_or(file);
-        let all = Vec::new;
-        let stages: Vec<(&Program, Vec<String>)> =
-            if let Some(protocol) = file.strip_prefix("protocol/") {
-                let protocol = protocol.trim_end_matches(".rs");
-                let own = models_of(protocol);
-                let skip = |names: &[String]| {
-                    names
-                        .iter()
-                        .flat_map(|name| ["--skip".to_owned(), name.clone()])
-                        .collect::<Vec<_>>()
-                };
-                let seeded = skip(&["caught".to_owned()]);
-                let tests = vec![format!("{protocol}::")];
-                let others = [
-                    vec!["protocol::loom".to_owned()],
-                    skip(&own),
-                    seeded.clone(),
-                ]
-                .concat();
-                let models = |filter| Some((self.models.as_ref()?, filter));
-                let stages = [
-                    Some((&self.unit, all())),
-                    models([own, seeded].concat()),
-                    Some((&self.sync, tests.clone())),
-                    Some((&self.claims, all())),
-                    Some((&self.sync, skip(&tests))),
-                    models(others),
-                ];
-                stages.into_iter().flatten().collect()
-            } else if file.starts_with("claim/") {
-                let programs = [
-                    &self.unit,
-                    &self.claims,
-                    &self.sync,
-                    &self.system,
-                    &self.segment,
-                ];
-                programs.map(|program| (program, all())).into()
-            } else {
-                let programs = [
-                    &self.unit,
-                    &self.access,
-                    &self.segment,
-                    &self.system,
-                    &self.claims,
-                    &self.sync,
-                ];
-                programs.map(|program| (program, all())).into()
-            };
-        stages
-            .into_iter()
-            .map(|(program, filter)| Stage(program, filter, usual.quiet(program)))
-            .collect()
-    }
-
-    /// All, and how to select the tests.
-    fn all(&self) -> impl Iterator<Item = (&Program, &[&str])> {
-        let models: &[&str] = &["protocol::loom", "--skip", "caught"];
-        let models = self.models.iter().map(move |program| (program, models));
-        let others = [
-            &self.unit,
-            &self.access,
-            &self.segment,
-            &self.system,
-            &self.claims,
-            &self.sync,
-        ];
-        models.chain(others.map(|program| (program, &[][..])))
-    }
-}
+/// How many tests are run first, of those that noticed most changes of the same file.
+const FIRST: usize = 8;
 
 /// What became of changes, by their names.
 type Outcomes = Vec<(String, Outcome)>;
@@ -180,6 +113,7 @@ pub(super) struct Bench<'a> {
     with_models: bool,
     /// Whether programs run with a `/dev/shm` of their own.
     apart: bool,
+    noticed: Mutex<Noticed>,
 }
 
 impl<'a> Bench<'a> {
@@ -191,11 +125,16 @@ impl<'a> Bench<'a> {
                 .iter()
                 .any(|change| change.name.starts_with("protocol/")),
             apart: suite::can_be_apart(),
+            noticed: Mutex::default(),
         }
     }
 
     /// Tries the changes that can be in one program. Those that turn out not to fit are left for [`rest`](Self::rest).
-    pub(super) fn woven(&self, changes: &mut [Change]) -> Result<(Outcomes, Usual), String> {
+    pub(super) fn woven(
+        &self,
+        scratch: &Path,
+        changes: &mut [Change],
+    ) -> Result<(Outcomes, Reach), String> {
         let lib = Path::new(SOURCES).join("lib.rs");
         self.copy.write(&lib, &(read(&lib)? + ASK))?;
         self.fit(changes)?;
@@ -206,7 +145,11 @@ impl<'a> Bench<'a> {
             .zip(&*changes)
             .filter(|(_, change)| matches!(change.way, Way::Woven(_)))
             .collect();
-        let usual = self.usual(&programs)?;
+        let started = Instant::now();
+        let count = changes.len() + 1;
+        let workers = self.workers();
+        let reach = Reach::record(&programs.all(), count, scratch, self.apart, workers)?;
+        println!("unchanged: {} s", started.elapsed().as_secs());
         let (count, queue) = (numbered.len(), Mutex::new(numbered.into_iter().enumerate()));
         let outcomes = Mutex::new(Ok(Vec::new()));
         let work = || {
@@ -216,7 +159,8 @@ impl<'a> Bench<'a> {
                 else {
                     return;
                 };
-                let tried = self.attempt(number, change, &programs.stages(&change.file, &usual));
+                let stages = programs.stages(&change.file);
+                let tried = self.attempt(Some(number), change, &stages, &reach);
                 let Ok(mut outcomes) = outcomes.lock() else {
                     return;
                 };
@@ -233,36 +177,19 @@ impl<'a> Bench<'a> {
             }
         };
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.workers()).map(|_| scope.spawn(work)).collect();
+            let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
             for worker in workers {
                 let _ = worker.join();
             }
         });
         let outcomes = outcomes.into_inner().map_err(|error| error.to_string())?;
-        Ok((outcomes?, usual))
+        Ok((outcomes?, reach))
     }
 
     /// Tests wait more than they compute, so several run at once where they cannot meet.
     fn workers(&self) -> usize {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         if self.apart { 4 * processors } else { 1 }
-    }
-
-    /// Runs everything unchanged.
-    fn usual(&self, programs: &Programs) -> Result<Usual, String> {
-        let mut usual = BTreeMap::new();
-        for (program, filter) in programs.all() {
-            let filter: Vec<String> = filter.iter().map(|&part| part.to_owned()).collect();
-            let started = Instant::now();
-            let (outcome, longest) = self.stage(program, &filter, 0, UNCHANGED)?;
-            let name = program.file.display();
-            if outcome != Outcome::Survives {
-                return Err(format!("{name}, unchanged: {outcome}"));
-            }
-            println!("{name}: {} s", started.elapsed().as_secs());
-            usual.insert(program.file.clone(), longest);
-        }
-        Ok(Usual(usual))
     }
 
     /// Weaves the changes into the copy, except for those that the compiler does not accept there.
@@ -309,7 +236,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Tries each of the changes that are not in one program with the others.
-    pub(super) fn rest(&self, changes: &[Change], usual: &Usual) -> Result<Outcomes, String> {
+    pub(super) fn rest(&self, changes: &[Change], reach: &Reach) -> Result<Outcomes, String> {
         for (file, text) in self.sources {
             self.copy.write(file.as_ref(), text)?;
         }
@@ -327,7 +254,7 @@ impl<'a> Bench<'a> {
             let original = &self.sources[&change.file];
             let file = change.file.as_ref();
             self.copy.write(file, &change.apply(original))?;
-            let outcome = self.attempt_alone(change, usual)?;
+            let outcome = self.attempt_alone(change, reach)?;
             self.copy.write(file, original)?;
             let (count, seconds) = (alone.len(), started.elapsed().as_secs());
             println!(
@@ -339,7 +266,7 @@ impl<'a> Bench<'a> {
         Ok(outcomes)
     }
 
-    fn attempt_alone(&self, change: &Change, usual: &Usual) -> Result<Outcome, String> {
+    fn attempt_alone(&self, change: &Change, reach: &Reach) -> Result<Outcome, String> {
         if !self.copy.cargo(&CHECK, QUIET)?.0 {
             return Ok(Outcome::Refused);
         }
@@ -347,69 +274,101 @@ impl<'a> Bench<'a> {
         let Ok(unit) = self.build(&["test", "--no-run", "-p", "shm-core", "--lib"], QUIET) else {
             return Ok(Outcome::Refused);
         };
-        let unit = self.program(&unit, "shm_core")?;
-        let stage = Stage(&unit, Vec::new(), usual.quiet(&unit));
-        let (outcome, _) = self.attempt(0, change, &[stage])?;
+        let unit = self.program("shm_core", &unit, "shm_core")?;
+        let (outcome, _) = self.attempt(None, change, &[all(&unit)], reach)?;
         if outcome != Outcome::Survives {
             return Ok(outcome);
         }
         let Ok(programs) = self.programs() else {
             return Ok(Outcome::Refused);
         };
-        let stages = programs.stages(&change.file, usual);
-        Ok(self.attempt(0, change, &stages[1..])?.0)
+        let stages = programs.stages(&change.file);
+        Ok(self.attempt(None, change, &stages[1..], reach)?.0)
     }
 
-    /// Runs tests until one fails, and returns how long it took, in seconds.
+    /// Runs tests until one fails, and returns how long it took, in seconds: those that reach the change, if it is one of
+    /// many in the program, and of these first the ones that noticed other changes of the file.
     fn attempt(
         &self,
-        number: usize,
+        number: Option<usize>,
         change: &Change,
         stages: &[Stage<'_>],
+        reach: &Reach,
     ) -> Result<(Outcome, u64), String> {
         let started = Instant::now();
+        let likely = self.likely(&change.file);
+        let (mut first, mut then) = (Vec::new(), Vec::new());
+        for stage in stages {
+            let tests = reach.tests(stage.0, number).into_iter();
+            let tests = tests.filter(|test| stage.selects(test)).map(str::to_owned);
+            let (likely, others): (Vec<_>, Vec<_>) = tests.partition(|test| likely.contains(test));
+            first.push((stage.0, likely));
+            then.push((stage.0, others));
+        }
         let mut outcome = Outcome::Survives;
-        for Stage(program, filter, quiet) in stages {
-            (outcome, _) = self
-                .stage(program, filter, number, *quiet)
+        for (program, tests) in first.into_iter().chain(then) {
+            outcome = self
+                .tests(program, tests, number.unwrap_or_default(), reach)
                 .map_err(|error| format!("{}: {error}", change.name))?;
             if outcome != Outcome::Survives {
                 break;
             }
         }
+        if let (Outcome::Noticed(test), Ok(mut noticed)) = (&outcome, self.noticed.lock()) {
+            let tests = noticed.entry(change.file.clone()).or_default();
+            *tests.entry(test.clone()).or_default() += 1;
+        }
         Ok((outcome, started.elapsed().as_secs()))
     }
 
-    /// Runs the tests of one program. On a busy machine one may fail at any time, so it has to fail again, by
-    /// itself. Those that do not end have to do so twice.
-    fn stage(
+    /// The tests that noticed most changes of a file.
+    fn likely(&self, file: &str) -> Vec<String> {
+        let Ok(noticed) = self.noticed.lock() else {
+            return Vec::new();
+        };
+        let mut tests: Vec<_> = noticed.get(file).into_iter().flatten().collect();
+        tests.sort_by_key(|(_, count)| Reverse(**count));
+        let names = tests.into_iter().map(|(test, _)| test.clone());
+        names.take(FIRST).collect()
+    }
+
+    /// Runs tests of one program. On a busy machine one may fail at any time, so it has to fail again, by itself. If some do
+    /// not end, they have to do so twice.
+    fn tests(
         &self,
         program: &Program,
-        filter: &[String],
+        mut tests: Vec<String>,
         number: usize,
-        quiet: Duration,
-    ) -> Result<(Outcome, Duration), String> {
-        let mut filter = filter.to_vec();
+        reach: &Reach,
+    ) -> Result<Outcome, String> {
+        let run = |tests: &[String]| {
+            program.run(&Run {
+                tests: tests.to_vec(),
+                number,
+                quiet: reach.quiet(program),
+                apart: self.apart,
+                reached: None,
+            })
+        };
         let mut again = false;
-        loop {
-            let (end, longest) = program.run(&filter, number, quiet, self.apart)?;
-            let outcome = match end {
-                End::Passed => Outcome::Survives,
+        while !tests.is_empty() {
+            let ended = run(&tests)?;
+            tests.retain(|test| !ended.passed.contains(test));
+            match ended.end {
+                End::Passed => break,
                 End::Failed(test) => {
-                    let alone = [test.clone(), "--exact".to_owned()];
-                    if program.run(&alone, number, quiet, self.apart)?.0 == End::Passed {
-                        println!("{test} failed, but not by itself, {number}");
-                        filter.extend(["--skip".to_owned(), test]);
-                        continue;
+                    if run(std::slice::from_ref(&test))?.end != End::Passed {
+                        return Ok(Outcome::Noticed(test));
                     }
-                    Outcome::Noticed(test)
+                    println!("{test} failed, but not by itself, {number}");
+                    tests.retain(|other| *other != test);
                 }
-                End::Hangs | End::Crashed if !std::mem::replace(&mut again, true) => continue,
-                End::Hangs => Outcome::Hangs,
-                End::Crashed => Outcome::Noticed("the end of the program".to_owned()),
-            };
-            return Ok((outcome, longest));
+                End::Hangs | End::Crashed if !std::mem::replace(&mut again, true) => {}
+                End::Hangs => return Ok(Outcome::Hangs),
+                End::Crashed => return Ok(Outcome::Noticed("the end of the program".to_owned())),
+            }
         }
+        Ok(Outcome::Survives)
     }
 
     /// Builds the tests of the copy as it is.
@@ -417,18 +376,18 @@ impl<'a> Bench<'a> {
         let built = self.build(&TESTS, QUIET)?;
         let models = if self.with_models {
             let built = self.build(&orderings::BUILD, &format!("{QUIET} --cfg loom"))?;
-            Some(self.program(&built, "shm_core")?)
+            Some(self.program(suite::MODELS, &built, "shm_core")?)
         } else {
             None
         };
         Ok(Programs {
-            unit: self.program(&built, "shm_core")?,
+            unit: self.program("shm_core", &built, "shm_core")?,
             models,
-            access: self.program(&built, "access")?,
-            segment: self.program(&built, "segment")?,
-            system: self.program(&built, "system")?,
-            claims: self.program(&built, "claims")?,
-            sync: self.program(&built, "sync")?,
+            access: self.program("access", &built, "access")?,
+            segment: self.program("segment", &built, "segment")?,
+            system: self.program("system", &built, "system")?,
+            claims: self.program("claims", &built, "claims")?,
+            sync: self.program("sync", &built, "sync")?,
         })
     }
 
@@ -439,8 +398,8 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// The test program of a target, by what cargo says of a build.
-    fn program(&self, built: &str, target: &str) -> Result<Program, String> {
+    /// The test program of a target, by what cargo says of a build. `name` tells programs apart.
+    fn program(&self, name: &'static str, built: &str, target: &str) -> Result<Program, String> {
         let found = messages(built).find(|message| {
             message["target"]["name"] == target
                 && message["profile"]["test"] == true
@@ -451,7 +410,7 @@ impl<'a> Bench<'a> {
         let file = path(&found["executable"]).unwrap_or_default();
         let mut folder = path(&found["manifest_path"]).unwrap_or_default();
         folder.pop();
-        Ok(Program { file, folder })
+        Ok(Program { name, file, folder })
     }
 }
 

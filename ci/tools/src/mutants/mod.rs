@@ -4,11 +4,16 @@
 //! program has them all, and makes the one whose number is in the environment. What the compiler has to know, as a constant,
 //! is built by itself.
 //!
+//! Before that, each test runs by itself and records the changes that it reaches. A change is tried with these tests only, first
+//! with those that noticed other changes of the same file, and until one fails.
+//!
 //! A change that no test notices has to be in a reviewed list with a reason, and one of the list that a test does notice is a
 //! mistake in the list.
 
 mod bench;
 mod list;
+mod programs;
+mod reach;
 mod source;
 mod suite;
 #[cfg(test)]
@@ -44,8 +49,8 @@ pub(crate) fn run(
         return Err("no change has such a name".to_owned());
     }
     let bench = Bench::new(Copy::create(scratch, target)?, &sources, &changes);
-    let (mut outcomes, usual) = bench.woven(&mut changes)?;
-    outcomes.extend(bench.rest(&changes, &usual)?);
+    let (mut outcomes, reach) = bench.woven(target, &mut changes)?;
+    outcomes.extend(bench.rest(&changes, &reach)?);
 
     let mut mistakes = String::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
