@@ -389,11 +389,41 @@ mod tests {
         tables.clear(windows);
     }
 
+    fn is_asleep(thread: u32) -> bool {
+        let path = format!("/proc/self/task/{thread}/stat");
+        std::fs::read_to_string(path).is_ok_and(|text| text.contains(") S "))
+    }
+
+    /// Otherwise a child could have a token of its parent that is not hidden from it yet.
+    #[test]
+    fn a_fork_waits_for_the_registration_of_another_thread() {
+        let _alone = test_support::alone();
+        let tables = Tables::get_or_create().unwrap();
+        let locked = tables.lock().unwrap();
+        let (forking, released) = (AtomicU32::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let child = scope.spawn(|| {
+                forking.store(thread(), Ordering::Release);
+                in_child(|| i32::from(!released.load(Ordering::Acquire)))
+            });
+            // Until it waits: for the lock, or for a child that has not.
+            while !is_asleep(forking.load(Ordering::Acquire)) {
+                std::thread::yield_now();
+            }
+            released.store(true, Ordering::Release);
+            drop(locked);
+            assert_eq!(child.join().unwrap(), 0);
+        });
+    }
+
     /// The situation in a signal handler that has interrupted a registration.
     #[test]
     fn relocking_fails_and_forking_keeps_the_lock() {
         let _alone = test_support::alone();
         let tables = Tables::get_or_create().unwrap();
+        // An earlier fork of this thread, which had the lock, must not count for the next.
+        drop(tables.lock().unwrap());
+        assert_eq!(in_child(|| 0), 0);
         let locked = tables.lock().unwrap();
         let again = tables.lock().map(drop).unwrap_err();
         assert_eq!(again.errno, Errno::EDEADLK);

@@ -360,12 +360,36 @@ mod tests {
     }
 
     #[test]
+    fn a_shortened_wait_ends_its_next_sleep_soon() {
+        let mut unread = SlicedWait::until(Deadline::NEVER);
+        unread.shorten();
+        assert_eq!(unread.span_at(Instant::now()), SOON);
+
+        let mut timed = SlicedWait::until(Deadline::after(millis(3_600_000)));
+        let begin = TestClock::of(&timed).now();
+        timed.shorten();
+        let now = Instant::now();
+        assert!(timed.span_at(begin) >= SOON && timed.span_at(now) <= SOON);
+        // The slices that follow are the usual ones.
+        assert_eq!(timed.step_at(now + SOON), WaitStep::Probe);
+        assert_eq!(timed.span_at(now + SOON), FIRST);
+        // A slice that ends earlier does so as before.
+        let mut claim = SlicedWait::for_claim(Deadline::after(millis(3_600_000)));
+        let begin = TestClock::of(&claim).now();
+        assert_eq!(claim.step_at(begin), WaitStep::Probe);
+        claim.shorten();
+        assert_eq!(claim.span_at(begin), SECOND_LOOK);
+    }
+
+    #[test]
     fn a_timeout_of_zero_neither_spins_nor_sleeps() {
         let mut slices = SlicedWait::until(Deadline::after(Duration::ZERO));
         assert_eq!(slices.spins(), 0);
         assert_eq!(slices.next_step(), WaitStep::FinalProbe);
         let mut claim = SlicedWait::for_claim(Deadline::after(Duration::ZERO));
         assert_eq!(claim.next_step(), WaitStep::FinalProbe);
-        assert!(SlicedWait::until(Deadline::after(NEVER)).spins() > 0);
+        for timeout in [NEVER, millis(3_600_000)] {
+            assert!(SlicedWait::until(Deadline::after(timeout)).spins() > 0);
+        }
     }
 }
