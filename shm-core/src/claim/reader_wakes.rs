@@ -74,7 +74,8 @@ fn are_due_at(address: usize) -> bool {
     wakes(address) && spend(entry(address), clock::coarse_millis())
 }
 
-fn wakes(address: usize) -> bool {
+/// Whether an address is in a segment that wakes.
+pub(super) fn wakes(address: usize) -> bool {
     let pages = PAGES
         .get(window(address))
         .map_or(0, |pages| pages.load(Ordering::Relaxed));

@@ -166,7 +166,62 @@ fn search(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{file, memfd};
+    use crate::sys::{file, memfd, test_support};
+
+    const GIB: usize = 1 << WINDOW_BITS;
+
+    #[test]
+    fn a_segment_has_each_window_in_which_it_has_a_byte() {
+        let _alone = test_support::alone();
+        let tables = Tables::get_or_create().unwrap();
+        let (first, start) = (64, window_start(64));
+        let taken =
+            |start, len| AddressWindows::reserve(tables, start, len).map(|it| it.range.clone());
+        for (offset, len, count) in [
+            (0, 1, 1),
+            (0, GIB, 1),
+            (0, GIB + 1, 2),
+            (GIB - 4096, 4096, 1),
+            (GIB - 4096, 4097, 2),
+            (4096, 2 * GIB, 3),
+        ] {
+            assert_eq!(taken(start + offset, len), Some(first..first + count));
+        }
+        let second = AddressWindows::reserve(tables, start + GIB, GIB).unwrap();
+        assert_eq!(taken(start, 2 * GIB), None);
+        assert!(!tables.is_used(first) && tables.is_used(first + 1));
+        drop(second);
+        assert_eq!(taken(start, 2 * GIB), Some(first..first + 2));
+    }
+
+    #[test]
+    fn a_segment_that_wakes_readers_is_forgotten_when_dropped() {
+        let file = memfd::create("waking").unwrap();
+        file::set_len(&file, 4096).unwrap();
+        let (mapping, mut windows) = map(&file, 4096, true).unwrap();
+        let address = mapping.start().addr().get();
+        assert!(!reader_wakes::wakes(address));
+        windows.wake_readers(&mapping);
+        assert!(reader_wakes::wakes(address));
+        drop(windows);
+        // Another segment may have the window by now, but not these pages.
+        assert!(!reader_wakes::wakes(address));
+    }
+
+    #[test]
+    fn the_last_window_can_be_used_to_its_end() {
+        let tables = Tables::get_or_create().unwrap();
+        for len in [4097, usize::MAX] {
+            assert!(AddressWindows::reserve(tables, LIMIT - 4096, len).is_none());
+        }
+        let last = AddressWindows::reserve(tables, LIMIT - 4096, 4096).unwrap();
+        assert_eq!(last.range, WINDOWS - 1..WINDOWS);
+        for slot in last.slots() {
+            slot.store(std::ptr::null_mut(), Ordering::Release);
+        }
+        // Dropped, it would be where the next segment is tried.
+        std::mem::forget(last);
+    }
 
     #[test]
     fn segments_are_also_placed_above_a_low_address() {
