@@ -173,14 +173,30 @@ pub(crate) unsafe fn validate_one<T: ShmLayout>(at: *mut T) -> Result<(), Invali
     if const { !T::LAYOUT.is_checked() } {
         return Ok(());
     }
-    if const { restricted::<T>().is_complete() } {
-        // SAFETY: by the caller; the list is complete.
-        if unsafe { settle_one(at) } {
-            return Ok(());
-        }
+    // SAFETY: by the caller.
+    if unsafe { is_valid(at) } {
+        return Ok(());
     }
     // SAFETY: by the caller.
     unsafe { validate(at.cast(), T::LAYOUT, 0) }
+}
+
+/// Whether every enum and `char` in a private copy of a `T` holds a value of its type.
+///
+/// # Safety
+///
+/// As [`validate_one`].
+#[inline(always)]
+pub(crate) unsafe fn is_valid<T: ShmLayout>(at: *mut T) -> bool {
+    if const { !T::LAYOUT.is_checked() } {
+        true
+    } else if const { restricted::<T>().is_complete() } {
+        // SAFETY: by the caller; the list is complete.
+        unsafe { settle_one(at) }
+    } else {
+        // SAFETY: by the caller.
+        unsafe { validate(at.cast(), T::LAYOUT, 0) }.is_ok()
+    }
 }
 
 /// Checks `count` consecutive values, as [`validate`] does.

@@ -65,6 +65,18 @@ impl<T: ShmLayout + Copy, A: Access> ShmCell<T, A> {
         // SAFETY: the cell is live, aligned and readable; `value` is private.
         unsafe { copy::read_one(value.as_mut_ptr(), self.as_mut_ptr()) };
         // SAFETY: `read_one` has initialised all bytes.
+        if !unsafe { checked::is_valid(value.as_mut_ptr()) } {
+            return Self::invalid(value);
+        }
+        // SAFETY: initialised, and every leaf is valid.
+        Ok(unsafe { value.assume_init() })
+    }
+
+    /// Names the leaf that is not valid. A call of its own: the compiler then writes a valid value to its place in one piece.
+    #[cold]
+    #[inline(never)]
+    fn invalid(mut value: MaybeUninit<T>) -> Result<T, InvalidValue> {
+        // SAFETY: `try_load` has initialised all bytes.
         unsafe { checked::validate_one(value.as_mut_ptr()) }?;
         // SAFETY: initialised, and every leaf is valid.
         Ok(unsafe { value.assume_init() })

@@ -28,7 +28,7 @@ thread_local! {
 pub(super) fn record(address: usize, token: ClaimToken) {
     LAST.with(|last| {
         if last.0.get() != 0 {
-            keep((last.0.get(), last.1.get()));
+            keep_last();
         }
         last.0.set(address);
         last.1.set(token);
@@ -56,7 +56,9 @@ pub(super) fn holds(address: usize, token: ClaimToken) -> bool {
 
 /// Moves the last claim to the others. Before their vector grows, it removes those of handles that were dropped.
 #[cold]
-fn keep(last: Claim) {
+#[inline(never)]
+fn keep_last() {
+    let last = LAST.with(|last| (last.0.get(), last.1.get()));
     let _ = OTHERS.try_with(|others| {
         let mut others = others.borrow_mut();
         if others.len() == others.capacity() {
@@ -67,6 +69,7 @@ fn keep(last: Claim) {
 }
 
 #[cold]
+#[inline(never)]
 fn erase_other(address: usize) {
     let _ = OTHERS.try_with(|others| {
         let mut others = others.borrow_mut();

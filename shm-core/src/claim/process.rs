@@ -100,15 +100,15 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
-    /// The registration in the segment at an address. [`ClaimToken::NONE`] if there is none.
+    /// The registration in the segment at an address. [`ClaimToken::NONE`] if there is none, and `None` before the first one of
+    /// this process.
     #[inline(always)]
-    pub(crate) fn at(address: usize) -> Self {
-        static NOWHERE: AtomicU64 = AtomicU64::new(0);
-        let place = place_at(address).unwrap_or(&NOWHERE);
-        Self {
+    pub(crate) fn at(address: usize) -> Option<Self> {
+        let place = place_at(address)?;
+        Some(Self {
             token: ClaimToken(place.load(Ordering::Relaxed)),
             place,
-        }
+        })
     }
 
     #[inline(always)]
@@ -378,14 +378,14 @@ mod tests {
         let locked = tables.lock().unwrap();
         tables.store_id(windows.clone(), 7);
         drop(locked);
-        let registered = Registered::at(address);
+        let registered = Registered::at(address).unwrap();
         assert_eq!(registered.token().id(), 7);
         assert!(registered.is_current());
         assert_eq!(in_child(|| i32::from(registered.is_current())), 0);
         tables.clear(windows.clone());
         assert!(!registered.is_current());
         tables.store_id(windows.clone(), 7);
-        assert!(!registered.is_current() && Registered::at(address).is_current());
+        assert!(!registered.is_current() && Registered::at(address).unwrap().is_current());
         tables.clear(windows);
     }
 

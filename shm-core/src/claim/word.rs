@@ -86,14 +86,14 @@ pub(crate) enum ClaimFailed {
     /// [recorded](ClaimWord::record_in_thread).
     WouldDeadlock,
     /// This process could not register, and without that its claim would not be protected.
-    Unregistered(ShmError),
+    Unregistered(Box<ShmError>),
 }
 
 impl ClaimWord {
     /// Claims the role if it is free: the fast path, of a few instructions.
     #[inline(always)]
     pub(crate) fn claim_free(&self) -> Option<Held> {
-        let registered = Registered::at(self.address());
+        let registered = Registered::at(self.address())?;
         let me = registered.token().id();
         (me != 0 && word::claim_free(&self.0, me)).then_some(Held {
             me,
@@ -119,7 +119,10 @@ impl ClaimWord {
     /// Claims the role, waiting for its owner to release it or die. Before a timeout it probes the owner at least once.
     #[cold]
     pub(crate) fn claim(&self, timeout: Timeout) -> Result<Held, ClaimFailed> {
-        let (registration, me) = self.registration().map_err(ClaimFailed::Unregistered)?;
+        let (registration, registered) = self
+            .registration()
+            .map_err(|error| ClaimFailed::Unregistered(Box::new(error)))?;
+        let me = registered.token().id();
         if timeout.waits() && self.is_held_in_thread() {
             return Err(ClaimFailed::WouldDeadlock);
         }
@@ -127,7 +130,7 @@ impl ClaimWord {
         match word::claim(&self.0, me, &mut waiting) {
             Some(claimed) => Ok(Held {
                 me,
-                registered: Registered::at(self.address()),
+                registered,
                 poisoned: claimed.poisoned,
             }),
             None => Err(ClaimFailed::Owned(match waiting.probed {
@@ -215,27 +218,29 @@ impl ClaimWord {
         self.is_mine(me) && self.0.load(Ordering::Relaxed) & ID == me
     }
 
-    /// This process's registration in the segment, and its id.
-    fn registration(&self) -> Result<(&Registration, u32), ShmError> {
-        // SAFETY: invariant 1, and the registration is returned for no longer than `self` is borrowed.
-        let Some(registration) = (unsafe { Registration::at(self.address()) }) else {
-            // Cannot happen: every handle of a segment with claims has a registration.
+    /// This process's registration in the segment, with its id.
+    fn registration(&self) -> Result<(&Registration, Registered), ShmError> {
+        let address = self.address();
+        // Cannot happen: every handle of a segment with claims has a registration.
+        let missing = || {
             let error = SysError::new("claiming", Errno::ENOENT);
-            return Err(ShmError::from(error).named(ANONYMOUS));
+            ShmError::from(error).named(ANONYMOUS)
         };
-        let me = match id_at(self.address()) {
+        // SAFETY: invariant 1, and the registration is returned for no longer than `self` is borrowed.
+        let registration = unsafe { Registration::at(address) }.ok_or_else(missing)?;
+        if id_at(address) == 0 {
             // After a fork.
-            0 => registration
+            registration
                 .join(Deadline::after(Duration::ZERO))
-                .map_err(|error| error.named(registration.shown()))?,
-            me => me,
-        };
-        Ok((registration, me))
+                .map_err(|error| error.named(registration.shown()))?;
+        }
+        let registered = Registered::at(address).ok_or_else(missing)?;
+        Ok((registration, registered))
     }
 
     /// Releases the role if the registration that claimed it is current. In a fork child of the owner, which has a copy of the
     /// guard but not the claim, this does nothing. Returns whether it did anything.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn release_held(&self, registered: Registered) -> bool {
         let mine = registered.is_current();
         if mine {

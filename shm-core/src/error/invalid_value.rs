@@ -11,49 +11,59 @@ use crate::layout::{LayoutKind, TypeLayout, integer_value, leaf_repr};
 /// Another process has written them, or the place was never written and zero is not a value of the type.
 #[derive(Clone)]
 pub struct InvalidValue {
+    /// In a box, so that what returns it or a small value does that in registers.
+    found: Box<Found>,
+}
+
+#[derive(Clone)]
+struct Found {
     path: String,
     bits: u64,
     layout: &'static TypeLayout,
 }
 
 impl InvalidValue {
+    #[cold]
     pub(crate) fn new(layout: &'static TypeLayout, bits: u64) -> Self {
         Self {
-            path: String::new(),
-            bits,
-            layout,
+            found: Box::new(Found {
+                path: String::new(),
+                bits,
+                layout,
+            }),
         }
     }
 
     /// The same one level further out.
     pub(crate) fn within(mut self, outer: &str) -> Self {
-        self.path.insert_str(0, outer);
+        self.found.path.insert_str(0, outer);
         self
     }
 
     /// The path of the field that holds it, such as `inner.modes[3]`; empty for a cell that was read alone.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.path.strip_prefix('.').unwrap_or(&self.path)
+        let path = &self.found.path;
+        path.strip_prefix('.').unwrap_or(path)
     }
 
     /// The number that was found.
     #[must_use]
     pub fn found(&self) -> i128 {
-        integer_value(leaf_repr(self.layout), self.bits)
+        integer_value(leaf_repr(self.found.layout), self.found.bits)
     }
 
     /// The name of the type that it is not a value of.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
-        self.layout.name()
+        self.found.layout.name()
     }
 }
 
 impl fmt::Display for InvalidValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LayoutKind::Enum { variants, repr } = self.layout.kind() else {
-            let vec = self.layout.as_vec();
+        let LayoutKind::Enum { variants, repr } = self.found.layout.kind() else {
+            let vec = self.found.layout.as_vec();
             let what = if vec.is_some() { "vector" } else { "`char`" };
             match self.path() {
                 "" => write!(f, "a cell of a {what}")?,

@@ -49,8 +49,8 @@ pub enum LockError<G = ()> {
     /// thread holds the lock through another handle to the same segment, and a deadlock of several threads or processes.
     WouldDeadlock,
     /// This process could not register as a participant, so its death would go unnoticed. This happens in children of
-    /// `fork`, which register at their first lock. The error holds what the system call returned, in a box, as locking would
-    /// otherwise return many bytes each time.
+    /// `fork`, which register at their first lock. The error holds what the system call returned,
+    /// in a box so that results stay small.
     Unregistered(Box<ShmError>),
 }
 
@@ -80,7 +80,7 @@ impl<G> LockError<G> {
     #[cold]
     pub(super) fn from_claim(failed: ClaimFailed, claim: &ClaimWord, waited: bool) -> Self {
         match failed {
-            ClaimFailed::Unregistered(error) => Self::Unregistered(Box::new(error)),
+            ClaimFailed::Unregistered(error) => Self::Unregistered(error),
             ClaimFailed::WouldDeadlock => Self::WouldDeadlock,
             ClaimFailed::Owned(id) if waited => Self::TimedOut(Owner::alive_or_stopped(claim, id)),
             // Programs poll for a lock, so this must cost next to nothing.
@@ -138,8 +138,9 @@ pub enum ClaimError {
     /// A process that was killed counts as alive until the kernel has torn it down, some milliseconds for a small one.
     Taken(Owner),
     /// This process could not register as a participant, so that others could not notice its death. This happens in children
-    /// of `fork`, which register with their first claim. The error is the system's.
-    Unregistered(ShmError),
+    /// of `fork`, which register with their first claim. The error is the system's, in a box so
+    /// that results stay small.
+    Unregistered(Box<ShmError>),
 }
 
 impl ClaimError {

@@ -34,7 +34,7 @@ pub(super) struct Ends {
 impl From<ClaimError> for Failure {
     fn from(error: ClaimError) -> Self {
         match error {
-            ClaimError::Unregistered(error) => Self::Shm(error),
+            ClaimError::Unregistered(error) => Self::Shm(*error),
             error => other(error),
         }
     }

@@ -80,7 +80,7 @@ fn refusal(error: WriteError) -> Answer {
     match error {
         WriteError::WouldBlock(_) => Ok("would-block".to_owned()),
         WriteError::TimedOut(_) => Ok("timed-out".to_owned()),
-        WriteError::Unregistered(error) => Err(Failure::Shm(error)),
+        WriteError::Unregistered(error) => Err(Failure::Shm(*error)),
         error => Err(other(error)),
     }
 }

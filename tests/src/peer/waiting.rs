@@ -43,7 +43,7 @@ fn outcome(result: Result<BarrierWaitResult, BarrierError>) -> Answer {
         Err(BarrierError::Died { seat }) => format!("died {seat}"),
         Err(BarrierError::TimedOut { .. }) => "timed-out".to_owned(),
         Err(BarrierError::NotOwner) => "not-owner".to_owned(),
-        Err(BarrierError::Unregistered(error)) => return Err(Failure::Shm(error)),
+        Err(BarrierError::Unregistered(error)) => return Err(Failure::Shm(*error)),
         Err(error) => return Err(other(error)),
     })
 }

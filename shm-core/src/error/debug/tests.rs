@@ -159,7 +159,7 @@ fn all() -> Checked {
     );
     all.prints(
         &format!("Unregistered({refusal})"),
-        sync::WriteError::Unregistered(refused()),
+        sync::WriteError::Unregistered(Box::new(refused())),
     );
     all.prints("Inherited", sync::WriteError::Inherited);
 
@@ -182,13 +182,13 @@ fn all() -> Checked {
     all.prints("NotOwner", sync::BarrierError::NotOwner);
     all.prints(
         &format!("Unregistered({refusal})"),
-        sync::BarrierError::Unregistered(refused()),
+        sync::BarrierError::Unregistered(Box::new(refused())),
     );
 
     all.prints(&format!("Taken{owned}"), sync::ClaimError::Taken(owner));
     all.prints(
         &format!("Unregistered({refusal})"),
-        sync::ClaimError::Unregistered(refused()),
+        sync::ClaimError::Unregistered(Box::new(refused())),
     );
     all.prints("SendError(..)", ring::SendError(Message));
     all.prints("Full(..)", ring::TrySendError::Full(Message));

@@ -28,8 +28,9 @@ pub enum BarrierError {
     /// into the words of the barrier.
     NotOwner,
     /// This process could not register as a participant, so that others could not notice its death. This happens in children
-    /// of `fork`, which register when they first join. The error is the system's.
-    Unregistered(ShmError),
+    /// of `fork`, which register when they first join. The error is the system's, in a box so
+    /// that results stay small.
+    Unregistered(Box<ShmError>),
 }
 
 impl fmt::Display for BarrierError {

@@ -57,8 +57,9 @@ pub enum WriteError {
     /// [`ReadError::Invalid`]. [`store`](super::SeqLock::store) needs no present value.
     Invalid(InvalidValue),
     /// This process could not register as a participant, so its death would go unnoticed. This happens in children of
-    /// `fork`, which register at their first write. The error holds what the system call returned.
-    Unregistered(ShmError),
+    /// `fork`, which register at their first write. The error holds what the system call returned,
+    /// in a box so that results stay small.
+    Unregistered(Box<ShmError>),
     /// Nothing was committed: this process is a fork child, and the writer's role belongs to its parent. The child inherited it
     /// with a guard, or was forked inside a closure.
     Inherited,
@@ -103,6 +104,9 @@ impl fmt::Display for WriteError {
 }
 
 impl Error for WriteError {}
+
+// Each read and write returns one of these or a result.
+const _: () = assert!(size_of::<ReadError>() == 8 && size_of::<Result<u64, WriteError>>() == 16);
 
 debug_with_text! {
     enum ReadError { Contended, Invalid(value) }

@@ -186,11 +186,15 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     pub fn read(&self) -> Result<T, ReadError> {
         // No call sees this place, so the compiler keeps a small value in registers.
         let mut value = MaybeUninit::uninit();
-        if self.try_copy(&mut value).is_none() {
-            return self.read_again().map(|(_, value)| value);
+        if self.try_copy_valid(&mut value).is_none() {
+            // A `Result` whose error is marked by an invalid `bool` or enum has the layout of the value: written in one piece, it
+            // can be loaded in one piece. The other one the compiler takes apart.
+            return if const { T::LAYOUT.has_bool() || T::LAYOUT.is_checked() } {
+                self.read_again()
+            } else {
+                self.read_versioned_again().map(|(_, value)| value)
+            };
         }
-        // SAFETY: the bytes were copied.
-        unsafe { Self::validate(&mut value) }?;
         // SAFETY: all bytes are initialised, and every leaf is valid.
         Ok(unsafe { value.assume_init() })
     }
@@ -204,19 +208,24 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     pub fn read_versioned(&self) -> Result<(u64, T), ReadError> {
         // As in `read`.
         let mut value = MaybeUninit::uninit();
-        let Some(version) = self.try_copy(&mut value) else {
-            return self.read_again();
+        let Some(version) = self.try_copy_valid(&mut value) else {
+            return self.read_versioned_again();
         };
-        // SAFETY: the bytes were copied.
-        unsafe { Self::validate(&mut value) }?;
         // SAFETY: all bytes are initialised, and every leaf is valid.
         Ok((version, unsafe { value.assume_init() }))
     }
 
-    /// [`read_versioned`](Self::read_versioned) after a lost race.
+    /// [`read`](Self::read) after a lost race or an invalid value.
     #[cold]
     #[inline(never)]
-    fn read_again(&self) -> Result<(u64, T), ReadError> {
+    fn read_again(&self) -> Result<T, ReadError> {
+        self.read_versioned_again().map(|(_, value)| value)
+    }
+
+    /// [`read_versioned`](Self::read_versioned) after a lost race or an invalid value.
+    #[cold]
+    #[inline(never)]
+    fn read_versioned_again(&self) -> Result<(u64, T), ReadError> {
         let mut value = MaybeUninit::uninit();
         let version = self.copy_again(&mut value).ok_or(ReadError::Contended)?;
         // SAFETY: the bytes were copied.
@@ -402,6 +411,14 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
             spin_loop();
             self.try_copy(out)
         })
+    }
+
+    /// One attempt to copy a value, if that is whole and valid: then all bytes of `out` are initialised, and every leaf is valid.
+    #[inline(always)]
+    fn try_copy_valid(&self, out: &mut MaybeUninit<T>) -> Option<u64> {
+        let version = self.try_copy(out)?;
+        // SAFETY: all bytes were copied, and are private.
+        unsafe { checked::is_valid(out.as_mut_ptr()) }.then_some(version)
     }
 
     /// One attempt to copy, which initialises all bytes of `out` in any case.
