@@ -96,12 +96,19 @@ pub(crate) mod model {
         }
     }
 
+    /// Whether a read-modify-write of shared memory is a full fence of the processor.
+    pub(crate) const EXCHANGE_IS_FENCE: bool = cfg!(all(
+        target_arch = "x86_64",
+        not(any(loom, miri, shm_portable_copy))
+    ));
+
     /// `fence(SeqCst)`, where the last access of shared memory was a read-modify-write, which on x86-64 was one.
     #[inline(always)]
     pub(crate) fn fence_after_exchange() {
-        #[cfg(all(target_arch = "x86_64", not(any(loom, miri, shm_portable_copy))))]
-        core::sync::atomic::compiler_fence(Ordering::SeqCst);
-        #[cfg(not(all(target_arch = "x86_64", not(any(loom, miri, shm_portable_copy)))))]
-        fence(Ordering::SeqCst);
+        if EXCHANGE_IS_FENCE {
+            core::sync::atomic::compiler_fence(Ordering::SeqCst);
+        } else {
+            fence(Ordering::SeqCst);
+        }
     }
 }

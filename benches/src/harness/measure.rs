@@ -95,6 +95,8 @@ pub(crate) fn nanoseconds(since: Instant) -> f64 {
 
 /// How many calls fill a turn, and whether each is slow enough to be timed separately.
 fn calibrate(settings: &Settings, call: &mut impl FnMut()) -> (u32, bool) {
+    // The first call can take much longer, for instance where it registers the process with the kernel.
+    call();
     let mut count = 1;
     loop {
         let start = Instant::now();

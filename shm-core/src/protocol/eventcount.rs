@@ -237,6 +237,7 @@ pub(crate) fn notify<W: WakeAll>(word: &AtomicU32, waker: &W) {
 
 /// The word was `seen`, with `WAITERS` or `FENCE`.
 #[cold]
+#[inline(never)]
 fn notify_sleepers<W: WakeAll>(
     word: &AtomicU32,
     mut seen: u32,
@@ -257,6 +258,7 @@ fn notify_sleepers<W: WakeAll>(
 }
 
 #[cold]
+#[inline(never)]
 fn wake<W: WakeAll>(word: &AtomicU32, mut seen: u32, waker: &W) {
     for _ in 0..TRIES {
         let next = (seen & !WAITERS).wrapping_add(W::INCREMENT) & !PATIENT;

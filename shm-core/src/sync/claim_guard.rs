@@ -6,9 +6,9 @@ use crate::claim::membarrier;
 use crate::claim::process::Registered;
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::primitive::AtomicU32;
-use crate::primitive::model::{CommitOrder, fence_after_exchange};
-use crate::protocol::eventcount::{notify, notify_published};
-use crate::sync::sleeper::{Committing, ReaderFutex};
+use crate::primitive::model::{CommitOrder, EXCHANGE_IS_FENCE, fence_after_exchange};
+use crate::protocol::eventcount::notify;
+use crate::sync::sleeper::{ReaderFutex, notify_readers};
 
 /// A held claim. Dropping it releases the role; in a fork child, which only has a copy, it does nothing.
 #[derive(Debug)]
@@ -54,6 +54,23 @@ impl<'a> ClaimGuard<'a> {
         })
     }
 
+    /// Claims the role if it is free, for a single commit that [`release_and_notify`](Self::release_and_notify) follows.
+    #[inline(always)]
+    pub(super) fn claim_once(claim: &'a ClaimWord) -> Option<Self> {
+        let registered = claim.claim_free()?.registered;
+        Some(Self {
+            claim,
+            registered,
+            // Where the release is the fence, nobody needs to interrupt this process.
+            order: if EXCHANGE_IS_FENCE {
+                CommitOrder::Fenced
+            } else {
+                membarrier::commit_order()
+            },
+            eventcount: None,
+        })
+    }
+
     /// Wakes all sleepers on the eventcount: now, since the role is taken, and when it is released.
     pub(super) fn notifying(mut self, eventcount: &'a AtomicU32) -> Self {
         notify(eventcount, &ReaderFutex);
@@ -77,7 +94,7 @@ impl<'a> ClaimGuard<'a> {
             // The release is an exchange, or more than one. It was not skipped: this is no fork child.
             fence_after_exchange();
         }
-        notify_published(eventcount, &Committing(ReaderFutex, order));
+        notify_readers(eventcount, order);
     }
 
     /// Whether this process holds the role. A fork child of the owner does not.

@@ -7,7 +7,7 @@ use crate::primitive::model::CommitOrder;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::counter::WakeSome;
 use crate::protocol::event::{EventWait, EventWaker};
-use crate::protocol::eventcount::{WAITERS, WaitEnv, WakeAll};
+use crate::protocol::eventcount::{WAITERS, WaitEnv, WakeAll, notify_published};
 use crate::protocol::wait::WaitStep;
 use crate::sync::pace::WordPace;
 use crate::sys::clock::Deadline;
@@ -229,6 +229,12 @@ impl EventWaker for ReaderFutex {
     fn wake_all(&self, word: &AtomicU64) {
         futex::wake_all(lower_half(word));
     }
+}
+
+/// Wakes all processes that wait for a commit which the caller has just published in this order.
+#[inline(always)]
+pub(super) fn notify_readers(word: &AtomicU32, order: CommitOrder) {
+    notify_published(word, &Committing(ReaderFutex, order));
 }
 
 /// Wakes as `F` does, after commits in this order.

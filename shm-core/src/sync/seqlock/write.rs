@@ -12,11 +12,10 @@ use crate::access::{Access, Writable};
 use crate::cell::{ShmCell, checked, copy};
 use crate::claim::word::Timeout;
 use crate::primitive::model::CommitOrder;
-use crate::protocol::eventcount::notify_published;
 use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::{ClaimGuard, ThreadClaim};
-use crate::sync::sleeper::{Committing, ReaderFutex};
+use crate::sync::sleeper::notify_readers;
 use crate::sys::clock::Deadline;
 
 impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
@@ -214,12 +213,17 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// # Errors
     ///
     /// [`WriteError::WouldDeadlock`] if this thread holds the role already; [`WriteError::Unregistered`].
-    #[inline]
+    #[inline(always)]
     pub fn store(&self, value: T) -> Result<u64, WriteError>
     where
         A: Writable,
     {
-        self.store_from(&value)
+        let lock = self.writable();
+        match ClaimGuard::claim_once(&lock.words.claim) {
+            Some(role) => Ok(lock.store_once(role, &value)),
+            // By value, so that otherwise no address of it is needed, and it is not copied to the stack.
+            None => lock.store_value_waiting(value),
+        }
     }
 
     /// [`store`](Self::store)s a value that need not be on the stack.
@@ -227,17 +231,16 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// # Errors
     ///
     /// As [`store`](Self::store).
-    #[inline]
+    #[inline(always)]
     pub fn store_from(&self, value: &T) -> Result<u64, WriteError>
     where
         A: Writable,
     {
         let lock = self.writable();
-        let role = lock.role(Timeout::Never)?;
-        // The order of the check for sleepers comes from the release of the role, so the value needs none of its own.
-        let Ok((version, ())) = lock.publish(CommitOrder::Registered, stored(value));
-        role.release_and_notify(&lock.words.changed);
-        Ok(version)
+        match ClaimGuard::claim_once(&lock.words.claim) {
+            Some(role) => Ok(lock.store_once(role, value)),
+            None => lock.store_waiting(value),
+        }
     }
 
     #[inline(always)]
@@ -289,6 +292,30 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         Ok(SeqLockWriteGuard::new(self, role, value))
     }
 
+    /// Commits a value and releases the role.
+    #[inline(always)]
+    fn store_once(&self, role: ClaimGuard<'_>, value: &T) -> u64 {
+        // The order of the check for sleepers comes from the release of the role, so the value needs none of its own.
+        let Ok((version, ())) = self.publish(CommitOrder::Registered, stored(value));
+        role.release_and_notify(&self.words.changed);
+        version
+    }
+
+    /// [`store`](Self::store) where the role is not free, or this process is not registered.
+    #[cold]
+    #[inline(never)]
+    fn store_value_waiting(&self, value: T) -> Result<u64, WriteError> {
+        self.store_waiting(&value)
+    }
+
+    /// [`store_from`](Self::store_from) where the role is not free, or this process is not registered.
+    #[cold]
+    #[inline(never)]
+    fn store_waiting(&self, value: &T) -> Result<u64, WriteError> {
+        let role = self.role(Timeout::Never)?;
+        Ok(self.store_once(role, value))
+    }
+
     /// The slot of the current value, which does not change as long as the caller holds the role.
     #[inline(always)]
     fn current(&self) -> &ShmCell<T> {
@@ -331,7 +358,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
     ) -> Result<(u64, R), E> {
         let committed = self.publish(order, write)?;
-        notify_published(&self.words.changed, &Committing(ReaderFutex, order));
+        notify_readers(&self.words.changed, order);
         Ok(committed)
     }
 
