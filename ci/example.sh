@@ -8,3 +8,4 @@ cargo run --example pass_fd
 cargo run --example config_reload
 cargo run --example work_queue
 cargo run --example camera
+cargo run --example rolling_upgrade

@@ -15,6 +15,8 @@ mod fork_demo;
 mod lru_cache;
 #[path = "../../examples/pass_fd.rs"]
 mod pass_fd;
+#[path = "../../examples/rolling_upgrade.rs"]
+mod rolling_upgrade;
 #[path = "../../examples/telemetry.rs"]
 mod telemetry;
 #[path = "../../examples/work_queue.rs"]
@@ -31,11 +33,12 @@ fn main() -> ExitCode {
         Some("fork_demo") => fork_demo::main(),
         Some("lru_cache") => lru_cache::main(),
         Some("pass_fd") => pass_fd::main(),
+        Some("rolling_upgrade") => rolling_upgrade::main(),
         Some("telemetry") => telemetry::main(),
         Some("work_queue") => work_queue::main(),
         _ => {
             eprintln!(
-                "usage: shm-examples sysmon_writer|sysmon_reader|sysmon|camera|config_reload|fork_demo|lru_cache|pass_fd|telemetry|work_queue ..."
+                "usage: shm-examples sysmon_writer|sysmon_reader|sysmon|camera|config_reload|fork_demo|lru_cache|pass_fd|rolling_upgrade|telemetry|work_queue ..."
             );
             ExitCode::FAILURE
         }

@@ -54,6 +54,34 @@ fn every_reader_ends_up_with_the_last_configuration() {
 }
 
 #[test]
+fn versions_are_replaced_one_after_the_other() {
+    let ended = run("rolling_upgrade", &[], "/shm-rolling-upgrade");
+    let seen = |version: u32| -> Vec<&str> {
+        let prefix = format!("  version {version} reads at level ");
+        let own = ended.out.iter();
+        own.filter_map(|line| line.strip_prefix(&prefix)).collect()
+    };
+    let levels = |version| -> Vec<&str> { seen(version).iter().map(|line| &line[..1]).collect() };
+    // Two lines in each of the stages.
+    assert_eq!(levels(1), ["0", "0", "1", "1"], "{ended:?}");
+    assert_eq!(levels(2), ["0", "0", "1", "1", "2", "2"]);
+    assert_eq!(levels(3), ["2"; 4]);
+    for line in seen(2) {
+        assert_eq!(line.starts_with('0'), line.ends_with("not known yet"));
+    }
+    assert!(seen(1).iter().all(|line| line.ends_with("°C")));
+    let newest = seen(3);
+    let mut old_values = newest[2..].iter().map(|line| line.split(", ").skip(2));
+    let (first, second) = (old_values.next().unwrap(), old_values.next().unwrap());
+    assert!(first.eq(second), "version 1 writes no newer field");
+    let refused = "at level 1, field `wind` (f64 at byte 16) is called `humidity` in the segment";
+    let refused = ended.out.iter().any(|line| line.contains(refused));
+    assert!(refused, "{ended:?}");
+    let last = ended.out.last().unwrap();
+    assert!(last.ends_with("which is at level 2 now"), "{last}");
+}
+
+#[test]
 fn a_killed_worker_is_replaced_and_each_job_runs_once() {
     let ended = run("work_queue", &[], "/none");
     let (done, more) = of_the_dead(&ended.out);
@@ -201,6 +229,7 @@ fn children_exit_when_their_parent_dies() {
     for (example, role) in [
         ("camera", "slow consumer"),
         ("config_reload", "reader"),
+        ("rolling_upgrade", "writer"),
         ("work_queue", "worker"),
     ] {
         let ended = Program::start(example, &["--as", "0", role, "/none"]).end();
