@@ -414,6 +414,24 @@ pub fn until_asleep(pid: u32) {
     }
 }
 
+/// Waits until the peer has answered, or sleeps before it does, which is `None`.
+///
+/// # Panics
+///
+/// If it does neither.
+pub fn answer_or_sleep(peer: &mut Peer) -> Option<String> {
+    let path = format!("/proc/{}", peer.pid());
+    let start = Instant::now();
+    loop {
+        let answer = peer.heard();
+        if answer.is_some() || is_asleep(&path) {
+            return answer;
+        }
+        assert!(start.elapsed() < DEADLINE, "it does neither");
+        yield_now();
+    }
+}
+
 /// Starts a thread that must wait for something, and returns when it sleeps.
 ///
 /// # Panics

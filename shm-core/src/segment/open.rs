@@ -299,17 +299,20 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 }
 
-/// Repeats `attempt`, with these pauses, while a live segment has the name.
+/// Repeats `attempt`, with these pauses, while a live segment has the name or another process removes or replaces what has it.
 fn until_free<R>(
     pauses: &mut Backoff,
     mut attempt: impl FnMut() -> Result<R, ShmError>,
 ) -> Result<R, ShmError> {
     loop {
         match attempt() {
-            Err(ShmError::AlreadyExists {
-                existing: Existing::Live,
-                ..
-            }) if pauses.pause() => {}
+            Err(
+                ShmError::AlreadyExists {
+                    existing: Existing::Live,
+                    ..
+                }
+                | ShmError::Busy { .. },
+            ) if pauses.pause() => {}
             other => return other,
         }
     }

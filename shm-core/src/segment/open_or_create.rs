@@ -72,13 +72,15 @@ where
                         continue;
                     }
                 }
+                // Its last owner removes it, or another process replaces it.
+                Err(ShmError::Busy { .. }) if self.wait() => continue,
                 Err(other) => return Err(other.into()),
             }
             if let Some(shm) = self.create()? {
                 return Ok(shm);
             }
             // The winner was there a moment ago, so look again, however short the timeout is.
-            if !self.retries.first_retry() && !self.retries.pause() {
+            if !self.retries.first_retry() && !self.retries.pause() && !self.wait() {
                 let reason = "other processes keep creating and removing it";
                 return Err(ShmError::busy(reason, self.settings.timeout).into());
             }
@@ -116,8 +118,21 @@ where
                 self.built = Some(shm);
                 Ok(None)
             }
+            Err(ShmError::Busy { .. }) if self.wait() => {
+                self.built = Some(shm);
+                Ok(None)
+            }
             Err(other) => Err(other.into()),
         }
+    }
+
+    /// Pauses as long as the name may take to become free or usable. The timeout, which is for retries, starts again.
+    fn wait(&mut self) -> bool {
+        let waits = self.pauses.pause();
+        if waits {
+            self.retries.restart(self.settings.deadline());
+        }
+        waits
     }
 
     fn prepare(&self) -> Result<Segment, ShmError> {
@@ -145,7 +160,7 @@ where
         match lifetime::examine_settled(self.name, self.retries.deadline())? {
             // An orphaned segment is replaced, as `create` does. One that has just gone is not in the way.
             NameState::Orphaned(..) | NameState::Free => Ok(true),
-            NameState::InTransition(_) if self.retries.pause() => Ok(false),
+            NameState::InTransition(_) if self.retries.pause() || self.wait() => Ok(false),
             NameState::Ownerless(file, id) if self.supersede => {
                 self.supersede(file, &id, mismatch)?;
                 // Whatever has the name now, by this removal or by another process, is looked at again.
@@ -154,11 +169,7 @@ where
             // Another process that found the same may have replaced it by now.
             NameState::Taken(_) if self.pauses.first_retry() => Ok(false),
             // As `create` waits, for instance until the kernel has torn down a killed owner.
-            NameState::Taken(Existing::Live) | NameState::Ownerless(..) if self.pauses.pause() => {
-                // The timeout is for retries.
-                self.retries.restart(self.settings.deadline());
-                Ok(false)
-            }
+            NameState::Taken(Existing::Live) | NameState::Ownerless(..) if self.wait() => Ok(false),
             _ => Err(mismatch.into()),
         }
     }
@@ -177,7 +188,7 @@ where
                 return Ok(());
             }
         }
-        if self.retries.pause() {
+        if self.retries.pause() || self.wait() {
             Ok(())
         } else {
             Err(mismatch.into())

@@ -287,12 +287,13 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
 
     /// Sets how long to wait for the other side: `attach` and `attach_read_only` wait for the name to appear, `create` and its
     /// variants for a live segment to free its name, and `open_or_create` and its variants for one of another layout or length
-    /// to do so. They do not wait unless this is set; `Duration::MAX` waits for ever.
+    /// to do so, and while another process has a segment's name locked to remove or replace it. They do not wait unless this is set;
+    /// `Duration::MAX` waits for ever.
     ///
     /// The system reports a new name to `attach` (by inotify), which sleeps until then. Where it does not, as in some sandboxes, and for
     /// the other calls, they look again after 50 µs, then at growing intervals of at most 20 ms. Times are those of the
     /// monotonic clock. All other errors are returned at once. When the time is up, `attach` returns `NotFound`, `create` `AlreadyExists`, and
-    /// `open_or_create` `LayoutMismatch`. The [`timeout`](Self::timeout) is separate and starts with each look.
+    /// `open_or_create` `LayoutMismatch`; the latter two return `Busy` if the name is still locked. The [`timeout`](Self::timeout) is separate and starts with each look.
     ///
     /// For `create` and `open_or_create` this bridges the milliseconds in which the kernel tears a killed owner down, and the overlap with a
     /// predecessor that is still shutting down. It also waits for an owner that does not intend to end, so a program that must

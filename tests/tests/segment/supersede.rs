@@ -481,6 +481,45 @@ fn create_can_wait_for_a_live_segment_to_end() {
     new.ok("unlink s");
 }
 
+/// A peer waits with `call` while another one, which drops the segment `existing`, is stopped before or after one of its system
+/// calls. `timeout` does not limit this wait, however long the name is locked to be removed.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn waits_for_an_owner_that_is_slow_to_leave(name: &str, existing: &str, call: &str) {
+    use shm_tests::step::{Stepper, answer_or_sleep};
+    for stop in 1.. {
+        let (mut old, mut new) = (peer!(), peer!());
+        old.ok(&format!("open s create {name} {existing}"));
+        let mut steps = Stepper::begin(&mut old, "between drop s");
+        let leaves = (0..stop).all(|_| steps.step());
+        new.tell(&format!("open s {call} {name} wait=ever timeout=0"));
+        // The name may be free already.
+        let answer = answer_or_sleep(&mut new);
+        assert_eq!(steps.finish(), "ok ");
+        let answer = answer.unwrap_or_else(|| new.hear());
+        assert_eq!(answer, "ok ", "at stop {stop}");
+        assert_eq!(new.ok("owned s"), "true");
+        if !leaves {
+            assert!(stop > 8, "dropping takes {stop} stops");
+            return;
+        }
+    }
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn create_waits_for_an_owner_at_any_step_of_leaving() {
+    let names = Names::new("slow-create");
+    waits_for_an_owner_that_is_slow_to_leave(&names.name("t"), "", "create");
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn open_waits_for_an_owner_at_any_step_of_leaving() {
+    let names = Names::new("slow-open");
+    waits_for_an_owner_that_is_slow_to_leave(&names.name("t"), "", "join");
+    waits_for_an_owner_that_is_slow_to_leave(&names.name("wide"), "type=wide", "join");
+}
+
 /// Opens the name in the microseconds after its owner is killed, with and without `supersede`. A segment that is still attached
 /// is not current after that.
 fn bridges_the_end_of_a_killed_owner<T: ShmLayout>(name: &str, open: impl Fn(bool) -> Shm<T>) {
