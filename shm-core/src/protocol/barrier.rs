@@ -16,7 +16,7 @@
 //! | complete, if all have arrived | the same | `round`, by compare-and-swap from this round to the next, clearing `WAITERS` | acquire and release |
 //! | wake, if `WAITERS` was set | the same | `FUTEX_WAKE` all on `round` | |
 //! | load | anyone that waits, or asks | `round` | as *check arrivals* |
-//! | probe, in slices | anyone that waits | the `claim` of each seat that has not arrived | see [`crate::protocol::claim_word`] |
+//! | probe, before the first sleep and in slices | anyone that waits | the `claim` of each seat that has not arrived | see [`crate::protocol::claim_word`] |
 //! | leave | the owner of the seat | its `claim`, free or with `POISON` | release, then the full fence of a check for sleepers |
 //! | wake processes that wait for a seat | the same | `left`, see [`eventcount`] | relaxed |
 //! | wait for a seat | a process that joins, if all are taken | announces itself in `left` | relaxed, then a full fence |
@@ -100,6 +100,10 @@ pub(crate) trait BarrierWords {
     fn arrived(&self, seat: usize) -> &AtomicU32;
     /// Whether a seat's participant is certainly dead. What it did happened before this.
     fn is_dead(&self, seat: usize) -> bool;
+    /// The same, but it may have died since an answer that is up to a tick old.
+    fn is_known_dead(&self, seat: usize) -> bool {
+        self.is_dead(seat)
+    }
 }
 
 /// The outcome of a round.
@@ -175,31 +179,31 @@ pub(crate) fn try_complete<M: BarrierWords>(
 
 /// Waits until the round, in which the caller has arrived, is complete, or until a missing participant is dead. `None` after
 /// the final probe.
+///
+/// A participant that has been dead for some time is found before the first sleep.
 pub(crate) fn wait<M: BarrierWords, W: WaitEnv>(
     words: &M,
     round: u32,
     env: &mut W,
     waker: &impl WakeAll,
 ) -> Option<RoundOutcome> {
-    let missed = || {
+    let missed = |is_dead: fn(&M, usize) -> bool| {
         let mut seats = 0..words.seats();
         seats.find(|seat| {
             !has_arrived(words, *seat, round)
-                && words.is_dead(*seat)
+                && is_dead(words, *seat)
                 // It may have arrived just before its death.
                 && !(M::RECHECKS && has_arrived(words, *seat, round))
         })
     };
-    let probe = || {
-        let dead = missed();
-        try_complete(words, round, waker).or_else(|| dead.map(|seat| RoundOutcome::Died { seat }))
+    let complete = || try_complete(words, round, waker);
+    let probe = |is_dead| {
+        let dead = missed(is_dead);
+        complete().or_else(|| dead.map(|seat| RoundOutcome::Died { seat }))
     };
-    eventcount::wait(
-        words.round(),
-        env,
-        || try_complete(words, round, waker),
-        probe,
-    )
+    eventcount::spin(env, complete)
+        .or_else(|| probe(M::is_known_dead))
+        .or_else(|| eventcount::wait_spun(words.round(), env, complete, || probe(M::is_dead)))
 }
 
 /// Takes a free seat.

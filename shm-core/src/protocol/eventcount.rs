@@ -278,9 +278,13 @@ pub(crate) fn wait<W: WaitEnv, R>(
     word: &AtomicU32,
     env: &mut W,
     mut ready: impl FnMut() -> Option<R>,
-    mut probe: impl FnMut() -> Option<R>,
+    probe: impl FnMut() -> Option<R>,
 ) -> Option<R> {
-    // A change that is about to come usually arrives sooner than a sleep would begin.
+    spin(env, &mut ready).or_else(|| wait_spun(word, env, ready, probe))
+}
+
+/// The first part of [`wait`]: a change that is about to come usually arrives sooner than a sleep would begin.
+pub(crate) fn spin<R>(env: &mut impl WaitEnv, mut ready: impl FnMut() -> Option<R>) -> Option<R> {
     for _ in 0..env.spins() {
         if let Some(result) = ready() {
             env.spun(true);
@@ -289,6 +293,16 @@ pub(crate) fn wait<W: WaitEnv, R>(
         std::hint::spin_loop();
     }
     env.spun(false);
+    None
+}
+
+/// The second part of [`wait`].
+pub(crate) fn wait_spun<W: WaitEnv, R>(
+    word: &AtomicU32,
+    env: &mut W,
+    mut ready: impl FnMut() -> Option<R>,
+    mut probe: impl FnMut() -> Option<R>,
+) -> Option<R> {
     // The word for which this wait has interrupted others last.
     let mut interrupted = None;
     loop {

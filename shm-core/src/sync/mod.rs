@@ -46,7 +46,8 @@
 //! is an eighth of that time, up to 1 s. A wait with a timeout ends with a look, however short it is. A process that begins to
 //! wait for a lock, a writer's role or an end of a queue also looks at once, and after 0.5 ms if no other wait of the process did
 //! so since the last tick of the kernel's clock. So it takes over from an owner that died before in some microseconds, or
-//! in about a hundred where thousands of processes are attached.
+//! in about a hundred where thousands of processes are attached. A wait for a message, for room or at a barrier looks before its
+//! first sleep too, unless the peer was seen alive since that tick.
 //!
 //! Probing needs no write permission: read-only handles detect deaths too. [`Owner`] is the answer for a process that only
 //! looks, and is in errors such as [`LockError::TimedOut`]. It has the pid, for people, and says whether the process is stopped.

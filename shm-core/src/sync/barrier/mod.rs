@@ -174,10 +174,20 @@ impl<const N: usize, A: Access> BarrierWords for Barrier<N, A> {
     }
 
     fn is_dead(&self, seat: usize) -> bool {
+        self.is_dead_by(ClaimWord::is_dead, seat)
+    }
+
+    fn is_known_dead(&self, seat: usize) -> bool {
+        self.is_dead_by(ClaimWord::is_known_dead, seat)
+    }
+}
+
+impl<const N: usize, A: Access> Barrier<N, A> {
+    fn is_dead_by(&self, is_dead: fn(&ClaimWord, u32) -> bool, seat: usize) -> bool {
         let claim = &self.seats[seat].claim;
         let owner_is_dead = || {
             let owner = claim.owner_id::<A>();
-            owner != 0 && claim.is_dead(owner)
+            owner != 0 && is_dead(claim, owner)
         };
         claim.is_poisoned::<A>() || owner_is_dead()
     }

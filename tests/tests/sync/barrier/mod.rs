@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::sync::{Barrier, BarrierError};
 use shm_core::{Shm, ShmLayout};
-use shm_tests::{DEADLINE, Names, Peer, WaitSegment, next_to, no_child_starts, peer};
+use shm_tests::{DEADLINE, Names, Peer, WaitSegment, next_to, no_child_starts, peer, sleeps};
 
 mod joining;
 
@@ -41,6 +41,23 @@ fn wait_returns_after_all_arrived_and_elects_one_leader() {
     assert_eq!(led.sum::<u32>(), ROUNDS);
     assert_eq!(shm.meet.round(), ROUNDS);
     assert_eq!(shm.wrong.load(Acquire), 0);
+}
+
+#[test]
+fn a_wait_for_a_seat_dead_for_long_does_not_sleep() {
+    let names = Names::new("barrier-long-dead");
+    let mut least = i64::MAX;
+    // The system may put a thread to sleep for reasons of its own.
+    for tag in ["a", "b", "c", "d", "e"] {
+        let name = names.name(tag);
+        let shm = WaitSegment::create(&name).unwrap();
+        let mut mine = shm.meet.join().unwrap();
+        joined(&name, 1).kill();
+        let before = sleeps();
+        assert!(matches!(mine.wait(), Err(BarrierError::Died { seat: 1 })));
+        least = least.min(sleeps() - before);
+    }
+    assert_eq!(least, 0);
 }
 
 #[test]

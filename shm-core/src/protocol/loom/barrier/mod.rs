@@ -168,19 +168,22 @@ impl<V: ModelMutations> Shared<V> {
 
     /// Waits for the other participant. Returns whether this one is the leader.
     fn meet(&self, seat: usize, number: u32) -> bool {
-        arrive(self, seat, number);
-        // The last to arrive does not wait, so no fence comes between its arrival and the end of the round.
-        let passed = try_complete(self, number, self).or_else(|| {
-            let mut env = Waiter::<V>(&self.queue, std::marker::PhantomData);
-            wait(self, number, &mut env, self)
-        });
-        match passed {
+        match self.try_meet(seat, number) {
             Some(RoundOutcome::Passed { next, leader }) => {
                 assert_eq!(next, number + 1);
                 leader
             }
             other => panic!("{other:?}"),
         }
+    }
+
+    fn try_meet(&self, seat: usize, number: u32) -> Option<RoundOutcome> {
+        arrive(self, seat, number);
+        // The last to arrive does not wait, so no fence comes between its arrival and the end of the round.
+        try_complete(self, number, self).or_else(|| {
+            let mut env = Waiter::<V>(&self.queue, std::marker::PhantomData);
+            wait(self, number, &mut env, self)
+        })
     }
 }
 
@@ -247,8 +250,17 @@ fn death(arrives: bool) {
                             !reported
                                 || !arrives && outcome == Some(RoundOutcome::Died { seat: 1 })
                         );
-                        // Nobody has taken the seat over yet: it waits once more.
-                        shared.meet(0, 0);
+                        // Until the seat is taken over, it is found dead before each sleep.
+                        let mut outcome = shared.try_meet(0, 0);
+                        while outcome == Some(RoundOutcome::Died { seat: 1 }) {
+                            assert!(!arrives);
+                            thread::yield_now();
+                            outcome = shared.try_meet(0, 0);
+                        }
+                        assert!(matches!(
+                            outcome,
+                            Some(RoundOutcome::Passed { next: 1, .. })
+                        ));
                     }
                 }
                 shared.add_one(1);
