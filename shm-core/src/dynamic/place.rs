@@ -18,7 +18,7 @@ use crate::protocol::seqlock::{self, Correct};
 use crate::sync::seqlock_attempts;
 
 /// One [`get`](super::DynCell::get) returns at most this many values, counting lists and structs.
-const MOST_VALUES: usize = 1 << 22;
+const MOST_VALUES: usize = 1 << 20;
 
 /// The most bytes that are copied before they are read, as those of a `SeqLock` are.
 const MOST_BYTES: usize = 1 << 30;
@@ -222,8 +222,11 @@ impl<'a> Place<'a> {
 
     /// Reads `len` elements, the first of which is at `from`.
     fn list(&self, element: &'static TypeLayout, from: usize, len: usize) -> Result<DynValue> {
-        // Not reserved: the length may be any, and the budget ends a long one.
-        let mut elements = Vec::new();
+        // Each element is a value at least.
+        if len > self.budget.0.get() {
+            return Err(ReadFailed::TooLarge);
+        }
+        let mut elements = Vec::with_capacity(len);
         for number in 0..len {
             let place = self.part(from + number * element.size(), element);
             let value = place.read();

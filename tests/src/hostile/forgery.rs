@@ -97,6 +97,77 @@ impl Forgery {
         self.put(FINGERPRINT, 8, 1);
     }
 
+    /// Where the payload begins, if the header says something possible.
+    pub(super) fn payload_offset(&self) -> u64 {
+        self.number(PAYLOAD_OFFSET).min(self.len)
+    }
+
+    /// Makes the header agree with the schema in the number that a message of the library names. Returns `false` if the message
+    /// is about something else.
+    pub(super) fn agree(&mut self, message: &str) -> bool {
+        let Some((header, schema)) = message.split_once(" by its header and ") else {
+            return false;
+        };
+        let number = schema.split(' ').next().unwrap_or_default();
+        let value = match number.strip_prefix("0x") {
+            Some(digits) => u64::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        let Ok(value) = value else {
+            return false;
+        };
+        let names = [
+            ("fingerprint", FINGERPRINT, 8),
+            ("version", 60, 4),
+            ("alignment", 56, 4),
+            ("schema's length", SCHEMA_LEN, 8),
+            ("element size of the slice", 72, 8),
+            ("payload's offset", PAYLOAD_OFFSET, 8),
+            ("payload's length", 48, 8),
+        ];
+        let is_about = |what: &str| header.contains(&format!("the {what} is "));
+        if is_about("segment's length") {
+            // Larger ones only take time.
+            if value > 1 << 24 {
+                return false;
+            }
+            self.len = value;
+            self.put(TOTAL_LEN, 8, value);
+            self.bytes.truncate(value as usize);
+        } else if is_about("number of slices") {
+            let flags = self.number(88);
+            self.put(88, 8, if value == 1 { flags | 4 } else { flags & !4 });
+            self.put(TAIL_LEN, 8, value);
+        } else if let Some((_, at, size)) = names.iter().find(|(what, ..)| is_about(what)) {
+            self.put(*at, *size, value);
+            // The file may have to be longer for the next correction to be possible.
+            let end = self.number(PAYLOAD_OFFSET).saturating_add(self.number(48));
+            if end <= 1 << 24 {
+                self.len = end.next_multiple_of(4096);
+                self.put(TOTAL_LEN, 8, self.len);
+                self.bytes.truncate(self.len as usize);
+            }
+        } else {
+            return false;
+        }
+        self.fix_checksum();
+        true
+    }
+
+    /// Replaces the schema by one that is changed in some places.
+    pub fn mutate_schema(&mut self, random: &mut Random) {
+        let mut schema = self.schema();
+        for _ in 0..=random.below(3) {
+            if random.one_in(3) {
+                damage(&mut schema, random);
+            } else {
+                tweak(&mut schema, random);
+            }
+        }
+        self.replace_schema(&schema);
+        self.fix_checksum();
+    }
+
     fn schema(&self) -> Vec<u8> {
         let len = self.number(SCHEMA_LEN).min(1 << 20) as usize;
         let end = (HEADER_LEN + len).min(self.bytes.len());
@@ -183,6 +254,22 @@ impl Forgery {
                 .wrapping_sub(8),
             _ => random.word(),
         }
+    }
+}
+
+/// Changes a byte that is probably no length: many schemas stay valid.
+fn tweak(schema: &mut [u8], random: &mut Random) {
+    if schema.is_empty() {
+        return;
+    }
+    let at = random.below(schema.len());
+    match schema[at] {
+        // A letter of a name.
+        b'a'..=b'z' => schema[at] = b'a' + random.below(26) as u8,
+        // A code, an offset, a size or a length.
+        1..=20 => schema[at] = random.pick(&[1, 2, 3, 4, 5, 8, 11, 12, 13, 14, 16, 24, 32]),
+        0 if random.one_in(2) => schema[at] = random.pick(&[1, 2, 16, 0x10, 0x80]),
+        other => schema[at] = other.wrapping_add(random.pick(&[1, 4, 8, 252])),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod everything;
 mod forgery;
+mod untyped;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,6 +14,7 @@ pub use everything::{
     Color, Everything, Leaves, Part, read_everything, read_only_everything, write_everything,
 };
 pub use forgery::Forgery;
+pub use untyped::{Shade, Synced};
 
 use crate::names::Names;
 use crate::segments::{Samples, Telemetry};
@@ -51,6 +53,10 @@ impl Scratch {
         }
         {
             let _shm = Telemetry::create(name).expect("a segment");
+            originals.push(bytes());
+        }
+        {
+            let _shm = Synced::create(name).expect("a segment");
             originals.push(bytes());
         }
         let file = File::options()

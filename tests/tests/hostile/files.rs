@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 /// The most bytes that this thread held at a time during `work`, beyond those before.
-fn allocated_by(work: impl FnOnce()) -> usize {
+pub(super) fn allocated_by(work: impl FnOnce()) -> usize {
     let before = NOW.get();
     MOST.set(before);
     work();
@@ -50,9 +50,9 @@ fn allocated_by(work: impl FnOnce()) -> usize {
 }
 
 /// Prints which file it was if a check fails.
-struct Which {
-    seed: u64,
-    file: u64,
+pub(super) struct Which {
+    pub(super) seed: u64,
+    pub(super) file: u64,
 }
 
 impl Drop for Which {

@@ -4,4 +4,5 @@ mod files;
 mod scribble;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod truncation;
+mod untyped;
 mod words;

@@ -153,7 +153,7 @@ impl DynCell {
     /// # Errors
     ///
     /// [`Invalid`](DynError::Invalid) if an enum, a `char` or the length of a vector is not valid; [`Contended`](DynError::Contended);
-    /// [`TooLarge`](DynError::TooLarge) for more than 4,194,304 values, or more than 1 GiB in a `SeqLock` or a dump;
+    /// [`TooLarge`](DynError::TooLarge) for more than 1,048,576 values, or more than 1 GiB in a `SeqLock` or a dump;
     /// [`Os`](DynError::Os) for a dump.
     pub fn get(&self) -> Result<DynValue, DynError> {
         let budget = Budget::new();

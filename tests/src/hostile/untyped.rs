@@ -1,0 +1,161 @@
+//! Accesses without the type to forged segments: the schema in the file decides what is read and written.
+
+use std::os::unix::fs::FileExt;
+
+use shm_core::ShmLayout;
+use shm_core::dynamic::{DynCell, DynSegment, DynValue};
+use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
+
+use super::everything::{Color, Part};
+use super::{Forgery, Scratch};
+use crate::Random;
+use crate::names::Names;
+
+/// A value with bytes that are not valid.
+#[derive(Clone, Copy, Debug, ShmLayout)]
+#[repr(C)]
+pub struct Shade {
+    /// A float.
+    pub depth: f32,
+    /// Most bytes are not a variant.
+    pub color: Color,
+    /// Bools.
+    pub flags: [bool; 3],
+}
+
+/// Every type with words that others must not write.
+#[derive(ShmLayout)]
+#[repr(C)]
+#[shm(padding)]
+pub struct Synced {
+    /// A lock within a lock.
+    pub mutex: Mutex<Mutex<[Part; 2]>>,
+    /// A committed value.
+    pub lock: SeqLock<[Shade; 2], 3>,
+    /// A queue.
+    pub ring: Ring<Part, 3>,
+    /// A lossy queue.
+    pub broadcast: Broadcast<[u64; 2], 5>,
+    /// Seats.
+    pub barrier: Barrier<3>,
+    /// A count.
+    pub event: Event,
+    /// A count.
+    pub semaphore: Semaphore,
+}
+
+/// Corrections of one header. Each makes it agree with the schema in one more number.
+const CORRECTIONS: usize = 8;
+/// The parts of a segment that are looked at.
+const PARTS: usize = 40;
+/// The largest part that is read as a whole.
+const LARGEST: usize = 1 << 10;
+
+impl Scratch {
+    /// Puts the forgery under the name, makes its header agree with its schema if that is valid, and looks at it and writes to it
+    /// without the type.
+    ///
+    /// # Panics
+    ///
+    /// If a part contradicts what the library promises.
+    pub fn check_untyped(&mut self, forgery: &mut Forgery, random: &mut Random) {
+        for _ in 0..CORRECTIONS {
+            self.put(forgery);
+            let attached = DynSegment::attach(&self.name);
+            let error = match attached {
+                Ok(segment) => {
+                    self.count("untyped: attached");
+                    self.use_untyped(&segment, forgery, random);
+                    return;
+                }
+                Err(error) => error.to_string(),
+            };
+            assert!(error.contains(&self.name), "{error}");
+            assert!(!error.chars().any(char::is_control), "{error:?}");
+            if !forgery.agree(&error) {
+                self.count(&format!("untyped: {}", kind(&error)));
+                return;
+            }
+        }
+        self.count("untyped: never agrees");
+    }
+
+    fn use_untyped(&mut self, segment: &DynSegment, forgery: &Forgery, random: &mut Random) {
+        let table = segment.layout().to_string();
+        assert!(table.lines().count() > 0);
+        let whole = segment.at(".").expect("the whole payload");
+        look(&whole, random, &mut { PARTS });
+        // Other bytes, while it is attached.
+        let start = forgery.payload_offset();
+        for _ in 0..random.below(40) {
+            let at = start + (random.word() % (forgery.len - start).max(1));
+            let word = random.awkward(3).to_ne_bytes();
+            let len = 8.min(forgery.len - at) as usize;
+            self.file
+                .write_all_at(&word[..len], at)
+                .expect("the file can be written");
+        }
+        look(&whole, random, &mut { PARTS });
+        // The same file as a dump.
+        let dump = DynSegment::open(Names::path(&self.name)).expect("it was attached to");
+        assert!(std::ptr::eq(dump.layout(), segment.layout()));
+        let dump = dump.at(".").expect("the whole payload");
+        look(&dump, random, &mut { PARTS / 4 });
+    }
+}
+
+/// The first words of a message that say what is wrong.
+fn kind(error: &str) -> String {
+    let reason = error.split(": ").nth(1).unwrap_or(error);
+    let words = reason.split_whitespace().take(4);
+    words
+        .filter(|word| !word.contains(|char: char| char.is_ascii_digit()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Reads a part and its parts, and writes what it has read.
+fn look(cell: &DynCell, random: &mut Random, left: &mut usize) {
+    if *left == 0 {
+        return;
+    }
+    *left -= 1;
+    assert!(!cell.path().chars().any(char::is_control));
+    let names = cell.field_names();
+    for _ in 0..names.len().min(6) {
+        let name = random.pick(&names);
+        look(&cell.field(name).expect("the field is there"), random, left);
+    }
+    let len = cell.len();
+    if let Ok(Some(len)) = len {
+        assert!(cell.index(len).is_err());
+        if len > 0 {
+            let index = random.pick(&[0, len - 1, random.clone().below(len)]);
+            look(
+                &cell.index(index).expect("the element is there"),
+                random,
+                left,
+            );
+            let some = cell
+                .at(&format!("[{index}..]"))
+                .expect("the elements are there");
+            assert_eq!(some.len().expect("a list has a length"), Some(len - index));
+        }
+    }
+    // Arrays of elements without bytes can have any length.
+    let few = len.map_or(true, |len| len.unwrap_or(1) < 200);
+    if cell.layout().size() > LARGEST || !few {
+        return;
+    }
+    let Ok(value) = cell.get() else {
+        return;
+    };
+    let text = value.to_string();
+    assert!(!text.chars().any(char::is_control));
+    let read: DynValue = text.parse().expect("what is written is read again");
+    assert_eq!(read.to_string(), text);
+    if cell.set(&read).is_ok() {
+        let again = cell.get().expect("what was set is a value");
+        assert_eq!(again.to_string(), text);
+    }
+}
