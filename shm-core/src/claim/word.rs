@@ -23,7 +23,8 @@ pub(crate) struct ClaimWord(
     /// # Invariants
     ///
     /// 1. In the payload of a segment whose type has claims, and borrowed no longer than its handle. This holds because
-    ///    no function creates one by value: references come from the views of sync types, whose layouts are `claiming`.
+    ///    no function creates one by value: references come from the views of sync types, whose layouts are `claiming`, and from
+    ///    `DynCell`s, at the places that such layouts name.
     AtomicU32,
 );
 

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-use crate::error::{InvalidValue, debug_with_text};
+use crate::error::{InvalidValue, ShmError, debug_with_text};
+use crate::sync::Owner;
 
 /// Why a part of a segment was not found, read or set.
 #[non_exhaustive]
@@ -58,6 +59,24 @@ pub enum DynError {
         /// The path of the part.
         path: String,
     },
+    /// A living process held the lock around the part for the whole timeout, or the writer's role of its
+    /// [`SeqLock`](crate::sync::SeqLock).
+    #[non_exhaustive]
+    Locked {
+        /// The path of the part.
+        path: String,
+        /// The process.
+        owner: Owner,
+    },
+    /// This thread holds the lock around the part, and would wait for itself.
+    #[non_exhaustive]
+    WouldDeadlock {
+        /// The path of the part.
+        path: String,
+    },
+    /// This process could not register as a participant, so its death under a lock would go unnoticed. This happens in children of
+    /// `fork`.
+    Unregistered(Box<ShmError>),
     /// The file of a dump could not be read.
     #[non_exhaustive]
     Os {
@@ -87,6 +106,16 @@ impl fmt::Display for DynError {
                 f,
                 "`{path}` changed during every attempt to read it; another process keeps writing it, so try again"
             ),
+            Self::Locked { path, owner } => write!(
+                f,
+                "`{path}` cannot be set: {owner} held the lock for the whole timeout; wait longer, or find out what the process \
+                 waits for"
+            ),
+            Self::WouldDeadlock { path } => write!(
+                f,
+                "`{path}` cannot be set: this thread holds the lock; drop its guard first"
+            ),
+            Self::Unregistered(error) => write!(f, "{error}"),
             Self::Os { path, source } => {
                 write!(f, "`{path}` could not be read from the file: {source}")
             }
@@ -103,6 +132,9 @@ debug_with_text! {
         NotSettable { path, reason },
         TooLarge { path },
         Contended { path },
+        Locked { path, owner },
+        WouldDeadlock { path },
+        Unregistered(error),
         Os { path, source },
     }
 }

@@ -13,7 +13,7 @@ mod place;
 mod segment;
 mod value;
 
-pub use cell::DynCell;
+pub use cell::{DynCell, SyncState};
 pub use error::DynError;
 pub use segment::DynSegment;
 pub use value::{DynValue, ParseValueError};

@@ -11,10 +11,13 @@ use crate::collections::read_text;
 use crate::error::InvalidValue;
 use crate::layout::fingerprint::ByteOrder;
 use crate::layout::{
-    FieldLayout, LayoutKind, Scalar, ScalarKind, SeqLockLayout, TypeLayout, meaning, sign_extend,
+    BroadcastLayout, FieldLayout, LayoutKind, Scalar, ScalarKind, SeqLockLayout, TypeLayout,
+    meaning, sign_extend,
 };
 use crate::primitive::AtomicU64;
+use crate::protocol::broadcast::{self, Counters, SlotRead};
 use crate::protocol::seqlock::{self, Correct};
+use crate::shm_layout::ShmLayout;
 use crate::sync::seqlock_attempts;
 
 /// One [`get`](super::DynCell::get) returns at most this many values, counting lists and structs.
@@ -29,6 +32,8 @@ pub(super) enum ReadFailed {
     Invalid(InvalidValue),
     TooLarge,
     Contended,
+    /// A message that is not there, and why.
+    Gone(String),
 }
 
 impl ReadFailed {
@@ -156,9 +161,13 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// A 64-bit word of a type of this library. It acquires what was released with it.
+    /// A word, of four bytes if the layout says so and else of eight. It acquires what was released with it.
     pub(super) fn word(&self) -> u64 {
-        let word = self.bits(ScalarKind::U64) as u64;
+        let kind = match self.layout.size() {
+            4 => ScalarKind::U32,
+            _ => ScalarKind::U64,
+        };
+        let word = self.bits(kind) as u64;
         // Also valid through a mapping that is read-only.
         fence(Ordering::Acquire);
         word
@@ -252,7 +261,7 @@ impl<'a> Place<'a> {
             meaning::OFFSET => self.part(0, inner).read(),
             meaning::VEC => match self.layout.as_vec() {
                 Some(vec) => {
-                    let len = self.word();
+                    let len = self.part(0, u64::LAYOUT).word();
                     match vec.checked_len(len) {
                         Some(len) => self.list(vec.element, vec.items, len),
                         None => Err(ReadFailed::Invalid(InvalidValue::new(self.layout, len))),
@@ -297,38 +306,98 @@ impl<'a> Place<'a> {
         layout: &'static TypeLayout,
         len: Option<usize>,
     ) -> Result<DynValue> {
-        let version = self.part(lock.version, self.layout);
+        let version = self.part(lock.version, u64::LAYOUT);
         if !self.is_shared {
             let at = lock.value_offset(version.word()) + offset;
             return self.part(at, layout).read_all(len);
         }
-        let bytes = layout.size() * len.unwrap_or(1);
-        if bytes > MOST_BYTES {
-            return Err(ReadFailed::TooLarge);
-        }
-        let mut copy = vec![0_u64; bytes.div_ceil(size_of::<u64>())];
+        let mut copy = Self::room(layout, len)?;
         // SAFETY: the lock's layout has its version there: live, aligned, and only accessed atomically (invariant 1).
         let word = unsafe { &*version.at.cast::<AtomicU64>() };
-        for _ in 0..seqlock_attempts(bytes) {
+        for _ in 0..seqlock_attempts(size_of_val(&*copy)) {
             let attempt = seqlock::try_read::<Correct<ReadOnly>, _>(word, lock.slots, |slot| {
                 let from = self.at.wrapping_add(lock.slot_offset(slot) + offset);
-                let to = copy.as_mut_ptr().cast::<u8>();
+                let to = copy.as_mut_ptr().cast();
                 // SAFETY: the slot's value has these values at the offset: live, aligned, and only accessed atomically
                 // (invariant 1). The copy is private and has room for them.
                 unsafe { copy::read_values(to, from, layout, len.unwrap_or(1)) };
             });
             if attempt.is_some() {
-                let (at, is_shared) = (copy.as_ptr().cast(), false);
-                let copied = Self {
-                    at,
-                    layout,
-                    is_shared,
-                    ..*self
-                };
-                return copied.read_all(len);
+                return self.of_copy(&copy, layout).read_all(len);
             }
             std::hint::spin_loop();
         }
         Err(ReadFailed::Contended)
+    }
+
+    /// Private memory for values.
+    fn room(layout: &TypeLayout, len: Option<usize>) -> Result<Vec<u64>> {
+        let bytes = layout.size() * len.unwrap_or(1);
+        if bytes > MOST_BYTES {
+            return Err(ReadFailed::TooLarge);
+        }
+        Ok(vec![0; bytes.div_ceil(size_of::<u64>())])
+    }
+
+    /// A private copy of values of this layout, which must have all of their bytes.
+    const fn of_copy<'b>(&self, copy: &'b [u64], layout: &'static TypeLayout) -> Place<'b>
+    where
+        'a: 'b,
+    {
+        Place {
+            at: copy.as_ptr().cast(),
+            layout,
+            tail: 0,
+            order: self.order,
+            is_shared: false,
+            budget: self.budget,
+        }
+    }
+
+    /// Reads a part of a message, as [`committed`](Self::committed) reads a part of a value. This place is the broadcast.
+    pub(super) fn message(
+        &self,
+        queue: &BroadcastLayout,
+        number: u64,
+        (offset, layout, len): (usize, &'static TypeLayout, Option<usize>),
+    ) -> Result<DynValue> {
+        let counters = self.at.wrapping_add(queue.counters).cast::<Counters>();
+        // SAFETY: the layout has both counters there, as the library's own type has them: live, aligned, and only accessed
+        // atomically (invariant 1).
+        let counters = unsafe { &*counters };
+        let mut copy = Self::room(layout, len)?;
+        Self::slot(counters, queue.slots, number, |slot| {
+            let from = queue.first + slot * queue.element.size() + offset;
+            let (from, to) = (self.at.wrapping_add(from), copy.as_mut_ptr().cast());
+            // SAFETY: the slot has these values at the offset: live, aligned, and only accessed atomically (invariant 1). The copy is
+            // private and has room for them.
+            unsafe { copy::read_values(to, from, layout, len.unwrap_or(1)) };
+        })?;
+        self.of_copy(&copy, layout).read_all(len)
+    }
+
+    /// Calls `copy` with the slot of a message, and returns its result if the message was there all the time.
+    pub(super) fn slot<R>(
+        counters: &Counters,
+        slots: usize,
+        number: u64,
+        copy: impl FnOnce(usize) -> R,
+    ) -> Result<R> {
+        let mut cursor = number;
+        match broadcast::receive::<broadcast::Correct<ReadOnly>, _>(
+            counters,
+            slots,
+            &mut cursor,
+            copy,
+        ) {
+            SlotRead::Message(result) => Ok(result),
+            SlotRead::Empty => Err(ReadFailed::Gone(format!(
+                "{} messages have been sent, and the first is number 0",
+                broadcast::tail::<broadcast::Correct<ReadOnly>>(counters)
+            ))),
+            SlotRead::Lost(_) => Err(ReadFailed::Gone(format!(
+                "it was overwritten; the oldest message is number {cursor}"
+            ))),
+        }
     }
 }

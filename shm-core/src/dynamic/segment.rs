@@ -195,6 +195,7 @@ impl DynSegment {
     /// | `position[2]`, `nodes[3].next` | an element, and a field of it |
     /// | `a[2..5]`, `a[2..]`, `a[..5]` | some elements, as a list |
     /// | `pair.0` | a field of a tuple struct |
+    /// | `ticks[#17]`, `ticks[#17].price` | message number 17 of a [`Broadcast`](crate::sync::Broadcast), while it is there |
     /// | `` `odd name`.x `` | a field whose name has other characters than letters, digits and `_`; `` \` `` and `\\` stand for themselves |
     ///
     /// A [`Mutex`](crate::sync::Mutex), a [`SeqLock`](crate::sync::SeqLock) and a [`ShmVec`](crate::ShmVec) are what they hold:

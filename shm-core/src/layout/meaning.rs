@@ -132,7 +132,41 @@ impl SeqLockLayout {
     }
 }
 
+/// The parts of a broadcast's layout.
+#[derive(Clone, Copy)]
+pub(crate) struct BroadcastLayout {
+    pub(crate) element: &'static TypeLayout,
+    /// The number of slots. Never 0.
+    pub(crate) slots: usize,
+    /// The offset of the words `reserved` and `tail`.
+    pub(crate) counters: usize,
+    /// The offset of the first slot.
+    pub(crate) first: usize,
+}
+
 impl TypeLayout {
+    /// The parts of a broadcast, or `None` for any other type.
+    pub(crate) fn as_broadcast(&self) -> Option<BroadcastLayout> {
+        let LayoutKind::Meaning {
+            meaning: BROADCAST,
+            inner,
+            ..
+        } = self.kind()
+        else {
+            return None;
+        };
+        let slots = inner.fields().last()?;
+        match slots.layout().kind() {
+            LayoutKind::Array { element, len } if len > 0 => Some(BroadcastLayout {
+                element,
+                slots: len,
+                counters: self.word_offset("reserved")?,
+                first: slots.offset(),
+            }),
+            _ => None,
+        }
+    }
+
     /// The parts of a sequence lock, or `None` for any other type.
     pub(crate) const fn as_seqlock(&self) -> Option<SeqLockLayout> {
         let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {
@@ -159,6 +193,15 @@ impl TypeLayout {
             }),
             _ => None,
         }
+    }
+
+    /// The offset of a part of a type of this library, by its name.
+    pub(crate) fn word_offset(&self, name: &str) -> Option<usize> {
+        let LayoutKind::Meaning { inner, .. } = self.kind() else {
+            return None;
+        };
+        let found = inner.fields().iter().find(|field| field.name() == name);
+        found.map(super::FieldLayout::offset)
     }
 
     /// The parts of a vector, or `None` for any other type.

@@ -40,7 +40,7 @@ pub(crate) use check::{
 };
 pub(crate) use display::TypeName;
 pub(crate) use fingerprint::Fnv;
-pub(crate) use meaning::SeqLockLayout;
+pub(crate) use meaning::{BroadcastLayout, SeqLockLayout};
 pub(crate) use offsets::{prefix_extent, with_offsets};
 pub(crate) use placement::{CACHE_LINE, HEADER_LEN, PAYLOAD_ALIGN, payload_offset, round_up};
 pub(crate) use scalar::{AccessWidth, integer_value, sign_extend};

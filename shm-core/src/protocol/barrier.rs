@@ -118,7 +118,12 @@ pub(crate) enum RoundOutcome {
 /// The number of the present round.
 #[inline]
 pub(crate) fn round<M: BarrierWords>(words: &M) -> u32 {
-    load(words.round(), M::ROUND, M::WRITABLE) / ONE
+    round_of(load(words.round(), M::ROUND, M::WRITABLE))
+}
+
+/// The number of the round that the word `round` has.
+pub(crate) const fn round_of(word: u32) -> u32 {
+    word / ONE
 }
 
 /// Whether the seat has arrived in a round.

@@ -108,6 +108,7 @@ pub mod ring;
 mod semaphore;
 mod seqlock;
 mod sleeper;
+mod untyped;
 
 pub use barrier::{Barrier, BarrierError, BarrierSeat, BarrierWaitResult};
 pub use broadcast::{Broadcast, BroadcastReceiver, BroadcastSender};
@@ -122,3 +123,4 @@ pub use ring::{
 pub use semaphore::{Semaphore, TooManyPermits};
 pub(crate) use seqlock::max_attempts as seqlock_attempts;
 pub use seqlock::{ReadError, SeqLock, SeqLockWriteGuard, WriteError};
+pub(crate) use untyped::{HeldMutex, SeqLockWords};

@@ -52,7 +52,7 @@ enum State {
 
 impl Owner {
     /// Looks up the owner of a role.
-    pub(super) fn of<A: Access>(claim: &ClaimWord) -> Option<Self> {
+    pub(crate) fn of<A: Access>(claim: &ClaimWord) -> Option<Self> {
         match claim.occupant::<A>() {
             Occupant::Nobody => None,
             Occupant::Alive(id) => Some(Self::alive_or_stopped(claim, id)),
@@ -81,7 +81,7 @@ impl Owner {
     }
 
     /// A participant that is alive, and may be stopped: a few system calls.
-    pub(super) fn alive_or_stopped(claim: &ClaimWord, id: u32) -> Self {
+    pub(crate) fn alive_or_stopped(claim: &ClaimWord, id: u32) -> Self {
         let owner = Self::alive(claim, id);
         match owner.pid {
             // This process runs.

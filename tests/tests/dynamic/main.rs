@@ -3,4 +3,5 @@
 mod cells;
 mod dumps;
 mod layouts;
+mod sync;
 mod values;

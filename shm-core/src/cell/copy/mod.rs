@@ -299,6 +299,26 @@ pub(crate) unsafe fn write<T: ShmLayout>(dst: *mut T, src: *const T, count: usiz
     }
 }
 
+/// Copies one value without gaps from one place in shared memory to another.
+///
+/// # Safety
+///
+/// `src` and `dst` are shared memory with a value of `layout` each, live, aligned, and only accessed atomically. They do not
+/// overlap, and `dst` is writable.
+pub(crate) unsafe fn copy_shared_value(dst: *mut u8, src: *const u8, layout: &TypeLayout) {
+    let mut words = vec![0_u64; layout.size().div_ceil(size_of::<u64>())];
+    let private = words.as_mut_ptr().cast::<u8>();
+    // SAFETY: by the caller; the private memory has room for a value.
+    unsafe { read_values(private, src, layout, 1) };
+    if bulk::WIDE {
+        // SAFETY: whole values consist of whole leaves; `dst` is aligned for all of them.
+        unsafe { bulk::write(dst, private, layout.size()) };
+    } else {
+        // SAFETY: by the caller.
+        unsafe { copy_values(dst, private, layout, 1, Shared::Destination) };
+    }
+}
+
 /// Copies one value from one place in shared memory to another.
 ///
 /// # Safety

@@ -1,6 +1,7 @@
 //! [`DynCell`]: a part of a segment without its Rust type.
 
 mod resolve;
+mod sync;
 mod write;
 
 use std::fmt;
@@ -12,11 +13,16 @@ use super::path::{self, Step};
 use super::place::{Budget, Place, ReadFailed};
 use super::segment::{Handle, Memory};
 use crate::error::InvalidValue;
-use crate::layout::{SeqLockLayout, TypeLayout};
+use crate::layout::{BroadcastLayout, SeqLockLayout, TypeLayout};
+use crate::primitive::AtomicU64;
+use crate::protocol::broadcast::Counters;
 use crate::segment::Dump;
+use crate::shm_layout::ShmLayout;
 use crate::sys::{Errno, SysError};
 
 use resolve::{Base, Part};
+
+pub use sync::SyncState;
 
 /// A part of a [`DynSegment`](super::DynSegment), found by its path: what a [`ShmCell`](crate::ShmCell) is for a program that has
 /// the type.
@@ -165,11 +171,30 @@ impl DynCell {
             (Memory::Mapped(_), Base::SeqLock { at, of, lock }) => self
                 .place_at(*at, of, &budget)
                 .committed(lock, part.offset, layout, part.len),
+            (
+                Memory::Mapped(_),
+                Base::Message {
+                    at,
+                    of,
+                    queue,
+                    number,
+                },
+            ) => self.place_at(*at, of, &budget).message(
+                queue,
+                *number,
+                (part.offset, layout, part.len),
+            ),
             (Memory::File(dump), base) => {
                 let at = match base {
                     Base::Payload => part.offset,
                     Base::SeqLock { at, lock, .. } => {
-                        part.offset + at + self.committed_in(dump, *at, lock)?
+                        part.offset + at + self.committed_in(*at, lock)?
+                    }
+                    Base::Message {
+                        at, queue, number, ..
+                    } => {
+                        let slot = self.slot_in(*at, queue, *number)?;
+                        part.offset + at + queue.first + slot * queue.element.size()
                     }
                 };
                 let tail = part.tail(&self.handle);
@@ -202,36 +227,33 @@ impl DynCell {
     }
 
     /// The offset of the committed value in the lock that is at an offset in a dump.
-    fn committed_in(
-        &self,
-        dump: &Dump,
-        lock_at: usize,
-        lock: &SeqLockLayout,
-    ) -> Result<usize, DynError> {
-        self.word_in(dump, lock_at + lock.version)
-            .map(|version| lock.value_offset(version))
+    fn committed_in(&self, lock_at: usize, lock: &SeqLockLayout) -> Result<usize, DynError> {
+        let version = self.word(lock_at + lock.version, AtomicU64::LAYOUT)?;
+        Ok(lock.value_offset(version))
     }
 
-    /// The 64-bit word at an offset in the payload.
-    fn word(&self, offset: usize) -> Result<u64, DynError> {
+    /// The slot of a message of the broadcast that is at an offset in a dump.
+    fn slot_in(&self, at: usize, queue: &BroadcastLayout, number: u64) -> Result<usize, DynError> {
+        let counter = |offset| self.word(at + queue.counters + offset, AtomicU64::LAYOUT);
+        let counters = Counters {
+            reserved: AtomicU64::new(counter(std::mem::offset_of!(Counters, reserved))?),
+            tail: AtomicU64::new(counter(std::mem::offset_of!(Counters, tail))?),
+        };
+        Place::slot(&counters, queue.slots, number, |slot| slot)
+            .map_err(|failed| self.failed(failed))
+    }
+
+    /// The word at an offset in the payload, of four or eight bytes. It acquires what was released with it.
+    fn word(&self, offset: usize, layout: &'static TypeLayout) -> Result<u64, DynError> {
+        let budget = Budget::new();
         match &self.handle.memory {
-            Memory::Mapped(_) => {
-                let budget = Budget::new();
-                let layout = <u64 as crate::shm_layout::ShmLayout>::LAYOUT;
-                Ok(self.place_at(offset, layout, &budget).word())
+            Memory::Mapped(_) => Ok(self.place_at(offset, layout, &budget).word()),
+            Memory::File(dump) => {
+                let copy = self.copy(dump, offset, layout, (1, 0))?;
+                let place = Place::copied(&copy, layout, (1, 0), dump.order, &budget);
+                Ok(place.map_or(0, |place| place.word()))
             }
-            Memory::File(dump) => self.word_in(dump, offset),
         }
-    }
-
-    fn word_in(&self, dump: &Dump, offset: usize) -> Result<u64, DynError> {
-        let mut bytes = [0; 8];
-        self.fill(dump, &mut bytes, offset)?;
-        let word = u64::from_ne_bytes(bytes);
-        Ok(match dump.order {
-            crate::layout::fingerprint::ByteOrder::Native => word,
-            crate::layout::fingerprint::ByteOrder::Swapped => word.swap_bytes(),
-        })
     }
 
     /// Copies values from a dump.
@@ -278,6 +300,10 @@ impl DynCell {
             ReadFailed::Invalid(value) => DynError::Invalid(self.invalid(value)),
             ReadFailed::TooLarge => DynError::TooLarge { path: path() },
             ReadFailed::Contended => DynError::Contended { path: path() },
+            ReadFailed::Gone(reason) => DynError::NoSuchPart {
+                path: path(),
+                reason,
+            },
         }
     }
 

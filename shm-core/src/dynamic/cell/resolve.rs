@@ -6,7 +6,10 @@ use crate::dynamic::name::Name;
 use crate::dynamic::path::{Step, elements};
 use crate::dynamic::segment::Handle;
 use crate::error::InvalidValue;
-use crate::layout::{FieldLayout, LayoutKind, SeqLockLayout, TypeLayout, TypeName, meaning};
+use crate::layout::{
+    BroadcastLayout, FieldLayout, LayoutKind, SeqLockLayout, TypeLayout, TypeName, meaning,
+};
+use crate::shm_layout::ShmLayout;
 
 /// A part of the payload.
 #[derive(Clone, Debug)]
@@ -34,6 +37,13 @@ pub(super) enum Base {
         of: &'static TypeLayout,
         lock: SeqLockLayout,
     },
+    /// A message of the broadcast at an offset in the payload.
+    Message {
+        at: usize,
+        of: &'static TypeLayout,
+        queue: BroadcastLayout,
+        number: u64,
+    },
 }
 
 impl std::fmt::Debug for Base {
@@ -41,6 +51,7 @@ impl std::fmt::Debug for Base {
         match self {
             Self::Payload => f.write_str("Payload"),
             Self::SeqLock { at, .. } => write!(f, "SeqLock({at})"),
+            Self::Message { at, number, .. } => write!(f, "Message({at}, {number})"),
         }
     }
 }
@@ -141,7 +152,7 @@ impl Part {
     }
 
     /// What the part holds in the end.
-    fn innermost(&self) -> Self {
+    pub(super) fn innermost(&self) -> Self {
         self.all_held().last().unwrap_or_else(|| self.clone())
     }
 
@@ -199,12 +210,33 @@ impl Part {
                     ..part
                 })
             }
-            Step::Message(_) => Err(Missing::Part(match self.innermost().meaning() {
-                Some(meaning::RING | meaning::BROADCAST) => {
-                    "the messages of a queue are not read by number".to_owned()
+            Step::Message(number) => {
+                let at = self.innermost();
+                match (
+                    at.layout.as_broadcast().filter(|_| at.len.is_none()),
+                    at.meaning(),
+                ) {
+                    (Some(queue), _) => Ok(Self {
+                        layout: queue.element,
+                        offset: 0,
+                        base: Base::Message {
+                            at: at.offset,
+                            of: at.layout,
+                            queue,
+                            number: *number,
+                        },
+                        ..at
+                    }),
+                    (None, Some(meaning::RING)) => Err(Missing::Part(format!(
+                        "{}, whose messages only its receiver can read whole",
+                        self.description(cell)
+                    ))),
+                    _ => Err(Missing::Part(format!(
+                        "{}, which has no messages",
+                        self.description(cell)
+                    ))),
                 }
-                _ => format!("{}, which has no messages", self.description(cell)),
-            })),
+            }
         }
     }
 
@@ -268,7 +300,7 @@ impl Part {
             }
             _ => match innermost.layout.as_vec() {
                 Some(vec) => {
-                    let len = cell.word(innermost.offset)?;
+                    let len = cell.word(innermost.offset, u64::LAYOUT)?;
                     let Some(len) = vec.checked_len(len) else {
                         let value = InvalidValue::new(innermost.layout, len);
                         return Err(DynError::Invalid(cell.invalid(value)));

@@ -11,7 +11,7 @@ use crate::dynamic::{DynError, DynValue};
 use crate::error::InvalidValue;
 use crate::error::ShmError;
 use crate::shm_layout::ShmLayout;
-use crate::sync::{self, broadcast, ring};
+use crate::sync::{self, Owner, broadcast, ring};
 use crate::sys::{Errno, SysError};
 
 /// A message without `Debug`.
@@ -103,6 +103,24 @@ fn all() -> Checked {
             path: path(),
             source: SysError::new("pread", Errno::EIO).io(),
         },
+    );
+    all.prints(
+        &format!(
+            r#"Locked {{ path: "a[1]", owner: {:?} }}"#,
+            Owner::example(7)
+        ),
+        DynError::Locked {
+            path: path(),
+            owner: Owner::example(7),
+        },
+    );
+    all.prints(
+        r#"WouldDeadlock { path: "a[1]" }"#,
+        DynError::WouldDeadlock { path: path() },
+    );
+    all.prints(
+        &format!("Unregistered({refusal})"),
+        DynError::Unregistered(Box::new(refused())),
     );
     all.prints(
         r#"ParseValueError { at: 1, reason: "this is not a number" }"#,

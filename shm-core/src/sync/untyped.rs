@@ -1,0 +1,72 @@
+//! Writing under a lock without the type of its value, for segments whose type the program does not have.
+
+use std::convert::Infallible;
+
+use crate::claim::process::Registered;
+use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
+use crate::primitive::{AtomicU32, AtomicU64};
+use crate::protocol::eventcount::notify_published;
+use crate::protocol::seqlock::{self, Correct};
+use crate::sync::claim_guard::ClaimGuard;
+use crate::sync::sleeper::{Committing, ReaderFutex};
+
+/// The held lock of a `Mutex`. Dropping it unlocks.
+#[derive(Debug)]
+pub(crate) struct HeldMutex<'a> {
+    claim: &'a ClaimWord,
+    registered: Registered,
+    poisoned: bool,
+}
+
+impl<'a> HeldMutex<'a> {
+    /// Locks. If an owner died, its successors still get `OwnerDied` afterwards: what is written here need not repair the value.
+    pub(crate) fn lock(claim: &'a ClaimWord, timeout: Timeout) -> Result<Self, ClaimFailed> {
+        let held = match claim.claim_free() {
+            Some(held) => held,
+            None => claim.claim(timeout)?,
+        };
+        claim.record_in_thread(held.registered);
+        Ok(Self {
+            claim,
+            registered: held.registered,
+            poisoned: held.poisoned,
+        })
+    }
+}
+
+impl Drop for HeldMutex<'_> {
+    fn drop(&mut self) {
+        self.claim
+            .release_held_in_thread(self.registered, self.poisoned);
+    }
+}
+
+/// The words of a `SeqLock`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeqLockWords<'a> {
+    pub(crate) claim: &'a ClaimWord,
+    pub(crate) version: &'a AtomicU64,
+    pub(crate) changed: &'a AtomicU32,
+    pub(crate) slots: usize,
+}
+
+impl SeqLockWords<'_> {
+    /// Commits what `write` writes. It gets the numbers of the current slot and of the next one, which it has to fill. They are the
+    /// same only if a peer has changed the version meanwhile.
+    pub(crate) fn commit(
+        self,
+        timeout: Timeout,
+        write: impl FnOnce(usize, usize),
+    ) -> Result<(), ClaimFailed> {
+        let role = ClaimGuard::claim(self.claim, timeout, |failed| failed)?;
+        let order = role.order();
+        let current = seqlock::slot(seqlock::current(self.version), self.slots);
+        let fill = |next| -> Result<(), Infallible> {
+            write(current, next);
+            Ok(())
+        };
+        let Ok(_) = seqlock::commit::<Correct, _, _>(self.version, self.slots, order, fill);
+        notify_published(self.changed, &Committing(ReaderFutex, order));
+        Ok(())
+    }
+}
