@@ -8,7 +8,7 @@ use crate::access::Access;
 use crate::layout::{
     AccessWidth, LayoutKind, ScalarKind, TypeLayout, integer_value, meaning, sign_extend,
 };
-use crate::protocol::{claim_word, ring};
+use crate::protocol::{barrier, claim_word, event, ring, semaphore};
 use crate::shm_layout::ShmLayout;
 
 /// `{:?}` shows at most this many elements of an array, slice or vector.
@@ -149,6 +149,42 @@ impl<'a> Value<'a> {
                 }
                 all.finish_non_exhaustive()
             }
+            (meaning::MUTEX, _) => {
+                let mut all = f.debug_struct("Mutex");
+                if let Some(value) = self.field(inner, "value") {
+                    all.field("value", &value);
+                }
+                all.finish_non_exhaustive()
+            }
+            (meaning::SEMAPHORE, _) => {
+                let permits = |word: Self| semaphore::permits_of(word.leaf());
+                f.debug_struct("Semaphore")
+                    .field("value", &self.field(inner, "word").map_or(0, permits))
+                    .finish()
+            }
+            (meaning::EVENT, _) => {
+                let generation = |word: Self| event::generation_of(word.leaf());
+                f.debug_struct("Event")
+                    .field(
+                        "generation",
+                        &self.field(inner, "word").map_or(0, generation),
+                    )
+                    .finish()
+            }
+            (meaning::BROADCAST, _) => {
+                let sent = |tail: Self| tail.leaf::<u64>();
+                f.debug_struct("Broadcast")
+                    .field("sent", &self.field(inner, "tail").map_or(0, sent))
+                    .finish_non_exhaustive()
+            }
+            (meaning::BARRIER, _) => {
+                let round = |word: Self| barrier::round_of(word.leaf());
+                let round = self.field(inner, "round").map_or(0, round);
+                f.debug_struct("Barrier")
+                    .field("round", &round)
+                    .field("arrived", &self.arrived(inner, round))
+                    .finish_non_exhaustive()
+            }
             _ => match self.layout.as_seqlock() {
                 Some(lock) => {
                     let version: u64 = self.part(lock.version, u64::LAYOUT).leaf();
@@ -160,6 +196,29 @@ impl<'a> Value<'a> {
                 None => fmt::Debug::fmt(&self.part(0, inner), f),
             },
         }
+    }
+
+    /// A field of a struct at this place.
+    fn field(&self, layout: &'a TypeLayout, name: &str) -> Option<Self> {
+        let mut fields = layout.fields().iter();
+        let field = fields.find(|field| field.name() == name)?;
+        Some(self.part(field.offset(), field.layout()))
+    }
+
+    /// How many seats of a barrier have arrived in a round.
+    fn arrived(&self, barrier: &'a TypeLayout, round: u32) -> usize {
+        let Some(seats) = self.field(barrier, "seats") else {
+            return 0;
+        };
+        let LayoutKind::Array { element, len } = seats.layout.kind() else {
+            return 0;
+        };
+        let arrived = |number: usize| {
+            let seat = seats.part(number * element.size(), element);
+            let word = seat.field(element, "arrived");
+            word.is_some_and(|word| barrier::is_arrival(word.leaf(), round))
+        };
+        (0..len).filter(|number| arrived(*number)).count()
     }
 
     /// An integer, or an `Option` of its `NonZero`: the layouts differ only in their names.

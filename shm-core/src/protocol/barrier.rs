@@ -121,15 +121,21 @@ pub(crate) fn round<M: BarrierWords>(words: &M) -> u32 {
     round_of(load(words.round(), M::ROUND, M::WRITABLE))
 }
 
-/// The number of the round that the word `round` has.
+/// The number of the round in its word.
 pub(crate) const fn round_of(word: u32) -> u32 {
     word / ONE
+}
+
+/// Whether the word of a seat means that it has arrived in a round.
+#[inline]
+pub(crate) const fn is_arrival(word: u32, round: u32) -> bool {
+    word == round.wrapping_add(1) & NUMBERS
 }
 
 /// Whether the seat has arrived in a round.
 #[inline]
 pub(crate) fn has_arrived<M: BarrierWords>(words: &M, seat: usize, round: u32) -> bool {
-    load(words.arrived(seat), M::LOAD, M::WRITABLE) == round.wrapping_add(1) & NUMBERS
+    is_arrival(load(words.arrived(seat), M::LOAD, M::WRITABLE), round)
 }
 
 /// The first seat that has not arrived in a round.

@@ -135,7 +135,7 @@ pub(crate) trait EventWait {
 }
 
 /// The generation in a word.
-const fn generation_of(word: u64) -> u32 {
+pub(crate) const fn generation_of(word: u64) -> u32 {
     ((word & GENERATION) / ONE) as u32
 }
 

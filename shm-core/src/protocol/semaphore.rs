@@ -86,7 +86,13 @@ impl Mutations for Correct {}
 /// The number of permits.
 #[inline(always)]
 pub(crate) fn permits(word: &AtomicU32) -> u32 {
-    word.load(Ordering::Relaxed) / ONE
+    permits_of(word.load(Ordering::Relaxed))
+}
+
+/// The number of permits in a word.
+#[inline(always)]
+pub(crate) const fn permits_of(word: u32) -> u32 {
+    word / ONE
 }
 
 /// The word with `count` more permits, unless these are too many.

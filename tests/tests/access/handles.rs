@@ -5,6 +5,7 @@
 use std::marker::PhantomData;
 use std::num::{NonZeroU32, Wrapping};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use shm_core::ShmLayout;
 
@@ -358,6 +359,49 @@ fn debug_output_equals_that_of_the_type() {
         text.starts_with("Shm(\"(anonymous)\", Everything { wide: "),
         "{text}"
     );
+}
+
+#[test]
+fn a_sync_type_in_a_struct_prints_as_it_does_alone() {
+    use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Semaphore, SeqLock};
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    #[shm(padding)]
+    struct Plant {
+        limits: Mutex<[u16; 2]>,
+        pose: SeqLock<u64>,
+        log: Broadcast<u64, 4>,
+        permits: Semaphore,
+        changed: Event,
+        meet: Barrier<3>,
+    }
+    let shm = Plant::create_anonymous().unwrap();
+    shm.permits.post_many(7).unwrap();
+    shm.changed.notify_all();
+    shm.pose.store(5).unwrap();
+    shm.log.sender().unwrap().send(1).unwrap();
+    let _seats = [shm.meet.join().unwrap(), shm.meet.join().unwrap()].map(|mut seat| {
+        assert!(seat.wait_timeout(Duration::ZERO).is_err());
+        seat
+    });
+    let _guard = shm.limits.lock().unwrap();
+    let alone = [
+        format!("limits: {:?}", shm.limits),
+        format!("pose: {:?}", shm.pose),
+        format!("log: {:?}", shm.log),
+        format!("permits: {:?}", shm.permits),
+        format!("changed: {:?}", shm.changed),
+        format!("meet: {:?}", shm.meet),
+    ];
+    let expected = format!("Plant {{ {} }}", alone.join(", "));
+    assert_eq!(format!("{:?}", shm.cell()), expected);
+    for part in [
+        "Semaphore { value: 7 }",
+        "Event { generation: 1 }",
+        "Barrier { round: 0, arrived: 2, .. }",
+    ] {
+        assert!(expected.contains(part), "{expected}");
+    }
 }
 
 #[test]
