@@ -29,6 +29,9 @@ use crate::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 /// The largest alignment of a type: that of a page.
 const MAX_ALIGN: u32 = 4096;
 
+/// The largest alignment of a field that a level appends, unless level 0 has a larger one.
+const LARGEST_ALIGN_OF_LEVEL: usize = 128;
+
 /// A schema that is no layout.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SchemaError {
@@ -83,26 +86,51 @@ impl Machine {
     }
 }
 
-/// Checks a schema that this machine wrote, and returns the numbers that the header must agree with.
-pub(super) fn check(schema: &Schema, machine: Machine) -> Result<Expected, SchemaError> {
+/// The fields that a level appends to the struct that is the payload.
+pub(super) struct Level {
+    /// A struct of these fields, with the size and alignment of the whole.
+    pub(super) root: Node,
+    /// What the record says.
+    pub(super) fingerprint: u64,
+}
+
+impl Level {
+    pub(super) fn fields(&self) -> &[FieldNode] {
+        match &self.root {
+            Node::Struct { fields, .. } => fields,
+            _ => &[],
+        }
+    }
+}
+
+/// Checks a schema that this machine wrote, and the levels from 1 on. Returns the numbers that the header must agree with.
+pub(super) fn check(
+    schema: &Schema,
+    levels: &[Level],
+    machine: Machine,
+) -> Result<Expected, SchemaError> {
     let mut checker = Checker {
         machine,
         path: String::new(),
     };
     let root = checker.node(&schema.root, Place::Payload)?;
+    let size = match levels {
+        [] => root.size,
+        _ => checker.levels(&schema.root, &root, levels)?,
+    };
     let (version, is_struct) = match &schema.root {
         Node::Struct { version, .. } => (*version, true),
         _ => (0, false),
     };
     Ok(Expected {
-        size: root.size,
+        size,
         base_size: root.size,
         base_align: root.align,
         tail_stride: root.tail_stride,
         schema_len: root.schema_len,
         fingerprint: root.fingerprint,
         version,
-        level: 0,
+        level: levels.len() as u32,
         records_len: 0,
         grows: is_struct && root.tail_stride.is_none(),
         room: 0,
@@ -294,6 +322,73 @@ impl Checker {
                 kind: SchemaErrorKind::Unknown(*tag),
             }),
         }
+    }
+
+    /// Checks the levels of a struct that was checked, and returns the size of the newest.
+    fn levels(&mut self, base: &Node, checked: &Checked, levels: &[Level]) -> Result<usize> {
+        let Node::Struct {
+            name,
+            version,
+            fields,
+            ..
+        } = base
+        else {
+            return self.invalid("has levels, which only a struct has");
+        };
+        let Some(Node::Struct { size, align, .. }) = levels.last().map(|level| &level.root) else {
+            return self.invalid("has a level that is no struct");
+        };
+        let added = levels.iter().flat_map(Level::fields);
+        let all: Vec<FieldNode> = fields.iter().chain(added).cloned().collect();
+        let newest = (&*name.0, *size, *align, *version);
+        let (whole, of_fields) = self.structure(newest, &all, Place::Payload)?;
+        if whole.tail_stride.is_some() {
+            return self.invalid("has levels and ends in a slice");
+        }
+        // No level reaches beyond the newest, so nothing overflows.
+        let end_of = |number: usize| {
+            usize::try_from(all[number].offset).unwrap_or(usize::MAX) + of_fields[number].size
+        };
+        let (mut len, mut align) = (fields.len(), checked.align);
+        let mut end = (0..len).map(end_of).max().unwrap_or(0);
+        if round_up(end, align) != Some(checked.size) {
+            return self.invalid("has levels and bytes after its first fields");
+        }
+        let most_align = align.max(LARGEST_ALIGN_OF_LEVEL);
+        for (number, level) in (1..).zip(levels) {
+            let wrong = |checker: &Self, what: &str| {
+                checker.invalid(format!("has a level {number} that {what}"))
+            };
+            if level.fields().is_empty() {
+                return wrong(self, "adds no field");
+            }
+            for _ in level.fields() {
+                if all[len].offset < end as u64 {
+                    return wrong(self, "does not begin behind the one before");
+                }
+                align = align.max(of_fields[len].align);
+                end = end_of(len);
+                len += 1;
+            }
+            let size = round_up(end, align);
+            let is_extent = matches!(&level.root, Node::Struct { size: of_record, align: align_of_record, .. }
+                if size.is_some_and(|size| size as u64 == *of_record) && *align_of_record as usize == align);
+            if !is_extent || align > most_align {
+                return wrong(self, "has another size or alignment than its fields give");
+            }
+            let order = self.machine.order;
+            let hash = fingerprint::structure(order, size.unwrap_or(0), align, *version, len);
+            let hash = all[..len]
+                .iter()
+                .zip(&of_fields)
+                .fold(hash, |hash, (field, checked)| {
+                    hash.field(field.name.as_bytes(), field.offset, checked.fingerprint)
+                });
+            if hash.finish() != level.fingerprint {
+                return wrong(self, "has another fingerprint than its fields give");
+            }
+        }
+        Ok(whole.size)
     }
 
     fn enumeration(

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use super::check::{Machine, reference};
-use crate::layout::schema::{Node, Schema};
+use super::check::{Level, Machine, reference};
+use crate::layout::schema::{FieldNode, Node, Schema};
 use crate::layout::{FieldLayout, Scalar, ScalarKind, TypeLayout, Variant, meaning};
 use crate::segment::Expected;
 
@@ -38,12 +38,13 @@ impl fmt::Display for Full {
 /// decoded from.
 pub(super) fn intern(
     schema: &Schema,
+    levels: &[Level],
     bytes: &[u8],
     machine: Machine,
     checked: &Expected,
 ) -> Result<&'static TypeLayout, Full> {
     let mut interner = INTERNED.lock().unwrap_or_else(PoisonError::into_inner);
-    interner.intern(schema, bytes, machine, checked)
+    interner.intern(schema, levels, bytes, machine, checked)
 }
 
 struct Interner {
@@ -63,6 +64,7 @@ impl Interner {
     fn intern(
         &mut self,
         schema: &Schema,
+        levels: &[Level],
         bytes: &[u8],
         machine: Machine,
         checked: &Expected,
@@ -72,10 +74,14 @@ impl Interner {
             return Ok(layout);
         }
         let entry = size_of::<((Machine, Box<[u8]>), &TypeLayout)>();
-        let cost = 2 * entry + bytes.len() + cost(&schema.root);
+        let of_levels: usize = levels.iter().map(|level| cost(&level.root)).sum();
+        let cost = 2 * entry + bytes.len() + cost(&schema.root) + of_levels;
         self.left = self.left.checked_sub(cost).ok_or(Full)?;
-        let layout =
-            leak(build(&schema.root, machine, false).with_fingerprint(checked.fingerprint));
+        let layout = match levels {
+            [] => build(&schema.root, machine, false),
+            _ => with_levels(&schema.root, levels, machine),
+        };
+        let layout = leak(layout.with_fingerprint(checked.fingerprint));
         self.layouts.insert(key, layout);
         Ok(layout)
     }
@@ -146,6 +152,50 @@ fn part(node: &Node, machine: Machine, is_inner: bool) -> &'static TypeLayout {
     }
 }
 
+/// The fields of a struct that was checked.
+fn all_fields(
+    fields: &[FieldNode],
+    since: u32,
+    machine: Machine,
+) -> impl Iterator<Item = FieldLayout> {
+    fields.iter().map(move |field| {
+        // The field lies within its struct, whose size was checked.
+        let offset = usize::try_from(field.offset).unwrap_or(0);
+        let layout = part(&field.node, machine, false);
+        FieldLayout::at(leak_text(&field.name), offset, layout).with_since(since)
+    })
+}
+
+/// Builds the layout of a struct with levels that was checked.
+fn with_levels(base: &Node, levels: &[Level], machine: Machine) -> TypeLayout {
+    let (
+        Node::Struct {
+            name,
+            align: base_align,
+            version,
+            fields,
+            ..
+        },
+        Some(Node::Struct { size, align, .. }),
+    ) = (base, levels.last().map(|level| &level.root))
+    else {
+        // The check accepts no other node with levels.
+        return TypeLayout::refused();
+    };
+    let added = (1..).zip(levels);
+    let added = added.flat_map(|(number, level)| all_fields(level.fields(), number, machine));
+    let fields = leak_all(all_fields(fields, 0, machine).chain(added));
+    let size = usize::try_from(*size).unwrap_or(0);
+    let name = leak_text(&name.0);
+    let layout = TypeLayout::structure(name, *version, size, *align as usize, fields);
+    let layout = if layout.padded() {
+        layout.with_gaps()
+    } else {
+        layout
+    };
+    layout.with_levels(*base_align as usize)
+}
+
 /// Builds the layout of a node that was checked. `is_inner` says whether it is directly inside a meaning.
 fn build(node: &Node, machine: Machine, is_inner: bool) -> TypeLayout {
     match node {
@@ -175,12 +225,7 @@ fn build(node: &Node, machine: Machine, is_inner: bool) -> TypeLayout {
             version,
             fields,
         } => {
-            let fields = leak_all(fields.iter().map(|field| {
-                // The field lies within its struct, whose size was checked.
-                let offset = usize::try_from(field.offset).unwrap_or(0);
-                let layout = part(&field.node, machine, false);
-                FieldLayout::at(leak_text(&field.name), offset, layout)
-            }));
+            let fields = leak_all(all_fields(fields, 0, machine));
             let size = usize::try_from(*size).unwrap_or(0);
             let name = leak_text(&name.0);
             let layout = TypeLayout::structure(name, *version, size, *align as usize, fields);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cell::DynCell;
-use super::check::{self, Machine, SchemaErrorKind};
+use super::check::{self, Level, Machine, SchemaErrorKind};
 use super::error::DynError;
 use super::intern;
 use crate::error::{ShmError, UNNAMED};
@@ -50,10 +50,15 @@ use crate::segment::{Described, Dump, Segment, Untyped};
 /// The layout in the segment may be forged. It is checked before anything is accessed: every part lies within the payload, and
 /// no two overlap. A segment whose schema does not pass, or contradicts its header, is [`Corrupt`](ShmError::Corrupt).
 ///
+/// # Levels
+///
+/// Of a struct that has grown (`#[shm(since = ..)]`), a handle has the fields of all levels that were announced when it attached.
+/// It announces none itself. To find fields that a newer program has announced since, attach again.
+///
 /// # Memory
 ///
-/// The layout of a schema is allocated once in a process, however many segments have the schema, and never freed. A schema may
-/// have at most 1 MiB, and all layouts of a process together 64 MiB: beyond that, attaching fails with
+/// The layout of a schema is allocated once in a process, however many segments have the schema, and never freed. A schema, with
+/// the records of its levels, may have at most 1 MiB, and all layouts of a process together 64 MiB: beyond that, attaching fails with
 /// [`TooLarge`](ShmError::TooLarge).
 ///
 /// # Lifetime
@@ -262,8 +267,7 @@ fn attached(
     Ok(DynSegment::new(layout, Memory::Mapped(segment), name))
 }
 
-/// Checks what a segment says about its type, and makes a layout of it.
-// The records of later levels, once a segment has them, are appended here to the fields of the schema's struct.
+/// Checks what a segment says about its type, and makes a layout of it: the fields of its schema, and those of its levels.
 fn layout_of(described: &Described) -> Result<&'static TypeLayout, ShmError> {
     let corrupt = |reason: String| ShmError::Corrupt {
         name: UNNAMED,
@@ -271,6 +275,16 @@ fn layout_of(described: &Described) -> Result<&'static TypeLayout, ShmError> {
     };
     let schema = Schema::decode_in(&described.schema, described.order)
         .map_err(|reason| corrupt(format!("its schema cannot be read: {reason}")))?;
+    let mut levels = Vec::new();
+    for recorded in &described.levels {
+        let decoded = Schema::decode_level(&recorded.body, described.order);
+        let decoded = decoded
+            .map_err(|reason| corrupt(format!("the record of a level cannot be read: {reason}")))?;
+        levels.push(Level {
+            root: decoded.root,
+            fingerprint: recorded.fingerprint,
+        });
+    }
     let machines = match described.order {
         ByteOrder::Native => vec![Machine::NATIVE],
         // The header does not say how 128-bit integers are aligned there.
@@ -280,7 +294,7 @@ fn layout_of(described: &Described) -> Result<&'static TypeLayout, ShmError> {
     };
     let mut refused = None;
     for machine in machines {
-        let checked = check::check(&schema, machine).map_err(|error| match error.kind {
+        let checked = check::check(&schema, &levels, machine).map_err(|error| match error.kind {
             SchemaErrorKind::Unknown(_) => ShmError::UnsupportedFormat {
                 name: UNNAMED,
                 reason: shortened(error.to_string()),
@@ -288,12 +302,17 @@ fn layout_of(described: &Described) -> Result<&'static TypeLayout, ShmError> {
             SchemaErrorKind::Invalid(_) => corrupt(error.to_string()),
         });
         let checked = checked.and_then(|checked| {
-            let compared = described.compare(&checked).map_err(corrupt);
-            compared.map(|_| checked)
+            described.compare(&checked).map_err(corrupt)?;
+            if !described.can_hold(checked.size) {
+                return Err(corrupt(
+                    "the records of its levels reach into its fields".to_owned(),
+                ));
+            }
+            Ok(checked)
         });
         match checked {
             Ok(checked) => {
-                return intern::intern(&schema, &described.schema, machine, &checked)
+                return intern::intern(&schema, &levels, &described.bytes(), machine, &checked)
                     .map_err(|full| ShmError::too_large(full.to_string()));
             }
             Err(error) => refused = refused.or(Some(error)),

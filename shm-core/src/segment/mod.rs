@@ -51,6 +51,7 @@ pub use list::{Segments, list, sweep, sweep_all_users};
 
 pub use crate::error::{Existing, Mismatch};
 pub(crate) use dump::Dump;
+
 pub use open::InitResult;
 pub use options::ShmOptions;
 pub use ownership::SegmentStatus;

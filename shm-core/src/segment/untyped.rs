@@ -8,6 +8,7 @@ use super::appearance::Appearance;
 use super::attach::{self, AttachMode, Wanted};
 use super::geometry::{Expected, Geometry};
 use super::header::{self, Difference, HEADER_LEN, Header};
+use super::levels::{self, Conflict, Recorded};
 use super::options::Settings;
 use crate::error::{ANONYMOUS, ShmError, UNNAMED};
 use crate::layout::TypeLayout;
@@ -23,6 +24,10 @@ const LONGEST_SCHEMA: u64 = 1 << 20;
 pub(crate) struct Described {
     pub(super) header: Header,
     pub(crate) schema: Vec<u8>,
+    /// The levels that were announced, from 1 on.
+    pub(crate) levels: Vec<Recorded>,
+    /// The end of the bytes for fields.
+    fields_end: u64,
     /// The order of the bytes of the numbers in the schema and the payload.
     pub(crate) order: ByteOrder,
 }
@@ -58,14 +63,53 @@ pub(super) fn with_schema(
             reason: "the file ends inside its schema".to_owned(),
         });
     }
+    let most = LONGEST_SCHEMA - frozen.schema_len;
+    let records = levels::read_all(file, &header, order, most);
+    let Some((levels, fields_end)) = records.map_err(unreadable)? else {
+        return Err(ShmError::too_large(format!(
+            "its schema and the records of its levels have more than the {LONGEST_SCHEMA} bytes that are read"
+        )));
+    };
     Ok(Described {
         header,
         schema,
+        levels,
+        fields_end,
         order,
     })
 }
 
+/// The error for records that cannot be read.
+fn unreadable(conflict: Conflict) -> ShmError {
+    let reason = match conflict {
+        Conflict::System(error) => return ShmError::from(error),
+        Conflict::Corrupt(reason) => reason,
+        // These come from comparisons with a type.
+        Conflict::Level { .. } | Conflict::Room { .. } => "its levels contradict it".to_owned(),
+    };
+    ShmError::Corrupt {
+        name: UNNAMED,
+        reason,
+    }
+}
+
 impl Described {
+    /// All that the layout depends on.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = self.schema.clone();
+        for level in &self.levels {
+            bytes.extend(level.body.len().to_ne_bytes());
+            bytes.extend(&level.body);
+        }
+        bytes
+    }
+
+    /// Whether the payload has room for a struct of this size.
+    pub(crate) fn can_hold(&self, size: usize) -> bool {
+        let room = self.fields_end - self.header.frozen.payload_offset;
+        size as u64 <= room
+    }
+
     /// Compares the header with the numbers of the schema. The error describes the first difference.
     pub(crate) fn compare(&self, expected: &Expected) -> Result<(Geometry, usize), String> {
         let frozen = &self.header.frozen;

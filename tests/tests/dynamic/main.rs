@@ -3,5 +3,6 @@
 mod cells;
 mod dumps;
 mod layouts;
+mod levels;
 mod sync;
 mod values;

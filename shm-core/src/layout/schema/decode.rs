@@ -227,8 +227,8 @@ impl Schema {
     }
 
     /// Decodes the record of a level as a struct of the fields that it adds.
-    pub(crate) fn decode_level(body: &[u8]) -> Result<Self, String> {
-        let mut decoder = Decoder(body, ByteOrder::Native);
+    pub(crate) fn decode_level(body: &[u8], order: ByteOrder) -> Result<Self, String> {
+        let mut decoder = Decoder(body, order);
         let (size, align, count) = (decoder.u64()?, decoder.u32()?, decoder.u32()?);
         let fields = decoder.fields(count, 0)?;
         if !decoder.0.is_empty() {

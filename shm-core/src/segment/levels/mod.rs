@@ -27,6 +27,7 @@ pub(super) use announce::announce;
 
 use super::header::{Frozen, Header};
 use crate::layout::TypeLayout;
+use crate::layout::fingerprint::ByteOrder;
 use crate::layout::schema::{self, Schema};
 use crate::sys::file;
 use crate::sys::{SysError, SysResult};
@@ -137,6 +138,16 @@ struct Record {
 impl Record {
     /// Reads the record that ends at `end`. Whatever the bytes are, it lies between the payload and `end`.
     fn read(file: &File, capacity: Capacity, end: u64) -> Result<Self, Conflict> {
+        Self::read_in(file, capacity, end, ByteOrder::Native)
+    }
+
+    /// [`read`](Self::read)s a record whose numbers have this byte order.
+    fn read_in(
+        file: &File,
+        capacity: Capacity,
+        end: u64,
+        order: ByteOrder,
+    ) -> Result<Self, Conflict> {
         const REASON: &str = "the record of a level is impossible";
         let Some(foot) = end.checked_sub(FOOT as u64) else {
             return corrupt(REASON);
@@ -146,6 +157,11 @@ impl Record {
             return corrupt("the file ends before the record of a level");
         }
         let [len, zero, fingerprint @ ..]: [u32; 4] = bytemuck::cast(bytes);
+        let fingerprint: u64 = bytemuck::cast(fingerprint);
+        let (len, fingerprint) = match order {
+            ByteOrder::Native => (len, fingerprint),
+            ByteOrder::Swapped => (len.swap_bytes(), fingerprint.swap_bytes()),
+        };
         let begin = foot.checked_sub(u64::from(len).next_multiple_of(8));
         match begin {
             Some(begin)
@@ -157,7 +173,7 @@ impl Record {
                 Ok(Self {
                     begin,
                     len,
-                    fingerprint: bytemuck::cast(fingerprint),
+                    fingerprint,
                 })
             }
             _ => corrupt(REASON),
@@ -223,6 +239,41 @@ pub(super) fn newest_size(file: &File, header: &Header) -> u64 {
     }
 }
 
+/// A level that a segment has, as its record describes it. Nothing of it is checked.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// The size and alignment of the struct, and the fields that the level adds.
+    pub(crate) body: Vec<u8>,
+    pub(crate) fingerprint: u64,
+}
+
+/// Reads the records of all levels, whose numbers have this byte order, and returns where the last one begins. `None` if they have
+/// more than `most` bytes.
+pub(super) fn read_all(
+    file: &File,
+    header: &Header,
+    order: ByteOrder,
+    most: u64,
+) -> Result<Option<(Vec<Recorded>, u64)>, Conflict> {
+    let capacity = Capacity::of(&header.frozen);
+    let (mut all, mut end) = (Vec::new(), capacity.end);
+    for _ in 0..header.mutable.levels {
+        let record = Record::read_in(file, capacity, end, order)?;
+        if capacity.end - record.begin > most {
+            return Ok(None);
+        }
+        let Some(body) = record.body(file)? else {
+            return corrupt("the file ends inside the record of a level");
+        };
+        all.push(Recorded {
+            body,
+            fingerprint: record.fingerprint,
+        });
+        end = record.begin;
+    }
+    Ok(Some((all, end)))
+}
+
 /// How a level that differs does so.
 fn difference(file: &File, record: &Record, layout: &TypeLayout, level: u32) -> SysResult<String> {
     let fingerprints = format!(
@@ -237,8 +288,8 @@ fn difference(file: &File, record: &Record, layout: &TypeLayout, level: u32) -> 
     let mut program = Vec::new();
     body(layout, level, &mut program);
     let (segment, program) = match (
-        Schema::decode_level(&segment),
-        Schema::decode_level(&program),
+        Schema::decode_level(&segment, ByteOrder::Native),
+        Schema::decode_level(&program, ByteOrder::Native),
     ) {
         (Ok(segment), Ok(program)) => (segment, program),
         (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
