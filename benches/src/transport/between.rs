@@ -17,7 +17,7 @@ pub(crate) struct Rings<T: ShmValue> {
 pub(crate) struct Ours;
 
 impl<const N: usize> Tx<N> for Sender<'_, Message<N>, SLOTS> {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, message: &Message<N>) -> Result<()> {
         Ok(Sender::send(self, *message)?)
     }
@@ -31,7 +31,7 @@ impl<const N: usize> Tx<N> for Sender<'_, Message<N>, SLOTS> {
 }
 
 impl<const N: usize> Rx<N> for Receiver<'_, Message<N>, SLOTS> {
-    #[inline]
+    #[inline(always)]
     fn recv(&mut self) -> Result<Message<N>> {
         Ok(Receiver::recv(self)?)
     }

@@ -9,7 +9,7 @@ use super::{Message, Pair, Result, Rx, SLOTS, Tx};
 pub(crate) struct Rtrb;
 
 impl<const N: usize> Tx<N> for rtrb::Producer<Message<N>> {
-    #[inline]
+    #[inline(always)]
     fn send(&mut self, message: &Message<N>) -> Result<()> {
         while self.push(*message).is_err() {
             spin_loop();
@@ -28,7 +28,7 @@ impl<const N: usize> Tx<N> for rtrb::Producer<Message<N>> {
 }
 
 impl<const N: usize> Rx<N> for rtrb::Consumer<Message<N>> {
-    #[inline]
+    #[inline(always)]
     fn recv(&mut self) -> Result<Message<N>> {
         loop {
             match self.pop() {

@@ -153,6 +153,33 @@ pub(crate) trait WakeAll {
     fn wake_all(&self, word: &AtomicU32);
 }
 
+impl<W: WakeAll> WakeAll for &W {
+    const FENCED: bool = W::FENCED;
+    const CHECKS_AGAIN: bool = W::CHECKS_AGAIN;
+    const INCREMENT: u32 = W::INCREMENT;
+    const WAKE: Ordering = W::WAKE;
+    const RETRIES: bool = W::RETRIES;
+
+    #[inline(always)]
+    fn order(&self) -> CommitOrder {
+        (**self).order()
+    }
+
+    #[inline(always)]
+    fn order_program(&self) {
+        (**self).order_program();
+    }
+
+    #[inline(always)]
+    fn wakes_unasked(&self, word: &AtomicU32) -> bool {
+        (**self).wakes_unasked(word)
+    }
+
+    fn wake_all(&self, word: &AtomicU32) {
+        (**self).wake_all(word);
+    }
+}
+
 /// Announces that the caller may sleep on the word, and returns the value to sleep on. The caller has to check again
 /// before it sleeps.
 #[inline]
@@ -201,27 +228,38 @@ fn look<W: WaitEnv>(word: &AtomicU32) -> u32 {
 
 /// Wakes all processes that wait for a change which the caller has just published in its [order](WakeAll::order).
 #[inline(always)]
-pub(crate) fn notify_published<W: WakeAll>(word: &AtomicU32, waker: &W) {
-    notify_unless(word, waker, || false);
+pub(crate) fn notify_published<W: WakeAll>(word: &AtomicU32, waker: W) {
+    order_check(&waker);
+    notify_ordered(word, waker);
 }
 
-/// Wakes all processes that wait for a change which the caller has just published in its [order](WakeAll::order). Leaves patient ones
-/// asleep if `early`.
+/// Checks for sleepers after a change which the caller has just published in its [order](WakeAll::order). If there may be some,
+/// returns the word, for [`notify_unless`].
+///
+/// Separate from that, since what it needs should cost nothing as long as nobody sleeps. Only for words on which no process
+/// sleeps that has to be woken unasked.
 #[inline(always)]
-pub(crate) fn notify_unless<W: WakeAll>(word: &AtomicU32, waker: &W, early: impl FnOnce() -> bool) {
+pub(crate) fn check_for_sleepers<W: WakeAll>(word: &AtomicU32, waker: &W) -> Option<u32> {
+    order_check(waker);
+    let seen = word.load(Ordering::Relaxed);
+    (seen & (WAITERS | FENCE) != 0).then_some(seen)
+}
+
+/// Keeps a check for sleepers behind the change that was published before it.
+#[inline(always)]
+fn order_check<W: WakeAll>(waker: &W) {
     if waker.order() == CommitOrder::Registered {
         waker.order_program();
     }
-    notify_ordered(word, waker, early);
 }
 
 #[inline(always)]
-fn notify_ordered<W: WakeAll>(word: &AtomicU32, waker: &W, early: impl FnOnce() -> bool) {
+fn notify_ordered<W: WakeAll>(word: &AtomicU32, waker: W) {
     let seen = word.load(Ordering::Relaxed);
     if seen & (WAITERS | FENCE) != 0 {
-        notify_sleepers(word, seen, waker, early);
+        notify_sleepers(word, seen, waker);
     } else if waker.wakes_unasked(word) {
-        wake(word, seen, waker);
+        wake(word, seen, &waker);
     }
 }
 
@@ -232,13 +270,21 @@ pub(crate) fn notify<W: WakeAll>(word: &AtomicU32, waker: &W) {
         // Pairs with the fence in `announce`.
         fence(Ordering::SeqCst);
     }
-    notify_ordered(word, waker, || false);
+    notify_ordered(word, waker);
 }
 
-/// The word was `seen`, with `WAITERS` or `FENCE`.
+/// Wakes all sleepers. The word was `seen`, with `WAITERS` or `FENCE`. The waker comes by value: a reference to it would have to be
+/// stored for every check.
 #[cold]
 #[inline(never)]
-fn notify_sleepers<W: WakeAll>(
+fn notify_sleepers<W: WakeAll>(word: &AtomicU32, seen: u32, waker: W) {
+    notify_unless(word, seen, &waker, || false);
+}
+
+/// Wakes all sleepers, but leaves patient ones asleep if `early`. The word was `seen`, with `WAITERS` or `FENCE`, in a check for
+/// sleepers.
+#[inline(always)]
+pub(crate) fn notify_unless<W: WakeAll>(
     word: &AtomicU32,
     mut seen: u32,
     waker: &W,

@@ -64,7 +64,9 @@ use std::marker::PhantomData;
 
 use crate::primitive::Ordering;
 use crate::primitive::model::{AtomicU32, AtomicU64, CommitOrder, fence, publish};
-use crate::protocol::eventcount::{self, PATIENT, WaitEnv, WakeAll, notify_unless};
+use crate::protocol::eventcount::{
+    self, PATIENT, WaitEnv, WakeAll, check_for_sleepers, notify_unless,
+};
 use crate::protocol::liveness::{self, PeerState, PeerWatch};
 use crate::protocol::padded::Padded;
 
@@ -119,6 +121,8 @@ pub(crate) trait Side {
     fn peer_wait_word(counters: &Counters) -> &AtomicU32;
     /// How many slots this end may use; 0 if the counters are impossible.
     fn ready(mine: u64, theirs: u64, capacity: u64) -> u64;
+    /// Whether this end may use a slot, in one comparison.
+    fn is_ready(mine: u64, theirs: u64, capacity: u64) -> bool;
 
     /// The bit by which this end announces that it is patient, or 0 if it never is.
     const PATIENCE: u32;
@@ -161,6 +165,11 @@ impl Side for Sending {
         capacity.saturating_sub(tail.wrapping_sub(head))
     }
 
+    #[inline(always)]
+    fn is_ready(tail: u64, head: u64, capacity: u64) -> bool {
+        tail.wrapping_sub(head) < capacity
+    }
+
     const PATIENCE: u32 = PATIENT;
 
     #[inline(always)]
@@ -198,6 +207,12 @@ impl Side for Receiving {
     fn ready(head: u64, tail: u64, capacity: u64) -> u64 {
         let there = tail.wrapping_sub(head);
         if there <= capacity { there } else { 0 }
+    }
+
+    #[inline(always)]
+    fn is_ready(head: u64, tail: u64, capacity: u64) -> bool {
+        // If there is nothing, one less is the largest number.
+        tail.wrapping_sub(head).wrapping_sub(1) < capacity
     }
 
     const PATIENCE: u32 = 0;
@@ -287,6 +302,23 @@ impl<R: Side, S: Mutations> End<R, S> {
         self.mine
     }
 
+    /// Whether this end may use a slot for certain, without a look at the peer's counter.
+    #[inline(always)]
+    pub(crate) fn has_slot(&self, capacity: u64) -> bool {
+        R::is_ready(self.mine, self.theirs, capacity)
+    }
+
+    /// Whether this end may use a slot. The peer's counter is loaded only if its cached value does not suffice.
+    #[inline(always)]
+    pub(crate) fn finds_slot(&mut self, counters: &Counters, capacity: u64) -> bool {
+        if self.has_slot(capacity) {
+            return true;
+        }
+        let theirs = S::load_peer::<R>(counters, self.theirs);
+        self.theirs = theirs;
+        R::is_ready(self.mine, theirs, capacity)
+    }
+
     /// How many slots this end may use. The peer's counter is loaded only if its cached value does not suffice for
     /// `wanted`.
     #[inline(always)]
@@ -307,18 +339,28 @@ impl<R: Side, S: Mutations> End<R, S> {
 
     /// Hands the next `count` slots, which [`ready`](Self::ready) has reported and the caller has used, to the other end.
     #[inline(always)]
-    pub(crate) fn commit(
+    pub(crate) fn commit<W: WakeAll>(
         &mut self,
         counters: &Counters,
         capacity: u64,
         count: u64,
-        waker: &impl WakeAll,
+        waker: W,
     ) {
         self.mine = self.mine.wrapping_add(count);
-        let mine = self.mine;
-        S::publish::<R>(counters, mine, waker.order());
-        // `move`: what the closure refers to would be stored at every commit, although it is hardly ever called.
-        notify_unless(R::peer_wait_word(counters), waker, move || {
+        S::publish::<R>(counters, self.mine, waker.order());
+        if let Some(seen) = check_for_sleepers(R::peer_wait_word(counters), &waker) {
+            Self::wake_peer(counters, capacity, self.mine, seen, waker);
+        }
+    }
+
+    /// Wakes the peer, unless it is patient and it is too early. Its word was `seen`.
+    ///
+    /// All arguments are plain values, so that they stay in registers until somebody sleeps. A commit that stores to the stack what
+    /// this might need is slower: stores wait in one queue, behind those to lines that the peer has just used.
+    #[cold]
+    #[inline(never)]
+    fn wake_peer<W: WakeAll>(counters: &Counters, capacity: u64, mine: u64, seen: u32, waker: W) {
+        notify_unless(R::peer_wait_word(counters), seen, &waker, || {
             // An older value of the counter only wakes the peer sooner.
             let theirs = R::peer(counters).load(Ordering::Relaxed);
             S::is_early::<R>(mine, theirs, capacity)
@@ -551,6 +593,8 @@ mod tests {
                 let tail = head.wrapping_add(there);
                 assert_eq!(Receiving::ready(head, tail, 4), 0, "{there} of 4");
                 assert_eq!(Sending::ready(tail, head, 4), 0, "{there} of 4");
+                assert!(!Receiving::is_ready(head, tail, 4), "{there} of 4");
+                assert!(!Sending::is_ready(tail, head, 4), "{there} of 4");
             }
         }
         assert_eq!(
@@ -558,5 +602,18 @@ mod tests {
             (4, 0)
         );
         assert_eq!((Receiving::ready(7, 7, 4), Sending::ready(7, 7, 4)), (0, 4));
+        for (head, tail) in [
+            (7, 7),
+            (7, 8),
+            (7, 10),
+            (7, 11),
+            (u64::MAX, 0),
+            (u64::MAX, 3),
+        ] {
+            let there = Receiving::ready(head, tail, 4) > 0;
+            assert_eq!(Receiving::is_ready(head, tail, 4), there, "{head} {tail}");
+            let room = Sending::ready(tail, head, 4) > 0;
+            assert_eq!(Sending::is_ready(tail, head, 4), room, "{head} {tail}");
+        }
     }
 }

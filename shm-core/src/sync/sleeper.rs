@@ -234,7 +234,7 @@ impl EventWaker for ReaderFutex {
 /// Wakes all processes that wait for a commit which the caller has just published in this order.
 #[inline(always)]
 pub(super) fn notify_readers(word: &AtomicU32, order: CommitOrder) {
-    notify_published(word, &Committing(ReaderFutex, order));
+    notify_published(word, Committing(ReaderFutex, order));
 }
 
 /// Wakes as `F` does, after commits in this order.

@@ -66,7 +66,7 @@ impl SeqLockWords<'_> {
             Ok(())
         };
         let Ok(_) = seqlock::commit::<Correct, _, _>(self.version, self.slots, order, fill);
-        notify_published(self.changed, &Committing(ReaderFutex, order));
+        notify_published(self.changed, Committing(ReaderFutex, order));
         Ok(())
     }
 }

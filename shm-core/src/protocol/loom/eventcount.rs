@@ -15,7 +15,7 @@ use crate::protocol::loom::interrupts::{Interrupts, Registered};
 use crate::protocol::loom::{FutexQueue, Product, check, mutant_deadlocks};
 use crate::protocol::wait::WaitStep;
 
-impl WakeAll for &FutexQueue {
+impl WakeAll for FutexQueue {
     fn wake_all(&self, _: &AtomicU32) {
         FutexQueue::wake_all(self);
     }

@@ -121,6 +121,27 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
         self.wait(timeout())
     }
 
+    /// Whether a slot can be used for certain, without a look at the peer's counter. If not,
+    /// [`wait_for_slot`](Self::wait_for_slot) says more.
+    #[inline(always)]
+    pub(super) fn has_slot(&self) -> bool {
+        self.is_mine() && self.end.has_slot(N as u64)
+    }
+
+    /// Whether a slot can be used. If not, as with [`has_slot`](Self::has_slot).
+    #[inline(always)]
+    pub(super) fn finds_slot(&mut self) -> bool {
+        self.is_mine() && self.end.finds_slot(self.counters, N as u64)
+    }
+
+    /// Waits until a slot can be used. Returns why none can, which fits a register: a result in memory would be stored by calls
+    /// that find a slot at once, too.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn wait_for_slot(&mut self, timeout: Timeout) -> Option<Idle> {
+        self.wait_for_slots(1, || timeout).err()
+    }
+
     /// Whether this process claimed the end, and is not a fork child of the one that did.
     #[inline(always)]
     fn is_mine(&self) -> bool {
@@ -245,7 +266,7 @@ impl<'a, R: Side, const N: usize> HeldEnd<'a, R, N> {
     fn hand_over(&mut self, count: usize) {
         let waker = Committing(Futex, self.claim.order());
         self.end
-            .commit(self.counters, N as u64, count as u64, &waker);
+            .commit(self.counters, N as u64, count as u64, waker);
     }
 
     /// The slot of the next message.

@@ -145,14 +145,16 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     ///
     /// [`RecvError`] if the ring is empty and the sender has left or died. While no sender has joined yet, this waits; after
     /// [`reconnecting`](Self::reconnecting) it always does.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<T, RecvError>
     where
         T: ShmValue,
     {
-        self.end
-            .wait_for_slots(1, || Timeout::Never)
-            .map_err(recv)?;
+        if !self.end.finds_slot()
+            && let Some(idle) = self.end.wait_for_slot(Timeout::Never)
+        {
+            return Err(recv(idle));
+        }
         Ok(self.pop())
     }
 
@@ -162,14 +164,16 @@ impl<T: ShmLayout + Copy, const N: usize> Receiver<'_, T, N> {
     /// # Errors
     ///
     /// [`Empty`](TryRecvError::Empty) or [`Disconnected`](TryRecvError::Disconnected).
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError>
     where
         T: ShmValue,
     {
-        self.end
-            .wait_for_slots(1, || Timeout::Now)
-            .map_err(try_recv)?;
+        if !self.end.finds_slot()
+            && let Some(idle) = self.end.wait_for_slot(Timeout::Now)
+        {
+            return Err(try_recv(idle));
+        }
         Ok(self.pop())
     }
 

@@ -112,9 +112,9 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     /// [`SendError`] with the message, if the ring is full and the receiver has left or died. There is no error while the ring
     /// has room, or while no receiver has joined yet: the next receiver gets the message. After
     /// [`reconnecting`](Self::reconnecting) there never is.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: T) -> Result<(), SendError<T>> {
-        if self.end.wait_for_slots(1, || Timeout::Never).is_err() {
+        if !self.end.has_slot() && self.end.wait_for_slot(Timeout::Never).is_some() {
             return Err(SendError(message));
         }
         self.push(&message);
@@ -127,9 +127,11 @@ impl<T: ShmLayout + Copy, const N: usize> Sender<'_, T, N> {
     /// # Errors
     ///
     /// [`Full`](TrySendError::Full) or [`Disconnected`](TrySendError::Disconnected), with the message.
-    #[inline]
+    #[inline(always)]
     pub fn try_send(&mut self, message: T) -> Result<(), TrySendError<T>> {
-        if let Err(idle) = self.end.wait_for_slots(1, || Timeout::Now) {
+        if !self.end.has_slot()
+            && let Some(idle) = self.end.wait_for_slot(Timeout::Now)
+        {
             return Err(try_send(idle, message));
         }
         self.push(&message);

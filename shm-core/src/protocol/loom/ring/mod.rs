@@ -174,11 +174,11 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
         let shared = self.shared;
         let peer = PeerView::<V>::new(&shared.receiver);
         let watch = PeerWatch::new(&peer);
-        if end.ready(&shared.counters, shared.capacity(), 1) == 0 {
+        if !end.finds_slot(&shared.counters, shared.capacity()) {
             end.wait(&shared.counters, shared.capacity(), self, &watch)?;
         }
         shared.write(end.slot(shared.capacity()), value);
-        end.commit(&shared.counters, shared.capacity(), 1, self);
+        end.commit(&shared.counters, shared.capacity(), 1, &*self);
         Ok(())
     }
 
@@ -186,11 +186,11 @@ impl<'a, V: ModelMutations> Peer<'a, V> {
         let shared = self.shared;
         let peer = PeerView::<V>::new(&shared.sender);
         let watch = PeerWatch::new(&peer);
-        if end.ready(&shared.counters, shared.capacity(), 1) == 0 {
+        if !end.finds_slot(&shared.counters, shared.capacity()) {
             end.wait(&shared.counters, shared.capacity(), self, &watch)?;
         }
         let value = shared.read(end.slot(shared.capacity()));
-        end.commit(&shared.counters, shared.capacity(), 1, self);
+        end.commit(&shared.counters, shared.capacity(), 1, &*self);
         Ok(value)
     }
 
