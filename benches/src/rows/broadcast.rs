@@ -1,6 +1,6 @@
 //! `Broadcast` with one thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::hint::black_box;
 
 use shm_core::ShmLayout;
@@ -26,7 +26,7 @@ fn run(bench: &mut Bench) -> Result<()> {
 
 fn size<const N: usize>(bench: &mut Bench) -> Result<()> {
     let shm = Broadcast::<[u64; N], SLOTS>::create_anonymous()?;
-    let (sender, mut receiver) = (RefCell::new(shm.sender()?), shm.receiver());
+    let (mut sender, mut receiver) = (shm.sender()?, shm.receiver());
     let by_hand = hand::Broadcast::<N, SLOTS>::new();
     let number = Cell::new(0);
     let message = black_box([1_u64; N]);
@@ -49,7 +49,7 @@ fn size<const N: usize>(bench: &mut Bench) -> Result<()> {
         .limit("by hand", calls(|| by_hand.send(black_box(&message))))
         .ours(
             "send_from",
-            calls(|| _ = black_box(sender.borrow_mut().send_from(black_box(&message)).is_ok())),
+            calls(|| _ = black_box(sender.send_from(black_box(&message)).is_ok())),
         );
     #[cfg(feature = "peers")]
     let case = case.peer(
@@ -68,7 +68,7 @@ fn size<const N: usize>(bench: &mut Bench) -> Result<()> {
         number.set(by_hand.sent());
     };
     let both = || {
-        black_box(sender.borrow_mut().send_from(black_box(&message)).is_ok());
+        black_box(sender.send_from(black_box(&message)).is_ok());
         black_box(receiver.try_recv().is_ok());
     };
     number.set(by_hand.sent());

@@ -73,7 +73,7 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
     /// # Errors
     ///
     /// [`SendError`] in a fork child that inherited the sender; nowhere else.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: T) -> Result<(), SendError> {
         self.send_from(&message)
     }
@@ -83,12 +83,15 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    #[inline]
+    #[inline(always)]
     pub fn send_from(&mut self, message: &T) -> Result<(), SendError> {
         if !self.is_mine() {
             return Err(SendError);
         }
-        self.commit(|slot| slot.store_from(message))
+        self.commit(|slot, _| {
+            slot.store_from(message);
+            Ok(())
+        })
     }
 
     /// Sends a message that `write` writes directly into its slot: for large messages. Returns what `write` returns.
@@ -105,7 +108,11 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         if !self.is_mine() {
             return Err(SendError);
         }
-        self.commit(write)
+        self.commit(|slot, claim| {
+            let result = write(slot);
+            // Not in a child that `write` forked.
+            claim.is_mine().then_some(result).ok_or(SendError)
+        })
     }
 
     #[inline(always)]
@@ -113,22 +120,20 @@ impl<'a, T: ShmLayout + Copy, const N: usize> BroadcastSender<'a, T, N> {
         self.claim.is_mine()
     }
 
-    /// Sends the message that `write` writes, unless this is a child that `write` forked.
+    /// Sends the message that `write` writes, unless it returns an error.
     #[inline(always)]
-    fn commit<R>(&mut self, write: impl FnOnce(&ShmCell<T>) -> R) -> Result<R, SendError> {
+    fn commit<R>(
+        &mut self,
+        write: impl FnOnce(&ShmCell<T>, &ClaimGuard<'_>) -> Result<R, SendError>,
+    ) -> Result<R, SendError> {
         let (broadcast, order) = (self.broadcast, self.claim.order());
         let counters = &broadcast.counters;
         let result = protocol::send::<Correct, _, _>(counters, N, self.next, order, |slot| {
-            let result = write(&broadcast.slots[slot]);
-            if self.is_mine() {
-                Ok(result)
-            } else {
-                Err(SendError)
-            }
+            write(&broadcast.slots[slot], &self.claim)
         })?;
         self.next = self.next.wrapping_add(1);
         let waker = Committing(ReaderFutex, order);
-        notify_published(&broadcast.sender_state.arrived, &waker);
+        notify_published(&broadcast.sender_state.arrived, waker);
         Ok(result)
     }
 }

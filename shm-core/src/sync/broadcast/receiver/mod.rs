@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::{Broadcast, RecvError, RecvTimeoutError, TryRecvError};
 use crate::access::{Access, ReadWrite};
 use crate::cell::{ShmCell, ShmValue, checked, copy};
-use crate::protocol::broadcast::{self as protocol, Correct, Mutations, RecvOutcome};
+use crate::protocol::broadcast::{self as protocol, Correct, Mutations, RecvOutcome, SlotRead};
 use crate::protocol::liveness::PeerWatch;
 use crate::shm_layout::ShmLayout;
 use crate::sync::TimedOut;
@@ -144,8 +144,17 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     ///
     /// [`Lagged`](RecvError::Lagged), [`Disconnected`](RecvError::Disconnected). [`Invalid`](RecvError::Invalid) only for types
     /// with enums or `char`s.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<T, RecvError> {
+        match self.receive_once() {
+            Some(received) => received,
+            None => self.wait_and_recv(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_and_recv(&mut self) -> Result<T, RecvError> {
         let mut message = MaybeUninit::uninit();
         while self
             .wait(copier(&mut message), || Deadline::NEVER)?
@@ -178,8 +187,17 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
     /// # Errors
     ///
     /// [`Empty`](TryRecvError::Empty), and those of [`recv`](Self::recv).
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        match self.receive_once() {
+            Some(received) => Ok(received?),
+            None => self.look_and_recv(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look_and_recv(&mut self) -> Result<T, TryRecvError> {
         let mut message = MaybeUninit::uninit();
         match self.poll(copier(&mut message))? {
             Some(()) => Ok(valid(message)?),
@@ -334,6 +352,24 @@ impl<'a, T: ShmLayout + Copy, const N: usize, A: Access> BroadcastReceiver<'a, T
             protocol::tail::<Correct<A>>(&self.sender.role().counters).wrapping_sub(self.cursor);
         // Negative if a peer has set `tail` back.
         u64::try_from(behind.cast_signed()).unwrap_or(0)
+    }
+
+    /// Receives the next message if there is one, which is all that most calls do. No call sees the place of the copy, so the
+    /// compiler keeps a small message in registers.
+    #[inline(always)]
+    fn receive_once(&mut self) -> Option<Result<T, RecvError>> {
+        let mut message = MaybeUninit::uninit();
+        let (broadcast, cursor) = (self.sender.role(), &mut self.cursor);
+        let found = {
+            let copy = copier(&mut message);
+            let copy = |slot| copy(&broadcast.slots[slot]);
+            protocol::receive::<Correct<A>, _>(&broadcast.counters, N, cursor, copy)
+        };
+        match found {
+            SlotRead::Message(()) => Some(valid(message)),
+            SlotRead::Lost(count) => Some(Err(RecvError::Lagged(count))),
+            SlotRead::Empty => None,
+        }
     }
 
     /// Calls `read` with the next message in its slot if there is one. `None` if there is none.
