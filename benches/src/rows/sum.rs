@@ -26,6 +26,9 @@ fn sum<const N: usize>(bench: &mut Bench) -> Result<()> {
     let limit = || {
         black_box(black_box(&private[..]).iter().sum::<u64>());
     };
+    let values = || {
+        black_box(black_box(&*shm).values().sum::<u64>());
+    };
     let one_by_one = || {
         black_box(black_box(&*shm).iter().map(|cell| cell.get()).sum::<u64>());
     };
@@ -43,8 +46,9 @@ fn sum<const N: usize>(bench: &mut Bench) -> Result<()> {
     bench
         .case(format!("{N} numbers"))
         .limit("&[u64]", calls(limit))
-        .ours("iter and get", calls(one_by_one))
+        .ours("values", calls(values))
         .target(1.2)
+        .ours("iter and get", calls(one_by_one))
         .ours("index and get", calls(indexed))
         .ours("read_into, then sum", calls(copied))
         .ours("to_vec, then sum", calls(collected))

@@ -15,6 +15,7 @@ mod leaf;
 mod restricted;
 mod slice;
 mod value;
+mod values;
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
