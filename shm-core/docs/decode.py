@@ -65,9 +65,13 @@ def fnv(data, value=0xCBF29CE484222325):
     return value
 
 
-def word(value):
-    """Fingerprints are fed eight bytes, lowest first, whatever the byte order of the machine."""
-    return struct.pack("<Q", value)
+def mix(*numbers):
+    """The fingerprint of a node, from its numbers."""
+    value = 0xCBF29CE484222325
+    for number in numbers:
+        value = ((value ^ number) * 0xFF51AFD7ED558CCD) % (1 << 64)
+        value ^= value >> 32
+    return value
 
 
 class Schema:
@@ -254,34 +258,31 @@ def unknown(node):
 
 
 def fingerprint(node, order):
-    start = bytes([node["tag"], order == ">"])
+    tag = node["tag"] + (256 if order == ">" else 0)
     if node["tag"] == 1:
-        return fnv(start + bytes([node["code"], node["atomic"]]))
+        return mix(tag, node["code"], node["atomic"])
     if node["tag"] == 2:
-        return fnv(start + word(node["len"]) + word(fingerprint(node["element"], order)))
+        return mix(tag, node["len"], fingerprint(node["element"], order))
     if node["tag"] == 3:
-        return fnv(start + word(fingerprint(node["element"], order)))
+        return mix(tag, fingerprint(node["element"], order))
     if node["tag"] == 6:
-        meaning = node["meaning"].encode()
-        return fnv(start + word(len(meaning)) + meaning + word(fingerprint(node["inner"], order)))
+        return mix(tag, fnv(node["meaning"].encode()), fingerprint(node["inner"], order))
     if node["tag"] == 5:
-        data = [start + bytes([node["code"]]) + word(len(node["variants"]))]
+        numbers = [tag, node["code"], len(node["variants"])]
         for name, bits in node["variants"]:
-            data.append(word(len(name.encode())) + name.encode() + word(bits))
-        return fnv(b"".join(data))
-    fields = b"".join(field_bytes(field, order) for field in node["fields"])
-    return struct_fingerprint(node, len(node["fields"]), fields, order)
+            numbers += [fnv(name.encode()), bits]
+        return mix(*numbers)
+    return struct_fingerprint(node, field_numbers(node["fields"], order), order)
 
 
-def struct_fingerprint(node, count, fields, order):
-    head = word(node["size"]) + word(node["align"]) + word(node["version"]) + word(count)
-    return fnv(bytes([4, order == ">"]) + head + fields)
+def struct_fingerprint(node, fields, order):
+    tag = 4 + (256 if order == ">" else 0)
+    return mix(tag, node["size"], node["align"], node["version"], len(fields) // 3, *fields)
 
 
-def field_bytes(field, order):
-    name, offset, inner = field
-    name = name.encode()
-    return word(len(name)) + name + word(offset) + word(fingerprint(inner, order))
+def field_numbers(fields, order):
+    """Three numbers for each field."""
+    return [number for name, offset, inner in fields for number in (fnv(name.encode()), offset, fingerprint(inner, order))]
 
 
 def read_levels(file, header, count, base, order):
@@ -290,9 +291,9 @@ def read_levels(file, header, count, base, order):
     lowest = max(header["payload_offset"] + header["payload_len"], end - LONGEST_RECORDS)
     if count > MOST_LEVELS or count and (base["tag"] != 4 or header["flags"] >> 2 & 1):
         raise Damaged(f"it cannot have {count} levels")
-    levels, number_of_fields, known = [], len(base.get("fields", ())), not unknown(base)
+    levels, known = [], not unknown(base)
     # What the fingerprints of the levels have in common.
-    fields = b"".join(field_bytes(field, order) for field in base["fields"]) if count else b""
+    fields = field_numbers(base["fields"], order) if count else []
     for level in range(1, count + 1):
         length, zero, expected = struct.unpack(order + "IIQ", read(file, 16, end - 16))
         begin = end - 16 - (length + 7) // 8 * 8
@@ -304,11 +305,10 @@ def read_levels(file, header, count, base, order):
         if record.at != length:
             raise Damaged(f"the record of level {level} is longer than its content")
         check(node)
-        number_of_fields += len(node["fields"])
-        fields += b"".join(field_bytes(field, order) for field in node["fields"])
-        Budget.take(1 + len(fields) // 16)
+        fields += field_numbers(node["fields"], order)
+        Budget.take(1 + len(fields))
         known = known and not unknown(node)
-        if known and struct_fingerprint(node, number_of_fields, fields, order) != expected:
+        if known and struct_fingerprint(node, fields, order) != expected:
             raise Damaged(f"the record of level {level} does not belong to its fingerprint")
         levels.append(node)
         end = begin

@@ -2,7 +2,7 @@
 
 use crate::cell::CheckedLeaf;
 use crate::diagnostics::UnknownTypes;
-use crate::layout::{self, FieldLayout, LayoutKind, ScalarKind, TypeLayout};
+use crate::layout::{self, FieldLayout, LayoutKind, NamedLayout, ScalarKind, TypeLayout};
 use crate::shm_layout::ShmLayout;
 
 pub use crate::cell::{Checked, Plain};
@@ -11,18 +11,6 @@ pub use crate::layout::Variant;
 pub use std::marker::PhantomData;
 pub use std::mem::{ManuallyDrop, offset_of};
 pub use std::ptr::slice_from_raw_parts;
-
-/// A field whose offset is not set yet.
-#[must_use]
-pub const fn field(name: &'static str, layout: &'static TypeLayout) -> FieldLayout {
-    FieldLayout::new(name, layout)
-}
-
-/// A field with `#[shm(since = ..)]`.
-#[must_use]
-pub const fn since(field: FieldLayout, since: u32) -> FieldLayout {
-    field.with_since(since)
-}
 
 /// The layout of an array.
 #[must_use]
@@ -136,18 +124,43 @@ pub const fn facts(
 #[derive(Debug)]
 pub struct StructParts<F: ?Sized> {
     facts: TypeFacts,
+    /// The bytes of all names of fields.
+    names_len: usize,
     fields: F,
 }
 
 /// Sets the offsets of the fields of a `repr(C)` struct.
 #[must_use]
 pub const fn with_offsets<const N: usize>(
-    fields: [FieldLayout; N],
+    fields: &[NamedLayout; N],
+    names_len: usize,
     facts: TypeFacts,
 ) -> StructParts<[FieldLayout; N]> {
     StructParts {
         facts,
-        fields: layout::with_offsets(fields),
+        names_len,
+        fields: layout::named_with_offsets(fields),
+    }
+}
+
+/// [`with_offsets`] of fields of which some have a `since`.
+#[must_use]
+pub const fn with_offsets_since<const N: usize>(
+    fields: &[NamedLayout; N],
+    since: [u32; N],
+    names_len: usize,
+    facts: TypeFacts,
+) -> StructParts<[FieldLayout; N]> {
+    let mut fields = layout::named_with_offsets(fields);
+    let mut number = 0;
+    while number < N {
+        fields[number] = fields[number].with_since(since[number]);
+        number += 1;
+    }
+    StructParts {
+        facts,
+        names_len,
+        fields,
     }
 }
 
@@ -160,7 +173,9 @@ pub const fn structure(
 ) -> TypeLayout {
     let (facts, fields) = (parts.facts, &parts.fields);
     let layout = match facts.extent {
-        Some((size, align)) => TypeLayout::structure(name, version, size, align, fields),
+        Some((size, align)) => {
+            TypeLayout::named_structure(name, version, size, align, fields, parts.names_len)
+        }
         None => {
             let (size, align) = layout::prefix_extent(fields, 1);
             TypeLayout::structure(name, version, size, align, fields).into_refused()
@@ -301,7 +316,7 @@ pub const REFUSED: TypeLayout = TypeLayout::refused();
 
 /// Returns [`REFUSED`]. The argument makes the compiler check the bounds of the fields' types.
 #[must_use]
-pub const fn refused(_: &[FieldLayout]) -> &'static TypeLayout {
+pub const fn refused(_: &[NamedLayout]) -> &'static TypeLayout {
     &REFUSED
 }
 

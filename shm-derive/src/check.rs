@@ -32,6 +32,7 @@ pub(crate) fn all(cx: &Ctxt, model: &mut Model<'_>) {
     has_fields(cx, model);
     names_are_unique(cx, model);
     pin_is_possible(cx, model);
+    names_are_short(cx, model);
     levels_are_appended(cx, model);
     slices_do_not_grow(cx, model);
     align_is_possible(cx, model);
@@ -341,6 +342,18 @@ fn names_are_unique(cx: &Ctxt, model: &Model<'_>) {
                     "`{first}` and `{0}` have the same name in the layout, `{1}`; change one of them with `rename`",
                     field.name, field.schema_name
                 ),
+            );
+        }
+    }
+}
+
+/// A schema stores the length of a name in two bytes.
+fn names_are_short(cx: &Ctxt, model: &Model<'_>) {
+    for field in &model.fields {
+        if field.schema_name.len() > usize::from(u16::MAX) {
+            cx.error_at(
+                field.span(),
+                "the name of a field in a layout has at most 65535 bytes; shorten it with `rename`",
             );
         }
     }

@@ -18,7 +18,7 @@ use std::hash::Hash;
 use std::sync::LazyLock;
 
 use super::name::Name;
-use crate::layout::fingerprint::{self, ByteOrder};
+use crate::layout::fingerprint::{self, ByteOrder, fnv};
 use crate::layout::schema::{self, FieldNode, Node, Schema};
 use crate::layout::{ScalarKind, TypeLayout, meaning, round_up, sign_extend};
 use crate::protocol::padded::Padded;
@@ -382,7 +382,11 @@ impl Checker {
                 .iter()
                 .zip(&of_fields)
                 .fold(hash, |hash, (field, checked)| {
-                    hash.field(field.name.as_bytes(), field.offset, checked.fingerprint)
+                    hash.field(
+                        fnv(field.name.as_bytes()),
+                        field.offset,
+                        checked.fingerprint,
+                    )
                 });
             if hash.finish() != level.fingerprint {
                 return wrong(self, "has another fingerprint than its fields give");
@@ -406,7 +410,7 @@ impl Checker {
                     "is an enum whose variant `{name}` does not fit into a {repr}"
                 ));
             }
-            hash = hash.text(variant).word(*bits);
+            hash = hash.text(variant).number(*bits);
             schema_len += schema::variant_len(variant);
         }
         if let Some((name, _)) = repeated(variants, |(name, _)| name) {
@@ -464,7 +468,11 @@ impl Checker {
             let offset = self.field(field, |checker| {
                 checker.offset(field.offset, &checked, align, size)
             })?;
-            hash = hash.field(field.name.as_bytes(), field.offset, checked.fingerprint);
+            hash = hash.field(
+                fnv(field.name.as_bytes()),
+                field.offset,
+                checked.fingerprint,
+            );
             schema_len += schema::field_len(field.name.len()) + checked.schema_len;
             // Neither overflows: each field lies within the struct, so there is an overlap if it is more.
             used += checked.size.min(size);

@@ -204,7 +204,7 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>
 /// struct Telemetry { frame: u64, position: [f64; 3], history: [u64; 8] }
 ///
 /// assert_eq!(Telemetry::LAYOUT.to_string(), "\
-/// Telemetry: 96 bytes, aligned to 8, at byte 512 of a segment, fingerprint 12458bb702f25333
+/// Telemetry: 96 bytes, aligned to 8, at byte 512 of a segment, fingerprint 7bbc5f68db5cfb7d
 ///   offset    size  align  field     type
 ///        0       8      8  frame     u64
 ///        8      24      8  position  [f64; 3]

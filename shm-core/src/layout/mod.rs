@@ -39,9 +39,9 @@ pub(crate) use check::{
     no_drop, no_padding, no_padding_after, pinned,
 };
 pub(crate) use display::TypeName;
-pub(crate) use fingerprint::Fnv;
+pub(crate) use fingerprint::fnv;
 pub(crate) use meaning::{BroadcastLayout, SeqLockLayout};
-pub(crate) use offsets::{prefix_extent, with_offsets};
+pub(crate) use offsets::{NamedLayout, named_with_offsets, prefix_extent, with_offsets};
 pub(crate) use placement::{CACHE_LINE, HEADER_LEN, PAYLOAD_ALIGN, payload_offset, round_up};
 pub(crate) use scalar::{AccessWidth, integer_value, sign_extend};
 pub use scalar::{Scalar, ScalarKind, Variant};

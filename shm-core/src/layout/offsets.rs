@@ -1,6 +1,6 @@
 //! The offsets of fields in a `repr(C)` struct.
 
-use super::FieldLayout;
+use super::{FieldLayout, TypeLayout};
 
 /// The size up to the slice, and the alignment, of a `repr(C)` struct that ends in a slice.
 ///
@@ -17,7 +17,37 @@ pub(crate) const fn prefix_extent(fields: &[FieldLayout], min_align: usize) -> (
     (end, align)
 }
 
-/// Sets the offset of every field by the rule of `repr(C)`: the next multiple of its alignment.
+/// The name of a field, its [`fnv`](super::fnv), and the layout of the field's type. No struct, because a call for each field
+/// would be slow in constant evaluation.
+pub(crate) type NamedLayout = (&'static str, u64, &'static TypeLayout);
+
+/// The fields, with offsets by the rule of `repr(C)`: the next multiple of their alignment.
+pub(crate) const fn named_with_offsets<const N: usize>(
+    fields: &[NamedLayout; N],
+) -> [FieldLayout; N] {
+    const NONE: FieldLayout = FieldLayout::new("", &TypeLayout::refused());
+    let (mut found, mut end, mut i) = ([NONE; N], 0, 0);
+    while i < N {
+        let (name, hash, layout) = fields[i];
+        // Written out, because calls are slow in constant evaluation.
+        let over = end % layout.align;
+        if over > 0 {
+            end += layout.align - over;
+        }
+        found[i] = FieldLayout {
+            name,
+            offset: end,
+            layout,
+            since: 0,
+            name_hash: hash,
+        };
+        end += layout.size;
+        i += 1;
+    }
+    found
+}
+
+/// [`named_with_offsets`] of fields whose offsets are not set yet.
 pub(crate) const fn with_offsets<const N: usize>(mut fields: [FieldLayout; N]) -> [FieldLayout; N] {
     let mut end = 0;
     let mut i = 0;

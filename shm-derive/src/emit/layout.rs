@@ -30,11 +30,8 @@ pub(crate) fn constant(
         .map(|field| {
             let name = &field.schema_name;
             let layout = of(field.ty, model, krate, view::may_have_no_size(field, model));
-            let described = quote!(#krate::__private::field(#name, #layout));
-            match field.level() {
-                0 => described,
-                level => quote!(#krate::__private::since(#described, #level)),
-            }
+            let hash = fnv(name);
+            quote!((#name, #hash, #layout))
         });
     if !sound {
         let refused = quote!(#krate::__private::refused(&[#(#fields),*]));
@@ -45,9 +42,18 @@ pub(crate) fn constant(
         };
     }
     let (name, version, facts) = (plain(model.ident), model.attr.version, facts(krate));
+    let names_len: usize = (model.fields.iter())
+        .map(|field| field.schema_name.len())
+        .sum();
     // In one block: the compiler evaluates the constants of `LAYOUT` all at once, but those in the block in turn. It
     // does not reach the extent if a field has no layout.
-    let parts = quote!(const { &#krate::__private::with_offsets([#(#fields),*], #facts) });
+    let fields = if model.level() > 0 {
+        let since = model.fields.iter().map(Field::level);
+        quote!(with_offsets_since(&[#(#fields),*], [#(#since),*], #names_len, #facts))
+    } else {
+        quote!(with_offsets(&[#(#fields),*], #names_len, #facts))
+    };
+    let parts = quote!(const { &#krate::__private::#fields });
     let layout = if model.tail().is_some() {
         let align = model.repr.min_align();
         quote! {
@@ -93,6 +99,13 @@ pub(crate) fn constant(
     }
     let places = view::places(model, &quote!(Self), krate);
     quote!(#krate::__private::layout_with_offsets(const { #instance }, #places))
+}
+
+/// The 64-bit FNV-1a of a field's name, which is a part of the fingerprint. It takes the compiler's interpreter much longer.
+fn fnv(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 /// Size, alignment, `Drop` and `Copy` of the type, found by the names of constants that exist for all types.

@@ -12,7 +12,7 @@ use shm_core::ShmLayout;
 // Pinned: if the fingerprint changed with a version of the library, old and new programs could not share segments.
 #[derive(Clone, Copy, Debug, PartialEq, ShmLayout)]
 #[repr(C)]
-#[cfg_attr(target_endian = "little", shm(pin = "67efbe5356239609"))]
+#[cfg_attr(target_endian = "little", shm(pin = "c3c7bf9b48694b0d"))]
 struct Inner {
     xs: [u16; 4],
     on: bool,

@@ -466,26 +466,41 @@ fn offset_types_print_as_written_in_source() {
     }
 }
 
-/// Two layouts of the same size and fingerprint: such names can be found.
+#[derive(Clone, Copy, Debug, ShmLayout)]
+#[repr(u64)]
+enum Mode {
+    Off,
+    On,
+}
+
+/// The number of this variant is chosen so that the two structs below have the same fingerprint.
+#[derive(Clone, Copy, Debug, ShmLayout)]
+#[repr(u64)]
+enum OtherMode {
+    Off,
+    On = 0xcde4_bc3e_4928_7a60,
+}
+
 #[derive(Clone, Copy, Debug, ShmLayout)]
 #[repr(C)]
 struct Whole {
-    #[shm(rename = "tKDpbQ2xHRA")]
     number: u64,
-    b: u64,
+    mode: Mode,
 }
 
 #[derive(Clone, Copy, Debug, ShmLayout)]
 #[repr(C)]
 struct Halves {
-    #[shm(rename = "sTjjF8Gv2iJ")]
     number: [u32; 2],
-    b: u64,
+    mode: OtherMode,
 }
 
 #[test]
 fn types_with_equal_fingerprints_stay_distinct() {
-    assert_eq!(Whole::FINGERPRINT, Halves::FINGERPRINT);
+    // It depends on the byte order.
+    if cfg!(target_endian = "little") {
+        assert_eq!(Whole::FINGERPRINT, Halves::FINGERPRINT);
+    }
     let shm = Whole::create_anonymous().expect("there is room");
     let whole = shm.offset_of(shm.cell());
     shm.resolve(whole).expect("it is one");

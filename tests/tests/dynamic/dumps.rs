@@ -193,11 +193,17 @@ mod other_order {
         }
 
         fn seed(tag: u8) -> u64 {
-            fnv(BASIS, &[tag, u8::from(cfg!(target_endian = "little"))])
+            let big = if cfg!(target_endian = "little") {
+                256
+            } else {
+                0
+            };
+            Self::mix(BASIS, u64::from(tag) + big)
         }
 
-        fn word(hash: u64, word: u64) -> u64 {
-            fnv(hash, &word.to_le_bytes())
+        fn mix(hash: u64, number: u64) -> u64 {
+            let hash = (hash ^ number).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            hash ^ (hash >> 32)
         }
 
         /// The size of a node's type, without a change.
@@ -272,25 +278,27 @@ mod other_order {
             self.take(&mut at, 4);
             match tag {
                 1 => {
-                    hash = fnv(hash, &self.schema[at..at + 2]);
+                    for byte in &self.schema[at..at + 2] {
+                        hash = Self::mix(hash, u64::from(*byte));
+                    }
                     at += 4;
                 }
                 2 => {
                     let len = self.take(&mut at, 8);
                     let element = self.node(at);
-                    hash = Self::word(Self::word(hash, len as u64), element.fingerprint);
+                    hash = Self::mix(Self::mix(hash, len as u64), element.fingerprint);
                     at = element.end;
                 }
                 3 => {
                     let element = self.node(at);
-                    hash = Self::word(hash, element.fingerprint);
+                    hash = Self::mix(hash, element.fingerprint);
                     at = element.end;
                 }
                 4 => {
                     let of_struct = [8, 4, 4, 4].map(|size| self.take(&mut at, size));
                     size = of_struct[0];
                     for word in of_struct {
-                        hash = Self::word(hash, word as u64);
+                        hash = Self::mix(hash, word as u64);
                     }
                     self.name(&mut at);
                     for _ in 0..of_struct[3] {
@@ -298,29 +306,29 @@ mod other_order {
                         let offset = self.take(&mut at, 8);
                         let field = self.node(at);
                         at = field.end;
-                        hash = fnv(Self::word(hash, name.len() as u64), &name);
-                        hash = Self::word(Self::word(hash, offset as u64), field.fingerprint);
+                        hash = Self::mix(hash, fnv(BASIS, &name));
+                        hash = Self::mix(Self::mix(hash, offset as u64), field.fingerprint);
                     }
                 }
                 5 => {
-                    hash = fnv(hash, &self.schema[at..at + 1]);
+                    hash = Self::mix(hash, u64::from(self.schema[at]));
                     at += 4;
                     let count = self.take(&mut at, 4);
-                    hash = Self::word(hash, count as u64);
+                    hash = Self::mix(hash, count as u64);
                     self.name(&mut at);
                     for _ in 0..count {
                         let name = self.name(&mut at);
                         let bits = self.take(&mut at, 8);
-                        hash = fnv(Self::word(hash, name.len() as u64), &name);
-                        hash = Self::word(hash, bits as u64);
+                        hash = Self::mix(hash, fnv(BASIS, &name));
+                        hash = Self::mix(hash, bits as u64);
                     }
                 }
                 _ => {
                     self.take(&mut at, 8);
                     let name = self.name(&mut at);
                     let inner = self.node(at);
-                    hash = fnv(Self::word(hash, name.len() as u64), &name);
-                    hash = Self::word(hash, inner.fingerprint);
+                    hash = Self::mix(hash, fnv(BASIS, &name));
+                    hash = Self::mix(hash, inner.fingerprint);
                     at = inner.end;
                 }
             }

@@ -60,14 +60,14 @@ struct Wide {
 
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]
-#[shm(pin = "b5e9a06638a37a3e")]
+#[shm(pin = "3c1a9b3abbac95c1")]
 struct Counter {
     hits: u64,
 }
 
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]
-#[cfg_attr(target_endian = "little", shm(pin = ["b5e9a06638a37a3e", "8889a520c4eb2453"]))]
+#[cfg_attr(target_endian = "little", shm(pin = ["3c1a9b3abbac95c1", "0164e337c73c483c"]))]
 struct Grown {
     hits: u64,
     #[shm(since = 1)]

@@ -2,7 +2,7 @@ use shm_core::ShmLayout;
 
 #[derive(ShmLayout)]
 #[repr(C)]
-#[shm(pin = "29966bb6395b1f48")]
+#[shm(pin = "6d77cb8d342791dc")]
 struct Unpinned {
     beat: u64,
     #[shm(since = 1)]
@@ -11,7 +11,7 @@ struct Unpinned {
 
 #[derive(ShmLayout)]
 #[repr(C)]
-#[shm(pin = ["b5e9a06638a37a3e", "0123456789abcdef"])]
+#[shm(pin = ["3c1a9b3abbac95c1", "0123456789abcdef"])]
 struct Changed {
     hits: u64,
     #[shm(since = 1)]
@@ -20,7 +20,7 @@ struct Changed {
 
 #[derive(ShmLayout)]
 #[repr(C)]
-#[shm(pin = ["b5e9a06638a37a3e", "0123456789abcdef"])]
+#[shm(pin = ["3c1a9b3abbac95c1", "0123456789abcdef"])]
 struct Long {
     hits: u64,
 }
@@ -34,7 +34,7 @@ struct Empty {
 
 #[derive(ShmLayout)]
 #[repr(C)]
-#[shm(pin = ["b5e9a06638a37a3e", 5])]
+#[shm(pin = ["3c1a9b3abbac95c1", 5])]
 struct Number {
     hits: u64,
 }

@@ -2,13 +2,13 @@
 
 use super::flag::{self, inherited};
 use super::{FieldLayout, LayoutKind, OffsetTarget, TypeLayout};
-use crate::layout::fingerprint::{self, ByteOrder};
+use crate::layout::fingerprint::{self, ByteOrder, mixed};
 use crate::layout::meaning;
-use crate::layout::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
+use crate::layout::scalar::{Scalar, ScalarKind, Variant};
 use crate::layout::schema;
 
 /// A type that is never shared, for a reason that has not been reported.
-const NEVER_SHARED: u16 = flag::PADDED | flag::UNREPORTED;
+const NEVER_SHARED: u32 = flag::PADDED | flag::UNREPORTED;
 
 impl TypeLayout {
     pub(crate) const fn scalar(kind: ScalarKind, atomic: bool, align: usize) -> Self {
@@ -20,13 +20,13 @@ impl TypeLayout {
             align,
             fingerprint: fingerprint::scalar(ByteOrder::Native, kind, atomic),
             schema_len: schema::SCALAR_LEN,
-            uniform_width: Some(kind.access_width()),
             tail_stride: None,
-            flags: match kind {
-                ScalarKind::Bool => flag::HAS_BOOL,
-                ScalarKind::Char => flag::CHECKED,
-                _ => 0,
-            },
+            flags: flag::of_width(kind.access_width())
+                | match kind {
+                    ScalarKind::Bool => flag::HAS_BOOL,
+                    ScalarKind::Char => flag::CHECKED,
+                    _ => 0,
+                },
             base_align: align,
             room: None,
         }
@@ -49,7 +49,7 @@ impl TypeLayout {
         let mut zero = flag::ZERO_IS_INVALID;
         let mut i = 0;
         while i < variants.len() {
-            hash = hash.text(variants[i].name()).word(variants[i].bits());
+            hash = hash.text(variants[i].name()).number(variants[i].bits());
             schema_len += schema::variant_len(variants[i].name());
             if variants[i].bits() == 0 {
                 zero = 0;
@@ -63,9 +63,8 @@ impl TypeLayout {
             align: repr.size(),
             fingerprint: hash.finish(),
             schema_len,
-            uniform_width: Some(repr.access_width()),
             tail_stride: None,
-            flags: flag::CHECKED | zero,
+            flags: flag::of_width(repr.access_width()) | flag::CHECKED | zero,
             base_align: repr.size(),
             room: None,
         }
@@ -96,6 +95,9 @@ impl TypeLayout {
             b"ring" | b"broadcast" => flags &= !(flag::ZERO_IS_INVALID | flag::CHECKED),
             _ => {}
         }
+        if inner.padded() {
+            flags |= flag::UNCOVERED;
+        }
         Self {
             name: meaning,
             kind: LayoutKind::Meaning {
@@ -110,11 +112,6 @@ impl TypeLayout {
             align: inner.align,
             fingerprint: fingerprint::meaning(ByteOrder::Native, meaning, inner.fingerprint),
             schema_len: schema::meaning_len(meaning, inner.schema_len),
-            uniform_width: if inner.padded() {
-                None
-            } else {
-                inner.uniform_width
-            },
             tail_stride: inner.tail_stride,
             flags,
             base_align: inner.align,
@@ -151,9 +148,8 @@ impl TypeLayout {
             align: element.align,
             fingerprint: fingerprint::slice(ByteOrder::Native, element.fingerprint),
             schema_len: schema::slice_len(element.schema_len),
-            uniform_width: None,
             tail_stride: Some(element.size),
-            flags: inherited(element.flags),
+            flags: inherited(element.flags) & !flag::WIDTHS,
             base_align: element.align,
             room: None,
         }
@@ -171,7 +167,6 @@ impl TypeLayout {
             align: element.align,
             fingerprint: fingerprint::array(ByteOrder::Native, len, element.fingerprint),
             schema_len: schema::array_len(element.schema_len),
-            uniform_width: element.uniform_width,
             tail_stride: None,
             flags: if len == 0 {
                 element.flags & flag::REFUSED
@@ -191,32 +186,45 @@ impl TypeLayout {
         align: usize,
         fields: &'static [FieldLayout],
     ) -> Self {
-        let mut hash =
-            fingerprint::structure(ByteOrder::Native, size, align, version, fields.len());
-        let mut schema_len = schema::struct_len(name);
-        let (mut bytes, mut of_fields) = (0, 0);
-        let mut tail_stride = None;
-        let mut uniform_width: Option<AccessWidth> = None;
-        let mut mixed = false;
+        let (mut names_len, mut i) = (0, 0);
+        while i < fields.len() {
+            names_len += schema::field_len(fields[i].name.len()) - schema::field_len(0);
+            i += 1;
+        }
+        Self::named_structure(name, version, size, align, fields, names_len)
+    }
+
+    /// [`structure`](Self::structure) of fields whose names have `names_len` bytes.
+    ///
+    /// The compiler's interpreter runs the loop for each field of each struct, so its body has no calls and little else.
+    pub(crate) const fn named_structure(
+        name: &'static str,
+        version: u32,
+        size: usize,
+        align: usize,
+        fields: &'static [FieldLayout],
+        names_len: usize,
+    ) -> Self {
+        let hash = fingerprint::structure(ByteOrder::Native, size, align, version, fields.len());
+        let mut hash = hash.finish();
+        let (mut schema_len, mut bytes, mut of_fields) = (0, 0, 0);
         let (mut i, len) = (0, fields.len());
         while i < len {
             let field = &fields[i];
-            let (layout, name) = (field.layout, field.name.as_bytes());
-            hash = hash.field(name, field.offset as u64, layout.fingerprint);
-            schema_len += schema::field_len(name.len()) + layout.schema_len;
+            let layout = field.layout;
+            hash = mixed!(hash, field.name_hash);
+            hash = mixed!(hash, field.offset as u64);
+            hash = mixed!(hash, layout.fingerprint);
+            schema_len += layout.schema_len;
             bytes += layout.size;
             of_fields |= layout.flags;
-            // Only the last field of a struct can be unsized.
-            tail_stride = layout.tail_stride;
-            if layout.size > 0 {
-                match (uniform_width, layout.uniform_width) {
-                    (None, step) if step.is_some() => uniform_width = step,
-                    (Some(a), Some(b)) if a as u8 == b as u8 => {}
-                    _ => mixed = true,
-                }
-            }
             i += 1;
         }
+        // Only the last field of a struct can be unsized.
+        let tail_stride = match fields {
+            [.., last] => last.layout.tail_stride,
+            [] => None,
+        };
         let mut flags = inherited(of_fields);
         // A struct of size 0 is an error, unless it ends in a slice.
         let is_wrong =
@@ -225,20 +233,18 @@ impl TypeLayout {
             flags |= flag::REPORTS_ERROR;
         }
         if bytes != size {
-            flags |= flag::PADDED;
+            flags |= flag::PADDED | flag::UNCOVERED;
         }
         Self {
             name,
             kind: LayoutKind::Struct { version, fields },
             size,
             align,
-            fingerprint: hash.finish(),
-            schema_len,
-            uniform_width: if mixed || bytes != size {
-                None
-            } else {
-                uniform_width
-            },
+            fingerprint: hash,
+            schema_len: schema::struct_len(name)
+                + len * schema::field_len(0)
+                + names_len
+                + schema_len,
             tail_stride,
             flags: flags & !flag::UNREPORTED,
             base_align: align,
@@ -309,7 +315,7 @@ impl TypeLayout {
     }
 
     /// Sets or clears a [flag].
-    pub(super) const fn with(mut self, flag: u16, holds: bool) -> Self {
+    pub(super) const fn with(mut self, flag: u32, holds: bool) -> Self {
         self.flags = if holds {
             self.flags | flag
         } else {

@@ -128,7 +128,7 @@ impl TypeLayout {
         let mut number = 0;
         while number < fields.len() {
             let field = &fields[number];
-            let (name, offset) = (field.name.as_bytes(), field.offset as u64);
+            let (name, offset) = (field.name_hash, field.offset as u64);
             hash = hash.field(name, offset, field.layout.fingerprint);
             number += 1;
         }

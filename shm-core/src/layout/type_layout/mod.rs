@@ -3,6 +3,7 @@
 mod construct;
 mod levels;
 
+use super::fingerprint::fnv;
 use super::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 
 /// The layout of a type: its size, its alignment, and the kind of data at each offset.
@@ -31,12 +32,10 @@ pub struct TypeLayout {
     pub(super) align: usize,
     fingerprint: u64,
     schema_len: usize,
-    /// The access width of all leaves, if it is the same for all and they cover every byte.
-    uniform_width: Option<AccessWidth>,
     /// The size of an element of the trailing slice, if the type ends in one.
     tail_stride: Option<usize>,
     /// Its [flags](flag).
-    flags: u16,
+    flags: u32,
     /// The alignment of level 0.
     base_align: usize,
     /// The bytes that `#[shm(room = ..)]` reserves for later fields.
@@ -115,47 +114,69 @@ impl OffsetTarget {
 /// A field of a struct: its name, its offset and the layout of its type.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldLayout {
-    name: &'static str,
+    pub(super) name: &'static str,
     pub(super) offset: usize,
     pub(super) layout: &'static TypeLayout,
-    since: u32,
+    pub(super) since: u32,
+    /// The [`fnv`] of the name.
+    pub(super) name_hash: u64,
 }
 
 /// Facts about a type, as bits: a struct inherits most of them from its fields, all in one step.
 mod flag {
-    /// It contains a `bool`, whose byte must be normalized to 0 or 1 after a copy.
-    pub(super) const HAS_BOOL: u16 = 1 << 0;
-    /// It contains padding that is not allowed, or a type that is unusable there. No segment is ever created from such a type.
-    pub(super) const PADDED: u16 = 1 << 1;
-    /// No error has been reported for that yet, as in an instance of a generic struct.
-    pub(super) const UNREPORTED: u16 = 1 << 2;
-    /// It contains a struct with gaps. It is not `Copy` then, so its bytes are never moved as a whole.
-    pub(super) const HAS_GAPS: u16 = 1 << 3;
-    /// Some byte patterns are invalid, because it contains a `char` or an enum.
-    pub(super) const CHECKED: u16 = 1 << 4;
-    /// All zeros are not a valid value.
-    pub(super) const ZERO_IS_INVALID: u16 = 1 << 5;
-    /// The derive has refused it, or a type in it. Checks skip it, as that error suffices.
-    pub(super) const REFUSED: u16 = 1 << 6;
-    /// It contains claims, whose owners may die, so that every writer must be a participant.
-    pub(super) const HAS_CLAIMS: u16 = 1 << 7;
-    /// It is a struct with levels or room, which only a segment as a whole can be.
-    pub(super) const SEGMENT_ONLY: u16 = 1 << 8;
-    /// It is a struct with `#[shm(padding)]`, so that bytes of it may belong to no field.
-    pub(super) const ALLOWS_GAPS: u16 = 1 << 9;
-    /// It is a struct whose fields are all `pub`, for messages.
-    pub(super) const FIELDS_ARE_PUBLIC: u16 = 1 << 10;
-    /// It is known not to be `Copy`.
-    pub(super) const NOT_COPY: u16 = 1 << 11;
-    /// The derive must report an error for this type: padding without another error, or a size of zero.
-    pub(super) const REPORTS_ERROR: u16 = 1 << 12;
-    /// The type itself implements `Drop`, which would never run.
-    pub(super) const HAS_DROP: u16 = 1 << 13;
+    use super::AccessWidth;
 
-    const INHERITED: u16 = (1 << 8) - 1;
+    /// It contains a `bool`, whose byte must be normalized to 0 or 1 after a copy.
+    pub(super) const HAS_BOOL: u32 = 1 << 0;
+    /// It contains padding that is not allowed, or a type that is unusable there. No segment is ever created from such a type.
+    pub(super) const PADDED: u32 = 1 << 1;
+    /// No error has been reported for that yet, as in an instance of a generic struct.
+    pub(super) const UNREPORTED: u32 = 1 << 2;
+    /// It contains a struct with gaps. It is not `Copy` then, so its bytes are never moved as a whole.
+    pub(super) const HAS_GAPS: u32 = 1 << 3;
+    /// Some byte patterns are invalid, because it contains a `char` or an enum.
+    pub(super) const CHECKED: u32 = 1 << 4;
+    /// All zeros are not a valid value.
+    pub(super) const ZERO_IS_INVALID: u32 = 1 << 5;
+    /// The derive has refused it, or a type in it. Checks skip it, as that error suffices.
+    pub(super) const REFUSED: u32 = 1 << 6;
+    /// It contains claims, whose owners may die, so that every writer must be a participant.
+    pub(super) const HAS_CLAIMS: u32 = 1 << 7;
+    /// It is a struct with levels or room, which only a segment as a whole can be.
+    pub(super) const SEGMENT_ONLY: u32 = 1 << 8;
+    /// It is a struct with `#[shm(padding)]`, so that bytes of it may belong to no field.
+    pub(super) const ALLOWS_GAPS: u32 = 1 << 9;
+    /// It is a struct whose fields are all `pub`, for messages.
+    pub(super) const FIELDS_ARE_PUBLIC: u32 = 1 << 10;
+    /// It is known not to be `Copy`.
+    pub(super) const NOT_COPY: u32 = 1 << 11;
+    /// The derive must report an error for this type: padding without another error, or a size of zero.
+    pub(super) const REPORTS_ERROR: u32 = 1 << 12;
+    /// The type itself implements `Drop`, which would never run.
+    pub(super) const HAS_DROP: u32 = 1 << 13;
+
+    /// Some leaves are accessed in this width. A type without bytes has none of these flags.
+    pub(super) const WIDTH_1: u32 = 1 << 16;
+    pub(super) const WIDTH_2: u32 = 1 << 17;
+    pub(super) const WIDTH_4: u32 = 1 << 18;
+    pub(super) const WIDTH_8: u32 = 1 << 19;
+    /// Some bytes belong to no leaf.
+    pub(super) const UNCOVERED: u32 = 1 << 20;
+    pub(super) const WIDTHS: u32 = WIDTH_1 | WIDTH_2 | WIDTH_4 | WIDTH_8 | UNCOVERED;
+
+    const INHERITED: u32 = (1 << 8) - 1 | WIDTHS;
+
+    pub(super) const fn of_width(width: AccessWidth) -> u32 {
+        match width {
+            AccessWidth::W1 => WIDTH_1,
+            AccessWidth::W2 => WIDTH_2,
+            AccessWidth::W4 => WIDTH_4,
+            AccessWidth::W8 => WIDTH_8,
+        }
+    }
 
     /// What a type has because a part of it has these flags.
-    pub(super) const fn inherited(of_parts: u16) -> u16 {
+    pub(super) const fn inherited(of_parts: u32) -> u32 {
         let flags = of_parts & INHERITED;
         if of_parts & SEGMENT_ONLY == 0 {
             flags
@@ -230,7 +251,7 @@ impl TypeLayout {
         self.tail_stride
     }
 
-    const fn has(&self, flags: u16) -> bool {
+    const fn has(&self, flags: u32) -> bool {
         self.flags & flags != 0
     }
 
@@ -251,8 +272,15 @@ impl TypeLayout {
         self.schema_len
     }
 
+    /// The access width of all leaves, if it is the same for all and they cover every byte.
     pub(crate) const fn uniform_width(&self) -> Option<AccessWidth> {
-        self.uniform_width
+        match self.flags & flag::WIDTHS {
+            flag::WIDTH_1 => Some(AccessWidth::W1),
+            flag::WIDTH_2 => Some(AccessWidth::W2),
+            flag::WIDTH_4 => Some(AccessWidth::W4),
+            flag::WIDTH_8 => Some(AccessWidth::W8),
+            _ => None,
+        }
     }
 
     pub(crate) const fn has_bool(&self) -> bool {
@@ -311,12 +339,7 @@ impl TypeLayout {
 impl FieldLayout {
     /// A field whose offset is not set yet.
     pub(crate) const fn new(name: &'static str, layout: &'static TypeLayout) -> Self {
-        Self {
-            name,
-            offset: 0,
-            layout,
-            since: 0,
-        }
+        Self::at(name, 0, layout)
     }
 
     /// A field at the offset chosen by the compiler, for the types of this library, whose fields may have padding between
@@ -327,6 +350,7 @@ impl FieldLayout {
             offset,
             layout,
             since: 0,
+            name_hash: fnv(name.as_bytes()),
         }
     }
 

@@ -7,7 +7,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::geometry::{Expected, Geometry, PAGE};
 use super::levels::Capacity;
-use crate::layout::{Fnv, PAYLOAD_ALIGN};
+use crate::layout::{PAYLOAD_ALIGN, fnv};
 
 pub(crate) use crate::layout::HEADER_LEN;
 
@@ -146,7 +146,7 @@ impl Frozen {
     pub(super) fn own_checksum(&self) -> u64 {
         let bytes = bytemuck::bytes_of(self);
         let before = &bytes[..size_of::<Self>() - size_of::<u64>()];
-        Fnv::new().bytes(before).finish()
+        fnv(before)
     }
 }
 

@@ -155,36 +155,34 @@ pub(super) fn node(bytes: &mut &[u8]) -> Node {
     node
 }
 
-/// The bytes that the document hashes for a node.
-fn hashed(node: &Node) -> Vec<u8> {
-    let big = u8::from(cfg!(target_endian = "big"));
-    let word = |value: u64| value.to_le_bytes();
-    let mut input = Vec::new();
+/// The fingerprint of a node, as the document describes it.
+fn fingerprint(node: &Node) -> u64 {
+    mix(&numbers(node))
+}
+
+fn mix(numbers: &[u64]) -> u64 {
+    numbers.iter().fold(0xcbf2_9ce4_8422_2325, |hash, number| {
+        let hash = (hash ^ number).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        hash ^ (hash >> 32)
+    })
+}
+
+/// The numbers that the document lists for a node.
+fn numbers(node: &Node) -> Vec<u64> {
+    let end = if cfg!(target_endian = "big") { 256 } else { 0 };
     match node {
-        Node::Scalar { code, atomic } => input.extend([1, big, *code, *atomic]),
-        Node::Array { len, element } => {
-            input.extend([2, big]);
-            input.extend(word(*len));
-            input.extend(word(fnv(&hashed(element))));
-        }
-        Node::Slice { element } => {
-            input.extend([3, big]);
-            input.extend(word(fnv(&hashed(element))));
-        }
+        Node::Scalar { code, atomic } => vec![1 + end, (*code).into(), (*atomic).into()],
+        Node::Array { len, element } => vec![2 + end, *len, fingerprint(element)],
+        Node::Slice { element } => vec![3 + end, fingerprint(element)],
         Node::Enum { code, variants, .. } => {
-            input.extend([5, big, *code]);
-            input.extend(word(variants.len() as u64));
+            let mut numbers = vec![5 + end, (*code).into(), variants.len() as u64];
             for (name, bits) in variants {
-                input.extend(word(name.len() as u64));
-                input.extend(name.as_bytes());
-                input.extend(word(*bits));
+                numbers.extend([fnv(name.as_bytes()), *bits]);
             }
+            numbers
         }
         Node::Meaning { meaning, inner, .. } => {
-            input.extend([6, big]);
-            input.extend(word(meaning.len() as u64));
-            input.extend(meaning.as_bytes());
-            input.extend(word(fnv(&hashed(inner))));
+            vec![6 + end, fnv(meaning.as_bytes()), fingerprint(inner)]
         }
         Node::Struct {
             size,
@@ -193,29 +191,19 @@ fn hashed(node: &Node) -> Vec<u8> {
             fields,
             ..
         } => {
-            input.extend([4, big]);
-            for number in [
-                *size,
-                u64::from(*align),
-                u64::from(*version),
-                fields.len() as u64,
-            ] {
-                input.extend(word(number));
-            }
+            let (align, version) = (u64::from(*align), u64::from(*version));
+            let mut numbers = vec![4 + end, *size, align, version, fields.len() as u64];
             for (name, offset, field) in fields {
-                input.extend(word(name.len() as u64));
-                input.extend(name.as_bytes());
-                input.extend(word(*offset));
-                input.extend(word(fnv(&hashed(field))));
+                numbers.extend([fnv(name.as_bytes()), *offset, fingerprint(field)]);
             }
+            numbers
         }
     }
-    input
 }
 
 /// Compares what was decoded with the library's description of the type.
 pub(super) fn same(node: &Node, layout: &TypeLayout) {
-    assert_eq!(fnv(&hashed(node)), layout.fingerprint(), "{node:?}");
+    assert_eq!(fingerprint(node), layout.fingerprint(), "{node:?}");
     match (node, layout.kind()) {
         (Node::Scalar { code, atomic }, LayoutKind::Scalar(scalar)) => {
             assert_eq!(
@@ -432,7 +420,7 @@ pub(super) fn check_before<T: ShmLayout>(file: &File, participant: u64) -> Vec<u
     assert!(rest.is_empty(), "the schema is one node");
     same(&root, T::LAYOUT);
     for (level, record) in (1..).zip(&records) {
-        assert_eq!(fnv(&hashed(&record.whole)), record.fingerprint);
+        assert_eq!(fingerprint(&record.whole), record.fingerprint);
         same_fields(&record.whole, T::LAYOUT, level);
     }
     assert!(
