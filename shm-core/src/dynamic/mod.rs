@@ -2,6 +2,8 @@
 //!
 //! Every segment contains its layout. [`DynSegment`] attaches to any of them, [`DynCell`] is a part of it, found by a path such as
 //! `nodes[3].next`, and [`DynValue`] is what a cell is read as and set to.
+//!
+//! With the feature `serde`, a [`DynValue`] can be serialized and deserialized.
 
 mod cell;
 mod check;

@@ -72,6 +72,36 @@ proptest! {
 }
 
 #[test]
+fn values_go_through_json() {
+    let text = r#"{a: -1, b: 18446744073709551615, c: 0.1, d: [true, "x"], e: {}, f: 1e300}"#;
+    let value: DynValue = text.parse().unwrap();
+    let json = serde_json::to_string(&value).unwrap();
+    assert_eq!(
+        json,
+        r#"{"a":-1,"b":18446744073709551615,"c":0.1,"d":[true,"x"],"e":{},"f":1e+300}"#
+    );
+    assert_eq!(serde_json::from_str::<DynValue>(&json).unwrap(), value);
+    // What JSON has no type for is text or a number.
+    for (value, json) in [
+        (DynValue::from('ß'), "\"ß\""),
+        (DynValue::Variant("Fast".into()), "\"Fast\""),
+        (DynValue::from(0.1_f32), "0.1"),
+        (
+            DynValue::from(u128::MAX),
+            "340282366920938463463374607431768211455",
+        ),
+        (
+            DynValue::from(i128::MIN),
+            "-170141183460469231731687303715884105728",
+        ),
+        (DynValue::Bytes(vec![255, 0]), "[255,0]"),
+    ] {
+        assert_eq!(serde_json::to_string(&value).unwrap(), json);
+    }
+    assert!(serde_json::from_str::<DynValue>("null").is_err());
+}
+
+#[test]
 fn other_spellings_are_read_too() {
     for (text, written) in [
         ("+5", "5"),

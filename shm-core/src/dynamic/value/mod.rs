@@ -2,6 +2,8 @@
 
 mod fmt;
 mod parse;
+#[cfg(feature = "serde")]
+mod serde;
 
 use std::borrow::Cow;
 
