@@ -5,7 +5,7 @@
 //! (`model.rs`) tells which of them must be accepted, and their layouts.
 //!
 //! - Accepted ones become a program that compares the layouts of the derive, the view and the compiler with the
-//!   reference.
+//!   reference. It also makes segments of them, and reads and writes every leaf without the type.
 //! - Refused ones go through `cargo check`: every definition that the reference refuses has an error of its own, no
 //!   other has one, and errors about padding name every gap. The same definitions compile without the derive, so the
 //!   derive refuses them.
@@ -160,12 +160,17 @@ fn compare(
             .find(|drawn| line.contains(&format!(" c{}::", drawn.number)));
         found.add(case.copied(), line);
     }
-    let compared = stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("COMPARED "));
-    compared
-        .and_then(|count| count.parse().ok())
-        .unwrap_or_else(|| panic!("{name} did not come to its end: {stdout}"))
+    let count = |what: &str| -> usize {
+        let count = stdout.lines().find_map(|line| line.strip_prefix(what));
+        count
+            .and_then(|count| count.parse().ok())
+            .unwrap_or_else(|| panic!("{name} did not come to its end: {stdout}"))
+    };
+    assert!(
+        count("LEAVES ") >= cases.len(),
+        "every case has leaves, which are accessed without the type"
+    );
+    count("COMPARED ")
 }
 
 /// Compares the errors of a batch with the verdicts.

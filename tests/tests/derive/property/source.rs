@@ -321,10 +321,15 @@ impl Writer<'_> {
             .instances
             .iter()
             .map(|(name, def, arguments)| (name.clone(), *def, arguments));
+        // The last type that is no instance contains the most others.
+        let last = concrete.clone().last().map(|(name, ..)| name);
         for (name, def, arguments) in concrete.chain(instances) {
             let layout = model::definition(self.case, def, arguments)
                 .expect("only accepted cases are checked");
             text.push_str(&check(number, &name, &self.case.defs[def], &layout));
+            if last.as_ref() == Some(&name) {
+                text.push_str(&dynamic(number, &name, &self.case.defs[def]));
+            }
         }
         text.push_str("    }\n");
         if let Some(Def::Struct(last)) = self.case.defs.last()
@@ -374,6 +379,19 @@ fn length(len: &Len, as_argument: bool) -> String {
         Len::Sum(a, b) => format!("{a} + {b}"),
         Len::Param => "N".to_owned(),
     }
+}
+
+/// The comparison of accesses with and without the type, in a segment of the type.
+fn dynamic(number: usize, name: &str, def: &Def) -> String {
+    let (options, tail) = match def {
+        Def::Struct(def) if def.tail().is_some() => ("options().len(2)", 2),
+        _ => ("options()", 0),
+    };
+    format!(
+        "        report.dynamic(\"c{number}::{name}\", \
+         <{name} as ShmLayout>::{options}.create_anonymous_with(|shm| crate::fill(shm.as_ptr(), \
+         <{name} as ShmLayout>::LAYOUT, {tail}, &mut {number})).unwrap(), {tail});\n"
+    )
 }
 
 /// One comparison.
