@@ -122,7 +122,8 @@ fn build_in(
     layout: &'static TypeLayout,
     tail: usize,
 ) -> Result<Segment, ShmError> {
-    let geometry = fill(settings, &unpublished.file, layout, tail, 0)?;
+    let made = (&unpublished.file, unpublished.id.owner);
+    let geometry = fill(settings, made, layout, tail, 0)?;
     finish(
         settings,
         unpublished,
@@ -147,7 +148,13 @@ pub(super) fn anonymous(
             Errno::EAGAIN,
         )));
     }
-    let geometry = fill(settings, &file, layout, tail, FLAG_ANONYMOUS)?;
+    let geometry = fill(
+        settings,
+        (&file, effective_user()),
+        layout,
+        tail,
+        FLAG_ANONYMOUS,
+    )?;
     memfd::seal_size(&file)?;
     let unpublished = Unpublished {
         id: file::stat(&file)?,
@@ -181,10 +188,10 @@ fn check_memory_limit(len: u64, room: impl FnOnce() -> Option<Room>) -> Result<(
     }
 }
 
-/// Sets the file's length, reserves its pages, and writes header and schema.
+/// Sets the file's length, reserves its pages, and writes header and schema. `user` is the effective user, which owns a new file.
 fn fill(
     settings: &Settings,
-    file: &File,
+    (file, user): (&File, u32),
     layout: &TypeLayout,
     tail: usize,
     flags: u64,
@@ -209,7 +216,7 @@ fn fill(
     let origin = Origin {
         created_at: wall_clock_ns(),
         pid: fork::pid(),
-        uid: effective_user(),
+        uid: user,
     };
     let header = Header::new(&expected, geometry, tail, flags, origin);
     let mut start = Vec::with_capacity(PAGE.max(HEADER_LEN + expected.schema_len));

@@ -1,6 +1,6 @@
 //! The shared-memory namespace: opening, linking, renaming, removing and listing names.
 
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::fs::{File, ReadDir};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -45,9 +45,9 @@ pub(crate) fn open_unnamed() -> SysResult<File> {
 pub(crate) fn open_new(name: &str) -> SysResult<File> {
     let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_RDWR | OFlag::O_CLOEXEC;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
-    let path = path(name);
+    let path = Path::of(name, "open(O_EXCL)")?;
     retry("open(O_EXCL)", || {
-        nix::fcntl::open(path.as_str(), flags, mode)
+        nix::fcntl::open(path.as_c_str(), flags, mode)
     })
     .and_then(|descriptor| file::above_stdio(File::from(descriptor)))
 }
@@ -56,17 +56,16 @@ pub(crate) fn open_new(name: &str) -> SysResult<File> {
 #[doc(alias = "RENAME_NOREPLACE")]
 pub(crate) fn rename_new(from: &str, to: &str) -> SysResult<()> {
     let call = "renameat2";
-    let c_path = |name| CString::new(path(name)).map_err(|_| SysError::new(call, Errno::EINVAL));
-    let (from, to) = (c_path(from)?, c_path(to)?);
+    let (from, to) = (Path::of(from, call)?, Path::of(to, call)?);
     retry(call, || {
         // SAFETY: both paths end in NUL and outlive the call. Not every C library has a function for this system call.
         Errno::result(unsafe {
             libc::syscall(
                 libc::SYS_renameat2,
                 libc::AT_FDCWD,
-                from.as_ptr(),
+                from.as_c_str().as_ptr(),
                 libc::AT_FDCWD,
-                to.as_ptr(),
+                to.as_c_str().as_ptr(),
                 libc::RENAME_NOREPLACE,
             )
         })
@@ -144,19 +143,19 @@ pub(crate) fn link(file: &File, name: &str) -> SysResult<()> {
 
 fn link_through_proc(file: &File, name: &str) -> SysResult<()> {
     let from = file::proc_path(file);
-    let (from, to) = (from.as_str(), path(name));
+    let (from, to) = (from.as_str(), Path::of(name, "linkat")?);
     retry("linkat", || {
-        let to = to.as_str();
+        let to = to.as_c_str();
         nix::unistd::linkat(AT_FDCWD, from, AT_FDCWD, to, AtFlags::AT_SYMLINK_FOLLOW)
     })
 }
 
 #[doc(alias = "AT_EMPTY_PATH")]
 fn link_by_descriptor(file: &File, name: &str) -> SysResult<()> {
-    let to = path(name);
+    let to = Path::of(name, "linkat")?;
     retry("linkat", || {
-        let to = to.as_str();
-        nix::unistd::linkat(file.as_fd(), "", AT_FDCWD, to, AtFlags::AT_EMPTY_PATH)
+        let to = to.as_c_str();
+        nix::unistd::linkat(file.as_fd(), c"", AT_FDCWD, to, AtFlags::AT_EMPTY_PATH)
     })
 }
 
@@ -169,9 +168,9 @@ pub(crate) fn unlink(name: &str) -> SysResult<()> {
 /// The status of the file that a name refers to, without opening it or following a symbolic link.
 #[doc(alias = "fstatat")]
 pub(crate) fn stat_name(name: &str) -> SysResult<FileId> {
-    let path = path(name);
+    let path = Path::of(name, "fstatat")?;
     retry("fstatat", || {
-        nix::sys::stat::fstatat(AT_FDCWD, path.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
+        nix::sys::stat::fstatat(AT_FDCWD, path.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)
     })
     .map(|stat| FileId::from_stat(&stat))
 }
@@ -218,9 +217,35 @@ impl Iterator for Entries {
     }
 }
 
-fn path(name: &str) -> String {
-    // Names start with a slash.
-    format!("{DIRECTORY}{name}")
+/// The path of a name, as C has it. Built without an allocation, since most calls need one.
+struct Path {
+    bytes: [u8; Self::CAPACITY],
+    len: usize,
+}
+
+impl Path {
+    /// The directory, a slash, the 255 bytes of the longest name, and NUL.
+    const CAPACITY: usize = DIRECTORY.len() + 1 + 255 + 1;
+
+    /// Names start with a slash.
+    fn of(name: &str, call: &'static str) -> SysResult<Self> {
+        let len = DIRECTORY.len() + name.len();
+        if len >= Self::CAPACITY {
+            return Err(SysError::new(call, Errno::ENAMETOOLONG));
+        }
+        let mut bytes = [0; Self::CAPACITY];
+        bytes[..DIRECTORY.len()].copy_from_slice(DIRECTORY.as_bytes());
+        bytes[DIRECTORY.len()..len].copy_from_slice(name.as_bytes());
+        if bytes[..len].contains(&0) {
+            return Err(SysError::new(call, Errno::EINVAL));
+        }
+        Ok(Self { bytes, len })
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        // There is one NUL, at the end.
+        CStr::from_bytes_with_nul(&self.bytes[..=self.len]).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -91,15 +91,15 @@ fn segments_cost_no_more_system_calls() {
     // This number may stand for any user, so it takes two calls to find out whether a file is this one's.
     let overflow = 2 * usize::from(nix::unistd::geteuid().as_raw() == 65534);
     for (kind, operation, expected) in [
-        ("plain", "create", 8 + older),
-        ("plain", "reserve", 8 + older),
+        ("plain", "create", 7 + older),
+        ("plain", "reserve", 7 + older),
         ("plain", "attach", 7 + overflow),
         ("plain", "read", 7 + overflow),
         ("plain", "join", 10 + overflow),
         ("plain", "detach", 2),
         ("plain", "leave", 6),
         ("plain", "drop", 8),
-        ("locked", "create", 15 + older),
+        ("locked", "create", 14 + older),
         ("locked", "attach", 14 + overflow),
         ("locked", "read", 7 + overflow),
         ("locked", "join", 17 + overflow),
@@ -107,7 +107,7 @@ fn segments_cost_no_more_system_calls() {
         ("locked", "leave", 7),
         ("locked", "drop", 9),
         // Two levels of which there are records.
-        ("grown", "create", 8 + older),
+        ("grown", "create", 7 + older),
         ("grown", "attach", 9 + overflow),
         ("grown", "read", 9 + overflow),
         ("grown", "detach", 2),
