@@ -3,7 +3,7 @@
 use crate::Random;
 
 /// Offset and length of each field of the header.
-const FIELDS: [(usize, usize); 20] = [
+const FIELDS: [(usize, usize); 21] = [
     (0, 8),
     (8, 2),
     (10, 2),
@@ -24,6 +24,7 @@ const FIELDS: [(usize, usize); 20] = [
     (108, 4),
     (192, 4),
     (200, 8),
+    (208, 4),
 ];
 const HEADER_LEN: usize = 256;
 const TOTAL_LEN: usize = 16;
@@ -176,7 +177,7 @@ impl Forgery {
 
     /// Changes the file in one of the ways that have harmed other readers.
     pub fn mutate(&mut self, random: &mut Random) {
-        match random.below(8) {
+        match random.below(9) {
             0 => {
                 for _ in 0..=random.below(8) {
                     let at = random.below(self.bytes.len().clamp(1, 1024));
@@ -227,6 +228,18 @@ impl Forgery {
                 self.len = (start + payload).next_multiple_of(4096);
                 self.put(TOTAL_LEN, 8, self.len);
                 self.bytes.truncate(self.len as usize);
+            }
+            7 => {
+                // The number of levels, and words of their records.
+                if random.one_in(2) {
+                    let levels = random.pick(&[0, 1, 2, 3, 5, 100, 1000, 1001, u64::MAX]);
+                    self.put(208, 4, levels);
+                }
+                for _ in 0..random.below(4) {
+                    let at = self.bytes.len().saturating_sub(4 + random.below(200));
+                    let value = self.interesting(random, at);
+                    self.put(at, 4, value);
+                }
             }
             _ => {
                 // Bytes that change in use, so the checksum does not cover them.

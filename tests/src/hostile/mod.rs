@@ -17,6 +17,7 @@ pub use forgery::Forgery;
 pub use untyped::{Shade, Synced};
 
 use crate::names::Names;
+use crate::segments::versions::{V2, V3, X2};
 use crate::segments::{Samples, Telemetry};
 use crate::variant;
 
@@ -57,6 +58,10 @@ impl Scratch {
         }
         {
             let _shm = Synced::create(name).expect("a segment");
+            originals.push(bytes());
+        }
+        {
+            let _shm = V2::create(name).expect("a segment");
             originals.push(bytes());
         }
         let file = File::options()
@@ -128,6 +133,17 @@ impl Scratch {
         let telemetry = Telemetry::options().attach_read_only(&self.name);
         if let Some(shm) = self.judge(telemetry, len) {
             let _ = shm.load().is_whole();
+        }
+        let newer = V3::attach(&self.name);
+        if let Some(shm) = self.judge(newer, len) {
+            shm.d.set(shm.a.get());
+            let _ = (shm.level(), shm.status());
+            shm.e.set(3);
+            assert_eq!(shm.e.get(), 3);
+        }
+        let branch = X2::attach_read_only(&self.name);
+        if let Some(shm) = self.judge::<_, ReadOnly>(branch, len) {
+            let _ = (shm.x.get(), shm.level(), shm.status());
         }
         // `create` does not trust it either: damaged files and other files keep the name.
         if let Err(error) = Telemetry::create(&self.name).map(drop) {
@@ -208,8 +224,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Interprets a fuzzer's bytes: which original, whether to correct the checksum, the length, and then bytes to overwrite, or
-/// a schema to insert.
+/// Interprets a fuzzer's bytes: which original, whether to correct the checksum, the length, and then bytes to overwrite
+/// at the beginning or at the end, or a schema to insert.
 #[must_use]
 pub fn interpret(scratch: &Scratch, data: &[u8]) -> Forgery {
     let Some(([first, how], mut rest)) = data.split_first_chunk::<2>() else {
@@ -230,7 +246,11 @@ pub fn interpret(scratch: &Scratch, data: &[u8]) -> Forgery {
         forgery.replace_schema(rest);
     } else {
         while let Some(([low, high, value], more)) = rest.split_first_chunk::<3>() {
-            let at = usize::from(u16::from_ne_bytes([*low, *high])) % 1024;
+            let mut at = usize::from(u16::from_ne_bytes([*low, *high])) % 1024;
+            if how & 8 != 0 {
+                // The records of levels are at the end.
+                at = forgery.bytes.len().saturating_sub(1 + at);
+            }
             if let Some(place) = forgery.bytes.get_mut(at) {
                 *place = *value;
             }

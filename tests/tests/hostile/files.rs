@@ -78,7 +78,7 @@ fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {
             let data: Vec<u8> = (0..random.below(60)).map(|_| random.word() as u8).collect();
             interpret(&scratch, &data)
         } else {
-            let mut forgery = scratch.original(random.below(3));
+            let mut forgery = scratch.original(random.below(5));
             for _ in 0..=random.below(3) {
                 forgery.mutate(&mut random);
             }

@@ -11,9 +11,14 @@ use shm_tests::{Guarded, Names, Telemetry, peer};
 
 /// Runs `command` once for each of its system calls, and cuts the file of `name` there. Returns the signals that ended it.
 fn signals(name: &str, command: &str) -> Vec<Signal> {
+    cut_at_each_call(name, command).0
+}
+
+/// The same, and which of the runs that were cut succeeded.
+fn cut_at_each_call(name: &str, command: &str) -> (Vec<Signal>, Vec<bool>) {
     let path = Names::path(name);
     let contents = fs::read(&path).unwrap();
-    let mut signals = Vec::new();
+    let (mut signals, mut succeeded) = (Vec::new(), Vec::new());
     let mut peer = peer!();
     // After its answer, it has finished starting.
     peer.ok("pid");
@@ -34,8 +39,9 @@ fn signals(name: &str, command: &str) -> Vec<Signal> {
         );
         if !stopped {
             assert!(stop > 10, "{stop}");
-            return signals;
+            return (signals, succeeded);
         }
+        succeeded.push(answer.starts_with("ok "));
     }
     unreachable!("the loop has no end");
 }
@@ -59,7 +65,11 @@ fn announcing_levels_survives_truncation() {
     for first in ["v0", "v1"] {
         let shm = open_version(first, How::Create, Place::Name(&name), false).unwrap();
         let command = format!("between version try v2 attach {name}");
-        assert_eq!(signals(&name, &command), []);
+        let (signals, succeeded) = cut_at_each_call(&name, &command);
+        assert_eq!(signals, []);
+        // Only a cut after its last look goes unnoticed.
+        assert!(succeeded.is_sorted(), "{succeeded:?}");
+        assert!(!succeeded[succeeded.len() / 2], "{succeeded:?}");
         drop(shm);
     }
 }

@@ -265,6 +265,46 @@ fn a_held_lock_makes_announcing_busy_and_nothing_else() {
     drop(attach(&shm, newer).unwrap());
 }
 
+/// A duplicate of the descriptor shares the description, whose own lock never conflicts.
+#[test]
+fn announcing_locks_through_a_description_of_its_own() {
+    let shm = create(layout(&trunk()[..1], None));
+    let newer = layout(&trunk(), None);
+    assert!(lock::try_lock(shm.file(), LEVELS, LockKind::Exclusive).unwrap());
+    let text = error(attach(&shm, newer)).to_string();
+    assert!(text.contains("keeps its levels locked"), "{text}");
+    lock::unlock(shm.file(), LEVELS).unwrap();
+    let attached = attach(&shm, newer).unwrap();
+    let other = file::reopen(shm.file()).unwrap();
+    assert_eq!(lock::holder(&other, LEVELS).unwrap(), None);
+    drop(attached);
+}
+
+#[test]
+fn announcing_compares_again_once_it_has_the_lock() {
+    let mut fork = trunk();
+    fork[1].name = "other".into();
+    let (ours, fork) = (layout(&trunk(), None), layout(&fork[..2], None));
+    let shm = create(layout(&trunk()[..1], None));
+    let frozen = header::parse(&bytes_of(&shm)[..HEADER_LEN], shm.mapped_len() as u64)
+        .unwrap()
+        .frozen;
+    // Another process comes in between.
+    drop(attach(&shm, fork).unwrap());
+    let before = bytes_of(&shm);
+    let own = file::reopen(shm.file()).unwrap();
+    match announce::announce(&own, &frozen, ours, settings().deadline()) {
+        Err(Conflict::Level { level: 1, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bytes_of(&shm), before, "nothing was announced");
+    assert!(matches!(
+        announce::announce(&own, &frozen, fork, settings().deadline()),
+        Ok(true)
+    ));
+    assert_eq!(bytes_of(&shm), before, "nothing was left to announce");
+}
+
 #[test]
 fn what_a_killed_announcer_left_is_cleared_from_new_fields() {
     let shm = create(layout(&[field("beat", 2, 0)], None));
@@ -307,6 +347,55 @@ fn a_file_that_was_cut_is_not_announced_in() {
             other => panic!("{other:?}"),
         }
         assert_eq!(file::stat(&file).unwrap().len, len);
+    }
+    // Nor in one that has become another segment.
+    let file = shm::open_unnamed().unwrap();
+    file::write_at(&file, &whole, 0).unwrap();
+    let mut other = frozen;
+    other.created_at += 1;
+    let announced = announce::announce(&file, &other, new, settings().deadline());
+    assert!(matches!(announced, Err(Conflict::Corrupt(_))));
+}
+
+#[test]
+fn impossible_records_are_refused_one_by_one() {
+    use crate::sys::shm;
+    let layout = layout(&trunk()[..2], None);
+    let file = shm::open_unnamed().unwrap();
+    let end = 64 << 20;
+    file::set_len(&file, end).unwrap();
+    let capacity = |base_end| Capacity {
+        start: 384,
+        base_end,
+        end,
+    };
+    let with = |len: u32, zero: u32, base_end: u64| {
+        let mut foot = [len.to_ne_bytes(), zero.to_ne_bytes()].concat();
+        foot.extend(layout.level_fingerprint(1).to_ne_bytes());
+        file::write_at(&file, &foot, end - 16).unwrap();
+        check(&file, capacity(base_end), 1, layout)
+    };
+    let greatest = (16 << 20) - 16;
+    assert_eq!(with(greatest, 0, 392).unwrap(), end - (16 << 20));
+    assert_eq!(with(16, 0, end - 32).unwrap(), end - 32);
+    assert_eq!(with(17, 0, end - 40).unwrap(), end - 40);
+    for (len, zero, base_end) in [
+        (greatest + 1, 0, 392),
+        (u32::MAX, 0, 392),
+        (15, 0, 392),
+        (0, 0, 392),
+        (16, 1, 392),
+        (16, 1 << 31, 392),
+        (17, 0, end - 39),
+        (16, 0, end - 31),
+        (16, 0, end - 8),
+    ] {
+        match with(len, zero, base_end) {
+            Err(Conflict::Corrupt(reason)) => {
+                assert_eq!(reason, "the record of a level is impossible");
+            }
+            other => panic!("{len} {zero} {base_end}: {other:?}"),
+        }
     }
 }
 

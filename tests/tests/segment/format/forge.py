@@ -17,6 +17,24 @@ def refit(data):
         except (Damaged, RecursionError):
             pass
     struct.pack_into(order + "Q", data, 120, fnv(data[:120]))
+    try:
+        refit_levels(data, Schema(bytes(data[begin : begin + length]), order).node(), order)
+    except (Damaged, RecursionError, KeyError, struct.error):
+        pass
+
+
+def refit_levels(data, node, order):
+    """The fingerprints that belong to the records, as far as these can be read."""
+    fields, end = list(node["fields"]), len(data)
+    for _ in range(min(struct.unpack_from(order + "I", data, 208)[0], 20)):
+        length = struct.unpack_from(order + "I", data, end - 16)[0]
+        begin = end - 16 - (length + 7) // 8 * 8
+        record = Schema(bytes(data[begin : begin + length]), order)
+        size, align, count = record.number("Q"), record.number("I"), record.number("I")
+        fields += record.fields(count)
+        whole = {"tag": 4, "size": size, "align": align, "version": node["version"], "fields": fields}
+        struct.pack_into(order + "Q", data, end - 8, 0 if unknown(whole) else fingerprint(whole, order))
+        end = begin
 
 
 def node_bytes(tag, body):
@@ -94,13 +112,18 @@ def mutated(original):
     schema_end = 256 + struct.unpack_from("<Q", data, 32)[0]
     payload = struct.unpack_from("<QQ", data, 40)
     for _ in range(random.randrange(1, 4)):
-        kind = random.randrange(5)
+        kind = random.randrange(7)
         if kind == 0:
             struct.pack_into("<Q", data, random.randrange(8, 208, 4), random.choice(WORDS))
         elif kind == 1:
             data[random.randrange(256, schema_end)] = random.choice((0, 1, 2, 3, 5, 6, 7, 27, 128, 255, random.randrange(256)))
         elif kind == 2:
             struct.pack_into("<Q", data, random.randrange(256, schema_end - 8), random.choice(WORDS))
+        elif kind == 5:
+            struct.pack_into("<I", data, 208, random.choice([0, 1, 3, 4, 5, 40, 1000, 1001, 1 << 31, (1 << 32) - 1]))
+        elif kind == 6:
+            at = len(data) - random.randrange(4, 400, random.choice((1, 4)))
+            data[at : at + 4] = struct.pack("<I", random.choice(WORDS) & 0xFFFFFFFF)[: len(data) - at]
         elif kind == 3:
             at = random.randrange(payload[0], payload[0] + payload[1])
             data[at : at + 8] = struct.pack("<Q", random.choice(WORDS + [random.getrandbits(64)]))[: len(data) - at]

@@ -2,6 +2,7 @@
 
 use shm_core::sync::{Broadcast, Ring, SeqLock};
 use shm_core::{ShmLayout, ShmOffset, ShmStr, ShmVec};
+use shm_tests::versions::V4;
 
 use super::{DECODE_PY, Everything, Level, Log, python, unique};
 
@@ -26,10 +27,12 @@ fn forged_segments_do_not_confuse_the_python_decoder() {
         "forged-everything",
         "forged-log",
         "forged-meanings",
+        "forged-levels",
         "forged",
     ]
     .map(unique);
-    let [everything, log, meanings, forged] = names.each_ref().map(String::as_str);
+    let [everything, log, meanings, levels, forged] = names.each_ref().map(String::as_str);
+    let _levels = V4::create(levels).unwrap();
     let _everything = Everything::create(everything).unwrap();
     let _log = Log::create_with_len(log, 3).unwrap();
     let shm = Meanings::create(meanings).unwrap();
@@ -41,7 +44,7 @@ fn forged_segments_do_not_confuse_the_python_decoder() {
     // As a module, whose functions the forger calls.
     let decoder = DECODE_PY.replace("if __name__ == \"__main__\":", "if False:");
     let script = format!("{decoder}\n{FORGE_PY}");
-    if let Some(text) = python(&script, &[forged, everything, log, meanings]) {
+    if let Some(text) = python(&script, &[forged, everything, log, meanings, levels]) {
         println!("{text}");
     }
 }

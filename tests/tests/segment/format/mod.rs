@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use nix::fcntl::{FcntlArg, fcntl};
 use shm_core::ShmLayout;
+use shm_tests::lock_bytes::LEVELS;
 use shm_tests::{no_child_starts, start};
 
 mod collections;
 mod forged;
+mod levels;
 mod one_writer;
 mod reader;
 mod ring;
@@ -215,7 +217,8 @@ fn lock_on(file: &File, byte: i64) -> i32 {
 fn lock_bytes_match_the_format() {
     let _no_children = no_child_starts();
     let (attach, owner, name_byte) = (0xff_ffff_ffff, 0xff_ffff_fffe, 0xff_ffff_fffd);
-    for byte in [attach, owner, name_byte] {
+    assert_eq!(LEVELS, 0xff_ffff_fffc);
+    for byte in [attach, owner, name_byte, LEVELS] {
         let row = format!("`{byte:#x}`");
         assert!(DOCUMENT.contains(&row), "the lock byte {row}");
     }
