@@ -45,6 +45,8 @@ fn frames<const N: usize>(bench: &mut Bench) -> Result<()> {
     let cast = Broadcast::<[u8; N], 2>::create_anonymous()?;
     let lock = SeqLock::<[u8; N]>::create_anonymous()?;
     let (sender, receiver) = (RefCell::new(cast.sender()?), RefCell::new(cast.receiver()));
+    // Its role is kept.
+    let kept = SeqLock::<[u8; N], 3>::create_anonymous()?;
     let source = boxed::<N>()?;
     let (mut copy, mut into) = (boxed::<N>()?, boxed::<N>()?);
     let mut part = vec![0_u8; N / PART];
@@ -162,6 +164,17 @@ fn frames<const N: usize>(bench: &mut Bench) -> Result<()> {
                 }))
             }),
         )
+        .ours("SeqLock::write, in place", {
+            let (kept, source) = (&kept, &source);
+            let mut guard = kept.write()?;
+            measured(move |_| {
+                Ok(time(|| {
+                    guard
+                        .write_with(|slot| slot.write_from(&source[..]))
+                        .is_ok()
+                }))
+            })
+        })
         .ours(
             "Broadcast::send_from",
             measured(|_| {

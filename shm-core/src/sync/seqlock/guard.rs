@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use super::private_copy::PrivateCopy;
 use super::{SeqLock, WriteError};
+use crate::cell::{ShmCell, ShmValue};
 use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::{ClaimGuard, ThreadClaim};
 use crate::sync::not_send::NotSend;
@@ -61,7 +62,8 @@ pub struct SeqLockWriteGuard<'a, T: ShmLayout + Copy, const SLOTS: usize = 4> {
     _not_send: NotSend<Self>,
 }
 
-// SAFETY: a shared guard gives access to the private copy, as `&T`, and to nothing else. All other methods take `&mut self` or
+// SAFETY: a shared guard gives access to the private copy, as `&T`, and to nothing else. A thread that makes the copy synchronizes
+// with the others through its `OnceLock`, and could read the same value from the lock by itself. All other methods take `&mut self` or
 // the guard itself, and another thread gets neither, since the guard is not `Send`. The role is the process's, not the thread's.
 unsafe impl<T: ShmLayout + Copy + Sync, const SLOTS: usize> Sync
     for SeqLockWriteGuard<'_, T, SLOTS>
@@ -104,11 +106,94 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
     #[inline]
     pub fn publish(&mut self) -> Result<u64, WriteError> {
         self.pending = false;
-        if self.role.is_mine() {
-            Ok(self.lock.commit(self.role.order(), &self.value))
-        } else {
-            Err(WriteError::Inherited)
+        if !self.role.is_mine() {
+            return Err(WriteError::Inherited);
         }
+        let order = self.role.order();
+        Ok(match self.value.get() {
+            Some(value) => self.lock.commit(order, value),
+            None => self.lock.commit_unchanged(order),
+        })
+    }
+
+    /// Commits `value` and keeps the role. Returns the new version.
+    ///
+    /// The value is copied once, from where it is to the next slot. The guard's copy becomes this value; changes of it that were not
+    /// published are lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    #[inline]
+    pub fn store_from(&mut self, value: &T) -> Result<u64, WriteError> {
+        self.pending = false;
+        if !self.role.is_mine() {
+            return Err(WriteError::Inherited);
+        }
+        let version = self.lock.commit(self.role.order(), value);
+        if const { PrivateCopy::<T>::FITS || T::LAYOUT.is_checked() } {
+            *self.copy_mut() = *value;
+        } else {
+            self.value.forget();
+        }
+        Ok(version)
+    }
+
+    /// Commits what `write` writes into the next slot, in place, and keeps the role: as [`SeqLock::write_with`], without claiming
+    /// the role. Returns the new version and the result of `write`.
+    ///
+    /// `write` has to write **all** of the value, since the slot holds what an earlier writer left in it. The guard's copy becomes
+    /// this value; changes of it that were not published are lost. If `write` panics, nothing is committed.
+    ///
+    /// ```
+    /// # use shm_core::ShmLayout;
+    /// # use shm_core::sync::SeqLock;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let frames = SeqLock::<[u8; 1 << 20]>::create_anonymous()?;
+    /// let mut writer = frames.write()?;
+    /// for number in 1..=3 {
+    ///     writer.write_with(|pixels| pixels.fill(number))?;
+    /// }
+    /// assert_eq!((frames.version(), writer[1000]), (3, 3));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit), also in a child that `write` forks.
+    #[inline]
+    pub fn write_with<R>(
+        &mut self,
+        write: impl FnOnce(&ShmCell<T>) -> R,
+    ) -> Result<(u64, R), WriteError>
+    where
+        T: ShmValue,
+    {
+        self.pending = false;
+        let role = &self.role;
+        let committed = self.lock.commit_with(role.order(), |slot| {
+            let result = write(slot);
+            if role.is_mine() {
+                Ok(result)
+            } else {
+                Err(WriteError::Inherited)
+            }
+        })?;
+        if const { PrivateCopy::<T>::FITS } {
+            let current = self.lock.current_value();
+            *self.copy_mut() = current;
+        } else {
+            self.value.forget();
+        }
+        Ok(committed)
+    }
+
+    /// The copy, made of the present value if it is not there: that of a large value whose leaves are all plain.
+    #[inline(always)]
+    fn copy_mut(&mut self) -> &mut T {
+        let lock = self.lock;
+        // SAFETY: `copy_present` initialises all bytes, and where the copy can be missing, any bytes are a `T`.
+        unsafe { self.value.get_mut_or_fill(|place| lock.copy_present(place)) }
     }
 
     /// Applies `change` to the copy and commits it. A panic commits nothing, even one that cannot be detected, in a destructor
@@ -119,7 +204,7 @@ impl<'a, T: ShmLayout + Copy, const SLOTS: usize> SeqLockWriteGuard<'a, T, SLOTS
         change: impl FnOnce(&mut T) -> R,
     ) -> Result<(u64, R), WriteError> {
         self.pending = false;
-        let result = change(&mut self.value);
+        let result = change(self.copy_mut());
         Ok((self.publish()?, result))
     }
 
@@ -135,7 +220,9 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> Deref for SeqLockWriteGuard<'_, T,
 
     #[inline]
     fn deref(&self) -> &T {
-        &self.value
+        let lock = self.lock;
+        // SAFETY: as in `copy_mut`.
+        unsafe { self.value.get_or_fill(|place| lock.copy_present(place)) }
     }
 }
 
@@ -143,7 +230,7 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> DerefMut for SeqLockWriteGuard<'_,
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
         self.pending = true;
-        &mut self.value
+        self.copy_mut()
     }
 }
 

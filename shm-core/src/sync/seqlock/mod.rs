@@ -256,7 +256,9 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
             // Bytes that are not validated yet must not be seen through `out`.
             // SAFETY: where `copy_valid` succeeds, all bytes are initialised and every leaf is valid.
             let value = unsafe { PrivateCopy::filled(|place| self.copy_valid(place).map(drop)) }?;
-            *out = *value;
+            if let Some(value) = value.get() {
+                *out = *value;
+            }
             return Ok(());
         }
         let out = std::ptr::from_mut(out).cast::<MaybeUninit<T>>();

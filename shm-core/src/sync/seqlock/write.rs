@@ -9,7 +9,7 @@ use super::WriteError;
 use super::guard::SeqLockWriteGuard;
 use super::private_copy::PrivateCopy;
 use crate::access::{Access, Writable};
-use crate::cell::{ShmCell, checked, copy};
+use crate::cell::{ShmCell, ShmValue, checked, copy};
 use crate::claim::word::Timeout;
 use crate::primitive::model::CommitOrder;
 use crate::protocol::seqlock::{self as protocol, Correct};
@@ -22,7 +22,9 @@ impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
     /// Claims the writer's role, waiting as long as a living writer holds it, and returns a guard over a private copy of the
     /// value. Dropping the guard commits the copy.
     ///
-    /// Meanwhile readers go on with the present value.
+    /// Meanwhile readers go on with the present value. A value of more than 128 bytes, without enums and `char`s, is copied when
+    /// the guard is first dereferenced. To replace a large value use the guard's [`store_from`](SeqLockWriteGuard::store_from) or
+    /// [`write_with`](SeqLockWriteGuard::write_with), which make one copy.
     ///
     /// # Errors
     ///
@@ -286,6 +288,15 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         &'a self,
         role: ClaimGuard<'a>,
     ) -> Result<SeqLockWriteGuard<'a, T, SLOTS>, WriteError> {
+        // Where it cannot fail, a large value is copied only if it is looked at.
+        let missing = if const { T::LAYOUT.is_checked() } {
+            None
+        } else {
+            PrivateCopy::missing()
+        };
+        if let Some(value) = missing {
+            return Ok(SeqLockWriteGuard::new(self, role, value));
+        }
         let fill = |private: &mut MaybeUninit<T>| self.read_current(private);
         // SAFETY: if `fill` succeeds, all bytes are initialised and every leaf is valid.
         let value = unsafe { PrivateCopy::filled(fill) }?;
@@ -350,9 +361,35 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         version
     }
 
+    /// Commits the present value again. The caller holds the role.
+    pub(super) fn commit_unchanged(&self, order: CommitOrder) -> u64 {
+        let Ok((version, ())) = self.commit_with(order, |slot| {
+            self.copy_current_to(slot);
+            Ok::<(), Infallible>(())
+        });
+        version
+    }
+
+    /// The present value. The caller holds the role.
+    #[inline(always)]
+    pub(super) fn current_value(&self) -> T
+    where
+        T: ShmValue,
+    {
+        self.current().load()
+    }
+
+    /// Copies the present value, as a reader does: the caller may be a fork child that has inherited a guard. All bytes of `private`
+    /// are initialised afterwards.
+    #[cold]
+    pub(super) fn copy_present(&self, private: &mut MaybeUninit<T>) {
+        // A value that a peer keeps changing is taken as it is.
+        let _ = self.copy_whole(private);
+    }
+
     /// Commits what `write` writes, unless it fails, and wakes waiting readers.
     #[inline(always)]
-    fn commit_with<R, E>(
+    pub(super) fn commit_with<R, E>(
         &self,
         order: CommitOrder,
         write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,

@@ -138,3 +138,46 @@ fn odd_sized_and_page_sized_values_are_read_correctly() {
         assert_eq!(place % 4096, 0);
     }
 }
+
+/// A value above the size that a guard keeps in itself, and one below.
+fn a_guard_writes_in_place<const N: usize>() {
+    let lock = SeqLock::<[u64; N]>::create_anonymous().unwrap();
+    let mut guard = lock.write().unwrap();
+    guard[0] = 9; // never published
+    assert_eq!(guard.store_from(&[1; N]).unwrap(), 1);
+    assert_eq!((*guard, lock.read().unwrap()), ([1; N], [1; N]));
+    assert_eq!(guard.write_with(|slot| slot.fill(2)).unwrap(), (2, ()));
+    assert_eq!((*guard, lock.read().unwrap()), ([2; N], [2; N]));
+    guard[N - 1] = 3;
+    assert_eq!(guard.publish().unwrap(), 3);
+    assert_eq!(lock.read().unwrap()[N - 2..], [2, 3]);
+    guard.store_from(&[4; N]).unwrap();
+    // Nothing is pending.
+    drop(guard);
+    assert_eq!((lock.version(), lock.read().unwrap()), (4, [4; N]));
+
+    // A guard that is dropped without a change commits the value again.
+    drop(lock.write().unwrap());
+    assert_eq!((lock.version(), lock.read().unwrap()), (5, [4; N]));
+
+    let mut guard = lock.write().unwrap();
+    guard[0] = 7;
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        guard.write_with(|slot| {
+            slot.fill(8);
+            panic!("expected");
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!((lock.version(), guard[0]), (5, 7));
+    drop(guard);
+    assert_eq!((lock.version(), lock.read().unwrap()), (5, [4; N]));
+}
+
+#[test]
+fn a_guard_writes_small_and_large_values_in_place() {
+    a_guard_writes_in_place::<2>();
+    a_guard_writes_in_place::<16>();
+    a_guard_writes_in_place::<17>();
+    a_guard_writes_in_place::<10_000>();
+}
