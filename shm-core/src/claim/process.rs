@@ -389,6 +389,32 @@ mod tests {
         tables.clear(windows);
     }
 
+    /// As where the kernel does not wipe, or only says so.
+    #[test]
+    fn the_hook_in_a_child_forgets_what_was_not_wiped() {
+        let _alone = test_support::alone();
+        let tables = Tables::get_or_create().unwrap();
+        let windows = WINDOWS - 12..WINDOWS - 10;
+        let code = in_child(|| {
+            // Sets what this process would have inherited.
+            let locked = tables.lock().unwrap();
+            tables.store_id(windows.clone(), 7);
+            tables.head(FORKING).store(7, Ordering::Relaxed);
+            let order = commit_order().unwrap();
+            order.store(7, Ordering::Relaxed);
+            std::mem::forget(locked);
+            wipe_in_child();
+            let is_registered = windows
+                .into_iter()
+                .any(|window| tables.load_id(window) != 0);
+            let words = [COMMIT_ORDER, USED, FORKING, LOCK];
+            let left = words.map(|word| tables.head(word).load(Ordering::Relaxed));
+            let is_forgotten = order.load(Ordering::Relaxed) == 0 && left == [0; 4];
+            i32::from(is_registered || !is_forgotten)
+        });
+        assert_eq!(code, 0);
+    }
+
     fn is_asleep(thread: u32) -> bool {
         let path = format!("/proc/self/task/{thread}/stat");
         std::fs::read_to_string(path).is_ok_and(|text| text.contains(") S "))

@@ -10,7 +10,9 @@ use shm_core::{Shm, ShmLayout};
 use shm_tests::lock_bytes::{
     is_locked_exclusively, lock, next_participant, participant, participant_pid,
 };
-use shm_tests::{DEADLINE, Guarded, Names, Peer, Telemetry, count_from_env, no_child_starts, peer};
+use shm_tests::{
+    DEADLINE, Guarded, Names, Peer, Telemetry, count_from_env, no_child_starts, peer, step,
+};
 
 fn create(name: &str) -> Shm<Guarded> {
     Guarded::create(name).unwrap()
@@ -113,6 +115,7 @@ fn a_waiter_gets_the_lock_of_a_killed_owner() {
     assert_eq!(lock(&mut owner, "forever"), "held");
     one.tell("claims lock forever");
     two.tell("claims lock forever");
+    step::until_asleep(one.pid());
     owner.kill();
     // One waiter gets it, then the other; the order is not guaranteed. The death of a waiter frees nothing.
     let mut third = attached(&name);
