@@ -153,8 +153,15 @@ fn death<V: ModelMutations>() {
     });
 }
 
+/// How a thread finds the death that another then has from the cache.
+#[derive(Clone, Copy)]
+enum Finds {
+    ByProbe,
+    BeforeWaiting,
+}
+
 /// An owner joins, works and dies. Of two threads with the same cache, one asks only the cache, perhaps through a clone.
-fn cached_death<V: ModelMutations>(clones: bool) {
+fn cached_death<V: ModelMutations>(finds: Finds, clones: bool) {
     check(3, move || {
         // Leaked, because a model's threads need what they borrow for ever.
         let shared: &Shared<V> = Box::leak(Box::new(Shared::unshared()));
@@ -175,7 +182,13 @@ fn cached_death<V: ModelMutations>(clones: bool) {
         shared.join();
         shared.work();
         shared.lives.store(0, Ordering::Release);
-        assert!(watch.is_dead());
+        match finds {
+            Finds::ByProbe => assert!(watch.is_dead()),
+            Finds::BeforeWaiting => {
+                watch.look_before_waiting();
+                assert!(watch.is_gone(|_| false));
+            }
+        }
         looker.join().unwrap();
     });
 }
@@ -207,12 +220,17 @@ fn a_death_shows_what_the_dead_did() {
 
 #[test]
 fn a_cached_death_shows_what_the_dead_did() {
-    cached_death::<Correct>(false);
+    cached_death::<Correct>(Finds::ByProbe, false);
+}
+
+#[test]
+fn a_death_found_before_a_wait_shows_what_the_dead_did() {
+    cached_death::<Correct>(Finds::BeforeWaiting, false);
 }
 
 #[test]
 fn a_cached_death_in_a_clone_shows_what_the_dead_did() {
-    cached_death::<Correct>(true);
+    cached_death::<Correct>(Finds::ByProbe, true);
 }
 
 mutant_fails!(joining_relaxed_is_caught, arrival::<Mutant>(),
