@@ -5,7 +5,8 @@ use crate::name::{SegmentName, is_hidden};
 use crate::segment::create;
 use crate::segment::lifetime::Users;
 use crate::segment::list::sweep_where;
-use crate::segment::unpublished::{remove_orphaned, without_unnamed};
+use crate::segment::unpublished::{self, Unpublished, remove_orphaned, without_unnamed};
+use crate::sys::SysResult;
 use crate::sys::clock::Deadline;
 use crate::sys::effective_user;
 
@@ -58,6 +59,30 @@ fn without_unnamed_files_names_lead_to_complete_segments() {
         drop(owner);
         assert!(!name.exists());
     });
+}
+
+/// And its permissions are known, so that they are not set once more.
+#[test]
+fn the_owner_may_use_a_new_file_whatever_the_umask() {
+    let name = TestName::alone("umask");
+    let checked = SegmentName::new(name.as_str()).unwrap();
+    let is_right = |made: SysResult<Unpublished>| {
+        made.is_ok_and(|made| {
+            let mode = file::stat(&made.file).map(|found| found.mode);
+            mode == Ok(made.id.mode) && mode == Ok(libc::S_IFREG | 0o600)
+        })
+    };
+    for umask in [0o777, 0o477, 0o277, 0] {
+        let code = in_child(|| {
+            nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(umask));
+            let made = [
+                unpublished::open(&checked),
+                unpublished::open_hidden(&checked),
+            ];
+            i32::from(!made.into_iter().all(is_right))
+        });
+        assert_eq!(code, 0, "{umask:o}");
+    }
 }
 
 /// Strict rules of AppArmor and SELinux.
