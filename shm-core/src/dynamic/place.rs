@@ -181,7 +181,7 @@ impl<'a> Place<'a> {
             LayoutKind::Enum { repr, variants } => {
                 let bits = sign_extend(repr, self.bits(repr) as u64);
                 match variants.iter().find(|variant| variant.bits() == bits) {
-                    Some(variant) => Ok(DynValue::Variant(Cow::Borrowed(variant.name()))),
+                    Some(variant) => Ok(DynValue::Name(Cow::Borrowed(variant.name()))),
                     None => Err(ReadFailed::Invalid(InvalidValue::new(self.layout, bits))),
                 }
             }
@@ -292,7 +292,7 @@ impl<'a> Place<'a> {
         // SAFETY: the layout has as many bytes there: live, readable, and only accessed atomically (invariant 1).
         let bytes = unsafe { std::slice::from_raw_parts(at, capacity) };
         match String::from_utf8(read_text(bytes)) {
-            Ok(text) => DynValue::Text(text),
+            Ok(text) => DynValue::Str(text),
             Err(error) => DynValue::Bytes(error.into_bytes()),
         }
     }

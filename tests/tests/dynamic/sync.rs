@@ -119,7 +119,7 @@ fn setting_after_a_panic_leaves_the_repair_to_the_next_owner() {
     .unwrap_err();
     assert!(matches!(
         state(&segment, "."),
-        SyncState::Mutex {
+        SyncState::MutexState {
             owner: None,
             poisoned: true,
             ..
@@ -138,7 +138,7 @@ fn setting_after_a_panic_leaves_the_repair_to_the_next_owner() {
     drop(guard);
     assert!(matches!(
         state(&segment, "."),
-        SyncState::Mutex {
+        SyncState::MutexState {
             owner: None,
             poisoned: false,
             ..
@@ -178,11 +178,11 @@ fn each_type_tells_its_state() {
         };
         assert!(matches!(
             state(segment, "account"),
-            SyncState::Mutex { owner, poisoned: false, .. } if is_me(owner)
+            SyncState::MutexState { owner, poisoned: false, .. } if is_me(owner)
         ));
         assert!(matches!(
             state(segment, "limits"),
-            SyncState::SeqLock {
+            SyncState::SeqLockState {
                 version: 1,
                 writer: None,
                 ..
@@ -190,21 +190,21 @@ fn each_type_tells_its_state() {
         ));
         assert!(matches!(
             state(segment, "jobs"),
-            SyncState::Ring { sender, receiver: None, sent: 3, received: 1, capacity: 4, .. } if is_me(sender)
+            SyncState::RingState { sender, receiver: None, sent: 3, received: 1, capacity: 4, .. } if is_me(sender)
         ));
         assert!(matches!(
             state(segment, "ticks"),
-            SyncState::Broadcast { sender, sent: 1, capacity: 4, .. } if is_me(sender)
+            SyncState::BroadcastState { sender, sent: 1, capacity: 4, .. } if is_me(sender)
         ));
         assert!(matches!(
             state(segment, "changed"),
-            SyncState::Event { generation: 2, .. }
+            SyncState::EventState { generation: 2, .. }
         ));
         assert!(matches!(
             state(segment, "permits"),
-            SyncState::Semaphore { permits: 3, .. }
+            SyncState::SemaphoreState { permits: 3, .. }
         ));
-        let SyncState::Barrier {
+        let SyncState::BarrierState {
             round: 0, seats, ..
         } = state(segment, "start")
         else {

@@ -15,7 +15,7 @@ fn values() -> impl Strategy<Value = DynValue> {
         any::<char>().prop_map(DynValue::from),
         any::<String>().prop_map(DynValue::from),
         any::<Vec<u8>>().prop_map(DynValue::Bytes),
-        names().prop_map(|name| DynValue::Variant(name.into())),
+        names().prop_map(|name| DynValue::Name(name.into())),
     ];
     leaf.prop_recursive(4, 64, 8, |inner| {
         prop_oneof![
@@ -84,7 +84,7 @@ fn values_go_through_json() {
     // What JSON has no type for is text or a number.
     for (value, json) in [
         (DynValue::from('ß'), "\"ß\""),
-        (DynValue::Variant("Fast".into()), "\"Fast\""),
+        (DynValue::Name("Fast".into()), "\"Fast\""),
         (DynValue::from(0.1_f32), "0.1"),
         (
             DynValue::from(u128::MAX),

@@ -19,10 +19,14 @@ const MOST_SEATS: usize = 1024;
 /// Owners are those of a mapped segment. A dump has none, since no process holds anything in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "the compiler prints a name with its path if two public items have it, and those of the types are in its messages"
+)]
 pub enum SyncState {
     /// A [`Mutex`](crate::sync::Mutex).
     #[non_exhaustive]
-    Mutex {
+    MutexState {
         /// The process that holds the lock, dead or alive.
         owner: Option<Owner>,
         /// Whether the lock is free, and an owner died or panicked whose value has not been marked as consistent since.
@@ -30,7 +34,7 @@ pub enum SyncState {
     },
     /// A [`SeqLock`](crate::sync::SeqLock).
     #[non_exhaustive]
-    SeqLock {
+    SeqLockState {
         /// The number of commits.
         version: u64,
         /// The process that holds the writer's role, dead or alive.
@@ -38,7 +42,7 @@ pub enum SyncState {
     },
     /// A [`Ring`](crate::sync::Ring).
     #[non_exhaustive]
-    Ring {
+    RingState {
         /// The process that holds the sending end, dead or alive.
         sender: Option<Owner>,
         /// The process that holds the receiving end, dead or alive.
@@ -52,7 +56,7 @@ pub enum SyncState {
     },
     /// A [`Broadcast`](crate::sync::Broadcast).
     #[non_exhaustive]
-    Broadcast {
+    BroadcastState {
         /// The process that is the sender, dead or alive.
         sender: Option<Owner>,
         /// The number of messages sent.
@@ -62,19 +66,19 @@ pub enum SyncState {
     },
     /// A [`Semaphore`](crate::sync::Semaphore).
     #[non_exhaustive]
-    Semaphore {
+    SemaphoreState {
         /// The number of permits.
         permits: u32,
     },
     /// An [`Event`](crate::sync::Event).
     #[non_exhaustive]
-    Event {
+    EventState {
         /// The number of notifications, modulo 2^31.
         generation: u32,
     },
     /// A [`Barrier`](crate::sync::Barrier).
     #[non_exhaustive]
-    Barrier {
+    BarrierState {
         /// The number of the current round, modulo 2^31.
         round: u32,
         /// The process that has each seat, dead or alive: of the first 1,024 seats.
@@ -99,7 +103,7 @@ impl DynCell {
     /// let guard = shm.lock()?;
     /// let segment = DynSegment::attach_read_only(&name)?;
     /// match segment.at(".")?.sync_state()? {
-    ///     Some(SyncState::Mutex { owner: Some(owner), .. }) => println!("locked by {owner}"),
+    ///     Some(SyncState::MutexState { owner: Some(owner), .. }) => println!("locked by {owner}"),
     ///     other => panic!("{other:?}"),
     /// }
     /// # drop(guard);
@@ -123,19 +127,19 @@ impl DynCell {
         Ok(Some(match meaning {
             meaning::MUTEX => {
                 let claim = AtomicU32::new(self.word_of(part, "claim")? as u32);
-                SyncState::Mutex {
+                SyncState::MutexState {
                     owner: self.owner(part, "claim"),
                     poisoned: claim_word::is_poisoned(&claim, claim_word::LOAD, true),
                 }
             }
-            meaning::SEQLOCK => SyncState::SeqLock {
+            meaning::SEQLOCK => SyncState::SeqLockState {
                 version: self.word_of(part, "version")?,
                 writer: self.owner(part, "claim"),
             },
             meaning::RING => {
                 // In this order, as in `Ring::len`: `sent` is never behind a `received` that was loaded before.
                 let received = self.word_of(part, "head")?;
-                SyncState::Ring {
+                SyncState::RingState {
                     sender: self.owner(part, "sender"),
                     receiver: self.owner(part, "receiver"),
                     sent: self.word_of(part, "tail")?,
@@ -143,20 +147,20 @@ impl DynCell {
                     capacity,
                 }
             }
-            meaning::BROADCAST => SyncState::Broadcast {
+            meaning::BROADCAST => SyncState::BroadcastState {
                 sender: self.owner(part, "claim"),
                 sent: self.word_of(part, "tail")?,
                 capacity,
             },
             meaning::SEMAPHORE => {
                 let word = AtomicU32::new(self.word_of(part, "word")? as u32);
-                SyncState::Semaphore {
+                SyncState::SemaphoreState {
                     permits: semaphore::permits(&word),
                 }
             }
             meaning::EVENT => {
                 let word = AtomicU64::new(self.word_of(part, "word")?);
-                SyncState::Event {
+                SyncState::EventState {
                     generation: event::generation::<event::Correct<ReadOnly>>(&word),
                 }
             }
@@ -166,7 +170,7 @@ impl DynCell {
                     let seat = self.field("seats").and_then(|seats| seats.index(seat))?;
                     Ok(self.owner_at(seat.part.offset))
                 });
-                SyncState::Barrier {
+                SyncState::BarrierState {
                     round: barrier::round_of(round),
                     seats: seats.collect::<Result<_, DynError>>()?,
                 }

@@ -370,7 +370,7 @@ impl Plan {
 
     fn text(&mut self, offset: usize, capacity: usize, value: &DynValue) -> Result {
         let text = match value {
-            DynValue::Text(text) => text.as_bytes(),
+            DynValue::Str(text) => text.as_bytes(),
             DynValue::Bytes(bytes) => bytes,
             other => {
                 return self.wrong(format!(
@@ -406,7 +406,7 @@ impl Plan {
             ScalarKind::Char => {
                 let char = match value {
                     DynValue::Char(char) => Some(*char),
-                    DynValue::Text(text) => {
+                    DynValue::Str(text) => {
                         let mut chars = text.chars();
                         chars.next().filter(|_| chars.next().is_none())
                     }
@@ -500,7 +500,7 @@ impl Plan {
         value: &DynValue,
     ) -> Result<u64> {
         let found = match value {
-            DynValue::Variant(_) | DynValue::Text(_) => value.as_str(),
+            DynValue::Name(_) | DynValue::Str(_) => value.as_str(),
             _ => None,
         };
         let variant = variants

@@ -15,13 +15,13 @@ impl fmt::Display for DynValue {
             Self::F64(value) => write!(f, "{value:?}"),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Char(value) => write!(f, "{value:?}"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Str(text) => write!(f, "{text:?}"),
             Self::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
             // It would be read as a number.
-            Self::Variant(name) if name.starts_with(|char: char| char.is_ascii_digit()) => {
+            Self::Name(name) if name.starts_with(|char: char| char.is_ascii_digit()) => {
                 write!(f, "{}", Quoted(name))
             }
-            Self::Variant(name) => write!(f, "{}", Name(name)),
+            Self::Name(name) => write!(f, "{}", Name(name)),
             Self::List(elements) => {
                 f.write_char('[')?;
                 for (number, element) in elements.iter().enumerate() {

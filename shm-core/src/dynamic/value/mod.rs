@@ -54,11 +54,11 @@ pub enum DynValue {
     /// A `char`.
     Char(char),
     /// The text of a [`ShmStr`](crate::ShmStr).
-    Text(String),
+    Str(String),
     /// The bytes of a [`ShmStr`](crate::ShmStr) that are not UTF-8.
     Bytes(Vec<u8>),
     /// The name of an enum's variant.
-    Variant(Cow<'static, str>),
+    Name(Cow<'static, str>),
     /// The elements of an array, a slice or a vector.
     List(Vec<DynValue>),
     /// The fields of a struct, with their names.
@@ -121,8 +121,8 @@ impl DynValue {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text),
-            Self::Variant(name) => Some(name),
+            Self::Str(text) => Some(text),
+            Self::Name(name) => Some(name),
             _ => None,
         }
     }
@@ -134,9 +134,9 @@ impl DynValue {
             Self::F32(_) | Self::F64(_) => "a float",
             Self::Bool(_) => "a bool",
             Self::Char(_) => "a char",
-            Self::Text(_) => "text",
+            Self::Str(_) => "text",
             Self::Bytes(_) => "bytes",
-            Self::Variant(_) => "a name",
+            Self::Name(_) => "a name",
             Self::List(_) => "a list",
             Self::Struct(_) => "a struct",
         }
@@ -187,13 +187,13 @@ impl From<char> for DynValue {
 
 impl From<&str> for DynValue {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::Str(text.to_owned())
     }
 }
 
 impl From<String> for DynValue {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Str(text)
     }
 }
 

@@ -140,11 +140,11 @@ impl<'a> Parser<'a> {
             }
             Some('"') => {
                 self.at += 1;
-                Ok(DynValue::Text(self.quoted('"')?))
+                Ok(DynValue::Str(self.quoted('"')?))
             }
             Some('`') => {
                 self.at += 1;
-                Ok(DynValue::Variant(self.quoted('`')?.into()))
+                Ok(DynValue::Name(self.quoted('`')?.into()))
             }
             Some('\'') => {
                 self.at += 1;
@@ -161,7 +161,7 @@ impl<'a> Parser<'a> {
                 "false" => DynValue::Bool(false),
                 "inf" => DynValue::F64(f64::INFINITY),
                 "NaN" => DynValue::F64(f64::NAN),
-                name => DynValue::Variant(name.to_owned().into()),
+                name => DynValue::Name(name.to_owned().into()),
             }),
             _ => self.wrong(format!(
                 "expected a value (`1`, `2.5`, `true`, `'c'`, `\"text\"`, `Name`, `[..]`, `{{..}}`), found {}",

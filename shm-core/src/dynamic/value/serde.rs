@@ -22,9 +22,9 @@ impl Serialize for DynValue {
             Self::F64(value) => serializer.serialize_f64(*value),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Char(value) => serializer.serialize_char(*value),
-            Self::Text(text) => serializer.serialize_str(text),
+            Self::Str(text) => serializer.serialize_str(text),
             Self::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            Self::Variant(name) => serializer.serialize_str(name),
+            Self::Name(name) => serializer.serialize_str(name),
             Self::List(elements) => serializer.collect_seq(elements),
             Self::Struct(fields) => {
                 let mut map = serializer.serialize_map(Some(fields.len()))?;

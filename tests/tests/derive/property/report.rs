@@ -173,7 +173,7 @@ fn value(at: *const u8, layout: &TypeLayout) -> DynValue {
             _ => number!(u64),
         };
         let variant = variants.iter().find(|variant| variant.bits() == bits).unwrap();
-        return DynValue::Variant(variant.name().into());
+        return DynValue::Name(variant.name().into());
     }
     let LayoutKind::Scalar(scalar) = layout.kind() else {
         panic!("no leaf");
