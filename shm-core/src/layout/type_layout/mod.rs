@@ -164,7 +164,7 @@ mod flag {
     pub(super) const UNCOVERED: u32 = 1 << 20;
     pub(super) const WIDTHS: u32 = WIDTH_1 | WIDTH_2 | WIDTH_4 | WIDTH_8 | UNCOVERED;
 
-    const INHERITED: u32 = (1 << 8) - 1 | WIDTHS;
+    const INHERITED: u32 = 0xff | WIDTHS;
 
     pub(super) const fn of_width(width: AccessWidth) -> u32 {
         match width {
