@@ -322,7 +322,7 @@ impl Writer<'_> {
             .iter()
             .map(|(name, def, arguments)| (name.clone(), *def, arguments));
         // The last type that is no instance contains the most others.
-        let last = concrete.clone().last().map(|(name, ..)| name);
+        let last = concrete.clone().next_back().map(|(name, ..)| name);
         for (name, def, arguments) in concrete.chain(instances) {
             let layout = model::definition(self.case, def, arguments)
                 .expect("only accepted cases are checked");
