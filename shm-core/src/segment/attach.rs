@@ -11,12 +11,13 @@ use super::geometry::{Expected, Geometry, PAGE};
 use super::header::{
     self, Difference, FLAG_ANONYMOUS, FLAG_WAKE_READERS, Frozen, Header, Refusal, STATE_PERSISTENT,
 };
-use super::levels::{self, Capacity, Conflict};
-use super::mapping::{Parts, out_of_space};
+use super::levels::{self, Capacity};
+use super::mapping::Parts;
 use super::options::Settings;
+use super::refused::Refused;
 use super::untyped::{self, LayoutOf};
 use super::{Segment, lifetime};
-use crate::error::{Mismatch, Remedy, ShmError, UNNAMED};
+use crate::error::{Mismatch, ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::layout::schema::{self, Schema};
 use crate::lock_byte::{ATTACH, OWNER};
@@ -350,112 +351,6 @@ pub(super) fn check(
         tail,
         levels: mutable.levels,
     })
-}
-
-/// A segment that does not suit a program, for the advice in the error.
-pub(super) struct Refused<'a> {
-    file: &'a File,
-    is_anonymous: bool,
-    is_persistent: bool,
-}
-
-impl<'a> Refused<'a> {
-    /// The segment of a handle. The file may have been cut, so nothing is read through the mapping.
-    pub(super) fn by(segment: &'a Segment) -> Self {
-        let state = lifetime::read_state(&segment.file).unwrap_or(0);
-        Self {
-            file: &segment.file,
-            is_anonymous: segment.name.is_none(),
-            is_persistent: state & STATE_PERSISTENT != 0,
-        }
-    }
-
-    fn mismatch(
-        &self,
-        layout: &TypeLayout,
-        found: Option<String>,
-        mismatch: Mismatch,
-        difference: String,
-    ) -> ShmError {
-        let remedy = if self.is_anonymous {
-            Remedy::Anonymous
-        } else if self.is_persistent {
-            Remedy::Persistent
-        } else if matches!(lock::holder(self.file, OWNER), Ok(None)) {
-            Remedy::Ownerless
-        } else {
-            Remedy::Owned
-        };
-        ShmError::mismatch(
-            found,
-            schema::type_name(layout),
-            mismatch,
-            difference,
-            remedy,
-        )
-    }
-
-    /// The error for levels that do not go together.
-    pub(super) fn conflict(&self, layout: &TypeLayout, conflict: Conflict) -> ShmError {
-        let (mismatch, difference) = match conflict {
-            Conflict::System(error) => return error.into(),
-            Conflict::Corrupt(reason) => {
-                return ShmError::Corrupt {
-                    name: UNNAMED,
-                    reason,
-                };
-            }
-            Conflict::Level { level, difference } => (
-                Mismatch::Level { level },
-                format!("at level {level}, {difference}"),
-            ),
-            Conflict::Room { lacking } => {
-                let plural = if lacking == 1 { " is" } else { "s are" };
-                let text = format!(
-                    "{lacking} byte{plural} lacking for its fields up to level {} and their description",
-                    layout.level()
-                );
-                (Mismatch::Room { lacking }, text)
-            }
-        };
-        let same = schema::type_name(layout);
-        self.mismatch(layout, Some(same), mismatch, difference)
-    }
-}
-
-impl Segment {
-    /// Announces the levels that this program knows and the segment does not have yet.
-    fn announce_levels(
-        &mut self,
-        settings: &Settings,
-        layout: &'static TypeLayout,
-        frozen: &Frozen,
-    ) -> Result<(), ShmError> {
-        if self.recorded_levels >= layout.level() || !self.mapping.is_writable() {
-            return Ok(());
-        }
-        // The sender of a descriptor shares its description, whose locks would not keep the two apart.
-        let own = match self.name {
-            Some(_) => None,
-            None => Some(file::reopen(&self.file)?),
-        };
-        let file = own.as_ref().unwrap_or(&self.file);
-        match levels::announce(file, frozen, layout, settings.deadline()) {
-            Ok(true) => {
-                self.recorded_levels = layout.level();
-                Ok(())
-            }
-            Ok(false) => Err(ShmError::busy(
-                "another process keeps its levels locked",
-                settings.timeout,
-            )),
-            Err(Conflict::System(error)) => {
-                let needed = layout.size() + levels::records_len(layout, 0);
-                Err(out_of_space(file, needed as u64, error))
-            }
-            Err(conflict) => Err(Refused::by(self).conflict(layout, conflict)),
-        }
-    }
 }
 
 /// Explains how a segment with another fingerprint differs: the name of its type, and the first difference.

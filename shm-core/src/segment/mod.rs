@@ -24,6 +24,7 @@ mod options;
 mod ownership;
 mod participants;
 mod payload;
+mod refused;
 #[cfg(test)]
 mod tests;
 mod unpublished;

@@ -10,17 +10,57 @@
 use std::fs::File;
 use std::sync::atomic::{Ordering, fence};
 
-use super::{Capacity, Conflict, check, corrupt, encode};
+use super::{Capacity, Conflict, check, corrupt, encode, records_len};
+use crate::error::ShmError;
 use crate::layout::TypeLayout;
 use crate::lock_byte::LEVELS;
+use crate::segment::Segment;
 use crate::segment::header::{self, Frozen, HEADER_LEN, Header, LEVELS_OFFSET};
+use crate::segment::mapping::out_of_space;
+use crate::segment::options::Settings;
+use crate::segment::refused::Refused;
 use crate::sys::clock::Deadline;
 use crate::sys::file;
 use crate::sys::lock::{self, LockKind};
 
+impl Segment {
+    /// Announces the levels that this program knows and the segment does not have yet.
+    pub(in crate::segment) fn announce_levels(
+        &mut self,
+        settings: &Settings,
+        layout: &'static TypeLayout,
+        frozen: &Frozen,
+    ) -> Result<(), ShmError> {
+        if self.recorded_levels >= layout.level() || !self.mapping.is_writable() {
+            return Ok(());
+        }
+        // The sender of a descriptor shares its description, whose locks would not keep the two apart.
+        let own = match self.name {
+            Some(_) => None,
+            None => Some(file::reopen(&self.file)?),
+        };
+        let file = own.as_ref().unwrap_or(&self.file);
+        match announce(file, frozen, layout, settings.deadline()) {
+            Ok(true) => {
+                self.recorded_levels = layout.level();
+                Ok(())
+            }
+            Ok(false) => Err(ShmError::busy(
+                "another process keeps its levels locked",
+                settings.timeout,
+            )),
+            Err(Conflict::System(error)) => {
+                let needed = layout.size() + records_len(layout, 0);
+                Err(out_of_space(file, needed as u64, error))
+            }
+            Err(conflict) => Err(Refused::by(self).conflict(layout, conflict)),
+        }
+    }
+}
+
 /// Records the levels of `layout`, through a description that no other process locks through. `false` if another process kept the
 /// lock until the deadline.
-pub(in crate::segment) fn announce(
+pub(super) fn announce(
     file: &File,
     frozen: &Frozen,
     layout: &TypeLayout,

@@ -23,8 +23,6 @@ mod tests;
 
 use std::fs::File;
 
-pub(super) use announce::announce;
-
 use super::header::{Frozen, Header};
 use crate::layout::TypeLayout;
 use crate::layout::fingerprint::ByteOrder;
