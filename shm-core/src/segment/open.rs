@@ -116,8 +116,8 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     /// [`InvalidName`](ShmError::InvalidName); [`NotFound`](ShmError::NotFound), after [`wait`](Self::wait) if that is set;
     /// [`PermissionDenied`](ShmError::PermissionDenied); [`WrongOwner`](ShmError::WrongOwner) for another user's segment;
     /// [`NotASegment`](ShmError::NotASegment), [`UnsupportedFormat`](ShmError::UnsupportedFormat) and
-    /// [`Corrupt`](ShmError::Corrupt) for other files; [`LayoutMismatch`](ShmError::LayoutMismatch) for another type or another
-    /// version of this one; [`Busy`](ShmError::Busy) if other processes keep replacing or removing it for the whole timeout;
+    /// [`Corrupt`](ShmError::Corrupt) for other files; [`LayoutMismatch`](ShmError::LayoutMismatch) for another type, or other
+    /// fields of this one; [`Busy`](ShmError::Busy) if other processes keep replacing, removing or locking it for the whole timeout;
     /// [`Os`](ShmError::Os).
     pub fn attach(&self, name: &str) -> Result<Shm<T>, ShmError> {
         const { assert_shareable(T::LAYOUT) };
