@@ -384,6 +384,6 @@ fn explain(
         (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
     };
     // Equal schemas with different fingerprints: the header is wrong, or the type's version differs.
-    let difference = Schema::first_difference(&segment, &program).unwrap_or(fingerprints);
+    let difference = Schema::difference_at(0, &segment, &program).unwrap_or(fingerprints);
     Ok((Some(segment.type_name()), difference))
 }

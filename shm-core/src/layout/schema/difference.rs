@@ -9,9 +9,41 @@ impl Schema {
         difference("", 0, &segment.root, &program.root)
     }
 
+    /// [`first_difference`](Self::first_difference) between two versions of one level of a struct. If one of them only has more
+    /// fields, these may belong to the next level.
+    pub(crate) fn difference_at(level: u32, segment: &Self, program: &Self) -> Option<String> {
+        let mut text = Self::first_difference(segment, program)?;
+        let next = level.saturating_add(1);
+        if is_longer(&program.root, &segment.root) {
+            text += &format!(" (if this program appends it, write `#[shm(since = {next})]` on it)");
+        } else if is_longer(&segment.root, &program.root) {
+            text += &format!(
+                " (if the segment's program appends it, write `#[shm(since = {next})]` on it there)"
+            );
+        }
+        Some(text)
+    }
+
     /// The name of the type, for display.
     pub(crate) fn type_name(&self) -> String {
         self.root.rust_name(true)
+    }
+}
+
+/// Whether a struct has all fields of another one and then more. Nothing can be appended to one that ends in a slice.
+fn is_longer(longer: &Node, shorter: &Node) -> bool {
+    match (longer, shorter) {
+        (
+            Node::Struct { fields: longer, .. },
+            Node::Struct {
+                fields: shorter, ..
+            },
+        ) => {
+            longer.len() > shorter.len()
+                && longer.starts_with(shorter)
+                && !matches!(&longer[..], [.., last] if matches!(last.node, Node::Slice { .. }))
+        }
+        _ => false,
     }
 }
 

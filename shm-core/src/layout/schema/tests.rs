@@ -195,6 +195,36 @@ fn differences_are_described() {
 }
 
 #[test]
+fn a_field_that_lacks_its_since_is_recognised() {
+    const SLICE: &TypeLayout = &TypeLayout::slice(U64);
+    let at = |level, segment, program| {
+        Schema::difference_at(level, &decoded(segment), &decoded(program)).unwrap()
+    };
+    let (old, new): (&TypeLayout, &TypeLayout) = (
+        layout!(8, 0, "a": U64),
+        layout!(24, 0, "a": U64, "b": U64, "c": U64),
+    );
+    assert_eq!(
+        at(0, old, new),
+        "field `b` (u64 at byte 8) is only in this program (if this program appends it, write `#[shm(since = 1)]` on it)"
+    );
+    assert_eq!(
+        at(1, new, old),
+        "field `b` (u64 at byte 8) is only in the segment (if the segment's program appends it, write `#[shm(since = 2)]` on it \
+         there)"
+    );
+    // Not if the fields before it differ, or if nothing can be appended.
+    for other in [
+        layout!(16, 0, "x": U64, "a": U64),
+        layout!(16, 0, "a": F64, "b": U64),
+        layout!(8, 0, "a": U64, "rest": SLICE),
+    ] {
+        assert!(!at(0, old, other).contains("since"));
+        assert!(!at(0, other, old).contains("since"));
+    }
+}
+
+#[test]
 fn a_field_that_took_another_name_is_recognised() {
     let segment = layout!(16, 0, "count": U64, "b": F32, "c": U32);
     assert_eq!(

@@ -292,5 +292,5 @@ fn difference(file: &File, record: &Record, layout: &TypeLayout, level: u32) -> 
         (Ok(segment), Ok(program)) => (segment, program),
         (Err(why), _) | (_, Err(why)) => return Ok(unreadable(&why)),
     };
-    Ok(Schema::first_difference(&segment, &program).unwrap_or(fingerprints))
+    Ok(Schema::difference_at(level, &segment, &program).unwrap_or(fingerprints))
 }
