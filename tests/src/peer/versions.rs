@@ -40,6 +40,37 @@ fn open(words: &mut Words<'_>) -> Result<Box<dyn Version>, Failure> {
     Ok(open_version(version, how, place, supersede)?)
 }
 
+/// 64 KiB of room, behind the first page.
+#[derive(ShmLayout)]
+#[repr(C)]
+#[shm(room = 65536)]
+struct Roomy {
+    a: u64,
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Grown {
+    a: u64,
+    #[shm(since = 1)]
+    b: u64,
+}
+
+/// Announces a level in a sparse segment while /dev/shm is full, and returns the error.
+fn announce_in_full(name: &str) -> Answer {
+    let old = Roomy::options().sparse(true).create(name)?;
+    let mut full = Vec::new();
+    while let Ok(page) = u64::create(&format!("/{}", full.len())) {
+        full.push(page);
+    }
+    let refused = Grown::attach(name).map(drop);
+    let level = old.level()?;
+    drop(full);
+    let later = Grown::attach(name)?.level()?;
+    refused?;
+    Ok(format!("nothing was refused: level {level}, then {later}"))
+}
+
 impl Program {
     /// `version open SLOT VERSION HOW NAME`, `version get SLOT FIELD`, and so on.
     pub(super) fn obey_version(&mut self, words: &mut Words<'_>) -> Answer {
@@ -47,6 +78,7 @@ impl Program {
         match command {
             // Dropped again, by a program that exits at once.
             "try" => return Ok(open(words)?.level()?.to_string()),
+            "full" => return announce_in_full(words.next()?),
             "race" => {
                 let gate = Gate::attach_read_only(words.next()?)?;
                 let round: u64 = words.number()?;

@@ -99,6 +99,19 @@ fn a_sparse_segment_without_room_is_a_sigbus_on_access() {
 }
 
 #[test]
+fn a_level_is_not_announced_without_room_for_its_record() {
+    let Some(mut peer) = small(128 << 10) else {
+        return;
+    };
+    for _ in 0..2 {
+        let text = peer.refused("version full /s", "NoSpace");
+        // The whole segment, of which it has the first page.
+        assert!(text.contains("needs 69632 bytes and"), "{text}");
+        assert!(text.contains("has 4096 available"), "{text}");
+    }
+}
+
+#[test]
 fn replacing_an_orphaned_segment_frees_its_space_first() {
     let Some(mut peer) = small(Telemetry::PAGE_ROUNDED_SIZE) else {
         return;

@@ -10,7 +10,7 @@
 use std::fs::File;
 use std::sync::atomic::{Ordering, fence};
 
-use super::{Capacity, Conflict, check, corrupt, encode, records_len};
+use super::{Capacity, Conflict, check, corrupt, encode};
 use crate::error::ShmError;
 use crate::layout::TypeLayout;
 use crate::lock_byte::LEVELS;
@@ -50,8 +50,7 @@ impl Segment {
                 settings.timeout,
             )),
             Err(Conflict::System(error)) => {
-                let needed = layout.size() + records_len(layout, 0);
-                Err(out_of_space(file, needed as u64, error))
+                Err(out_of_space(file, self.mapped_len() as u64, error))
             }
             Err(conflict) => Err(Refused::by(self).conflict(layout, conflict)),
         }
