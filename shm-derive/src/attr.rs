@@ -63,6 +63,8 @@ pub(crate) struct Field {
 
 /// The most bytes that can be kept for later fields.
 const MAX_ROOM: u64 = 1 << 30;
+/// The newest level that a segment can have: more records are not read.
+const MAX_LEVEL: u32 = 1000;
 
 impl Container {
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute]) -> Self {
@@ -228,11 +230,12 @@ impl Field {
                 let parsed = number
                     .base10_parse::<u32>()
                     .ok()
-                    .filter(|since| *since > 0)
+                    .filter(|since| (1..=MAX_LEVEL).contains(since))
                     .ok_or_else(|| {
                         syn::Error::new(
                             number.span(),
-                            "`since` must be a number from 1 to 4294967295, such as `since = 1`; fields of level 0 have none",
+                            format!(
+"`since` must be a number from 1 to {MAX_LEVEL}, such as `since = 1`; fields of level 0 have none"),
                         )
                     })?;
                 since.set(meta, (parsed, number.span())).map(|()| true)

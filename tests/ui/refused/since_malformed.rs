@@ -10,7 +10,7 @@ struct Status {
     a: u64,
     #[shm(since = -1)]
     b: u64,
-    #[shm(since = 4294967296)]
+    #[shm(since = 1001)]
     c: u64,
     #[shm(since = LEVEL)]
     d: u64,

@@ -16,7 +16,7 @@ struct Status {
 #[repr(C)]
 struct Late {
     beat: u64,
-    #[shm(since = 4294967295)]
+    #[shm(since = 1000)]
     fan: u64,
 }
 
