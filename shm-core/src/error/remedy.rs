@@ -86,8 +86,8 @@ pub(super) fn hint(name: &str, call: &str, source: &io::Error) -> &'static str {
             "; this user may not open the segment's file again: call `adopt` before `setuid`, or create the segment with `mode(0o666)`"
         }
         ("open(/proc/thread-self/fd)", Some(Errno::EACCES | Errno::EPERM)) => {
-            "; this user may not open the segment's file again: call `take_part` before `setuid`, or create the segment with \
-             `mode(0o666)`"
+            "; this user may not open the segment's file again: attach, and in a child of `fork` call `take_part`, before `setuid`, \
+             or create the segment with `mode(0o666)`"
         }
         ("open(/proc/thread-self/fd)", Some(Errno::ENOENT | Errno::ENOTDIR)) => {
             "; mount /proc, through which the segment's file is opened again"

@@ -243,7 +243,8 @@ fn a_worker_takes_part_before_it_drops_its_rights() {
     ] {
         let refused = worker(&[&create]);
         assert!(
-            refused.contains("call `take_part` before `setuid`") && refused.contains("mode(0o666)"),
+            refused.contains("call `take_part`, before `setuid`")
+                && refused.contains("mode(0o666)"),
             "{refused}"
         );
         let held = worker(&[&create, "claims take-part"]);
