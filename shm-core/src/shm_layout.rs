@@ -83,7 +83,9 @@ pub unsafe trait ShmLayout: 'static {
     /// Alignment in bytes of the type itself.
     const ALIGN: usize = Self::LAYOUT.align();
 
-    /// Size in bytes of a segment of this type, with header and schema: a multiple of 4096.
+    /// Size in bytes of a segment that this program creates, with header, schema and the room for later fields: a multiple of
+    /// 4096. The creator's version of a struct that has grown decides, so a segment that is attached to can have another
+    /// [`mapped_len`](Shm::mapped_len).
     const PAGE_ROUNDED_SIZE: usize = segment::segment_len(Self::LAYOUT, 0);
 
     /// A hash of the layout: field names, offsets, kinds, nesting, version and byte order. Programs whose types have the same

@@ -68,7 +68,7 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
         self.segment.name()
     }
 
-    /// The length of the mapping in bytes: the whole segment, with header and schema.
+    /// The length of the mapping in bytes: the whole segment, with header, schema and the room for later fields.
     pub fn mapped_len(&self) -> usize {
         self.segment.mapped_len()
     }

@@ -90,7 +90,8 @@ fn announce_locked(file: &File, frozen: &Frozen, layout: &TypeLayout) -> Result<
     fence(Ordering::SeqCst);
     let count = layout.level().to_ne_bytes();
     file::write_within_limit(file, &count, LEVELS_OFFSET as u64)?;
-    // Writing to a file that was cut has made it longer again. Its header is gone then.
+    // Writing to a file that was cut has made it longer again. If its header was cut too, this is an error. If not, the file has
+    // its length, and zeros where it was cut.
     read_header(file, frozen).map(drop)
 }
 
