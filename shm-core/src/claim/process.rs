@@ -432,8 +432,8 @@ mod tests {
                 forking.store(thread(), Ordering::Release);
                 in_child(|| i32::from(!released.load(Ordering::Acquire)))
             });
-            // Until it waits: for the lock, or for a child that has not.
-            while !is_asleep(forking.load(Ordering::Acquire)) {
+            // Until it waits: for the lock, or for a child that has not, and may be gone by now.
+            while !is_asleep(forking.load(Ordering::Acquire)) && !child.is_finished() {
                 std::thread::yield_now();
             }
             released.store(true, Ordering::Release);
