@@ -12,6 +12,14 @@ pub use std::marker::PhantomData;
 pub use std::mem::{ManuallyDrop, offset_of};
 pub use std::ptr::slice_from_raw_parts;
 
+/// A field whose offset is not set yet. The hash is that of its name.
+///
+/// Without a call for each field, the compiler would report only the first one whose type has no layout.
+#[must_use]
+pub const fn named(name: &'static str, hash: u64, layout: &'static TypeLayout) -> NamedLayout {
+    NamedLayout { name, hash, layout }
+}
+
 /// The layout of an array.
 #[must_use]
 #[track_caller]

@@ -17,9 +17,15 @@ pub(crate) const fn prefix_extent(fields: &[FieldLayout], min_align: usize) -> (
     (end, align)
 }
 
-/// The name of a field, its [`fnv`](super::fnv), and the layout of the field's type. No struct, because a call for each field
-/// would be slow in constant evaluation.
-pub(crate) type NamedLayout = (&'static str, u64, &'static TypeLayout);
+/// A field as the derive describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedLayout {
+    pub(crate) name: &'static str,
+    /// The [`fnv`](super::fnv) of the name.
+    pub(crate) hash: u64,
+    /// The layout of the field's type.
+    pub(crate) layout: &'static TypeLayout,
+}
 
 /// The fields, with offsets by the rule of `repr(C)`: the next multiple of their alignment.
 pub(crate) const fn named_with_offsets<const N: usize>(
@@ -28,7 +34,7 @@ pub(crate) const fn named_with_offsets<const N: usize>(
     const NONE: FieldLayout = FieldLayout::new("", &TypeLayout::refused());
     let (mut found, mut end, mut i) = ([NONE; N], 0, 0);
     while i < N {
-        let (name, hash, layout) = fields[i];
+        let NamedLayout { name, hash, layout } = fields[i];
         // Written out, because calls are slow in constant evaluation.
         let over = end % layout.align;
         if over > 0 {

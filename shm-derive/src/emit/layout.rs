@@ -31,7 +31,7 @@ pub(crate) fn constant(
             let name = &field.schema_name;
             let layout = of(field.ty, model, krate, view::may_have_no_size(field, model));
             let hash = fnv(name);
-            quote!((#name, #hash, #layout))
+            quote!(#krate::__private::named(#name, #hash, #layout))
         });
     if !sound {
         let refused = quote!(#krate::__private::refused(&[#(#fields),*]));
