@@ -306,10 +306,10 @@ fn two_processes_change_parts_of_one_seqlock() {
     let names = Names::new("dyn-both");
     let name = names.name("t");
     let shm = SeqLock::<[u64; 2]>::create(&name).unwrap();
-    std::thread::scope(|scope| {
+    shm_tests::scope(|scope| {
         for index in 0..2 {
             let name = &name;
-            scope.spawn(move || {
+            scope.start(move || {
                 let segment = DynSegment::attach(name).unwrap();
                 let cell = segment.at(&format!("[{index}]")).unwrap();
                 for number in 1..=500_u64 {

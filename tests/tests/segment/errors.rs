@@ -7,8 +7,10 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, chown};
 use std::time::Duration;
 
+use shm_core::dynamic::DynSegment;
 use shm_core::segment::Existing;
 use shm_core::{ShmError, ShmLayout, ShmOffset};
+use shm_tests::hostile::Forgery;
 use shm_tests::lock_bytes::{ATTACH, NAME, OWNER};
 use shm_tests::{Names, Peer, Telemetry, TelemetryWide, is_root, peer, variant};
 
@@ -110,6 +112,17 @@ fn met(names: &Names) -> Vec<(ShmError, &'static str)> {
     let other = names.name("other");
     fs::write(Names::path(&other), [7; 5000]).unwrap();
     met.push((error(Telemetry::attach(&other)), "not a segment"));
+    fs::remove_file(Names::path(&other)).unwrap();
+
+    let mut huge = Forgery::of(fs::read(Names::path(&taken)).unwrap());
+    huge.replace_schema(&[0; (1 << 20) + 1]);
+    huge.fix_checksum();
+    huge.bytes.resize(usize::try_from(huge.len).unwrap(), 0);
+    fs::write(Names::path(&other), huge.bytes).unwrap();
+    met.push((
+        error(DynSegment::attach_read_only(&other)),
+        "its schema has 1048577 bytes",
+    ));
     fs::remove_file(Names::path(&other)).unwrap();
 
     let pinned = pin(&taken, NAME, "shared");
