@@ -17,7 +17,8 @@ impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     ///
     /// It may be higher than this program's own [`LEVEL`](ShmLayout::LEVEL): a newer program uses the segment too. For a read-only
     /// handle it may be lower. The fields of the levels above it are zeros then, because no program that knows them can have
-    /// written to the segment.
+    /// written to the segment. There is one exception: if a process was killed while it announced, the last of them may have
+    /// bytes of what it was writing, until another program announces the level.
     ///
     /// This makes two system calls, and one more for each level.
     ///
