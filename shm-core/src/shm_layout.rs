@@ -149,7 +149,7 @@ pub unsafe trait ShmLayout: 'static {
         R: InitResult,
     {
         const { assert_shareable(Self::LAYOUT) };
-        Self::options().create_tail(name, Some(init))
+        Self::options().create_tail(name, init)
     }
 
     /// Attaches to the segment `name`, or creates it. All callers get the same segment.
@@ -235,7 +235,7 @@ pub unsafe trait ShmLayout: 'static {
         SharedMemory: KnowsLengthOf<Self>,
     {
         const { assert_creatable(Self::LAYOUT, "options().create_anonymous_with") };
-        Self::options().create_anonymous_tail(|_| {})
+        Self::options().create_anonymous_zeroed()
     }
 
     /// [`create`](Self::create) for a type that ends in a slice, with `len` elements.
@@ -291,7 +291,7 @@ pub unsafe trait ShmLayout: 'static {
     fn create_anonymous_with_len(len: usize) -> Result<Shm<Self, ReadWrite>, ShmError> {
         const { assert_creatable(Self::LAYOUT, "options().len(n).create_anonymous_with") };
         const { assert_has_tail(Self::LAYOUT) };
-        Self::options().with_len(len).create_anonymous_tail(|_| {})
+        Self::options().with_len(len).create_anonymous_zeroed()
     }
 
     /// Attaches to the anonymous segment behind a descriptor that another process has passed.

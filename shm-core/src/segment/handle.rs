@@ -31,14 +31,18 @@ unsafe impl<T: ShmLayout + ?Sized, A: Access> Sync for Shm<T, A> {}
 
 impl<T: ShmLayout + ?Sized, A: Access> Shm<T, A> {
     /// The segment was created for, or compared with, the layout of `T`, and mapped for `A`.
-    pub(super) fn new(segment: Segment) -> Self {
+    pub(super) fn new(segment: Box<Segment>) -> Self {
         debug_assert!(segment.mapping.is_writable() || !A::WRITABLE);
         Self {
             payload: segment.payload(),
             tail: segment.tail,
-            segment: Box::new(segment),
+            segment,
             kind: PhantomData,
         }
+    }
+
+    pub(super) fn into_segment(self) -> Box<Segment> {
+        self.segment
     }
 
     /// Makes this a handle whose process is gone: dropping it has the effect of a kill.

@@ -9,11 +9,11 @@ use super::attach::{self, AttachMode, Wanted};
 use super::create;
 use super::handle::Shm;
 use super::open_or_create::OpenOrCreate;
-use super::options::ShmOptions;
+use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
 use crate::error::{ANONYMOUS, Existing, ShmError, UNNAMED};
-use crate::layout::{assert_creatable, assert_shareable};
+use crate::layout::{TypeLayout, assert_creatable, assert_shareable};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
 use crate::sys::clock::Backoff;
@@ -59,7 +59,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_shareable(T::LAYOUT) };
-        self.create_tail(name, Some(init))
+        self.create_tail(name, init)
     }
 
     /// Attaches to the segment with this name, or creates it. All handles that this returns are owners, and the last one to be
@@ -146,7 +146,7 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         SharedMemory: KnowsLengthOf<T, LEN>,
     {
         const { assert_creatable(T::LAYOUT, "options().create_anonymous_with") };
-        self.create_anonymous_tail(|_| {})
+        self.create_anonymous_zeroed()
     }
 
     /// [`create_anonymous`](Self::create_anonymous), and runs `init` on the new segment, as
@@ -195,43 +195,29 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     }
 
     pub(crate) fn create_zeroed(&self, name: &str) -> Result<Shm<T>, ShmError> {
-        self.create_tail(name, None::<fn(&Shm<T>)>)
+        let segment = create_named(&self.settings, name, T::LAYOUT, self.len, None)?;
+        Ok(Shm::new(segment))
     }
 
     pub(crate) fn create_tail<R: InitResult>(
         &self,
         name: &str,
-        init: Option<impl FnOnce(&Shm<T>) -> R>,
+        init: impl FnOnce(&Shm<T>) -> R,
     ) -> Result<Shm<T>, R::Error> {
-        let checked = SegmentName::new(name)?;
-        let settings = &self.settings;
-        let create = || {
-            let mut pauses = settings.pauses();
-            let mut untouched = init.is_none();
-            let look_first = !untouched || !create::is_cheap(settings, T::LAYOUT, self.len);
-            let segment = until_free(&mut pauses, || {
-                let deadline = settings.deadline();
-                create::prepare(
-                    settings,
-                    &checked,
-                    T::LAYOUT,
-                    self.len,
-                    deadline,
-                    look_first,
-                )
-            })?;
-            let init = init.map(|init| |shm: &Shm<T>| init(shm).into_result());
-            let shm = initialize(segment, &mut { init })?;
-            // `init` may have taken longer than the timeout, which is for retries. Another process may have taken the name
-            // meanwhile.
-            until_free(&mut pauses, || {
-                let untouched = std::mem::take(&mut untouched);
-                shm.segment()
-                    .publish(settings, settings.deadline(), untouched)
-            })?;
-            Ok(shm)
+        let mut init = Some(|shm: &Shm<T>| init(shm).into_result());
+        let mut failed = None;
+        let mut write = |segment| match initialize(segment, &mut init) {
+            Ok(shm) => Some(shm.into_segment()),
+            Err(failure) => {
+                failed = Some(failure);
+                None
+            }
         };
-        create().map_err(|failure: Failure<R::Error>| failure.named(name))
+        let created = create_named(&self.settings, name, T::LAYOUT, self.len, Some(&mut write));
+        match created {
+            Ok(segment) => Ok(Shm::new(segment)),
+            Err(error) => Err(failed.unwrap_or(Failure::Segment(error)).named(name)),
+        }
     }
 
     pub(crate) fn open_or_create_tail<R: InitResult>(
@@ -252,33 +238,25 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
     ) -> Result<Shm<T>, R::Error> {
         let create = || {
             let segment = create::anonymous(&self.settings, T::LAYOUT, self.len)?;
-            initialize(segment, &mut Some(|shm: &Shm<T>| init(shm).into_result()))
+            let mut init = Some(|shm: &Shm<T>| init(shm).into_result());
+            initialize(Box::new(segment), &mut init)
         };
         create().map_err(|failure: Failure<R::Error>| failure.named(ANONYMOUS))
     }
 
+    pub(crate) fn create_anonymous_zeroed(&self) -> Result<Shm<T>, ShmError> {
+        let segment = create_unnamed(&self.settings, T::LAYOUT, self.len)?;
+        Ok(Shm::new(segment))
+    }
+
     pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
-        let checked = SegmentName::new(name)?;
-        let settings = &self.settings;
         let mode = AttachMode {
             writable: A::WRITABLE,
             owner: false,
             len: LEN.then_some(self.len),
         };
-        let mut appearance = Appearance::new(settings, &checked);
-        loop {
-            match attach::attach(
-                settings,
-                &checked,
-                Wanted::Type(T::LAYOUT),
-                mode,
-                settings.deadline(),
-            ) {
-                Err(ShmError::NotFound { .. }) if appearance.pause() => {}
-                Err(error) => return Err(error.named(name)),
-                Ok(segment) => return Ok(Shm::new(segment)),
-            }
-        }
+        let segment = attach_named(&self.settings, name, T::LAYOUT, mode)?;
+        Ok(Shm::new(segment))
     }
 
     pub(crate) fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
@@ -287,16 +265,91 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
             owner: false,
             len: LEN.then_some(self.len),
         };
-        attach::from_fd(
-            &self.settings,
-            File::from(fd),
-            Wanted::Type(T::LAYOUT),
-            mode,
-            self.settings.deadline(),
-        )
-        .map(Shm::new)
-        .map_err(|error| error.named(ANONYMOUS))
+        let segment = attach_descriptor(&self.settings, fd, T::LAYOUT, mode)?;
+        Ok(Shm::new(segment))
     }
+}
+
+// The functions above are compiled for every type; these are not, and so do nearly all of the work.
+
+/// A handle keeps its segment in a box.
+fn boxed(made: Result<Segment, ShmError>) -> Result<Box<Segment>, ShmError> {
+    made.map(Box::new)
+}
+
+/// Creates a segment. `init` writes its first contents, if they are not zeros; if it returns `None`, its caller has the error, and
+/// that of this function means nothing.
+fn create_named(
+    settings: &Settings,
+    name: &str,
+    layout: &'static TypeLayout,
+    len: usize,
+    init: Option<&mut dyn FnMut(Box<Segment>) -> Option<Box<Segment>>>,
+) -> Result<Box<Segment>, ShmError> {
+    let create = || {
+        let checked = SegmentName::new(name)?;
+        let mut pauses = settings.pauses();
+        let mut untouched = init.is_none();
+        let look_first = !untouched || !create::is_cheap(settings, layout, len);
+        let mut segment = until_free(&mut pauses, || {
+            let deadline = settings.deadline();
+            boxed(create::prepare(
+                settings, &checked, layout, len, deadline, look_first,
+            ))
+        })?;
+        if let Some(init) = init {
+            segment = init(segment).ok_or_else(ShmError::not_found)?;
+        }
+        // `init` may have taken longer than the timeout, which is for retries. Another process may have taken the name
+        // meanwhile.
+        until_free(&mut pauses, || {
+            let untouched = std::mem::take(&mut untouched);
+            segment.publish(settings, settings.deadline(), untouched)
+        })?;
+        Ok(segment)
+    };
+    create().map_err(|error: ShmError| error.named(name))
+}
+
+fn create_unnamed(
+    settings: &Settings,
+    layout: &'static TypeLayout,
+    len: usize,
+) -> Result<Box<Segment>, ShmError> {
+    boxed(create::anonymous(settings, layout, len)).map_err(|error| error.named(ANONYMOUS))
+}
+
+fn attach_named(
+    settings: &Settings,
+    name: &str,
+    layout: &'static TypeLayout,
+    mode: AttachMode,
+) -> Result<Box<Segment>, ShmError> {
+    let checked = SegmentName::new(name)?;
+    let mut appearance = Appearance::new(settings, &checked);
+    loop {
+        match attach::attach(
+            settings,
+            &checked,
+            Wanted::Type(layout),
+            mode,
+            settings.deadline(),
+        ) {
+            Err(ShmError::NotFound { .. }) if appearance.pause() => {}
+            made => return boxed(made).map_err(|error| error.named(name)),
+        }
+    }
+}
+
+fn attach_descriptor(
+    settings: &Settings,
+    fd: OwnedFd,
+    layout: &'static TypeLayout,
+    mode: AttachMode,
+) -> Result<Box<Segment>, ShmError> {
+    let wanted = Wanted::Type(layout);
+    let made = attach::from_fd(settings, File::from(fd), wanted, mode, settings.deadline());
+    boxed(made).map_err(|error| error.named(ANONYMOUS))
 }
 
 /// Repeats `attempt`, with these pauses, while a live segment has the name or another process removes or replaces what has it.
@@ -417,7 +470,7 @@ mod sealed {
 
 /// Runs `init` on a new segment, if it has not run yet, and checks what it wrote.
 pub(super) fn initialize<T: ShmLayout + ?Sized, E>(
-    segment: Segment,
+    segment: Box<Segment>,
     init: &mut Option<impl FnOnce(&Shm<T>) -> Result<(), E>>,
 ) -> Result<Shm<T>, Failure<E>> {
     let shm = Shm::new(segment);

@@ -96,7 +96,7 @@ where
             self.mode,
             deadline,
         )
-        .map(Shm::new)
+        .map(|segment| Shm::new(Box::new(segment)))
     }
 
     /// Gives a new segment the name. `None` if another segment has it by now.
@@ -149,7 +149,7 @@ where
     }
 
     fn initialize(&mut self, segment: Segment) -> Result<Shm<T>, Failure<E>> {
-        let shm = open::initialize(segment, &mut self.init)?;
+        let shm = open::initialize(Box::new(segment), &mut self.init)?;
         // `init` may have taken longer than the timeout, which is for retries.
         self.retries.restart(self.settings.deadline());
         Ok(shm)

@@ -195,7 +195,7 @@ fn a_child_of_fork_leaves_the_hidden_name_to_its_parent() {
     let deadline = Deadline::after(Duration::from_secs(60));
     let prepare = || create::prepare(&options.settings, &segment, u64::LAYOUT, 0, deadline, true);
     let made = without_unnamed::run(prepare).unwrap();
-    let mut shm = Some(Shm::<u64>::new(made));
+    let mut shm = Some(Shm::<u64>::new(Box::new(made)));
     let hidden = hidden_name(shm.as_ref().unwrap());
     let code = in_child(|| {
         drop(shm.take());
