@@ -49,28 +49,24 @@ impl Programs {
             ];
             programs.map(all).into()
         } else {
-            let programs = [
-                &self.unit,
-                &self.access,
-                &self.segment,
-                &self.system,
-                &self.claims,
-                &self.sync,
-            ];
-            programs.map(all).into()
+            self.others().map(all).into()
         }
     }
 
-    pub(super) fn all(&self) -> Vec<&Program> {
-        let others = [
+    /// All but the models.
+    fn others(&self) -> [&Program; 6] {
+        [
             &self.unit,
             &self.access,
             &self.segment,
             &self.system,
             &self.claims,
             &self.sync,
-        ];
-        self.models.iter().chain(others).collect()
+        ]
+    }
+
+    pub(super) fn all(&self) -> Vec<&Program> {
+        self.models.iter().chain(self.others()).collect()
     }
 }
 
