@@ -168,9 +168,19 @@ fn attach_to(
         tail: checked.tail,
         recorded_levels: checked.levels,
     };
+    assemble(settings, layout, parts, &checked.frozen)
+}
+
+/// Makes the segment of these parts, and announces the program's levels.
+fn assemble(
+    settings: &Settings,
+    layout: &'static TypeLayout,
+    parts: Parts,
+    frozen: &Frozen,
+) -> Result<Segment, ShmError> {
     let mut segment = Segment::assemble(settings, layout, parts)?;
     // After all that can fail, except for becoming an owner: a program that cannot attach must not have announced its levels.
-    segment.announce_levels(settings, layout, &checked.frozen)?;
+    segment.announce_levels(settings, layout, frozen)?;
     Ok(segment)
 }
 
@@ -280,10 +290,7 @@ pub(super) fn from_fd(
         tail: checked.tail,
         recorded_levels: checked.levels,
     };
-    let mut segment = Segment::assemble(settings, layout, parts)?;
-    // After all that can fail, except for becoming an owner: a program that cannot attach must not have announced its levels.
-    segment.announce_levels(settings, layout, &checked.frozen)?;
-    Ok(segment)
+    assemble(settings, layout, parts, &checked.frozen)
 }
 
 impl From<Refusal> for ShmError {

@@ -249,22 +249,22 @@ impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
         Ok(Shm::new(segment))
     }
 
-    pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
-        let mode = AttachMode {
+    fn attach_mode<A: Access>(&self) -> AttachMode {
+        AttachMode {
             writable: A::WRITABLE,
             owner: false,
             len: LEN.then_some(self.len),
-        };
+        }
+    }
+
+    pub(crate) fn attach_as<A: Access>(&self, name: &str) -> Result<Shm<T, A>, ShmError> {
+        let mode = self.attach_mode::<A>();
         let segment = attach_named(&self.settings, name, T::LAYOUT, mode)?;
         Ok(Shm::new(segment))
     }
 
     pub(crate) fn attach_fd<A: Access>(&self, fd: OwnedFd) -> Result<Shm<T, A>, ShmError> {
-        let mode = AttachMode {
-            writable: A::WRITABLE,
-            owner: false,
-            len: LEN.then_some(self.len),
-        };
+        let mode = self.attach_mode::<A>();
         let segment = attach_descriptor(&self.settings, fd, T::LAYOUT, mode)?;
         Ok(Shm::new(segment))
     }
