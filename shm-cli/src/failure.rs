@@ -1,0 +1,143 @@
+//! How a command ends.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use shm_core::ShmError;
+use shm_core::dynamic::DynError;
+
+/// What the exit code says of a command that did what it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Nothing to report.
+    Ok,
+    /// A difference, a problem, or something to clean up.
+    Found,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0,
+            Exit::Found => 1,
+        })
+    }
+}
+
+/// Why a command did not do what it should: the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The command line is wrong.
+    Usage,
+    /// There is no such segment, file or part.
+    NotThere,
+    /// The system, the segment or its users do not allow it.
+    Refused,
+}
+
+impl From<Kind> for ExitCode {
+    fn from(kind: Kind) -> Self {
+        Self::from(match kind {
+            Kind::Usage => 2,
+            Kind::NotThere => 3,
+            Kind::Refused => 4,
+        })
+    }
+}
+
+/// Why a command failed, for a person: what happened and what to do next.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    message: String,
+    closed_pipe: bool,
+}
+
+impl Failure {
+    /// A wrong command line.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// Something that is not there.
+    pub(crate) fn not_there(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotThere, message)
+    }
+
+    /// Something that is not allowed or not possible.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, message)
+    }
+
+    fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            closed_pipe: false,
+        }
+    }
+
+    /// An error of a file that is not a segment: `doing` is what was being done, such as `write out.svg`.
+    pub(crate) fn file(doing: &str, error: &io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => Kind::NotThere,
+            _ => Kind::Refused,
+        };
+        Self::new(kind, format!("cannot {doing}: {error}"))
+    }
+
+    /// The kind of failure.
+    pub(crate) const fn exit(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns `true` if the reader of standard output has gone, as `head` does: not worth a message.
+    pub(crate) const fn is_closed_pipe(&self) -> bool {
+        self.closed_pipe
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// An error of standard output.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self {
+            closed_pipe: error.kind() == io::ErrorKind::BrokenPipe,
+            ..Self::refused(format!("cannot write to standard output: {error}"))
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from(io::Error::from(error))
+    }
+}
+
+impl From<ShmError> for Failure {
+    fn from(error: ShmError) -> Self {
+        let kind = match &error {
+            ShmError::NotFound { .. } => Kind::NotThere,
+            ShmError::InvalidName { .. } => Kind::Usage,
+            _ => Kind::Refused,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<DynError> for Failure {
+    fn from(error: DynError) -> Self {
+        let kind = match &error {
+            DynError::InvalidPath { .. } | DynError::WrongValue { .. } => Kind::Usage,
+            DynError::NoSuchPart { .. } => Kind::NotThere,
+            _ => Kind::Refused,
+        };
+        Self::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,32 @@
+//! The command `shm`: looks into shared-memory segments without their Rust types.
+//!
+//! `cli` is the command line, `commands` has a module per verb, and `output` what they print with. A verb returns an [`Exit`], or
+//! a [`Failure`] that says what to do next.
+
+mod cli;
+mod commands;
+mod failure;
+mod output;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use failure::{Exit, Failure};
+use output::Context;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let mut context = Context::new(&cli.global);
+    let result = commands::run(cli.command, &mut context);
+    let result = result.and_then(|exit| context.finish().map(|()| exit));
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) if failure.is_closed_pipe() => Exit::Ok.into(),
+        Err(failure) => {
+            context.report(&failure);
+            failure.exit().into()
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Text from segments, made safe for a terminal.
+
+use std::fmt::{self, Write};
+
+/// `text` without control characters, for instance a name from a segment or a file: they could move the cursor, or hide other
+/// text. Characters that change the direction of text or have no width are escaped, too.
+pub(crate) const fn escaped(text: &str) -> Escaped<'_> {
+    Escaped(text)
+}
+
+/// See [`escaped`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if is_plain(character) {
+                f.write_char(character)?;
+            } else {
+                write!(f, "{}", character.escape_debug())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(character: char) -> bool {
+    // `escape_debug` also escapes quotes and the backslash, which are harmless, and leaves some invisible characters alone.
+    match character {
+        '\'' | '"' | '\\' => true,
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => false,
+        _ => character.escape_debug().len() == 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_escaped_and_letters_are_not() {
+        let shown = |text: &str| escaped(text).to_string();
+        assert_eq!(shown("\u{1b}[31mred\n\u{7}"), "\\u{1b}[31mred\\n\\u{7}");
+        assert_eq!(shown("a\u{202e}b\u{9b}"), "a\\u{202e}b\\u{9b}");
+        assert_eq!(shown("/größe \"x\" \\ 🦀"), "/größe \"x\" \\ 🦀");
+    }
+}

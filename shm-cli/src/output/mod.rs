@@ -1,0 +1,92 @@
+//! What commands print with.
+
+mod escape;
+mod json;
+mod table;
+
+use std::io::{BufWriter, Write};
+
+use anstream::stream::IsTerminal;
+use clap::ColorChoice;
+
+use crate::cli::Global;
+use crate::failure::Failure;
+
+pub(crate) use escape::{Escaped, escaped};
+pub(crate) use json::Document;
+pub(crate) use table::{Align, Table};
+
+/// Styles, so that a thing has the same color in every command.
+pub(crate) mod style {
+    use anstyle::{AnsiColor, Style};
+
+    /// The head of a table.
+    pub(crate) const HEAD: Style = Style::new().bold();
+    /// Names of segments and fields.
+    pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
+    /// Types.
+    pub(crate) const TYPE: Style = AnsiColor::Blue.on_default();
+    /// What matters less.
+    pub(crate) const DIM: Style = Style::new().dimmed();
+    /// In order.
+    pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+    /// Worth a look.
+    pub(crate) const WARN: Style = AnsiColor::Yellow.on_default();
+    /// An error.
+    pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+}
+
+/// Where and how a command prints.
+pub(crate) struct Context {
+    /// Standard output. It drops styles if the user does not want them.
+    pub(crate) out: Box<dyn Write>,
+    /// `--json`.
+    pub(crate) json: bool,
+    /// Whether a person watches.
+    pub(crate) terminal: bool,
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global) -> Self {
+        let choice = match global.color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+        let stdout = std::io::stdout();
+        let terminal = stdout.is_terminal();
+        Self {
+            out: Box::new(BufWriter::new(anstream::AutoStream::auto(stdout))),
+            json: global.json,
+            terminal,
+        }
+    }
+
+    /// Columns of the terminal. `None` if nothing should be cut or wrapped to fit, as in a pipe.
+    pub(crate) fn width(&self) -> Option<usize> {
+        if !self.terminal {
+            return None;
+        }
+        let size = terminal_size::terminal_size();
+        size.map(|(terminal_size::Width(width), _)| usize::from(width))
+    }
+
+    /// Prints what was not printed yet.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
+        Ok(self.out.flush()?)
+    }
+
+    /// Reports a failure on standard error; with `--json`, as a document.
+    pub(crate) fn report(&mut self, failure: &Failure) {
+        let _ = self.out.flush();
+        let bad = style::BAD;
+        let message = escaped(&failure.to_string()).to_string();
+        if self.json {
+            let document = Document::new("error").with("message", message);
+            let _ = document.write(&mut anstream::stderr());
+        } else {
+            let _ = writeln!(anstream::stderr(), "{bad}error{bad:#}: {message}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Which segment a command is about.
+
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use shm_core::dynamic::DynSegment;
+
+use crate::failure::Failure;
+
+/// A segment as the command line gives it: the name of a segment, a dump, or a descriptor of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// `/telemetry`, `telemetry` or `/dev/shm/telemetry`: the name with its slash.
+    Name(String),
+    /// `./copy.shm`: the path of a dump.
+    Dump(PathBuf),
+    /// `/proc/4711/fd/5`: an anonymous segment.
+    Descriptor(PathBuf),
+}
+
+impl FromStr for Target {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.strip_prefix("/dev/shm/").unwrap_or(text);
+        let name = name.strip_prefix('/').unwrap_or(name);
+        Ok(if !name.contains('/') && name != "." && name != ".." {
+            Self::Name(format!("/{name}"))
+        } else if text.starts_with("/proc/") && text.contains("/fd/") {
+            Self::Descriptor(PathBuf::from(text))
+        } else {
+            Self::Dump(PathBuf::from(text))
+        })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Dump(path) | Self::Descriptor(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl Target {
+    /// Attaches for reading.
+    pub(crate) fn read_only(&self) -> Result<DynSegment, Failure> {
+        Ok(match self {
+            Self::Name(name) => DynSegment::attach_read_only(name)?,
+            Self::Dump(path) => DynSegment::open(path)?,
+            Self::Descriptor(path) => DynSegment::from_fd_read_only(open(path, false)?)?,
+        })
+    }
+
+    /// Attaches for reading and writing.
+    pub(crate) fn writable(&self) -> Result<DynSegment, Failure> {
+        Ok(match self {
+            Self::Name(name) => DynSegment::attach(name)?,
+            Self::Dump(path) => {
+                return Err(Failure::refused(format!(
+                    "{} is a dump, which is read-only; restore it as a segment with `shm restore`, and set that",
+                    path.display()
+                )));
+            }
+            Self::Descriptor(path) => DynSegment::from_fd(open(path, true)?)?,
+        })
+    }
+}
+
+fn open(path: &Path, writable: bool) -> Result<File, Failure> {
+    File::options()
+        .read(true)
+        .write(writable)
+        .open(path)
+        .map_err(|error| Failure::file(&format!("open {}", path.display()), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_a_name_and_a_path_is_a_dump() {
+        let parsed = |text: &str| text.parse::<Target>().unwrap();
+        for name in ["telemetry", "/telemetry", "/dev/shm/telemetry"] {
+            assert_eq!(
+                parsed(name),
+                Target::Name("/telemetry".to_owned()),
+                "{name}"
+            );
+        }
+        for path in ["./telemetry", "/tmp/telemetry", "a/b", "../x", "."] {
+            assert_eq!(parsed(path), Target::Dump(path.into()), "{path}");
+        }
+        let descriptor = "/proc/4711/fd/5";
+        assert_eq!(parsed(descriptor), Target::Descriptor(descriptor.into()));
+    }
+}
