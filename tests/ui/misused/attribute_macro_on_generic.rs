@@ -9,6 +9,8 @@ struct Mixed<T> {
     last: T,
 }
 
+static LAYOUT: &shm_core::TypeLayout = Mixed::<u8>::LAYOUT;
+
 fn main() {
-    let _ = Mixed::<u8>::LAYOUT;
+    let _ = LAYOUT;
 }
