@@ -316,6 +316,7 @@ impl Checker {
                 meaning,
                 target,
                 inner,
+                ..
             } => self.meaning(meaning, *target, inner),
             Node::Unknown { tag, .. } => Err(SchemaError {
                 path: self.path.clone(),

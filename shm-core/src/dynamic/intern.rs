@@ -240,6 +240,7 @@ fn build(node: &Node, machine: Machine, is_inner: bool) -> TypeLayout {
             meaning,
             target,
             inner,
+            ..
         } => {
             let of_type = reference(meaning);
             let inner = part(inner, machine, true);

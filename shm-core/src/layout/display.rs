@@ -2,105 +2,85 @@
 
 use std::fmt;
 
-use super::{
-    CACHE_LINE, FieldLayout, LayoutKind, OffsetTarget, TypeLayout, meaning, payload_offset,
-};
+use super::schema::{FieldNode, Naming, Node};
+use super::{FieldLayout, TypeLayout, meaning, payload_offset};
 
 /// Displays a type in Rust's syntax.
 pub(crate) struct TypeName<'a>(pub(crate) &'a TypeLayout);
 
 impl fmt::Display for TypeName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.kind() {
-            LayoutKind::Array { element, len } => write!(f, "[{}; {len}]", TypeName(element)),
-            LayoutKind::Slice { element } => write!(f, "[{}]", TypeName(element)),
-            LayoutKind::Enum { repr, .. } => write!(f, "{} ({})", self.0.name(), repr.name()),
-            LayoutKind::Meaning {
-                meaning,
-                inner,
-                target,
-            } => match (meaning, self.0.as_vec(), target) {
-                (meaning::STR, _, _) => write!(f, "ShmStr<{}>", inner.size()),
-                (_, Some(vec), _) => {
-                    write!(f, "ShmVec<{}, {}>", TypeName(vec.element), vec.capacity)
-                }
-                (meaning::OFFSET, _, Some(OffsetTarget::Type(target))) => {
-                    write!(f, "ShmOffset<{}>", TypeName(target()))
-                }
-                (meaning::OFFSET, _, _) => f.write_str("ShmOffset"),
-                (meaning::MUTEX, _, _) => match inner.fields() {
-                    [_, value] => write!(f, "Mutex<{}>", TypeName(value.layout())),
-                    _ => f.write_str(meaning),
-                },
-                (meaning::EVENT, _, _) => f.write_str("Event"),
-                (meaning::SEMAPHORE, _, _) => f.write_str("Semaphore"),
-                (meaning::BARRIER, _, _) => match inner.fields() {
-                    [.., seats] => match seats.layout().kind() {
-                        LayoutKind::Array { len, .. } => write!(f, "Barrier<{len}>"),
-                        _ => f.write_str(meaning),
-                    },
-                    _ => f.write_str(meaning),
-                },
-                // A slot's padding is not shown.
-                (meaning::SLOT, _, _) => match inner.fields() {
-                    [value] => TypeName(value.layout()).fmt(f),
-                    _ => f.write_str(meaning),
-                },
-                _ => match (meaning::slotted_type_name(meaning), inner.fields().last()) {
-                    (Some(name), Some(slots)) => match slots.layout().kind() {
-                        LayoutKind::Array { element, len } => {
-                            write!(f, "{name}<{}, {len}>", TypeName(element))
-                        }
-                        _ => f.write_str(name),
-                    },
-                    _ => f.write_str(meaning),
-                },
-            },
-            _ => f.write_str(self.0.name()),
-        }
+        f.write_str(&Node::of(self.0).rust_name(Naming::WithIntegers))
     }
 }
 
-/// One line of the table.
-struct Row {
-    depth: usize,
-    offset: usize,
-    /// Of a trailing slice, the size of an element.
-    size: usize,
-    name: String,
-    /// `None` for padding: bytes that belong to no field.
-    layout: Option<&'static TypeLayout>,
-    /// Of the first element of an array, the distance to the next.
-    stride: Option<usize>,
-    /// The level that has added the field.
-    since: u32,
+/// The longest name of a field or a type that is printed, in characters. Names from a segment may be long.
+const LONGEST_NAME: usize = 200;
+
+/// A name for a terminal: without control characters, and not too long.
+fn printable(name: &str) -> String {
+    let (mut out, mut len) = (String::new(), 0);
+    for char in name.chars() {
+        if len >= LONGEST_NAME {
+            out.push_str("..");
+            break;
+        }
+        // `escape_debug` would also escape these, which do nothing to a terminal.
+        match char {
+            '\'' | '"' | '\\' => {
+                out.push(char);
+                len += 1;
+            }
+            _ => {
+                let escaped = char.escape_debug();
+                len += escaped.len();
+                out.extend(escaped);
+            }
+        }
+    }
+    out
 }
 
-impl Row {
-    fn new(depth: usize, offset: usize, name: &str, layout: &'static TypeLayout) -> Self {
-        let size = match layout.kind() {
-            LayoutKind::Slice { element } => element.size(),
-            _ => layout.size(),
+/// One line of the table.
+pub(crate) struct Row<'a> {
+    pub(crate) depth: usize,
+    pub(crate) offset: u64,
+    /// Of a trailing slice, the size of an element.
+    pub(crate) size: u64,
+    pub(crate) name: &'a str,
+    /// `None` for padding: bytes that belong to no field.
+    pub(crate) node: Option<&'a Node>,
+    /// Of the first element of an array, the distance to the next.
+    pub(crate) stride: Option<u64>,
+    /// The level that has added the field.
+    pub(crate) since: u32,
+}
+
+impl<'a> Row<'a> {
+    fn new(depth: usize, offset: u64, name: &'a str, node: &'a Node) -> Self {
+        let size = match node {
+            Node::Slice { element } => element.size(),
+            _ => node.size(),
         };
         Self {
             depth,
             offset,
             size,
-            name: name.to_owned(),
-            layout: Some(layout),
+            name,
+            node: Some(node),
             stride: None,
             since: 0,
         }
     }
 
     /// Padding from `offset` to `end`.
-    fn padding(depth: usize, offset: usize, end: usize) -> Self {
+    fn padding(depth: usize, offset: u64, end: u64) -> Self {
         Self {
             depth,
             offset,
             size: end - offset,
-            name: String::new(),
-            layout: None,
+            name: "",
+            node: None,
             stride: None,
             since: 0,
         }
@@ -108,85 +88,162 @@ impl Row {
 
     /// The name, indented by its depth.
     fn label(&self) -> String {
-        format!("{:width$}{}", "", self.name, width = 2 * self.depth)
+        let name = printable(self.name);
+        format!("{:width$}{name}", "", width = 2 * self.depth)
     }
-}
 
-/// The fields of a struct, or the parts of a type of this library. None if it has only one, as an event does.
-fn parts(layout: &TypeLayout) -> &'static [FieldLayout] {
-    match layout.kind() {
-        LayoutKind::Meaning { inner, .. } if inner.fields().len() > 1 => inner.fields(),
-        _ => layout.fields(),
-    }
-}
-
-/// Appends the parts of `layout`, which is at offset `base`, each followed by its own parts, or by those of the first element if
-/// it is an array, and then by the padding after it.
-fn rows(layout: &TypeLayout, base: usize, depth: usize, into: &mut Vec<Row>) {
-    let fields = parts(layout);
-    let mut end = 0;
-    for (number, field) in fields.iter().enumerate() {
-        let offset = base + field.offset();
-        into.push(Row {
-            since: field.since(),
-            ..Row::new(depth, offset, field.name(), field.layout())
-        });
-        rows_inside(field.layout(), offset, depth, into);
-        end = end.max(field.offset() + field.layout().size());
-        let next = fields[number + 1..].iter().map(FieldLayout::offset).min();
-        let next = match next {
-            Some(next) => next,
-            // Elements begin right there.
-            None if field.layout().tail_stride().is_some() => end,
-            None => layout.size(),
-        };
-        if next > end {
-            into.push(Row::padding(depth, base + end, base + next));
+    pub(crate) fn type_name(&self) -> String {
+        match self.node {
+            Some(node) => printable(&node.rust_name(Naming::WithIntegers)),
+            None => "padding".to_owned(),
         }
     }
 }
 
-/// Appends what is in a field of this layout, whose row has `depth`.
-fn rows_inside(layout: &'static TypeLayout, offset: usize, depth: usize, into: &mut Vec<Row>) {
-    let (inner, stride) = innermost(layout);
-    let Some(stride) = stride else {
-        return rows(inner, offset, depth + 1, into);
-    };
-    if parts(inner).is_empty() && stride == inner.size() {
-        return;
-    }
-    let first = Row::new(depth + 1, offset, "[0]", inner);
-    into.push(Row {
-        stride: Some(stride),
-        ..first
-    });
-    rows(inner, offset, depth + 2, into);
-    if stride > inner.size() {
-        into.push(Row::padding(
-            depth + 1,
-            offset + inner.size(),
-            offset + stride,
-        ));
+/// The fields of a struct, or the parts of a type of this library. None if it has only one, as an event does.
+fn parts(node: &Node) -> &[FieldNode] {
+    match node {
+        Node::Meaning { inner, .. } if inner.fields().len() > 1 => inner.fields(),
+        _ => node.fields(),
     }
 }
 
 /// The innermost element type of nested arrays and slices, and the distance between two elements if there was any. That is more
 /// than the size of an element in a slot with padding.
-fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>) {
-    match layout.kind() {
-        LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => {
+fn innermost(node: &Node) -> (&Node, Option<u64>) {
+    match node {
+        Node::Array { element, .. } | Node::Slice { element } => {
             let (inner, stride) = innermost(element);
             (inner, stride.or(Some(element.size())))
         }
-        LayoutKind::Meaning {
-            meaning: meaning::SLOT,
-            inner,
-            ..
-        } => match inner.fields() {
-            [value] => (value.layout(), None),
-            _ => (layout, None),
+        Node::Meaning { meaning, inner, .. } if meaning == meaning::SLOT => match inner.fields() {
+            [value] => (&value.node, None),
+            _ => (node, None),
         },
-        _ => (layout, None),
+        _ => (node, None),
+    }
+}
+
+/// A type whose fields, and those inside them, are the rows of a table. It must have been checked.
+pub(crate) struct Table<'a> {
+    pub(crate) root: &'a Node,
+    /// The level that has added each field of the root.
+    pub(crate) since: &'a [u32],
+    /// The alignment of 128-bit integers.
+    pub(crate) wide_align: usize,
+    pub(crate) payload_offset: usize,
+    /// That of level 0.
+    pub(crate) fingerprint: u64,
+}
+
+impl<'a> Table<'a> {
+    /// All rows: each part, followed by its own parts, or by those of the first element if it is an array, and then by the padding
+    /// after it.
+    pub(crate) fn rows(&self) -> Vec<Row<'a>> {
+        let mut all = Vec::new();
+        self.rows_of(self.root, 0, 0, &mut all);
+        all
+    }
+
+    /// Appends the parts of a node that is at offset `base`.
+    fn rows_of(&self, node: &'a Node, base: u64, depth: usize, into: &mut Vec<Row<'a>>) {
+        let fields = parts(node);
+        // The parts of a type of this library need not be in the order of their offsets.
+        let mut starts: Vec<u64> = fields.iter().map(|field| field.offset).collect();
+        for number in (1..starts.len()).rev() {
+            starts[number - 1] = starts[number - 1].min(starts[number]);
+        }
+        let mut end = 0;
+        for (number, field) in fields.iter().enumerate() {
+            let offset = base + field.offset;
+            let since = match depth {
+                0 => self.since.get(number).copied(),
+                _ => None,
+            };
+            into.push(Row {
+                since: since.unwrap_or(0),
+                ..Row::new(depth, offset, &field.name, &field.node)
+            });
+            self.rows_inside(&field.node, offset, depth, into);
+            end = end.max(field.offset + field.node.size());
+            let next = match starts.get(number + 1) {
+                Some(next) => *next,
+                // Elements begin right there.
+                None if field.node.has_tail() => end,
+                None => node.size(),
+            };
+            if next > end {
+                into.push(Row::padding(depth, base + end, base + next));
+            }
+        }
+    }
+
+    /// Appends what is in a field of this type, whose row has `depth`.
+    fn rows_inside(&self, node: &'a Node, offset: u64, depth: usize, into: &mut Vec<Row<'a>>) {
+        let (inner, stride) = innermost(node);
+        let Some(stride) = stride else {
+            return self.rows_of(inner, offset, depth + 1, into);
+        };
+        let size = inner.size();
+        if parts(inner).is_empty() && stride == size {
+            return;
+        }
+        let first = Row::new(depth + 1, offset, "[0]", inner);
+        into.push(Row {
+            stride: Some(stride),
+            ..first
+        });
+        self.rows_of(inner, offset, depth + 2, into);
+        if stride > size {
+            into.push(Row::padding(depth + 1, offset + size, offset + stride));
+        }
+    }
+}
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.since.last() {
+            None | Some(0) => String::new(),
+            Some(level) => format!(" at level {level}"),
+        };
+        let size = self.root.size();
+        writeln!(
+            f,
+            "{}: {size} bytes{level}, aligned to {}, at byte {} of a segment, fingerprint {:016x}",
+            printable(&self.root.rust_name(Naming::WithIntegers)),
+            self.root.align(self.wide_align),
+            self.payload_offset,
+            self.fingerprint
+        )?;
+        let all = self.rows();
+        if all.is_empty() {
+            return Ok(());
+        }
+        let width = all.iter().map(|row| row.label().chars().count()).max();
+        let width = width.unwrap_or(0).max("field".len());
+        writeln!(f, "  offset    size  align  {:width$}  type", "field")?;
+        let mut line = 1;
+        for (number, row) in all.iter().enumerate() {
+            let Row { offset, size, .. } = row;
+            write!(f, "{offset:>8}  {size:>6}  ")?;
+            match row.node {
+                Some(node) => write!(f, "{:>5}", node.align(self.wide_align))?,
+                None => write!(f, "{:5}", "")?,
+            }
+            write!(f, "  {:width$}  {}", row.label(), row.type_name())?;
+            match (row.stride, row.since) {
+                (Some(stride), _) => writeln!(f, ", every {stride} bytes")?,
+                (None, 0) => writeln!(f)?,
+                (None, since) => writeln!(f, ", since {since}")?,
+            }
+            // The rows of its own fields mark the boundaries inside this one.
+            let next = all.get(number + 1);
+            if next.is_some_and(|next| next.depth > row.depth) {
+                continue;
+            }
+            write_boundaries(f, &all[..=number], self.root.size(), next, &mut line)?;
+        }
+        Ok(())
     }
 }
 
@@ -235,52 +292,15 @@ fn innermost(layout: &'static TypeLayout) -> (&'static TypeLayout, Option<usize>
 /// ```
 impl fmt::Display for TypeLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let level = match self.level() {
-            0 => String::new(),
-            level => format!(" at level {level}"),
+        let since: Vec<u32> = self.fields().iter().map(FieldLayout::since).collect();
+        let table = Table {
+            root: &Node::of(self),
+            since: &since,
+            wide_align: align_of::<u128>(),
+            payload_offset: payload_offset(self.schema_len(), self.align()).unwrap_or(usize::MAX),
+            fingerprint: self.fingerprint(),
         };
-        writeln!(
-            f,
-            "{}: {} bytes{level}, aligned to {}, at byte {} of a segment, fingerprint {:016x}",
-            TypeName(self),
-            self.size(),
-            self.align(),
-            payload_offset(self.schema_len(), self.align()).unwrap_or(usize::MAX),
-            self.fingerprint()
-        )?;
-        let mut all = Vec::new();
-        rows(self, 0, 0, &mut all);
-        if all.is_empty() {
-            return Ok(());
-        }
-        let width = all.iter().map(|row| row.label().chars().count()).max();
-        let width = width.unwrap_or(0).max("field".len());
-        writeln!(f, "  offset    size  align  {:width$}  type", "field")?;
-        let mut line = 1;
-        for (number, row) in all.iter().enumerate() {
-            let Row { offset, size, .. } = row;
-            write!(f, "{offset:>8}  {size:>6}  ")?;
-            let label = row.label();
-            match row.layout {
-                Some(layout) => {
-                    let (align, name) = (layout.align(), TypeName(layout));
-                    write!(f, "{align:>5}  {label:width$}  {name}")?;
-                }
-                None => write!(f, "{:5}  {label:width$}  padding", "")?,
-            }
-            match (row.stride, row.since) {
-                (Some(stride), _) => writeln!(f, ", every {stride} bytes")?,
-                (None, 0) => writeln!(f)?,
-                (None, since) => writeln!(f, ", since {since}")?,
-            }
-            // The rows of its own fields mark the boundaries inside this one.
-            let next = all.get(number + 1);
-            if next.is_some_and(|next| next.depth > row.depth) {
-                continue;
-            }
-            write_boundaries(f, &all[..=number], self.size(), next, &mut line)?;
-        }
-        Ok(())
+        table.fmt(f)
     }
 }
 
@@ -288,22 +308,24 @@ impl fmt::Display for TypeLayout {
 /// up to the end of the type, `size`, if there is none.
 fn write_boundaries(
     f: &mut fmt::Formatter<'_>,
-    rows: &[Row],
-    size: usize,
-    next: Option<&Row>,
-    line: &mut usize,
+    rows: &[Row<'_>],
+    size: u64,
+    next: Option<&Row<'_>>,
+    line: &mut u64,
 ) -> fmt::Result {
+    const CACHE_LINE: u64 = super::CACHE_LINE as u64;
+
     let end = next.map_or(size, |next| next.offset);
     let (first, next_line) = (*line, end.div_ceil(CACHE_LINE));
     if first < next_line {
         let last = next_line - 1;
         *line = next_line;
         // The innermost row that the boundary divides. After the first element of an array, that is the array.
-        let cut = |row: &&Row| {
+        let cut = |row: &&Row<'_>| {
             row.offset < last * CACHE_LINE && last * CACHE_LINE < row.offset + row.size
         };
         let place = match rows.iter().rev().find(cut) {
-            Some(row) if row.layout.is_some() => format!("inside `{}`", row.name),
+            Some(row) if row.node.is_some() => format!("inside `{}`", printable(row.name)),
             _ => "in padding".to_owned(),
         };
         write!(f, "     -------------------- {}: ", first * CACHE_LINE)?;

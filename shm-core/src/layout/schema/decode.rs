@@ -35,6 +35,8 @@ pub(crate) enum Node {
     Meaning {
         meaning: String,
         target: u64,
+        /// The type that an offset leads to, which a schema does not say.
+        target_name: Option<DisplayName>,
         inner: Box<Node>,
     },
     Enum {
@@ -52,6 +54,9 @@ pub(crate) enum Node {
     /// A node of a later version of the format.
     Unknown {
         tag: u8,
+        size: u64,
+        align: u32,
+        /// What that version defines.
         body: Vec<u8>,
     },
 }
@@ -131,6 +136,7 @@ impl<'a> Decoder<'a> {
             tag::MEANING => Node::Meaning {
                 target: body.u64()?,
                 meaning: body.text()?,
+                target_name: None,
                 inner: Box::new(body.node(depth + 1)?),
             },
             // The size and alignment, and what a later version defines.
@@ -141,6 +147,8 @@ impl<'a> Decoder<'a> {
             }
             _ => Node::Unknown {
                 tag,
+                size: body.u64()?,
+                align: body.u32()?,
                 body: std::mem::take(&mut body.0).to_vec(),
             },
         };

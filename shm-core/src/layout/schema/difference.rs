@@ -2,6 +2,7 @@
 
 use super::super::meaning;
 use super::decode::{FieldNode, Node, Schema};
+use super::node::Naming;
 
 impl Schema {
     /// Describes the first difference, for an error message. Returns `None` if the schemas are equal.
@@ -22,11 +23,6 @@ impl Schema {
             );
         }
         Some(text)
-    }
-
-    /// The name of the type, for display.
-    pub(crate) fn type_name(&self) -> String {
-        self.root.rust_name(true)
     }
 }
 
@@ -118,8 +114,8 @@ fn variants_differ(
 fn whole(what: &str, base: u64, segment: &Node, program: &Node) -> String {
     format!(
         "{what} is {} at byte {base} in the segment and {} at byte {base} in this program",
-        segment.describe(),
-        program.describe()
+        segment.rust_name(Naming::Described),
+        program.rust_name(Naming::Described)
     )
 }
 
@@ -139,7 +135,7 @@ fn fields_differ(
     let at = |field: &FieldNode| {
         format!(
             "{} at byte {}",
-            field.node.describe(),
+            field.node.rust_name(Naming::Described),
             base.saturating_add(field.offset)
         )
     };
@@ -237,79 +233,5 @@ fn struct_differs(what: &str, segment: &Node, program: &Node) -> Option<String> 
                 "{what} is aligned to {a1} bytes in the segment and to {a2} bytes in this program"
             )
         })
-    }
-}
-
-impl Node {
-    /// The type in Rust's syntax, with a description in place of the names of structs and enums.
-    fn describe(&self) -> String {
-        self.rust_name(false)
-    }
-
-    /// The type in Rust's syntax, as far as the schema has it. Structs and enums are named if `by_name` is set and they
-    /// have a name, and described otherwise.
-    fn rust_name(&self, by_name: bool) -> String {
-        match self {
-            Self::Struct { name, .. } | Self::Enum { name, .. }
-                if by_name && !name.0.is_empty() =>
-            {
-                name.0.clone()
-            }
-            Self::Scalar(scalar) => scalar.name().to_owned(),
-            Self::Meaning { meaning, inner, .. } => match (meaning.as_str(), &**inner) {
-                (meaning::STR, Self::Array { len, .. }) => format!("ShmStr<{len}>"),
-                (meaning::OFFSET, _) => "ShmOffset".to_owned(),
-                (meaning::VEC, Self::Struct { fields, .. }) => match fields.get(1).map(|f| &f.node)
-                {
-                    Some(Self::Array { len, element }) => {
-                        format!("ShmVec<{}, {len}>", element.rust_name(by_name))
-                    }
-                    _ => "ShmVec".to_owned(),
-                },
-                (meaning::MUTEX, Self::Struct { fields, .. }) => match fields.get(1) {
-                    Some(value) => format!("Mutex<{}>", value.node.rust_name(by_name)),
-                    None => "Mutex".to_owned(),
-                },
-                (meaning::EVENT, _) => "Event".to_owned(),
-                (meaning::SEMAPHORE, _) => "Semaphore".to_owned(),
-                (meaning::BARRIER, Self::Struct { fields, .. }) => {
-                    match fields.last().map(|f| &f.node) {
-                        Some(Self::Array { len, .. }) => format!("Barrier<{len}>"),
-                        _ => "Barrier".to_owned(),
-                    }
-                }
-                (meaning::SLOT, Self::Struct { fields, .. }) if fields.len() == 1 => {
-                    fields[0].node.rust_name(by_name)
-                }
-                (meaning, Self::Struct { fields, .. }) => {
-                    let slots = fields.last().map(|field| &field.node);
-                    match (meaning::slotted_type_name(meaning), slots) {
-                        (Some(name), Some(Self::Array { len, element })) => {
-                            format!("{name}<{}, {len}>", element.rust_name(by_name))
-                        }
-                        (Some(name), _) => name.to_owned(),
-                        _ => format!("{meaning} of {}", inner.rust_name(by_name)),
-                    }
-                }
-                _ => format!("{meaning} of {}", inner.rust_name(by_name)),
-            },
-            Self::Slice { element } => format!("[{}]", element.rust_name(by_name)),
-            Self::Enum { repr, variants, .. } => {
-                format!(
-                    "an enum of {} variants in a {}",
-                    variants.len(),
-                    repr.name()
-                )
-            }
-            Self::Array { len, element } => format!("[{}; {len}]", element.rust_name(by_name)),
-            Self::Struct { size, fields, .. } => {
-                let plural = if fields.len() == 1 { "" } else { "s" };
-                format!(
-                    "a struct of {} field{plural} and {size} bytes",
-                    fields.len()
-                )
-            }
-            Self::Unknown { tag, .. } => format!("a type of a later format (tag {tag})"),
-        }
     }
 }

@@ -18,11 +18,13 @@
 
 mod decode;
 mod difference;
+mod node;
 #[cfg(test)]
 mod tests;
 mod type_name;
 
 pub(crate) use decode::{FieldNode, MAX_DEPTH, Node, Schema};
+pub(crate) use node::Naming;
 pub(crate) use type_name::{TYPE_NAME_PREFIX, peek_type_name};
 
 use super::{FieldLayout, LayoutKind, OffsetTarget, TypeLayout, tag};
@@ -104,9 +106,7 @@ pub(crate) fn encode_new_fields(layout: &TypeLayout, level: u32, out: &mut Vec<u
 
 /// The name of a type, in the same form as [`Schema::type_name`].
 pub(crate) fn type_name(layout: &TypeLayout) -> String {
-    // Decoding fails only if the layout nests too deeply.
-    Schema::decode(&encode(layout))
-        .map_or_else(|_| layout.name().to_owned(), |schema| schema.type_name())
+    Node::of(layout).rust_name(Naming::Named)
 }
 
 /// `level` is that of the payload. Its parts have no levels.
