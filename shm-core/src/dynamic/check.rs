@@ -87,6 +87,7 @@ impl Machine {
 }
 
 /// The fields that a level appends to the struct that is the payload.
+#[derive(Clone)]
 pub(super) struct Level {
     /// A struct of these fields, with the size and alignment of the whole.
     pub(super) root: Node,
@@ -96,14 +97,11 @@ pub(super) struct Level {
 
 impl Level {
     pub(super) fn fields(&self) -> &[FieldNode] {
-        match &self.root {
-            Node::Struct { fields, .. } => fields,
-            _ => &[],
-        }
+        self.root.fields()
     }
 }
 
-/// Checks a schema that this machine wrote, and the levels from 1 on. Returns the numbers that the header must agree with.
+/// Checks a schema that a machine wrote, and the levels from 1 on. Returns the numbers that the header must agree with.
 pub(super) fn check(
     schema: &Schema,
     levels: &[Level],

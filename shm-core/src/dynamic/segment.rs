@@ -6,13 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cell::DynCell;
-use super::check::{self, Level, Machine, SchemaErrorKind};
 use super::error::DynError;
-use super::intern;
-use crate::error::{ShmError, UNNAMED};
+use super::schema::DynSchema;
+use crate::error::ShmError;
 use crate::layout::TypeLayout;
-use crate::layout::fingerprint::ByteOrder;
-use crate::layout::schema::Schema;
 use crate::segment::{Described, Dump, Segment, Untyped};
 
 /// A segment that a program reads and writes without its Rust type.
@@ -269,64 +266,5 @@ fn attached(
 
 /// Checks what a segment says about its type, and makes a layout of it: the fields of its schema, and those of its levels.
 fn layout_of(described: &Described) -> Result<&'static TypeLayout, ShmError> {
-    let corrupt = |reason: String| ShmError::Corrupt {
-        name: UNNAMED,
-        reason: shortened(reason),
-    };
-    let schema = Schema::decode_in(&described.schema, described.order)
-        .map_err(|reason| corrupt(format!("its schema cannot be read: {reason}")))?;
-    let mut levels = Vec::new();
-    for recorded in &described.levels {
-        let decoded = Schema::decode_level(&recorded.body, described.order);
-        let decoded = decoded
-            .map_err(|reason| corrupt(format!("the record of a level cannot be read: {reason}")))?;
-        levels.push(Level {
-            root: decoded.root,
-            fingerprint: recorded.fingerprint,
-        });
-    }
-    let machines = match described.order {
-        ByteOrder::Native => vec![Machine::NATIVE],
-        // The header does not say how 128-bit integers are aligned there.
-        order => [16, 8]
-            .map(|wide_align| Machine { order, wide_align })
-            .to_vec(),
-    };
-    let mut refused = None;
-    for machine in machines {
-        let checked = check::check(&schema, &levels, machine).map_err(|error| match error.kind {
-            SchemaErrorKind::Unknown(_) => ShmError::UnsupportedFormat {
-                name: UNNAMED,
-                reason: shortened(error.to_string()),
-            },
-            SchemaErrorKind::Invalid(_) => corrupt(error.to_string()),
-        });
-        let checked = checked.and_then(|checked| {
-            described.compare(&checked).map_err(corrupt)?;
-            if !described.can_hold(checked.size) {
-                return Err(corrupt(
-                    "the records of its levels reach into its fields".to_owned(),
-                ));
-            }
-            Ok(checked)
-        });
-        match checked {
-            Ok(checked) => {
-                return intern::intern(&schema, &levels, &described.bytes(), machine, &checked)
-                    .map_err(|full| ShmError::too_large(full.to_string()));
-            }
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    Err(refused.unwrap_or_else(|| corrupt("its schema cannot be read".to_owned())))
-}
-
-/// The beginning of a message, in which names from the segment may be long.
-fn shortened(text: String) -> String {
-    const LONGEST: usize = 1000;
-
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}..", &text[..end]),
-        None => text,
-    }
+    DynSchema::of(described)?.intern()
 }

@@ -23,6 +23,9 @@ pub(crate) use remedy::Remedy;
 /// The name in errors about a segment that has none. It is not a valid name, so it cannot be mistaken for one.
 pub(crate) const ANONYMOUS: &str = "(anonymous)";
 
+/// The name of a schema that belongs to no segment.
+pub(crate) const SCHEMA: &str = "(schema)";
+
 /// The name of an error that has none yet: see [`ShmError::named`].
 pub(crate) const UNNAMED: String = String::new();
 
@@ -211,6 +214,8 @@ impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == ANONYMOUS {
             f.write_str("anonymous segment")
+        } else if self.0 == SCHEMA {
+            f.write_str("schema")
         } else if self.0 == DIRECTORY {
             f.write_str(DIRECTORY)
         } else {
@@ -311,7 +316,7 @@ impl fmt::Display for ShmError {
                 write!(f, "{}; {remedy}", Plain(difference))
             }
             Self::Corrupt { name, reason } => {
-                let remedy = if name == ANONYMOUS {
+                let remedy = if name == ANONYMOUS || name == SCHEMA {
                     "create it again"
                 } else {
                     "remove it with `unlink` and create it again"

@@ -38,7 +38,7 @@ pub(crate) use check::{
     all_pinned, assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_copy,
     no_drop, no_padding, no_padding_after, pinned,
 };
-pub(crate) use display::TypeName;
+pub(crate) use display::{Row, Table, TypeName};
 pub(crate) use fingerprint::fnv;
 pub(crate) use meaning::{BroadcastLayout, SeqLockLayout};
 pub(crate) use offsets::{NamedLayout, named_with_offsets, prefix_extent, with_offsets};

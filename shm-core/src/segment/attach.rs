@@ -109,10 +109,7 @@ fn find(
         Err(error) if error.errno == Errno::EAGAIN => return Ok(Err(lifetime::LEASED)),
         opened => opened.map_err(|error| refused(name, error))?,
     };
-    let id = file::stat(&file)?;
-    if !id.is_regular() {
-        return Err(ShmError::not_a_segment(format!("it is {}", id.kind())));
-    }
+    let id = regular(&file)?;
     if !settings.trusts(id.owner) && !file::is_owned_by_this_user(&file, &id)? {
         return Err(ShmError::WrongOwner {
             name: UNNAMED,
@@ -121,6 +118,23 @@ fn find(
         });
     }
     lock_opened(file, name, &id)
+}
+
+/// Opens the file with this name for reading.
+pub(super) fn open_regular(name: &SegmentName) -> Result<(File, FileId), ShmError> {
+    let file = shm::open(name.as_str(), false).map_err(|error| refused(name, error))?;
+    let id = regular(&file)?;
+    Ok((file, id))
+}
+
+/// The status of a file, which must be a regular one.
+pub(super) fn regular(file: &File) -> Result<FileId, ShmError> {
+    let id = file::stat(file)?;
+    if id.is_regular() {
+        Ok(id)
+    } else {
+        Err(ShmError::not_a_segment(format!("it is {}", id.kind())))
+    }
 }
 
 /// Locks an open file against replacement. The inner error says what to wait for, if the name leads elsewhere by then.

@@ -28,22 +28,8 @@ impl Dump {
         path: &Path,
         layout_of: impl FnOnce(&Described) -> Result<&'static TypeLayout, ShmError>,
     ) -> Result<(Self, &'static TypeLayout), ShmError> {
-        // A FIFO without a writer must not block.
-        let options = File::options()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(path);
-        let file = options.map_err(|source| ShmError::Os {
-            name: UNNAMED,
-            call: "open",
-            source,
-        })?;
-        let id = file::stat(&file)?;
-        if !id.is_regular() {
-            return Err(ShmError::not_a_segment(format!("it is {}", id.kind())));
-        }
-        let (header, order) = read_header(&file, id.len)?;
-        let described = untyped::with_schema(&file, header, order)?;
+        let file = open(path)?;
+        let described = untyped::describe_file(&file)?;
         let layout = layout_of(&described)?;
         let (geometry, tail) =
             described
@@ -54,7 +40,7 @@ impl Dump {
                 })?;
         let dump = Self {
             file,
-            order,
+            order: described.schema.order,
             payload_offset: geometry.payload_offset as u64,
             tail,
         };
@@ -68,8 +54,22 @@ impl Dump {
     }
 }
 
+/// Opens a file for reading.
+pub(crate) fn open(path: &Path) -> Result<File, ShmError> {
+    // A FIFO without a writer must not block.
+    let options = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    options.map_err(|source| ShmError::Os {
+        name: UNNAMED,
+        call: "open",
+        source,
+    })
+}
+
 /// Reads a header of either byte order, and returns it in that of this machine.
-fn read_header(file: &File, len: u64) -> Result<(Header, ByteOrder), ShmError> {
+pub(super) fn read_header(file: &File, len: u64) -> Result<(Header, ByteOrder), ShmError> {
     let mut start = [0; HEADER_LEN];
     let count = file::read_at(file, &mut start, 0)?;
     let mut order = ByteOrder::Native;

@@ -7,8 +7,10 @@ use super::geometry::PAGE;
 use super::header::{self, FLAG_HAS_TAIL, FLAG_SPARSE, Frozen, Refusal};
 use super::header::{Header, STATE_PERSISTENT};
 use super::levels;
+use crate::error::ShmError;
 use crate::layout::schema;
 use crate::lock_byte::{ATTACH, OWNER};
+use crate::name::SegmentName;
 use crate::sys::file::{self, FileId};
 use crate::sys::{Errno, SysError, SysResult, lock, shm};
 
@@ -91,6 +93,29 @@ pub struct SegmentContents {
 }
 
 impl SegmentInfo {
+    /// Examines one name, as [`list`](crate::list()) examines all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`](ShmError::InvalidName); [`NotFound`](ShmError::NotFound); [`Os`](ShmError::Os) if this process has no
+    /// descriptor or memory left. What is wrong with the file is part of the returned value.
+    ///
+    /// ```
+    /// use shm_core::{SegmentInfo, SegmentState, ShmLayout};
+    ///
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-segment-info-{}", std::process::id());
+    /// let _shm = u64::create(&name)?;
+    /// assert_eq!(SegmentInfo::of(&name)?.state, SegmentState::Live);
+    /// # Ok(()) }
+    /// ```
+    pub fn of(name: &str) -> Result<Self, ShmError> {
+        let checked = SegmentName::new(name)?;
+        let look = Self::look(checked.as_str(), false).map_err(ShmError::from);
+        look.and_then(|found| found.ok_or_else(ShmError::not_found))
+            .map_err(|error| error.named(name))
+    }
+
     /// Examines a name, of which the directory may say that it `is_regular`. `None` if it is gone. Errors are shortages of this
     /// process; what is wrong with the file is part of the returned value.
     pub(super) fn look(name: &str, mut is_regular: bool) -> SysResult<Option<Self>> {

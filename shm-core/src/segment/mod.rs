@@ -51,13 +51,13 @@ pub(crate) use lifetime::unlink;
 pub use list::{Segments, list, sweep, sweep_all_users};
 
 pub use crate::error::{Existing, Mismatch};
-pub(crate) use dump::Dump;
+pub(crate) use dump::{Dump, open as open_file};
 
 pub use open::InitResult;
 pub use options::ShmOptions;
 pub use ownership::SegmentStatus;
 pub use participants::Participants;
-pub(crate) use untyped::{Described, Untyped};
+pub(crate) use untyped::{Described, SchemaBytes, Untyped, describe_file, describe_named};
 
 /// A mapped segment of any type.
 #[derive(Debug)]

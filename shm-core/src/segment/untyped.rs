@@ -6,30 +6,69 @@ use std::os::fd::OwnedFd;
 use super::Segment;
 use super::appearance::Appearance;
 use super::attach::{self, AttachMode, Wanted};
+use super::dump;
 use super::geometry::{Expected, Geometry};
 use super::header::{self, Difference, HEADER_LEN, Header};
 use super::levels::{self, Conflict, Recorded};
 use super::options::Settings;
 use crate::error::{ANONYMOUS, ShmError, UNNAMED};
-use crate::layout::TypeLayout;
 use crate::layout::fingerprint::ByteOrder;
+use crate::layout::{TypeLayout, schema};
 use crate::name::SegmentName;
 use crate::sys::file;
 
 /// The longest schema that is read without the type. A hostile header could demand any amount of memory.
 const LONGEST_SCHEMA: u64 = 1 << 20;
 
+/// A type as a segment describes it. Nothing of it is checked.
+#[derive(Clone, Debug)]
+pub(crate) struct SchemaBytes {
+    pub(crate) schema: Vec<u8>,
+    /// The levels that were announced, from 1 on.
+    pub(crate) levels: Vec<Recorded>,
+    /// The order of the bytes of the numbers, also in the payload.
+    pub(crate) order: ByteOrder,
+}
+
+impl SchemaBytes {
+    /// Those that a segment of this layout has.
+    pub(crate) fn of(layout: &TypeLayout) -> Self {
+        let schema = schema::encode(layout);
+        Self {
+            schema,
+            levels: levels::recorded(layout),
+            order: ByteOrder::Native,
+        }
+    }
+
+    /// The schema, and the records of the levels in the order of the file.
+    pub(crate) fn join(&self) -> Vec<u8> {
+        let mut bytes = self.schema.clone();
+        bytes.extend(levels::join(&self.levels, self.order));
+        bytes
+    }
+
+    /// What [`join`](Self::join) has joined, on a machine of this byte order. `None` for bytes that it does not return.
+    pub(crate) fn split(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() as u64 > LONGEST_SCHEMA {
+            return None;
+        }
+        let (schema, records) = bytes.split_at_checked(schema::first_node_len(bytes)?)?;
+        Some(Self {
+            schema: schema.to_vec(),
+            levels: levels::split(records)?,
+            order: ByteOrder::Native,
+        })
+    }
+}
+
 /// What a segment says about its type. The header agrees with itself and with the file; nothing else is checked.
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(super) header: Header,
-    pub(crate) schema: Vec<u8>,
-    /// The levels that were announced, from 1 on.
-    pub(crate) levels: Vec<Recorded>,
+    pub(crate) schema: SchemaBytes,
     /// The end of the bytes for fields.
     fields_end: u64,
-    /// The order of the bytes of the numbers in the schema and the payload.
-    pub(crate) order: ByteOrder,
 }
 
 /// Makes a layout of what a segment says about its type.
@@ -43,12 +82,24 @@ pub(super) fn describe(file: &File, len: u64) -> Result<Described, ShmError> {
     with_schema(file, header, ByteOrder::Native)
 }
 
+/// Reads the header and the schema of the segment with this name, of any user. This locks nothing.
+pub(crate) fn describe_named(name: &str) -> Result<Described, ShmError> {
+    let describe = || {
+        let (file, id) = attach::open_regular(&SegmentName::new(name)?)?;
+        describe(&file, id.len)
+    };
+    describe().map_err(|error: ShmError| error.named(name))
+}
+
+/// Reads the header and the schema of a file, of either byte order.
+pub(crate) fn describe_file(file: &File) -> Result<Described, ShmError> {
+    let id = attach::regular(file)?;
+    let (header, order) = dump::read_header(file, id.len)?;
+    with_schema(file, header, order)
+}
+
 /// Reads the schema of a file with this header.
-pub(super) fn with_schema(
-    file: &File,
-    header: Header,
-    order: ByteOrder,
-) -> Result<Described, ShmError> {
+fn with_schema(file: &File, header: Header, order: ByteOrder) -> Result<Described, ShmError> {
     let frozen = &header.frozen;
     if frozen.schema_len > LONGEST_SCHEMA {
         let len = frozen.schema_len;
@@ -72,10 +123,12 @@ pub(super) fn with_schema(
     };
     Ok(Described {
         header,
-        schema,
-        levels,
+        schema: SchemaBytes {
+            schema,
+            levels,
+            order,
+        },
         fields_end,
-        order,
     })
 }
 
@@ -94,20 +147,9 @@ fn unreadable(conflict: Conflict) -> ShmError {
 }
 
 impl Described {
-    /// All that the layout depends on.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = self.schema.clone();
-        for level in &self.levels {
-            bytes.extend(level.body.len().to_ne_bytes());
-            bytes.extend(&level.body);
-        }
-        bytes
-    }
-
-    /// Whether the payload has room for a struct of this size.
-    pub(crate) fn can_hold(&self, size: usize) -> bool {
-        let room = self.fields_end - self.header.frozen.payload_offset;
-        size as u64 <= room
+    /// The bytes for fields, from the start of the payload to the records.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.fields_end - self.header.frozen.payload_offset
     }
 
     /// Compares the header with the numbers of the schema. The error describes the first difference.

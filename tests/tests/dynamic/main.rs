@@ -4,5 +4,6 @@ mod cells;
 mod dumps;
 mod layouts;
 mod levels;
+mod schemas;
 mod sync;
 mod values;

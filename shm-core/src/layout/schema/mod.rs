@@ -104,6 +104,12 @@ pub(crate) fn encode_new_fields(layout: &TypeLayout, level: u32, out: &mut Vec<u
     fields(layout.new_fields(level), out);
 }
 
+/// The length of the node at the front of bytes, as it says; the bytes may be fewer.
+pub(crate) fn first_node_len(bytes: &[u8]) -> Option<usize> {
+    let (len, _) = bytes.get(4..)?.split_first_chunk()?;
+    NODE_HEADER.checked_add(u32::from_ne_bytes(*len) as usize)
+}
+
 /// The name of a type, in the same form as [`Schema::type_name`].
 pub(crate) fn type_name(layout: &TypeLayout) -> String {
     Node::of(layout).rust_name(Naming::Named)

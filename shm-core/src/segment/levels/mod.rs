@@ -55,14 +55,33 @@ pub(super) fn encode(layout: &TypeLayout, known: u32) -> Vec<u8> {
     for level in (known + 1..=layout.level()).rev() {
         let start = out.len();
         body(layout, level, &mut out);
-        let len = out.len() - start;
-        out.resize(start + len.next_multiple_of(8), 0);
-        out.extend((len as u32).to_ne_bytes());
-        out.extend([0; 4]);
-        out.extend(layout.level_fingerprint(level).to_ne_bytes());
+        end_record(
+            start,
+            layout.level_fingerprint(level),
+            ByteOrder::Native,
+            &mut out,
+        );
     }
     debug_assert_eq!(out.len(), records_len(layout, known));
     out
+}
+
+/// Completes the record whose body begins at `start`.
+fn end_record(start: usize, fingerprint: u64, order: ByteOrder, out: &mut Vec<u8>) {
+    let len = out.len() - start;
+    out.resize(start + len.next_multiple_of(8), 0);
+    let (len, fingerprint) = in_order(len as u32, fingerprint, order);
+    out.extend(len.to_ne_bytes());
+    out.extend([0; 4]);
+    out.extend(fingerprint.to_ne_bytes());
+}
+
+/// The length and the fingerprint of a record, from or into this byte order.
+fn in_order(len: u32, fingerprint: u64, order: ByteOrder) -> (u32, u64) {
+    match order {
+        ByteOrder::Native => (len, fingerprint),
+        ByteOrder::Swapped => (len.swap_bytes(), fingerprint.swap_bytes()),
+    }
 }
 
 fn body(layout: &TypeLayout, level: u32, out: &mut Vec<u8>) {
@@ -156,10 +175,7 @@ impl Record {
         }
         let [len, zero, fingerprint @ ..]: [u32; 4] = bytemuck::cast(bytes);
         let fingerprint: u64 = bytemuck::cast(fingerprint);
-        let (len, fingerprint) = match order {
-            ByteOrder::Native => (len, fingerprint),
-            ByteOrder::Swapped => (len.swap_bytes(), fingerprint.swap_bytes()),
-        };
+        let (len, fingerprint) = in_order(len, fingerprint, order);
         let begin = foot.checked_sub(u64::from(len).next_multiple_of(8));
         match begin {
             Some(begin)
@@ -238,11 +254,55 @@ pub(super) fn newest_size(file: &File, header: &Header) -> u64 {
 }
 
 /// A level that a segment has, as its record describes it. Nothing of it is checked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     /// The size and alignment of the struct, and the fields that the level adds.
     pub(crate) body: Vec<u8>,
     pub(crate) fingerprint: u64,
+}
+
+/// The levels from 1 on as a segment of this layout has them.
+pub(super) fn recorded(layout: &TypeLayout) -> Vec<Recorded> {
+    let of = |level| {
+        let mut out = Vec::new();
+        body(layout, level, &mut out);
+        Recorded {
+            body: out,
+            fingerprint: layout.level_fingerprint(level),
+        }
+    };
+    (1..=layout.level()).map(of).collect()
+}
+
+/// The records of levels from 1 on, in the order of the file.
+pub(super) fn join(levels: &[Recorded], order: ByteOrder) -> Vec<u8> {
+    let mut out = Vec::new();
+    for level in levels.iter().rev() {
+        let start = out.len();
+        out.extend(&level.body);
+        end_record(start, level.fingerprint, order, &mut out);
+    }
+    out
+}
+
+/// The levels in what [`join`] returns. `None` for other bytes.
+pub(super) fn split(mut records: &[u8]) -> Option<Vec<Recorded>> {
+    let mut all = Vec::new();
+    while !records.is_empty() {
+        let (rest, foot) = records.split_last_chunk::<FOOT>()?;
+        let [len, zero, fingerprint @ ..]: [u32; 4] = bytemuck::cast(*foot);
+        let begin = rest.len().checked_sub((len as usize).next_multiple_of(8))?;
+        let body = rest.get(begin..begin + len as usize)?;
+        if zero != 0 || body.len() < HEAD || all.len() >= MAX_LEVEL as usize {
+            return None;
+        }
+        all.push(Recorded {
+            body: body.to_vec(),
+            fingerprint: bytemuck::cast(fingerprint),
+        });
+        records = &rest[..begin];
+    }
+    Some(all)
 }
 
 /// Reads the records of all levels, whose numbers have this byte order, and returns where the last one begins. `None` if they have
