@@ -3,10 +3,12 @@
 //! `cli` is the command line, `commands` has a module per verb, and `output` what they print with. A verb returns an [`Exit`], or
 //! a [`Failure`] that says what to do next.
 
+mod attached;
 mod cli;
 mod commands;
 mod failure;
 mod output;
+mod pattern;
 mod target;
 
 use std::process::ExitCode;

@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use shm_core::dynamic::{DynValue, SyncState};
+use shm_core::sync::Owner;
 
 use crate::failure::Failure;
 
@@ -34,5 +36,131 @@ impl Document {
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<(), Failure> {
         serde_json::to_writer(&mut *out, &self.0)?;
         Ok(writeln!(out)?)
+    }
+}
+
+/// A value. What JSON's numbers cannot be is text: integers of more than 64 bits, and `NaN`, `inf` and `-inf`. Bytes that are not
+/// UTF-8 are a list of numbers.
+pub(crate) fn value(of: &DynValue) -> Value {
+    match of {
+        DynValue::Int(int) => match (i64::try_from(*int), u64::try_from(*int)) {
+            (Ok(int), _) => int.into(),
+            (_, Ok(int)) => int.into(),
+            _ => of.to_string().into(),
+        },
+        DynValue::F32(float) if float.is_finite() => shortest(*float),
+        DynValue::F64(float) if float.is_finite() => (*float).into(),
+        DynValue::Bool(bool) => (*bool).into(),
+        DynValue::Char(char) => char.to_string().into(),
+        DynValue::Str(text) => text.as_str().into(),
+        DynValue::Bytes(bytes) => bytes.as_slice().into(),
+        DynValue::Name(name) => (**name).into(),
+        DynValue::List(elements) => elements.iter().map(value).collect(),
+        DynValue::Struct(fields) => {
+            let fields = fields.iter();
+            let map: Map<_, _> = fields
+                .map(|(name, of)| (name.to_string(), value(of)))
+                .collect();
+            map.into()
+        }
+        // `NaN` and infinities, and integers above those of `i128`.
+        other => other.to_string().into(),
+    }
+}
+
+/// An `f32` in as few digits as it takes: 0.1 and not 0.10000000149011612.
+fn shortest(float: f32) -> Value {
+    let digits = format!("{float:?}");
+    digits.parse::<f64>().unwrap_or(f64::from(float)).into()
+}
+
+/// A process that holds something, as an object; `null` for nobody.
+pub(crate) fn owner(of: Option<&Owner>) -> Value {
+    match of {
+        None => Value::Null,
+        Some(owner) => json!({
+            "pid": owner.pid(),
+            "alive": owner.is_alive(),
+            "stopped": owner.is_stopped(),
+        }),
+    }
+}
+
+/// The state of a type of `sync`: its name as `type`, and what it says of itself.
+pub(crate) fn sync_state(of: &SyncState) -> Value {
+    match of {
+        SyncState::MutexState {
+            owner: by,
+            poisoned,
+            ..
+        } => json!({"type": "Mutex", "owner": owner(by.as_ref()), "poisoned": poisoned}),
+        SyncState::SeqLockState {
+            version, writer, ..
+        } => json!({"type": "SeqLock", "version": version, "writer": owner(writer.as_ref())}),
+        SyncState::RingState {
+            sender,
+            receiver,
+            sent,
+            received,
+            capacity,
+            ..
+        } => json!({
+            "type": "Ring",
+            "sent": sent,
+            "received": received,
+            "capacity": capacity,
+            "sender": owner(sender.as_ref()),
+            "receiver": owner(receiver.as_ref()),
+        }),
+        SyncState::BroadcastState {
+            sender,
+            sent,
+            capacity,
+            ..
+        } => json!({
+            "type": "Broadcast",
+            "sent": sent,
+            "capacity": capacity,
+            "sender": owner(sender.as_ref()),
+        }),
+        SyncState::SemaphoreState { permits, .. } => {
+            json!({"type": "Semaphore", "permits": permits})
+        }
+        SyncState::EventState { generation, .. } => {
+            json!({"type": "Event", "generation": generation})
+        }
+        SyncState::BarrierState { round, seats, .. } => {
+            let seats: Vec<Value> = seats.iter().map(|seat| owner(seat.as_ref())).collect();
+            json!({"type": "Barrier", "round": round, "seats": seats})
+        }
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_json_has_no_numbers_for_are_text() {
+        for (text, wanted) in [
+            ("-1", "-1"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("18446744073709551616", "\"18446744073709551616\""),
+            (
+                "340282366920938463463374607431768211455",
+                "\"340282366920938463463374607431768211455\"",
+            ),
+            ("NaN", "\"NaN\""),
+            ("-inf", "\"-inf\""),
+            ("2.5", "2.5"),
+            ("[true, 'x', Red]", "[true,\"x\",\"Red\"]"),
+            ("b\"\\xffa\"", "[255,97]"),
+            ("{b: 1, a: {c: \"x\"}}", "{\"b\":1,\"a\":{\"c\":\"x\"}}"),
+        ] {
+            let parsed: DynValue = text.parse().unwrap();
+            assert_eq!(value(&parsed).to_string(), wanted, "{text}");
+        }
+        assert_eq!(value(&DynValue::F32(0.1)).to_string(), "0.1");
     }
 }

@@ -1,8 +1,10 @@
 //! What commands print with.
 
 mod escape;
-mod json;
+pub(crate) mod json;
+pub(crate) mod number;
 mod table;
+mod type_name;
 
 use std::io::{BufWriter, Write};
 
@@ -14,7 +16,8 @@ use crate::failure::Failure;
 
 pub(crate) use escape::{Escaped, escaped};
 pub(crate) use json::Document;
-pub(crate) use table::{Align, Table};
+pub(crate) use table::{Align, Table, cut};
+pub(crate) use type_name::type_name;
 
 /// Styles, so that a thing has the same color in every command.
 pub(crate) mod style {

@@ -1,0 +1,144 @@
+//! The processes that are attached to segments.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+
+use nix::sys::stat::{major, minor};
+use serde_json::{Value, json};
+use shm_core::SegmentInfo;
+
+use crate::output::escaped;
+
+const DIRECTORY: &str = "/dev/shm";
+
+/// A process that is attached to a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    /// What the process calls itself. `None` if this process does not see it: then the pid may be one of another pid namespace.
+    pub(crate) name: Option<String>,
+}
+
+impl Process {
+    pub(crate) fn json(&self) -> Value {
+        json!({"pid": self.pid, "name": self.name})
+    }
+}
+
+/// `4711 sysmon`, without controls for the terminal.
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} {}", self.pid, escaped(name)),
+            None => write!(f, "{}", self.pid),
+        }
+    }
+}
+
+/// The segments that the processes of this system have mapped, as far as /proc shows them to this user: those of its own processes,
+/// or all to root.
+#[derive(Debug, Default)]
+pub(crate) struct Mappings {
+    /// The pids by the number of the file.
+    by_file: HashMap<u64, BTreeSet<u32>>,
+    names: BTreeMap<u32, String>,
+}
+
+impl Mappings {
+    /// Looks at all processes. Those that end meanwhile are left out.
+    pub(crate) fn find() -> Self {
+        let mut found = Self::default();
+        let (Ok(entries), Ok(directory)) = (fs::read_dir("/proc"), fs::metadata(DIRECTORY)) else {
+            return found;
+        };
+        let device = directory.dev();
+        let mut maps = Vec::new();
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            maps.clear();
+            let file = fs::File::open(format!("/proc/{pid}/maps"));
+            if file
+                .and_then(|mut file| file.read_to_end(&mut maps))
+                .is_err()
+            {
+                continue;
+            }
+            let mut any = false;
+            for file in mapped(&maps, device) {
+                any = true;
+                found.by_file.entry(file).or_default().insert(pid);
+            }
+            if any && let Ok(comm) = fs::read(format!("/proc/{pid}/comm")) {
+                let comm = String::from_utf8_lossy(&comm);
+                found.names.insert(pid, comm.trim_end().to_owned());
+            }
+        }
+        found
+    }
+
+    /// The processes that are attached to a segment, in the order of their pids, except this one: those that /proc shows, and those
+    /// that have an id in the segment.
+    pub(crate) fn of(&self, segment: &SegmentInfo) -> Vec<Process> {
+        let is_attached = segment.contents.as_ref().is_some_and(|of| of.attached);
+        if !is_attached {
+            return Vec::new();
+        }
+        let file = fs::symlink_metadata(format!("{DIRECTORY}{}", segment.name));
+        let seen = file.ok().and_then(|file| self.by_file.get(&file.ino()));
+        let mut pids = seen.cloned().unwrap_or_default();
+        // It may be gone by now.
+        if let Ok(participants) = segment.participants() {
+            pids.extend(participants.pids);
+        }
+        pids.remove(&std::process::id());
+        let processes = pids.into_iter().map(|pid| {
+            let is_seen = seen.is_some_and(|pids| pids.contains(&pid));
+            let name = self.names.get(&pid).filter(|_| is_seen);
+            Process {
+                pid,
+                name: name.cloned(),
+            }
+        });
+        processes.collect()
+    }
+}
+
+/// The numbers of the files on this device that are mapped shared, from the lines of `/proc/PID/maps`. The path there is no help:
+/// the creator has mapped the file before it had a name.
+fn mapped(maps: &[u8], device: u64) -> impl Iterator<Item = u64> {
+    let on = format!("{:02x}:{:02x}", major(device), minor(device));
+    // `7f5cdc000000-7f5cdc001000 rw-s 00000000 00:17 42     /dev/shm/telemetry`
+    maps.split(|byte| *byte == b'\n').filter_map(move |line| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let is_shared = fields.nth(1)?.ends_with(b"s");
+        if !is_shared || fields.nth(1)? != on.as_bytes() {
+            return None;
+        }
+        std::str::from_utf8(fields.next()?).ok()?.parse().ok()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_found_among_mappings() {
+        let maps = b"\
+55f0c0000000-55f0c0001000 r--p 00000000 fd:01 1234567                    /usr/bin/cat
+7f5cdc000000-7f5cdc001000 rw-s 00000000 00:17 42                         /dev/shm/telemetry
+7f5cdc001000-7f5cdc002000 rw-s 00001000 00:17 43                         /dev/shm/#43 (deleted)
+7f5cdc002000-7f5cdc003000 rw-s 00000000 00:18 44                         /dev/shm/in_a_container
+7f5cdc003000-7f5cdc004000 r--s 00000000 00:17 45                         /dev/shm/a b\\012c
+7f5cdc005000-7f5cdc006000 rw-p 00000000 00:00 0                          [heap]
+7f5cdc006000-7f5cdc007000 rw-p 00000000 00:17 46
+";
+        assert_eq!(mapped(maps, 0x17).collect::<Vec<_>>(), [42, 43, 45]);
+    }
+}

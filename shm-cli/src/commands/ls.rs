@@ -1,0 +1,401 @@
+//! `shm ls`: all segments.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use anstyle::Style;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use shm_core::{SegmentInfo, SegmentState};
+
+use crate::attached::{Mappings, Process};
+use crate::failure::{Exit, Failure};
+use crate::output::{Align, Context, Document, Table, escaped, number, style};
+use crate::pattern::Pattern;
+
+/// List segments: their names, types, sizes, owners and states, and the processes that are attached
+#[derive(Args, Debug)]
+#[command(after_help = STATES)]
+pub(crate) struct Ls {
+    /// Only these names: a prefix, or a pattern with `*` and `?`. The slash may be left out
+    #[arg(value_name = "NAME")]
+    names: Vec<Pattern>,
+
+    /// Only types of this name: a prefix, or a pattern with `*` and `?`
+    #[arg(short, long = "type", value_name = "TYPE")]
+    types: Vec<Pattern>,
+
+    /// Only segments in these states
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    state: Vec<State>,
+
+    /// Also list files that are not segments
+    #[arg(short, long)]
+    all: bool,
+
+    /// What to sort by
+    #[arg(short, long, value_name = "KEY", default_value = "name")]
+    sort: Key,
+
+    /// Sort in reverse order
+    #[arg(short, long)]
+    reverse: bool,
+}
+
+const STATES: &str = "\
+States:
+  live        at least one process is attached; `live, no owner` if none of them will remove the name
+  orphaned    all its processes have been killed; `shm sweep` removes it
+  persistent  stays until it is removed, whether or not a process is attached
+  damaged     a segment whose header contradicts itself
+  foreign     not a segment
+
+USERS are the attached processes: those that hold a place in the segment, and those of this user that have it mapped.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum State {
+    Live,
+    Orphaned,
+    Persistent,
+    Damaged,
+    Foreign,
+}
+
+impl State {
+    const fn of(state: SegmentState) -> Self {
+        match state {
+            SegmentState::Live => Self::Live,
+            SegmentState::Orphaned => Self::Orphaned,
+            SegmentState::Persistent => Self::Persistent,
+            SegmentState::Damaged => Self::Damaged,
+            _ => Self::Foreign,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Orphaned => "orphaned",
+            Self::Persistent => "persistent",
+            Self::Damaged => "damaged",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
+/// A key puts the greatest first where that is what people look for: sizes, and numbers of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Key {
+    /// By name
+    Name,
+    /// By type
+    Type,
+    /// The largest first
+    Size,
+    /// The newest first
+    Age,
+    /// By the name of the owner
+    Owner,
+    /// By state
+    State,
+    /// The most users first
+    Users,
+}
+
+/// A segment, with what was looked up for it.
+struct Row {
+    info: SegmentInfo,
+    owner: String,
+    age: Option<Duration>,
+    users: Vec<Process>,
+}
+
+impl Ls {
+    pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let (found, mappings) = std::thread::scope(|scope| {
+            // Takes about as long.
+            let mappings = scope.spawn(Mappings::find);
+            let found = self.find();
+            (found, mappings.join().unwrap_or_default())
+        });
+        let mut rows = self.rows(found?, &mappings);
+        self.sort(&mut rows);
+        if context.json {
+            let segments: Vec<Value> = rows.iter().map(Row::json).collect();
+            let document = Document::new("ls").with("segments", segments);
+            document.write(&mut context.out)?;
+        } else if !rows.is_empty() {
+            self.print(&rows, context)?;
+        }
+        match rows.is_empty() && !self.names.is_empty() {
+            false => Ok(Exit::Ok),
+            true => Err(self.nothing()),
+        }
+    }
+
+    fn find(&self) -> Result<Vec<SegmentInfo>, Failure> {
+        let mut found = Vec::new();
+        for info in shm_core::list()? {
+            let info = info?;
+            if self.wants(&info) {
+                found.push(info);
+            }
+        }
+        Ok(found)
+    }
+
+    fn wants(&self, info: &SegmentInfo) -> bool {
+        let state = State::of(info.state);
+        let type_name = || {
+            info.contents
+                .as_ref()
+                .and_then(|of| of.type_name.as_deref())
+        };
+        let of_state = match self.state.is_empty() {
+            true => self.all || state != State::Foreign,
+            false => self.state.contains(&state),
+        };
+        let any = |patterns: &[Pattern], text: &str| {
+            patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
+        };
+        let name = info.name.strip_prefix('/').unwrap_or(&info.name);
+        of_state && any(&self.names, name) && any(&self.types, type_name().unwrap_or_default())
+    }
+
+    fn rows(&self, found: Vec<SegmentInfo>, mappings: &Mappings) -> Vec<Row> {
+        let now = SystemTime::now();
+        let mut owners: HashMap<u32, String> = HashMap::new();
+        let rows = found.into_iter().map(|info| Row {
+            owner: owners
+                .entry(info.owner)
+                .or_insert_with(|| user_name(info.owner))
+                .clone(),
+            age: info.contents.as_ref().map(|of| {
+                // 0 if the clock was set back.
+                now.duration_since(of.created_at).unwrap_or_default()
+            }),
+            users: mappings.of(&info),
+            info,
+        });
+        rows.collect()
+    }
+
+    fn sort(&self, rows: &mut [Row]) {
+        let by_key = |a: &Row, b: &Row| match self.sort {
+            Key::Name => Ordering::Equal,
+            Key::Type => a.type_name().cmp(b.type_name()),
+            Key::Size => b.info.file_len.cmp(&a.info.file_len),
+            // Those without one last.
+            Key::Age => (a.age.is_none(), a.age).cmp(&(b.age.is_none(), b.age)),
+            Key::Owner => a.owner.cmp(&b.owner),
+            Key::State => State::of(a.info.state)
+                .name()
+                .cmp(State::of(b.info.state).name()),
+            Key::Users => b.users.len().cmp(&a.users.len()),
+        };
+        rows.sort_by(|a, b| {
+            let order = by_key(a, b).then_with(|| a.info.name.cmp(&b.info.name));
+            if self.reverse { order.reverse() } else { order }
+        });
+    }
+
+    fn print(&self, rows: &[Row], context: &mut Context) -> Result<(), Failure> {
+        let width = context.width();
+        // What matters least goes first.
+        let mut left_out: Vec<Column> = Vec::new();
+        let mut less = [Column::Level, Column::Mode, Column::Owner, Column::Age].into_iter();
+        // Nobody needs a column that is the same, and says nothing, in each row.
+        if rows
+            .iter()
+            .all(|row| row.level() == Some(0) || row.level().is_none())
+        {
+            left_out.extend(less.next());
+        }
+        loop {
+            let columns: Vec<Column> = Column::ALL
+                .into_iter()
+                .filter(|column| !left_out.contains(column))
+                .collect();
+            let mut table = Table::new(columns.iter().map(|column| column.head()).collect());
+            for row in rows {
+                table.row(columns.iter().map(|column| column.cell(row)).collect());
+            }
+            if let Some(width) = width {
+                let at = |column| columns.iter().position(|of| *of == column);
+                let narrow = [(Column::Users, 12), (Column::Type, 12), (Column::Name, 16)];
+                let narrow: Vec<(usize, usize)> = narrow
+                    .into_iter()
+                    .filter_map(|(column, least)| Some((at(column)?, least)))
+                    .collect();
+                if table.least_width(&narrow) > width
+                    && let Some(next) = less.next()
+                {
+                    left_out.push(next);
+                    continue;
+                }
+                table.fit(width, narrow);
+            }
+            return Ok(table.write(&mut context.out)?);
+        }
+    }
+
+    fn nothing(&self) -> Failure {
+        let names: Vec<String> = self.names.iter().map(|name| format!("`{name}`")).collect();
+        Failure::not_there(format!(
+            "no segment's name matches {}; `shm ls` lists all, and `shm ls --all` also files that are not segments",
+            names.join(" or ")
+        ))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Name,
+    Type,
+    Size,
+    Mode,
+    Owner,
+    Age,
+    Level,
+    State,
+    Users,
+}
+
+impl Column {
+    const ALL: [Self; 9] = [
+        Self::Name,
+        Self::Type,
+        Self::Size,
+        Self::Mode,
+        Self::Owner,
+        Self::Age,
+        Self::Level,
+        Self::State,
+        Self::Users,
+    ];
+
+    const fn head(self) -> (&'static str, Align) {
+        match self {
+            Self::Name => ("NAME", Align::Left),
+            Self::Type => ("TYPE", Align::Left),
+            Self::Size => ("SIZE", Align::Right),
+            Self::Mode => ("MODE", Align::Left),
+            Self::Owner => ("OWNER", Align::Left),
+            Self::Age => ("AGE", Align::Right),
+            Self::Level => ("LEVEL", Align::Right),
+            Self::State => ("STATE", Align::Left),
+            Self::Users => ("USERS", Align::Left),
+        }
+    }
+
+    fn cell(self, row: &Row) -> (String, Style) {
+        let plain = |text: String| (text, Style::new());
+        match self {
+            Self::Name => (escaped(&row.info.name).to_string(), style::NAME),
+            Self::Type => match row.type_name() {
+                "" => ("-".to_owned(), style::DIM),
+                name => (escaped(name).to_string(), style::TYPE),
+            },
+            Self::Size => plain(number::bytes(row.info.file_len)),
+            Self::Mode => plain(format!("{:04o}", row.info.mode)),
+            Self::Owner => plain(escaped(&row.owner).to_string()),
+            Self::Age => match row.age {
+                Some(age) => plain(number::age(age)),
+                None => ("-".to_owned(), style::DIM),
+            },
+            Self::Level => match row.level() {
+                Some(level) => plain(level.to_string()),
+                None => ("-".to_owned(), style::DIM),
+            },
+            Self::State => row.state(),
+            Self::Users => row.users(),
+        }
+    }
+}
+
+impl Row {
+    fn type_name(&self) -> &str {
+        let contents = self.info.contents.as_ref();
+        contents
+            .and_then(|of| of.type_name.as_deref())
+            .unwrap_or("")
+    }
+
+    fn level(&self) -> Option<u32> {
+        self.info.contents.as_ref().map(|of| of.level)
+    }
+
+    fn is_ownerless(&self) -> bool {
+        let owned = self.info.contents.as_ref().is_some_and(|of| of.owned);
+        self.info.state == SegmentState::Live && !owned
+    }
+
+    fn state(&self) -> (String, Style) {
+        let state = State::of(self.info.state);
+        let style = match state {
+            State::Live if self.is_ownerless() => {
+                return ("live, no owner".to_owned(), style::WARN);
+            }
+            State::Live => style::GOOD,
+            State::Orphaned => style::WARN,
+            State::Persistent => Style::new(),
+            State::Damaged => style::BAD,
+            State::Foreign => style::DIM,
+        };
+        (state.name().to_owned(), style)
+    }
+
+    /// The attached processes, or why there cannot be any.
+    fn users(&self) -> (String, Style) {
+        if let Some(reason) = &self.info.reason {
+            return (escaped(reason).to_string(), style::DIM);
+        }
+        let attached = self.info.contents.as_ref().is_some_and(|of| of.attached);
+        match (self.users.as_slice(), attached) {
+            ([], false) => ("-".to_owned(), style::DIM),
+            // Of another user, or read-only in another pid namespace.
+            ([], true) => ("?".to_owned(), style::DIM),
+            (users, _) => {
+                let users: Vec<String> = users.iter().map(Process::to_string).collect();
+                (users.join(", "), Style::new())
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        let info = &self.info;
+        let users: Vec<Value> = self.users.iter().map(Process::json).collect();
+        let contents = info.contents.as_ref();
+        let created = contents.map(|of| of.created_at.duration_since(SystemTime::UNIX_EPOCH));
+        json!({
+            "name": info.name,
+            "type": contents.and_then(|of| of.type_name.as_deref()),
+            "size": info.file_len,
+            "allocated": info.allocated,
+            "payload": contents.map(|of| of.payload_len),
+            "slice_len": contents.and_then(|of| of.slice_len),
+            "mode": format!("{:04o}", info.mode),
+            "uid": info.owner,
+            "owner": self.owner,
+            "created": created.and_then(Result::ok).map(|since| since.as_secs_f64()),
+            "creator_pid": contents.map(|of| of.creator_pid),
+            "state": State::of(info.state).name(),
+            "reason": info.reason,
+            "level": self.level(),
+            "version": contents.map(|of| of.version),
+            "fingerprint": contents.map(|of| format!("{:016x}", of.fingerprint)),
+            "attached": contents.map(|of| of.attached),
+            "owned": contents.map(|of| of.owned),
+            "users": users,
+        })
+    }
+}
+
+/// The name of a user, or the number of one that has no name.
+fn user_name(uid: u32) -> String {
+    match nix::unistd::User::from_uid(uid.into()) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
+}
