@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::list::Sources;
 use super::programs::{Programs, Stage, all};
-use super::reach::Reach;
+use super::reach::{Reach, Test};
 use super::suite::{self, End, Program, Run};
 use super::weave::{Change, Fabric, Way};
 use super::{Outcome, SOURCES};
@@ -99,8 +99,15 @@ const CHECK: [&str; 6] = ["check", "-p", "shm-core", "--lib", "--profile", "test
 /// How many changes of a file each test has noticed.
 type Noticed = BTreeMap<String, BTreeMap<String, usize>>;
 
-/// How many tests are run first, of those that noticed most changes of the same file.
+/// How many tests are run before others that take as long, of those that noticed most changes of the same file.
 const FIRST: usize = 8;
+
+/// Tests that take at most so long are run before those that take longer.
+const STEPS: [Duration; 3] = [
+    Duration::from_millis(300),
+    Duration::from_millis(1500),
+    Duration::from_secs(6),
+];
 
 /// What became of changes, by their names.
 type Outcomes = Vec<(String, Outcome)>;
@@ -287,7 +294,7 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs tests until one fails, and returns how long it took, in seconds: those that reach the change, if it is one of
-    /// many in the program, and of these first the ones that noticed other changes of the file.
+    /// many in the program. The quickest come first, and of these the ones that noticed other changes of the file.
     fn attempt(
         &self,
         number: Option<usize>,
@@ -297,18 +304,20 @@ impl<'a> Bench<'a> {
     ) -> Result<(Outcome, u64), String> {
         let started = Instant::now();
         let likely = self.likely(&change.file);
-        let (mut first, mut then) = (Vec::new(), Vec::new());
-        for stage in stages {
-            let tests = reach.tests(stage.0, number).into_iter();
-            let tests = tests.filter(|test| stage.selects(test)).map(str::to_owned);
-            let (likely, others): (Vec<_>, Vec<_>) = tests.partition(|test| likely.contains(test));
-            first.push((stage.0, likely));
-            then.push((stage.0, others));
+        let mut batches: BTreeMap<_, Vec<&Test>> = BTreeMap::new();
+        for (at, stage) in stages.iter().enumerate() {
+            let tests = reach.tests(stage.0, number);
+            for test in tests.filter(|test| stage.selects(&test.name)) {
+                let step = STEPS.partition_point(|step| *step < test.took);
+                let is_likely = likely.contains(&test.name);
+                let place = (step, Reverse(is_likely), at);
+                batches.entry(place).or_default().push(test);
+            }
         }
         let mut outcome = Outcome::Survives;
-        for (program, tests) in first.into_iter().chain(then) {
+        for ((.., at), tests) in batches {
             outcome = self
-                .tests(program, tests, number.unwrap_or_default(), reach)
+                .tests(stages[at].0, &tests, number.unwrap_or_default())
                 .map_err(|error| format!("{}: {error}", change.name))?;
             if outcome != Outcome::Survives {
                 break;
@@ -333,37 +342,34 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs tests of one program. On a busy machine one may fail at any time, so it has to fail again, by itself. If some do
-    /// not end, they have to do so twice.
-    fn tests(
-        &self,
-        program: &Program,
-        mut tests: Vec<String>,
-        number: usize,
-        reach: &Reach,
-    ) -> Result<Outcome, String> {
-        let run = |tests: &[String]| {
+    /// not end in several times the time that they take, they have to do so twice.
+    fn tests(&self, program: &Program, tests: &[&Test], number: usize) -> Result<Outcome, String> {
+        let longest = tests.iter().map(|test| test.took).max().unwrap_or_default();
+        let mut quiet = Duration::from_secs(10) + longest * 4;
+        let run = |tests: &[&str], quiet| {
             program.run(&Run {
-                tests: tests.to_vec(),
+                tests: tests.iter().map(|&test| test.to_owned()).collect(),
                 number,
-                quiet: reach.quiet(program),
+                quiet,
                 apart: self.apart,
                 reached: None,
             })
         };
+        let mut tests: Vec<&str> = tests.iter().map(|test| test.name.as_str()).collect();
         let mut again = false;
         while !tests.is_empty() {
-            let ended = run(&tests)?;
-            tests.retain(|test| !ended.passed.contains(test));
+            let ended = run(&tests, quiet)?;
+            tests.retain(|test| !ended.passed.iter().any(|passed| passed == test));
             match ended.end {
                 End::Passed => break,
                 End::Failed(test) => {
-                    if run(std::slice::from_ref(&test))?.end != End::Passed {
+                    if run(&[&test], quiet * 3)?.end != End::Passed {
                         return Ok(Outcome::Noticed(test));
                     }
                     println!("{test} failed, but not by itself, {number}");
                     tests.retain(|other| *other != test);
                 }
-                End::Hangs | End::Crashed if !std::mem::replace(&mut again, true) => {}
+                End::Hangs | End::Crashed if !std::mem::replace(&mut again, true) => quiet *= 3,
                 End::Hangs => return Ok(Outcome::Hangs),
                 End::Crashed => return Ok(Outcome::Noticed("the end of the program".to_owned())),
             }

@@ -4,8 +4,8 @@
 //! program has them all, and makes the one whose number is in the environment. What the compiler has to know, as a constant,
 //! is built by itself.
 //!
-//! Before that, each test runs by itself and records the changes that it reaches. A change is tried with these tests only, first
-//! with those that noticed other changes of the same file, and until one fails.
+//! Before that, each test runs by itself and records the changes that it reaches, and how long it takes. A change is tried with
+//! these tests only, the quickest first, and until one fails.
 //!
 //! A change that no test notices has to be in a reviewed list with a reason, and one of the list that a test does notice is a
 //! mistake in the list.

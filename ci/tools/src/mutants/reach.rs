@@ -16,10 +16,11 @@ const UNCHANGED: Duration = Duration::from_secs(600);
 const TRIES: usize = 3;
 
 /// A test, and a byte for each number of a change, which is not 0 if the test reaches the change.
-struct Test {
-    name: String,
+pub(super) struct Test {
+    pub(super) name: String,
     reached: Vec<u8>,
-    took: Duration,
+    /// How long it takes while nothing is changed.
+    pub(super) took: Duration,
 }
 
 /// The tests of each program, by the name of the program.
@@ -71,21 +72,13 @@ impl Reach {
     }
 
     /// The tests of a program that reach a change, or all of them.
-    pub(super) fn tests(&self, program: &Program, number: Option<usize>) -> Vec<&str> {
-        let tests = self.0.get(program.name).map_or(&[][..], Vec::as_slice);
-        let reaches = |test: &&Test| number.is_none_or(|number| test.reached[number] != 0);
-        tests
-            .iter()
-            .filter(reaches)
-            .map(|test| test.name.as_str())
-            .collect()
-    }
-
-    /// How long no test of a program may end.
-    pub(super) fn quiet(&self, program: &Program) -> Duration {
+    pub(super) fn tests(
+        &self,
+        program: &Program,
+        number: Option<usize>,
+    ) -> impl Iterator<Item = &Test> {
         let tests = self.0.get(program.name).into_iter().flatten();
-        let longest = tests.map(|test| test.took).max().unwrap_or_default();
-        Duration::from_secs(60) + longest * 2
+        tests.filter(move |test| number.is_none_or(|number| test.reached[number] != 0))
     }
 }
 
