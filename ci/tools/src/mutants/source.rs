@@ -20,6 +20,8 @@ pub(super) struct Source {
     pub(super) statements: Vec<(Range<usize>, String)>,
     /// What may be evaluated while the program is compiled, and so cannot ask which change to make.
     constant: Vec<Range<usize>>,
+    /// Modules of tests.
+    tests: Vec<Range<usize>>,
     function: Vec<String>,
 }
 
@@ -32,6 +34,10 @@ impl Source {
 
     pub(super) fn is_constant(&self, place: usize) -> bool {
         self.constant.iter().any(|range| range.contains(&place))
+    }
+
+    pub(super) fn is_test(&self, place: usize) -> bool {
+        self.tests.iter().any(|range| range.contains(&place))
     }
 
     fn constant(&mut self, spanned: &impl Spanned) {
@@ -82,7 +88,9 @@ fn is_effect(expression: &Expr) -> bool {
 
 impl<'ast> Visit<'ast> for Source {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
-        if !is_test(&item.attrs) {
+        if is_test(&item.attrs) {
+            self.tests.push(item.span().byte_range());
+        } else {
             visit::visit_item_mod(self, item);
         }
     }
