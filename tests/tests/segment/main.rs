@@ -7,6 +7,8 @@ mod format;
 mod levels;
 mod lifetime;
 mod list;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod meanwhile;
 mod ownership;
 mod supersede;
 mod visibility;
