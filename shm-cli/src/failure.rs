@@ -84,7 +84,15 @@ impl Failure {
             io::ErrorKind::NotFound => Kind::NotThere,
             _ => Kind::Refused,
         };
-        Self::new(kind, format!("cannot {doing}: {error}"))
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => {
+                "run it as the user that may, or choose another path"
+            }
+            io::ErrorKind::StorageFull => "free some space, or choose another path",
+            _ => "choose another path",
+        };
+        Self::new(kind, format!("cannot {doing}: {error}; {advice}"))
     }
 
     /// The kind of failure.
@@ -124,6 +132,9 @@ impl From<ShmError> for Failure {
     fn from(error: ShmError) -> Self {
         let kind = match &error {
             ShmError::NotFound { .. } => Kind::NotThere,
+            ShmError::Os { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Kind::NotThere
+            }
             ShmError::InvalidName { .. } => Kind::Usage,
             _ => Kind::Refused,
         };

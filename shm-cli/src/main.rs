@@ -9,6 +9,7 @@ mod commands;
 mod failure;
 mod output;
 mod pattern;
+mod sigbus;
 mod target;
 
 use std::process::ExitCode;
@@ -19,16 +20,25 @@ use failure::{Exit, Failure};
 use output::Context;
 
 fn main() -> ExitCode {
+    commands::answer_shell();
+    sigbus::install();
     let cli = cli::Cli::parse();
     let mut context = Context::new(&cli.global);
     let result = commands::run(cli.command, &mut context);
     let result = result.and_then(|exit| context.finish().map(|()| exit));
-    match result {
+    let code = match result {
         Ok(exit) => exit.into(),
         Err(failure) if failure.is_closed_pipe() => Exit::Ok.into(),
         Err(failure) => {
             context.report(&failure);
             failure.exit().into()
         }
+    };
+    match sigbus::take() {
+        Some(failure) => {
+            context.report(&failure);
+            failure.exit().into()
+        }
+        None => code,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
+use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser, ValueParserFactory};
 use shm_core::dynamic::DynSegment;
 
 use crate::failure::Failure;
@@ -20,19 +21,32 @@ pub(crate) enum Target {
     Descriptor(PathBuf),
 }
 
-impl FromStr for Target {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl Target {
+    fn parse(text: &str) -> Self {
         let name = text.strip_prefix("/dev/shm/").unwrap_or(text);
         let name = name.strip_prefix('/').unwrap_or(name);
-        Ok(if !name.contains('/') && name != "." && name != ".." {
+        if !name.contains('/') && name != "." && name != ".." {
             Self::Name(format!("/{name}"))
         } else if text.starts_with("/proc/") && text.contains("/fd/") {
             Self::Descriptor(PathBuf::from(text))
         } else {
             Self::Dump(PathBuf::from(text))
-        })
+        }
+    }
+}
+
+/// The path of a dump may be any bytes.
+impl ValueParserFactory for Target {
+    type Parser = ValueParser;
+
+    fn value_parser() -> Self::Parser {
+        OsStringValueParser::new()
+            .try_map(|text| match text.to_str() {
+                Some(text) => Ok(Self::parse(text)),
+                None if text.as_bytes().contains(&b'/') => Ok(Self::Dump(PathBuf::from(text))),
+                None => Err("the name of a segment is UTF-8; write the path of a dump with a `/`, as in `./copy`"),
+            })
+            .into()
     }
 }
 
@@ -84,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_word_is_a_name_and_a_path_is_a_dump() {
-        let parsed = |text: &str| text.parse::<Target>().unwrap();
+        let parsed = |text: &str| Target::parse(text);
         for name in ["telemetry", "/telemetry", "/dev/shm/telemetry"] {
             assert_eq!(
                 parsed(name),

@@ -1,23 +1,37 @@
 //! A module per verb.
 
+mod completions;
+mod external;
 mod get;
 mod ls;
+mod man;
+
+use std::ffi::OsString;
 
 use clap::Subcommand;
 
 use crate::failure::{Exit, Failure};
 use crate::output::Context;
 
+pub(crate) use completions::answer_shell;
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Ls(ls::Ls),
     Get(get::Get),
+    Completions(completions::Completions),
+    Man(man::Man),
+    #[command(external_subcommand)]
+    External(Vec<OsString>),
 }
 
 pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
     match command {
         Command::Ls(args) => args.run(context),
         Command::Get(args) => args.run(context),
+        Command::Completions(args) => args.run(context),
+        Command::Man(args) => args.run(context),
+        Command::External(words) => external::run(&words, context),
     }
 }

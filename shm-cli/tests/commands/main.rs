@@ -1,0 +1,7 @@
+//! The command as a user or a script calls it: what it prints, and its exit codes.
+
+mod common;
+mod completions;
+mod exit_codes;
+mod external;
+mod truncation;

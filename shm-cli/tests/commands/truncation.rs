@@ -1,0 +1,81 @@
+//! A peer that truncates the file of a segment while the command reads it.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use shm_core::ShmLayout;
+use shm_tests::Names;
+
+use crate::common::command;
+
+const LEN: usize = 1 << 16;
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Long {
+    first: [u64; LEN],
+    second: [u64; LEN],
+}
+
+/// Runs a command, and truncates the file once it has begun to print. The rest of the output does not fit into a pipe, so the command
+/// is still at the beginning. Returns the exit code, and what the command printed.
+fn cut_meanwhile(name: &str, command: &mut Command) -> (Option<i32>, String, String) {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = shm_tests::start(command).unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut text = vec![0];
+    out.read_exact(&mut text).unwrap();
+    let file = File::options().write(true).open(Names::path(name));
+    file.unwrap().set_len(4096).unwrap();
+    out.read_to_end(&mut text).unwrap();
+    let mut errors = String::new();
+    let mut err = child.stderr.take().unwrap();
+    err.read_to_string(&mut errors).unwrap();
+    let code = child.wait().unwrap().code();
+    (code, String::from_utf8(text).unwrap(), errors)
+}
+
+#[test]
+fn a_truncation_is_reported_and_the_command_goes_on() {
+    let names = Names::new("cut-get");
+    let name = names.name("t");
+    let shm = Long::create_with(&name, |long| {
+        long.first.fill(7);
+        long.second.fill(7);
+    })
+    .unwrap();
+    let (code, out, err) = cut_meanwhile(&name, command().args(["get", &name, "first", "second"]));
+    assert_eq!(code, Some(4), "{err}");
+    let lines: Vec<_> = out.lines().collect();
+    let [first, second] = lines[..] else {
+        panic!("{} lines", lines.len());
+    };
+    let count = |line: &str, digit| line.matches(digit).count();
+    assert_eq!((count(first, '7'), count(first, '0')), (LEN, 0));
+    assert_eq!((count(second, '7'), count(second, '0')), (0, LEN));
+    assert!(err.contains("was truncated while it was read"), "{err}");
+    assert!(err.contains(&name) && err.contains("; "), "{err}");
+    drop(shm);
+}
+
+#[test]
+fn a_signal_from_another_process_still_ends_it() {
+    use nix::sys::signal::{Signal, kill};
+    use std::os::unix::process::ExitStatusExt;
+
+    let names = Names::new("signal");
+    let name = names.name("t");
+    let shm = Long::create(&name).unwrap();
+    let mut child = command();
+    child.args(["get", &name, "first", "second"]);
+    let mut child = shm_tests::start(child.stdout(Stdio::piped())).unwrap();
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0]).unwrap();
+    let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
+    kill(pid, Signal::SIGBUS).unwrap();
+    out.read_to_end(&mut Vec::new()).unwrap();
+    let status = child.wait().unwrap();
+    assert_eq!(status.signal(), Some(Signal::SIGBUS as i32));
+    drop(shm);
+}
