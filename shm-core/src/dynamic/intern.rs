@@ -35,20 +35,24 @@ impl fmt::Display for Full {
 }
 
 /// Returns the layout of a schema that was checked, with the numbers that the check returned. `bytes` is what the schema was
-/// decoded from.
+/// decoded from, and `room` what a new segment keeps for later fields.
 pub(super) fn intern(
     schema: &Schema,
     levels: &[Level],
     bytes: &[u8],
     machine: Machine,
     checked: &Expected,
+    room: Option<usize>,
 ) -> Result<&'static TypeLayout, Full> {
     let mut interner = INTERNED.lock().unwrap_or_else(PoisonError::into_inner);
-    interner.intern(schema, levels, bytes, machine, checked)
+    interner.intern(schema, levels, bytes, machine, checked, room)
 }
 
+/// What a layout depends on. The room for later fields matters to new segments only.
+type Key = (Machine, Option<usize>, Box<[u8]>);
+
 struct Interner {
-    layouts: HashMap<(Machine, Box<[u8]>), &'static TypeLayout>,
+    layouts: HashMap<Key, &'static TypeLayout>,
     /// Bytes that may still be allocated.
     left: usize,
 }
@@ -68,18 +72,23 @@ impl Interner {
         bytes: &[u8],
         machine: Machine,
         checked: &Expected,
+        room: Option<usize>,
     ) -> Result<&'static TypeLayout, Full> {
-        let key = (machine, Box::from(bytes));
+        let key = (machine, room, Box::from(bytes));
         if let Some(layout) = self.layouts.get(&key) {
             return Ok(layout);
         }
-        let entry = size_of::<((Machine, Box<[u8]>), &TypeLayout)>();
+        let entry = size_of::<(Key, &TypeLayout)>();
         let of_levels: usize = levels.iter().map(|level| cost(&level.root)).sum();
         let cost = 2 * entry + bytes.len() + cost(&schema.root) + of_levels;
         self.left = self.left.checked_sub(cost).ok_or(Full)?;
         let layout = match levels {
             [] => build(&schema.root, machine, false),
             _ => with_levels(&schema.root, levels, machine),
+        };
+        let layout = match room {
+            Some(room) => layout.with_room(room),
+            None => layout,
         };
         let layout = leak(layout.with_fingerprint(checked.fingerprint));
         self.layouts.insert(key, layout);

@@ -11,6 +11,7 @@ mod check;
 mod error;
 mod intern;
 mod name;
+mod options;
 mod path;
 mod place;
 mod schema;

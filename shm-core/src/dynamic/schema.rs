@@ -230,12 +230,33 @@ impl DynSchema {
 
     /// The layout, which lives as long as the process.
     pub(super) fn intern(&self) -> Result<&'static TypeLayout, ShmError> {
+        self.intern_as(self.machine, None)
+    }
+
+    /// The layout of a new segment, with the room for later fields.
+    pub(super) fn intern_with_room(&self) -> Result<&'static TypeLayout, ShmError> {
+        if self.machine != Machine::NATIVE {
+            return Err(ShmError::UnsupportedFormat {
+                name: UNNAMED,
+                reason: "its schema is that of a machine with another byte order".to_owned(),
+            });
+        }
+        self.intern_as(self.machine, self.room)
+    }
+
+    fn intern_as(
+        &self,
+        machine: Machine,
+        room: Option<usize>,
+    ) -> Result<&'static TypeLayout, ShmError> {
+        let (base, levels) = (&self.base, &self.levels);
         intern::intern(
-            &self.base,
-            &self.levels,
+            base,
+            levels,
             &self.bytes.join(),
-            self.machine,
+            machine,
             &self.checked,
+            room,
         )
         .map_err(|full| ShmError::too_large(full.to_string()))
     }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use super::cell::DynCell;
 use super::error::DynError;
 use super::schema::DynSchema;
-use crate::error::ShmError;
+use crate::cell;
+use crate::error::{InvalidValue, ShmError};
 use crate::layout::TypeLayout;
-use crate::segment::{Described, Dump, Segment, Untyped};
+use crate::segment::{Described, Dump, Segment, ShmOptions};
+use crate::sys::{Errno, SysError};
 
 /// A segment that a program reads and writes without its Rust type.
 ///
@@ -61,7 +63,8 @@ use crate::segment::{Described, Dump, Segment, Untyped};
 /// # Lifetime
 ///
 /// A clone is the same handle. Cells keep the segment mapped, so it is unmapped when the last clone and the last cell
-/// are dropped. No handle of this type ever removes a name.
+/// are dropped. Then the name is removed, if this handle [created](Self::create) the segment and nobody has called
+/// [`persist`](Self::persist). Handles from `attach` never remove a name.
 #[derive(Clone)]
 pub struct DynSegment {
     handle: Arc<Handle>,
@@ -81,6 +84,25 @@ pub(super) enum Memory {
 }
 
 impl Handle {
+    /// The mapped segment; `None` for a dump.
+    pub(super) fn segment(&self) -> Option<&Segment> {
+        match &self.memory {
+            Memory::Mapped(segment) => Some(segment),
+            Memory::File(_) => None,
+        }
+    }
+
+    /// Checks every enum and `char` of a mapped segment.
+    pub(super) fn validate(&self) -> Result<(), InvalidValue> {
+        match self.segment() {
+            // SAFETY: the payload of a live mapping, with as many elements in its slice; only accessed atomically.
+            Some(segment) => unsafe {
+                cell::validate(segment.payload().cast(), self.layout, segment.tail())
+            },
+            None => Ok(()),
+        }
+    }
+
     /// Elements of the trailing slice.
     pub(super) fn tail(&self) -> usize {
         match &self.memory {
@@ -102,7 +124,7 @@ impl DynSegment {
     /// schema is invalid or contradicts the header; [`UnsupportedFormat`](ShmError::UnsupportedFormat) if it contains types of a later
     /// format; [`TooLarge`](ShmError::TooLarge).
     pub fn attach(name: &str) -> Result<Self, ShmError> {
-        Self::attach_as(name, true)
+        Self::options().attach(name)
     }
 
     /// Attaches for reading only. Read permission suffices.
@@ -111,7 +133,7 @@ impl DynSegment {
     ///
     /// As [`attach`](Self::attach).
     pub fn attach_read_only(name: &str) -> Result<Self, ShmError> {
-        Self::attach_as(name, false)
+        Self::options().attach_read_only(name)
     }
 
     /// Attaches to the anonymous segment behind a descriptor, for reading and writing. See
@@ -122,7 +144,7 @@ impl DynSegment {
     /// [`NotASegment`](ShmError::NotASegment) if the size is not sealed; [`PermissionDenied`](ShmError::PermissionDenied) if the
     /// descriptor does not allow writing; and those of [`attach`](Self::attach).
     pub fn from_fd(fd: impl Into<OwnedFd>) -> Result<Self, ShmError> {
-        Self::from_fd_as(fd.into(), true)
+        Self::options().from_fd(fd)
     }
 
     /// [`from_fd`](Self::from_fd) for reading only.
@@ -131,7 +153,7 @@ impl DynSegment {
     ///
     /// As [`from_fd`](Self::from_fd).
     pub fn from_fd_read_only(fd: impl Into<OwnedFd>) -> Result<Self, ShmError> {
-        Self::from_fd_as(fd.into(), false)
+        Self::options().from_fd_read_only(fd)
     }
 
     /// Opens a dump: a file with the bytes of a segment, such as a copy of the file in `/dev/shm`, for reading only. The machine
@@ -169,15 +191,42 @@ impl DynSegment {
         }
     }
 
-    fn attach_as(name: &str, writable: bool) -> Result<Self, ShmError> {
-        attached(|layout_of| Untyped::default().attach(name, writable, layout_of))
+    /// Returns the options for creating segments by a schema and for attaching to segments of any type: the mode, the group,
+    /// waiting, whose segments are trusted, and so on. They are those of typed segments.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::DynSegment;
+    ///
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-dyn-options-{}", std::process::id());
+    /// let _shm = u64::create(&name)?;
+    /// let options = DynSegment::options().wait(Duration::from_secs(5)).any_owner();
+    /// let segment = options.attach_read_only(&name)?;
+    /// # assert!(!segment.is_writable());
+    /// # Ok(()) }
+    /// ```
+    pub fn options() -> ShmOptions<Self> {
+        ShmOptions::defaults()
     }
 
-    fn from_fd_as(fd: OwnedFd, writable: bool) -> Result<Self, ShmError> {
-        attached(|layout_of| Untyped::default().attach_fd(fd, writable, layout_of))
+    /// Creates a segment of this type, all of whose bytes are zero, and owns its name. With [`options`](Self::options), it can have
+    /// other first contents, the elements of a slice, and so on.
+    ///
+    /// # Errors
+    ///
+    /// Those of `create` with [`options`](Self::options).
+    pub fn create(name: &str, schema: &DynSchema) -> Result<Self, ShmError> {
+        Self::options().create(name, schema)
     }
 
-    fn new(layout: &'static TypeLayout, memory: Memory, name: String) -> Self {
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(super) fn new(layout: &'static TypeLayout, memory: Memory, name: String) -> Self {
         let handle = Handle {
             layout,
             memory,
@@ -224,6 +273,26 @@ impl DynSegment {
         &self.handle.name
     }
 
+    /// Returns `true` if the name leads to this segment; `false` for a dump: see [`Shm::is_current`](crate::Shm::is_current).
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.handle.segment().is_some_and(Segment::is_current)
+    }
+
+    /// Gives up ownership, for all owners, so that the name remains when they end: see [`Shm::persist`](crate::Shm::persist).
+    ///
+    /// # Errors
+    ///
+    /// [`PermissionDenied`](ShmError::PermissionDenied) if the segment is attached read-only, or is a dump; and those of
+    /// [`Shm::persist`](crate::Shm::persist).
+    pub fn persist(&self) -> Result<(), ShmError> {
+        let persisted = match self.handle.segment() {
+            Some(segment) if segment.is_writable() => segment.persist(),
+            _ => Err(ShmError::from(SysError::new("persist", Errno::EACCES))),
+        };
+        persisted.map_err(|error| error.named(self.name()))
+    }
+
     /// Returns `true` if cells can be set: after [`attach`](Self::attach) and [`from_fd`](Self::from_fd).
     #[must_use]
     pub fn is_writable(&self) -> bool {
@@ -245,7 +314,7 @@ impl fmt::Debug for DynSegment {
 }
 
 /// Attaches by `attach`, which gets the function that makes the layout.
-fn attached(
+pub(super) fn attached(
     attach: impl FnOnce(
         &dyn Fn(&Described) -> Result<&'static TypeLayout, ShmError>,
     ) -> Result<Segment, ShmError>,

@@ -402,7 +402,7 @@ impl Segment {
     }
 
     /// See `Shm::persist`. The mapping is writable.
-    pub(super) fn persist(&self) -> Result<(), ShmError> {
+    pub(crate) fn persist(&self) -> Result<(), ShmError> {
         let Some(name) = &self.name else {
             return Ok(());
         };

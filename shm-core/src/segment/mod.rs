@@ -54,10 +54,11 @@ pub use crate::error::{Existing, Mismatch};
 pub(crate) use dump::{Dump, open as open_file};
 
 pub use open::InitResult;
+pub(crate) use open::{Failure, uninitialized};
 pub use options::ShmOptions;
 pub use ownership::SegmentStatus;
 pub use participants::Participants;
-pub(crate) use untyped::{Described, SchemaBytes, Untyped, describe_file, describe_named};
+pub(crate) use untyped::{Described, SchemaBytes, describe_file, describe_named};
 
 /// A mapped segment of any type.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use super::open_or_create::OpenOrCreate;
 use super::options::{Settings, ShmOptions};
 use crate::access::{Access, ReadOnly};
 use crate::diagnostics::{KnowsLengthOf, SharedMemory};
-use crate::error::{ANONYMOUS, Existing, ShmError, UNNAMED};
+use crate::error::{ANONYMOUS, Existing, InvalidValue, ShmError, UNNAMED};
 use crate::layout::{TypeLayout, assert_creatable, assert_shareable};
 use crate::name::SegmentName;
 use crate::shm_layout::ShmLayout;
@@ -287,28 +287,75 @@ fn create_named(
     init: Option<&mut dyn FnMut(Box<Segment>) -> Option<Box<Segment>>>,
 ) -> Result<Box<Segment>, ShmError> {
     let create = || {
-        let checked = SegmentName::new(name)?;
-        let mut pauses = settings.pauses();
-        let mut untouched = init.is_none();
-        let look_first = !untouched || !create::is_cheap(settings, layout, len);
-        let mut segment = until_free(&mut pauses, || {
-            let deadline = settings.deadline();
-            boxed(create::prepare(
-                settings, &checked, layout, len, deadline, look_first,
-            ))
-        })?;
+        let mut creation = Creation::new(settings, name, layout, len, init.is_some())?;
+        let mut segment = creation.segment()?;
         if let Some(init) = init {
             segment = init(segment).ok_or_else(ShmError::not_found)?;
         }
-        // `init` may have taken longer than the timeout, which is for retries. Another process may have taken the name
-        // meanwhile.
-        until_free(&mut pauses, || {
-            let untouched = std::mem::take(&mut untouched);
-            segment.publish(settings, settings.deadline(), untouched)
-        })?;
+        creation.publish(&segment)?;
         Ok(segment)
     };
     create().map_err(|error: ShmError| error.named(name))
+}
+
+/// A segment on its way to its name.
+pub(super) struct Creation<'a> {
+    settings: &'a Settings,
+    name: SegmentName,
+    layout: &'static TypeLayout,
+    len: usize,
+    pauses: Backoff,
+    /// Whether no code of the program's has had the handle.
+    untouched: bool,
+}
+
+impl<'a> Creation<'a> {
+    /// `has_init` says whether code of the program's writes the first contents.
+    pub(super) fn new(
+        settings: &'a Settings,
+        name: &str,
+        layout: &'static TypeLayout,
+        len: usize,
+        has_init: bool,
+    ) -> Result<Self, ShmError> {
+        Ok(Self {
+            settings,
+            name: SegmentName::new(name)?,
+            layout,
+            len,
+            pauses: settings.pauses(),
+            untouched: !has_init,
+        })
+    }
+
+    /// Makes the segment, which is complete but for its first contents and its name.
+    pub(super) fn segment(&mut self) -> Result<Box<Segment>, ShmError> {
+        let Self {
+            settings,
+            name,
+            layout,
+            len,
+            pauses,
+            untouched,
+        } = self;
+        let look_first = !*untouched || !create::is_cheap(settings, layout, *len);
+        until_free(pauses, || {
+            let deadline = settings.deadline();
+            boxed(create::prepare(
+                settings, name, layout, *len, deadline, look_first,
+            ))
+        })
+    }
+
+    /// Gives the segment its name. Its first contents may have taken longer than the timeout, which is for retries. Another process
+    /// may have taken the name meanwhile.
+    pub(super) fn publish(mut self, segment: &Segment) -> Result<(), ShmError> {
+        let settings = self.settings;
+        until_free(&mut self.pauses, || {
+            let untouched = std::mem::take(&mut self.untouched);
+            segment.publish(settings, settings.deadline(), untouched)
+        })
+    }
 }
 
 fn create_unnamed(
@@ -372,13 +419,13 @@ fn until_free<R>(
 }
 
 /// An error of the closure, which belongs to the program, or one about the segment, which gets its name.
-pub(super) enum Failure<E> {
+pub(crate) enum Failure<E> {
     Init(E),
     Segment(ShmError),
 }
 
 impl<E: From<ShmError>> Failure<E> {
-    fn named(self, name: &str) -> E {
+    pub(crate) fn named(self, name: &str) -> E {
         match self {
             Self::Init(error) => error,
             Self::Segment(error) => error.named(name).into(),
@@ -486,8 +533,13 @@ fn check_initialized<T: ShmLayout + ?Sized>(shm: &Shm<T>) -> Result<(), ShmError
     if T::LAYOUT.zero_is_valid() {
         return Ok(());
     }
-    shm.validate().map_err(|value| ShmError::Uninitialized {
+    shm.validate().map_err(uninitialized)
+}
+
+/// The error for a value that `init` has not written.
+pub(crate) fn uninitialized(value: InvalidValue) -> ShmError {
+    ShmError::Uninitialized {
         name: UNNAMED,
         value,
-    })
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use super::untyped::Untyped;
 use crate::layout::assert_has_tail;
 use crate::shm_layout::ShmLayout;
 use crate::sys::clock::{Backoff, Deadline};
@@ -127,14 +128,29 @@ impl<T: ShmLayout + ?Sized> Default for ShmOptions<T> {
     }
 }
 
-impl<T: ShmLayout + ?Sized> ShmOptions<T> {
-    /// The defaults: mode `0o600`, the creator's group, all pages reserved, only segments of this user, a timeout of one second.
-    pub fn new() -> Self {
+impl<T: ?Sized> ShmOptions<T> {
+    pub(crate) fn defaults() -> Self {
         Self {
             settings: Settings::default(),
             len: 0,
             kind: PhantomData,
         }
+    }
+
+    /// `len` without a check, which `create_with_len` makes itself: the compiler names its caller.
+    pub(crate) fn with_len(self, len: usize) -> ShmOptions<T, true> {
+        ShmOptions {
+            settings: self.settings,
+            len,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<T: ShmLayout + ?Sized> ShmOptions<T> {
+    /// The defaults: mode `0o600`, the creator's group, all pages reserved, only segments of this user, a timeout of one second.
+    pub fn new() -> Self {
+        Self::defaults()
     }
 
     /// Sets the number of elements of the slice that `T` ends in, for a new segment.
@@ -147,18 +163,17 @@ impl<T: ShmLayout + ?Sized> ShmOptions<T> {
         const { assert_has_tail(T::LAYOUT) };
         self.with_len(len)
     }
-
-    /// [`len`](Self::len) without the check, which `create_with_len` makes itself: the compiler names its caller.
-    pub(crate) fn with_len(self, len: usize) -> ShmOptions<T, true> {
-        ShmOptions {
-            settings: self.settings,
-            len,
-            kind: PhantomData,
-        }
-    }
 }
 
-impl<T: ShmLayout + ?Sized, const LEN: bool> ShmOptions<T, LEN> {
+impl<T: ?Sized, const LEN: bool> ShmOptions<T, LEN> {
+    /// The options, for a segment whose type is a value.
+    pub(crate) fn untyped(&self) -> Untyped {
+        Untyped {
+            settings: self.settings.clone(),
+            len: LEN.then_some(self.len),
+        }
+    }
+
     /// Sets the permission bits of a new segment, exactly: the umask does not apply. The execute bits of an anonymous segment are
     /// ignored. Bits beyond `0o777` are an error when the segment is created ([`Os`](crate::ShmError::Os) with `EINVAL`).
     ///

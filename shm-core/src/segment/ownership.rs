@@ -256,7 +256,7 @@ impl Segment {
     }
 
     /// Whether the name leads to this segment.
-    pub(super) fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.name
             .as_ref()
             .is_some_and(|name| leads_to(name, &self.id).unwrap_or(false))

@@ -10,6 +10,7 @@ use super::dump;
 use super::geometry::{Expected, Geometry};
 use super::header::{self, Difference, HEADER_LEN, Header};
 use super::levels::{self, Conflict, Recorded};
+use super::open::{Creation, Failure};
 use super::options::Settings;
 use crate::error::{ANONYMOUS, ShmError, UNNAMED};
 use crate::layout::fingerprint::ByteOrder;
@@ -167,10 +168,12 @@ impl Described {
     }
 }
 
-/// How to attach to a segment whose type the program does not have.
-#[derive(Clone, Debug, Default)]
+/// How to create or attach to a segment whose type is a value.
+#[derive(Clone, Debug)]
 pub(crate) struct Untyped {
-    settings: Settings,
+    pub(super) settings: Settings,
+    /// Elements of the trailing slice, if the program says how many.
+    pub(super) len: Option<usize>,
 }
 
 impl Untyped {
@@ -183,7 +186,7 @@ impl Untyped {
     ) -> Result<Segment, ShmError> {
         let checked = SegmentName::new(name)?;
         let settings = &self.settings;
-        let (mode, layout) = (mode(writable), Wanted::Any(layout_of));
+        let (mode, layout) = (self.mode(writable), Wanted::Any(layout_of));
         let mut appearance = Appearance::new(settings, &checked);
         loop {
             match attach::attach(settings, &checked, layout, mode, settings.deadline()) {
@@ -201,16 +204,37 @@ impl Untyped {
         layout_of: LayoutOf<'_>,
     ) -> Result<Segment, ShmError> {
         let (settings, file) = (&self.settings, File::from(fd));
-        let (mode, layout) = (mode(writable), Wanted::Any(layout_of));
+        let (mode, layout) = (self.mode(writable), Wanted::Any(layout_of));
         attach::from_fd(settings, file, layout, mode, settings.deadline())
             .map_err(|error| error.named(ANONYMOUS))
     }
-}
 
-fn mode(writable: bool) -> AttachMode {
-    AttachMode {
-        writable,
-        owner: false,
-        len: None,
+    /// Creates a segment of this layout. `init` writes its first contents and returns what has the segment, which `segment`
+    /// finds in there.
+    pub(crate) fn create<S, E: From<ShmError>>(
+        &self,
+        name: &str,
+        layout: &'static TypeLayout,
+        init: impl FnOnce(Segment) -> Result<S, Failure<E>>,
+        segment: impl FnOnce(&S) -> Option<&Segment>,
+    ) -> Result<S, E> {
+        let create = || {
+            let len = self.len.unwrap_or(0);
+            let mut creation = Creation::new(&self.settings, name, layout, len, true)?;
+            let made = init(*creation.segment()?)?;
+            if let Some(segment) = segment(&made) {
+                creation.publish(segment)?;
+            }
+            Ok(made)
+        };
+        create().map_err(|failure: Failure<E>| failure.named(name))
+    }
+
+    fn mode(&self, writable: bool) -> AttachMode {
+        AttachMode {
+            writable,
+            owner: false,
+            len: self.len,
+        }
     }
 }

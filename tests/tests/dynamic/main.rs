@@ -1,6 +1,7 @@
 //! Segments without their Rust type: layouts from schemas, paths, values, dumps.
 
 mod cells;
+mod create;
 mod dumps;
 mod layouts;
 mod levels;
