@@ -2,11 +2,16 @@
 
 use std::fmt::Write as _;
 use std::fs::read_to_string;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::thread;
+use std::time::Instant;
 
 use nix::sys::utsname::uname;
 
+use crate::harness::Result;
 use crate::peers;
-use crate::process::processors;
+use crate::process::{Pinned, processors, two_processors};
 
 /// The workspace's lock file names the version of every contender.
 const LOCK: &str = include_str!("../../../Cargo.lock");
@@ -30,6 +35,46 @@ fn processor() -> String {
     }
 }
 
+/// The time in nanoseconds that a cache line takes from one processor to another and back: some 30 between two threads of one
+/// core, and 100 or more between two cores. Under a hypervisor it may change from one minute to the next.
+fn line_there_and_back() -> Result<f64> {
+    const EACH: u64 = 20_000;
+
+    let [own, other] = two_processors()?;
+    if own == other {
+        return Err("only one processor".into());
+    }
+    let line = AtomicU64::new(0);
+    let wait_for = |value| {
+        while line.load(Acquire) != value {
+            std::hint::spin_loop();
+        }
+    };
+    thread::scope(|scope| {
+        let echo = scope.spawn(|| {
+            let pinned = Pinned::to(other).map_err(|error| error.to_string());
+            for number in 0..EACH {
+                wait_for(2 * number + 1);
+                line.store(2 * number + 2, Release);
+            }
+            pinned.map(drop)
+        });
+        let pinned = Pinned::to(own);
+        let mut start = Instant::now();
+        for number in 0..EACH {
+            if number == EACH / 2 {
+                start = Instant::now();
+            }
+            line.store(2 * number + 1, Release);
+            wait_for(2 * number + 2);
+        }
+        let time = start.elapsed().as_secs_f64() * 1e9 / (EACH - EACH / 2) as f64;
+        echo.join().map_err(|_| "the other thread panicked")??;
+        pinned?;
+        Ok(time)
+    })
+}
+
 /// One line for each fact.
 fn facts() -> Vec<String> {
     let count = processors().map_or(0, |all| all.len());
@@ -46,6 +91,11 @@ fn facts() -> Vec<String> {
     let load = read_to_string("/proc/loadavg").unwrap_or_default();
     let load: Vec<&str> = load.split(' ').take(3).collect();
     facts.push(format!("load at the start: {}", load.join(" ")));
+    if let Ok(time) = line_there_and_back() {
+        facts.push(format!(
+            "a cache line from one processor to the other and back: {time:.0} ns"
+        ));
+    }
     facts.push(env!("SHM_RUSTC").to_owned());
     let mut versions = vec![format!("shm-core {}", env!("CARGO_PKG_VERSION"))];
     for package in peers::packages() {
