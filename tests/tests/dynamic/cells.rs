@@ -493,6 +493,29 @@ fn cells_tell_their_parts() {
 }
 
 #[test]
+fn cells_tell_where_they_are_in_the_payload() {
+    let names = Names::new("dyn-offsets");
+    let (shm, segment) = segment(&names);
+    let start = shm.as_ptr().addr();
+    let offset = |path: &str| segment.at(path).unwrap().offset();
+    for (path, at) in [
+        (".", start),
+        ("grid[1][2]", (&raw const shm.grid[1][2]).addr()),
+        ("nodes[2].next", (&raw const shm.nodes[2].next).addr()),
+        (
+            "account.next",
+            (&raw const shm.account.unlocked().next).addr(),
+        ),
+        ("jobs", (&raw const shm.jobs).addr()),
+        ("tail[2].1", (&raw const shm.tail[2].1).addr()),
+    ] {
+        assert_eq!(offset(path), Some(at - start), "{path}");
+    }
+    assert_eq!(offset("pose.version"), Some(offset("pose").unwrap() + 128));
+    assert_eq!(offset("pose.xyz"), None);
+}
+
+#[test]
 fn an_anonymous_segment_is_attached_to_by_its_descriptor() {
     use std::os::fd::AsFd;
 

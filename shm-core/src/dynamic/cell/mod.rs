@@ -143,6 +143,16 @@ impl DynCell {
         }
     }
 
+    /// Returns the bytes from the start of the payload to the part. `None` for a part of a [`SeqLock`](crate::sync::SeqLock)'s value
+    /// or of a message, which is in another slot each time.
+    #[must_use]
+    pub fn offset(&self) -> Option<usize> {
+        match self.part.base {
+            Base::Payload => Some(self.part.offset),
+            Base::SeqLock { .. } | Base::Message { .. } => None,
+        }
+    }
+
     /// Returns the layout of the part, or that of an element if the part is a list of elements, as `a[2..5]` is.
     #[must_use]
     pub fn layout(&self) -> &'static TypeLayout {
