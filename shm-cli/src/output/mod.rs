@@ -19,6 +19,25 @@ pub(crate) use json::Document;
 pub(crate) use table::{Align, Table, cut};
 pub(crate) use type_name::type_name;
 
+/// Whether standard output shows colors.
+pub(crate) fn is_colored() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
+
+/// Whether the locale is one of UTF-8, so that lines can be drawn with more than ASCII.
+pub(crate) fn is_utf8() -> bool {
+    // The first that is set and not empty decides.
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"];
+    let mut set = variables.iter().filter_map(|name| std::env::var_os(name));
+    set.find(|locale| !locale.is_empty()).is_some_and(|locale| {
+        let locale = locale.to_string_lossy().to_ascii_lowercase();
+        locale.ends_with("utf-8")
+            || locale.ends_with("utf8")
+            || locale.contains("utf-8@")
+            || locale.contains("utf8@")
+    })
+}
+
 /// Styles, so that a thing has the same color in every command.
 pub(crate) mod style {
     use anstyle::{AnsiColor, Style};
