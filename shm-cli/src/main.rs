@@ -7,6 +7,7 @@ mod attached;
 mod cli;
 mod commands;
 mod failure;
+mod observe;
 mod output;
 mod pattern;
 mod sigbus;

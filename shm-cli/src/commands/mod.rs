@@ -3,6 +3,7 @@
 mod completions;
 mod external;
 mod get;
+mod hz;
 mod layout;
 mod ls;
 mod man;
@@ -21,6 +22,7 @@ pub(crate) use completions::answer_shell;
 pub(crate) enum Command {
     Ls(ls::Ls),
     Get(get::Get),
+    Hz(hz::Hz),
     Layout(layout::Layout),
     Completions(completions::Completions),
     Man(man::Man),
@@ -32,6 +34,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failu
     match command {
         Command::Ls(args) => args.run(context),
         Command::Get(args) => args.run(context),
+        Command::Hz(args) => args.run(context),
         Command::Layout(args) => args.run(context),
         Command::Completions(args) => args.run(context),
         Command::Man(args) => args.run(context),

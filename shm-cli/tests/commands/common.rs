@@ -1,8 +1,14 @@
 //! Running the command.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use shm_tests::DEADLINE;
 
 /// What the command printed, and its exit code.
 #[derive(Debug)]
@@ -50,5 +56,68 @@ impl Ran {
     pub(crate) fn code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:#?}");
         self
+    }
+}
+
+/// A command that runs beside the test. It is killed if the test fails.
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    pub(crate) fn start(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        let mut command = command();
+        command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = shm_tests::start(&mut command).expect("the program starts");
+        let out = child.stdout.take().expect("it is a pipe");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// The next line of the output. `None` at its end.
+    pub(crate) fn line(&self) -> Option<String> {
+        match self.lines.recv_timeout(DEADLINE) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line within the deadline"),
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("the program runs");
+    }
+
+    /// The remaining output, the errors and the exit code.
+    pub(crate) fn end(mut self) -> Ran {
+        let mut out = String::new();
+        while let Some(line) = self.line() {
+            out.push_str(&line);
+            out.push('\n');
+        }
+        let mut err = String::new();
+        let mut stderr = self.child.stderr.take().expect("it is a pipe");
+        stderr.read_to_string(&mut err).expect("it is text");
+        let status = self.child.wait().expect("it is a child");
+        Ran {
+            code: status.code().unwrap_or_else(|| panic!("{status}: {err}")),
+            out,
+            err,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

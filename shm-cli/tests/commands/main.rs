@@ -4,4 +4,5 @@ mod common;
 mod completions;
 mod exit_codes;
 mod external;
+mod hz;
 mod truncation;

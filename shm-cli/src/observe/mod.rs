@@ -1,0 +1,13 @@
+//! Looking at a segment again and again: for `watch` and `hz`.
+//!
+//! Nothing here writes to a segment or waits for one of its words, so no writer notices.
+
+mod attachment;
+mod counter;
+mod times;
+mod value;
+
+pub(crate) use attachment::{Attachment, Standing};
+pub(crate) use counter::{Counter, Events};
+pub(crate) use times::{parse_interval, span, three_digits};
+pub(crate) use value::is_same;
