@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::DynCell;
-use super::resolve::Base;
+use super::resolve::{Base, Part};
 use crate::cell::{AnyLeaf, ShmCell, copy};
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::collections::write_text;
@@ -18,6 +18,7 @@ use crate::layout::{
     integer_value, meaning,
 };
 use crate::primitive::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use crate::segment::Segment;
 use crate::sync::{HeldMutex, Owner, SeqLockWords};
 use crate::sys::clock::Deadline;
 
@@ -72,31 +73,7 @@ impl DynCell {
     ///
     /// As [`set`](Self::set).
     pub fn set_timeout(&self, value: &DynValue, timeout: Duration) -> Result<(), DynError> {
-        let Memory::Mapped(segment) = &self.handle.memory else {
-            return Err(self.not_settable("a dump cannot be written"));
-        };
-        if !segment.is_writable() {
-            return Err(self.not_settable("the segment is attached read-only; use `attach`"));
-        }
-        if self.part.words_of.is_some() {
-            return Err(self.not_settable(WORD));
-        }
-        if matches!(self.part.base, Base::Message { .. }) {
-            return Err(self.not_settable("a message was sent as it is"));
-        }
-        // What a lock holds is written under the lock.
-        let part = self.part.innermost();
-        if part.words_of.is_some() {
-            return Err(self.not_settable(WORD));
-        }
-        let mut plan = Plan {
-            writes: Vec::new(),
-            path: self.path.clone(),
-        };
-        match part.len {
-            None => plan.add(0, part.layout, part.tail(&self.handle), value)?,
-            Some(len) => plan.elements(0, part.layout, len, value)?,
-        }
+        let (segment, part, plan) = self.plan(value)?;
         let payload = segment.payload().cast::<u8>().cast_mut();
         let deadline = Timeout::At(Deadline::after(timeout));
         let mut held = Vec::new();
@@ -136,6 +113,61 @@ impl DynCell {
         // The innermost lock was taken last.
         while held.pop().is_some() {}
         Ok(())
+    }
+
+    /// Checks that the part can be [`set`](Self::set) to a value, and changes nothing: all of `set` but the writing, and the locks
+    /// around the part. To set several parts or none, check all values first.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::{DynError, DynSegment};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-dyn-accepts-{}", std::process::id());
+    /// let shm = <[u8; 4]>::create(&name)?;
+    /// let first = DynSegment::attach(&name)?.at("[0]")?;
+    /// first.accepts(&255.into())?;
+    /// assert!(matches!(first.accepts(&256.into()), Err(DynError::WrongValue { .. })));
+    /// assert_eq!(shm[0].get(), 0);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`WrongValue`](DynError::WrongValue) and [`NotSettable`](DynError::NotSettable), as [`set`](Self::set) returns them.
+    pub fn accepts(&self, value: &DynValue) -> Result<(), DynError> {
+        self.plan(value).map(drop)
+    }
+
+    /// Plans to write a value, which must be one that the part can have. Returns the plan, and the part without the locks
+    /// around it.
+    fn plan(&self, value: &DynValue) -> Result<(&Segment, Part, Plan), DynError> {
+        let Memory::Mapped(segment) = &self.handle.memory else {
+            return Err(self.not_settable("a dump cannot be written"));
+        };
+        if !segment.is_writable() {
+            return Err(self.not_settable("the segment is attached read-only; use `attach`"));
+        }
+        if self.part.words_of.is_some() {
+            return Err(self.not_settable(WORD));
+        }
+        if matches!(self.part.base, Base::Message { .. }) {
+            return Err(self.not_settable("a message was sent as it is"));
+        }
+        // What a lock holds is written under the lock.
+        let part = self.part.innermost();
+        if part.words_of.is_some() {
+            return Err(self.not_settable(WORD));
+        }
+        let mut plan = Plan {
+            writes: Vec::new(),
+            path: self.path.clone(),
+        };
+        match part.len {
+            None => plan.add(0, part.layout, part.tail(&self.handle), value)?,
+            Some(len) => plan.elements(0, part.layout, len, value)?,
+        }
+        Ok((segment, part, plan))
     }
 
     fn locked(&self, claim: &ClaimWord, failed: ClaimFailed) -> DynError {
