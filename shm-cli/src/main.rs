@@ -6,6 +6,7 @@
 mod attached;
 mod cli;
 mod commands;
+mod duration;
 mod failure;
 mod observe;
 mod output;

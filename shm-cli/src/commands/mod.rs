@@ -7,6 +7,7 @@ mod hz;
 mod layout;
 mod ls;
 mod man;
+mod show;
 
 use std::ffi::OsString;
 
@@ -21,6 +22,7 @@ pub(crate) use completions::answer_shell;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Ls(ls::Ls),
+    Show(show::Show),
     Get(get::Get),
     Hz(hz::Hz),
     Layout(layout::Layout),
@@ -33,6 +35,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failure> {
     match command {
         Command::Ls(args) => args.run(context),
+        Command::Show(args) => args.run(context),
         Command::Get(args) => args.run(context),
         Command::Hz(args) => args.run(context),
         Command::Layout(args) => args.run(context),

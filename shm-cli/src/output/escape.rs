@@ -25,7 +25,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-fn is_plain(character: char) -> bool {
+pub(super) fn is_plain(character: char) -> bool {
     // `escape_debug` also escapes quotes and the backslash, which are harmless, and leaves some invisible characters alone.
     match character {
         '\'' | '"' | '\\' => true,

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use shm_core::dynamic::{DynValue, SyncState};
 use shm_core::sync::Owner;
 
+use super::escape::is_plain;
 use crate::failure::Failure;
 
 /// The version of all documents. A field that is added does not change it; one that goes or changes its meaning does.
@@ -34,7 +35,21 @@ impl Document {
 
     /// Prints the document as one line.
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        serde_json::to_writer(&mut *out, &self.0)?;
+        let text = serde_json::to_string(&self.0)?;
+        if text.chars().all(is_plain) {
+            return Ok(writeln!(out, "{text}")?);
+        }
+        // Such a character is in a string, where it may be written as its number.
+        let mut units = [0; 2];
+        for character in text.chars() {
+            if is_plain(character) {
+                write!(out, "{character}")?;
+            } else {
+                for unit in character.encode_utf16(&mut units) {
+                    write!(out, "\\u{unit:04x}")?;
+                }
+            }
+        }
         Ok(writeln!(out)?)
     }
 }
@@ -140,6 +155,24 @@ pub(crate) fn sync_state(of: &SyncState) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_control_reaches_a_terminal() {
+        let mut out = Vec::new();
+        let text = "\u{9b}31m\u{202e}\u{1b}é🦀\u{e0001}";
+        Document::new("x")
+            .with("text", text)
+            .write(&mut out)
+            .unwrap();
+        let wanted =
+            r#"{"schema":"shm.x","version":1,"text":"\u009b31m\u202e\u001bé🦀\udb40\udc01"}"#;
+        assert_eq!(
+            String::from_utf8(out.clone()).unwrap(),
+            format!("{wanted}\n")
+        );
+        let read: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(read["text"], text);
+    }
 
     #[test]
     fn values_that_json_has_no_numbers_for_are_text() {

@@ -1,0 +1,152 @@
+//! `shm show`: the values of a segment, as a tree.
+
+mod document;
+mod state;
+mod text;
+mod tree;
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use shm_core::dynamic::{DynCell, DynSegment};
+
+use crate::duration;
+use crate::failure::{Exit, Failure};
+use crate::output::{Context, Document, escaped, number, style};
+use crate::target::Target;
+
+use document::Parts;
+use text::Text;
+use tree::{Extent, Node};
+
+/// Columns where there is no terminal.
+const WIDTH: usize = 100;
+
+/// Show the values of a segment, or of a part of it, as a tree
+///
+/// Long arrays are folded to their first elements, and only what is shown is read. Looking changes nothing in the segment:
+/// no lock is taken, and read permission suffices.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// A segment's name, the path of a dump, or `/proc/PID/fd/N`
+    #[arg(value_name = "NAME")]
+    target: Target,
+
+    /// A part, such as `position[2]`. `.` is the whole segment
+    #[arg(value_name = "PATH", default_value = ".")]
+    path: String,
+
+    /// Show all elements of arrays, and texts of any length
+    #[arg(short, long)]
+    full: bool,
+
+    /// Show only so many levels
+    #[arg(short, long, value_name = "N")]
+    depth: Option<usize>,
+
+    /// Show integers in hexadecimal
+    #[arg(short = 'x', long)]
+    hex: bool,
+
+    /// Print a line of JSON now, and another one whenever something has changed
+    #[arg(short = 'F', long)]
+    follow: bool,
+
+    /// How often --follow looks, such as `20ms`
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = duration::parse, requires = "follow")]
+    interval: Duration,
+
+    /// End --follow after so many lines
+    #[arg(long, value_name = "N", requires = "follow")]
+    count: Option<u64>,
+}
+
+impl Show {
+    pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let segment = self.target.read_only()?;
+        let extent = Extent {
+            full: self.full,
+            depth: self.depth.unwrap_or(usize::MAX),
+        };
+        let cell = segment.at(&self.path)?;
+        if self.follow {
+            return self.follow(&segment, &cell, extent, context);
+        }
+        let node = tree::read(&cell, extent);
+        if context.json {
+            document(&segment, &node, &Parts::of(&node)).write(&mut context.out)?;
+            return Ok(Exit::Ok);
+        }
+        let width = context.width().unwrap_or(WIDTH);
+        let text = Text {
+            width,
+            hex: self.hex,
+            full: self.full,
+        };
+        heading(&segment, &node, &cell, context)?;
+        text.print(&node, &mut context.out)?;
+        Ok(Exit::Ok)
+    }
+
+    fn follow(
+        &self,
+        segment: &DynSegment,
+        cell: &DynCell,
+        extent: Extent,
+        context: &mut Context,
+    ) -> Result<Exit, Failure> {
+        let mut before = None;
+        let mut left = self.count.unwrap_or(u64::MAX);
+        while left > 0 {
+            let node = tree::read(cell, extent);
+            let parts = Parts::of(&node);
+            if before.as_ref() != Some(&parts) {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+                let time = now.unwrap_or_default().as_secs_f64();
+                document(segment, &node, &parts)
+                    .with("time", time)
+                    .write(&mut context.out)?;
+                context.out.flush()?;
+                before = Some(parts);
+                left -= 1;
+            }
+            if left > 0 {
+                std::thread::sleep(self.interval);
+            }
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn document(segment: &DynSegment, node: &Node, parts: &Parts) -> Document {
+    Document::new("show")
+        .with("name", segment.name())
+        .with("path", node.label.to_string())
+        .with("type", text::type_of(node))
+        .with("value", &parts.value)
+        .with("sync", &parts.sync)
+        .with("folded", &parts.folded)
+        .with("errors", &parts.errors)
+}
+
+/// The first line: which segment, which part, its type and its size.
+fn heading(
+    segment: &DynSegment,
+    node: &Node,
+    cell: &DynCell,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let (head, dim) = (style::HEAD, style::DIM);
+    let name = segment.name().to_owned();
+    let mut line = format!("{head}{}{head:#}", escaped(&name));
+    if cell.path() != "." {
+        line += &format!(" {head}{}{head:#}", escaped(cell.path()));
+    }
+    let size = number::bytes((node.layout.size() * node.list.unwrap_or(1)) as u64);
+    line += &format!("  {dim}{}, {size}{dim:#}", text::type_of(node));
+    if let Some(state) = &node.state {
+        line += &format!("  {}", state::styled(&state::describe(state)));
+    }
+    Ok(writeln!(context.out, "{line}")?)
+}
