@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use nix::sys::stat::{major, minor};
 use serde_json::{Value, json};
@@ -38,8 +39,8 @@ impl fmt::Display for Process {
     }
 }
 
-/// The segments that the processes of this system have mapped, as far as /proc shows them to this user: those of its own processes,
-/// or all to root.
+/// What the processes of this system have mapped of a device, as far as /proc shows it to this user: that of its own processes, or
+/// of all to root.
 #[derive(Debug, Default)]
 pub(crate) struct Mappings {
     /// The pids by the number of the file.
@@ -48,13 +49,18 @@ pub(crate) struct Mappings {
 }
 
 impl Mappings {
+    /// Looks at the segments that all processes have mapped.
+    pub(crate) fn of_segments() -> Self {
+        let directory = fs::metadata(DIRECTORY);
+        directory.map_or_else(|_| Self::default(), |directory| Self::on(directory.dev()))
+    }
+
     /// Looks at all processes. Those that end meanwhile are left out.
-    pub(crate) fn find() -> Self {
+    fn on(device: u64) -> Self {
         let mut found = Self::default();
-        let (Ok(entries), Ok(directory)) = (fs::read_dir("/proc"), fs::metadata(DIRECTORY)) else {
+        let Ok(entries) = fs::read_dir("/proc") else {
             return found;
         };
-        let device = directory.dev();
         let mut maps = Vec::new();
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -63,10 +69,8 @@ impl Mappings {
             };
             maps.clear();
             let file = fs::File::open(format!("/proc/{pid}/maps"));
-            if file
-                .and_then(|mut file| file.read_to_end(&mut maps))
-                .is_err()
-            {
+            let read = file.and_then(|mut file| file.read_to_end(&mut maps));
+            if pid == std::process::id() || read.is_err() {
                 continue;
             }
             let mut any = false;
@@ -74,28 +78,31 @@ impl Mappings {
                 any = true;
                 found.by_file.entry(file).or_default().insert(pid);
             }
-            if any && let Ok(comm) = fs::read(format!("/proc/{pid}/comm")) {
-                let comm = String::from_utf8_lossy(&comm);
-                found.names.insert(pid, comm.trim_end().to_owned());
+            if any {
+                found.names.extend(name_of(pid).map(|name| (pid, name)));
             }
         }
         found
     }
 
-    /// The processes that are attached to a segment, in the order of their pids, except this one: those that /proc shows, and those
-    /// that have an id in the segment.
-    pub(crate) fn of(&self, segment: &SegmentInfo) -> Vec<Process> {
-        let is_attached = segment.contents.as_ref().is_some_and(|of| of.attached);
-        if !is_attached {
+    /// The processes that are attached to a segment, except this one, in the order of their pids: those that /proc shows, and those
+    /// that have an id in the segment. There may be more, and none need be known of a segment that is in use.
+    pub(crate) fn users(&self, segment: &SegmentInfo) -> Vec<Process> {
+        if !segment.contents.as_ref().is_some_and(|of| of.attached) {
             return Vec::new();
         }
         let file = fs::symlink_metadata(format!("{DIRECTORY}{}", segment.name));
-        let seen = file.ok().and_then(|file| self.by_file.get(&file.ino()));
-        let mut pids = seen.cloned().unwrap_or_default();
         // It may be gone by now.
-        if let Ok(participants) = segment.participants() {
-            pids.extend(participants.pids);
-        }
+        let participants = segment
+            .participants()
+            .map_or(Vec::new(), |found| found.pids);
+        self.processes(file.ok().map(|file| file.ino()), participants)
+    }
+
+    fn processes(&self, file: Option<u64>, others: Vec<u32>) -> Vec<Process> {
+        let seen = file.and_then(|file| self.by_file.get(&file));
+        let mut pids = seen.cloned().unwrap_or_default();
+        pids.extend(others);
         pids.remove(&std::process::id());
         let processes = pids.into_iter().map(|pid| {
             let is_seen = seen.is_some_and(|pids| pids.contains(&pid));
@@ -107,6 +114,29 @@ impl Mappings {
         });
         processes.collect()
     }
+}
+
+/// The processes that have mapped the anonymous segment behind `/proc/PID/fd/N`, and the one with that descriptor.
+pub(crate) fn users_of_descriptor(path: &Path) -> Vec<Process> {
+    let pid = path
+        .iter()
+        .nth(2)
+        .and_then(|pid| pid.to_str()?.parse().ok());
+    let Ok(file) = fs::metadata(path) else {
+        return Vec::new();
+    };
+    let mut mappings = Mappings::on(file.dev());
+    if let Some(pid) = pid {
+        mappings.by_file.entry(file.ino()).or_default().insert(pid);
+        mappings.names.extend(name_of(pid).map(|name| (pid, name)));
+    }
+    mappings.processes(Some(file.ino()), Vec::new())
+}
+
+/// What a process calls itself.
+fn name_of(pid: u32) -> Option<String> {
+    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end().to_owned())
 }
 
 /// The numbers of the files on this device that are mapped shared, from the lines of `/proc/PID/maps`. The path there is no help:

@@ -138,7 +138,15 @@ impl From<ShmError> for Failure {
             ShmError::InvalidName { .. } => Kind::Usage,
             _ => Kind::Refused,
         };
-        Self::new(kind, error.to_string())
+        let message = match &error {
+            // What the library advises is for programs.
+            ShmError::NotFound { name, .. } => format!(
+                "segment `{name}` does not exist: it has not been created yet, its owner has ended, or its name was removed; \
+                 `shm ls` lists those that there are"
+            ),
+            other => other.to_string(),
+        };
+        Self::new(kind, message)
     }
 }
 

@@ -115,7 +115,7 @@ impl Ls {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
         let (found, mappings) = std::thread::scope(|scope| {
             // Takes about as long.
-            let mappings = scope.spawn(Mappings::find);
+            let mappings = scope.spawn(Mappings::of_segments);
             let found = self.find();
             (found, mappings.join().unwrap_or_default())
         });
@@ -175,7 +175,7 @@ impl Ls {
                 // 0 if the clock was set back.
                 now.duration_since(of.created_at).unwrap_or_default()
             }),
-            users: mappings.of(&info),
+            users: mappings.users(&info),
             info,
         });
         rows.collect()

@@ -7,6 +7,7 @@ mod hz;
 mod layout;
 mod ls;
 mod man;
+mod set;
 mod show;
 
 use std::ffi::OsString;
@@ -24,6 +25,7 @@ pub(crate) enum Command {
     Ls(ls::Ls),
     Show(show::Show),
     Get(get::Get),
+    Set(set::Set),
     Hz(hz::Hz),
     Layout(layout::Layout),
     Completions(completions::Completions),
@@ -37,6 +39,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Ls(args) => args.run(context),
         Command::Show(args) => args.run(context),
         Command::Get(args) => args.run(context),
+        Command::Set(args) => args.run(context),
         Command::Hz(args) => args.run(context),
         Command::Layout(args) => args.run(context),
         Command::Completions(args) => args.run(context),

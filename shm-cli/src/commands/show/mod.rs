@@ -14,6 +14,7 @@ use shm_core::dynamic::{DynCell, DynSegment};
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Context, Document, escaped, number, style};
+use crate::sigbus;
 use crate::target::Target;
 
 use document::Parts;
@@ -100,6 +101,9 @@ impl Show {
         let mut left = self.count.unwrap_or(u64::MAX);
         while left > 0 {
             let node = tree::read(cell, extent);
+            if let Some(truncated) = sigbus::take() {
+                return Err(truncated);
+            }
             let parts = Parts::of(&node);
             if before.as_ref() != Some(&parts) {
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

@@ -1,0 +1,282 @@
+//! `shm set`: writes values.
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+use shm_core::SegmentInfo;
+use shm_core::dynamic::{DynCell, DynError, DynValue};
+use shm_core::layout::{LayoutKind, ScalarKind};
+
+use crate::attached::{Mappings, Process, users_of_descriptor};
+use crate::duration;
+use crate::failure::{Exit, Failure};
+use crate::output::{Context, Document, escaped, json, style};
+use crate::target::Target;
+
+/// Set parts of a segment to values
+///
+/// All values are checked before the first is written. Each is written by itself, in the given order: below a `Mutex` under the
+/// lock, below a `SeqLock` as one commit. To change several fields at once, set the part that has them:
+/// `pose='{x: 1, y: 2}'`. Fields that are not named stay as they are.
+///
+/// Other processes may rely on what they have written, so this refuses to write while there are any, unless `--yes` is given.
+#[derive(Args, Debug)]
+#[command(after_help = VALUES)]
+pub(crate) struct Set {
+    /// A segment's name, or `/proc/PID/fd/N`
+    #[arg(value_name = "NAME")]
+    target: Target,
+
+    /// Parts and their values, such as `position[2]=2.5`
+    #[arg(value_name = "PATH=VALUE", required = true)]
+    assignments: Vec<Assignment>,
+
+    /// Write even if other processes are attached
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Check everything, but write nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// How long to wait for the lock of a `Mutex`, or the writer's role of a `SeqLock`
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration::parse)]
+    timeout: Duration,
+}
+
+const VALUES: &str = "\
+Values: 12, 0xff, 2.5, true, 'x', \"text\", Variant, [1, 2, 3], {field: 1, other: 2.5}. They are what `shm get` prints.
+For a text or a character, the quotes may be left out: label=hello.";
+
+/// `PATH=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Assignment {
+    path: String,
+    /// `None` if there is no `=`.
+    value: Option<String>,
+}
+
+impl FromStr for Assignment {
+    type Err = Infallible;
+
+    /// The path ends at the first `=` that is not in a name in backquotes.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut is_quoted = false;
+        let mut is_escaped = false;
+        for (at, character) in text.char_indices() {
+            match character {
+                _ if is_escaped => is_escaped = false,
+                '\\' if is_quoted => is_escaped = true,
+                '`' => is_quoted = !is_quoted,
+                '=' if !is_quoted => {
+                    return Ok(Self {
+                        path: text[..at].trim_end().to_owned(),
+                        value: Some(text[at + 1..].to_owned()),
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self {
+            path: text.to_owned(),
+            value: None,
+        })
+    }
+}
+
+/// What was, or would be, written.
+struct Change {
+    path: String,
+    before: DynValue,
+    after: DynValue,
+}
+
+impl Set {
+    pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        for Assignment { path, value } in &self.assignments {
+            if value.is_none() {
+                return Err(Failure::usage(format!(
+                    "`{path}` has no value; write `{path}=VALUE`, or print it with `shm get {} {path}`",
+                    self.target
+                )));
+            }
+        }
+        // Before this process is attached, too.
+        let users = self.users()?;
+        let segment = self.target.writable()?;
+        let mut wanted: Vec<(DynCell, DynValue)> = Vec::new();
+        for Assignment { path, value } in &self.assignments {
+            let cell = segment.at(path)?;
+            let value = read(&cell, value.as_deref().unwrap_or_default())?;
+            cell.accepts(&value)?;
+            wanted.push((cell, value));
+        }
+        if let Some(users) = users
+            && !self.dry_run
+            && !self.yes
+        {
+            return Err(self.in_use(&users));
+        }
+        let mut changes = Vec::new();
+        for (cell, value) in wanted {
+            match self.write(&cell, value) {
+                Ok(change) => changes.push(change),
+                Err(error) => {
+                    // Those before it are written.
+                    self.print(segment.name(), &changes, context)?;
+                    return Err(self.failed(error));
+                }
+            }
+        }
+        self.print(segment.name(), &changes, context)?;
+        Ok(Exit::Ok)
+    }
+
+    /// The processes that are attached, in words. `None` if there are none.
+    fn users(&self) -> Result<Option<String>, Failure> {
+        let (attached, processes) = match &self.target {
+            Target::Name(name) => {
+                let info = SegmentInfo::of(name)?;
+                let attached = info.contents.as_ref().is_some_and(|of| of.attached);
+                let users = match attached {
+                    true => Mappings::of_segments().users(&info),
+                    false => Vec::new(),
+                };
+                (attached, users)
+            }
+            Target::Descriptor(path) => {
+                let users = users_of_descriptor(path);
+                (!users.is_empty(), users)
+            }
+            // It is refused later.
+            Target::Dump(_) => (false, Vec::new()),
+        };
+        let names: Vec<String> = processes.iter().map(Process::to_string).collect();
+        Ok(match (attached, names.as_slice()) {
+            (false, _) => None,
+            (true, []) => Some("a process of which /proc shows nothing to this user".to_owned()),
+            (true, [name]) => Some(format!("process {name}")),
+            (true, names) => Some(format!("processes {}", names.join(", "))),
+        })
+    }
+
+    fn in_use(&self, users: &str) -> Failure {
+        Failure::refused(format!(
+            "`{}` is in use by {users}, which may rely on what is there; to write all the same, add `--yes`",
+            self.target
+        ))
+    }
+
+    fn failed(&self, error: DynError) -> Failure {
+        match error {
+            DynError::Locked { path, owner, .. } => Failure::refused(format!(
+                "`{path}` cannot be set: {owner} held the lock for {:?}; wait longer with `--timeout`, or find out what the \
+                 process waits for",
+                self.timeout
+            )),
+            other => other.into(),
+        }
+    }
+
+    fn write(&self, cell: &DynCell, value: DynValue) -> Result<Change, DynError> {
+        let before = cell.get()?;
+        let after = if self.dry_run {
+            value
+        } else {
+            cell.set_timeout(&value, self.timeout)?;
+            cell.get()?
+        };
+        Ok(Change {
+            path: cell.path().to_owned(),
+            before,
+            after,
+        })
+    }
+
+    fn print(&self, name: &str, changes: &[Change], context: &mut Context) -> Result<(), Failure> {
+        if context.json {
+            let changes = changes.iter().map(|change| {
+                json!({
+                    "path": change.path,
+                    "before": json::value(&change.before),
+                    "after": json::value(&change.after),
+                })
+            });
+            let document = Document::new("set")
+                .with("name", name)
+                .with("dry_run", self.dry_run)
+                .with("changes", changes.collect::<Vec<Value>>());
+            return document.write(&mut context.out);
+        }
+        let (path_style, dim) = (style::NAME, style::DIM);
+        for Change {
+            path,
+            before,
+            after,
+        } in changes
+        {
+            let (path, before, after) = (escaped(path), before.to_string(), after.to_string());
+            let (before, after) = (escaped(&before), escaped(&after));
+            let note = if self.dry_run { " (not written)" } else { "" };
+            writeln!(
+                context.out,
+                "{path_style}{path}{path_style:#}: {dim}{before} ->{dim:#} {after}{note}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a value for a part. Of a text or a character, the quotes may be left out.
+fn read(cell: &DynCell, text: &str) -> Result<DynValue, Failure> {
+    let parsed = text.parse::<DynValue>();
+    match (cell.layout().kind(), &parsed) {
+        (_, Ok(DynValue::Str(_) | DynValue::Bytes(_) | DynValue::Char(_) | DynValue::List(_))) => {}
+        (LayoutKind::Meaning { meaning: "str", .. }, _) if !text.starts_with(['"', '\'']) => {
+            return Ok(DynValue::Str(text.to_owned()));
+        }
+        (LayoutKind::Scalar(scalar), _) if scalar.kind() == ScalarKind::Char => {
+            let mut characters = text.chars();
+            if let (Some(character), None) = (characters.next(), characters.next()) {
+                return Ok(DynValue::Char(character));
+            }
+        }
+        _ => {}
+    }
+    parsed.map_err(|error| {
+        Failure::usage(format!(
+            "`{}` cannot be set to `{text}`: {error}; `shm set --help` shows how values are written",
+            cell.path()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_ends_at_the_first_equals_sign() {
+        for (text, path, value) in [
+            ("a=1", "a", Some("1")),
+            ("a.b[2] = 1", "a.b[2]", Some(" 1")),
+            ("label=a=b", "label", Some("a=b")),
+            ("label=", "label", Some("")),
+            ("`a=b`.x=1", "`a=b`.x", Some("1")),
+            (r"`a\`=b`=1", r"`a\`=b`", Some("1")),
+            ("a", "a", None),
+            ("`a=1", "`a=1", None),
+        ] {
+            let parsed: Assignment = text.parse().unwrap();
+            let wanted = Assignment {
+                path: path.to_owned(),
+                value: value.map(str::to_owned),
+            };
+            assert_eq!(parsed, wanted, "{text}");
+        }
+    }
+}
