@@ -1,15 +1,18 @@
 //! Listing segments, and removing orphaned ones.
 
+use std::fmt;
+use std::fs::File;
+use std::time::Duration;
+
 use super::info::{SegmentInfo, is_shortage};
 use super::lifetime::{self, NameState, Users};
 use super::unpublished;
 use crate::error::ShmError;
 use crate::name::{SegmentName, is_hidden};
 use crate::sys::clock::Deadline;
+use crate::sys::file::FileId;
 use crate::sys::shm::{self, DIRECTORY, Entries};
 use crate::sys::{Errno, SysError, effective_user};
-
-use std::time::Duration;
 
 /// An iterator over the names in `/dev/shm`; see [`list`].
 ///
@@ -91,6 +94,8 @@ impl Iterator for Segments {
 /// On systems where a creator that is killed before its segment is complete leaves a file, that file is removed too. Its name
 /// ends in `.shm-new-` and 16 digits.
 ///
+/// [`Sweep`] has options for this.
+///
 /// # Errors
 ///
 /// [`PermissionDenied`](ShmError::PermissionDenied) and [`Os`](ShmError::Os) if `/dev/shm` cannot be read, or if this
@@ -107,7 +112,7 @@ impl Iterator for Segments {
 /// # Ok(()) }
 /// ```
 pub fn sweep() -> Result<Vec<String>, ShmError> {
-    sweep_where(Users::This, |_| true)
+    Sweep::new().remove()
 }
 
 /// [`sweep`] for the orphaned segments of all users, which only root can remove.
@@ -118,52 +123,139 @@ pub fn sweep() -> Result<Vec<String>, ShmError> {
 ///
 /// Those of [`sweep`].
 pub fn sweep_all_users() -> Result<Vec<String>, ShmError> {
-    sweep_where(Users::All, |_| true)
+    Sweep::new().all_users().remove()
 }
 
-/// [`sweep`] of the names that a test chooses: it must not remove those of other tests.
-pub(super) fn sweep_where(
+/// A [`sweep`] of some names, or one that only finds what it would remove.
+///
+/// ```
+/// use shm_core::segment::Sweep;
+///
+/// # fn main() -> Result<(), shm_core::ShmError> {
+/// let sweep = Sweep::new().names(|name| name.starts_with("/telemetry-"));
+/// for name in sweep.find()? {
+///     println!("nobody uses {}", name.escape_debug());
+/// }
+/// sweep.remove()?;
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is found or removed before `find` or `remove` is called"]
+pub struct Sweep<'a> {
     users: Users,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, ShmError> {
-    let mut removed = Vec::new();
-    for entry in shm::entries().map_err(about_all)? {
-        let name = entry.map_err(about_all)?.name;
-        if !wanted(&name) {
-            continue;
-        }
-        let gone = if is_hidden(&name) {
-            unpublished::remove_orphaned(&name).map_err(ShmError::from)
-        } else {
-            remove_orphaned(users, &name)
-        };
-        let gone = gone
-            .or_else(unless_shortage)
-            .map_err(|error| error.named(&name))?;
-        if gone {
-            removed.push(name);
+    wanted: Box<dyn Fn(&str) -> bool + 'a>,
+}
+
+impl Default for Sweep<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Sweep<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all_users = self.users == Users::All;
+        f.debug_struct("Sweep")
+            .field("all_users", &all_users)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Sweep<'a> {
+    /// All names of this user.
+    pub fn new() -> Self {
+        Self {
+            users: Users::This,
+            wanted: Box::new(|_| true),
         }
     }
-    Ok(removed)
+
+    /// Includes the segments of all users, which only root can remove.
+    pub fn all_users(mut self) -> Self {
+        self.users = Users::All;
+        self
+    }
+
+    /// Leaves out the names for which `wanted` returns `false`. It gets them with their slash; that of a segment that was never
+    /// completed ends in `.shm-new-` and 16 digits.
+    pub fn names(mut self, wanted: impl Fn(&str) -> bool + 'a) -> Self {
+        self.wanted = Box::new(wanted);
+        self
+    }
+
+    /// Returns the names that [`remove`](Self::remove) would remove at this moment, unless another process has one of their locks.
+    /// This takes no lock and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sweep`].
+    pub fn find(&self) -> Result<Vec<String>, ShmError> {
+        self.each(|name| {
+            Ok(if is_hidden(name) {
+                unpublished::find_orphaned(name)?.is_some()
+            } else {
+                find_orphaned(self.users, name)?.is_some()
+            })
+        })
+    }
+
+    /// Removes the orphaned segments, and returns their names.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sweep`].
+    pub fn remove(&self) -> Result<Vec<String>, ShmError> {
+        self.each(|name| {
+            if is_hidden(name) {
+                return Ok(unpublished::remove_orphaned(name)?);
+            }
+            match find_orphaned(self.users, name)? {
+                // A process that has the lock now is replacing or removing it, or keeps it.
+                Some((name, file, id)) => {
+                    lifetime::replace(&name, file, &id, Deadline::after(Duration::ZERO))
+                }
+                None => Ok(false),
+            }
+        })
+    }
+
+    /// The names for which `holds` returns `true`.
+    fn each(
+        &self,
+        holds: impl Fn(&str) -> Result<bool, ShmError>,
+    ) -> Result<Vec<String>, ShmError> {
+        let mut found = Vec::new();
+        for entry in shm::entries().map_err(about_all)? {
+            let name = entry.map_err(about_all)?.name;
+            if !(self.wanted)(&name) {
+                continue;
+            }
+            let result = holds(&name).or_else(unless_shortage);
+            if result.map_err(|error| error.named(&name))? {
+                found.push(name);
+            }
+        }
+        Ok(found)
+    }
 }
 
-fn remove_orphaned(users: Users, name: &str) -> Result<bool, ShmError> {
+/// The orphaned segment that has a name.
+fn find_orphaned(
+    users: Users,
+    name: &str,
+) -> Result<Option<(SegmentName, File, FileId)>, ShmError> {
     // Only a regular file is opened, and only of the user in question: opening a FIFO has side effects.
     match shm::stat_name(name) {
         Ok(id) if id.is_regular() && (users == Users::All || id.owner == effective_user()) => {}
-        _ => return Ok(false),
+        _ => return Ok(None),
     }
     let name = SegmentName::new(name)?;
-    match lifetime::examine_of(users, &name)? {
-        // A process that has the lock now is replacing or removing it, or keeps it.
-        NameState::Orphaned(file, id) => {
-            lifetime::replace(&name, file, &id, Deadline::after(Duration::ZERO))
-        }
+    Ok(match lifetime::examine_of(users, &name)? {
+        NameState::Orphaned(file, id) => Some((name, file, id)),
         NameState::Free
         | NameState::Taken(_)
         | NameState::Ownerless(..)
-        | NameState::InTransition(_) => Ok(false),
-    }
+        | NameState::InTransition(_) => None,
+    })
 }
 
 /// A name that cannot be removed does not end the sweep. A shortage does, since it would affect all names.

@@ -48,7 +48,7 @@ pub(crate) use geometry::{Expected, segment_len};
 pub use handle::Shm;
 pub use info::{SegmentContents, SegmentInfo, SegmentState};
 pub(crate) use lifetime::unlink;
-pub use list::{Segments, list, sweep, sweep_all_users};
+pub use list::{Segments, Sweep, list, sweep, sweep_all_users};
 
 pub use crate::error::{Existing, Mismatch};
 pub(crate) use dump::{Dump, open as open_file};

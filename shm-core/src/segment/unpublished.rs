@@ -174,17 +174,10 @@ fn random() -> u64 {
 
 /// Removes a hidden name whose creator is gone. `false` if the name is not one, or belongs to another user.
 pub(super) fn remove_orphaned(name: &str) -> SysResult<bool> {
-    if !is_hidden(name) {
+    let Some((file, id)) = find_orphaned(name)? else {
         return Ok(false);
-    }
-    let mine = |id: &FileId| id.is_regular() && id.owner == effective_user();
-    // The file is examined before it is opened: opening has side effects unless it is a regular file.
-    if !mine(&shm::stat_name(name)?) {
-        return Ok(false);
-    }
-    let file = shm::open(name, true)?;
-    let id = file::stat(&file)?;
-    if !mine(&id) || !lock::try_lock(&file, ATTACH, LockKind::Exclusive)? {
+    };
+    if !lock::try_lock(&file, ATTACH, LockKind::Exclusive)? {
         return Ok(false);
     }
     let removed = remove_locked(name, &file, &id);
@@ -195,12 +188,33 @@ pub(super) fn remove_orphaned(name: &str) -> SysResult<bool> {
     removed
 }
 
-fn remove_locked(name: &str, file: &File, id: &FileId) -> SysResult<bool> {
-    // Any program can give a file such a name. A creator's file is empty, is all zeros, or has the header.
+/// Opens the file of a hidden name whose creator is gone. `None` if the name is not one, or belongs to another user.
+pub(super) fn find_orphaned(name: &str) -> SysResult<Option<(File, FileId)>> {
+    if !is_hidden(name) {
+        return Ok(None);
+    }
+    let mine = |id: &FileId| id.is_regular() && id.owner == effective_user();
+    // The file is examined before it is opened: opening has side effects unless it is a regular file.
+    if !mine(&shm::stat_name(name)?) {
+        return Ok(None);
+    }
+    let file = shm::open(name, true)?;
+    let id = file::stat(&file)?;
+    if !mine(&id) || lock::holder(&file, ATTACH)?.is_some() || !is_ours(&file)? {
+        return Ok(None);
+    }
+    Ok(Some((file, id)))
+}
+
+/// Any program can give a file such a name. A creator's file is empty, is all zeros, or has the header.
+fn is_ours(file: &File) -> SysResult<bool> {
     let mut start = [0; MAGIC.len()];
     let count = file::read_at(file, &mut start, 0)?;
-    let ours = count == 0 || start == [0; MAGIC.len()] || start == MAGIC;
-    if !ours || !shm::stat_name(name)?.same_file(id) {
+    Ok(count == 0 || start == [0; MAGIC.len()] || start == MAGIC)
+}
+
+fn remove_locked(name: &str, file: &File, id: &FileId) -> SysResult<bool> {
+    if !is_ours(file)? || !shm::stat_name(name)?.same_file(id) {
         return Ok(false);
     }
     shm::unlink(name).map(|()| true)

@@ -4,7 +4,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 
 use super::*;
 use crate::segment::lifetime::Users;
-use crate::segment::list::sweep_where;
+
 use crate::sys::effective_user;
 
 fn not_a_segment<T>(result: Result<T, ShmError>, part: &str) {

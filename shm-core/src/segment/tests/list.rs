@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::*;
 use crate::segment::header::FORMAT_VERSION;
 use crate::segment::lifetime::Users;
-use crate::segment::list::sweep_where;
+
 use crate::segment::{SegmentInfo, SegmentState, list};
 use crate::sys::effective_user;
 
@@ -26,7 +26,14 @@ fn state(name: &TestName) -> SegmentState {
 }
 
 fn sweep_this(name: &TestName) -> Vec<String> {
-    sweep_where(Users::This, |found| found.contains(name.as_str())).unwrap()
+    let sweep = Sweep::new().names(|found| found.contains(name.as_str()));
+    let found = sweep.find().unwrap();
+    assert_eq!(found, sweep.find().unwrap(), "finding removes nothing");
+    let removed = sweep_where(Users::This, |found| found.contains(name.as_str())).unwrap();
+    // One that another process has locked stays.
+    let stays = sweep.find().unwrap();
+    assert_eq!(found.len() - removed.len(), stays.len());
+    removed
 }
 
 /// Only orphaned segments are removed.

@@ -12,7 +12,8 @@ mod unpublished;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{Shm, ShmOptions, unlink};
+use super::lifetime::Users;
+use super::{Shm, ShmOptions, Sweep, unlink};
 use crate::access::{Access, ReadOnly};
 use crate::error::{Existing, ShmError};
 use crate::lock_byte::{ATTACH, NAME, OWNER};
@@ -53,6 +54,22 @@ fn orphaned(name: &TestName, value: u64) {
     shm.disown();
     drop(shm);
     assert!(name.exists());
+}
+
+/// Sweeps the names that a test chooses: it must not remove those of other tests. What is removed was found before.
+fn sweep_where(users: Users, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, ShmError> {
+    let sweep = Sweep::new().names(wanted);
+    let sweep = match users {
+        Users::This => sweep,
+        Users::All => sweep.all_users(),
+    };
+    let found = sweep.find()?;
+    let removed = sweep.remove()?;
+    assert!(
+        removed.iter().all(|name| found.contains(name)),
+        "{found:?} {removed:?}"
+    );
+    Ok(removed)
 }
 
 /// A second link to the file that has a name, which is removed when dropped.

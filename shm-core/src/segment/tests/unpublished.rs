@@ -4,7 +4,7 @@ use super::*;
 use crate::name::{SegmentName, is_hidden};
 use crate::segment::create;
 use crate::segment::lifetime::Users;
-use crate::segment::list::sweep_where;
+
 use crate::segment::unpublished::{self, Unpublished, remove_orphaned, without_unnamed};
 use crate::sys::SysResult;
 use crate::sys::clock::Deadline;
