@@ -25,8 +25,8 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command did not do what it should: the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a command did not do what it should: the exit code. The greatest one is that of the command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// The command line is wrong.
     Usage,
@@ -98,6 +98,11 @@ impl Failure {
     /// The kind of failure.
     pub(crate) const fn exit(&self) -> Kind {
         self.kind
+    }
+
+    /// Returns `true` if what it is about is not there.
+    pub(crate) fn is_not_there(&self) -> bool {
+        self.kind == Kind::NotThere
     }
 
     /// Returns `true` if the reader of standard output has gone, as `head` does: not worth a message.

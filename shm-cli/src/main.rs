@@ -28,19 +28,20 @@ fn main() -> ExitCode {
     let mut context = Context::new(&cli.global);
     let result = commands::run(cli.command, &mut context);
     let result = result.and_then(|exit| context.finish().map(|()| exit));
-    let code = match result {
-        Ok(exit) => exit.into(),
-        Err(failure) if failure.is_closed_pipe() => Exit::Ok.into(),
+    let exit = match result {
+        Ok(exit) => exit,
         Err(failure) => {
-            context.report(&failure);
-            failure.exit().into()
+            if !failure.is_closed_pipe() {
+                context.report(&failure);
+            }
+            Exit::Ok
         }
     };
-    match sigbus::take() {
-        Some(failure) => {
-            context.report(&failure);
-            failure.exit().into()
-        }
-        None => code,
+    if let Some(failure) = sigbus::take() {
+        context.report(&failure);
+    }
+    match context.worst() {
+        Some(kind) => kind.into(),
+        None => exit.into(),
     }
 }

@@ -1,5 +1,6 @@
 //! A module per verb.
 
+mod check;
 mod completions;
 mod external;
 mod get;
@@ -7,8 +8,10 @@ mod hz;
 mod layout;
 mod ls;
 mod man;
+mod rm;
 mod set;
 mod show;
+mod sweep;
 
 use std::ffi::OsString;
 
@@ -28,6 +31,9 @@ pub(crate) enum Command {
     Set(set::Set),
     Hz(hz::Hz),
     Layout(layout::Layout),
+    Check(check::Check),
+    Rm(rm::Rm),
+    Sweep(sweep::Sweep),
     Completions(completions::Completions),
     Man(man::Man),
     #[command(external_subcommand)]
@@ -42,6 +48,9 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Set(args) => args.run(context),
         Command::Hz(args) => args.run(context),
         Command::Layout(args) => args.run(context),
+        Command::Check(args) => args.run(context),
+        Command::Rm(args) => args.run(context),
+        Command::Sweep(args) => args.run(context),
         Command::Completions(args) => args.run(context),
         Command::Man(args) => args.run(context),
         Command::External(words) => external::run(&words, context),

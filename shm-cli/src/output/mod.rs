@@ -12,7 +12,7 @@ use anstream::stream::IsTerminal;
 use clap::ColorChoice;
 
 use crate::cli::Global;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 pub(crate) use escape::{Escaped, escaped};
 pub(crate) use json::Document;
@@ -66,6 +66,7 @@ pub(crate) struct Context {
     pub(crate) json: bool,
     /// Whether a person watches.
     pub(crate) terminal: bool,
+    worst: Option<Kind>,
 }
 
 impl Context {
@@ -82,6 +83,7 @@ impl Context {
             out: Box::new(BufWriter::new(anstream::AutoStream::auto(stdout))),
             json: global.json,
             terminal,
+            worst: None,
         }
     }
 
@@ -99,8 +101,20 @@ impl Context {
         Ok(self.out.flush()?)
     }
 
-    /// Reports a failure on standard error; with `--json`, as a document.
+    /// Lets a failure decide the exit code, without a message.
+    pub(crate) fn fail(&mut self, failure: &Failure) {
+        self.worst = self.worst.max(Some(failure.exit()));
+    }
+
+    /// The worst kind of failure that was reported.
+    pub(crate) const fn worst(&self) -> Option<Kind> {
+        self.worst
+    }
+
+    /// Reports a failure on standard error; with `--json`, as a document. A command that is about several segments goes on with the
+    /// next one.
     pub(crate) fn report(&mut self, failure: &Failure) {
+        self.fail(failure);
         let _ = self.out.flush();
         let bad = style::BAD;
         let message = escaped(&failure.to_string()).to_string();

@@ -1,6 +1,7 @@
 //! Running the command.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
@@ -8,7 +9,8 @@ use std::sync::mpsc::{self, Receiver};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use shm_tests::DEADLINE;
+use shm_core::ShmLayout;
+use shm_tests::{DEADLINE, Names};
 
 /// What the command printed, and its exit code.
 #[derive(Debug)]
@@ -41,6 +43,14 @@ pub(crate) fn shm(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran
         out: text(&output.stdout),
         err: text(&output.stderr),
     }
+}
+
+/// Leaves an orphaned segment of a `u64` under the name: a file that no process has locked.
+pub(crate) fn orphan(name: &str) {
+    let made = u64::create(name).expect("a segment");
+    let bytes = fs::read(Names::path(name)).expect("a segment can be read");
+    drop(made);
+    fs::write(Names::path(name), bytes).expect("the name is free");
 }
 
 /// Runs a program to its end. Between `fork` and `exec` it has no copies of descriptors of this process that other tests rely on.

@@ -1,0 +1,297 @@
+//! `shm check`: everything about a segment that can be wrong.
+
+mod facts;
+mod lifetime;
+mod sync;
+mod values;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use shm_core::dynamic::DynSegment;
+use shm_core::{SegmentInfo, SegmentState, ShmError};
+
+use crate::failure::{Exit, Failure};
+use crate::output::{Context, Document, escaped, style};
+use crate::sigbus;
+use crate::target::Target;
+
+/// The most findings about one segment that are listed.
+const MOST_FINDINGS: usize = 100;
+
+/// Check segments or dumps: header, schema, values, locks, queues, owner and permissions
+///
+/// Looking disturbs nobody: no lock is taken, and nothing is written.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes, for monitoring: 0 all is in order, 1 something was found, 3 there is no such segment, 4 it cannot be read.")]
+pub(crate) struct Check {
+    /// Segments' names, paths of dumps, or `/proc/PID/fd/N`
+    #[arg(value_name = "NAME", required_unless_present = "all")]
+    targets: Vec<Target>,
+
+    /// Check all segments of the system
+    #[arg(long, conflicts_with = "targets")]
+    all: bool,
+
+    /// Print nothing, for the exit code only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    /// Something that can do harm, or will.
+    Warning,
+    /// Something that must not be.
+    Error,
+}
+
+/// Something that is not in order.
+#[derive(Debug)]
+struct Finding {
+    severity: Severity,
+    /// A word for scripts.
+    kind: &'static str,
+    /// The part of the segment that it is about.
+    path: Option<String>,
+    message: String,
+    /// What to do.
+    advice: String,
+}
+
+/// What was found about a segment.
+#[derive(Debug)]
+struct Report {
+    name: String,
+    findings: Vec<Finding>,
+    /// Whether everything was looked at.
+    complete: bool,
+}
+
+impl Report {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            findings: Vec::new(),
+            complete: true,
+        }
+    }
+
+    fn error(&mut self, kind: &'static str, message: impl Into<String>, advice: impl Into<String>) {
+        self.add(Severity::Error, kind, None, message, advice);
+    }
+
+    fn warning(
+        &mut self,
+        kind: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.add(Severity::Warning, kind, None, message, advice);
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        kind: &'static str,
+        path: Option<&str>,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        if self.is_full() {
+            self.complete = false;
+            return;
+        }
+        self.findings.push(Finding {
+            severity,
+            kind,
+            path: path.map(str::to_owned),
+            message: message.into(),
+            advice: advice.into(),
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        self.findings.len() >= MOST_FINDINGS
+    }
+
+    fn print(&self, context: &mut Context) -> Result<(), Failure> {
+        if context.json {
+            let findings: Vec<Value> = self.findings.iter().map(Finding::json).collect();
+            let document = Document::new("check")
+                .with("name", &self.name)
+                .with("ok", self.findings.is_empty())
+                .with("complete", self.complete)
+                .with("findings", findings);
+            return document.write(&mut context.out);
+        }
+        let (name, out) = (escaped(&self.name), &mut context.out);
+        for finding in &self.findings {
+            let color = match finding.severity {
+                Severity::Warning => style::WARN,
+                Severity::Error => style::BAD,
+            };
+            let kind = finding.kind;
+            let path = match &finding.path {
+                Some(path) => format!("`{}` ", escaped(path)),
+                None => String::new(),
+            };
+            let message = escaped(&finding.message);
+            let advice = escaped(&finding.advice);
+            writeln!(
+                out,
+                "{name}: {color}{kind}{color:#}: {path}{message}; {advice}"
+            )?;
+        }
+        if !self.complete {
+            let dim = style::DIM;
+            writeln!(
+                out,
+                "{name}: {dim}not everything was checked, because there is too much of it{dim:#}"
+            )?;
+        } else if self.findings.is_empty() {
+            let good = style::GOOD;
+            writeln!(out, "{name}: {good}ok{good:#}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Finding {
+    fn json(&self) -> Value {
+        let severity = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        json!({
+            "severity": severity,
+            "kind": self.kind,
+            "path": self.path,
+            "message": self.message,
+            "advice": self.advice,
+        })
+    }
+}
+
+impl Check {
+    pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let mut targets = self.targets;
+        if self.all {
+            for info in shm_core::list()? {
+                let info = info?;
+                if info.state != SegmentState::Foreign {
+                    targets.push(Target::Name(info.name));
+                }
+            }
+            targets.sort_by_key(Target::to_string);
+        }
+        let mut exit = Exit::Ok;
+        for target in &targets {
+            match check(target) {
+                Ok(report) => {
+                    if !report.findings.is_empty() {
+                        exit = Exit::Found;
+                    }
+                    if !self.quiet {
+                        report.print(context)?;
+                    }
+                }
+                // Removed since it was listed.
+                Err(failure) if self.all && failure.is_not_there() => {}
+                Err(failure) if self.quiet => context.fail(&failure),
+                Err(failure) => context.report(&failure),
+            }
+        }
+        Ok(exit)
+    }
+}
+
+/// Checks a segment. Its damage is a finding; a failure means that there is none that can be checked.
+fn check(target: &Target) -> Result<Report, Failure> {
+    let mut report = Report::new(&target.to_string());
+    let path: PathBuf = match target {
+        Target::Name(name) => Path::new("/dev/shm").join(&name[1..]),
+        Target::Dump(path) | Target::Descriptor(path) => path.clone(),
+    };
+    let before = match target {
+        Target::Name(name) => {
+            let info = SegmentInfo::of(name)?;
+            if !lifetime::check(&info, &path, &mut report)? {
+                return Ok(report);
+            }
+            lifetime::identity(&path)
+        }
+        Target::Dump(_) | Target::Descriptor(_) => None,
+    };
+    match target.any_users() {
+        Ok(segment) => contents(&segment, &path, &mut report),
+        Err(Refused::Damaged(reason)) => report.error(
+            "damaged",
+            reason,
+            "no program can attach to it: remove it with `shm rm`, and restart the program that creates it",
+        ),
+        Err(Refused::Failure(failure)) => return Err(failure),
+    }
+    if let Some(lost) = sigbus::take() {
+        let text = lost.to_string();
+        let (message, advice) = text.split_once("; ").unwrap_or((&text, "run it again"));
+        report.error("truncated", message, advice);
+    }
+    if let Some(before) = before {
+        lifetime::check_again(before, &path, &mut report);
+    }
+    Ok(report)
+}
+
+fn contents(segment: &DynSegment, path: &Path, report: &mut Report) {
+    // Without it, what only bytes tell is left out.
+    let file = File::open(path).ok();
+    values::check(segment, file.as_ref(), report);
+}
+
+/// Why a segment cannot be looked into.
+enum Refused {
+    /// Something is wrong with it.
+    Damaged(String),
+    Failure(Failure),
+}
+
+impl From<ShmError> for Refused {
+    fn from(error: ShmError) -> Self {
+        match error {
+            ShmError::Corrupt { reason, .. } => Self::Damaged(reason),
+            other => Self::Failure(other.into()),
+        }
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl Target {
+    /// Attaches for reading, also to a segment of another user: nothing in it is trusted.
+    fn any_users(&self) -> Result<DynSegment, Refused> {
+        Ok(match self {
+            Self::Name(name) => {
+                let options = DynSegment::options().any_owner();
+                options.attach_read_only(name)?
+            }
+            Self::Dump(path) => DynSegment::open(path)?,
+            Self::Descriptor(path) => {
+                let file = File::open(path)
+                    .map_err(|error| Failure::file(&format!("open {}", path.display()), &error))?;
+                DynSegment::from_fd_read_only(file)?
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
