@@ -52,8 +52,8 @@ impl Rm {
         let info = SegmentInfo::of(name)?;
         if !self.yes {
             let users = || {
-                let mappings = mappings.get_or_insert_with(Mappings::find);
-                mappings.of(&info)
+                let mappings = mappings.get_or_insert_with(Mappings::of_segments);
+                mappings.users(&info)
             };
             refuse(&info, users)?;
         }
