@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser, ValueParserFactory};
-use shm_core::dynamic::DynSegment;
+use shm_core::ShmError;
+use shm_core::dynamic::{DynSchema, DynSegment};
 
 use crate::failure::Failure;
 
@@ -69,6 +71,18 @@ impl Target {
         })
     }
 
+    /// Reads the type, without attaching. A file may also be an exported schema.
+    pub(crate) fn schema(&self) -> Result<DynSchema, Failure> {
+        Ok(match self {
+            Self::Name(name) => DynSchema::of_segment(name)?,
+            Self::Dump(path) => match DynSchema::of_file(path) {
+                Err(ShmError::NotASegment { .. }) if path.is_file() => exported(path)?,
+                found => found?,
+            },
+            Self::Descriptor(path) => DynSchema::of_fd(open(path, false)?)?,
+        })
+    }
+
     /// Attaches for reading and writing.
     pub(crate) fn writable(&self) -> Result<DynSegment, Failure> {
         Ok(match self {
@@ -82,6 +96,25 @@ impl Target {
             Self::Descriptor(path) => DynSegment::from_fd(open(path, true)?)?,
         })
     }
+}
+
+/// Reads a file that `shm export --lang schema` has written.
+fn exported(path: &Path) -> Result<DynSchema, Failure> {
+    /// More than any schema with its levels may have.
+    const LONGEST: u64 = 64 << 20;
+
+    let mut bytes = Vec::new();
+    open(path, false)?
+        .take(LONGEST)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::file(&format!("read {}", path.display()), &error))?;
+    DynSchema::from_bytes(&bytes).map_err(|error| {
+        Failure::refused(format!(
+            "{} is neither a dump of a segment nor an exported schema ({error}); write one with `shm dump`, or with \
+             `shm export --lang schema`",
+            path.display()
+        ))
+    })
 }
 
 fn open(path: &Path, writable: bool) -> Result<File, Failure> {

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod diff;
 mod external;
 mod get;
 mod hz;
@@ -31,6 +32,7 @@ pub(crate) enum Command {
     Set(set::Set),
     Hz(hz::Hz),
     Layout(layout::Layout),
+    Diff(diff::Diff),
     Check(check::Check),
     Rm(rm::Rm),
     Sweep(sweep::Sweep),
@@ -48,6 +50,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Set(args) => args.run(context),
         Command::Hz(args) => args.run(context),
         Command::Layout(args) => args.run(context),
+        Command::Diff(args) => args.run(context),
         Command::Check(args) => args.run(context),
         Command::Rm(args) => args.run(context),
         Command::Sweep(args) => args.run(context),

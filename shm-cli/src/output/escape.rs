@@ -34,6 +34,22 @@ pub(super) fn is_plain(character: char) -> bool {
     }
 }
 
+/// A name as paths have it: as it is, or in backquotes.
+pub(crate) fn bare(name: &str) -> String {
+    let is_bare = |char: char| char.is_alphanumeric() || char == '_';
+    if !name.is_empty() && name.chars().all(is_bare) {
+        return name.to_owned();
+    }
+    let inside: String = name
+        .chars()
+        .map(|char| match char {
+            '`' => "\\`".to_owned(),
+            _ => char.escape_debug().to_string(),
+        })
+        .collect();
+    format!("`{inside}`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +60,12 @@ mod tests {
         assert_eq!(shown("\u{1b}[31mred\n\u{7}"), "\\u{1b}[31mred\\n\\u{7}");
         assert_eq!(shown("a\u{202e}b\u{9b}"), "a\\u{202e}b\\u{9b}");
         assert_eq!(shown("/größe \"x\" \\ 🦀"), "/größe \"x\" \\ 🦀");
+    }
+
+    #[test]
+    fn odd_names_are_quoted() {
+        assert_eq!(bare("größe_1"), "größe_1");
+        assert_eq!(bare("a b\u{1b}`"), "`a b\\u{1b}\\``");
+        assert_eq!(bare(""), "``");
     }
 }

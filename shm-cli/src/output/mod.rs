@@ -14,7 +14,7 @@ use clap::ColorChoice;
 use crate::cli::Global;
 use crate::failure::{Failure, Kind};
 
-pub(crate) use escape::{Escaped, escaped};
+pub(crate) use escape::{bare, escaped};
 pub(crate) use json::Document;
 pub(crate) use table::{Align, Table, cut};
 pub(crate) use type_name::type_name;

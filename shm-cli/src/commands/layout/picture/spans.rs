@@ -4,7 +4,7 @@ use shm_core::TypeLayout;
 use shm_core::layout::{FieldLayout, LayoutKind};
 
 use super::Subject;
-use crate::output::type_name;
+use crate::output::{bare, type_name};
 
 /// The most spans, so that a picture of many elements stays bounded.
 const MOST: usize = 2000;
@@ -456,22 +456,6 @@ fn role(meaning: &str, word: &str) -> &'static str {
     }
 }
 
-/// A name in a path: as it is, or in backquotes.
-fn bare(name: &str) -> String {
-    let is_bare = |char: char| char.is_alphanumeric() || char == '_';
-    if !name.is_empty() && name.chars().all(is_bare) {
-        return name.to_owned();
-    }
-    let inside: String = name
-        .chars()
-        .map(|char| match char {
-            '`' => "\\`".to_owned(),
-            _ => char.escape_debug().to_string(),
-        })
-        .collect();
-    format!("`{inside}`")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -555,12 +539,5 @@ mod tests {
         let found = found::<[[Pose; 300]; 300]>(true);
         assert!(found.spans.len() < 2 * MOST, "{}", found.spans.len());
         assert_eq!(found.spans.last().unwrap().end(), 32 * 300 * 300);
-    }
-
-    #[test]
-    fn odd_names_are_quoted() {
-        assert_eq!(bare("größe_1"), "größe_1");
-        assert_eq!(bare("a b\u{1b}`"), "`a b\\u{1b}\\``");
-        assert_eq!(bare(""), "``");
     }
 }
