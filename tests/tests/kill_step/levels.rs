@@ -1,13 +1,17 @@
-//! A process is killed after each k-th instruction, and before and after each system call, of an attach that announces levels.
-//! Only complete records remain, and the next process of any branch attaches.
+//! A process is killed before and after each system call, and after some instructions, of an attach that announces levels. Only
+//! complete records remain, and the next process of any branch attaches.
+//!
+//! Calls stand for instructions here: no instruction leaves the segment with bytes that it does not have at some call. A kill
+//! after each instruction would step through the attach once for each of them.
 
 #![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 
 use shm_tests::lock_bytes::{LEVELS, is_locked};
 use shm_tests::versions::{How, Place, Version, open_version};
-use shm_tests::{Names, peer, step, variant};
+use shm_tests::{Names, Peer, peer, step, variant};
 
 fn open(version: &str, how: How, name: &str) -> Box<dyn Version> {
     open_version(version, how, Place::Name(name), false)
@@ -84,6 +88,50 @@ fn kill_at_each_call_of_an_announcing_attach() {
     }
     println!("{with} times announced, {without} times not");
     assert!(with > 8 && without > 20, "{with} {without}");
+}
+
+/// The contents that the segment has while a process of version 4 attaches, one after the other, as the bytes that differ from
+/// those before. `run` runs the peer's command, and calls back whenever the contents may have changed.
+fn contents(
+    names: &Names,
+    run: impl FnOnce(&mut Peer, &str, &mut dyn FnMut()) -> usize,
+) -> (Vec<Vec<(usize, u8)>>, usize) {
+    let name = names.name("t");
+    let _old = open("v0", How::Create, &name);
+    let file = File::open(Names::path(&name)).unwrap();
+    let before = fs::read(Names::path(&name)).unwrap();
+    let (mut last, mut now) = (before.clone(), before.clone());
+    let mut all = vec![Vec::new()];
+    let mut peer = peer!();
+    let command = format!("between version try v4 attach {name}");
+    let stops = run(&mut peer, &command, &mut || {
+        file.read_exact_at(&mut now, 0).unwrap();
+        if now != last {
+            let pairs = now.iter().zip(&before).enumerate();
+            let changed = pairs.filter(|(_, (now, before))| now != before);
+            all.push(changed.map(|(at, (now, _))| (at, *now)).collect());
+            last.clone_from(&now);
+        }
+    });
+    assert!(peer.hear().starts_with("ok"));
+    (all, stops)
+}
+
+/// So a process that is killed at any instruction leaves what it leaves if it is killed at a call, which the test above does at
+/// each of them.
+#[test]
+fn each_instruction_of_an_announcer_leaves_what_a_call_leaves() {
+    let names = Names::new("step-levels-contents");
+    let (at_calls, _) = contents(&names, |peer, command, each| {
+        step::at_each_call(peer, command, each)
+    });
+    let (at_instructions, instructions) = contents(&names, |peer, command, each| {
+        step::at_each_instruction(peer, command, usize::MAX, each)
+    });
+    assert_eq!(at_instructions, at_calls);
+    println!("{instructions} instructions");
+    // As before, with a participant more, with the records, and with their count.
+    assert_eq!(at_calls.len(), 4, "{at_calls:?}");
 }
 
 /// What a process leaves that is killed between two calls does not grow into the fields of the next one.
