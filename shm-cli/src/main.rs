@@ -8,6 +8,8 @@ mod cli;
 mod commands;
 mod duration;
 mod failure;
+#[cfg(test)]
+mod hostile;
 mod observe;
 mod output;
 mod pattern;

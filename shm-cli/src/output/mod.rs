@@ -62,6 +62,8 @@ pub(crate) mod style {
 pub(crate) struct Context {
     /// Standard output. It drops styles if the user does not want them.
     pub(crate) out: Box<dyn Write>,
+    /// Standard error.
+    err: Box<dyn Write>,
     /// `--json`.
     pub(crate) json: bool,
     /// Whether a person watches.
@@ -81,8 +83,21 @@ impl Context {
         let terminal = stdout.is_terminal();
         Self {
             out: Box::new(BufWriter::new(anstream::AutoStream::auto(stdout))),
+            err: Box::new(anstream::stderr()),
             json: global.json,
             terminal,
+            worst: None,
+        }
+    }
+
+    /// A context that prints to these.
+    #[cfg(test)]
+    pub(crate) fn to(out: Box<dyn Write>, err: Box<dyn Write>, json: bool) -> Self {
+        Self {
+            out,
+            err,
+            json,
+            terminal: false,
             worst: None,
         }
     }
@@ -120,9 +135,9 @@ impl Context {
         let message = escaped(&failure.to_string()).to_string();
         if self.json {
             let document = Document::new("error").with("message", message);
-            let _ = document.write(&mut anstream::stderr());
+            let _ = document.write(&mut self.err);
         } else {
-            let _ = writeln!(anstream::stderr(), "{bad}error{bad:#}: {message}");
+            let _ = writeln!(self.err, "{bad}error{bad:#}: {message}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Forged files, and readers that must not trust them.
 
+mod counting;
 mod everything;
 mod forgery;
 mod untyped;
@@ -10,6 +11,7 @@ use std::os::unix::fs::FileExt;
 
 use shm_core::{Access, ReadOnly, SegmentState, Shm, ShmError, ShmLayout};
 
+pub use counting::{Counting, Which, allocated_by};
 pub use everything::{
     Color, Everything, Leaves, Part, read_everything, read_only_everything, write_everything,
 };

@@ -59,14 +59,23 @@ impl Scratch {
     ///
     /// If a part contradicts what the library promises.
     pub fn check_untyped(&mut self, forgery: &mut Forgery, random: &mut Random) {
+        if let Some(segment) = self.put_agreeing(forgery) {
+            self.use_untyped(&segment, forgery, random);
+        }
+    }
+
+    /// Puts the forgery under the name, makes its header agree with its schema if that is valid, and attaches to it.
+    ///
+    /// # Panics
+    ///
+    /// If the message of an error does not have the name, or could control a terminal.
+    pub fn put_agreeing(&mut self, forgery: &mut Forgery) -> Option<DynSegment> {
         for _ in 0..CORRECTIONS {
             self.put(forgery);
-            let attached = DynSegment::attach(&self.name);
-            let error = match attached {
+            let error = match DynSegment::attach(&self.name) {
                 Ok(segment) => {
                     self.count("untyped: attached");
-                    self.use_untyped(&segment, forgery, random);
-                    return;
+                    return Some(segment);
                 }
                 Err(error) => error.to_string(),
             };
@@ -74,18 +83,19 @@ impl Scratch {
             assert!(!error.chars().any(char::is_control), "{error:?}");
             if !forgery.agree(&error) {
                 self.count(&format!("untyped: {}", kind(&error)));
-                return;
+                return None;
             }
         }
         self.count("untyped: never agrees");
+        None
     }
 
-    fn use_untyped(&mut self, segment: &DynSegment, forgery: &Forgery, random: &mut Random) {
-        let table = segment.layout().to_string();
-        assert!(table.lines().count() > 0);
-        let whole = segment.at(".").expect("the whole payload");
-        look(&whole, random, &mut { PARTS });
-        // Other bytes, while it is attached.
+    /// Writes other bytes to the payload of the forgery that has the name.
+    ///
+    /// # Panics
+    ///
+    /// If the system refuses.
+    pub fn damage_payload(&mut self, forgery: &Forgery, random: &mut Random) {
         let start = forgery.payload_offset();
         for _ in 0..random.below(40) {
             let at = start + (random.word() % (forgery.len - start).max(1));
@@ -95,6 +105,15 @@ impl Scratch {
                 .write_all_at(&word[..len], at)
                 .expect("the file can be written");
         }
+    }
+
+    fn use_untyped(&mut self, segment: &DynSegment, forgery: &Forgery, random: &mut Random) {
+        let table = segment.layout().to_string();
+        assert!(table.lines().count() > 0);
+        let whole = segment.at(".").expect("the whole payload");
+        look(&whole, random, &mut { PARTS });
+        // Other bytes, while it is attached.
+        self.damage_payload(forgery, random);
         look(&whole, random, &mut { PARTS });
         // The same file as a dump.
         let dump = DynSegment::open(Names::path(&self.name)).expect("it was attached to");

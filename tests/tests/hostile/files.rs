@@ -3,65 +3,12 @@
 //!
 //! `SHM_HOSTILE_FILES` is the number of files, 100,000 by default; `SHM_HOSTILE_SEED` selects other files.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use shm_core::{ShmError, ShmLayout};
-use shm_tests::hostile::{Forgery, Scratch, interpret};
+use shm_tests::hostile::{Counting, Forgery, Scratch, Which, allocated_by, interpret};
 use shm_tests::{Names, Random, Telemetry, count_from_env};
-
-thread_local! {
-    /// Bytes that this thread holds now, and the most it held since the last reset. Per thread, because other tests of this
-    /// binary allocate at the same time. Initialised in const context and without a destructor, so that access never
-    /// allocates.
-    static NOW: Cell<usize> = const { Cell::new(0) };
-    static MOST: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: everything is passed on to the system's allocator; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.get() + layout.size();
-        NOW.set(now);
-        MOST.set(MOST.get().max(now));
-        // SAFETY: forwards the caller's guarantee.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // A block may have been allocated by another thread.
-        NOW.set(NOW.get().saturating_sub(layout.size()));
-        // SAFETY: forwards the caller's guarantee.
-        unsafe { System.dealloc(start, layout) }
-    }
-}
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-/// The most bytes that this thread held at a time during `work`, beyond those before.
-pub(super) fn allocated_by(work: impl FnOnce()) -> usize {
-    let before = NOW.get();
-    MOST.set(before);
-    work();
-    MOST.get().saturating_sub(before)
-}
-
-/// Prints which file it was if a check fails.
-pub(super) struct Which {
-    pub(super) seed: u64,
-    pub(super) file: u64,
-}
-
-impl Drop for Which {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("with SHM_HOSTILE_SEED={}, file {}", self.seed, self.file);
-        }
-    }
-}
 
 #[test]
 fn attach_to_a_forged_file_fails_or_is_safe_and_cheap() {

@@ -5,10 +5,8 @@
 
 use std::process::Command;
 
-use shm_tests::hostile::Scratch;
+use shm_tests::hostile::{Scratch, Which, allocated_by};
 use shm_tests::{Names, Random, count_from_env};
-
-use crate::files::{Which, allocated_by};
 
 /// The files of one process. Each schema that is accepted takes memory for as long as the process lives.
 const BATCH: u64 = 2500;
