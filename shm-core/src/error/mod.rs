@@ -26,6 +26,17 @@ pub(crate) const ANONYMOUS: &str = "(anonymous)";
 /// The name of a schema that belongs to no segment.
 pub(crate) const SCHEMA: &str = "(schema)";
 
+/// Whether the name of an error is the path of a dump. A dump right in the root directory looks like a segment.
+fn is_path(name: &str) -> bool {
+    let slash = name.rfind('/');
+    ![ANONYMOUS, SCHEMA, DIRECTORY, ""].contains(&name) && slash != Some(0)
+}
+
+/// Whether there is a name that can be removed.
+fn is_named(name: &str) -> bool {
+    name != ANONYMOUS && name != SCHEMA && !is_path(name)
+}
+
 /// The name of an error that has none yet: see [`ShmError::named`].
 pub(crate) const UNNAMED: String = String::new();
 
@@ -218,6 +229,8 @@ impl fmt::Display for Named<'_> {
             f.write_str("schema")
         } else if self.0 == DIRECTORY {
             f.write_str(DIRECTORY)
+        } else if is_path(self.0) {
+            write!(f, "file `{}`", self.0.escape_debug())
         } else {
             // A name may hold line breaks and terminal controls, which do not belong in a log.
             write!(f, "segment `{}`", self.0.escape_debug())
@@ -282,8 +295,13 @@ impl fmt::Display for ShmError {
             }
             Self::UnsupportedFormat { name, reason } => write!(
                 f,
-                "{} has an unsupported format: {reason}; use the same version of this library on both sides",
-                Named(name)
+                "{} has an unsupported format: {reason}; use the same version of this library on both sides{}",
+                Named(name),
+                if is_named(name) {
+                    ", or remove it with `unlink` and create it again"
+                } else {
+                    ""
+                }
             ),
             Self::LayoutMismatch {
                 name,
@@ -316,10 +334,10 @@ impl fmt::Display for ShmError {
                 write!(f, "{}; {remedy}", Plain(difference))
             }
             Self::Corrupt { name, reason } => {
-                let remedy = if name == ANONYMOUS || name == SCHEMA {
-                    "create it again"
-                } else {
+                let remedy = if is_named(name) {
                     "remove it with `unlink` and create it again"
+                } else {
+                    "create it again"
                 };
                 write!(f, "{} is damaged: {reason}; {remedy}", Named(name))
             }

@@ -59,6 +59,27 @@ fn hostile_type_names_are_escaped_and_shortened() {
 }
 
 #[test]
+fn errors_about_dumps_give_the_path_and_no_advice_on_names() {
+    for path in ["state.shm", "/tmp/state.shm", "./a"] {
+        let name = || path.to_owned();
+        let reason = || "the checksum is wrong".to_owned();
+        let corrupt = ShmError::Corrupt {
+            name: name(),
+            reason: reason(),
+        };
+        let unsupported = ShmError::UnsupportedFormat {
+            name: name(),
+            reason: reason(),
+        };
+        for error in [corrupt, unsupported] {
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("file `{path}` ")), "{text}");
+            assert!(!text.contains("unlink"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn errors_about_descriptors_do_not_mention_names() {
     let text = ShmError::not_a_segment("it is not a memfd")
         .named(ANONYMOUS)

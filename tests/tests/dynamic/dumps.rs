@@ -100,6 +100,20 @@ fn a_dump_is_read_as_the_segment_was() {
 }
 
 #[test]
+fn a_damaged_dump_is_named_by_its_path() {
+    let names = Names::new("dyn-damaged");
+    let mut dump = Dump::new(&names);
+    for (at, byte) in [(8, 1), (30, 7)] {
+        let right = std::mem::replace(&mut dump.bytes[at], byte);
+        let text = dump.open().unwrap_err().to_string();
+        let path = dump.path.display();
+        assert!(text.starts_with(&format!("file `{path}`")), "{text}");
+        assert!(!text.contains("unlink"), "{text}");
+        dump.bytes[at] = right;
+    }
+}
+
+#[test]
 fn a_dump_that_is_cut_off_later_is_an_error() {
     let names = Names::new("dyn-cut");
     let dump = Dump::new(&names);

@@ -256,13 +256,13 @@ pub(crate) fn parse(start: &[u8], file_len: u64) -> Result<Header, Refusal> {
     }
     if frozen.format_version != FORMAT_VERSION {
         let found = frozen.format_version;
-        let remedy = if found < FORMAT_VERSION {
-            "; an older release created it: remove it with `unlink` and create it again"
+        let older = if found < FORMAT_VERSION {
+            "; an older release created it"
         } else {
             ""
         };
         return Err(Refusal::UnsupportedFormat(format!(
-            "the segment has format version {found}, and this program reads version {FORMAT_VERSION}{remedy}"
+            "the segment has format version {found}, and this program reads version {FORMAT_VERSION}{older}"
         )));
     }
     if frozen.checksum != frozen.own_checksum() {

@@ -233,7 +233,7 @@ fn other_formats_are_unsupported_and_not_damaged() {
     };
     refuse(
         forged(|frozen| frozen.format_version = 1),
-        "format version 1, and this program reads version 2; an older release created it: remove it with `unlink`",
+        "format version 1, and this program reads version 2; an older release created it",
     );
     refuse(
         forged(|frozen| frozen.format_version = 3),
