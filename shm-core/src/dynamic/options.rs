@@ -1,11 +1,13 @@
 //! Options for segments whose type is a value.
 
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
 use super::schema::DynSchema;
 use super::segment::{DynSegment, Memory, attached};
-use crate::error::ShmError;
-use crate::segment::{Failure, InitResult, ShmOptions, uninitialized};
+use crate::error::{ShmError, UNNAMED};
+use crate::layout::TypeLayout;
+use crate::segment::{Failure, InitResult, Segment, ShmOptions, Untyped, uninitialized};
 
 impl ShmOptions<DynSegment> {
     /// Sets the number of elements of the slice that the type ends in, for a new segment. Without this it has none.
@@ -105,25 +107,82 @@ impl<const LEN: bool> ShmOptions<DynSegment, LEN> {
         })
     }
 
+    /// Creates a segment with the type and the values of another one, usually a [dump](DynSegment::dump). The name appears when all
+    /// values are there. The handle owns the name; [`persist`](DynSegment::persist) gives it up.
+    ///
+    /// The new segment is a dump of the other one: see [`DynSegment::dump`]. [`len`](Self::len) has no effect.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create), but for `Uninitialized`: values of enums are copied as they are; and those of
+    /// [`DynSegment::dump`] as [`Os`](ShmError::Os).
+    pub fn restore(&self, name: &str, from: &DynSegment) -> Result<DynSegment, ShmError> {
+        let mut untyped = self.untyped();
+        untyped.len = Some(from.handle().tail());
+        let layout = from.layout_with_room();
+        create_with(&untyped, name, layout, |segment| {
+            let copied = from.write_image(&mut Filler::new(segment));
+            copied.map_err(|source| {
+                Failure::Segment(ShmError::Os {
+                    name: UNNAMED,
+                    call: "restore",
+                    source,
+                })
+            })
+        })
+    }
+
     fn create_checked<E: From<ShmError>>(
         &self,
         name: &str,
         schema: &DynSchema,
         init: impl FnOnce(&DynSegment) -> Result<(), Failure<E>>,
     ) -> Result<DynSegment, E> {
-        let layout = schema
-            .intern_with_room()
-            .map_err(|error| error.named(name))?;
-        self.untyped().create(
-            name,
-            layout,
-            |made| {
-                let name = made.name().to_owned();
-                let segment = DynSegment::new(layout, Memory::Mapped(made), name);
-                init(&segment)?;
-                Ok(segment)
-            },
-            |segment| segment.handle().segment(),
-        )
+        create_with(&self.untyped(), name, schema.intern_with_room(), init)
+    }
+}
+
+fn create_with<E: From<ShmError>>(
+    options: &Untyped,
+    name: &str,
+    layout: Result<&'static TypeLayout, ShmError>,
+    init: impl FnOnce(&DynSegment) -> Result<(), Failure<E>>,
+) -> Result<DynSegment, E> {
+    let layout = layout.map_err(|error| error.named(name))?;
+    let make = |made: Segment| {
+        let name = made.name().to_owned();
+        let segment = DynSegment::new(layout, Memory::Mapped(made), name);
+        init(&segment)?;
+        Ok(segment)
+    };
+    options.create(name, layout, make, |segment| segment.handle().segment())
+}
+
+/// Writes to the payload of a new segment, which is zero.
+struct Filler<'a> {
+    segment: &'a DynSegment,
+    at: usize,
+}
+
+impl<'a> Filler<'a> {
+    const fn new(segment: &'a DynSegment) -> Self {
+        Self { segment, at: 0 }
+    }
+}
+
+impl Write for Filler<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Zeros are there already, and a page that is never written takes no memory in a sparse segment.
+        if let Some(segment) = self.segment.handle().segment()
+            && bytes.iter().any(|byte| *byte != 0)
+        {
+            segment.fill(bytes, self.at).map_err(|error| error.io())?;
+        }
+        self.at += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -2,20 +2,23 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::atomic::{Ordering, fence};
 
 use super::DynValue;
+use super::name::Name;
 use crate::access::ReadOnly;
 use crate::cell::{Leaf, ShmCell, copy};
 use crate::collections::read_text;
 use crate::error::InvalidValue;
 use crate::layout::fingerprint::ByteOrder;
 use crate::layout::{
-    BroadcastLayout, FieldLayout, LayoutKind, Scalar, ScalarKind, SeqLockLayout, TypeLayout,
-    meaning, sign_extend,
+    FieldLayout, LayoutKind, QueueLayout, Scalar, ScalarKind, SeqLockLayout, TypeLayout, meaning,
+    sign_extend,
 };
 use crate::primitive::AtomicU64;
-use crate::protocol::broadcast::{self, Counters, SlotRead};
+use crate::protocol::broadcast::{self, SlotRead};
+use crate::protocol::ring;
 use crate::protocol::seqlock::{self, Correct};
 use crate::shm_layout::ShmLayout;
 use crate::sync::seqlock_attempts;
@@ -249,7 +252,7 @@ impl<'a> Place<'a> {
             let value = self.field(field).read();
             match value {
                 Ok(value) => Ok((Cow::Borrowed(field.name()), value)),
-                Err(failed) => Err(failed.within(format_args!(".{}", field.name()))),
+                Err(failed) => Err(failed.within(format_args!(".{}", Name(field.name())))),
             }
         });
         values.collect::<Result<_>>().map(DynValue::Struct)
@@ -306,11 +309,24 @@ impl<'a> Place<'a> {
         layout: &'static TypeLayout,
         len: Option<usize>,
     ) -> Result<DynValue> {
-        let version = self.part(lock.version, u64::LAYOUT);
         if !self.is_shared {
+            let version = self.part(lock.version, u64::LAYOUT);
             let at = lock.value_offset(version.word()) + offset;
             return self.part(at, layout).read_all(len);
         }
+        let (_, copy) = self.committed_copy(lock, offset, layout, len)?;
+        self.of_copy(&copy, layout).read_all(len)
+    }
+
+    /// The version of a lock in shared memory, and a copy of what [`committed`](Self::committed) reads.
+    pub(super) fn committed_copy(
+        &self,
+        lock: &SeqLockLayout,
+        offset: usize,
+        layout: &'static TypeLayout,
+        len: Option<usize>,
+    ) -> Result<(u64, Vec<u64>)> {
+        let version = self.part(lock.version, u64::LAYOUT);
         let mut copy = Self::room(layout, len)?;
         // SAFETY: the lock's layout has its version there: live, aligned, and only accessed atomically (invariant 1).
         let word = unsafe { &*version.at.cast::<AtomicU64>() };
@@ -322,8 +338,8 @@ impl<'a> Place<'a> {
                 // (invariant 1). The copy is private and has room for them.
                 unsafe { copy::read_values(to, from, layout, len.unwrap_or(1)) };
             });
-            if attempt.is_some() {
-                return self.of_copy(&copy, layout).read_all(len);
+            if let Some((version, ())) = attempt {
+                return Ok((version, copy));
             }
             std::hint::spin_loop();
         }
@@ -354,19 +370,15 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Reads a part of a message, as [`committed`](Self::committed) reads a part of a value. This place is the broadcast.
+    /// Reads a part of a message, as [`committed`](Self::committed) reads a part of a value. This place is the queue.
     pub(super) fn message(
         &self,
-        queue: &BroadcastLayout,
+        queue: &QueueLayout,
         number: u64,
         (offset, layout, len): (usize, &'static TypeLayout, Option<usize>),
     ) -> Result<DynValue> {
-        let counters = self.at.wrapping_add(queue.counters).cast::<Counters>();
-        // SAFETY: the layout has both counters there, as the library's own type has them: live, aligned, and only accessed
-        // atomically (invariant 1).
-        let counters = unsafe { &*counters };
         let mut copy = Self::room(layout, len)?;
-        Self::slot(counters, queue.slots, number, |slot| {
+        self.counters(queue).slot(queue.slots, number, |slot| {
             let from = queue.first + slot * queue.element.size() + offset;
             let (from, to) = (self.at.wrapping_add(from), copy.as_mut_ptr().cast());
             // SAFETY: the slot has these values at the offset: live, aligned, and only accessed atomically (invariant 1). The copy is
@@ -376,28 +388,74 @@ impl<'a> Place<'a> {
         self.of_copy(&copy, layout).read_all(len)
     }
 
+    /// The counters of this queue, which is in shared memory.
+    pub(super) fn counters(&self, queue: &QueueLayout) -> Counters<'_> {
+        let at = self.at.wrapping_add(queue.counters);
+        if queue.is_ring {
+            // SAFETY: the layout has these words there, as the library's own type has them: live, aligned, and only accessed
+            // atomically (invariant 1).
+            Counters::Ring(unsafe { &*at.cast() })
+        } else {
+            // SAFETY: as above.
+            Counters::Broadcast(unsafe { &*at.cast() })
+        }
+    }
+}
+
+/// The words of a queue that count its messages.
+pub(super) enum Counters<'a> {
+    Ring(&'a ring::Counters),
+    Broadcast(&'a broadcast::Counters),
+}
+
+impl Counters<'_> {
     /// Calls `copy` with the slot of a message, and returns its result if the message was there all the time.
     pub(super) fn slot<R>(
-        counters: &Counters,
+        &self,
         slots: usize,
         number: u64,
         copy: impl FnOnce(usize) -> R,
     ) -> Result<R> {
-        let mut cursor = number;
-        match broadcast::receive::<broadcast::Correct<ReadOnly>, _>(
-            counters,
-            slots,
-            &mut cursor,
-            copy,
-        ) {
-            SlotRead::Message(result) => Ok(result),
-            SlotRead::Empty => Err(ReadFailed::Gone(format!(
-                "{} messages have been sent, and the first is number 0",
-                broadcast::tail::<broadcast::Correct<ReadOnly>>(counters)
-            ))),
-            SlotRead::Lost(_) => Err(ReadFailed::Gone(format!(
-                "it was overwritten; the oldest message is number {cursor}"
-            ))),
+        let not_sent = |sent| {
+            Err(ReadFailed::Gone(format!(
+                "{sent} messages have been sent, and the first is number 0"
+            )))
+        };
+        match self {
+            Self::Ring(counters) => {
+                match ring::look::<ring::Correct, _>(counters, slots as u64, number, copy) {
+                    ring::Look::Message(result) => Ok(result),
+                    ring::Look::NotSent(sent) => not_sent(sent),
+                    ring::Look::Received(received) => Err(ReadFailed::Gone(format!(
+                        "it was received; the next to be received is number {received}"
+                    ))),
+                }
+            }
+            Self::Broadcast(counters) => {
+                type Correct = broadcast::Correct<ReadOnly>;
+
+                let mut cursor = number;
+                match broadcast::receive::<Correct, _>(counters, slots, &mut cursor, copy) {
+                    SlotRead::Message(result) => Ok(result),
+                    SlotRead::Empty => not_sent(broadcast::tail::<Correct>(counters)),
+                    SlotRead::Lost(_) => Err(ReadFailed::Gone(format!(
+                        "it was overwritten; the oldest message is number {cursor}"
+                    ))),
+                }
+            }
+        }
+    }
+
+    /// The numbers of the messages that are there.
+    pub(super) fn present(&self, slots: usize) -> Range<u64> {
+        match self {
+            Self::Ring(counters) => ring::present::<ring::Correct>(counters, slots as u64),
+            Self::Broadcast(counters) => {
+                type Correct = broadcast::Correct<ReadOnly>;
+
+                let oldest = broadcast::oldest::<Correct>(counters, slots);
+                oldest..broadcast::tail::<Correct>(counters).max(oldest)
+            }
         }
     }
 }

@@ -130,6 +130,11 @@ impl DynSchema {
         schema.map_err(|error| error.named(SCHEMA))
     }
 
+    /// That of a layout that was checked, with room for later fields.
+    pub(super) fn with_room(layout: &TypeLayout, room: usize) -> Result<Self, ShmError> {
+        Self::checked(SchemaBytes::of(layout), Some(room), |_| Ok(()))
+    }
+
     /// Reads what [`to_bytes`](Self::to_bytes) returns.
     ///
     /// # Errors

@@ -1,17 +1,19 @@
 //! [`DynSegment`]: a segment without its Rust type.
 
 use std::fmt;
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cell::DynCell;
+use super::cell::{DynCell, Problem};
 use super::error::DynError;
 use super::schema::DynSchema;
 use crate::cell;
-use crate::error::{InvalidValue, ShmError};
+use crate::error::{InvalidValue, ShmError, UNNAMED};
 use crate::layout::TypeLayout;
-use crate::segment::{Described, Dump, Segment, ShmOptions};
+use crate::layout::fingerprint::ByteOrder;
+use crate::segment::{Described, Dump, Frame, Segment, ShmOptions};
 use crate::sys::{Errno, SysError};
 
 /// A segment that a program reads and writes without its Rust type.
@@ -246,7 +248,7 @@ impl DynSegment {
     /// | `position[2]`, `nodes[3].next` | an element, and a field of it |
     /// | `a[2..5]`, `a[2..]`, `a[..5]` | some elements, as a list |
     /// | `pair.0` | a field of a tuple struct |
-    /// | `ticks[#17]`, `ticks[#17].price` | message number 17 of a [`Broadcast`](crate::sync::Broadcast), while it is there |
+    /// | `jobs[#17]`, `jobs[#17].price` | message number 17 of a [`Ring`](crate::sync::Ring) or [`Broadcast`](crate::sync::Broadcast), while it is there |
     /// | `` `odd name`.x `` | a field whose name has other characters than letters, digits and `_`; `` \` `` and `\\` stand for themselves |
     ///
     /// A [`Mutex`](crate::sync::Mutex), a [`SeqLock`](crate::sync::SeqLock) and a [`ShmVec`](crate::ShmVec) are what they hold:
@@ -259,6 +261,117 @@ impl DynSegment {
     /// there are, or the number of elements. The number of elements of a vector is its length at this moment.
     pub fn at(&self, path: &str) -> Result<DynCell, DynError> {
         DynCell::whole(Arc::clone(&self.handle)).at(path)
+    }
+
+    /// Writes a dump: a file that [`open`](Self::open) reads and that
+    /// [`restore`](crate::ShmOptions::restore) makes a segment of. It has the length of the segment.
+    ///
+    /// It is the segment as if all processes had left it at this moment: ends are free and nobody waits. A
+    /// [`SeqLock`](crate::sync::SeqLock) has its committed value, and a queue the messages that are there. What a
+    /// [`Mutex`](crate::sync::Mutex) holds is read without the lock; if it is locked, the owner in the dump has died, so that the next
+    /// one gets [`OwnerDied`](crate::sync::LockError::OwnerDied). Other values may be partly old and partly new, as with
+    /// [`get`](DynCell::get). The segment itself is not changed, and read permission suffices.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::DynSegment;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-dump-to-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(&name[1..]);
+    /// let shm = u64::create(&name)?;
+    /// shm.set(5);
+    /// DynSegment::attach_read_only(&name)?.dump(std::fs::File::create(&path)?)?;
+    /// drop(shm);
+    ///
+    /// let dump = DynSegment::open(&path)?;
+    /// let restored = DynSegment::options().restore(&name, &dump)?;
+    /// assert_eq!(u64::attach(&name)?.get(), 5);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of `to`; [`Contended`](DynError::Contended) and [`TooLarge`](DynError::TooLarge), as the inner error, if a
+    /// sequence lock or a queue could not be read whole; one of the kind [`Unsupported`](io::ErrorKind::Unsupported) for a dump of the
+    /// other byte order.
+    pub fn dump(&self, to: impl Write) -> io::Result<()> {
+        let mut to = io::BufWriter::new(to);
+        let frame = self.frame().map_err(|error| match error {
+            ShmError::UnsupportedFormat { .. } => other_order(),
+            error => io::Error::other(error.named(self.name())),
+        })?;
+        to.write_all(&frame.start)?;
+        pad(&mut to, frame.payload_offset - frame.start.len())?;
+        self.write_image(&mut to)?;
+        let written = frame.payload_offset + self.image_len();
+        pad(
+            &mut to,
+            (frame.total_len - frame.records.len()).saturating_sub(written),
+        )?;
+        to.write_all(&frame.records)?;
+        to.flush()
+    }
+
+    /// What surrounds the payload in the file.
+    fn frame(&self) -> Result<Frame, ShmError> {
+        match &self.handle.memory {
+            Memory::Mapped(segment) => segment.frame(self.layout()),
+            Memory::File(dump) if dump.order == ByteOrder::Native => dump.frame(self.layout()),
+            Memory::File(_) => Err(ShmError::UnsupportedFormat {
+                name: UNNAMED,
+                reason: OTHER_ORDER.to_owned(),
+            }),
+        }
+    }
+
+    /// The layout of a new segment with the same room for later fields.
+    pub(super) fn layout_with_room(&self) -> Result<&'static TypeLayout, ShmError> {
+        let frame = self.frame()?;
+        let end = frame.total_len - frame.records.len();
+        let room = end.saturating_sub(frame.payload_offset + self.image_len());
+        DynSchema::with_room(self.layout(), room)?.intern_with_room()
+    }
+
+    /// Writes the payload as [`dump`](Self::dump) does.
+    pub(super) fn write_image(&self, to: &mut dyn Write) -> io::Result<()> {
+        match &self.handle.memory {
+            Memory::File(dump) if dump.order != ByteOrder::Native => Err(other_order()),
+            _ => DynCell::whole(Arc::clone(&self.handle)).write_image(to),
+        }
+    }
+
+    /// The length of what [`write_image`](Self::write_image) writes.
+    fn image_len(&self) -> usize {
+        let layout = self.layout();
+        layout.size() + layout.tail_stride().unwrap_or(0) * self.handle.tail()
+    }
+
+    /// Looks for what is wrong in the segment: enums, `char`s, texts, vectors and offsets whose bytes are no values, queues whose
+    /// counters contradict each other, and processes that died holding a lock, an end or a seat.
+    ///
+    /// The header, the schema and the levels were checked when this handle was made. What is looked for only costs time where it can
+    /// be: an array of numbers is not read. Looking writes nothing. There are at most 1,000 problems in the list.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::DynSegment;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-problems-{}", std::process::id());
+    /// let shm = <[char; 3]>::create(&name)?;
+    /// let segment = DynSegment::attach_read_only(&name)?;
+    /// assert_eq!(segment.problems()?, []);
+    /// # drop(shm);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Os`](DynError::Os) for a dump.
+    pub fn problems(&self) -> Result<Vec<Problem>, DynError> {
+        DynCell::whole(Arc::clone(&self.handle)).find_problems()
     }
 
     /// Returns the layout of the payload. Formatted with `{}`, it is a table of the fields.
@@ -311,6 +424,17 @@ impl fmt::Debug for DynSegment {
             .field("type_name", &self.layout().name())
             .finish_non_exhaustive()
     }
+}
+
+const OTHER_ORDER: &str = "a machine with another byte order made it";
+
+fn other_order() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, OTHER_ORDER)
+}
+
+/// Writes so many zeros.
+fn pad(to: &mut impl Write, len: usize) -> io::Result<()> {
+    io::copy(&mut io::repeat(0).take(len as u64), to).map(|_| ())
 }
 
 /// Attaches by `attach`, which gets the function that makes the layout.

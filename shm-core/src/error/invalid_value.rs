@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::debug::Fields;
-use crate::layout::{LayoutKind, TypeLayout, integer_value, leaf_repr};
+use crate::layout::{LayoutKind, TypeLayout, integer_value, leaf_repr, printable};
 
 /// A place in shared memory holds bytes that are not a valid value of its type.
 ///
@@ -76,18 +76,18 @@ impl fmt::Display for InvalidValue {
             };
         };
         match self.path() {
-            "" => write!(f, "a cell of the enum `{}`", self.type_name())?,
+            "" => write!(f, "a cell of the enum `{}`", printable(self.type_name()))?,
             path => write!(f, "field `{path}`")?,
         }
         write!(f, " holds {}, which is ", self.found())?;
-        write!(f, "not a variant of `{}` (", self.type_name())?;
+        write!(f, "not a variant of `{}` (", printable(self.type_name()))?;
         // Enough to see what was meant.
         for (number_of, variant) in variants.iter().take(8).enumerate() {
             let comma = if number_of > 0 { ", " } else { "" };
             write!(
                 f,
                 "{comma}{} = {}",
-                variant.name(),
+                printable(variant.name()),
                 integer_value(repr, variant.bits())
             )?;
         }

@@ -18,7 +18,7 @@ impl fmt::Display for TypeName<'_> {
 const LONGEST_NAME: usize = 200;
 
 /// A name for a terminal: without control characters, and not too long.
-fn printable(name: &str) -> String {
+pub(crate) fn printable(name: &str) -> String {
     let (mut out, mut len) = (String::new(), 0);
     for char in name.chars() {
         if len >= LONGEST_NAME {

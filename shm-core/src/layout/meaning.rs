@@ -132,36 +132,39 @@ impl SeqLockLayout {
     }
 }
 
-/// The parts of a broadcast's layout.
+/// The parts of the layout of a ring or a broadcast.
 #[derive(Clone, Copy)]
-pub(crate) struct BroadcastLayout {
+pub(crate) struct QueueLayout {
     pub(crate) element: &'static TypeLayout,
     /// The number of slots. Never 0.
     pub(crate) slots: usize,
-    /// The offset of the words `reserved` and `tail`.
+    /// The offset of the first of the words that count messages.
     pub(crate) counters: usize,
     /// The offset of the first slot.
     pub(crate) first: usize,
+    /// Whether it is a ring, and not a broadcast.
+    pub(crate) is_ring: bool,
 }
 
 impl TypeLayout {
-    /// The parts of a broadcast, or `None` for any other type.
-    pub(crate) fn as_broadcast(&self) -> Option<BroadcastLayout> {
-        let LayoutKind::Meaning {
-            meaning: BROADCAST,
-            inner,
-            ..
-        } = self.kind()
-        else {
+    /// The parts of a ring or a broadcast, or `None` for any other type.
+    pub(crate) fn as_queue(&self) -> Option<QueueLayout> {
+        let LayoutKind::Meaning { meaning, inner, .. } = self.kind() else {
             return None;
+        };
+        let (is_ring, counters) = match meaning {
+            RING => (true, "tail"),
+            BROADCAST => (false, "reserved"),
+            _ => return None,
         };
         let slots = inner.fields().last()?;
         match slots.layout().kind() {
-            LayoutKind::Array { element, len } if len > 0 => Some(BroadcastLayout {
+            LayoutKind::Array { element, len } if len > 0 => Some(QueueLayout {
                 element,
                 slots: len,
-                counters: self.word_offset("reserved")?,
+                counters: self.word_offset(counters)?,
                 first: slots.offset(),
+                is_ring,
             }),
             _ => None,
         }

@@ -38,9 +38,9 @@ pub(crate) use check::{
     all_pinned, assert_creatable, assert_has_tail, assert_shareable, elements_have_bytes, no_copy,
     no_drop, no_padding, no_padding_after, pinned,
 };
-pub(crate) use display::{Row, Table, TypeName};
+pub(crate) use display::{Row, Table, TypeName, printable};
 pub(crate) use fingerprint::fnv;
-pub(crate) use meaning::{BroadcastLayout, SeqLockLayout};
+pub(crate) use meaning::{QueueLayout, SeqLockLayout};
 pub(crate) use offsets::{NamedLayout, named_with_offsets, prefix_extent, with_offsets};
 pub(crate) use placement::{CACHE_LINE, HEADER_LEN, PAYLOAD_ALIGN, payload_offset, round_up};
 pub(crate) use scalar::{AccessWidth, integer_value, sign_extend};

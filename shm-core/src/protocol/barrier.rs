@@ -121,6 +121,11 @@ pub(crate) fn round<M: BarrierWords>(words: &M) -> u32 {
     round_of(load(words.round(), M::ROUND, M::WRITABLE))
 }
 
+/// The word `round` when nobody sleeps on it.
+pub(crate) const fn at_rest(word: u32) -> u32 {
+    word & !WAITERS
+}
+
 /// The number of the round in its word.
 pub(crate) const fn round_of(word: u32) -> u32 {
     word / ONE

@@ -43,6 +43,19 @@ use crate::protocol::wait::WaitStep;
 
 /// The bits of the participant's id.
 pub(crate) const ID: u32 = (1 << 30) - 1;
+
+/// The word once its owner has left in peace, and nobody waits.
+pub(crate) const fn left(word: u32) -> u32 {
+    word & POISON
+}
+
+/// The word once its owner, if it has one, has died, another has noticed that, and nobody waits.
+pub(crate) const fn abandoned(word: u32) -> u32 {
+    match word & ID {
+        0 => word & POISON,
+        _ => POISON,
+    }
+}
 /// An earlier owner died or panicked, and nobody has repaired its work.
 pub(crate) const POISON: u32 = 1 << 30;
 /// A process may be asleep on the word.

@@ -134,6 +134,11 @@ pub(crate) trait EventWait {
     fn sleep(&mut self, word: &AtomicU64, seen: u32);
 }
 
+/// The word when nobody sleeps on it.
+pub(crate) const fn at_rest(word: u64) -> u64 {
+    word & GENERATION
+}
+
 /// The generation in a word.
 pub(crate) const fn generation_of(word: u64) -> u32 {
     ((word & GENERATION) / ONE) as u32

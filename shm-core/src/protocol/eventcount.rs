@@ -76,6 +76,11 @@ pub(crate) const FENCE: u32 = 2;
 pub(crate) const PATIENT: u32 = 1 << 31;
 /// One wake-up, in the bits of the word.
 const ONE: u32 = 4;
+
+/// The word when nobody sleeps on it.
+pub(crate) const fn at_rest(word: u32) -> u32 {
+    word & !(WAITERS | FENCE | PATIENT)
+}
 /// How many times to try to change a word that others change too. Each failure means that another process succeeded in the few
 /// instructions since the load, so only peers that write without a pause make a wake-up not count.
 const TRIES: u32 = 64;

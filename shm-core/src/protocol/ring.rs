@@ -15,7 +15,7 @@
 //!
 //! | step | by | how | ordering |
 //! |---|---|---|---|
-//! | is there room? | the sender | `tail - head < N`, with the cached `head`; if not, it loads `head` | acquire |
+//! | is there room? | the sender | `tail - head < N`, with the cached `head`; if not, it loads `head` | acquire, then a release fence |
 //! | write | the sender | the message into slot `tail % N` | relaxed |
 //! | commit | the sender | `tail + 1` into `tail` | release, then a full fence unless the process is registered |
 //! | wake | the sender | as [`eventcount`] says, on `data` | |
@@ -27,6 +27,9 @@
 //! | is the peer gone? | either, having nothing to do | as [`liveness`] says | acquire |
 //! | recheck | the same, if so | loads the peer's counter | acquire |
 //! | begin | a process that has claimed an end | its own counter, once | relaxed |
+//! | look | a process that has neither end, at message `n` | `tail`: more than `n`? | acquire; through a read-only mapping relaxed, then an acquire fence |
+//! | copy | the same | slot `n % N` | relaxed, leaf by leaf |
+//! | validate | the same | whole if `head <= n` | acquire fence, then relaxed |
 //!
 //! - The release of `tail` pairs with the receiver's load: a receiver that sees a message counted sees all of it. The release
 //!   of `head` pairs with the sender's load: the sender never writes to a slot that is still being read.
@@ -48,6 +51,9 @@
 //! slots when its millisecond is over. If there are none, it takes its announcement back and waits for the first one. It is the
 //! only one that may sleep on `room`, and takes back what a dead predecessor has announced.
 //!
+//! A look takes no claim and writes nothing. The release fence of *is there room?* pairs with the fence of *validate*: a process
+//! that has seen any part of message `n + N`, which is written to the same slot, finds `head` to be more than `n`.
+//!
 //! An end that waits for the next peer in any case leaves out the last two questions, and sleeps until its counter changes.
 //!
 //! **Killed** before its commit, a sender leaves a slot with half a message, which is not counted, and which its successor
@@ -61,9 +67,10 @@
 //! so always valid.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::primitive::Ordering;
-use crate::primitive::model::{AtomicU32, AtomicU64, CommitOrder, fence, publish};
+use crate::primitive::model::{AtomicU32, AtomicU64, CommitOrder, fence, load, publish};
 use crate::protocol::eventcount::{
     self, PATIENT, WaitEnv, WakeAll, check_for_sleepers, notify_unless,
 };
@@ -126,6 +133,8 @@ pub(crate) trait Side {
 
     /// The bit by which this end announces that it is patient, or 0 if it never is.
     const PATIENCE: u32;
+    /// Called after the peer's counter was loaded, before a slot is used.
+    fn loaded<S: Mutations>();
     /// Whether a patient peer may sleep on after a commit of this end.
     fn is_early(mine: u64, theirs: u64, capacity: u64) -> bool;
 }
@@ -173,6 +182,11 @@ impl Side for Sending {
     const PATIENCE: u32 = PATIENT;
 
     #[inline(always)]
+    fn loaded<S: Mutations>() {
+        S::before_write();
+    }
+
+    #[inline(always)]
     fn is_early(_: u64, _: u64, _: u64) -> bool {
         false
     }
@@ -218,6 +232,9 @@ impl Side for Receiving {
     const PATIENCE: u32 = 0;
 
     #[inline(always)]
+    fn loaded<S: Mutations>() {}
+
+    #[inline(always)]
     fn is_early(head: u64, tail: u64, capacity: u64) -> bool {
         Sending::ready(tail, head, capacity) < patience(capacity)
     }
@@ -248,6 +265,18 @@ pub(crate) trait Mutations {
         R::peer(counters).load(Self::LOAD)
     }
 
+    /// Called after the sender has loaded `head`, before it writes to a slot that this has made free.
+    #[inline(always)]
+    fn before_write() {
+        fence(Ordering::Release);
+    }
+
+    /// Called after a look has copied a slot, before it loads `head`.
+    #[inline(always)]
+    fn after_look() {
+        fence(Ordering::Acquire);
+    }
+
     /// Whether a patient peer may sleep on.
     #[inline(always)]
     fn is_early<R: Side>(mine: u64, theirs: u64, capacity: u64) -> bool {
@@ -266,6 +295,49 @@ pub(crate) trait Mutations {
 pub(crate) struct Correct;
 
 impl Mutations for Correct {}
+
+/// What a look at a message finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look<R> {
+    /// It has not been sent: this many messages have been.
+    NotSent(u64),
+    /// It has been received: this many messages have been.
+    Received(u64),
+    /// The message.
+    Message(R),
+}
+
+/// Lets `copy` copy message `number` out of its slot, on behalf of a process that has neither end, through any mapping. This writes
+/// nothing.
+pub(crate) fn look<S: Mutations, R>(
+    counters: &Counters,
+    capacity: u64,
+    number: u64,
+    copy: impl FnOnce(usize) -> R,
+) -> Look<R> {
+    let tail = load(&*counters.tail, S::LOAD, false);
+    if tail.wrapping_sub(number).cast_signed() <= 0 {
+        return Look::NotSent(tail);
+    }
+    let result = copy((number % capacity) as usize);
+    S::after_look();
+    let head = counters.head.load(Ordering::Relaxed);
+    if head.wrapping_sub(number).cast_signed() <= 0 {
+        Look::Message(result)
+    } else {
+        Look::Received(head)
+    }
+}
+
+/// The numbers of the messages that were sent and not received, for a process that has neither end.
+pub(crate) fn present<S: Mutations>(counters: &Counters, capacity: u64) -> Range<u64> {
+    // In this order `tail` is not behind.
+    let head = load(&*counters.head, S::LOAD, false);
+    let tail = load(&*counters.tail, S::LOAD, false);
+    // A peer may have written anything; and the ends may have gone on meanwhile.
+    let tail = tail.max(head);
+    tail.saturating_sub(capacity).max(head)..tail
+}
 
 /// Why an end has nothing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,9 +363,17 @@ impl<R: Side, S: Mutations> End<R, S> {
         Self {
             // Ordered by the claim.
             mine: R::own(counters).load(Ordering::Relaxed),
-            theirs: S::load_peer::<R>(counters, 0),
+            theirs: Self::load(counters, 0),
             role: PhantomData,
         }
+    }
+
+    /// Loads the peer's counter, which was `seen` the last time, to use slots by it.
+    #[inline(always)]
+    fn load(counters: &Counters, seen: u64) -> u64 {
+        let theirs = S::load_peer::<R>(counters, seen);
+        R::loaded::<S>();
+        theirs
     }
 
     /// The number of messages that have passed this end since the ring was made.
@@ -314,7 +394,7 @@ impl<R: Side, S: Mutations> End<R, S> {
         if self.has_slot(capacity) {
             return true;
         }
-        let theirs = S::load_peer::<R>(counters, self.theirs);
+        let theirs = Self::load(counters, self.theirs);
         self.theirs = theirs;
         R::is_ready(self.mine, theirs, capacity)
     }
@@ -327,7 +407,7 @@ impl<R: Side, S: Mutations> End<R, S> {
         if ready >= wanted {
             return ready;
         }
-        self.theirs = S::load_peer::<R>(counters, self.theirs);
+        self.theirs = Self::load(counters, self.theirs);
         R::ready(self.mine, self.theirs, capacity)
     }
 
@@ -394,7 +474,7 @@ impl<R: Side, S: Mutations> End<R, S> {
         // Copies, since both closures use them.
         let (mine, seen) = (self.mine, self.theirs);
         let look = || {
-            let theirs = S::load_peer::<R>(counters, seen);
+            let theirs = Self::load(counters, seen);
             (R::ready(mine, theirs, capacity) > 0).then_some(theirs)
         };
         let look_again = || {
@@ -428,7 +508,7 @@ impl<R: Side, S: Mutations> End<R, S> {
     ) -> Option<u64> {
         let (mine, seen) = (self.mine, self.theirs);
         let look = || {
-            let theirs = S::load_peer::<R>(counters, seen);
+            let theirs = Self::load(counters, seen);
             (R::ready(mine, theirs, capacity) > 0).then_some(theirs)
         };
         self.theirs = eventcount::wait(R::wait_word(counters), env, look, || None)?;

@@ -89,6 +89,11 @@ pub(crate) fn permits(word: &AtomicU32) -> u32 {
     permits_of(word.load(Ordering::Relaxed))
 }
 
+/// The word when nobody sleeps on it.
+pub(crate) const fn at_rest(word: u32) -> u32 {
+    word & !(WAITERS | SEVERAL)
+}
+
 /// The number of permits in a word.
 #[inline(always)]
 pub(crate) const fn permits_of(word: u32) -> u32 {

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::header::{self, BYTE_ORDER, Frozen, HEADER_LEN, Header, Mutable};
-use super::untyped::{self, Described};
+use super::untyped::{self, Described, Frame};
 use crate::error::{ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::layout::fingerprint::ByteOrder;
@@ -45,6 +45,11 @@ impl Dump {
             tail,
         };
         Ok((dump, layout))
+    }
+
+    /// What surrounds the payload in the file. The numbers must be in this machine's byte order.
+    pub(crate) fn frame(&self, layout: &TypeLayout) -> Result<Frame, ShmError> {
+        untyped::frame(&self.file, layout)
     }
 
     /// Reads bytes from `offset` in the payload on. Returns `false` if the file ends before.

@@ -38,8 +38,11 @@ use std::time::Duration;
 
 use crate::claim::Participant;
 use crate::error::ANONYMOUS;
+use crate::error::ShmError;
+use crate::layout::TypeLayout;
 use crate::name::SegmentName;
-use crate::sys::file::FileId;
+use crate::sys::SysResult;
+use crate::sys::file::{self, FileId};
 use crate::sys::fork::{AtomicGeneration, ForkCount};
 use crate::sys::map::Mapping;
 use unpublished::Hidden;
@@ -58,7 +61,7 @@ pub(crate) use open::{Failure, uninitialized};
 pub use options::ShmOptions;
 pub use ownership::SegmentStatus;
 pub use participants::Participants;
-pub(crate) use untyped::{Described, SchemaBytes, describe_file, describe_named};
+pub(crate) use untyped::{Described, Frame, SchemaBytes, Untyped, describe_file, describe_named};
 
 /// A mapped segment of any type.
 #[derive(Debug)]
@@ -97,6 +100,17 @@ impl Segment {
     #[cfg(test)]
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+
+    /// What surrounds the payload in the file.
+    pub(crate) fn frame(&self, layout: &TypeLayout) -> Result<Frame, ShmError> {
+        untyped::frame(&self.file, layout)
+    }
+
+    /// Writes to the payload of a segment that has no name yet, so that no other process has it.
+    pub(crate) fn fill(&self, bytes: &[u8], offset: usize) -> SysResult<()> {
+        let at = self.payload_offset.saturating_add(offset) as u64;
+        file::write_at(&self.file, bytes, at)
     }
 
     /// Bytes from the start of the file to the payload.

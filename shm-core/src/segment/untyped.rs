@@ -92,6 +92,35 @@ pub(crate) fn describe_named(name: &str) -> Result<Described, ShmError> {
     describe().map_err(|error: ShmError| error.named(name))
 }
 
+/// What surrounds the payload in a segment's file.
+pub(crate) struct Frame {
+    /// What comes before it: header and schema.
+    pub(crate) start: Vec<u8>,
+    /// The offset of the payload.
+    pub(crate) payload_offset: usize,
+    /// The records of the levels, at the end of the file.
+    pub(crate) records: Vec<u8>,
+    /// The length of the file.
+    pub(crate) total_len: usize,
+}
+
+/// What surrounds the payload of a file whose layout is `layout`, which a handle has compared it with, with the levels of that.
+pub(crate) fn frame(file: &File, layout: &TypeLayout) -> Result<Frame, ShmError> {
+    let mut start = [0; HEADER_LEN];
+    let count = file::read_at(file, &mut start, 0)?;
+    let mut header = header::parse(&start[..count], file::stat(file)?.len)?;
+    header.mutable.levels = layout.level();
+    let mut start = bytemuck::bytes_of(&header).to_vec();
+    schema::encode_into(layout, &mut start);
+    // The header agrees with the file, whose length is that of an object.
+    Ok(Frame {
+        start,
+        payload_offset: header.frozen.payload_offset as usize,
+        records: levels::encode(layout, 0),
+        total_len: header.frozen.total_len as usize,
+    })
+}
+
 /// Reads the header and the schema of a file, of either byte order.
 pub(crate) fn describe_file(file: &File) -> Result<Described, ShmError> {
     let id = attach::regular(file)?;
@@ -173,7 +202,7 @@ impl Described {
 pub(crate) struct Untyped {
     pub(super) settings: Settings,
     /// Elements of the trailing slice, if the program says how many.
-    pub(super) len: Option<usize>,
+    pub(crate) len: Option<usize>,
 }
 
 impl Untyped {

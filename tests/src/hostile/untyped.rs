@@ -1,9 +1,10 @@
 //! Accesses without the type to forged segments: the schema in the file decides what is read and written.
 
+use std::io;
 use std::os::unix::fs::FileExt;
 
 use shm_core::ShmLayout;
-use shm_core::dynamic::{DynCell, DynSegment, DynValue};
+use shm_core::dynamic::{DynCell, DynSchema, DynSegment, DynValue};
 use shm_core::sync::{Barrier, Broadcast, Event, Mutex, Ring, Semaphore, SeqLock};
 
 use super::everything::{Color, Part};
@@ -115,11 +116,87 @@ impl Scratch {
         // Other bytes, while it is attached.
         self.damage_payload(forgery, random);
         look(&whole, random, &mut { PARTS });
+        check_schema(
+            &DynSchema::of_segment(&self.name).expect("it was attached to"),
+            &table,
+        );
+        check_problems(segment);
         // The same file as a dump.
         let dump = DynSegment::open(Names::path(&self.name)).expect("it was attached to");
         assert!(std::ptr::eq(dump.layout(), segment.layout()));
+        check_problems(&dump);
+        for source in [segment, &dump] {
+            let error = source.dump(Short(SHORT)).err();
+            assert!(error.is_none() || forgery.len > 0, "{error:?}");
+        }
+        if forgery.len <= SHORT as u64 {
+            self.restore(segment, random);
+        }
         let dump = dump.at(".").expect("the whole payload");
         look(&dump, random, &mut { PARTS / 4 });
+    }
+}
+
+impl Scratch {
+    /// Makes a segment of what the forgery holds.
+    fn restore(&mut self, segment: &DynSegment, random: &mut Random) {
+        let name = format!("{}-copy", self.name);
+        match DynSegment::options().restore(&name, segment) {
+            Ok(copy) => {
+                self.count("untyped: restored");
+                assert!(std::ptr::eq(copy.layout(), copy.clone().layout()));
+                assert_eq!(copy.layout().to_string(), segment.layout().to_string());
+                look(&copy.at(".").expect("the whole payload"), random, &mut {
+                    PARTS / 4
+                });
+            }
+            Err(error) => {
+                let error = error.to_string();
+                assert!(!error.chars().any(char::is_control), "{error:?}");
+                self.count(&format!("untyped: not restored: {}", kind(&error)));
+            }
+        }
+    }
+}
+
+/// How much of a dump is written.
+const SHORT: usize = 1 << 20;
+
+/// Takes so many bytes.
+struct Short(usize);
+
+impl io::Write for Short {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.0.checked_sub(bytes.len());
+        self.0 = left.ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn check_schema(schema: &DynSchema, table: &str) {
+    assert_eq!(schema.to_string(), table);
+    assert!(!table.chars().any(|char| char.is_control() && char != '\n'));
+    for field in schema.fields() {
+        assert!(!field.type_name.chars().any(char::is_control));
+    }
+    let again = DynSchema::from_bytes(&schema.to_bytes()).expect("it was checked");
+    assert_eq!(again.first_difference(schema), None);
+    assert_eq!(again.to_string(), table);
+}
+
+fn check_problems(segment: &DynSegment) {
+    let Ok(problems) = segment.problems() else {
+        return;
+    };
+    assert!(problems.len() <= 1000);
+    for problem in problems {
+        let text = problem.to_string();
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+        segment.at(&problem.path).expect("a problem has a path");
     }
 }
 

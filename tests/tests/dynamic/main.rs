@@ -5,6 +5,8 @@ mod create;
 mod dumps;
 mod layouts;
 mod levels;
+mod problems;
+mod restore;
 mod schemas;
 mod sync;
 mod values;

@@ -258,16 +258,10 @@ fn messages_of_a_broadcast_are_read_by_their_number() {
             assert_eq!(error.to_string(), text);
         }
     }
-    for (path, text) in [
-        (
-            "jobs[#0]",
-            "there is no `jobs[#0]`: `jobs` is a `Ring<Limits, 4>`, whose messages only its receiver can read whole",
-        ),
-        (
-            "limits[#0]",
-            "there is no `limits[#0]`: `limits` is a `SeqLock<Limits, 4>`, which has no messages",
-        ),
-    ] {
+    for (path, text) in [(
+        "limits[#0]",
+        "there is no `limits[#0]`: `limits` is a `SeqLock<Limits, 4>`, which has no messages",
+    )] {
         assert_eq!(segment.at(path).unwrap_err().to_string(), text);
     }
     let writable = DynSegment::attach(&name).unwrap();
@@ -276,6 +270,96 @@ fn messages_of_a_broadcast_are_read_by_their_number() {
         error.to_string(),
         "`ticks[#6].rate` cannot be set: a message was sent as it is"
     );
+}
+
+#[test]
+fn messages_of_a_ring_are_read_by_their_number() {
+    let names = Names::new("dyn-ring");
+    let name = names.name("t");
+    let shm = Shared::create(&name).unwrap();
+    let segment = DynSegment::attach_read_only(&name).unwrap();
+    assert_eq!(segment.at("jobs").unwrap().messages().unwrap(), Some(0..0));
+    assert_eq!(segment.at("limits").unwrap().messages().unwrap(), None);
+    let mut sender = shm.jobs.sender().unwrap();
+    let mut receiver = shm.jobs.receiver().unwrap();
+    for rate in 0..6 {
+        sender.send(limits(rate)).unwrap();
+        if rate < 3 {
+            receiver.recv().unwrap();
+        }
+    }
+    let file = std::env::temp_dir().join(&name[1..]);
+    std::fs::copy(Names::path(&name), &file).unwrap();
+    let dump = DynSegment::open(&file).unwrap();
+    std::fs::remove_file(file).unwrap();
+    for segment in [&segment, &dump] {
+        let jobs = segment.at("jobs").unwrap();
+        assert_eq!(jobs.messages().unwrap(), Some(3..6));
+        assert_eq!(
+            get(segment, "jobs[#3]"),
+            "{rate: 3, burst: 1, names: [0.5, 2.0]}"
+        );
+        assert_eq!(get(segment, "jobs[#5].names[1]"), "2.0");
+        for (path, text) in [
+            (
+                "jobs[#2]",
+                "there is no `jobs[#2]`: it was received; the next to be received is number 3",
+            ),
+            (
+                "jobs[#6]",
+                "there is no `jobs[#6]`: 6 messages have been sent, and the first is number 0",
+            ),
+        ] {
+            let error = segment.at(path).unwrap().get().unwrap_err();
+            assert_eq!(error.to_string(), text);
+        }
+    }
+    // Looking has taken none.
+    for rate in 3..6 {
+        assert_eq!(receiver.recv().unwrap().rate, rate);
+    }
+    assert_eq!(segment.at("jobs").unwrap().messages().unwrap(), Some(6..6));
+    let mut ticks = shm.ticks.sender().unwrap();
+    for rate in 0..7 {
+        ticks.send(limits(rate)).unwrap();
+    }
+    assert_eq!(segment.at("ticks").unwrap().messages().unwrap(), Some(3..7));
+}
+
+#[test]
+fn messages_are_whole_next_to_both_ends() {
+    const MESSAGES: u64 = 20_000;
+    let names = Names::new("dyn-ring-whole");
+    let name = names.name("t");
+    let shm = Ring::<[u64; 40], 3>::create(&name).unwrap();
+    let segment = DynSegment::attach_read_only(&name).unwrap();
+    let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for number in 0..MESSAGES {
+                sender.send([number; 40]).unwrap();
+            }
+        });
+        let receiving = scope.spawn(move || {
+            for number in 0..MESSAGES {
+                assert_eq!(receiver.recv().unwrap(), [number; 40]);
+            }
+        });
+        let cell = segment.at(".").unwrap();
+        while !receiving.is_finished() {
+            for number in cell.messages().unwrap().unwrap() {
+                let Ok(value) = cell.at(&format!("[#{number}]")).unwrap().get() else {
+                    continue;
+                };
+                let all = value.as_list().unwrap();
+                let expected = DynValue::from(number);
+                assert!(
+                    all.iter().all(|element| *element == expected),
+                    "{number}: {value}"
+                );
+            }
+        }
+    });
 }
 
 #[test]

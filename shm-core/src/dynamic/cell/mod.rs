@@ -1,27 +1,33 @@
 //! [`DynCell`]: a part of a segment without its Rust type.
 
+mod image;
+mod problems;
 mod resolve;
 mod sync;
 mod write;
 
 use std::fmt;
+use std::mem::offset_of;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::DynValue;
 use super::error::DynError;
 use super::path::{self, Step};
-use super::place::{Budget, Place, ReadFailed};
+use super::place::{Budget, Counters, Place, ReadFailed};
 use super::segment::{Handle, Memory};
 use crate::error::InvalidValue;
-use crate::layout::{BroadcastLayout, SeqLockLayout, TypeLayout};
-use crate::primitive::AtomicU64;
-use crate::protocol::broadcast::Counters;
+use crate::layout::{QueueLayout, SeqLockLayout, TypeLayout};
+use crate::primitive::{AtomicU32, AtomicU64};
+use crate::protocol::padded::Padded;
+use crate::protocol::{broadcast, ring};
 use crate::segment::Dump;
 use crate::shm_layout::ShmLayout;
 use crate::sys::{Errno, SysError};
 
 use resolve::{Base, Part};
 
+pub use problems::Problem;
 pub use sync::SyncState;
 
 /// A part of a [`DynSegment`](super::DynSegment), found by its path: what a [`ShmCell`](crate::ShmCell) is for a program that has
@@ -201,9 +207,12 @@ impl DynCell {
                         part.offset + at + self.committed_in(*at, lock)?
                     }
                     Base::Message {
-                        at, queue, number, ..
+                        at,
+                        of,
+                        queue,
+                        number,
                     } => {
-                        let slot = self.slot_in(*at, queue, *number)?;
+                        let slot = self.slot_in((*at, of), queue, *number)?;
                         part.offset + at + queue.first + slot * queue.element.size()
                     }
                 };
@@ -242,15 +251,83 @@ impl DynCell {
         Ok(lock.value_offset(version))
     }
 
-    /// The slot of a message of the broadcast that is at an offset in a dump.
-    fn slot_in(&self, at: usize, queue: &BroadcastLayout, number: u64) -> Result<usize, DynError> {
-        let counter = |offset| self.word(at + queue.counters + offset, AtomicU64::LAYOUT);
-        let counters = Counters {
-            reserved: AtomicU64::new(counter(std::mem::offset_of!(Counters, reserved))?),
-            tail: AtomicU64::new(counter(std::mem::offset_of!(Counters, tail))?),
+    /// The slot of a message of the queue that is at an offset in a dump.
+    fn slot_in(
+        &self,
+        at: (usize, &'static TypeLayout),
+        queue: &QueueLayout,
+        number: u64,
+    ) -> Result<usize, DynError> {
+        let slot = self.with_counters(at, queue, |counters| {
+            counters.slot(queue.slots, number, |slot| slot)
+        });
+        slot?.map_err(|failed| self.failed(failed))
+    }
+
+    /// Calls `look` with the counters of the queue, of the layout `of`, that is at an offset in the payload.
+    fn with_counters<R>(
+        &self,
+        (at, of): (usize, &'static TypeLayout),
+        queue: &QueueLayout,
+        look: impl FnOnce(Counters<'_>) -> R,
+    ) -> Result<R, DynError> {
+        if let Memory::Mapped(_) = &self.handle.memory {
+            let budget = Budget::new();
+            let place = self.place_at(at, of, &budget);
+            return Ok(look(place.counters(queue)));
+        }
+        let word = |offset| {
+            let word = self.word(at + queue.counters + offset, AtomicU64::LAYOUT);
+            word.map(AtomicU64::new)
         };
-        Place::slot(&counters, queue.slots, number, |slot| slot)
-            .map_err(|failed| self.failed(failed))
+        if queue.is_ring {
+            Ok(look(Counters::Ring(&ring::Counters {
+                tail: Padded(word(offset_of!(ring::Counters, tail))?),
+                head: Padded(word(offset_of!(ring::Counters, head))?),
+                data: Padded(AtomicU32::new(0)),
+                room: Padded(AtomicU32::new(0)),
+            })))
+        } else {
+            Ok(look(Counters::Broadcast(&broadcast::Counters {
+                reserved: word(offset_of!(broadcast::Counters, reserved))?,
+                tail: word(offset_of!(broadcast::Counters, tail))?,
+            })))
+        }
+    }
+
+    /// Returns the numbers of the messages that a [`Ring`](crate::sync::Ring) or a [`Broadcast`](crate::sync::Broadcast) has at this
+    /// moment: those that its receiver has not received, or that were not overwritten. `None` for other parts. The path of a message is
+    /// `jobs[#17]`. It can be gone by the time it is read.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::DynSegment;
+    /// use shm_core::sync::Ring;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-dyn-messages-{}", std::process::id());
+    /// let jobs = Ring::<u32, 8>::create(&name)?;
+    /// jobs.sender()?.send_slice(&[70, 71, 72])?;
+    /// jobs.receiver()?.recv()?;
+    ///
+    /// let segment = DynSegment::attach_read_only(&name)?;
+    /// let messages = segment.at(".")?.messages()?;
+    /// assert_eq!(messages, Some(1..3));
+    /// assert_eq!(segment.at("[#1]")?.get()?.as_int(), Some(71)); // it stays in the ring
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Os`](DynError::Os) for a dump.
+    pub fn messages(&self) -> Result<Option<Range<u64>>, DynError> {
+        let part = self.part.innermost();
+        let Some(queue) = part.queue() else {
+            return Ok(None);
+        };
+        let present = |counters: Counters<'_>| counters.present(queue.slots);
+        let present = self.with_counters((part.offset, part.layout), &queue, present)?;
+        Ok(Some(present))
     }
 
     /// The word at an offset in the payload, of four or eight bytes. It acquires what was released with it.
@@ -302,6 +379,12 @@ impl DynCell {
             path: self.path().to_owned(),
             source: error.io(),
         })
+    }
+
+    /// The length of the payload in bytes, without rounding.
+    fn payload_len(&self) -> usize {
+        let layout = self.handle.layout;
+        layout.size() + layout.tail_stride().unwrap_or(0) * self.handle.tail()
     }
 
     fn failed(&self, failed: ReadFailed) -> DynError {

@@ -7,7 +7,7 @@ use crate::dynamic::path::{Step, elements};
 use crate::dynamic::segment::Handle;
 use crate::error::InvalidValue;
 use crate::layout::{
-    BroadcastLayout, FieldLayout, LayoutKind, SeqLockLayout, TypeLayout, TypeName, meaning,
+    FieldLayout, LayoutKind, QueueLayout, SeqLockLayout, TypeLayout, TypeName, meaning,
 };
 use crate::shm_layout::ShmLayout;
 
@@ -37,11 +37,11 @@ pub(super) enum Base {
         of: &'static TypeLayout,
         lock: SeqLockLayout,
     },
-    /// A message of the broadcast at an offset in the payload.
+    /// A message of the queue at an offset in the payload.
     Message {
         at: usize,
         of: &'static TypeLayout,
-        queue: BroadcastLayout,
+        queue: QueueLayout,
         number: u64,
     },
 }
@@ -212,11 +212,8 @@ impl Part {
             }
             Step::Message(number) => {
                 let at = self.innermost();
-                match (
-                    at.layout.as_broadcast().filter(|_| at.len.is_none()),
-                    at.meaning(),
-                ) {
-                    (Some(queue), _) => Ok(Self {
+                match at.queue() {
+                    Some(queue) => Ok(Self {
                         layout: queue.element,
                         offset: 0,
                         base: Base::Message {
@@ -227,11 +224,7 @@ impl Part {
                         },
                         ..at
                     }),
-                    (None, Some(meaning::RING)) => Err(Missing::Part(format!(
-                        "{}, whose messages only its receiver can read whole",
-                        self.description(cell)
-                    ))),
-                    _ => Err(Missing::Part(format!(
+                    None => Err(Missing::Part(format!(
                         "{}, which has no messages",
                         self.description(cell)
                     ))),
@@ -240,11 +233,10 @@ impl Part {
         }
     }
 
-    fn meaning(&self) -> Option<&'static str> {
-        match self.layout.kind() {
-            LayoutKind::Meaning { meaning, .. } if self.len.is_none() => Some(meaning),
-            _ => None,
-        }
+    /// The parts of a queue that is in the payload itself, as all are.
+    pub(super) fn queue(&self) -> Option<QueueLayout> {
+        let is_one = self.len.is_none() && matches!(self.base, Base::Payload);
+        self.layout.as_queue().filter(|_| is_one)
     }
 
     fn field(&self, name: &str, cell: &DynCell) -> Result<Self, Missing> {

@@ -2,6 +2,7 @@
 //! rings of one and two slots; three or four forced preemptions. A claim is a cell with an id.
 
 mod joining;
+mod looking;
 mod patience;
 mod reconnecting;
 

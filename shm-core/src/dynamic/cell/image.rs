@@ -1,0 +1,331 @@
+//! Images: the bytes of a payload as they would be if all processes had left at this moment.
+//!
+//! Everything is copied with one atomic access per leaf, and protocols decide what is whole: of a `SeqLock` its committed value, of a
+//! queue the messages that are there. Claims are released, and nobody waits. A `Mutex` that is held has an owner that died.
+
+use std::io::{self, Write};
+use std::sync::atomic::{Ordering, fence};
+
+use super::DynCell;
+use crate::cell::copy;
+use crate::dynamic::error::DynError;
+use crate::dynamic::place::Budget;
+use crate::dynamic::segment::Memory;
+use crate::layout::{FieldLayout, LayoutKind, QueueLayout, SeqLockLayout, TypeLayout, meaning};
+use crate::primitive::AtomicU64;
+use crate::protocol::{barrier, claim_word, event, eventcount, semaphore};
+use crate::shm_layout::ShmLayout;
+
+/// How often a queue is copied before its sender counts as too fast.
+const ATTEMPTS: usize = 64;
+/// How many bytes are copied at once, if they need not be.
+const CHUNK: usize = 64 << 10;
+
+/// Why an image was not written.
+pub(super) enum ImageFailed {
+    Cell(DynError),
+    Io(io::Error),
+}
+
+impl From<DynError> for ImageFailed {
+    fn from(error: DynError) -> Self {
+        Self::Cell(error)
+    }
+}
+
+impl From<io::Error> for ImageFailed {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+type Result<T = (), E = ImageFailed> = std::result::Result<T, E>;
+
+impl DynCell {
+    /// Writes the image of the whole payload. This cell is the whole payload.
+    pub(in crate::dynamic) fn write_image(&self, to: &mut dyn Write) -> io::Result<()> {
+        let mut image = Image {
+            cell: self,
+            to,
+            at: 0,
+        };
+        let layout = self.part.layout;
+        let tail = layout.tail_stride().unwrap_or(0) * self.handle.tail();
+        let written = image.value(0, layout);
+        written
+            .and_then(|()| image.zeros_up_to(layout.size() + tail))
+            .map_err(|failed| match failed {
+                ImageFailed::Cell(error) => io::Error::other(error),
+                ImageFailed::Io(error) => error,
+            })
+    }
+}
+
+struct Image<'a> {
+    cell: &'a DynCell,
+    to: &'a mut dyn Write,
+    /// How many bytes have been written.
+    at: usize,
+}
+
+impl Image<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result {
+        self.to.write_all(bytes)?;
+        self.at += bytes.len();
+        Ok(())
+    }
+
+    /// Writes zeros for the bytes before `offset` that belong to no field.
+    fn zeros_up_to(&mut self, offset: usize) -> Result {
+        static ZEROS: [u8; 4096] = [0; 4096];
+        while self.at < offset {
+            let count = (offset - self.at).min(ZEROS.len());
+            self.write(&ZEROS[..count])?;
+        }
+        Ok(())
+    }
+
+    /// Copies `count` values without gaps.
+    fn copy(&self, offset: usize, layout: &'static TypeLayout, count: usize) -> Result<Vec<u64>> {
+        let cell = self.cell;
+        let segment = match &cell.handle.memory {
+            Memory::Mapped(segment) => segment,
+            Memory::File(dump) => return Ok(cell.copy(dump, offset, layout, (count, 0))?),
+        };
+        let mut copy = vec![0_u64; (layout.size() * count).div_ceil(size_of::<u64>())];
+        let from = segment.payload().cast::<u8>().wrapping_add(offset);
+        // SAFETY: the payload lives as long as the handle, and its layout has these values at the offset: aligned, and only accessed
+        // atomically. The copy is private and has room for them.
+        unsafe { copy::read_values(copy.as_mut_ptr().cast(), from, layout, count) };
+        Ok(copy)
+    }
+
+    /// Writes `count` values that follow each other.
+    fn values(&mut self, offset: usize, layout: &'static TypeLayout, count: usize) -> Result {
+        let size = layout.size();
+        if size == 0 {
+            return Ok(());
+        }
+        if size > CHUNK || !is_plain(layout) {
+            return (0..count).try_for_each(|number| self.value(offset + number * size, layout));
+        }
+        let mut done = 0;
+        while done < count {
+            let now = (CHUNK / size).min(count - done);
+            let copy = self.copy(offset + done * size, layout, now)?;
+            self.write(&bytemuck::cast_slice(&copy)[..now * size])?;
+            done += now;
+        }
+        Ok(())
+    }
+
+    /// Writes the value at an offset in the payload.
+    fn value(&mut self, offset: usize, layout: &'static TypeLayout) -> Result {
+        match layout.kind() {
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => self.values(offset, layout, 1),
+            LayoutKind::Array { element, len } => self.values(offset, element, len),
+            LayoutKind::Slice { element } => self.values(offset, element, self.cell.handle.tail()),
+            LayoutKind::Struct { fields, .. } => self.fields(offset, layout, fields, ""),
+            LayoutKind::Meaning { meaning, inner, .. } => match meaning {
+                meaning::SEQLOCK => match layout.as_seqlock() {
+                    Some(lock) => self.seqlock(offset, layout, inner, &lock),
+                    None => self.value(offset, inner),
+                },
+                meaning::RING | meaning::BROADCAST => match layout.as_queue() {
+                    Some(queue) => self.queue(offset, layout, inner, &queue),
+                    None => self.value(offset, inner),
+                },
+                meaning::MUTEX | meaning::SEMAPHORE | meaning::EVENT | meaning::BARRIER => {
+                    self.fields(offset, inner, inner.fields(), meaning)
+                }
+                _ => self.value(offset, inner),
+            },
+        }
+    }
+
+    /// Writes the fields of a struct, or the parts of a type of this library with this `meaning`.
+    fn fields(
+        &mut self,
+        offset: usize,
+        layout: &TypeLayout,
+        fields: &'static [FieldLayout],
+        meaning: &str,
+    ) -> Result {
+        let mut in_order: Vec<&FieldLayout> = fields.iter().collect();
+        in_order.sort_by_key(|field| field.offset());
+        for field in in_order {
+            let at = offset + field.offset();
+            self.zeros_up_to(at)?;
+            match field.layout().kind() {
+                LayoutKind::Scalar(scalar) if scalar.is_atomic() && !meaning.is_empty() => {
+                    let word = self.cell.word(at, field.layout())?;
+                    self.word(at_rest(meaning, field.name(), word), field.layout())?;
+                }
+                LayoutKind::Array { element, len } if meaning == meaning::BARRIER => {
+                    for seat in 0..len {
+                        let at = at + seat * element.size();
+                        self.fields(at, element, element.fields(), SEAT)?;
+                    }
+                }
+                _ => self.value(at, field.layout())?,
+            }
+        }
+        self.zeros_up_to(offset + layout.size())
+    }
+
+    /// Writes a word of four or eight bytes.
+    fn word(&mut self, word: u64, layout: &TypeLayout) -> Result {
+        match layout.size() {
+            4 => self.write(&(word as u32).to_ne_bytes()),
+            _ => self.write(&word.to_ne_bytes()),
+        }
+    }
+
+    /// Writes the words of a type of this library that come before its slots: those of `known` have these values.
+    fn words(
+        &mut self,
+        (offset, layout, inner): (usize, &TypeLayout, &'static TypeLayout),
+        known: &[(&str, u64)],
+    ) -> Result {
+        let LayoutKind::Meaning { meaning, .. } = layout.kind() else {
+            return Ok(());
+        };
+        let [words @ .., _] = inner.fields() else {
+            return Ok(());
+        };
+        let mut in_order: Vec<&FieldLayout> = words.iter().collect();
+        in_order.sort_by_key(|field| field.offset());
+        for field in in_order {
+            let at = offset + field.offset();
+            self.zeros_up_to(at)?;
+            let known = known.iter().find(|(name, _)| *name == field.name());
+            let word = match known {
+                Some((_, word)) => *word,
+                None => {
+                    let word = self.cell.word(at, field.layout())?;
+                    at_rest(meaning, field.name(), word)
+                }
+            };
+            self.word(word, field.layout())?;
+        }
+        Ok(())
+    }
+
+    /// Writes a lock with its committed value only.
+    fn seqlock(
+        &mut self,
+        offset: usize,
+        layout: &'static TypeLayout,
+        inner: &'static TypeLayout,
+        lock: &SeqLockLayout,
+    ) -> Result {
+        let cell = self.cell;
+        let (version, value) = match &cell.handle.memory {
+            Memory::Mapped(_) => {
+                let budget = Budget::new();
+                let place = cell.place_at(offset, layout, &budget);
+                let copied = place.committed_copy(lock, 0, lock.value, None);
+                copied.map_err(|failed| cell.failed(failed))?
+            }
+            Memory::File(_) => {
+                let version = cell.word(offset + lock.version, AtomicU64::LAYOUT)?;
+                let at = offset + lock.value_offset(version);
+                (version, self.copy(at, lock.value, 1)?)
+            }
+        };
+        self.words((offset, layout, inner), &[("version", version)])?;
+        self.zeros_up_to(offset + lock.value_offset(version))?;
+        self.write(&bytemuck::cast_slice(&value)[..lock.value.size()])?;
+        self.zeros_up_to(offset + layout.size())
+    }
+
+    /// Writes a queue with the messages that are there.
+    fn queue(
+        &mut self,
+        offset: usize,
+        layout: &'static TypeLayout,
+        inner: &'static TypeLayout,
+        queue: &QueueLayout,
+    ) -> Result {
+        let cell = self.cell;
+        let load = |name: &str| {
+            let word = layout.word_offset(name).unwrap_or(0);
+            cell.word(offset + word, AtomicU64::LAYOUT)
+        };
+        let first = offset + queue.first;
+        for _ in 0..ATTEMPTS {
+            let mut tail = load("tail")?;
+            let slots = self.slots(first, queue)?;
+            // Orders the copy before what follows, as where one message is read.
+            fence(Ordering::Acquire);
+            let (name, other) = if queue.is_ring {
+                let head = load("head")?;
+                // If more was received meanwhile than was counted, nothing is there.
+                tail = tail.max(head);
+                ("head", head)
+            } else {
+                let reserved = load("reserved")?;
+                // One message may be on its way, which has overwritten another.
+                if reserved.wrapping_sub(tail) > 1 {
+                    continue;
+                }
+                ("reserved", reserved)
+            };
+            self.words((offset, layout, inner), &[("tail", tail), (name, other)])?;
+            self.zeros_up_to(first)?;
+            self.write(&slots)?;
+            return self.zeros_up_to(offset + layout.size());
+        }
+        let path = cell.path().to_owned();
+        Err(ImageFailed::Cell(DynError::Contended { path }))
+    }
+
+    /// The image of all slots of a queue.
+    fn slots(&self, first: usize, queue: &QueueLayout) -> Result<Vec<u8>> {
+        let mut slots = Vec::new();
+        let mut image = Image {
+            cell: self.cell,
+            to: &mut slots,
+            at: first,
+        };
+        image.values(first, queue.element, queue.slots)?;
+        Ok(slots)
+    }
+}
+
+/// The meaning of a seat of a barrier, which has none in a schema.
+const SEAT: &str = "seat";
+
+/// A word of a type of this library as it is when all processes have left.
+fn at_rest(meaning: &str, name: &str, word: u64) -> u64 {
+    let half = word as u32;
+    let half = match (meaning, name) {
+        (meaning::MUTEX, "claim") => claim_word::abandoned(half),
+        (SEAT, "claim") => claim_word::left(half),
+        (meaning::SEQLOCK | meaning::BROADCAST, "claim") => 0,
+        (meaning::RING, "sender" | "receiver") => 0,
+        (meaning::SEQLOCK, "changed")
+        | (meaning::BROADCAST, "arrived")
+        | (meaning::RING, "data" | "room")
+        | (meaning::BARRIER, "left") => eventcount::at_rest(half),
+        (meaning::BARRIER, "round") => barrier::at_rest(half),
+        (meaning::SEMAPHORE, "word") => semaphore::at_rest(half),
+        (meaning::EVENT, "word") => return event::at_rest(word),
+        _ => return word,
+    };
+    half.into()
+}
+
+/// Whether values consist of nothing but leaves that are copied as they are.
+fn is_plain(layout: &TypeLayout) -> bool {
+    match layout.kind() {
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => true,
+        LayoutKind::Array { element, .. } => is_plain(element),
+        LayoutKind::Slice { .. } => false,
+        LayoutKind::Struct { fields, .. } => {
+            !layout.has_gaps() && fields.iter().all(|field| is_plain(field.layout()))
+        }
+        // The parts of the others are written one by one.
+        LayoutKind::Meaning { meaning, .. } => matches!(meaning, meaning::STR | meaning::OFFSET),
+    }
+}
