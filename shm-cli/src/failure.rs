@@ -149,10 +149,19 @@ impl From<ShmError> for Failure {
                 "segment `{name}` does not exist: it has not been created yet, its owner has ended, or its name was removed; \
                  `shm ls` lists those that there are"
             ),
+            ShmError::Corrupt { name, reason, .. } if is_segment(name) => {
+                format!("segment `{name}` is damaged: {reason}; `shm rm {name}` removes it")
+            }
             other => other.to_string(),
         };
         Self::new(kind, message)
     }
+}
+
+/// Whether an error is about a segment with a name, and not about a descriptor or a dump.
+fn is_segment(name: &str) -> bool {
+    name.strip_prefix('/')
+        .is_some_and(|name| !name.contains('/'))
 }
 
 impl From<DynError> for Failure {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use anstyle::Style;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use shm_core::dynamic::DynSchema;
 use shm_core::{SegmentInfo, SegmentState};
 
 use crate::attached::{Mappings, Process};
@@ -106,6 +107,8 @@ enum Key {
 /// A segment, with what was looked up for it.
 struct Row {
     info: SegmentInfo,
+    /// Empty if it is not known.
+    type_name: String,
     owner: String,
     age: Option<Duration>,
     users: Vec<Process>,
@@ -147,11 +150,6 @@ impl Ls {
 
     fn wants(&self, info: &SegmentInfo) -> bool {
         let state = State::of(info.state);
-        let type_name = || {
-            info.contents
-                .as_ref()
-                .and_then(|of| of.type_name.as_deref())
-        };
         let of_state = match self.state.is_empty() {
             true => self.all || state != State::Foreign,
             false => self.state.contains(&state),
@@ -160,7 +158,9 @@ impl Ls {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
         };
         let name = info.name.strip_prefix('/').unwrap_or(&info.name);
-        of_state && any(&self.names, name) && any(&self.types, type_name().unwrap_or_default())
+        of_state
+            && any(&self.names, name)
+            && (self.types.is_empty() || any(&self.types, &type_name(info)))
     }
 
     fn rows(&self, found: Vec<SegmentInfo>, mappings: &Mappings) -> Vec<Row> {
@@ -172,10 +172,11 @@ impl Ls {
                 .or_insert_with(|| user_name(info.owner))
                 .clone(),
             age: info.contents.as_ref().map(|of| {
-                // 0 if the clock was set back.
+                // 0 if the clock has been set back.
                 now.duration_since(of.created_at).unwrap_or_default()
             }),
             users: mappings.users(&info),
+            type_name: type_name(&info),
             info,
         });
         rows.collect()
@@ -184,7 +185,7 @@ impl Ls {
     fn sort(&self, rows: &mut [Row]) {
         let by_key = |a: &Row, b: &Row| match self.sort {
             Key::Name => Ordering::Equal,
-            Key::Type => a.type_name().cmp(b.type_name()),
+            Key::Type => a.type_name.cmp(&b.type_name),
             Key::Size => b.info.file_len.cmp(&a.info.file_len),
             // Those without one last.
             Key::Age => (a.age.is_none(), a.age).cmp(&(b.age.is_none(), b.age)),
@@ -204,7 +205,15 @@ impl Ls {
         let width = context.width();
         // What matters least goes first.
         let mut left_out: Vec<Column> = Vec::new();
-        let mut less = [Column::Level, Column::Mode, Column::Owner, Column::Age].into_iter();
+        let mut less = [
+            Column::Level,
+            Column::Mode,
+            Column::Owner,
+            Column::Age,
+            Column::Users,
+            Column::Type,
+        ]
+        .into_iter();
         // Nobody needs a column that is the same, and says nothing, in each row.
         if rows
             .iter()
@@ -293,7 +302,7 @@ impl Column {
         let plain = |text: String| (text, Style::new());
         match self {
             Self::Name => (escaped(&row.info.name).to_string(), style::NAME),
-            Self::Type => match row.type_name() {
+            Self::Type => match row.type_name.as_str() {
                 "" => ("-".to_owned(), style::DIM),
                 name => (escaped(name).to_string(), style::TYPE),
             },
@@ -315,13 +324,6 @@ impl Column {
 }
 
 impl Row {
-    fn type_name(&self) -> &str {
-        let contents = self.info.contents.as_ref();
-        contents
-            .and_then(|of| of.type_name.as_deref())
-            .unwrap_or("")
-    }
-
     fn level(&self) -> Option<u32> {
         self.info.contents.as_ref().map(|of| of.level)
     }
@@ -370,7 +372,7 @@ impl Row {
         let created = contents.map(|of| of.created_at.duration_since(SystemTime::UNIX_EPOCH));
         json!({
             "name": info.name,
-            "type": contents.and_then(|of| of.type_name.as_deref()),
+            "type": Some(&self.type_name).filter(|name| !name.is_empty()),
             "size": info.file_len,
             "allocated": info.allocated,
             "payload": contents.map(|of| of.payload_len),
@@ -398,4 +400,32 @@ fn user_name(uid: u32) -> String {
         Ok(Some(user)) => user.name,
         _ => uid.to_string(),
     }
+}
+
+/// The name of a segment's type; empty if it is not known.
+fn type_name(info: &SegmentInfo) -> String {
+    /// Types of the library, of which the directory's entry does not say what they hold.
+    const MEANINGS: [&str; 10] = [
+        "mutex",
+        "seqlock",
+        "ring",
+        "broadcast",
+        "semaphore",
+        "event",
+        "barrier",
+        "str",
+        "vec",
+        "offset",
+    ];
+
+    let contents = info.contents.as_ref();
+    let name = contents
+        .and_then(|of| of.type_name.as_deref())
+        .unwrap_or("");
+    if MEANINGS.iter().any(|meaning| name.contains(meaning))
+        && let Ok(schema) = DynSchema::of_segment(&info.name)
+    {
+        return schema.type_name();
+    }
+    name.to_owned()
 }

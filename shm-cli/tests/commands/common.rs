@@ -1,12 +1,13 @@
 //! Running the command.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use shm_core::ShmLayout;
@@ -102,6 +103,11 @@ impl Running {
         }
     }
 
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("the program runs");
     }
@@ -130,4 +136,30 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs the command on a terminal of so many columns and rows, and returns what it printed, without colors.
+pub(crate) fn on_terminal(
+    (columns, rows): (u16, u16),
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+) -> String {
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    let terminal = openpty(&size, None).expect("the system has terminals");
+    let mut command = command();
+    command.args(arguments).stdout(terminal.slave);
+    let mut child = shm_tests::start(&mut command).expect("the program starts");
+    // It has a copy of the other end, without which reading would not end.
+    drop(command);
+    let mut bytes = Vec::new();
+    // The end of a terminal is the error EIO.
+    let _ = File::from(terminal.master).read_to_end(&mut bytes);
+    assert!(child.wait().expect("the program ends").success());
+    String::from_utf8(bytes)
+        .expect("text")
+        .replace("\r\n", "\n")
 }

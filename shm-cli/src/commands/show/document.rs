@@ -39,7 +39,7 @@ impl Parts {
         if let Some(state) = &node.state {
             self.sync.insert(path.to_owned(), json::sync_state(state));
         }
-        let mut inner = |parts: &mut Self, of: &Node| {
+        let inner = |parts: &mut Self, of: &Node| {
             let path = match of.label {
                 Label::Field(_) if !base.is_empty() => format!("{base}.{}", of.label),
                 _ => format!("{base}{}", of.label),

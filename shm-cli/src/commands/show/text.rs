@@ -9,7 +9,7 @@ use shm_core::layout::LayoutKind;
 use unicode_width::UnicodeWidthStr;
 
 use super::state;
-use super::tree::{Body, Elements, Label, Node, is_byte, is_leaf};
+use super::tree::{Body, Elements, Node, is_byte, is_leaf};
 use crate::output::{cut, escaped, number, style, type_name};
 
 /// Columns for names that are padded to the same width. Longer ones are not.

@@ -1,0 +1,190 @@
+//! `shm ls`.
+
+use std::fs::{self, File};
+
+use serde_json::Value;
+use shm_core::ShmLayout;
+use shm_core::sync::Mutex;
+use shm_tests::Names;
+
+use crate::common::{Ran, on_terminal, shm};
+
+/// What `ls` lists of a test's names, by their last parts.
+struct Listed {
+    names: Names,
+    prefix: String,
+}
+
+impl Listed {
+    fn new(tag: &str) -> Self {
+        let names = Names::new(tag);
+        let prefix = names.name("");
+        Self { names, prefix }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        shm([&["ls", &self.prefix], arguments].concat())
+    }
+
+    fn json(&self, arguments: &[&str]) -> Vec<Value> {
+        let listed = self.run(&[arguments, &["--json"]].concat()).code(0);
+        let document: Value = serde_json::from_str(&listed.out).unwrap();
+        assert_eq!(document["schema"], "shm.ls");
+        assert_eq!(document["version"], 1);
+        document["segments"].as_array().unwrap().clone()
+    }
+
+    fn order(&self, arguments: &[&str]) -> Vec<String> {
+        let segments = self.json(arguments);
+        let names = segments.iter().map(|segment| segment["name"].as_str());
+        let parts = names.map(|name| name.unwrap().strip_prefix(&self.prefix).unwrap());
+        parts.map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn a_segment_is_listed_with_its_users() {
+    let listed = Listed::new("ls");
+    let name = listed.names.name("counter");
+    let _shm = Mutex::<u64>::create(&name).unwrap();
+    let segments = listed.json(&[]);
+    let [segment] = &segments[..] else {
+        panic!("{segments:?}");
+    };
+    assert_eq!(segment["name"], name);
+    assert_eq!(segment["type"], "Mutex<u64>");
+    assert_eq!(segment["size"], 4096);
+    assert_eq!(segment["mode"], "0600");
+    assert_eq!(segment["state"], "live");
+    assert_eq!(segment["owned"], true);
+    let users = segment["users"].as_array().unwrap();
+    let [user] = &users[..] else {
+        panic!("{users:?}");
+    };
+    assert_eq!(user["pid"], std::process::id());
+    let main = fs::read_to_string(format!("/proc/{}/comm", std::process::id())).unwrap();
+    assert_eq!(user["name"], main.trim_end());
+    let text = listed.run(&[]).code(0).out;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("NAME "), "{text}");
+    assert!(lines[0].ends_with("  USERS"), "{text}");
+    assert!(lines[1].contains("  Mutex<u64>  4 KiB  0600  "), "{text}");
+    let user = format!("  live   {} {}", std::process::id(), main.trim_end());
+    assert!(lines[1].ends_with(&user), "{text}");
+}
+
+#[test]
+fn read_only_users_are_found_as_well() {
+    let listed = Listed::new("ls-reader");
+    let name = listed.names.name("number");
+    let shm = u64::create(&name).unwrap();
+    shm.persist().unwrap();
+    drop(shm);
+    assert_eq!(listed.json(&[])[0]["users"], serde_json::json!([]));
+    let _reader = u64::attach_read_only(&name).unwrap();
+    let segment = &listed.json(&[])[0];
+    assert_eq!(segment["users"][0]["pid"], std::process::id());
+    assert_eq!(segment["state"], "persistent");
+    fs::remove_file(Names::path(&name)).unwrap();
+}
+
+#[test]
+fn keys_sort_and_can_be_reversed() {
+    let listed = Listed::new("ls-sort");
+    let _b = <[u64; 10_000]>::create(&listed.names.name("b")).unwrap();
+    let _c = u32::create(&listed.names.name("c")).unwrap();
+    let _a = <[u8; 20_000]>::create(&listed.names.name("a")).unwrap();
+    assert_eq!(listed.order(&[]), ["a", "b", "c"]);
+    assert_eq!(listed.order(&["--reverse"]), ["c", "b", "a"]);
+    assert_eq!(listed.order(&["--sort", "size"]), ["b", "a", "c"]);
+    assert_eq!(listed.order(&["-s", "size", "-r"]), ["c", "a", "b"]);
+    assert_eq!(listed.order(&["--sort", "age"]), ["a", "c", "b"]);
+    // `[u64; 10000]` comes before `[u8; 20000]`.
+    assert_eq!(listed.order(&["--sort", "type"]), ["b", "a", "c"]);
+    assert_eq!(listed.order(&["--sort", "users"]), ["a", "b", "c"]);
+}
+
+#[test]
+fn names_types_and_states_are_filters() {
+    let listed = Listed::new("ls-filter");
+    let name = |part: &str| listed.names.name(part);
+    let _live = u64::create(&name("live")).unwrap();
+    let kept = u32::create(&name("kept")).unwrap();
+    kept.persist().unwrap();
+    drop(kept);
+    let foreign = Names::path(&name("foreign"));
+    fs::write(&foreign, "no segment").unwrap();
+    let damaged = <[u8; 10_000]>::create(&name("damaged")).unwrap();
+    damaged.persist().unwrap();
+    drop(damaged);
+    let path = Names::path(&name("damaged"));
+    let file = File::options().write(true).open(&path).unwrap();
+    file.set_len(4096).unwrap();
+
+    assert_eq!(listed.order(&[]), ["damaged", "kept", "live"]);
+    let all = ["damaged", "foreign", "kept", "live"];
+    assert_eq!(listed.order(&["--all"]), all);
+    assert_eq!(listed.order(&["--type", "u64"]), ["live"]);
+    assert_eq!(listed.order(&["--type", "u*"]), ["kept", "live"]);
+    assert_eq!(listed.order(&["--state", "live"]), ["live"]);
+    let both = listed.order(&["--state", "damaged,foreign"]);
+    assert_eq!(both, ["damaged", "foreign"]);
+    let pattern = format!("{}*e?", listed.prefix.trim_start_matches('/'));
+    let found = shm(["ls", &pattern, "--json"]).code(0).out;
+    assert!(found.contains("damaged") && !found.contains("kept"));
+    // The reason is where users would be.
+    let text = listed.run(&["--state", "damaged"]).code(0).out;
+    assert!(text.contains("  damaged  "), "{text}");
+    let reason = &listed.json(&["--state", "damaged"])[0]["reason"];
+    assert!(text.contains(reason.as_str().unwrap()), "{text}");
+    fs::remove_file(path).unwrap();
+    fs::remove_file(foreign).unwrap();
+    fs::remove_file(Names::path(&name("kept"))).unwrap();
+}
+
+#[test]
+fn nothing_found_says_what_to_do_next() {
+    let listed = Listed::new("ls-nothing");
+    let ran = listed.run(&[]).code(3);
+    assert!(ran.err.contains("`shm ls` lists all"), "{ran:?}");
+    assert_eq!(ran.out, "");
+    shm(["ls", "--state", "nonsense"]).code(2);
+}
+
+#[test]
+fn hostile_names_are_escaped() {
+    let listed = Listed::new("ls-hostile");
+    let name = listed.names.name("\u{1b}[2J\n\u{202e}x");
+    let _shm = u64::create(&name).unwrap();
+    for arguments in [&[][..], &["--json"], &["--color=always"]] {
+        let out = listed.run(arguments).code(0).out;
+        for part in ["\u{1b}[2J", "\u{202e}"] {
+            assert!(!out.contains(part), "{out:?}");
+        }
+    }
+    let out = listed.run(&[]).code(0).out;
+    assert!(out.contains(r"\u{1b}[2J\n\u{202e}x"), "{out}");
+    assert_eq!(out.lines().count(), 2, "{out}");
+    assert_eq!(listed.order(&[]), ["\u{1b}[2J\n\u{202e}x"]);
+}
+
+#[test]
+fn lines_fit_the_terminal() {
+    let listed = Listed::new("ls-narrow");
+    let long = listed
+        .names
+        .name("a-name-that-is-longer-than-the-terminal-is-wide");
+    let _shm = Mutex::<[[u64; 4]; 4]>::create(&long).unwrap();
+    for columns in [40, 60, 80, 200] {
+        let shown = on_terminal((columns, 24), ["ls", &listed.prefix]);
+        for line in shown.lines() {
+            let width = line.chars().count();
+            assert!(width <= columns.into(), "{columns}: {shown}");
+        }
+        assert!(shown.contains("SIZE") && shown.contains("live"), "{shown}");
+    }
+    let shown = on_terminal((200, 24), ["ls", &listed.prefix]);
+    assert!(shown.contains(&long), "{shown}");
+    assert!(shown.contains("Mutex<[[u64; 4]; 4]>"), "{shown}");
+}
