@@ -16,6 +16,7 @@ use shm_tests::{Names, Random, count_from_env};
 
 use crate::cli::Cli;
 use crate::commands;
+use crate::failure::Kind;
 use crate::output::Context;
 use crate::sigbus;
 
@@ -106,7 +107,7 @@ fn check_batch(first: u64, files: u64) {
             commands.push(vec!["show", "--full", &name]);
             commands.push(vec!["get", &name]);
         }
-        let cost = allocated_by(|| commands.iter().for_each(|words| run(words)));
+        let cost = allocated_by(|| commands.iter().for_each(|words| _ = run(words)));
         let cost = cost.max(allocated_by(|| dump_and_restore(&name, dump)));
         longest = longest.max(begin.elapsed());
         assert!(cost <= MOST_HELD, "{cost} bytes");
@@ -118,14 +119,23 @@ fn check_batch(first: u64, files: u64) {
     );
 }
 
-/// A dump of what can be dumped is as good as any segment.
+/// A dump of what can be dumped can be read and restored.
 fn dump_and_restore(name: &str, dump: &str) {
-    run(&["check", name]);
+    if run(&["dump", "--force", name, dump]).is_some() {
+        return;
+    }
+    run(&["check", dump]);
+    assert_eq!(run(&["show", dump]), None);
+    let copy = format!("{name}-copy");
+    if run(&["restore", "--yes", dump, &copy]).is_none() {
+        run(&["show", &copy]);
+        run(&["rm", &copy]);
+    }
     let _ = fs::remove_file(dump);
 }
 
-/// Runs a command, whatever it finds.
-fn run(words: &[&str]) {
+/// Runs a command, whatever it finds. Returns how it failed.
+fn run(words: &[&str]) -> Option<Kind> {
     let printed = Rc::new(RefCell::new(Printed::default()));
     let cli = Cli::try_parse_from(["shm"].iter().chain(words)).unwrap();
     let json = cli.global.json;
@@ -143,6 +153,7 @@ fn run(words: &[&str]) {
     );
     assert!(!printed.controls, "{words:?} printed a control character");
     assert!(printed.len > 0, "{words:?} printed nothing");
+    context.worst()
 }
 
 /// What a command has printed.

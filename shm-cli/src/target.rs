@@ -83,6 +83,20 @@ impl Target {
         })
     }
 
+    /// Attaches for reading, also to a segment of another user: for commands that trust nothing in it, and change nothing.
+    pub(crate) fn any_users(&self) -> Result<DynSegment, Failure> {
+        Ok(self.attach_any()?)
+    }
+
+    /// [`any_users`](Self::any_users) with the error as it is.
+    pub(crate) fn attach_any(&self) -> Result<DynSegment, Refused> {
+        Ok(match self {
+            Self::Name(name) => DynSegment::options().any_owner().attach_read_only(name)?,
+            Self::Dump(path) => DynSegment::open(path)?,
+            Self::Descriptor(path) => DynSegment::from_fd_read_only(open(path, false)?)?,
+        })
+    }
+
     /// Attaches for reading and writing.
     pub(crate) fn writable(&self) -> Result<DynSegment, Failure> {
         Ok(match self {
@@ -115,6 +129,35 @@ fn exported(path: &Path) -> Result<DynSchema, Failure> {
             path.display()
         ))
     })
+}
+
+/// Why a segment cannot be attached to.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Segment(ShmError),
+    /// The file could not be opened.
+    File(Failure),
+}
+
+impl From<ShmError> for Refused {
+    fn from(error: ShmError) -> Self {
+        Self::Segment(error)
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::File(failure)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Segment(error) => error.into(),
+            Refused::File(failure) => failure,
+        }
+    }
 }
 
 fn open(path: &Path, writable: bool) -> Result<File, Failure> {

@@ -3,12 +3,14 @@
 mod check;
 mod completions;
 mod diff;
+mod dump;
 mod external;
 mod get;
 mod hz;
 mod layout;
 mod ls;
 mod man;
+mod restore;
 mod rm;
 mod set;
 mod show;
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Layout(layout::Layout),
     Diff(diff::Diff),
     Check(check::Check),
+    Dump(dump::Dump),
+    Restore(restore::Restore),
     Rm(rm::Rm),
     Sweep(sweep::Sweep),
     Completions(completions::Completions),
@@ -52,6 +56,8 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Layout(args) => args.run(context),
         Command::Diff(args) => args.run(context),
         Command::Check(args) => args.run(context),
+        Command::Dump(args) => args.run(context),
+        Command::Restore(args) => args.run(context),
         Command::Rm(args) => args.run(context),
         Command::Sweep(args) => args.run(context),
         Command::Completions(args) => args.run(context),

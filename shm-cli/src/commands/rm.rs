@@ -64,7 +64,10 @@ impl Rm {
 }
 
 /// Why a segment should stay.
-fn refuse(info: &SegmentInfo, users: impl FnOnce() -> Vec<Process>) -> Result<(), Failure> {
+pub(super) fn refuse(
+    info: &SegmentInfo,
+    users: impl FnOnce() -> Vec<Process>,
+) -> Result<(), Failure> {
     let name = escaped(&info.name);
     let Some(contents) = &info.contents else {
         if info.state == SegmentState::Damaged {

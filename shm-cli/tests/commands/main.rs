@@ -3,6 +3,7 @@
 mod check;
 mod common;
 mod completions;
+mod dump;
 mod exit_codes;
 mod external;
 mod hz;

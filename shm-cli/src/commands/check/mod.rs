@@ -16,7 +16,7 @@ use shm_core::{SegmentInfo, SegmentState, ShmError};
 use crate::failure::{Exit, Failure};
 use crate::output::{Context, Document, escaped, style};
 use crate::sigbus;
-use crate::target::Target;
+use crate::target::{Refused, Target};
 
 /// The most findings about one segment that are listed.
 const MOST_FINDINGS: usize = 100;
@@ -227,14 +227,14 @@ fn check(target: &Target) -> Result<Report, Failure> {
         }
         Target::Dump(_) | Target::Descriptor(_) => None,
     };
-    match target.any_users() {
+    match target.attach_any() {
         Ok(segment) => contents(&segment, &path, &mut report),
-        Err(Refused::Damaged(reason)) => report.error(
+        Err(Refused::Segment(ShmError::Corrupt { reason, .. })) => report.error(
             "damaged",
             reason,
             "no program can attach to it: remove it with `shm rm`, and restart the program that creates it",
         ),
-        Err(Refused::Failure(failure)) => return Err(failure),
+        Err(refused) => return Err(refused.into()),
     }
     if let Some(lost) = sigbus::take() {
         let text = lost.to_string();
@@ -247,50 +247,23 @@ fn check(target: &Target) -> Result<Report, Failure> {
     Ok(report)
 }
 
+/// The first finding that must not be.
+pub(super) fn first_error(target: &Target) -> Result<Option<String>, Failure> {
+    let report = check(target)?;
+    let mut errors = report
+        .findings
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    Ok(errors.next().map(|finding| match finding.path {
+        Some(path) => format!("`{path}` {}", finding.message),
+        None => finding.message,
+    }))
+}
+
 fn contents(segment: &DynSegment, path: &Path, report: &mut Report) {
     // Without it, what only bytes tell is left out.
     let file = File::open(path).ok();
     values::check(segment, file.as_ref(), report);
-}
-
-/// Why a segment cannot be looked into.
-enum Refused {
-    /// Something is wrong with it.
-    Damaged(String),
-    Failure(Failure),
-}
-
-impl From<ShmError> for Refused {
-    fn from(error: ShmError) -> Self {
-        match error {
-            ShmError::Corrupt { reason, .. } => Self::Damaged(reason),
-            other => Self::Failure(other.into()),
-        }
-    }
-}
-
-impl From<Failure> for Refused {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-impl Target {
-    /// Attaches for reading, also to a segment of another user: nothing in it is trusted.
-    fn any_users(&self) -> Result<DynSegment, Refused> {
-        Ok(match self {
-            Self::Name(name) => {
-                let options = DynSegment::options().any_owner();
-                options.attach_read_only(name)?
-            }
-            Self::Dump(path) => DynSegment::open(path)?,
-            Self::Descriptor(path) => {
-                let file = File::open(path)
-                    .map_err(|error| Failure::file(&format!("open {}", path.display()), &error))?;
-                DynSegment::from_fd_read_only(file)?
-            }
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,152 @@
+//! `shm restore`: a segment with the contents of a dump.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use shm_core::dynamic::DynSegment;
+use shm_core::{SegmentInfo, ShmError, ShmLayout};
+
+use super::{check, rm};
+use crate::attached::Mappings;
+use crate::failure::{Exit, Failure};
+use crate::output::{Context, Document, escaped, number, style};
+use crate::target::Target;
+
+/// Where a header has the flags, and the flag of a segment whose pages were not reserved.
+const FLAGS_OFFSET: u64 = 88;
+const SPARSE: u64 = 1;
+
+/// Make a segment of a dump
+///
+/// The segment is persistent: it stays until it is removed, as no process owns it. The dump is checked before. It must come from a machine
+/// of the same byte order.
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// A dump: a file from `shm dump`, or a copy of one in /dev/shm
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    file: PathBuf,
+
+    /// The name of the new segment
+    #[arg(value_name = "NAME")]
+    target: Target,
+
+    /// Permission bits of the segment, in octal
+    #[arg(long, value_name = "MODE", default_value = "600", value_parser = mode)]
+    mode: u32,
+
+    /// Remove a segment that has the name. One that is in use stays without `--yes`
+    #[arg(long)]
+    replace: bool,
+
+    /// Replace a segment that is in use, and restore values that are none of their types
+    #[arg(short, long)]
+    yes: bool,
+}
+
+fn mode(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    match u32::from_str_radix(digits, 8) {
+        Ok(mode @ 0..=0o777) => Ok(mode),
+        _ => Err("write up to three octal digits, such as 640".to_owned()),
+    }
+}
+
+impl Restore {
+    pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let Target::Name(name) = &self.target else {
+            return Err(Failure::usage(format!(
+                "{} is not the name of a segment; write `shm restore FILE NAME`",
+                self.target
+            )));
+        };
+        let dump = DynSegment::open(&self.file)?;
+        self.refuse_other_order()?;
+        if !self.yes {
+            self.refuse_damage()?;
+        }
+        self.make_room(name)?;
+        let options = DynSegment::options()
+            .mode(self.mode)
+            .sparse(is_sparse(&self.file));
+        let segment = options.restore(name, &dump).map_err(|error| match error {
+            ShmError::AlreadyExists { .. } => Failure::refused(format!(
+                "{error}; another process has just created it: run the command again"
+            )),
+            other => other.into(),
+        })?;
+        segment.persist()?;
+        let len = std::fs::metadata(Path::new("/dev/shm").join(&name[1..])).map(|file| file.len());
+        let len = len.unwrap_or(0);
+        if context.json {
+            let document = Document::new("restore")
+                .with("name", name)
+                .with("file", self.file.to_string_lossy())
+                .with("len", len);
+            document.write(&mut context.out)?;
+        } else {
+            let (good, file) = (style::GOOD, self.file.display().to_string());
+            let (name, file, len) = (escaped(name), escaped(&file), number::bytes(len));
+            writeln!(
+                context.out,
+                "{good}restored{good:#} {name} from {file}: {len}, persistent; remove it with `shm rm {name}`"
+            )?;
+        }
+        Ok(Exit::Ok)
+    }
+
+    fn refuse_other_order(&self) -> Result<(), Failure> {
+        const BYTE_ORDER: u64 = 12;
+        let own = if cfg!(target_endian = "little") { 1 } else { 2 };
+        match bytes::<1>(&self.file, BYTE_ORDER) {
+            Some([order]) if order != own => Err(Failure::refused(format!(
+                "{} comes from a machine of the other byte order, whose numbers programs here would read wrongly; look at it with \
+                 `shm show`, or restore it on such a machine",
+                self.file.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse_damage(&self) -> Result<(), Failure> {
+        match check::first_error(&Target::Dump(self.file.clone()))? {
+            Some(message) => Err(Failure::refused(format!(
+                "{} is damaged: {message}; `shm check` lists everything, and `--yes` restores it all the same",
+                self.file.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes what has the name, if it may.
+    fn make_room(&self, name: &str) -> Result<(), Failure> {
+        let info = match SegmentInfo::of(name) {
+            Err(ShmError::NotFound { .. }) => return Ok(()),
+            info => info?,
+        };
+        if !self.replace {
+            return Err(Failure::refused(format!(
+                "{} exists; choose another name, or replace it with `--replace`",
+                escaped(name)
+            )));
+        }
+        if !self.yes {
+            rm::refuse(&info, || Mappings::of_segments().users(&info))?;
+        }
+        match u8::unlink(name) {
+            Err(ShmError::NotFound { .. }) => Ok(()),
+            removed => Ok(removed?),
+        }
+    }
+}
+
+fn is_sparse(path: &Path) -> bool {
+    bytes(path, FLAGS_OFFSET).is_some_and(|flags| u64::from_ne_bytes(flags) & SPARSE != 0)
+}
+
+fn bytes<const N: usize>(path: &Path, at: u64) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open(path).ok()?.read_exact_at(&mut bytes, at).ok()?;
+    Some(bytes)
+}
