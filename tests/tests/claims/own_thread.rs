@@ -126,22 +126,24 @@ fn locks_that_a_thread_holds_are_told_apart() {
 #[test]
 fn a_lock_of_another_thread_is_waited_for() {
     let shm = Several::create_anonymous().unwrap();
-    let [lock, unlocked]: [&Mutex<u32>; 2] = [&shm.locks[0], &shm.locks[1]];
+    let [lock, unlocked, last]: [&Mutex<u32>; 3] = [&shm.locks[0], &shm.locks[1], &shm.locks[2]];
     // This thread held it before, and released it while it held one that it had locked later.
     let held = lock.lock().unwrap();
     let later = unlocked.lock().unwrap();
     drop(held);
     drop(later);
+    // And one that it has locked and released last.
+    drop(last.lock().unwrap());
     let (locked, is_locked) = channel();
     let (unlock, may_unlock) = channel::<()>();
     shm_tests::scope(|scope| {
         scope.start(move || {
-            let _guard = lock.lock().unwrap();
+            let _guards = [lock.lock().unwrap(), last.lock().unwrap()];
             locked.send(()).unwrap();
             may_unlock.recv().unwrap_err();
         });
         is_locked.recv().unwrap();
-        assert!(is_foreign(lock));
+        assert!(is_foreign(last) && is_foreign(lock));
         let _other = unlocked.lock().unwrap();
         assert!(is_foreign(lock));
         drop(unlock);
