@@ -200,16 +200,24 @@ impl<'ast> Visit<'ast> for Source {
         visit::visit_expr_unary(self, unary);
     }
 
-    fn visit_arm(&mut self, arm: &'ast syn::Arm) {
-        let place = match &arm.pat {
-            Pat::Guard(pattern) => pattern.guard.span().byte_range(),
-            pattern => {
-                let end = pattern.span().byte_range().end;
-                end..end
-            }
-        };
-        self.arms.insert(arm.span().byte_range().start, place);
-        visit::visit_arm(self, arm);
+    fn visit_expr_match(&mut self, expression: &'ast syn::ExprMatch) {
+        // Without an arm for all other values, the compiler wants each of those that have no guard.
+        let is_complete = expression
+            .arms
+            .iter()
+            .any(|arm| matches!(arm.pat, Pat::Wild(_)));
+        for arm in &expression.arms {
+            let place = match &arm.pat {
+                Pat::Guard(pattern) => pattern.guard.span().byte_range(),
+                _ if !is_complete => continue,
+                pattern => {
+                    let end = pattern.span().byte_range().end;
+                    end..end
+                }
+            };
+            self.arms.insert(arm.span().byte_range().start, place);
+        }
+        visit::visit_expr_match(self, expression);
     }
 
     fn visit_expr_struct(&mut self, structure: &'ast syn::ExprStruct) {

@@ -91,6 +91,27 @@ fn each_kind_of_change_asks_for_its_number() {
 }
 
 #[test]
+fn an_arm_that_the_compiler_wants_is_left_out_alone() {
+    for (text, is_woven) in [
+        ("fn f() { match a { 0 => {} _ => {} } }", true),
+        ("fn f() { match a { b => {} } }", false),
+        (
+            "fn f() { match a { 0 if c => {} _ if d => {} 1.. => {} } }",
+            true,
+        ),
+        (
+            "fn f() { match a { 0 => {} _ if d => {} 1.. => {} } }",
+            false,
+        ),
+    ] {
+        let (_, arm) = text.split_once("a { ").unwrap();
+        let arm = arm.split_inclusive("{}").next().unwrap();
+        let change = &changes(text, &[listed(text, "MatchArm", arm, "")])[0];
+        assert_eq!(matches!(change.way, Way::Woven(_)), is_woven, "{text}");
+    }
+}
+
+#[test]
 fn changes_within_each_other_keep_their_order() {
     let text = "fn f() -> bool { a == b && !c }";
     let listed = [
