@@ -73,7 +73,7 @@ mod mutant {
 const QUIET: &str = "--cap-lints=allow";
 
 /// Builds the tests.
-const TESTS: [&str; 17] = [
+const TESTS: [&str; 21] = [
     "test",
     "--no-run",
     "-p",
@@ -91,6 +91,10 @@ const TESTS: [&str; 17] = [
     "claims",
     "--test",
     "sync",
+    "--test",
+    "dynamic",
+    "--test",
+    "hostile",
 ];
 
 /// Checks the crate together with its tests.
@@ -394,6 +398,8 @@ impl<'a> Bench<'a> {
             system: self.program("system", &built, "system")?,
             claims: self.program("claims", &built, "claims")?,
             sync: self.program("sync", &built, "sync")?,
+            dynamic: self.program("dynamic", &built, "dynamic")?,
+            hostile: self.program("hostile", &built, "hostile")?,
         })
     }
 

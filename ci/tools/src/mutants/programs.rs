@@ -14,6 +14,8 @@ pub(super) struct Programs {
     pub(super) system: Program,
     pub(super) claims: Program,
     pub(super) sync: Program,
+    pub(super) dynamic: Program,
+    pub(super) hostile: Program,
 }
 
 /// Tests to run: those of the program whose names begin with one of these, or with none of them.
@@ -54,7 +56,7 @@ impl Programs {
     }
 
     /// All but the models.
-    fn others(&self) -> [&Program; 6] {
+    fn others(&self) -> [&Program; 8] {
         [
             &self.unit,
             &self.access,
@@ -62,6 +64,8 @@ impl Programs {
             &self.system,
             &self.claims,
             &self.sync,
+            &self.dynamic,
+            &self.hostile,
         ]
     }
 
