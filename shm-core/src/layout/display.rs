@@ -10,7 +10,7 @@ pub(crate) struct TypeName<'a>(pub(crate) &'a TypeLayout);
 
 impl fmt::Display for TypeName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Node::of(self.0).rust_name(Naming::WithIntegers))
+        f.write_str(&Node::for_name(self.0).rust_name(Naming::WithIntegers))
     }
 }
 

@@ -112,7 +112,7 @@ pub(crate) fn first_node_len(bytes: &[u8]) -> Option<usize> {
 
 /// The name of a type, in the same form as [`Schema::type_name`].
 pub(crate) fn type_name(layout: &TypeLayout) -> String {
-    Node::of(layout).rust_name(Naming::Named)
+    Node::for_name(layout).rust_name(Naming::Named)
 }
 
 /// `level` is that of the payload. Its parts have no levels.

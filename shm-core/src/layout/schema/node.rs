@@ -1,6 +1,6 @@
 //! A type as a tree of nodes: made of a layout, and its sizes and names.
 
-use super::super::{LayoutKind, OffsetTarget, TypeLayout, TypeName, meaning};
+use super::super::{FieldLayout, LayoutKind, OffsetTarget, TypeLayout, TypeName, meaning};
 use super::decode::{DisplayName, FieldNode, Node, Schema};
 
 /// How the name of a type is written.
@@ -14,6 +14,14 @@ pub(crate) enum Naming {
     Described,
 }
 
+/// How much of a layout to make nodes of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// Structs that have a name get no fields.
+    Name,
+}
+
 impl Schema {
     /// The name of the type, for display.
     pub(crate) fn type_name(&self) -> String {
@@ -24,14 +32,23 @@ impl Schema {
 impl Node {
     /// The newest level of a layout. It has what the schema has, and the names of the types that offsets lead to.
     pub(crate) fn of(layout: &TypeLayout) -> Self {
+        Self::build(layout, Extent::Whole)
+    }
+
+    /// As much of a layout as its name needs. The type that an offset leads to may contain the offset.
+    pub(crate) fn for_name(layout: &TypeLayout) -> Self {
+        Self::build(layout, Extent::Name)
+    }
+
+    fn build(layout: &TypeLayout, extent: Extent) -> Self {
         match layout.kind() {
             LayoutKind::Scalar(scalar) => Self::Scalar(scalar),
             LayoutKind::Array { element, len } => Self::Array {
                 len: len as u64,
-                element: Box::new(Self::of(element)),
+                element: Box::new(Self::build(element, extent)),
             },
             LayoutKind::Slice { element } => Self::Slice {
-                element: Box::new(Self::of(element)),
+                element: Box::new(Self::build(element, extent)),
             },
             LayoutKind::Meaning {
                 meaning,
@@ -46,7 +63,13 @@ impl Node {
                     }
                     _ => None,
                 },
-                inner: Box::new(Self::of(inner)),
+                inner: Box::new(match inner.kind() {
+                    // Its name is not shown, but those of its fields.
+                    LayoutKind::Struct { version, fields } => {
+                        Self::of_struct(inner, version, fields, extent)
+                    }
+                    _ => Self::build(inner, extent),
+                }),
             },
             LayoutKind::Enum { repr, variants } => Self::Enum {
                 name: DisplayName(layout.name().to_owned()),
@@ -56,20 +79,33 @@ impl Node {
                     .map(|variant| (variant.name().to_owned(), variant.bits()))
                     .collect(),
             },
-            LayoutKind::Struct { version, fields } => Self::Struct {
-                name: DisplayName(layout.name().to_owned()),
-                size: layout.size() as u64,
-                align: layout.align() as u32,
-                version,
-                fields: fields
-                    .iter()
-                    .map(|field| FieldNode {
-                        name: field.name().to_owned(),
-                        offset: field.offset() as u64,
-                        node: Self::of(field.layout()),
-                    })
-                    .collect(),
-            },
+            LayoutKind::Struct { version, fields } => {
+                let is_named = extent == Extent::Name && !layout.name().is_empty();
+                let fields = if is_named { &[] } else { fields };
+                Self::of_struct(layout, version, fields, extent)
+            }
+        }
+    }
+
+    fn of_struct(
+        layout: &TypeLayout,
+        version: u32,
+        fields: &[FieldLayout],
+        extent: Extent,
+    ) -> Self {
+        Self::Struct {
+            name: DisplayName(layout.name().to_owned()),
+            size: layout.size() as u64,
+            align: layout.align() as u32,
+            version,
+            fields: fields
+                .iter()
+                .map(|field| FieldNode {
+                    name: field.name().to_owned(),
+                    offset: field.offset() as u64,
+                    node: Self::build(field.layout(), extent),
+                })
+                .collect(),
         }
     }
 
