@@ -69,7 +69,7 @@ use crate::protocol::wait::WaitStep;
 /// A process may be asleep on the word.
 pub(crate) const WAITERS: u64 = 1;
 /// One notification, in bits 1 to 31.
-const ONE: u64 = WAITERS << 1;
+pub(super) const ONE: u64 = WAITERS << 1;
 /// The bits of the generation.
 const GENERATION: u64 = (1 << 32) - ONE;
 /// One notification that no waiter has taken.
@@ -319,14 +319,14 @@ pub(crate) fn wait_or_check<S: Mutations, W: EventWait, R>(
 }
 
 /// What a waiter remembers of its last look.
-struct Looks {
+pub(super) struct Looks {
     /// The word: its generation and `assigned`.
     before: u64,
     is_first: bool,
 }
 
 impl Looks {
-    fn new(seen: u32) -> Self {
+    pub(super) fn new(seen: u32) -> Self {
         Self {
             before: u64::from(seen) * ONE,
             is_first: true,
@@ -334,7 +334,7 @@ impl Looks {
     }
 
     /// Looks whether a notification is for this waiter, which has found the word `now`. If so, returns the generation.
-    fn notified<S: Mutations>(
+    pub(super) fn notified<S: Mutations>(
         &mut self,
         word: &AtomicU64,
         mut now: u64,

@@ -1,6 +1,8 @@
 //! The event under loom. Bounds: up to three threads and two notifications; three forced preemptions. Most waiters check again
 //! only when they are woken, so the end of a slice cannot hide a lost wake-up. Those of the last part have slices that end.
 
+mod attempts;
+
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::rc::Rc;
