@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Packages the published crates as for the registry, unpacks them elsewhere, and builds and runs all examples of the
-# documentation from there. It finds files that the code includes but the package lacks.
+# Packages the published crates as for the registry, unpacks them elsewhere, builds and runs all examples of the
+# documentation from there, and builds the command. It finds files that the code includes but the package lacks.
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 heading "package: the packaged crates are complete"
 target="${CARGO_TARGET_DIR:-target}"
@@ -12,11 +12,11 @@ trap 'rm -rf "$unpacked"' EXIT
 # Without cargo's own build: the documentation tests build the same files.
 packages="$target/package-files"
 rm -rf "$packages"
-cargo package --quiet --locked --allow-dirty --no-verify --target-dir "$packages" -p shm-derive -p shm-core
+cargo package --quiet --locked --allow-dirty --no-verify --target-dir "$packages" -p shm-derive -p shm-core -p shm-cli
 for archive in "$packages"/package/*.crate; do
     tar -xf "$archive" -C "$unpacked"
 done
-for package in shm-derive shm-core; do
+for package in shm-derive shm-core shm-cli; do
     mv "$unpacked/$package"-[0-9]* "$unpacked/$package"
     for file in README.md LICENSE-APACHE LICENSE-MIT; do
         if [ ! -s "$unpacked/$package/$file" ] || [ -L "$unpacked/$package/$file" ]; then
@@ -31,3 +31,8 @@ done
 cd "$unpacked/shm-core"
 export CARGO_TARGET_DIR="$target/package"
 cargo test --doc --config "patch.crates-io.shm-derive.path = '$unpacked/shm-derive'"
+
+# As `cargo install` builds it.
+cd "$unpacked/shm-cli"
+cargo check --config "patch.crates-io.shm-derive.path = '$unpacked/shm-derive'" \
+    --config "patch.crates-io.shm-core.path = '$unpacked/shm-core'"

@@ -1,7 +1,7 @@
 //! The command `shm`: looks into shared-memory segments without their Rust types.
 //!
 //! `cli` is the command line, `commands` has a module per verb, and `output` what they print with. A verb returns an [`Exit`], or
-//! a [`Failure`] that says what to do next.
+//! a [`Failure`](failure::Failure) that says what to do next.
 
 mod attached;
 mod cli;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use failure::{Exit, Failure};
+use failure::Exit;
 use output::Context;
 
 fn main() -> ExitCode {

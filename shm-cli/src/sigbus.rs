@@ -84,8 +84,10 @@ pub(crate) fn take() -> Option<Failure> {
 extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {
     // SAFETY: the kernel passes the information about the signal, which is there until the handler returns.
     let info = unsafe { &*info };
-    // SAFETY: the address of this thread's `errno` is always valid.
-    let errno = unsafe { &mut *libc::__errno_location() };
+    // SAFETY: the call has no requirements.
+    let errno = unsafe { libc::__errno_location() };
+    // SAFETY: `errno` lives as long as this thread, which alone uses it.
+    let errno = unsafe { &mut *errno };
     let before = *errno;
     // SAFETY: of a fault, the kernel sets the address.
     let address = || unsafe { info.si_addr() } as usize;

@@ -5,6 +5,7 @@ mod common;
 mod completions;
 mod dump;
 mod exit_codes;
+mod exit_table;
 mod external;
 mod hz;
 mod ls;
