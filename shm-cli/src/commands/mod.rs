@@ -15,6 +15,7 @@ mod rm;
 mod set;
 mod show;
 mod sweep;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Show(show::Show),
     Get(get::Get),
     Set(set::Set),
+    Watch(watch::Watch),
     Hz(hz::Hz),
     Layout(layout::Layout),
     Diff(diff::Diff),
@@ -52,6 +54,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Show(args) => args.run(context),
         Command::Get(args) => args.run(context),
         Command::Set(args) => args.run(context),
+        Command::Watch(args) => args.run(context),
         Command::Hz(args) => args.run(context),
         Command::Layout(args) => args.run(context),
         Command::Diff(args) => args.run(context),

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+#[cfg(feature = "watch")]
+use shm_core::SegmentInfo;
 use shm_core::dynamic::DynSegment;
 
 use crate::failure::Failure;
@@ -27,6 +29,9 @@ pub(crate) enum Standing {
 pub(crate) struct Attachment {
     target: Target,
     segment: DynSegment,
+    /// Whether the file is read without a lock on it.
+    #[cfg(feature = "watch")]
+    is_released: bool,
     /// Device and inode. It is not used again while the segment is attached.
     file: Option<(u64, u64)>,
 }
@@ -42,6 +47,8 @@ impl Attachment {
                 return Ok(Self {
                     target: target.clone(),
                     segment,
+                    #[cfg(feature = "watch")]
+                    is_released: false,
                     file: before,
                 });
             }
@@ -70,14 +77,48 @@ impl Attachment {
     }
 }
 
+/// What only the live view needs.
+#[cfg(feature = "watch")]
+impl Attachment {
+    /// Looks at what the header and the locks say. `None` for a segment without a name.
+    pub(crate) fn info(&self) -> Option<Result<SegmentInfo, Failure>> {
+        match &self.target {
+            Target::Name(name) => Some(SegmentInfo::of(name).map_err(Failure::from)),
+            Target::Dump(_) | Target::Descriptor(_) => None,
+        }
+    }
+
+    /// Whether this is no attachment any more: see [`release`](Self::release).
+    pub(crate) const fn is_released(&self) -> bool {
+        self.is_released
+    }
+
+    /// Detaches, and opens the file instead, so that processes which create or sweep see that no process is attached. Drop all
+    /// cells too. Call [`again`](Self::again) if it turns out that another process is attached.
+    pub(crate) fn release(&mut self) -> Result<(), Failure> {
+        let Some(path) = path_of(&self.target) else {
+            return Ok(());
+        };
+        self.segment = DynSegment::open(path)?;
+        self.is_released = true;
+        Ok(())
+    }
+}
+
 /// The file of a name; `None` if there is none, and for other targets.
 fn file_of(target: &Target) -> Option<(u64, u64)> {
-    let Target::Name(name) = target else {
-        return None;
-    };
-    let name = name.strip_prefix('/').unwrap_or(name);
-    let found = fs::metadata(Path::new("/dev/shm").join(name)).ok()?;
+    let found = fs::metadata(path_of(target)?).ok()?;
     Some((found.dev(), found.ino()))
+}
+
+fn path_of(target: &Target) -> Option<PathBuf> {
+    match target {
+        Target::Name(name) => {
+            let name = name.strip_prefix('/').unwrap_or(name);
+            Some(Path::new("/dev/shm").join(name))
+        }
+        Target::Dump(_) | Target::Descriptor(_) => None,
+    }
 }
 
 #[cfg(test)]

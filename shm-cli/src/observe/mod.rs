@@ -8,6 +8,10 @@ mod times;
 mod value;
 
 pub(crate) use attachment::{Attachment, Standing};
-pub(crate) use counter::{Counter, Events};
+pub(crate) use counter::{Counter, Events, sync_meaning};
+#[cfg(feature = "watch")]
+pub(crate) use counter::{between, count};
 pub(crate) use times::{parse_interval, span, three_digits};
 pub(crate) use value::is_same;
+#[cfg(feature = "watch")]
+pub(crate) use value::number;

@@ -21,6 +21,7 @@ pub(crate) fn is_same(a: &DynValue, b: &DynValue) -> bool {
 }
 
 /// A number or a `bool`, for a curve.
+#[cfg(feature = "watch")]
 pub(crate) fn number(value: &DynValue) -> Option<f64> {
     match value {
         DynValue::Bool(value) => Some(f64::from(u8::from(*value))),
@@ -43,6 +44,7 @@ mod tests {
         assert!(same("\"a\"", "\"a\"") && !same("1", "2"));
     }
 
+    #[cfg(feature = "watch")]
     #[test]
     fn bools_are_numbers_and_texts_are_not() {
         let of = |text: &str| number(&text.parse().unwrap());

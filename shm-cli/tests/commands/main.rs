@@ -15,3 +15,5 @@ mod set;
 mod show;
 mod truncation;
 mod undisturbed;
+#[cfg(feature = "watch")]
+mod watch;

@@ -18,7 +18,7 @@ pub(super) struct Source {
 
 #[derive(Debug)]
 enum Last {
-    Count(Counter, u64),
+    Count(Box<Counter>, u64),
     Value(Option<DynValue>),
 }
 
@@ -34,7 +34,7 @@ impl Source {
     pub(super) fn new(segment: &DynSegment, path: &str) -> Result<Self, Failure> {
         let cell = segment.at(path)?;
         let (events, last) = match Counter::of(&cell) {
-            Some(counter) => (counter.events(), Last::Count(counter, 0)),
+            Some(counter) => (counter.events(), Last::Count(Box::new(counter), 0)),
             None => (Events::Changes, Last::Value(None)),
         };
         let mut source = Self {
