@@ -60,6 +60,8 @@ pub(crate) struct Hz {
 /// The bounds between which the time between samples is chosen.
 const FINEST: Duration = Duration::from_micros(200);
 const COARSEST: Duration = Duration::from_millis(10);
+/// Samples that the user asks for are not closer than this, so that no processor does nothing else.
+const SHORTEST: Duration = Duration::from_micros(20);
 /// How many samples there are in the mean gap.
 const SAMPLES_PER_GAP: f64 = 20.0;
 /// Sampling takes at most this part of a processor.
@@ -145,14 +147,14 @@ fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
 struct Pace {
     interval: Duration,
     is_fixed: bool,
-    /// The longest that a sample has taken lately.
+    /// The least that a sample has taken lately: others were interrupted.
     cost: Duration,
 }
 
 impl Pace {
     fn new(fixed: Option<Duration>, cost: Duration) -> Self {
         let mut pace = Self {
-            interval: fixed.unwrap_or(Duration::from_millis(1)),
+            interval: fixed.map_or(Duration::from_millis(1), |fixed| fixed.max(SHORTEST)),
             is_fixed: fixed.is_some(),
             cost,
         };
@@ -167,7 +169,7 @@ impl Pace {
     }
 
     fn sampled(&mut self, cost: Duration) {
-        self.cost = (self.cost * 15 + cost) / 16;
+        self.cost = cost.min(self.cost + self.cost / 16);
     }
 
     fn cheapest(&self) -> Duration {
@@ -215,11 +217,16 @@ mod tests {
         assert_eq!(pace.interval, Duration::from_millis(40));
         pace.adapt(1e6);
         assert_eq!(pace.interval, Duration::from_millis(40));
-        for _ in 0..1000 {
-            pace.sampled(CHEAP);
-        }
+        // One sample that was not interrupted shows what they cost. Interrupted ones do not change that soon.
+        pace.sampled(CHEAP);
+        pace.sampled(Duration::from_millis(30));
         pace.adapt(1e6);
         assert_eq!(pace.interval, FINEST);
+        for _ in 0..1000 {
+            pace.sampled(Duration::from_millis(2));
+        }
+        pace.adapt(1e6);
+        assert_eq!(pace.interval, Duration::from_millis(40));
     }
 
     #[test]
@@ -228,5 +235,7 @@ mod tests {
         let mut pace = Pace::new(Some(wanted), Duration::from_millis(2));
         pace.adapt(1.0);
         assert_eq!(pace.interval, wanted);
+        let spinning = Pace::new(Some(Duration::from_nanos(1)), CHEAP);
+        assert_eq!(spinning.interval, SHORTEST);
     }
 }
