@@ -80,6 +80,10 @@ impl Attachment {
 /// What only the live view needs.
 #[cfg(feature = "watch")]
 impl Attachment {
+    pub(crate) const fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Looks at what the header and the locks say. `None` for a segment without a name.
     pub(crate) fn info(&self) -> Option<Result<SegmentInfo, Failure>> {
         match &self.target {

@@ -351,6 +351,32 @@ fn a_stopped_view_gives_the_terminal_back() {
 }
 
 #[test]
+fn another_size_is_drawn_as_a_whole() {
+    let names = Names::new("watch-size");
+    let name = names.name("t");
+    let robot = Robot::create(&name).unwrap();
+    let mut view = View::start(&name, &["-i", "10ms"]);
+    view.shows("speed");
+    let terminal = fs::read_link(format!("/proc/{}/fd/1", command_on(&name))).unwrap();
+    for size in [["cols", "60", "rows", "20"], ["cols", "120", "rows", "30"]] {
+        let mut stty = Command::new("stty");
+        stty.arg("-F").arg(&terminal).args(size);
+        assert!(
+            shm_tests::start(&mut stty)
+                .unwrap()
+                .wait()
+                .unwrap()
+                .success()
+        );
+        view.shows("\u{1b}[2J");
+        view.shows("generation");
+    }
+    view.keys("q");
+    view.ended();
+    drop(robot);
+}
+
+#[test]
 fn a_view_goes_on_after_a_truncation() {
     let names = Names::new("watch-cut");
     let name = names.name("t");

@@ -16,7 +16,9 @@ use crate::sigbus;
 const MOST_COLUMNS: usize = 1000;
 /// Bytes of a `SeqLock`'s value up to which it is read as a whole, so that its columns are of one commit.
 const MOST_CAPTURED: usize = 1 << 20;
-/// The time between two lines.
+/// The shortest time between two samples, so that no processor does nothing else.
+const SHORTEST: Duration = Duration::from_micros(100);
+/// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a column shows.
@@ -49,7 +51,7 @@ struct Columns {
 pub(super) fn run(watch: &Watch, context: &mut Context) -> Result<Exit, Failure> {
     let mut attachment = Attachment::new(&watch.target)?;
     let mut columns = Columns::new(attachment.segment(), &watch.paths)?;
-    let interval = watch.interval.unwrap_or(INTERVAL);
+    let interval = watch.interval.unwrap_or(INTERVAL).max(SHORTEST);
     if !context.json {
         let names = columns.names.iter().map(|name| quoted(name));
         let head: Vec<_> = std::iter::once("time".to_owned()).chain(names).collect();

@@ -9,14 +9,17 @@ use super::Watch;
 use super::model::{Health, Model, Outcome, Status};
 use super::terminal::{Happened, Screen};
 use super::view::{self, Theme};
-use crate::attached::Mappings;
+use crate::attached::{Mappings, Process, users_of_descriptor};
 use crate::failure::{Exit, Failure};
 use crate::observe::{Attachment, Standing};
 use crate::output::{Context, escaped, type_name};
 use crate::sigbus;
+use crate::target::Target;
 
 /// The time between two samples.
 const INTERVAL: Duration = Duration::from_millis(250);
+/// The shortest time between two samples. No terminal shows more.
+const SHORTEST: Duration = Duration::from_millis(5);
 /// The time between two looks at the name and at the processes.
 const LOOKS: Duration = Duration::from_secs(2);
 /// The time between two looks where the name leads: one system call.
@@ -127,7 +130,7 @@ struct Watched {
 impl Watched {
     fn new(watch: &Watch) -> Result<Self, Failure> {
         let attachment = Attachment::new(&watch.target)?;
-        let interval = watch.interval.unwrap_or(INTERVAL);
+        let interval = watch.interval.unwrap_or(INTERVAL).max(SHORTEST);
         let model = Model::new(attachment.segment(), &watch.paths, interval)?;
         Ok(Self {
             attachment,
@@ -186,11 +189,17 @@ impl Watched {
                 status.health = Health::Bad;
             }
             Standing::Current => match self.attachment.info() {
-                None => status.state = "anonymous".to_owned(),
+                None => match self.attachment.target() {
+                    Target::Descriptor(path) => {
+                        status.state = "anonymous".to_owned();
+                        status.attached = pids(&users_of_descriptor(path));
+                    }
+                    _ => status.state = "a file".to_owned(),
+                },
                 Some(Ok(info)) => {
                     (status.state, status.health) = state_of(&info);
                     let others = Mappings::of_segments().users(&info);
-                    status.attached = others.iter().map(|of| of.pid.to_string()).collect();
+                    status.attached = pids(&others);
                     self.settle(&info, others.is_empty(), &mut status);
                 }
                 Some(Err(failure)) => {
@@ -257,6 +266,11 @@ impl Watched {
     }
 }
 
+fn pids(processes: &[Process]) -> Vec<String> {
+    let pids = processes.iter().map(|process| process.pid.to_string());
+    pids.collect()
+}
+
 fn state_of(info: &SegmentInfo) -> (String, Health) {
     let (text, health) = match info.state {
         SegmentState::Live if info.contents.as_ref().is_some_and(|of| of.owned) => {
@@ -277,7 +291,6 @@ fn state_of(info: &SegmentInfo) -> (String, Health) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::Target;
     use shm_core::ShmLayout;
 
     #[test]

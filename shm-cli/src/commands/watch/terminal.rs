@@ -5,7 +5,7 @@
 
 use std::io::{self, Stdout, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError, mpsc};
 use std::time::{Duration, Instant};
 
 use crossterm::cursor::{Hide, Show};
@@ -22,8 +22,10 @@ use signal_hook::low_level;
 use super::model::Input;
 use crate::failure::Failure;
 
-/// Whether the terminal has the modes of the view. Locked while something is written to it.
-static IS_ON: Mutex<bool> = Mutex::new(false);
+/// Locked while something is written to the terminal.
+static DRAWING: Mutex<()> = Mutex::new(());
+/// Whether the terminal has the modes of the view.
+static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Whether the terminal may show something else than what was drawn last.
 static IS_STALE: AtomicBool = AtomicBool::new(false);
 
@@ -50,7 +52,9 @@ impl Screen {
         let failed = |error: io::Error| Failure::file("use the terminal", &error);
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            leave(&mut lock_patiently());
+            let drawing = lock_patiently();
+            leave();
+            drop(drawing);
             hook(info);
         }));
         let signals = [SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGCONT];
@@ -60,12 +64,14 @@ impl Screen {
                 on_signal(signal);
             }
         });
-        enter(&mut lock()).map_err(failed)?;
+        let drawing = lock();
+        enter().map_err(failed)?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()));
+        drop(drawing);
         match terminal {
             Ok(terminal) => Ok(Self { terminal }),
             Err(error) => {
-                leave(&mut lock());
+                leave();
                 Err(failed(error))
             }
         }
@@ -77,7 +83,7 @@ impl Screen {
     }
 
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
-        let _on = lock();
+        let _drawing = lock();
         if IS_STALE.swap(false, Ordering::Relaxed) {
             // Clears, and draws all again. Unlike `clear`, it does not ask the terminal where its cursor is, and wait for an answer.
             let area = Rect::from(self.terminal.size()?);
@@ -118,67 +124,42 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        leave(&mut lock());
+        let _drawing = lock();
+        leave();
     }
 }
 
-fn lock() -> MutexGuard<'static, bool> {
-    IS_ON.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock() -> MutexGuard<'static, ()> {
+    DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The lock, or what it protects without it, if the holder waits for a terminal that takes nothing.
-fn lock_patiently() -> OnState {
+/// The lock; or `None` if it is not free for long, because the terminal takes no output or this thread has panicked while it drew.
+fn lock_patiently() -> Option<MutexGuard<'static, ()>> {
     let end = Instant::now() + PATIENCE;
     loop {
-        match IS_ON.try_lock() {
-            Ok(guard) => return OnState::Locked(guard),
-            Err(TryLockError::Poisoned(poisoned)) => return OnState::Locked(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) if Instant::now() >= end => {
-                return OnState::Unlocked(true);
-            }
+        match DRAWING.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) if Instant::now() >= end => return None,
             Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
         }
     }
 }
 
-enum OnState {
-    Locked(MutexGuard<'static, bool>),
-    Unlocked(bool),
-}
-
-impl std::ops::Deref for OnState {
-    type Target = bool;
-
-    fn deref(&self) -> &bool {
-        match self {
-            Self::Locked(guard) => guard,
-            Self::Unlocked(is_on) => is_on,
-        }
-    }
-}
-
-impl std::ops::DerefMut for OnState {
-    fn deref_mut(&mut self) -> &mut bool {
-        match self {
-            Self::Locked(guard) => guard,
-            Self::Unlocked(is_on) => is_on,
-        }
-    }
-}
-
-fn enter(is_on: &mut bool) -> io::Result<()> {
+fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
-    *is_on = true;
+    IS_ON.store(true, Ordering::Relaxed);
     IS_STALE.store(true, Ordering::Relaxed);
     let entered = execute!(stdout(), EnterAlternateScreen, Hide);
     if entered.is_err() {
-        leave(is_on);
+        leave();
     }
     entered
 }
 
-fn leave(is_on: &mut bool) {
-    if std::mem::take(is_on) {
+/// Restores the terminal, if that was not done yet.
+fn leave() {
+    if IS_ON.swap(false, Ordering::Relaxed) {
         // The modes first: they are set also if the terminal takes no output.
         let _ = terminal::disable_raw_mode();
         let _ = execute!(stdout(), LeaveAlternateScreen, Show);
@@ -187,26 +168,32 @@ fn leave(is_on: &mut bool) {
 
 /// Does what the signal does by default, with the terminal restored.
 fn on_signal(signal: i32) {
-    let mut is_on = lock_patiently();
+    let _drawing = lock_patiently();
     match signal {
         SIGCONT => {
             // After a SIGSTOP, other programs may have changed its modes.
-            if *is_on {
+            if IS_ON.load(Ordering::Relaxed) {
                 let _ = terminal::disable_raw_mode();
-                let _ = enter(&mut is_on);
+                let _ = enter();
             }
         }
         SIGTSTP => {
-            let was_on = *is_on;
-            leave(&mut is_on);
+            let was_on = IS_ON.load(Ordering::Relaxed);
+            leave();
             // Returns when the process goes on.
             let _ = low_level::emulate_default_handler(signal);
             if was_on {
-                let _ = enter(&mut is_on);
+                let _ = enter();
             }
         }
         _ => {
-            leave(&mut is_on);
+            // If the terminal takes no output, this never returns.
+            let (done, is_done) = mpsc::channel::<()>();
+            std::thread::spawn(move || {
+                leave();
+                drop(done);
+            });
+            let _ = is_done.recv_timeout(PATIENCE);
             let _ = low_level::emulate_default_handler(signal);
         }
     }
