@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use shm_core::dynamic::{DynError, DynSegment};
-use shm_core::sync::SeqLock;
+use shm_core::dynamic::{DynError, DynSchema, DynSegment};
+use shm_core::sync::{Mutex, SeqLock};
 use shm_core::{ShmError, ShmLayout, ShmStr, ShmVec};
 use shm_tests::Names;
 
@@ -136,7 +136,7 @@ fn a_dump_that_is_cut_off_later_is_an_error() {
 /// Makes of a segment's file that of a machine with the other byte order, by the specification alone.
 mod other_order {
     /// Offset and size of each number in the header.
-    const HEADER: [(usize, usize); 19] = [
+    const HEADER: [(usize, usize); 20] = [
         (8, 2),
         (10, 2),
         (16, 8),
@@ -156,6 +156,7 @@ mod other_order {
         (192, 4),
         (196, 4),
         (200, 8),
+        (208, 4),
     ];
 
     pub(super) fn swap(bytes: &mut [u8], at: usize, size: usize) {
@@ -185,6 +186,9 @@ mod other_order {
         fingerprint: u64,
         end: usize,
     }
+
+    /// The hash of a field's name, its offset, and the fingerprint of its type.
+    type Field = [u64; 3];
 
     /// Swaps a node of the schema, and the numbers of the value at `place`, if there is one.
     pub(super) struct Swap<'a> {
@@ -283,6 +287,37 @@ mod other_order {
             }
         }
 
+        /// Swaps the fields of a struct.
+        fn fields(&mut self, at: &mut usize, count: usize) -> Vec<Field> {
+            let mut fields = Vec::new();
+            for _ in 0..count {
+                let name = self.name(at);
+                let offset = self.take(at, 8);
+                let field = self.node(*at);
+                *at = field.end;
+                fields.push([fnv(BASIS, &name), offset as u64, field.fingerprint]);
+            }
+            fields
+        }
+
+        /// Swaps the record of a level without its foot, and the values of its fields. `fields` are those of the level before, and
+        /// become those of this one. Returns the level's fingerprint.
+        fn record(&mut self, version: u64, fields: &mut Vec<Field>) -> u64 {
+            let mut place = 16;
+            for _ in 0..number(self.schema, 12, 4) {
+                place += 2 + number(self.schema, place, 2);
+                let offset = number(self.schema, place, 8);
+                self.value(place + 8, offset, 0);
+                place += 8 + 8 + number(self.schema, place + 12, 4);
+            }
+            let mut at = 0;
+            let [size, align, count] = [8, 4, 4].map(|size| self.take(&mut at, size));
+            fields.extend(self.fields(&mut at, count));
+            let numbers = [size as u64, align as u64, version, fields.len() as u64];
+            let all = numbers.iter().chain(fields.as_flattened());
+            all.copied().fold(Self::seed(4), Self::mix)
+        }
+
         /// Swaps the node, and returns its fingerprint.
         fn node(&mut self, mut at: usize) -> Node {
             let tag = self.schema[at];
@@ -315,14 +350,8 @@ mod other_order {
                         hash = Self::mix(hash, word as u64);
                     }
                     self.name(&mut at);
-                    for _ in 0..of_struct[3] {
-                        let name = self.name(&mut at);
-                        let offset = self.take(&mut at, 8);
-                        let field = self.node(at);
-                        at = field.end;
-                        hash = Self::mix(hash, fnv(BASIS, &name));
-                        hash = Self::mix(Self::mix(hash, offset as u64), field.fingerprint);
-                    }
+                    let fields = self.fields(&mut at, of_struct[3]);
+                    hash = fields.as_flattened().iter().copied().fold(hash, Self::mix);
                 }
                 5 => {
                     hash = Self::mix(hash, u64::from(self.schema[at]));
@@ -357,15 +386,49 @@ mod other_order {
     pub(super) fn file(bytes: &mut [u8]) {
         let schema_len = number(bytes, 32, 8);
         let (payload_offset, payload_len) = (number(bytes, 40, 8), number(bytes, 48, 8));
-        let tail = number(bytes, 64, 8);
+        let (tail, levels) = (number(bytes, 64, 8), number(bytes, 208, 4));
+        let mut records = Vec::new();
+        let mut end = bytes.len();
+        for _ in 0..levels {
+            let foot = end - 16;
+            let len = number(bytes, foot, 4);
+            end = foot - len.next_multiple_of(8);
+            records.push((end, len, foot));
+        }
         let (before, payload) = bytes.split_at_mut(payload_offset);
+        let (payload, of_levels) = payload.split_at_mut(end - payload_offset);
         let mut swap_all = Swap {
             schema: &mut before[256..256 + schema_len],
-            payload: &mut payload[..payload_len],
+            payload,
         };
         swap_all.value(0, 0, tail);
+        let of_struct = |schema: &[u8]| (number(schema, 20, 4) as u64, number(schema, 24, 4));
+        let (version, count) = of_struct(swap_all.schema);
+        let mut fields = Vec::new();
+        if levels > 0 {
+            // Of a copy, as the node is swapped below.
+            let mut schema = swap_all.schema.to_vec();
+            let mut at = 28;
+            let mut copy = Swap {
+                schema: &mut schema,
+                payload: &mut [],
+            };
+            copy.name(&mut at);
+            fields = copy.fields(&mut at, count);
+        }
         let root = swap_all.node(0);
         assert!(root.size <= payload_len);
+        for (begin, len, foot) in records {
+            let [begin, foot] = [begin, foot].map(|at| at - end);
+            let mut record = Swap {
+                schema: &mut of_levels[begin..begin + len],
+                payload,
+            };
+            let fingerprint = record.record(version, &mut fields);
+            swap(of_levels, foot, 4);
+            of_levels[foot + 8..foot + 16].copy_from_slice(&fingerprint.to_ne_bytes());
+            swap(of_levels, foot + 8, 8);
+        }
         for (at, size) in HEADER {
             swap(bytes, at, size);
         }
@@ -419,4 +482,80 @@ fn a_dump_of_the_other_byte_order_is_read_as_well() {
         let error = wrong.open().unwrap_err();
         assert!(error.to_string().contains(what), "{error}");
     }
+}
+
+#[test]
+fn levels_of_a_dump_of_the_other_byte_order_are_read_as_well() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    #[shm(version = 6)]
+    struct Status {
+        beat: u64,
+        mode: Mode,
+        short: [u16; 3],
+        #[shm(since = 1)]
+        heat: u32,
+        #[shm(since = 1)]
+        letters: [char; 3],
+        #[shm(since = 2)]
+        lock: Mutex<i64>,
+    }
+    let names = Names::new("dyn-order-levels");
+    let name = names.name("status");
+    let shm = Status::create(&name).unwrap();
+    shm.beat.set(1 << 40);
+    shm.mode.set(Mode::Back);
+    shm.short.write_from(&[1, 2, 3]);
+    shm.heat.set(0x1_0203);
+    shm.letters[2].set('ß');
+    shm.lock.lock().unwrap().set(-7);
+    let value = "{beat: 1099511627776, mode: Back, short: [1, 2, 3], heat: 66051, letters: ['\\0', '\\0', 'ß'], lock: -7}";
+    let bytes = fs::read(Names::path(&name)).unwrap();
+    let path = std::env::temp_dir().join(&name[1..]);
+    let mut dump = Dump { path, bytes };
+    assert_eq!(
+        dump.open()
+            .unwrap()
+            .at(".")
+            .unwrap()
+            .get()
+            .unwrap()
+            .to_string(),
+        value
+    );
+    other_order::file(&mut dump.bytes);
+    let segment = dump.open().unwrap();
+    assert_eq!(segment.layout().level(), 2);
+    assert_eq!(segment.at(".").unwrap().get().unwrap().to_string(), value);
+    let schema = DynSchema::of_file(&dump.path).unwrap();
+    assert_eq!(schema.level(), 2);
+    assert_eq!(
+        schema.first_difference(&DynSchema::of_layout(Status::LAYOUT).unwrap()),
+        None
+    );
+    assert_ne!(
+        schema.level_fingerprint(2),
+        Some(Status::LAYOUT.level_fingerprint(2))
+    );
+    // Each level is checked: a wrong byte of the last record is found.
+    let mut wrong = dump.bytes.len() - 1;
+    while dump.bytes[wrong] == 0 {
+        wrong -= 1;
+    }
+    dump.bytes[wrong] ^= 1;
+    let error = dump.open().unwrap_err();
+    assert!(matches!(error, ShmError::Corrupt { .. }), "{error}");
+    // It can be looked at, and not be copied to this machine.
+    dump.bytes[wrong] ^= 1;
+    let segment = dump.open().unwrap();
+    let error = segment.dump(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    let error = DynSegment::options()
+        .restore(&names.name("copy"), &segment)
+        .unwrap_err();
+    assert!(
+        matches!(error, ShmError::UnsupportedFormat { .. }),
+        "{error}"
+    );
+    assert!(error.to_string().contains("another byte order"), "{error}");
 }
