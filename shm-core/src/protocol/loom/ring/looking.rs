@@ -1,6 +1,7 @@
 //! A process that has neither end and looks at a message. Slots are relaxed atomics here, as it may copy one that is being written.
 //!
-//! Bounds: a ring of one slot, of which two messages are sent and one received; one look at each of them; three forced preemptions.
+//! Bounds: a ring of one slot, through which one process sends two messages and receives the first; one look at either; three
+//! forced preemptions.
 
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
@@ -37,20 +38,18 @@ const fn message(number: u64) -> u64 {
     10 + number
 }
 
-fn send<S: Mutations>(shared: &Shared) {
+/// One process has both ends: it sends a message, receives it, and sends another.
+fn use_ends<S: Mutations>(shared: &Shared) {
     let mut sender = End::<Sending, S>::resume(&shared.counters);
-    while sender.position() < 2 && sender.finds_slot(&shared.counters, 1) {
-        let number = sender.position();
+    let mut receiver = End::<Receiving, S>::resume(&shared.counters);
+    for number in 0..2 {
+        assert!(sender.finds_slot(&shared.counters, 1));
         shared.slot.store(message(number), Ordering::Relaxed);
         sender.commit(&shared.counters, 1, 1, Nobody);
-    }
-}
-
-fn receive<S: Mutations>(shared: &Shared) {
-    let mut receiver = End::<Receiving, S>::resume(&shared.counters);
-    if receiver.finds_slot(&shared.counters, 1) {
-        assert_eq!(shared.slot.load(Ordering::Relaxed), message(0));
-        receiver.commit(&shared.counters, 1, 1, Nobody);
+        if number == 0 {
+            assert!(receiver.finds_slot(&shared.counters, 1));
+            receiver.commit(&shared.counters, 1, 1, Nobody);
+        }
     }
 }
 
@@ -65,22 +64,22 @@ fn looking<S: Mutations + 'static>(number: u64) {
             },
             slot: AtomicU64::new(0),
         });
-        let others = [send::<S>, receive::<S>].map(|part| {
+        let looking = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || part(&shared))
-        });
-        let found = look::<S, _>(&shared.counters, 1, number, |slot| {
-            assert_eq!(slot, 0);
-            shared.slot.load(Ordering::Relaxed)
-        });
-        match found {
-            Look::Message(found) => assert_eq!(found, message(number)),
-            Look::NotSent(sent) => assert!(sent <= number),
-            Look::Received(received) => assert!(received > number),
-        }
-        for other in others {
-            other.join().unwrap();
-        }
+            thread::spawn(move || {
+                let found = look::<S, _>(&shared.counters, 1, number, |slot| {
+                    assert_eq!(slot, 0);
+                    shared.slot.load(Ordering::Relaxed)
+                });
+                match found {
+                    Look::Message(found) => assert_eq!(found, message(number)),
+                    Look::NotSent(sent) => assert!(sent <= number),
+                    Look::Received(received) => assert!(received > number),
+                }
+            })
+        };
+        use_ends::<S>(&shared);
+        looking.join().unwrap();
     });
 }
 
