@@ -404,15 +404,6 @@ fn cost_for_a_writer_that_is_looked_at() {
     let names = Names::new("watch-cost");
     let name = names.name("t");
     let robot = Robot::create(&name).unwrap();
-    let observers: Vec<_> = ["pose", "jobs", "ticks", "stop"]
-        .map(|path| vec!["hz", &name, path, "-r", "200us"])
-        .into_iter()
-        .chain([vec!["watch", &name, "--csv", "-i", "50ms"]])
-        .map(Running::start)
-        .collect();
-    for observer in &observers {
-        observer.line().unwrap();
-    }
     let cpu = || {
         let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_THREAD_CPUTIME_ID);
         std::time::Duration::from(now.unwrap()).as_secs_f64()
@@ -443,6 +434,13 @@ fn cost_for_a_writer_that_is_looked_at() {
         cpu() - before
     };
     for path in ["pose", "jobs", "ticks", "budget", "stop"] {
+        let observers = [
+            Running::start(["hz", &name, path]),
+            Running::start(["watch", &name, path, "--csv", "-i", "250ms"]),
+        ];
+        for observer in &observers {
+            observer.line().unwrap();
+        }
         let mut ratios = Vec::new();
         for _ in 0..ROUNDS {
             let looked_at = write(path);
