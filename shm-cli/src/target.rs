@@ -56,6 +56,10 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
+            // Without a slash, it would be read as the name of a segment.
+            Self::Dump(path) if path.components().count() == 1 && path.is_relative() => {
+                write!(f, "./{}", path.display())
+            }
             Self::Dump(path) | Self::Descriptor(path) => write!(f, "{}", path.display()),
         }
     }

@@ -1,9 +1,9 @@
 //! `shm dump`: a copy of a segment in a file.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, IsTerminal, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -69,7 +69,7 @@ impl Dump {
             document.write(&mut context.out)?;
         } else if let Some((len, allocated)) = len {
             let (good, name) = (style::GOOD, escaped(segment.name()));
-            let path = path.display().to_string();
+            let path = Target::Dump(path.clone()).to_string();
             let (len, allocated) = (number::bytes(len), number::bytes(allocated));
             writeln!(
                 context.out,
@@ -111,6 +111,8 @@ impl Dump {
         self.write(segment, &mut sparse)?;
         let finished = || {
             sparse.file.set_len(sparse.at)?;
+            // The umask may have taken rights away.
+            sparse.file.set_permissions(Permissions::from_mode(0o600))?;
             sparse.file.sync_all()?;
             let found = sparse.file.metadata()?;
             if self.force {

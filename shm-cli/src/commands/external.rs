@@ -37,20 +37,18 @@ pub(crate) fn run(words: &[OsString], context: &mut Context) -> Result<Exit, Fai
     let mut program = OsString::from(PREFIX);
     program.push(verb);
     let error = Command::new(&program).args(arguments).exec();
-    if error.kind() != io::ErrorKind::NotFound {
-        let program = program.to_string_lossy();
-        return Err(Failure::refused(format!(
-            "`{program}` cannot be run: {error}; check the program and its permissions"
-        )));
-    }
-    // The program of a script (`#!`) may be what is missing.
-    if let Some(path) = directories()
+    // A directory in PATH that may not be searched is an error of `exec`, too.
+    let found = directories()
         .iter()
         .map(|directory| directory.join(&program))
-        .find(|path| path.exists())
-    {
+        .find(|path| path.exists());
+    if let Some(path) = found {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "check the interpreter in its first line",
+            _ => "check the program and its permissions",
+        };
         return Err(Failure::refused(format!(
-            "`{}` cannot be run: {error}; check the interpreter in its first line",
+            "`{}` cannot be run: {error}; {advice}",
             path.display()
         )));
     }

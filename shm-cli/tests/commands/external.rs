@@ -80,6 +80,10 @@ fn what_cannot_be_run_is_explained() {
     directory.program("shm-locked", "#!/bin/sh\n", 0o644);
     directory.program("shm-script", "#!/nonexistent/interpreter\n", 0o755);
     directory.program("shm-mirror", "#!/bin/sh\n", 0o755);
+    let closed = directory.0.join("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    let path = format!("{}:{}", closed.display(), directory.path());
     let cases = [
         ("gte", 2, "did you mean `shm get`?"),
         ("miror", 2, "did you mean `shm mirror`?"),
@@ -93,10 +97,11 @@ fn what_cannot_be_run_is_explained() {
         ("script", 4, "check the interpreter in its first line"),
     ];
     for (verb, expected, part) in cases {
-        let (code, out, err) = run(&directory.0, &directory.path(), &[OsStr::new(verb)]);
+        let (code, out, err) = run(&directory.0, &path, &[OsStr::new(verb)]);
         assert_eq!((code, out.as_str()), (Some(expected), ""), "{verb}: {err}");
         assert!(err.contains(part), "{verb}: {err}");
     }
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
     let (code, _, err) = run(&directory.0, "", &["--json", "mirror"].map(OsStr::new));
     assert_eq!(code, Some(2));
     assert!(err.contains("after its name"), "{err}");
