@@ -24,6 +24,7 @@
 
 mod check;
 mod display;
+mod export;
 pub(crate) mod fingerprint;
 pub(crate) mod meaning;
 mod offsets;
