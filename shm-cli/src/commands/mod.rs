@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod diff;
 mod dump;
+mod export;
 mod external;
 mod get;
 mod hz;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Hz(hz::Hz),
     Layout(layout::Layout),
     Diff(diff::Diff),
+    Export(export::Export),
     Check(check::Check),
     Dump(dump::Dump),
     Restore(restore::Restore),
@@ -58,6 +60,7 @@ pub(crate) fn run(command: Command, context: &mut Context) -> Result<Exit, Failu
         Command::Hz(args) => args.run(context),
         Command::Layout(args) => args.run(context),
         Command::Diff(args) => args.run(context),
+        Command::Export(args) => args.run(context),
         Command::Check(args) => args.run(context),
         Command::Dump(args) => args.run(context),
         Command::Restore(args) => args.run(context),

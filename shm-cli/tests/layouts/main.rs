@@ -3,6 +3,7 @@
 //! Snapshots are in `snapshots/`. Write them again with `SNAPSHOTS=overwrite cargo test -p shm-cli --test layouts`.
 
 mod diff;
+mod export;
 mod layout;
 mod types;
 
