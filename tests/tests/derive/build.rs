@@ -91,6 +91,49 @@ impl Workspace {
         self.cargo("run", name).output().expect("cargo runs")
     }
 
+    /// Compiles the headers in the folder `headers`, which a program has written, with all warnings as errors. Returns their number.
+    pub(crate) fn compile_headers(&self) -> usize {
+        let folder = self.root.join("headers");
+        let mut count = 0;
+        for (end, compiler, language, standard) in [
+            ("h", "gcc", "c", "-std=c11"),
+            ("hpp", "g++", "c++", "-std=c++17"),
+        ] {
+            // Each header is in a program of its own, since their names are the same.
+            let mut sources = Vec::new();
+            for entry in fs::read_dir(&folder).expect("the program has written headers") {
+                let path = entry.expect("the folder stays").path();
+                if path.extension().is_some_and(|of| of == end) {
+                    let source = path.with_extension(format!("{end}.source"));
+                    write(&source, &format!("#include \"{}\"\n", path.display()));
+                    sources.push(source);
+                }
+            }
+            count += sources.len();
+            let output = Command::new(compiler)
+                .args([
+                    standard,
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                    "-pedantic",
+                    "-fsyntax-only",
+                    "-x",
+                    language,
+                ])
+                .args(&sources)
+                .output()
+                .unwrap_or_else(|error| panic!("the test needs {compiler}: {error}"));
+            assert!(
+                output.status.success(),
+                "{compiler} refuses a header:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        fs::remove_dir_all(&folder).expect("the folder is this test's own");
+        count
+    }
+
     /// All errors of `cargo check` for a crate.
     pub(crate) fn check(&self, name: &str) -> Vec<Error> {
         // A crate that was checked before would not be reported again.

@@ -151,6 +151,10 @@ fn compare(
         );
         return 0;
     }
+    assert!(
+        workspace.compile_headers() > 0,
+        "each program writes headers"
+    );
     for line in stdout
         .lines()
         .filter(|line| line.starts_with("DISAGREEMENT"))

@@ -9,6 +9,9 @@ use std::os::fd::AsFd;
 use shm_core::dynamic::{DynCell, DynSegment, DynValue};
 use shm_core::{Shm, ShmLayout};
 
+/// The number of types that are written as headers.
+const HEADERS: u32 = 60;
+
 #[derive(Default)]
 pub struct Report {
     compared: u32,
@@ -23,8 +26,15 @@ impl Report {
     }
 
     /// What holds for every struct and enum: the layout as the reference has it.
-    fn layout(&mut self, name: &str, layout: &TypeLayout, extent: [usize; 2], offsets: &[usize], text: &str) {
+    fn layout(&mut self, name: &str, layout: &'static TypeLayout, extent: [usize; 2], offsets: &[usize], text: &str) {
         self.compared += 1;
+        // The test compiles these.
+        if self.compared <= HEADERS {
+            std::fs::create_dir_all("headers").unwrap();
+            let path = |end| format!("headers/{}.{end}", self.compared);
+            std::fs::write(path("h"), layout.to_c()).unwrap();
+            std::fs::write(path("hpp"), layout.to_cpp()).unwrap();
+        }
         Self::equal(name, "the derive's extent", [layout.size(), layout.align()], extent);
         let derived: Vec<usize> = layout.fields().iter().map(|field| field.offset()).collect();
         Self::equal(name, "the derive's offsets", &*derived, offsets);
@@ -37,7 +47,7 @@ impl Report {
     pub fn sized(
         &mut self,
         name: &str,
-        layout: &TypeLayout,
+        layout: &'static TypeLayout,
         compiler: [usize; 2],
         view: [usize; 2],
         offsets: &[usize],
@@ -57,7 +67,7 @@ impl Report {
     pub fn tail<V: ?Sized>(
         &mut self,
         name: &str,
-        layout: &TypeLayout,
+        layout: &'static TypeLayout,
         view_at: fn(*const (), usize) -> *const V,
         tail: impl Fn(&V) -> usize,
         twin: [usize; 2],
