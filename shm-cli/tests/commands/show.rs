@@ -75,7 +75,10 @@ fn every_kind_of_part_is_shown_as_people_read_it() {
   state        {total: 0, items: [10, 20, 30]}  Mutex<State>  free
   counter      5  Mutex<u64>  locked by process PID
   jobs         Ring<Job, 64>  12 of 64 messages, 12 sent, sender PID, no receiver
+    [#0]  {id: 0, mode: Idle, name: "weld"}
+    [#1]  {id: 1, mode: Idle, name: "weld"}
   ticks        Broadcast<Pose, 16>  20 sent, keeps 16, sender PID
+    [#18]  {frame: 18, xyz: [0.0, 0.0, 0.0]}
     [#19]  {frame: 19, xyz: [0.0, 0.0, 0.0]}
   stop         Event  0 notifications
   slots        Semaphore  3 permits
@@ -90,7 +93,7 @@ fn every_kind_of_part_is_shown_as_people_read_it() {
 fn a_path_leads_to_the_part_that_is_shown() {
     let names = Names::new("show-path");
     let name = names.name("robot");
-    let _robot = robot(&name);
+    let robot = robot(&name);
     let shown = |arguments: &[&str]| {
         let shown = shm([&["show", &name], arguments].concat()).code(0);
         shown.out.replace(&name, "/robot")
@@ -150,11 +153,42 @@ fn a_path_leads_to_the_part_that_is_shown() {
 "#]]
         .raw()
     );
+    {
+        let mut jobs = robot.jobs.sender().unwrap();
+        for id in 70..73 {
+            let job = Job {
+                id,
+                mode: Mode::Fast,
+                name: Default::default(),
+            };
+            jobs.try_send(job).unwrap();
+        }
+    }
+    assert_data_eq!(
+        shown(&["jobs"]),
+        str![[r#"
+/robot jobs  Ring<Job, 64>, 2.75 KiB  3 of 64 messages, 3 sent, no sender, no receiver
+  [#0]  {id: 70, mode: Fast, name: ""}
+  [#1]  {id: 71, mode: Fast, name: ""}
+  [#2]  {id: 72, mode: Fast, name: ""}
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        shown(&["jobs[#2].id"]),
+        str![[r#"
+/robot jobs[#2].id  u32, 4 B
+  72
+
+"#]]
+        .raw()
+    );
     assert_data_eq!(
         shown(&["jobs.tail"]),
         str![[r#"
 /robot jobs.tail  AtomicU64, 8 B
-  0
+  3
 
 "#]]
         .raw()
@@ -351,6 +385,18 @@ fn follow_prints_a_line_for_each_change() {
     }
     assert_eq!(following.line(), None);
     following.end().code(0);
+}
+
+#[test]
+fn follow_ends_when_the_segment_is_removed() {
+    let names = Names::new("show-removed");
+    let name = names.name("robot");
+    let robot = robot(&name);
+    let following = Running::start(["show", &name, "frame", "--follow", "--interval", "1ms"]);
+    next(&following);
+    drop(robot);
+    let ran = following.end().code(3);
+    assert!(ran.err.contains("was removed"), "{}", ran.err);
 }
 
 #[test]

@@ -112,12 +112,10 @@ fn a_broadcast_loses_no_message() {
             }
         });
         look(&name, &stop, |value, _| {
-            // The newest message is whole, or was overwritten meanwhile.
-            if let Some(message) = value.as_array() {
-                assert!(
-                    message.iter().all(|number| number == &message[0]),
-                    "{value}"
-                );
+            // Each message is whole, or was overwritten meanwhile.
+            for message in value.as_array().into_iter().flatten() {
+                let numbers = message.as_array().unwrap();
+                assert!(numbers.iter().all(|of| of == &numbers[0]), "{value}");
             }
         });
     });

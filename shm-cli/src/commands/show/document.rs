@@ -73,7 +73,10 @@ impl Parts {
                 }
                 map.into()
             }
-            Body::Message(message) => inner(self, message),
+            Body::Messages(messages) => {
+                let values = messages.iter().map(|message| inner(self, message));
+                values.collect()
+            }
             Body::Nothing => Value::Null,
             Body::Deep => {
                 self.folded.insert(path.to_owned(), Value::Null);

@@ -50,7 +50,7 @@ pub(crate) struct Show {
     #[arg(short = 'x', long)]
     hex: bool,
 
-    /// Print a line of JSON now, and another one whenever something has changed
+    /// Print a line of JSON now, and another one whenever something has changed, until the segment is removed
     #[arg(short = 'F', long)]
     follow: bool,
 
@@ -65,7 +65,7 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let segment = self.target.read_only()?;
+        let segment = self.target.any_users()?;
         let extent = Extent {
             full: self.full,
             depth: self.depth.unwrap_or(usize::MAX),
@@ -115,9 +115,17 @@ impl Show {
                 before = Some(parts);
                 left -= 1;
             }
-            if left > 0 {
-                std::thread::sleep(self.interval);
+            if left == 0 {
+                break;
             }
+            // Nobody changes a segment without a name, unless handles are left.
+            if matches!(self.target, Target::Name(_)) && !segment.is_current() {
+                return Err(Failure::not_there(format!(
+                    "`{}` was removed or replaced; to follow a new segment of this name, start again",
+                    self.target
+                )));
+            }
+            std::thread::sleep(self.interval);
         }
         Ok(Exit::Ok)
     }

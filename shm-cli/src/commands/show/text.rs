@@ -56,9 +56,7 @@ impl Text {
                 writeln!(out, "{pad}{}", self.fitting(&text, indent))
             }
             Body::Fields(nodes) => self.lines(nodes, Types::Shown, indent, out),
-            Body::Message(node) => {
-                self.lines(std::slice::from_ref(&**node), Types::Known, indent, out)
-            }
+            Body::Messages(nodes) => self.lines(nodes, Types::Known, indent, out),
             Body::Parts(elements) => {
                 self.lines(&elements.read, Types::Known, indent, out)?;
                 self.more(elements.folded(), indent, out)

@@ -19,6 +19,7 @@ pub(crate) struct Extent {
 const FEW_LEAVES: usize = 16;
 const FEW_BYTES: usize = 64;
 const FEW_PARTS: usize = 4;
+const FEW_MESSAGES: u64 = 2;
 /// The same for the part that the path leads to.
 const MORE_LEAVES: usize = 256;
 const MORE_BYTES: usize = 256;
@@ -77,8 +78,8 @@ pub(crate) enum Body {
     /// Elements that have parts.
     Parts(Elements<Node>),
     Fields(Vec<Node>),
-    /// The newest message.
-    Message(Box<Node>),
+    /// Messages of a queue: the oldest of a `Ring`, and the newest of a `Broadcast`.
+    Messages(Vec<Node>),
     /// The state is all there is to show.
     Nothing,
     /// Parts that are too deep.
@@ -163,8 +164,8 @@ impl Reader {
                 }
             }
             Some(SyncState::MutexState { .. }) | None => {}
-            Some(SyncState::BroadcastState { sent, .. }) => {
-                return Ok(self.newest(cell, *sent, depth));
+            Some(SyncState::RingState { .. } | SyncState::BroadcastState { .. }) => {
+                return self.messages(cell, state, depth);
             }
             // Their words say no more than the state.
             Some(_) => return Ok(Body::Nothing),
@@ -282,30 +283,48 @@ impl Reader {
         }
     }
 
-    /// The newest message of a broadcast.
-    fn newest(&self, cell: &DynCell, sent: u64, depth: usize) -> Body {
-        let Some(number) = sent.checked_sub(1) else {
-            return Body::Nothing;
+    /// Messages of a queue. Those that go meanwhile are left out.
+    fn messages(
+        &self,
+        cell: &DynCell,
+        state: Option<&SyncState>,
+        depth: usize,
+    ) -> Result<Body, DynError> {
+        let Some(present) = cell.messages()?.filter(|present| !present.is_empty()) else {
+            return Ok(Body::Nothing);
         };
         if depth >= self.extent.depth {
-            return Body::Deep;
+            return Ok(Body::Deep);
         }
-        let message = cell.at(&format!("[#{number}]")).and_then(|message| {
-            let value = message.get()?;
-            Ok(Node {
+        let most = match depth {
+            _ if self.extent.full => u64::MAX,
+            0 => MORE_PARTS as u64,
+            _ => FEW_MESSAGES,
+        };
+        let count = most.min(present.end - present.start);
+        let numbers = match state {
+            // Those that are received next.
+            Some(SyncState::RingState { .. }) => present.start..present.start + count,
+            _ => present.end - count..present.end,
+        };
+        let mut nodes = Vec::new();
+        for number in numbers {
+            let message = cell.at(&format!("[#{number}]"))?;
+            let layout = message.layout();
+            let body = match message.get() {
+                Ok(value) => self.value(layout, value, depth + 1),
+                Err(DynError::NoSuchPart { .. }) => continue,
+                Err(error) => failed(error),
+            };
+            nodes.push(Node {
                 label: Label::Message(number),
-                layout: message.layout(),
+                layout,
                 list: None,
                 state: None,
-                body: self.value(message.layout(), value, depth + 1),
-            })
-        });
-        match message {
-            Ok(node) => Body::Message(Box::new(node)),
-            // The sender has overwritten it meanwhile.
-            Err(DynError::NoSuchPart { .. }) => Body::Nothing,
-            Err(error) => failed(error),
+                body,
+            });
         }
+        Ok(Body::Messages(nodes))
     }
 }
 
