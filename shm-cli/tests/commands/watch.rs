@@ -399,7 +399,7 @@ fn a_view_goes_on_after_a_truncation() {
 #[ignore = "a measurement"]
 fn cost_for_a_writer_that_is_looked_at() {
     const ROUNDS: usize = 41;
-    const WRITES: u64 = 200_000;
+    const WRITES: u64 = 5_000_000;
 
     let names = Names::new("watch-cost");
     let name = names.name("t");
