@@ -5,6 +5,7 @@
 mod broadcast;
 mod claims;
 mod closed_stdio;
+mod dynamic;
 mod handles;
 mod listing;
 mod loops;
@@ -33,6 +34,7 @@ use std::str::FromStr;
 
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, raise};
+use shm_core::dynamic::DynSegment;
 use shm_core::{ShmError, ShmLayout};
 
 use crate::driver::variant;
@@ -112,6 +114,7 @@ struct Program {
     /// Files that hold locks until this process exits.
     pins: Vec<File>,
     claims: Option<claims::Claims>,
+    dynamic: Option<DynSegment>,
     recoverable: Option<recoverable::Place>,
     ring: Option<ring::Ends>,
     seqlocks: seqlock::SeqLocks,
@@ -172,6 +175,7 @@ impl Program {
             "between" => self.between(words),
             "calls" => system_calls::obey(&mut words),
             "claims" => self.obey_claims(&mut words),
+            "dynamic" => self.obey_dynamic(&mut words),
             "recoverable" => self.obey_recoverable(&mut words),
             "ring" => self.obey_ring(&mut words),
             "seqlock" => self.obey_seqlock(&mut words),

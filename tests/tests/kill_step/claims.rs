@@ -19,7 +19,7 @@ fn attached(name: &str) -> Peer {
 }
 
 /// Locks next. Returns whether a death was reported.
-fn next(shm: &Shm<Guarded>) -> bool {
+pub(crate) fn next(shm: &Shm<Guarded>) -> bool {
     // Long enough for any machine; a stuck process is stuck forever.
     match shm.lock.lock_timeout(Duration::from_secs(60)) {
         Ok(pair) => {
@@ -79,7 +79,7 @@ fn kill_in_lock_recovery_is_recovered() {
 }
 
 /// A process takes the lock and dies.
-fn lock_and_die(name: &str) {
+pub(crate) fn lock_and_die(name: &str) {
     let mut owner = attached(name);
     owner.ok("claims lock forever");
     owner.kill();

@@ -4,6 +4,7 @@
 
 mod broadcast;
 mod claims;
+mod dynamic;
 mod levels;
 mod recovery;
 mod ring;

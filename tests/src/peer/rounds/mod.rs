@@ -1,6 +1,7 @@
 //! The operations that a process is killed in, each between two signals.
 
 pub(super) mod broadcast;
+pub(super) mod dynamic;
 pub(super) mod mutex;
 pub(super) mod recoverable;
 pub(super) mod ring;
