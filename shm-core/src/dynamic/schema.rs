@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::check::{self, Level, Machine, SchemaErrorKind};
 use super::intern;
-use crate::error::{ANONYMOUS, SCHEMA, ShmError, UNNAMED};
+use crate::error::{ANONYMOUS, SCHEMA, ShmError, UNNAMED, file_name};
 use crate::layout::fingerprint::ByteOrder;
 use crate::layout::schema::{Naming, Node, Schema};
 use crate::layout::{Row, Table, TypeLayout};
@@ -116,7 +116,7 @@ impl DynSchema {
     pub fn of_file(path: impl AsRef<Path>) -> Result<Self, ShmError> {
         let path = path.as_ref();
         let of = || Self::of(&segment::describe_file(&segment::open_file(path)?)?);
-        of().map_err(|error: ShmError| error.named(&path.to_string_lossy()))
+        of().map_err(|error: ShmError| error.named(&file_name(path)))
     }
 
     /// Returns that of a program's type: `DynSchema::of_layout(Telemetry::LAYOUT)`.

@@ -10,7 +10,7 @@ use super::cell::{DynCell, Problem};
 use super::error::DynError;
 use super::schema::DynSchema;
 use crate::cell;
-use crate::error::{InvalidValue, ShmError, UNNAMED};
+use crate::error::{InvalidValue, ShmError, UNNAMED, file_name};
 use crate::layout::TypeLayout;
 use crate::layout::fingerprint::ByteOrder;
 use crate::segment::{Described, Dump, Frame, Segment, ShmOptions};
@@ -186,11 +186,10 @@ impl DynSegment {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ShmError> {
         let path = path.as_ref();
+        let dump = Dump::open(path, layout_of);
+        let (dump, layout) = dump.map_err(|error| error.named(&file_name(path)))?;
         let name = path.to_string_lossy().into_owned();
-        match Dump::open(path, layout_of) {
-            Ok((dump, layout)) => Ok(Self::new(layout, Memory::File(dump), name)),
-            Err(error) => Err(error.named(&name)),
-        }
+        Ok(Self::new(layout, Memory::File(dump), name))
     }
 
     /// Returns the options for creating segments by a schema and for attaching to segments of any type: the mode, the group,
@@ -300,7 +299,7 @@ impl DynSegment {
         let mut to = io::BufWriter::new(to);
         let frame = self.frame().map_err(|error| match error {
             ShmError::UnsupportedFormat { .. } => other_order(),
-            error => io::Error::other(error.named(self.name())),
+            error => io::Error::other(error.named(&self.error_name())),
         })?;
         to.write_all(&frame.start)?;
         pad(&mut to, frame.payload_offset - frame.start.len())?;
@@ -386,6 +385,14 @@ impl DynSegment {
         &self.handle.name
     }
 
+    /// The name in errors.
+    fn error_name(&self) -> String {
+        match &self.handle.memory {
+            Memory::Mapped(_) => self.name().to_owned(),
+            Memory::File(_) => file_name(Path::new(self.name())),
+        }
+    }
+
     /// Returns `true` if the name leads to this segment; `false` for a dump: see [`Shm::is_current`](crate::Shm::is_current).
     #[must_use]
     pub fn is_current(&self) -> bool {
@@ -403,7 +410,7 @@ impl DynSegment {
             Some(segment) if segment.is_writable() => segment.persist(),
             _ => Err(ShmError::from(SysError::new("persist", Errno::EACCES))),
         };
-        persisted.map_err(|error| error.named(self.name()))
+        persisted.map_err(|error| error.named(&self.error_name()))
     }
 
     /// Returns `true` if cells can be set: after [`attach`](Self::attach) and [`from_fd`](Self::from_fd).

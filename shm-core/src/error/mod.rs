@@ -9,6 +9,7 @@ mod remedy;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::sys::shm::DIRECTORY;
@@ -26,7 +27,17 @@ pub(crate) const ANONYMOUS: &str = "(anonymous)";
 /// The name of a schema that belongs to no segment.
 pub(crate) const SCHEMA: &str = "(schema)";
 
-/// Whether the name of an error is the path of a dump. A dump right in the root directory looks like a segment.
+/// The name of errors about a dump: its path. For a file in the root directory it has a second slash, which leads to the same
+/// file, as one slash begins the name of a segment.
+pub(crate) fn file_name(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    match path.rfind('/') {
+        Some(0) => format!("/{path}"),
+        _ => path.into_owned(),
+    }
+}
+
+/// Whether the name of an error is the path of a dump.
 fn is_path(name: &str) -> bool {
     let slash = name.rfind('/');
     ![ANONYMOUS, SCHEMA, DIRECTORY, ""].contains(&name) && slash != Some(0)
@@ -230,7 +241,13 @@ impl fmt::Display for Named<'_> {
         } else if self.0 == DIRECTORY {
             f.write_str(DIRECTORY)
         } else if is_path(self.0) {
-            write!(f, "file `{}`", self.0.escape_debug())
+            // One slash suffices here: see `file_name`.
+            let path = if self.0.starts_with("//") {
+                &self.0[1..]
+            } else {
+                self.0
+            };
+            write!(f, "file `{}`", path.escape_debug())
         } else {
             // A name may hold line breaks and terminal controls, which do not belong in a log.
             write!(f, "segment `{}`", self.0.escape_debug())

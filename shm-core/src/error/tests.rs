@@ -60,8 +60,8 @@ fn hostile_type_names_are_escaped_and_shortened() {
 
 #[test]
 fn errors_about_dumps_give_the_path_and_no_advice_on_names() {
-    for path in ["state.shm", "/tmp/state.shm", "./a"] {
-        let name = || path.to_owned();
+    for path in ["state.shm", "/tmp/state.shm", "./a", "/state.shm"] {
+        let name = || file_name(Path::new(path));
         let reason = || "the checksum is wrong".to_owned();
         let corrupt = ShmError::Corrupt {
             name: name(),
