@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use super::check::{self, Level, Machine, SchemaErrorKind};
+use super::check::{self, Checked, Later, Level, Machine};
 use super::intern;
 use crate::error::{ANONYMOUS, SCHEMA, ShmError, UNNAMED, file_name};
 use crate::layout::fingerprint::ByteOrder;
@@ -18,6 +18,10 @@ use crate::segment::{self, Described, Expected, SchemaBytes};
 /// Getting one attaches to nothing: it takes no lock, maps nothing and reads none of the values, so it costs a few system calls,
 /// however large the segment is. The description is checked as [`DynSegment`](super::DynSegment) checks it, and is freed with this
 /// value. So this is for tools that look at many segments, or compare them.
+///
+/// A field may have a type that a later version of this library has added. It is listed with its size and alignment, as `a type of a
+/// later format`, and the other fields are listed as always. [`DynSegment`](super::DynSegment) refuses such a segment with
+/// [`UnsupportedFormat`](ShmError::UnsupportedFormat).
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -48,6 +52,8 @@ pub struct DynSchema {
     levels: Vec<Level>,
     machine: Machine,
     checked: Expected,
+    /// The first part of a later format.
+    later: Option<Later>,
     /// The newest level: all fields, with the size and alignment of that.
     newest: Node,
     /// The level that has added each field of the newest.
@@ -139,8 +145,7 @@ impl DynSchema {
     ///
     /// # Errors
     ///
-    /// [`Corrupt`](ShmError::Corrupt) for other bytes, and [`UnsupportedFormat`](ShmError::UnsupportedFormat) for those of a later
-    /// format.
+    /// [`Corrupt`](ShmError::Corrupt) for other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ShmError> {
         let schema = match SchemaBytes::split(bytes) {
             Some(bytes) => Self::checked(bytes, None, |_| Ok(())),
@@ -158,15 +163,23 @@ impl DynSchema {
 
     /// Checks what a segment says about its type.
     pub(super) fn of(described: &Described) -> Result<Self, ShmError> {
-        let schema = Self::checked(described.schema.clone(), None, |checked| {
-            described.compare(checked).map_err(corrupt)?;
-            if checked.size as u64 > described.capacity() {
-                return Err(corrupt(
-                    "the records of its levels reach into its fields".to_owned(),
-                ));
-            }
-            Ok(())
-        })?;
+        let schema = Self::checked(
+            described.schema.clone(),
+            None,
+            |Checked { expected, later }| {
+                if later.is_some() {
+                    expected.fingerprint = described.fingerprint();
+                }
+                let checked = &*expected;
+                described.compare(checked).map_err(corrupt)?;
+                if checked.size as u64 > described.capacity() {
+                    return Err(corrupt(
+                        "the records of its levels reach into its fields".to_owned(),
+                    ));
+                }
+                Ok(())
+            },
+        )?;
         let room = described.capacity() - schema.checked.size as u64;
         Ok(Self {
             room: usize::try_from(room).ok().filter(|_| schema.checked.grows),
@@ -178,7 +191,7 @@ impl DynSchema {
     fn checked(
         bytes: SchemaBytes,
         room: Option<usize>,
-        agrees: impl Fn(&Expected) -> Result<(), ShmError>,
+        agrees: impl Fn(&mut Checked) -> Result<(), ShmError>,
     ) -> Result<Self, ShmError> {
         let base = Schema::decode_in(&bytes.schema, bytes.order)
             .map_err(|reason| corrupt(format!("its schema cannot be read: {reason}")))?;
@@ -202,26 +215,22 @@ impl DynSchema {
         };
         let mut refused = None;
         for machine in machines {
-            let checked = check::check(&base, &levels, machine).map_err(|error| match error.kind {
-                SchemaErrorKind::Unknown(_) => ShmError::UnsupportedFormat {
-                    name: UNNAMED,
-                    reason: shortened(error.to_string()),
-                },
-                SchemaErrorKind::Invalid(_) => corrupt(error.to_string()),
-            });
-            let checked = checked.and_then(|checked| {
-                agrees(&checked)?;
+            let checked = check::check(&base, &levels, machine);
+            let checked = checked.map_err(|error| corrupt(error.to_string()));
+            let checked = checked.and_then(|mut checked| {
+                agrees(&mut checked)?;
                 Ok(checked)
             });
             match checked {
-                Ok(checked) => {
+                Ok(Checked { expected, later }) => {
                     let (newest, since) = newest(&base, &levels);
                     return Ok(Self {
                         bytes,
                         base,
                         levels,
                         machine,
-                        checked,
+                        checked: expected,
+                        later,
                         newest,
                         since,
                         room,
@@ -254,6 +263,14 @@ impl DynSchema {
         machine: Machine,
         room: Option<usize>,
     ) -> Result<&'static TypeLayout, ShmError> {
+        if let Some(later) = &self.later {
+            return Err(ShmError::UnsupportedFormat {
+                name: UNNAMED,
+                reason: shortened(format!(
+                    "{later}, so this version lists the fields (`DynSchema`), but accesses no values"
+                )),
+            });
+        }
         let (base, levels) = (&self.base, &self.levels);
         intern::intern(
             base,
@@ -297,7 +314,8 @@ impl DynSchema {
         self.checked.tail_stride
     }
 
-    /// Returns the fingerprint: that of level 0, as in the header.
+    /// Returns the fingerprint: that of level 0, as in the header. It cannot be computed if a field has a type of a later format:
+    /// then this is what the header says, and 0 if there is none ([`from_bytes`](Self::from_bytes)).
     #[must_use]
     pub const fn fingerprint(&self) -> u64 {
         self.checked.fingerprint

@@ -182,6 +182,11 @@ impl Described {
         self.fields_end - self.header.frozen.payload_offset
     }
 
+    /// The fingerprint by the header.
+    pub(crate) const fn fingerprint(&self) -> u64 {
+        self.header.frozen.fingerprint
+    }
+
     /// Compares the header with the numbers of the schema. The error describes the first difference.
     pub(crate) fn compare(&self, expected: &Expected) -> Result<(Geometry, usize), String> {
         let frozen = &self.header.frozen;

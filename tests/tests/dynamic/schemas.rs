@@ -211,3 +211,91 @@ fn one_name_is_examined_as_in_a_list() {
     assert!(matches!(error, ShmError::NotASegment { .. }), "{error}");
     fs::remove_file(Names::path(&name)).unwrap();
 }
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Later {
+    first: u64,
+    /// Becomes a type of a later format.
+    later: [u64; 2],
+    last: u64,
+}
+
+/// Replaces the node of `[u64; 2]` by one of the same length that has a tag of a later format.
+fn forge(schema: &mut [u8], size: u64, align: u32) {
+    let array: Vec<u8> = [2_u32, 20]
+        .into_iter()
+        .flat_map(u32::to_ne_bytes)
+        .chain(2_u64.to_ne_bytes())
+        .collect();
+    let at = schema.windows(array.len()).position(|bytes| bytes == array);
+    let node = &mut schema[at.unwrap()..];
+    node[0] = 200;
+    node[8..16].copy_from_slice(&size.to_ne_bytes());
+    node[16..20].copy_from_slice(&align.to_ne_bytes());
+}
+
+#[test]
+fn types_of_a_later_format_are_listed_and_not_accessed() {
+    let names = Names::new("dyn-later");
+    let name = names.name("t");
+    let shm = Later::create(&name).unwrap();
+    let path = Names::path(&name);
+    let mut file = fs::read(&path).unwrap();
+    forge(&mut file, 16, 8);
+    fs::write(&path, file).unwrap();
+
+    let schema = DynSchema::of_segment(&name).unwrap();
+    assert_eq!(schema.fingerprint(), Later::FINGERPRINT);
+    assert_eq!((schema.size(), schema.align()), (32, 8));
+    let fields = schema.fields();
+    assert_eq!(
+        fields.iter().map(row).collect::<Vec<_>>(),
+        [
+            (0, "first", 0, 8, "u64"),
+            (0, "later", 8, 16, "a type of a later format (tag 200)"),
+            (0, "last", 24, 8, "u64"),
+        ]
+    );
+    let copy = DynSchema::from_bytes(&schema.to_bytes()).unwrap();
+    assert_eq!(copy.first_difference(&schema), None);
+    let original = DynSchema::of_layout(Later::LAYOUT).unwrap();
+    assert!(original.first_difference(&schema).is_some());
+
+    let made = DynSegment::create(&names.name("u"), &copy).map(drop);
+    let read_only = DynSegment::attach_read_only(&name).map(drop);
+    for refused in [made, read_only, DynSegment::open(&path).map(drop)] {
+        let error = refused.unwrap_err();
+        assert!(matches!(error, ShmError::UnsupportedFormat { .. }));
+        let text = error.to_string();
+        for part in [
+            "`later` is a type of a later format (tag 200)",
+            "lists the fields",
+            "use the same version of this library",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+    drop(shm);
+}
+
+#[test]
+fn a_type_of_a_later_format_needs_a_possible_place() {
+    for (size, align, part) in [
+        (16, 0, "`later` has the impossible alignment 0"),
+        (16, 24, "`later` has the impossible alignment 24"),
+        (12, 8, "`later` has 12 bytes, which is no multiple"),
+        (u64::MAX, 8, "`later` has the impossible size"),
+        (32, 8, "`later` at byte 8 reaches beyond its struct"),
+        (24, 8, "has fields that overlap"),
+        (16, 16, "`later` has a larger alignment than its struct"),
+    ] {
+        let mut bytes = DynSchema::of_layout(Later::LAYOUT).unwrap().to_bytes();
+        forge(&mut bytes, size, align);
+        let text = DynSchema::from_bytes(&bytes)
+            .map(drop)
+            .unwrap_err()
+            .to_string();
+        assert!(text.contains(part), "{text}");
+    }
+}

@@ -10,6 +10,9 @@
 //! 4. Names in a struct or an enum are distinct, and so are discriminants.
 //! 5. The fingerprint is computed from the tree, so the header can be compared with it.
 //!
+//! A node of a later format has a size and an alignment, and a place as any other. The rest of it,
+//! and so the fingerprint of the whole, is unknown: such a tree can be looked at, but nothing is accessed by it.
+//!
 //! [`MAX_DEPTH`](crate::layout::schema::MAX_DEPTH) bounds the recursion, and the length of the schema the number of nodes.
 
 mod levels;
@@ -27,35 +30,54 @@ use crate::segment::Expected;
 pub(super) use parts::reference;
 use structure::repeated;
 
-/// A schema that is no layout.
+/// A schema that contradicts itself or the format.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SchemaError {
     /// The part that is wrong, in the syntax of paths.
     path: String,
-    pub(super) kind: SchemaErrorKind,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum SchemaErrorKind {
-    /// It contradicts itself or the format.
-    Invalid(String),
-    /// It has a node of a later version of the format, with this tag.
-    Unknown(u8),
+    reason: String,
 }
 
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.path.as_str() {
-            "" => f.write_str("its schema is invalid: the payload ")?,
-            path => write!(f, "its schema is invalid: `{path}` ")?,
-        }
-        match &self.kind {
-            SchemaErrorKind::Invalid(reason) => f.write_str(reason),
-            SchemaErrorKind::Unknown(tag) => {
-                write!(f, "is a type of a later format (tag {tag})")
-            }
+        let (part, reason) = (Part(&self.path), &self.reason);
+        write!(f, "its schema is invalid: {part} {reason}")
+    }
+}
+
+/// A part with a node of a later version of the format.
+#[derive(Clone, Debug)]
+pub(super) struct Later {
+    /// The part, in the syntax of paths.
+    path: String,
+    tag: u8,
+}
+
+impl fmt::Display for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (part, tag) = (Part(&self.path), self.tag);
+        write!(f, "{part} is a type of a later format (tag {tag})")
+    }
+}
+
+/// A path in a message.
+struct Part<'a>(&'a str);
+
+impl fmt::Display for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            "" => f.write_str("the payload"),
+            path => write!(f, "`{path}`"),
         }
     }
+}
+
+/// What is known of a schema that was checked.
+pub(super) struct Checked {
+    /// The numbers that the header must agree with. The fingerprint is 0 if a part is of a later format.
+    pub(super) expected: Expected,
+    /// The first part of a later format.
+    pub(super) later: Option<Later>,
 }
 
 /// What is to be known about the machine that wrote a schema.
@@ -96,15 +118,16 @@ impl Level {
     }
 }
 
-/// Checks a schema that a machine wrote, and the levels from 1 on. Returns the numbers that the header must agree with.
+/// Checks a schema that a machine wrote, and the levels from 1 on.
 pub(super) fn check(
     schema: &Schema,
     levels: &[Level],
     machine: Machine,
-) -> Result<Expected, SchemaError> {
+) -> Result<Checked, SchemaError> {
     let mut checker = Checker {
         machine,
         path: String::new(),
+        later: None,
     };
     let root = checker.node(&schema.root, Place::Payload)?;
     let size = match levels {
@@ -115,19 +138,24 @@ pub(super) fn check(
         Node::Struct { version, .. } => (*version, true),
         _ => (0, false),
     };
-    Ok(Expected {
+    let expected = Expected {
         size,
         base_size: root.size,
         base_align: root.align,
         tail_stride: root.tail_stride,
         schema_len: root.schema_len,
-        fingerprint: root.fingerprint,
+        fingerprint: match checker.later {
+            Some(_) => 0,
+            None => root.fingerprint,
+        },
         version,
         level: levels.len() as u32,
         records_len: 0,
         grows: is_struct && root.tail_stride.is_none(),
         room: 0,
-    })
+    };
+    let later = checker.later;
+    Ok(Checked { expected, later })
 }
 
 /// Where a node is.
@@ -144,7 +172,7 @@ enum Place {
 
 /// What is known of a checked node.
 #[derive(Clone, Copy)]
-struct Checked {
+struct CheckedNode {
     size: usize,
     align: usize,
     fingerprint: u64,
@@ -160,6 +188,8 @@ struct Checker {
     machine: Machine,
     /// The path of the node that is checked.
     path: String,
+    /// The first part of a later format.
+    later: Option<Later>,
 }
 
 type Result<T, E = SchemaError> = std::result::Result<T, E>;
@@ -168,7 +198,7 @@ impl Checker {
     fn invalid<T>(&self, reason: impl Into<String>) -> Result<T> {
         Err(SchemaError {
             path: self.path.clone(),
-            kind: SchemaErrorKind::Invalid(reason.into()),
+            reason: reason.into(),
         })
     }
 
@@ -186,9 +216,9 @@ impl Checker {
         Ok(result)
     }
 
-    fn node(&mut self, node: &Node, place: Place) -> Result<Checked> {
+    fn node(&mut self, node: &Node, place: Place) -> Result<CheckedNode> {
         match node {
-            Node::Scalar(scalar) => Ok(Checked {
+            Node::Scalar(scalar) => Ok(CheckedNode {
                 size: scalar.kind().size(),
                 align: self.machine.align(scalar.kind()),
                 fingerprint: fingerprint::scalar(
@@ -210,7 +240,7 @@ impl Checker {
                 let (Ok(len), Some(size)) = (len, size.filter(|size| is_possible(*size))) else {
                     return self.invalid("is an array with more bytes than an object can have");
                 };
-                Ok(Checked {
+                Ok(CheckedNode {
                     size,
                     fingerprint: fingerprint::array(self.machine.order, len, element.fingerprint),
                     schema_len: schema::array_len(element.schema_len),
@@ -227,7 +257,7 @@ impl Checker {
                 let element = self.within(format_args!("[0]"), |checker| {
                     checker.node(element, Place::Inside)
                 })?;
-                Ok(Checked {
+                Ok(CheckedNode {
                     size: 0,
                     fingerprint: fingerprint::slice(self.machine.order, element.fingerprint),
                     schema_len: schema::slice_len(element.schema_len),
@@ -257,11 +287,37 @@ impl Checker {
                 inner,
                 ..
             } => self.meaning(meaning, *target, inner),
-            Node::Unknown { tag, .. } => Err(SchemaError {
-                path: self.path.clone(),
-                kind: SchemaErrorKind::Unknown(*tag),
-            }),
+            Node::Unknown {
+                tag,
+                size,
+                align,
+                body,
+            } => self.later(*tag, *size, *align, body),
         }
+    }
+
+    /// Checks what every node of a later format says of itself.
+    fn later(&mut self, tag: u8, size: u64, align: u32, body: &[u8]) -> Result<CheckedNode> {
+        let (size, align) = self.extent(size, align)?;
+        if !size.is_multiple_of(align) {
+            return self.invalid(format!(
+                "has {size} bytes, which is no multiple of its alignment"
+            ));
+        }
+        self.later.get_or_insert_with(|| Later {
+            path: self.path.clone(),
+            tag,
+        });
+        Ok(CheckedNode {
+            size,
+            align,
+            fingerprint: 0,
+            schema_len: schema::unknown_len(body),
+            tail_stride: None,
+            // Nothing is copied by this schema, so whether it can be does not matter.
+            is_copy: true,
+            has_gaps: false,
+        })
     }
 
     fn enumeration(
@@ -269,7 +325,7 @@ impl Checker {
         name: &str,
         repr: ScalarKind,
         variants: &[(String, u64)],
-    ) -> Result<Checked> {
+    ) -> Result<CheckedNode> {
         let mut hash = fingerprint::enumeration(self.machine.order, repr, variants.len());
         let mut schema_len = schema::enum_len(name);
         for (variant, bits) in variants {
@@ -291,7 +347,7 @@ impl Checker {
                 Name(name)
             ));
         }
-        Ok(Checked {
+        Ok(CheckedNode {
             size: repr.size(),
             align: repr.size(),
             fingerprint: hash.finish(),

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::{Checked, Checker, Place, Result};
+use super::{CheckedNode, Checker, Place, Result};
 use crate::dynamic::name::Name;
 use crate::layout::schema::{self, FieldNode, Node, Schema};
 use crate::layout::{ScalarKind, TypeLayout, fingerprint, meaning, round_up};
@@ -66,7 +66,12 @@ fn reference_parts(meaning: &str) -> Option<&'static Parts> {
 
 impl Checker {
     /// Checks the parts of a type of this library.
-    pub(super) fn meaning(&mut self, meaning: &str, target: u64, inner: &Node) -> Result<Checked> {
+    pub(super) fn meaning(
+        &mut self,
+        meaning: &str,
+        target: u64,
+        inner: &Node,
+    ) -> Result<CheckedNode> {
         if target != 0 && meaning != meaning::OFFSET {
             return self.invalid("has a target, which only an offset has");
         }
@@ -103,7 +108,7 @@ impl Checker {
                 Name(meaning)
             ));
         }
-        Ok(Checked {
+        Ok(CheckedNode {
             fingerprint: fingerprint::meaning(self.machine.order, meaning, parts.fingerprint),
             schema_len: schema::meaning_len(meaning, parts.schema_len),
             is_copy: parts.is_copy && meaning != meaning::VEC,
@@ -115,9 +120,9 @@ impl Checker {
     fn has_parts(
         &self,
         meaning: &str,
-        parts: &Checked,
+        parts: &CheckedNode,
         fields: &[FieldNode],
-        checked: &[Checked],
+        checked: &[CheckedNode],
     ) -> Result<bool> {
         let (Some((last, words)), Some(of_last)) = (fields.split_last(), checked.last()) else {
             return Ok(false);
@@ -165,7 +170,7 @@ impl Checker {
         meaning: &str,
         last: &Node,
         wanted: &Node,
-        checked: &Checked,
+        checked: &CheckedNode,
     ) -> Result<bool> {
         let (element, wanted_element) = match (last, wanted) {
             _ if meaning == meaning::MUTEX => return Ok(true),

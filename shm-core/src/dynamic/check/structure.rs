@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use super::{Checked, Checker, Place, Result, is_possible};
+use super::{CheckedNode, Checker, Place, Result, is_possible};
 use crate::dynamic::name::Name;
 use crate::layout::fingerprint::{self, fnv};
 use crate::layout::schema::{self, FieldNode};
@@ -18,14 +18,8 @@ impl Checker {
         (name, size, align, version): (&str, u64, u32, u32),
         fields: &[FieldNode],
         place: Place,
-    ) -> Result<(Checked, Vec<Checked>)> {
-        if !align.is_power_of_two() || align > MAX_ALIGN {
-            return self.invalid(format!("has the impossible alignment {align}"));
-        }
-        let align = align as usize;
-        let Some(size) = usize::try_from(size).ok().filter(|size| is_possible(*size)) else {
-            return self.invalid(format!("has the impossible size {size}"));
-        };
+    ) -> Result<(CheckedNode, Vec<CheckedNode>)> {
+        let (size, align) = self.extent(size, align)?;
         if let Some(field) = repeated(fields, |field| &field.name) {
             return self.invalid(format!("has two fields `{}`", Name(&field.name)));
         }
@@ -88,7 +82,7 @@ impl Checker {
             _ => {}
         }
         let is_padded = place != Place::Parts && used != size;
-        let checked = Checked {
+        let checked = CheckedNode {
             size,
             align,
             fingerprint: hash.finish(),
@@ -98,6 +92,17 @@ impl Checker {
             has_gaps: has_gaps || is_padded,
         };
         Ok((checked, all))
+    }
+
+    /// Checks the size and the alignment that a node gives.
+    pub(super) fn extent(&self, size: u64, align: u32) -> Result<(usize, usize)> {
+        if !align.is_power_of_two() || align > MAX_ALIGN {
+            return self.invalid(format!("has the impossible alignment {align}"));
+        }
+        match usize::try_from(size) {
+            Ok(size) if is_possible(size) => Ok((size, align as usize)),
+            _ => self.invalid(format!("has the impossible size {size}")),
+        }
     }
 
     fn field<T>(
@@ -110,7 +115,7 @@ impl Checker {
     }
 
     /// Checks the offset of a field in a struct of this alignment and size.
-    fn offset(&self, offset: u64, field: &Checked, align: usize, size: usize) -> Result<usize> {
+    fn offset(&self, offset: u64, field: &CheckedNode, align: usize, size: usize) -> Result<usize> {
         let within = usize::try_from(offset).ok().filter(|offset| {
             offset
                 .checked_add(field.size)

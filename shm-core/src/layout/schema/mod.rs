@@ -53,6 +53,11 @@ pub(crate) const fn meaning_len(meaning: &str, inner: usize) -> usize {
     NODE_HEADER + 8 + text_len(meaning) + inner
 }
 
+/// The size of a node of a later format.
+pub(crate) const fn unknown_len(body: &[u8]) -> usize {
+    NODE_HEADER + 8 + 4 + body.len()
+}
+
 /// The size that a variant adds to its enum's node.
 pub(crate) const fn variant_len(name: &str) -> usize {
     text_len(name) + 8
