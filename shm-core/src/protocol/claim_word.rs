@@ -247,20 +247,21 @@ fn release_changed<W: WakeOne>(word: &AtomicU32, me: u32, mut seen: u32, free: u
 mod tests {
     use super::*;
 
-    /// Gives up after its first sleep, during which the owner changes, and never wins a race after that.
-    struct Unlucky {
+    /// Gives up after its first sleep, during which the word becomes another one.
+    struct GivesUp<const PASS_ATTEMPTS: u32> {
+        then: u32,
         steps: u32,
         wakes: std::cell::Cell<u32>,
     }
 
-    impl WakeOne for Unlucky {
+    impl<const PASS_ATTEMPTS: u32> WakeOne for GivesUp<PASS_ATTEMPTS> {
         fn wake(&self, _: &AtomicU32) {
             self.wakes.set(self.wakes.get() + 1);
         }
     }
 
-    impl ClaimEnv for Unlucky {
-        const PASS_ATTEMPTS: u32 = 0;
+    impl<const PASS_ATTEMPTS: u32> ClaimEnv for GivesUp<PASS_ATTEMPTS> {
+        const PASS_ATTEMPTS: u32 = PASS_ATTEMPTS;
 
         fn spins(&self) -> u32 {
             0
@@ -280,17 +281,30 @@ mod tests {
         }
 
         fn sleep(&mut self, word: &AtomicU32, _: u32) {
-            word.store(3, Ordering::Relaxed);
+            word.store(self.then, Ordering::Relaxed);
         }
+    }
+
+    /// The word, and how often another waiter was woken, after process 1 has given up.
+    fn given_up<const PASS_ATTEMPTS: u32>(then: u32) -> (u32, u32) {
+        let mut env = GivesUp::<PASS_ATTEMPTS> {
+            then,
+            steps: 0,
+            wakes: std::cell::Cell::new(0),
+        };
+        let word = AtomicU32::new(2);
+        assert_eq!(claim(&word, 1, &mut env), None);
+        (word.load(Ordering::Relaxed), env.wakes.get())
+    }
+
+    #[test]
+    fn a_wake_up_is_passed_on_to_the_next_owner() {
+        assert_eq!(given_up::<1>(3), (3 | WAITERS, 0));
+        assert_eq!(given_up::<1>(3 | WAITERS), (3 | WAITERS, 0));
     }
 
     #[test]
     fn a_wake_up_is_passed_on_even_if_the_owner_keeps_changing() {
-        let mut env = Unlucky {
-            steps: 0,
-            wakes: std::cell::Cell::new(0),
-        };
-        assert_eq!(claim(&AtomicU32::new(2), 1, &mut env), None);
-        assert_eq!(env.wakes.get(), 1);
+        assert_eq!(given_up::<0>(3), (3, 1));
     }
 }
