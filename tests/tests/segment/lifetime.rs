@@ -206,6 +206,31 @@ fn replacing_an_orphaned_segment_excludes_others() {
     assert_eq!(replacing.ok("current s"), "true");
 }
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[test]
+fn attach_looks_again_until_a_replacement_has_ended() {
+    use shm_tests::step::Stepper;
+
+    let names = Names::new("slow-replacing");
+    let name = names.name("t");
+    peer!("open s create {name}").kill();
+    let mut attaching = peer!();
+    for how in ["attach", "read", "join"] {
+        let mut pinning = peer!("pin {name} {ATTACH} exclusive");
+        let command = format!("between open s {how} {name} timeout=100000");
+        let mut stepper = Stepper::begin(&mut attaching, &command);
+        // Before and after each pause.
+        let mut pauses = 0;
+        while pauses < 6 {
+            assert!(stepper.step(), "{how}");
+            pauses += u32::from(stepper.is_at_sleep());
+        }
+        pinning.kill();
+        assert_eq!(stepper.finish(), "ok ", "{how}");
+        attaching.ok("drop s");
+    }
+}
+
 #[test]
 fn kill_during_replacement_keeps_the_orphaned_segment() {
     let names = Names::new("killed-replacing");

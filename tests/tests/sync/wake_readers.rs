@@ -1,5 +1,6 @@
 //! Waking readers that cannot announce that they sleep.
 
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU32, Ordering::Acquire};
 
 use shm_core::sync::{Broadcast, BroadcastSender, Event, SeqLock};
@@ -57,6 +58,19 @@ fn wakes(word: &AtomicU32, mut change: impl FnMut()) -> bool {
         }
         sleeper.join().unwrap()
     })
+}
+
+#[test]
+fn writers_by_descriptor_wake_readers_without_being_asked() {
+    let shm = Event::options()
+        .wake_readers(true)
+        .create_anonymous()
+        .unwrap();
+    let fd = || shm.as_fd().try_clone_to_owned().unwrap();
+    let reader = Event::options().from_fd_read_only(fd()).unwrap();
+    // The segment's option counts.
+    let writer = Event::options().from_fd(fd()).unwrap();
+    assert!(wakes(word(&reader, GENERATION), || writer.notify_all()));
 }
 
 #[test]

@@ -57,6 +57,9 @@ fn from_fd_rejects_huge_page_files() {
 
 #[test]
 fn from_fd_rejects_other_types_and_other_files() {
+    use nix::fcntl::OFlag;
+    use nix::sys::stat::Mode;
+
     let made = options().create_anonymous().unwrap();
     let fd = || made.as_fd().try_clone_to_owned().unwrap();
     assert!(matches!(
@@ -72,6 +75,11 @@ fn from_fd_rejects_other_types_and_other_files() {
         other => panic!("{other}"),
     };
     assert!(reason(std::fs::File::open("/proc/self/exe").unwrap()).contains("not a memfd"));
+    let only_path = nix::fcntl::open("/proc/self/exe", OFlag::O_PATH, Mode::empty()).unwrap();
+    assert!(matches!(
+        error(options().from_fd(only_path)),
+        ShmError::Os { .. }
+    ));
     let unsealed = memfd::create("unsealed").unwrap();
     assert!(reason(unsealed).contains("not sealed"));
     let empty = memfd::create("empty").unwrap();
