@@ -507,6 +507,28 @@ mod tests {
     }
 
     #[test]
+    fn a_clear_keeps_the_generation_and_takes_from_what_is_assigned() {
+        let word =
+            |owed, assigned, generation| generation * ONE + owed * OWED + assigned * ASSIGNED;
+        // Of one, which was assigned and is not any more; and of all.
+        for (notify, assigned) in [
+            (notify_one::<Waker> as fn(&AtomicU64, &Waker), 7),
+            (notify_all, 6),
+        ] {
+            let shared = AtomicU64::new(word(3, 7, 5) | WAITERS);
+            notify(&shared, &Waker(false));
+            assert_eq!(shared.load(Ordering::Relaxed), word(0, assigned, 6));
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_has_not_looked_yet_returns_for_any_generation() {
+        let word = AtomicU64::new(ONE + ASSIGNED);
+        let found = Looks::new(0).notified::<Product>(&word, ONE + ASSIGNED, true);
+        assert_eq!(found, Some(1));
+    }
+
+    #[test]
     fn a_word_without_waiters_counts_notifications_only() {
         let word = AtomicU64::new(0);
         for _ in 0..5 {

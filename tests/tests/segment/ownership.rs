@@ -111,6 +111,23 @@ fn open_without_free_descriptors_keeps_the_name() {
 }
 
 #[test]
+fn unlink_without_free_descriptors_keeps_the_name() {
+    let names = Names::new("unlink-shortage");
+    let name = names.name("t");
+    let mut poor = peer!("open s create {name}");
+    poor.ok("limit files 3");
+    for call in [
+        "unlink s".to_owned(),
+        "persist s".to_owned(),
+        format!("remove {name}"),
+    ] {
+        let text = poor.refused(&call, "Os");
+        assert!(text.contains("ulimit -n"), "{call}: {text}");
+        assert!(Names::exists(&name), "{call}");
+    }
+}
+
+#[test]
 fn a_read_only_peer_never_causes_the_names_removal() {
     let names = Names::new("reader");
     let name = names.name("t");

@@ -123,7 +123,32 @@ fn another_user_needs_trust_and_permission() {
             "PermissionDenied",
         );
     }
-    stranger.refused(&format!("open n create {name}"), "AlreadyExists");
+    let text = stranger.refused(&format!("open n create {name}"), "AlreadyExists");
+    assert!(text.contains("user 0"), "{text}");
+}
+
+#[test]
+fn a_user_can_remove_names_that_it_may_not_write() {
+    if !is_root("becoming another user") {
+        return;
+    }
+    let names = Names::new("forbidden");
+    let name = names.name("t");
+    let mut user = peer!();
+    user.ok(&format!("setuid {STRANGER}"));
+    user.ok(&format!("open s create {name}"));
+    fs::set_permissions(Names::path(&name), fs::Permissions::from_mode(0)).unwrap();
+    let text = user.refused(&format!("open n create {name}"), "AlreadyExists");
+    assert!(text.contains("may not open it for writing"), "{text}");
+    user.ok("persist s");
+    user.ok("drop s");
+    assert!(Names::exists(&name));
+    user.ok(&format!("remove {name}"));
+
+    user.ok(&format!("open s create {name}"));
+    fs::set_permissions(Names::path(&name), fs::Permissions::from_mode(0)).unwrap();
+    user.ok("unlink s");
+    assert!(!Names::exists(&name));
 }
 
 #[test]
