@@ -107,8 +107,20 @@ impl Segment {
         untyped::frame(&self.file, layout)
     }
 
-    /// Writes to the payload of a segment that has no name yet, so that no other process has it.
+    /// How many bytes of the payload from `offset` on are in a hole of the file, and how many that follow are not. Those in the hole
+    /// are zeros; reading them through the mapping would allocate memory for them.
+    pub(crate) fn hole_and_data(&self, offset: usize) -> (u64, u64) {
+        let at = self.payload_offset.saturating_add(offset) as u64;
+        // Without an answer, everything is read.
+        file::hole_and_data(&self.file, at).unwrap_or((0, u64::MAX))
+    }
+
+    /// Writes to a part of the payload that is zeros, of a segment that has no name yet, so that no other process has it.
     pub(crate) fn fill(&self, bytes: &[u8], offset: usize) -> SysResult<()> {
+        // A sparse segment keeps its holes.
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Ok(());
+        }
         let at = self.payload_offset.saturating_add(offset) as u64;
         file::write_at(&self.file, bytes, at)
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use nix::fcntl::{FallocateFlags, FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{FileStat, Mode};
-use nix::unistd::Gid;
+use nix::unistd::{Gid, Whence, lseek};
 
 use super::{Errno, SysError, SysResult, effective_user, retry, retry_io};
 
@@ -199,6 +199,25 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> SysResult<
         }
     }
     Ok(done)
+}
+
+/// The number of bytes from `offset` on that are in a hole, which reads as zeros, and the number of bytes that follow and are not.
+/// A file system that cannot tell has no holes. Moves the position of the open file description, which nothing in this crate uses.
+#[doc(alias = "lseek")]
+pub(crate) fn hole_and_data(file: &File, offset: u64) -> SysResult<(u64, u64)> {
+    let seek = |from: u64, whence| {
+        let from = i64::try_from(from).map_err(|_| SysError::new("lseek", Errno::EOVERFLOW))?;
+        match retry("lseek", || lseek(file, from, whence)) {
+            Ok(found) => Ok(u64::try_from(found).ok()),
+            Err(error) if error.errno == Errno::ENXIO => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    let Some(data) = seek(offset, Whence::SeekData)? else {
+        return Ok((stat(file)?.len.saturating_sub(offset), 0));
+    };
+    let end = seek(data, Whence::SeekHole)?.unwrap_or(data);
+    Ok((data.saturating_sub(offset), end.saturating_sub(data)))
 }
 
 #[doc(alias = "pwrite")]

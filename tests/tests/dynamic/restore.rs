@@ -225,6 +225,33 @@ fn a_dump_keeps_levels_and_room() {
     assert!(copied == original);
 }
 
+/// Reading a hole through the mapping would allocate its memory.
+#[test]
+fn dumping_and_restoring_keep_the_holes_of_a_sparse_segment() {
+    const NUMBERS: usize = 4 << 20;
+    let names = Names::new("dyn-dump-sparse");
+    let (name, copy) = (names.name("numbers"), names.name("copy"));
+    let options = <[u64; NUMBERS]>::options().sparse(true);
+    let shm = options.create(&name).unwrap();
+    shm[NUMBERS / 2].set(7);
+    let allocated = |name: &str| SegmentInfo::of(name).unwrap().allocated;
+    let before = allocated(&name);
+
+    let source = DynSegment::attach_read_only(&name).unwrap();
+    source.dump(io::sink()).unwrap();
+    let options = DynSegment::options().sparse(true);
+    let restored = options.restore(&copy, &source).unwrap();
+    assert_eq!(allocated(&name), before);
+    assert!(
+        allocated(&copy) <= before + (64 << 10),
+        "{}",
+        allocated(&copy)
+    );
+    assert!(before < 1 << 20, "{before}");
+    let path = format!("[{}]", NUMBERS / 2);
+    assert_eq!(restored.at(&path).unwrap().get().unwrap().as_int(), Some(7));
+}
+
 #[test]
 fn a_dump_that_cannot_be_written_is_an_error() {
     struct Full;

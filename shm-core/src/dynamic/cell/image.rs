@@ -20,6 +20,8 @@ use crate::shm_layout::ShmLayout;
 const ATTEMPTS: usize = 64;
 /// How many bytes are copied at once, if they need not be.
 const CHUNK: usize = 64 << 10;
+/// Less than this has no hole that would be worth two system calls.
+const PAGE: usize = 4096;
 
 /// Why an image was not written.
 pub(super) enum ImageFailed {
@@ -110,13 +112,42 @@ impl Image<'_> {
             return (0..count).try_for_each(|number| self.value(offset + number * size, layout));
         }
         let mut done = 0;
+        // Of the values that follow: how many begin and end in a hole, and how many after them do not.
+        let (mut zeros, mut others) = (0, 0);
         while done < count {
-            let now = (CHUNK / size).min(count - done);
-            let copy = self.copy(offset + done * size, layout, now)?;
+            let at = offset + done * size;
+            if zeros == 0 && others == 0 {
+                (zeros, others) = self.hole_and_data(at, size, count - done);
+            }
+            if zeros > 0 {
+                self.zeros_up_to(at + zeros * size)?;
+                done += zeros;
+                zeros = 0;
+                continue;
+            }
+            let now = (CHUNK / size).min(others);
+            let copy = self.copy(at, layout, now)?;
             self.write(&bytemuck::cast_slice(&copy)[..now * size])?;
             done += now;
+            others -= now;
         }
         Ok(())
+    }
+
+    /// Of `count` values at an offset: how many are in a hole of the file, and how many that follow are not. Not both are 0.
+    fn hole_and_data(&self, offset: usize, size: usize, count: usize) -> (usize, usize) {
+        let segment = match &self.cell.handle.memory {
+            Memory::Mapped(segment) if size * count >= PAGE => segment,
+            _ => return (0, count),
+        };
+        let (hole, data) = segment.hole_and_data(offset);
+        let limited = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let zeros = (limited(hole) / size).min(count);
+        let others = limited(hole.saturating_add(data)).div_ceil(size) - zeros;
+        match zeros {
+            0 => (0, others.clamp(1, count)),
+            _ => (zeros, others.min(count - zeros)),
+        }
     }
 
     /// Writes the value at an offset in the payload.
