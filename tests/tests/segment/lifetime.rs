@@ -215,9 +215,18 @@ fn attach_looks_again_until_a_replacement_has_ended() {
     let name = names.name("t");
     peer!("open s create {name}").kill();
     let mut attaching = peer!();
-    for how in ["attach", "read", "join"] {
+    // `wait` bridges a replacement too.
+    for (how, patience) in [
+        ("attach", "timeout=100000"),
+        ("read", "timeout=100000"),
+        ("join", "timeout=100000"),
+        ("join", "timeout=0 wait=ever"),
+    ] {
+        if !Names::exists(&name) {
+            peer!("open s create {name}").kill();
+        }
         let mut pinning = peer!("pin {name} {ATTACH} exclusive");
-        let command = format!("between open s {how} {name} timeout=100000");
+        let command = format!("between open s {how} {name} {patience}");
         let mut stepper = Stepper::begin(&mut attaching, &command);
         // Before and after each pause.
         let mut pauses = 0;
