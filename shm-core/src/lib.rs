@@ -101,6 +101,9 @@ pub mod diagnostics;
 pub mod dynamic;
 #[cfg(target_os = "linux")]
 mod error;
+// It stands on `dynamic`.
+#[cfg(all(target_os = "linux", not(loom)))]
+mod export;
 #[cfg(all(target_os = "linux", any(doc, doctest)))]
 pub mod guide;
 #[cfg(target_os = "linux")]

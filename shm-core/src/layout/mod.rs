@@ -24,7 +24,6 @@
 
 mod check;
 mod display;
-mod export;
 pub(crate) mod fingerprint;
 pub(crate) mod meaning;
 mod offsets;
@@ -32,7 +31,7 @@ mod placement;
 mod scalar;
 pub(crate) mod schema;
 #[cfg(test)]
-mod test_layouts;
+pub(crate) mod test_layouts;
 mod type_layout;
 
 pub(crate) use check::{

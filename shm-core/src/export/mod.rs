@@ -9,7 +9,7 @@ mod names;
 #[cfg(test)]
 mod tests;
 
-use super::TypeLayout;
+use crate::layout::TypeLayout;
 
 impl TypeLayout {
     /// Returns a C11 header with a struct of this layout, for programs that share a segment of this type.
