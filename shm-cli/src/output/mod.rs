@@ -28,7 +28,7 @@ pub(crate) fn is_colored() -> bool {
 pub(crate) fn is_utf8() -> bool {
     // The first that is set and not empty decides.
     let variables = ["LC_ALL", "LC_CTYPE", "LANG"];
-    let mut set = variables.iter().filter_map(|name| std::env::var_os(name));
+    let mut set = variables.iter().filter_map(std::env::var_os);
     set.find(|locale| !locale.is_empty()).is_some_and(|locale| {
         let locale = locale.to_string_lossy().to_ascii_lowercase();
         locale.ends_with("utf-8")

@@ -82,7 +82,7 @@ fn what_cannot_be_run_is_explained() {
     directory.program("shm-mirror", "#!/bin/sh\n", 0o755);
     let closed = directory.0.join("closed");
     fs::create_dir(&closed).unwrap();
-    fs::set_permissions(&closed, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let path = format!("{}:{}", closed.display(), directory.path());
     let cases = [
         ("gte", 2, "did you mean `shm get`?"),

@@ -137,7 +137,7 @@ fn a_user_can_remove_names_that_it_may_not_write() {
     let mut user = peer!();
     user.ok(&format!("setuid {STRANGER}"));
     user.ok(&format!("open s create {name}"));
-    fs::set_permissions(Names::path(&name), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(Names::path(&name), fs::Permissions::from_mode(0o000)).unwrap();
     let text = user.refused(&format!("open n create {name}"), "AlreadyExists");
     assert!(text.contains("may not open it for writing"), "{text}");
     user.ok("persist s");
@@ -146,7 +146,7 @@ fn a_user_can_remove_names_that_it_may_not_write() {
     user.ok(&format!("remove {name}"));
 
     user.ok(&format!("open s create {name}"));
-    fs::set_permissions(Names::path(&name), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(Names::path(&name), fs::Permissions::from_mode(0o000)).unwrap();
     user.ok("unlink s");
     assert!(!Names::exists(&name));
 }

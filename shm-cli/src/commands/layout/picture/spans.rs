@@ -29,7 +29,7 @@ pub(in super::super) struct Span {
     /// The number of the part of the subject that it belongs to, for colors.
     pub(in super::super) group: usize,
     pub(in super::super) writer: Writer,
-    /// Who writes it, in words. Empty if nothing is known.
+    /// What writes it, in words. Empty if nothing is known.
     pub(in super::super) role: &'static str,
     /// The level that has added it.
     pub(in super::super) since: u32,
@@ -440,7 +440,7 @@ fn contains_object(layout: &TypeLayout) -> bool {
     }
 }
 
-/// Who writes a word of a type of the library.
+/// What writes a word of a type of the library.
 fn role(meaning: &str, word: &str) -> &'static str {
     match (meaning, word) {
         ("mutex", "claim") => "holder, waiters",
