@@ -8,6 +8,7 @@ mod exit_codes;
 mod exit_table;
 mod external;
 mod hz;
+mod later;
 mod ls;
 mod removing;
 mod robot;
