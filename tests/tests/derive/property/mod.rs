@@ -5,7 +5,8 @@
 //! (`model.rs`) tells which of them must be accepted, and their layouts.
 //!
 //! - Accepted ones become a program that compares the layouts of the derive, the view and the compiler with the
-//!   reference. It also makes segments of them, and reads and writes every leaf without the type.
+//!   reference. It also makes segments of them, alone and behind a mutex, and reads and writes every leaf without the
+//!   type.
 //! - Refused ones go through `cargo check`: every definition that the reference refuses has an error of its own, no
 //!   other has one, and errors about padding name every gap. The same definitions compile without the derive, so the
 //!   derive refuses them.

@@ -7,6 +7,7 @@ use shm_core::layout::{LayoutKind, TypeLayout};
 use std::os::fd::AsFd;
 
 use shm_core::dynamic::{DynCell, DynSegment, DynValue};
+use shm_core::sync::Mutex;
 use shm_core::{Shm, ShmLayout};
 
 /// The number of types that are written as headers.
@@ -104,7 +105,7 @@ impl Report {
         let mut seed = u64::from(self.compared);
         let whole = segment.at(".").unwrap();
         let before = self.leaves;
-        self.leaves(name, &whole, shm.as_ptr(), T::LAYOUT, tail, &mut seed);
+        self.leaves(name, &segment, &whole, shm.as_ptr(), T::LAYOUT, tail, &mut seed);
         assert!(self.leaves > before || T::LAYOUT.size() == 0, "{name} has no leaf");
         // All at once: what is read is what is there after it was written again.
         let value = whole.get().unwrap();
@@ -114,20 +115,45 @@ impl Report {
         Self::equal(name, "the whole value", whole.get().unwrap().to_string(), value.to_string());
     }
 
-    fn leaves(&mut self, name: &str, cell: &DynCell, at: *const u8, layout: &TypeLayout, tail: usize, seed: &mut u64) {
+    /// The same for a value that a mutex protects: its paths lead through the lock, and it is set under the lock.
+    pub fn locked<T: ShmLayout>(&mut self, name: &str) {
+        let LayoutKind::Meaning { inner, .. } = <Mutex<T>>::LAYOUT.kind() else {
+            panic!("a mutex has parts");
+        };
+        let offset = inner.fields().last().unwrap().offset();
+        let value = |shm: &Shm<Mutex<T>>| shm.as_ptr().wrapping_add(offset);
+        let mut seed = u64::from(self.compared);
+        let options = <Mutex<T>>::options();
+        let shm = options.create_anonymous_with(|shm| fill(value(shm), T::LAYOUT, 0, &mut seed)).unwrap();
+        let segment = DynSegment::from_fd(shm.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        let whole = segment.at(".").unwrap();
+        self.leaves(name, &segment, &whole, value(&shm), T::LAYOUT, 0, &mut seed);
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn leaves(
+        &mut self,
+        name: &str,
+        segment: &DynSegment,
+        cell: &DynCell,
+        at: *const u8,
+        layout: &TypeLayout,
+        tail: usize,
+        seed: &mut u64,
+    ) {
         let place = |offset: usize| at.wrapping_add(offset);
         let label = || format!("`{}`", cell.path());
         match layout.kind() {
             LayoutKind::Array { element, len, .. } => {
                 Self::equal(name, &label(), cell.len().unwrap(), Some(len));
                 for index in 0..len.min(20) {
-                    self.leaves(name, &cell.index(index).unwrap(), place(index * element.size()), element, 0, seed);
+                    self.leaves(name, segment, &cell.index(index).unwrap(), place(index * element.size()), element, 0, seed);
                 }
             }
             LayoutKind::Slice { element, .. } => {
                 Self::equal(name, &label(), cell.len().unwrap(), Some(tail));
                 for index in 0..tail {
-                    self.leaves(name, &cell.index(index).unwrap(), place(index * element.size()), element, 0, seed);
+                    self.leaves(name, segment, &cell.index(index).unwrap(), place(index * element.size()), element, 0, seed);
                 }
             }
             LayoutKind::Struct { fields, .. } => {
@@ -135,7 +161,7 @@ impl Report {
                 Self::equal(name, &label(), cell.field_names(), names);
                 for field in fields {
                     let inside = cell.field(field.name()).unwrap();
-                    self.leaves(name, &inside, place(field.offset()), field.layout(), tail, seed);
+                    self.leaves(name, segment, &inside, place(field.offset()), field.layout(), tail, seed);
                 }
             }
             _ => {
@@ -153,6 +179,9 @@ impl Report {
                 let mut after = [0; 16];
                 read(at, &mut after[..layout.size()]);
                 Self::equal(name, &label(), &after[..layout.size()], &*before);
+                // The path as text leads there too.
+                let by_path = segment.at(cell.path()).unwrap();
+                Self::equal(name, &label(), by_path.get().unwrap(), wanted);
             }
         }
     }

@@ -328,7 +328,7 @@ impl Writer<'_> {
                 .expect("only accepted cases are checked");
             text.push_str(&check(number, &name, &self.case.defs[def], &layout));
             if last.as_ref() == Some(&name) {
-                text.push_str(&dynamic(number, &name, &self.case.defs[def]));
+                text.push_str(&dynamic(number, &name, &self.case.defs[def], layout.size()));
             }
         }
         text.push_str("    }\n");
@@ -382,15 +382,20 @@ fn length(len: &Len, as_argument: bool) -> String {
 }
 
 /// The comparison of accesses with and without the type, in a segment of the type.
-fn dynamic(number: usize, name: &str, def: &Def) -> String {
+fn dynamic(number: usize, name: &str, def: &Def, size: u64) -> String {
     let (options, tail) = match def {
         Def::Struct(def) if def.tail().is_some() => ("options().len(2)", 2),
         _ => ("options()", 0),
     };
+    let locked = if tail == 0 && size > 0 {
+        format!("        report.locked::<{name}>(\"c{number}::{name} in a mutex\");\n")
+    } else {
+        String::new()
+    };
     format!(
         "        report.dynamic(\"c{number}::{name}\", \
          <{name} as ShmLayout>::{options}.create_anonymous_with(|shm| crate::fill(shm.as_ptr(), \
-         <{name} as ShmLayout>::LAYOUT, {tail}, &mut {number})).unwrap(), {tail});\n"
+         <{name} as ShmLayout>::LAYOUT, {tail}, &mut {number})).unwrap(), {tail});\n{locked}"
     )
 }
 
