@@ -5,10 +5,9 @@ use std::convert::Infallible;
 use crate::claim::process::Registered;
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
 use crate::primitive::{AtomicU32, AtomicU64};
-use crate::protocol::eventcount::notify_published;
 use crate::protocol::seqlock::{self, Correct};
 use crate::sync::claim_guard::ClaimGuard;
-use crate::sync::sleeper::{Committing, ReaderFutex};
+use crate::sync::sleeper::notify_readers;
 
 /// The held lock of a `Mutex`. Dropping it unlocks.
 #[derive(Debug)]
@@ -66,7 +65,7 @@ impl SeqLockWords<'_> {
             Ok(())
         };
         let Ok(_) = seqlock::commit::<Correct, _, _>(self.version, self.slots, order, fill);
-        notify_published(self.changed, Committing(ReaderFutex, order));
+        notify_readers(self.changed, order);
         Ok(())
     }
 }
