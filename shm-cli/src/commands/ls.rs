@@ -2,11 +2,13 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use anstyle::Style;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 use shm_core::dynamic::DynSchema;
 use shm_core::{SegmentInfo, SegmentState};
 
@@ -125,8 +127,7 @@ impl Ls {
         let mut rows = self.rows(found?, &mappings);
         self.sort(&mut rows);
         if context.json {
-            let segments: Vec<Value> = rows.iter().map(Row::json).collect();
-            let document = Document::new("ls").with("segments", segments);
+            let document = Document::new("ls").with("segments", &rows);
             document.write(&mut context.out)?;
         } else if !rows.is_empty() {
             self.print(&rows, context)?;
@@ -139,16 +140,17 @@ impl Ls {
 
     fn find(&self) -> Result<Vec<SegmentInfo>, Failure> {
         let mut found = Vec::new();
+        let mut types = TypeNames::default();
         for info in shm_core::list()? {
             let info = info?;
-            if self.wants(&info) {
+            if self.wants(&info, &mut types) {
                 found.push(info);
             }
         }
         Ok(found)
     }
 
-    fn wants(&self, info: &SegmentInfo) -> bool {
+    fn wants(&self, info: &SegmentInfo, types: &mut TypeNames) -> bool {
         let state = State::of(info.state);
         let of_state = match self.state.is_empty() {
             true => self.all || state != State::Foreign,
@@ -160,13 +162,15 @@ impl Ls {
         let name = info.name.strip_prefix('/').unwrap_or(&info.name);
         of_state
             && any(&self.names, name)
-            && (self.types.is_empty() || any(&self.types, &type_name(info)))
+            && (self.types.is_empty() || any(&self.types, &types.of(info)))
     }
 
     fn rows(&self, found: Vec<SegmentInfo>, mappings: &Mappings) -> Vec<Row> {
+        let users = users(&found, mappings);
         let now = SystemTime::now();
         let mut owners: HashMap<u32, String> = HashMap::new();
-        let rows = found.into_iter().map(|info| Row {
+        let mut types = TypeNames::default();
+        let rows = found.into_iter().zip(users).map(|(info, users)| Row {
             owner: owners
                 .entry(info.owner)
                 .or_insert_with(|| user_name(info.owner))
@@ -175,8 +179,8 @@ impl Ls {
                 // 0 if the clock has been set back.
                 now.duration_since(of.created_at).unwrap_or_default()
             }),
-            users: mappings.users(&info),
-            type_name: type_name(&info),
+            users,
+            type_name: types.of(&info),
             info,
         });
         rows.collect()
@@ -364,33 +368,43 @@ impl Row {
             }
         }
     }
+}
 
-    fn json(&self) -> Value {
+/// For `--json`.
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let info = &self.info;
         let users: Vec<Value> = self.users.iter().map(Process::json).collect();
         let contents = info.contents.as_ref();
         let created = contents.map(|of| of.created_at.duration_since(SystemTime::UNIX_EPOCH));
-        json!({
-            "name": info.name,
-            "type": Some(&self.type_name).filter(|name| !name.is_empty()),
-            "size": info.file_len,
-            "allocated": info.allocated,
-            "payload": contents.map(|of| of.payload_len),
-            "slice_len": contents.and_then(|of| of.slice_len),
-            "mode": format!("{:04o}", info.mode),
-            "uid": info.owner,
-            "owner": self.owner,
-            "created": created.and_then(Result::ok).map(|since| since.as_secs_f64()),
-            "creator_pid": contents.map(|of| of.creator_pid),
-            "state": State::of(info.state).name(),
-            "reason": info.reason,
-            "level": self.level(),
-            "version": contents.map(|of| of.version),
-            "fingerprint": contents.map(|of| format!("{:016x}", of.fingerprint)),
-            "attached": contents.map(|of| of.attached),
-            "owned": contents.map(|of| of.owned),
-            "users": users,
-        })
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &info.name)?;
+        map.serialize_entry(
+            "type",
+            &Some(&self.type_name).filter(|name| !name.is_empty()),
+        )?;
+        map.serialize_entry("size", &info.file_len)?;
+        map.serialize_entry("allocated", &info.allocated)?;
+        map.serialize_entry("payload", &contents.map(|of| of.payload_len))?;
+        map.serialize_entry("slice_len", &contents.and_then(|of| of.slice_len))?;
+        map.serialize_entry("mode", &format!("{:04o}", info.mode))?;
+        map.serialize_entry("uid", &info.owner)?;
+        map.serialize_entry("owner", &self.owner)?;
+        let created = created
+            .and_then(Result::ok)
+            .map(|since| since.as_secs_f64());
+        map.serialize_entry("created", &created)?;
+        map.serialize_entry("creator_pid", &contents.map(|of| of.creator_pid))?;
+        map.serialize_entry("state", State::of(info.state).name())?;
+        map.serialize_entry("reason", &info.reason)?;
+        map.serialize_entry("level", &self.level())?;
+        map.serialize_entry("version", &contents.map(|of| of.version))?;
+        let fingerprint = contents.map(|of| format!("{:016x}", of.fingerprint));
+        map.serialize_entry("fingerprint", &fingerprint)?;
+        map.serialize_entry("attached", &contents.map(|of| of.attached))?;
+        map.serialize_entry("owned", &contents.map(|of| of.owned))?;
+        map.serialize_entry("users", &users)?;
+        map.end()
     }
 }
 
@@ -402,30 +416,66 @@ fn user_name(uid: u32) -> String {
     }
 }
 
-/// The name of a segment's type; empty if it is not known.
-fn type_name(info: &SegmentInfo) -> String {
-    /// Types of the library, of which the directory's entry does not say what they hold.
-    const MEANINGS: [&str; 10] = [
-        "mutex",
-        "seqlock",
-        "ring",
-        "broadcast",
-        "semaphore",
-        "event",
-        "barrier",
-        "str",
-        "vec",
-        "offset",
-    ];
+/// The users of all segments, in their order. Each takes some system calls, so the processors share them.
+fn users(found: &[SegmentInfo], mappings: &Mappings) -> Vec<Vec<Process>> {
+    /// A thread for fewer would take longer than they do.
+    const FEWEST: usize = 500;
 
-    let contents = info.contents.as_ref();
-    let name = contents
-        .and_then(|of| of.type_name.as_deref())
-        .unwrap_or("");
-    if MEANINGS.iter().any(|meaning| name.contains(meaning))
-        && let Ok(schema) = DynSchema::of_segment(&info.name)
-    {
-        return schema.type_name();
-    }
-    name.to_owned()
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let part = found.len().div_ceil(threads).max(FEWEST);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = found
+            .chunks(part)
+            .map(|part| {
+                let users = || part.iter().map(|info| mappings.users(info)).collect();
+                scope.spawn(users)
+            })
+            .collect();
+        let users = parts.into_iter().map(|part| {
+            let users: Vec<Vec<Process>> = part.join().expect("looking for users does not panic");
+            users
+        });
+        users.flatten().collect()
+    })
 }
+
+/// The names of types.
+#[derive(Default)]
+struct TypeNames {
+    /// Those that were read from a segment, by what its header says of the type.
+    read: HashMap<(u64, String), String>,
+}
+
+impl TypeNames {
+    /// The name of a segment's type; empty if it is not known.
+    fn of(&mut self, info: &SegmentInfo) -> String {
+        let Some(contents) = &info.contents else {
+            return String::new();
+        };
+        let name = contents.type_name.as_deref().unwrap_or("");
+        let mut words = name.split(|character: char| !character.is_alphanumeric());
+        if !words.any(|word| MEANINGS.contains(&word)) {
+            return name.to_owned();
+        }
+        let known = self.read.entry((contents.fingerprint, name.to_owned()));
+        let read = known.or_insert_with(|| match DynSchema::of_segment(&info.name) {
+            Ok(schema) => schema.type_name(),
+            Err(_) => name.to_owned(),
+        });
+        read.clone()
+    }
+}
+
+/// Types of the library, of which a header does not say what they hold.
+const MEANINGS: [&str; 10] = [
+    "mutex",
+    "seqlock",
+    "ring",
+    "broadcast",
+    "semaphore",
+    "event",
+    "barrier",
+    "str",
+    "vec",
+    "offset",
+];

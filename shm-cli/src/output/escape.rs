@@ -28,7 +28,8 @@ impl fmt::Display for Escaped<'_> {
 pub(super) fn is_plain(character: char) -> bool {
     // `escape_debug` also escapes quotes and the backslash, which are harmless, and leaves some invisible characters alone.
     match character {
-        '\'' | '"' | '\\' => true,
+        // Nearly all characters, and the quotes and the backslash.
+        ' '..='~' => true,
         '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => false,
         _ => character.escape_debug().len() == 1,
     }
