@@ -150,10 +150,17 @@ fn the_guides_table_quotes_the_compilers_errors() {
 #[test]
 fn every_command_in_the_documents_exists() {
     let mut rust = String::new();
-    for folder in ["shm-core", "shm-derive", "examples", "tests", "benches"] {
+    for folder in [
+        "shm-core",
+        "shm-derive",
+        "shm-cli",
+        "examples",
+        "tests",
+        "benches",
+    ] {
         sources(&root().join(folder), &mut rust);
     }
-    let manifests = ["benches", "examples", "tests"].map(|package| {
+    let manifests = ["benches", "examples", "shm-cli", "tests"].map(|package| {
         fs::read_to_string(root().join(package).join("Cargo.toml")).unwrap_or_default()
     });
     // Cargo discovers it, or a manifest names it.
