@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use shm_core::ShmError;
 use shm_core::dynamic::DynError;
 
+use crate::nearby;
+
 /// What the exit code says of a command that did what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -147,7 +149,8 @@ impl From<ShmError> for Failure {
             // What the library advises is for programs.
             ShmError::NotFound { name, .. } => format!(
                 "segment `{name}` does not exist: it has not been created yet, its owner has ended, or its name was removed; \
-                 `shm ls` lists those that there are"
+                 `shm ls` lists those that there are{}",
+                nearby::hint(name)
             ),
             ShmError::Corrupt { name, reason, .. } if is_segment(name) => {
                 format!("segment `{name}` is damaged: {reason}; `shm rm {name}` removes it")

@@ -10,6 +10,7 @@ mod duration;
 mod failure;
 #[cfg(test)]
 mod hostile;
+mod nearby;
 mod observe;
 mod output;
 mod pattern;

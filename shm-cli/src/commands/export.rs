@@ -42,7 +42,7 @@ const LANGUAGES: &str = "\
 Languages:
   c       a C11 header: structs, checks of every offset, atomic accessors
   cpp     a C++17 header
-  schema  the schema in bytes, from which other programs create such a segment; with --json a tree to read";
+  schema  the schema in bytes, from which programs create such a segment; with --json a tree";
 
 impl Export {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {

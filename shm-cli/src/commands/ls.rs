@@ -48,7 +48,7 @@ pub(crate) struct Ls {
 
 const STATES: &str = "\
 States:
-  live        at least one process is attached; `live, no owner` if none of them will remove the name
+  live        a process is attached; `live, no owner` if none of them will remove the name
   orphaned    all its processes have been killed; `shm sweep` removes it
   persistent  stays until it is removed, whether or not a process is attached
   damaged     a segment whose header contradicts itself

@@ -46,8 +46,8 @@ pub(crate) mod style {
     pub(crate) const HEAD: Style = Style::new().bold();
     /// Names of segments and fields.
     pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
-    /// Types.
-    pub(crate) const TYPE: Style = AnsiColor::Blue.on_default();
+    /// Types. Blue that is not bright is hard to read on black.
+    pub(crate) const TYPE: Style = AnsiColor::BrightBlue.on_default();
     /// What matters less.
     pub(crate) const DIM: Style = Style::new().dimmed();
     /// In order.

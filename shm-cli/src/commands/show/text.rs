@@ -108,6 +108,7 @@ impl Text {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let (name, dim, bad) = (style::NAME, style::DIM, style::BAD);
+        let of_type = style::TYPE;
         let gap = label_width.saturating_sub(label.width());
         write!(out, "{:indent$}{name}{label}{name:#}{:gap$}", "", "")?;
         let before = indent + label.width() + gap;
@@ -116,7 +117,7 @@ impl Text {
         if types == Types::Shown {
             let type_name = type_of(node);
             after_width += 2 + type_name.width();
-            let _ = write!(after, "  {dim}{type_name}{dim:#}");
+            let _ = write!(after, "  {of_type}{type_name}{of_type:#}");
         }
         if let Some(state) = &node.state {
             let state = state::describe(state);

@@ -19,6 +19,8 @@ pub(crate) struct Extent {
 const FEW_LEAVES: usize = 16;
 const FEW_BYTES: usize = 64;
 const FEW_PARTS: usize = 4;
+/// The same for values that have structs in them, and for messages.
+const FEW_NESTED: usize = 2;
 const FEW_MESSAGES: u64 = 2;
 /// The same for the part that the path leads to.
 const MORE_LEAVES: usize = 256;
@@ -229,6 +231,7 @@ impl Reader {
             (0, false, _) => MORE_PARTS,
             (_, _, true) => FEW_BYTES,
             (_, true, _) => FEW_LEAVES,
+            (_, false, _) if has_structs(element) => FEW_NESTED,
             (_, false, _) => FEW_PARTS,
         };
         // Instead of one more there would be a line that says so.
@@ -378,6 +381,13 @@ pub(crate) fn is_leaf(layout: &TypeLayout) -> bool {
         LayoutKind::Meaning { meaning, .. } => matches!(meaning, "str" | "offset"),
         _ => false,
     }
+}
+
+/// Whether it is a struct with a struct as a field.
+fn has_structs(layout: &TypeLayout) -> bool {
+    let is_struct =
+        |field: &FieldLayout| matches!(field.layout().kind(), LayoutKind::Struct { .. });
+    fields_of(layout).iter().any(is_struct)
 }
 
 /// Whether it is a plain byte.

@@ -1,5 +1,7 @@
 //! Divides a layout into spans of bytes.
 
+use std::collections::HashMap;
+
 use shm_core::TypeLayout;
 use shm_core::layout::{FieldLayout, LayoutKind};
 
@@ -10,6 +12,8 @@ use crate::output::{bare, type_name};
 const MOST: usize = 2000;
 /// Arrays of structs with at most this many elements are shown in full.
 const FEW: usize = 4;
+/// Unless one of them takes more spans than this.
+const MANY: usize = 16;
 
 /// Bytes that belong together.
 #[derive(Debug)]
@@ -128,7 +132,46 @@ pub(super) fn spans(subject: &Subject, full: bool) -> Found {
     for (number, span) in spans.filter(|span| span.kind != Kind::Padding).enumerate() {
         span.number = number;
     }
+    divide_groups(&mut walk.found.spans);
     walk.found
+}
+
+/// Gives the fields of a part that has many spans groups of their own, so that the picture of a large struct in a field, or in an
+/// array, has more than one color. The words of a type of the library stay together.
+fn divide_groups(spans: &mut [Span]) {
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    for span in &*spans {
+        if span.writer == Writer::Plain {
+            *counts.entry(span.group).or_default() += 1;
+        }
+    }
+    let is_large = |group| counts.get(&group).is_some_and(|count| *count > MANY);
+    if !spans.iter().any(|span| is_large(span.group)) {
+        return;
+    }
+    let (mut group, mut last) = (0, None);
+    for span in spans {
+        // Padding is of the part before it.
+        if span.path.is_empty() {
+            span.group = group;
+            continue;
+        }
+        let mut part = "";
+        if is_large(span.group) {
+            let end = span.path.match_indices('.').nth(1);
+            part = &span.path[..end.map_or(span.path.len(), |(at, _)| at)];
+            // The elements of an array stay together.
+            if let Some((array, _)) = part.rsplit_once('[').filter(|_| part.ends_with(']')) {
+                part = array;
+            }
+        }
+        let key = (span.group, part.to_owned());
+        if last.as_ref().is_some_and(|last| *last != key) {
+            group += 1;
+        }
+        span.group = group;
+        last = Some(key);
+    }
 }
 
 struct Walk {
@@ -296,11 +339,15 @@ impl Walk {
             0..=FEW if !is_slots => len,
             _ => 1,
         };
+        let before = self.found.spans.len();
         let mut next = 0;
         while next < shown && (next == 0 || self.found.spans.len() < MOST) {
             let path = format!("{path}[{next}]");
             self.part(element, offset + next * size, &path, &path, around);
             next += 1;
+            if !self.full && self.found.spans.len() - before > MANY {
+                break;
+            }
         }
         if next == len {
             return;
@@ -318,7 +365,10 @@ impl Walk {
             size: (len - next) * size,
             path: format!("{path}{range}"),
             label: format!("{label}{range}"),
-            type_name: format!("{}, every {size} bytes", type_name(element)),
+            type_name: match len - next {
+                1 => type_name(element),
+                _ => format!("{}, every {size} bytes", type_name(element)),
+            },
             ..span(Kind::Value, around)
         });
     }
@@ -532,6 +582,33 @@ mod tests {
         assert_eq!(of("jobs.tail").group, 4);
         assert_ne!(of("beat").writer, of("lock.claim").writer);
         assert_eq!(of("lock.value").writer, of("lock.claim").writer);
+    }
+
+    #[test]
+    fn a_large_struct_has_colors_for_its_fields() {
+        #[derive(Clone, Copy, ShmLayout)]
+        #[repr(C)]
+        struct Large {
+            first: [Pose; 4],
+            second: [Pose; 4],
+        }
+        #[derive(ShmLayout)]
+        #[repr(C)]
+        struct Two {
+            count: u64,
+            large: [Large; 2],
+        }
+        let found = found::<Two>(false);
+        let group = |path: &str| {
+            let span = found.spans.iter().find(|span| span.path == path).unwrap();
+            span.group
+        };
+        assert_eq!(group("count"), 0);
+        assert_eq!(group("large[0].first[0].xyz"), 1);
+        assert_eq!(group("large[0].first[3].quality"), 1);
+        assert_eq!(group("large[0].second[0].xyz"), 2);
+        // One span instead of as many again.
+        assert_eq!(group("large[1]"), 3);
     }
 
     #[test]

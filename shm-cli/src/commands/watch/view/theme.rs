@@ -28,7 +28,7 @@ impl Theme {
     }
 
     pub(super) fn type_name(self) -> Style {
-        self.color(Color::Blue)
+        self.color(Color::LightBlue)
     }
 
     pub(super) fn head(self) -> Style {
