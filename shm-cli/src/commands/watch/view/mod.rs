@@ -3,6 +3,8 @@
 mod theme;
 
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;
