@@ -30,6 +30,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         "README.md",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
+        "shm-cli/README.md",
         "shm-core/README.md",
         "shm-derive/README.md",
         "shm-core/docs/guide.md",
