@@ -178,6 +178,13 @@ fn dead_owners_and_counters_are_found() {
             ("dead-owner", "pose"),
         ],
     );
+    let said = shm(["check", &name]).code(1).out;
+    assert!(
+        said.contains("`locks[2]` has a dead process as its owner"),
+        "{said}"
+    );
+    let shown = shm(["show", &name, "locks[2]"]).code(0).out;
+    assert!(shown.contains("locked by process ? (dead)"), "{shown}");
     drop(alive);
     drop(made.locks[2].lock().unwrap_err());
     let kinds = found(&name, 1);

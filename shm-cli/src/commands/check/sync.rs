@@ -13,7 +13,11 @@ pub(super) fn check(cell: &DynCell, report: &mut Report) -> Result<(), DynError>
     let mut holder = |owner: Option<Owner>, role: &str, dead: &str| {
         let Some(owner) = owner else { return };
         let (message, advice) = if !owner.is_alive() {
-            (format!("has {owner} as its {role}"), dead.to_owned())
+            let process = owner.pid().map_or_else(
+                || "a dead process".to_owned(),
+                |pid| format!("process {pid}, which is dead,"),
+            );
+            (format!("has {process} as its {role}"), dead.to_owned())
         } else if owner.is_stopped() {
             let pid = owner
                 .pid()

@@ -87,11 +87,11 @@ fn end(role: &str, of: Option<&Owner>) -> String {
     }
 }
 
-/// The pid of a process, and whether it is dead or stopped.
+/// The pid of a process, `?` if it is not known, and whether the process is dead or stopped.
 fn process(of: &Owner) -> String {
     let pid = of
         .pid()
-        .map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
+        .map_or_else(|| "?".to_owned(), |pid| pid.to_string());
     match (of.is_alive(), of.is_stopped()) {
         (false, _) => format!("{pid} (dead)"),
         (true, true) => format!("{pid} (stopped)"),
