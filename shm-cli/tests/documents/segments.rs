@@ -60,9 +60,14 @@ impl Name {
         text.replace(&self.real, self.shown)
     }
 
-    /// The text of a document with the name of this run.
+    /// The text of a document with the name of this run. Followed by `_`, it is a part of the name of a type in C.
     pub(crate) fn real_in(&self, text: &str) -> String {
-        text.replace(self.shown, &self.real)
+        let prefix = format!("{}_", self.shown);
+        let parts = text.split(&prefix);
+        let parts: Vec<_> = parts
+            .map(|part| part.replace(self.shown, &self.real))
+            .collect();
+        parts.join(&prefix)
     }
 
     /// Makes the segment look as old as this.
