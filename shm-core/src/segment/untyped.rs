@@ -1,5 +1,8 @@
 //! Attaching to a segment of any type: its header and its schema say what it holds.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::os::fd::OwnedFd;
 

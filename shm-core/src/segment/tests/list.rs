@@ -259,3 +259,24 @@ fn names_that_come_and_go_do_not_disturb() {
     });
     assert!(seen > 0);
 }
+
+#[test]
+fn a_sweep_opens_regular_files_only() {
+    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+    let name = TestName::new("sweep-fifo");
+    nix::unistd::mkfifo(name.path().as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let opened = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    opened
+        .add_watch(name.path().as_str(), AddWatchFlags::IN_OPEN)
+        .unwrap();
+    stays(&name);
+    assert_eq!(opened.read_events().err(), Some(nix::errno::Errno::EAGAIN));
+    drop(
+        std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(name.path())
+            .unwrap(),
+    );
+    assert_eq!(opened.read_events().unwrap().len(), 1);
+}

@@ -291,3 +291,13 @@ fn a_name_is_opened_again_only_while_it_leads_to_the_segment() {
     drop(owner);
     assert!(other.is_current());
 }
+
+#[test]
+fn closing_leaves_a_name_that_leads_elsewhere() {
+    let name = TestName::new("close-elsewhere");
+    let first = options().create(name.as_str()).unwrap();
+    unlink(name.as_str()).unwrap();
+    let second = options().create(name.as_str()).unwrap();
+    first.close().unwrap();
+    assert!(second.is_current());
+}

@@ -473,3 +473,18 @@ fn open_never_supersedes_a_segment_of_its_own_layout() {
     assert_eq!(get(&shm), 1);
     assert!(reader.unwrap().is_current());
 }
+
+#[test]
+fn what_lost_the_name_while_it_was_built_supersedes() {
+    let name = TestName::new("superseding-late");
+    let mut reader = None;
+    let shm = ShmOptions::<f64>::new()
+        .supersede(true)
+        .open_or_create_with(name.as_str(), |shm| {
+            set(shm, 2);
+            reader = Some(ownerless(&name, 1));
+        })
+        .unwrap();
+    assert_eq!(get(&shm), 2);
+    assert!(shm.is_current() && !reader.unwrap().is_current());
+}

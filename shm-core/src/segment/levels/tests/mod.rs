@@ -396,3 +396,140 @@ fn impossible_records_are_refused_one_by_one() {
         }
     }
 }
+
+#[test]
+fn records_that_reach_into_the_fields_are_damaged() {
+    use crate::sys::shm;
+    let layout = layout(&trunk()[..2], None);
+    let file = shm::open_unnamed().unwrap();
+    file::set_len(&file, 4096).unwrap();
+    let mut foot = [16_u32.to_ne_bytes(), [0; 4]].concat();
+    foot.extend(layout.level_fingerprint(1).to_ne_bytes());
+    file::write_at(&file, &foot, 4096 - 16).unwrap();
+    let capacity = |start| Capacity {
+        start,
+        base_end: start,
+        end: 4096,
+    };
+    let begin = 4096 - 32;
+    let fits = begin - layout.size() as u64;
+    assert_eq!(check(&file, capacity(fits), 1, layout).unwrap(), begin);
+    match check(&file, capacity(fits + 1), 1, layout) {
+        Err(Conflict::Corrupt(reason)) => assert!(reason.contains("into its fields"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_newest_size_stays_within_the_segment() {
+    let shm = create(layout(&trunk(), None));
+    let size = || {
+        let start = &bytes_of(&shm)[..HEADER_LEN];
+        let header = header::parse(start, shm.mapped_len() as u64).unwrap();
+        newest_size(shm.file(), &header)
+    };
+    assert_eq!(size(), layout(&trunk(), None).size() as u64);
+    let begin = (shm.mapped_len() - records_len(layout(&trunk(), None), 0)) as u64;
+    let longest = begin - shm.payload_offset() as u64;
+    for (recorded, found) in [(0, 8), (longest, longest), (u64::MAX, longest)] {
+        file::write_at(shm.file(), &recorded.to_ne_bytes(), begin).unwrap();
+        assert_eq!(size(), found);
+    }
+}
+
+#[test]
+fn only_joined_levels_are_split() {
+    let level = |len| Recorded {
+        body: vec![7; len],
+        fingerprint: 9,
+    };
+    let levels = |count, len| join(&vec![level(len); count], ByteOrder::Native);
+    let split_len = |bytes: &[u8]| split(bytes).map(|levels| levels.len());
+    let most = MAX_LEVEL as usize;
+    for (count, len, found) in [
+        (0, HEAD, Some(0)),
+        (2, HEAD, Some(2)),
+        (2, HEAD + 1, Some(2)),
+        (most, HEAD, Some(most)),
+        (most + 1, HEAD, None),
+        (1, HEAD - 1, None),
+    ] {
+        assert_eq!(split_len(&levels(count, len)), found, "{count} {len}");
+    }
+    let mut bytes = levels(1, HEAD);
+    let zero = bytes.len() - FOOT + 4;
+    bytes[zero] = 1;
+    assert_eq!(split_len(&bytes), None);
+}
+
+#[test]
+fn new_fields_of_more_than_a_page_are_cleared() {
+    let old = [field("beat", 2, 0)];
+    let many = ["a", "b", "c", "d"].map(|name| field(name, 5, 1));
+    let new = layout(&[&old[..], &many].concat(), None);
+    let shm = create(layout(&old, Some(3 * 4096)));
+    let start = shm.payload_offset();
+    let left = vec![0xff; shm.mapped_len() - start - 8];
+    file::write_at(shm.file(), &left, (start + 8) as u64).unwrap();
+    drop(attach(&shm, new).unwrap());
+    let bytes = bytes_of(&shm);
+    assert!(new.size() > 2 * 4096);
+    assert_eq!(
+        bytes[start + 8..start + new.size()],
+        vec![0; new.size() - 8]
+    );
+    assert_eq!(bytes[start + new.size()], 0xff);
+}
+
+#[test]
+fn a_replaced_descriptor_says_nothing_of_levels() {
+    use std::os::fd::AsRawFd;
+    let newest = layout(&trunk(), None);
+    let (shm, other) = (create(layout(&trunk()[..1], None)), create(newest));
+    let number = shm.file().as_raw_fd();
+    let kept = file_of(&shm);
+    let replace_by = |file: &File| {
+        // SAFETY: both descriptors are open, and the handle works with any file behind its own.
+        let replaced = unsafe { libc::dup2(file.as_raw_fd(), number) };
+        assert_eq!(replaced, number);
+    };
+    replace_by(other.file());
+    let refused = shm.level(newest);
+    replace_by(&kept);
+    let refused = error(refused);
+    assert!(matches!(refused, ShmError::Os { .. }), "{refused}");
+    assert_eq!(shm.level(newest).unwrap(), 0);
+}
+
+#[test]
+fn advice_about_another_branch_fits_the_segments_state() {
+    use crate::name::SegmentName;
+    use crate::sys::test_support::TestName;
+    let mut fork = trunk();
+    fork[1].name = "other".into();
+    let (ours, fork) = (layout(&trunk(), None), layout(&fork, None));
+    let name = TestName::new("diverged");
+    let checked = SegmentName::new(name.as_str()).unwrap();
+    let attach = |layout, writable| {
+        let mode = AttachMode {
+            writable,
+            owner: writable,
+            len: None,
+        };
+        let deadline = settings().deadline();
+        attach::attach(&settings(), &checked, Wanted::Type(layout), mode, deadline).unwrap()
+    };
+    let old = layout(&trunk()[..1], None);
+    let owner =
+        create::prepare(&settings(), &checked, old, 0, settings().deadline(), true).unwrap();
+    owner
+        .publish(&settings(), settings().deadline(), false)
+        .unwrap();
+    let reader = attach(ours, false);
+    let writer = attach(fork, true);
+    let advice = || error(reader.level(ours)).to_string();
+    assert!(advice().contains("its owner is alive"), "{}", advice());
+    writer.mark_persistent();
+    assert!(advice().contains("remove it with `unlink`"), "{}", advice());
+    drop((owner, writer));
+}
