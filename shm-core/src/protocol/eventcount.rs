@@ -386,3 +386,67 @@ pub(crate) fn wait_spun<W: WaitEnv, R>(
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// A waiter that sleeps once, and what it is asked to do before.
+    #[derive(Default)]
+    struct Waiter {
+        announces: bool,
+        interrupts: bool,
+        interrupted: u32,
+        checks_soon: u32,
+        slept_on: Option<u32>,
+    }
+
+    impl WaitEnv for Waiter {
+        fn announces(&self) -> bool {
+            self.announces
+        }
+        fn interrupts(&self) -> bool {
+            self.interrupts
+        }
+        fn interrupt(&mut self) -> bool {
+            self.interrupted += 1;
+            false
+        }
+        fn check_soon(&mut self) {
+            self.checks_soon += 1;
+        }
+        fn spins(&self) -> u32 {
+            0
+        }
+        fn next_step(&mut self) -> WaitStep {
+            match self.slept_on {
+                None => WaitStep::Sleep,
+                Some(_) => WaitStep::FinalProbe,
+            }
+        }
+        fn sleep(&mut self, _: &AtomicU32, seen: u32) {
+            self.slept_on = Some(seen);
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_cannot_interrupt_demands_fences_and_looks_soon() {
+        for (announces, interrupts, times, bits) in [
+            (true, true, 1, WAITERS | FENCE),
+            (true, false, 0, WAITERS),
+            (false, true, 0, 0),
+            (false, false, 0, 0),
+        ] {
+            let mut waiter = Waiter {
+                announces,
+                interrupts,
+                ..Waiter::default()
+            };
+            let word = AtomicU32::new(0);
+            assert_eq!(wait(&word, &mut waiter, || None::<()>, || None), None);
+            assert_eq!((waiter.interrupted, waiter.checks_soon), (times, times));
+            assert_eq!(waiter.slept_on, Some(bits));
+            assert_eq!(word.load(Ordering::Relaxed), bits);
+        }
+    }
+}

@@ -145,3 +145,53 @@ impl<C> Clone for PeerWatch<'_, C> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A role, and the ids that were probed.
+    #[derive(Default)]
+    struct Role {
+        joined: AtomicU32,
+        owner: Cell<u32>,
+        dead: Cell<u32>,
+        probed: Cell<Vec<u32>>,
+    }
+
+    impl PeerState for Role {
+        fn joined(&self) -> &AtomicU32 {
+            &self.joined
+        }
+        fn owner(&self) -> u32 {
+            self.owner.get()
+        }
+        fn is_dead(&self, owner: u32) -> bool {
+            let mut probed = self.probed.take();
+            probed.push(owner);
+            self.probed.set(probed);
+            owner == self.dead.get()
+        }
+    }
+
+    #[test]
+    fn a_look_probes_owners_that_are_not_known_to_be_dead() {
+        let role = Role::default();
+        let watch = PeerWatch::new(&role);
+        let look = |owner, dead| {
+            role.owner.set(owner);
+            role.dead.set(dead);
+            watch.look_before_waiting();
+            (watch.is_gone(|_| false), role.probed.take())
+        };
+        assert_eq!(look(5, 9), (false, vec![5]));
+        assert_eq!(look(5, 5), (true, vec![5]));
+        assert_eq!(look(5, 5), (true, vec![]));
+        // No owner is none that could be dead, and the death of the last one stays known.
+        assert_eq!(look(0, 0), (false, vec![]));
+        assert_eq!(look(5, 9), (true, vec![]));
+        assert_eq!(look(6, 9), (false, vec![6]));
+    }
+}

@@ -639,6 +639,21 @@ mod tests {
         assert_eq!(count_delivery(&word, 9 + (1 << 48)), 1);
     }
 
+    #[test]
+    fn the_word_of_deliveries_has_the_message_and_the_count() {
+        let word = AtomicU64::new(0);
+        assert_eq!(delivered(0), (0, 0));
+        for (number, message, count) in [
+            (0, 0, 1),
+            (5, 5, 1),
+            (5, 5, 2),
+            (u64::MAX, (1 << 48) - 1, 1),
+        ] {
+            count_delivery(&word, number);
+            assert_eq!(delivered(word.load(Ordering::Relaxed)), (message, count));
+        }
+    }
+
     /// A receiver that waits for the next sender wakes once for each thing that happens, and sleeps in between.
     #[test]
     fn a_wait_for_the_next_peer_does_not_spin() {

@@ -474,6 +474,31 @@ mod tests {
     }
 
     #[test]
+    fn waiters_announce_whether_they_want_several() {
+        #[derive(Default)]
+        struct Seen(Option<u32>);
+        impl WaitEnv for Seen {
+            fn spins(&self) -> u32 {
+                0
+            }
+            fn next_step(&mut self) -> WaitStep {
+                match self.0 {
+                    None => WaitStep::Sleep,
+                    Some(_) => WaitStep::FinalProbe,
+                }
+            }
+            fn sleep(&mut self, _: &AtomicU32, seen: u32) {
+                self.0 = Some(seen);
+            }
+        }
+        for (count, bits) in [(1, WAITERS), (2, WAITERS | SEVERAL), (3, WAITERS | SEVERAL)] {
+            let (word, mut seen) = (AtomicU32::new(0), Seen::default());
+            assert!(!wait::<Correct, _>(&word, count, &mut seen));
+            assert_eq!((seen.0, word.load(Ordering::Relaxed)), (Some(bits), bits));
+        }
+    }
+
+    #[test]
     fn more_permits_than_fit_are_never_there() {
         let word = AtomicU32::new(u32::MAX);
         assert!(take::<Correct>(&word, MAX_PERMITS));
