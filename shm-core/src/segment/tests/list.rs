@@ -129,7 +129,11 @@ fn attaching_during_a_sweep_succeeds_or_finds_nothing() {
     for _ in 0..200 {
         orphaned(&name, 6);
         let (swept, attached) = std::thread::scope(|scope| {
-            let sweeper = scope.spawn(|| sweep_this(&name));
+            // What a look finds may change until the next one.
+            let sweeper = scope.spawn(|| {
+                let sweep = Sweep::new().names(|found| found.contains(name.as_str()));
+                sweep.remove().unwrap()
+            });
             let attached = options()
                 .timeout(Duration::from_secs(60))
                 .attach(name.as_str());
