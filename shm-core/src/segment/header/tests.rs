@@ -280,6 +280,11 @@ fn every_contradiction_has_its_reason() {
         frozen.payload_len = frozen.total_len - frozen.payload_offset;
     };
     assert!(accept(&forged(to_the_end)).is_ok());
+    let aligned_to_a_page = Expected {
+        base_align: 4096,
+        ..SIZED
+    };
+    assert!(accept(&header(&aligned_to_a_page, 0)).is_ok());
     // The slice may be all that there is.
     assert!(accept(&forged(|frozen| slice(frozen, 4, 10))).is_ok());
 }
