@@ -18,7 +18,7 @@ mod schema;
 mod segment;
 mod value;
 
-pub use cell::{DynCell, Problem, SyncState};
+pub use cell::{DynCell, SyncState};
 pub use error::DynError;
 pub use schema::{DynField, DynSchema};
 pub use segment::DynSegment;

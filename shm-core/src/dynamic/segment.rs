@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cell::{DynCell, Problem};
+use super::cell::DynCell;
 use super::error::DynError;
 use super::schema::DynSchema;
 use crate::cell;
@@ -345,32 +345,6 @@ impl DynSegment {
     fn image_len(&self) -> usize {
         let layout = self.layout();
         layout.size() + layout.tail_stride().unwrap_or(0) * self.handle.tail()
-    }
-
-    /// Looks for what is wrong in the segment: enums, `char`s, texts, vectors and offsets whose bytes are no values, queues whose
-    /// counters contradict each other, and processes that died holding a lock, an end or a seat.
-    ///
-    /// The header, the schema and the levels were checked when this handle was made. What is looked for only costs time where it can
-    /// be: an array of numbers is not read. Looking writes nothing. There are at most 1,000 problems in the list.
-    ///
-    /// ```
-    /// use shm_core::ShmLayout;
-    /// use shm_core::dynamic::DynSegment;
-    ///
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let name = format!("/doc-problems-{}", std::process::id());
-    /// let shm = <[char; 3]>::create(&name)?;
-    /// let segment = DynSegment::attach_read_only(&name)?;
-    /// assert_eq!(segment.problems()?, []);
-    /// # drop(shm);
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Os`](DynError::Os) for a dump.
-    pub fn problems(&self) -> Result<Vec<Problem>, DynError> {
-        DynCell::whole(Arc::clone(&self.handle)).find_problems()
     }
 
     /// Returns the layout of the payload. Formatted with `{}`, it is a table of the fields.

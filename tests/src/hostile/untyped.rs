@@ -120,11 +120,9 @@ impl Scratch {
             &DynSchema::of_segment(&self.name).expect("it was attached to"),
             &table,
         );
-        check_problems(segment);
         // The same file as a dump.
         let dump = DynSegment::open(Names::path(&self.name)).expect("it was attached to");
         assert!(std::ptr::eq(dump.layout(), segment.layout()));
-        check_problems(&dump);
         for source in [segment, &dump] {
             let error = source.dump(Short(SHORT)).err();
             assert!(error.is_none() || forgery.len > 0, "{error:?}");
@@ -186,18 +184,6 @@ fn check_schema(schema: &DynSchema, table: &str) {
     let again = DynSchema::from_bytes(&schema.to_bytes()).expect("it was checked");
     assert_eq!(again.first_difference(schema), None);
     assert_eq!(again.to_string(), table);
-}
-
-fn check_problems(segment: &DynSegment) {
-    let Ok(problems) = segment.problems() else {
-        return;
-    };
-    assert!(problems.len() <= 1000);
-    for problem in problems {
-        let text = problem.to_string();
-        assert!(!text.chars().any(char::is_control), "{text:?}");
-        segment.at(&problem.path).expect("a problem has a path");
-    }
 }
 
 /// The first words of a message that say what is wrong.

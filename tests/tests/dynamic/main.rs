@@ -5,7 +5,6 @@ mod create;
 mod dumps;
 mod layouts;
 mod levels;
-mod problems;
 mod restore;
 mod schemas;
 mod sync;

@@ -1,7 +1,6 @@
 //! [`DynCell`]: a part of a segment without its Rust type.
 
 mod image;
-mod problems;
 mod resolve;
 mod sync;
 mod write;
@@ -27,7 +26,6 @@ use crate::sys::{Errno, SysError};
 
 use resolve::{Base, Part};
 
-pub use problems::Problem;
 pub use sync::SyncState;
 
 /// A part of a [`DynSegment`](super::DynSegment), found by its path: what a [`ShmCell`](crate::ShmCell) is for a program that has
@@ -379,12 +377,6 @@ impl DynCell {
             path: self.path().to_owned(),
             source: error.io(),
         })
-    }
-
-    /// The length of the payload in bytes, without rounding.
-    fn payload_len(&self) -> usize {
-        let layout = self.handle.layout;
-        layout.size() + layout.tail_stride().unwrap_or(0) * self.handle.tail()
     }
 
     fn failed(&self, failed: ReadFailed) -> DynError {
