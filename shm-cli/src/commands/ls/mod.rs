@@ -1,5 +1,7 @@
 //! `shm ls`: all segments.
 
+mod types;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -9,13 +11,13 @@ use anstyle::Style;
 use clap::{Args, ValueEnum};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
-use shm_core::dynamic::DynSchema;
 use shm_core::{SegmentInfo, SegmentState};
 
 use crate::attached::{Mappings, Process};
 use crate::failure::{Exit, Failure};
 use crate::output::{Align, Context, Document, Table, escaped, number, style};
 use crate::pattern::Pattern;
+use types::TypeNames;
 
 /// List segments: their names, types, sizes, owners and states, and the processes that are attached
 #[derive(Args, Debug)]
@@ -438,44 +440,3 @@ fn users(found: &[SegmentInfo], mappings: &Mappings) -> Vec<Vec<Process>> {
         users.flatten().collect()
     })
 }
-
-/// The names of types.
-#[derive(Default)]
-struct TypeNames {
-    /// Those that were read from a segment, by what its header says of the type.
-    read: HashMap<(u64, String), String>,
-}
-
-impl TypeNames {
-    /// The name of a segment's type; empty if it is not known.
-    fn of(&mut self, info: &SegmentInfo) -> String {
-        let Some(contents) = &info.contents else {
-            return String::new();
-        };
-        let name = contents.type_name.as_deref().unwrap_or("");
-        let mut words = name.split(|character: char| !character.is_alphanumeric());
-        if !words.any(|word| MEANINGS.contains(&word)) {
-            return name.to_owned();
-        }
-        let known = self.read.entry((contents.fingerprint, name.to_owned()));
-        let read = known.or_insert_with(|| match DynSchema::of_segment(&info.name) {
-            Ok(schema) => schema.type_name(),
-            Err(_) => name.to_owned(),
-        });
-        read.clone()
-    }
-}
-
-/// Types of the library, of which a header does not say what they hold.
-const MEANINGS: [&str; 10] = [
-    "mutex",
-    "seqlock",
-    "ring",
-    "broadcast",
-    "semaphore",
-    "event",
-    "barrier",
-    "str",
-    "vec",
-    "offset",
-];
