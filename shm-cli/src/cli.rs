@@ -1,8 +1,13 @@
 //! The command line.
 
+use std::io::{self, Write};
+use std::process::ExitCode;
+
 use clap::{Args, ColorChoice, Parser};
 
 use crate::commands::Command;
+use crate::failure::{Failure, Kind};
+use crate::output::Context;
 
 /// Looks into shared-memory segments without their Rust types.
 #[derive(Debug, Parser)]
@@ -28,4 +33,42 @@ pub(crate) struct Global {
     /// When to use colors. `auto` uses them on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub(crate) color: ColorChoice,
+}
+
+/// Prints help, the version, or why the command line is wrong. The result is the exit code.
+pub(crate) fn not_parsed(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os()
+        .take_while(|word| word != "--")
+        .any(|word| word == "--json");
+    let mut context = Context::new(&Global {
+        json,
+        color: ColorChoice::Auto,
+    });
+    if error.use_stderr() {
+        if json {
+            context.report(&Failure::usage(in_a_line(&error.to_string())));
+        } else {
+            let _ = error.print();
+        }
+        return Kind::Usage.into();
+    }
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            context.report(&error.into());
+            Kind::Refused.into()
+        }
+    }
+}
+
+/// What a message of the parser says, without the usage that follows.
+fn in_a_line(message: &str) -> String {
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let lines = message.lines().map(str::trim);
+    let lines = lines.take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
+        .collect();
+    format!("{}; see `shm --help`", lines.join("; "))
 }

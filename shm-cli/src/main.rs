@@ -27,7 +27,10 @@ use output::Context;
 fn main() -> ExitCode {
     commands::answer_shell();
     sigbus::install();
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return cli::not_parsed(&error),
+    };
     let mut context = Context::new(&cli.global);
     let result = commands::run(cli.command, &mut context);
     let result = result.and_then(|exit| context.finish().map(|()| exit));

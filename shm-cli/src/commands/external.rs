@@ -29,19 +29,21 @@ pub(crate) fn run(words: &[OsString], context: &mut Context) -> Result<Exit, Fai
             "`{shown}` is not a command; see `shm --help`"
         )));
     }
-    if context.json {
-        return Err(Failure::usage(format!(
-            "`--json` stands before `{shown}`, which is a program of its own; write options of `{PREFIX}{shown}` after its name"
-        )));
-    }
     let mut program = OsString::from(PREFIX);
     program.push(verb);
-    let error = Command::new(&program).args(arguments).exec();
     // A directory in PATH that may not be searched is an error of `exec`, too.
     let found = directories()
         .iter()
         .map(|directory| directory.join(&program))
         .find(|path| path.exists());
+    if context.json && found.is_some() {
+        return Err(Failure::usage(format!(
+            "`--json` stands before `{shown}`, which is a program of its own; write options of `{PREFIX}{shown}` after its name"
+        )));
+    }
+    let error = Command::new(&program).args(arguments).exec();
+    // No program has read its options.
+    context.json |= arguments.iter().any(|word| word == "--json");
     if let Some(path) = found {
         let advice = match error.kind() {
             io::ErrorKind::NotFound => "check the interpreter in its first line",
@@ -53,11 +55,11 @@ pub(crate) fn run(words: &[OsString], context: &mut Context) -> Result<Exit, Fai
         )));
     }
     let similar = match similar(&shown) {
-        Some(similar) => format!("; did you mean `shm {similar}`?"),
+        Some(similar) => format!(". Did you mean `shm {similar}`?"),
         None => String::new(),
     };
     Err(Failure::usage(format!(
-        "there is no command `{shown}`, and no program `{PREFIX}{shown}` in PATH{similar}; `shm --help` lists the commands"
+        "there is no command `{shown}`, and no program `{PREFIX}{shown}` in PATH; `shm --help` lists the commands{similar}"
     )))
 }
 

@@ -85,8 +85,12 @@ fn what_cannot_be_run_is_explained() {
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o000)).unwrap();
     let path = format!("{}:{}", closed.display(), directory.path());
     let cases = [
-        ("gte", 2, "did you mean `shm get`?"),
-        ("miror", 2, "did you mean `shm mirror`?"),
+        ("gte", 2, "lists the commands. Did you mean `shm get`?\n"),
+        (
+            "miror",
+            2,
+            "lists the commands. Did you mean `shm mirror`?\n",
+        ),
         (
             "zzzzzzzz",
             2,
@@ -110,5 +114,45 @@ fn what_cannot_be_run_is_explained() {
         let (code, _, err) = run(&directory.0, &directory.path(), &[verb]);
         assert_eq!(code, Some(2));
         assert!(!err.contains('\u{1b}'), "{err}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_with_json_is_a_document() {
+    let directory = Directory::new("document");
+    let cases = [
+        (&["shwo", "--json"][..], "Did you mean `shm show`?"),
+        (&["--json", "shwo"], "Did you mean `shm show`?"),
+        (
+            &["ls", "--json", "--nonsense"],
+            "unexpected argument '--nonsense'",
+        ),
+    ];
+    for (arguments, part) in cases {
+        let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+        let (code, out, err) = run(&directory.0, &directory.path(), &arguments);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        let document: serde_json::Value = serde_json::from_str(&err).unwrap();
+        assert_eq!(document["schema"], "shm.error");
+        let message = document["message"].as_str().unwrap();
+        assert!(message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    for arguments in [&["--help"][..], &["--version"], &["help", "ls"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = command();
+        let child = shm_tests::start(
+            command
+                .args(arguments)
+                .stdout(full)
+                .stderr(std::process::Stdio::piped()),
+        );
+        let output = child.unwrap().wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {err}");
+        assert!(err.contains("cannot write to standard output"), "{err}");
     }
 }
