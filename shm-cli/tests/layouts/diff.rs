@@ -184,3 +184,52 @@ fn a_segment_is_compared_with_its_dump() {
     std::fs::remove_file(&dump).unwrap();
     shm(&["diff", &name, path]).refused(3);
 }
+
+#[test]
+fn values_without_a_common_field_are_not_the_same() {
+    #[derive(Clone, Copy, ShmLayout)]
+    #[repr(C)]
+    struct Other {
+        speed: u64,
+    }
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Large {
+        samples: [u64; 2_000_000],
+    }
+    let (a, b, c) = (unique_name(), unique_name(), unique_name());
+    let _a = Pose::create(&a).unwrap();
+    let _b = Other::create(&b).unwrap();
+    let _c = Large::create(&c).unwrap();
+    // A part that is too large to be read at once has fields, too.
+    for (first, second) in [(&a, &b), (&c, &b), (&b, &c)] {
+        assert_eq!(
+            shm(&["diff", "--values", first, second]).found(1),
+            format!(
+                "The layouts differ and have no common field; `shm diff {first} {second}` shows them\n"
+            )
+        );
+    }
+    shm(&["diff", "--values", &c, &c]).found(0);
+}
+
+#[test]
+fn fields_of_one_side_only_are_listed() {
+    let (a, b) = (unique_name(), unique_name());
+    let _old = Telemetry::create(&a).unwrap();
+    let _new = Grown::create(&b).unwrap();
+    assert_eq!(
+        shm(&["diff", "--values", &a, &b]).found(1),
+        format!(
+            "\
+humidity was not compared: only the second has it
+The values of all common fields are the same.
+The layouts differ; `shm diff {a} {b}` shows them
+"
+        )
+    );
+    let json = shm(&["diff", "--values", &b, &a, "--json"]).found(1);
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let left_out = serde_json::json!([{"path": "humidity", "only_in": "first"}]);
+    assert_eq!(document["left_out"], left_out);
+}

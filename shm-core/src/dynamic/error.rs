@@ -100,7 +100,7 @@ impl fmt::Display for DynError {
             Self::NotSettable { path, reason } => write!(f, "`{path}` cannot be set: {reason}"),
             Self::TooLarge { path } => write!(
                 f,
-                "`{path}` is too large to be read at once; read parts of it, such as `{path}[0..1000]`"
+                "`{path}` is too large to be read at once; read its fields, or ranges of its elements such as `[0..1000]`"
             ),
             Self::Contended { path } => write!(
                 f,

@@ -32,7 +32,7 @@ pub(crate) struct Diff {
     values: bool,
 }
 
-const CODES: &str = "Exits with 0 if there is no difference, and with 1 if there is one.";
+const CODES: &str = "Exits with 0 if there is no difference, and with 1 if there is one. With --values, a field of one side only is a difference.";
 
 impl Diff {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
@@ -80,17 +80,21 @@ impl Diff {
                 .map(|of| json!({"path": of.path, "first": of.first, "second": of.second}));
             let unread = found.unread.iter();
             let unread = unread.map(|(path, error)| json!({"path": path, "error": error}));
+            let left_out = found.left_out.iter();
+            let left_out = left_out.map(|of| json!({"path": of.path, "only_in": of.only_in}));
             Document::new("diff_values")
                 .with("first", first.name())
                 .with("second", second.name())
                 .with("count", found.count)
                 .with("differences", kept.collect::<Vec<_>>())
                 .with("unread", unread.collect::<Vec<_>>())
+                .with("left_out", left_out.collect::<Vec<_>>())
                 .write(&mut context.out)?;
         } else {
-            print_values(&found, context)?;
+            let advice = format!("`shm diff {} {}` shows them", self.first, self.second);
+            print_values(&found, &escaped(&advice).to_string(), context)?;
         }
-        let is_same = found.count == 0 && found.unread.is_empty();
+        let is_same = found.count == 0 && found.unread.is_empty() && found.left_out.is_empty();
         Ok(if is_same { Exit::Ok } else { Exit::Found })
     }
 }
@@ -164,7 +168,19 @@ fn print(all: &[Difference], context: &mut Context) -> Result<(), Failure> {
     Ok(writeln!(context.out)?)
 }
 
-fn print_values(found: &values::Differences, context: &mut Context) -> Result<(), Failure> {
+/// `advice` says which command shows the layouts.
+fn print_values(
+    found: &values::Differences,
+    advice: &str,
+    context: &mut Context,
+) -> Result<(), Failure> {
+    let (warn, dim) = (style::WARN, style::DIM);
+    if found.nothing_common() {
+        return Ok(writeln!(
+            context.out,
+            "{warn}The layouts differ and have no common field; {advice}{warn:#}"
+        )?);
+    }
     if !found.kept.is_empty() {
         let mut table = Table::new(vec![
             ("PATH", Align::Left),
@@ -183,7 +199,6 @@ fn print_values(found: &values::Differences, context: &mut Context) -> Result<()
         }
         table.write(&mut context.out)?;
     }
-    let warn = style::WARN;
     for (path, error) in &found.unread {
         let (path, error) = (escaped(path), escaped(error));
         writeln!(
@@ -191,7 +206,14 @@ fn print_values(found: &values::Differences, context: &mut Context) -> Result<()
             "{warn}{path}{warn:#} was not compared: {error}"
         )?;
     }
-    let dim = style::DIM;
+    for of in &found.left_out {
+        let path = escaped(&of.path);
+        let side = of.only_in;
+        writeln!(
+            context.out,
+            "{warn}{path}{warn:#} was not compared: only the {side} has it"
+        )?;
+    }
     match (found.count, found.kept.len()) {
         (0, _) if found.unread.is_empty() => {
             let good = style::GOOD;
@@ -203,6 +225,9 @@ fn print_values(found: &values::Differences, context: &mut Context) -> Result<()
         (0, _) => {}
         (1, _) => writeln!(context.out, "{dim}1 value differs{dim:#}")?,
         (count, _) => writeln!(context.out, "{dim}{count} values differ{dim:#}")?,
+    }
+    if !found.left_out.is_empty() {
+        writeln!(context.out, "{dim}The layouts differ; {advice}{dim:#}")?;
     }
     Ok(())
 }

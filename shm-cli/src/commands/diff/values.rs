@@ -1,5 +1,7 @@
 //! Compares the values of two segments.
 
+use std::borrow::Cow;
+
 use shm_core::dynamic::{DynCell, DynError, DynValue};
 
 use crate::output::bare;
@@ -17,6 +19,18 @@ pub(super) struct Differences {
     pub(super) count: u64,
     /// Parts that could not be compared, and why.
     pub(super) unread: Vec<(String, String)>,
+    /// Fields that one side does not have. The elements of an array are one field.
+    pub(super) left_out: Vec<LeftOut>,
+    /// Whether there was anything to compare.
+    is_common: bool,
+}
+
+/// A field of one side only.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) path: String,
+    /// `first` or `second`.
+    pub(super) only_in: &'static str,
 }
 
 /// A part, or several elements of an array, whose values differ.
@@ -28,6 +42,37 @@ pub(super) struct Difference {
 }
 
 impl Differences {
+    /// Whether the sides have fields, and none of them is on both.
+    pub(super) fn nothing_common(&self) -> bool {
+        !self.is_common && !self.left_out.is_empty() && self.unread.is_empty()
+    }
+
+    /// Notes the fields that are on one side only.
+    fn left_out<'a>(
+        &mut self,
+        path: &str,
+        first: impl Iterator<Item = &'a str> + Clone,
+        second: impl Iterator<Item = &'a str> + Clone,
+    ) {
+        let firsts = first.clone().map(|name| (name, "first"));
+        let seconds = second.clone().map(|name| (name, "second"));
+        for (name, only_in) in firsts.chain(seconds) {
+            let mut others: Box<dyn Iterator<Item = &str>> = match only_in {
+                "first" => Box::new(second.clone()),
+                _ => Box::new(first.clone()),
+            };
+            if others.any(|other| other == name) {
+                self.is_common = true;
+                continue;
+            }
+            let path = field_of(&of_all_elements(path), name);
+            let left_out = LeftOut { path, only_in };
+            if self.left_out.len() < MOST && !self.left_out.contains(&left_out) {
+                self.left_out.push(left_out);
+            }
+        }
+    }
+
     fn add(&mut self, path: &str, first: &DynValue, second: &DynValue) {
         self.push(path.to_owned(), 1, first.to_string(), second.to_string());
     }
@@ -63,6 +108,10 @@ impl Differences {
     }
 
     fn unread(&mut self, path: String, error: &DynError) {
+        let path = match path.as_str() {
+            "" => ".".to_owned(),
+            _ => path,
+        };
         if self.unread.len() < MOST {
             self.unread.push((path, error.to_string()));
         }
@@ -78,7 +127,13 @@ impl Differences {
         }
         let names = first.field_names();
         let others = second.field_names();
-        let mut is_split = None;
+        let path = match first.path() {
+            "." => "",
+            path => path,
+        };
+        self.left_out(path, names.iter().copied(), others.iter().copied());
+        // What two structs have in common may be nothing.
+        let mut is_split = (!names.is_empty() && !others.is_empty()).then_some(());
         for name in names.into_iter().filter(|name| others.contains(name)) {
             if let (Ok(a), Ok(b)) = (first.field(name), second.field(name)) {
                 self.cells(&a, &b);
@@ -130,17 +185,18 @@ impl Differences {
 
     fn values(&mut self, path: &str, first: &DynValue, second: &DynValue) {
         match (first, second) {
-            (DynValue::Struct(a), DynValue::Struct(_)) => {
+            (DynValue::Struct(a), DynValue::Struct(b)) => {
+                let mut common = 0;
                 for (name, of_first) in a {
                     let Some(of_second) = second.field(name) else {
                         continue;
                     };
-                    let name = bare(name);
-                    let path = match path {
-                        "" => name,
-                        path => format!("{path}.{name}"),
-                    };
-                    self.values(&path, of_first, of_second);
+                    common += 1;
+                    self.is_common = true;
+                    self.values(&field_of(path, name), of_first, of_second);
+                }
+                if common < a.len().max(b.len()) {
+                    self.left_out(path, names_of(a), names_of(b));
                 }
             }
             (DynValue::List(a), DynValue::List(b)) => {
@@ -149,8 +205,12 @@ impl Differences {
                 }
                 self.lists(path, 0, a, b);
             }
-            _ if is_same(first, second) => {}
-            _ => self.add(path, first, second),
+            _ => {
+                self.is_common = true;
+                if !is_same(first, second) {
+                    self.add(path, first, second);
+                }
+            }
         }
     }
 
@@ -167,6 +227,7 @@ impl Differences {
                 next += 1;
                 continue;
             }
+            self.is_common = true;
             let run = (next..len)
                 .take_while(|at| is_leaf(&first[*at]) && !is_same(&first[*at], &second[*at]));
             let run = run.count();
@@ -186,6 +247,41 @@ impl Differences {
             }
         }
     }
+}
+
+fn names_of<'a>(
+    fields: &'a [(Cow<'static, str>, DynValue)],
+) -> impl Iterator<Item = &'a str> + Clone {
+    fields.iter().map(|(name, _)| name.as_ref())
+}
+
+/// The path of a field of a part.
+fn field_of(path: &str, name: &str) -> String {
+    let name = bare(name);
+    match path {
+        "" => name,
+        path => format!("{path}.{name}"),
+    }
+}
+
+/// `path` with `[..]` for the number of each element.
+fn of_all_elements(path: &str) -> String {
+    let mut out = String::new();
+    let mut is_quoted = false;
+    let mut characters = path.chars().peekable();
+    while let Some(character) = characters.next() {
+        out.push(character);
+        match character {
+            '\\' if is_quoted => out.extend(characters.next()),
+            '`' => is_quoted = !is_quoted,
+            '[' if !is_quoted => {
+                while characters.next_if(|of| *of != ']').is_some() {}
+                out.push_str("..");
+            }
+            _ => {}
+        }
+    }
+    out
 }
 
 /// The first elements of a list.
@@ -234,6 +330,20 @@ mod tests {
             rows(&[["p.x", "0.5", "-0.5"], ["m", "Fast", "Slow"]])
         );
         assert_eq!(compared("0.0", "-0.0").1, rows(&[[".", "0.0", "-0.0"]]));
+    }
+
+    #[test]
+    fn elements_are_one_path_in_what_is_left_out() {
+        let mut all = Differences::default();
+        let [first, second] = ["[{x: 1, y: 2}, {x: 1, y: 2}]", "[{x: 1}, {x: 1}]"];
+        all.values("p[3]", &first.parse().unwrap(), &second.parse().unwrap());
+        assert_eq!(all.count, 0);
+        let [left_out] = &all.left_out[..] else {
+            panic!("{all:?}");
+        };
+        assert_eq!(left_out.path, "p[..][..].y");
+        assert_eq!(left_out.only_in, "first");
+        assert_eq!(of_all_elements("`a[1]`[12].b[#3]"), "`a[1]`[..].b[..]");
     }
 
     #[test]
