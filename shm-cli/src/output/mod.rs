@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind};
 
 pub(crate) use escape::{bare, escaped};
 pub(crate) use json::Document;
-pub(crate) use table::{Align, Table, cut};
+pub(crate) use table::{Align, Table, cut, cut_styled};
 pub(crate) use type_name::type_name;
 
 /// Whether standard output shows colors.
@@ -57,6 +57,9 @@ pub(crate) mod style {
     /// An error.
     pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 }
+
+/// Columns of a terminal that does not say how many it has.
+const DEFAULT_WIDTH: usize = 80;
 
 /// Where and how a command prints.
 pub(crate) struct Context {
@@ -102,13 +105,20 @@ impl Context {
         }
     }
 
-    /// Columns of the terminal. `None` if nothing should be cut or wrapped to fit, as in a pipe.
+    /// Columns of the terminal, or what `COLUMNS` says instead. `None` if nothing should be cut or wrapped to fit, as in a pipe.
     pub(crate) fn width(&self) -> Option<usize> {
         if !self.terminal {
             return None;
         }
-        let size = terminal_size::terminal_size();
-        size.map(|(terminal_size::Width(width), _)| usize::from(width))
+        let wanted = std::env::var("COLUMNS").ok();
+        let wanted = wanted.and_then(|columns| columns.parse().ok());
+        let size = || {
+            let size = terminal_size::terminal_size();
+            size.map(|(terminal_size::Width(width), _)| usize::from(width))
+        };
+        let width = wanted.filter(|columns| *columns > 0).or_else(size);
+        // Some terminals do not know their size.
+        Some(width.unwrap_or(DEFAULT_WIDTH))
     }
 
     /// Prints what was not printed yet.

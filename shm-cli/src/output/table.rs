@@ -146,6 +146,40 @@ pub(crate) fn cut(text: &str, width: usize) -> Cow<'_, str> {
     out.into()
 }
 
+/// [`cut`] for a line with styles, which take no columns.
+pub(crate) fn cut_styled(line: &str, width: usize) -> Cow<'_, str> {
+    let plain = anstream::adapter::strip_str(line).to_string();
+    if plain.width() <= width {
+        return line.into();
+    }
+    let kept = cut(&plain, width);
+    let mut kept = kept.strip_suffix('…').unwrap_or(&kept).chars();
+    let mut out = String::new();
+    let mut rest = line.chars();
+    let mut is_cut = false;
+    while let Some(character) = rest.next() {
+        if character == '\u{1b}' {
+            // Styles are kept to the end of the line, so that none stays on.
+            out.push(character);
+            for of_style in rest.by_ref() {
+                out.push(of_style);
+                if of_style == 'm' {
+                    break;
+                }
+            }
+        } else if !is_cut {
+            match kept.next() {
+                Some(_) => out.push(character),
+                None => {
+                    out.push('…');
+                    is_cut = true;
+                }
+            }
+        }
+    }
+    out.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,5 +235,20 @@ NAME        SIZE  TYPE
         ] {
             assert_eq!(cut(text, width), wanted, "{text} {width}");
         }
+    }
+
+    #[test]
+    fn styles_take_no_columns_and_end_after_a_cut() {
+        let bold = style::HEAD;
+        let line = format!("{bold}abc{bold:#} {bold}def{bold:#}");
+        assert_eq!(cut_styled(&line, 7), line);
+        assert_eq!(
+            cut_styled(&line, 6),
+            format!("{bold}abc{bold:#} {bold}d…{bold:#}")
+        );
+        assert_eq!(
+            cut_styled(&line, 2),
+            format!("{bold}a…{bold:#}{bold}{bold:#}")
+        );
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn command() -> Command {
         .stdin(Stdio::null())
         .env_remove("SHM_COMPLETE")
         .env_remove("CLICOLOR_FORCE")
+        .env_remove("COLUMNS")
         .env("NO_COLOR", "1");
     command
 }
@@ -140,9 +141,16 @@ impl Drop for Running {
 
 /// Runs the command on a terminal of so many columns and rows, and returns what it printed, without colors.
 pub(crate) fn on_terminal(
-    (columns, rows): (u16, u16),
+    size: (u16, u16),
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
 ) -> String {
+    let mut command = command();
+    command.args(arguments);
+    run_on_terminal(size, command)
+}
+
+/// [`on_terminal`] for a command with its arguments.
+pub(crate) fn run_on_terminal((columns, rows): (u16, u16), mut command: Command) -> String {
     let size = Winsize {
         ws_row: rows,
         ws_col: columns,
@@ -150,8 +158,7 @@ pub(crate) fn on_terminal(
         ws_ypixel: 0,
     };
     let terminal = openpty(&size, None).expect("the system has terminals");
-    let mut command = command();
-    command.args(arguments).stdout(terminal.slave);
+    command.stdout(terminal.slave);
     let mut child = shm_tests::start(&mut command).expect("the program starts");
     // It has a copy of the other end, without which reading would not end.
     drop(command);

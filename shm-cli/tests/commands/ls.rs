@@ -7,7 +7,7 @@ use shm_core::ShmLayout;
 use shm_core::sync::Mutex;
 use shm_tests::Names;
 
-use crate::common::{Ran, on_terminal, shm};
+use crate::common::{Ran, command, on_terminal, run_on_terminal, shm};
 
 /// What `ls` lists of a test's names, by their last parts.
 struct Listed {
@@ -187,4 +187,54 @@ fn lines_fit_the_terminal() {
     let shown = on_terminal((200, 24), ["ls", &listed.prefix]);
     assert!(shown.contains(&long), "{shown}");
     assert!(shown.contains("Mutex<[[u64; 4]; 4]>"), "{shown}");
+}
+
+#[test]
+fn a_terminal_may_be_narrower_than_states() {
+    let listed = Listed::new("ls-narrower");
+    let name = listed.names.name("x");
+    let shm = u64::create(&name).unwrap();
+    shm.persist().unwrap();
+    for columns in [24, 30, 36] {
+        let shown = on_terminal((columns, 24), ["ls", &listed.prefix]);
+        for line in shown.lines() {
+            assert!(line.chars().count() <= columns.into(), "{columns}: {shown}");
+        }
+        assert!(shown.contains('…'), "{shown}");
+    }
+    drop(shm);
+    fs::remove_file(Names::path(&name)).unwrap();
+}
+
+#[test]
+fn a_long_name_of_a_type_does_not_pad_rows() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct TypeWhoseNameIsLongerThanTheColumnOfTypesMayBe {
+        x: u64,
+    }
+    let listed = Listed::new("ls-type");
+    let name = listed.names.name("x");
+    let _shm = TypeWhoseNameIsLongerThanTheColumnOfTypesMayBe::create(&name).unwrap();
+    let out = listed.run(&[]).code(0).out;
+    assert!(out.contains("  TypeWhoseName"), "{out}");
+    assert!(out.contains("…  4 KiB  "), "{out}");
+    let whole = listed.json(&[])[0]["type"].as_str().unwrap().len();
+    assert_eq!(whole, 46);
+}
+
+#[test]
+fn columns_of_the_environment_are_those_of_the_terminal() {
+    let listed = Listed::new("ls-columns");
+    let _shm = u64::create(&listed.names.name("x")).unwrap();
+    let widest = |size: u16, columns: &str| {
+        let mut command = command();
+        command.args(["ls", &listed.prefix]).env("COLUMNS", columns);
+        let shown = run_on_terminal((size, size), command);
+        shown.lines().map(|line| line.chars().count()).max()
+    };
+    assert!(widest(200, "40") <= Some(40));
+    assert!(widest(200, "none") > Some(40));
+    // A terminal that does not know its size.
+    assert!(widest(0, "") <= Some(80));
 }

@@ -10,7 +10,7 @@ use shm_tests::Names;
 use shm_tests::hostile::Forgery;
 use snapbox::{IntoData, assert_data_eq, str};
 
-use crate::common::{Running, shm};
+use crate::common::{Running, on_terminal, shm};
 use crate::robot::{Job, Mode, Pose, robot};
 
 #[test]
@@ -509,4 +509,27 @@ fn errors_say_what_to_do_next() {
     let err = shm(["show", &name, "--json", "fram"]).code(3).err;
     let error: Value = serde_json::from_str(&err).unwrap();
     assert_eq!(error["schema"], "shm.error");
+}
+
+#[test]
+fn lines_of_a_tree_fit_the_terminal() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Named {
+        a_field_whose_name_is_longer_than_the_terminal_is_wide: [u64; 2],
+        x: [[u32; 3]; 2],
+    }
+    let names = Names::new("show-narrow");
+    let name = names.name("a-segment-with-a-long-name");
+    let _shm = Named::create(&name).unwrap();
+    for columns in [24, 40, 50] {
+        let shown = on_terminal((columns, 24), ["show", &name]);
+        for line in shown.lines() {
+            assert!(line.chars().count() <= columns.into(), "{columns}: {shown}");
+        }
+        assert!(shown.contains("  a_field_who"), "{shown}");
+        assert!(shown.contains("[0, 0]") || columns < 40, "{shown}");
+    }
+    let shown = on_terminal((40, 24), ["show", "--full", &name]);
+    assert!(shown.contains("than_the_terminal_is_wide"), "{shown}");
 }

@@ -15,9 +15,12 @@ use shm_core::{SegmentInfo, SegmentState};
 
 use crate::attached::{Mappings, Process};
 use crate::failure::{Exit, Failure};
-use crate::output::{Align, Context, Document, Table, escaped, number, style};
+use crate::output::{Align, Context, Document, Table, cut, escaped, number, style};
 use crate::pattern::Pattern;
 use types::TypeNames;
+
+/// Columns of a type, so that one with a long name does not pad all rows.
+const WIDEST_TYPE: usize = 40;
 
 /// List segments: their names, types, sizes, owners and states, and the processes that are attached
 #[derive(Args, Debug)]
@@ -219,7 +222,8 @@ impl Ls {
             Column::Users,
             Column::Type,
         ]
-        .into_iter();
+        .into_iter()
+        .peekable();
         // Nobody needs a column that is the same, and says nothing, in each row.
         if rows
             .iter()
@@ -238,14 +242,15 @@ impl Ls {
             }
             if let Some(width) = width {
                 let at = |column| columns.iter().position(|of| *of == column);
-                let narrow = [(Column::Users, 12), (Column::Type, 12), (Column::Name, 16)];
+                let mut narrow = vec![(Column::Users, 12), (Column::Type, 12), (Column::Name, 16)];
+                if less.len() == 0 {
+                    narrow.extend([(Column::State, 4), (Column::Name, 4)]);
+                }
                 let narrow: Vec<(usize, usize)> = narrow
                     .into_iter()
                     .filter_map(|(column, least)| Some((at(column)?, least)))
                     .collect();
-                if table.least_width(&narrow) > width
-                    && let Some(next) = less.next()
-                {
+                if let Some(next) = less.next_if(|_| table.least_width(&narrow) > width) {
                     left_out.push(next);
                     continue;
                 }
@@ -310,7 +315,10 @@ impl Column {
             Self::Name => (escaped(&row.info.name).to_string(), style::NAME),
             Self::Type => match row.type_name.as_str() {
                 "" => ("-".to_owned(), style::DIM),
-                name => (escaped(name).to_string(), style::TYPE),
+                name => {
+                    let name = escaped(name).to_string();
+                    (cut(&name, WIDEST_TYPE).into_owned(), style::TYPE)
+                }
             },
             Self::Size => plain(number::bytes(row.info.file_len)),
             Self::Mode => plain(format!("{:04o}", row.info.mode)),

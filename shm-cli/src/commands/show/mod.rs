@@ -13,7 +13,7 @@ use shm_core::dynamic::{DynCell, DynSegment};
 
 use crate::duration;
 use crate::failure::{Exit, Failure};
-use crate::output::{Context, Document, escaped, number, style};
+use crate::output::{Context, Document, cut_styled, escaped, number, style};
 use crate::sigbus;
 use crate::target::Target;
 
@@ -85,8 +85,16 @@ impl Show {
             hex: self.hex,
             full: self.full,
         };
-        heading(&segment, &node, &cell, context)?;
-        text.print(&node, &mut context.out)?;
+        let limit = context.width().filter(|_| !self.full);
+        let mut lines = heading(&segment, &node, &cell).into_bytes();
+        text.print(&node, &mut lines)?;
+        let Some(limit) = limit else {
+            context.out.write_all(&lines)?;
+            return Ok(Exit::Ok);
+        };
+        for line in String::from_utf8_lossy(&lines).lines() {
+            writeln!(context.out, "{}", cut_styled(line, limit))?;
+        }
         Ok(Exit::Ok)
     }
 
@@ -143,12 +151,7 @@ fn document(segment: &DynSegment, node: &Node, parts: &Parts) -> Document {
 }
 
 /// The first line: which segment, which part, its type and its size.
-fn heading(
-    segment: &DynSegment,
-    node: &Node,
-    cell: &DynCell,
-    context: &mut Context,
-) -> Result<(), Failure> {
+fn heading(segment: &DynSegment, node: &Node, cell: &DynCell) -> String {
     let (head, dim) = (style::HEAD, style::DIM);
     let name = segment.name().to_owned();
     let mut line = format!("{head}{}{head:#}", escaped(&name));
@@ -160,5 +163,5 @@ fn heading(
     if let Some(state) = &node.state {
         line += &format!("  {}", state::styled(&state::describe(state)));
     }
-    Ok(writeln!(context.out, "{line}")?)
+    line + "\n"
 }

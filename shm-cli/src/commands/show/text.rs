@@ -90,7 +90,13 @@ impl Text {
     ) -> io::Result<()> {
         let labels: Vec<String> = nodes
             .iter()
-            .map(|node| escaped(&node.label.to_string()).to_string())
+            .map(|node| {
+                let label = escaped(&node.label.to_string()).to_string();
+                match self.full {
+                    true => label,
+                    false => cut(&label, self.width / 2).into_owned(),
+                }
+            })
             .collect();
         let widths = labels.iter().map(|label| label.width());
         let widest = widths.filter(|width| *width <= WIDEST_LABEL).max();
