@@ -136,6 +136,13 @@ impl Context {
         self.worst
     }
 
+    /// Prints a line on standard error that is not an error.
+    pub(crate) fn note(&mut self, text: &str) {
+        let _ = self.out.flush();
+        let dim = style::DIM;
+        let _ = writeln!(self.err, "{dim}{}{dim:#}", escaped(text));
+    }
+
     /// Reports a failure on standard error; with `--json`, as a document. A command that is about several segments goes on with the
     /// next one.
     pub(crate) fn report(&mut self, failure: &Failure) {

@@ -1,13 +1,20 @@
 //! `shm ls`.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
 
 use serde_json::Value;
 use shm_core::ShmLayout;
 use shm_core::sync::Mutex;
 use shm_tests::Names;
 
-use crate::common::{Ran, command, on_terminal, run_on_terminal, shm};
+use crate::common::{Ran, command, on_terminal, output, run_on_terminal, shm};
 
 /// What `ls` lists of a test's names, by their last parts.
 struct Listed {
@@ -221,6 +228,77 @@ fn a_long_name_of_a_type_does_not_pad_rows() {
     assert!(out.contains("…  4 KiB  "), "{out}");
     let whole = listed.json(&[])[0]["type"].as_str().unwrap().len();
     assert_eq!(whole, 46);
+}
+
+/// Runs `shm` as a user that cannot open files of mode 0000: root runs it as another user. `None` if that user may not run it.
+fn as_another(arguments: &[&str]) -> Option<Ran> {
+    let mut command = command();
+    if nix::unistd::geteuid().is_root() {
+        command.uid(65_534);
+    }
+    command.args(arguments).stdout(Stdio::piped());
+    let child = match shm_tests::start(command.stderr(Stdio::piped())) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
+        child => child.unwrap(),
+    };
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some(Ran {
+        code: output.status.code().unwrap(),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    })
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_is_not_missing() {
+    let listed = Listed::new("ls-unreadable");
+    let name = listed.names.name("x");
+    let _shm = u64::create(&name).unwrap();
+    let locked = fs::Permissions::from_mode(0o000);
+    fs::set_permissions(Names::path(&name), locked).unwrap();
+    let Some(ran) = as_another(&["ls", &name]) else {
+        println!("skipped: the program is in a directory that is closed to other users");
+        return;
+    };
+    let ran = ran.code(4);
+    assert_eq!(ran.out, "");
+    let message = format!("`{name}` exists, but this user cannot open it");
+    assert!(ran.err.contains(&message), "{ran:?}");
+    let ran = as_another(&["ls"]).unwrap().code(0);
+    assert!(ran.err.contains("cannot be opened by this user"), "{ran:?}");
+    assert!(!ran.out.contains(&name), "{ran:?}");
+    for option in ["--all", "--state=unreadable"] {
+        let ran = as_another(&["ls", &name, option]).unwrap().code(0);
+        assert!(ran.out.contains("  unreadable  "), "{ran:?}");
+        assert_eq!(ran.err, "");
+    }
+    as_another(&["ls", &name, "--state=foreign"])
+        .unwrap()
+        .code(3);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_listed_with_all() {
+    let listed = Listed::new("ls-bytes");
+    let name = [listed.names.name("a").as_bytes(), b"\xff'\x1b"].concat();
+    let path = [b"/dev/shm", &name[..]].concat();
+    let path = PathBuf::from(OsStr::from_bytes(&path));
+    fs::write(&path, "x").unwrap();
+    listed.run(&[]).code(3);
+    let ran = listed.run(&["--all"]).code(0);
+    let shown = format!(r"$'{}a\xff\'\x1b'", Names::path(&listed.prefix).display());
+    let advice = format!("`rm {shown}` removes the file");
+    assert!(ran.out.contains(&advice), "{ran:?}");
+    let json = listed.run(&["--all", "--json"]).code(0).out;
+    let document: Value = serde_json::from_str(&json).unwrap();
+    let escaped = document["not_utf8"][0].as_str().unwrap();
+    assert!(escaped.ends_with(r"a\xff\'\x1b"), "{escaped}");
+    // The advice works in a shell.
+    let mut shell = std::process::Command::new("bash");
+    shell.arg("-c").arg(format!("rm {shown}"));
+    assert!(output(&mut shell).status.success());
+    assert!(!path.exists());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `shm ls`: all segments.
 
 mod types;
+mod unlisted;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -57,6 +58,7 @@ States:
   orphaned    all its processes have been killed; `shm sweep` removes it
   persistent  stays until it is removed, whether or not a process is attached
   damaged     a segment whose header contradicts itself
+  unreadable  a file that this user cannot open
   foreign     not a segment
 
 USERS are the attached processes: those that hold a place in the segment, and those of this user that have it mapped.";
@@ -67,16 +69,20 @@ enum State {
     Orphaned,
     Persistent,
     Damaged,
+    Unreadable,
     Foreign,
 }
 
 impl State {
-    const fn of(state: SegmentState) -> Self {
-        match state {
+    fn of(info: &SegmentInfo) -> Self {
+        let reason = info.reason.as_deref().unwrap_or_default();
+        match info.state {
             SegmentState::Live => Self::Live,
             SegmentState::Orphaned => Self::Orphaned,
             SegmentState::Persistent => Self::Persistent,
             SegmentState::Damaged => Self::Damaged,
+            // What is in the file is not known.
+            _ if reason.starts_with("it cannot be opened") => Self::Unreadable,
             _ => Self::Foreign,
         }
     }
@@ -87,6 +93,7 @@ impl State {
             Self::Orphaned => "orphaned",
             Self::Persistent => "persistent",
             Self::Damaged => "damaged",
+            Self::Unreadable => "unreadable",
             Self::Foreign => "foreign",
         }
     }
@@ -129,44 +136,89 @@ impl Ls {
             let found = self.find();
             (found, mappings.join().unwrap_or_default())
         });
-        let mut rows = self.rows(found?, &mappings);
+        let (found, unreadable) = found?;
+        let mut rows = self.rows(found, &mappings);
         self.sort(&mut rows);
+        let odd = self.odd_names();
         if context.json {
-            let document = Document::new("ls").with("segments", &rows);
+            let mut document = Document::new("ls").with("segments", &rows);
+            if self.all {
+                let escaped = odd.iter().map(|name| name.escape_ascii().to_string());
+                document = document.with("not_utf8", escaped.collect::<Vec<_>>());
+            }
             document.write(&mut context.out)?;
-        } else if !rows.is_empty() {
-            self.print(&rows, context)?;
+        } else {
+            if !rows.is_empty() {
+                self.print(&rows, context)?;
+            }
+            unlisted::print(&odd, context)?;
         }
-        match rows.is_empty() && !self.names.is_empty() {
-            false => Ok(Exit::Ok),
-            true => Err(self.nothing()),
+        let is_empty = rows.is_empty() && odd.is_empty();
+        if is_empty && !self.names.is_empty() {
+            return Err(match unreadable.first() {
+                Some(name) => unlisted::cannot_open(name, unreadable.len() - 1),
+                None => self.nothing(),
+            });
         }
+        if !context.json {
+            match unreadable.len() {
+                0 => {}
+                1 => context.note("1 name cannot be opened by this user; `shm ls --all` lists it"),
+                len => context.note(&format!(
+                    "{len} names cannot be opened by this user; `shm ls --all` lists them"
+                )),
+            }
+        }
+        Ok(Exit::Ok)
     }
 
-    fn find(&self) -> Result<Vec<SegmentInfo>, Failure> {
-        let mut found = Vec::new();
+    /// The segments to list, and the names that are left out because this user cannot open them.
+    fn find(&self) -> Result<(Vec<SegmentInfo>, Vec<String>), Failure> {
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
         let mut types = TypeNames::default();
         for info in shm_core::list()? {
             let info = info?;
             if self.wants(&info, &mut types) {
                 found.push(info);
+            } else if State::of(&info) == State::Unreadable
+                && self.state.is_empty()
+                && self.types.is_empty()
+                && self.is_named(&info.name)
+            {
+                unreadable.push(info.name);
             }
         }
-        Ok(found)
+        Ok((found, unreadable))
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        self.names.is_empty() || self.names.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Names that are not UTF-8, which the library does not list.
+    fn odd_names(&self) -> Vec<Vec<u8>> {
+        let is_wanted = match self.state.is_empty() {
+            true => self.all,
+            false => self.state.contains(&State::Foreign),
+        };
+        if !is_wanted || !self.types.is_empty() {
+            return Vec::new();
+        }
+        unlisted::not_utf8(|name| self.is_named(name))
     }
 
     fn wants(&self, info: &SegmentInfo, types: &mut TypeNames) -> bool {
-        let state = State::of(info.state);
+        let state = State::of(info);
         let of_state = match self.state.is_empty() {
-            true => self.all || state != State::Foreign,
+            true => self.all || !matches!(state, State::Foreign | State::Unreadable),
             false => self.state.contains(&state),
         };
         let any = |patterns: &[Pattern], text: &str| {
             patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(text))
         };
-        let name = info.name.strip_prefix('/').unwrap_or(&info.name);
         of_state
-            && any(&self.names, name)
+            && self.is_named(&info.name)
             && (self.types.is_empty() || any(&self.types, &types.of(info)))
     }
 
@@ -199,9 +251,7 @@ impl Ls {
             // Those without one last.
             Key::Age => (a.age.is_none(), a.age).cmp(&(b.age.is_none(), b.age)),
             Key::Owner => a.owner.cmp(&b.owner),
-            Key::State => State::of(a.info.state)
-                .name()
-                .cmp(State::of(b.info.state).name()),
+            Key::State => State::of(&a.info).name().cmp(State::of(&b.info).name()),
             Key::Users => b.users.len().cmp(&a.users.len()),
         };
         rows.sort_by(|a, b| {
@@ -348,7 +398,7 @@ impl Row {
     }
 
     fn state(&self) -> (String, Style) {
-        let state = State::of(self.info.state);
+        let state = State::of(&self.info);
         let style = match state {
             State::Live if self.is_ownerless() => {
                 return ("live, no owner".to_owned(), style::WARN);
@@ -357,7 +407,7 @@ impl Row {
             State::Orphaned => style::WARN,
             State::Persistent => Style::new(),
             State::Damaged => style::BAD,
-            State::Foreign => style::DIM,
+            State::Foreign | State::Unreadable => style::DIM,
         };
         (state.name().to_owned(), style)
     }
@@ -405,7 +455,7 @@ impl Serialize for Row {
             .map(|since| since.as_secs_f64());
         map.serialize_entry("created", &created)?;
         map.serialize_entry("creator_pid", &contents.map(|of| of.creator_pid))?;
-        map.serialize_entry("state", State::of(info.state).name())?;
+        map.serialize_entry("state", State::of(info).name())?;
         map.serialize_entry("reason", &info.reason)?;
         map.serialize_entry("level", &self.level())?;
         map.serialize_entry("version", &contents.map(|of| of.version))?;
