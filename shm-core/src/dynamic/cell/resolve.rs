@@ -307,10 +307,13 @@ impl Part {
     fn indexed(&self, cell: &DynCell) -> Result<(Self, usize), Missing> {
         self.elements(cell)?.ok_or_else(|| {
             let names: Vec<&str> = self.fields().iter().map(FieldLayout::name).collect();
+            let fields = match names.as_slice() {
+                [] => String::new(),
+                names => suggestions("", names),
+            };
             Missing::Part(format!(
-                "{}, which has no elements{}",
-                self.description(cell),
-                suggestions("", &names)
+                "{}, which has no elements{fields}",
+                self.description(cell)
             ))
         })
     }
