@@ -113,6 +113,12 @@ fn json_is_a_document_a_line_and_one_at_the_end() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
+    for document in &documents {
+        for name in ["seconds", "rate", "resolution", "longest_sample"] {
+            let number = document[name].as_f64().unwrap();
+            assert_eq!(number, (number * 1e9).round() / 1e9, "{document}");
+        }
+    }
     let (last, lines) = documents.split_last().unwrap();
     assert!(!lines.is_empty());
     for line in lines {

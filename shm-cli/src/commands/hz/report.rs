@@ -67,7 +67,7 @@ impl Printer {
             let mut document = self.document(report, false);
             if let (Some(queue), Some(received)) = (queue, received) {
                 document = document
-                    .with("received_rate", received)
+                    .with("received_rate", rounded(received))
                     .with("fill", queue.fill)
                     .with("capacity", queue.capacity);
             }
@@ -176,27 +176,32 @@ impl Printer {
             .with("path", &self.path)
             .with("events", self.events.noun(0))
             .with("final", is_final)
-            .with("seconds", report.seconds)
+            .with("seconds", rounded(report.seconds))
             .with("count", report.events)
             .with("is_exact", self.events != Events::Changes)
-            .with("rate", report.rate())
+            .with("rate", rounded(report.rate()))
             .with("gaps", gaps(report))
-            .with("resolution", report.resolution())
-            .with("longest_sample", report.longest_sample)
+            .with("resolution", rounded(report.resolution()))
+            .with("longest_sample", rounded(report.longest_sample))
             .with("samples", report.samples)
             .with("between_same_samples", report.together)
     }
+}
+
+/// To nine decimals, which are nanoseconds: more is noise.
+fn rounded(number: f64) -> f64 {
+    (number * 1e9).round() / 1e9
 }
 
 /// In seconds.
 fn gaps(report: &Report) -> Value {
     report.gaps.map_or(Value::Null, |gaps| {
         json!({
-            "min": gaps.min,
-            "median": gaps.median,
-            "p99": gaps.p99,
-            "max": gaps.max,
-            "std_dev": gaps.std_dev,
+            "min": rounded(gaps.min),
+            "median": rounded(gaps.median),
+            "p99": rounded(gaps.p99),
+            "max": rounded(gaps.max),
+            "std_dev": rounded(gaps.std_dev),
         })
     })
 }
