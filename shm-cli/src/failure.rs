@@ -8,6 +8,7 @@ use shm_core::ShmError;
 use shm_core::dynamic::DynError;
 
 use crate::nearby;
+use crate::output::user_name;
 
 /// What the exit code says of a command that did what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,10 +156,27 @@ impl From<ShmError> for Failure {
             ShmError::Corrupt { name, reason, .. } if is_segment(name) => {
                 format!("segment `{name}` is damaged: {reason}; `shm rm {name}` removes it")
             }
+            ShmError::WrongOwner {
+                name, owner, user, ..
+            } => wrong_owner(name, *owner, *user),
             other => other.to_string(),
         };
         Self::new(kind, message)
     }
+}
+
+/// Only its owner changes a segment, and root is no exception.
+fn wrong_owner(name: &str, owner: u32, user: u32) -> String {
+    if owner == user {
+        return format!(
+            "`{name}` belongs to a user without an id in this user namespace; run the command as that user, outside of the \
+             namespace"
+        );
+    }
+    let (owner, user) = (user_name(owner), user_name(user));
+    format!(
+        "`{name}` belongs to user {owner}, and this command runs as user {user}; run it as user {owner}, as with `sudo -u {owner}`"
+    )
 }
 
 /// Whether an error is about a segment with a name, and not about a descriptor or a dump.

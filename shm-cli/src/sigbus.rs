@@ -8,6 +8,7 @@
 //! handler uses system calls and atomics only, so it can interrupt anything.
 
 use std::ffi::{c_int, c_void};
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -67,18 +68,22 @@ pub(crate) fn take() -> Option<Failure> {
     let name = file.strip_prefix("/dev/shm").unwrap_or(file);
     let name = escaped(name);
     let is_there = std::fs::metadata(Path::new(file)).is_ok_and(|file| file.len() > offset);
-    Some(Failure::refused(if is_there {
-        format!(
-            "`{name}` could not be read at byte {offset}, and zeros were read instead: the file was truncated while it was read and \
+    if !is_there {
+        return Some(truncated(name, offset));
+    }
+    Some(Failure::refused(format!(
+        "`{name}` could not be read at byte {offset}, and zeros were read instead: the file was truncated while it was read and \
              has grown again, or it is sparse and there is no memory left for its pages; look at `df /dev/shm`, then run the \
              command again"
-        )
-    } else {
-        format!(
-            "`{name}`: the file was truncated while it was read, and zeros were read from byte {offset} on; another program \
-             has damaged it, so remove it with `shm rm`, restart the programs that use it, and allow only those to write to it"
-        )
-    }))
+    )))
+}
+
+/// What to report if a file has lost the bytes from `offset` on.
+pub(crate) fn truncated(name: impl fmt::Display, offset: u64) -> Failure {
+    Failure::refused(format!(
+        "`{name}`: the file was truncated while it was read, and zeros were read from byte {offset} on; another program \
+         has damaged it, so remove it with `shm rm`, restart the programs that use it, and allow only those to write to it"
+    ))
 }
 
 extern "C" fn on_sigbus(signal: c_int, info: *mut libc::siginfo_t, _context: *mut c_void) {

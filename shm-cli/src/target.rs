@@ -66,13 +66,12 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Attaches for reading.
-    pub(crate) fn read_only(&self) -> Result<DynSegment, Failure> {
-        Ok(match self {
-            Self::Name(name) => DynSegment::attach_read_only(name)?,
-            Self::Dump(path) => DynSegment::open(path)?,
-            Self::Descriptor(path) => DynSegment::from_fd_read_only(open(path, false)?)?,
-        })
+    /// The path of its file.
+    pub(crate) fn file(&self) -> PathBuf {
+        match self {
+            Self::Name(name) => Path::new("/dev/shm").join(name.strip_prefix('/').unwrap_or(name)),
+            Self::Dump(path) | Self::Descriptor(path) => path.clone(),
+        }
     }
 
     /// Reads the type, without attaching. A file may also be an exported schema.
@@ -87,13 +86,13 @@ impl Target {
         })
     }
 
-    /// Attaches for reading, also to a segment of another user: for commands that trust nothing in it, and change nothing.
-    pub(crate) fn any_users(&self) -> Result<DynSegment, Failure> {
-        Ok(self.attach_any()?)
+    /// Attaches for reading, also to a segment of another user: commands that look trust nothing in it, and change nothing.
+    pub(crate) fn read_only(&self) -> Result<DynSegment, Failure> {
+        Ok(self.try_read_only()?)
     }
 
-    /// [`any_users`](Self::any_users) with the error as it is.
-    pub(crate) fn attach_any(&self) -> Result<DynSegment, Refused> {
+    /// [`read_only`](Self::read_only) with the error as it is.
+    pub(crate) fn try_read_only(&self) -> Result<DynSegment, Refused> {
         Ok(match self {
             Self::Name(name) => DynSegment::options().any_owner().attach_read_only(name)?,
             Self::Dump(path) => DynSegment::open(path)?,
@@ -101,7 +100,7 @@ impl Target {
         })
     }
 
-    /// Attaches for reading and writing.
+    /// Attaches for reading and writing, to a segment of this user.
     pub(crate) fn writable(&self) -> Result<DynSegment, Failure> {
         Ok(match self {
             Self::Name(name) => DynSegment::attach(name)?,

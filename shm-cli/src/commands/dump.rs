@@ -40,7 +40,7 @@ impl Dump {
         if self.file.as_os_str() == "-" {
             return self.to_stdout();
         }
-        let segment = self.target.any_users()?;
+        let segment = self.target.read_only()?;
         let path = &self.file;
         let len = match fs::metadata(path) {
             // A device or a FIFO is not replaced.
@@ -88,7 +88,7 @@ impl Dump {
                 "a dump is not for a terminal; write it to a file, or to another program through a pipe",
             ));
         }
-        let segment = self.target.any_users()?;
+        let segment = self.target.read_only()?;
         match self.write(&segment, &mut stdout.lock()) {
             Err(Written::Closed(error)) => Err(error.into()),
             written => written.map(|()| Exit::Ok).map_err(Failure::from),

@@ -29,7 +29,7 @@ pub(crate) struct Get {
 
 impl Get {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let segment = self.target.any_users()?;
+        let segment = self.target.read_only()?;
         let cells: Vec<DynCell> = self
             .paths
             .iter()

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 #[cfg(feature = "watch")]
 use shm_core::SegmentInfo;
 use shm_core::dynamic::DynSegment;
 
+use super::Length;
 use crate::failure::Failure;
 use crate::target::Target;
 
@@ -32,6 +33,7 @@ pub(crate) struct Attachment {
     /// Whether the file is read without a lock on it.
     #[cfg(feature = "watch")]
     is_released: bool,
+    length: Length,
     /// Device and inode. It is not used again while the segment is attached.
     file: Option<(u64, u64)>,
 }
@@ -41,6 +43,7 @@ impl Attachment {
         let mut looks = 0;
         loop {
             let before = file_of(target);
+            let length = Length::of(target);
             let segment = target.read_only()?;
             looks += 1;
             if before == file_of(target) || looks == LOOKS {
@@ -49,6 +52,7 @@ impl Attachment {
                     segment,
                     #[cfg(feature = "watch")]
                     is_released: false,
+                    length,
                     file: before,
                 });
             }
@@ -69,6 +73,11 @@ impl Attachment {
             found if found == self.file => Standing::Current,
             Some(_) => Standing::Superseded,
         }
+    }
+
+    /// Returns an error if what was read may be the zeros behind the end of a truncated file: one system call.
+    pub(crate) fn check_length(&self) -> Result<(), Failure> {
+        self.length.check()
     }
 
     /// Attaches to the segment to which the name leads by now.
@@ -117,10 +126,7 @@ fn file_of(target: &Target) -> Option<(u64, u64)> {
 
 fn path_of(target: &Target) -> Option<PathBuf> {
     match target {
-        Target::Name(name) => {
-            let name = name.strip_prefix('/').unwrap_or(name);
-            Some(Path::new("/dev/shm").join(name))
-        }
+        Target::Name(_) => Some(target.file()),
         Target::Dump(_) | Target::Descriptor(_) => None,
     }
 }

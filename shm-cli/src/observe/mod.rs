@@ -4,6 +4,7 @@
 
 mod attachment;
 mod counter;
+mod length;
 mod times;
 mod value;
 
@@ -11,7 +12,8 @@ pub(crate) use attachment::{Attachment, Standing};
 pub(crate) use counter::{Counter, Events, sync_meaning};
 #[cfg(feature = "watch")]
 pub(crate) use counter::{between, count};
+pub(crate) use length::Length;
 pub(crate) use times::{parse_interval, span, three_digits};
-pub(crate) use value::is_same;
 #[cfg(feature = "watch")]
 pub(crate) use value::number;
+pub(crate) use value::{is_same, places};

@@ -1,5 +1,6 @@
 //! Values, compared and as numbers.
 
+use shm_core::TypeLayout;
 use shm_core::dynamic::DynValue;
 
 /// Whether two values are the same, bit by bit: a `NaN` that stays has not changed.
@@ -17,6 +18,14 @@ pub(crate) fn is_same(a: &DynValue, b: &DynValue) -> bool {
                     .all(|((of_a, a), (of_b, b))| of_a == of_b && is_same(a, b))
         }
         _ => a == b,
+    }
+}
+
+/// How many elements of a list of `len` are worth a look: elements without bytes are all the same one, however many a schema says.
+pub(crate) fn places(element: &TypeLayout, len: usize) -> usize {
+    match element.size() {
+        0 => len.min(1),
+        _ => len,
     }
 }
 

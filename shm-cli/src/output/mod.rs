@@ -19,6 +19,14 @@ pub(crate) use json::Document;
 pub(crate) use table::{Align, Table, cut, cut_styled};
 pub(crate) use type_name::type_name;
 
+/// The name of a user, or the number of one that has no name.
+pub(crate) fn user_name(uid: u32) -> String {
+    match nix::unistd::User::from_uid(uid.into()) {
+        Ok(Some(user)) => user.name,
+        _ => uid.to_string(),
+    }
+}
+
 /// Whether standard output shows colors.
 pub(crate) fn is_colored() -> bool {
     anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never

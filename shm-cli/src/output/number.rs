@@ -51,6 +51,14 @@ pub(crate) fn grouped(digits: &str) -> String {
     out
 }
 
+/// A number of elements: `1 element`, `5000 elements`.
+pub(crate) fn elements(count: usize) -> String {
+    match count {
+        1 => "1 element".to_owned(),
+        count => format!("{} elements", grouped(&count.to_string())),
+    }
+}
+
 /// A time span in its largest unit: `12s`, `5m`, `3h`, `9d`.
 pub(crate) fn age(age: Duration) -> String {
     let seconds = age.as_secs();

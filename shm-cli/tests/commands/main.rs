@@ -16,5 +16,6 @@ mod set;
 mod show;
 mod truncation;
 mod undisturbed;
+mod users;
 #[cfg(feature = "watch")]
 mod watch;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 
 use serde_json::Value;
 use shm_core::ShmLayout;
-use shm_core::dynamic::DynSchema;
+use shm_core::dynamic::{DynSchema, DynSegment};
 use shm_tests::Names;
 use shm_tests::hostile::Forgery;
 use snapbox::{IntoData, assert_data_eq, str};
@@ -504,6 +504,12 @@ fn errors_say_what_to_do_next() {
     assert!(err.contains("did you mean `frame`?"), "{err}");
     let err = shm(["show", &name, "battery[40]"]).code(3).err;
     assert!(err.contains("`[0]` to `[31]`"), "{err}");
+    let err = shm(["get", &name, "frame[0]"]).code(3).err;
+    assert!(
+        err.contains("`frame` is a `u64`, which has no elements"),
+        "{err}"
+    );
+    assert!(!err.contains("has no fields"), "{err}");
     let err = shm(["show", &name, "battery["]).code(2).err;
     assert!(err.contains("expected an index"), "{err}");
     let err = shm(["show", &name, "--json", "fram"]).code(3).err;
@@ -532,4 +538,73 @@ fn lines_of_a_tree_fit_the_terminal() {
     }
     let shown = on_terminal((40, 24), ["show", "--full", &name]);
     assert!(shown.contains("than_the_terminal_is_wide"), "{shown}");
+}
+
+#[test]
+fn a_message_that_is_not_there_is_a_part_that_is_not_there() {
+    let names = Names::new("show-message");
+    let name = names.name("robot");
+    let _robot = robot(&name);
+    let got = shm(["get", &name, "jobs[#99]"]).code(3);
+    for arguments in [&[] as &[&str], &["--json"], &["--follow"]] {
+        let words = [&["show", &name, "jobs[#99]"], arguments].concat();
+        let shown = shm(words).code(3);
+        assert_eq!(shown.out, "");
+        assert!(!shown.err.is_empty());
+        if arguments.is_empty() {
+            assert_eq!(shown.err, got.err);
+        }
+    }
+}
+
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Log {
+    len: u32,
+    bytes: [u8],
+}
+
+#[test]
+fn a_slice_at_the_end_has_its_elements_and_its_size() {
+    let names = Names::new("show-slice");
+    let name = names.name("t");
+    let _log = Log::create_with_len(&name, 5000).unwrap();
+    let first = |path: &str| {
+        let out = shm(["show", &name, path]).code(0).out;
+        out.lines().next().unwrap().replace(&name, "/t")
+    };
+    assert_eq!(first("."), "/t  Log, 4.89 KiB");
+    assert_eq!(first("bytes"), "/t bytes  [u8], 5000 elements, 4.88 KiB");
+    assert_eq!(first("bytes[2..5]"), "/t bytes[2..5]  [u8; 3], 3 B");
+    let out = shm(["show", &name]).code(0).out;
+    assert!(out.contains("bytes  [u8], 5000 elements\n"), "{out}");
+}
+
+/// A short file can have any number of elements without bytes.
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Much {
+    count: u64,
+    nothing: [[u32; 0]; 1 << 40],
+}
+
+#[test]
+fn elements_without_bytes_are_looked_at_once() {
+    let names = Names::new("show-nothing");
+    let name = names.name("t");
+    let schema = DynSchema::of_layout(Much::LAYOUT).unwrap();
+    let _much = DynSegment::create(&name, &schema).unwrap();
+    let looks: [&[&str]; 7] = [
+        &["show", &name],
+        &["show", "--full", &name],
+        &["show", "--full", &name, "nothing"],
+        &["show", "--full", "--json", &name],
+        &["diff", "--values", &name, &name],
+        &["watch", "--csv", "-n", "1", &name],
+        &["check", &name],
+    ];
+    for look in looks {
+        let ran = Running::start(look).end().code(0);
+        assert!(!ran.out.is_empty(), "{look:?}");
+    }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use shm_core::ShmLayout;
 use shm_tests::Names;
 
-use crate::common::command;
+use crate::common::{Running, command};
 
 const LEN: usize = 1 << 16;
 
@@ -78,4 +78,37 @@ fn a_signal_from_another_process_still_ends_it() {
     let status = child.wait().unwrap();
     assert_eq!(status.signal(), Some(Signal::SIGBUS as i32));
     drop(shm);
+}
+
+/// Cuts the file within the page of the payload, so that the rest of the page reads as zeros without a signal.
+fn cut_within_the_page(name: &str) {
+    let file = File::options().write(true).open(Names::path(name)).unwrap();
+    let len = file.metadata().unwrap().len();
+    file.set_len(len - 1).unwrap();
+}
+
+#[test]
+fn lines_end_when_the_last_page_is_cut() {
+    let names = Names::new("cut-page");
+    for (number, arguments) in [
+        &["watch", "--csv", "-i", "1ms"] as &[&str],
+        &["watch", "--json", "-i", "1ms"],
+        &["show", "--follow", "--interval", "1ms"],
+        &["hz", "-i", "1ms", "-r", "1ms"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = names.name(&format!("t{number}"));
+        let shm = u64::create(&name).unwrap();
+        shm.set(7);
+        let running = Running::start(arguments.iter().copied().chain([name.as_str()]));
+        running.line().unwrap();
+        cut_within_the_page(&name);
+        let ran = running.end().code(4);
+        let what = "was truncated while it was read";
+        assert!(ran.err.contains(what), "{arguments:?}: {ran:#?}");
+        assert!(ran.err.contains(&name), "{arguments:?}: {ran:#?}");
+        drop(shm);
+    }
 }

@@ -227,7 +227,7 @@ fn check(target: &Target) -> Result<Report, Failure> {
         }
         Target::Dump(_) | Target::Descriptor(_) => None,
     };
-    match target.attach_any() {
+    match target.try_read_only() {
         Ok(segment) => contents(&segment, &path, &mut report),
         Err(Refused::Segment(ShmError::Corrupt { reason, .. })) => report.error(
             "damaged",

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use shm_core::dynamic::{DynCell, DynError, DynValue};
 
-use crate::output::bare;
+use crate::observe::places;
+use crate::output::{bare, number};
 
 /// The most differences that are kept. All are counted.
 const MOST: usize = 100;
@@ -123,7 +124,12 @@ impl Differences {
             if a != b {
                 self.lengths(first.path().to_owned(), a, b);
             }
-            return self.elements(first, second, 0, a.min(b), CHUNK);
+            let mut len = a.min(b);
+            if len > 1 {
+                let of = |cell: &DynCell| Some(places(cell.index(0).ok()?.layout(), len));
+                len = of(first)?.max(of(second)?);
+            }
+            return self.elements(first, second, 0, len, CHUNK);
         }
         let names = first.field_names();
         let others = second.field_names();
@@ -176,11 +182,7 @@ impl Differences {
     }
 
     fn lengths(&mut self, path: String, first: usize, second: usize) {
-        let say = |len: usize| match len {
-            1 => "1 element".to_owned(),
-            len => format!("{len} elements"),
-        };
-        self.push(path, 1, say(first), say(second));
+        self.push(path, 1, number::elements(first), number::elements(second));
     }
 
     fn values(&mut self, path: &str, first: &DynValue, second: &DynValue) {

@@ -40,7 +40,7 @@ pub(crate) struct Hz {
     #[arg(value_name = "PATH", default_value = ".")]
     path: String,
 
-    /// End after this many events
+    /// End after this many events; `-n` of `shm watch` counts lines
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
@@ -94,7 +94,10 @@ impl Hz {
             let wake = end.map_or(wake, |end| wake.min(end)).min(next_line);
             std::thread::sleep(wake.saturating_duration_since(Instant::now()));
             let before = Instant::now();
-            let events = source.sample()?;
+            let events = source.sample();
+            // Zeros may not be a value.
+            attachment.check_length()?;
+            let events = events?;
             now = Instant::now();
             pace.sampled(now - before);
             rate.sampled(seconds(now), events);

@@ -67,7 +67,7 @@ impl Layout {
                 "--json and --svg cannot be used together; run the command twice",
             ));
         }
-        let segment = match self.target.attach_any() {
+        let segment = match self.target.try_read_only() {
             // A field has a type of a later format. The table of the schema has its place, which is all that is known of it.
             Err(Refused::Segment(error @ ShmError::UnsupportedFormat { .. }))
                 if self.is_table(context) =>

@@ -16,7 +16,7 @@ use shm_core::{SegmentInfo, SegmentState};
 
 use crate::attached::{Mappings, Process};
 use crate::failure::{Exit, Failure};
-use crate::output::{Align, Context, Document, Table, cut, escaped, number, style};
+use crate::output::{Align, Context, Document, Table, cut, escaped, number, style, user_name};
 use crate::pattern::Pattern;
 use types::TypeNames;
 
@@ -465,14 +465,6 @@ impl Serialize for Row {
         map.serialize_entry("owned", &contents.map(|of| of.owned))?;
         map.serialize_entry("users", &users)?;
         map.end()
-    }
-}
-
-/// The name of a user, or the number of one that has no name.
-fn user_name(uid: u32) -> String {
-    match nix::unistd::User::from_uid(uid.into()) {
-        Ok(Some(user)) => user.name,
-        _ => uid.to_string(),
     }
 }
 

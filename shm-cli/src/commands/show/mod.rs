@@ -9,17 +9,18 @@ use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use shm_core::dynamic::{DynCell, DynSegment};
+use shm_core::dynamic::{DynCell, DynError, DynSegment};
+use shm_core::layout::LayoutKind;
 
 use crate::duration;
 use crate::failure::{Exit, Failure};
+use crate::observe::Length;
 use crate::output::{Context, Document, cut_styled, escaped, number, style};
-use crate::sigbus;
 use crate::target::Target;
 
 use document::Parts;
 use text::Text;
-use tree::{Extent, Node};
+use tree::{Body, Extent, Node};
 
 /// Columns where there is no terminal.
 const WIDTH: usize = 100;
@@ -65,16 +66,18 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let segment = self.target.any_users()?;
+        let length = Length::of(&self.target);
+        let segment = self.target.read_only()?;
         let extent = Extent {
             full: self.full,
             depth: self.depth.unwrap_or(usize::MAX),
         };
         let cell = segment.at(&self.path)?;
         if self.follow {
-            return self.follow(&segment, &cell, extent, context);
+            return self.follow((&segment, &length), &cell, extent, context);
         }
         let node = tree::read(&cell, extent);
+        fail_if_missing(&node, &cell)?;
         if context.json {
             document(&segment, &node, &Parts::of(&node)).write(&mut context.out)?;
             return Ok(Exit::Ok);
@@ -100,7 +103,7 @@ impl Show {
 
     fn follow(
         &self,
-        segment: &DynSegment,
+        (segment, length): (&DynSegment, &Length),
         cell: &DynCell,
         extent: Extent,
         context: &mut Context,
@@ -109,8 +112,9 @@ impl Show {
         let mut left = self.count.unwrap_or(u64::MAX);
         while left > 0 {
             let node = tree::read(cell, extent);
-            if let Some(truncated) = sigbus::take() {
-                return Err(truncated);
+            length.check()?;
+            if before.is_none() {
+                fail_if_missing(&node, cell)?;
             }
             let parts = Parts::of(&node);
             if before.as_ref() != Some(&parts) {
@@ -139,6 +143,16 @@ impl Show {
     }
 }
 
+/// Returns an error if the part itself is missing, as a message is that is gone or has not been sent yet.
+fn fail_if_missing(node: &Node, cell: &DynCell) -> Result<(), Failure> {
+    // Each field of a message that is missing is an error of its own.
+    let may_be_missing = matches!(node.body, Body::Error(_)) || cell.path().contains("[#");
+    if may_be_missing && let Err(error @ DynError::NoSuchPart { .. }) = cell.get() {
+        return Err(error.into());
+    }
+    Ok(())
+}
+
 fn document(segment: &DynSegment, node: &Node, parts: &Parts) -> Document {
     Document::new("show")
         .with("name", segment.name())
@@ -150,6 +164,22 @@ fn document(segment: &DynSegment, node: &Node, parts: &Parts) -> Document {
         .with("errors", &parts.errors)
 }
 
+/// The bytes of a part, with those of the slice at its end.
+fn size_of(cell: &DynCell) -> usize {
+    let layout = cell.layout();
+    let tail = match layout.kind() {
+        LayoutKind::Slice { element, .. } => {
+            let len = cell.len().ok().flatten().unwrap_or(0);
+            return element.size() * len;
+        }
+        LayoutKind::Struct { fields, .. } => fields.last(),
+        _ => None,
+    };
+    let tail = tail.and_then(|field| Some((field.offset(), cell.field(field.name()).ok()?)));
+    let end = tail.map_or(0, |(offset, field)| offset + size_of(&field));
+    layout.size().max(end.next_multiple_of(layout.align()))
+}
+
 /// The first line: which segment, which part, its type and its size.
 fn heading(segment: &DynSegment, node: &Node, cell: &DynCell) -> String {
     let (head, dim) = (style::HEAD, style::DIM);
@@ -158,8 +188,12 @@ fn heading(segment: &DynSegment, node: &Node, cell: &DynCell) -> String {
     if cell.path() != "." {
         line += &format!(" {head}{}{head:#}", escaped(cell.path()));
     }
-    let size = number::bytes((node.layout.size() * node.list.unwrap_or(1)) as u64);
-    line += &format!("  {dim}{}, {size}{dim:#}", text::type_of(node));
+    let size = match node.list {
+        Some(len) => node.layout.size() * len,
+        None => size_of(cell),
+    };
+    let size = number::bytes(size as u64);
+    line += &format!("  {dim}{}, {size}{dim:#}", text::type_and_len(node));
     if let Some(state) = &node.state {
         line += &format!("  {}", state::styled(&state::describe(state)));
     }

@@ -121,7 +121,7 @@ impl Text {
         let mut after = String::new();
         let mut after_width = 0;
         if types == Types::Shown {
-            let type_name = type_of(node);
+            let type_name = type_and_len(node);
             after_width += 2 + type_name.width();
             let _ = write!(after, "  {of_type}{type_name}{of_type:#}");
         }
@@ -379,9 +379,24 @@ fn element_layout(node: &Node) -> &TypeLayout {
 /// The type of a part, shortened.
 pub(crate) fn type_of(node: &Node) -> String {
     let name = type_name(node.layout);
-    let name = match node.list {
-        Some(len) => format!("[{name}; {len}]"),
-        None => name,
+    let name = match (node.list, node.layout.kind()) {
+        (Some(len), _) => format!("[{name}; {len}]"),
+        (None, LayoutKind::Slice { element, .. }) => format!("[{}]", type_name(element)),
+        (None, _) => name,
     };
     cut(&escaped(&name).to_string(), WIDEST_TYPE).into_owned()
+}
+
+/// The type of a part, and the number of elements if the type does not say it.
+pub(crate) fn type_and_len(node: &Node) -> String {
+    let name = type_of(node);
+    let len = match &node.body {
+        Body::Values(values) => values.len,
+        Body::Parts(parts) => parts.len,
+        _ => return name,
+    };
+    match (node.list, node.layout.kind()) {
+        (None, LayoutKind::Slice { .. }) => format!("{name}, {}", number::elements(len)),
+        _ => name,
+    }
 }

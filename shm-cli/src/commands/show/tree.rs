@@ -6,6 +6,8 @@ use shm_core::TypeLayout;
 use shm_core::dynamic::{DynCell, DynError, DynValue, SyncState};
 use shm_core::layout::{FieldLayout, LayoutKind};
 
+use crate::observe::places;
+
 /// How much to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
@@ -225,7 +227,7 @@ impl Reader {
     /// How many elements of a list to read.
     fn count(&self, element: &TypeLayout, len: usize, depth: usize) -> usize {
         let most = match (depth, is_leaf(element), is_byte(element)) {
-            _ if self.extent.full => len,
+            _ if self.extent.full => places(element, len),
             (0, _, true) => MORE_BYTES,
             (0, true, _) => MORE_LEAVES,
             (0, false, _) => MORE_PARTS,
@@ -234,6 +236,7 @@ impl Reader {
             (_, false, _) if has_structs(element) => FEW_NESTED,
             (_, false, _) => FEW_PARTS,
         };
+        let most = most.min(places(element, len));
         // Instead of one more there would be a line that says so.
         if len == most + 1 { len } else { len.min(most) }
     }

@@ -8,9 +8,8 @@ use shm_core::layout::LayoutKind;
 
 use super::Watch;
 use crate::failure::{Exit, Failure};
-use crate::observe::{Attachment, Standing, is_same, sync_meaning};
+use crate::observe::{Attachment, Standing, is_same, places, sync_meaning};
 use crate::output::{Context, Document, escaped};
-use crate::sigbus;
 
 /// The most columns.
 const MOST_COLUMNS: usize = 1000;
@@ -62,10 +61,10 @@ pub(super) fn run(watch: &Watch, context: &mut Context) -> Result<Exit, Failure>
     let mut printed = 0;
     let mut next = Instant::now();
     loop {
-        let values = columns.read()?;
-        if let Some(failure) = sigbus::take() {
-            return Err(failure);
-        }
+        let values = columns.read();
+        // Zeros may not be a value.
+        attachment.check_length()?;
+        let values = values?;
         let is_new = last.as_ref().is_none_or(|last| !all_same(last, &values));
         if is_new || !watch.changes {
             print(context, attachment.segment().name(), &columns, &values)?;
@@ -190,6 +189,11 @@ impl Columns {
             LayoutKind::Meaning { meaning: "vec", .. }
         );
         if let Some(len) = cell.len()?.filter(|_| !is_vec) {
+            let len = if len > 1 {
+                places(cell.index(0)?.layout(), len)
+            } else {
+                len
+            };
             for index in 0..len {
                 self.add(&cell.index(index)?, step(Step::Index(index)))?;
             }

@@ -51,7 +51,7 @@ pub(crate) struct Watch {
     #[arg(long)]
     changes: bool,
 
-    /// With `--csv` or `--json`: end after this many lines
+    /// With `--csv` or `--json`: end after this many lines; `-n` of `shm hz` counts events
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
