@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::RwLock;
 use std::sync::mpsc::{self, Receiver};
 
 use nix::pty::{Winsize, openpty};
@@ -33,9 +34,32 @@ pub(crate) fn command() -> Command {
     command
 }
 
+/// Until a child has called `exec`, it has mapped all that this process has, so it is a user of every segment of every test. The
+/// commands that look for users run alone: meanwhile no test starts a program.
+pub(crate) static STARTING: RwLock<()> = RwLock::new(());
+
+/// The commands whose result depends on the users of a segment.
+const LOOK_FOR_USERS: [&str; 7] = ["check", "dump", "ls", "restore", "rm", "set", "sweep"];
+
+/// Starts a program. Between `fork` and `exec` it has no copies of descriptors of this process that other tests rely on.
+pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
+    let _starting = STARTING.read();
+    shm_tests::start(command)
+}
+
 /// Runs the command to its end.
 pub(crate) fn shm(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran {
-    let output = output(command().args(arguments));
+    let mut command = command();
+    command.args(arguments);
+    let mut given = command.get_args();
+    let output = if given.any(|word| LOOK_FOR_USERS.iter().any(|name| word == *name)) {
+        let _alone = STARTING.write();
+        let child = shm_tests::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let child = child.expect("the program starts");
+        child.wait_with_output().expect("the output can be read")
+    } else {
+        output(&mut command)
+    };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ran {
         code: output
@@ -55,9 +79,9 @@ pub(crate) fn orphan(name: &str) {
     fs::write(Names::path(name), bytes).expect("the name is free");
 }
 
-/// Runs a program to its end. Between `fork` and `exec` it has no copies of descriptors of this process that other tests rely on.
+/// Runs a program to its end.
 pub(crate) fn output(command: &mut Command) -> Output {
-    let child = shm_tests::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let child = start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
     let child = child.expect("the program starts");
     child.wait_with_output().expect("the output can be read")
 }
@@ -84,7 +108,7 @@ impl Running {
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = shm_tests::start(&mut command).expect("the program starts");
+        let mut child = start(&mut command).expect("the program starts");
         let out = child.stdout.take().expect("it is a pipe");
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -159,7 +183,7 @@ pub(crate) fn run_on_terminal((columns, rows): (u16, u16), mut command: Command)
     };
     let terminal = openpty(&size, None).expect("the system has terminals");
     command.stdout(terminal.slave);
-    let mut child = shm_tests::start(&mut command).expect("the program starts");
+    let mut child = start(&mut command).expect("the program starts");
     // It has a copy of the other end, without which reading would not end.
     drop(command);
     let mut bytes = Vec::new();

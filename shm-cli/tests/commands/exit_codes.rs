@@ -8,7 +8,7 @@ use std::process::Stdio;
 use shm_core::ShmLayout;
 use shm_tests::Names;
 
-use crate::common::{command, shm};
+use crate::common::{command, shm, start};
 
 #[test]
 fn a_reader_that_goes_early_is_no_error() {
@@ -17,7 +17,7 @@ fn a_reader_that_goes_early_is_no_error() {
     let long = <[u64; 1 << 16]>::create(&name).unwrap();
     let mut child = command();
     child.args(["get", &name, ".", "."]);
-    let mut child = shm_tests::start(child.stdout(Stdio::piped()).stderr(Stdio::piped())).unwrap();
+    let mut child = start(child.stdout(Stdio::piped()).stderr(Stdio::piped())).unwrap();
     let mut out = child.stdout.take().unwrap();
     out.read_exact(&mut [0]).unwrap();
     drop(out);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use shm_core::ShmLayout;
 use shm_tests::Names;
 
-use crate::common::{Running, command};
+use crate::common::{Running, command, start};
 
 const LEN: usize = 1 << 16;
 
@@ -22,7 +22,7 @@ struct Long {
 /// is still at the beginning. Returns the exit code, and what the command printed.
 fn cut_meanwhile(name: &str, command: &mut Command) -> (Option<i32>, String, String) {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = shm_tests::start(command).unwrap();
+    let mut child = start(command).unwrap();
     let mut out = child.stdout.take().unwrap();
     let mut text = vec![0];
     out.read_exact(&mut text).unwrap();
@@ -69,7 +69,7 @@ fn a_signal_from_another_process_still_ends_it() {
     let shm = Long::create(&name).unwrap();
     let mut child = command();
     child.args(["get", &name, "first", "second"]);
-    let mut child = shm_tests::start(child.stdout(Stdio::piped())).unwrap();
+    let mut child = start(child.stdout(Stdio::piped())).unwrap();
     let mut out = child.stdout.take().unwrap();
     out.read_exact(&mut [0]).unwrap();
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());

@@ -12,7 +12,7 @@ use shm_core::ShmLayout;
 use shm_core::sync::{Broadcast, Event, Mutex, Ring, SeqLock};
 use shm_tests::{DEADLINE, Names};
 
-use crate::common::{Running, shm};
+use crate::common::{Running, STARTING, shm, start};
 
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(C)]
@@ -224,6 +224,7 @@ impl View {
             .env_remove("NO_COLOR");
         let timeout = u64::try_from(DEADLINE.as_millis()).unwrap();
         let options = Options::new().timeout_ms(Some(timeout));
+        let _starting = STARTING.read();
         Self {
             session: spawn_with_options(command, options).unwrap(),
         }
@@ -361,13 +362,7 @@ fn another_size_is_drawn_as_a_whole() {
     for size in [["cols", "60", "rows", "20"], ["cols", "120", "rows", "30"]] {
         let mut stty = Command::new("stty");
         stty.arg("-F").arg(&terminal).args(size);
-        assert!(
-            shm_tests::start(&mut stty)
-                .unwrap()
-                .wait()
-                .unwrap()
-                .success()
-        );
+        assert!(start(&mut stty).unwrap().wait().unwrap().success());
         view.shows("\u{1b}[2J");
         view.shows("generation");
     }
