@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::common::{command, output};
+use crate::common::{command, output, start};
 
 /// A directory of this test, which is removed on drop.
 struct Directory(PathBuf);
@@ -144,7 +144,7 @@ fn help_that_cannot_be_written_is_an_error() {
     for arguments in [&["--help"][..], &["--version"], &["help", "ls"]] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
         let mut command = command();
-        let child = shm_tests::start(
+        let child = start(
             command
                 .args(arguments)
                 .stdout(full)

@@ -14,7 +14,7 @@ use shm_core::ShmLayout;
 use shm_core::sync::Mutex;
 use shm_tests::Names;
 
-use crate::common::{Ran, command, on_terminal, output, run_on_terminal, shm};
+use crate::common::{Ran, command, on_terminal, output, run_on_terminal, shm, start};
 
 /// What `ls` lists of a test's names, by their last parts.
 struct Listed {
@@ -237,7 +237,7 @@ fn as_another(arguments: &[&str]) -> Option<Ran> {
         command.uid(65_534);
     }
     command.args(arguments).stdout(Stdio::piped());
-    let child = match shm_tests::start(command.stderr(Stdio::piped())) {
+    let child = match start(command.stderr(Stdio::piped())) {
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return None,
         child => child.unwrap(),
     };

@@ -284,7 +284,7 @@ impl DynSegment {
     /// drop(shm);
     ///
     /// let dump = DynSegment::open(&path)?;
-    /// let restored = DynSegment::options().restore(&name, &dump)?;
+    /// let _restored = DynSegment::options().restore(&name, &dump)?;
     /// assert_eq!(u64::attach(&name)?.get(), 5);
     /// # std::fs::remove_file(path)?;
     /// # Ok(()) }
