@@ -269,7 +269,7 @@ fn values_that_do_not_fit_change_nothing() {
         (
             "sign",
             "-1",
-            "`sign` cannot be set: -1 is no variant of `Sign (i16)`: `Minus` (-1), `Zero` (0)",
+            "`sign` cannot be set: -1 is no variant of `Sign (i16)`: `Minus` (-1), `Zero` (0); write the name: `Minus`",
         ),
         (
             "float",

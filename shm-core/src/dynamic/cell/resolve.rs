@@ -342,33 +342,42 @@ fn count(len: usize) -> String {
     }
 }
 
-/// The names that there are, the nearest first if one is meant probably.
-fn suggestions(wanted: &str, names: &[&str]) -> String {
-    /// The most names of a list.
-    const MOST: usize = 8;
-    /// The longest name that is shown or compared.
-    const LONGEST: usize = 64;
+/// The longest name that is shown or compared.
+const LONGEST: usize = 64;
 
-    if names.is_empty() {
-        return ", which has no fields".to_owned();
-    }
-    let short = |name: &&&str| name.chars().count() <= LONGEST;
+fn is_short(name: &&&str) -> bool {
+    name.chars().count() <= LONGEST
+}
+
+/// The name that is probably meant, if one is near.
+pub(super) fn nearest<'a>(wanted: &str, names: &[&'a str]) -> Option<&'a str> {
     let wanted: Vec<char> = wanted.chars().take(LONGEST).collect();
-    let nearest = names
+    names
         .iter()
         .take(1000)
-        .filter(short)
-        .map(|name| (distance(&wanted, name), name))
+        .filter(is_short)
+        .map(|name| (distance(&wanted, name), *name))
         .min_by_key(|(distance, _)| *distance)
         .filter(|(distance, name)| {
             // A third of the letters may be wrong.
             !wanted.is_empty() && 3 * distance <= wanted.len().max(name.chars().count())
-        });
-    let mut text = match nearest {
-        Some((_, name)) => format!("; did you mean `{}`? Its fields are ", Name(name)),
+        })
+        .map(|(_, name)| name)
+}
+
+/// The names that there are, the nearest first if one is meant probably.
+fn suggestions(wanted: &str, names: &[&str]) -> String {
+    /// The most names of a list.
+    const MOST: usize = 8;
+
+    if names.is_empty() {
+        return ", which has no fields".to_owned();
+    }
+    let mut text = match nearest(wanted, names) {
+        Some(name) => format!("; did you mean `{}`? Its fields are ", Name(name)),
         None => "; its fields are ".to_owned(),
     };
-    for (number, name) in names.iter().filter(short).take(MOST).enumerate() {
+    for (number, name) in names.iter().filter(is_short).take(MOST).enumerate() {
         let comma = if number > 0 { ", " } else { "" };
         text.push_str(&format!("{comma}`{}`", Name(name)));
     }

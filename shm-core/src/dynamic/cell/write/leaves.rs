@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use super::plan::{Plan, Result, shown};
 use crate::dynamic::DynValue;
+use crate::dynamic::cell::resolve::nearest;
 use crate::dynamic::name::Name;
 use crate::layout::{ScalarKind, TypeLayout, Variant, integer_value};
+
+/// What floats take.
+const A_NUMBER: &str = "a number";
 
 impl Plan {
     /// The bits of a scalar.
@@ -54,8 +58,13 @@ impl Plan {
 
     fn mismatch<T>(&self, what: &str, takes: &str, value: &DynValue) -> Result<T> {
         let found = value.kind();
+        let meant = match value.as_str().map(str::to_ascii_lowercase).as_deref() {
+            Some("nan") if takes == A_NUMBER => "; did you mean `NaN`?",
+            Some("inf" | "infinity") if takes == A_NUMBER => "; did you mean `inf`?",
+            _ => "",
+        };
         self.wrong(format!(
-            "it is {what}, which takes {takes}, and not {found}"
+            "it is {what}, which takes {takes}, and not {found}{meant}"
         ))
     }
 
@@ -68,7 +77,7 @@ impl Plan {
                 (float < i128::MAX as f64 && float as i128 == *int).then_some(float)
             }
             DynValue::UInt(_) => None,
-            other => return self.mismatch(what, "a number", other),
+            other => return self.mismatch(what, A_NUMBER, other),
         };
         match float {
             Some(float) => Ok(float),
@@ -128,8 +137,22 @@ impl Plan {
             let _ = write!(names, "{comma}`{}` ({value})", Name(variant.name()));
         }
         let more = if variants.len() > 16 { ", .." } else { "" };
+        let of_number = |variant: &&Variant| {
+            let number = integer_value(repr, variant.bits());
+            matches!(value, DynValue::Int(value) if *value == number)
+        };
+        let meant = if let Some(variant) = variants.iter().find(of_number) {
+            format!("; write the name: `{}`", Name(variant.name()))
+        } else {
+            let all: Vec<&str> = variants.iter().map(Variant::name).collect();
+            found
+                .and_then(|found| nearest(found, &all))
+                .map_or_else(String::new, |name| {
+                    format!("; did you mean `{}`?", Name(name))
+                })
+        };
         self.wrong(format!(
-            "{value} is no variant of `{}`: {names}{more}",
+            "{value} is no variant of `{}`: {names}{more}{meant}",
             shown(layout)
         ))
     }
