@@ -25,6 +25,12 @@ impl fmt::Display for Pattern {
 }
 
 impl Pattern {
+    /// The name of a segment as a pattern, if it has wildcards.
+    pub(crate) fn with_wildcards(name: &str) -> Option<Self> {
+        name.contains(['*', '?'])
+            .then(|| Self(name.strip_prefix('/').unwrap_or(name).to_owned()))
+    }
+
     /// Whether a name without its slash matches.
     pub(crate) fn matches(&self, name: &str) -> bool {
         let pattern = &self.0;

@@ -276,6 +276,20 @@ fn several_names_and_dumps_are_checked() {
     let quiet = shm(["check", "--quiet", &missing, &bad]).code(3);
     assert_eq!((quiet.out, quiet.err), (String::new(), String::new()));
     assert!(shm(["check", "--all"]).out.contains(&format!("{good}: ok")));
+    for pattern in [good.replace("good", "*"), good.replace("good", "?a?")] {
+        let ran = shm(["check", &pattern[1..]]).code(1);
+        assert!(
+            ran.out.starts_with(&format!("{bad}: orphaned: ")),
+            "{ran:?}"
+        );
+        assert_eq!(ran.out.contains(&good), pattern.ends_with('*'), "{ran:?}");
+    }
+    let none = shm(["check", &missing.replace("missing", "x*"), &good]).code(3);
+    assert!(
+        none.err.contains("no segment has a name like `"),
+        "{none:?}"
+    );
+    assert_eq!(none.out, format!("{good}: ok\n"));
     shm(["check"]).code(2);
     shm(["check", "--all", &good]).code(2);
     File::options()

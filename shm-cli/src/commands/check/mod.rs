@@ -15,6 +15,7 @@ use shm_core::{SegmentInfo, SegmentState, ShmError};
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Context, Document, escaped, style};
+use crate::pattern::Pattern;
 use crate::sigbus;
 use crate::target::{Refused, Target};
 
@@ -28,7 +29,7 @@ const MOST_FINDINGS: usize = 100;
 #[command(after_help = "\
 Exit codes, for monitoring: 0 all is in order, 1 something was found, 3 there is no such segment, 4 it cannot be read.")]
 pub(crate) struct Check {
-    /// Segments' names, paths of dumps, or `/proc/PID/fd/N`
+    /// Segments' names, or patterns of them with `*` and `?`; paths of dumps, or `/proc/PID/fd/N`
     #[arg(value_name = "NAME", required_unless_present = "all")]
     targets: Vec<Target>,
 
@@ -179,18 +180,34 @@ impl Finding {
 
 impl Check {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
-        let mut targets = self.targets;
+        // With each, whether it was listed.
+        let mut targets: Vec<(Target, bool)> = Vec::new();
         if self.all {
-            for info in shm_core::list()? {
-                let info = info?;
-                if info.state != SegmentState::Foreign {
-                    targets.push(Target::Name(info.name));
+            targets.extend(listed(|_| true)?.map(|target| (target, true)));
+        }
+        for target in self.targets {
+            let pattern = match &target {
+                Target::Name(name) => Pattern::with_wildcards(name),
+                _ => None,
+            };
+            let Some(pattern) = pattern else {
+                targets.push((target, false));
+                continue;
+            };
+            let mut found = listed(|name| pattern.matches(name))?.peekable();
+            if found.peek().is_none() {
+                let failure = Failure::not_there(format!(
+                    "no segment has a name like `{pattern}`; `shm ls` lists those that there are"
+                ));
+                match self.quiet {
+                    true => context.fail(&failure),
+                    false => context.report(&failure),
                 }
             }
-            targets.sort_by_key(Target::to_string);
+            targets.extend(found.map(|target| (target, true)));
         }
         let mut exit = Exit::Ok;
-        for target in &targets {
+        for (target, is_listed) in &targets {
             match check(target) {
                 Ok(report) => {
                     if !report.findings.is_empty() {
@@ -201,13 +218,27 @@ impl Check {
                     }
                 }
                 // Removed since it was listed.
-                Err(failure) if self.all && failure.is_not_there() => {}
+                Err(failure) if *is_listed && failure.is_not_there() => {}
                 Err(failure) if self.quiet => context.fail(&failure),
                 Err(failure) => context.report(&failure),
             }
         }
         Ok(exit)
     }
+}
+
+/// The segments of the system whose names, without the slash, are wanted, in the order of their names.
+fn listed(is_wanted: impl Fn(&str) -> bool) -> Result<impl Iterator<Item = Target>, Failure> {
+    let mut names = Vec::new();
+    for info in shm_core::list()? {
+        let info = info?;
+        let name = info.name.strip_prefix('/').unwrap_or(&info.name);
+        if info.state != SegmentState::Foreign && is_wanted(name) {
+            names.push(info.name);
+        }
+    }
+    names.sort();
+    Ok(names.into_iter().map(Target::Name))
 }
 
 /// Checks a segment. Its damage is a finding; a failure means that there is none that can be checked.
