@@ -13,7 +13,7 @@ use shm_core::SegmentInfo;
 
 use crate::output::escaped;
 
-const DIRECTORY: &str = "/dev/shm";
+pub(crate) const DIRECTORY: &str = "/dev/shm";
 
 /// A process that is attached to a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,22 @@ impl fmt::Display for Process {
             Some(name) => write!(f, "{} {}", self.pid, escaped(name)),
             None => write!(f, "{}", self.pid),
         }
+    }
+}
+
+/// The processes that use a segment, in words. It may be in use by processes of which none is known.
+pub(crate) fn in_words(processes: &[Process]) -> String {
+    let names: Vec<String> = processes
+        .iter()
+        .map(|process| match &process.name {
+            Some(name) => format!("{} ({})", process.pid, escaped(name)),
+            None => process.pid.to_string(),
+        })
+        .collect();
+    match names.as_slice() {
+        [] => "a process of which /proc shows nothing to this user".to_owned(),
+        [name] => format!("process {name}"),
+        [names @ .., last] => format!("processes {} and {last}", names.join(", ")),
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use shm_core::ShmError;
 use shm_core::dynamic::DynError;
 
+use crate::attached::DIRECTORY;
 use crate::nearby;
 use crate::output::user_name;
+use crate::user::instead;
 
 /// What the exit code says of a command that did what it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,12 @@ impl Failure {
         Self::new(kind, format!("cannot {doing}: {error}; {advice}"))
     }
 
+    /// The same failure of a command that has done its work, such as `the values were set`.
+    pub(crate) fn after(mut self, done: &str) -> Self {
+        self.message = format!("{done}, but this command {}", self.message);
+        self
+    }
+
     /// The kind of failure.
     pub(crate) const fn exit(&self) -> Kind {
         self.kind
@@ -159,6 +168,35 @@ impl From<ShmError> for Failure {
             ShmError::WrongOwner {
                 name, owner, user, ..
             } => wrong_owner(name, *owner, *user),
+            ShmError::NotASegment { name, reason, .. } if is_segment(name) => format!(
+                "`{name}` is not a segment: {reason}; check the name: `shm ls` lists the segments that there are"
+            ),
+            ShmError::NotASegment { name, reason, .. } if is_file(name) => format!(
+                "file {} is not a dump of a segment: {reason}; check the path, or make a dump with `shm dump`",
+                shown(name)
+            ),
+            ShmError::NotASegment { name, reason, .. } if name == "(anonymous)" => format!(
+                "the descriptor is not an anonymous segment: {reason}; `ls -l /proc/PID/fd` shows what a process has open"
+            ),
+            ShmError::UnsupportedFormat { name, reason, .. } => format!(
+                "`{name}` has a format that this version of `shm` cannot read: {reason}; use the same version as the programs \
+                 that made it"
+            ),
+            ShmError::PermissionDenied {
+                name, call, source, ..
+            }
+            | ShmError::Os {
+                name, call, source, ..
+            } if source.kind() == io::ErrorKind::PermissionDenied
+                && (is_segment(name) || is_file(name)) =>
+            {
+                denied(name, call, source)
+            }
+            ShmError::Os { name, source, .. }
+                if source.kind() == io::ErrorKind::NotFound && is_file(name) =>
+            {
+                missing(name)
+            }
             other => other.to_string(),
         };
         Self::new(kind, message)
@@ -177,6 +215,56 @@ fn wrong_owner(name: &str, owner: u32, user: u32) -> String {
     format!(
         "`{name}` belongs to user {owner}, and this command runs as user {user}; run it as user {owner}, as with `sudo -u {owner}`"
     )
+}
+
+/// The file behind the name in an error.
+fn path_of(name: &str) -> PathBuf {
+    match name.strip_prefix('/') {
+        Some(bare) if is_segment(name) => Path::new(DIRECTORY).join(bare),
+        _ => PathBuf::from(name),
+    }
+}
+
+/// The path of a file in messages. One in the root directory has a second slash in errors.
+fn shown(path: &str) -> String {
+    let path = path.strip_prefix("//").map_or(path, |_| &path[1..]);
+    format!("`{}`", path.escape_debug())
+}
+
+fn denied(name: &str, call: &str, source: &io::Error) -> String {
+    let what = match is_segment(name) {
+        true => format!("segment `{name}`"),
+        false => format!("file {}", shown(name)),
+    };
+    let failed = match call {
+        "shm_unlink" => "removed",
+        _ if call.contains("open") => "opened",
+        _ => return format!("{what}: {call}: {source}; {}", instead(&path_of(name))),
+    };
+    format!(
+        "{what} cannot be {failed}: {source}; {}",
+        instead(&path_of(name))
+    )
+}
+
+fn missing(name: &str) -> String {
+    let path = path_of(name);
+    let is_somewhere = path
+        .parent()
+        .is_none_or(|parent| parent.as_os_str().is_empty() || parent.is_dir());
+    let advice = match is_somewhere {
+        true => "`shm ls` lists the segments that there are",
+        false => "the name of a segment has one slash only, at its beginning",
+    };
+    format!(
+        "file {} does not exist; check the path; {advice}",
+        shown(name)
+    )
+}
+
+/// Whether an error is about a file at a path.
+fn is_file(name: &str) -> bool {
+    !is_segment(name) && !["(anonymous)", "(schema)", DIRECTORY, ""].contains(&name)
 }
 
 /// Whether an error is about a segment with a name, and not about a descriptor or a dump.

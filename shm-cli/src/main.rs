@@ -16,6 +16,7 @@ mod output;
 mod pattern;
 mod sigbus;
 mod target;
+mod user;
 
 use std::process::ExitCode;
 

@@ -61,7 +61,7 @@ impl Restore {
                 self.target
             )));
         };
-        let dump = DynSegment::open(&self.file)?;
+        let dump = DynSegment::open(&self.file).map_err(|error| self.not_opened(error))?;
         self.refuse_other_order()?;
         if !self.yes {
             self.refuse_damage()?;
@@ -72,7 +72,8 @@ impl Restore {
             .sparse(is_sparse(&self.file));
         let segment = options.restore(name, &dump).map_err(|error| match error {
             ShmError::AlreadyExists { .. } => Failure::refused(format!(
-                "{error}; another process has just created it: run the command again"
+                "{} exists: another process has just created it; run the command again",
+                escaped(name)
             )),
             other => other.into(),
         })?;
@@ -93,7 +94,24 @@ impl Restore {
                 "{good}restored{good:#} {name} from {file}: {len}, persistent; remove it with `shm rm {name}`"
             )?;
         }
+        let printed = context.finish();
+        printed.map_err(|failure| failure.after("the segment was restored"))?;
         Ok(Exit::Ok)
+    }
+
+    /// Why the file is no dump: it may be the name of a segment.
+    fn not_opened(&self, error: ShmError) -> Failure {
+        let failure = Failure::from(error);
+        let Some(text) = self.file.to_str().filter(|_| failure.is_not_there()) else {
+            return failure;
+        };
+        let name = format!("/{}", text.strip_prefix('/').unwrap_or(text));
+        if SegmentInfo::of(&name).is_err() {
+            return failure;
+        }
+        Failure::not_there(format!(
+            "{name} is a segment, and not a file; dump it first with `shm dump {name} FILE`, and restore that file"
+        ))
     }
 
     fn refuse_other_order(&self) -> Result<(), Failure> {
@@ -132,7 +150,11 @@ impl Restore {
             )));
         }
         if !self.yes {
-            rm::refuse(&info, || Mappings::of_segments().users(&info))?;
+            rm::refuse(
+                &info,
+                || Mappings::of_segments().users(&info),
+                rm::For::Restored,
+            )?;
         }
         match u8::unlink(name) {
             Err(ShmError::NotFound { .. }) => Ok(()),

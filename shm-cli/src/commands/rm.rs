@@ -1,12 +1,15 @@
 //! `shm rm`: removes names.
 
+use std::path::Path;
+
 use clap::Args;
 use shm_core::{SegmentInfo, SegmentState, ShmLayout};
 
-use crate::attached::{Mappings, Process};
+use crate::attached::{DIRECTORY, Mappings, Process, in_words};
 use crate::failure::{Exit, Failure};
 use crate::output::{Context, Document, escaped, style};
 use crate::target::Target;
+use crate::user::{instead, may_remove};
 
 /// Remove segments by name
 ///
@@ -39,6 +42,8 @@ impl Rm {
                 Err(failure) => context.report(&failure),
             }
         }
+        let printed = context.finish();
+        printed.map_err(|failure| failure.after("what could be removed was removed"))?;
         Ok(Exit::Ok)
     }
 
@@ -55,7 +60,7 @@ impl Rm {
                 let mappings = mappings.get_or_insert_with(Mappings::of_segments);
                 mappings.users(&info)
             };
-            refuse(&info, users)?;
+            refuse(&info, users, For::Removal)?;
         }
         // Of any type: names lead to files.
         u8::unlink(name)?;
@@ -63,12 +68,32 @@ impl Rm {
     }
 }
 
+/// What a name is removed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum For {
+    Removal,
+    /// For a segment that `restore` makes.
+    Restored,
+}
+
 /// Why a segment should stay.
 pub(super) fn refuse(
     info: &SegmentInfo,
     users: impl FnOnce() -> Vec<Process>,
+    what_for: For,
 ) -> Result<(), Failure> {
     let name = escaped(&info.name);
+    if !may_remove(info.owner, Path::new(DIRECTORY)) {
+        let path = Path::new(DIRECTORY).join(&info.name[1..]);
+        return Err(Failure::refused(format!(
+            "{name} belongs to another user, and cannot be removed; {}",
+            instead(&path)
+        )));
+    }
+    let all_the_same = match what_for {
+        For::Removal => format!("remove the name with `shm rm --yes {name}`"),
+        For::Restored => "add `--yes` to replace it".to_owned(),
+    };
     let Some(contents) = &info.contents else {
         if info.state == SegmentState::Damaged {
             // Nobody can attach to it.
@@ -76,17 +101,22 @@ pub(super) fn refuse(
         }
         let reason = info.reason.as_deref().unwrap_or("it cannot be read");
         return Err(Failure::refused(format!(
-            "{name} is not a segment that this command knows: {reason}; remove it with `shm rm --yes {name}` if nobody needs it"
+            "{name} is not a segment that this command knows: {reason}; if nobody needs it, {all_the_same}"
         )));
     };
     if !contents.attached {
         return Ok(());
     }
-    let users: Vec<String> = users().iter().map(Process::to_string).collect();
-    let users = match &users[..] {
-        [] => "a process that does not show itself".to_owned(),
-        [one] => format!("process {one}"),
-        several => format!("processes {}", several.join(", ")),
+    let users = users();
+    let them = if users.len() > 1 {
+        "these processes"
+    } else {
+        "that process"
+    };
+    let users = in_words(&users);
+    let again = match what_for {
+        For::Removal => "",
+        For::Restored => " and run `shm restore` again",
     };
     let owner = if contents.owned {
         ", and its owner is alive"
@@ -94,7 +124,7 @@ pub(super) fn refuse(
         ""
     };
     Err(Failure::refused(format!(
-        "{name} is in use by {users}{owner}; end them first, or remove the name with `shm rm --yes {name}`: they keep the memory, and \
-         others no longer find it"
+        "{name} is in use by {users}{owner}; end {them}{again}, or {all_the_same} all the same: attached processes keep the memory, \
+         and others no longer find it"
     )))
 }

@@ -185,6 +185,8 @@ fn nothing_is_overwritten_without_a_flag() {
     assert!(refused.err.contains("--replace"), "{refused:?}");
     let refused = shm(["restore", "--replace", path.text(), &other]).code(4);
     assert!(refused.err.contains("in use"), "{refused:?}");
+    let again = " and run `shm restore` again, or add `--yes` to replace it";
+    assert!(refused.err.contains(again), "{refused:?}");
     assert!(two.is_current());
     shm(["restore", "--replace", "--yes", path.text(), &other]).code(0);
     assert!(!two.is_current());

@@ -10,6 +10,7 @@ mod external;
 mod hz;
 mod later;
 mod ls;
+mod refusals;
 mod removing;
 mod robot;
 mod set;

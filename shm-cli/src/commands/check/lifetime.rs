@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
+use shm_core::dynamic::DynSegment;
 use shm_core::{SegmentInfo, SegmentState};
 
 use super::Report;
@@ -18,8 +19,15 @@ pub(super) fn check(info: &SegmentInfo, path: &Path, report: &mut Report) -> Res
     let reason = info.reason.as_deref().unwrap_or("it cannot be read");
     match info.state {
         SegmentState::Foreign => {
+            // Other files are not opened, which may have side effects.
+            if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+                let options = DynSegment::options().any_owner();
+                if let Err(error) = options.attach_read_only(&info.name) {
+                    return Err(error.into());
+                }
+            }
             return Err(Failure::refused(format!(
-                "segment `{}` cannot be checked: {reason}; check the name, and the permissions of this user",
+                "`{}` is not a segment: {reason}; check the name: `shm ls` lists the segments that there are",
                 info.name.escape_debug()
             )));
         }
