@@ -1,5 +1,6 @@
 //! `shm set`: writes values.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io::Write;
 use std::str::FromStr;
@@ -8,10 +9,10 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 use shm_core::SegmentInfo;
-use shm_core::dynamic::{DynCell, DynError, DynValue};
+use shm_core::dynamic::{DynCell, DynError, DynSegment, DynValue, SyncState};
 use shm_core::layout::{LayoutKind, ScalarKind};
 
-use crate::attached::{Mappings, Process, users_of_descriptor};
+use crate::attached::{Mappings, in_words, users_of_descriptor};
 use crate::duration;
 use crate::failure::{Exit, Failure};
 use crate::output::{Context, Document, escaped, json, style};
@@ -122,18 +123,42 @@ impl Set {
             return Err(self.in_use(&users));
         }
         let mut changes = Vec::new();
+        let mut inconsistent = BTreeSet::new();
+        let mut look = |cell: &DynCell| {
+            inconsistent.extend(without_consistent_value(&segment, cell.path()));
+        };
+        let mut failed = None;
         for (cell, value) in wanted {
+            look(&cell);
             match self.write(&cell, value) {
                 Ok(change) => changes.push(change),
                 Err(error) => {
-                    // Those before it are written.
-                    self.print(segment.name(), &changes, context)?;
-                    return Err(self.failed(error));
+                    failed = Some(self.failed(error));
+                    break;
                 }
             }
+            // An owner may have died meanwhile.
+            look(&cell);
         }
-        self.print(segment.name(), &changes, context)?;
-        Ok(Exit::Ok)
+        // If one failed, those before it are written.
+        let printed = self.print(segment.name(), &changes, context);
+        let printed = printed.and_then(|()| context.finish());
+        if !self.dry_run && !changes.is_empty() {
+            for path in inconsistent {
+                context.warn(&format!(
+                    "`{path}`: its last owner died or panicked while it held the lock; the value stays marked as inconsistent \
+                     until a program marks it as consistent (`shm check {}` shows it)",
+                    self.target
+                ));
+            }
+        }
+        match failed {
+            Some(failure) => Err(failure),
+            None if self.dry_run => printed.map(|()| Exit::Ok),
+            None => printed
+                .map(|()| Exit::Ok)
+                .map_err(|failure| failure.after("the values were set")),
+        }
     }
 
     /// The processes that are attached, in words. `None` if there are none.
@@ -155,13 +180,7 @@ impl Set {
             // It is refused later.
             Target::Dump(_) => (false, Vec::new()),
         };
-        let names: Vec<String> = processes.iter().map(Process::to_string).collect();
-        Ok(match (attached, names.as_slice()) {
-            (false, _) => None,
-            (true, []) => Some("a process of which /proc shows nothing to this user".to_owned()),
-            (true, [name]) => Some(format!("process {name}")),
-            (true, names) => Some(format!("processes {}", names.join(", "))),
-        })
+        Ok(attached.then(|| in_words(&processes)))
     }
 
     fn in_use(&self, users: &str) -> Failure {
@@ -229,6 +248,28 @@ impl Set {
         }
         Ok(())
     }
+}
+
+/// The paths of the `Mutex`es at and around a part whose last owner died or panicked under the lock.
+fn without_consistent_value(segment: &DynSegment, path: &str) -> Vec<String> {
+    let ends = path.match_indices(['.', '[']).map(|(at, _)| at);
+    let mut around: Vec<&str> = ends.map(|at| &path[..at]).collect();
+    around.extend(["", path]);
+    around.dedup();
+    // What ends in a name in backquotes is no path.
+    let cells = around.into_iter().filter_map(|path| {
+        let path = if path.is_empty() { "." } else { path };
+        segment.at(path).ok()
+    });
+    cells
+        .filter(|cell| match cell.sync_state() {
+            Ok(Some(SyncState::MutexState {
+                owner, poisoned, ..
+            })) => poisoned || owner.is_some_and(|owner| !owner.is_alive()),
+            _ => false,
+        })
+        .map(|cell| cell.path().to_owned())
+        .collect()
 }
 
 /// Reads a value for a part. Of a text or a character, the quotes may be left out.

@@ -151,6 +151,18 @@ impl Context {
         let _ = writeln!(self.err, "{dim}{}{dim:#}", escaped(text));
     }
 
+    /// Prints what a person should know of a command that did what it should, on standard error.
+    pub(crate) fn warn(&mut self, message: &str) {
+        let warn = style::WARN;
+        let message = escaped(message).to_string();
+        if self.json {
+            let document = Document::new("note").with("message", message);
+            let _ = document.write(&mut self.err);
+        } else {
+            let _ = writeln!(self.err, "{warn}note{warn:#}: {message}");
+        }
+    }
+
     /// Reports a failure on standard error; with `--json`, as a document. A command that is about several segments goes on with the
     /// next one.
     pub(crate) fn report(&mut self, failure: &Failure) {

@@ -1,12 +1,13 @@
 //! `shm get` and `shm set`.
 
-use std::fs;
+use std::fs::{self, File};
+use std::process::Stdio;
 
 use serde_json::{Value, json};
-use shm_core::Shm;
-use shm_tests::Names;
+use shm_core::{Shm, ShmLayout};
+use shm_tests::{Names, no_child_starts};
 
-use crate::common::{Ran, shm};
+use crate::common::{Ran, command, shm};
 use crate::robot::{Mode, Pose, Robot, robot};
 
 struct Tried {
@@ -98,6 +99,10 @@ fn a_wrong_value_changes_nothing() {
     for (wrong, code, reason) in [
         ("gain=x", 2, "takes a number"),
         ("mode=Slow", 2, "`Idle`"),
+        ("mode=7", 2, "; write the name: `Fast`"),
+        ("mode=fast", 2, "; did you mean `Fast`?"),
+        ("temperature=nan", 2, "; did you mean `NaN`?"),
+        ("gain=Infinity", 2, "; did you mean `inf`?"),
         ("neg=9223372036854775808", 2, "i64"),
         ("battery=[1, 2]", 2, "32 elements"),
         ("gain=[1", 2, "`shm set --help`"),
@@ -131,7 +136,10 @@ fn attached_processes_are_named_before_anything_is_written() {
         name,
         robot,
     } = tried;
-    drop(robot);
+    {
+        let _alone = no_child_starts();
+        drop(robot);
+    }
     // Nobody is left.
     let ran = shm(["set", &name, "frame=3"]).code(0);
     assert_eq!(ran.out, "frame: 2 -> 3\n");
@@ -168,6 +176,51 @@ fn a_seqlock_gets_one_commit_and_a_mutex_its_lock() {
     assert_eq!(tried.set(&["counter=3"]).code(0).out, "counter: 2 -> 3\n");
     // It left no lock behind.
     assert!(robot.counter.try_lock().is_ok());
+}
+
+#[test]
+fn values_that_cannot_be_printed_are_said_to_be_set() {
+    let tried = Tried::new("set-full");
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = command();
+    command
+        .args(["set", &tried.name, "--yes", "frame=77"])
+        .stdout(full)
+        .stderr(Stdio::piped());
+    let ran = shm_tests::start(&mut command).unwrap();
+    let ran = ran.wait_with_output().unwrap();
+    assert_eq!(ran.status.code(), Some(4));
+    let text = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        text.contains("the values were set, but this command cannot write to standard output"),
+        "{text}"
+    );
+    assert_eq!(tried.robot.frame.get(), 77);
+}
+
+#[test]
+fn a_note_says_that_the_owner_of_a_mutex_died() {
+    let tried = Tried::new("set-died");
+    {
+        // A handle that is dropped leaves what it held as a dead process does.
+        let dead = Robot::attach(&tried.name).unwrap();
+        std::mem::forget(dead.state.lock().unwrap());
+        let _alone = no_child_starts();
+        drop(dead);
+    }
+    let check = format!("`shm check {}`", tried.name);
+    // The first takes the lock over, the second finds it free.
+    for total in ["state.total=2", "state.total=3"] {
+        let ran = tried.set(&[total, "counter=1"]).code(0);
+        assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+        for part in ["note: `state`: ", "inconsistent", &check] {
+            assert!(ran.err.contains(part), "{ran:?}");
+        }
+    }
+    let json = tried.set(&["state.total=4", "--json"]).code(0).err;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["schema"], "shm.note");
+    assert_eq!(tried.set(&["counter=2"]).code(0).err, "");
 }
 
 #[test]
