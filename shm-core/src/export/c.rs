@@ -219,7 +219,7 @@ static inline bool {is_valid}({name} value)
             say!(
                 self,
                 "_Static_assert(sizeof({name}) == {}u, \"{name} has another size\");",
-                of.size
+                of.padded_size()
             );
             say!(
                 self,

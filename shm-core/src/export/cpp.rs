@@ -355,7 +355,7 @@ inline bool is_valid({name} value) noexcept
             say!(
                 self,
                 "static_assert(sizeof({name}) == {}u, \"{name} has another size\");",
-                of.size
+                of.padded_size()
             );
             say!(
                 self,

@@ -37,6 +37,14 @@ pub(super) struct Struct {
     pub(super) is_value: bool,
 }
 
+impl Struct {
+    /// The size that C gives it. A struct with elements after it may end before a multiple of its alignment; there, the first of
+    /// them begins.
+    pub(super) const fn padded_size(&self) -> usize {
+        self.size.next_multiple_of(self.align)
+    }
+}
+
 pub(super) struct Tail {
     pub(super) name: String,
     pub(super) element: usize,

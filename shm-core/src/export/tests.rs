@@ -37,6 +37,20 @@ fn structure(
     ))
 }
 
+/// The elements begin where the fields end, and C rounds the size of the struct up.
+#[test]
+fn a_struct_may_end_in_elements_before_its_alignment() {
+    let pair = leaked(TypeLayout::slice(structure(
+        "Pair",
+        8,
+        &[("a", U32), ("b", U32)],
+    )));
+    let layout = structure("Log", 12, &[("frame", U64), ("len", U32), ("pairs", pair)]);
+    let assert = "(sizeof(log_segment) == 16u, \"log_segment has another size\");";
+    assert!(layout.to_c().contains(assert), "{}", layout.to_c());
+    assert!(layout.to_cpp().contains("== 16u, "), "{}", layout.to_cpp());
+}
+
 #[test]
 fn a_header_declares_asserts_and_accesses_every_field() {
     let layout = structure(
