@@ -63,13 +63,13 @@ if need_command script bsdutils; then
     terminal=(script --quiet --return --command)
 fi
 
-# What runs in the terminal: `surroundings PROGRAM FILTER..`.
+# What runs in the terminal: `surroundings PROGRAM FILTER..`. The user may not run cargo, which insta asks where the workspace is.
 cat >"$temp/surroundings" <<END
 umask 077
 ulimit -n 256
 exec 3</dev/null 4</dev/null 5</etc/passwd 6<>/dev/null 7>/dev/null 8<. 9</dev/null
 exec env -u CARGO_TARGET_DIR -u OWN_MOUNTS -u HOME TMPDIR="$temp/with spaces ğüş" LOCPATH="$temp/locales" LC_ALL=$locale LANG=$locale \
-    SHM_HOSTILE_FILES=10000 RUST_BACKTRACE=1 NO_COLOR=1 CARGO_TERM_COLOR=always TERM=xterm ${as_user[@]} "\$@"
+    INSTA_WORKSPACE_ROOT="$PWD" SHM_HOSTILE_FILES=10000 RUST_BACKTRACE=1 NO_COLOR=1 CARGO_TERM_COLOR=always TERM=xterm ${as_user[@]} "\$@"
 END
 
 count=0

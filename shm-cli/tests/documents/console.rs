@@ -19,7 +19,7 @@ fn console_blocks_are_what_the_command_prints() {
     let dump = directory.join("dump").to_str().unwrap().to_owned();
     let copy = directory.join("README.md");
     let text = fs::read_to_string(readme).unwrap();
-    fs::write(&copy, name.real_in(&text.replace(DUMP, &dump))).unwrap();
+    fs::write(&copy, name.real_in(&with_dump(&text, &dump))).unwrap();
 
     let run = std::panic::catch_unwind(|| {
         trycmd::TestCases::new()
@@ -31,10 +31,23 @@ fn console_blocks_are_what_the_command_prints() {
     });
     // Another text only with TRYCMD=overwrite.
     let after = fs::read_to_string(&copy).unwrap();
-    let after = name.shown_in(&after.replace(&dump, DUMP));
+    let after = name.shown_in(
+        &after
+            .replace(&format!("'{dump}'"), DUMP)
+            .replace(&dump, DUMP),
+    );
     if after != text {
         fs::write(readme, after).unwrap();
     }
     fs::remove_dir_all(&directory).unwrap();
     assert!(run.is_ok(), "a console block differs; see above");
+}
+
+/// Names the file in the commands, where its path may need quotes, and in what they print.
+fn with_dump(text: &str, dump: &str) -> String {
+    let lines = text.lines().map(|line| match line.starts_with("$ ") {
+        true => line.replace(DUMP, &format!("'{dump}'")),
+        false => line.replace(DUMP, dump),
+    });
+    lines.flat_map(|line| [line, "\n".to_owned()]).collect()
 }

@@ -369,7 +369,7 @@ fn paths_that_lead_nowhere_say_what_there_is() {
         ),
         (
             "wide[0]",
-            "there is no `wide[0]`: `wide` is a `u128`, which has no elements, which has no fields",
+            "there is no `wide[0]`: `wide` is a `u128`, which has no elements",
         ),
         (
             "pose.xy",
