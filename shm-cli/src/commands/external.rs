@@ -41,7 +41,11 @@ pub(crate) fn run(words: &[OsString], context: &mut Context) -> Result<Exit, Fai
             "`--json` stands before `{shown}`, which is a program of its own; write options of `{PREFIX}{shown}` after its name"
         )));
     }
-    let error = Command::new(&program).args(arguments).exec();
+    let mut error = Command::new(&program).args(arguments).exec();
+    // After a directory that may not be searched, that is the error, whatever is wrong with the program.
+    if let Some(path) = &found {
+        error = Command::new(path).args(arguments).exec();
+    }
     // No program has read its options.
     context.json |= arguments.iter().any(|word| word == "--json");
     if let Some(path) = found {

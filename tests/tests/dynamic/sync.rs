@@ -333,7 +333,7 @@ fn messages_are_whole_next_to_both_ends() {
     let segment = DynSegment::attach_read_only(&name).unwrap();
     let (mut sender, mut receiver) = (shm.sender().unwrap(), shm.receiver().unwrap());
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        let sending = scope.spawn(move || {
             for number in 0..MESSAGES {
                 sender.send([number; 40]).unwrap();
             }
@@ -357,6 +357,8 @@ fn messages_are_whole_next_to_both_ends() {
                 );
             }
         }
+        sending.join().unwrap();
+        receiving.join().unwrap();
     });
 }
 
