@@ -1,4 +1,4 @@
-//! What a picture of a layout shows: spans of bytes, who writes them, and which lines several of them share.
+//! What a picture of a layout shows: spans of bytes, what writes each of them, and the lines that several of them share.
 
 mod shared;
 mod spans;
