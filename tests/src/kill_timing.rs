@@ -45,6 +45,40 @@ impl RandomDelays {
     }
 }
 
+/// The longest time until a kill. It doubles while kills come too early: on a busy machine, a victim may not have run yet.
+#[derive(Debug)]
+pub struct Patience {
+    shortest: Duration,
+    longest: Duration,
+}
+
+impl Patience {
+    /// Begins with slightly more than the operation takes that a kill should hit.
+    #[must_use]
+    pub const fn new(shortest: Duration) -> Self {
+        Self {
+            shortest,
+            longest: shortest,
+        }
+    }
+
+    /// For how long to spin at most.
+    #[must_use]
+    pub const fn longest(&self) -> Duration {
+        self.longest
+    }
+
+    /// Learns whether the last kill came too early.
+    pub fn learn(&mut self, too_early: bool) {
+        const MOST: Duration = Duration::from_millis(100);
+        self.longest = if too_early {
+            MOST.min(2 * self.longest)
+        } else {
+            self.shortest
+        };
+    }
+}
+
 /// Measured times. Displays their number, median, 99th percentile and maximum.
 #[derive(Debug)]
 pub struct Timings(

@@ -20,7 +20,7 @@
 //! | [`hostile`] | forged segment files, and a type with a cell of every kind |
 //! | [`lock_bytes`] | look at the locks of the format, or hold them, without the library |
 //! | [`step`] | kill a peer after its k-th instruction or system call, asleep or awake; count its system calls |
-//! | [`RandomDelays`], [`Timings`] | kill a peer at a random instant; summarise how long recovery took |
+//! | [`RandomDelays`], [`Patience`], [`Timings`] | kill a peer at a random instant; summarise how long recovery took |
 //! | [`Random`] | random numbers that are the same for a seed |
 //! | [`is_root`], [`with_restriction`], [`pid_namespaces`] | skip what the system does not allow |
 //! | [`count_from_env`] | environment variables that select the long form of a test |
@@ -42,7 +42,7 @@ mod threads;
 
 pub use bytes::{next_to, peek, poke, poke_word, scribble};
 pub use driver::{DEADLINE, Peer, no_child_starts, start, variant};
-pub use kill_timing::{RandomDelays, Timings};
+pub use kill_timing::{Patience, RandomDelays, Timings};
 pub use names::{Names, SHM_DIRECTORY};
 pub use random::Random;
 pub use segments::versions;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use shm_core::{Shm, ShmLayout};
 use shm_tests::{
-    DEADLINE, Gate, Ledger, Names, Peer, RandomDelays, Stats, count_from_env, peer,
+    DEADLINE, Gate, Ledger, Names, Patience, Peer, RandomDelays, Stats, count_from_env, peer,
     with_restriction,
 };
 
@@ -55,6 +55,7 @@ fn a_creator_killed_at_any_instant_blocks_no_successor() {
     let mut next = peer!();
     let mut instants = RandomDelays::new();
     let start = Instant::now();
+    let mut patience = Patience::new(LONGEST);
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
     let (mut kills, mut orphaned) = (0, 0);
     // Kills that left nothing may have come before the creation began, so they alone prove little.
@@ -76,9 +77,11 @@ fn a_creator_killed_at_any_instant_blocks_no_successor() {
             gate.open.store(kills, Release);
             victim
         };
-        instants.spin_up_to(LONGEST);
+        instants.spin_up_to(patience.longest());
         victim.kill();
-        orphaned += u64::from(Names::exists(&name));
+        let is_orphaned = Names::exists(&name);
+        orphaned += u64::from(is_orphaned);
+        patience.learn(!is_orphaned);
         look(&mut next, &name);
         next.ok(&format!("open s create {name} frame=9"));
         assert_eq!(next.ok("current s"), "true");

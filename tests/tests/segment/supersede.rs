@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use shm_core::{Shm, ShmLayout};
 use shm_tests::lock_bytes::{NAME, OWNER, is_locked_exclusively};
 use shm_tests::{
-    DEADLINE, Gate, Names, Peer, RandomDelays, Stats, Telemetry, TelemetryWide, count_from_env,
-    peer,
+    DEADLINE, Gate, Names, Patience, Peer, RandomDelays, Stats, Telemetry, TelemetryWide,
+    count_from_env, peer,
 };
 
 /// A segment of `frame=1` whose owner was killed, and a reader that is still attached to it.
@@ -281,6 +281,7 @@ fn supersede_killed_at_any_instant_blocks_no_successor() {
     let gate = Gate::create(&names.name("gate")).unwrap();
     let mut next = peer!();
     let mut instants = RandomDelays::new();
+    let mut patience = Patience::new(LONGEST);
     let start = Instant::now();
     let longest = DEADLINE + Duration::from_millis(100) * wanted as u32;
     let (mut kills, mut before, mut nameless, mut after) = (0, 0, 0, 0);
@@ -299,11 +300,13 @@ fn supersede_killed_at_any_instant_blocks_no_successor() {
         ));
         assert_eq!(victim.hear(), "ready");
         gate.open.store(kills, Release);
-        instants.spin_up_to(LONGEST);
+        instants.spin_up_to(patience.longest());
         victim.kill();
 
         assert_eq!(reader.ok("load r"), "1");
-        if reader.ok("current r") == "true" {
+        let too_early = reader.ok("current r") == "true";
+        patience.learn(too_early);
+        if too_early {
             before += 1;
             assert_eq!(reader.ok("owned r"), "false");
         } else if Names::exists(&name) {
