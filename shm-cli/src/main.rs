@@ -10,6 +10,7 @@ mod duration;
 mod failure;
 #[cfg(test)]
 mod hostile;
+mod later;
 mod nearby;
 mod observe;
 mod output;

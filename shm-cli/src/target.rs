@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser, ValueParser, ValueParserFactory};
@@ -72,6 +73,16 @@ impl Target {
             Self::Name(name) => Path::new("/dev/shm").join(name.strip_prefix('/').unwrap_or(name)),
             Self::Dump(path) | Self::Descriptor(path) => path.clone(),
         }
+    }
+
+    /// Whether it is a file from a machine of the other byte order.
+    pub(crate) fn is_of_other_order(&self) -> bool {
+        const BYTE_ORDER: u64 = 12;
+        let own = if cfg!(target_endian = "little") { 1 } else { 2 };
+        let mut order = [0];
+        let file = File::open(self.file());
+        let read = file.and_then(|file| file.read_exact_at(&mut order, BYTE_ORDER));
+        read.is_ok() && order[0] != own
     }
 
     /// Reads the type, without attaching. A file may also be an exported schema.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use shm_core::TypeLayout;
-use shm_core::dynamic::DynSchema;
 use shm_core::layout::{LayoutKind, OffsetTarget};
 
 use crate::failure::{Exit, Failure};
@@ -86,10 +85,8 @@ impl Export {
 
 /// The layout of a segment of a machine like this one.
 fn native(target: &Target) -> Result<&'static TypeLayout, Failure> {
-    let segment = target.read_only()?;
-    let layout = segment.layout();
-    let here = DynSchema::of_layout(layout)?;
-    if here.fingerprint() != layout.fingerprint() {
+    let layout = target.read_only()?.layout();
+    if target.is_of_other_order() {
         return Err(Failure::refused(format!(
             "{target} was made on a machine of the other byte order, and headers are for programs that share a segment; export it \
              on such a machine"
@@ -108,7 +105,8 @@ fn node(layout: &TypeLayout) -> Value {
         "type": type_name(layout),
         "size": layout.size(),
         "align": layout.align(),
-        "fingerprint": hex(layout.fingerprint()),
+        // That of a part of a later format is unknown.
+        "fingerprint": Some(layout.fingerprint()).filter(|known| *known != 0).map(hex),
     });
     match layout.kind() {
         LayoutKind::Scalar(scalar) => {
@@ -164,6 +162,10 @@ fn node(layout: &TypeLayout) -> Value {
                 out["target"] = hex(OffsetTarget::fingerprint(target)).into();
             }
             out["parts"] = node(inner);
+        }
+        LayoutKind::Unknown { tag, .. } => {
+            out["kind"] = "unknown".into();
+            out["tag"] = tag.into();
         }
         _ => {}
     }

@@ -11,6 +11,7 @@ use shm_core::{SegmentInfo, ShmError, ShmLayout};
 use super::{check, rm};
 use crate::attached::Mappings;
 use crate::failure::{Exit, Failure};
+use crate::later::{self, Later};
 use crate::output::{Context, Document, escaped, number, style};
 use crate::target::Target;
 
@@ -63,6 +64,7 @@ impl Restore {
         };
         let dump = DynSegment::open(&self.file).map_err(|error| self.not_opened(error))?;
         self.refuse_other_order()?;
+        self.refuse_later_formats(&dump)?;
         if !self.yes {
             self.refuse_damage()?;
         }
@@ -115,15 +117,24 @@ impl Restore {
     }
 
     fn refuse_other_order(&self) -> Result<(), Failure> {
-        const BYTE_ORDER: u64 = 12;
-        let own = if cfg!(target_endian = "little") { 1 } else { 2 };
-        match bytes::<1>(&self.file, BYTE_ORDER) {
-            Some([order]) if order != own => Err(Failure::refused(format!(
-                "{} comes from a machine of the other byte order, whose numbers programs here would read wrongly; look at it with \
-                 `shm show`, or restore it on such a machine",
+        if !Target::Dump(self.file.clone()).is_of_other_order() {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "{} comes from a machine of the other byte order, whose numbers programs here would read wrongly; look at it with \
+             `shm show`, or restore it on such a machine",
+            self.file.display()
+        )))
+    }
+
+    fn refuse_later_formats(&self, dump: &DynSegment) -> Result<(), Failure> {
+        match later::parts(dump.layout()).first() {
+            None => Ok(()),
+            Some(Later { path, tag }) => Err(Failure::refused(format!(
+                "`{path}` in {} has a type of a later format (tag {tag}), of which this version of `shm` only knows the bytes, and not \
+                 what they say of processes that have ended; use the same version as the programs that made it",
                 self.file.display()
             ))),
-            _ => Ok(()),
         }
     }
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicI16, AtomicU32, AtomicU64, Ordering};
 use shm_core::dynamic::DynSchema;
 use shm_core::sync::{Barrier, Broadcast, Event, Mutex, SeqLock};
 use shm_core::{ShmLayout, ShmOffset, ShmStr};
+use shm_tests::Names;
+use shm_tests::hostile::forge_later;
 
 use crate::types::{Mode, Pose, Robot, Telemetry};
 use crate::{shm, unique_name};
@@ -152,6 +154,19 @@ struct Everything {
     tail: [Pair],
 }
 
+/// Each `[u64; 2]` becomes a type of a later format.
+#[derive(ShmLayout)]
+#[repr(C)]
+#[shm(padding)]
+struct Rover {
+    flag: bool,
+    lidar: [u64; 2],
+    rows: [[[u64; 2]; 2]; 3],
+    pose: SeqLock<[u64; 2]>,
+    lock: Mutex<[u64; 2]>,
+    tail: [[u64; 2]],
+}
+
 /// A type with the name of a function of C, and nothing but elements at its end.
 #[derive(ShmLayout)]
 #[repr(C)]
@@ -203,6 +218,12 @@ fn headers_of_all_kinds_of_types_compile_without_a_warning() {
     let log = Log::create_with_len(&name, 3).unwrap();
     check(&name, "log");
     drop(log);
+    let rover = Rover::create_with_len(&name, 3).unwrap();
+    let mut file = std::fs::read(Names::path(&name)).unwrap();
+    assert_eq!(forge_later(&mut file, 2, 16, 8), 5);
+    std::fs::write(Names::path(&name), file).unwrap();
+    check(&name, "rover");
+    drop(rover);
 }
 
 fn run(program: &Path, args: &[&str]) -> Child {

@@ -274,6 +274,8 @@ pub(crate) unsafe fn validate(
         },
         LayoutKind::Array { element, len } => elements(element, 0, len),
         LayoutKind::Slice { element } => elements(element, 0, tail),
+        // Nothing is known of its bytes.
+        LayoutKind::Unknown { .. } => Ok(()),
         LayoutKind::Struct { fields, .. } => fields.iter().try_for_each(|field| {
             // SAFETY: the field is within the struct; only the last field has the trailing slice.
             unsafe { validate(at.wrapping_add(field.offset()), field.layout(), tail) }

@@ -272,6 +272,8 @@ impl Value<'_> {
             LayoutKind::Meaning { meaning, inner, .. } => self.meaning(meaning, inner, f),
             LayoutKind::Slice { element } => self.list(f, element, 0, self.tail),
             LayoutKind::Array { element, len } => self.list(f, element, 0, len),
+            // Never part of a type of this program.
+            LayoutKind::Unknown { .. } => f.write_str(self.layout.name()),
             LayoutKind::Struct { fields, .. } => {
                 let parts = fields
                     .iter()

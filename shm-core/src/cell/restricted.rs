@@ -179,7 +179,7 @@ impl Restricted {
                 self
             }
             // No value that is moved as a whole contains a `bool`, an enum or a `char` in one of these.
-            LayoutKind::Meaning { .. } | LayoutKind::Slice { .. } => {
+            LayoutKind::Meaning { .. } | LayoutKind::Slice { .. } | LayoutKind::Unknown { .. } => {
                 self.complete = false;
                 self
             }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::iter;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::check::{Level, Machine, reference};
@@ -48,8 +49,9 @@ pub(super) fn intern(
     interner.intern(schema, levels, bytes, machine, checked, room)
 }
 
-/// What a layout depends on. The room for later fields matters to new segments only.
-type Key = (Machine, Option<usize>, Box<[u8]>);
+/// What a layout depends on. The room for later fields matters to new segments only. The fingerprint follows from the bytes, but
+/// for types of a later format.
+type Key = (Machine, Option<usize>, u64, Box<[u8]>);
 
 struct Interner {
     layouts: HashMap<Key, &'static TypeLayout>,
@@ -74,17 +76,23 @@ impl Interner {
         checked: &Expected,
         room: Option<usize>,
     ) -> Result<&'static TypeLayout, Full> {
-        let key = (machine, room, Box::from(bytes));
+        let key = (machine, room, checked.fingerprint, Box::from(bytes));
         if let Some(layout) = self.layouts.get(&key) {
             return Ok(layout);
         }
         let entry = size_of::<(Key, &TypeLayout)>();
-        let of_levels: usize = levels.iter().map(|level| cost(&level.root)).sum();
+        let of_level = |level: &Level| cost(&level.root) + 2 * size_of::<u64>();
+        let of_levels: usize = levels.iter().map(of_level).sum();
         let cost = 2 * entry + bytes.len() + cost(&schema.root) + of_levels;
         self.left = self.left.checked_sub(cost).ok_or(Full)?;
         let layout = match levels {
             [] => build(&schema.root, machine, false),
-            _ => with_levels(&schema.root, levels, machine),
+            _ => {
+                let of_levels = levels.iter().map(|level| level.fingerprint);
+                let recorded = iter::once(checked.fingerprint).chain(of_levels);
+                with_levels(&schema.root, levels, machine)
+                    .with_level_fingerprints(leak_all(recorded))
+            }
         };
         let layout = match room {
             Some(room) => layout.with_room(room),
@@ -99,7 +107,8 @@ impl Interner {
 /// The bytes that [`build`] allocates for a node.
 fn cost(node: &Node) -> usize {
     let inside = match node {
-        Node::Scalar(_) | Node::Unknown { .. } => return 0,
+        Node::Scalar(_) => return 0,
+        Node::Unknown { body, .. } => body.len(),
         Node::Array { element, .. } | Node::Slice { element } => cost(element),
         Node::Meaning { meaning, inner, .. } => meaning.len() + cost(inner),
         Node::Enum { name, variants, .. } => {
@@ -157,7 +166,11 @@ fn scalar(scalar: Scalar, machine: Machine) -> &'static TypeLayout {
 fn part(node: &Node, machine: Machine, is_inner: bool) -> &'static TypeLayout {
     match node {
         Node::Scalar(of) => scalar(*of, machine),
-        _ => leak(build(node, machine, is_inner)),
+        _ => match build(node, machine, is_inner) {
+            // It would depend on what is unknown.
+            layout if layout.has_unknown() => leak(layout.with_fingerprint(0)),
+            layout => leak(layout),
+        },
     }
 }
 
@@ -263,7 +276,16 @@ fn build(node: &Node, machine: Machine, is_inner: bool) -> TypeLayout {
                 layout
             }
         }
-        // The check accepts none.
-        Node::Unknown { .. } => TypeLayout::refused(),
+        Node::Unknown {
+            tag,
+            size,
+            align,
+            body,
+        } => {
+            // The check has compared them.
+            let size = usize::try_from(*size).unwrap_or(0);
+            let body = leak_all(body.iter().copied());
+            TypeLayout::unknown(*tag, size, *align as usize, body)
+        }
     }
 }

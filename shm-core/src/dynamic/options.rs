@@ -84,7 +84,7 @@ impl<const LEN: bool> ShmOptions<DynSegment, LEN> {
     ///
     /// Those of [creating](crate::ShmOptions::create) a typed segment; [`Uninitialized`](ShmError::Uninitialized) if zero is not a
     /// value of one of its enums, which [`create_with`](Self::create_with) can set; [`UnsupportedFormat`](ShmError::UnsupportedFormat)
-    /// for a schema of a machine of the other byte order; [`TooLarge`](ShmError::TooLarge), as for [`DynSegment::attach`].
+    /// for a schema of a machine of the other byte order, or with types of a later format; [`TooLarge`](ShmError::TooLarge), as for [`DynSegment::attach`].
     pub fn create(&self, name: &str, schema: &DynSchema) -> Result<DynSegment, ShmError> {
         self.create_with(name, schema, |_| {})
     }

@@ -60,9 +60,9 @@ impl Budget {
         Self(Cell::new(MOST_VALUES))
     }
 
-    fn take(&self) -> Result<()> {
-        let left = self.0.get().checked_sub(1).ok_or(ReadFailed::TooLarge)?;
-        self.0.set(left);
+    fn take(&self, count: usize) -> Result<()> {
+        let left = self.0.get().checked_sub(count);
+        self.0.set(left.ok_or(ReadFailed::TooLarge)?);
         Ok(())
     }
 }
@@ -178,7 +178,7 @@ impl<'a> Place<'a> {
 
     /// Reads the value.
     pub(super) fn read(&self) -> Result<DynValue> {
-        self.budget.take()?;
+        self.budget.take(1)?;
         match self.layout.kind() {
             LayoutKind::Scalar(scalar) => self.scalar(scalar),
             LayoutKind::Enum { repr, variants } => {
@@ -192,7 +192,20 @@ impl<'a> Place<'a> {
             LayoutKind::Slice { element } => self.list(element, 0, self.tail),
             LayoutKind::Struct { fields, .. } => self.fields(fields),
             LayoutKind::Meaning { meaning, inner, .. } => self.meaning(meaning, inner),
+            LayoutKind::Unknown { .. } => self.unknown(),
         }
+    }
+
+    /// Reads the bytes of a type of a later format.
+    fn unknown(&self) -> Result<DynValue> {
+        let size = self.layout.size();
+        self.budget.take(size.div_ceil(size_of::<u64>()))?;
+        let mut copy = Self::room(self.layout, None)?;
+        // SAFETY: by the layout, these are words of one width; they are live, aligned and readable (invariant 1). Where they are not
+        // shared, nothing writes them. The copy is private and has room for them.
+        unsafe { copy::read_values(copy.as_mut_ptr().cast(), self.at, self.layout, 1) };
+        let bytes: &[u8] = bytemuck::cast_slice(&copy);
+        Ok(DynValue::Bytes(bytes[..size].to_vec()))
     }
 
     /// Reads the value, or a list of `len` values of which it is the first.

@@ -20,8 +20,8 @@ use crate::segment::{self, Described, Expected, SchemaBytes};
 /// value. So this is for tools that look at many segments, or compare them.
 ///
 /// A field may have a type that a later version of this library has added. It is listed with its size and alignment, as `a type of a
-/// later format`, and the other fields are listed as always. [`DynSegment`](super::DynSegment) refuses such a segment with
-/// [`UnsupportedFormat`](ShmError::UnsupportedFormat).
+/// later format`, and the other fields are listed as always. See [`DynSegment`](super::DynSegment#later-formats) for the values of
+/// such a segment.
 ///
 /// ```
 /// use shm_core::ShmLayout;
@@ -132,13 +132,22 @@ impl DynSchema {
     /// [`Corrupt`](ShmError::Corrupt) for the layout of a type that cannot be shared: one for which
     /// [`is_checked`](TypeLayout::is_checked) is `false`.
     pub fn of_layout(layout: &TypeLayout) -> Result<Self, ShmError> {
-        let schema = Self::checked(SchemaBytes::of(layout), layout.room(), |_| Ok(()));
+        let schema = Self::with_fingerprint_of(layout, layout.room());
         schema.map_err(|error| error.named(SCHEMA))
     }
 
     /// That of a layout that was checked, with room for later fields.
     pub(super) fn with_room(layout: &TypeLayout, room: usize) -> Result<Self, ShmError> {
-        Self::checked(SchemaBytes::of(layout), Some(room), |_| Ok(()))
+        Self::with_fingerprint_of(layout, Some(room))
+    }
+
+    fn with_fingerprint_of(layout: &TypeLayout, room: Option<usize>) -> Result<Self, ShmError> {
+        Self::checked(SchemaBytes::of(layout), room, |checked| {
+            if checked.later.is_some() {
+                checked.expected.fingerprint = layout.fingerprint();
+            }
+            Ok(())
+        })
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) returns.
@@ -255,6 +264,14 @@ impl DynSchema {
                 reason: "its schema is that of a machine with another byte order".to_owned(),
             });
         }
+        if let Some(later) = &self.later {
+            return Err(ShmError::UnsupportedFormat {
+                name: UNNAMED,
+                reason: shortened(format!(
+                    "{later}, so this version cannot create segments of the type"
+                )),
+            });
+        }
         self.intern_as(self.machine, self.room)
     }
 
@@ -263,14 +280,6 @@ impl DynSchema {
         machine: Machine,
         room: Option<usize>,
     ) -> Result<&'static TypeLayout, ShmError> {
-        if let Some(later) = &self.later {
-            return Err(ShmError::UnsupportedFormat {
-                name: UNNAMED,
-                reason: shortened(format!(
-                    "{later}, so this version lists the fields (`DynSchema`), but accesses no values"
-                )),
-            });
-        }
         let (base, levels) = (&self.base, &self.levels);
         intern::intern(
             base,
@@ -315,7 +324,7 @@ impl DynSchema {
     }
 
     /// Returns the fingerprint: that of level 0, as in the header. It cannot be computed if a field has a type of a later format:
-    /// then this is what the header says, and 0 if there is none ([`from_bytes`](Self::from_bytes)).
+    /// then this is what the header or the layout says, and 0 for [`from_bytes`](Self::from_bytes).
     #[must_use]
     pub const fn fingerprint(&self) -> u64 {
         self.checked.fingerprint

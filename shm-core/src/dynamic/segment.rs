@@ -56,6 +56,13 @@ use crate::sys::{Errno, SysError};
 /// Of a struct that has grown (`#[shm(since = ..)]`), a handle has the fields of all levels that were announced when it attached.
 /// It announces none itself. To find fields that a newer program has announced since, attach again.
 ///
+/// # Later formats
+///
+/// A part may have a type that a later version of this library has added. This version knows its place, so
+/// [`get`](DynCell::get) reads its bytes, and [`dump`](Self::dump) copies them as they are, with whatever claims are in them.
+/// [`set`](DynCell::set) refuses it. So it does for any part of the value of a [`SeqLock`](crate::sync::SeqLock) that contains such
+/// a part, since a commit writes all of the value. The other parts are read and set as always.
+///
 /// # Memory
 ///
 /// The layout of a schema is allocated once in a process, however many segments have the schema, and never freed. A schema, with
@@ -123,8 +130,7 @@ impl DynSegment {
     /// # Errors
     ///
     /// Those of a typed [`attach`](crate::ShmOptions::attach), except `LayoutMismatch`; [`Corrupt`](ShmError::Corrupt) if the
-    /// schema is invalid or contradicts the header; [`UnsupportedFormat`](ShmError::UnsupportedFormat) if it contains types of a later
-    /// format; [`TooLarge`](ShmError::TooLarge).
+    /// schema is invalid or contradicts the header; [`TooLarge`](ShmError::TooLarge).
     pub fn attach(name: &str) -> Result<Self, ShmError> {
         Self::options().attach(name)
     }

@@ -282,6 +282,9 @@ static inline bool {is_valid}({name} value)
         {
             notes.push("a Unicode scalar value".to_owned());
         }
+        if let Shape::Unknown(_) = member.shape {
+            notes.push("bytes of a type of a later format".to_owned());
+        }
         if matches!(of.role, Role::Sync("Mutex")) && member.name == "value" {
             notes.push("belongs to the holder of the lock".to_owned());
         }
@@ -297,6 +300,7 @@ static inline bool {is_valid}({name} value)
         let ident = &member.ident;
         match member.shape {
             Shape::Gap => format!("unsigned char {ident}[{}]", member.size),
+            Shape::Unknown(len) => format!("unsigned char {ident}{dims}[{len}]"),
             Shape::Text(len) => format!("_Atomic(unsigned char) {ident}{dims}[{len}]"),
             Shape::Struct(number) => format!("{} {ident}{dims}", self.names[number]),
             Shape::Leaf(leaf) => match leaf.kind {
@@ -317,7 +321,7 @@ static inline bool {is_valid}({name} value)
             let _ = write!(place, "[i{depth}]");
         }
         match member.shape {
-            Shape::Gap | Shape::Struct(_) => {}
+            Shape::Gap | Shape::Struct(_) | Shape::Unknown(_) => {}
             Shape::Text(len) => {
                 let get = self.scope.unique(format!("{name}_get_{ident}"));
                 let set = self.scope.unique(format!("{name}_set_{ident}"));
@@ -457,6 +461,7 @@ static inline void {store}({name} *at, const {value} *value)
         let dims: String = member.dims.iter().map(|len| format!("[{len}]")).collect();
         match member.shape {
             Shape::Gap => format!("unsigned char {ident}[{}]", member.size),
+            Shape::Unknown(len) => format!("unsigned char {ident}{dims}[{len}]"),
             Shape::Text(len) => format!("char {ident}{dims}[{len}]"),
             Shape::Struct(number) => format!("{} {ident}{dims}", self.values[number]),
             Shape::Leaf(leaf) if leaf.kind.size() == 16 => format!("uint64_t {ident}{dims}[2]"),
@@ -565,7 +570,7 @@ pub(super) fn seqlock_value<'a>(unit: &'a Unit, of: &Struct) -> Option<&'a Membe
     };
     let value = slot.members.iter().find(|member| member.name == "value")?;
     let is_value = match value.shape {
-        Shape::Gap => false,
+        Shape::Gap | Shape::Unknown(_) => false,
         Shape::Leaf(leaf) => leaf.order == Order::Relaxed,
         Shape::Text(_) => true,
         Shape::Struct(number) => matches!(&unit.types[number], Type::Struct(of) if of.is_value),

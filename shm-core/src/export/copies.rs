@@ -59,7 +59,8 @@ fn innermost(
     direction: Direction,
 ) -> Vec<String> {
     match (shape, direction) {
-        (Shape::Gap, _) => Vec::new(),
+        // A struct with bytes of an unknown type is not copied.
+        (Shape::Gap | Shape::Unknown(_), _) => Vec::new(),
         (Shape::Leaf(leaf), _) if leaf.kind.size() == 16 => {
             let word = Leaf {
                 kind: crate::layout::ScalarKind::U64,

@@ -342,6 +342,9 @@ inline bool is_valid({name} value) noexcept
                 if member.since > 0 {
                     notes.push(format!("since level {}", member.since));
                 }
+                if let Shape::Unknown(_) = member.shape {
+                    notes.push("bytes of a type of a later format".to_owned());
+                }
                 if of.role == Role::Sync("Mutex") && member.name == "value" {
                     notes.push("belongs to the holder of the lock".to_owned());
                 }
@@ -394,6 +397,7 @@ inline bool is_valid({name} value) noexcept
         let dims: String = member.dims.iter().map(|len| format!("[{len}]")).collect();
         match member.shape {
             Shape::Gap => format!("unsigned char {ident}[{}]", member.size),
+            Shape::Unknown(len) => format!("unsigned char {ident}{dims}[{len}]"),
             Shape::Text(len) => format!("tshm_layout::text<{len}> {ident}{dims}"),
             Shape::Struct(number) => format!("{} {ident}{dims}", self.names[number]),
             Shape::Leaf(leaf) => {
@@ -415,6 +419,7 @@ inline bool is_valid({name} value) noexcept
         let dims: String = member.dims.iter().map(|len| format!("[{len}]")).collect();
         match member.shape {
             Shape::Gap => format!("unsigned char {ident}[{}]", member.size),
+            Shape::Unknown(len) => format!("unsigned char {ident}{dims}[{len}]"),
             Shape::Text(len) => format!("char {ident}{dims}[{len}]"),
             Shape::Struct(number) => format!("{} {ident}{dims}", self.values[number]),
             Shape::Leaf(leaf) => {

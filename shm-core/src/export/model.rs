@@ -90,6 +90,8 @@ pub(super) enum Shape {
     Text(usize),
     /// The type with this number.
     Struct(usize),
+    /// So many bytes of a type of a later format.
+    Unknown(usize),
 }
 
 /// A number.
@@ -344,6 +346,7 @@ impl Maker {
                 }
                 Some(Shape::Struct(self.of_fields(layout, inner, name, role)))
             }
+            LayoutKind::Unknown { .. } => Some(Shape::Unknown(layout.size())),
             LayoutKind::Array { .. } | LayoutKind::Slice { .. } => None,
         }
     }
@@ -351,7 +354,7 @@ impl Maker {
     fn all_values(&self, members: &[Member]) -> bool {
         !members.is_empty()
             && members.iter().all(|member| match member.shape {
-                Shape::Gap => false,
+                Shape::Gap | Shape::Unknown(_) => false,
                 Shape::Leaf(leaf) => leaf.order == Order::Relaxed,
                 Shape::Text(_) => true,
                 Shape::Struct(number) => self.is_value(number),

@@ -238,7 +238,7 @@ impl TypeLayout {
             return true;
         }
         match self.kind() {
-            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Unknown { .. } => false,
             LayoutKind::Array { element, len } => element.elements_hold(len, at, wanted),
             LayoutKind::Slice { element } => element.elements_hold(tail, at, wanted),
             LayoutKind::Meaning { .. } => self.as_vec().is_some_and(|vec| {

@@ -159,10 +159,10 @@ impl Forgery {
     pub fn mutate_schema(&mut self, random: &mut Random) {
         let mut schema = self.schema();
         for _ in 0..=random.below(3) {
-            if random.one_in(3) {
-                damage(&mut schema, random);
-            } else {
-                tweak(&mut schema, random);
+            match random.below(9) {
+                0..3 => damage(&mut schema, random),
+                3 => make_later(&mut schema, random),
+                _ => tweak(&mut schema, random),
             }
         }
         self.replace_schema(&schema);
@@ -268,6 +268,62 @@ impl Forgery {
             _ => random.word(),
         }
     }
+}
+
+/// The sizes of scalars, by their codes.
+const SCALARS: [u64; 15] = [0, 1, 2, 4, 8, 16, 1, 2, 4, 8, 16, 4, 8, 1, 4];
+
+/// The node of an array of scalars: its tag and the length of its body.
+fn array_start() -> [u8; 8] {
+    let mut start = [2, 0, 0, 0, 0, 0, 0, 0];
+    start[4..].copy_from_slice(&20_u32.to_ne_bytes());
+    start
+}
+
+/// Replaces the node of an array of scalars, which begins the bytes, by one of the same length with a tag of a later format.
+fn put_later(node: &mut [u8], tag: u8, size: u64, align: u32) {
+    node[0] = tag;
+    node[8..16].copy_from_slice(&size.to_ne_bytes());
+    node[16..20].copy_from_slice(&align.to_ne_bytes());
+}
+
+/// Makes each `[u64; len]` in the bytes of a schema a type of a later format with the tag 200, this size and this alignment. The
+/// lengths of all nodes stay the same. Returns how many there were.
+pub fn forge_later(schema: &mut [u8], len: u64, size: u64, align: u32) -> usize {
+    let element = [[1, 0, 0, 0], 4_u32.to_ne_bytes(), [4, 0, 0, 0]].concat();
+    let array = [&array_start()[..], &len.to_ne_bytes(), &element].concat();
+    let mut count = 0;
+    for at in 0..schema.len() {
+        if schema[at..].starts_with(&array) {
+            put_later(&mut schema[at..], 200, size, align);
+            count += 1;
+        }
+    }
+    count
+}
+
+/// Makes an array of scalars a type of a later format, which is as large and aligned as before, or nearly so.
+fn make_later(schema: &mut [u8], random: &mut Random) {
+    let start = array_start();
+    let arrays: Vec<usize> = (0..schema.len().saturating_sub(27))
+        .filter(|at| schema[*at..].starts_with(&start))
+        .collect();
+    if arrays.is_empty() {
+        return;
+    }
+    let node = &mut schema[random.pick(&arrays)..];
+    let mut len = [0; 8];
+    len.copy_from_slice(&node[8..16]);
+    let scalar = SCALARS.get(usize::from(node[24])).copied().unwrap_or(8);
+    let mut size = u64::from_ne_bytes(len).wrapping_mul(scalar);
+    let mut align = scalar as u32;
+    if random.one_in(4) {
+        size = random.awkward(size);
+    }
+    if random.one_in(4) {
+        align = random.pick(&[0, 1, 2, 3, 4, 16, 64, 4096, 8192]);
+    }
+    put_later(node, random.pick(&[7, 8, 100, 200, 255]), size, align);
 }
 
 /// Changes a byte that is probably no length: many schemas stay valid.

@@ -15,7 +15,7 @@ pub use counting::{Counting, Which, allocated_by};
 pub use everything::{
     Color, Everything, Leaves, Part, read_everything, read_only_everything, write_everything,
 };
-pub use forgery::Forgery;
+pub use forgery::{Forgery, forge_later};
 pub use untyped::{Shade, Synced};
 
 use crate::names::Names;

@@ -183,7 +183,12 @@ fn check_schema(schema: &DynSchema, table: &str) {
     }
     let again = DynSchema::from_bytes(&schema.to_bytes()).expect("it was checked");
     assert_eq!(again.first_difference(schema), None);
-    assert_eq!(again.to_string(), table);
+    // The fingerprint of a type with parts of a later format is in the header only.
+    let expected = match again.fingerprint() {
+        0 => table.replace(&format!("{:016x}", schema.fingerprint()), &"0".repeat(16)),
+        _ => table.to_owned(),
+    };
+    assert_eq!(again.to_string(), expected);
 }
 
 /// The first words of a message that say what is wrong.

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use shm_core::dynamic::{DynError, DynSchema, DynSegment};
+use shm_core::dynamic::{DynError, DynSchema, DynSegment, DynValue};
 use shm_core::sync::{Mutex, SeqLock};
 use shm_core::{ShmError, ShmLayout, ShmStr, ShmVec};
 use shm_tests::Names;
+use shm_tests::hostile::forge_later;
 
 #[derive(Clone, Copy, ShmLayout)]
 #[repr(i16)]
@@ -238,6 +239,7 @@ mod other_order {
                 3 => 0,
                 4 => number(self.schema, at + 8, 8),
                 5 => self.size_of_code(self.schema[at + 8]),
+                7.. => number(self.schema, at + 8, 8),
                 _ => {
                     let name = number(self.schema, at + 16, 2);
                     self.size(at + 18 + name)
@@ -280,6 +282,8 @@ mod other_order {
                         at += 8 + 8 + number(self.schema, at + 12, 4);
                     }
                 }
+                // Nobody knows what to swap.
+                7.. => {}
                 _ => {
                     let name = number(self.schema, at + 16, 2);
                     self.value(at + 18 + name, place, tail);
@@ -324,8 +328,14 @@ mod other_order {
             let mut size = self.size(at);
             let mut hash = Self::seed(tag);
             at += 4;
-            self.take(&mut at, 4);
+            let len = self.take(&mut at, 4);
             match tag {
+                7.. => {
+                    let body = at;
+                    self.take(&mut at, 8);
+                    self.take(&mut at, 4);
+                    at = body + len;
+                }
                 1 => {
                     for byte in &self.schema[at..at + 2] {
                         hash = Self::mix(hash, u64::from(*byte));
@@ -558,4 +568,30 @@ fn levels_of_a_dump_of_the_other_byte_order_are_read_as_well() {
         "{error}"
     );
     assert!(error.to_string().contains("another byte order"), "{error}");
+}
+
+#[test]
+fn unknown_bytes_of_the_other_byte_order_stay_as_they_are() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Later {
+        beat: u32,
+        part: u32,
+        later: [u64; 2],
+    }
+    let names = Names::new("dyn-order-later");
+    let name = names.name("t");
+    let shm = Later::create(&name).unwrap();
+    shm.beat.set(0x102);
+    shm.later.write_from(&[1, 2]);
+    let mut bytes = fs::read(Names::path(&name)).unwrap();
+    assert_eq!(forge_later(&mut bytes, 2, 16, 8), 1);
+    other_order::file(&mut bytes);
+    let path = std::env::temp_dir().join(&name[1..]);
+    let dump = Dump { path, bytes };
+    let segment = dump.open().unwrap();
+    assert_eq!(segment.at("beat").unwrap().get().unwrap(), 0x102.into());
+    let later = segment.at("later").unwrap().get().unwrap();
+    let words = [1_u64, 2].map(u64::to_ne_bytes).concat();
+    assert_eq!(later, DynValue::Bytes(words));
 }

@@ -3,6 +3,7 @@
 mod cells;
 mod create;
 mod dumps;
+mod later;
 mod layouts;
 mod levels;
 mod restore;

@@ -14,6 +14,7 @@ use shm_core::dynamic::DynSegment;
 use shm_core::{SegmentInfo, SegmentState, ShmError};
 
 use crate::failure::{Exit, Failure};
+use crate::later::{self, Later};
 use crate::output::{Context, Document, escaped, style};
 use crate::pattern::Pattern;
 use crate::sigbus;
@@ -71,6 +72,8 @@ struct Report {
     findings: Vec<Finding>,
     /// Whether everything was looked at.
     complete: bool,
+    /// Parts of which only the bytes are known.
+    later: Vec<Later>,
 }
 
 impl Report {
@@ -79,6 +82,7 @@ impl Report {
             name: name.to_owned(),
             findings: Vec::new(),
             complete: true,
+            later: Vec::new(),
         }
     }
 
@@ -123,10 +127,12 @@ impl Report {
     fn print(&self, context: &mut Context) -> Result<(), Failure> {
         if context.json {
             let findings: Vec<Value> = self.findings.iter().map(Finding::json).collect();
+            let later: Vec<&str> = self.later.iter().map(|part| part.path.as_str()).collect();
             let document = Document::new("check")
                 .with("name", &self.name)
                 .with("ok", self.findings.is_empty())
                 .with("complete", self.complete)
+                .with("later_formats", later)
                 .with("findings", findings);
             return document.write(&mut context.out);
         }
@@ -148,8 +154,15 @@ impl Report {
                 "{name}: {color}{kind}{color:#}: {path}{message}; {advice}"
             )?;
         }
+        let dim = style::DIM;
+        for Later { path, tag } in &self.later {
+            let path = escaped(path);
+            writeln!(
+                out,
+                "{name}: {dim}`{path}` was not checked: it has a type of a later format (tag {tag}){dim:#}"
+            )?;
+        }
         if !self.complete {
-            let dim = style::DIM;
             writeln!(
                 out,
                 "{name}: {dim}not everything was checked, because there is too much of it{dim:#}"
@@ -295,6 +308,7 @@ fn contents(segment: &DynSegment, path: &Path, report: &mut Report) {
     // Without it, what only bytes tell is left out.
     let file = File::open(path).ok();
     values::check(segment, file.as_ref(), report);
+    report.later = later::parts(segment.layout());
 }
 
 #[cfg(test)]

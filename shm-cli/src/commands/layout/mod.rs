@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use shm_core::TypeLayout;
 use shm_core::dynamic::{DynCell, DynSegment};
 use shm_core::layout::LayoutKind;
-use shm_core::{ShmError, TypeLayout};
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Context, Document, is_colored, is_utf8};
-use crate::target::{Refused, Target};
+use crate::target::Target;
 use picture::{Parts, Picture, Subject};
 
 /// Show offsets, sizes and cache lines as a picture, and which fields share a line that several processes write
@@ -67,19 +67,7 @@ impl Layout {
                 "--json and --svg cannot be used together; run the command twice",
             ));
         }
-        let segment = match self.target.try_read_only() {
-            // A field has a type of a later format. The table of the schema has its place, which is all that is known of it.
-            Err(Refused::Segment(error @ ShmError::UnsupportedFormat { .. }))
-                if self.is_table(context) =>
-            {
-                let Ok(schema) = self.target.schema() else {
-                    return Err(error.into());
-                };
-                write!(context.out, "{schema}")?;
-                return Ok(Exit::Ok);
-            }
-            attached => attached?,
-        };
+        let segment = self.target.read_only()?;
         let cell = segment.at(&self.path)?;
         let subject = subject(&segment, &cell)?;
         let title = Title {
@@ -99,11 +87,6 @@ impl Layout {
             terminal::draw(&picture, &title, &style, &mut context.out)?;
         }
         Ok(Exit::Ok)
-    }
-
-    /// Whether it prints the whole segment as text, so that a table does as well.
-    fn is_table(&self, context: &Context) -> bool {
-        self.path == "." && self.svg.is_none() && !context.json
     }
 }
 

@@ -48,6 +48,12 @@ impl Parts {
         };
         match &node.body {
             Body::Value(value) => json::value(value),
+            Body::Bytes(bytes) => {
+                if bytes.folded() > 0 {
+                    self.folded.insert(path.to_owned(), bytes.len.into());
+                }
+                bytes.read.as_slice().into()
+            }
             Body::Values(values) => {
                 if values.folded() > 0 {
                     self.folded.insert(path.to_owned(), values.len.into());

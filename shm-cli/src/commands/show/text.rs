@@ -55,6 +55,10 @@ impl Text {
                 let text = self.value(value, node.layout);
                 writeln!(out, "{pad}{}", self.fitting(&text, indent))
             }
+            Body::Bytes(bytes) => {
+                dump(bytes.from, &bytes.read, indent, out)?;
+                self.more(bytes.folded(), indent, out)
+            }
             Body::Fields(nodes) => self.lines(nodes, Types::Shown, indent, out),
             Body::Messages(nodes) => self.lines(nodes, Types::Known, indent, out),
             Body::Parts(elements) => {
@@ -64,7 +68,14 @@ impl Text {
             Body::Values(values) => {
                 match values.read.as_slice() {
                     [] => writeln!(out, "{pad}[]")?,
-                    [DynValue::Int(_), ..] if is_bytes(node) => dump(values, indent, out)?,
+                    [DynValue::Int(_), ..] if is_bytes(node) => {
+                        let byte = |value: &DynValue| {
+                            let int = value.as_int();
+                            int.and_then(|int| u8::try_from(int).ok()).unwrap_or(0)
+                        };
+                        let bytes: Vec<u8> = values.read.iter().map(byte).collect();
+                        dump(values.from, &bytes, indent, out)?;
+                    }
                     _ => self.rows(values, element_layout(node), indent, out)?,
                 }
                 self.more(values.folded(), indent, out)
@@ -313,19 +324,9 @@ fn hex(int: i128, size: usize) -> String {
 }
 
 /// Bytes as `hexdump -C` shows them. Lines that are equal to the one before are a `*`.
-fn dump(values: &Elements<DynValue>, indent: usize, out: &mut dyn Write) -> io::Result<()> {
+fn dump(from: usize, bytes: &[u8], indent: usize, out: &mut dyn Write) -> io::Result<()> {
     let (name, dim) = (style::NAME, style::DIM);
-    let bytes: Vec<u8> = values
-        .read
-        .iter()
-        .map(|value| {
-            value
-                .as_int()
-                .and_then(|int| u8::try_from(int).ok())
-                .unwrap_or(0)
-        })
-        .collect();
-    let end = values.from + bytes.len();
+    let end = from + bytes.len();
     let digits = format!("{end:x}").len().max(4);
     let mut before: Option<&[u8]> = None;
     let mut is_repeated = false;
@@ -339,7 +340,7 @@ fn dump(values: &Elements<DynValue>, indent: usize, out: &mut dyn Write) -> io::
             continue;
         }
         (before, is_repeated) = (Some(line), false);
-        let at = values.from + row * BYTES_OF_LINE;
+        let at = from + row * BYTES_OF_LINE;
         write!(out, "{:indent$}{name}{at:0digits$x}{name:#} ", "")?;
         for column in 0..BYTES_OF_LINE {
             let gap = if column == BYTES_OF_LINE / 2 { " " } else { "" };

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use shm_core::TypeLayout;
 use shm_core::dynamic::{DynCell, DynError, DynValue, SyncState};
 use shm_core::layout::{FieldLayout, LayoutKind};
+use shm_core::{ShmLayout, TypeLayout};
 
 use crate::observe::places;
 
@@ -77,6 +77,8 @@ impl fmt::Display for Label {
 pub(crate) enum Body {
     /// A single value.
     Value(DynValue),
+    /// The bytes of a type of a later format.
+    Bytes(Elements<u8>),
     /// Single values in a row.
     Values(Elements<DynValue>),
     /// Elements that have parts.
@@ -179,7 +181,8 @@ impl Reader {
         }
         let names = cell.field_names();
         if names.is_empty() {
-            return Ok(Body::Value(cell.get()?));
+            let layout = cell.layout();
+            return Ok(self.single(held(layout).unwrap_or(layout), cell.get()?, depth));
         }
         if depth >= self.extent.depth {
             return Ok(Body::Deep);
@@ -285,6 +288,18 @@ impl Reader {
                 })
             }
             (DynValue::Struct(_), _) => Body::Deep,
+            (value, _) => self.single(layout, value, depth),
+        }
+    }
+
+    /// A value without parts.
+    fn single(&self, layout: &TypeLayout, value: DynValue, depth: usize) -> Body {
+        match (value, layout.kind()) {
+            (DynValue::Bytes(mut read), LayoutKind::Unknown { .. }) => {
+                let len = read.len();
+                read.truncate(self.count(u8::LAYOUT, len, depth));
+                Body::Bytes(Elements { from: 0, read, len })
+            }
             (value, _) => Body::Value(value),
         }
     }

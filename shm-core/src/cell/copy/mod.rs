@@ -104,8 +104,11 @@ unsafe fn copy_values(
             src.wrapping_add(i * layout.size()),
         );
         match layout.kind() {
-            // Leaves are uniform, and a slice is never part of a sized value.
-            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
+            // Leaves and unknown bytes are uniform, and a slice is never part of a sized value.
+            LayoutKind::Scalar(_)
+            | LayoutKind::Enum { .. }
+            | LayoutKind::Unknown { .. }
+            | LayoutKind::Slice { .. } => {}
             // SAFETY: by the caller; these are the same bytes.
             LayoutKind::Meaning { inner, .. } => unsafe { copy_values(dst, src, inner, 1, shared) },
             LayoutKind::Array { element, len } => {
@@ -147,7 +150,7 @@ pub(super) unsafe fn normalize(at: *mut u8, layout: &TypeLayout, count: usize) {
             // SAFETY: by the caller; these are the same bytes.
             LayoutKind::Meaning { inner, .. } => unsafe { normalize(at, inner, 1) },
             // These hold no `bool`.
-            LayoutKind::Enum { .. } | LayoutKind::Slice { .. } => {}
+            LayoutKind::Enum { .. } | LayoutKind::Unknown { .. } | LayoutKind::Slice { .. } => {}
             LayoutKind::Array { element, len } => {
                 // SAFETY: by the caller; the elements are the bytes of the array.
                 unsafe { normalize(at, element, len) };

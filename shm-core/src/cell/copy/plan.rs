@@ -79,8 +79,8 @@ impl Moves {
                     is_bool,
                 });
             }
-            // Never part of a sized value.
-            LayoutKind::Slice { .. } => {}
+            // Never part of a sized value of this program.
+            LayoutKind::Slice { .. } | LayoutKind::Unknown { .. } => {}
             LayoutKind::Meaning { inner, .. } => self = self.add(inner, offset),
             LayoutKind::Array { element, len } => {
                 let mut i = 0;

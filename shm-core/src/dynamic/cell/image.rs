@@ -11,7 +11,9 @@ use crate::cell::copy;
 use crate::dynamic::error::DynError;
 use crate::dynamic::place::Budget;
 use crate::dynamic::segment::Memory;
-use crate::layout::{FieldLayout, LayoutKind, QueueLayout, SeqLockLayout, TypeLayout, meaning};
+use crate::layout::{
+    AccessWidth, FieldLayout, LayoutKind, QueueLayout, SeqLockLayout, TypeLayout, meaning,
+};
 use crate::primitive::AtomicU64;
 use crate::protocol::{barrier, claim_word, event, eventcount, semaphore};
 use crate::shm_layout::ShmLayout;
@@ -171,6 +173,10 @@ impl Image<'_> {
                 }
                 _ => self.value(offset, inner),
             },
+            LayoutKind::Unknown { .. } => {
+                let word = unknown_word(layout);
+                self.values(offset, word, layout.size() / word.size())
+            }
         }
     }
 
@@ -347,12 +353,24 @@ fn at_rest(meaning: &str, name: &str, word: u64) -> u64 {
     half.into()
 }
 
+/// The words that the bytes of a type of a later format are copied as.
+fn unknown_word(layout: &TypeLayout) -> &'static TypeLayout {
+    match layout.uniform_width() {
+        Some(AccessWidth::W8) => u64::LAYOUT,
+        Some(AccessWidth::W4) => u32::LAYOUT,
+        Some(AccessWidth::W2) => u16::LAYOUT,
+        // One without bytes has no width.
+        Some(AccessWidth::W1) | None => u8::LAYOUT,
+    }
+}
+
 /// Whether values consist of nothing but leaves that are copied as they are.
 fn is_plain(layout: &TypeLayout) -> bool {
     match layout.kind() {
         LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => true,
         LayoutKind::Array { element, .. } => is_plain(element),
-        LayoutKind::Slice { .. } => false,
+        // Of the bytes that are unknown there may be many.
+        LayoutKind::Slice { .. } | LayoutKind::Unknown { .. } => false,
         LayoutKind::Struct { fields, .. } => {
             !layout.has_gaps() && fields.iter().all(|field| is_plain(field.layout()))
         }

@@ -168,12 +168,14 @@ impl DynCell {
     /// A value of several numbers may be read partly old and partly new if another process writes it meanwhile, as with
     /// [`ShmCell::load`](crate::ShmCell::load). The value of a [`SeqLock`](crate::sync::SeqLock), or a part of it, is always a committed
     /// one. That of a [`Mutex`](crate::sync::Mutex) is read without the lock, as by [`unlocked`](crate::sync::Mutex::unlocked). The other
-    /// types of [`sync`](crate::sync) are a struct of their words. Reading writes nothing and never waits.
+    /// types of [`sync`](crate::sync) are a struct of their words. Of a type of a later format, the bytes are read. Reading writes
+    /// nothing and never waits.
     ///
     /// # Errors
     ///
     /// [`Invalid`](DynError::Invalid) if an enum, a `char` or the length of a vector is not valid; [`Contended`](DynError::Contended);
-    /// [`TooLarge`](DynError::TooLarge) for more than 1,048,576 values, or more than 1 GiB in a `SeqLock` or a dump;
+    /// [`TooLarge`](DynError::TooLarge) for more than 1,048,576 values, of which 8 bytes of a type of a later format are one, or more
+    /// than 1 GiB in a `SeqLock` or a dump;
     /// [`Os`](DynError::Os) for a dump.
     pub fn get(&self) -> Result<DynValue, DynError> {
         let budget = Budget::new();

@@ -10,8 +10,8 @@
 //! 4. Names in a struct or an enum are distinct, and so are discriminants.
 //! 5. The fingerprint is computed from the tree, so the header can be compared with it.
 //!
-//! A node of a later format has a size and an alignment, and a place as any other. The rest of it,
-//! and so the fingerprint of the whole, is unknown: such a tree can be looked at, but nothing is accessed by it.
+//! A node of a later format has a size and an alignment, and a place as any other, so its bytes can be read. The rest of it, and so
+//! the fingerprint of the whole, is unknown: nothing writes such bytes, and no segment is created from such a tree.
 //!
 //! [`MAX_DEPTH`](crate::layout::schema::MAX_DEPTH) bounds the recursion, and the length of the schema the number of nodes.
 
@@ -314,7 +314,7 @@ impl Checker {
             fingerprint: 0,
             schema_len: schema::unknown_len(body),
             tail_stride: None,
-            // Nothing is copied by this schema, so whether it can be does not matter.
+            // Its bytes can be copied. Whether its values can, only a program that knows it decides.
             is_copy: true,
             has_gaps: false,
         })

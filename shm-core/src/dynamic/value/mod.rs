@@ -22,7 +22,7 @@ pub use parse::ParseValueError;
 /// | `bool` | `true` | |
 /// | `char` | `'x'`, `'\n'`, `'\u{1f}'` | |
 /// | text | `"a \"b\""` | |
-/// | bytes that are not UTF-8 | `b"\xffa"` | |
+/// | bytes: not UTF-8, or of an unknown type | `b"\xffa"` | |
 /// | a variant of an enum | `Red`, `` `odd name` `` | |
 /// | an array, a slice, a vector | `[1, 2, 3]` | `[1, 2, 3,]` |
 /// | a struct | `{x: 1, y: 2.5}` | `{x: 1, y: 2.5,}` |
@@ -55,7 +55,7 @@ pub enum DynValue {
     Char(char),
     /// The text of a [`ShmStr`](crate::ShmStr).
     Str(String),
-    /// The bytes of a [`ShmStr`](crate::ShmStr) that are not UTF-8.
+    /// The bytes of a [`ShmStr`](crate::ShmStr) that are not UTF-8, or those of a type of a later format.
     Bytes(Vec<u8>),
     /// The name of an enum's variant.
     Name(Cow<'static, str>),

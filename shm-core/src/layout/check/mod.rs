@@ -33,7 +33,7 @@ const fn has_unusable(layout: &TypeLayout) -> bool {
         LayoutKind::Meaning { meaning, inner, .. } => {
             meaning::is_unusable(meaning, inner) || first_unusable(inner.fields()).is_some()
         }
-        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Unknown { .. } => false,
     }
 }
 
@@ -176,7 +176,7 @@ const fn explain_innermost(layout: &TypeLayout) -> ConstString {
             Some(reason) => ConstString::new().add(reason),
             None => explain_innermost(parts),
         },
-        LayoutKind::Scalar(_) => ConstString::new(),
+        LayoutKind::Scalar(_) | LayoutKind::Unknown { .. } => ConstString::new(),
         LayoutKind::Enum { .. } => explain_drop(layout),
     }
 }
@@ -207,7 +207,10 @@ const fn unusable(layout: &TypeLayout) -> Option<&'static str> {
             "a struct with `#[shm(room = ..)]` must be a segment of its own: inside another type, it has no room to grow; \
              remove `room`, or write it on the struct that contains it",
         ),
-        LayoutKind::Struct { .. } | LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => None,
+        LayoutKind::Struct { .. }
+        | LayoutKind::Scalar(_)
+        | LayoutKind::Enum { .. }
+        | LayoutKind::Unknown { .. } => None,
     }
 }
 
@@ -260,7 +263,10 @@ const fn is_reported(layout: &TypeLayout) -> bool {
         // `PhantomData` is a struct without fields.
         LayoutKind::Struct { fields, .. } => layout.reports_error() && !fields.is_empty(),
         LayoutKind::Meaning { .. } => has_unusable(layout),
-        LayoutKind::Array { .. } | LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+        LayoutKind::Array { .. }
+        | LayoutKind::Scalar(_)
+        | LayoutKind::Enum { .. }
+        | LayoutKind::Unknown { .. } => false,
     }
 }
 

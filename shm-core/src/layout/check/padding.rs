@@ -158,7 +158,7 @@ const fn holds_sync(fields: &[FieldLayout]) -> bool {
 
 const fn is_sync(layout: &TypeLayout) -> bool {
     match layout.kind() {
-        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => false,
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Unknown { .. } => false,
         LayoutKind::Array { element, .. } | LayoutKind::Slice { element } => is_sync(element),
         LayoutKind::Struct { fields, .. } => holds_sync(fields),
         LayoutKind::Meaning { meaning, .. } => {

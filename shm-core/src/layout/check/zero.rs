@@ -34,7 +34,7 @@ pub(super) const fn find(layout: &TypeLayout) -> (ConstString, &TypeLayout) {
                 element
             }
             LayoutKind::Meaning { inner, .. } => part(inner),
-            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => break,
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Unknown { .. } => break,
         };
     }
     (path, at)

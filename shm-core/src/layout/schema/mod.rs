@@ -129,6 +129,7 @@ fn node(layout: &TypeLayout, level: u32, out: &mut Vec<u8>) {
         LayoutKind::Enum { .. } => tag::ENUM,
         LayoutKind::Meaning { .. } => tag::MEANING,
         LayoutKind::Struct { .. } => tag::STRUCT,
+        LayoutKind::Unknown { tag, .. } => tag,
     };
     out.extend([tag, 0, 0, 0]);
     out.extend(int32(layout.level_schema_len(level) - NODE_HEADER).to_ne_bytes());
@@ -168,6 +169,11 @@ fn node(layout: &TypeLayout, level: u32, out: &mut Vec<u8>) {
             out.extend(int32(of_level.len()).to_ne_bytes());
             text(layout.name(), out);
             fields(of_level, out);
+        }
+        LayoutKind::Unknown { body, .. } => {
+            out.extend((layout.size() as u64).to_ne_bytes());
+            out.extend(int32(layout.align()).to_ne_bytes());
+            out.extend(body);
         }
     }
 }

@@ -84,6 +84,12 @@ impl Node {
                 let fields = if is_named { &[] } else { fields };
                 Self::of_struct(layout, version, fields, extent)
             }
+            LayoutKind::Unknown { tag, body } => Self::Unknown {
+                tag,
+                size: layout.size() as u64,
+                align: layout.align() as u32,
+                body: body.to_vec(),
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use super::flag::{self, inherited};
 use super::{FieldLayout, LayoutKind, OffsetTarget, TypeLayout};
 use crate::layout::fingerprint::{self, ByteOrder, mixed};
 use crate::layout::meaning;
-use crate::layout::scalar::{Scalar, ScalarKind, Variant};
+use crate::layout::scalar::{AccessWidth, Scalar, ScalarKind, Variant};
 use crate::layout::schema;
 
 /// A type that is never shared, for a reason that has not been reported.
@@ -29,6 +29,7 @@ impl TypeLayout {
                 },
             base_align: align,
             room: None,
+            recorded: None,
         }
     }
 
@@ -67,6 +68,7 @@ impl TypeLayout {
             flags: flag::of_width(repr.access_width()) | flag::CHECKED | zero,
             base_align: repr.size(),
             room: None,
+            recorded: None,
         }
     }
 
@@ -116,6 +118,7 @@ impl TypeLayout {
             flags,
             base_align: inner.align,
             room: None,
+            recorded: None,
         }
     }
 
@@ -127,9 +130,37 @@ impl TypeLayout {
         self
     }
 
-    /// Replaces the fingerprint, for a schema from a machine of the other byte order.
+    /// A type of a later format. `size` is a multiple of `align`.
+    pub(crate) const fn unknown(tag: u8, size: usize, align: usize, body: &'static [u8]) -> Self {
+        let width = match size {
+            0 => 0,
+            _ => flag::of_width(unknown_width(align)),
+        };
+        Self {
+            name: "unknown",
+            kind: LayoutKind::Unknown { tag, body },
+            size,
+            align,
+            fingerprint: 0,
+            schema_len: schema::unknown_len(body),
+            tail_stride: None,
+            flags: flag::HAS_UNKNOWN | width,
+            base_align: align,
+            room: None,
+            recorded: None,
+        }
+    }
+
+    /// Replaces the fingerprint by the one of a segment, for a schema from a machine of the other byte order, or of types of a
+    /// later format.
     pub(crate) const fn with_fingerprint(mut self, fingerprint: u64) -> Self {
         self.fingerprint = fingerprint;
+        self
+    }
+
+    /// Replaces the fingerprints of all levels in the same way.
+    pub(crate) const fn with_level_fingerprints(mut self, recorded: &'static [u64]) -> Self {
+        self.recorded = Some(recorded);
         self
     }
 
@@ -152,6 +183,7 @@ impl TypeLayout {
             flags: inherited(element.flags) & !flag::WIDTHS,
             base_align: element.align,
             room: None,
+            recorded: None,
         }
     }
 
@@ -175,6 +207,7 @@ impl TypeLayout {
             },
             base_align: element.align,
             room: None,
+            recorded: None,
         }
     }
 
@@ -249,6 +282,7 @@ impl TypeLayout {
             flags: flags & !flag::UNREPORTED,
             base_align: align,
             room: None,
+            recorded: None,
         }
     }
 
@@ -322,5 +356,16 @@ impl TypeLayout {
             self.flags & !flag
         };
         self
+    }
+}
+
+/// The width in which the bytes of a type of a later format are accessed: the largest one that its alignment allows, so that
+/// none of its leaves is read partly old and partly new.
+const fn unknown_width(align: usize) -> AccessWidth {
+    match align {
+        1 => AccessWidth::W1,
+        2 => AccessWidth::W2,
+        4 => AccessWidth::W4,
+        _ => AccessWidth::W8,
     }
 }

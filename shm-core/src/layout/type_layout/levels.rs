@@ -114,10 +114,11 @@ impl TypeLayout {
     /// Returns the fingerprint of level `level`: that of a struct with the fields of this level, and without `since`.
     #[must_use]
     pub const fn level_fingerprint(&self, level: u32) -> u64 {
-        if level == 0 {
-            return self.fingerprint;
+        match self.recorded {
+            _ if level == 0 => self.fingerprint,
+            Some(recorded) if (level as usize) < recorded.len() => recorded[level as usize],
+            _ => self.fingerprint_at(level),
         }
-        self.fingerprint_at(level)
     }
 
     const fn fingerprint_at(&self, level: u32) -> u64 {

@@ -40,6 +40,8 @@ pub struct TypeLayout {
     base_align: usize,
     /// The bytes that `#[shm(room = ..)]` reserves for later fields.
     room: Option<usize>,
+    /// The fingerprint of each level, if a segment says them.
+    recorded: Option<&'static [u64]>,
 }
 
 /// The kind of a [`TypeLayout`], with its parts.
@@ -87,6 +89,18 @@ pub enum LayoutKind {
         version: u32,
         /// The fields, in declaration order.
         fields: &'static [FieldLayout],
+    },
+    /// A type of a later format, which this version does not know: bytes that can be read, but not set. Only the schema of a
+    /// segment has it, never a type of this program.
+    ///
+    /// Its fingerprint cannot be computed and is 0, as are those of the types around it, except that of a whole segment, which is
+    /// the header's.
+    #[non_exhaustive]
+    Unknown {
+        /// The tag of its node in the schema.
+        tag: u8,
+        /// What the node says besides the size and the alignment.
+        body: &'static [u8],
     },
 }
 
@@ -154,6 +168,8 @@ mod flag {
     pub(super) const REPORTS_ERROR: u32 = 1 << 12;
     /// The type itself implements `Drop`, which would never run.
     pub(super) const HAS_DROP: u32 = 1 << 13;
+    /// It contains a type of a later format.
+    pub(super) const HAS_UNKNOWN: u32 = 1 << 14;
 
     /// Some leaves are accessed in this width. A type without bytes has none of these flags.
     pub(super) const WIDTH_1: u32 = 1 << 16;
@@ -164,7 +180,7 @@ mod flag {
     pub(super) const UNCOVERED: u32 = 1 << 20;
     pub(super) const WIDTHS: u32 = WIDTH_1 | WIDTH_2 | WIDTH_4 | WIDTH_8 | UNCOVERED;
 
-    const INHERITED: u32 = 0xff | WIDTHS;
+    const INHERITED: u32 = 0xff | HAS_UNKNOWN | WIDTHS;
 
     pub(super) const fn of_width(width: AccessWidth) -> u32 {
         match width {
@@ -324,6 +340,11 @@ impl TypeLayout {
 
     pub(crate) const fn has_drop(&self) -> bool {
         self.has(flag::HAS_DROP)
+    }
+
+    /// Whether it contains a type of a later format.
+    pub(crate) const fn has_unknown(&self) -> bool {
+        self.has(flag::HAS_UNKNOWN)
     }
 
     pub(crate) const fn is_refused(&self) -> bool {

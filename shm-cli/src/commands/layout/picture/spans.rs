@@ -462,7 +462,7 @@ fn span(kind: Kind, around: Around) -> Span {
 /// Whether a value of the type is shown as one span, and so are several of them.
 fn is_flat(layout: &TypeLayout) -> bool {
     match layout.kind() {
-        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => true,
+        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } | LayoutKind::Unknown { .. } => true,
         LayoutKind::Array { element, .. } => is_flat(element),
         LayoutKind::Meaning { meaning, .. } => {
             matches!(meaning, "str" | "offset" | "event" | "semaphore")

@@ -19,6 +19,9 @@ use crate::sync::{HeldMutex, Owner, SeqLockWords};
 use crate::sys::clock::Deadline;
 use plan::{Plan, WORD};
 
+const UNKNOWN_IN_VALUE: &str =
+    "a commit writes the whole value of the lock, and a part of it has a type of a later format";
+
 /// How long [`DynCell::set`] waits for a lock.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -58,8 +61,8 @@ impl DynCell {
     /// # Errors
     ///
     /// [`WrongValue`](DynError::WrongValue) says what the part can have; [`NotSettable`](DynError::NotSettable) for read-only
-    /// handles and dumps, and for the words of types of [`sync`](crate::sync), which only these types write;
-    /// [`Locked`](DynError::Locked); [`WouldDeadlock`](DynError::WouldDeadlock); [`Unregistered`](DynError::Unregistered).
+    /// handles and dumps, for the words of types of [`sync`](crate::sync), which only these types write, and for types of a later
+    /// format; [`Locked`](DynError::Locked); [`WouldDeadlock`](DynError::WouldDeadlock); [`Unregistered`](DynError::Unregistered).
     pub fn set(&self, value: &DynValue) -> Result<(), DynError> {
         self.set_timeout(value, TIMEOUT)
     }
@@ -155,6 +158,10 @@ impl DynCell {
         let part = self.part.innermost();
         if part.words_of.is_some() {
             return Err(self.not_settable(WORD));
+        }
+        // A commit writes the whole value.
+        if matches!(part.base, Base::SeqLock { lock, .. } if lock.value.has_unknown()) {
+            return Err(self.not_settable(UNKNOWN_IN_VALUE));
         }
         let mut plan = Plan::new(self.path.clone());
         match part.len {

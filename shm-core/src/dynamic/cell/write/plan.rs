@@ -12,6 +12,8 @@ use crate::primitive::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 pub(super) const WORD: &str = "only the protocol of the type writes its words";
 const PROTECTED: &str = "a lock protects it; set it by its own path";
+pub(super) const UNKNOWN: &str =
+    "it has a type of a later format, which this version does not know";
 
 /// One access, or those of a text.
 enum Write {
@@ -101,6 +103,7 @@ impl Plan {
                 meaning::MUTEX | meaning::SEQLOCK => self.not_settable(PROTECTED),
                 _ => self.not_settable(WORD),
             },
+            LayoutKind::Unknown { .. } => self.not_settable(UNKNOWN),
         }
     }
 
