@@ -85,7 +85,8 @@ pub(super) fn find(layout: &TypeLayout, names: &Names<'_>) -> String {
             "    if (extent < {base}u || total - offset < {size}u) return {null};"
         );
     }
-    if let Some(stride) = layout.tail_stride() {
+    // There is no room that elements without bytes could exceed, and no division by their size.
+    if let Some(stride @ 1..) = layout.tail_stride() {
         let _ = write!(
             out,
             "    uint64_t elements, stride;
