@@ -212,6 +212,8 @@ pub(crate) struct Field {
     pub rename: Option<String>,
     pub visibility: &'static str,
     pub ty: Ty,
+    /// The level of `#[shm(since = ..)]`, or 0.
+    pub since: u32,
 }
 
 impl Field {
@@ -244,11 +246,18 @@ pub(crate) struct Struct {
     pub by_macro: bool,
     /// Has `#[shm(padding)]`.
     pub allows_gaps: bool,
+    /// The bytes of `#[shm(room = ..)]`, or 0.
+    pub room: u32,
 }
 
 impl Struct {
     pub(crate) fn is_generic(&self) -> bool {
         self.has_type_param || self.has_const_param
+    }
+
+    /// The newest level.
+    pub(crate) fn level(&self) -> u32 {
+        self.fields.last().map_or(0, |field| field.since)
     }
 
     pub(crate) fn tail(&self) -> Option<&Ty> {

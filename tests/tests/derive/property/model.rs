@@ -26,6 +26,10 @@ pub(crate) struct StructLayout {
     pub version: u32,
     /// Name, offset, layout.
     pub fields: Vec<(String, u64, Layout)>,
+    /// The first level that has each field.
+    pub since: Vec<u32>,
+    /// Size and alignment of each level.
+    pub levels: Vec<[u64; 2]>,
     /// Padding that is not allowed: the number of the field before it, and its bytes.
     pub gaps: Vec<(usize, u64)>,
     pub has_tail: bool,
@@ -60,6 +64,17 @@ impl Layout {
             Self::Scalar(_, size) | Self::Enum { size, .. } => *size,
             Self::Array(element, _) | Self::Slice(element) => element.align(),
             Self::Struct(layout) => layout.align,
+        }
+    }
+
+    /// Whether all zeros are a value of it.
+    pub(crate) fn zero_is_valid(&self) -> bool {
+        match self {
+            Self::Scalar(..) => true,
+            Self::Enum { variants, .. } => variants.contains(&0),
+            Self::Array(element, len) => *len == 0 || element.zero_is_valid(),
+            Self::Slice(element) => element.zero_is_valid(),
+            Self::Struct(layout) => layout.fields.iter().all(|(_, _, of)| of.zero_is_valid()),
         }
     }
 
@@ -101,9 +116,9 @@ impl Layout {
                     ..
                 } = layout;
                 write!(into, "{{{size}/{align}/v{version}").expect("a String takes anything");
-                for (name, offset, layout) in &layout.fields {
-                    write!(into, ",{name}@{offset}:").expect("a String takes anything");
-                    layout.render(into);
+                for ((name, offset, of), since) in layout.fields.iter().zip(&layout.since) {
+                    write!(into, ",{name}@{offset}^{since}:").expect("a String takes anything");
+                    of.render(into);
                 }
                 write!(into, "}}")
             }
@@ -143,6 +158,8 @@ pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layo
             size: 0,
             align: 1,
             version: 0,
+            since: Vec::new(),
+            levels: vec![[0, 1]],
             fields: Vec::new(),
             gaps: Vec::new(),
             has_tail: false,
@@ -157,6 +174,8 @@ pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layo
                 gaps: Vec::new(),
                 has_tail: false,
                 unreported: inner.unreported(),
+                since: vec![0],
+                levels: vec![[inner.size(), inner.align()]],
                 fields: vec![("value".to_owned(), 0, inner)],
             })
         }
@@ -171,6 +190,38 @@ pub(crate) fn layout(case: &Case, ty: &Ty, arguments: &Arguments) -> Option<Layo
         Ty::Param => return arguments.ty.clone(),
         Ty::Forbidden(_) => return None,
     })
+}
+
+/// Whether values of a definition can be moved as a whole: it has no atomics and no gaps.
+pub(crate) fn is_value(case: &Case, number: usize) -> bool {
+    match &case.defs[number] {
+        Def::Struct(def) => {
+            !def.allows_gaps
+                && def
+                    .fields
+                    .iter()
+                    .all(|field| is_value_type(case, &field.ty))
+        }
+        Def::Enum(_) => true,
+    }
+}
+
+fn is_value_type(case: &Case, ty: &Ty) -> bool {
+    match ty {
+        Ty::Scalar(scalar) => !scalar.name.starts_with("Atomic"),
+        Ty::Param => true,
+        Ty::Slice(_) | Ty::Forbidden(_) => false,
+        Ty::Array(ty, _)
+        | Ty::Wrapping(ty)
+        | Ty::Phantom(ty)
+        | Ty::Paren(ty)
+        | Ty::Alias(ty)
+        | Ty::Associated(ty)
+        | Ty::Holder(ty) => is_value_type(case, ty),
+        Ty::Def(def, ty, _) => {
+            is_value(case, *def) && ty.as_ref().is_none_or(|ty| is_value_type(case, ty))
+        }
+    }
 }
 
 /// The layout of a definition with these arguments; `None` if it cannot be shared.
@@ -195,8 +246,13 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
     let (mut end, mut align) = (0_u64, def.repr.min_align());
     let (mut fields, mut gaps): (Vec<(String, u64, Layout)>, _) = (Vec::new(), Vec::new());
     let mut unreported = false;
+    let mut levels = Vec::new();
     for (number, field) in def.fields.iter().enumerate() {
         let layout = layout(case, &field.ty, arguments)?;
+        // The level before ends where its last field does.
+        if field.since as usize > levels.len() {
+            levels.push([end.next_multiple_of(align), align]);
+        }
         let offset = end.next_multiple_of(layout.align());
         // There is no gap before the first field, which is at 0.
         if offset > end {
@@ -219,7 +275,10 @@ fn structure(case: &Case, def: &Struct, arguments: &Arguments) -> Option<StructL
     if def.allows_gaps {
         gaps.clear();
     }
+    levels.push([size, align]);
     Some(StructLayout {
+        since: def.fields.iter().map(|field| field.since).collect(),
+        levels,
         size,
         align,
         version: def.version,

@@ -66,6 +66,8 @@ pub(crate) enum DefRecipe {
         version: Option<u8>,
         by_macro: bool,
         filling: FillingRecipe,
+        /// The fields that begin a level, if they can.
+        levels: Vec<bool>,
     },
     Enum {
         int: Index,
@@ -173,9 +175,13 @@ fn structure() -> impl Strategy<Value = DefRecipe> {
         prop::option::weighted(0.1, 1..9_u8),
         prop::bool::weighted(0.15),
         filling,
+        prop_oneof![
+            1 => Just(Vec::new()),
+            3 => vec(prop::bool::weighted(0.5), 7),
+        ],
     )
         .prop_map(
-            |(repr, tuple, params, fields, has_tail, version, by_macro, filling)| {
+            |(repr, tuple, params, fields, has_tail, version, by_macro, filling, levels)| {
                 DefRecipe::Struct {
                     repr,
                     tuple,
@@ -185,6 +191,7 @@ fn structure() -> impl Strategy<Value = DefRecipe> {
                     version,
                     by_macro,
                     filling,
+                    levels,
                 }
             },
         )

@@ -7,8 +7,8 @@ use shm_core::layout::{LayoutKind, TypeLayout};
 use std::os::fd::AsFd;
 
 use shm_core::dynamic::{DynCell, DynSegment, DynValue};
-use shm_core::sync::Mutex;
-use shm_core::{Shm, ShmLayout};
+use shm_core::sync::{Broadcast, Mutex, Ring, SeqLock};
+use shm_core::{Shm, ShmLayout, ShmOffset, ShmStr, ShmVec};
 
 /// The number of types that are written as headers.
 const HEADERS: u32 = 60;
@@ -17,6 +17,10 @@ const HEADERS: u32 = 60;
 pub struct Report {
     compared: u32,
     leaves: u32,
+    /// Types whose values were held in a `SeqLock`, a queue and a vector.
+    held: u32,
+    /// Types with levels.
+    grown: u32,
 }
 
 impl Report {
@@ -130,6 +134,178 @@ impl Report {
         self.leaves(name, &segment, &whole, value(&shm), T::LAYOUT, 0, &mut seed);
     }
 
+    /// The same for values in the types that hold copies of them: written with the type and read without it, and, but for
+    /// messages, the other way round.
+    pub fn held<T: ShmLayout + Copy>(&mut self, name: &str) {
+        let mut seed = u64::from(self.compared) ^ 0x5eed;
+        self.held += 1;
+        self.committed::<T>(&format!("{name} SeqLock"), &mut seed);
+        self.sent::<T>(&format!("{name} queue"), &mut seed);
+        self.pushed::<T>(&format!("{name} ShmVec"), &mut seed);
+    }
+
+    fn committed<T: ShmLayout + Copy>(&mut self, name: &str, seed: &mut u64) {
+        let first = Value::<T>::random(seed);
+        let lock = <SeqLock<T>>::options().create_anonymous_with(|lock| {
+            lock.store(first.0).unwrap();
+        });
+        let lock = lock.unwrap();
+        let segment = DynSegment::from_fd(lock.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        let whole = segment.at(".").unwrap();
+        self.parts(name, &segment, &whole, &first);
+        let mut value = Value::<T>::random(seed);
+        whole.set(&value.text()).unwrap();
+        let mut commits = 2;
+        let mut compare = |value: &Value<T>| {
+            let (version, read) = lock.read_versioned().unwrap();
+            Self::equal(name, "the version", version, commits);
+            Self::equal(name, "the committed value", Value(read).bytes(), value.bytes());
+            commits += 1;
+        };
+        compare(&value);
+        each_leaf(&whole, T::LAYOUT, 0, &mut |cell, offset, layout| {
+            value.change(offset, layout, seed);
+            cell.set(&value.leaf(offset, layout).to_string().parse().unwrap()).unwrap();
+            compare(&value);
+        });
+    }
+
+    fn sent<T: ShmLayout + Copy>(&mut self, name: &str, seed: &mut u64) {
+        let values: Vec<Value<T>> = (0..3).map(|_| Value::random(seed)).collect();
+        let ring = <Ring<T, 3>>::create_anonymous().unwrap();
+        let news = <Broadcast<T, 3>>::create_anonymous().unwrap();
+        let (mut sender, mut announcer) = (ring.sender().unwrap(), news.sender().unwrap());
+        let (mut receiver, mut listener) = (ring.receiver().unwrap(), news.receiver());
+        for value in &values {
+            sender.send(value.0).unwrap();
+            announcer.send(value.0).unwrap();
+        }
+        receiver.recv_with(|_, _| ()).unwrap();
+        listener.recv().unwrap();
+        for (fd, from) in [(ring.as_fd(), 1), (news.as_fd(), 0)] {
+            let segment = DynSegment::from_fd(fd.try_clone_to_owned().unwrap()).unwrap();
+            let messages = segment.at(".").unwrap().messages().unwrap();
+            Self::equal(name, "the messages", messages, Some(from as u64..3));
+            for (number, value) in values.iter().enumerate().skip(from) {
+                let message = segment.at(&format!("[#{number}]")).unwrap();
+                self.parts(name, &segment, &message, value);
+                assert!(message.set(&value.text()).is_err(), "{name}: a message was set");
+            }
+        }
+        for value in &values[1..] {
+            let mut received = vec![0; T::LAYOUT.size()];
+            receiver.recv_with(|message, _| read(message.as_ptr().cast(), &mut received)).unwrap();
+            Self::equal(name, "what a ring's receiver gets", received, value.bytes());
+            let received = Value(listener.recv().unwrap()).bytes();
+            Self::equal(name, "what a broadcast's receiver gets", received, value.bytes());
+        }
+    }
+
+    fn pushed<T: ShmLayout + Copy>(&mut self, name: &str, seed: &mut u64) {
+        let vec = <ShmVec<T, 3>>::create_anonymous().unwrap();
+        let segment = DynSegment::from_fd(vec.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        let whole = segment.at(".").unwrap();
+        let mut values: Vec<Value<T>> = (0..2).map(|_| Value::random(seed)).collect();
+        let list = |values: &[Value<T>]| DynValue::List(values.iter().map(Value::expected).collect());
+        for value in &values {
+            vec.push(value.0).unwrap();
+        }
+        Self::equal(name, "the vector", whole.get().unwrap(), list(&values));
+        for (number, value) in values.iter().enumerate() {
+            self.parts(name, &segment, &whole.index(number).unwrap(), value);
+        }
+        values = (0..3).map(|_| Value::random(seed)).collect();
+        whole.set(&list(&values).to_string().parse().unwrap()).unwrap();
+        let last = values.last_mut().unwrap();
+        each_leaf(&whole.index(2).unwrap(), T::LAYOUT, 0, &mut |cell, offset, layout| {
+            last.change(offset, layout, seed);
+            cell.set(&last.leaf(offset, layout).to_string().parse().unwrap()).unwrap();
+        });
+        Self::equal(name, "the length", vec.len(), values.len());
+        for (number, value) in values.iter().enumerate() {
+            let mut found = vec![0; T::LAYOUT.size()];
+            read(vec.get(number).unwrap().as_ptr().cast(), &mut found);
+            Self::equal(name, "the element", found, value.bytes());
+        }
+    }
+
+    /// Reads a value that is held somewhere, and each leaf of it by its cell and by its path.
+    fn parts<T: ShmLayout + Copy>(&mut self, name: &str, segment: &DynSegment, cell: &DynCell, value: &Value<T>) {
+        let label = format!("`{}`", cell.path());
+        Self::equal(name, &label, cell.get().unwrap(), value.expected());
+        each_leaf(cell, T::LAYOUT, 0, &mut |cell, offset, layout| {
+            self.leaves += 1;
+            let label = format!("`{}`", cell.path());
+            let wanted = value.leaf(offset, layout);
+            let by_path = segment.at(cell.path()).unwrap();
+            Self::equal(name, &label, [cell.get().unwrap(), by_path.get().unwrap()], [wanted.clone(), wanted]);
+        });
+    }
+
+    /// Texts and offsets.
+    fn linked(&mut self) {
+        let shm = Linked::create_anonymous().unwrap();
+        let segment = DynSegment::from_fd(shm.as_fd().try_clone_to_owned().unwrap()).unwrap();
+        let [text, link] = ["text", "link"].map(|path| segment.at(path).unwrap());
+        let mut seed = 7;
+        for round in 0..300 {
+            let name = format!("text and link {round}");
+            let written = random_text(&mut seed, 13);
+            shm.text.set(&written).unwrap();
+            Self::equal(&name, "the text", text.get().unwrap(), DynValue::Str(written));
+            let written = random_text(&mut seed, 13);
+            let value: DynValue = DynValue::Str(written.clone()).to_string().parse().unwrap();
+            text.set(&value).unwrap();
+            Self::equal(&name, "the text", shm.text.get().unwrap(), written);
+
+            let target = |seed: &mut u64| &shm.targets[random_word(seed) as usize % 5];
+            let place = target(&mut seed);
+            let offset = shm.offset_of(place);
+            shm.link.set(offset);
+            let raw = link.get().unwrap();
+            let distance = place.as_ptr().addr() - shm.targets[0].as_ptr().addr();
+            let first = shm.offset_of(&shm.targets[0]);
+            shm.link.set(first);
+            let base = link.get().unwrap().as_int().unwrap();
+            Self::equal(&name, "the link", raw.as_int(), Some(base + distance as i128));
+            link.set(&raw.to_string().parse().unwrap()).unwrap();
+            let found = shm.resolve(shm.link.get()).unwrap();
+            Self::equal(&name, "the target", found.as_ptr(), place.as_ptr());
+        }
+    }
+
+    /// A struct that has grown: programs of its first level and of its newest use one segment, and so do handles without the type
+    /// from before and after.
+    pub fn grown<Old: ShmLayout, New: ShmLayout>(&mut self, name: &str, levels: &[[usize; 2]]) {
+        self.grown += 1;
+        let found: Vec<[usize; 2]> = (0..=New::LAYOUT.level())
+            .map(|level| [New::LAYOUT.level_size(level), New::LAYOUT.level_align(level)])
+            .collect();
+        Self::equal(name, "the extent of each level", &*found, levels);
+        Self::equal(name, "the fingerprint of level 0", Old::FINGERPRINT, New::FINGERPRINT);
+        let mut seed = u64::from(self.compared);
+        let old = Old::options()
+            .create_anonymous_with(|shm| fill(shm.as_ptr(), Old::LAYOUT, 0, &mut seed))
+            .unwrap();
+        let fd = || old.as_fd().try_clone_to_owned().unwrap();
+        let before = DynSegment::from_fd(fd()).unwrap();
+        let new = New::from_fd(fd()).unwrap();
+        let after = DynSegment::from_fd(fd()).unwrap();
+        for (segment, layout) in [(&before, Old::LAYOUT), (&after, New::LAYOUT)] {
+            let [mut found, mut typed] = [String::new(), String::new()];
+            render(segment.layout(), &mut found);
+            render(layout, &mut typed);
+            Self::equal(name, "the layout of the schema", found, typed);
+            for level in 0..=layout.level() {
+                let fingerprint = segment.layout().level_fingerprint(level);
+                Self::equal(name, "the fingerprint of a level", fingerprint, layout.level_fingerprint(level));
+            }
+        }
+        self.leaves(name, &after, &after.at(".").unwrap(), new.as_ptr(), New::LAYOUT, 0, &mut seed);
+        self.leaves(name, &before, &before.at(".").unwrap(), old.as_ptr(), Old::LAYOUT, 0, &mut seed);
+        self.leaves(name, &after, &after.at(".").unwrap(), new.as_ptr(), New::LAYOUT, 0, &mut seed);
+    }
+
     #[allow(clippy::too_many_arguments)]
     fn leaves(
         &mut self,
@@ -187,6 +363,116 @@ impl Report {
     }
 }
 
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Linked {
+    text: ShmStr<13>,
+    _pad: [u8; 3],
+    link: ShmOffset<u64>,
+    targets: [u64; 5],
+}
+
+/// A value outside shared memory, without padding.
+struct Value<T>(T);
+
+impl<T: ShmLayout + Copy> Value<T> {
+    fn random(seed: &mut u64) -> Self {
+        let mut value = std::mem::MaybeUninit::<T>::zeroed();
+        fill(value.as_mut_ptr().cast(), T::LAYOUT, 0, seed);
+        // SAFETY: each leaf was written with a value of its type, and there is nothing but leaves.
+        Self(unsafe { value.assume_init() })
+    }
+
+    fn at(&self) -> *const u8 {
+        (&raw const self.0).cast()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; size_of::<T>()];
+        read(self.at(), &mut bytes);
+        bytes
+    }
+
+    fn expected(&self) -> DynValue {
+        all(self.at(), T::LAYOUT)
+    }
+
+    /// The value as it is read from its text.
+    fn text(&self) -> DynValue {
+        self.expected().to_string().parse().unwrap()
+    }
+
+    fn leaf(&self, offset: usize, layout: &TypeLayout) -> DynValue {
+        value(self.at().wrapping_add(offset), layout)
+    }
+
+    /// Gives a leaf a random value.
+    fn change(&mut self, offset: usize, layout: &TypeLayout, seed: &mut u64) {
+        let at: *mut u8 = (&raw mut self.0).cast();
+        random_leaf(at.wrapping_add(offset), layout, seed);
+    }
+}
+
+/// A value with all its parts.
+fn all(at: *const u8, layout: &'static TypeLayout) -> DynValue {
+    match layout.kind() {
+        LayoutKind::Array { element, len, .. } => {
+            (0..len).map(|index| all(at.wrapping_add(index * element.size()), element)).collect()
+        }
+        LayoutKind::Struct { fields, .. } => {
+            let field = |field: &shm_core::layout::FieldLayout| {
+                (field.name().to_owned().into(), all(at.wrapping_add(field.offset()), field.layout()))
+            };
+            DynValue::Struct(fields.iter().map(field).collect())
+        }
+        _ => value(at, layout),
+    }
+}
+
+/// Visits leaves of a value, with their offsets: of an array, those of its first and its last element.
+fn each_leaf(
+    cell: &DynCell,
+    layout: &'static TypeLayout,
+    offset: usize,
+    visit: &mut dyn FnMut(&DynCell, usize, &'static TypeLayout),
+) {
+    match layout.kind() {
+        LayoutKind::Array { element, len, .. } => {
+            for index in std::collections::BTreeSet::from([0, len.saturating_sub(1)]) {
+                if index < len {
+                    let offset = offset + index * element.size();
+                    each_leaf(&cell.index(index).unwrap(), element, offset, visit);
+                }
+            }
+        }
+        LayoutKind::Struct { fields, .. } => {
+            for field in fields {
+                let inside = cell.field(field.name()).unwrap();
+                each_leaf(&inside, field.layout(), offset + field.offset(), visit);
+            }
+        }
+        _ => visit(cell, offset, layout),
+    }
+}
+
+fn random_word(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+    *seed ^ (*seed >> 29)
+}
+
+/// A text of at most so many bytes, with characters that have to be escaped.
+fn random_text(seed: &mut u64, most: usize) -> String {
+    let mut text = String::new();
+    for _ in 0..random_word(seed) % 14 {
+        let choices = ['a', '"', '\\', '\n', '\u{1b}', '\'', 'ß', '€', '𝄞', ' '];
+        let next = choices[random_word(seed) as usize % choices.len()];
+        if text.len() + next.len_utf8() <= most {
+            text.push(next);
+        }
+    }
+    text
+}
+
 fn read(at: *const u8, out: &mut [u8]) {
     // SAFETY: the leaf has as many bytes, and nobody else accesses them at the same time.
     unsafe { at.copy_to_nonoverlapping(out.as_mut_ptr(), out.len()) };
@@ -238,10 +524,7 @@ fn value(at: *const u8, layout: &TypeLayout) -> DynValue {
 
 /// Writes a random value of the leaf's type.
 fn random_leaf(at: *const u8, layout: &TypeLayout, seed: &mut u64) {
-    let mut word = || {
-        *seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        *seed ^ (*seed >> 29)
-    };
+    let mut word = || random_word(seed);
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&word().to_ne_bytes());
     bytes[8..].copy_from_slice(&word().to_ne_bytes());
@@ -312,7 +595,7 @@ fn render(layout: &TypeLayout, into: &mut String) {
         LayoutKind::Struct { version, fields, .. } => {
             write!(into, "{{{}/{}/v{version}", layout.size(), layout.align()).unwrap();
             for field in fields {
-                write!(into, ",{}@{}:", field.name(), field.offset()).unwrap();
+                write!(into, ",{}@{}^{}:", field.name(), field.offset(), field.since()).unwrap();
                 render(field.layout(), into);
             }
             into.push('}');
@@ -323,7 +606,10 @@ fn render(layout: &TypeLayout, into: &mut String) {
 
 fn main() {
     let mut report = Report::default();
+    report.linked();
     check_all(&mut report);
     println!("COMPARED {}", report.compared);
     println!("LEAVES {}", report.leaves);
+    println!("HELD {}", report.held);
+    println!("GROWN {}", report.grown);
 }

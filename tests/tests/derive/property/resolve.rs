@@ -105,6 +105,7 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
         version,
         by_macro,
         filling,
+        levels,
     } = recipe
     else {
         unreachable!("the caller has looked");
@@ -136,6 +137,7 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
         version: version.map_or(0, u32::from),
         by_macro: *by_macro,
         allows_gaps: matches!(filling, FillingRecipe::Allowed),
+        room: 0,
     };
     for fault in faults {
         hold_forbidden(&mut def, fault);
@@ -158,7 +160,12 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
             rename: None,
             visibility: "",
             ty: Ty::Phantom(Box::new(Ty::Param)),
+            since: 0,
         });
+    }
+    let is_exact = matches!(filling, FillingRecipe::Exact);
+    if is_last && is_exact && faults.is_empty() && def.repr != Repr::Transparent {
+        append(case, &mut def, levels);
     }
     let is_filled = matches!(filling, FillingRecipe::Exact | FillingRecipe::Wrong(..));
     if is_filled && !def.is_generic() && def.fault.is_none() && def.repr != Repr::Transparent {
@@ -183,6 +190,7 @@ impl Scope<'_> {
             rename: recipe.renamed.then(|| format!("renamed {number}")),
             visibility: VISIBILITIES[recipe.visibility.index(VISIBILITIES.len())],
             ty: self.ty(&recipe.ty),
+            since: 0,
         }
     }
 
@@ -367,6 +375,36 @@ fn break_whole(def: &mut Struct, fault: &FaultRecipe) {
     }
 }
 
+/// Makes some fields begin a level, as far as the rules allow it.
+fn append(case: &Case, def: &mut Struct, begins: &[bool]) {
+    let layouts: Option<Vec<_>> = def
+        .fields
+        .iter()
+        .map(|field| model::layout(case, &field.ty, &Arguments::default()))
+        .collect();
+    // Contains something that is refused.
+    let Some(layouts) = layouts.filter(|_| def.tail().is_none()) else {
+        return;
+    };
+    let (mut level, mut bytes) = (0, 0);
+    for ((field, layout), begins) in def.fields.iter_mut().zip(layouts).zip(begins) {
+        // Each level has bytes.
+        if *begins && bytes > 0 && layout.size() > 0 {
+            level += 1;
+        }
+        bytes += layout.size();
+        field.since = level;
+        // New fields are zero until a program that knows them writes them.
+        if level > 0 && !layout.zero_is_valid() {
+            field.ty = Ty::Scalar(&SCALARS[4]);
+        }
+    }
+    let last = def.fields.len().min(begins.len());
+    for field in &mut def.fields[last..] {
+        field.since = level;
+    }
+}
+
 /// Puts a field of bytes wherever the reference finds padding.
 fn fill(case: &Case, def: &mut Struct, filling: FillingRecipe) {
     static BYTE: &Scalar = &SCALARS[0];
@@ -374,13 +412,14 @@ fn fill(case: &Case, def: &mut Struct, filling: FillingRecipe) {
     let old = std::mem::take(&mut def.fields);
     let (mut end, mut align, mut pads) = (0_u64, def.repr.min_align(), 0);
     let mut new: Vec<Field> = Vec::new();
-    let mut pad = |into: &mut Vec<Field>, bytes: u64| {
+    let mut pad = |into: &mut Vec<Field>, bytes: u64, since: u32| {
         if bytes > 0 {
             into.push(Field {
                 name: format!("_pad{pads}"),
                 rename: None,
                 visibility: "",
                 ty: Ty::Array(Box::new(Ty::Scalar(BYTE)), Len::Literal(bytes)),
+                since,
             });
             pads += 1;
         }
@@ -388,15 +427,22 @@ fn fill(case: &Case, def: &mut Struct, filling: FillingRecipe) {
     for field in old {
         // Contains something that is refused, so its extent does not matter.
         if let Some(layout) = model::layout(case, &field.ty, &Arguments::default()) {
+            // Each level is a struct without padding.
+            let before = new.last().map_or(0, |field| field.since);
+            if field.since > before {
+                pad(&mut new, end.next_multiple_of(align) - end, before);
+                end = end.next_multiple_of(align);
+            }
             let offset = end.next_multiple_of(layout.align());
-            pad(&mut new, offset - end);
+            pad(&mut new, offset - end, field.since);
             end = offset + layout.size();
             align = align.max(layout.align());
         }
         new.push(field);
     }
     if !has_tail {
-        pad(&mut new, end.next_multiple_of(align) - end);
+        let newest = new.last().map_or(0, |field| field.since);
+        pad(&mut new, end.next_multiple_of(align) - end, newest);
     }
     if let (FillingRecipe::Wrong(which, len), 1..) = (filling, pads) {
         let name = format!("_pad{}", which.index(pads));

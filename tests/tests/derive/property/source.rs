@@ -28,6 +28,7 @@ pub mod other {
 ";
 
 const HOLDER: &str = "\
+    #[derive(Clone, Copy)]
     #[repr(C)]
     pub struct Holder<T> { pub value: T }
 }
@@ -96,6 +97,7 @@ fn module(
     let mut writer = Writer {
         case,
         derives,
+        copies: checks,
         helpers: String::new(),
         instances: Vec::new(),
         count: 0,
@@ -120,6 +122,8 @@ fn module(
 struct Writer<'a> {
     case: &'a Case,
     derives: bool,
+    /// Whether types that can be `Copy` are.
+    copies: bool,
     /// Items that a definition needs next to it.
     helpers: String,
     /// Concrete uses of generic definitions: the spelling, and the definition with its arguments.
@@ -188,6 +192,15 @@ impl Writer<'_> {
         }
     }
 
+    /// The derive of `Copy`, for a definition whose values can be moved.
+    fn copy(&self, number: usize) -> &'static str {
+        if self.copies && model::is_value(self.case, number) {
+            "#[derive(Clone, Copy)] "
+        } else {
+            ""
+        }
+    }
+
     fn structure(&mut self, number: usize, def: &Struct) -> String {
         let mut types: Vec<String> = def
             .fields
@@ -223,16 +236,19 @@ impl Writer<'_> {
             });
         }
         for (field, ty) in def.fields.iter().zip(types) {
-            let rename = match &field.rename {
+            let mut shm = match &field.rename {
                 Some(name) if self.derives => format!("#[shm(rename = \"{name}\")] "),
                 _ => String::new(),
             };
+            if self.derives && field.since > 0 {
+                shm += &format!("#[shm(since = {})] ", field.since);
+            }
             let name = if def.tuple {
                 String::new()
             } else {
                 format!("{}: ", field.name)
             };
-            fields.push(format!("{rename}{}{name}{ty}", field.visibility));
+            fields.push(format!("{shm}{}{name}{ty}", field.visibility));
         }
         let params = match (def.has_type_param, def.has_const_param) {
             _ if def.fault == Some(StructFault::Lifetime) => "<'a>",
@@ -252,7 +268,8 @@ impl Writer<'_> {
             (true, false) => format!("(\n        {fields}\n    );"),
             (false, _) => format!(" {{\n        {fields}\n    }}"),
         };
-        format!("{head}    {attributes}pub {keyword} S{number}{params}{body}\n{foot}")
+        let copy = self.copy(number);
+        format!("{head}    {copy}{attributes}pub {keyword} S{number}{params}{body}\n{foot}")
     }
 
     fn attributes(&self, def: &Struct) -> String {
@@ -278,7 +295,12 @@ impl Writer<'_> {
         } else {
             ""
         };
-        format!("{}{repr}{version}{padding}", self.derive())
+        let room = if self.derives && def.room > 0 {
+            format!("#[shm(room = {})] ", def.room)
+        } else {
+            String::new()
+        };
+        format!("{}{repr}{version}{padding}{room}", self.derive())
     }
 
     fn enumeration(&self, number: usize, def: &Enum) -> String {
@@ -288,7 +310,8 @@ impl Writer<'_> {
             EnumRepr::C => "#[repr(C)] ".to_owned(),
             EnumRepr::Usize => "#[repr(usize)] ".to_owned(),
         };
-        let mut text = format!("    {}{repr}pub enum S{number} {{\n", self.derive());
+        let copy = self.copy(number);
+        let mut text = format!("    {copy}{}{repr}pub enum S{number} {{\n", self.derive());
         for (number, (value, written)) in def.variants.iter().enumerate() {
             let data = if def.data == Some(number) {
                 "(u32)"
@@ -328,7 +351,14 @@ impl Writer<'_> {
                 .expect("only accepted cases are checked");
             text.push_str(&check(number, &name, &self.case.defs[def], &layout));
             if last.as_ref() == Some(&name) {
-                text.push_str(&dynamic(number, &name, &self.case.defs[def], layout.size()));
+                let is_value = model::is_value(self.case, def);
+                text.push_str(&dynamic(
+                    number,
+                    &name,
+                    &self.case.defs[def],
+                    &layout,
+                    is_value,
+                ));
             }
         }
         text.push_str("    }\n");
@@ -337,7 +367,31 @@ impl Writer<'_> {
         {
             text.push_str(&self.twin(last));
         }
+        if let Some(Def::Struct(last)) = self.case.defs.last()
+            && last.level() > 0
+        {
+            text.push_str(&self.first_level(last));
+        }
         text
+    }
+
+    /// The struct as it was at level 0, with room for the fields of the others.
+    fn first_level(&self, def: &Struct) -> String {
+        let mut writer = Writer {
+            case: self.case,
+            derives: true,
+            copies: false,
+            helpers: String::new(),
+            instances: Vec::new(),
+            // A name that is not taken.
+            count: self.count,
+        };
+        let mut first = def.clone();
+        first.by_macro = false;
+        first.room = 1 << 16;
+        first.fields.retain(|field| field.since == 0);
+        let written = writer.structure(self.case.defs.len(), &first);
+        writer.helpers + &written
     }
 
     /// A sized twin of an unsized struct, with two elements at its end: the compiler gives no layout of unsized
@@ -346,6 +400,7 @@ impl Writer<'_> {
         let mut plain = Writer {
             case: self.case,
             derives: false,
+            copies: false,
             helpers: String::new(),
             instances: Vec::new(),
             // A name that is not taken.
@@ -382,21 +437,38 @@ fn length(len: &Len, as_argument: bool) -> String {
 }
 
 /// The comparison of accesses with and without the type, in a segment of the type.
-fn dynamic(number: usize, name: &str, def: &Def, size: u64) -> String {
-    let (options, tail) = match def {
-        Def::Struct(def) if def.tail().is_some() => ("options().len(2)", 2),
-        _ => ("options()", 0),
+fn dynamic(number: usize, name: &str, def: &Def, layout: &Layout, is_value: bool) -> String {
+    let (options, tail, level) = match def {
+        Def::Struct(def) if def.tail().is_some() => ("options().len(2)", 2, 0),
+        Def::Struct(def) => ("options()", 0, def.level()),
+        Def::Enum(_) => ("options()", 0, 0),
     };
-    let locked = if tail == 0 && size > 0 {
-        format!("        report.locked::<{name}>(\"c{number}::{name} in a mutex\");\n")
-    } else {
-        String::new()
-    };
-    format!(
-        "        report.dynamic(\"c{number}::{name}\", \
+    let label = format!("c{number}::{name}");
+    // No segment has elements without bytes: of a generic struct, that is an error where the segment is made.
+    if let Layout::Struct(StructLayout { fields, .. }) = layout
+        && let Some((_, _, Layout::Slice(element))) = fields.last()
+        && element.size() == 0
+    {
+        return String::new();
+    }
+    let mut text = format!(
+        "        report.dynamic(\"{label}\", \
          <{name} as ShmLayout>::{options}.create_anonymous_with(|shm| crate::fill(shm.as_ptr(), \
-         <{name} as ShmLayout>::LAYOUT, {tail}, &mut {number})).unwrap(), {tail});\n{locked}"
-    )
+         <{name} as ShmLayout>::LAYOUT, {tail}, &mut {number})).unwrap(), {tail});\n"
+    );
+    let is_part = tail == 0 && level == 0 && layout.size() > 0;
+    if is_part {
+        text += &format!("        report.locked::<{name}>(\"{label} in a mutex\");\n");
+    }
+    if is_part && is_value {
+        text += &format!("        report.held::<{name}>(\"{label} in a\");\n");
+    }
+    if let (Layout::Struct(StructLayout { levels, .. }), 1..) = (layout, level) {
+        let first = name[1..].parse::<usize>().expect("it is concrete") + 1;
+        text +=
+            &format!("        report.grown::<S{first}, {name}>(\"{label} grown\", &{levels:?});\n");
+    }
+    text
 }
 
 /// One comparison.
