@@ -7,6 +7,7 @@ use super::geometry::PAGE;
 use super::header::{self, FLAG_HAS_TAIL, FLAG_SPARSE, Frozen, Refusal};
 use super::header::{Header, STATE_PERSISTENT};
 use super::levels;
+use super::participants::Participants;
 use crate::error::ShmError;
 use crate::layout::schema;
 use crate::lock_byte::{ATTACH, OWNER};
@@ -57,6 +58,8 @@ pub struct SegmentInfo {
     pub reason: Option<String>,
     /// The file, by which it is found again.
     pub(super) file: FileId,
+    /// The participants, if they were looked for as well.
+    pub(super) participants: Option<Participants>,
 }
 
 /// What a segment's header says. It is consistent, and as true as its creator was.
@@ -111,14 +114,23 @@ impl SegmentInfo {
     /// ```
     pub fn of(name: &str) -> Result<Self, ShmError> {
         let checked = SegmentName::new(name)?;
-        let look = Self::look(checked.as_str(), false).map_err(ShmError::from);
+        let look = Self::look(checked.as_str(), false, false).map_err(ShmError::from);
         look.and_then(|found| found.ok_or_else(ShmError::not_found))
             .map_err(|error| error.named(name))
     }
 
+    /// The number of the file in `/dev/shm`, as `ls -i` and `/proc/PID/maps` show it.
+    pub fn inode(&self) -> u64 {
+        self.file.inode
+    }
+
     /// Examines a name, of which the directory may say that it `is_regular`. `None` if it is gone. Errors are shortages of this
     /// process; what is wrong with the file is part of the returned value.
-    pub(super) fn look(name: &str, mut is_regular: bool) -> SysResult<Option<Self>> {
+    pub(super) fn look(
+        name: &str,
+        mut is_regular: bool,
+        with_participants: bool,
+    ) -> SysResult<Option<Self>> {
         let status = || match shm::stat_name(name) {
             Err(error) if error.errno == Errno::ENOENT => Ok(None),
             found => found.map(Some),
@@ -138,7 +150,10 @@ impl SegmentInfo {
             match shm::open(name, false) {
                 Ok(file) => {
                     let id = file::stat(&file)?;
-                    let info = Self::of_file(name, &file, &id)?;
+                    let mut info = Self::of_file(name, &file, &id)?;
+                    if with_participants {
+                        info.participants = info.participants_in(&file);
+                    }
                     if file::stat(&file)?.links > 0 {
                         return Ok(Some(info));
                     }
@@ -166,6 +181,7 @@ impl SegmentInfo {
             contents,
             reason,
             file: *id,
+            participants: None,
         };
         if !id.is_regular() {
             let reason = format!("it is {}", id.kind());
@@ -211,6 +227,15 @@ impl SegmentInfo {
         Ok(info(state, Some(contents), None))
     }
 
+    /// The participants of this segment's `file`. `None` if the system refuses to show them.
+    fn participants_in(&self, file: &File) -> Option<Participants> {
+        match &self.contents {
+            // Each would be attached.
+            Some(contents) if contents.attached => Participants::of_file(file).ok(),
+            _ => Some(Participants::none()),
+        }
+    }
+
     fn foreign(name: &str, id: &FileId, reason: String) -> Self {
         Self {
             name: name.to_owned(),
@@ -222,6 +247,7 @@ impl SegmentInfo {
             contents: None,
             reason: Some(reason),
             file: *id,
+            participants: None,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::sys::{Errno, SysError, effective_user};
 #[must_use = "iterators are lazy: a name is examined when it is reached"]
 pub struct Segments {
     entries: Option<Entries>,
+    with_participants: bool,
 }
 
 /// Lists the names in `/dev/shm`, those of other users included, with the state of each.
@@ -58,7 +59,30 @@ pub fn list() -> Result<Segments, ShmError> {
     let entries = shm::entries().map_err(about_all)?;
     Ok(Segments {
         entries: Some(entries),
+        with_participants: false,
     })
+}
+
+impl Segments {
+    /// Looks for the participants of each segment while it is open, so that [`SegmentInfo::participants`] needs no system call. They
+    /// are those of the moment when the segment was examined.
+    ///
+    /// ```
+    /// use shm_core::sync::Mutex;
+    ///
+    /// # fn main() -> Result<(), shm_core::ShmError> {
+    /// # let name = format!("/doc-with-participants-{}", std::process::id());
+    /// let _jobs = Mutex::<u64>::create(&name)?;
+    /// for segment in shm_core::list()?.with_participants() {
+    ///     let segment = segment?;
+    ///     println!("{} is used by {:?}", segment.name.escape_debug(), segment.participants()?.pids);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn with_participants(mut self) -> Self {
+        self.with_participants = true;
+        self
+    }
 }
 
 impl Iterator for Segments {
@@ -74,7 +98,7 @@ impl Iterator for Segments {
                     return Some(Err(about_all(error)));
                 }
             };
-            match SegmentInfo::look(&entry.name, entry.is_regular) {
+            match SegmentInfo::look(&entry.name, entry.is_regular, self.with_participants) {
                 Ok(Some(info)) => return Some(Ok(info)),
                 Ok(None) => {}
                 Err(error) => return Some(Err(ShmError::from(error).named(&entry.name))),

@@ -1,5 +1,6 @@
 //! The processes that have an id in a segment, by the locks on its file.
 
+use std::fs::File;
 use std::time::Duration;
 
 use super::info::SegmentInfo;
@@ -31,7 +32,8 @@ impl SegmentInfo {
     ///
     /// The pids come from locks that the kernel keeps as long as the processes live. Reading them takes nothing but the permission to
     /// open the segment for reading, and no `/proc`: one system call for each process, or two. They may be outdated by the time the
-    /// caller uses them.
+    /// caller uses them. [`Segments::with_participants`](crate::segment::Segments::with_participants) finds them while it lists the
+    /// segments, which is faster than opening each once more.
     ///
     /// Each pid is as the process sees itself. In another pid namespace it has another one, and another process may have this one. A
     /// peer that may write to the segment can add processes that do not exist. So this is for people.
@@ -64,12 +66,12 @@ impl SegmentInfo {
     }
 
     fn find_participants(&self) -> Result<Participants, ShmError> {
+        if let Some(found) = &self.participants {
+            return Ok(found.clone());
+        }
         if self.contents.is_none() {
             // Not a segment, so no lock on it is a participant's.
-            return Ok(Participants {
-                pids: Vec::new(),
-                complete: true,
-            });
+            return Ok(Participants::none());
         }
         let file = match shm::open(&self.name, false) {
             Err(error) if error.errno == Errno::ENOENT => return Err(ShmError::not_found()),
@@ -78,12 +80,23 @@ impl SegmentInfo {
         if !file::stat(&file)?.same_file(&self.file) {
             return Err(ShmError::not_found());
         }
+        Ok(Participants::of_file(&file)?)
+    }
+}
+
+impl Participants {
+    pub(super) const fn none() -> Self {
+        Self {
+            pids: Vec::new(),
+            complete: true,
+        }
+    }
+
+    /// Those of an open segment.
+    pub(super) fn of_file(file: &File) -> SysResult<Self> {
         let deadline = Deadline::after(LONGEST);
         let is_late = || deadline.left().is_zero();
-        Ok(participants(
-            |bytes| lock::exclusive(&file, bytes),
-            is_late,
-        )?)
+        participants(|bytes| lock::exclusive(file, bytes), is_late)
     }
 }
 
@@ -130,7 +143,6 @@ mod tests {
     use crate::lock_byte::{GREATEST_ID, participant, participant_with_pid};
     use crate::sys::lock::LockKind;
     use crate::sys::test_support::TestName;
-    use std::fs::File;
 
     /// What the locks in a new file show, and how many looks that took.
     fn shown(locks: impl IntoIterator<Item = Bytes>) -> (Participants, usize) {

@@ -24,10 +24,19 @@ fn look(name: &str) -> SegmentInfo {
     segments.find(|info| info.name == name).expect("listed")
 }
 
+/// The same, with the participants of that moment.
+fn look_with_participants(name: &str) -> SegmentInfo {
+    let segments = shm_core::list().unwrap().with_participants();
+    let mut segments = segments.map(Result::unwrap);
+    segments.find(|info| info.name == name).expect("listed")
+}
+
 /// The pids in a segment, sorted.
 fn pids(name: &str) -> Vec<u32> {
     let found = look(name).participants().unwrap();
     assert!(found.complete);
+    let listed = look_with_participants(name).participants().unwrap();
+    assert_eq!(found, listed);
     let mut pids = found.pids;
     pids.sort_unstable();
     pids
@@ -211,6 +220,7 @@ fn participants_are_listed_as_long_as_they_live() {
     assert!(pids(&plain).is_empty());
     // A name that leads elsewhere by now is not confused with the segment that was looked at.
     let seen = look(&name);
+    let listed = look_with_participants(&name);
     drop(shm);
     let gone = seen.participants().unwrap_err();
     assert!(matches!(gone, ShmError::NotFound { .. }), "{gone}");
@@ -218,4 +228,8 @@ fn participants_are_listed_as_long_as_they_live() {
     let gone = seen.participants().unwrap_err();
     assert!(matches!(gone, ShmError::NotFound { .. }), "{gone}");
     assert_eq!(gone.name(), name);
+    // The participants that were listed with it are its own.
+    let mut pids = listed.participants().unwrap().pids;
+    pids.sort_unstable();
+    assert_eq!(pids, sorted([me, c]));
 }

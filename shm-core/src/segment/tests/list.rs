@@ -87,6 +87,8 @@ fn listed_contents_are_what_the_creator_wrote() {
     let info = look(name.as_str()).unwrap();
     assert_eq!((info.owner, info.mode), (effective_user(), 0o640));
     assert_eq!(info.file_len, 8192);
+    let file = std::fs::metadata(format!("/dev/shm{}", name.as_str())).unwrap();
+    assert_eq!(info.inode(), file.ino());
     assert!(info.allocated < 8192 && info.reason.is_none(), "{info:?}");
     let contents = info.contents.unwrap();
     assert_eq!(contents.type_name.as_deref(), Some("[u16; 3000]"));
