@@ -16,8 +16,14 @@ use shm_tests::Names;
 const ROUNDS: usize = 31;
 /// Segments of the rows about `ls`.
 const SEGMENTS: usize = 10_000;
+/// The argument with which this program is the process that uses these segments.
+const HOLD: &str = "hold";
 
 fn main() {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(HOLD) {
+        return hold(&arguments.next().expect("the beginning of the names"));
+    }
     // Cargo adds options of its own.
     let wanted: Vec<String> = std::env::args()
         .skip(1)
@@ -115,14 +121,37 @@ fn ls() {
             std::fs::remove_file(Names::path(&name(number))).expect("it is there");
         }
     }
-    if setrlimit(Resource::RLIMIT_NOFILE, most, most).is_err() || most < SEGMENTS as u64 + 100 {
+    if most < SEGMENTS as u64 + 100 {
         println!("ls of 10,000 live segments: needs as many descriptors");
         return;
     }
-    let live: Vec<Shm<Mutex<u64>>> = (0..SEGMENTS)
-        .map(|number| Mutex::create(&name(number)).expect("a segment"))
-        .collect();
+    // In another process: the kernel would copy the descriptors of this one, and close them, for each command.
+    let mut user = Command::new(std::env::current_exe().expect("a path"));
+    let user = user.args([HOLD, &names.name("")]);
+    let user = user.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut user = user.spawn().expect("it starts");
+    let out = user.stdout.take().expect("a pipe");
+    let ready = BufReader::new(out).lines().next();
+    ready.expect("a line").expect("it is ready");
     compare("ls of 10,000 live segments / list()", || run(&["ls"]), list);
+    compare(
+        "ls --json of them / list()",
+        || run(&["ls", "--json"]),
+        list,
+    );
+    // It ends at the end of its input.
+    drop(user.stdin.take());
+    assert!(user.wait().expect("it ends").success());
+}
+
+/// Creates the segments, and keeps them until standard input ends.
+fn hold(names: &str) {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("limits can be read");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("the limit can be raised");
+    let create = |number| Mutex::create(&format!("{names}{number:05}")).expect("a segment");
+    let live: Vec<Shm<Mutex<u64>>> = (0..SEGMENTS).map(create).collect();
+    println!("ready");
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).expect("it can be read");
     drop(live);
 }
 

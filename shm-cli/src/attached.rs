@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::stat::{major, minor};
-use serde_json::{Value, json};
+use serde::Serialize;
 use shm_core::SegmentInfo;
 
 use crate::output::escaped;
@@ -16,17 +16,11 @@ use crate::output::escaped;
 pub(crate) const DIRECTORY: &str = "/dev/shm";
 
 /// A process that is attached to a segment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
     /// What the process calls itself. `None` if this process does not see it: then the pid may be one of another pid namespace.
     pub(crate) name: Option<String>,
-}
-
-impl Process {
-    pub(crate) fn json(&self) -> Value {
-        json!({"pid": self.pid, "name": self.name})
-    }
 }
 
 /// `4711 sysmon`, without controls for the terminal.
@@ -57,11 +51,23 @@ pub(crate) fn in_words(processes: &[Process]) -> String {
 
 /// What the processes of this system have mapped of a device, as far as /proc shows it to this user: that of its own processes, or
 /// of all to root.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mappings {
+    /// The pid of this process.
+    this: u32,
     /// The pids by the number of the file.
     by_file: HashMap<u64, BTreeSet<u32>>,
     names: BTreeMap<u32, String>,
+}
+
+impl Default for Mappings {
+    fn default() -> Self {
+        Self {
+            this: std::process::id(),
+            by_file: HashMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
 }
 
 impl Mappings {
@@ -86,7 +92,7 @@ impl Mappings {
             maps.clear();
             let file = fs::File::open(format!("/proc/{pid}/maps"));
             let read = file.and_then(|mut file| file.read_to_end(&mut maps));
-            if pid == std::process::id() || read.is_err() {
+            if pid == found.this || read.is_err() {
                 continue;
             }
             let mut any = false;
@@ -107,19 +113,18 @@ impl Mappings {
         if !segment.contents.as_ref().is_some_and(|of| of.attached) {
             return Vec::new();
         }
-        let file = fs::symlink_metadata(format!("{DIRECTORY}{}", segment.name));
         // It may be gone by now.
         let participants = segment
             .participants()
             .map_or(Vec::new(), |found| found.pids);
-        self.processes(file.ok().map(|file| file.ino()), participants)
+        self.processes(segment.inode(), participants)
     }
 
-    fn processes(&self, file: Option<u64>, others: Vec<u32>) -> Vec<Process> {
-        let seen = file.and_then(|file| self.by_file.get(&file));
+    fn processes(&self, file: u64, others: Vec<u32>) -> Vec<Process> {
+        let seen = self.by_file.get(&file);
         let mut pids = seen.cloned().unwrap_or_default();
         pids.extend(others);
-        pids.remove(&std::process::id());
+        pids.remove(&self.this);
         let processes = pids.into_iter().map(|pid| {
             let is_seen = seen.is_some_and(|pids| pids.contains(&pid));
             let name = self.names.get(&pid).filter(|_| is_seen);
@@ -146,7 +151,7 @@ pub(crate) fn users_of_descriptor(path: &Path) -> Vec<Process> {
         mappings.by_file.entry(file.ino()).or_default().insert(pid);
         mappings.names.extend(name_of(pid).map(|name| (pid, name)));
     }
-    mappings.processes(Some(file.ino()), Vec::new())
+    mappings.processes(file.ino(), Vec::new())
 }
 
 /// What a process calls itself.

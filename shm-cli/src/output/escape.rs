@@ -14,14 +14,17 @@ pub(crate) struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if is_plain(character) {
+        let mut rest = self.0;
+        while let Some(at) = rest.find(|character| !is_plain(character)) {
+            let (plain, from) = rest.split_at(at);
+            f.write_str(plain)?;
+            let mut characters = from.chars();
+            for character in characters.next().into_iter().flat_map(char::escape_debug) {
                 f.write_char(character)?;
-            } else {
-                write!(f, "{}", character.escape_debug())?;
             }
+            rest = characters.as_str();
         }
-        Ok(())
+        f.write_str(rest)
     }
 }
 

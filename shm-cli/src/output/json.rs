@@ -1,8 +1,9 @@
 //! What `--json` prints.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value, json};
 use shm_core::dynamic::{DynValue, SyncState};
 use shm_core::sync::Owner;
@@ -35,22 +36,61 @@ impl Document {
 
     /// Prints the document as one line.
     pub(crate) fn write(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let text = serde_json::to_string(&self.0)?;
-        if text.chars().all(is_plain) {
-            return Ok(writeln!(out, "{text}")?);
+        print(&self.0, out)
+    }
+
+    /// Prints the document and, after its own fields, those of `more`. They are printed as they are found, so there may be many.
+    pub(crate) fn write_with(
+        &self,
+        more: &impl Serialize,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
+        #[derive(Serialize)]
+        struct Both<'a, T> {
+            #[serde(flatten)]
+            own: &'a Map<String, Value>,
+            #[serde(flatten)]
+            more: &'a T,
         }
-        // Such a character is in a string, where it may be written as its number.
-        let mut units = [0; 2];
-        for character in text.chars() {
-            if is_plain(character) {
-                write!(out, "{character}")?;
-            } else {
-                for unit in character.encode_utf16(&mut units) {
-                    write!(out, "\\u{unit:04x}")?;
-                }
+        print(&Both { own: &self.0, more }, out)
+    }
+}
+
+/// Prints a line of JSON, without what a terminal may act on.
+fn print(document: &impl Serialize, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut line = BufWriter::with_capacity(super::BUFFER, out);
+    let mut serializer = Serializer::with_formatter(&mut line, Plain);
+    document.serialize(&mut serializer)?;
+    writeln!(line)?;
+    // What `out` keeps is for its owner to print.
+    line.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok(())
+}
+
+/// Writes JSON without spaces, and the characters that are not plain as their numbers.
+struct Plain;
+
+impl Formatter for Plain {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(|character| !is_plain(character)) {
+            let (before, from) = rest.split_at(at);
+            out.write_all(before.as_bytes())?;
+            let mut characters = from.chars();
+            let mut units = [0; 2];
+            for unit in characters
+                .next()
+                .map_or(&[][..], |it| it.encode_utf16(&mut units))
+            {
+                write!(out, "\\u{unit:04x}")?;
             }
+            rest = characters.as_str();
         }
-        Ok(writeln!(out)?)
+        out.write_all(rest.as_bytes())
     }
 }
 

@@ -8,6 +8,7 @@ mod type_name;
 
 use std::io::{BufWriter, Write};
 
+use anstream::StripStream;
 use anstream::stream::IsTerminal;
 use clap::ColorChoice;
 
@@ -66,6 +67,9 @@ pub(crate) mod style {
     pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 }
 
+/// Bytes that are printed at a time.
+pub(crate) const BUFFER: usize = 1 << 16;
+
 /// Columns of a terminal that does not say how many it has.
 const DEFAULT_WIDTH: usize = 80;
 
@@ -92,8 +96,14 @@ impl Context {
         choice.write_global();
         let stdout = std::io::stdout();
         let terminal = stdout.is_terminal();
+        let is_colored = is_colored();
+        // Standard output is written to at each end of a line, and at each style that is dropped, unless it gets long pieces.
+        let stdout: Box<dyn Write> = Box::new(BufWriter::with_capacity(BUFFER, stdout));
         Self {
-            out: Box::new(BufWriter::new(anstream::AutoStream::auto(stdout))),
+            out: match is_colored {
+                true => stdout,
+                false => Box::new(BufWriter::new(StripStream::new(stdout))),
+            },
             err: Box::new(anstream::stderr()),
             json: global.json,
             terminal,

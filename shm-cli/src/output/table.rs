@@ -1,6 +1,7 @@
 //! Columns.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::Style;
@@ -22,8 +23,23 @@ const GAP: usize = 2;
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
-    rows: Vec<Vec<(String, Style)>>,
+    /// The cells of all rows, one row after the other.
+    cells: Vec<Cell>,
     fit: Option<Fit>,
+}
+
+#[derive(Debug)]
+struct Cell {
+    text: String,
+    style: Style,
+    width: usize,
+}
+
+impl Cell {
+    fn new(text: String, style: Style) -> Self {
+        let width = width(&text);
+        Self { text, style, width }
+    }
 }
 
 /// What is cut if the lines are too long.
@@ -38,7 +54,7 @@ impl Table {
     pub(crate) const fn new(columns: Vec<(&'static str, Align)>) -> Self {
         Self {
             columns,
-            rows: Vec::new(),
+            cells: Vec::new(),
             fit: None,
         }
     }
@@ -65,9 +81,12 @@ impl Table {
     }
 
     /// Adds a row, with a cell for each column.
-    pub(crate) fn row(&mut self, cells: Vec<(String, Style)>) {
-        debug_assert_eq!(cells.len(), self.columns.len());
-        self.rows.push(cells);
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = (String, Style)>) {
+        let cells = cells
+            .into_iter()
+            .map(|(text, style)| Cell::new(text, style));
+        self.cells.extend(cells);
+        debug_assert!(self.cells.len().is_multiple_of(self.columns.len()));
     }
 
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -80,54 +99,74 @@ impl Table {
                 excess -= less;
             }
         }
-        let head = self.columns.iter().map(|(title, _)| (*title, style::HEAD));
-        self.line(out, &widths, head)?;
-        for row in &self.rows {
-            self.line(
-                out,
-                &widths,
-                row.iter().map(|(text, style)| (text.as_str(), *style)),
-            )?;
+        let titles = self.columns.iter();
+        let head: Vec<Cell> = titles
+            .map(|(title, _)| Cell::new((*title).to_owned(), style::HEAD))
+            .collect();
+        let mut line = String::new();
+        for row in std::iter::once(&head[..]).chain(self.cells.chunks(self.columns.len())) {
+            line.clear();
+            self.add_line(&mut line, &widths, row);
+            out.write_all(line.as_bytes())?;
         }
         Ok(())
     }
 
     fn widths(&self) -> Vec<usize> {
-        let of_column = |column: usize| {
-            let cells = self.rows.iter().map(|row| row[column].0.width());
-            let head = self.columns[column].0.width();
-            cells.max().unwrap_or(0).max(head)
-        };
-        (0..self.columns.len()).map(of_column).collect()
-    }
-
-    fn line<'a>(
-        &self,
-        out: &mut dyn Write,
-        widths: &[usize],
-        cells: impl Iterator<Item = (&'a str, Style)>,
-    ) -> io::Result<()> {
-        let last = widths.len().saturating_sub(1);
-        for (column, (text, style)) in cells.enumerate() {
-            let text = cut(text, widths[column]);
-            let gap = " ".repeat(widths[column] - text.width());
-            let styled = format!("{style}{text}{style:#}");
-            match (self.columns[column].1, column == last) {
-                (Align::Right, _) => write!(out, "{gap}{styled}")?,
-                (Align::Left, true) => write!(out, "{styled}")?,
-                (Align::Left, false) => write!(out, "{styled}{gap}")?,
-            }
-            if column != last {
-                write!(out, "{:GAP$}", "")?;
+        let titles = self.columns.iter();
+        let mut widths: Vec<usize> = titles.map(|(title, _)| width(title)).collect();
+        for row in self.cells.chunks(widths.len()) {
+            for (cell, width) in row.iter().zip(&mut widths) {
+                *width = cell.width.max(*width);
             }
         }
-        writeln!(out)
+        widths
+    }
+
+    fn add_line(&self, line: &mut String, widths: &[usize], cells: &[Cell]) {
+        let last = widths.len().saturating_sub(1);
+        for (column, cell) in cells.iter().enumerate() {
+            let text = match cell.width > widths[column] {
+                true => cut(&cell.text, widths[column]),
+                false => Cow::Borrowed(cell.text.as_str()),
+            };
+            let gap = widths[column].saturating_sub(match text {
+                Cow::Borrowed(_) => cell.width,
+                Cow::Owned(ref text) => width(text),
+            });
+            let spaces = |count| std::iter::repeat_n(' ', count);
+            let align = self.columns[column].1;
+            if align == Align::Right {
+                line.extend(spaces(gap));
+            }
+            if cell.style.is_plain() {
+                line.push_str(&text);
+            } else {
+                let style = cell.style;
+                // A `String` takes any text.
+                let _ = write!(line, "{style}{text}{style:#}");
+            }
+            if column != last {
+                let after = if align == Align::Left { gap } else { 0 };
+                line.extend(spaces(after + GAP));
+            }
+        }
+        line.push('\n');
+    }
+}
+
+/// Columns that a text takes on a terminal.
+fn width(text: &str) -> usize {
+    // Most text is of characters that take a column each.
+    match text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        true => text.len(),
+        false => text.width(),
     }
 }
 
 /// The beginning of a text, with `…` if it is longer than `width` columns.
 pub(crate) fn cut(text: &str, width: usize) -> Cow<'_, str> {
-    if text.width() <= width {
+    if self::width(text) <= width {
         return text.into();
     }
     let mut out = String::new();
@@ -201,8 +240,8 @@ mod tests {
             ("TYPE", Align::Left),
         ]);
         let cell = |text: &str| (text.to_owned(), Style::new());
-        table.row(vec![cell("/long_name"), cell("4 KiB"), cell("Telemetry")]);
-        table.row(vec![cell("/x"), cell("123 KiB"), cell("T")]);
+        table.row([cell("/long_name"), cell("4 KiB"), cell("Telemetry")]);
+        table.row([cell("/x"), cell("123 KiB"), cell("T")]);
         let uncut = "\
 NAME           SIZE  TYPE
 /long_name    4 KiB  Telemetry

@@ -150,7 +150,7 @@ fn print(all: &[Difference], context: &mut Context) -> Result<(), Failure> {
                 )
             }
         };
-        table.row(vec![
+        table.row([
             (of.change.name().to_owned(), paint),
             (escaped(&of.path).to_string(), style::NAME),
             (side(&of.first), Style::new()),
@@ -188,7 +188,7 @@ fn print_values(
             ("B", Align::Left),
         ]);
         for of in &found.kept {
-            table.row(vec![
+            table.row([
                 (of.path.clone(), style::NAME),
                 (of.first.clone(), Style::new()),
                 (of.second.clone(), Style::new()),

@@ -321,7 +321,7 @@ fn fields(picture: &Picture, style: &Style, out: &mut dyn Write) -> io::Result<(
             Kind::Value => style::NAME,
             _ => style::DIM,
         };
-        table.row(vec![
+        table.row([
             (format!(" {} ", key(span.number)), paint(span)),
             (span.offset.to_string(), Paint::new()),
             (span.size.to_string(), Paint::new()),

@@ -5,13 +5,12 @@ mod unlisted;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
 use anstyle::Style;
 use clap::{Args, ValueEnum};
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use shm_core::{SegmentInfo, SegmentState};
 
 use crate::attached::{Mappings, Process};
@@ -141,12 +140,12 @@ impl Ls {
         self.sort(&mut rows);
         let odd = self.odd_names();
         if context.json {
-            let mut document = Document::new("ls").with("segments", &rows);
-            if self.all {
-                let escaped = odd.iter().map(|name| name.escape_ascii().to_string());
-                document = document.with("not_utf8", escaped.collect::<Vec<_>>());
-            }
-            document.write(&mut context.out)?;
+            let escaped = odd.iter().map(|name| name.escape_ascii().to_string());
+            let listing = Listing {
+                segments: &rows,
+                not_utf8: self.all.then(|| escaped.collect()),
+            };
+            Document::new("ls").write_with(&listing, &mut context.out)?;
         } else {
             if !rows.is_empty() {
                 self.print(&rows, context)?;
@@ -154,6 +153,8 @@ impl Ls {
             unlisted::print(&odd, context)?;
         }
         let is_empty = rows.is_empty() && odd.is_empty();
+        // The process ends soon. Until then, the memory of each row by itself is not worth the time that freeing it takes.
+        std::mem::forget(rows);
         if is_empty && !self.names.is_empty() {
             return Err(match unreadable.first() {
                 Some(name) => unlisted::cannot_open(name, unreadable.len() - 1),
@@ -176,7 +177,7 @@ impl Ls {
     fn find(&self) -> Result<(Vec<SegmentInfo>, Vec<String>), Failure> {
         let (mut found, mut unreadable) = (Vec::new(), Vec::new());
         let mut types = TypeNames::default();
-        for info in shm_core::list()? {
+        for info in shm_core::list()?.with_participants() {
             let info = info?;
             if self.wants(&info, &mut types) {
                 found.push(info);
@@ -223,11 +224,10 @@ impl Ls {
     }
 
     fn rows(&self, found: Vec<SegmentInfo>, mappings: &Mappings) -> Vec<Row> {
-        let users = users(&found, mappings);
         let now = SystemTime::now();
         let mut owners: HashMap<u32, String> = HashMap::new();
         let mut types = TypeNames::default();
-        let rows = found.into_iter().zip(users).map(|(info, users)| Row {
+        let rows = found.into_iter().map(|info| Row {
             owner: owners
                 .entry(info.owner)
                 .or_insert_with(|| user_name(info.owner))
@@ -236,7 +236,7 @@ impl Ls {
                 // 0 if the clock has been set back.
                 now.duration_since(of.created_at).unwrap_or_default()
             }),
-            users,
+            users: mappings.users(&info),
             type_name: types.of(&info),
             info,
         });
@@ -288,7 +288,7 @@ impl Ls {
                 .collect();
             let mut table = Table::new(columns.iter().map(|column| column.head()).collect());
             for row in rows {
-                table.row(columns.iter().map(|column| column.cell(row)).collect());
+                table.row(columns.iter().map(|column| column.cell(row)));
             }
             if let Some(width) = width {
                 let at = |column| columns.iter().position(|of| *of == column);
@@ -430,11 +430,17 @@ impl Row {
     }
 }
 
-/// For `--json`.
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Listing<'a> {
+    segments: &'a [Row],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_utf8: Option<Vec<String>>,
+}
+
 impl Serialize for Row {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let info = &self.info;
-        let users: Vec<Value> = self.users.iter().map(Process::json).collect();
         let contents = info.contents.as_ref();
         let created = contents.map(|of| of.created_at.duration_since(SystemTime::UNIX_EPOCH));
         let mut map = serializer.serialize_map(None)?;
@@ -463,30 +469,7 @@ impl Serialize for Row {
         map.serialize_entry("fingerprint", &fingerprint)?;
         map.serialize_entry("attached", &contents.map(|of| of.attached))?;
         map.serialize_entry("owned", &contents.map(|of| of.owned))?;
-        map.serialize_entry("users", &users)?;
+        map.serialize_entry("users", &self.users)?;
         map.end()
     }
-}
-
-/// The users of all segments, in their order. Each takes some system calls, so the processors share them.
-fn users(found: &[SegmentInfo], mappings: &Mappings) -> Vec<Vec<Process>> {
-    /// A thread for fewer would take longer than they do.
-    const FEWEST: usize = 500;
-
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let part = found.len().div_ceil(threads).max(FEWEST);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = found
-            .chunks(part)
-            .map(|part| {
-                let users = || part.iter().map(|info| mappings.users(info)).collect();
-                scope.spawn(users)
-            })
-            .collect();
-        let users = parts.into_iter().map(|part| {
-            let users: Vec<Vec<Process>> = part.join().expect("looking for users does not panic");
-            users
-        });
-        users.flatten().collect()
-    })
 }
