@@ -110,7 +110,7 @@ fn segments(current: &OsStr) -> Vec<CompletionCandidate> {
     };
     let names = all
         .map_while(Result::ok)
-        .filter(|info| info.state != SegmentState::Foreign)
+        .filter(|info| !matches!(info.state, SegmentState::Foreign | SegmentState::Unreadable))
         .filter_map(|info| {
             let name = if with_slash {
                 info.name.as_str()

@@ -13,7 +13,7 @@ use crate::layout::schema;
 use crate::lock_byte::{ATTACH, OWNER};
 use crate::name::SegmentName;
 use crate::sys::file::{self, FileId};
-use crate::sys::{Errno, SysError, SysResult, lock, shm};
+use crate::sys::{Errno, SysResult, lock, shm};
 
 /// How often to retry with a name that leads to another file by the time it was examined.
 const LOOKS: u32 = 3;
@@ -29,9 +29,11 @@ pub enum SegmentState {
     Orphaned,
     /// [`persist`](crate::Shm::persist) was called, whether or not a process is attached.
     Persistent,
-    /// Not a segment that this program can read: another program's file, a segment of another version of the format or
-    /// of a machine with another byte order, or a file that this user may not read.
+    /// Not a segment that this program can read: another program's file, or a segment of another version of the format or
+    /// of a machine with another byte order.
     Foreign,
+    /// A file that this process cannot open or read, usually because its mode does not permit it. It may be a segment.
+    Unreadable,
     /// A segment whose header contradicts itself or the file. No process can attach to it.
     Damaged,
 }
@@ -52,9 +54,9 @@ pub struct SegmentInfo {
     pub file_len: u64,
     /// Bytes of memory that the file has reserved.
     pub allocated: u64,
-    /// What the header says; `None` for `Foreign` and `Damaged`.
+    /// What the header says; `None` for `Foreign`, `Unreadable` and `Damaged`.
     pub contents: Option<SegmentContents>,
-    /// Why it is `Foreign` or `Damaged`, in words.
+    /// Why it is `Foreign`, `Unreadable` or `Damaged`, in words.
     pub reason: Option<String>,
     /// The file, by which it is found again.
     pub(super) file: FileId,
@@ -142,7 +144,12 @@ impl SegmentInfo {
                     None => return Ok(None),
                     Some(id) if !id.is_regular() => {
                         let reason = format!("it is {}", id.kind());
-                        return Ok(Some(Self::foreign(name, &id, reason)));
+                        return Ok(Some(Self::unopened(
+                            name,
+                            &id,
+                            SegmentState::Foreign,
+                            reason,
+                        )));
                     }
                     Some(_) => {}
                 }
@@ -162,7 +169,8 @@ impl SegmentInfo {
                 Err(error) if is_shortage(error.errno) => return Err(error),
                 Err(error) => {
                     let reason = format!("it cannot be opened: {}", error.io());
-                    return Ok(status()?.map(|id| Self::foreign(name, &id, reason)));
+                    return Ok(status()?
+                        .map(|id| Self::unopened(name, &id, SegmentState::Unreadable, reason)));
                 }
             }
         }
@@ -191,7 +199,8 @@ impl SegmentInfo {
         let mut start = [0; PAGE];
         let count = match file::read_at(file, &mut start, 0) {
             Err(error) if !is_shortage(error.errno) => {
-                return Ok(info(SegmentState::Foreign, None, Some(unreadable(error))));
+                let reason = format!("it cannot be read: {}", error.io());
+                return Ok(info(SegmentState::Unreadable, None, Some(reason)));
             }
             other => other?,
         };
@@ -236,10 +245,10 @@ impl SegmentInfo {
         }
     }
 
-    fn foreign(name: &str, id: &FileId, reason: String) -> Self {
+    fn unopened(name: &str, id: &FileId, state: SegmentState, reason: String) -> Self {
         Self {
             name: name.to_owned(),
-            state: SegmentState::Foreign,
+            state,
             owner: id.owner,
             mode: id.mode & 0o7777,
             file_len: id.len,
@@ -287,10 +296,6 @@ fn type_name(file: &File, frozen: &Frozen, start: &[u8]) -> Option<String> {
     let mut bytes = vec![0; len];
     let count = file::read_at(file, &mut bytes, frozen.schema_offset).ok()?;
     schema::peek_type_name(bytes.get(..count)?)
-}
-
-fn unreadable(error: SysError) -> String {
-    format!("it cannot be read: {}", error.io())
 }
 
 /// Errors that are about this process and not about the file.

@@ -122,7 +122,7 @@ fn other_users_list_what_they_can_read_and_sweep_nothing() {
     );
     assert_eq!(
         owner.ok("list /closed"),
-        "Foreign owner=0 because it cannot be opened: Permission denied (os error 13)"
+        "Unreadable owner=0 because it cannot be opened: Permission denied (os error 13)"
     );
     assert_eq!(owner.ok("sweep"), "");
     owner.ok("open m create /mine");

@@ -18,7 +18,7 @@ const STALE: u32 = 2;
 pub(super) fn check(info: &SegmentInfo, path: &Path, report: &mut Report) -> Result<bool, Failure> {
     let reason = info.reason.as_deref().unwrap_or("it cannot be read");
     match info.state {
-        SegmentState::Foreign => {
+        SegmentState::Foreign | SegmentState::Unreadable => {
             // Other files are not opened, which may have side effects.
             if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
                 let options = DynSegment::options().any_owner();

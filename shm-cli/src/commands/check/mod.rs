@@ -246,7 +246,8 @@ fn listed(is_wanted: impl Fn(&str) -> bool) -> Result<impl Iterator<Item = Targe
     for info in shm_core::list()? {
         let info = info?;
         let name = info.name.strip_prefix('/').unwrap_or(&info.name);
-        if info.state != SegmentState::Foreign && is_wanted(name) {
+        let is_segment = !matches!(info.state, SegmentState::Foreign | SegmentState::Unreadable);
+        if is_segment && is_wanted(name) {
             names.push(info.name);
         }
     }

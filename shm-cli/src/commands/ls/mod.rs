@@ -57,7 +57,7 @@ States:
   orphaned    all its processes have been killed; `shm sweep` removes it
   persistent  stays until it is removed, whether or not a process is attached
   damaged     a segment whose header contradicts itself
-  unreadable  a file that this user cannot open
+  unreadable  a file that this user cannot open or read
   foreign     not a segment
 
 USERS are the attached processes: those that hold a place in the segment, and those of this user that have it mapped.";
@@ -74,14 +74,12 @@ enum State {
 
 impl State {
     fn of(info: &SegmentInfo) -> Self {
-        let reason = info.reason.as_deref().unwrap_or_default();
         match info.state {
             SegmentState::Live => Self::Live,
             SegmentState::Orphaned => Self::Orphaned,
             SegmentState::Persistent => Self::Persistent,
             SegmentState::Damaged => Self::Damaged,
-            // What is in the file is not known.
-            _ if reason.starts_with("it cannot be opened") => Self::Unreadable,
+            SegmentState::Unreadable => Self::Unreadable,
             _ => Self::Foreign,
         }
     }
