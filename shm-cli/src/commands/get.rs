@@ -6,6 +6,7 @@ use clap::Args;
 use shm_core::dynamic::{DynCell, DynValue};
 
 use crate::failure::{Exit, Failure};
+use crate::observe::Length;
 use crate::output::{Context, Document, escaped, json};
 use crate::target::Target;
 
@@ -29,6 +30,7 @@ pub(crate) struct Get {
 
 impl Get {
     pub(crate) fn run(self, context: &mut Context) -> Result<Exit, Failure> {
+        let length = Length::of(&self.target);
         let segment = self.target.read_only()?;
         let cells: Vec<DynCell> = self
             .paths
@@ -49,7 +51,7 @@ impl Get {
                 writeln!(context.out, "{}", escaped(&value.to_string()))?;
             }
         }
-        Ok(Exit::Ok)
+        length.check().map(|()| Exit::Ok)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The length of a file that is read for a while.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 
 use crate::failure::Failure;
 use crate::output::escaped;
@@ -9,11 +9,11 @@ use crate::sigbus;
 use crate::target::Target;
 
 /// The length that a file had at first. A file that is truncated within a page reads as zeros from there on, without a `SIGBUS`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Length {
     target: Target,
-    /// Device, inode and length. `None` if there was no such file.
-    file: Option<(u64, u64, u64)>,
+    /// The file, which may lose its name, and its length. `None` if there was no such file.
+    file: Option<(File, u64)>,
 }
 
 impl Length {
@@ -21,7 +21,7 @@ impl Length {
     pub(crate) fn of(target: &Target) -> Self {
         Self {
             target: target.clone(),
-            file: look(target),
+            file: open(target),
         }
     }
 
@@ -34,20 +34,28 @@ impl Length {
         if let Some(lost) = sigbus::take() {
             return Err(lost);
         }
-        let (Some((dev, ino, len)), Some(now)) = (self.file, look(&self.target)) else {
+        let Some((file, len)) = &self.file else {
             return Ok(());
         };
-        match now {
-            // The name may lead to another file by now.
-            (of_dev, of_ino, shorter) if (of_dev, of_ino) == (dev, ino) && shorter < len => Err(
-                sigbus::truncated(escaped(&self.target.to_string()), shorter),
-            ),
+        match file.metadata() {
+            Ok(now) if now.len() < *len => {
+                let name = self.target.to_string();
+                Err(sigbus::truncated(escaped(&name), now.len()))
+            }
             _ => Ok(()),
         }
     }
 }
 
-fn look(target: &Target) -> Option<(u64, u64, u64)> {
-    let found = fs::metadata(target.file()).ok()?;
-    Some((found.dev(), found.ino(), found.len()))
+fn open(target: &Target) -> Option<(File, u64)> {
+    let path = target.file();
+    // Other files are not opened, which may have side effects.
+    if !path.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut options = File::options();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK);
+    let file = file.open(path).ok()?;
+    let len = file.metadata().ok()?.len();
+    Some((file, len))
 }

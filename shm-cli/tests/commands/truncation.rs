@@ -18,16 +18,16 @@ struct Long {
     second: [u64; LEN],
 }
 
-/// Runs a command, and truncates the file once it has begun to print. The rest of the output does not fit into a pipe, so the command
-/// is still at the beginning. Returns the exit code, and what the command printed.
-fn cut_meanwhile(name: &str, command: &mut Command) -> (Option<i32>, String, String) {
+/// Runs a command, and truncates the file to `len` bytes once it has begun to print. The rest of the output does not fit into a pipe,
+/// so the command is still at the beginning. Returns the exit code, and what the command printed.
+fn cut_meanwhile(name: &str, len: u64, command: &mut Command) -> (Option<i32>, String, String) {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = start(command).unwrap();
     let mut out = child.stdout.take().unwrap();
     let mut text = vec![0];
     out.read_exact(&mut text).unwrap();
     let file = File::options().write(true).open(Names::path(name));
-    file.unwrap().set_len(4096).unwrap();
+    file.unwrap().set_len(len).unwrap();
     out.read_to_end(&mut text).unwrap();
     let mut errors = String::new();
     let mut err = child.stderr.take().unwrap();
@@ -45,7 +45,8 @@ fn a_truncation_is_reported_and_the_command_goes_on() {
         long.second.fill(7);
     })
     .unwrap();
-    let (code, out, err) = cut_meanwhile(&name, command().args(["get", &name, "first", "second"]));
+    let arguments = ["get", &name, "first", "second"];
+    let (code, out, err) = cut_meanwhile(&name, 4096, command().args(arguments));
     assert_eq!(code, Some(4), "{err}");
     let lines: Vec<_> = out.lines().collect();
     let [first, second] = lines[..] else {
@@ -57,6 +58,31 @@ fn a_truncation_is_reported_and_the_command_goes_on() {
     assert!(err.contains("was truncated while it was read"), "{err}");
     assert!(err.contains(&name) && err.contains("; "), "{err}");
     drop(shm);
+}
+
+#[test]
+fn a_cut_within_a_page_is_reported_after_the_values() {
+    let names = Names::new("cut-once");
+    for (number, arguments) in [
+        &["get"] as &[&str],
+        &["get", "--json"],
+        &["show", "--full"],
+        &["show", "--full", "--json"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = names.name(&format!("t{number}"));
+        let shm = Long::create(&name).unwrap();
+        let len = File::open(Names::path(&name)).unwrap();
+        let len = len.metadata().unwrap().len();
+        let arguments = arguments.iter().copied().chain([name.as_str()]);
+        let (code, _, err) = cut_meanwhile(&name, len - 1, command().args(arguments));
+        assert_eq!(code, Some(4), "{err}");
+        assert!(err.contains("was truncated while it was read"), "{err}");
+        assert_eq!(err.matches(&name).count(), 1, "{err}");
+        drop(shm);
+    }
 }
 
 #[test]

@@ -76,11 +76,21 @@ impl Show {
         if self.follow {
             return self.follow((&segment, &length), &cell, extent, context);
         }
-        let node = tree::read(&cell, extent);
-        fail_if_missing(&node, &cell)?;
+        self.once(&segment, &cell, extent, context)?;
+        length.check().map(|()| Exit::Ok)
+    }
+
+    fn once(
+        &self,
+        segment: &DynSegment,
+        cell: &DynCell,
+        extent: Extent,
+        context: &mut Context,
+    ) -> Result<(), Failure> {
+        let node = tree::read(cell, extent);
+        fail_if_missing(&node, cell)?;
         if context.json {
-            document(&segment, &node, &Parts::of(&node)).write(&mut context.out)?;
-            return Ok(Exit::Ok);
+            return document(segment, &node, &Parts::of(&node)).write(&mut context.out);
         }
         let width = context.width().unwrap_or(WIDTH);
         let text = Text {
@@ -89,16 +99,15 @@ impl Show {
             full: self.full,
         };
         let limit = context.width().filter(|_| !self.full);
-        let mut lines = heading(&segment, &node, &cell).into_bytes();
+        let mut lines = heading(segment, &node, cell).into_bytes();
         text.print(&node, &mut lines)?;
         let Some(limit) = limit else {
-            context.out.write_all(&lines)?;
-            return Ok(Exit::Ok);
+            return Ok(context.out.write_all(&lines)?);
         };
         for line in String::from_utf8_lossy(&lines).lines() {
             writeln!(context.out, "{}", cut_styled(line, limit))?;
         }
-        Ok(Exit::Ok)
+        Ok(())
     }
 
     fn follow(

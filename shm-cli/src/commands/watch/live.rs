@@ -208,6 +208,9 @@ impl Watched {
                 }
             },
         }
+        if let Err(failure) = self.attachment.check_length() {
+            self.keep_truncation(&failure);
+        }
         if self.truncated.is_some() {
             status.state = "the file was truncated".to_owned();
             status.health = Health::Bad;
@@ -258,11 +261,15 @@ impl Watched {
 
     fn report_truncation(&mut self) {
         if let Some(failure) = sigbus::take() {
-            let text = escaped(&failure.to_string()).to_string();
-            self.model.notice = Some(text.clone());
-            self.truncated = Some(text);
+            self.keep_truncation(&failure);
             self.look();
         }
+    }
+
+    fn keep_truncation(&mut self, failure: &Failure) {
+        let text = escaped(&failure.to_string()).to_string();
+        self.model.notice = Some(text.clone());
+        self.truncated = Some(text);
     }
 }
 
@@ -337,6 +344,26 @@ mod tests {
         assert_eq!(watched.model.status.type_name, "[u64; 2]");
         let notice = watched.model.notice.clone().unwrap();
         assert!(notice.contains("attached to the segment"), "{notice}");
+        drop(shm);
+    }
+
+    #[test]
+    fn a_cut_within_a_page_is_noticed_without_a_name() {
+        let name = format!("/cli-live-cut-{}", std::process::id());
+        let shm = u64::create(&name).unwrap();
+        let path = format!("/dev/shm{name}");
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let mut watched = watched(&name);
+        std::fs::remove_file(path).unwrap();
+        assert!(watched.follow_name());
+        watched.look();
+        let state = &watched.model.status.state;
+        assert!(state.contains("removed"), "{state}");
+        file.set_len(file.metadata().unwrap().len() - 1).unwrap();
+        watched.look();
+        assert_eq!(watched.model.status.state, "the file was truncated");
+        let notice = watched.model.notice.clone().unwrap();
+        assert!(notice.contains(&name), "{notice}");
         drop(shm);
     }
 
