@@ -15,9 +15,10 @@ use crate::later::{self, Later};
 use crate::output::{Context, Document, escaped, number, style};
 use crate::target::Target;
 
-/// Where a header has the flags, and the flag of a segment whose pages were not reserved.
+/// Where a header has the flags, the flag of a segment whose pages were not reserved, and that of one whose writers wake readers.
 const FLAGS_OFFSET: u64 = 88;
 const SPARSE: u64 = 1;
+const WAKE_READERS: u64 = 1 << 32;
 
 /// Make a segment of a dump
 ///
@@ -69,9 +70,11 @@ impl Restore {
             self.refuse_damage()?;
         }
         self.make_room(name)?;
+        let flags = bytes(&self.file, FLAGS_OFFSET).map_or(0, u64::from_ne_bytes);
         let options = DynSegment::options()
             .mode(self.mode)
-            .sparse(is_sparse(&self.file));
+            .sparse(flags & SPARSE != 0)
+            .wake_readers(flags & WAKE_READERS != 0);
         let segment = options.restore(name, &dump).map_err(|error| match error {
             ShmError::AlreadyExists { .. } => Failure::refused(format!(
                 "{} exists: another process has just created it; run the command again",
@@ -172,10 +175,6 @@ impl Restore {
             removed => Ok(removed?),
         }
     }
-}
-
-fn is_sparse(path: &Path) -> bool {
-    bytes(path, FLAGS_OFFSET).is_some_and(|flags| u64::from_ne_bytes(flags) & SPARSE != 0)
 }
 
 fn bytes<const N: usize>(path: &Path, at: u64) -> Option<[u8; N]> {

@@ -146,6 +146,37 @@ fn a_dump_has_whole_values_while_a_writer_runs() {
 }
 
 #[test]
+fn a_restored_segment_has_the_options_of_the_first() {
+    /// Where a header has its flags.
+    const FLAGS: u64 = 88;
+
+    let names = Names::new("dump-options");
+    for (number, (sparse, wake_readers)) in
+        [(false, false), (true, false), (false, true), (true, true)]
+            .into_iter()
+            .enumerate()
+    {
+        let name = names.name(&format!("t{number}"));
+        let copy = names.name(&format!("copy{number}"));
+        let path = Path::new(&name);
+        let options = SeqLock::<u64>::options();
+        let options = options.sparse(sparse).wake_readers(wake_readers);
+        let segment = options.create(&name).unwrap();
+        shm(["dump", &name, path.text()]).code(0);
+        shm(["restore", path.text(), &copy]).code(0);
+        let flags = |name: &str| {
+            let mut flags = [0; 8];
+            let file = File::open(Names::path(name)).unwrap();
+            file.read_exact_at(&mut flags, FLAGS).unwrap();
+            u64::from_ne_bytes(flags)
+        };
+        assert_eq!(flags(&name), flags(&copy), "{sparse} {wake_readers}");
+        shm(["rm", &copy]).code(0);
+        drop(segment);
+    }
+}
+
+#[test]
 fn zeros_take_no_room_and_a_pipe_gets_everything() {
     let names = Names::new("dump-sparse");
     let name = names.name("t");
