@@ -36,6 +36,28 @@ struct Robot {
 const HEAD: &str = "time,pose#commits,pose.x,pose.y,jobs#sent,jobs#received,ticks#sent,budget#owner,budget,stop#generation,speed[0],\
                     speed[1]";
 
+#[derive(ShmLayout)]
+#[repr(C)]
+struct Many {
+    locks: [Mutex<u64>; 501],
+}
+
+#[test]
+fn a_part_that_is_advised_can_be_watched() {
+    let names = Names::new("watch-many");
+    let (values, states) = (names.name("values"), names.name("states"));
+    // Columns for owners are not parts.
+    let _values = Many::create(&values).unwrap();
+    let _states = <[Ring<u64, 2>; 501]>::create(&states).unwrap();
+    for name in [values, states] {
+        let ran = shm(["watch", &name, "--csv", "-n", "1"]).code(2);
+        assert!(ran.err.contains("more than 1000 numbers"), "{ran:?}");
+        let (_, part) = ran.err.split_once("such as `").unwrap();
+        let (part, _) = part.split_once('`').unwrap();
+        shm(["watch", &name, part, "--csv", "-n", "1"]).code(0);
+    }
+}
+
 #[test]
 fn csv_has_a_column_for_each_number() {
     let names = Names::new("watch-csv");

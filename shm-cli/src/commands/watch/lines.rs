@@ -151,12 +151,24 @@ impl Columns {
     fn push(&mut self, name: String, source: Source) -> Result<(), Failure> {
         if self.names.len() == MOST_COLUMNS {
             return Err(Failure::usage(format!(
-                "these parts have more than {MOST_COLUMNS} numbers, one in each column; name smaller ones, such as `{name}`"
+                "these parts have more than {MOST_COLUMNS} numbers, one in each column; name smaller ones, such as `{}`",
+                self.small_part()
             )));
         }
         self.names.push(name);
         self.sources.push(source);
         Ok(())
+    }
+
+    /// The path of a part with few columns: of one, if one is a value and not a state.
+    fn small_part(&self) -> &str {
+        let mut columns = self.names.iter().zip(&self.sources);
+        let value = columns.find(|(_, source)| !matches!(source, Source::State(..)));
+        match (value, self.sources.first()) {
+            (Some((path, _)), _) => path,
+            (None, Some(Source::State(cell, _))) => cell.path(),
+            (None, _) => ".",
+        }
     }
 
     /// Adds the columns of a part, which may be inside of a lock.
