@@ -15,14 +15,15 @@ use shm_core::layout::{LayoutKind, ScalarKind};
 use crate::attached::{Mappings, in_words, users_of_descriptor};
 use crate::duration;
 use crate::failure::{Exit, Failure};
+use crate::observe::sync_meaning;
 use crate::output::{Context, Document, escaped, json, style};
 use crate::target::Target;
 
 /// Set parts of a segment to values
 ///
-/// All values are checked before the first is written. Each is written by itself, in the given order: below a `Mutex` under the
-/// lock, below a `SeqLock` as one commit. To change several fields at once, set the part that has them:
-/// `pose='{x: 1, y: 2}'`. Fields that are not named stay as they are.
+/// All values are checked before the first is written. They are written in the given order. Those that follow one another and are
+/// in the same `Mutex` or `SeqLock` are written together: under the lock, or as one commit. The others are written one by one, and
+/// so are the fields of a struct: `pose='{x: 1, y: 2}'`. Fields that are not named stay as they are.
 ///
 /// Other processes may rely on what they have written, so this refuses to write while there are any, unless `--yes` is given.
 #[derive(Args, Debug)]
@@ -128,17 +129,24 @@ impl Set {
             inconsistent.extend(without_consistent_value(&segment, cell.path()));
         };
         let mut failed = None;
-        for (cell, value) in wanted {
-            look(&cell);
-            match self.write(&cell, value) {
-                Ok(change) => changes.push(change),
+        let locks: Vec<Option<String>> = wanted
+            .iter()
+            .map(|(cell, _)| lock_around(&segment, cell.path()))
+            .collect();
+        let mut wanted = &wanted[..];
+        for locks in locks.chunk_by(|a, b| a.is_some() && a == b) {
+            let together;
+            (together, wanted) = wanted.split_at(locks.len());
+            together.iter().for_each(|(cell, _)| look(cell));
+            match self.write(together) {
+                Ok(written) => changes.extend(written),
                 Err(error) => {
                     failed = Some(self.failed(error));
                     break;
                 }
             }
             // An owner may have died meanwhile.
-            look(&cell);
+            together.iter().for_each(|(cell, _)| look(cell));
         }
         // If one failed, those before it are written.
         let printed = self.print(segment.name(), &changes, context);
@@ -201,19 +209,24 @@ impl Set {
         }
     }
 
-    fn write(&self, cell: &DynCell, value: DynValue) -> Result<Change, DynError> {
-        let before = cell.get()?;
-        let after = if self.dry_run {
-            value
-        } else {
-            cell.set_timeout(&value, self.timeout)?;
-            cell.get()?
-        };
-        Ok(Change {
-            path: cell.path().to_owned(),
-            before,
-            after,
-        })
+    /// Writes values that are in the same lock, or one.
+    fn write(&self, wanted: &[(DynCell, DynValue)]) -> Result<Vec<Change>, DynError> {
+        let before = wanted.iter().map(|(cell, _)| cell.get());
+        let before = before.collect::<Result<Vec<_>, _>>()?;
+        if !self.dry_run {
+            DynCell::set_all(wanted, self.timeout)?;
+        }
+        let changes = wanted.iter().zip(before).map(|((cell, value), before)| {
+            Ok(Change {
+                path: cell.path().to_owned(),
+                before,
+                after: match self.dry_run {
+                    true => value.clone(),
+                    false => cell.get()?,
+                },
+            })
+        });
+        changes.collect()
     }
 
     fn print(&self, name: &str, changes: &[Change], context: &mut Context) -> Result<(), Failure> {
@@ -250,18 +263,30 @@ impl Set {
     }
 }
 
-/// The paths of the `Mutex`es at and around a part whose last owner died or panicked under the lock.
-fn without_consistent_value(segment: &DynSegment, path: &str) -> Vec<String> {
+/// A part and those around it, the outermost first.
+fn around<'a>(segment: &'a DynSegment, path: &'a str) -> impl Iterator<Item = DynCell> + 'a {
     let ends = path.match_indices(['.', '[']).map(|(at, _)| at);
-    let mut around: Vec<&str> = ends.map(|at| &path[..at]).collect();
-    around.extend(["", path]);
+    let mut around: Vec<&str> = vec![""];
+    around.extend(ends.map(|at| &path[..at]));
+    around.push(path);
     around.dedup();
     // What ends in a name in backquotes is no path.
-    let cells = around.into_iter().filter_map(|path| {
+    around.into_iter().filter_map(|path| {
         let path = if path.is_empty() { "." } else { path };
         segment.at(path).ok()
-    });
-    cells
+    })
+}
+
+/// The path of the innermost lock at or around a part.
+fn lock_around(segment: &DynSegment, path: &str) -> Option<String> {
+    let is_lock = |cell: &DynCell| matches!(sync_meaning(cell.layout()), Some("mutex" | "seqlock"));
+    let lock = around(segment, path).filter(is_lock).last()?;
+    Some(lock.path().to_owned())
+}
+
+/// The paths of the `Mutex`es at and around a part whose last owner died or panicked under the lock.
+fn without_consistent_value(segment: &DynSegment, path: &str) -> Vec<String> {
+    around(segment, path)
         .filter(|cell| match cell.sync_state() {
             Ok(Some(SyncState::MutexState {
                 owner, poisoned, ..

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use shm_core::{Shm, ShmLayout};
@@ -71,6 +72,45 @@ matrix: [[0.0, 0.0], [0.0, 0.0]] -> [[1.0, 2.0], [3.0, 4.5]]
     assert_eq!(json["schema"], "shm.set");
     let change = json!({"path": "frame", "before": 5, "after": 6});
     assert_eq!(json["changes"], json!([change]));
+}
+
+#[test]
+fn parts_of_one_seqlock_are_one_commit() {
+    let tried = Tried::new("set-together");
+    let pose = &tried.robot.pose;
+    let all = |number: u32| Pose {
+        frame: number.into(),
+        xyz: [number.into(); 3],
+    };
+    pose.store(all(0)).unwrap();
+    let (first, _) = pose.read_versioned().unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let (version, seen) = pose.read_versioned().unwrap();
+                assert_eq!(seen, all((version - first).try_into().unwrap()));
+            }
+        });
+        // Checked when the reader has ended.
+        let rans: Vec<Ran> = (1..=10)
+            .map(|number| {
+                let parts = ["frame", "xyz[0]", "xyz[1]", "xyz[2]"];
+                let [frame, x, y, z] = parts.map(|part| format!("pose.{part}={number}"));
+                tried.set(&[&frame, &x, &y, &z])
+            })
+            .collect();
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+        for ran in rans {
+            assert_eq!(ran.code(0).out.lines().count(), 4);
+        }
+    });
+    assert_eq!(pose.read_versioned().unwrap(), (first + 10, all(10)));
+    // One between them separates them.
+    let apart = ["pose.frame=11", "gain=1", "pose.xyz=[11, 11, 11]"];
+    tried.set(&apart).code(0);
+    assert_eq!(pose.read_versioned().unwrap(), (first + 12, all(11)));
 }
 
 #[test]

@@ -73,46 +73,40 @@ impl DynCell {
     ///
     /// As [`set`](Self::set).
     pub fn set_timeout(&self, value: &DynValue, timeout: Duration) -> Result<(), DynError> {
-        let (segment, part, plan) = self.plan(value)?;
-        let payload = segment.payload().cast::<u8>().cast_mut();
-        let deadline = Timeout::At(Deadline::after(timeout));
-        let mut held = Vec::new();
-        for mutex in &part.mutexes {
-            let claim = payload.wrapping_add(*mutex).cast::<ClaimWord>();
-            // SAFETY: by the checked layout, a `Mutex` is at this offset in the payload, and begins with its claim. It lives as long
-            // as the handle, and is only accessed atomically.
-            let claim = unsafe { &*claim };
-            held.push(
-                HeldMutex::lock(claim, deadline).map_err(|failed| self.locked(claim, failed))?,
-            );
-        }
-        match part.base {
-            Base::Payload => {
-                // SAFETY: the payload is mapped writable and lives as long as the handle. By its checked layout, the part is at this
-                // offset, and the plan was made for the part.
-                unsafe { plan.write(payload.wrapping_add(part.offset)) };
-            }
-            // It was refused above.
-            Base::Message { .. } => {}
-            Base::SeqLock { at, of, lock } => {
-                // SAFETY: by the checked layout, a lock is at this offset. It lives as long as the handle, is mapped writable, and is
-                // only accessed atomically.
-                let words = unsafe { seqlock_words(payload.wrapping_add(at), of, lock) };
-                let committed = words.commit(deadline, |current, next| {
-                    let slot = |number| payload.wrapping_add(at + lock.slot_offset(number));
-                    if current != next {
-                        // SAFETY: both are slots of this lock, so values without gaps that do not overlap.
-                        unsafe { copy::copy_shared_value(slot(next), slot(current), lock.value) };
-                    }
-                    // SAFETY: the part is in the value of the slot, at this offset.
-                    unsafe { plan.write(slot(next).wrapping_add(part.offset)) };
-                });
-                committed.map_err(|failed| self.locked(words.claim, failed))?;
-            }
-        }
-        // The innermost lock was taken last.
-        while held.pop().is_some() {}
-        Ok(())
+        write(&[self.plan(value)?], timeout)
+    }
+
+    /// Sets several parts, in this order. Those that follow one another and are in the same [`Mutex`](crate::sync::Mutex) or
+    /// [`SeqLock`](crate::sync::SeqLock) are written together: under the lock, which is taken once, or as one commit. The others are
+    /// written as by [`set_timeout`](Self::set_timeout), one by one.
+    ///
+    /// All values are checked before the first is written.
+    ///
+    /// ```
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::{DynCell, DynSegment};
+    /// use shm_core::sync::SeqLock;
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-dyn-set-all-{}", std::process::id());
+    /// let limits = SeqLock::<[u32; 3]>::create(&name)?;
+    /// let segment = DynSegment::attach(&name)?;
+    /// let changes = [(segment.at("[0]")?, 5.into()), (segment.at("[2]")?, 7.into())];
+    /// DynCell::set_all(&changes, Duration::from_secs(1))?;
+    /// assert_eq!(limits.read_versioned()?, (1, [5, 0, 7]));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set). If a lock cannot be taken within `timeout`, the parts before it have been written.
+    pub fn set_all(changes: &[(Self, DynValue)], timeout: Duration) -> Result<(), DynError> {
+        let planned = changes.iter().map(|(cell, value)| cell.plan(value));
+        let planned = planned.collect::<Result<Vec<_>, _>>()?;
+        planned
+            .chunk_by(Planned::is_in_the_lock_of)
+            .try_for_each(|together| write(together, timeout))
     }
 
     /// Checks that the part can be [`set`](Self::set) to a value, and changes nothing: all of `set` but the writing, and the locks
@@ -139,9 +133,8 @@ impl DynCell {
         self.plan(value).map(drop)
     }
 
-    /// Plans to write a value, which must be one that the part can have. Returns the plan, and the part without the locks
-    /// around it.
-    fn plan(&self, value: &DynValue) -> Result<(&Segment, Part, Plan), DynError> {
+    /// Plans to write a value, which must be one that the part can have.
+    fn plan(&self, value: &DynValue) -> Result<Planned<'_>, DynError> {
         let Memory::Mapped(segment) = &self.handle.memory else {
             return Err(self.not_settable("a dump cannot be written"));
         };
@@ -168,7 +161,12 @@ impl DynCell {
             None => plan.add(0, part.layout, part.tail(&self.handle), value)?,
             Some(len) => plan.elements(0, part.layout, len, value)?,
         }
-        Ok((segment, part, plan))
+        Ok(Planned {
+            cell: self,
+            segment,
+            part,
+            plan,
+        })
     }
 
     fn locked(&self, claim: &ClaimWord, failed: ClaimFailed) -> DynError {
@@ -189,6 +187,83 @@ impl DynCell {
             reason,
         }
     }
+}
+
+/// A value that is to be written.
+struct Planned<'a> {
+    cell: &'a DynCell,
+    segment: &'a Segment,
+    /// The part, without the locks around it.
+    part: Part,
+    plan: Plan,
+}
+
+impl Planned<'_> {
+    /// Whether both are written under the same locks.
+    fn is_in_the_lock_of(&self, other: &Self) -> bool {
+        let is_same_base = match (self.part.base, other.part.base) {
+            (Base::Payload, Base::Payload) => true,
+            (Base::SeqLock { at, .. }, Base::SeqLock { at: other, .. }) => at == other,
+            _ => false,
+        };
+        std::ptr::eq(self.segment, other.segment)
+            && is_same_base
+            && self.part.mutexes == other.part.mutexes
+    }
+}
+
+/// Writes values that are under the same locks, waiting for each lock for at most `timeout`.
+fn write(together: &[Planned<'_>], timeout: Duration) -> Result<(), DynError> {
+    let Some(Planned {
+        cell,
+        segment,
+        part,
+        ..
+    }) = together.first()
+    else {
+        return Ok(());
+    };
+    let payload = segment.payload().cast::<u8>().cast_mut();
+    let deadline = Timeout::At(Deadline::after(timeout));
+    let mut held = Vec::new();
+    for mutex in &part.mutexes {
+        let claim = payload.wrapping_add(*mutex).cast::<ClaimWord>();
+        // SAFETY: by the checked layout, a `Mutex` is at this offset in the payload, and begins with its claim. It lives as long
+        // as the handle, and is only accessed atomically.
+        let claim = unsafe { &*claim };
+        held.push(HeldMutex::lock(claim, deadline).map_err(|failed| cell.locked(claim, failed))?);
+    }
+    match part.base {
+        Base::Payload => {
+            for Planned { part, plan, .. } in together {
+                // SAFETY: the payload is mapped writable and lives as long as the handle. By its checked layout, the part is at this
+                // offset, and the plan was made for the part.
+                unsafe { plan.write(payload.wrapping_add(part.offset)) };
+            }
+        }
+        // `plan` refuses it.
+        Base::Message { .. } => {}
+        Base::SeqLock { at, of, lock } => {
+            // SAFETY: by the checked layout, a lock is at this offset. It lives as long as the handle, is mapped writable, and is
+            // only accessed atomically.
+            let words = unsafe { seqlock_words(payload.wrapping_add(at), of, lock) };
+            let committed = words.commit(deadline, |current, next| {
+                let slot = |number| payload.wrapping_add(at + lock.slot_offset(number));
+                if current != next {
+                    // SAFETY: both are slots of this lock, so values without gaps that do not overlap.
+                    unsafe { copy::copy_shared_value(slot(next), slot(current), lock.value) };
+                }
+                for Planned { part, plan, .. } in together {
+                    // SAFETY: the part is in the value of the slot, at this offset.
+                    unsafe { plan.write(slot(next).wrapping_add(part.offset)) };
+                }
+            });
+            committed.map_err(|failed| cell.locked(words.claim, failed))?;
+        }
+    }
+    // The innermost lock was taken last.
+    while held.pop().is_some() {}
+    Ok(())
 }
 
 /// The words of a sequence lock.
