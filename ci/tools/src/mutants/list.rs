@@ -103,7 +103,7 @@ pub(super) fn changes_of<'v>(
             _ => return Err(unknown()),
         };
         let way = match woven {
-            Some((kind, around)) if !source.is_constant(place.start) => {
+            Some((kind, around)) if !source.is_constant(&place) => {
                 Way::Woven(Woven { around, kind })
             }
             _ => Way::Alone,
@@ -122,7 +122,7 @@ pub(super) fn changes_of<'v>(
             Some((first, _)) => format!("{first} .."),
             None => statement.to_owned(),
         };
-        let way = if source.is_constant(place.start) {
+        let way = if source.is_constant(place) {
             Way::Alone
         } else {
             Way::Woven(Woven {

@@ -32,8 +32,11 @@ impl Source {
         Ok(source)
     }
 
-    pub(super) fn is_constant(&self, place: usize) -> bool {
-        self.constant.iter().any(|range| range.contains(&place))
+    /// Whether all of this is evaluated at compile time, and not only a constant that it begins with.
+    pub(super) fn is_constant(&self, place: &Range<usize>) -> bool {
+        self.constant
+            .iter()
+            .any(|range| range.start <= place.start && place.end <= range.end)
     }
 
     pub(super) fn is_test(&self, place: usize) -> bool {

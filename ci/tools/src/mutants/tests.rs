@@ -165,6 +165,22 @@ fn constants_are_changed_alone() {
 }
 
 #[test]
+fn functions_that_begin_with_a_constant_are_changed_with_others() {
+    let text = "fn f() -> u32 { const A: u32 = 1 << 2; A }";
+    let body = "const A: u32 = 1 << 2; A";
+    let listed = [
+        listed(text, "FnValue", body, "0"),
+        listed(text, "BinaryOperator", "<<", ">>"),
+    ];
+    let changes = changes(text, &listed);
+    assert!(matches!(changes[1].way, Way::Alone));
+    assert_eq!(
+        woven(text, &changes).text,
+        format!("fn f() -> u32 {{ if crate::mutant::is(1) {{ return 0; }} {body} }}")
+    );
+}
+
+#[test]
 fn tests_and_debug_output_are_not_changed() {
     let text = "#[cfg(test)] mod tests { fn f() { g(); } } \
         impl Debug for S { fn fmt(&self) { self.g(); } }";
