@@ -401,7 +401,11 @@ mod tests {
     }
 
     /// Does something in place of each sleep, and gives up after the last one.
-    struct Script<'a>(&'a [&'a dyn Fn(&AtomicU64)], usize);
+    struct Script<'a> {
+        sleeps: &'a [&'a dyn Fn(&AtomicU64)],
+        steps: usize,
+        slept: usize,
+    }
 
     impl EventWait for Script<'_> {
         fn announces(&self) -> bool {
@@ -413,7 +417,9 @@ mod tests {
         }
 
         fn next_step(&mut self) -> WaitStep {
-            if self.1 < self.0.len() {
+            assert_eq!(self.steps, self.slept, "it has not slept");
+            if self.slept < self.sleeps.len() {
+                self.steps += 1;
                 WaitStep::Sleep
             } else {
                 WaitStep::FinalProbe
@@ -421,19 +427,23 @@ mod tests {
         }
 
         fn sleep(&mut self, word: &AtomicU64, _: u32) {
-            self.0[self.1](word);
-            self.1 += 1;
+            self.sleeps[self.slept](word);
+            self.slept += 1;
         }
     }
 
     /// Waits for a generation after the present one. Returns after how many sleeps it returned.
     fn sleeps(word: &AtomicU64, script: &[&dyn Fn(&AtomicU64)]) -> usize {
         let seen = generation::<Product>(word);
-        let mut env = Script(script, 0);
+        let mut env = Script {
+            sleeps: script,
+            steps: 0,
+            slept: 0,
+        };
         let now = wait::<Product, _>(word, seen, &mut env);
         // Whoever has taken them, the last look returns them.
         assert_eq!(now.is_some(), generation::<Product>(word) != seen);
-        env.1
+        env.slept
     }
 
     /// One is notified, and another waiter was woken for that.

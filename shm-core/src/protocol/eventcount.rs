@@ -398,6 +398,7 @@ mod tests {
         interrupts: bool,
         interrupted: u32,
         checks_soon: u32,
+        is_to_sleep: bool,
         slept_on: Option<u32>,
     }
 
@@ -419,10 +420,12 @@ mod tests {
             0
         }
         fn next_step(&mut self) -> WaitStep {
-            match self.slept_on {
-                None => WaitStep::Sleep,
-                Some(_) => WaitStep::FinalProbe,
+            if self.slept_on.is_some() {
+                return WaitStep::FinalProbe;
             }
+            assert!(!self.is_to_sleep, "it has not slept");
+            self.is_to_sleep = true;
+            WaitStep::Sleep
         }
         fn sleep(&mut self, _: &AtomicU32, seen: u32) {
             self.slept_on = Some(seen);

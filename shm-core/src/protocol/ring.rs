@@ -546,6 +546,7 @@ mod tests {
     struct Kernel<'a, E> {
         events: E,
         counters: &'a Counters,
+        steps: usize,
         sleeps: usize,
     }
 
@@ -555,6 +556,8 @@ mod tests {
         }
 
         fn next_step(&mut self) -> WaitStep {
+            assert_eq!(self.steps, self.sleeps, "it has not slept");
+            self.steps += 1;
             WaitStep::Sleep
         }
 
@@ -673,6 +676,7 @@ mod tests {
         let mut kernel = Kernel {
             events: events.into_iter(),
             counters: &counters,
+            steps: 0,
             sleeps: 0,
         };
         let ready = receiver.wait_for_work(&counters, 4, &mut kernel);

@@ -404,19 +404,21 @@ mod tests {
         const POSTS: u32 = 300_000;
         let word = AtomicU32::new(0);
         std::thread::scope(|scope| {
-            let poster = scope.spawn(|| {
+            let mut poster = Some(scope.spawn(|| {
                 for _ in 0..POSTS {
                     assert!(post::<Correct, _>(&word, 1, &Nobody));
                 }
-            });
+            }));
             let mut taken = 0;
             while taken < POSTS {
                 if permits(&word) > 0 {
                     assert!(take::<Correct>(&word, 1), "after {taken}");
                     taken += 1;
+                } else if let Some(poster) = poster.take_if(|poster| poster.is_finished()) {
+                    // A poster that has failed posts no more.
+                    poster.join().unwrap();
                 }
             }
-            poster.join().unwrap();
         });
     }
 
@@ -466,25 +468,31 @@ mod tests {
     #[test]
     fn waiters_announce_whether_they_want_several() {
         #[derive(Default)]
-        struct Seen(Option<u32>);
+        struct Seen {
+            is_to_sleep: bool,
+            slept_on: Option<u32>,
+        }
         impl WaitEnv for Seen {
             fn spins(&self) -> u32 {
                 0
             }
             fn next_step(&mut self) -> WaitStep {
-                match self.0 {
-                    None => WaitStep::Sleep,
-                    Some(_) => WaitStep::FinalProbe,
+                if self.slept_on.is_some() {
+                    return WaitStep::FinalProbe;
                 }
+                assert!(!self.is_to_sleep, "it has not slept");
+                self.is_to_sleep = true;
+                WaitStep::Sleep
             }
             fn sleep(&mut self, _: &AtomicU32, seen: u32) {
-                self.0 = Some(seen);
+                self.slept_on = Some(seen);
             }
         }
         for (count, bits) in [(1, WAITERS), (2, WAITERS | SEVERAL), (3, WAITERS | SEVERAL)] {
             let (word, mut seen) = (AtomicU32::new(0), Seen::default());
             assert!(!wait::<Correct, _>(&word, count, &mut seen));
-            assert_eq!((seen.0, word.load(Ordering::Relaxed)), (Some(bits), bits));
+            assert_eq!(seen.slept_on, Some(bits));
+            assert_eq!(word.load(Ordering::Relaxed), bits);
         }
     }
 
