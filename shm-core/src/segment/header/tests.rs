@@ -90,6 +90,28 @@ fn the_geometry_is_aligned_and_whole_pages() {
 }
 
 #[test]
+fn a_grown_struct_has_room_for_its_newest_level() {
+    // The payload begins at 384, and its length is that of level 0.
+    for (size, total_len) in [(40, 4096), (3712, 4096), (3713, 8192)] {
+        let grown = Expected {
+            size,
+            room: 0,
+            ..SIZED
+        };
+        let grown = grown.geometry(0).unwrap();
+        assert_eq!((grown.payload_len, grown.total_len), (40, total_len));
+    }
+}
+
+#[test]
+fn a_type_with_more_levels_than_are_read_has_no_geometry() {
+    for (level, fits) in [(0, true), (1000, true), (1001, false), (u32::MAX, false)] {
+        let geometry = Expected { level, ..SIZED }.geometry(0);
+        assert_eq!(geometry.is_some(), fits, "{level}");
+    }
+}
+
+#[test]
 fn impossible_sizes_are_none_and_not_a_wrapped_number() {
     assert_eq!(SLICE.geometry(usize::MAX), None);
     assert_eq!(SLICE.geometry(usize::MAX / 4), None);
