@@ -243,3 +243,32 @@ pub(crate) fn wait_for_seat<S: SeatTable, W: WaitEnv>(seats: &S, env: &mut W) ->
 pub(crate) fn notify_left(left: &AtomicU32, waker: &impl WakeAll) {
     eventcount::notify(left, waker);
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_rounds_and_arrivals_are_those_of_the_format() {
+        for (word, rest, round) in [
+            (0, 0, 0),
+            (1, 0, 0),
+            (0b1010, 0b1010, 5),
+            (0b1011, 0b1010, 5),
+        ] {
+            assert_eq!((at_rest(word), round_of(word)), (rest, round), "{word:#b}");
+        }
+        for (word, round, arrived) in [
+            (0, 0, false),
+            (1, 0, true),
+            (2, 0, false),
+            (5, 5, false),
+            (6, 5, true),
+            (0x7fff_ffff, 0x7fff_fffe, true),
+            (0, 0x7fff_ffff, true),
+            (0x8000_0000, 0x7fff_ffff, false),
+        ] {
+            assert_eq!(is_arrival(word, round), arrived, "{word:#x} {round:#x}");
+        }
+    }
+}

@@ -307,4 +307,21 @@ mod tests {
     fn a_wake_up_is_passed_on_even_if_the_owner_keeps_changing() {
         assert_eq!(given_up::<0>(3), (3, 1));
     }
+
+    #[test]
+    fn a_left_word_keeps_the_poison_and_an_abandoned_one_gets_it() {
+        for (word, of_left, of_abandoned) in [
+            (0, 0, 0),
+            (7, 0, 0x4000_0000),
+            (0x4000_0000, 0x4000_0000, 0x4000_0000),
+            (0x4000_0007, 0x4000_0000, 0x4000_0000),
+            (0x8000_0000, 0, 0),
+            (0x8000_0007, 0, 0x4000_0000),
+            (0xffff_ffff, 0x4000_0000, 0x4000_0000),
+        ] {
+            assert_eq!(left(word), of_left, "{word:#x}");
+            assert_eq!(abandoned(word), of_abandoned, "{word:#x}");
+        }
+        assert_eq!(WAITERS, 0x8000_0000);
+    }
 }

@@ -547,4 +547,12 @@ mod tests {
         }
         assert_eq!(word.load(Ordering::Relaxed), 10 * ONE);
     }
+
+    #[test]
+    fn a_word_at_rest_has_the_generation_only() {
+        assert_eq!(at_rest(0), 0);
+        assert_eq!(at_rest(11), 10);
+        assert_eq!(at_rest(u64::MAX), 0xffff_fffe);
+        assert_eq!((OWED, ASSIGNED), (1 << 32, 1 << 48));
+    }
 }

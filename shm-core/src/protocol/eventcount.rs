@@ -452,4 +452,11 @@ mod tests {
             assert_eq!(word.load(Ordering::Relaxed), bits);
         }
     }
+
+    #[test]
+    fn a_word_at_rest_has_the_count_only() {
+        for (word, rest) in [(0, 0), (4, 4), (7, 4), (u32::MAX, 0x7fff_fffc)] {
+            assert_eq!(at_rest(word), rest, "{word:#x}");
+        }
+    }
 }

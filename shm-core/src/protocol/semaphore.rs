@@ -506,4 +506,49 @@ mod tests {
             assert!(!take::<Correct>(&word, count));
         }
     }
+
+    #[test]
+    fn a_word_at_rest_has_the_permits_only() {
+        for (word, rest, permits) in [(0, 0, 0), (0b1011, 0b1000, 2), (u32::MAX, !3, MAX_PERMITS)] {
+            assert_eq!(
+                (at_rest(word), permits_of(word)),
+                (rest, permits),
+                "{word:#b}"
+            );
+        }
+        assert_eq!(MAX_PERMITS, (1 << 30) - 1);
+    }
+
+    #[test]
+    fn a_post_wakes_as_many_as_it_adds_or_all() {
+        /// So many processes sleep.
+        struct Sleepers(u32, std::cell::RefCell<Vec<&'static str>>);
+        impl WakeAll for Sleepers {
+            fn wake_all(&self, _: &AtomicU32) {
+                self.1.borrow_mut().push("all");
+            }
+        }
+        impl WakeSome for Sleepers {
+            fn wake_up_to(&self, _: &AtomicU32, count: u32) -> u32 {
+                assert_eq!(count, 2);
+                self.1.borrow_mut().push("up to 2");
+                self.0.min(count)
+            }
+        }
+        let both = WAITERS | SEVERAL;
+        for (bits, sleepers, woken, left) in [
+            (0, 2, &[][..], 0),
+            (WAITERS, 2, &["up to 2"], WAITERS),
+            (WAITERS, 1, &["up to 2", "all"], 0),
+            // Of several permits each wants another number.
+            (both, 2, &["all"], 0),
+            (SEVERAL, 2, &[], SEVERAL),
+        ] {
+            let word = AtomicU32::new(ONE | bits);
+            let waker = Sleepers(sleepers, Default::default());
+            assert!(post::<Correct, _>(&word, 2, &waker));
+            assert_eq!(*waker.1.borrow(), woken, "{bits} {sleepers}");
+            assert_eq!(word.load(Ordering::Relaxed), (3 * ONE) | left);
+        }
+    }
 }
