@@ -102,6 +102,9 @@ pub(crate) const LEVELS_OFFSET: usize = 208;
 // Each of these is part of the format.
 const _: () = {
     use core::mem::offset_of;
+    assert!(FLAG_SPARSE == 1 && FLAG_ANONYMOUS == 2 && FLAG_HAS_TAIL == 4);
+    assert!(FLAG_WAKE_READERS == 0x1_0000_0000 && FLAGS_KNOWN == 7);
+    assert!(STATE_PERSISTENT == 1);
     assert!(size_of::<Header>() == HEADER_LEN && align_of::<Header>() == 8);
     assert!(size_of::<Frozen>() == 128);
     assert!(size_of::<Mutable>() == 64);

@@ -1,4 +1,6 @@
 use super::*;
+use crate::layout::test_layouts::{U64, array};
+use crate::layout::{FieldLayout, TypeLayout};
 
 const SIZED: Expected = Expected {
     size: 40,
@@ -100,6 +102,41 @@ fn a_grown_struct_has_room_for_its_newest_level() {
         };
         let grown = grown.geometry(0).unwrap();
         assert_eq!((grown.payload_len, grown.total_len), (40, total_len));
+    }
+}
+
+#[test]
+fn only_structs_without_a_slice_have_room_for_fields() {
+    const LIST: &TypeLayout = &TypeLayout::slice(U64);
+    const WITH_SLICE: TypeLayout = TypeLayout::structure(
+        "WithSlice",
+        0,
+        8,
+        8,
+        const {
+            &[
+                FieldLayout::at("len", 0, U64),
+                FieldLayout::at("list", 8, LIST),
+            ]
+        },
+    );
+    const WITHOUT: TypeLayout = TypeLayout::structure(
+        "Without",
+        0,
+        8,
+        8,
+        const { &[FieldLayout::at("len", 0, U64)] },
+    );
+    for (layout, grows, room) in [
+        (&WITHOUT, true, 1024),
+        (&WITHOUT.with_room(0), true, 0),
+        (&WITHOUT.with_room(64), true, 64),
+        (&WITH_SLICE, false, 0),
+        (array![U64; 4], false, 0),
+        (U64, false, 0),
+    ] {
+        let expected = Expected::of(layout);
+        assert_eq!((expected.grows, expected.room), (grows, room));
     }
 }
 
