@@ -232,7 +232,9 @@ fn one_of_two_superseders_wins_and_the_other_fails() {
             let threads = [(); 2].map(|()| {
                 scope.spawn(|| {
                     start.wait();
-                    superseding().create(name.as_str())
+                    // The loser waits for the winner, however long that takes.
+                    let patient = superseding().timeout(Duration::from_secs(60));
+                    patient.create(name.as_str())
                 })
             });
             threads.map(|thread| thread.join().unwrap())
