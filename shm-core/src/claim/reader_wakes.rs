@@ -139,6 +139,7 @@ mod tests {
         ];
         let outside = [
             base,
+            base + 3 * 4096,
             base + GIB - 4100,
             base + 3 * GIB + 8192,
             base + 4 * GIB - 4,
@@ -147,7 +148,7 @@ mod tests {
         assert_eq!(inside.map(wakes), [false; 4]);
         begin(base + GIB - 4096..base + 3 * GIB + 8192);
         assert_eq!(inside.map(wakes), [true; 4]);
-        assert_eq!(outside.map(wakes), [false; 5]);
+        assert_eq!(outside.map(wakes), [false; 6]);
         assert!(are_due_at(inside[0]) && !are_due_at(outside[0]));
         end(WINDOWS - 4..WINDOWS);
         assert_eq!(inside.map(wakes), [false; 4]);
