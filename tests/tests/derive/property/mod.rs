@@ -176,7 +176,7 @@ fn compare(
         count("LEAVES ") >= cases.len(),
         "every case has leaves, which are accessed without the type"
     );
-    for (what, one_in) in [("HELD ", 5), ("GROWN ", 20)] {
+    for (what, one_in) in [("HELD ", 5), ("GROWN ", 10), ("TWICE ", 20)] {
         let (found, all) = (count(what), cases.len());
         assert!(found >= all / one_in, "{what}{found} of {all} cases");
         println!("{name}: {what}{found} of {all} cases");

@@ -177,7 +177,7 @@ fn structure() -> impl Strategy<Value = DefRecipe> {
         filling,
         prop_oneof![
             1 => Just(Vec::new()),
-            3 => vec(prop::bool::weighted(0.5), 7),
+            3 => vec(prop::bool::weighted(0.8), 7),
         ],
     )
         .prop_map(

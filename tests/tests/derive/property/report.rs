@@ -19,8 +19,9 @@ pub struct Report {
     leaves: u32,
     /// Types whose values were held in a `SeqLock`, a queue and a vector.
     held: u32,
-    /// Types with levels.
+    /// Types with levels, and those of them with more than one above the first.
     grown: u32,
+    grown_twice: u32,
 }
 
 impl Report {
@@ -278,6 +279,7 @@ impl Report {
     /// from before and after.
     pub fn grown<Old: ShmLayout, New: ShmLayout>(&mut self, name: &str, levels: &[[usize; 2]]) {
         self.grown += 1;
+        self.grown_twice += u32::from(levels.len() > 2);
         let found: Vec<[usize; 2]> = (0..=New::LAYOUT.level())
             .map(|level| [New::LAYOUT.level_size(level), New::LAYOUT.level_align(level)])
             .collect();
@@ -612,4 +614,5 @@ fn main() {
     println!("LEAVES {}", report.leaves);
     println!("HELD {}", report.held);
     println!("GROWN {}", report.grown);
+    println!("TWICE {}", report.grown_twice);
 }

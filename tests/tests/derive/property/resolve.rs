@@ -110,6 +110,11 @@ fn structure(case: &Case, recipe: &DefRecipe, faults: &[&FaultRecipe], is_last: 
     else {
         unreachable!("the caller has looked");
     };
+    // Levels have no padding.
+    let filling = match filling {
+        FillingRecipe::Nothing if is_last && !levels.is_empty() => &FillingRecipe::Exact,
+        filling => filling,
+    };
     // The last one stands for the type of a segment, so it is concrete.
     let (has_type, has_const) = if is_last { (false, false) } else { *params };
     let scope = Scope {
