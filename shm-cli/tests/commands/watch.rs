@@ -238,7 +238,7 @@ impl View {
         let mut command = Command::new("/bin/sh");
         // The shell sets the size, and shows that the terminal has its modes back.
         command
-            .args(["-c", "stty cols 80 rows 24; before=$(stty -g); \"$@\"; echo \"code $?\"; [ \"$before\" = \"$(stty -g)\" ] && echo restored", "sh"])
+            .args(["-c", "ulimit -c 0; stty cols 80 rows 24; before=$(stty -g); \"$@\"; echo \"code $?\"; [ \"$before\" = \"$(stty -g)\" ] && echo restored", "sh"])
             .args([env!("CARGO_BIN_EXE_shm"), "watch", name])
             .args(arguments)
             .env("TERM", "xterm-256color")
@@ -339,13 +339,19 @@ fn signals_restore_the_terminal() {
     let names = Names::new("watch-signals");
     let name = names.name("t");
     let robot = Robot::create(&name).unwrap();
-    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+    for (signal, code) in [
+        (Signal::SIGTERM, 143),
+        (Signal::SIGHUP, 129),
+        (Signal::SIGQUIT, 131),
+        (Signal::SIGINT, 130),
+    ] {
         let mut view = View::start(&name, &["speed", "-i", "10ms"]);
         view.shows("speed");
         let pid = command_on(&name);
         kill(pid, signal).unwrap();
         view.shows("\u{1b}[?1049l");
-        if signal == Signal::SIGTERM {
+        // A shell whose command ends of Ctrl-C ends as well.
+        if signal != Signal::SIGINT {
             view.shows(&format!("code {code}"));
             view.shows("restored");
         }
