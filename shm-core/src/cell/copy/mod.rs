@@ -98,6 +98,10 @@ unsafe fn copy_values(
         // SAFETY: by the caller; a uniform layout consists of leaves of one width without gaps.
         return unsafe { copy_leaves(dst, src, width, layout.size() * count, shared) };
     }
+    // Nothing, however many: an array of them can have any length.
+    if layout.size() == 0 {
+        return;
+    }
     for i in 0..count {
         let (dst, src) = (
             dst.wrapping_add(i * layout.size()),
@@ -340,4 +344,20 @@ pub(crate) unsafe fn copy_shared<T: ShmLayout>(dst: *mut T, src: *const T) {
     unsafe { read(private.as_mut_ptr(), src, 1) };
     // SAFETY: by the caller; `read` has initialised all bytes.
     unsafe { write(dst, private.as_ptr(), 1) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_without_bytes_are_not_copied_one_by_one() {
+        const NOTHING: &TypeLayout = <[[u32; 0]; 3]>::LAYOUT;
+        let (mut to, from) = ([7_u32], [8_u32]);
+        let (dst, src) = (to.as_mut_ptr().cast(), from.as_ptr().cast());
+        // One by one, they would take years.
+        // SAFETY: both sides have all bytes of the values, which are none.
+        unsafe { copy_values(dst, src, NOTHING, usize::MAX, Shared::Source) };
+        assert_eq!(to, [7]);
+    }
 }
