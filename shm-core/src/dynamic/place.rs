@@ -26,6 +26,12 @@ use crate::sync::seqlock_attempts;
 /// One [`get`](super::DynCell::get) returns at most this many values, counting lists and structs.
 const MOST_VALUES: usize = 1 << 20;
 
+/// At most this many of them have no bytes. A schema can give an array of those any length, however short the segment is.
+const MOST_EMPTY: usize = 1 << 10;
+
+/// The names of their fields and variants have at most this many bytes: a schema has a name once, and each element repeats it.
+const MOST_NAMES: usize = 1 << 26;
+
 /// The most bytes that are copied before they are read, as those of a `SeqLock` are.
 const MOST_BYTES: usize = 1 << 30;
 
@@ -51,20 +57,53 @@ impl ReadFailed {
 
 type Result<T, E = ReadFailed> = std::result::Result<T, E>;
 
-/// How many more values may be read.
+/// How much more may be read.
 #[derive(Debug)]
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct Budget {
+    values: Cell<usize>,
+    /// Those of the values that have no bytes.
+    empty: Cell<usize>,
+    /// Bytes of names.
+    names: Cell<usize>,
+}
 
 impl Budget {
     pub(super) const fn new() -> Self {
-        Self(Cell::new(MOST_VALUES))
+        Self {
+            values: Cell::new(MOST_VALUES),
+            empty: Cell::new(MOST_EMPTY),
+            names: Cell::new(MOST_NAMES),
+        }
     }
 
-    fn take(&self, count: usize) -> Result<()> {
-        let left = self.0.get().checked_sub(count);
-        self.0.set(left.ok_or(ReadFailed::TooLarge)?);
-        Ok(())
+    /// Takes one value of so many bytes.
+    fn value(&self, size: usize) -> Result<()> {
+        take(&self.values, 1)?;
+        match size {
+            0 => take(&self.empty, 1),
+            _ => Ok(()),
+        }
     }
+
+    /// Takes more values.
+    fn values(&self, count: usize) -> Result<()> {
+        take(&self.values, count)
+    }
+
+    fn name(&self, name: &str) -> Result<()> {
+        take(&self.names, name.len())
+    }
+
+    /// Whether as many elements of so many bytes are left. Each is a value at least.
+    fn has(&self, len: usize, size: usize) -> bool {
+        len <= self.values.get() && (size > 0 || len <= self.empty.get())
+    }
+}
+
+fn take(from: &Cell<usize>, count: usize) -> Result<()> {
+    let left = from.get().checked_sub(count).ok_or(ReadFailed::TooLarge)?;
+    from.set(left);
+    Ok(())
 }
 
 /// Bytes with a layout.
@@ -178,13 +217,16 @@ impl<'a> Place<'a> {
 
     /// Reads the value.
     pub(super) fn read(&self) -> Result<DynValue> {
-        self.budget.take(1)?;
+        self.budget.value(self.layout.size())?;
         match self.layout.kind() {
             LayoutKind::Scalar(scalar) => self.scalar(scalar),
             LayoutKind::Enum { repr, variants } => {
                 let bits = sign_extend(repr, self.bits(repr) as u64);
                 match variants.iter().find(|variant| variant.bits() == bits) {
-                    Some(variant) => Ok(DynValue::Name(Cow::Borrowed(variant.name()))),
+                    Some(variant) => {
+                        self.budget.name(variant.name())?;
+                        Ok(DynValue::Name(Cow::Borrowed(variant.name())))
+                    }
                     None => Err(ReadFailed::Invalid(InvalidValue::new(self.layout, bits))),
                 }
             }
@@ -199,7 +241,7 @@ impl<'a> Place<'a> {
     /// Reads the bytes of a type of a later format.
     fn unknown(&self) -> Result<DynValue> {
         let size = self.layout.size();
-        self.budget.take(size.div_ceil(size_of::<u64>()))?;
+        self.budget.values(size.div_ceil(size_of::<u64>()))?;
         let mut copy = Self::room(self.layout, None)?;
         // SAFETY: by the layout, these are words of one width; they are live, aligned and readable (invariant 1). Where they are not
         // shared, nothing writes them. The copy is private and has room for them.
@@ -247,8 +289,7 @@ impl<'a> Place<'a> {
 
     /// Reads `len` elements, the first of which is at `from`.
     fn list(&self, element: &'static TypeLayout, from: usize, len: usize) -> Result<DynValue> {
-        // Each element is a value at least.
-        if len > self.budget.0.get() {
+        if !self.budget.has(len, element.size()) {
             return Err(ReadFailed::TooLarge);
         }
         let mut elements = Vec::with_capacity(len);
@@ -262,6 +303,7 @@ impl<'a> Place<'a> {
 
     fn fields(&self, fields: &'static [FieldLayout]) -> Result<DynValue> {
         let values = fields.iter().map(|field| {
+            self.budget.name(field.name())?;
             let value = self.field(field).read();
             match value {
                 Ok(value) => Ok((Cow::Borrowed(field.name()), value)),

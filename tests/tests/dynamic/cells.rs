@@ -588,3 +588,48 @@ fn a_word_next_to_a_value_of_its_name_is_hidden() {
     let segment = DynSegment::attach(&name).unwrap();
     assert_eq!(get(&segment, "claim"), "5");
 }
+
+/// A schema can give an array of elements without bytes any length, however short the segment is.
+#[test]
+fn few_values_without_bytes_are_read_at_once() {
+    #[derive(Clone, Copy, ShmLayout)]
+    #[repr(C)]
+    struct Hollow {
+        byte: u8,
+        none: [[u8; 0]; 1025],
+    }
+    let names = Names::new("dyn-hollow");
+    let name = names.name("hollow");
+    let _shm = <[Hollow; 3]>::create(&name).unwrap();
+    let segment = DynSegment::attach_read_only(&name).unwrap();
+    let get = |path: &str| segment.at(path).unwrap().get();
+    for path in [".", "[1]", "[1].none"] {
+        let error = get(path).unwrap_err();
+        assert!(matches!(error, DynError::TooLarge { .. }), "{error}");
+    }
+    let some = get("[1].none[1..1025]").unwrap();
+    assert_eq!(some.as_list().map(<[_]>::len), Some(1024));
+    assert_eq!(get("[2].byte").unwrap().as_int(), Some(0));
+}
+
+/// A schema has a name once, and each element repeats it.
+#[test]
+fn names_of_more_than_64_mib_are_not_read_at_once() {
+    #[derive(Clone, Copy, ShmLayout)]
+    #[repr(C)]
+    struct Long {
+        a_field_whose_name_is_so_long_that_it_takes_far_more_room_than_its_byte_in_each_of_the_elements_of_an_array_of_these_structs_of_which_there_are_more_than_half_a_million:
+            u8,
+    }
+    let names = Names::new("dyn-names");
+    let name = names.name("long");
+    let _shm = <[Long; 520_000]>::options()
+        .sparse(true)
+        .create(&name)
+        .unwrap();
+    let segment = DynSegment::attach_read_only(&name).unwrap();
+    let all = segment.at(".").unwrap().get();
+    assert!(matches!(all, Err(DynError::TooLarge { .. })));
+    let some = segment.at("[..1000]").unwrap().get().unwrap();
+    assert_eq!(some.as_list().map(<[_]>::len), Some(1000));
+}

@@ -174,8 +174,8 @@ impl DynCell {
     /// # Errors
     ///
     /// [`Invalid`](DynError::Invalid) if an enum, a `char` or the length of a vector is not valid; [`Contended`](DynError::Contended);
-    /// [`TooLarge`](DynError::TooLarge) for more than 1,048,576 values, of which 8 bytes of a type of a later format are one, or more
-    /// than 1 GiB in a `SeqLock` or a dump;
+    /// [`TooLarge`](DynError::TooLarge) for more than 1,048,576 values, of which 8 bytes of a type of a later format are one, more than
+    /// 1,024 values without bytes, names of more than 64 MiB in all of them, or more than 1 GiB in a `SeqLock` or a dump;
     /// [`Os`](DynError::Os) for a dump.
     pub fn get(&self) -> Result<DynValue, DynError> {
         let budget = Budget::new();
