@@ -108,7 +108,7 @@ impl Dump {
             .open(&unfinished.0)
             .map_err(|error| self.failed(error))?;
         let mut sparse = Sparse { file, at: 0 };
-        self.write(segment, &mut sparse)?;
+        self.written(segment.dump_sparse(&mut sparse))?;
         let finished = || {
             sparse.file.set_len(sparse.at)?;
             // The umask may have taken rights away.
@@ -127,7 +127,11 @@ impl Dump {
     }
 
     fn write(&self, segment: &DynSegment, to: &mut dyn Write) -> Result<(), Written> {
-        segment.dump(to).map_err(|error| self.written(error))?;
+        self.written(segment.dump(to))
+    }
+
+    fn written(&self, dumped: io::Result<()>) -> Result<(), Written> {
+        dumped.map_err(|error| self.not_written(error))?;
         match sigbus::take() {
             Some(lost) => Err(Written::Failed(Failure::refused(format!(
                 "no dump was made: {lost}"
@@ -136,7 +140,7 @@ impl Dump {
         }
     }
 
-    fn written(&self, error: io::Error) -> Written {
+    fn not_written(&self, error: io::Error) -> Written {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Written::Closed(error);
         }
@@ -193,13 +197,25 @@ impl Drop for Unfinished {
     }
 }
 
-/// Writes to a new file, and leaves out the pages that are zero.
+/// Writes to a new file, and leaves out the pages that are zero, also those that have memory in the segment.
 struct Sparse {
     file: File,
     at: u64,
 }
 
 const PAGE: u64 = 4096;
+
+impl Seek for Sparse {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(_) => None,
+        };
+        self.at = at.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
 
 impl Write for Sparse {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -16,6 +16,7 @@ mod path;
 mod place;
 mod schema;
 mod segment;
+mod sink;
 mod value;
 
 pub use cell::{DynCell, SyncState};

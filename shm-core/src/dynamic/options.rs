@@ -1,10 +1,11 @@
 //! Options for segments whose type is a value.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 
 use super::schema::DynSchema;
 use super::segment::{DynSegment, Memory, attached};
+use super::sink::Sink;
 use crate::error::{ShmError, UNNAMED};
 use crate::layout::TypeLayout;
 use crate::segment::{Failure, InitResult, Segment, ShmOptions, Untyped, uninitialized};
@@ -170,8 +171,8 @@ impl<'a> Filler<'a> {
     }
 }
 
-impl Write for Filler<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+impl Sink for Filler<'_> {
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         // Zeros are there already, and a page that is never written takes no memory in a sparse segment.
         if let Some(segment) = self.segment.handle().segment()
             && bytes.iter().any(|byte| *byte != 0)
@@ -179,10 +180,11 @@ impl Write for Filler<'_> {
             segment.fill(bytes, self.at).map_err(|error| error.io())?;
         }
         self.at += bytes.len();
-        Ok(bytes.len())
+        Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn zeros(&mut self, count: usize) -> io::Result<()> {
+        self.at += count;
         Ok(())
     }
 }

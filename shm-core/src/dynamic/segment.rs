@@ -1,7 +1,7 @@
 //! [`DynSegment`]: a segment without its Rust type.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::cell::DynCell;
 use super::error::DynError;
 use super::schema::DynSchema;
+use super::sink::{Sink, Sparse, Stream};
 use crate::cell;
 use crate::error::{InvalidValue, ShmError, UNNAMED, file_name};
 use crate::layout::TypeLayout;
@@ -302,21 +303,54 @@ impl DynSegment {
     /// sequence lock or a queue could not be read whole; one of the kind [`Unsupported`](io::ErrorKind::Unsupported) for a dump of the
     /// other byte order.
     pub fn dump(&self, to: impl Write) -> io::Result<()> {
-        let mut to = io::BufWriter::new(to);
+        let mut to = Stream(io::BufWriter::new(to));
+        self.dump_to(&mut to)?;
+        to.0.flush()
+    }
+
+    /// Writes a dump to a file that is empty, as [`dump`](Self::dump) does, and leaves out the holes of the segment: it seeks over zeros
+    /// where there are 4,096 of them or more. So it takes as long as what was written to the segment, however large that is.
+    ///
+    /// ```
+    /// use std::fs::File;
+    ///
+    /// use shm_core::ShmLayout;
+    /// use shm_core::dynamic::DynSegment;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("/doc-dump-sparse-{}", std::process::id());
+    /// # let path = std::env::temp_dir().join(&name[1..]);
+    /// let shm = <[u64; 1 << 30]>::options().sparse(true).create(&name)?;
+    /// shm[5].set(7);
+    /// DynSegment::attach_read_only(&name)?.dump_sparse(File::create(&path)?)?;
+    /// assert!(std::fs::metadata(&path)?.len() > 8 << 30);
+    ///
+    /// let dump = DynSegment::open(&path)?;
+    /// assert_eq!(dump.at("[5]")?.get()?.as_int(), Some(7));
+    /// # std::fs::remove_file(path)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`dump`](Self::dump), and those of seeking in `to`.
+    pub fn dump_sparse(&self, to: impl Write + Seek) -> io::Result<()> {
+        let mut to = Sparse::new(io::BufWriter::new(to));
+        self.dump_to(&mut to)?;
+        to.finish()
+    }
+
+    fn dump_to(&self, to: &mut dyn Sink) -> io::Result<()> {
         let frame = self.frame().map_err(|error| match error {
             ShmError::UnsupportedFormat { .. } => other_order(),
             error => io::Error::other(error.named(&self.error_name())),
         })?;
-        to.write_all(&frame.start)?;
-        pad(&mut to, frame.payload_offset - frame.start.len())?;
-        self.write_image(&mut to)?;
+        to.bytes(&frame.start)?;
+        to.zeros(frame.payload_offset - frame.start.len())?;
+        self.write_image(to)?;
         let written = frame.payload_offset + self.image_len();
-        pad(
-            &mut to,
-            (frame.total_len - frame.records.len()).saturating_sub(written),
-        )?;
-        to.write_all(&frame.records)?;
-        to.flush()
+        to.zeros((frame.total_len - frame.records.len()).saturating_sub(written))?;
+        to.bytes(&frame.records)
     }
 
     /// What surrounds the payload in the file.
@@ -340,7 +374,7 @@ impl DynSegment {
     }
 
     /// Writes the payload as [`dump`](Self::dump) does.
-    pub(super) fn write_image(&self, to: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write_image(&self, to: &mut dyn Sink) -> io::Result<()> {
         match &self.handle.memory {
             Memory::File(dump) if dump.order != ByteOrder::Native => Err(other_order()),
             _ => DynCell::whole(Arc::clone(&self.handle)).write_image(to),
@@ -417,11 +451,6 @@ const OTHER_ORDER: &str = "a machine with another byte order made it";
 
 fn other_order() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, OTHER_ORDER)
-}
-
-/// Writes so many zeros.
-fn pad(to: &mut impl Write, len: usize) -> io::Result<()> {
-    io::copy(&mut io::repeat(0).take(len as u64), to).map(|_| ())
 }
 
 /// Attaches by `attach`, which gets the function that makes the layout.

@@ -52,6 +52,13 @@ impl Dump {
         untyped::frame(&self.file, layout)
     }
 
+    /// How many bytes of the payload from `offset` on are in a hole of the file, and how many that follow are not.
+    pub(crate) fn hole_and_data(&self, offset: usize) -> (u64, u64) {
+        let at = self.payload_offset.saturating_add(offset as u64);
+        // Without an answer, everything is read.
+        file::hole_and_data(&self.file, at).unwrap_or((0, u64::MAX))
+    }
+
     /// Reads bytes from `offset` in the payload on. Returns `false` if the file ends before.
     pub(crate) fn read(&self, out: &mut [u8], offset: usize) -> Result<bool, SysError> {
         let at = self.payload_offset.saturating_add(offset as u64);

@@ -272,3 +272,81 @@ fn a_dump_that_cannot_be_written_is_an_error() {
         .unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
 }
+
+/// A file that counts the bytes that are written to it.
+#[derive(Default)]
+struct Counted {
+    written: usize,
+    at: u64,
+    end: u64,
+}
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.written += bytes.len();
+        self.at += bytes.len() as u64;
+        self.end = self.end.max(self.at);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl io::Seek for Counted {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let io::SeekFrom::Current(by) = to else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        self.at = self.at.checked_add_signed(by).unwrap();
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn a_sparse_dump_writes_no_more_than_the_segment_has() {
+    /// It is not copied as it is, because of the byte that belongs to no field.
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    #[shm(padding)]
+    struct Odd {
+        number: u16,
+        byte: u8,
+    }
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    #[shm(padding)]
+    struct Large {
+        locks: [SeqLock<u32>; 1 << 13],
+        odd: [Odd; 1 << 21],
+        numbers: [[u64; 1 << 18]; 2],
+        last: u8,
+    }
+    const MOST: usize = 100_000;
+
+    let names = Names::new("dyn-dump-sought");
+    let name = names.name("large");
+    let shm = Large::options().sparse(true).create(&name).unwrap();
+    shm.odd[1 << 20].byte.set(5);
+    shm.locks[77].store(6).unwrap();
+    let source = DynSegment::attach_read_only(&name).unwrap();
+    let path = std::env::temp_dir().join(&name[1..]);
+    source.dump_sparse(File::create(&path).unwrap()).unwrap();
+    let dump = DynSegment::open(&path);
+    let same = fs::read(&path).unwrap();
+    fs::remove_file(path).unwrap();
+    let dump = dump.unwrap();
+    for from in [&source, &dump] {
+        let mut to = Counted::default();
+        from.dump_sparse(&mut to).unwrap();
+        assert!(to.written < MOST, "{}", to.written);
+        assert_eq!(to.end, SegmentInfo::of(&name).unwrap().file_len);
+        let mut whole = Vec::new();
+        from.dump(&mut whole).unwrap();
+        assert!(whole == same);
+    }
+    let value = |path: &str| dump.at(path).unwrap().get().unwrap().as_int();
+    assert_eq!(value("odd[1048576].byte"), Some(5));
+    assert_eq!((value("locks[77]"), value("last")), (Some(6), Some(0)));
+}

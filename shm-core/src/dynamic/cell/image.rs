@@ -3,7 +3,9 @@
 //! Everything is copied with one atomic access per leaf, and protocols decide what is whole: of a `SeqLock` its committed value, of a
 //! queue the messages that are there. Claims are released, and nobody waits. A `Mutex` that is held has an owner that died.
 
-use std::io::{self, Write};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
 use std::sync::atomic::{Ordering, fence};
 
 use super::DynCell;
@@ -11,6 +13,7 @@ use crate::cell::copy;
 use crate::dynamic::error::DynError;
 use crate::dynamic::place::Budget;
 use crate::dynamic::segment::Memory;
+use crate::dynamic::sink::{Sink, Stream};
 use crate::layout::{
     AccessWidth, FieldLayout, LayoutKind, QueueLayout, SeqLockLayout, TypeLayout, meaning,
 };
@@ -47,11 +50,12 @@ type Result<T = (), E = ImageFailed> = std::result::Result<T, E>;
 
 impl DynCell {
     /// Writes the image of the whole payload. This cell is the whole payload.
-    pub(in crate::dynamic) fn write_image(&self, to: &mut dyn Write) -> io::Result<()> {
+    pub(in crate::dynamic) fn write_image(&self, to: &mut dyn Sink) -> io::Result<()> {
         let mut image = Image {
             cell: self,
             to,
             at: 0,
+            known: Known::default(),
         };
         let layout = self.part.layout;
         let tail = layout.tail_stride().unwrap_or(0) * self.handle.tail();
@@ -67,24 +71,70 @@ impl DynCell {
 
 struct Image<'a> {
     cell: &'a DynCell,
-    to: &'a mut dyn Write,
+    to: &'a mut dyn Sink,
     /// How many bytes have been written.
     at: usize,
+    known: Known,
+}
+
+/// What was found out about types, each of which may have many values. Layouts are never freed.
+#[derive(Default)]
+struct Known {
+    /// By the first field and their number.
+    in_order: HashMap<(*const FieldLayout, usize), Rc<[&'static FieldLayout]>>,
+    plain: HashMap<*const TypeLayout, bool>,
+}
+
+impl Known {
+    /// The fields that have bytes, in the order of their offsets.
+    fn in_order(&mut self, fields: &'static [FieldLayout]) -> Rc<[&'static FieldLayout]> {
+        let in_order = self.in_order.entry((fields.as_ptr(), fields.len()));
+        let in_order = in_order.or_insert_with(|| {
+            let is_slice =
+                |of: &FieldLayout| matches!(of.layout().kind(), LayoutKind::Slice { .. });
+            let has_bytes = |of: &&FieldLayout| of.layout().size() > 0 || is_slice(of);
+            let mut in_order: Vec<&FieldLayout> = fields.iter().filter(has_bytes).collect();
+            in_order.sort_by_key(|field| field.offset());
+            in_order.into()
+        });
+        Rc::clone(in_order)
+    }
+
+    /// Whether values consist of nothing but leaves that are copied as they are.
+    fn is_plain(&mut self, layout: &'static TypeLayout) -> bool {
+        let is_plain = match layout.kind() {
+            LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => return true,
+            // Of the bytes that are unknown there may be many.
+            LayoutKind::Slice { .. } | LayoutKind::Unknown { .. } => return false,
+            // The parts of the others are written one by one.
+            LayoutKind::Meaning { meaning, .. } => {
+                return matches!(meaning, meaning::STR | meaning::OFFSET);
+            }
+            _ if self.plain.contains_key(&std::ptr::from_ref(layout)) => {
+                return self.plain[&std::ptr::from_ref(layout)];
+            }
+            LayoutKind::Array { element, .. } => self.is_plain(element),
+            LayoutKind::Struct { fields, .. } => {
+                !layout.has_gaps() && fields.iter().all(|field| self.is_plain(field.layout()))
+            }
+        };
+        self.plain.insert(layout, is_plain);
+        is_plain
+    }
 }
 
 impl Image<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result {
-        self.to.write_all(bytes)?;
+        self.to.bytes(bytes)?;
         self.at += bytes.len();
         Ok(())
     }
 
     /// Writes zeros for the bytes before `offset` that belong to no field.
     fn zeros_up_to(&mut self, offset: usize) -> Result {
-        static ZEROS: [u8; 4096] = [0; 4096];
-        while self.at < offset {
-            let count = (offset - self.at).min(ZEROS.len());
-            self.write(&ZEROS[..count])?;
+        if self.at < offset {
+            self.to.zeros(offset - self.at)?;
+            self.at = offset;
         }
         Ok(())
     }
@@ -110,9 +160,8 @@ impl Image<'_> {
         if size == 0 {
             return Ok(());
         }
-        if size > CHUNK || !is_plain(layout) {
-            return (0..count).try_for_each(|number| self.value(offset + number * size, layout));
-        }
+        // Any other value that is zeros, as one in a hole is, is so when all processes have left.
+        let is_plain = size <= CHUNK && self.known.is_plain(layout);
         let mut done = 0;
         // Of the values that follow: how many begin and end in a hole, and how many after them do not.
         let (mut zeros, mut others) = (0, 0);
@@ -127,6 +176,12 @@ impl Image<'_> {
                 zeros = 0;
                 continue;
             }
+            if !is_plain {
+                self.value(at, layout)?;
+                done += 1;
+                others -= 1;
+                continue;
+            }
             let now = (CHUNK / size).min(others);
             let copy = self.copy(at, layout, now)?;
             self.write(&bytemuck::cast_slice(&copy)[..now * size])?;
@@ -138,11 +193,13 @@ impl Image<'_> {
 
     /// Of `count` values at an offset: how many are in a hole of the file, and how many that follow are not. Not both are 0.
     fn hole_and_data(&self, offset: usize, size: usize, count: usize) -> (usize, usize) {
-        let segment = match &self.cell.handle.memory {
-            Memory::Mapped(segment) if size * count >= PAGE => segment,
-            _ => return (0, count),
+        if size * count < PAGE {
+            return (0, count);
+        }
+        let (hole, data) = match &self.cell.handle.memory {
+            Memory::Mapped(segment) => segment.hole_and_data(offset),
+            Memory::File(dump) => dump.hole_and_data(offset),
         };
-        let (hole, data) = segment.hole_and_data(offset);
         let limited = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         let zeros = (limited(hole) / size).min(count);
         let others = limited(hole.saturating_add(data)).div_ceil(size) - zeros;
@@ -188,9 +245,7 @@ impl Image<'_> {
         fields: &'static [FieldLayout],
         meaning: &str,
     ) -> Result {
-        let mut in_order: Vec<&FieldLayout> = fields.iter().collect();
-        in_order.sort_by_key(|field| field.offset());
-        for field in in_order {
+        for field in self.known.in_order(fields).iter() {
             let at = offset + field.offset();
             self.zeros_up_to(at)?;
             match field.layout().kind() {
@@ -230,9 +285,7 @@ impl Image<'_> {
         let [words @ .., _] = inner.fields() else {
             return Ok(());
         };
-        let mut in_order: Vec<&FieldLayout> = words.iter().collect();
-        in_order.sort_by_key(|field| field.offset());
-        for field in in_order {
+        for field in self.known.in_order(words).iter() {
             let at = offset + field.offset();
             self.zeros_up_to(at)?;
             let known = known.iter().find(|(name, _)| *name == field.name());
@@ -292,6 +345,10 @@ impl Image<'_> {
         let first = offset + queue.first;
         for _ in 0..ATTEMPTS {
             let mut tail = load("tail")?;
+            // It is no less after the copy, which is not made in vain.
+            if !queue.is_ring && load("reserved")?.wrapping_sub(tail) > 1 {
+                continue;
+            }
             let slots = self.slots(first, queue)?;
             // Orders the copy before what follows, as where one message is read.
             fence(Ordering::Acquire);
@@ -318,15 +375,17 @@ impl Image<'_> {
     }
 
     /// The image of all slots of a queue.
-    fn slots(&self, first: usize, queue: &QueueLayout) -> Result<Vec<u8>> {
+    fn slots(&mut self, first: usize, queue: &QueueLayout) -> Result<Vec<u8>> {
         let mut slots = Vec::new();
         let mut image = Image {
             cell: self.cell,
-            to: &mut slots,
+            to: &mut Stream(&mut slots),
             at: first,
+            known: std::mem::take(&mut self.known),
         };
-        image.values(first, queue.element, queue.slots)?;
-        Ok(slots)
+        let written = image.values(first, queue.element, queue.slots);
+        self.known = image.known;
+        written.map(|()| slots)
     }
 }
 
@@ -364,17 +423,24 @@ fn unknown_word(layout: &TypeLayout) -> &'static TypeLayout {
     }
 }
 
-/// Whether values consist of nothing but leaves that are copied as they are.
-fn is_plain(layout: &TypeLayout) -> bool {
-    match layout.kind() {
-        LayoutKind::Scalar(_) | LayoutKind::Enum { .. } => true,
-        LayoutKind::Array { element, .. } => is_plain(element),
-        // Of the bytes that are unknown there may be many.
-        LayoutKind::Slice { .. } | LayoutKind::Unknown { .. } => false,
-        LayoutKind::Struct { fields, .. } => {
-            !layout.has_gaps() && fields.iter().all(|field| is_plain(field.layout()))
-        }
-        // The parts of the others are written one by one.
-        LayoutKind::Meaning { meaning, .. } => matches!(meaning, meaning::STR | meaning::OFFSET),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::test_layouts::{U8, U32};
+    use crate::layout::with_offsets;
+
+    #[test]
+    fn fields_without_bytes_are_left_out() {
+        const NOTHING: &TypeLayout = &TypeLayout::array(U32, 0);
+        const FIELDS: &[FieldLayout] = &with_offsets([
+            FieldLayout::new("none", NOTHING),
+            FieldLayout::new("some", U8),
+            FieldLayout::new("more", NOTHING),
+            FieldLayout::new("list", const { &TypeLayout::slice(U32) }),
+        ]);
+        let fields = Known::default().in_order(FIELDS);
+        let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+        // The elements of a slice have bytes, which its size does not count.
+        assert_eq!(names, ["some", "list"]);
     }
 }
