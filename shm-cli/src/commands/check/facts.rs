@@ -15,8 +15,8 @@ pub(super) struct Facts {
     pub(super) one_by_one: bool,
     /// A type of `sync`.
     pub(super) syncs: bool,
-    /// How many values are read with it.
-    pub(super) leaves: u64,
+    /// How many values are read with it, counting lists and structs: those without bytes are no leaves, and take time as well.
+    pub(super) values: u64,
 }
 
 impl Facts {
@@ -30,17 +30,19 @@ impl Facts {
             bools: self.bools || other.bools,
             one_by_one: self.one_by_one || other.one_by_one,
             syncs: self.syncs || other.syncs,
-            leaves: self.leaves.saturating_add(other.leaves),
+            values: self.values.saturating_add(other.values),
         }
     }
 
+    /// Those of a list of so many.
     fn times(self, len: u64) -> Self {
+        let values = self.values.saturating_mul(len).saturating_add(1);
         match len {
-            0 => Self::default(),
-            _ => Self {
-                leaves: self.leaves.saturating_mul(len),
-                ..self
+            0 => Self {
+                values,
+                ..Self::default()
             },
+            _ => Self { values, ..self },
         }
     }
 }
@@ -61,7 +63,7 @@ impl AllFacts {
 
     fn find(&mut self, layout: &'static TypeLayout) -> Facts {
         let leaf = Facts {
-            leaves: 1,
+            values: 1,
             ..Facts::default()
         };
         match layout.kind() {
@@ -112,9 +114,11 @@ impl AllFacts {
 
     fn fields(&mut self, of: &'static TypeLayout) -> Facts {
         let fields = of.fields().iter();
-        fields.fold(Facts::default(), |facts, field| {
-            facts.and(self.of(field.layout()))
-        })
+        let itself = Facts {
+            values: 1,
+            ..Facts::default()
+        };
+        fields.fold(itself, |facts, field| facts.and(self.of(field.layout())))
     }
 }
 
@@ -131,4 +135,31 @@ pub(super) fn value_of_seqlock(inner: &'static TypeLayout) -> Option<&'static Ty
         return None;
     };
     slot.fields().first().map(|value| value.layout())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shm_core::ShmLayout;
+
+    #[derive(Clone, Copy, ShmLayout)]
+    #[repr(C)]
+    struct Hollow {
+        flag: bool,
+        none: [[u8; 0]; 5000],
+    }
+
+    #[test]
+    fn values_without_bytes_are_counted() {
+        let mut all = AllFacts::default();
+        let facts = all.of(Hollow::LAYOUT);
+        // The struct, the flag, the list, and each list in it.
+        assert_eq!(facts.values, 1 + 1 + 1 + 5000);
+        assert!(facts.bools && !facts.is_nothing());
+        let facts = all.of(<[Hollow; 3]>::LAYOUT);
+        assert_eq!(facts.values, 1 + 3 * 5003);
+        let facts = all.of(<[[bool; 0]; 1 << 40]>::LAYOUT);
+        assert_eq!(facts.values, 1 + (1 << 40));
+        assert!(facts.is_nothing());
+    }
 }

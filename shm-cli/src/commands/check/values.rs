@@ -15,6 +15,10 @@ const CHUNK: u64 = 4096;
 const MOST_VALUES: u64 = 1 << 24;
 /// What looking at a type of `sync` costs, in values.
 const SYNC_COST: u64 = 16;
+/// So many bytes of a path cost as much as a value.
+const LONG_PATH: u64 = 256;
+/// To look up so many fields costs as much as a value.
+const FIELDS: u64 = 16;
 /// The most bytes that are read for the `bool`s of a part.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -90,14 +94,16 @@ impl Walk<'_> {
         if facts.is_nothing() || self.is_over() {
             return Ok(());
         }
+        // A part costs something even if no value of it is read, and more if its path is long.
+        self.spend(1 + cell.path().len() as u64 / LONG_PATH);
         if is_sync(layout) {
             self.spend(SYNC_COST);
             sync::check(cell, self.report)?;
         }
-        if facts.syncs || facts.one_by_one || facts.leaves > CHUNK {
+        if facts.syncs || facts.one_by_one || facts.values > CHUNK {
             return self.parts(cell, layout, at);
         }
-        self.spend(facts.leaves);
+        self.spend(facts.values);
         self.bools(cell, layout, at, facts);
         // The `bool`s were looked at.
         if facts.fallible && self.read(cell)? {
@@ -126,8 +132,14 @@ impl Walk<'_> {
         let within = |offset: usize| at.and_then(|at| at.checked_add(offset as u64));
         match layout.kind() {
             LayoutKind::Struct { fields, .. } => {
-                for field in fields {
+                self.spend(fields.len() as u64 / FIELDS);
+                for (before, field) in fields.iter().enumerate() {
+                    if self.is_over() {
+                        break;
+                    }
                     if !self.facts.of(field.layout()).is_nothing() {
+                        // It is found by its name.
+                        self.spend(before as u64 / FIELDS);
                         let part = cell.field(field.name())?;
                         self.part(&part, field.layout(), within(field.offset()))?;
                     }
@@ -192,10 +204,10 @@ impl Walk<'_> {
         if facts.is_nothing() {
             return Ok(());
         }
-        if facts.syncs || facts.one_by_one || facts.leaves > CHUNK {
+        if facts.syncs || facts.one_by_one || facts.values > CHUNK {
             return self.parts(cell, value, at);
         }
-        self.spend(facts.leaves);
+        self.spend(facts.values);
         self.bools(cell, value, at, facts);
         if facts.fallible && self.read(cell)? {
             self.parts(cell, value, None)?;
@@ -218,10 +230,10 @@ impl Walk<'_> {
             let offset = (index as u64).checked_mul(element.size() as u64)?;
             at?.checked_add(offset)
         };
-        let one_by_one = facts.syncs || facts.one_by_one || facts.leaves > CHUNK;
+        let one_by_one = facts.syncs || facts.one_by_one || facts.values > CHUNK;
         let step = match one_by_one {
             true => 1,
-            false => (CHUNK / facts.leaves.max(1)).max(1) as usize,
+            false => (CHUNK / facts.values.max(1)).max(1) as usize,
         };
         for first in (0..len).step_by(step) {
             if self.is_over() {
@@ -233,7 +245,7 @@ impl Walk<'_> {
                 continue;
             }
             let count = (end - first) as u64;
-            self.spend(facts.leaves.saturating_mul(count));
+            self.spend(facts.values.saturating_mul(count));
             let chunk = match cell.at(&format!("[{first}..{end}]")) {
                 // A vector has become shorter.
                 Err(DynError::NoSuchPart { .. }) => return Ok(()),
