@@ -11,7 +11,7 @@ pub(crate) struct Parts {
     pub(crate) value: Value,
     /// The states of types of `sync`.
     pub(crate) sync: Map<String, Value>,
-    /// The lengths of lists of which not all elements were read, and `null` for parts that are too deep.
+    /// The lengths of lists of which not all elements were read, and `null` for parts that are too deep or too many.
     pub(crate) folded: Map<String, Value>,
     /// Why parts were not read.
     pub(crate) errors: Map<String, Value>,

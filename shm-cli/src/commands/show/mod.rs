@@ -39,7 +39,7 @@ pub(crate) struct Show {
     #[arg(value_name = "PATH", default_value = ".")]
     path: String,
 
-    /// Show all elements of arrays, and texts of any length
+    /// Show all elements of arrays, up to some millions, and texts of any length
     #[arg(short, long)]
     full: bool,
 

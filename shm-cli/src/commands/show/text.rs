@@ -223,6 +223,10 @@ impl Text {
         if is_bytes(node) {
             return None;
         }
+        // Each takes a column, and the comma and the space before it two more.
+        if self.full && values.read.len() > room {
+            return None;
+        }
         let layout = element_layout(node);
         let texts: Vec<String> = values
             .read

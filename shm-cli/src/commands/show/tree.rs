@@ -1,5 +1,6 @@
 //! What there is to show of a part. Only what is shown is read, however large the segment is.
 
+use std::cell::Cell;
 use std::fmt;
 
 use shm_core::dynamic::{DynCell, DynError, DynValue, SyncState};
@@ -32,6 +33,13 @@ const MORE_PARTS: usize = 32;
 const CHUNK: usize = 1 << 16;
 /// Larger values of a `SeqLock` are read part by part.
 const LARGE: usize = 1 << 16;
+
+/// What a tree may cost, and a full one: a schema of some bytes can make any number of parts of each byte of a segment, and give
+/// each of them the same long name. A value costs its name and [`VALUE`], and a part its path and [`PART`].
+const MOST: usize = 1 << 22;
+const MOST_FULL: usize = 1 << 25;
+const VALUE: usize = 2;
+const PART: usize = 16;
 
 /// A part, and what was read of it.
 #[derive(Clone, Debug)]
@@ -88,7 +96,7 @@ pub(crate) enum Body {
     Messages(Vec<Node>),
     /// The state is all there is to show.
     Nothing,
-    /// Parts that are too deep.
+    /// Parts that are too deep, or that there are too many of.
     Deep,
     /// Why it could not be read.
     Error(String),
@@ -113,7 +121,11 @@ impl<T> Elements<T> {
 
 /// Reads a part.
 pub(crate) fn read(cell: &DynCell, extent: Extent) -> Node {
-    let reader = Reader { extent };
+    let most = if extent.full { MOST_FULL } else { MOST };
+    let reader = Reader {
+        extent,
+        left: Cell::new(most),
+    };
     let label = Label::Path(cell.path().to_owned());
     let mut node = reader.cell(label, cell, 0);
     if first_of(cell).is_some() {
@@ -134,11 +146,31 @@ fn first_of(cell: &DynCell) -> Option<usize> {
 
 struct Reader {
     extent: Extent,
+    /// What the rest of the tree may cost.
+    left: Cell<usize>,
 }
 
 impl Reader {
+    fn spend(&self, cost: usize) {
+        self.left.set(self.left.get().saturating_sub(cost));
+    }
+
+    fn is_over(&self) -> bool {
+        self.left.get() == 0
+    }
+
     fn cell(&self, label: Label, cell: &DynCell, depth: usize) -> Node {
         let layout = cell.layout();
+        if self.is_over() {
+            return Node {
+                label,
+                layout,
+                list: None,
+                state: None,
+                body: Body::Deep,
+            };
+        }
+        self.spend(PART + cell.path().len());
         let (state, body) = match cell.sync_state() {
             Ok(state) => {
                 let body = self.body(cell, state.as_ref(), depth);
@@ -166,7 +198,10 @@ impl Reader {
                 let value = held(cell.layout());
                 if let Some(value) = value.filter(|value| value.size() <= LARGE) {
                     // One commit, and not a part of each.
-                    return Ok(self.value(value, cell.get()?, depth));
+                    match cell.get() {
+                        Err(DynError::TooLarge { .. }) => {}
+                        whole => return Ok(self.value(value, whole?, depth)),
+                    }
                 }
             }
             Some(SyncState::MutexState { .. }) | None => {}
@@ -207,11 +242,12 @@ impl Reader {
         let count = self.count(first.layout(), len, depth);
         if is_leaf(first.layout()) {
             let mut read = Vec::new();
-            while read.len() < count {
+            while read.len() < count && !self.is_over() {
                 let start = read.len();
                 let end = count.min(start + CHUNK);
                 let chunk = cell.at(&format!("[{start}..{end}]"))?.get()?;
                 let DynValue::List(values) = chunk else { break };
+                self.spend(values.iter().map(cost).sum());
                 read.extend(values);
             }
             return Ok(Body::Values(Elements { from, read, len }));
@@ -219,7 +255,8 @@ impl Reader {
         if depth >= self.extent.depth {
             return Ok(Body::Deep);
         }
-        let elements = (0..count).map(|number| {
+        let numbers = (0..count).take_while(|_| !self.is_over());
+        let elements = numbers.map(|number| {
             let element = cell.index(number)?;
             Ok(self.cell(Label::Element(from + number), &element, depth + 1))
         });
@@ -246,6 +283,7 @@ impl Reader {
 
     /// What was read as a whole.
     fn value(&self, layout: &'static TypeLayout, value: DynValue, depth: usize) -> Body {
+        self.spend(cost(&value));
         let node = |label, layout, value| Node {
             label,
             layout,
@@ -329,9 +367,10 @@ impl Reader {
             _ => present.end - count..present.end,
         };
         let mut nodes = Vec::new();
-        for number in numbers {
+        for number in numbers.take_while(|_| !self.is_over()) {
             let message = cell.at(&format!("[#{number}]"))?;
             let layout = message.layout();
+            self.spend(PART + message.path().len());
             let body = match message.get() {
                 Ok(value) => self.value(layout, value, depth + 1),
                 Err(DynError::NoSuchPart { .. }) => continue,
@@ -346,6 +385,18 @@ impl Reader {
             });
         }
         Ok(Body::Messages(nodes))
+    }
+}
+
+/// What a value costs, without those in it.
+fn cost(value: &DynValue) -> usize {
+    match value {
+        DynValue::Name(name) => VALUE + name.len(),
+        DynValue::Struct(fields) => fields
+            .iter()
+            .map(|(name, _)| PART + name.len())
+            .sum::<usize>(),
+        _ => VALUE,
     }
 }
 
@@ -413,5 +464,90 @@ pub(crate) fn is_byte(layout: &TypeLayout) -> bool {
     match layout.kind() {
         LayoutKind::Scalar(scalar) => scalar.name() == "u8",
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shm_core::ShmLayout;
+    use shm_core::dynamic::DynSegment;
+    use shm_core::sync::SeqLock;
+
+    /// What a full tree of a segment shows that may cost so much.
+    fn shown<T: ShmLayout>(tag: &str, left: usize) -> Body {
+        let name = format!("/cli-tree-{tag}-{}", std::process::id());
+        let _shm = T::create(&name).unwrap();
+        let segment = DynSegment::attach_read_only(&name).unwrap();
+        let extent = Extent {
+            full: true,
+            depth: usize::MAX,
+        };
+        let reader = Reader {
+            extent,
+            left: Cell::new(left),
+        };
+        let label = Label::Path(".".to_owned());
+        reader.cell(label, &segment.at(".").unwrap(), 0).body
+    }
+
+    #[test]
+    fn a_full_tree_has_a_limit() {
+        #[derive(Clone, Copy, ShmLayout)]
+        #[repr(C)]
+        struct Small {
+            number: u8,
+        }
+        let Body::Parts(all) = shown::<[Small; 1000]>("few", MOST_FULL) else {
+            panic!("no elements");
+        };
+        assert_eq!((all.read.len(), all.folded()), (1000, 0));
+        let Body::Parts(some) = shown::<[Small; 1000]>("limit", 10_000) else {
+            panic!("no elements");
+        };
+        assert!((100..400).contains(&some.read.len()), "{some:?}");
+        assert_eq!(some.folded() + some.read.len(), 1000);
+        // A long name costs as much as it takes.
+        #[derive(Clone, Copy, ShmLayout)]
+        #[repr(C)]
+        struct Long {
+            a_name_that_takes_far_more_room_than_the_byte_that_it_is_the_name_of_does_in_the_segment_or_in_a_schema:
+                u8,
+        }
+        let Body::Parts(fewer) = shown::<[Long; 1000]>("long", 10_000) else {
+            panic!("no elements");
+        };
+        assert!(2 * fewer.read.len() < some.read.len(), "{fewer:?}");
+    }
+
+    #[test]
+    fn single_values_have_a_limit_too() {
+        let Body::Values(some) = shown::<[u16; 200_000]>("leaves", 1000) else {
+            panic!("no elements");
+        };
+        assert_eq!(some.read.len(), CHUNK);
+        assert_eq!(some.folded(), 200_000 - CHUNK);
+    }
+
+    #[test]
+    fn a_lock_with_too_many_values_shows_its_parts() {
+        #[derive(Clone, Copy, ShmLayout)]
+        #[repr(C)]
+        struct Hollow {
+            number: u8,
+            none: [[u8; 0]; 100_000],
+        }
+        let Body::Fields(fields) = shown::<SeqLock<Hollow>>("lock", MOST_FULL) else {
+            panic!("no fields");
+        };
+        let [number, none] = &fields[..] else {
+            panic!("{fields:?}");
+        };
+        assert!(matches!(&number.body, Body::Value(value) if value.as_int() == Some(0)));
+        // One stands for all.
+        let Body::Parts(none) = &none.body else {
+            panic!("{none:?}");
+        };
+        assert_eq!((none.read.len(), none.len), (1, 100_000));
     }
 }
