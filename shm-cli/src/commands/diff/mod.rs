@@ -71,8 +71,12 @@ impl Diff {
 
     fn values(&self, context: &mut Context) -> Result<Exit, Failure> {
         let (first, second) = (self.first.read_only()?, self.second.read_only()?);
-        let mut found = values::Differences::default();
-        found.cells(&first.at(".")?, &second.at(".")?);
+        let bytes = [&self.first, &self.second].map(|target| {
+            let file = std::fs::metadata(target.file());
+            file.map_or(0, |file| file.len())
+        });
+        let bytes = bytes[0].saturating_add(bytes[1]);
+        let found = values::Differences::between(&first.at(".")?, &second.at(".")?, bytes);
         if context.json {
             let kept = found
                 .kept

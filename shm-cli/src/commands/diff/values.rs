@@ -1,16 +1,23 @@
 //! Compares the values of two segments.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use shm_core::dynamic::{DynCell, DynError, DynValue};
 
-use crate::observe::places;
+use crate::observe::{is_same, places};
 use crate::output::{bare, number};
 
 /// The most differences that are kept. All are counted.
 const MOST: usize = 100;
 /// The most elements that are read at once.
 const CHUNK: usize = 1 << 16;
+/// The values that are compared for each byte, and in any case. A schema can put any number of values into a byte, of which most
+/// have no bytes.
+const PER_BYTE: u64 = 8;
+const LEAST: u64 = 1 << 18;
+/// To look up so many fields costs as much as a value.
+const FIELDS: u64 = 64;
 
 /// Parts whose values differ.
 #[derive(Debug, Default)]
@@ -24,6 +31,10 @@ pub(super) struct Differences {
     pub(super) left_out: Vec<LeftOut>,
     /// Whether there was anything to compare.
     is_common: bool,
+    /// How many values are still compared.
+    left: u64,
+    /// Whether there were more.
+    is_cut: bool,
 }
 
 /// A field of one side only.
@@ -55,14 +66,16 @@ impl Differences {
         first: impl Iterator<Item = &'a str> + Clone,
         second: impl Iterator<Item = &'a str> + Clone,
     ) {
-        let firsts = first.clone().map(|name| (name, "first"));
-        let seconds = second.clone().map(|name| (name, "second"));
+        let of_first: HashSet<&str> = first.clone().collect();
+        let of_second: HashSet<&str> = second.clone().collect();
+        let firsts = first.map(|name| (name, "first"));
+        let seconds = second.map(|name| (name, "second"));
         for (name, only_in) in firsts.chain(seconds) {
-            let mut others: Box<dyn Iterator<Item = &str>> = match only_in {
-                "first" => Box::new(second.clone()),
-                _ => Box::new(first.clone()),
+            let others = match only_in {
+                "first" => &of_second,
+                _ => &of_first,
             };
-            if others.any(|other| other == name) {
+            if others.contains(name) {
                 self.is_common = true;
                 continue;
             }
@@ -92,15 +105,58 @@ impl Differences {
         }
     }
 
+    /// The values of two segments, with so many bytes in both.
+    pub(super) fn between(first: &DynCell, second: &DynCell, bytes: u64) -> Self {
+        let mut all = Self {
+            left: bytes.saturating_mul(PER_BYTE).saturating_add(LEAST),
+            ..Self::default()
+        };
+        all.cells(first, second);
+        all
+    }
+
+    const fn spend(&mut self, values: u64) {
+        self.left = self.left.saturating_sub(values);
+    }
+
+    /// Whether there was enough, before the part `of`. It is noted once.
+    fn is_over(&mut self, of: &DynCell) -> bool {
+        if self.left == 0 && !self.is_cut {
+            self.is_cut = true;
+            let too_many = "it and what follows have too many values for so few bytes";
+            self.unread
+                .push((of.path().to_owned(), too_many.to_owned()));
+        }
+        self.left == 0
+    }
+
+    /// Reads a part of each side.
+    fn read(
+        &mut self,
+        first: Result<DynCell, DynError>,
+        second: Result<DynCell, DynError>,
+    ) -> Result<(DynValue, DynValue), DynError> {
+        let values = first?.get().and_then(|a| Ok((a, second?.get()?)));
+        // What was read in vain is not more than what is read instead.
+        if let Ok((a, b)) = &values {
+            self.spend(count(a) + count(b));
+        }
+        values
+    }
+
     /// Compares two parts that have the same name.
-    pub(super) fn cells(&mut self, first: &DynCell, second: &DynCell) {
+    fn cells(&mut self, first: &DynCell, second: &DynCell) {
+        if self.is_over(first) {
+            return;
+        }
+        self.spend(1 + first.path().len() as u64 / FIELDS);
         let path = match first.path() {
             "." => String::new(),
             path => path.to_owned(),
         };
-        let error = match (first.get(), second.get()) {
-            (Ok(a), Ok(b)) => return self.values(&path, &a, &b),
-            (Err(error), _) | (_, Err(error)) => error,
+        let error = match self.read(Ok(first.clone()), Ok(second.clone())) {
+            Ok((a, b)) => return self.values(&path, &a, &b),
+            Err(error) => error,
         };
         // A part that is too large, or has a value that is not valid, has smaller parts.
         if self.split(first, second).is_none() {
@@ -140,7 +196,13 @@ impl Differences {
         self.left_out(path, names.iter().copied(), others.iter().copied());
         // What two structs have in common may be nothing.
         let mut is_split = (!names.is_empty() && !others.is_empty()).then_some(());
-        for name in names.into_iter().filter(|name| others.contains(name)) {
+        let others: HashSet<&str> = others.into_iter().collect();
+        for (before, name) in names.into_iter().enumerate() {
+            // It is found by its name.
+            self.spend(1 + before as u64 / FIELDS);
+            if !others.contains(name) {
+                continue;
+            }
             if let (Ok(a), Ok(b)) = (first.field(name), second.field(name)) {
                 self.cells(&a, &b);
                 is_split = Some(());
@@ -159,12 +221,12 @@ impl Differences {
         chunk: usize,
     ) -> Option<()> {
         let mut next = from;
-        while next < to {
+        while next < to && !self.is_over(first) {
+            self.spend(1);
             let end = to.min(next + chunk);
             let range = format!("[{next}..{end}]");
-            let read = |cell: &DynCell| cell.at(&range).and_then(|part| part.get());
-            match (read(first), read(second)) {
-                (Ok(DynValue::List(a)), Ok(DynValue::List(b))) => {
+            match self.read(first.at(&range), second.at(&range)) {
+                Ok((DynValue::List(a), DynValue::List(b))) => {
                     let path = match first.path() {
                         "." => "",
                         path => path,
@@ -189,8 +251,13 @@ impl Differences {
         match (first, second) {
             (DynValue::Struct(a), DynValue::Struct(b)) => {
                 let mut common = 0;
-                for (name, of_first) in a {
-                    let Some(of_second) = second.field(name) else {
+                for (number, (name, of_first)) in a.iter().enumerate() {
+                    // Most types have the same fields in the same order.
+                    let of_second = match b.get(number) {
+                        Some((same, value)) if same == name => Some(value),
+                        _ => second.field(name),
+                    };
+                    let Some(of_second) = of_second else {
                         continue;
                     };
                     common += 1;
@@ -224,6 +291,12 @@ impl Differences {
             let is_leaf =
                 |value: &DynValue| !matches!(value, DynValue::Struct(_) | DynValue::List(_));
             if !is_leaf(&first[next]) || !is_leaf(&second[next]) {
+                // Most are the same, and need no path.
+                if is_same(&first[next], &second[next]) {
+                    self.is_common |= is_something(&first[next]);
+                    next += 1;
+                    continue;
+                }
                 let path = format!("{path}[{}]", from + next);
                 self.values(&path, &first[next], &second[next]);
                 next += 1;
@@ -286,6 +359,20 @@ fn of_all_elements(path: &str) -> String {
     out
 }
 
+/// How many values there are, counting lists and structs, and what the names in them cost.
+fn count(value: &DynValue) -> u64 {
+    match value {
+        DynValue::List(elements) => 1 + elements.iter().map(count).sum::<u64>(),
+        DynValue::Struct(fields) => {
+            let fields = fields.iter();
+            1 + fields
+                .map(|(name, value)| name.len() as u64 / FIELDS + count(value))
+                .sum::<u64>()
+        }
+        _ => 1,
+    }
+}
+
 /// The first elements of a list.
 fn some(all: &[DynValue]) -> String {
     const FEW: usize = 4;
@@ -295,12 +382,12 @@ fn some(all: &[DynValue]) -> String {
     format!("[{}{more}]", shown.join(", "))
 }
 
-/// Whether two leaves are the same, as bits.
-fn is_same(first: &DynValue, second: &DynValue) -> bool {
-    match (first, second) {
-        (DynValue::F32(a), DynValue::F32(b)) => a.to_bits() == b.to_bits(),
-        (DynValue::F64(a), DynValue::F64(b)) => a.to_bits() == b.to_bits(),
-        _ => first == second,
+/// Whether a value has fields, or is a leaf or has one.
+fn is_something(value: &DynValue) -> bool {
+    match value {
+        DynValue::List(elements) => elements.iter().any(is_something),
+        DynValue::Struct(fields) => !fields.is_empty(),
+        _ => true,
     }
 }
 
@@ -373,6 +460,45 @@ mod tests {
             found,
             rows(&[[".", "3 elements", "2 elements"], ["[1]", "2", "5"]])
         );
+    }
+
+    #[test]
+    fn values_without_bytes_are_not_compared_without_end() {
+        use shm_core::ShmLayout;
+        use shm_core::dynamic::DynSegment;
+
+        #[derive(Clone, Copy, ShmLayout)]
+        #[repr(C)]
+        struct Hollow {
+            number: u8,
+            none: [[u8; 0]; 1000],
+        }
+        #[derive(ShmLayout)]
+        #[repr(C)]
+        struct Both {
+            endless: [[u16; 0]; 1 << 40],
+            few: [Hollow; 10],
+            many: [Hollow; 2000],
+        }
+        let name = format!("/cli-diff-hollow-{}", std::process::id());
+        let shm = Both::create(&name).unwrap();
+        let first = DynSegment::attach_read_only(&name).unwrap();
+        let second = std::env::temp_dir().join(&name[1..]);
+        first
+            .dump_sparse(std::fs::File::create(&second).unwrap())
+            .unwrap();
+        shm.few[3].number.set(1);
+        let dump = DynSegment::open(&second);
+        std::fs::remove_file(second).unwrap();
+        let dump = dump.unwrap();
+        let all = Differences::between(&first.at(".").unwrap(), &dump.at(".").unwrap(), 10_000);
+        assert_eq!((all.count, all.left), (1, 0));
+        assert_eq!(all.kept[0].path, "few[3].number");
+        // Two million values without bytes were too many, which is noted once.
+        let [(path, _)] = &all.unread[..] else {
+            panic!("{:?}", all.unread);
+        };
+        assert_eq!(path, "many");
     }
 
     #[test]
