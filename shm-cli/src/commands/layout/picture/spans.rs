@@ -303,7 +303,11 @@ impl Walk {
         array_name: String,
     ) {
         let size = element.size();
-        let has_objects = contains_object(element) && size * len > 0;
+        // They have no place in a picture of bytes, and a schema can give them any number.
+        if size == 0 {
+            return;
+        }
+        let has_objects = contains_object(element) && len > 0;
         let mut around = around;
         if has_objects && around.array.is_none() && !matches!(around.writer, Writer::Object(_)) {
             around.array = Some(self.found.arrays.len());
