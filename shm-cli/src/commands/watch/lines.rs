@@ -13,6 +13,8 @@ use crate::output::{Context, Document, escaped};
 
 /// The most columns.
 const MOST_COLUMNS: usize = 1000;
+/// The most parts in which columns are looked for: parts without a number have none.
+const MOST_PARTS: usize = 100_000;
 /// Bytes of a `SeqLock`'s value up to which it is read as a whole, so that its columns are of one commit.
 const MOST_CAPTURED: usize = 1 << 20;
 /// The shortest time between two samples, so that no processor does nothing else.
@@ -45,6 +47,8 @@ struct Columns {
     names: Vec<String>,
     sources: Vec<Source>,
     locks: Vec<DynCell>,
+    /// The parts in which columns were looked for.
+    parts: usize,
 }
 
 pub(super) fn run(watch: &Watch, context: &mut Context) -> Result<Exit, Failure> {
@@ -141,6 +145,7 @@ impl Columns {
             names: Vec::new(),
             sources: Vec::new(),
             locks: Vec::new(),
+            parts: 0,
         };
         for path in paths {
             columns.add(&segment.at(path)?, None)?;
@@ -173,6 +178,13 @@ impl Columns {
 
     /// Adds the columns of a part, which may be inside of a lock.
     fn add(&mut self, cell: &DynCell, inside: Option<(usize, Vec<Step>)>) -> Result<(), Failure> {
+        if self.parts == MOST_PARTS {
+            return Err(Failure::usage(format!(
+                "there are too many parts to find the numbers in all of them; name smaller ones, such as `{}`",
+                cell.path()
+            )));
+        }
+        self.parts += 1;
         let mut inside = inside;
         if inside.is_none()
             && let Some(state) = cell.sync_state()?

@@ -4,7 +4,7 @@ use super::tree::{NodeId, Row, Shape, Tree};
 
 /// A filter makes nodes for fields in closed parts, up to this number.
 const MOST_SEARCHED: usize = 10_000;
-/// A filter looks at the indices of an array up to this number of elements.
+/// A filter looks at this many indices of arrays, in all of them.
 const MOST_INDICES: usize = 100_000;
 /// A filter looks into the elements of an array up to this number.
 const MOST_OPENED: usize = 256;
@@ -27,6 +27,8 @@ pub(super) struct Rows {
     /// With the number of the first row.
     blocks: Vec<(usize, Block)>,
     len: usize,
+    /// The indices that the filter has looked at.
+    indices: usize,
     /// Whether the filter did not look everywhere.
     pub(super) is_partial: bool,
 }
@@ -166,7 +168,9 @@ impl Rows {
     fn matching_elements(&mut self, tree: &mut Tree, id: NodeId, filter: &str) {
         let len = tree.count(id);
         let looks_inside = !matches!(tree.element_shape(id), None | Some(Shape::Leaf));
-        for index in 0..len.min(MOST_INDICES) {
+        let most = len.min(MOST_INDICES.saturating_sub(self.indices));
+        self.indices += most;
+        for index in 0..most {
             let opened = tree.node(id).elements.get(&index).copied();
             let row = Row::Element { of: id, index };
             match opened {
@@ -188,7 +192,7 @@ impl Rows {
                 }
             }
         }
-        self.is_partial |= len > MOST_INDICES;
+        self.is_partial |= len > most;
     }
 }
 

@@ -344,3 +344,27 @@ fn invalid_bytes_are_a_problem_of_one_row() {
     assert_eq!(letter.kind, Kind::Problem);
     assert_eq!(number.text, "4");
 }
+
+#[test]
+fn a_filter_looks_at_so_many_elements_in_all() {
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Two {
+        first: [u8; 60_000],
+        second: [[u8; 0]; 60_000],
+    }
+
+    let name = format!("/cli-model-filtered-{}", std::process::id());
+    let _shm = Two::create(&name).unwrap();
+    let segment = DynSegment::attach_read_only(&name).unwrap();
+    let paths = [".".to_owned()];
+    let mut model = Model::new(&segment, &paths, Duration::from_secs(1)).unwrap();
+    model.input(Input::Char('/'));
+    for letter in "[59999]".chars() {
+        model.input(Input::Char(letter));
+    }
+    model.sample(20, Instant::now(), true);
+    let paths: Vec<&str> = model.views().iter().map(|view| &*view.path).collect();
+    assert_eq!(paths, ["first", "first[59999]"]);
+    assert!(model.is_partial());
+}
