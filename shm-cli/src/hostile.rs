@@ -6,12 +6,14 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, Write};
-use std::process::Command;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use shm_tests::hostile::{Counting, Scratch, Which, allocated_by};
+use clap::{CommandFactory, FromArgMatches};
+use shm_core::ShmLayout;
+use shm_core::dynamic::{DynSchema, DynSegment};
+use shm_tests::hostile::{Counting, Scratch, Which, allocated_by, in_batches, number_after};
 use shm_tests::{Names, Random, count_from_env};
 
 use crate::cli::Cli;
@@ -23,49 +25,29 @@ use crate::sigbus;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// The files of one process. Each schema that is accepted takes memory for as long as the process lives.
-const BATCH: u64 = 2500;
-
-/// Set in the processes that this test starts: the first file of theirs.
-const FIRST: &str = "SHM_HOSTILE_FIRST";
-
 /// The most bytes that a command prints about one file of less than 5 MiB.
 const MOST_PRINTED: u64 = 64 << 20;
+/// Longer files are not restored, which reserves memory for all bytes.
+const MOST_RESTORED: u64 = 16 << 20;
+/// Of longer files, fewer are shown in full.
+const LONG: u64 = 128 << 10;
 /// The most that it holds at a time.
 const MOST_HELD: usize = 512 << 20;
 
 #[test]
 fn commands_survive_forged_segments() {
-    let files = count_from_env("SHM_HOSTILE_COMMANDS", 300);
-    if std::env::var_os(FIRST).is_some() {
-        return check_batch(count_from_env(FIRST, 0), files.min(BATCH));
-    }
-    let (mut attached, mut longest, mut most) = (0, 0, 0);
-    for first in (0..files).step_by(BATCH as usize) {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "hostile::commands_survive_forged_segments",
-                "--exact",
-                "--nocapture",
-            ])
-            .env(FIRST, first.to_string())
-            .env("SHM_HOSTILE_COMMANDS", (files - first).to_string())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "from {first}: {text}\n{errors}");
-        let number = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|line| line.trim().parse::<u64>().ok())
-                .unwrap()
-        };
-        attached += number("ATTACHED");
-        longest = longest.max(number("LONGEST"));
-        most = most.max(number("MOST"));
-    }
+    let this = "hostile::commands_survive_forged_segments";
+    let checked = in_batches(this, "SHM_HOSTILE_COMMANDS", 300, check_batch);
+    let Some((files, printed)) = checked else {
+        return;
+    };
+    let each = |name| printed.iter().map(move |text| number_after(name, text));
+    let (attached, most) = (each("ATTACHED ").sum::<u64>(), each("MOST ").max());
+    let longest = each("LONGEST ").zip(each("SLOWEST ")).max();
+    let (most, (longest, slowest)) = (most.unwrap_or(0), longest.unwrap_or_default());
     println!(
-        "{files} files, {attached} of them attached to; at most {most} bytes at a time, and {longest} ms for all commands"
+        "{files} files, {attached} of them attached to; at most {most} bytes at a time, and {longest} ms for all commands, with file \
+         {slowest}"
     );
     // The schemas were not all hopeless.
     assert!(attached * 20 > files, "{attached} of {files}");
@@ -76,14 +58,15 @@ fn check_batch(first: u64, files: u64) {
     let seed = count_from_env("SHM_HOSTILE_SEED", 1);
     let names = Names::new("hostile-cli");
     let name = names.name("t");
-    let dump = std::env::temp_dir().join(&name[1..]);
+    let dumps = Dumps::new(&names.name("dumps"));
+    let dump = dumps.0.join("dump");
     let dump = dump.to_str().unwrap();
     let mut scratch = Scratch::new(&name);
-    let (mut attached, mut most, mut longest) = (0_u64, 0, Duration::ZERO);
+    let (mut attached, mut most, mut longest) = (0_u64, 0, (Duration::ZERO, 0));
     for file in first..first + files {
         let _which = Which { seed, file };
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9).wrapping_add(file));
-        let mut forgery = scratch.original(random.below(5));
+        let mut forgery = scratch.original(random.below(6));
         match random.below(4) {
             // The payload only.
             0 => {}
@@ -102,42 +85,135 @@ fn check_batch(first: u64, files: u64) {
             vec!["show", &name],
             vec!["show", "--json", &name],
         ];
-        // The fuller the output, the longer it takes.
-        if random.one_in(8) {
-            commands.push(vec!["show", "--full", &name]);
-            commands.push(vec!["get", &name]);
+        // The fuller the output, the longer it takes, and a long segment has much of it.
+        if random.one_in(if forgery.len < LONG { 8 } else { 64 }) {
+            commands.extend([
+                vec!["show", "--full", &name],
+                vec!["show", "--full", "--json", &name],
+                vec!["get", &name],
+                vec!["diff", &name, &name],
+                vec!["diff", "--values", &name, &name],
+                vec!["layout", "--full", &name],
+                vec!["layout", "--json", &name],
+                vec!["export", "--lang", "cpp", &name],
+                vec!["watch", "--csv", "--count", "1", &name],
+            ]);
         }
         let cost = allocated_by(|| commands.iter().for_each(|words| _ = run(words)));
-        let cost = cost.max(allocated_by(|| dump_and_restore(&name, dump)));
-        longest = longest.max(begin.elapsed());
+        let cost = cost.max(allocated_by(|| dump_and_restore(&name, dump, forgery.len)));
+        longest = longest.max((begin.elapsed(), file));
         assert!(cost <= MOST_HELD, "{cost} bytes");
         most = most.max(cost);
     }
     println!(
-        "MOST {most}\nLONGEST {}\nATTACHED {attached}",
-        longest.as_millis()
+        "MOST {most}\nLONGEST {}\nSLOWEST {}\nATTACHED {attached}",
+        longest.0.as_millis(),
+        longest.1
     );
 }
 
+/// A directory in memory, where writing to a file does not wait for a disk.
+struct Dumps(PathBuf);
+
+impl Dumps {
+    fn new(name: &str) -> Self {
+        let path = Names::path(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Dumps {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A dump of what can be dumped can be read and restored.
-fn dump_and_restore(name: &str, dump: &str) {
+fn dump_and_restore(name: &str, dump: &str, len: u64) {
     if run(&["dump", "--force", name, dump]).is_some() {
         return;
     }
     run(&["check", dump]);
     assert_eq!(run(&["show", dump]), None);
     let copy = format!("{name}-copy");
-    if run(&["restore", "--yes", dump, &copy]).is_none() {
+    if len <= MOST_RESTORED && run(&["restore", "--yes", dump, &copy]).is_none() {
         run(&["show", &copy]);
         run(&["rm", &copy]);
     }
     let _ = fs::remove_file(dump);
 }
 
+/// The type of `ones: [One; len]`, whose elements have so many bytes and none that belongs to a field.
+fn forged(size_of_one: u64, len: u64) -> DynSchema {
+    #[derive(Clone, Copy, ShmLayout)]
+    #[repr(C)]
+    struct One {
+        none: [u8; 7919],
+    }
+    #[derive(ShmLayout)]
+    #[repr(C)]
+    struct Ones {
+        head: [u8; 4],
+        ones: [One; 4409],
+    }
+    let mut bytes = DynSchema::of_layout(Ones::LAYOUT).unwrap().to_bytes();
+    let mut replace = |number: u64, by: u64| {
+        let mut words = bytes.windows(8);
+        let at = words.position(|word| word == number.to_ne_bytes()).unwrap();
+        bytes[at..at + 8].copy_from_slice(&by.to_ne_bytes());
+    };
+    replace(4 + 4409 * 7919, 4 + len * size_of_one);
+    replace(4409, len);
+    replace(7919, size_of_one);
+    replace(7919, 0);
+    DynSchema::from_bytes(&bytes).unwrap()
+}
+
+#[test]
+fn elements_without_bytes_are_looked_at_once() {
+    const MOST_BYTES: u64 = 10_000;
+
+    let names = Names::new("hollow-cli");
+    let name = &names.name("t");
+    let _segment = DynSegment::create(name, &forged(0, 1 << 40)).unwrap();
+    for words in [
+        &["check", name][..],
+        &["show", name],
+        &["show", "--full", name],
+        &["show", "--full", "--json", name],
+        &["get", name],
+        &["diff", "--values", name, name],
+        &["layout", "--full", name],
+        &["layout", "--full", "--json", name],
+        &["export", "--lang", "c", name],
+        &["watch", "--csv", "--count", "1", name],
+    ] {
+        // Without a limit, some of these have no end.
+        let (_, printed) = run_and_count(words);
+        assert!(printed <= MOST_BYTES, "{words:?} printed {printed}");
+    }
+}
+
+#[test]
+fn columns_are_not_looked_for_in_all_parts() {
+    let names = Names::new("blank-cli");
+    let name = &names.name("t");
+    // It has no number, and so no column.
+    let _segment = DynSegment::create(name, &forged(1, 200_000)).unwrap();
+    let failed = run(&["watch", "--csv", "--count", "1", name, "ones"]);
+    assert_eq!(failed, Some(Kind::Usage));
+}
+
 /// Runs a command, whatever it finds. Returns how it failed.
 fn run(words: &[&str]) -> Option<Kind> {
+    run_and_count(words).0
+}
+
+/// The same, with the number of bytes that it has printed.
+fn run_and_count(words: &[&str]) -> (Option<Kind>, u64) {
     let printed = Rc::new(RefCell::new(Printed::default()));
-    let cli = Cli::try_parse_from(["shm"].iter().chain(words)).unwrap();
+    let cli = parsed(words);
     let json = cli.global.json;
     let out = || Box::new(Shared(Rc::clone(&printed)));
     let mut context = Context::to(out(), out(), json);
@@ -153,7 +229,17 @@ fn run(words: &[&str]) -> Option<Kind> {
     );
     assert!(!printed.controls, "{words:?} printed a control character");
     assert!(printed.len > 0, "{words:?} printed nothing");
-    context.worst()
+    (context.worst(), printed.len)
+}
+
+/// Parses a command line. The parser is built once, which takes longer than most commands.
+fn parsed(words: &[&str]) -> Cli {
+    thread_local! {
+        static PARSER: RefCell<clap::Command> = RefCell::new(Cli::command());
+    }
+    let words = ["shm"].iter().chain(words);
+    let matches = PARSER.with_borrow_mut(|parser| parser.try_get_matches_from_mut(words));
+    Cli::from_arg_matches(&matches.unwrap()).unwrap()
 }
 
 /// What a command has printed.

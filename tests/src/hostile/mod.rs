@@ -1,5 +1,6 @@
 //! Forged files, and readers that must not trust them.
 
+mod batches;
 mod counting;
 mod everything;
 mod forgery;
@@ -11,12 +12,13 @@ use std::os::unix::fs::FileExt;
 
 use shm_core::{Access, ReadOnly, SegmentState, Shm, ShmError, ShmLayout};
 
+pub use batches::{in_batches, number_after};
 pub use counting::{Counting, Which, allocated_by};
 pub use everything::{
     Color, Everything, Leaves, Part, read_everything, read_only_everything, write_everything,
 };
 pub use forgery::{Forgery, forge_later};
-pub use untyped::{Shade, Synced};
+pub use untyped::{Hollow, Shade, Synced};
 
 use crate::names::Names;
 use crate::segments::versions::{V2, V3, X2};
@@ -64,6 +66,10 @@ impl Scratch {
         }
         {
             let _shm = V2::create(name).expect("a segment");
+            originals.push(bytes());
+        }
+        {
+            let _shm = Hollow::create(name).expect("a segment");
             originals.push(bytes());
         }
         let file = File::options()

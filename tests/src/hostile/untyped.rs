@@ -1,6 +1,6 @@
 //! Accesses without the type to forged segments: the schema in the file decides what is read and written.
 
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 use shm_core::ShmLayout;
@@ -43,6 +43,33 @@ pub struct Synced {
     pub event: Event,
     /// A count.
     pub semaphore: Semaphore,
+}
+
+/// A byte, and elements without bytes.
+#[derive(Clone, Copy, ShmLayout)]
+#[repr(C)]
+pub struct Shell {
+    /// A byte that may be invalid.
+    pub flag: bool,
+    /// As many as a schema says.
+    pub none: [[u8; 0]; 1000],
+}
+
+/// Arrays of elements without bytes. They can have any length, so what is done for each element is done without end.
+#[derive(ShmLayout)]
+#[repr(C)]
+#[shm(padding)]
+pub struct Hollow {
+    /// More than any memory has bytes.
+    pub endless: [[u32; 0]; 1 << 40],
+    /// Lists in lists.
+    pub nested: [[[[bool; 0]; 4096]; 4096]; 4096],
+    /// Many for each byte.
+    pub shells: [Shell; 2000],
+    /// A value that is read as a whole.
+    pub lock: SeqLock<Shell, 3>,
+    /// Messages that are read as a whole.
+    pub ring: Ring<Shell, 3>,
 }
 
 /// Corrections of one header. Each makes it agree with the schema in one more number.
@@ -113,19 +140,23 @@ impl Scratch {
         assert!(table.lines().count() > 0);
         let whole = segment.at(".").expect("the whole payload");
         look(&whole, random, &mut { PARTS });
-        // Other bytes, while it is attached.
-        self.damage_payload(forgery, random);
-        look(&whole, random, &mut { PARTS });
         check_schema(
             &DynSchema::of_segment(&self.name).expect("it was attached to"),
             &table,
         );
         // The same file as a dump.
         let dump = DynSegment::open(Names::path(&self.name)).expect("it was attached to");
+        // Other bytes, also in the records of levels, while it is attached.
+        self.damage_payload(forgery, random);
+        look(&whole, random, &mut { PARTS });
         assert!(std::ptr::eq(dump.layout(), segment.layout()));
         for source in [segment, &dump] {
             let error = source.dump(Short(SHORT)).err();
             assert!(error.is_none() || forgery.len > 0, "{error:?}");
+            let mut to = Measure::default();
+            if source.dump_sparse(&mut to).is_ok() {
+                assert_eq!(to.end, forgery.len);
+            }
         }
         if forgery.len <= SHORT as u64 {
             self.restore(segment, random);
@@ -172,6 +203,35 @@ impl io::Write for Short {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A file that keeps no bytes.
+#[derive(Default)]
+struct Measure {
+    at: u64,
+    end: u64,
+}
+
+impl io::Write for Measure {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.at += bytes.len() as u64;
+        self.end = self.end.max(self.at);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Measure {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Current(by) = to else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        self.at = self.at.checked_add_signed(by).expect("a place in the file");
+        Ok(self.at)
     }
 }
 
