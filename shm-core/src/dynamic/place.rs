@@ -501,6 +501,16 @@ impl Counters<'_> {
         }
     }
 
+    /// How many messages have been received and sent. A broadcast does not count what is received.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        match self {
+            Self::Ring(counters) => ring::counts::<ring::Correct>(counters, false),
+            Self::Broadcast(counters) => {
+                (0, broadcast::tail::<broadcast::Correct<ReadOnly>>(counters))
+            }
+        }
+    }
+
     /// The numbers of the messages that are there.
     pub(super) fn present(&self, slots: usize) -> Range<u64> {
         match self {

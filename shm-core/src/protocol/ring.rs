@@ -329,11 +329,16 @@ pub(crate) fn look<S: Mutations, R>(
     }
 }
 
+/// How many messages have been received and sent, for a process that has neither end. They are loaded in this order: `tail` is never
+/// behind a `head` that was loaded before.
+pub(crate) fn counts<S: Mutations>(counters: &Counters, writable: bool) -> (u64, u64) {
+    let head = load(&*counters.head, S::LOAD, writable);
+    (head, load(&*counters.tail, S::LOAD, writable))
+}
+
 /// The numbers of the messages that were sent and not received, for a process that has neither end.
 pub(crate) fn present<S: Mutations>(counters: &Counters, capacity: u64) -> Range<u64> {
-    // In this order `tail` is not behind.
-    let head = load(&*counters.head, S::LOAD, false);
-    let tail = load(&*counters.tail, S::LOAD, false);
+    let (head, tail) = counts::<S>(counters, false);
     // A peer may have written anything; and the ends may have gone on meanwhile.
     let tail = tail.max(head);
     tail.saturating_sub(capacity).max(head)..tail

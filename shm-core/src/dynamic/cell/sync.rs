@@ -137,19 +137,18 @@ impl DynCell {
                 writer: self.owner(part, "claim"),
             },
             meaning::RING => {
-                // In this order, as in `Ring::len`: `sent` is never behind a `received` that was loaded before.
-                let received = self.word_of(part, "head")?;
+                let (received, sent) = self.counts(part)?;
                 SyncState::RingState {
                     sender: self.owner(part, "sender"),
                     receiver: self.owner(part, "receiver"),
-                    sent: self.word_of(part, "tail")?,
+                    sent,
                     received,
                     capacity,
                 }
             }
             meaning::BROADCAST => SyncState::BroadcastState {
                 sender: self.owner(part, "claim"),
-                sent: self.word_of(part, "tail")?,
+                sent: self.counts(part)?.1,
                 capacity,
             },
             meaning::SEMAPHORE => {
@@ -177,6 +176,15 @@ impl DynCell {
             }
             _ => return Ok(None),
         }))
+    }
+
+    /// How many messages a queue has received and sent.
+    fn counts(&self, part: &Part) -> Result<(u64, u64), DynError> {
+        match part.queue() {
+            Some(queue) => self.with_counters((part.offset, part.layout), &queue, |of| of.counts()),
+            // Cannot happen: the parts of the type were checked.
+            None => Ok((0, 0)),
+        }
     }
 
     /// A word of a type of `sync`, of four or eight bytes.

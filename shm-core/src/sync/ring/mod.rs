@@ -25,7 +25,7 @@ use crate::cell::ShmCell;
 use crate::claim::word::Timeout;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::padded::Padded;
-use crate::protocol::ring::Counters;
+use crate::protocol::ring::{Correct, Counters, counts};
 use crate::shm_layout::ShmLayout;
 use crate::sync::layout::sync_layout;
 use crate::sync::{ClaimError, Owner};
@@ -281,9 +281,8 @@ impl<T: ShmLayout, const N: usize, A: Access> Ring<T, N, A> {
     /// caller uses it.
     #[must_use]
     pub fn len(&self) -> usize {
-        // In this order, since `tail` is never behind a `head` that was loaded before.
-        let head = self.received();
-        let len = self.sent().wrapping_sub(head);
+        let (received, sent) = counts::<Correct>(&self.counters, A::WRITABLE);
+        let len = sent.wrapping_sub(received);
         usize::try_from(len).map_or(N, |len| len.min(N))
     }
 
