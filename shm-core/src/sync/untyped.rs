@@ -1,9 +1,11 @@
-//! Writing under a lock without the type of its value, for segments whose type the program does not have.
+//! Locks without the type of their value: for segments whose type the program does not have, and what the typed ones have in common
+//! with them.
 
 use std::convert::Infallible;
 
 use crate::claim::process::Registered;
 use crate::claim::word::{ClaimFailed, ClaimWord, Timeout};
+use crate::primitive::model::CommitOrder;
 use crate::primitive::{AtomicU32, AtomicU64};
 use crate::protocol::seqlock::{self, Correct};
 use crate::sync::claim_guard::ClaimGuard;
@@ -60,12 +62,23 @@ impl SeqLockWords<'_> {
         let role = ClaimGuard::claim(self.claim, timeout, |failed| failed)?;
         let order = role.order();
         let current = seqlock::slot(seqlock::current(self.version), self.slots);
-        let fill = |next| -> Result<(), Infallible> {
+        let Ok(_) = self.commit_held(order, |next| -> Result<(), Infallible> {
             write(current, next);
             Ok(())
-        };
-        let Ok(_) = seqlock::commit::<Correct, _, _>(self.version, self.slots, order, fill);
-        notify_readers(self.changed, order);
+        });
         Ok(())
+    }
+
+    /// Commits what `write` writes into the slot with the number that it gets, unless it fails, and wakes waiting readers. The
+    /// caller holds the role, and its commits have this order.
+    #[inline(always)]
+    pub(super) fn commit_held<R, E>(
+        self,
+        order: CommitOrder,
+        write: impl FnOnce(usize) -> Result<R, E>,
+    ) -> Result<(u64, R), E> {
+        let committed = seqlock::commit::<Correct, _, _>(self.version, self.slots, order, write)?;
+        notify_readers(self.changed, order);
+        Ok(committed)
     }
 }

@@ -15,7 +15,7 @@ use crate::primitive::model::CommitOrder;
 use crate::protocol::seqlock::{self as protocol, Correct};
 use crate::shm_layout::ShmLayout;
 use crate::sync::claim_guard::{ClaimGuard, ThreadClaim};
-use crate::sync::sleeper::notify_readers;
+use crate::sync::untyped::SeqLockWords;
 use crate::sys::clock::Deadline;
 
 impl<T: ShmLayout + Copy, const SLOTS: usize, A: Access> SeqLock<T, SLOTS, A> {
@@ -307,7 +307,12 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
     #[inline(always)]
     fn store_once(&self, role: ClaimGuard<'_>, value: &T) -> u64 {
         // The order of the check for sleepers comes from the release of the role, so the value needs none of its own.
-        let Ok((version, ())) = self.publish(CommitOrder::Registered, stored(value));
+        let order = CommitOrder::Registered;
+        let write = stored(value);
+        let Ok((version, ())) =
+            protocol::commit::<Correct, _, _>(&self.version, SLOTS, order, |slot| {
+                write(&self.slots[slot])
+            });
         role.release_and_notify(&self.words.changed);
         version
     }
@@ -394,21 +399,13 @@ impl<T: ShmLayout + Copy, const SLOTS: usize> SeqLock<T, SLOTS> {
         order: CommitOrder,
         write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
     ) -> Result<(u64, R), E> {
-        let committed = self.publish(order, write)?;
-        notify_readers(&self.words.changed, order);
-        Ok(committed)
-    }
-
-    /// Commits what `write` writes, unless it fails. The caller checks for sleepers.
-    #[inline(always)]
-    fn publish<R, E>(
-        &self,
-        order: CommitOrder,
-        write: impl FnOnce(&ShmCell<T>) -> Result<R, E>,
-    ) -> Result<(u64, R), E> {
-        protocol::commit::<Correct, _, _>(&self.version, SLOTS, order, |slot| {
-            write(&self.slots[slot])
-        })
+        let words = SeqLockWords {
+            claim: &self.words.claim,
+            version: &self.version,
+            changed: &self.words.changed,
+            slots: SLOTS,
+        };
+        words.commit_held(order, |slot| write(&self.slots[slot]))
     }
 }
 
