@@ -68,6 +68,7 @@ impl Segments {
     /// are those of the moment when the segment was examined.
     ///
     /// ```
+    /// use shm_core::ShmLayout;
     /// use shm_core::sync::Mutex;
     ///
     /// # fn main() -> Result<(), shm_core::ShmError> {
@@ -75,7 +76,9 @@ impl Segments {
     /// let _jobs = Mutex::<u64>::create(&name)?;
     /// for segment in shm_core::list()?.with_participants() {
     ///     let segment = segment?;
-    ///     println!("{} is used by {:?}", segment.name.escape_debug(), segment.participants()?.pids);
+    ///     if segment.name == name {
+    ///         assert_eq!(segment.participants()?.pids, [std::process::id()]);
+    ///     }
     /// }
     /// # Ok(()) }
     /// ```
