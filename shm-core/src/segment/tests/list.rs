@@ -231,13 +231,16 @@ fn segments_of_other_users_are_listed_and_never_removed() {
 }
 
 #[test]
-fn unreadable_files_are_listed_as_foreign() {
+fn files_that_cannot_be_opened_are_listed_as_unreadable() {
     let name = TestName::new("unreadable");
     let _owner = options().mode(0).create(name.as_str()).unwrap();
+    let info = look(name.as_str()).unwrap();
     if effective_user() == 0 {
-        assert_eq!(state(&name), SegmentState::Live);
+        assert_eq!(info.state, SegmentState::Live);
     } else {
-        is_foreign(&name, "Permission denied");
+        assert_eq!(info.state, SegmentState::Unreadable);
+        assert!(info.contents.is_none() && info.reason.unwrap().contains("Permission denied"));
+        stays(&name);
     }
 }
 
