@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::count_from_env;
+use crate::{count_from_env, scope};
 
 /// The files of one process. Each schema that is accepted takes memory for as long as the process lives.
 const BATCH: u64 = 2500;
@@ -46,9 +46,9 @@ pub fn in_batches(
     let next = AtomicU64::new(0);
     let printed = Mutex::new(Vec::new());
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
+    scope(|scope| {
         for _ in 0..processors {
-            scope.spawn(|| {
+            scope.start(|| {
                 loop {
                     let first = next.fetch_add(BATCH, Ordering::Relaxed);
                     if first >= files {
